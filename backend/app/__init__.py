@@ -1,0 +1,1 @@
+"""TherapyBridge: accounts, patients, sessions, audio, transcription and notes for therapists."""
