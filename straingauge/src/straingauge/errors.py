@@ -1,0 +1,58 @@
+"""Every error straingauge raises on purpose, as one tree.
+
+    StraingaugeError
+    ├── UsageError        2    wrong usage or configuration
+    ├── TargetError       3    target unreachable, or its setup failed
+    ├── InvalidRun        4    measured, but the figures prove nothing
+    ├── CriticalVerdict   1    a critical threshold was crossed
+    └── Interrupted     130    stopped by the user
+
+The numbers are the exit codes of the command line.
+"""
+
+from typing import ClassVar
+
+
+class StraingaugeError(Exception):
+    """Root of the tree.
+
+    Args:
+        message: what is wrong, in one sentence for the reader of a terminal.
+        hint: what to try next, usually a command.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(StraingaugeError):
+    """Wrong usage or configuration; raised before anything is sent."""
+
+    exit_code = 2
+
+
+class TargetError(StraingaugeError):
+    """The target cannot be reached or could not be set up."""
+
+    exit_code = 3
+
+
+class InvalidRun(StraingaugeError):
+    """The run was measured, but its figures prove nothing about the target."""
+
+    exit_code = 4
+
+
+class CriticalVerdict(StraingaugeError):
+    """A critical threshold was crossed."""
+
+    exit_code = 1
+
+
+class Interrupted(StraingaugeError):
+    """The user stopped the run; what was measured is kept."""
+
+    exit_code = 130

@@ -1,0 +1,96 @@
+"""Multipart uploads in constant memory (RFC 7578), whatever the files' sizes."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A file to upload: from disk, or from bytes."""
+
+    content: Path | bytes
+    filename: str | None = None
+    content_type: str = "application/octet-stream"
+
+    @property
+    def sent_name(self) -> str:
+        """The file name as the service will see it."""
+        if self.filename is not None:
+            return self.filename
+        return self.content.name if isinstance(self.content, Path) else "file"
+
+
+class Upload:
+    """A `multipart/form-data` body: form fields first, then files.
+
+    It can be sent any number of times: each `chunks()` reads the files anew.
+
+    Attributes:
+        content_type: the Content-Type header that belongs to it.
+        length: of the whole body, in bytes.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+
+    __slots__ = ("_end", "_parts", "content_type", "length")
+
+    def __init__(self, fields: Mapping[str, str], files: Mapping[str, FilePart]) -> None:
+        boundary = secrets.token_hex(16)
+        self._parts: list[tuple[bytes, Path | bytes, int]] = []
+        for name, value in fields.items():
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
+            self._add(head, value.encode())
+        for name, part in files.items():
+            head = (
+                f"--{boundary}\r\n"
+                f'Content-Disposition: form-data; name="{_quoted(name)}"; '
+                f'filename="{_quoted(part.sent_name)}"\r\n'
+                f"Content-Type: {part.content_type}\r\n\r\n"
+            )
+            self._add(head, part.content)
+        self._end = f"--{boundary}--\r\n".encode()
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        self.length = len(self._end) + sum(
+            len(head) + size + len(b"\r\n") for head, _, size in self._parts
+        )
+
+    def _add(self, head: str, content: Path | bytes) -> None:
+        size = content.stat().st_size if isinstance(content, Path) else len(content)
+        self._parts.append((head.encode(), content, size))
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body in pieces of at most `CHUNK_BYTES` bytes, but for heads and fields.
+
+        Raises:
+            OSError: a file cannot be read, or is no longer as long as it was.
+        """
+        for head, content, size in self._parts:
+            yield head
+            if isinstance(content, Path):
+                yield from _read(content, size)
+            else:
+                view = memoryview(content)
+                for start in range(0, size, CHUNK_BYTES):
+                    yield bytes(view[start : start + CHUNK_BYTES])
+            yield b"\r\n"
+        yield self._end
+
+
+def _read(path: Path, size: int) -> Iterator[bytes]:
+    left = size
+    with path.open("rb") as file:
+        while left and (chunk := file.read(min(CHUNK_BYTES, left))):
+            left -= len(chunk)
+            yield chunk
+    if left:
+        raise OSError(f"{path} became {left} bytes shorter while it was uploaded")
+
+
+def _quoted(name: str) -> str:
+    """A name inside quotes, as browsers write it (HTML, multipart/form-data encoding)."""
+    return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,0 +1,157 @@
+"""A virtual user: who it is, what it remembers, and how it words its requests."""
+
+import json as jsonlib
+import random
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict, Unpack
+from urllib.parse import quote, urlencode
+
+from straingauge.journey.messages import Check, Request
+from straingauge.journey.upload import Upload
+
+_EXPECT_200 = frozenset({200})
+# What may stand in a request target as it is (RFC 3986, sections 3.3 and 3.4), "%" included: a
+# path that is already percent-encoded is left alone.
+_SAFE = "/?:@!$&'()*+,;=-._~%"
+_LEGAL_TARGET = re.compile(r"/[A-Za-z0-9/?:@!$&'()*+,;=\-._~%]*")
+_ILLEGAL_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+# A user that asks for ever new paths (ids) must not keep them all.
+_REMEMBERED_REQUESTS = 64
+
+
+class Options(TypedDict, total=False):
+    """What a request can carry besides its method and path.
+
+    At most one of `json`, `form`, `upload` and `content` makes the body.
+    """
+
+    name: str | None
+    params: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    json: Any
+    form: Mapping[str, Any] | None
+    upload: Upload | None
+    content: bytes | None
+    expect: Iterable[int]
+    checks: Iterable[Check]
+    timeout_s: float | None
+
+
+class User:
+    """One virtual user.
+
+    Attributes:
+        index: its number among all users of the run.
+        data: whatever journeys want to remember of it (account, ids).
+        headers: sent with each of its requests.
+        random: its own generator, seeded by its index: runs repeat.
+    """
+
+    __slots__ = ("_plain", "_plain_headers", "data", "headers", "index", "random")
+
+    def __init__(self, index: int, data: dict[str, Any] | None = None) -> None:
+        self.index = index
+        self.data: dict[str, Any] = {} if data is None else data
+        self.headers: dict[str, str] = {}
+        # Random load needs no cryptographic randomness.
+        self.random = random.Random(index)  # noqa: S311
+        self._plain: dict[tuple[str, str], Request] = {}
+        self._plain_headers: dict[str, str] = {}
+
+    def authorize(self, token: str) -> None:
+        """Send `Authorization: Bearer <token>` with each request from now on."""
+        self.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, **options: Unpack[Options]) -> Request:
+        """A GET request."""
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Unpack[Options]) -> Request:
+        """A POST request."""
+        return self.request("POST", path, **options)
+
+    def put(self, path: str, **options: Unpack[Options]) -> Request:
+        """A PUT request."""
+        return self.request("PUT", path, **options)
+
+    def patch(self, path: str, **options: Unpack[Options]) -> Request:
+        """A PATCH request."""
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Unpack[Options]) -> Request:
+        """A DELETE request."""
+        return self.request("DELETE", path, **options)
+
+    def request(self, method: str, path: str, **options: Unpack[Options]) -> Request:
+        """A request of any method; see `Options`.
+
+        Its `name` defaults to the method and the path without its query.
+
+        Raises:
+            ValueError: the path does not begin with "/", a header holds a line break, or more
+                than one body was given.
+        """
+        if options:
+            return self._worded(method, path, options)
+        # The commonest request by far is a plain GET again and again: it is worded once.
+        if self.headers != self._plain_headers or len(self._plain) > _REMEMBERED_REQUESTS:
+            self._plain.clear()
+            self._plain_headers = self.headers.copy()
+        request = self._plain.get((method, path))
+        if request is None:
+            request = self._plain[method, path] = self._worded(method, path, options)
+        return request
+
+    def _worded(self, method: str, path: str, options: Options) -> Request:
+        headers = self.headers
+        body, content_type = _body(options)
+        if options.get("headers") or content_type:
+            headers = headers | ({"Content-Type": content_type} if content_type else {})
+            headers |= options.get("headers") or {}
+        _refuse_broken(method, headers)
+        expect = options.get("expect", _EXPECT_200)
+        return Request(
+            method,
+            _target(path, options.get("params")),
+            options.get("name") or f"{method} {path.partition('?')[0]}",
+            headers.copy() if headers is self.headers else headers,
+            body,
+            expect if isinstance(expect, frozenset) else frozenset(expect),
+            tuple(options.get("checks", ())),
+            options.get("timeout_s"),
+        )
+
+    def __repr__(self) -> str:
+        return f"User({self.index})"
+
+
+def _body(options: Options) -> tuple[bytes | Upload | None, str | None]:
+    """The one body among the options, and its content type where it has a natural one."""
+    given = [key for key in ("json", "form", "upload", "content") if options.get(key) is not None]
+    if len(given) > 1:
+        raise ValueError(f"a request has one body, not {' and '.join(given)}")
+    if (value := options.get("json")) is not None:
+        return jsonlib.dumps(value, separators=(",", ":")).encode(), "application/json"
+    if (form := options.get("form")) is not None:
+        return urlencode(form, doseq=True).encode(), "application/x-www-form-urlencoded"
+    if (upload := options.get("upload")) is not None:
+        return upload, None  # an upload knows its own type and boundary
+    return options.get("content"), None
+
+
+def _target(path: str, params: Mapping[str, Any] | None) -> str:
+    if not path.startswith("/"):
+        raise ValueError(f'a path begins with "/": {path!r}')
+    if params:
+        path += ("&" if "?" in path else "?") + urlencode(params, doseq=True)
+    return path if _LEGAL_TARGET.fullmatch(path) else quote(path, safe=_SAFE)
+
+
+def _refuse_broken(method: str, headers: Mapping[str, str]) -> None:
+    if not _TOKEN.fullmatch(method):
+        raise ValueError(f"{method!r} is no HTTP method")
+    for name, value in headers.items():
+        if not _TOKEN.fullmatch(name) or _ILLEGAL_IN_HEADER.search(value):
+            raise ValueError(f"header {name!r} cannot be sent: {value!r}")
