@@ -6,18 +6,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.auth.models import Role
-from app.auth.tokens import AccessTokens, Principal
+from app.auth.tokens import AccessTokens, Principal, bearer_token
 from app.errors import Forbidden, Unauthorized
-
-
-def bearer_token(request: Request) -> str | None:
-    """The token of the Authorization header, if there is one."""
-    for name, value in request.scope["headers"]:
-        if name == b"authorization":
-            if value[:7].lower() == b"bearer ":
-                return str(value[7:], "latin-1")
-            return None
-    return None
+from app.middleware.rate_limit import ANONYMOUS, RateLimits
 
 
 async def current_user(request: Request) -> Principal:
@@ -25,12 +16,16 @@ async def current_user(request: Request) -> Principal:
 
     Raises:
         Unauthorized: without a valid token.
+        RateLimited: when an address has tried too often without one.
     """
-    token = bearer_token(request)
-    if token is None:
-        raise Unauthorized("Send an access token: Authorization: Bearer <token>.")
     tokens: AccessTokens = request.app.state.access_tokens
-    return tokens.verify(token)
+    try:
+        return tokens.verify(bearer_token(request))
+    except Unauthorized:
+        limits: RateLimits | None = request.app.state.rate_limits
+        if limits is not None:
+            await limits.spend(ANONYMOUS, request, {})
+        raise
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]

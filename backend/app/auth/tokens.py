@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 
 import jwt
+from fastapi import Request
 
 from app.auth.models import Role
 from app.errors import Unauthorized
@@ -46,12 +47,14 @@ class AccessTokens:
         }
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
-    def verify(self, token: str) -> Principal:
+    def verify(self, token: str | None) -> Principal:
         """Who the token was issued to.
 
         Raises:
-            Unauthorized: when it is malformed, expired or signed by somebody else.
+            Unauthorized: when there is none, or it is malformed, expired or signed by another.
         """
+        if token is None:
+            raise Unauthorized("Send an access token: Authorization: Bearer <token>.")
         known = self._verified.get(token)
         if known is not None and time.time() < known[1]:
             return known[0]
@@ -72,6 +75,14 @@ class AccessTokens:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = (principal, claims["exp"])
         return principal
+
+
+def bearer_token(request: Request) -> str | None:
+    """The token of the Authorization header, if there is one."""
+    for name, value in request.scope["headers"]:
+        if name == b"authorization":
+            return str(value[7:], "latin-1") if value[:7].lower() == b"bearer " else None
+    return None
 
 
 def new_refresh_token() -> str:
