@@ -1,0 +1,1 @@
+"""Notes extracted from a session's transcript."""

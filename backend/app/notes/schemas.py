@@ -1,0 +1,41 @@
+"""The shape of extracted notes, the same whoever extracted them."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Mood = Literal["very_low", "low", "neutral", "positive", "very_positive"]
+Trajectory = Literal["improving", "declining", "stable", "fluctuating"]
+
+_Items = Annotated[list[str], Field(default_factory=list, max_length=50)]
+
+
+class Notes(BaseModel):
+    """Notes of one session. An aid to the therapist's memory, never a diagnosis."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    extractor: str = Field(
+        description="Who wrote these notes: `rules` (word lists, no understanding of the text) "
+        "or `openai:<model>`."
+    )
+    summary: str = Field(max_length=5000)
+    key_topics: _Items
+    strategies: _Items
+    emotional_themes: _Items
+    triggers: _Items
+    action_items: _Items
+    quotes: _Items
+    mood: Mood
+    mood_trajectory: Trajectory
+    follow_ups: _Items
+    risk_flags: _Items
+
+
+class StoredNotes(Notes):
+    """Notes as the service returns them."""
+
+    session_id: UUID
+    created_at: datetime

@@ -1,0 +1,1 @@
+"""Patients: each belongs to the one therapist who made it."""

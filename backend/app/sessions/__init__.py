@@ -1,0 +1,1 @@
+"""Therapy sessions: list, detail, upload, audio, and the states they go through."""
