@@ -1,0 +1,49 @@
+"""Ports on loopback: a free one, and who holds a taken one."""
+
+import errno
+import socket
+
+import psutil
+
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that was free a moment ago; whoever binds it must be ready to lose the race."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def taken(port: int) -> bool:
+    """Whether another process listens on the port.
+
+    Raises:
+        OSError: The port cannot be bound for another reason, such as a number below 1024.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return True
+            raise
+    return False
+
+
+def holder(port: int) -> tuple[int, str] | None:
+    """Number and command line of the process that listens on the port, if we may see it."""
+    try:
+        connections = psutil.net_connections(kind="tcp")
+    except psutil.AccessDenied:  # macOS shows them to root only
+        return None
+    for connection in connections:
+        address = connection.laddr
+        listens = connection.status == psutil.CONN_LISTEN and address and address.port == port
+        if listens and connection.pid:
+            try:
+                return connection.pid, " ".join(psutil.Process(connection.pid).cmdline())
+            except psutil.Error:
+                return connection.pid, "unknown program"
+    return None

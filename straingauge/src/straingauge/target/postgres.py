@@ -1,0 +1,219 @@
+"""A PostgreSQL server of our own, thrown away afterwards."""
+
+import os
+import pwd
+import secrets
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from straingauge.errors import TargetError
+from straingauge.target.binaries import HINT, Binaries, find_binaries
+from straingauge.target.ports import HOST, free_port
+from straingauge.target.run import Account, Child, Run
+
+USER = "straingauge"
+READY_WITHIN_S = 60.0
+BIND_ATTEMPTS = 5
+ACCOUNTS = ("postgres", "nobody")  # PostgreSQL refuses to run as root; the first of these serves
+
+# Durability stays on (fsync, synchronous_commit, full_page_writes are not touched): a service that
+# acknowledges a write promises that it lasts, and without fsync another service would be measured.
+# What is turned off is what a single throw-away server has no use for.
+SETTINGS = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "shared_preload_libraries": "pg_stat_statements",
+    "shared_buffers": "128MB",
+    "wal_level": "minimal",  # no replica reads it
+    "max_wal_senders": "0",
+    "max_wal_size": "2GB",  # a checkpoint in the middle of a minute's run would look like a fault
+    "checkpoint_timeout": "30min",
+    "track_io_timing": "on",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+class Postgres:
+    """A server on a free port of 127.0.0.1, with a database and `pg_stat_statements` in it.
+
+    Use as a context manager::
+
+        with Postgres() as server:
+            connect(server.url)
+
+    Attributes:
+        url: Address of the database, with user and password.
+        pid: The server's process.
+        log_path: What the server writes; gone with the server.
+    """
+
+    url: str
+    pid: int
+    log_path: Path
+
+    def __init__(
+        self,
+        *,
+        database: str = "service",
+        max_connections: int = 100,
+        binaries: Path | None = None,
+        run: Run | None = None,
+    ) -> None:
+        """Describes the server; entering the context starts it.
+
+        Args:
+            database: The name of the database to make.
+            max_connections: How many clients it lets in at once.
+            binaries: Folder of PostgreSQL's programs, if not to be looked for.
+            run: The run whose processes end together; one of its own by default.
+        """
+        self._database = database
+        self._max_connections = max_connections
+        self._named = binaries
+        self._run = run
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Starts the server and waits until it answers.
+
+        Raises:
+            TargetError: There is no PostgreSQL, or it does not start.
+        """
+        with ExitStack() as stack:
+            run = self._run or stack.enter_context(Run())
+            self._start(run)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _start(self, run: Run) -> None:
+        binaries = find_binaries(self._named)
+        account = _other_account()
+        if account:
+            run.folder.chmod(0o711)  # passable, not readable
+            binaries = binaries.readable_by_all(run.folder / "postgresql")
+        environment = _environment()
+        password = secrets.token_hex(16)
+        data = _make_cluster(run, binaries, account, environment, password)
+        for _ in range(BIND_ATTEMPTS):
+            port = free_port()
+            settings = SETTINGS | {"port": str(port), "max_connections": str(self._max_connections)}
+            flags = [f"--{name}={value}" for name, value in settings.items()]
+            server = run.start(
+                "postgres",
+                [binaries.bin / "postgres", "-D", data, *flags],
+                env=environment,
+                account=account,
+                stop_signal=signal.SIGINT,  # "fast": clients are cut off, the data is whole
+            )
+            if _await_ready(server, data):
+                break
+        else:
+            raise TargetError(f"no free port for PostgreSQL in {BIND_ATTEMPTS} attempts", HINT)
+        assert server.log_path is not None
+        self.pid, self.log_path = server.popen.pid, server.log_path
+        self.url = f"postgresql://{USER}:{password}@{HOST}:{port}/{self._database}"
+        # The password goes by the environment: all users of the machine see command lines.
+        client = environment | {"PGPASSWORD": password, "PGPORT": str(port)}
+        _make_database(run, binaries, client, self._database)
+
+
+def _make_cluster(
+    run: Run,
+    binaries: Binaries,
+    account: Account | None,
+    environment: dict[str, str],
+    password: str,
+) -> Path:
+    data, secret = run.folder / "data", run.folder / "password"
+    data.mkdir(mode=0o700)
+    secret.touch(mode=0o600)
+    secret.write_text(password)
+    if account:
+        os.chown(data, account.uid, account.gid)
+        os.chown(secret, account.uid, account.gid)
+    run.call(
+        "initdb",
+        [
+            *(binaries.bin / "initdb", "-D", data, "-U", USER, "--pwfile", secret),
+            *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
+            *("--no-sync", "--no-instructions"),  # an empty cluster need not survive a power cut
+        ],
+        env=environment,
+        account=account,
+    )
+    secret.unlink()
+    return data
+
+
+def _make_database(
+    run: Run, binaries: Binaries, environment: dict[str, str], database: str
+) -> None:
+    """Makes the database; the extension goes into the template, so databases made later have it."""
+    run.call(
+        "psql",
+        [
+            *(binaries.bin / "psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"),
+            *("-h", HOST, "-U", USER, "-d", "template1"),
+            *("-c", "CREATE EXTENSION pg_stat_statements", "-c", f'CREATE DATABASE "{database}"'),
+        ],
+        env=environment,
+    )
+
+
+def _await_ready(server: Child, data: Path) -> bool:
+    """Waits until the server takes connections; False when it lost the race for its port.
+
+    The server writes its state into postmaster.pid, which is what `pg_ctl --wait` reads.
+    """
+    deadline = time.monotonic() + READY_WITHIN_S
+    status = data / "postmaster.pid"
+    while not server.exited_within(0.01):
+        lines = status.read_text().splitlines() if status.exists() else []
+        if len(lines) > 7 and lines[7].strip() == "ready" and lines[0] == str(server.popen.pid):
+            return True
+        if time.monotonic() > deadline:
+            raise TargetError(
+                f"PostgreSQL was not ready within {READY_WITHIN_S:.0f} s:{server.log_tail()}", HINT
+            )
+    if "could not bind" in server.log_tail():
+        return False
+    raise TargetError(f"PostgreSQL ended at once:{server.log_tail()}", HINT)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without the settings of libpq and of a server, which would lead it astray."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return kept | {"LC_ALL": "C"}
+
+
+def _other_account() -> Account | None:
+    """The account PostgreSQL runs as when we are root.
+
+    Raises:
+        TargetError: The machine has none that will do.
+    """
+    if os.geteuid() != 0:
+        return None
+    for name in ACCOUNTS:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return Account(name, entry.pw_uid, entry.pw_gid)
+    raise TargetError(
+        f"PostgreSQL does not run as root, and there is no account {' or '.join(ACCOUNTS)}",
+        "run as an ordinary user, or set DATABASE_URL to a server that runs",
+    )
