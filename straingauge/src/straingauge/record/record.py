@@ -1,0 +1,63 @@
+"""The record of a whole run."""
+
+from typing import Self
+
+from straingauge.record import codec
+from straingauge.record.series import Series
+
+
+class Record:
+    """All series of a run, by phase and endpoint.
+
+    Attributes:
+        series: by (phase, endpoint).
+    """
+
+    __slots__ = ("series",)
+
+    def __init__(self) -> None:
+        self.series: dict[tuple[str, str], Series] = {}
+
+    def merge(self, *others: "Record") -> "Record":
+        """A new record of all these together: lossless, in any order and grouping."""
+        merged = Record()
+        for record in (self, *others):
+            for key, series in record.series.items():
+                merged.series.setdefault(key, Series()).merge(series)
+        return merged
+
+    @property
+    def phases(self) -> list[str]:
+        """The phases in which anything was measured."""
+        return sorted({phase for phase, _ in self.series})
+
+    def endpoints(self, phase: str) -> dict[str, Series]:
+        """The series of a phase by endpoint, in the order of their names."""
+        return {name: self.series[p, name] for p, name in sorted(self.series) if p == phase}
+
+    def total(self, phase: str) -> Series:
+        """All endpoints of a phase as one series."""
+        total = Series()
+        for series in self.endpoints(phase).values():
+            total.merge(series)
+        return total
+
+    def to_bytes(self) -> bytes:
+        """A versioned, self-contained encoding; equal records have equal bytes."""
+        return codec.encode(self.series)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The record that `to_bytes` encoded.
+
+        Raises:
+            RecordFormatError: these bytes are no record, or one of another version.
+        """
+        record = cls()
+        record.series = codec.decode(data)
+        return record
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Record) and self.to_bytes() == other.to_bytes()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes

@@ -1,0 +1,128 @@
+"""One endpoint second by second, for charts and trends; wider slots when a run gets long."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from straingauge.histogram import BUCKETS, Ints, bucket_edges_ns
+
+MOST_SLOTS: Final = 4096
+# A slot's histogram has 8 buckets an octave: 16 of the fine ones each.
+_FINE_PER_COARSE_BITS: Final = 4
+COARSE_BUCKETS: Final = (BUCKETS >> _FINE_PER_COARSE_BITS) + 1
+_FIRST_SLOTS: Final = 64
+
+STARTED, ERRORS, RATE_LIMITED, SERVED, RESPONSE_NS, SERVICE_NS = range(6)
+COLUMNS: Final = 6
+
+
+class Timeline:
+    """Slots of `width_s` seconds by intended start, beside the longest response in each.
+
+    By intended start and not by end: a slow request is seen where its user began to wait, and the
+    last slot does not fill with stragglers. After `MOST_SLOTS` slots the width doubles, so memory
+    is bounded (4.6 MB) whatever the run's length.
+
+    Attributes:
+        width_s: a power of two.
+        sums: a row a slot: started, errors, rate limited, served, summed response time of the
+            served, summed service time of them, both in nanoseconds.
+        longest_ns: longest response time in each slot.
+        heat: a row a slot: its served requests' response times, 8 buckets an octave.
+    """
+
+    __slots__ = ("heat", "longest_ns", "sums", "width_s")
+
+    def __init__(self) -> None:
+        self.width_s = 1
+        self.sums: Ints = np.zeros((0, COLUMNS), dtype=np.int64)
+        self.longest_ns: Ints = np.zeros(0, dtype=np.int64)
+        self.heat: NDArray[np.int32] = np.zeros((0, COARSE_BUCKETS), dtype=np.int32)
+
+    def add(self, second: Ints, column: int) -> None:
+        """Count one in a column for each of these seconds."""
+        slot = self._slots(second)
+        np.add.at(self.sums.reshape(-1), slot * COLUMNS + column, 1)
+
+    def add_served(
+        self, second: Ints, response_ns: Ints, service_ns: Ints, fine_bucket: Ints
+    ) -> None:
+        """Count served requests with their times and their response time's bucket."""
+        slot = self._slots(second)
+        sums, row = self.sums.reshape(-1), slot * COLUMNS
+        np.add.at(sums, row + SERVED, 1)
+        np.add.at(sums, row + RESPONSE_NS, response_ns)
+        np.add.at(sums, row + SERVICE_NS, service_ns)
+        np.maximum.at(self.longest_ns, slot, response_ns)
+        coarse = fine_bucket >> _FINE_PER_COARSE_BITS
+        np.add.at(self.heat.reshape(-1), slot * COARSE_BUCKETS + coarse, 1)
+
+    def merge(self, other: "Timeline") -> None:
+        """Count all that the other counted."""
+        while self.width_s < other.width_s:
+            self.widen()
+        widened = other.copy()
+        while widened.width_s < self.width_s:
+            widened.widen()
+        used = widened.used
+        if not used:
+            return
+        self._make_room(used)
+        self.sums[:used] += widened.sums[:used]
+        self.heat[:used] += widened.heat[:used]
+        np.maximum(self.longest_ns[:used], widened.longest_ns[:used], out=self.longest_ns[:used])
+
+    def copy(self) -> "Timeline":
+        """An independent copy, trimmed to the slots in use."""
+        copy, used = Timeline(), self.used
+        copy.width_s = self.width_s
+        copy.sums = self.sums[:used].copy()
+        copy.longest_ns = self.longest_ns[:used].copy()
+        copy.heat = self.heat[:used].copy()
+        return copy
+
+    @property
+    def used(self) -> int:
+        """How many slots there are up to the last in which anything started."""
+        started = np.flatnonzero(self.sums[:, STARTED])
+        return int(started[-1]) + 1 if started.size else 0
+
+    def median_ns(self, slot: int) -> float | None:
+        """The median response time in a slot, within 9 %; None when nothing was served in it."""
+        cumulated = np.cumsum(self.heat[slot])
+        if not cumulated[-1]:
+            return None
+        middle = (cumulated[-1] + 1) / 2
+        coarse = int(np.searchsorted(cumulated, middle))
+        before = cumulated[coarse] - self.heat[slot, coarse]
+        share = (middle - before - 0.5) / self.heat[slot, coarse]
+        low, high = bucket_edges_ns(np.array([coarse, coarse + 1]) << _FINE_PER_COARSE_BITS)
+        return float(low + (high - low) * share)
+
+    def _slots(self, second: Ints) -> Ints:
+        last = int(second.max(initial=0))
+        while last // self.width_s >= MOST_SLOTS:
+            self.widen()
+        self._make_room(last // self.width_s + 1)
+        return second // self.width_s
+
+    def _make_room(self, slots: int) -> None:
+        have = len(self.sums)
+        if slots <= have:
+            return
+        room = min(MOST_SLOTS, max(slots, 2 * have, _FIRST_SLOTS)) - have
+        self.sums = np.pad(self.sums, ((0, room), (0, 0)))
+        self.longest_ns = np.pad(self.longest_ns, (0, room))
+        self.heat = np.pad(self.heat, ((0, room), (0, 0)))
+
+    def widen(self) -> None:
+        """Join each two neighbouring slots: the width doubles."""
+        odd = len(self.sums) % 2
+        self.width_s *= 2
+        sums = np.pad(self.sums, ((0, odd), (0, 0)))
+        heat = np.pad(self.heat, ((0, odd), (0, 0)))
+        self.sums = sums[0::2] + sums[1::2]
+        self.heat = heat[0::2] + heat[1::2]
+        longest_ns = np.pad(self.longest_ns, (0, odd))
+        self.longest_ns = np.maximum(longest_ns[0::2], longest_ns[1::2])
