@@ -1,0 +1,191 @@
+"""One load test at the rendezvous: who has come, who is missing, what next. No I/O, no threads.
+
+The rendezvous feeds it what arrives and sends what it answers, so every way a process can fail is
+tested without a process.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from straingauge.fleet.messages import (
+    Broken,
+    Go,
+    LostProcess,
+    Meet,
+    Merged,
+    Report,
+    Seat,
+    Stage,
+    ToWorker,
+)
+
+START_DELAY_NS = 200_000_000  # time for every process to hear of the start before it comes
+
+Outbox = dict[str, ToWorker]
+"""Process name -> what to send it."""
+
+
+@dataclass(slots=True)
+class _Share:
+    """What is known of one process that takes part."""
+
+    report: Report | None = None
+    top_rate_per_s: float = 0.0
+
+    def take(self, report: Report) -> None:
+        before = self.report
+        if before is not None and report.at_ns > before.at_ns:
+            seconds = (report.at_ns - before.at_ns) / 1e9
+            self.top_rate_per_s = max(
+                self.top_rate_per_s, (report.requests - before.requests) / seconds
+            )
+        self.report = report
+
+
+@dataclass(slots=True)
+class Gathering:
+    """The course of one load test.
+
+    Attributes:
+        test: Its node id.
+        cores: Processes that may be active at once on this machine.
+        stage: What its processes are meeting for.
+        broken: Why it will not go on; None while it does.
+        written: Whether the leader has written the result.
+    """
+
+    test: str
+    cores: int
+    stage: Stage | None = "join"
+    broken: str | None = None
+    written: bool = False
+    plan: dict[str, object] | None = None
+    _seats: dict[str, _Share] = field(default_factory=dict)
+    _lost: dict[str, LostProcess] = field(default_factory=dict)
+    _arrived: dict[str, Meet] = field(default_factory=dict)
+    _left: set[str] = field(default_factory=set)
+    _idle: int = 0
+
+    @property
+    def playing(self) -> bool:
+        """Whether load is under way, so that reports are due."""
+        return self.stage in ("played", "end") and self.broken is None
+
+    @property
+    def leader(self) -> str | None:
+        """The process that judges and reports."""
+        return next(iter(self._seats), None)
+
+    @property
+    def active(self) -> list[str]:
+        """The processes with a share that are still there."""
+        return [name for name in self._seats if name not in self._lost]
+
+    @property
+    def waiting(self) -> list[str]:
+        """The processes that have come and wait for others."""
+        return list(self._arrived)
+
+    def seats(self, name: str) -> bool:
+        """Whether `name` has (had) a share."""
+        return name in self._seats
+
+    def merged(self) -> Merged:
+        """What is known so far, of those that were lost too."""
+        reports = tuple(share.report for share in self._seats.values() if share.report is not None)
+        return Merged(reports, tuple(self._lost.values()), self._idle, self.plan)
+
+    def meet(self, name: str, meet: Meet, present: Collection[str], now_ns: int) -> Outbox:
+        """A process has come to a stage."""
+        if self.broken is not None:
+            return {name: Broken(self.broken)}
+        if self.stage != "join" and name not in self._seats:
+            return {name: Seat(None, len(self._seats), self._idle)}
+        self._arrived[name] = meet
+        if meet.report is not None:
+            self.report(name, meet.report)
+        if meet.plan is not None:
+            self.plan = meet.plan
+        if meet.error is not None:
+            return self._break(f"{name}: {meet.error}")
+        return self.advance(present, now_ns)
+
+    def report(self, name: str, report: Report) -> None:
+        """A process has measured more."""
+        if name in self._seats:
+            self._seats[name].take(report)
+
+    def leave(self, name: str, error: str | None, present: Collection[str], now_ns: int) -> Outbox:
+        """A process is done with the test, early or in the end."""
+        self._left.add(name)
+        if self.stage is None or self.broken is not None:
+            return {}
+        if error is not None:
+            return self._break(f"{name}: {error}")
+        if name in self._seats:
+            return self._break(f"{name} left the test in the middle of its load")
+        return self.advance(present, now_ns)
+
+    def lose(self, name: str, reason: str, present: Collection[str], now_ns: int) -> Outbox:
+        """A process has gone for good."""
+        self._arrived.pop(name, None)
+        if self.stage is None or self.broken is not None:
+            return {}
+        if name in self._seats:
+            share = self._seats[name]
+            self._lost[name] = LostProcess(name, reason, _lost_samples(share, now_ns))
+            if not self.playing:
+                return self._break(f"process {name} was lost ({reason}) before the load began")
+            if name == self.leader:
+                return self._break(f"process {name}, which led this load, was lost ({reason})")
+        return self.advance(present, now_ns)
+
+    def cancel(self, reason: str) -> Outbox:
+        """Nobody shall go on with this test."""
+        return {} if self.stage is None or self.broken is not None else self._break(reason)
+
+    def advance(self, present: Collection[str], now_ns: int) -> Outbox:
+        """Let everybody go on when nobody is missing any more."""
+        if self.stage == "join":
+            missing = set(present) - set(self._arrived) - self._left
+            return {} if missing or not self._arrived else self._seat()
+        if self.stage is None or set(self.active) - set(self._arrived):
+            return {}
+        waiting, self._arrived = list(self._arrived), {}
+        if self.stage == "end":
+            self.stage = None
+            return {name: self.merged() if name == self.leader else Go(now_ns) for name in waiting}
+        self.stage = "played" if self.stage == "ready" else "end"
+        return {name: Go(now_ns + START_DELAY_NS) for name in waiting}
+
+    def _seat(self) -> Outbox:
+        waiting = sorted(self._arrived, key=process_number)
+        most = min(self.cores, *(meet.at_most for meet in self._arrived.values()))
+        chosen = waiting[: max(most, 1)]
+        self._seats = {name: _Share() for name in chosen}
+        self._idle = len(waiting) - len(chosen)
+        self._arrived, self.stage = {}, "ready"
+        return {
+            name: Seat(index if name in self._seats else None, len(chosen), self._idle)
+            for index, name in enumerate(waiting)
+        }
+
+    def _break(self, reason: str) -> Outbox:
+        self.broken = reason
+        waiting, self._arrived = list(self._arrived), {}
+        # Those in the middle of playing hear of it too, so that no load goes on that nobody counts.
+        return {name: Broken(reason) for name in {*waiting, *self.active} - self._left}
+
+
+def process_number(name: str) -> tuple[int, str]:
+    """Sort key: gw2 before gw10."""
+    digits = "".join(filter(str.isdigit, name))
+    return (int(digits) if digits else 0, name)
+
+
+def _lost_samples(share: _Share, now_ns: int) -> int:
+    """What a process may have measured since its last report, at the highest rate it ever had."""
+    if share.report is None:
+        return 0
+    return math.ceil(share.top_rate_per_s * (now_ns - share.report.at_ns) / 1e9)

@@ -1,0 +1,250 @@
+"""One process's side of the rendezvous; and `Solo`, the same for a process that is alone."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing import AuthenticationError
+from multiprocessing.connection import Client, Connection
+from typing import Any, Protocol, TypeVar
+
+from straingauge.fleet.gathering import START_DELAY_NS
+from straingauge.fleet.messages import (
+    Address,
+    Alive,
+    Ask,
+    Broken,
+    Bye,
+    FleetError,
+    FromWorker,
+    Go,
+    Halt,
+    Hello,
+    Left,
+    Meet,
+    Merged,
+    Report,
+    Seat,
+    ToWorker,
+    Welcome,
+    Written,
+)
+from straingauge.fleet.rendezvous import SILENT_S, Watcher
+
+ReplyT = TypeVar("ReplyT", bound=ToWorker)
+
+# The rendezvous breaks off a wait that lasts; this is for one that has itself stopped answering.
+DEADLINE_S = SILENT_S + 60.0
+
+
+class LoadBroken(FleetError):
+    """This load will not take place or not go on; no message: nobody needs to hear."""
+
+
+class Fleet(Protocol):
+    """What a process that plays a load needs of the others, be there any or not."""
+
+    @property
+    def halt_at_ns(self) -> int | None:
+        """When to end the load early (monotonic); None: play it to its end."""
+
+    @property
+    def broken(self) -> bool:
+        """Whether this load was called off while it is being played."""
+
+    def address(self) -> str:
+        """The service's address; raises LoadBroken when there is none."""
+
+    def join(self, test: str, at_most: int) -> Seat:
+        """Meet for a test; raises LoadBroken."""
+
+    def ready(self, plan: dict[str, Any], report: Report | None) -> int:
+        """Users are logged in; gives the start instant (monotonic ns). Raises LoadBroken."""
+
+    def fail(self, error: str) -> None:
+        """This process cannot begin: nobody shall."""
+
+    def report(self, report: Report) -> None:
+        """Tell what was measured till now."""
+
+    def played(self, report: Report) -> None:
+        """The load is over here; returns when it is over everywhere."""
+
+    def end(self, report: Report) -> Merged | None:
+        """All is over here; gives the leader what all have measured, the others None."""
+
+    def written(self) -> None:
+        """The result file exists."""
+
+
+class Member:
+    """A process among several; talks to the rendezvous that invited it.
+
+    Args:
+        name: The process's name, such as "gw3".
+        invitation: `Rendezvous.invitation`.
+        tests: The load tests it has collected.
+
+    Raises:
+        FleetError: The rendezvous is gone.
+    """
+
+    def __init__(self, name: str, invitation: Mapping[str, Any], tests: tuple[str, ...]) -> None:
+        self._name = name
+        self._test = ""
+        self._halt_at_ns: int | None = None
+        self._broken = False
+        self._replies: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
+        try:
+            self._connection: Connection = Client(
+                (invitation["host"], invitation["port"]),
+                authkey=bytes.fromhex(invitation["secret"]),
+            )
+        except (OSError, EOFError, AuthenticationError) as error:
+            raise FleetError(f"{name} cannot reach the controlling process: {error}") from error
+        threading.Thread(target=self._listen, name="straingauge-member", daemon=True).start()
+        self._ask(Hello(name, tests), Welcome)
+
+    @property
+    def halt_at_ns(self) -> int | None:
+        """When to end the load early (monotonic)."""
+        return self._halt_at_ns
+
+    @property
+    def broken(self) -> bool:
+        """Whether this load was called off while it is being played."""
+        return self._broken
+
+    def address(self) -> str:
+        """Ask where the service is; the first to ask waits for it to be started."""
+        return self._ask(Ask(), Address).url
+
+    def join(self, test: str, at_most: int) -> Seat:
+        """Meet for a test."""
+        self._test, self._halt_at_ns, self._broken = test, None, False
+        return self._ask(Meet(test, "join", at_most=at_most), Seat)
+
+    def ready(self, plan: dict[str, Any], report: Report | None) -> int:
+        """Meet before the start."""
+        return self._ask(Meet(self._test, "ready", plan=plan or None, report=report), Go).at_ns
+
+    def fail(self, error: str) -> None:
+        """Break the load off before its start."""
+        self._send(Meet(self._test, "ready", error=error))
+
+    def report(self, report: Report) -> None:
+        """Tell what was measured till now."""
+        self._send(report)
+
+    def played(self, report: Report) -> None:
+        """Meet after the load."""
+        self._ask(Meet(self._test, "played", report=report), Go)
+
+    def end(self, report: Report) -> Merged | None:
+        """Meet at the end."""
+        reply = self._ask(Meet(self._test, "end", report=report), Go, Merged)
+        return reply if isinstance(reply, Merged) else None
+
+    def written(self) -> None:
+        """Tell that the result file exists."""
+        self._send(Written(self._test))
+
+    def left(self, test: str, error: str | None) -> None:
+        """Tell that this process is done with a test."""
+        self._send(Left(test, error))
+
+    def alive(self) -> None:
+        """Tell that something happens here."""
+        self._send(Alive())
+
+    def close(self) -> None:
+        """Take leave."""
+        self._send(Bye())
+
+    def _send(self, message: FromWorker) -> None:
+        try:
+            self._connection.send(message)
+        except OSError as error:
+            raise FleetError("the controlling process has gone") from error
+
+    def _ask(self, message: FromWorker, *expected: type[ReplyT]) -> ReplyT:
+        self._send(message)
+        try:
+            reply = self._replies.get(timeout=DEADLINE_S)
+        except queue.Empty:
+            raise FleetError(
+                f"the controlling process has not answered for {DEADLINE_S:.0f} s"
+            ) from None
+        if isinstance(reply, expected):
+            return reply
+        raise LoadBroken(reply.reason if isinstance(reply, Broken) else f"out of step: {reply!r}")
+
+    def _listen(self) -> None:
+        """Read in its own thread, so that a halt is known at once and a wait has a deadline."""
+        try:
+            while True:
+                message: ToWorker = self._connection.recv()
+                if isinstance(message, Halt):
+                    self._halt_at_ns = message.at_ns
+                    continue
+                self._broken = isinstance(message, Broken)
+                self._replies.put(message)
+        except (EOFError, OSError):
+            self._broken = True
+            self._replies.put(Broken("the controlling process has gone"))
+
+
+@dataclass(slots=True)
+class Solo:
+    """A load played by this process alone: nobody to wait for.
+
+    Attributes:
+        find_address: Gives the service's address, starting it where need be.
+        watcher: As the rendezvous has it.
+    """
+
+    find_address: Callable[[], str]
+    watcher: Watcher
+    name: str = "main"
+    halt_at_ns: int | None = None
+    broken: bool = False
+    _test: str = ""
+    _plan: dict[str, Any] = field(default_factory=dict)
+    _merged: Merged | None = None
+
+    def address(self) -> str:
+        """The service's address."""
+        return self.find_address()
+
+    def join(self, test: str, at_most: int) -> Seat:  # noqa: ARG002  the protocol's; alone is few enough
+        """Begin."""
+        self._test, self.halt_at_ns, self._merged = test, None, None
+        return Seat(0, 1)
+
+    def ready(self, plan: dict[str, Any], report: Report | None) -> int:
+        """Start."""
+        self._plan = plan
+        if report is not None:
+            self.report(report)
+        return time.monotonic_ns() + START_DELAY_NS // 10
+
+    def fail(self, error: str) -> None:
+        """Nobody else needs to hear of it."""
+
+    def report(self, report: Report) -> None:
+        """Keep and show what was measured till now."""
+        self._merged = Merged((report,), plan=self._plan)
+        if self.watcher(self._test, self._merged) and self.halt_at_ns is None:
+            self.halt_at_ns = time.monotonic_ns()
+
+    def played(self, report: Report) -> None:
+        """Go on."""
+        self.report(report)
+
+    def end(self, report: Report) -> Merged | None:
+        """All there is."""
+        return Merged((report,), plan=self._plan)
+
+    def written(self) -> None:
+        """Nobody else needs to hear of it."""

@@ -1,0 +1,179 @@
+"""What the processes of one load tell each other: pickled, over loopback, behind a secret.
+
+worker                          rendezvous (in the controller)
+Hello(name)                ->   Welcome
+Ask                        ->   Address | Broken              the service's address
+Meet(test, "join")         ->   Seat | Broken                 who takes part, and which share
+Meet(test, "ready")        ->   Go(at_ns) | Broken            logged in; the start instant
+Report ...                 ->   (Halt, at any time)           cumulative: a lost one loses nothing
+Meet(test, "played")       ->   Go(at_ns) | Broken            all have ended; now read back
+Meet(test, "end")          ->   Merged (leader), Go (others)
+Left(test, error)                                             the test is over in this process
+Written(test)                                                 its result file exists
+Bye
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from straingauge.errors import StraingaugeError
+
+Stage = Literal["join", "ready", "played", "end"]
+
+
+class FleetError(StraingaugeError):
+    """The processes of one load lost each other, or one of them could not begin."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A process has collected load tests."""
+
+    name: str
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The rendezvous knows of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A process did something; who is silent for too long is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Where is the service?"""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """There."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that one process has measured since it began; the next one replaces it.
+
+    Attributes:
+        process: Its name.
+        at_ns: When (monotonic).
+        requests: How many samples are in it.
+        record: `Record.to_bytes` of all phases.
+        extra: What else the composer of the result needs of this process (picklable).
+    """
+
+    process: str
+    at_ns: int
+    requests: int
+    record: bytes
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Meet:
+    """A process has come to `stage` of a load test and waits for the others.
+
+    Attributes:
+        test: The test's node id.
+        stage: Where.
+        at_most: Processes that may share this load (stage "join").
+        error: Why this process cannot go on.
+        plan: What a result needs besides the figures; from the leader (stage "ready").
+        report: Its figures at this stage.
+    """
+
+    test: str
+    stage: Stage
+    at_most: int = 1
+    error: str | None = None
+    plan: dict[str, Any] | None = None
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A process's part in a load: share `index` of `of`; index None: none."""
+
+    index: int | None
+    of: int
+    idle: int = 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process collects, judges and reports."""
+        return self.index == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """All have come; go on at this instant (monotonic)."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Begin nothing whose intended start is later than this instant (monotonic)."""
+
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """This load will not take place or not go on.
+
+    Attributes:
+        reason: For whoever reports it; empty where nobody needs to (the session is ending).
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LostProcess:
+    """A process that went away while it had a share."""
+
+    process: str
+    reason: str
+    samples_at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What all processes together have measured, as last reported."""
+
+    reports: tuple[Report, ...]
+    lost: tuple[LostProcess, ...] = ()
+    idle: int = 0
+    plan: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A process is done with a test; `error`: it failed before it could take part."""
+
+    test: str
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The leader has written the test's result file."""
+
+    test: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bye:
+    """A process's session is over."""
+
+
+FromWorker: TypeAlias = Hello | Alive | Ask | Meet | Report | Left | Written | Bye
+ToWorker: TypeAlias = Welcome | Address | Seat | Go | Halt | Broken | Merged

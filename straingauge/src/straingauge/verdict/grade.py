@@ -1,0 +1,59 @@
+"""Grades, and how a figure earns one."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Grade = Literal["target", "acceptable", "warning", "critical", "no_data"]
+GRADES: tuple[Grade, ...] = get_args(Grade)  # from best to worst
+
+_FAILING: frozenset[Grade] = frozenset({"critical", "no_data"})
+
+
+def worst(grades: "list[Grade]") -> Grade:
+    """The grade a whole run earns: its worst; where nothing was demanded, target."""
+    return max(grades, key=GRADES.index, default="target")
+
+
+def fails(grade: Grade) -> bool:
+    """Whether a test with this grade fails; a figure that is missing is no reason to pass."""
+    return grade in _FAILING
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is demanded of one metric, in the metric's own unit.
+
+    Lower is better: ``target <= warning <= critical``; a value from `critical` on is critical.
+    Higher is better: ``target >= warning >= critical``; a value below `critical` is critical.
+    """
+
+    target: float
+    warning: float
+    critical: float
+    higher_is_better: bool
+
+    @property
+    def in_order(self) -> bool:
+        """Whether the three stand in the order their direction asks for."""
+        ladder = (self.target, self.warning, self.critical)
+        return list(ladder) == sorted(ladder, reverse=self.higher_is_better)
+
+    def grade(self, value: float | None) -> Grade:
+        """Grade a value; None and NaN are no data."""
+        if value is None or math.isnan(value):
+            return "no_data"
+        if self.higher_is_better:
+            return self._grade_higher(value)
+        if value <= self.target:
+            return "target"
+        if value < self.warning:
+            return "acceptable"
+        return "warning" if value < self.critical else "critical"
+
+    def _grade_higher(self, value: float) -> Grade:
+        if value >= self.target:
+            return "target"
+        if value > self.warning:
+            return "acceptable"
+        return "warning" if value >= self.critical else "critical"

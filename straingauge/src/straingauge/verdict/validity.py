@@ -1,0 +1,214 @@
+"""Whether a run says anything about the service at all: named reasons, each with what to do.
+
+An *invalid* run has no verdict. A *note* is something a reader must know beside the figures.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from straingauge.fleet import LostProcess
+
+RATE_LIMITED_LIMIT = 0.01  # of all requests
+DROPPED_LIMIT = 0.01  # of all work that was due
+LOST_LIMIT = 0.10  # of all samples
+LATE_FLOOR_MS = 10.0  # below this no lateness matters
+LATE_SHARE_LIMIT = 0.5  # of p95: beyond, most of the figure is the generator's own
+BUSY_CPU_SHARE = 0.95  # of one core, by one process of the generator
+ENOUGH_FOR_P99 = (
+    368  # 1 - 0.99 ** n >= 0.975: from here the upper order statistic of the 95 % interval exists
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What validity is decided on.
+
+    Attributes:
+        requests: Of the main phase, all that ended in some way.
+        rate_limited: Those among them that were answered 429 without having asked for it.
+        dropped: Work that was due and could not start.
+        late_p99_ms: How late the first request of an arrival left, against its schedule.
+        p95_ms: The response time lateness is held against.
+        loop_lag_p99_ms: How late the generator's own event loop was.
+        cpu_share: Of one core, by the busiest process of the generator, 0..1.
+        lost: Processes that went away.
+        interrupted: By whom or what the run was ended early.
+        setup_error: Why no load was sent.
+        single_account_users: Users that share one account (0: each has its own).
+        idle: Processes without a share.
+        processes: Processes with one.
+        unseen: What the observers could not see, in words.
+    """
+
+    requests: int = 0
+    rate_limited: int = 0
+    dropped: int = 0
+    late_p99_ms: float = 0.0
+    p95_ms: float | None = None
+    loop_lag_p99_ms: float = 0.0
+    cpu_share: float = 0.0
+    lost: Sequence[LostProcess] = ()
+    interrupted: str | None = None
+    setup_error: str | None = None
+    single_account_users: int = 0
+    idle: int = 0
+    processes: int = 1
+    unseen: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing to know before believing the figures."""
+
+    reason: str
+    severity: Literal["invalid", "note"]
+    message: str
+    advice: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """As the result file has it."""
+        return asdict(self)
+
+
+Rule = Callable[[Evidence], Iterable[Reason]]
+
+
+def examine(evidence: Evidence) -> list[Reason]:
+    """All reasons that apply, the invalidating ones first."""
+    reasons = [reason for rule in _RULES for reason in rule(evidence)]
+    return sorted(reasons, key=lambda reason: reason.severity)
+
+
+def as_dict(reasons: Sequence[Reason]) -> dict[str, Any]:
+    """The `validity` part of a result file."""
+    return {
+        "valid": all(reason.severity != "invalid" for reason in reasons),
+        "reasons": [reason.as_dict() for reason in reasons],
+    }
+
+
+def _setup_failed(evidence: Evidence) -> Iterable[Reason]:
+    if evidence.setup_error:
+        yield Reason("setup_failed", "invalid", f"no load was sent: {evidence.setup_error}")
+
+
+def _interrupted(evidence: Evidence) -> Iterable[Reason]:
+    if evidence.interrupted:
+        yield Reason(
+            "interrupted",
+            "invalid",
+            f"{evidence.interrupted} after {evidence.requests} requests: "
+            "this is what was measured till then",
+            "run it again to its end",
+        )
+
+
+def _no_data(evidence: Evidence) -> Iterable[Reason]:
+    if not evidence.requests and not evidence.setup_error:
+        yield Reason(
+            "no_data", "invalid", "not one request was sent", "look at the journey and its schedule"
+        )
+
+
+def _rate_limited(evidence: Evidence) -> Iterable[Reason]:
+    share = evidence.rate_limited / evidence.requests if evidence.requests else 0.0
+    if share:
+        yield Reason(
+            "rate_limited",
+            "invalid" if share > RATE_LIMITED_LIMIT else "note",
+            f"{evidence.rate_limited} of {evidence.requests} requests ({share:.1%}) were answered "
+            "429: what was measured is the limiter",
+            "spread the load over more users, or raise the service's limit for this test",
+        )
+
+
+def _late(evidence: Evidence) -> Iterable[Reason]:
+    late = max(evidence.late_p99_ms, evidence.loop_lag_p99_ms)
+    share = late / evidence.p95_ms if evidence.p95_ms else 0.0
+    busy = evidence.cpu_share >= BUSY_CPU_SHARE
+    if late <= LATE_FLOOR_MS or (share <= 0.1 and not busy):
+        return
+    yield Reason(
+        "generator_saturated" if busy else "generator_late",
+        "invalid" if busy or share > LATE_SHARE_LIMIT else "note",
+        f"1 % of the requests left {evidence.late_p99_ms:.1f} ms late or more (event loop lag "
+        f"{evidence.loop_lag_p99_ms:.1f} ms, {evidence.cpu_share:.0%} of a core busy): the "
+        "generator could not keep its schedule",
+        "use more processes (-n), a lower rate, or another machine than the service's",
+    )
+
+
+def _dropped(evidence: Evidence) -> Iterable[Reason]:
+    share = evidence.dropped / ((evidence.requests + evidence.dropped) or 1)
+    if share:
+        yield Reason(
+            "dropped_work",
+            "invalid" if share > DROPPED_LIMIT else "note",
+            f"{evidence.dropped} arrivals ({share:.1%}) found no free user and never started",
+            "use more users, or a lower rate",
+        )
+
+
+def _lost(evidence: Evidence) -> Iterable[Reason]:
+    for lost in evidence.lost:
+        share = lost.samples_at_most / ((evidence.requests + lost.samples_at_most) or 1)
+        yield Reason(
+            "lost_worker",
+            "invalid" if share > LOST_LIMIT else "note",
+            f"process {lost.process} was lost ({lost.reason}); at most {lost.samples_at_most} "
+            f"samples ({share:.1%}) went with it, and its share was not sent from then on",
+            "look for what killed it: memory (dmesg), a signal",
+        )
+
+
+def _single_account(evidence: Evidence) -> Iterable[Reason]:
+    if evidence.single_account_users > 1:
+        yield Reason(
+            "single_account",
+            "note",
+            f"{evidence.single_account_users} users share one account: limits by user bite sooner, "
+            "caches and rows are hotter than in life, nothing is learnt of isolation of users",
+            "create an account for each user",
+        )
+
+
+def _idle(evidence: Evidence) -> Iterable[Reason]:
+    if evidence.idle:
+        yield Reason(
+            "idle_processes",
+            "note",
+            f"{evidence.idle} of {evidence.idle + evidence.processes} processes took no share: more "
+            "than the cores, or than the users, would only disturb the measurement",
+        )
+
+
+def _few_samples(evidence: Evidence) -> Iterable[Reason]:
+    if 0 < evidence.requests < ENOUGH_FOR_P99:
+        yield Reason(
+            "few_samples",
+            "note",
+            f"{evidence.requests} samples are too few for p99: it has an interval from "
+            f"{ENOUGH_FOR_P99} on",
+            "send more requests before leaning on p99",
+        )
+
+
+def _unseen(evidence: Evidence) -> Iterable[Reason]:
+    for what in evidence.unseen:
+        yield Reason("not_observed", "note", what)
+
+
+_RULES: Sequence[Rule] = (
+    _setup_failed,
+    _interrupted,
+    _no_data,
+    _rate_limited,
+    _late,
+    _dropped,
+    _lost,
+    _single_account,
+    _idle,
+    _few_samples,
+    _unseen,
+)
