@@ -7,6 +7,7 @@ import asyncio
 from logging.config import fileConfig
 
 import app.auth.models
+import app.middleware.windows
 import app.notes.models
 import app.patients.models
 import app.sessions.models  # noqa: F401 -- importing a model puts its table into the metadata

@@ -10,6 +10,8 @@ any account elsewhere.
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -78,19 +80,26 @@ class PocketsphinxTranscriber:
 
 
 class _PcmReader:
-    """The file-like face that pocketsphinx's segmenter reads from."""
+    """The file-like face that pocketsphinx's segmenter reads from.
+
+    A second of silence follows the recording: the segmenter gives up speech only after a pause.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._seconds = read_pcm(path)
+        self._seconds = chain(self._counted(path), [bytes(2 * RATE_HZ)])
         self._buffer = bytearray()
-        self.read_bytes = 0
+        self.duration_s = 0.0
+
+    def _counted(self, path: Path) -> Iterator[bytes]:
+        for second in read_pcm(path):
+            self.duration_s += len(second) / 2 / RATE_HZ
+            yield second
 
     def read(self, size: int) -> bytes:
         while len(self._buffer) < size and (second := next(self._seconds, b"")):
             self._buffer += second
         taken = bytes(self._buffer[:size])
         del self._buffer[:size]
-        self.read_bytes += len(taken)
         return taken
 
 
@@ -111,7 +120,7 @@ def decode(path: Path) -> dict[str, object]:
         decoder.end_utt()
         if (best := decoder.hyp()) is not None and best.hypstr:
             lines.append(best.hypstr)
-    return {"text": "\n".join(lines), "duration_s": reader.read_bytes / 2 / RATE_HZ}
+    return {"text": "\n".join(lines), "duration_s": reader.duration_s}
 
 
 def main(path: Path) -> int:

@@ -28,7 +28,7 @@ def read_pcm(path: Path) -> Iterator[bytes]:
     try:
         with wave.open(str(path), "rb") as recording:
             yield from _seconds(recording)
-    except (wave.Error, EOFError) as error:
+    except (wave.Error, EOFError, RuntimeError) as error:  # the last for chunks beyond the end
         raise UnreadableAudio(f"not a PCM WAV file: {error or 'it ends too early'}") from error
 
 
@@ -45,7 +45,7 @@ def _seconds(recording: wave.Wave_read) -> Iterator[bytes]:
         yield out.tobytes()
 
 
-def _sixteen_bit(frames: bytes, width_bytes: int) -> array[int]:
+def _sixteen_bit(frames: bytes, width_bytes: int) -> "array[int]":
     """Samples of any PCM width as 16-bit ones: the two highest bytes of each."""
     if width_bytes == 1:  # the one unsigned width
         return array("h", [(sample - 128) << 8 for sample in frames])
@@ -61,7 +61,7 @@ def _sixteen_bit(frames: bytes, width_bytes: int) -> array[int]:
     return samples
 
 
-def _mono(samples: array[int], channels: int) -> array[int]:
+def _mono(samples: "array[int]", channels: int) -> "array[int]":
     if channels == 1:
         return samples
     whole = len(samples) - len(samples) % channels
@@ -69,7 +69,7 @@ def _mono(samples: array[int], channels: int) -> array[int]:
     return array("h", [sum(frame) // channels for frame in zip(*tracks, strict=True)])
 
 
-def _resample(samples: array[int], rate_hz: int) -> list[int]:
+def _resample(samples: "array[int]", rate_hz: int) -> list[int]:
     if rate_hz == RATE_HZ:
         return samples.tolist()
     count = len(samples) * RATE_HZ // rate_hz
@@ -77,7 +77,7 @@ def _resample(samples: array[int], rate_hz: int) -> list[int]:
         sums = list(accumulate(samples, initial=0))
         edges = [i * rate_hz // RATE_HZ for i in range(count + 1)]
         return [(sums[end] - sums[start]) // (end - start) for start, end in pairwise(edges)]
-    padded = [*samples, samples[-1]]
+    padded = [*samples, *samples[-1:]]
     out = []
     for i in range(count):
         whole, part = divmod(i * rate_hz, RATE_HZ)

@@ -129,9 +129,9 @@ def _create_sessions() -> None:
     op.create_index(
         "ix_sessions_status", "sessions", ["therapist_id", "status", "session_date", "id"]
     )
-    # A row over 2 kB has its transcript moved out of line, not just compressed in place: a page
-    # then holds dozens of sessions, and a list of 50 reads a handful of pages.
-    op.execute("ALTER TABLE sessions SET (toast_tuple_target = 256)")
+    # A long transcript is stored out of line, not compressed in place: a page then holds dozens of
+    # sessions, and a list of 50 reads a handful of pages.
+    op.execute("ALTER TABLE sessions ALTER COLUMN transcript SET STORAGE EXTERNAL")
 
 
 def downgrade() -> None:

@@ -1,0 +1,24 @@
+"""The counts of the rate limits, when they are kept in PostgreSQL."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "rate_limits",
+        sa.Column("key", sa.String(200), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("resets_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limits")),
+        prefixes=["UNLOGGED"],  # the counts of the last minute need not survive a crash
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("rate_limits")
