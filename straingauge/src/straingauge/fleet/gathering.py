@@ -7,6 +7,7 @@ tested without a process.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from straingauge.fleet.messages import (
     Broken,
@@ -60,7 +61,7 @@ class Gathering:
     stage: Stage | None = "join"
     broken: str | None = None
     written: bool = False
-    plan: dict[str, object] | None = None
+    plan: dict[str, Any] | None = None
     _seats: dict[str, _Share] = field(default_factory=dict)
     _lost: dict[str, LostProcess] = field(default_factory=dict)
     _arrived: dict[str, Meet] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class Gathering:
     def merged(self) -> Merged:
         """What is known so far, of those that were lost too."""
         reports = tuple(share.report for share in self._seats.values() if share.report is not None)
-        return Merged(reports, tuple(self._lost.values()), self._idle, self.plan)
+        return Merged(reports, tuple(self._lost.values()), self._idle, self.plan, self.broken)
 
     def meet(self, name: str, meet: Meet, present: Collection[str], now_ns: int) -> Outbox:
         """A process has come to a stage."""

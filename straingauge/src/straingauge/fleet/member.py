@@ -53,8 +53,8 @@ class Fleet(Protocol):
     def broken(self) -> bool:
         """Whether this load was called off while it is being played."""
 
-    def address(self) -> str:
-        """The service's address; raises LoadBroken when there is none."""
+    def address(self, near: str) -> str:
+        """The service's address, found from the test file `near`; raises LoadBroken."""
 
     def join(self, test: str, at_most: int) -> Seat:
         """Meet for a test; raises LoadBroken."""
@@ -116,9 +116,9 @@ class Member:
         """Whether this load was called off while it is being played."""
         return self._broken
 
-    def address(self) -> str:
+    def address(self, near: str) -> str:
         """Ask where the service is; the first to ask waits for it to be started."""
-        return self._ask(Ask(), Address).url
+        return self._ask(Ask(near), Address).url
 
     def join(self, test: str, at_most: int) -> Seat:
         """Meet for a test."""
@@ -204,7 +204,7 @@ class Solo:
         watcher: As the rendezvous has it.
     """
 
-    find_address: Callable[[], str]
+    find_address: Callable[[str], str]
     watcher: Watcher
     name: str = "main"
     halt_at_ns: int | None = None
@@ -213,9 +213,9 @@ class Solo:
     _plan: dict[str, Any] = field(default_factory=dict)
     _merged: Merged | None = None
 
-    def address(self) -> str:
+    def address(self, near: str) -> str:
         """The service's address."""
-        return self.find_address()
+        return self.find_address(near)
 
     def join(self, test: str, at_most: int) -> Seat:  # noqa: ARG002  the protocol's; alone is few enough
         """Begin."""

@@ -47,7 +47,9 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Where is the service?"""
+    """Where is the service? `near`: the file of the test that asks."""
+
+    near: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +149,21 @@ class LostProcess:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What all processes together have measured, as last reported."""
+    """What all processes together have measured, as last reported.
+
+    Attributes:
+        reports: Of each process that had a share, the lost ones too.
+        lost: Processes that went away.
+        idle: Processes without a share.
+        plan: What the leader said a result needs besides the figures.
+        broken: Why the load ended before its time.
+    """
 
     reports: tuple[Report, ...]
     lost: tuple[LostProcess, ...] = ()
     idle: int = 0
     plan: dict[str, Any] | None = None
+    broken: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

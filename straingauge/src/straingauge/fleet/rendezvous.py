@@ -50,8 +50,8 @@ class Rendezvous:
     """Serves the processes of one test session.
 
     Args:
-        find_address: Gives the service's address, starting it where need be; called at most
-            once, in a thread.
+        find_address: Gives the service's address, starting it where need be; it is given the
+            file of the first test that asks, and called at most once, in a thread.
         watcher: See `Watcher`; called in a thread.
         cores: Processes that may be active at once.
         silent_while_playing_s: After so long without a word a process with a share counts as lost.
@@ -60,7 +60,7 @@ class Rendezvous:
 
     def __init__(
         self,
-        find_address: Callable[[], str],
+        find_address: Callable[[str], str],
         watcher: Watcher = lambda _test, _merged: False,
         *,
         cores: int | None = None,
@@ -175,8 +175,8 @@ class Rendezvous:
         with self._lock:
             self._workers[name].heard_s = time.monotonic()
             match message:
-                case Ask():
-                    self._ask(name)
+                case Ask(near):
+                    self._ask(name, near)
                 case Meet():
                     self._post(self._meet(name, message, now_ns))
                 case Report():
@@ -230,18 +230,18 @@ class Rendezvous:
                 with contextlib.suppress(OSError):  # it has just gone: its own thread finds out
                     worker.connection.send(message)
 
-    def _ask(self, name: str) -> None:
+    def _ask(self, name: str, near: str) -> None:
         if self._address is not None:
             self._post({name: self._address})
         elif self._asking is not None:
             self._asking.append(name)
         else:
             self._asking = [name]
-            self._spawn(self._answer)
+            self._spawn(self._answer, near)
 
-    def _answer(self) -> None:
+    def _answer(self, near: str) -> None:
         try:
-            answer: ToWorker = Address(self._find_address())
+            answer: ToWorker = Address(self._find_address(near))
         except StraingaugeError as error:
             answer = Broken(f"{error}\n{error.hint}" if error.hint else str(error))
         except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it was

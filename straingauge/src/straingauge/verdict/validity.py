@@ -168,7 +168,7 @@ def _single_account(evidence: Evidence) -> Iterable[Reason]:
             "single_account",
             "note",
             f"{evidence.single_account_users} users share one account: limits by user bite sooner, "
-            "caches and rows are hotter than in life, nothing is learnt of isolation of users",
+            "caches and rows are hotter than in life, nothing is learnt of isolation",
             "create an account for each user",
         )
 

@@ -1,0 +1,60 @@
+"""Where a run took place: what two results must share before they may be compared."""
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_PACKAGES = ("straingauge", "uvloop", "httptools", "numpy", "psutil", "pytest", "pytest-xdist")
+
+
+def environment(root: Path) -> dict[str, Any]:
+    """Describe this machine, this Python, and the commit of the work tree around `root`."""
+    return {
+        "machine": {
+            "system": f"{platform.system()} {platform.release()}",
+            "architecture": platform.machine(),
+            "cpu": _cpu_model(),
+            "cpu_count": os.cpu_count(),
+            "memory_mb": round(psutil.virtual_memory().total / 1e6),
+        },
+        "python": platform.python_version(),
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "commit": _commit(root),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor()
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor()
+
+
+def _commit(root: Path) -> dict[str, Any] | None:
+    """The commit and whether files differ from it; None outside of a work tree."""
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return {"id": head, "modified": bool(_git(root, "status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()
