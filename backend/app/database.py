@@ -8,7 +8,7 @@ anybody sees it. An exhausted pool and an absent database are both a quick 503 (
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from time import perf_counter_ns
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import asyncpg
 from fastapi import Depends, Request
@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+from sqlalchemy.util import greenlet_spawn
 
 from app.context import current_request
 from app.errors import GOING_AWAY, Unavailable, database_away
@@ -75,53 +76,77 @@ async def _timed(call: Awaitable[T]) -> T:
         request.leave_database()
 
 
+class PoolWatcher(Protocol):
+    """Who wants to know what happens in the pool."""
+
+    def changed(self, pool: "MeasuredPool") -> None:
+        """A connection went out or came back, or somebody began or ceased to wait."""
+
+    def waited(self, wait_s: float) -> None:
+        """It took this long to get a connection, or not to get one."""
+
+    def refused(self) -> None:
+        """Somebody got no connection."""
+
+
 class MeasuredPool(AsyncAdaptedQueuePool):
     """SQLAlchemy's pool, which says who waits, and fails fast and plainly when it is exhausted."""
 
     waiting = 0
-    wait_ns = 0
-    timeouts = 0
+    refusals = 0
     max_waiters = 0
+    watcher: PoolWatcher | None = None
 
     def _do_get(self) -> ConnectionPoolEntry:
-        if self.checkedin() == 0 and self.overflow() >= self._max_overflow:
-            return self._wait()
-        return self._timed_get()
+        started_ns = perf_counter_ns()
+        try:
+            if self.checkedin() == 0 and self.overflow() >= self._max_overflow:
+                return self._wait()
+            return super()._do_get()
+        finally:
+            self._account(perf_counter_ns() - started_ns)
 
     def _wait(self) -> ConnectionPoolEntry:
         if self.waiting >= self.max_waiters:
-            self.timeouts += 1
-            raise _exhausted()
+            raise self._refusal()
         self.waiting += 1
+        self._tell()
         try:
-            return self._timed_get()
+            return super()._do_get()
         except PoolTimeout as error:
-            self.timeouts += 1
-            raise _exhausted() from error
+            raise self._refusal() from error
         finally:
             self.waiting -= 1
 
-    def _timed_get(self) -> ConnectionPoolEntry:
-        started_ns = perf_counter_ns()
-        try:
-            return super()._do_get()
-        finally:
-            elapsed_ns = perf_counter_ns() - started_ns
-            self.wait_ns += elapsed_ns
-            request = current_request.get()
-            if request is not None:
-                request.pool_ns += elapsed_ns
+    def _refusal(self) -> Unavailable:
+        self.refusals += 1
+        if self.watcher is not None:
+            self.watcher.refused()
+        return Unavailable("All database connections are in use.", code="pool_exhausted")
+
+    def _account(self, wait_ns: int) -> None:
+        request = current_request.get()
+        if request is not None:
+            request.pool_ns += wait_ns
+        if self.watcher is not None:
+            self.watcher.waited(wait_ns / 1e9)
+            self.watcher.changed(self)
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        super()._do_return_conn(record)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.watcher is not None:
+            self.watcher.changed(self)
 
     def recreate(self) -> "MeasuredPool":
         """A new, empty pool of the same settings; SQLAlchemy calls this when it disposes of one."""
         pool = super().recreate()
         assert isinstance(pool, MeasuredPool)
         pool.max_waiters = self.max_waiters
+        pool.watcher = self.watcher
         return pool
-
-
-def _exhausted() -> Unavailable:
-    return Unavailable("All database connections are in use.", code="pool_exhausted")
 
 
 class Database:
@@ -152,6 +177,11 @@ class Database:
         assert isinstance(pool, MeasuredPool)
         return pool
 
+    def watch(self, watcher: PoolWatcher) -> None:
+        """Tell `watcher` of each change in the pool, beginning with its state now."""
+        self.pool.watcher = watcher
+        watcher.changed(self.pool)
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """A session that commits when its block ends well and rolls back when it does not."""
@@ -178,7 +208,7 @@ class Database:
                 raise database_away() from error
             raise
         finally:
-            await proxy.close()  # type: ignore[func-returns-value,misc]
+            await greenlet_spawn(proxy.close)
 
     async def close(self) -> None:
         """Close all connections."""

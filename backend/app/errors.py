@@ -6,7 +6,8 @@ Validation errors add `details`: what was wrong, and where. The tree:
 
     AppError
       BadRequest 400   Unauthorized 401   Forbidden 403   NotFound 404   Conflict 409
-      PayloadTooLarge 413   UnsupportedMedia 415   RateLimited 429   Unavailable 503
+      PayloadTooLarge 413   UnsupportedMedia 415   Unprocessable 422   RateLimited 429
+      Unavailable 503
 """
 
 from collections.abc import Mapping
@@ -96,6 +97,13 @@ class UnsupportedMedia(AppError):
     code = "unsupported_media_type"
 
 
+class Unprocessable(AppError):
+    """422: well formed, but not valid; `details` say what."""
+
+    status_code = 422
+    code = "validation_error"
+
+
 class RateLimited(AppError):
     """429: too many requests; `Retry-After` says when the next is served."""
 
@@ -180,9 +188,7 @@ def _validation_error(error: RequestValidationError) -> AppError:
         {"where": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
         for item in error.errors()
     ]
-    translated = AppError("The request is not valid.", code="validation_error", details=details)
-    translated.status_code = 422
-    return translated
+    return Unprocessable("The request is not valid.", details=details)
 
 
 async def _handle(_request: Request, error: Exception) -> Response:

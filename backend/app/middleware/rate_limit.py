@@ -5,7 +5,7 @@ that opens the next (`limits` calls this a fixed window). Of the algorithms `lim
 one whose promises are exact and cheap to keep: of 101 rapid requests exactly 100 pass, the time to
 wait is known (the window's end) and after it the whole allowance is back, and a count costs one
 number per user and one step to update, also in PostgreSQL. A sliding-window counter only estimates,
-so its `Retry-After` can be untrue; a moving window keeps a time stamp per request. The price: around
+so its `Retry-After` can be untrue; a moving window keeps a time stamp per request. The price: near
 a window's end a user may send two allowances within one period.
 """
 
@@ -126,6 +126,7 @@ class RateLimits:
         self._budgets: dict[Rule, _Budget] = {}
         self.storage = _open_storage(settings.rate_limit_storage, database)
         self.shared = not isinstance(self.storage, MemoryWindows)
+        self.warning = _warning(self.storage)
 
     async def spend(self, rule: Rule, request: Request, arguments: Mapping[str, Any]) -> None:
         """Count a request, and note the `RateLimit-*` headers of its answer.
@@ -177,33 +178,7 @@ class RateLimits:
         try:
             return f"user:{self._tokens.verify(bearer_token(request)).id.hex}"
         except Unauthorized:
-            return f"address:{self.address(request)}"
-
-    def address(self, request: Request) -> str:
-        """The address a request counts for.
-
-        uvicorn believes `X-Forwarded-For` when the connection comes from this machine. Unless the
-        settings say so too, an address that stands in that header is one the client may have made
-        up, and all such requests count together.
-        """
-        client = request.scope["client"]
-        host = client[0] if client is not None else "unix"
-        forwarded = request.headers.get("x-forwarded-for")
-        if forwarded is None:
-            return str(host)
-        entries = [entry.strip() for entry in forwarded.split(",")]
-        if self._settings.trust_forwarded_for:
-            return entries[-1]
-        return "forwarded" if host in entries else str(host)
-
-    def warning(self) -> str | None:
-        """What is wrong with the limits as they are set up; None when nothing is."""
-        if self.shared or not several_workers():
-            return None
-        return (
-            "Each worker counts for itself (RATE_LIMIT_STORAGE=memory), so the limits are that many"
-            " times too wide; set RATE_LIMIT_STORAGE=postgres."
-        )
+            return by_address(request, {})
 
 
 def _open_storage(where: str, database: Database) -> Storage:
@@ -223,19 +198,45 @@ def _open_storage(where: str, database: Database) -> Storage:
     return storage
 
 
+def by_address(request: Request, _arguments: Mapping[str, Any]) -> str:
+    """The key of the address a request comes from.
+
+    uvicorn believes `X-Forwarded-For` when the connection comes from this machine. Unless the
+    settings say so too, an address that stands in that header is one the client may have made up,
+    and all such requests count together.
+    """
+    client = request.scope["client"]
+    host = client[0] if client is not None else "unix"
+    forwarded = request.headers.get("x-forwarded-for")
+    if forwarded is not None:
+        entries = [entry.strip() for entry in forwarded.split(",")]
+        if request.app.state.settings.trust_forwarded_for:
+            host = entries[-1]
+        elif host in entries:
+            host = "forwarded"
+    return f"address:{host}"
+
+
 def by_account(account: str, address: str) -> str:
     """The key of an account seen from an address; hashed, so that no e-mail address is stored."""
     digest = hashlib.sha256(account.strip().lower().encode()).hexdigest()[:32]
     return f"account:{digest}:{address}"
 
 
-def several_workers() -> bool:
+def _warning(storage: Storage) -> str | None:
+    if not isinstance(storage, MemoryWindows) or not _several_workers():
+        return None
+    return (
+        "Each worker counts for itself (RATE_LIMIT_STORAGE=memory), so the limits are that many"
+        " times too wide; set RATE_LIMIT_STORAGE=postgres."
+    )
+
+
+def _several_workers() -> bool:
     """Whether this process is one of several that serve the same address.
 
     uvicorn's workers are children of its main process; so is the one child of `--reload`.
     """
     if multiprocessing.parent_process() is None:
         return False
-    if int(os.environ.get("WEB_CONCURRENCY", "1")) > 1:
-        return True
     return "--reload" not in psutil.Process(os.getppid()).cmdline()

@@ -1,0 +1,62 @@
+"""What the auth endpoints take and give."""
+
+import uuid
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from app.auth.models import Role
+from app.auth.passwords import MAX_LENGTH
+
+# A deliverable address is one that a message reaches; the rule here only catches slips.
+Email = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"),
+    AfterValidator(str.lower),
+]
+FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class SignupRequest(BaseModel):
+    """A new account. Administrators are not made here."""
+
+    email: Email
+    password: SecretStr
+    full_name: FullName
+    role: Literal[Role.THERAPIST, Role.PATIENT] = Role.THERAPIST
+
+
+class LoginRequest(BaseModel):
+    """Who wants in."""
+
+    email: Email
+    password: Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
+
+
+class RefreshRequest(BaseModel):
+    """A refresh token, to be spent or revoked."""
+
+    refresh_token: Token
+
+
+class UserResponse(BaseModel):
+    """An account, without its secrets."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: uuid.UUID
+    email: str
+    full_name: str
+    role: Role
+    created_at: datetime
+
+
+class TokenResponse(BaseModel):
+    """A pair of tokens; `expires_in` is the access token's time in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 -- a kind of token, not one
+    expires_in: int

@@ -1,0 +1,92 @@
+"""`/`, `/live`, `/ready`, `/health`, `/metrics`: never rate limited."""
+
+import asyncio
+from time import perf_counter_ns
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+
+from app import metrics
+from app.database import Database
+from app.errors import Unavailable
+from app.health import schema
+from app.middleware.rate_limit import RateLimits
+
+router = APIRouter(tags=["health"])
+
+_ALIVE = orjson.dumps({"status": "alive"})
+_READY = orjson.dumps({"status": "ready"})
+
+
+def _json(body: bytes, status_code: int = 200) -> Response:
+    return Response(body, status_code=status_code, media_type="application/json")
+
+
+@router.get("/")
+async def root() -> dict[str, str]:
+    """What this is, and where its documentation is."""
+    return {"service": "TherapyBridge", "documentation": "/docs", "health": "/health"}
+
+
+@router.get("/live")
+async def live() -> Response:
+    """Whether the process answers; it touches nothing else."""
+    return _json(_ALIVE)
+
+
+@router.get("/ready")
+async def ready(request: Request) -> Response:
+    """Whether requests can be served: asks the database, 503 when it is away or has no schema."""
+    await schema.check(request.app.state.database)
+    return _json(_READY)
+
+
+@router.get("/health")
+async def health(request: Request) -> Response:
+    """The state of the service in detail: asks the database, 503 when something is amiss."""
+    state = request.app.state
+    started_ns = perf_counter_ns()
+    database: dict[str, Any] = {"status": "ok"}
+    retry_after: str | None = None
+    try:
+        await schema.check(state.database)
+    except Unavailable as error:
+        database = {"status": error.code, "message": error.message}
+        retry_after = error.headers["Retry-After"] if error.headers is not None else None
+    database["latency_ms"] = (perf_counter_ns() - started_ns) / 1e6
+    healthy = database["status"] == "ok"
+    body = {
+        "status": "ok" if healthy else "unavailable",
+        "database": database,
+        "pool": _pool(state.database),
+        "rate_limit": _rate_limit(state.rate_limits),
+    }
+    response = _json(orjson.dumps(body), 200 if healthy else 503)
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
+    return response
+
+
+def _pool(database: Database) -> dict[str, int]:
+    pool = database.pool
+    return {
+        "size": pool.size(),
+        "in_use": pool.checkedout(),
+        "overflow": max(0, pool.overflow()),
+        "waiting": pool.waiting,
+        "refusals": pool.refusals,
+    }
+
+
+def _rate_limit(limits: RateLimits | None) -> dict[str, str | bool | None]:
+    if limits is None:
+        return {"enabled": False, "warning": "Requests are not limited (RATE_LIMIT_ENABLED=false)."}
+    return {"enabled": True, "shared": limits.shared, "warning": limits.warning}
+
+
+@router.get("/metrics")
+async def prometheus() -> Response:
+    """Prometheus text: requests, pool and processes, of all workers together."""
+    # In a thread: it reads the files of all workers.
+    return Response(await asyncio.to_thread(metrics.render), media_type=metrics.CONTENT_TYPE)

@@ -1,0 +1,73 @@
+"""The application: `uvicorn app.main:app`."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+
+from app import errors
+from app.auth import endpoints as auth
+from app.auth import passwords
+from app.auth.tokens import AccessTokens
+from app.database import Database
+from app.health import endpoints as health
+from app.health import schema
+from app.logs import Logs
+from app.metrics import pool_metrics
+from app.middleware.rate_limit import RateLimits
+from app.middleware.request_context import RequestContextMiddleware
+from app.settings import Settings, get_settings
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
+    """What lives as long as the app. It starts also when the database is away, and says so."""
+    state = application.state
+    settings: Settings = state.settings
+    logs = Logs(settings)
+    logs.start()
+    state.access_log = logs.access
+    try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(state.database.close)
+            passwords.warm_up()
+            schema.head()
+            limits: RateLimits | None = state.rate_limits
+            if limits is not None and limits.warning is not None:
+                logger.warning(limits.warning)
+            yield
+    finally:
+        logs.stop()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service, set up but not started."""
+    application = FastAPI(title="TherapyBridge", version="0.1.0", lifespan=_lifespan)
+    state = application.state
+    state.settings = settings = settings or get_settings()
+    state.access_log = None
+    state.access_tokens = AccessTokens(settings.signing_key(), settings.access_token_ttl_s)
+    state.database = Database(settings)
+    state.rate_limits = (
+        RateLimits(settings, state.access_tokens, state.database)
+        if settings.rate_limit_enabled
+        else None
+    )
+    state.database.watch(pool_metrics)
+    errors.install(application)
+    application.add_middleware(RequestContextMiddleware)
+    for domain in (health, auth):
+        application.include_router(domain.router)
+    return application
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` when uvicorn asks for it: importing this module demands no settings."""
+    if name != "app":
+        raise AttributeError(name)
+    application = create_app()
+    globals()["app"] = application
+    return application
