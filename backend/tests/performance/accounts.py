@@ -1,0 +1,130 @@
+"""Whose account a virtual user has, and how it signs in and stays signed in."""
+
+import os
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from straingauge.errors import TargetError
+from straingauge.journey import Pause, Request, Response, User
+
+Steps = Generator[Request | Pause, Response, None]
+"""What a journey is."""
+
+T = TypeVar("T")
+Asking = Generator[Request | Pause, Response, T]
+"""A part of a journey that finds something out."""
+
+SEEDED_PASSWORD = "TestPass123!"
+LOAD_USERS = 200
+OF_THE_CROWD = 100
+"""Load users beyond this number are played by no test but the one of the rate limit."""
+
+LOGIN_PATIENCE_S = 150.0
+RENEW_BEFORE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a log-in gives. `renew_at` is read on `time.monotonic`."""
+
+    access: str
+    refresh: str
+    renew_at: float
+
+
+_tokens: dict[str, Tokens] = {}
+"""By e-mail: users who share an account share its tokens, as it may log in only now and then."""
+
+_asking: set[str] = set()
+
+
+def test_account() -> dict[str, Any]:
+    """The account of TEST_USER_EMAIL and TEST_USER_PASSWORD, else the seeded test user."""
+    return {
+        "email": os.environ.get("TEST_USER_EMAIL", "test@example.com"),
+        "password": os.environ.get("TEST_USER_PASSWORD", SEEDED_PASSWORD),
+    }
+
+
+def account(index: int) -> dict[str, Any]:
+    """The account of user `index`: the test account, then the load users, then round again."""
+    number = index % (LOAD_USERS + 1)
+    return _load_user(number) if number else test_account()
+
+
+def unused_account(index: int) -> dict[str, Any]:
+    """An account no other test plays, and another one each minute: its limit is untouched."""
+    minute = int(time.time()) // 60
+    return _load_user(OF_THE_CROWD + 1 + (index + 13 * minute) % (LOAD_USERS - OF_THE_CROWD))
+
+
+def _load_user(number: int) -> dict[str, Any]:
+    return {"email": f"load-user-{number:03d}@example.com", "password": SEEDED_PASSWORD}
+
+
+def signed_in(user: User) -> Steps:
+    """Let the user carry a token that holds for another minute: log in, or renew it in time.
+
+    A service that does not know the seeded load users has the one test account: all share it then.
+
+    Raises:
+        TargetError: The service refuses the test account itself.
+    """
+    email = user.data["email"]
+    while email in _asking:  # somebody else of this account is at it
+        yield Pause(0.05)
+    tokens = _tokens.get(email)
+    if tokens is None or tokens.renew_at < time.monotonic():
+        _asking.add(email)
+        try:
+            tokens = yield from _new_tokens(user, tokens)
+        finally:
+            _asking.discard(email)
+    if tokens is None:
+        user.data.update(test_account())
+        yield from signed_in(user)
+    else:
+        _tokens[email] = tokens
+        user.authorize(tokens.access)
+
+
+def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
+    """Renew the tokens, or log in; None where the service does not know this load user."""
+    if old is not None:
+        answer = yield user.post(
+            "/api/v1/auth/refresh", json={"refresh_token": old.refresh}, expect=(200, 401)
+        )
+        if answer.status == 200:
+            return _tokens_in(answer)
+    credentials = {"email": user.data["email"], "password": user.data["password"]}
+    give_up_at = time.monotonic() + LOGIN_PATIENCE_S
+    while True:
+        answer = yield user.post("/api/v1/auth/login", json=credentials, expect=(200, 401, 429))
+        if answer.status == 200:
+            return _tokens_in(answer)
+        if answer.status == 401 and credentials != test_account():
+            return None
+        if answer.status == 401:
+            raise TargetError(
+                f"the service does not accept the account {credentials['email']}",
+                hint="set TEST_USER_EMAIL and TEST_USER_PASSWORD, or put the seeded accounts"
+                " in its database: cd backend && python -m app.seed",
+            )
+        wait_s = float(answer.headers.get("Retry-After") or 1)
+        if time.monotonic() + wait_s > give_up_at:
+            raise TargetError(
+                f"{credentials['email']} has logged in too often: not again for {wait_s:.0f} s",
+                hint="wait, and run one load at a time",
+            )
+        yield Pause(wait_s)
+
+
+def _tokens_in(answer: Response) -> Tokens:
+    given = answer.json()
+    return Tokens(
+        access=given["access_token"],
+        refresh=given["refresh_token"],
+        renew_at=time.monotonic() + given["expires_in"] - RENEW_BEFORE_S,
+    )

@@ -1,0 +1,194 @@
+"""What a therapist does, written once: `pytest_load_test.py` and `load_test.py` (Locust) play it.
+
+A journey is a generator: it yields requests and is handed the responses. It says which answers are
+right (`expect`) and looks into them (`checks`); how they are sent is no concern of it. A request
+that goes wrong is counted, and ends the journey that made it.
+"""
+
+import hashlib
+import time
+from typing import Any
+
+from accounts import Asking, Steps, account, signed_in, unused_account
+from checks import each_among, has, has_value, is_list_of, not_empty, sha256_is
+from recordings import recording
+from straingauge.errors import TargetError
+from straingauge.journey import Pause, Request, RequestFailed, Upload, User, tagged
+
+__all__ = ["account", "signed_in", "unused_account"]
+
+NOTES_PATIENCE_S = 30.0
+NOTES_POLL_S = 1.0
+ATTEMPTS = 3
+SETUP_LISTS = {"patients": "/api/patients/", "sessions": "/api/sessions/?status=processed"}
+
+
+def log_in(user: User) -> Steps:
+    """Sign in, and get to know one's own patients and newest sessions.
+
+    Raises:
+        TargetError: The account is refused, or it has no patients or sessions to work with.
+    """
+    yield from signed_in(user)
+    for name, path in SETUP_LISTS.items():
+        rows = yield from _rows(user, path)
+        if not rows:
+            raise TargetError(
+                f"{user.data['email']} has no {name}: there is nothing to put load on",
+                hint="fill the service's database: cd backend && python -m app.seed",
+            )
+        user.data[name] = [row["id"] for row in rows]
+
+
+@tagged("health")
+def health(user: User) -> Steps:
+    """Ask how the service is; it asks its database for that."""
+    yield user.get("/health", checks=[has("status")])
+
+
+@tagged("health")
+def ready(user: User) -> Steps:
+    """Ask, as an orchestrator does, whether requests may be sent here."""
+    yield user.get("/ready")
+
+
+@tagged("read")
+def list_sessions(user: User) -> Steps:
+    """Open the list of one's newest sessions."""
+    yield from signed_in(user)
+    yield sessions_of(user)
+
+
+@tagged("read", "db_pool")
+def list_many_sessions(user: User) -> Steps:
+    """Scroll far down: the longest page the service gives."""
+    yield from signed_in(user)
+    yield sessions_of(user, limit=200)
+
+
+@tagged("read", "db_pool")
+def session_detail(user: User) -> Steps:
+    """Read one session with its transcript."""
+    yield from signed_in(user)
+    yield session_of(user, user.random.choice(user.data["sessions"]))
+
+
+@tagged("read", "db_pool")
+def list_patients(user: User) -> Steps:
+    """Open the list of one's patients."""
+    yield from signed_in(user)
+    yield user.get("/api/patients/", checks=[is_list_of("id", "full_name"), not_empty])
+
+
+@tagged("read", "db_pool")
+def patient_sessions(user: User) -> Steps:
+    """Open the sessions of one patient."""
+    yield from signed_in(user)
+    patient = user.random.choice(user.data["patients"])
+    yield user.get(
+        f"/api/patients/{patient}/sessions",
+        name="GET /api/patients/{id}/sessions",
+        checks=[is_list_of("id", "patient_id"), each_among("patient_id", [patient])],
+    )
+
+
+@tagged("write")
+def update_session(user: User) -> Steps:
+    """Jot down a note on a session, and find it there again."""
+    yield from signed_in(user)
+    session = user.random.choice(user.data["sessions"])
+    note = f"looked at again, {user.random.getrandbits(64):016x}"
+    yield user.patch(
+        f"/api/sessions/{session}",
+        name="PATCH /api/sessions/{id}",
+        json={"therapist_notes": note},
+        checks=[has_value("id", session), has_value("therapist_notes", note)],
+    )
+
+
+@tagged("upload")
+def upload_session(user: User) -> Steps:
+    """Upload the recording of a session, and remember what was acknowledged."""
+    yield from signed_in(user)
+    number = user.data["recordings"] = user.data.get("recordings", user.index) + 1
+    audio = recording(number, stamp=f"user {user.index}, {user.random.getrandbits(64):016x}")
+    patient = user.random.choice(user.data["patients"])
+    answer = yield user.post(
+        "/api/sessions/upload",
+        upload=Upload({"patient_id": patient}, {"file": audio}),
+        expect=[202],
+        checks=[has("id")],
+        timeout_s=60,
+    )
+    assert isinstance(audio.content, bytes)
+    user.data.setdefault("uploads", []).append(
+        {
+            "id": answer.json()["id"],
+            "file": audio.sent_name,
+            "sha256": hashlib.sha256(audio.content).hexdigest(),
+        }
+    )
+
+
+def read_back_uploads(user: User) -> Steps:
+    """Fetch each acknowledged recording again: byte for byte what was sent for that session."""
+    yield from signed_in(user)
+    uploads = user.data.get("uploads", [])
+    while uploads:
+        upload = uploads.pop(0)
+        yield user.get(
+            f"/api/sessions/{upload['id']}/audio",
+            name="GET /api/sessions/{id}/audio",
+            checks=[sha256_is(upload["sha256"], upload["file"])],
+        )
+
+
+@tagged("extract")
+def extract_notes(user: User) -> Steps:
+    """Have the notes of a session extracted anew, wait for them, and read them."""
+    yield from signed_in(user)
+    session = user.random.choice(user.data["sessions"])
+    yield user.post(
+        f"/api/sessions/{session}/extract-notes",
+        name="POST /api/sessions/{id}/extract-notes",
+        expect=[202],
+    )
+    give_up_at = time.monotonic() + NOTES_PATIENCE_S
+    while (yield session_of(user, session)).json()["status"] != "processed":
+        if time.monotonic() > give_up_at:
+            raise TimeoutError(f"no notes in {NOTES_PATIENCE_S:.0f} s: does the job worker run?")
+        yield Pause(NOTES_POLL_S)
+    yield user.get(
+        f"/api/sessions/{session}/notes",
+        name="GET /api/sessions/{id}/notes",
+        checks=[has("summary", "key_topics", "risk_flags")],
+    )
+
+
+def _rows(user: User, path: str) -> Asking[list[dict[str, Any]]]:
+    """A list, for the setup: it is not what is measured, so a failed read is tried again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return (yield user.get(path, checks=[is_list_of("id")])).json()
+        except RequestFailed:
+            continue
+    return (yield user.get(path, checks=[is_list_of("id")])).json()
+
+
+def sessions_of(user: User, *, limit: int = 50) -> Request:
+    """The request for one's newest sessions."""
+    return user.get(
+        "/api/sessions/",
+        params={"limit": limit},
+        name="GET /api/sessions/" if limit == 50 else f"GET /api/sessions/?limit={limit}",
+        checks=[is_list_of("id"), not_empty, each_among("patient_id", user.data["patients"])],
+    )
+
+
+def session_of(user: User, session: str) -> Request:
+    """The request for one session, which must be that one and whole."""
+    return user.get(
+        f"/api/sessions/{session}",
+        name="GET /api/sessions/{id}",
+        checks=[has_value("id", session), has("status", "transcript")],
+    )
