@@ -1,0 +1,89 @@
+"""The service as its own process: real uvicorn, real HTTP."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx2
+from postgres import free_port
+
+BACKEND = Path(__file__).resolve().parent.parent
+
+
+def run_backend(*arguments: str, database_url: str) -> str:
+    """Run `python <arguments>` in `backend/`; gives what it printed.
+
+    Raises:
+        subprocess.CalledProcessError: when it fails.
+    """
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=BACKEND,
+        env=_environment({"DATABASE_URL": database_url}),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def _environment(given: dict[str, str]) -> dict[str, str]:
+    # Metrics of this process' own must not be shared with the service.
+    inherited = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
+    return inherited | given
+
+
+class Service:
+    """`uvicorn app.main:app`, from `start` to `stop`."""
+
+    def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._arguments = arguments
+        self._environment = _environment(environment)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `stop`
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.port)),
+                *self._arguments,
+            ],
+            cwd=BACKEND,
+            env=self._environment,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(self.output())
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/live").status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def output(self) -> str:
+        """What it has printed."""
+        self._output.seek(0)
+        return self._output.read().decode()
+
+    def stop(self) -> int:
+        """Stop it as Ctrl-C does; gives its exit code."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        code = self._process.wait(timeout=30)
+        self._output.close()
+        self._process = None
+        return code
