@@ -13,10 +13,14 @@ from app.auth.tokens import AccessTokens
 from app.database import Database
 from app.health import endpoints as health
 from app.health import schema
+from app.jobs.supervisor import supervised_worker
 from app.logs import Logs
 from app.metrics import pool_metrics
 from app.middleware.rate_limit import RateLimits
 from app.middleware.request_context import RequestContextMiddleware
+from app.notes import endpoints as notes
+from app.patients import endpoints as patients
+from app.sessions import endpoints as sessions
 from app.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -38,6 +42,8 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
             limits: RateLimits | None = state.rate_limits
             if limits is not None and limits.warning is not None:
                 logger.warning(limits.warning)
+            if settings.job_worker:
+                await stack.enter_async_context(supervised_worker(settings))
             yield
     finally:
         logs.stop()
@@ -59,7 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.database.watch(pool_metrics)
     errors.install(application)
     application.add_middleware(RequestContextMiddleware)
-    for domain in (health, auth):
+    for domain in (health, auth, patients, sessions, notes):
         application.include_router(domain.router)
     return application
 

@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     job_worker: bool = Field(
         default=True, description="Start the job worker as a child of the service."
     )
+    job_heartbeat_s: float = Field(
+        30.0,
+        ge=1,
+        le=3600,
+        description="Seconds after which the jobs of a silent (killed) worker are taken up again.",
+    )
     storage_dir: Path = Field(VAR_DIR / "audio", description="Where uploaded audio is kept.")
     max_upload_bytes: int = Field(
         100 * 1024 * 1024, ge=1024, description="Largest upload, in bytes; a larger one is a 413."

@@ -8,19 +8,24 @@ end of the file. Unlike `PR_SET_PDEATHSIG` this works on every POSIX system and 
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 
-def _end_now() -> None:
-    os._exit(1)
+def end_with_parent(stop: Callable[[], None] | None = None, *, grace_s: float = 10.0) -> None:
+    """Watch standard input from a thread, and end this process when the parent has gone.
 
-
-def end_with_parent(act: Callable[[], None] = _end_now) -> None:
-    """Watch standard input from a thread, and call `act` in it when the parent has gone."""
+    Args:
+        stop: Called first, in that thread, to ask for an orderly end; without it there is none.
+        grace_s: Time for the orderly end; then the process ends as it is.
+    """
 
     def watch() -> None:
         while os.read(sys.stdin.fileno(), 1024):
             pass
-        act()
+        if stop is not None:
+            stop()
+            time.sleep(grace_s)  # a process that ends in time takes this thread along
+        os._exit(1)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()

@@ -1,0 +1,46 @@
+"""`/api/sessions/{id}/notes` and `/extract-notes`."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+
+from app.clinical import Therapist
+from app.database import DbSession
+from app.errors import Conflict, NotFound
+from app.jobs.queue import EXTRACT_NOTES, enqueue
+from app.middleware.rate_limit import limiter
+from app.notes import repository
+from app.notes.schemas import StoredNotes
+from app.sessions.models import Status
+from app.sessions.repository import get_session
+from app.sessions.schemas import ExtractionAccepted
+
+router = APIRouter(prefix="/api/sessions", tags=["notes"])
+
+
+@router.get("/{session_id}/notes")
+@limiter.limit("default")
+async def get_notes(
+    request: Request, therapist: Therapist, session: DbSession, session_id: UUID
+) -> StoredNotes:
+    """The notes extracted from a session of the caller's; 404 until there are any."""
+    notes = await repository.get_notes(session, therapist.id, session_id)
+    if notes is None:
+        raise NotFound("There are no notes of such a session.")
+    return StoredNotes(session_id=session_id, created_at=notes.created_at, **notes.content)
+
+
+@router.post("/{session_id}/extract-notes", status_code=202)
+@limiter.limit("default")
+async def extract_notes(
+    request: Request, therapist: Therapist, session: DbSession, session_id: UUID
+) -> ExtractionAccepted:
+    """Queue the extraction of notes; asked again while that is under way, it is the same job."""
+    found = await get_session(session, therapist.id, session_id, lock=True)
+    if found.transcript is None:
+        raise Conflict("This session has no transcript yet.", code="no_transcript")
+    queued = await enqueue(session, EXTRACT_NOTES, session_id)
+    if queued:
+        found.status = Status.EXTRACTING_NOTES
+        found.failure_reason = None
+    return ExtractionAccepted(id=session_id, status=found.status, already_queued=not queued)

@@ -1,0 +1,88 @@
+"""`/api/patients`: a therapist's own patients."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+
+from app.clinical import Therapist
+from app.database import DbSession
+from app.middleware.rate_limit import limiter
+from app.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor, next_link
+from app.patients import repository
+from app.patients.models import Patient
+from app.patients.schemas import NewPatient, PatientChanges, PatientRecord
+from app.sessions.listing import Page, SessionFilter, page_response, read_page
+from app.sessions.schemas import SessionSummary
+
+router = APIRouter(prefix="/api/patients", tags=["patients"])
+
+
+@router.get("/", response_model=list[PatientRecord])
+@limiter.limit("default")
+async def list_patients(
+    request: Request,
+    response: Response,
+    therapist: Therapist,
+    session: DbSession,
+    *,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> list[Patient]:
+    """The caller's patients by name, page by page."""
+    after = decode_cursor(cursor) if cursor is not None else None
+    found = await repository.list_patients(session, therapist.id, limit=limit + 1, after=after)
+    page = list(found[:limit])
+    if len(found) > limit:
+        response.headers.update(next_link(request, encode_cursor(page[-1].full_name, page[-1].id)))
+    return page
+
+
+@router.post("/", status_code=201, response_model=PatientRecord)
+@limiter.limit("default")
+async def add_patient(
+    request: Request, therapist: Therapist, session: DbSession, patient: NewPatient
+) -> Patient:
+    """Make a patient of the caller's."""
+    return await repository.add_patient(session, therapist.id, patient.model_dump())
+
+
+@router.get("/{patient_id}", response_model=PatientRecord)
+@limiter.limit("default")
+async def get_patient(
+    request: Request, therapist: Therapist, session: DbSession, patient_id: UUID
+) -> Patient:
+    """One patient of the caller's."""
+    return await repository.get_patient(session, therapist.id, patient_id)
+
+
+@router.patch("/{patient_id}", response_model=PatientRecord)
+@limiter.limit("default")
+async def change_patient(
+    request: Request,
+    therapist: Therapist,
+    session: DbSession,
+    patient_id: UUID,
+    changes: PatientChanges,
+) -> Patient:
+    """Change a patient of the caller's; fields left out stay as they are."""
+    patient = await repository.get_patient(session, therapist.id, patient_id)
+    return await repository.change_patient(session, patient, changes.model_dump(exclude_unset=True))
+
+
+@router.get("/{patient_id}/sessions", response_model=list[SessionSummary])
+@limiter.limit("default")
+async def list_patient_sessions(
+    request: Request,
+    therapist: Therapist,
+    session: DbSession,
+    patient_id: UUID,
+    *,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = None,
+) -> Response:
+    """The sessions of one patient, newest first, page by page."""
+    await repository.get_patient(session, therapist.id, patient_id)
+    wanted = SessionFilter(therapist.id, patient_id=patient_id)
+    driver = (await (await session.connection()).get_raw_connection()).driver_connection
+    page: Page = await read_page(driver, wanted, limit=limit, cursor=cursor)
+    return page_response(request, page)

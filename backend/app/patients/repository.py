@@ -1,0 +1,66 @@
+"""Patients in the database, always seen through the therapist whose they are."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import NotFound
+from app.patients.models import Patient
+
+
+async def list_patients(
+    session: AsyncSession,
+    therapist_id: uuid.UUID,
+    *,
+    limit: int,
+    after: tuple[str, uuid.UUID] | None,
+) -> Sequence[Patient]:
+    """At most `limit` patients by name, those after the one with this name and id."""
+    query = (
+        select(Patient)
+        .where(Patient.therapist_id == therapist_id)
+        .order_by(Patient.full_name, Patient.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(tuple_(Patient.full_name, Patient.id) > after)
+    return (await session.scalars(query)).all()
+
+
+async def get_patient(
+    session: AsyncSession, therapist_id: uuid.UUID, patient_id: uuid.UUID
+) -> Patient:
+    """One patient.
+
+    Raises:
+        NotFound: There is none of this id, or it is another therapist's.
+    """
+    query = select(Patient).where(Patient.id == patient_id, Patient.therapist_id == therapist_id)
+    patient = (await session.scalars(query)).one_or_none()
+    if patient is None:
+        raise NotFound("There is no such patient.")
+    return patient
+
+
+async def add_patient(
+    session: AsyncSession, therapist_id: uuid.UUID, fields: Mapping[str, Any]
+) -> Patient:
+    """A new patient of this therapist."""
+    patient = Patient(therapist_id=therapist_id, **fields)
+    session.add(patient)
+    await session.flush()
+    return patient
+
+
+async def change_patient(
+    session: AsyncSession, patient: Patient, fields: Mapping[str, Any]
+) -> Patient:
+    """Set fields of a patient."""
+    for name, value in fields.items():
+        setattr(patient, name, value)
+    await session.flush()
+    await session.refresh(patient)
+    return patient

@@ -1,0 +1,58 @@
+"""What goes in and out of the patients endpoints."""
+
+from datetime import date, datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from app.auth.schemas import Email
+from app.fields import Name, Text, without_nul
+
+Phone = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=3, max_length=40)]
+PatientEmail = Annotated[Email, AfterValidator(without_nul)]
+
+
+class NewPatient(BaseModel):
+    """A patient to be made."""
+
+    full_name: Name
+    email: PatientEmail | None = None
+    phone: Phone | None = None
+    date_of_birth: date | None = None
+
+
+class PatientChanges(BaseModel):
+    """The fields to change; what is left out stays, null clears."""
+
+    full_name: Name | None = None
+    email: PatientEmail | None = None
+    phone: Phone | None = None
+    date_of_birth: date | None = None
+
+    @model_validator(mode="after")
+    def _keep_a_name(self) -> Self:
+        if "full_name" in self.model_fields_set and self.full_name is None:
+            raise ValueError("full_name cannot be cleared")
+        return self
+
+
+class PatientRecord(BaseModel):
+    """A patient as the service returns it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    full_name: str
+    email: str | None
+    phone: str | None
+    date_of_birth: date | None
+    created_at: datetime
+    updated_at: datetime = Field(description="When it was last changed.")

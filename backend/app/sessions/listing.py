@@ -1,0 +1,106 @@
+"""The list of sessions: the hottest read of the service.
+
+PostgreSQL renders the rows as JSON itself, so nothing is done here per row. Against fetching rows
+with asyncpg and encoding them with orjson that saves 0.2 ms of the worker's 0.35 ms for 50 rows
+(`benchmarks/service.py`). The text is only joined, never parsed.
+"""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import asyncpg
+from fastapi import Request, Response
+
+from app.errors import BadRequest
+from app.paging import decode_cursor, encode_cursor, next_link
+from app.sessions.models import Status
+from app.sessions.schemas import SessionSummary
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Whose sessions, and which of them."""
+
+    therapist_id: uuid.UUID
+    patient_id: uuid.UUID | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as a JSON array, and the cursor of the next page if there is one."""
+
+    body: bytes
+    cursor: str | None
+
+
+@cache
+def _statement(*, patient: bool, status: bool, cursor: bool) -> str:
+    """The query for one combination of filters; few enough to stay prepared on each connection.
+
+    One row beyond the page tells whether there is a next one.
+    """
+    conditions, parameters = ["therapist_id = $1"], 2
+    for wanted, condition in (
+        (patient, "patient_id = ${}"),
+        (status, "status = ${}"),
+        (cursor, "(session_date, id) < (${}, ${})"),
+    ):
+        if wanted:
+            numbers = [parameters + place + 1 for place in range(condition.count("{}"))]
+            conditions.append(condition.format(*numbers))
+            parameters += len(numbers)
+    columns = ", ".join(SessionSummary.model_fields)
+    return f"""
+        WITH page AS MATERIALIZED (
+            SELECT {columns} FROM sessions WHERE {" AND ".join(conditions)}
+            ORDER BY session_date DESC, id DESC LIMIT $2 + 1
+        )
+        SELECT
+            (SELECT string_agg(to_json(shown)::text, ',') FROM (SELECT * FROM page LIMIT $2) shown),
+            last.session_date, last.id
+        FROM (SELECT count(*) > $2 AS more FROM page) AS counted
+        LEFT JOIN (SELECT session_date, id FROM page OFFSET $2 - 1 LIMIT 1) AS last ON counted.more
+    """  # noqa: S608 -- put together from the lines above, nothing of a request's
+
+
+async def read_page(
+    connection: asyncpg.Connection, wanted: SessionFilter, *, limit: int, cursor: str | None
+) -> Page:
+    """Read one page, newest first.
+
+    Raises:
+        BadRequest: The cursor is none of ours.
+    """
+    values: list[Any] = [wanted.therapist_id, limit]
+    if wanted.patient_id is not None:
+        values.append(wanted.patient_id)
+    if wanted.status is not None:
+        values.append(wanted.status)
+    if cursor is not None:
+        values += _position(cursor)
+    statement = _statement(
+        patient=wanted.patient_id is not None,
+        status=wanted.status is not None,
+        cursor=cursor is not None,
+    )
+    rows, last_date, last_id = await connection.fetchrow(statement, *values)
+    after = encode_cursor(last_date.isoformat(), last_id) if last_id is not None else None
+    return Page(f"[{rows or ''}]".encode(), after)
+
+
+def _position(cursor: str) -> tuple[datetime, uuid.UUID]:
+    key, row_id = decode_cursor(cursor)
+    try:
+        return datetime.fromisoformat(key).astimezone(UTC), row_id
+    except (ValueError, OverflowError):
+        raise BadRequest("The cursor is not one of ours.", code="bad_cursor") from None
+
+
+def page_response(request: Request, page: Page) -> Response:
+    """The page as an answer, with its `Link` to the next."""
+    headers = next_link(request, page.cursor) if page.cursor is not None else None
+    return Response(page.body, media_type="application/json", headers=headers)
