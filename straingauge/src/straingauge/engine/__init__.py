@@ -1,0 +1,15 @@
+"""Sends on time and stamps the times: the one place that does the I/O.
+
+Each user's journey is driven straight from its connection's callbacks, with no task and no future
+for each request: that is where Python's speed is. Three rules keep the stamps true:
+
+- What is received is stamped before anything is done with it, for all connections that have
+  something, and only then worked on (`inbox.Inbox`), a slice at a time.
+- A request is written to its socket at the instant stamped, not when the loop comes round.
+- What the generator itself adds is measured: late arrivals, loop lag, CPU.
+"""
+
+from straingauge.engine.load import Channel, Delay, EngineReport, Load, Sink
+from straingauge.engine.run import play
+
+__all__ = ["Channel", "Delay", "EngineReport", "Load", "Sink", "play"]

@@ -1,0 +1,209 @@
+"""One connection of one user: bytes out, bytes in, and how it can end."""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from typing import Final, Protocol, cast
+
+from straingauge.engine.inbox import Inbox, Received
+from straingauge.journey import Kind, Request, RequestFailed, Upload
+from straingauge.wire import ProtocolError, ResponseReader, ShortBody, encode
+
+# Methods a client may repeat on its own when a connection turns out stale (RFC 9110, 9.2.2).
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
+_MOST_UNSENT_BYTES: Final = 256 * 1024
+
+
+class Owner(Protocol):
+    """The user behind a connection."""
+
+    def answered(self, connection: "Connection", at_ns: int) -> None:
+        """The response, in the connection's reader, was complete at this instant."""
+
+    def failed(self, failure: RequestFailed, at_ns: int) -> None:
+        """The request failed at this instant; the connection is gone."""
+
+    def stale(self) -> None:
+        """The server had closed the connection before it saw the request: send it on a new one."""
+
+    def dropped(self) -> None:
+        """The connection ended while nothing was under way."""
+
+
+class Connection(asyncio.Protocol):
+    """A kept-alive connection with at most one request under way.
+
+    Attributes:
+        reader: holds the response once `Owner.answered` is called.
+        first_byte_ns: when the response began; 0 before.
+    """
+
+    __slots__ = (
+        "_awaited",
+        "_chunks",
+        "_fd",
+        "_inbox",
+        "_owner",
+        "_transport",
+        "_used",
+        "_writable",
+        "broken",
+        "first_byte_ns",
+        "reader",
+    )
+
+    def __init__(self, owner: Owner, inbox: Inbox) -> None:
+        self._owner: Owner | None = owner
+        self._inbox = inbox
+        self._transport: asyncio.Transport
+        self._fd: int | None = None
+        self._awaited: Request | None = None
+        self._used = 0
+        self._chunks: Iterator[bytes] | None = None
+        self._writable = True
+        self.broken: RequestFailed | None = None
+        self.reader = ResponseReader()
+        self.first_byte_ns = 0
+
+    def send(self, request: Request, host: bytes) -> int:
+        """Send a request.
+
+        Returns:
+            When its first byte was handed to the kernel, in nanoseconds.
+        """
+        self.reader.begin(request.method)
+        self.first_byte_ns = 0
+        self._awaited = request
+        self._used += 1
+        data = encode(request, host)
+        sent_ns = time.monotonic_ns()
+        self._write(data)
+        if isinstance(request.body, Upload):
+            self._chunks = request.body.chunks()
+            self._write_chunks()
+        return sent_ns
+
+    def close(self) -> None:
+        """Close at once, whatever is under way; the owner hears no more of it."""
+        self._owner = None
+        self._awaited = None
+        self._chunks = None
+        self._transport.abort()
+
+    def _write(self, data: bytes) -> None:
+        """Write now, not when the loop comes round: the stamp just taken is to be true."""
+        if self._fd is None:
+            self._transport.write(data)
+            return
+        try:
+            written = os.write(self._fd, data)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            # A broken connection is reported by its reading side, after whatever was still there
+            # to be read; `connection_lost` brings it.
+            return
+        if written < len(data):
+            self._transport.write(data[written:])
+
+    def _write_chunks(self) -> None:
+        """Write as much of an upload as the connection takes for now."""
+        try:
+            while self._writable and self._chunks is not None:
+                chunk = next(self._chunks, None)
+                if chunk is None:
+                    self._chunks = None
+                else:
+                    self._transport.write(chunk)
+        except OSError as error:
+            self.broken = RequestFailed(Kind.JOURNEY_ERROR, f"the upload's file: {error}")
+            self._chunks = None
+            self._transport.abort()
+
+    def take(self, received: Received, at_ns: int) -> None:
+        """Work on what was received; see `Inbox`."""
+        if self._owner is None:
+            return
+        if not isinstance(received, bytes):
+            self._ended(received, at_ns)
+        elif self._awaited is None:
+            self._forget().dropped()  # nobody asked
+        else:
+            self.first_byte_ns = self.first_byte_ns or at_ns
+            try:
+                complete = self.reader.feed(received)
+            except ProtocolError as error:
+                self._forget().failed(RequestFailed(Kind.PROTOCOL, str(error)), at_ns)
+            else:
+                if complete:
+                    self._answered(self._owner, at_ns)
+
+    def _answered(self, owner: Owner, at_ns: int) -> None:
+        self._awaited = None
+        if self._chunks is not None or not self.reader.keep_alive:
+            # Answered before all of an upload was sent, or for the last time.
+            self._forget().dropped()
+        owner.answered(self, at_ns)
+
+    def _ended(self, error: Exception | None, at_ns: int) -> None:
+        request = self._awaited
+        owner = self._forget()
+        if request is None:
+            owner.dropped()
+        elif self.broken is not None:
+            owner.failed(self.broken, at_ns)
+        elif self.first_byte_ns == 0:
+            if self._used > 1 and request.method in _IDEMPOTENT:
+                owner.stale()
+            else:
+                how = "reset" if error else "closed"
+                failure = RequestFailed(Kind.RESET, f"the connection was {how} without an answer")
+                owner.failed(failure, at_ns)
+        elif error is not None:
+            owner.failed(RequestFailed(Kind.RESET, f"within the response: {error}"), at_ns)
+        else:
+            self._ended_cleanly(owner, at_ns)
+
+    def _ended_cleanly(self, owner: Owner, at_ns: int) -> None:
+        try:
+            self.reader.eof()
+        except ShortBody as error:
+            owner.failed(RequestFailed(Kind.SHORT_BODY, str(error)), at_ns)
+        else:
+            owner.dropped()
+            owner.answered(self, at_ns)
+
+    def _forget(self) -> Owner:
+        """This connection has served its owner."""
+        owner = cast("Owner", self._owner)
+        self.close()
+        return owner
+
+    # The event loop calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Open, TLS included."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_MOST_UNSENT_BYTES)
+        if transport.get_extra_info("ssl_object") is None:
+            self._fd = transport.get_extra_info("socket").fileno()
+
+    def data_received(self, data: bytes) -> None:
+        """Something came."""
+        self._inbox.put(self, data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection ended."""
+        # The kernel may give the number to another socket from now on.
+        self._fd = None
+        self._inbox.put(self, error)
+
+    def pause_writing(self) -> None:
+        """The connection takes no more for now."""
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        """The connection takes more."""
+        self._writable = True
+        self._write_chunks()

@@ -1,0 +1,147 @@
+"""What to play, where to, and what the engine says of itself afterwards."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from straingauge.errors import UsageError
+from straingauge.histogram import Histogram
+from straingauge.journey import Mix, RequestFailed, User
+from straingauge.schedule import Schedule, Users, Waves
+
+Connections = Literal["per-user", "per-journey"]
+
+
+class Channel(Protocol):
+    """Takes the outcomes of one endpoint in one phase; `record.Channel` is the one."""
+
+    def add(
+        self, intended_ns: int, sent_ns: int, first_byte_ns: int, done_ns: int, status: int, /
+    ) -> None:
+        """Count a request that went well."""
+
+    def fail(
+        self,
+        intended_ns: int,
+        sent_ns: int,
+        first_byte_ns: int,
+        done_ns: int,
+        failure: RequestFailed,
+        /,
+    ) -> None:
+        """Count a request that failed or was rate limited."""
+
+    def journey_error(self, detail: str, /) -> None:
+        """Count a failure of the journey's own code."""
+
+    def connected(self, connect_ns: int, /) -> None:
+        """Count the opening of a connection."""
+
+
+class Sink(Protocol):
+    """Where outcomes go; `record.Recorder` is the one."""
+
+    def channel(self, phase: str, endpoint: str, origin_ns: int, /) -> Channel:
+        """The way in for one endpoint in one phase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One load: who does what, when, to whom.
+
+    Attributes:
+        base_url: "http://host:port" of the target.
+        schedule: when journeys start.
+        mix: which journeys.
+        users: everybody; process i of n plays those whose index is i (mod n).
+        timeout_s: for each request that has none of its own, connecting included.
+        connections: one for each user, kept alive like a browser's; or a new one each journey.
+        allowed_hosts: hosts other than this machine that may be put under load.
+        tls: for https; None verifies certificates by the system's authorities.
+        most_waiting: arrivals that may wait for a free user in one process; more are dropped.
+    """
+
+    base_url: str
+    schedule: Schedule
+    mix: Mix
+    users: Sequence[User]
+    timeout_s: float = 30.0
+    connections: Connections = "per-user"
+    allowed_hosts: frozenset[str] = frozenset()
+    tls: ssl.SSLContext | None = None
+    most_waiting: int = 100_000
+
+    def __post_init__(self) -> None:
+        if not self.timeout_s > 0:
+            raise UsageError(f"timeout_s must be more than 0, not {self.timeout_s}")
+        schedule, have = self.schedule, len(self.users)
+        needed = 1
+        if isinstance(schedule, Users):
+            needed = schedule.count
+        elif isinstance(schedule, Waves):
+            needed = schedule.concurrent
+        if have < needed:
+            raise UsageError(f"the schedule needs {needed} users, the load has {have}")
+
+    def cast(self, i: int, n: int) -> list[User]:
+        """The users that process i of n plays.
+
+        Raises:
+            UsageError: there is none for arrivals to go to.
+        """
+        users = self.users
+        if isinstance(self.schedule, Users):
+            users = users[: self.schedule.count]
+        cast = [user for user in users if user.index % n == i]
+        if not cast and not isinstance(self.schedule, Users):
+            raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
+        return cast
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How delays were distributed, in milliseconds; zeros when there was none to measure."""
+
+    p50: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> "Delay":
+        """The delays of a histogram."""
+        p50, p99 = histogram.quantile_ns(0.50), histogram.quantile_ns(0.99)
+        return cls((p50 or 0) / 1e6, (p99 or 0) / 1e6, (histogram.max_ns or 0) / 1e6)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineReport:
+    """What one process's engine says of itself: the ground for the run's validity.
+
+    Attributes:
+        sent: requests written.
+        journeys: journeys begun.
+        dropped: arrivals that never started, since too many were waiting or time was over.
+        waited: arrivals that found no free user at once; their response time counts the wait.
+        connections: opened.
+        reconnected: connections the server closed while idle, noticed only on sending, reopened.
+        abandoned: requests under way when the run was interrupted; they are nowhere counted.
+        late_ms: how long after its intended start each arrival was handled.
+        loop_lag_ms: how late the loop's clockwork ran, sampled 100 times a second.
+        cpu_share: this process's CPU time by the time passed; 1.0 is one core, saturated.
+        duration_s: from the start to the end of the last request.
+        interrupted: whether Ctrl-C ended it.
+    """
+
+    sent: int
+    journeys: int
+    dropped: int
+    waited: int
+    connections: int
+    reconnected: int
+    abandoned: int
+    late_ms: Delay
+    loop_lag_ms: Delay
+    cpu_share: float
+    duration_s: float
+    interrupted: bool

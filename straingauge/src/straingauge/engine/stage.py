@@ -1,0 +1,64 @@
+"""What all players of a run share."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from straingauge.engine.address import Address
+from straingauge.engine.inbox import Inbox
+from straingauge.engine.load import Channel, Sink
+
+if TYPE_CHECKING:
+    from straingauge.engine.player import Player
+
+
+class Channels(dict[str, Channel]):
+    """The channels of a phase by endpoint, each opened when first needed."""
+
+    def __init__(self, sink: Sink, phase: str, origin_ns: int) -> None:
+        super().__init__()
+        self._sink = sink
+        self._phase = phase
+        self._origin_ns = origin_ns
+
+    def __missing__(self, endpoint: str) -> Channel:
+        channel = self[endpoint] = self._sink.channel(self._phase, endpoint, self._origin_ns)
+        return channel
+
+
+class Stage:
+    """The loop, the target, and what is counted over all players.
+
+    Attributes:
+        closing: no new request is sent any more.
+        busy: players that play a journey.
+        finished: called with each player that has finished a journey.
+        sent, journeys, connections, reconnected: see `EngineReport`.
+    """
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        address: Address,
+        tls: ssl.SSLContext | None,
+        timeout_s: float,
+        keep_connections: bool,
+        finished: "Callable[[Player], None]",
+    ) -> None:
+        self.loop = loop
+        self.inbox = Inbox(loop)
+        self.address = address
+        self.host_header = address.host_header
+        self.tls = tls
+        self.timeout_s = timeout_s
+        self.timeout_ns = int(timeout_s * 1e9)
+        self.keep_connections = keep_connections
+        self.finished = finished
+        self.closing = False
+        self.busy = 0
+        self.sent = 0
+        self.journeys = 0
+        self.connections = 0
+        self.reconnected = 0

@@ -1,0 +1,173 @@
+"""Requests to bytes, bytes to responses: HTTP/1.1 (RFC 9112) without any I/O.
+
+Parsing is llhttp's, by `httptools`. What is here besides: which answers have no body, which end
+with the connection, and limits on what a hostile or broken server may make us keep.
+"""
+
+from typing import Final
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from straingauge.journey import Request, Upload
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+MAX_BODY_BYTES: Final = 256 * 1024 * 1024
+
+_USER_AGENT: Final = "straingauge"
+_METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+
+
+class ProtocolError(Exception):
+    """What the server sent is no HTTP/1.1 response."""
+
+
+class ShortBody(Exception):
+    """The connection ended in the middle of a response."""
+
+
+def encode(request: Request, host: bytes) -> bytes:
+    """The request as it goes on the wire: whole, but for an upload's body, which follows.
+
+    Args:
+        request: what to send; all but the host's name is worded once and kept with it.
+        host: the Host header's value.
+    """
+    encoded = request.encoded
+    if encoded is None:
+        encoded = request.encoded = _worded(request)
+    return encoded[0] + host + encoded[1]
+
+
+def _worded(request: Request) -> tuple[bytes, bytes]:
+    headers = {"User-Agent": _USER_AGENT, "Accept": "*/*", **request.headers}
+    body = request.body
+    if isinstance(body, Upload):
+        headers |= {"Content-Type": body.content_type, "Content-Length": str(body.length)}
+        body = b""
+    elif body is not None or request.method in _METHODS_WITH_BODY:
+        body = body or b""
+        headers["Content-Length"] = str(len(body))
+    lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
+    start = f"{request.method} {request.target} HTTP/1.1\r\nHost: "
+    return start.encode("ascii"), f"{lines}\r\n\r\n".encode("latin-1") + (body or b"")
+
+
+class ResponseReader:
+    """Reads the responses of one connection, one after the other.
+
+    Attributes:
+        status: of the response, once its head is complete.
+        headers: as they came; trailers among them.
+        keep_alive: whether the connection can be used again, once the response is complete.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_body",
+        "_complete",
+        "_head_complete",
+        "_length_bytes",
+        "_parser",
+        "headers",
+        "keep_alive",
+        "status",
+    )
+
+    def __init__(self) -> None:
+        self._parser = HttpResponseParser(self)
+        self._bodiless = False
+        self.begin("GET")
+
+    def begin(self, method: str) -> None:
+        """The next bytes answer a request of this method."""
+        if self._bodiless:
+            # The last answer was to HEAD, and llhttp still waits for the body it announced.
+            self._parser = HttpResponseParser(self)
+        self._bodiless = method == "HEAD"
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.keep_alive = False
+        self._body: list[bytes] = []
+        self._length_bytes = 0
+        self._head_complete = False
+        self._complete = False
+
+    @property
+    def body(self) -> bytes:
+        """The content, as it came."""
+        return self._body[0] if len(self._body) == 1 else b"".join(self._body)
+
+    def feed(self, data: bytes) -> bool:
+        """Take what was received; True when the response is complete.
+
+        Raises:
+            ProtocolError: it is no HTTP/1.1 response, or larger than anybody should send.
+        """
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as error:
+            raise ProtocolError("the server switched to another protocol") from error
+        except HttpParserError as error:
+            if not self._complete:
+                raise ProtocolError(str(error) or type(error).__name__) from error
+            self.keep_alive = False  # garbage behind a complete response
+        if not self._complete:
+            self._refuse_endless(len(data))
+        return self._complete
+
+    def eof(self) -> None:
+        """The server closed the connection: fine where that is how the response ends.
+
+        Raises:
+            ShortBody: it was not complete.
+        """
+        if not self._head_complete:
+            raise ShortBody("the connection closed within the response's head")
+        names = {name.lower() for name, _ in self.headers}
+        if names & {b"content-length", b"transfer-encoding"}:
+            raise ShortBody(f"the connection closed after {len(self.body)} bytes of the body")
+        self._complete = True
+
+    def _refuse_endless(self, more_bytes: int) -> None:
+        self._length_bytes += more_bytes
+        if not self._head_complete and self._length_bytes > MAX_HEAD_BYTES:
+            raise ProtocolError(f"more than {MAX_HEAD_BYTES} bytes of headers")
+        if self._length_bytes > MAX_BODY_BYTES:
+            raise ProtocolError(f"a response of more than {MAX_BODY_BYTES} bytes")
+
+    # The parser calls these.
+
+    def on_message_begin(self) -> None:
+        """A response follows: the one awaited, or one nobody asked for."""
+        if self._complete:
+            self.keep_alive = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or trailer."""
+        if not self._complete:
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete, be it the final or an interim one (1xx)."""
+        if self._complete:
+            return
+        self.status = self._parser.get_status_code()
+        self._head_complete = self.status >= 200
+        if self._head_complete and self._bodiless:
+            self._complete = True
+            self.keep_alive = self._parser.should_keep_alive()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the content."""
+        if not self._complete:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """The response is complete; after an interim one, the final one follows."""
+        if self._complete:
+            return
+        if self._head_complete:
+            self._complete = True
+            self.keep_alive = self._parser.should_keep_alive()
+        else:
+            self.headers.clear()
