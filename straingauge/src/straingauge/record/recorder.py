@@ -8,7 +8,7 @@ import numpy as np
 from straingauge.histogram import Ints, bucket_of
 from straingauge.journey import Kind, RequestFailed
 from straingauge.record.record import Record
-from straingauge.record.series import MOST_EXAMPLES, Example, Series
+from straingauge.record.series import EXAMPLES_OF_A_KIND, Example, Series
 from straingauge.record.timeline import ERRORS, RATE_LIMITED, STARTED
 
 _COLUMNS: Final = 5
@@ -65,7 +65,8 @@ class Channel:
         response = failure.response
         status = 0 if response is None else response.status
         request_id = "" if response is None else response.headers.get("x-request-id", "")
-        self._example(failure.kind, failure.detail, status, request_id)
+        if failure.kind is not Kind.RATE_LIMITED:
+            self._example(failure.kind, failure.detail, status, request_id)
         self.add(intended_ns, sent_ns, first_byte_ns, done_ns, status | _CODES[failure.kind])
 
     def journey_error(self, detail: str) -> None:
@@ -124,7 +125,7 @@ class Channel:
         series.timeline.add_served(second, response, service, bucket_of(response))
 
     def _example(self, kind: Kind, detail: str, status: int, request_id: str) -> None:
-        if len(self._series.examples) < MOST_EXAMPLES:
+        if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_OF_A_KIND:
             self._series.add_examples([Example(time.time(), kind, detail, status, request_id)])
 
 

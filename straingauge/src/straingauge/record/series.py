@@ -7,7 +7,7 @@ from typing import Final
 from straingauge.histogram import Histogram
 from straingauge.record.timeline import Timeline
 
-MOST_EXAMPLES: Final = 20
+EXAMPLES_OF_A_KIND: Final = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,7 +40,7 @@ class Series:
         requests: all that were made, whatever became of them.
         statuses: responses by status.
         errors: failures by kind; journey errors among them, though they are no requests.
-        examples: the first `MOST_EXAMPLES` failures.
+        examples: the first `EXAMPLES_OF_A_KIND` failures of each kind.
         response: done - intended, of the served.
         service: done - sent, of the served.
         first_byte: first byte - sent, of the served that have one.
@@ -98,8 +98,14 @@ class Series:
             self.add_span(other.first_ns, other.last_ns)
 
     def add_examples(self, examples: list[Example]) -> None:
-        """Keep the first ones of what was kept and these."""
-        self.examples = sorted(self.examples + examples)[:MOST_EXAMPLES]
+        """Keep the first ones of each kind of what was kept and these."""
+        kept: list[Example] = []
+        seen: Counter[str] = Counter()
+        for example in sorted(self.examples + examples):
+            seen[example.kind] += 1
+            if seen[example.kind] <= EXAMPLES_OF_A_KIND:
+                kept.append(example)
+        self.examples = kept
 
     def add_span(self, first_ns: int, last_ns: int) -> None:
         """Widen the span from first intended start to last end."""
