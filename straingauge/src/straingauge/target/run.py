@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -77,6 +78,7 @@ class Run:
         self._keeper = subprocess.Popen(
             [sys.executable, "-c", KEEPER, self.folder, str(os.getpid())],
             stdin=subprocess.PIPE,
+            bufsize=0,
             cwd="/",
             start_new_session=True,
         )
@@ -90,11 +92,13 @@ class Run:
     ) -> None:
         assert self._keeper.stdin is not None
         # A word, not only the closed pipe: a process forked from this one may hold the pipe open.
-        self._keeper.stdin.write(b"over\n")
-        self._keeper.stdin.close()
-        for child in reversed(self._children):
-            child.popen.wait()
+        with suppress(BrokenPipeError):  # the keeper was killed: the next lines do its work
+            self._keeper.stdin.write(b"over\n")
         self._keeper.wait()
+        clean(self.folder)
+        for child in self._children:
+            child.popen.wait()
+        self._keeper.stdin.close()
 
     def start(
         self,

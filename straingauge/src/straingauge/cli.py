@@ -1,0 +1,125 @@
+"""The `straingauge` command: thin ways into the package.
+
+What a command needs is imported when it runs, so that `--help` is quick.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from straingauge.errors import Interrupted, StraingaugeError
+
+if TYPE_CHECKING:
+    from straingauge.target import Stand
+
+EXIT_CODES = """\b
+Exit codes:
+  0    within target or warning; a stand that was told to end
+  1    a critical threshold was crossed
+  2    wrong usage or configuration
+  3    target unreachable, or its setup failed
+  4    the run is invalid: its figures prove nothing
+  130  interrupted by Ctrl-C"""
+
+
+class Commands(click.Group):
+    """The group whose commands may raise our errors and be interrupted."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command; every way it can end becomes its exit code."""
+        try:
+            return super().invoke(ctx)
+        except StraingaugeError as error:
+            click.echo(f"straingauge: {error}", err=True)
+            if error.hint:
+                click.echo(f"  try: {error.hint}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(Interrupted.exit_code)
+
+
+@click.group(
+    cls=Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="straingauge")
+def main() -> None:
+    r"""Puts load on an HTTP service, watches it from the inside, and says what it found.
+
+    \b
+    A service to try things on, with its database, until Ctrl-C:
+      straingauge stand
+    What a load test found, from its result file:
+      straingauge report results/NAME.json
+    """
+
+
+@main.command(epilog=EXIT_CODES)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("straingauge.toml"),
+    show_default=True,
+    help="What to start; `pydoc straingauge.target.config` shows a whole file.",
+)
+@click.option("--port", type=int, help="Where the service listens; 0 takes any free port.")
+@click.option("--app", help="What {app} stands for in the file, as MODULE:NAME.")
+@click.option("--workers", type=click.IntRange(min=1), help="How many processes serve.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def stand(
+    *,
+    config: Path,
+    port: int | None,
+    app: str | None,
+    workers: int | None,
+    command: tuple[str, ...],
+) -> None:
+    r"""Runs a service with its database until Ctrl-C, or for as long as COMMAND runs.
+
+    Starts PostgreSQL, runs the prepare steps and starts the service, and stops all of it again.
+    With DATABASE_URL set it uses that database, and still runs the prepare steps. Once the
+    service answers, one line on standard output says so:
+
+    \b
+      ready  http://127.0.0.1:8000  pid 4711  postgresql://...
+
+    COMMAND is run beside the service, {url} in it is the service's address, and its exit code is
+    ours; write it after two dashes:
+
+    \b
+      straingauge stand -- curl {url}/health
+    """
+    from straingauge.target import Stand
+
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
+    described = Stand.from_file(config, app=app, workers=workers, port=port, say=_say)
+    with described as running:
+        click.echo(f"ready  {running.url}  pid {running.pid}  {_database(running)}")
+        if command:
+            sys.exit(running.call(command))
+        running.wait()
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Ends the context of the stand, and with it everything it started."""
+    sys.exit(0)
+
+
+def _database(running: "Stand") -> str:
+    """The database's address; without its password when that is not of our making."""
+    url = running.database_url
+    if url is None:
+        return "no database"
+    password = urlsplit(url).password
+    return url.replace(f":{password}@", ":***@") if password and running.database_given else url
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

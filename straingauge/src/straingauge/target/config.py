@@ -1,0 +1,205 @@
+"""What to start, as read from a `straingauge.toml`.
+
+    app = "main:app"                 # what {app} stands for
+    workers = 1
+    port = 8000                      # 0: any free one
+
+    [env]                            # added to the environment of all commands
+    DATABASE_URL = "{database_url}"
+
+    [postgres]                       # leave out when the service needs no database
+    database = "service"
+    connections_per_worker = 20
+    bin = "/opt/postgresql/bin"      # optional
+
+    [[prepare]]                      # run in this order, to their end, before each start
+    name = "migrations"
+    command = ["{python}", "-m", "alembic", "upgrade", "head"]
+
+    [service]
+    command = ["{python}", "-m", "uvicorn", "{app}", "--port", "{port}", "--workers", "{workers}"]
+    ready = "/ready"                 # answers 200 once the service can work
+    ready_within_s = 60
+    stop_within_s = 10
+
+Commands run in the file's folder. `{python}` is the Python that runs straingauge.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from straingauge.errors import UsageError
+
+KNOWN = ("app", "database_url", "port", "python", "workers")
+PLACEHOLDER = re.compile(rf"\{{({'|'.join(KNOWN)})\}}")
+ANY_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A command that is run to its end before the service starts."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresConfig:
+    """The database the service wants."""
+
+    database: str
+    connections_per_worker: int
+    bin: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class StandConfig:
+    """All that must be known to start a service."""
+
+    folder: Path
+    app: str
+    workers: int
+    port: int
+    env: Mapping[str, str]
+    postgres: PostgresConfig | None
+    prepare: tuple[Step, ...]
+    command: tuple[str, ...]
+    ready: str
+    ready_within_s: float
+    stop_within_s: float
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Reads and checks a file.
+
+        Raises:
+            UsageError: It cannot be read, or something in it is missing, unknown or of the wrong
+                kind; the message names the file and the key.
+        """
+        path = Path(path).resolve()
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"{path} cannot be read: {error}", "name your file with --config"
+            ) from error
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"{path} is not TOML: {error}", "mend that line") from error
+        top = _Table(path, "", values)
+        config = cls._from_tables(path, top, top.table("service"))
+        top.end()
+        return config
+
+    @classmethod
+    def _from_tables(cls, path: Path, top: "_Table", service: "_Table") -> Self:
+        postgres = top.table("postgres") if top.has("postgres") else None
+        config = cls(
+            folder=path.parent,
+            app=top.text("app", ""),
+            workers=top.whole("workers", 1, at_least=1),
+            port=top.whole("port", 0, at_least=0),
+            env=top.texts("env"),
+            postgres=_postgres(postgres) if postgres else None,
+            prepare=tuple(_step(table) for table in top.tables("prepare")),
+            command=service.command("command"),
+            ready=service.text("ready", "/"),
+            ready_within_s=service.whole("ready_within_s", 60, at_least=1),
+            stop_within_s=service.whole("stop_within_s", 10, at_least=1),
+        )
+        service.end()
+        return config
+
+
+def _postgres(table: "_Table") -> PostgresConfig:
+    named = table.text("bin", "")
+    config = PostgresConfig(
+        table.text("database", "service"),
+        table.whole("connections_per_worker", 20, at_least=1),
+        table.path.parent / named if named else None,
+    )
+    table.end()
+    return config
+
+
+def _step(table: "_Table") -> Step:
+    step = Step(table.text("name"), table.command("command"))
+    table.end()
+    return step
+
+
+class _Table:
+    """One table of the file; every value is taken by name and kind, and none may be left."""
+
+    def __init__(self, path: Path, name: str, values: dict[str, Any]) -> None:
+        self.path = path
+        self._name = name
+        self._values = dict(values)
+
+    def has(self, key: str) -> bool:
+        return key in self._values
+
+    def text(self, key: str, default: str | None = None) -> str:
+        return str(self._take(key, str, "a text", default))
+
+    def whole(self, key: str, default: int, *, at_least: int) -> int:
+        value = int(self._take(key, int, "a whole number", default))
+        if value < at_least:
+            raise self._wrong(key, f"must be at least {at_least}, and is {value}")
+        return value
+
+    def texts(self, key: str) -> dict[str, str]:
+        values: dict[str, Any] = self._take(key, dict, "a table", {})
+        for name, value in values.items():
+            if not isinstance(value, str):
+                raise self._wrong(f"{key}.{name}", "must be a text")
+            self._check_placeholders(f"{key}.{name}", value)
+        return values
+
+    def command(self, key: str) -> tuple[str, ...]:
+        words: list[Any] = self._take(key, list, "a list of texts", None)
+        if not words or not all(isinstance(word, str) for word in words):
+            raise self._wrong(key, "must be a list of texts, the program first")
+        for word in words:
+            self._check_placeholders(key, word)
+        return tuple(words)
+
+    def table(self, key: str) -> "_Table":
+        return _Table(self.path, self._full(key), self._take(key, dict, "a table", None))
+
+    def tables(self, key: str) -> list["_Table"]:
+        values: list[Any] = self._take(key, list, "a list of tables", [])
+        if not all(isinstance(value, dict) for value in values):
+            raise self._wrong(key, "must be a list of tables: [[prepare]]")
+        return [_Table(self.path, f"{key}[{i}]", value) for i, value in enumerate(values)]
+
+    def end(self) -> None:
+        """Refuses keys nobody asked for: a misspelt one would be ignored in silence."""
+        for key in self._values:
+            raise self._wrong(key, "is not a setting")
+
+    def _take(self, key: str, kind: type, kind_name: str, default: Any) -> Any:  # noqa: ANN401 - a TOML value is of any kind until it is checked here
+        value = self._values.pop(key, default)
+        if value is None:
+            raise self._wrong(key, "is missing")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise self._wrong(key, f"must be {kind_name}")
+        return value
+
+    def _check_placeholders(self, key: str, text: str) -> None:
+        for name in ANY_PLACEHOLDER.findall(text):
+            if name not in KNOWN:
+                known = ", ".join(f"{{{each}}}" for each in KNOWN)
+                raise self._wrong(key, f"has the unknown placeholder {{{name}}}; known: {known}")
+
+    def _full(self, key: str) -> str:
+        return f"{self._name}.{key}" if self._name else key
+
+    def _wrong(self, key: str, what: str) -> UsageError:
+        return UsageError(
+            f"{self.path}: {self._full(key)} {what}",
+            "pydoc straingauge.target.config shows a whole file",
+        )
