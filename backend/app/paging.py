@@ -26,7 +26,7 @@ Cursor = Annotated[
 
 def encode_cursor(key: str, row_id: uuid.UUID) -> str:
     """The cursor that continues after a row."""
-    return base64.urlsafe_b64encode(orjson.dumps([key, row_id])).decode().rstrip("=")
+    return base64.urlsafe_b64encode(orjson.dumps([key, row_id.hex])).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> tuple[str, uuid.UUID]:
