@@ -63,11 +63,13 @@ class LogFile:
                 self._rotate()
 
     def close(self) -> None:
-        """Write what was gathered, and let go of the file."""
+        """Write what was gathered, and let go of the file; more than once does no harm."""
         if self._timer is not None:
             self._timer.cancel()
         self.flush()
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)

@@ -73,15 +73,20 @@ class _FileHandler(logging.Handler):
 
     def __init__(self, file: LogFile) -> None:
         super().__init__()
-        self.file = file
+        self._file = file
         self.setFormatter(JsonFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode() + b"\n"
-            self.file.write(line, at_once=record.levelno >= logging.WARNING)
+            self._file.write(line, at_once=record.levelno >= logging.WARNING)
         except Exception:  # noqa: BLE001 -- logging's own protocol: report it, never raise
             self.handleError(record)
+
+    def close(self) -> None:
+        """Write the last lines; a handler may be closed more than once."""
+        self._file.close()
+        super().close()
 
 
 class _ConsoleFormatter(logging.Formatter):
@@ -90,38 +95,44 @@ class _ConsoleFormatter(logging.Formatter):
 
 
 class Logs:
-    """Logging of one running app: `start` to `stop`."""
+    """Logging of one app: `start` to `stop`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._level = logging.getLevelNamesMapping()[settings.log_level]
-        self._file = LogFile(
+        self._settings = settings
+        self._attached: list[tuple[logging.Logger, logging.Handler]] = []
+        self.access: AccessLog | None = None
+
+    def start(self) -> None:
+        """Open the file and send records to it."""
+        settings = self._settings
+        file = LogFile(
             settings.log_dir / "app.log",
             max_bytes=settings.log_max_bytes,
             backups=settings.log_backups,
         )
-        self._handler = _FileHandler(self._file)
-        self._console = logging.StreamHandler(sys.stderr)
-        self._console.setFormatter(_ConsoleFormatter())
-        self._console.setLevel(logging.WARNING)
+        level = logging.getLevelNamesMapping()[settings.log_level]
+        if level <= logging.INFO:
+            self.access = AccessLog(file)
+        logging.getLogger("app").setLevel(level)
+        handler = _FileHandler(file)
+        console = logging.StreamHandler(sys.stderr)
+        console.setFormatter(_ConsoleFormatter())
+        console.setLevel(logging.WARNING)
         # uvicorn's loggers keep to themselves, so they are named beside the root.
         self._attached = [
-            (logging.getLogger(), self._handler),
-            (logging.getLogger("uvicorn"), self._handler),
-            (logging.getLogger("app"), self._console),
+            (logging.getLogger(), handler),
+            (logging.getLogger("uvicorn"), handler),
+            (logging.getLogger("app"), console),
         ]
-        self.access = AccessLog(self._file) if self._level <= logging.INFO else None
-
-    def start(self) -> None:
-        """Send records to the file."""
-        logging.getLogger("app").setLevel(self._level)
-        for logger, handler in self._attached:
-            logger.addHandler(handler)
+        for logger, each in self._attached:
+            logger.addHandler(each)
 
     def stop(self) -> None:
         """Stop sending, and write the last lines."""
+        self.access = None
         for logger, handler in self._attached:
             logger.removeHandler(handler)
-        self._file.close()
+            handler.close()
 
 
 class AccessLog:

@@ -31,9 +31,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     """What lives as long as the app. It starts also when the database is away, and says so."""
     state = application.state
     settings: Settings = state.settings
-    logs = Logs(settings)
-    logs.start()
-    state.access_log = logs.access
+    state.logs.start()
     try:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(state.database.close)
@@ -46,7 +44,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
                 await stack.enter_async_context(supervised_worker(settings))
             yield
     finally:
-        logs.stop()
+        state.logs.stop()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -54,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     application = FastAPI(title="TherapyBridge", version="0.1.0", lifespan=_lifespan)
     state = application.state
     state.settings = settings = settings or get_settings()
-    state.access_log = None
+    state.logs = Logs(settings)
     state.access_tokens = AccessTokens(settings.signing_key(), settings.access_token_ttl_s)
     state.database = Database(settings)
     state.rate_limits = (
@@ -64,9 +62,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     state.database.watch(pool_metrics)
     errors.install(application)
-    application.add_middleware(RequestContextMiddleware)
+    application.add_middleware(RequestContextMiddleware, logs=state.logs)
     for domain in (health, auth, patients, sessions, notes):
-        application.include_router(domain.router)
+        # As they are, into the one table: FastAPI's `include_router` looks twice for each request.
+        application.router.routes.extend(domain.router.routes)
     return application
 
 

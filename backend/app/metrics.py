@@ -66,8 +66,10 @@ _sweep()
 DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(DIRECTORY)
 
-# prometheus-client chooses when it is first imported, which may have been long ago.
-values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+# prometheus-client chooses when it is first imported, which may have been long ago. It asks for the
+# process id at each count, in case of a fork; uvicorn's workers are spawned.
+_PID = os.getpid()
+values.ValueClass = values.MultiProcessValue(lambda: _PID)  # type: ignore[no-untyped-call]
 
 _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.context import RequestContext, current_request
 from app.errors import AppError, error_response
-from app.logs import AccessLog
+from app.logs import Logs
 from app.metrics import request_answered
 
 logger = logging.getLogger(__name__)
@@ -31,8 +31,9 @@ class RequestContextMiddleware:
     one JSON shape.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, logs: Logs) -> None:
         self._app = app
+        self._logs = logs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -69,12 +70,11 @@ class RequestContextMiddleware:
             self._account(scope, context, status or 499, perf_counter_ns() - started_ns)
             current_request.reset(outer)
 
-    @staticmethod
-    def _account(scope: Scope, context: RequestContext, status: int, total_ns: int) -> None:
+    def _account(self, scope: Scope, context: RequestContext, status: int, total_ns: int) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         route = getattr(scope.get("route"), "path", "unmatched")
         request_answered(method, route, status, total_ns / 1e9)
-        access: AccessLog | None = scope["app"].state.access_log
+        access = self._logs.access
         if access is not None:
             access.write(context, method, route, status, total_ns)
 
