@@ -15,7 +15,8 @@ _EXPECT_200 = frozenset({200})
 # path that is already percent-encoded is left alone.
 _SAFE = "/?:@!$&'()*+,;=-._~%"
 _LEGAL_TARGET = re.compile(r"/[A-Za-z0-9/?:@!$&'()*+,;=\-._~%]*")
-_ILLEGAL_IN_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_SET_BY_WIRE = frozenset({"host", "content-length", "transfer-encoding"})
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # A user that asks for ever new paths (ids) must not keep them all.
 _REMEMBERED_REQUESTS = 64
@@ -153,5 +154,7 @@ def _refuse_broken(method: str, headers: Mapping[str, str]) -> None:
     if not _TOKEN.fullmatch(method):
         raise ValueError(f"{method!r} is no HTTP method")
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or _ILLEGAL_IN_HEADER.search(value):
+        if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"header {name!r} cannot be sent: {value!r}")
+        if name.lower() in _SET_BY_WIRE:
+            raise ValueError(f"header {name!r} follows from the request and is not set by hand")

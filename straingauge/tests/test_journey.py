@@ -1,0 +1,308 @@
+"""Journeys: what a user does next, without any I/O."""
+
+import gzip
+import json
+import tracemalloc
+import zlib
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from straingauge.errors import UsageError
+from straingauge.journey import (
+    FilePart,
+    JourneyError,
+    Kind,
+    Pause,
+    Play,
+    Request,
+    RequestFailed,
+    Response,
+    Upload,
+    User,
+    assess,
+    mix,
+    tagged,
+)
+
+
+def response(request=None, status=200, body=b"{}", headers=()):
+    return Response(request or User(0).get("/x"), status, list(headers), body)
+
+
+# Wording requests
+
+
+def test_a_request_is_named_after_its_method_and_path():
+    """Without a name of its own a request counts under its method and path, query left out."""
+    user = User(0)
+    assert user.get("/a/b?c=d", params={"e": "f g"}).name == "GET /a/b"
+    assert user.get("/a/b?c=d", params={"e": "f g"}).target == "/a/b?c=d&e=f+g"
+    assert user.delete("/a/7", name="DELETE /a/{id}").name == "DELETE /a/{id}"
+
+
+def test_a_path_is_percent_encoded_once():
+    """What may not stand in a request line is encoded, what is encoded already stays."""
+    assert User(0).get("/caf\u00e9 x").target == "/caf%C3%A9%20x"
+    assert User(0).get("/caf%C3%A9").target == "/caf%C3%A9"
+
+
+def test_bodies_bring_their_content_type():
+    """JSON and forms say what they are."""
+    posted = User(0).post("/x", json={"a": [1]})
+    assert (posted.body, posted.headers["Content-Type"]) == (b'{"a":[1]}', "application/json")
+    posted = User(0).post("/x", form={"a": "b c"})
+    assert posted.body == b"a=b+c"
+    assert posted.headers["Content-Type"] == "application/x-www-form-urlencoded"
+
+
+def test_an_authorized_user_sends_its_token_from_then_on():
+    """A token counts for the next request, even for one asked for before without it."""
+    user = User(0)
+    assert "Authorization" not in user.get("/x").headers
+    user.authorize("t1")
+    assert user.get("/x").headers["Authorization"] == "Bearer t1"
+    user.headers["Authorization"] = "Bearer t2"
+    assert user.get("/x").headers["Authorization"] == "Bearer t2"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda user: user.get("x"),
+        lambda user: user.get("http://elsewhere/x"),
+        lambda user: user.get("/x", headers={"A": "b\r\nC: d"}),
+        lambda user: user.get("/x", headers={"A b": "c"}),
+        lambda user: user.get("/x", headers={"A": "\u20ac"}),
+        lambda user: user.get("/x", headers={"Host": "elsewhere"}),
+        lambda user: user.request("GET /", "/x"),
+        lambda user: user.post("/x", json={}, content=b""),
+    ],
+)
+def test_a_request_that_cannot_be_sent_is_refused(wrong):
+    """Broken paths, smuggled headers and two bodies are errors where they are written."""
+    with pytest.raises(ValueError):  # noqa: PT011  each has its own words
+        wrong(User(0))
+
+
+def test_users_draw_the_same_numbers_in_every_run():
+    """A user's randomness is a function of its index."""
+    assert User(3).random.random() == User(3).random.random() != User(4).random.random()
+
+
+# Responses
+
+
+@pytest.mark.parametrize("how", ["gzip", "deflate", "x-gzip", "identity", "GZIP", "raw deflate"])
+def test_encoded_bodies_are_decoded_on_demand(how):
+    """A body is what the service meant, whatever its content encoding."""
+    plain = json.dumps({"a": 1}).encode()
+    raw = zlib.compressobj(wbits=-15)
+    encoded = {
+        "gzip": gzip.compress(plain),
+        "deflate": zlib.compress(plain),
+        "raw deflate": raw.compress(plain) + raw.flush(),
+        "identity": plain,
+    }[how.lower().replace("x-", "")]
+    name = how.split()[-1].encode()
+    assert response(body=encoded, headers=[(b"Content-Encoding", name)]).json() == {"a": 1}
+
+
+def test_a_body_that_is_not_what_it_says_fails_a_check():
+    """A broken encoding is found by the first check that looks, and is the service's fault."""
+    request = User(0).get("/x", checks=[lambda r: None if r.json() else "empty"])
+    broken = response(request, body=b"nonsense", headers=[(b"Content-Encoding", b"gzip")])
+    failure = assess(broken)
+    assert failure is not None
+    assert failure.kind is Kind.FAILED_CHECK
+    assert "not gzip" in failure.detail
+
+
+def test_header_names_are_case_insensitive():
+    """A header is found by any spelling; repeated ones are joined."""
+    got = response(headers=[(b"X-A", b"1"), (b"x-a", b"2")]).headers
+    assert got["X-a"] == "1, 2"
+    assert "x-A" in got
+    assert len(got) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "expect", "kind"),
+    [
+        (200, (200,), None),
+        (404, (200, 404), None),
+        (404, (200,), Kind.BAD_STATUS),
+        (500, (200,), Kind.BAD_STATUS),
+        (422, (202,), Kind.BAD_STATUS),
+        (429, (200,), Kind.RATE_LIMITED),
+        (429, (429,), None),
+    ],
+)
+def test_only_expected_statuses_are_fine(status, expect, kind):
+    """Any status not expected is an error, but for 429, which counts apart."""
+    failure = assess(response(User(0).get("/x", expect=expect), status))
+    assert (failure.kind if failure else None) == kind
+
+
+def test_checks_are_asked_in_order():
+    """The first check that finds something wrong is the one reported."""
+    request = User(0).get("/x", checks=[lambda _: None, lambda _: "first", lambda _: "second"])
+    failure = assess(response(request))
+    assert failure is not None
+    assert (failure.kind, failure.detail) == (Kind.FAILED_CHECK, "first")
+
+
+# Playing
+
+
+def test_a_journey_is_driven_step_by_step():
+    """Requests and pauses come out in order, and each answer goes in where it was asked for."""
+    got = []
+
+    def journey(user):
+        got.append((yield user.get("/a")).status)
+        yield Pause(2)
+        got.append((yield user.get("/b")).status)
+
+    play = Play(journey, User(0))
+    first = play.begin()
+    assert isinstance(first, Request)
+    assert play.answer(response(first, 200)) == Pause(2)
+    second = play.resume()
+    assert isinstance(second, Request)
+    assert (first.target, second.target) == ("/a", "/b")
+    assert play.answer(response(second, 201)) is None
+    assert got == [200, 201]
+
+
+def test_a_failure_arrives_at_the_yield():
+    """A journey may catch its request's failure and go on."""
+
+    def journey(user):
+        try:
+            yield user.get("/a")
+        except RequestFailed as failure:
+            yield user.get(f"/after/{failure.kind}")
+
+    play = Play(journey, User(0))
+    play.begin()
+    step = play.fail(RequestFailed(Kind.TIMEOUT, "slow"))
+    assert isinstance(step, Request)
+    assert step.target == "/after/timeout"
+
+
+def test_an_uncaught_failure_just_ends_the_journey():
+    """A failure nobody catches ends the journey: it was counted with its request."""
+
+    def journey(user):
+        yield user.get("/a")
+
+    play = Play(journey, User(0))
+    play.begin()
+    assert play.fail(RequestFailed(Kind.RESET, "gone")) is None
+
+
+def test_a_broken_journey_says_where():
+    """An exception of the journey's own names it and the request it was working on."""
+
+    def forgetful(user):
+        got = yield user.get("/a")
+        got.json()["missing"]
+
+    play = Play(forgetful, User(0))
+    play.begin()
+    with pytest.raises(JourneyError, match="forgetful: KeyError: 'missing'") as caught:
+        play.answer(response())
+    assert caught.value.after is not None
+    assert caught.value.after.name == "GET /a"
+
+
+@pytest.mark.parametrize("journey", [lambda _: None, lambda _: (yield "/a")])
+def test_what_is_no_journey_is_an_error(journey):
+    """A function that never yields, or yields something else, is a journey error."""
+    with pytest.raises(JourneyError):
+        Play(journey, User(0)).begin()
+
+
+# Mixes
+
+
+def a(user):
+    yield user.get("/a")
+
+
+@tagged("write", "slow")
+def b(user):
+    yield user.get("/b")
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 1000))
+def test_weights_are_exact_over_every_cycle(weights, start):
+    """Any run as long as the weights' sum has each journey exactly as often as its weight."""
+    journeys = [lambda user, n=n: (yield user.get(f"/{n}")) for n in range(len(weights))]
+    mixed = mix(*zip(journeys, weights, strict=True))
+    picked = Counter(mixed.pick(n) for n in range(start, start + sum(weights)))
+    assert picked == dict(zip(journeys, weights, strict=True))
+
+
+def test_a_mix_interleaves():
+    """Journeys come evenly, not in blocks."""
+    assert [mix((a, 3), (b, 1)).pick(n).__name__ for n in range(5)] == ["a", "a", "b", "a", "a"]
+
+
+def test_tags_choose_journeys():
+    """A mix can be narrowed by tags; an unknown tag is a usage error that names the known ones."""
+    assert mix(a, b).tagged("slow").weights == ((b, 1),)
+    with pytest.raises(UsageError) as caught:
+        mix(a, b).tagged("quick")
+    assert caught.value.hint == "known tags: slow, write"
+
+
+@pytest.mark.parametrize("weights", [(), ((a, 0),), ((a, -1),)])
+def test_a_mix_without_weight_is_refused(weights):
+    """Nothing to play is a usage error."""
+    with pytest.raises(UsageError):
+        mix(*weights)
+
+
+# Uploads
+
+
+def test_an_upload_knows_its_length_and_can_be_sent_again(tmp_path):
+    """An upload's length is that of its chunks, and a second reading gives the same bytes."""
+    file = tmp_path / 'say "a".wav'
+    file.write_bytes(bytes(range(256)) * 1000)
+    upload = Upload(
+        {"patient_id": "7"},
+        {"file": FilePart(file, content_type="audio/wav"), "b": FilePart(b"\0" * 100_000, "b.bin")},
+    )
+    once = b"".join(upload.chunks())
+    assert len(once) == upload.length
+    assert once == b"".join(upload.chunks())
+    assert b'name="file"; filename="say %22a%22.wav"\r\nContent-Type: audio/wav' in once
+    assert file.read_bytes() in once
+
+
+def test_an_upload_takes_constant_memory(tmp_path):
+    """A file of 64 MB is sent in less than one."""
+    file = tmp_path / "large"
+    with file.open("wb") as sparse:
+        sparse.truncate(64_000_000)
+    upload = Upload({}, {"file": FilePart(file)})
+    tracemalloc.start()
+    assert sum(map(len, upload.chunks())) == upload.length
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+
+
+def test_a_file_that_shrinks_is_noticed(tmp_path):
+    """A file shorter than announced is an error, not a request that hangs."""
+    file = tmp_path / "shrinking"
+    file.write_bytes(b"12345678")
+    upload = Upload({}, {"file": FilePart(file)})
+    file.write_bytes(b"1")
+    with pytest.raises(OSError, match="7 bytes shorter"):
+        list(upload.chunks())
