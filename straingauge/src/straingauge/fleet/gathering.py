@@ -11,6 +11,7 @@ from typing import Any
 
 from straingauge.fleet.messages import (
     Broken,
+    CalledOff,
     Go,
     LostProcess,
     Meet,
@@ -54,6 +55,7 @@ class Gathering:
         stage: What its processes are meeting for.
         broken: Why it will not go on; None while it does.
         written: Whether the leader has written the result.
+        reporter: Who reports the test: the leader, or the first to leave when there is none.
     """
 
     test: str
@@ -61,6 +63,7 @@ class Gathering:
     stage: Stage | None = "join"
     broken: str | None = None
     written: bool = False
+    reporter: str | None = None
     plan: dict[str, Any] | None = None
     _seats: dict[str, _Share] = field(default_factory=dict)
     _lost: dict[str, LostProcess] = field(default_factory=dict)
@@ -106,10 +109,6 @@ class Gathering:
         self._arrived[name] = meet
         if meet.report is not None:
             self.report(name, meet.report)
-        if meet.plan is not None:
-            self.plan = meet.plan
-        if meet.error is not None:
-            return self._break(f"{name}: {meet.error}")
         return self.advance(present, now_ns)
 
     def report(self, name: str, report: Report) -> None:
@@ -117,9 +116,17 @@ class Gathering:
         if name in self._seats:
             self._seats[name].take(report)
 
+    def fail(self, name: str, error: str) -> Outbox:
+        """A process with a share cannot begin."""
+        return (
+            {} if self.stage is None or self.broken is not None else self._break(f"{name}: {error}")
+        )
+
     def leave(self, name: str, error: str | None, present: Collection[str], now_ns: int) -> Outbox:
         """A process is done with the test, early or in the end."""
         self._left.add(name)
+        if self.reporter is None:
+            self.reporter = self.leader or name
         if self.stage is None or self.broken is not None:
             return {}
         if error is not None:
@@ -167,6 +174,7 @@ class Gathering:
         self._seats = {name: _Share() for name in chosen}
         self._idle = len(waiting) - len(chosen)
         self._arrived, self.stage = {}, "ready"
+        self.reporter = self.leader
         return {
             name: Seat(index if name in self._seats else None, len(chosen), self._idle)
             for index, name in enumerate(waiting)
@@ -175,8 +183,9 @@ class Gathering:
     def _break(self, reason: str) -> Outbox:
         self.broken = reason
         waiting, self._arrived = list(self._arrived), {}
-        # Those in the middle of playing hear of it too, so that no load goes on that nobody counts.
-        return {name: Broken(reason) for name in {*waiting, *self.active} - self._left}
+        # Those in the middle of playing hear of it too: no load goes on that nobody counts.
+        playing = set(self.active) - self._left - set(waiting)
+        return {**dict.fromkeys(playing, CalledOff()), **dict.fromkeys(waiting, Broken(reason))}
 
 
 def process_number(name: str) -> tuple[int, str]:

@@ -1,21 +1,20 @@
-"""One process's side of the rendezvous; and `Solo`, the same for a process that is alone."""
+"""One process's side of the rendezvous."""
 
 import queue
 import threading
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from typing import Any, Protocol, TypeVar
 
-from straingauge.fleet.gathering import START_DELAY_NS
 from straingauge.fleet.messages import (
     Address,
     Alive,
     Ask,
     Broken,
     Bye,
+    CalledOff,
+    Fail,
     FleetError,
     FromWorker,
     Go,
@@ -24,13 +23,15 @@ from straingauge.fleet.messages import (
     Left,
     Meet,
     Merged,
+    Part,
+    Plan,
     Report,
     Seat,
     ToWorker,
     Welcome,
     Written,
 )
-from straingauge.fleet.rendezvous import SILENT_S, Watcher
+from straingauge.fleet.rendezvous import SILENT_S
 
 ReplyT = TypeVar("ReplyT", bound=ToWorker)
 
@@ -59,7 +60,10 @@ class Fleet(Protocol):
     def join(self, test: str, at_most: int) -> Seat:
         """Meet for a test; raises LoadBroken."""
 
-    def ready(self, plan: dict[str, Any], report: Report | None) -> int:
+    def announce(self, plan: dict[str, Any]) -> None:
+        """Say what a result needs besides the figures; the leader does."""
+
+    def ready(self, report: Report) -> int:
         """Users are logged in; gives the start instant (monotonic ns). Raises LoadBroken."""
 
     def fail(self, error: str) -> None:
@@ -125,13 +129,17 @@ class Member:
         self._test, self._halt_at_ns, self._broken = test, None, False
         return self._ask(Meet(test, "join", at_most=at_most), Seat)
 
-    def ready(self, plan: dict[str, Any], report: Report | None) -> int:
+    def announce(self, plan: dict[str, Any]) -> None:
+        """Leave the plan where it survives this process."""
+        self._send(Plan(self._test, plan))
+
+    def ready(self, report: Report) -> int:
         """Meet before the start."""
-        return self._ask(Meet(self._test, "ready", plan=plan or None, report=report), Go).at_ns
+        return self._ask(Meet(self._test, "ready", report=report), Go).at_ns
 
     def fail(self, error: str) -> None:
         """Break the load off before its start."""
-        self._send(Meet(self._test, "ready", error=error))
+        self._send(Fail(self._test, error))
 
     def report(self, report: Report) -> None:
         """Tell what was measured till now."""
@@ -150,9 +158,9 @@ class Member:
         """Tell that the result file exists."""
         self._send(Written(self._test))
 
-    def left(self, test: str, error: str | None) -> None:
-        """Tell that this process is done with a test."""
-        self._send(Left(test, error))
+    def left(self, test: str, error: str | None) -> bool:
+        """Tell that this process is done with a test; gives whether it is the one to report it."""
+        return self._ask(Left(test, error), Part).reports
 
     def alive(self) -> None:
         """Tell that something happens here."""
@@ -187,64 +195,10 @@ class Member:
                 message: ToWorker = self._connection.recv()
                 if isinstance(message, Halt):
                     self._halt_at_ns = message.at_ns
-                    continue
-                self._broken = isinstance(message, Broken)
-                self._replies.put(message)
+                elif isinstance(message, CalledOff):
+                    self._broken = True
+                else:
+                    self._replies.put(message)
         except (EOFError, OSError):
             self._broken = True
             self._replies.put(Broken("the controlling process has gone"))
-
-
-@dataclass(slots=True)
-class Solo:
-    """A load played by this process alone: nobody to wait for.
-
-    Attributes:
-        find_address: Gives the service's address, starting it where need be.
-        watcher: As the rendezvous has it.
-    """
-
-    find_address: Callable[[str], str]
-    watcher: Watcher
-    name: str = "main"
-    halt_at_ns: int | None = None
-    broken: bool = False
-    _test: str = ""
-    _plan: dict[str, Any] = field(default_factory=dict)
-    _merged: Merged | None = None
-
-    def address(self, near: str) -> str:
-        """The service's address."""
-        return self.find_address(near)
-
-    def join(self, test: str, at_most: int) -> Seat:  # noqa: ARG002  the protocol's; alone is few enough
-        """Begin."""
-        self._test, self.halt_at_ns, self._merged = test, None, None
-        return Seat(0, 1)
-
-    def ready(self, plan: dict[str, Any], report: Report | None) -> int:
-        """Start."""
-        self._plan = plan
-        if report is not None:
-            self.report(report)
-        return time.monotonic_ns() + START_DELAY_NS // 10
-
-    def fail(self, error: str) -> None:
-        """Nobody else needs to hear of it."""
-
-    def report(self, report: Report) -> None:
-        """Keep and show what was measured till now."""
-        self._merged = Merged((report,), plan=self._plan)
-        if self.watcher(self._test, self._merged) and self.halt_at_ns is None:
-            self.halt_at_ns = time.monotonic_ns()
-
-    def played(self, report: Report) -> None:
-        """Go on."""
-        self.report(report)
-
-    def end(self, report: Report) -> Merged | None:
-        """All there is."""
-        return Merged((report,), plan=self._plan)
-
-    def written(self) -> None:
-        """Nobody else needs to hear of it."""

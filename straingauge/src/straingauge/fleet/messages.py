@@ -5,11 +5,12 @@ Hello(name)                ->   Welcome
 Ask                        ->   Address | Broken              the service's address
 Meet(test, "join")         ->   Seat | Broken                 who takes part, and which share
 Meet(test, "ready")        ->   Go(at_ns) | Broken            logged in; the start instant
-Report ...                 ->   (Halt, at any time)           cumulative: a lost one loses nothing
+Report ...                 ->   (Halt, CalledOff at any time) cumulative: a lost one loses nothing
 Meet(test, "played")       ->   Go(at_ns) | Broken            all have ended; now read back
 Meet(test, "end")          ->   Merged (leader), Go (others)
-Left(test, error)                                             the test is over in this process
-Written(test)                                                 its result file exists
+Fail(test, error)                                             a log-in failed: nobody shall begin
+Written(test)                                                 the leader's result file exists
+Left(test, error)          ->   Part                          who of all reports the test
 Bye
 """
 
@@ -86,17 +87,21 @@ class Meet:
         test: The test's node id.
         stage: Where.
         at_most: Processes that may share this load (stage "join").
-        error: Why this process cannot go on.
-        plan: What a result needs besides the figures; from the leader (stage "ready").
         report: Its figures at this stage.
     """
 
     test: str
     stage: Stage
     at_most: int = 1
-    error: str | None = None
-    plan: dict[str, Any] | None = None
     report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The leader says what a result needs besides the figures, lest it dies with it."""
+
+    test: str
+    plan: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,7 @@ class Go:
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Begin nothing whose intended start is later than this instant (monotonic)."""
+    """The figures hold: begin no further wave from this instant on (monotonic)."""
 
     at_ns: int
 
@@ -136,6 +141,11 @@ class Broken:
     """
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CalledOff:
+    """The load that is being played here will not go on; not an answer to anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +177,26 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
+class Fail:
+    """A process with a share cannot begin: nobody shall."""
+
+    test: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
-    """A process is done with a test; `error`: it failed before it could take part."""
+    """A process is done with a test; `error`: how it failed, if it did."""
 
     test: str
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Whether that process is the one to report the test: exactly one of all does."""
+
+    reports: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,5 +211,5 @@ class Bye:
     """A process's session is over."""
 
 
-FromWorker: TypeAlias = Hello | Alive | Ask | Meet | Report | Left | Written | Bye
-ToWorker: TypeAlias = Welcome | Address | Seat | Go | Halt | Broken | Merged
+FromWorker: TypeAlias = Hello | Alive | Ask | Meet | Plan | Report | Fail | Left | Written | Bye
+ToWorker: TypeAlias = Welcome | Address | Seat | Go | Halt | CalledOff | Broken | Merged | Part

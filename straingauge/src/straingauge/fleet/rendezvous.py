@@ -19,12 +19,15 @@ from straingauge.fleet.messages import (
     Ask,
     Broken,
     Bye,
+    Fail,
     FromWorker,
     Halt,
     Hello,
     Left,
     Meet,
     Merged,
+    Part,
+    Plan,
     Report,
     ToWorker,
     Welcome,
@@ -179,15 +182,15 @@ class Rendezvous:
                     self._ask(name, near)
                 case Meet():
                     self._post(self._meet(name, message, now_ns))
+                case Plan(test, plan):
+                    self._gather(test).plan = plan
                 case Report():
                     for gathering in self._current():
                         gathering.report(name, message)
-                case Left(test, error) if test in self._gatherings:
-                    self._post(
-                        self._gatherings[test].leave(name, error, list(self._workers), now_ns)
-                    )
+                case Fail(test, error):
+                    self._post(self._gather(test).fail(name, error))
                 case Left(test, error):
-                    self._gather(test).leave(name, error, list(self._workers), now_ns)
+                    self._leave(name, self._gather(test), error, now_ns)
                 case Written(test):
                     self._gatherings[test].written = True
                 case Hello() | Alive() | Bye():
@@ -198,6 +201,11 @@ class Rendezvous:
             return {name: Broken(self._closed_because)}
         self._again(name, meet)
         return self._gather(meet.test).meet(name, meet, list(self._workers), now_ns)
+
+    def _leave(self, name: str, gathering: Gathering, error: str | None, now_ns: int) -> None:
+        self._post(gathering.leave(name, error, list(self._workers), now_ns))
+        ending = self._closed_because is not None and gathering.leader is None
+        self._post({name: Part(gathering.reporter == name and not ending)})
 
     def _gather(self, test: str) -> Gathering:
         return self._gatherings.setdefault(test, Gathering(test, self._cores))

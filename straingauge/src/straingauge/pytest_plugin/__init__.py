@@ -1,21 +1,66 @@
 """The pytest plugin: tests marked `load` run one at a time, on all processes of ``-n N`` at once.
 
 Options:
-    --load-host URL         the service's address (else ``API_BASE_URL``, else http://localhost:8000; where
-                            that refuses, the stand of the nearest straingauge.toml is started)
+    --load-host URL         the service's address (else ``API_BASE_URL``, else
+                            http://localhost:8000; where that refuses, the stand of the nearest
+                            straingauge.toml is started). Hosts elsewhere than on this machine are
+                            put under load only when named by this option.
     --load-results DIR      where result files go (default: ``results/`` beside the test file)
     --load-thresholds FILE  what is demanded (default: ``thresholds.toml`` beside the test file)
 
 Marker:
     @pytest.mark.load(endpoints=("GET /health", ...))
         `endpoints` names what the test's journeys call. It is what thresholds.toml is checked
-        against before anything is sent (a misspelt endpoint would otherwise never be judged), and each
-        of them that has thresholds must have been called.
+        against before anything is sent (a misspelt endpoint would otherwise never be judged), and
+        each of them that has thresholds must have been called.
 
 Fixture: `load`, see `straingauge.pytest_plugin.load.LoadTest`.
+
+Exit codes are pytest's own: 0 all within target or warning, 1 a critical threshold, an invalid run,
+a target that could not be reached or a wrong thresholds file, 2 interrupted, 4 wrong usage.
 """
 
+import pytest
+
+from straingauge.pytest_plugin.controlling import Controlling
 from straingauge.pytest_plugin.load import Account, LoadTest, Run, Users
+from straingauge.pytest_plugin.playing import Playing
 from straingauge.verdict import Finding
 
 __all__ = ["Account", "Finding", "LoadTest", "Run", "Users"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of load tests."""
+    group = parser.getgroup("load", "load tests (straingauge)")
+    group.addoption(
+        "--load-host",
+        metavar="URL",
+        help="the service's address (default: $API_BASE_URL, else http://localhost:8000, "
+        "else the stand of the nearest straingauge.toml)",
+    )
+    group.addoption(
+        "--load-results",
+        metavar="DIR",
+        help="where result files go (default: results/ beside the test file)",
+    )
+    group.addoption(
+        "--load-thresholds",
+        metavar="FILE",
+        help="what is demanded (default: thresholds.toml beside the test file)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Play the part this process has: worker, controller, or both."""
+    config.addinivalue_line(
+        "markers",
+        "load(endpoints=()): puts load on a service; runs on all xdist workers at once, after the "
+        "other tests. `endpoints` names what its journeys call.",
+    )
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(Playing(config, alone=None), "straingauge-playing")
+        return
+    controlling = Controlling(config)
+    config.pluginmanager.register(controlling, "straingauge-controlling")
+    config.pluginmanager.register(Playing(config, alone=controlling.solo), "straingauge-playing")

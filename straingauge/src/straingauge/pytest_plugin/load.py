@@ -13,8 +13,9 @@ A load test is three sentences, and reads like one:
         )
         load.judge(run)
 
-Under ``pytest -n N`` the body is executed by N processes at once, up to `LoadTest.run`, where they meet, play one
-schedule together from one start instant, and where all but one of them leave the test. So:
+Under ``pytest -n N`` the body is executed by N processes at once, up to `LoadTest.run`, where they
+meet, play one schedule together from one start instant, and where all but one of them leave the
+test. So:
 
 - everything before `run` is executed N times: it must be cheap and do the same in each process;
 - everything after `run` is executed once, by the leading process, which always owns user 0;
@@ -23,11 +24,22 @@ schedule together from one start instant, and where all but one of them leave th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
+
+from straingauge import report
+from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
+from straingauge.fleet import Merged
 from straingauge.journey import Journey, Mix, User
-from straingauge.schedule import Schedule
-from straingauge.verdict import Finding
+from straingauge.pytest_plugin.course import Course, Order, as_mix, described
+from straingauge.pytest_plugin.process import Process
+from straingauge.result import NotWritten, compose, conclude, environment, write
+from straingauge.schedule import Schedule, Waves
+from straingauge.verdict import Finding, Thresholds
 
 Account = Callable[[int], Mapping[str, Any]]
 """What user `index` starts with: becomes `User.data` (an address, a password, a file to send)."""
@@ -47,7 +59,7 @@ class Users:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One load that was played, merged over all processes: what `LoadTest.run` gives to the leading process.
+    """One load that was played, merged over all processes: what `LoadTest.run` gives the leader.
 
     Attributes:
         name: The run's name, and the stem of its result file.
@@ -55,40 +67,56 @@ class Run:
             (``total_requests``, ``error_rate_percent``, ``latency_ms`` ...).
         endpoints: The same figures for each endpoint, by its name.
         status_codes: How often each status was answered in the main phase, as ``{"200": 450}``.
-        errors: Error kinds with their counts and first examples.
-        resources: What was seen of the service, its pool and the generator; see `straingauge.observe`.
+        errors: ``kinds`` with their counts, and the first ``examples``.
+        resources: What was seen of the service, its pool and the generator.
         users: The users this process played; user 0 is always among them. What a journey wrote
             into ``user.data`` is found here.
         result: The whole result as it will be written, without its verdict.
+        thresholds: What is demanded of it.
+        demanded: Endpoints it had to call.
     """
 
     name: str
     metrics: Mapping[str, Any]
     endpoints: Mapping[str, Mapping[str, Any]]
     status_codes: Mapping[str, int]
-    errors: Sequence[Mapping[str, Any]]
+    errors: Mapping[str, Any]
     resources: Mapping[str, Any]
     users: Sequence[User]
     result: Mapping[str, Any]
+    thresholds: Thresholds
+    demanded: Sequence[str]
 
 
 class LoadTest:
     """The `load` fixture: puts one load on the service, and has it judged."""
 
+    def __init__(self, item: pytest.Item, process: Process) -> None:
+        self._item = item
+        self._process = process
+        self._ran = False
+        self.result_path: Path | None = None
+
     @property
     def host(self) -> str:
-        """The service's base address, such as ``http://localhost:8000``; starts the stand where nothing answers."""
+        """The service's base address; starts the stand where nothing answers.
+
+        Raises:
+            TargetError: There is none.
+        """
+        return self._process.fleet.address(str(self._item.path))
 
     def users(self, account: Account | None, count: int, *, log_in: Journey | None = None) -> Users:
         """Describe `count` virtual users.
 
-        Each has its own connections, ``user.data = dict(account(index))`` and ``user.index``. `log_in` is
-        played once for each user before the load starts (phase "setup", not measured); a user that is logged
-        in stays so for later tests in this session that name the same `account` and `log_in`. A log-in that
-        fails ends the test with that error before any load is sent.
+        Each has its own connection, ``user.data = dict(account(index))`` and ``user.index``.
+        `log_in` is played once for each user before the load starts (phase "setup", not measured);
+        a user that is logged in stays so for later tests in this session that name the same
+        `account` and `log_in`. A log-in that fails ends the test before any load is sent.
 
-        Where all accounts are one and the same, the result notes what that costs.
+        Where several users turn out to share an account, the result notes what that costs.
         """
+        return Users(count, account, log_in)
 
     def run(
         self,
@@ -105,27 +133,79 @@ class LoadTest:
     ) -> Run:
         """Put the load on the service, all processes together, and give back what was measured.
 
-        In order: check the thresholds file, meet the other processes, log the users in, play `warm_up`, play
-        `schedule`, play `verify`. Followers do not return from here; they leave the test.
+        In order: check the thresholds file, meet the other processes, log the users in, play
+        `warm_up`, play `schedule`, play `verify`. Followers do not return from here; they leave the
+        test.
 
         Args:
-            name: Stem of the result file and name of the ``[test.NAME]`` table in thresholds.toml.
+            name: Stem of the result file and name of the ``[test.NAME]`` table in thresholds.toml;
+                the test's function is called ``test_NAME``.
             journey: What each arrival plays; `straingauge.journey.mix` weighs several.
             schedule: When. `straingauge.schedule.waves` ends early once the percentiles hold,
                 decided on the merged figures of all processes.
             users: Who; a number means that many users without accounts.
             warm_up: Played first and kept apart: in the result file, but not in the verdict.
-            verify: Played once by each user after the load (phase "verify"): read back here what the
-                service acknowledged, wait a Retry-After out. It may `Pause`. Each request that fails here
-                (status, check, exception) is a critical finding with its detail.
+            verify: Played once by each user after the load (phase "verify"): read back here what
+                the service acknowledged, wait a Retry-After out. It may `Pause`. Each request that
+                fails here (status, check, exception) is a critical finding with its detail.
             configuration: Shown in the result beside what is known of the schedule; no secrets.
             timeout_s: For requests that name none of their own.
-            processes: At most so many processes share the load (default: all, up to the cores and users).
+            processes: At most so many processes share the load (default: all, up to the cores and
+                users).
 
         Raises:
             UsageError: A wrong thresholds file, a second run in one test, no users.
             TargetError: Nothing answers at the address, a log-in failed.
         """
+        if self._ran:
+            raise UsageError(
+                f"{self._item.name}: a load test runs one load",
+                hint="write a second test for the second load",
+            )
+        self._ran = True
+        who = users if isinstance(users, Users) else Users(users, None, None)
+        thresholds = self._thresholds(name)
+        crowd = self._process.crowd(who.account, who.count, who.log_in)
+        order = Order(
+            test=self._item.nodeid,
+            near=str(self._item.path),
+            at_most=min(processes or who.count, who.count),
+            journeys=as_mix(journey),
+            schedule=schedule,
+            crowd=crowd,
+            log_in=who.log_in,
+            warm_up=warm_up,
+            verify=verify,
+            timeout_s=timeout_s,
+            allowed_hosts=self._process.allowed_hosts,
+            names=self._process.names(self._item.path),
+        )
+
+        def plan(url: str) -> dict[str, Any]:
+            return {
+                "name": name,
+                "test": self._item.nodeid,
+                "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
+                "configuration": {
+                    "target": url,
+                    "users": who.count,
+                    "timeout_s": timeout_s,
+                    "schedule": described(schedule),
+                    "warm_up": described(warm_up) if warm_up else None,
+                    **(configuration or {}),
+                },
+                "environment": environment(self._item.path.parent),
+                "results": str(self._process.results(self._item.path)),
+                "thresholds": thresholds,
+                "demanded": self._declared,
+                "users": who.count if who.log_in else 0,
+                "enough_requests": _enough(schedule),
+            }
+
+        merged = self._played(order, plan)
+        if merged is None:
+            pytest.skip("another process leads this load")
+        return self._run(compose(merged), crowd, thresholds)
 
     def judge(self, run: Run, findings: Iterable[Finding] = ()) -> None:
         """Judge the run by thresholds.toml and by `findings`, and write its result file.
@@ -133,10 +213,77 @@ class LoadTest:
         Args:
             run: What `run` gave.
             findings: What the test itself found, such as
-                ``Finding("first 429", "critical", "came at request 131, not 101")``; they are entries of the
-                verdict like any threshold. Grades: target, acceptable, warning, critical.
+                ``Finding("first 429", "critical", "came at request 131, not 101")``; they are
+                entries of the verdict like any threshold. Grades: target, acceptable, warning,
+                critical.
 
         Raises:
             CriticalVerdict: A critical threshold was crossed, or data for a threshold is missing.
             InvalidRun: The run says nothing about the service (see ``validity`` in the result).
+            NotWritten: The result file could not be written; the message holds the figures.
         """
+        result, verdict = conclude(run.result, run.thresholds, findings, demanded=run.demanded)
+        self._write(result)
+        if verdict.grade == "invalid":
+            raise InvalidRun(report.invalid_reason(result), hint=report.advice(result))
+        if verdict.failed:
+            raise CriticalVerdict("\n".join(entry.message for entry in verdict.decisive))
+
+    @property
+    def _declared(self) -> list[str]:
+        """The endpoints this test's marker says its journeys call."""
+        return _endpoints(self._item.iter_markers("load"))
+
+    def _thresholds(self, name: str) -> Thresholds:
+        """The thresholds file, checked against the tests and endpoints of this test's module."""
+        thresholds = Thresholds.read(self._process.thresholds(self._item.path))
+        marked = load_tests_of(getattr(self._item, "module", None))
+        thresholds.check_names(
+            tests={name, *(function.removeprefix("test_") for function in marked)},
+            endpoints=_endpoints(mark for marks in marked.values() for mark in marks),
+        )
+        return thresholds
+
+    def _played(self, order: Order, plan: Callable[[str], dict[str, Any]]) -> Merged | None:
+        course = Course(order, self._process.fleet, self._process.name)
+        return course.take_part(plan, self._process.logged_in)
+
+    def _run(self, result: Mapping[str, Any], crowd: Sequence[User], thresholds: Thresholds) -> Run:
+        return Run(
+            name=result["name"],
+            metrics=result["metrics"],
+            endpoints=result["endpoints"],
+            status_codes=result["status_codes"],
+            errors=result["errors"],
+            resources=result["resources"],
+            users=crowd,
+            result=result,
+            thresholds=thresholds,
+            demanded=self._declared,
+        )
+
+    def _write(self, result: Mapping[str, Any]) -> None:
+        try:
+            self.result_path = write(result, self._process.results(self._item.path))
+        except NotWritten as error:
+            raise NotWritten(f"{error}\n  {report.summary_line(result)}", error.hint) from error
+        self._process.fleet.written()
+
+
+def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:
+    """The load tests of a module, by function name, with their `load` marks."""
+    marks = {
+        name: [mark for mark in getattr(function, "pytestmark", []) if mark.name == "load"]
+        for name, function in vars(module or ModuleType("none")).items()
+        if name.startswith("test")
+    }
+    return {name: found for name, found in marks.items() if found}
+
+
+def _endpoints(marks: Iterable[pytest.Mark]) -> list[str]:
+    return [endpoint for mark in marks for endpoint in mark.kwargs.get("endpoints", ())]
+
+
+def _enough(schedule: Schedule) -> int | None:
+    """From how many requests on the load may end early, once its percentiles hold."""
+    return schedule.concurrent * schedule.at_least if isinstance(schedule, Waves) else None

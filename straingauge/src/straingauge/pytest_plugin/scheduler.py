@@ -1,59 +1,21 @@
 """How xdist's workers share tests when there are load tests: those on all, the rest once each."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any
 
 from straingauge.fleet import Rendezvous
 
-
-class Worker(Protocol):
-    """What is used of `xdist.workermanage.WorkerController`."""
-
-    @property
-    def gateway(self) -> "Gateway":
-        """Its process."""
-
-    def send_runtest_some(self, indices: Sequence[int]) -> None:
-        """Queue these tests."""
-
-    def shutdown(self) -> None:
-        """Let it end after what is queued."""
-
-
-class Gateway(Protocol):
-    """What is used of execnet's."""
-
-    @property
-    def id(self) -> str:
-        """Such as "gw0"."""
-
-
-class Scheduling(Protocol):
-    """`xdist.scheduler.Scheduling`, written out since xdist need not be installed."""
-
-    @property
-    def nodes(self) -> list[Worker]: ...
-    @property
-    def collection_is_completed(self) -> bool: ...
-    @property
-    def tests_finished(self) -> bool: ...
-    @property
-    def has_pending(self) -> bool: ...
-    def add_node(self, node: Worker) -> None: ...
-    def add_node_collection(self, node: Worker, collection: Sequence[str]) -> None: ...
-    def mark_test_complete(self, node: Worker, item_index: int, duration: float = 0) -> None: ...
-    def mark_test_pending(self, item: str) -> None: ...
-    def remove_pending_tests_from_node(self, node: Worker, indices: Sequence[int]) -> None: ...
-    def remove_node(self, node: Worker) -> str | None: ...
-    def schedule(self) -> None: ...
+# xdist bears no types, and need not be installed.
+Scheduling = Any
+Worker = Any
 
 
 class LoadTogether:
     """Gives each load test to every worker, in one order, after the worker's share of the others.
 
-    Where no load test was collected it hands everything to `stock`, the scheduler the user's options
-    ask for. Which it is, is known with the first collection: a worker tells the rendezvous of its load
-    tests before it reports what it has collected.
+    Where no load test was collected it hands everything to `stock`, the scheduler the user's
+    options ask for. Which it is, is known with the first collection: a worker tells the rendezvous
+    of its load tests before it reports what it has collected.
     """
 
     def __init__(self, stock: Scheduling, rendezvous: Rendezvous, workers: int) -> None:
@@ -72,27 +34,27 @@ class LoadTogether:
     @property
     def nodes(self) -> list[Worker]:
         """The workers that are there."""
-        return list(self._pending) if self._together else self._stock.nodes
+        return list(self._pending if self._together else self._stock.nodes)
 
     @property
     def collection_is_completed(self) -> bool:
         """Whether every worker has reported what it collected."""
         if not self._together:
-            return self._stock.collection_is_completed
+            return bool(self._stock.collection_is_completed)
         return bool(self._started) or len(self._collections) >= self._expected
 
     @property
     def tests_finished(self) -> bool:
         """Whether nothing is left to be run by anyone."""
         if not self._together:
-            return self._stock.tests_finished
+            return bool(self._stock.tests_finished)
         return self.collection_is_completed and not self.has_pending and not self._orphaned
 
     @property
     def has_pending(self) -> bool:
         """Whether a worker still has tests to run."""
         if not self._together:
-            return self._stock.has_pending
+            return bool(self._stock.has_pending)
         return any(self._pending.values())
 
     def add_node(self, node: Worker) -> None:
@@ -131,7 +93,8 @@ class LoadTogether:
         """
         if not self._together:
             self._pending.pop(node, None)
-            return self._stock.remove_node(node)
+            crashed: str | None = self._stock.remove_node(node)
+            return crashed
         pending = self._pending.pop(node)
         if not pending:
             return None

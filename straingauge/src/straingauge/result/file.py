@@ -27,7 +27,7 @@ _FIELDS: Mapping[str, type] = {
     "metrics": dict,
     "endpoints": dict,
     "status_codes": dict,
-    "errors": list,
+    "errors": dict,
     "phases": dict,
     "resources": dict,
     "verdict": dict,
@@ -67,7 +67,8 @@ def write(result: Mapping[str, Any], directory: Path) -> Path:
         return _write_new(text, directory, result["name"], started)
     except OSError as error:
         raise NotWritten(
-            f"cannot write the result of {result['name']} to {directory}: {error.strerror or error}",
+            f"cannot write the result of {result['name']} to {directory}: "
+            f"{error.strerror or error}",
             hint="free some space, or name another directory with --load-results DIR",
         ) from error
 
@@ -124,7 +125,7 @@ def _write_new(text: str, directory: Path, name: str, started: datetime) -> Path
 
 
 def _give_name(temporary: Path, directory: Path, name: str, started: datetime) -> Path:
-    """Name a finished file; a hard link fails where that name is taken, a rename would replace it."""
+    """Name a finished file; a hard link fails where a name is taken, a rename would replace."""
     while True:
         path = directory / f"{name}_{started:%Y%m%d_%H%M%S}.json"
         try:

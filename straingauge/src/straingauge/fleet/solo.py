@@ -1,0 +1,80 @@
+"""A fleet of one: the same course of a load, and nobody to wait for."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from straingauge.fleet.messages import Merged, Report, Seat
+from straingauge.fleet.rendezvous import Watcher
+
+START_DELAY_NS = 20_000_000  # time to set up the engine before the first request is due
+
+
+@dataclass(slots=True)
+class Solo:
+    """Plays each load alone; keeps what a result needs, as the rendezvous does for many.
+
+    Attributes:
+        find_address: Gives the service's address, starting it where need be.
+        watcher: As the rendezvous has it.
+    """
+
+    find_address: Callable[[str], str]
+    watcher: Watcher
+    name: str = "main"
+    halt_at_ns: int | None = None
+    broken: bool = False
+    _test: str = ""
+    _unwritten: dict[str, Merged] = field(default_factory=dict)
+
+    def unwritten(self) -> list[tuple[str, Merged]]:
+        """Loads of which figures are known and no result file was written: (test, figures)."""
+        return list(self._unwritten.items())
+
+    def address(self, near: str) -> str:
+        """The service's address."""
+        return self.find_address(near)
+
+    def join(self, test: str, at_most: int) -> Seat:  # noqa: ARG002  one is never too many
+        """Begin."""
+        self._test, self.halt_at_ns = test, None
+        return Seat(0, 1)
+
+    def announce(self, plan: dict[str, Any]) -> None:
+        """Keep the plan."""
+        self._unwritten[self._test] = Merged((), plan=plan)
+
+    def ready(self, report: Report) -> int:
+        """Start."""
+        self._keep(report)
+        return time.monotonic_ns() + START_DELAY_NS
+
+    def fail(self, error: str) -> None:
+        """Keep why no load was sent."""
+        self._keep(broken=error)
+
+    def report(self, report: Report) -> None:
+        """Keep and show what was measured till now."""
+        merged = self._keep(report)
+        if self.watcher(self._test, merged) and self.halt_at_ns is None:
+            self.halt_at_ns = time.monotonic_ns()
+
+    def played(self, report: Report) -> None:
+        """Go on."""
+        self._keep(report)
+
+    def end(self, report: Report) -> Merged:
+        """All there is."""
+        return self._keep(report)
+
+    def written(self) -> None:
+        """The result needs no keeping any more."""
+        self._unwritten.pop(self._test, None)
+
+    def _keep(self, report: Report | None = None, broken: str | None = None) -> Merged:
+        before = self._unwritten[self._test]
+        reports = before.reports if report is None else (report,)
+        merged = Merged(reports, plan=before.plan, broken=broken)
+        self._unwritten[self._test] = merged
+        return merged

@@ -1,0 +1,116 @@
+"""The plugin where the session is controlled: the rendezvous, the service's address, what is shown.
+
+With xdist that is the process the user started; without, it is the only one and plays as well.
+"""
+
+import signal
+import threading
+from collections.abc import Generator
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from straingauge import report as text
+from straingauge.errors import StraingaugeError
+from straingauge.fleet import Merged, Rendezvous, Solo
+from straingauge.pytest_plugin.address import ServiceAddress
+from straingauge.pytest_plugin.scheduler import LoadTogether, Scheduling, Worker
+from straingauge.pytest_plugin.status import Status
+from straingauge.result import compose, conclude, read, write
+
+
+class Controlling:
+    """Brings the processes together, starts and stops the service, shows what was found."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._status = Status(config)
+        self._address = ServiceAddress(config.getoption("--load-host"), self._status.say)
+        self.solo = Solo(self._address.find, self._status.watch)
+        self._rendezvous: Rendezvous | None = None
+        self._workers = 0
+        self._failures = 0
+        self._shown: list[tuple[text.Result, Path | None]] = []
+        self._problems: list[str] = []
+        config.add_cleanup(self._address.close)
+
+    @pytest.hookimpl
+    def pytest_sessionstart(self) -> None:
+        """End on SIGTERM as on Ctrl-C: with a result file, and with the stand stopped."""
+        if threading.current_thread() is threading.main_thread():
+            before = signal.signal(signal.SIGTERM, _interrupt)
+            self._config.add_cleanup(partial(_restore, before))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Worker) -> None:
+        """Invite a worker to the rendezvous, which opens with the first."""
+        if self._rendezvous is None:
+            self._rendezvous = Rendezvous(self._address.find, self._status.watch)
+            self._config.add_cleanup(self._rendezvous.close)
+        node.workerinput["straingauge"] = self._rendezvous.invitation
+        self._workers = node.workerinput["workercount"]
+
+    @pytest.hookimpl(optionalhook=True, wrapper=True)
+    def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, LoadTogether]:
+        """Share load tests out to all workers, should there be any."""
+        stock = yield
+        assert self._rendezvous is not None
+        return LoadTogether(stock, self._rendezvous, self._workers)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Remember result files; with -x, let no further load begin."""
+        path = getattr(report, "straingauge_result", None)
+        if path is not None:
+            self._status.clear()
+        if path:
+            self._shown.append((read(Path(path)), Path(path)))
+        self._failures += report.failed
+        most = self._config.getoption("maxfail")
+        if self._rendezvous is not None and most and self._failures >= most:
+            self._rendezvous.stop(f"the session ends after {self._failures} failure(s)")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Write what was measured of loads that did not come to their end."""
+        self._status.clear()
+        source = self._rendezvous or self.solo
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        ended = "interrupted" if interrupted else "the test ended before it was judged"
+        for _, merged in source.unwritten():
+            self._salvage(merged, ended)
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the verdicts."""
+        if not self._shown:
+            return
+        terminalreporter.section("load tests")
+        writer = self._config.get_terminal_writer()
+        colour = bool(writer.hasmarkup)
+        terminalreporter.write(
+            text.verdict_table(self._shown, width=writer.fullwidth, colour=colour)
+        )
+        for problem in self._problems:
+            terminalreporter.write_line(problem)
+
+    def _salvage(self, merged: Merged, ended: str) -> None:
+        assert merged.plan is not None
+        result, _ = conclude(compose(merged, ended=ended), merged.plan["thresholds"])
+        try:
+            path: Path | None = write(result, Path(merged.plan["results"]))
+        except StraingaugeError as error:
+            path = None
+            self._problems.append(str(error))
+        self._shown.append((result, path))
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _restore(before: Any) -> None:  # noqa: ANN401  a handler, as signal.signal gave it
+    signal.signal(signal.SIGTERM, before)

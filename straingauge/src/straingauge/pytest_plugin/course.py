@@ -1,0 +1,224 @@
+"""The course of one load in one process: meet, log in, warm up, play, read back, hand in."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from straingauge.engine import EngineReport, Load, play
+from straingauge.errors import TargetError
+from straingauge.fleet import Fleet, Merged, Report, Seat
+from straingauge.journey import Journey, Mix, User, mix
+from straingauge.observe import Names, Observer
+from straingauge.record import Recorder
+from straingauge.schedule import Schedule, users
+
+LOG_INS_AT_ONCE = (
+    8  # by each process: the service hashes passwords, and that is not what is measured
+)
+PATIENCE_S = 180.0  # a log-in or a check after the load may have to wait a Retry-After out
+LOG_IN_HOLDS_S = (
+    600.0  # then it is done again before a load, so that no token ends in the middle of one
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be played; the same in each process.
+
+    Attributes:
+        test: The test's node id.
+        near: The test's file.
+        at_most: Processes that may share the load.
+        journeys: What each arrival plays.
+        schedule: When.
+        crowd: All users; each process plays its own.
+        log_in: Played once for each user before, if anything.
+        warm_up: Played before the load and kept apart.
+        verify: Played once by each user after it.
+        timeout_s: For requests that name none of their own.
+        allowed_hosts: Hosts elsewhere that may be put under load.
+        names: What the service calls its figures.
+    """
+
+    test: str
+    near: str
+    at_most: int
+    journeys: Mix
+    schedule: Schedule
+    crowd: Sequence[User]
+    log_in: Journey | None
+    warm_up: Schedule | None
+    verify: Journey | None
+    timeout_s: float
+    allowed_hosts: frozenset[str]
+    names: Names
+
+
+@dataclass(slots=True)
+class LoggedIn:
+    """Which users have logged in in this process, and when; kept over tests."""
+
+    _since_s: dict[int, float] = field(default_factory=dict)
+
+    def missing(self, crowd: Iterable[User]) -> list[User]:
+        """Those whose log-in is none or too old."""
+        due_s = time.monotonic() - LOG_IN_HOLDS_S
+        return [user for user in crowd if self._since_s.get(id(user), -1.0) < max(due_s, 0.0)]
+
+    def add(self, crowd: Iterable[User]) -> None:
+        """They have just logged in."""
+        self._since_s.update((id(user), time.monotonic()) for user in crowd)
+
+
+class Course:
+    """One process's part in one load."""
+
+    def __init__(self, order: Order, fleet: Fleet, process: str) -> None:
+        self._order = order
+        self._fleet = fleet
+        self._process = process
+        self._recorder = Recorder()
+        self._observer: Observer | None = None
+        self._engines: dict[str, EngineReport] = {}
+        self._seat = Seat(None, 0)
+        self._url = ""
+
+    def take_part(
+        self, plan: Callable[[str], dict[str, Any]], logged_in: LoggedIn
+    ) -> Merged | None:
+        """Do all of it; gives the leader what all have measured, the others None.
+
+        Args:
+            plan: Makes what a result needs besides the figures, given the service's address.
+            logged_in: Who need not log in again.
+
+        Raises:
+            TargetError: A log-in failed here.
+            LoadBroken: Another process ended the load; its message says why.
+        """
+        order, fleet = self._order, self._fleet
+        self._url = fleet.address(order.near)
+        self._seat = fleet.join(order.test, order.at_most)
+        if self._seat.index is None:
+            return None
+        if self._seat.leads:
+            fleet.announce(plan(self._url))
+        self._prepare(logged_in)
+        with ExitStack() as stack:
+            if self._seat.leads:
+                self._observer = stack.enter_context(Observer(self._url, order.names))
+            start_ns = fleet.ready(self.report())
+            self._play("main", order.schedule, order.journeys, order.crowd, start_ns=start_ns)
+            fleet.played(self.report())
+        if order.verify is not None:
+            crowd = self._own(order.crowd)
+            self._play_each("verify", order.verify, crowd)
+        return fleet.end(self.report())
+
+    def report(self) -> Report:
+        """All that was measured here till now."""
+        record = self._recorder.snapshot()
+        return Report(
+            process=self._process,
+            at_ns=time.monotonic_ns(),
+            requests=record.total("main").requests,
+            record=record.to_bytes(),
+            extra={
+                "engines": dict(self._engines),
+                "watched": self._observer.watched() if self._observer else None,
+                "credentials": _credentials(self._own(self._order.crowd)),
+            },
+        )
+
+    def _own(self, crowd: Iterable[User]) -> list[User]:
+        return [user for user in crowd if user.index % self._seat.of == self._seat.index]
+
+    def _prepare(self, logged_in: LoggedIn) -> None:
+        """Log in who has to, and warm up; a failure in one process ends it for all."""
+        order = self._order
+        try:
+            if order.log_in is not None:
+                missing = logged_in.missing(self._own(order.crowd))
+                for first in range(0, len(missing), LOG_INS_AT_ONCE):
+                    self._log_in(order.log_in, missing[first : first + LOG_INS_AT_ONCE])
+                logged_in.add(missing)
+            if order.warm_up is not None:
+                self._play("warmup", order.warm_up, order.journeys, order.crowd)
+        except Exception as error:
+            self._fleet.fail(f"{error}")
+            raise
+
+    def _log_in(self, log_in: Journey, crowd: Sequence[User]) -> None:
+        self._play_each("setup", log_in, crowd)
+        setup = self._recorder.snapshot().total("setup")
+        if setup.examples:
+            first = setup.examples[0]
+            raise TargetError(
+                f"a user could not log in at {self._url}: {first.kind}: {first.detail}",
+                hint="look at the account the test uses, and at the service's log",
+            )
+
+    def _play_each(self, phase: str, journey: Journey, crowd: Sequence[User]) -> None:
+        """Let each of these users, all of them this process's own, play a journey once."""
+        if crowd:
+            once = users(count=len(crowd), iterations=1)
+            patience_s = max(self._order.timeout_s, PATIENCE_S)
+            self._play(phase, once, mix(journey), crowd, share=(0, 1), timeout_s=patience_s)
+
+    def _play(
+        self,
+        phase: str,
+        schedule: Schedule,
+        journeys: Mix,
+        crowd: Sequence[User],
+        *,
+        start_ns: int | None = None,
+        share: tuple[int, int] | None = None,
+        timeout_s: float | None = None,
+    ) -> None:
+        load = Load(
+            self._url,
+            schedule,
+            journeys,
+            crowd,
+            timeout_s=timeout_s or self._order.timeout_s,
+            allowed_hosts=self._order.allowed_hosts,
+        )
+        report = play(
+            load,
+            self._recorder,
+            start_ns=start_ns,
+            share=share or (self._seat.index or 0, self._seat.of),
+            phase=phase,
+            stop=lambda: self._fleet.broken,
+            enough=self._halted,
+            on_tick=lambda: self._fleet.report(self.report()),
+        )
+        self._engines[phase] = report
+        if report.interrupted:
+            self._fleet.report(self.report())
+            raise KeyboardInterrupt
+
+    def _halted(self) -> bool:
+        halt_at_ns = self._fleet.halt_at_ns
+        return halt_at_ns is not None and time.monotonic_ns() >= halt_at_ns
+
+
+def _credentials(crowd: Iterable[User]) -> set[str]:
+    """Fingerprints of what the users authorize themselves with: how many accounts there are."""
+    tokens = (user.headers.get("Authorization") for user in crowd)
+    return {hashlib.sha256(token.encode()).hexdigest()[:16] for token in tokens if token}
+
+
+def as_mix(journey: Journey | Mix) -> Mix:
+    """One journey as a mix of one."""
+    return journey if isinstance(journey, Mix) else mix(journey)
+
+
+def described(schedule: Schedule) -> Mapping[str, Any]:
+    """A schedule as the configuration in a result shows it."""
+    fields = {name: getattr(schedule, name) for name in schedule.__dataclass_fields__}
+    return {"kind": type(schedule).__name__.lower(), **fields}

@@ -1,0 +1,132 @@
+"""What a run found, for people at a terminal; from its result alone."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Result = Mapping[str, Any]
+
+_COLOURS = {
+    "target": "green",
+    "acceptable": "green",
+    "warning": "yellow",
+    "critical": "bold red",
+    "no_data": "bold red",
+    "invalid": "bold magenta",
+    "not judged": "magenta",
+}
+_NUMBERS = ("requests", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms")
+
+
+def verdict_table(
+    results: Sequence[tuple[Result, Path | None]], *, width: int, colour: bool
+) -> str:
+    """All runs, one row each; then every warning and note; then where the files are.
+
+    Args:
+        results: Each with its file, None where there is none.
+        width: Of the terminal, in columns.
+        colour: Whether it shows any.
+    """
+    console = Console(
+        file=StringIO(), width=width, force_terminal=colour, color_system="auto" if colour else None
+    )
+    console.print(_table(result for result, _ in results))
+    for line in _remarks(results):
+        console.print(Text(line))
+    output = console.file
+    assert isinstance(output, StringIO)
+    return output.getvalue()
+
+
+def summary_line(result: Result) -> str:
+    """A run's figures in one line."""
+    metrics = result["metrics"]
+    return (
+        f"{result['name']}: {metrics['total_requests']} requests, "
+        f"{metrics['throughput_rps']:.0f}/s, {metrics['error_rate_percent']:.2f} % errors, "
+        f"p95 {_ms(metrics['latency_ms']['p95'])} ms"
+    )
+
+
+def invalid_reason(result: Result) -> str:
+    """Why nothing may be concluded from this run."""
+    return "INVALID: " + "; ".join(reason["message"] for reason in _invalidating(result))
+
+
+def advice(result: Result) -> str | None:
+    """What would make the run valid."""
+    return "; ".join(r["advice"] for r in _invalidating(result) if r["advice"]) or None
+
+
+def grade(result: Result) -> str:
+    """The verdict's grade, or "not judged"."""
+    found = result.get("verdict", {}).get("grade")
+    return str(found or "not judged")
+
+
+def decided_by(result: Result) -> str:
+    """What the verdict rests on: its worst entries, or that all demands are met."""
+    if grade(result) == "invalid":
+        return "; ".join(reason["reason"].replace("_", " ") for reason in _invalidating(result))
+    entries = result.get("verdict", {}).get("entries", [])
+    decisive = [entry for entry in entries if entry["grade"] == grade(result)]
+    if grade(result) in ("target", "acceptable", "not judged"):
+        return f"{len(entries)} demands met" if entries else ""
+    return "; ".join(entry["message"] for entry in decisive)
+
+
+def _table(results: Iterable[Result]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("load test", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    for name in _NUMBERS:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("decided by", overflow="fold")
+    for result in results:
+        metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
+        colour = _COLOURS[grade(result)]
+        table.add_row(
+            result["name"],
+            Text(grade(result), style=colour),
+            str(metrics["total_requests"]),
+            f"{metrics['throughput_rps']:.0f}",
+            f"{metrics['error_rate_percent']:.2f}%",
+            *(_ms(latency[percentile]) for percentile in ("p50", "p95", "p99")),
+            Text(decided_by(result)),
+        )
+    return table
+
+
+def _remarks(results: Sequence[tuple[Result, Path | None]]) -> Iterable[str]:
+    """Warnings and notes, those that several runs share once; then the files."""
+    remarks: dict[tuple[str, str], list[str]] = {}
+    for result, _ in results:
+        for entry in result.get("verdict", {}).get("entries", []):
+            if entry["grade"] == "warning":
+                remarks.setdefault(("warning", entry["message"]), []).append(result["name"])
+        for reason in result["validity"]["reasons"]:
+            remark = (reason["severity"], reason["message"])
+            remarks.setdefault(remark, []).append(result["name"])
+    for (kind, message), names in remarks.items():
+        who = "all" if len(names) == len(results) > 1 else ", ".join(names)
+        yield f"{kind:<8} {who}: {message}"
+    for result, path in results:
+        yield f"result   {path or result['name'] + ': not written'}"
+
+
+def _invalidating(result: Result) -> list[Mapping[str, str]]:
+    reasons: list[Mapping[str, str]] = result["validity"]["reasons"]
+    return [reason for reason in reasons if reason["severity"] == "invalid"]
+
+
+def _ms(value: float | None) -> str:
+    """Three figures are as many as a measurement has."""
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

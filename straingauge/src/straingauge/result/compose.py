@@ -1,0 +1,143 @@
+"""From what all processes have measured and seen to the result, and from there to its verdict."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from straingauge.engine import EngineReport
+from straingauge.fleet import Merged, Report
+from straingauge.observe import Watched
+from straingauge.record import Record
+from straingauge.result.resources import resources
+from straingauge.summary import degradation, endpoints, metrics
+from straingauge.verdict import Evidence, Finding, Thresholds, Verdict, examine, judge
+from straingauge.verdict.validity import as_dict
+
+STEADY_FLOOR_MB = 3.0  # growth below is the allocator's own
+
+
+def compose(merged: Merged, *, ended: str | None = None) -> dict[str, Any]:
+    """The result of a load, without its verdict.
+
+    Args:
+        merged: What its processes have reported; its plan is the leader's.
+        ended: Why the load did not come to its end, if it did not.
+    """
+    plan = merged.plan or {}
+    record = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
+    engines = _engines(merged.reports)
+    whole = metrics(record)
+    status_codes, errors = whole.pop("status_codes"), whole.pop("errors")
+    whole["degradation"] = _degradation(record)
+    watched = next((w for report in merged.reports if (w := report.extra["watched"])), None)
+    seen = resources(watched, engines, whole["total_requests"])
+    evidence = _evidence(merged, engines, whole, watched, ended)
+    return {
+        "name": plan["name"],
+        "started_at": plan["started_at"],
+        "configuration": {**plan["configuration"], "processes": len(merged.reports)},
+        "environment": plan["environment"],
+        "metrics": whole,
+        "endpoints": endpoints(record),
+        "status_codes": status_codes,
+        "errors": errors,
+        "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
+        "resources": seen,
+        "validity": as_dict(examine(evidence)),
+    }
+
+
+def conclude(
+    result: Mapping[str, Any],
+    thresholds: Thresholds,
+    findings: Iterable[Finding] = (),
+    *,
+    demanded: Sequence[str] = (),
+) -> tuple[dict[str, Any], Verdict]:
+    """The result with its verdict, and that verdict."""
+    found = [*_not_read_back(result), *_steady_growth(result, thresholds), *findings]
+    verdict = judge(result, thresholds, found, demanded=demanded)
+    return {**result, "verdict": verdict.as_dict()}, verdict
+
+
+def _engines(reports: Iterable[Report]) -> dict[str, EngineReport]:
+    """Each process's engine in the main phase, of those that came to its end."""
+    return {
+        report.process: report.extra["engines"]["main"]
+        for report in reports
+        if "main" in report.extra["engines"]
+    }
+
+
+def _evidence(
+    merged: Merged,
+    engines: Mapping[str, EngineReport],
+    whole: Mapping[str, Any],
+    watched: Watched | None,
+    ended: str | None,
+) -> Evidence:
+    never_began = merged.broken if not whole["total_requests"] else None
+    credentials = set().union(*(report.extra["credentials"] for report in merged.reports))
+    users = merged.plan["users"] if merged.plan else 0
+    return Evidence(
+        requests=whole["total_requests"],
+        rate_limited=whole["rate_limited"],
+        dropped=sum(engine.dropped for engine in engines.values()),
+        late_p99_ms=max((engine.late_ms.p99 for engine in engines.values()), default=0.0),
+        p95_ms=whole["latency_ms"]["p95"],
+        loop_lag_p99_ms=max((e.loop_lag_ms.p99 for e in engines.values()), default=0.0),
+        cpu_share=max((engine.cpu_share for engine in engines.values()), default=0.0),
+        lost=merged.lost,
+        interrupted=None if never_began else merged.broken or ended,
+        setup_error=never_began,
+        users=users,
+        accounts=len(credentials),
+        idle=merged.idle,
+        processes=len(merged.reports),
+        unseen=watched.blind if watched else (),
+    )
+
+
+def _degradation(record: Record) -> dict[str, float] | None:
+    trend = degradation(record)
+    if trend is None:
+        return None
+    return {
+        "percent_per_minute": round(trend.slope, 3),
+        "low_percent_per_minute": round(trend.low, 3),
+        "high_percent_per_minute": round(trend.high, 3),
+    }
+
+
+def _not_read_back(result: Mapping[str, Any]) -> Iterable[Finding]:
+    """What was wrong when the acknowledged was looked at again: critical, all of it."""
+    verify = result["phases"].get("verify")
+    if verify is None:
+        return
+    wrong = sum(verify["errors"]["kinds"].values()) + verify["rate_limited"]
+    if not wrong:
+        asked = verify["total_requests"]
+        yield Finding("read back", "target", f"all {asked} requests after the load went well")
+        return
+    first = next((example["detail"] for example in verify["errors"]["examples"]), "answered 429")
+    yield Finding(
+        "read back",
+        "critical",
+        f"{wrong} of {verify['total_requests']} requests after the load went wrong; first: {first}",
+    )
+
+
+def _steady_growth(result: Mapping[str, Any], thresholds: Thresholds) -> Iterable[Finding]:
+    """Where memory is demanded of: growth that goes on is critical, however slow."""
+    if "memory_growth_mb_per_200_requests" not in thresholds.for_run(result["name"]):
+        return
+    service = result["resources"]["service"]
+    memory = service and service["memory"]
+    if memory and memory["steady"] and memory["growth_mb"] > STEADY_FLOOR_MB:
+        later = memory["later_trend_mb_per_200_requests"]
+        yield Finding(
+            "steady memory growth",
+            "critical",
+            f"the service's memory grew by {memory['growth_mb']:.1f} MB and had not stopped: "
+            f"{later['slope']:.1f} MB for each 200 requests in the second half "
+            f"(at least {later['low']:.1f})",
+        )
