@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,17 +66,28 @@ class Group:
 
     def end(self) -> None:
         """Asks the leader, then what it left behind, then insists; bounded by the graces."""
+        family = self._descendants()
         if self.leader.alive():
             os.kill(self.leader.pid, self.stop_signal)
             wait_until(lambda: not self.leader.alive(), self.grace_s)
         for number in (signal.SIGTERM, signal.SIGKILL):
-            if not self._members():
-                return
-            os.killpg(self.leader.pid, number)
-            wait_until(lambda: not self._members(), LEFTOVERS_GRACE_S)
+            wait_until(lambda: not self._left(family), LEFTOVERS_GRACE_S)
+            for pid in self._left(family):
+                with suppress(ProcessLookupError):  # ended since we looked
+                    os.kill(pid, number)
 
-    def _members(self) -> list[int]:
-        return [pid for pid in psutil.pids() if _group_of(pid) == self.leader.pid]
+    def _descendants(self) -> list[Identity]:
+        """Its children and theirs, also those that made a group of their own."""
+        try:
+            children = psutil.Process(self.leader.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        return [Identity(child.pid, child.create_time()) for child in children]
+
+    def _left(self, family: list[Identity]) -> set[int]:
+        """Who still runs: of the leader's group, and of the descendants it had."""
+        group = {pid for pid in psutil.pids() if _group_of(pid) == self.leader.pid}
+        return group | {member.pid for member in family if member.alive()}
 
 
 @dataclass(frozen=True, slots=True)

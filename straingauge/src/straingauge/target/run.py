@@ -161,8 +161,12 @@ class Run:
         Raises:
             TargetError: It cannot be started, or ends with another code than 0.
         """
+        groups = list(self._groups)
         child = self.start(name, command, cwd=cwd, env=env, account=account)
-        if code := child.popen.wait():
+        code = child.popen.wait()
+        self._groups = groups  # it is over; its number may soon be another's
+        self._save()
+        if code:
             shown = " ".join(str(part) for part in command)
             raise TargetError(
                 f"{name} failed with exit code {code}:{child.log_tail()}", f"run it alone: {shown}"

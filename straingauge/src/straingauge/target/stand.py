@@ -2,9 +2,10 @@
 
 import http.client
 import os
+import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +109,7 @@ class Stand:
         with ExitStack() as stack:
             if self._config.port:
                 _require_free(self._config.port)
+            self._port = self._config.port or free_port()
             self._run = stack.enter_context(Run())
             self.database_url = self._given_database_url
             if self._config.postgres and not self.database_url:
@@ -115,11 +117,16 @@ class Stand:
                 self.database_url = self._start_postgres(stack)
             for step in self._config.prepare:
                 self._say(f"running {step.name}")
-                command, cwd, env = self._filled_in(step.command, port=0)
-                self._run.call(step.name, command, cwd=cwd, env=env)
+                self._run.call(
+                    step.name,
+                    self._filled(step.command),
+                    cwd=self._config.folder,
+                    env=self._environment(),
+                )
             self._say("starting the service")
             self._service = self._start_service()
             assert self._service.log_path is not None
+            self.url = f"http://{HOST}:{self._port}"
             self.pid, self.log_path = self._service.popen.pid, self._service.log_path
             self._stack = stack.pop_all()
         return self
@@ -147,7 +154,10 @@ class Stand:
         raise TargetError(f"the service ended with code {code}:{self._service.log_tail()}")
 
     def call(self, command: Sequence[str]) -> int:
-        """Runs a command to its end beside the service, where `{url}` is the service's address.
+        """Runs a command to its end beside the service, in its environment but in our folder.
+
+        Args:
+            command: The program and its arguments; `{url}` in them is the service's address.
 
         Returns:
             The command's exit code.
@@ -156,8 +166,15 @@ class Stand:
             TargetError: It cannot be started.
         """
         words = [word.replace("{url}", self.url) for word in command]
-        cwd, env = Path.cwd(), os.environ
-        return self._run.start(words[0], words, cwd=cwd, env=env, log=False).popen.wait()
+        child = self._run.start(
+            Path(words[0]).name,
+            words,
+            cwd=Path.cwd(),
+            env=self._environment(),
+            stop_signal=signal.SIGINT,
+            log=False,
+        )
+        return child.popen.wait()
 
     def _start_postgres(self, stack: ExitStack) -> str:
         wanted = self._config.postgres
@@ -174,41 +191,42 @@ class Stand:
     def _start_service(self) -> Child:
         """Starts it and waits; a free port that another process took meanwhile is chosen anew."""
         for _ in range(PORT_ATTEMPTS):
-            port = self._config.port or free_port()
-            self.url = f"http://{HOST}:{port}"
-            command, cwd, env = self._filled_in(self._config.command, port=port)
+            command = self._filled(self._config.command)
             service = self._run.start(
-                "service", command, cwd=cwd, env=env, grace_s=self._config.stop_within_s
+                "service",
+                command,
+                cwd=self._config.folder,
+                env=self._environment(),
+                grace_s=self._config.stop_within_s,
             )
-            if self._answers(service, port):
+            if self._answers(service):
                 return service
-            if self._config.port or not taken(port):
+            if self._config.port or not taken(self._port):
                 break
-        code = service.popen.returncode
+            self._port = free_port()
         raise TargetError(
-            f"the service ended with code {code} before it was ready:{service.log_tail()}",
-            f"in {cwd}, run: {' '.join(command)}",
+            f"the service ended with code {service.popen.returncode} before it was ready:"
+            f"{service.log_tail()}",
+            f"in {self._config.folder}, run: {' '.join(command)}",
         )
 
-    def _filled_in(
-        self, command: Sequence[str], *, port: int
-    ) -> tuple[list[str], Path, dict[str, str]]:
-        """A command with its placeholders filled, its folder and its environment."""
+    def _filled(self, words: Iterable[str]) -> list[str]:
+        """The words with their placeholders filled."""
         values = {
             "python": sys.executable,
-            "port": str(port),
+            "port": str(self._port),
             "workers": str(self._config.workers),
             "app": self._config.app,
             "database_url": self.database_url or "",
         }
+        return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words]
 
-        def fill(text: str) -> str:
-            return PLACEHOLDER.sub(lambda found: values[found[1]], text)
+    def _environment(self) -> dict[str, str]:
+        """Ours, with what the file adds."""
+        added = self._config.env
+        return os.environ | dict(zip(added, self._filled(added.values()), strict=True))
 
-        env = {name: fill(value) for name, value in self._config.env.items()}
-        return [fill(word) for word in command], self._config.folder, os.environ | env
-
-    def _answers(self, service: Child, port: int) -> bool:
+    def _answers(self, service: Child) -> bool:
         """Waits until the service says it is ready; False when it ended.
 
         Raises:
@@ -218,7 +236,7 @@ class Stand:
         deadline = time.monotonic() + limit_s
         answer = "no answer"
         while not service.exited_within(POLL_S):
-            answer = _get(port, path)
+            answer = _get(self._port, path)
             if answer == "200":
                 return True
             if time.monotonic() > deadline:

@@ -1,0 +1,72 @@
+# `make` alone says what there is. Each target makes its own environment in .venv first; all that
+# has to be on the machine is make and Python 3.11 or newer.
+
+PYTHON ?= python3
+PROCESSES ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+READY := $(VENV)/.ready
+STAND := $(BIN)/straingauge stand
+OPTIONS = $(if $(PORT),--port $(PORT)) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
+# The seven load tests and Locust start the stand on a free port, unless told which.
+ANY_PORT = --port $(or $(PORT),0) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
+
+.DEFAULT_GOAL := help
+.PHONY: help perf test serve locust bench lint fmt requirements clean
+
+help:  ## Say what there is
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@echo "Try: make perf"
+
+perf: $(READY)  ## The main job: seven load tests of TherapyBridge, verdicts and result files (ARGS="-k health")
+	@echo "Load-testing TherapyBridge with $(PROCESSES) processes ..."
+	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(ARGS)
+
+test: $(READY)  ## All tests of both packages
+	@echo "Testing straingauge ..."
+	@cd straingauge && $(BIN)/python -m pytest -q -n 2 $(ARGS)
+	@echo "Testing backend ..."
+	@cd backend && $(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+serve: $(READY)  ## TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
+	@cd backend && exec $(STAND) $(OPTIONS)
+
+locust: $(READY)  ## Locust's page on http://localhost:8089, at a TherapyBridge of its own; Ctrl-C ends both
+	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/locust -f tests/performance/load_test.py --host {url} $(ARGS)
+
+bench: $(READY)  ## Speed of the service beside hand-written ones, as ratios of one run (needs wrk)
+	@cd backend && exec $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS)
+
+lint: $(READY)  ## Style, types, and that requirements.txt agrees with pyproject.toml
+	@echo "Linting ..."
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@cd straingauge && $(BIN)/mypy --no-error-summary
+	@cd backend && $(BIN)/mypy --no-error-summary
+	@$(BIN)/python .ci/requirements.py check
+
+fmt: $(READY)  ## Put the code into shape
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+requirements: $(READY)  ## Resolve the newest versions within pyproject.toml's ranges into requirements.txt
+	@echo "Resolving ..."
+	@$(BIN)/python .ci/requirements.py write
+
+clean:  ## Remove the environment, caches and results
+	@rm -rf $(VENV) build straingauge/build backend/build
+	@find . -type d \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \
+		-o -name .hypothesis -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+	@find backend/tests/performance/results backend/logs -type f ! -name .gitkeep -delete
+
+$(READY): backend/requirements.txt backend/pyproject.toml straingauge/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is not Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make an environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	@cd backend && $(BIN)/python -m pip --disable-pip-version-check install -qq -r requirements.txt
+	@touch $@
