@@ -26,6 +26,7 @@ from app.errors import GOING_AWAY, Unavailable, database_away
 from app.settings import Settings
 
 T = TypeVar("T")
+_LINGER_S = 10
 
 
 class Base(DeclarativeBase):
@@ -90,12 +91,29 @@ class PoolWatcher(Protocol):
 
 
 class MeasuredPool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's pool, which says who waits, and fails fast and plainly when it is exhausted."""
+    """SQLAlchemy's pool, which says who waits, and fails fast and plainly when it is exhausted.
 
-    waiting = 0
-    refusals = 0
+    SQLAlchemy closes an overflow connection when it comes back, so that a steady load a little
+    above the pool's size opens and closes connections without end, at milliseconds each. Here all
+    may stay; those beyond the size are closed as they come back, `_LINGER_S` after the last peak.
+    """
+
+    base_size = 0
     max_waiters = 0
     watcher: PoolWatcher | None = None
+    waiting = 0
+    refusals = 0
+    _peak_ns = 0
+
+    @property
+    def in_use(self) -> int:
+        """Connections that somebody has."""
+        return self.checkedout()
+
+    @property
+    def open_beyond_size(self) -> int:
+        """Connections open beyond the size, in use or about to be closed."""
+        return max(0, self.checkedin() + self.checkedout() - self.base_size)
 
     def _do_get(self) -> ConnectionPoolEntry:
         started_ns = perf_counter_ns()
@@ -104,7 +122,7 @@ class MeasuredPool(AsyncAdaptedQueuePool):
                 return self._wait()
             return super()._do_get()
         finally:
-            self._account(perf_counter_ns() - started_ns)
+            self._account(started_ns)
 
     def _wait(self) -> ConnectionPoolEntry:
         if self.waiting >= self.max_waiters:
@@ -124,16 +142,26 @@ class MeasuredPool(AsyncAdaptedQueuePool):
             self.watcher.refused()
         return Unavailable("All database connections are in use.", code="pool_exhausted")
 
-    def _account(self, wait_ns: int) -> None:
+    def _account(self, started_ns: int) -> None:
+        now_ns = perf_counter_ns()
+        if self.checkedout() > self.base_size:
+            self._peak_ns = now_ns
         request = current_request.get()
         if request is not None:
-            request.pool_ns += wait_ns
+            request.pool_ns += now_ns - started_ns
         if self.watcher is not None:
-            self.watcher.waited(wait_ns / 1e9)
+            self.watcher.waited((now_ns - started_ns) / 1e9)
             self.watcher.changed(self)
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        super()._do_return_conn(record)
+        past_peak = perf_counter_ns() - self._peak_ns > _LINGER_S * 1e9
+        if past_peak and self.checkedin() >= self.base_size:
+            try:
+                record.close()
+            finally:
+                self._dec_overflow()
+        else:
+            super()._do_return_conn(record)
         self._tell()
 
     def _tell(self) -> None:
@@ -144,6 +172,7 @@ class MeasuredPool(AsyncAdaptedQueuePool):
         """A new, empty pool of the same settings; SQLAlchemy calls this when it disposes of one."""
         pool = super().recreate()
         assert isinstance(pool, MeasuredPool)
+        pool.base_size = self.base_size
         pool.max_waiters = self.max_waiters
         pool.watcher = self.watcher
         return pool
@@ -158,11 +187,12 @@ class Database:
             settings.sqlalchemy_url,
             async_creator=self._connect,
             poolclass=MeasuredPool,
-            pool_size=settings.db_pool_size,
-            max_overflow=settings.db_max_overflow,
+            pool_size=settings.db_pool_size + settings.db_max_overflow,
+            max_overflow=0,
             pool_timeout=settings.db_pool_timeout,
             hide_parameters=True,  # an error in the log must not quote a transcript
         )
+        self.pool.base_size = settings.db_pool_size
         self.pool.max_waiters = settings.db_pool_max_waiters
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         event.listen(self.engine.sync_engine, "checkout", _replace_closed)

@@ -1,5 +1,6 @@
 """The application: `uvicorn app.main:app`."""
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -42,6 +43,9 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
                 logger.warning(limits.warning)
             if settings.job_worker:
                 await stack.enter_async_context(supervised_worker(settings))
+            # What lives until the end is never garbage: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
             yield
     finally:
         state.logs.stop()

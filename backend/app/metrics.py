@@ -105,8 +105,7 @@ class PoolMetrics:
 
     def changed(self, pool: MeasuredPool) -> None:
         """Show the pool as it is now."""
-        overflow = max(0, pool.overflow())
-        now = (pool.size(), pool.checkedout(), overflow, pool.waiting)
+        now = (pool.base_size, pool.in_use, pool.open_beyond_size, pool.waiting)
         for position, value in enumerate(now):
             if self._written[position] != value:
                 self._written[position] = value

@@ -71,9 +71,9 @@ async def health(request: Request) -> Response:
 def _pool(database: Database) -> dict[str, int]:
     pool = database.pool
     return {
-        "size": pool.size(),
-        "in_use": pool.checkedout(),
-        "overflow": max(0, pool.overflow()),
+        "size": pool.base_size,
+        "in_use": pool.in_use,
+        "overflow": pool.open_beyond_size,
         "waiting": pool.waiting,
         "refusals": pool.refusals,
     }
