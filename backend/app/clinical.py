@@ -7,10 +7,25 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
-from app.auth.dependencies import require_role
+from app.auth.dependencies import current_user
 from app.auth.models import Role
 from app.auth.tokens import Principal
+from app.errors import Forbidden
 
-Therapist = Annotated[Principal, Depends(require_role(Role.THERAPIST))]
+
+async def therapist_of(request: Request) -> Principal:
+    """The therapist who is asking.
+
+    Raises:
+        Unauthorized: The request has no valid token.
+        Forbidden: The account is no therapist's.
+    """
+    principal = await current_user(request)
+    if principal.role is not Role.THERAPIST:
+        raise Forbidden("Clinical records are for their therapist alone.")
+    return principal
+
+
+Therapist = Annotated[Principal, Depends(therapist_of)]

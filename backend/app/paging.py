@@ -18,10 +18,11 @@ from app.fields import without_nul
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
+MAX_CURSOR = 1024
+CURSOR_HELP = 'From the `Link: rel="next"` of a page.'
+
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows in one page.")]
-Cursor = Annotated[
-    str | None, Query(max_length=1024, description='From the `Link: rel="next"` of a page.')
-]
+Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description=CURSOR_HELP)]
 
 
 def encode_cursor(key: str, row_id: uuid.UUID) -> str:

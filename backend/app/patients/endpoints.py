@@ -11,7 +11,7 @@ from app.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_curso
 from app.patients import repository
 from app.patients.models import Patient
 from app.patients.schemas import NewPatient, PatientChanges, PatientRecord
-from app.sessions.listing import Page, SessionFilter, page_response, read_page
+from app.sessions.listing import ListQuery, page_response, read_page
 from app.sessions.schemas import SessionSummary
 
 router = APIRouter(prefix="/api/patients", tags=["patients"])
@@ -82,7 +82,6 @@ async def list_patient_sessions(
 ) -> Response:
     """The sessions of one patient, newest first, page by page."""
     await repository.get_patient(session, therapist.id, patient_id)
-    wanted = SessionFilter(therapist.id, patient_id=patient_id)
     driver = (await (await session.connection()).get_raw_connection()).driver_connection
-    page: Page = await read_page(driver, wanted, limit=limit, cursor=cursor)
-    return page_response(request, page)
+    query = ListQuery(patient_id=patient_id, limit=limit, cursor=cursor)
+    return page_response(request, await read_page(driver, therapist.id, query))

@@ -12,15 +12,15 @@ from sqlalchemy import insert
 from app.audio.answer import audio_response
 from app.audio.kinds import BY_MEDIA_TYPE
 from app.audio.storage import AudioStore
-from app.clinical import Therapist
+from app.auth.tokens import Principal
+from app.clinical import Therapist, therapist_of
 from app.database import Database, DbSession
 from app.errors import NotFound
 from app.jobs.queue import TRANSCRIBE, enqueue
 from app.middleware.rate_limit import limiter
-from app.paging import DEFAULT_LIMIT, Cursor, Limit
 from app.patients.repository import get_patient
 from app.sessions import repository
-from app.sessions.listing import SessionFilter, page_response, read_page
+from app.sessions.listing import QUERY_PARAMETERS, list_query, page_response, read_page
 from app.sessions.models import Status, TherapySession
 from app.sessions.schemas import SessionChanges, SessionRecord, SessionSummary, UploadAccepted
 from app.sessions.upload import Upload, read_upload
@@ -55,22 +55,22 @@ _RECORDING: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/", response_model=list[SessionSummary])
-@limiter.limit("default")
-async def list_sessions(
-    request: Request,
-    therapist: Therapist,
-    *,
-    limit: Limit = DEFAULT_LIMIT,
-    patient_id: UUID | None = None,
-    status: Status | None = None,
-    cursor: Cursor = None,
-) -> Response:
+@router.get(
+    "/", response_model=list[SessionSummary], openapi_extra={"parameters": QUERY_PARAMETERS}
+)
+async def list_sessions(request: Request) -> Response:
     """The caller's sessions without transcripts, newest first; `Link: rel="next"` leads on."""
+    # The hottest endpoint takes nothing but the request: each dependency or parameter that FastAPI
+    # resolves costs as much as the limiter.
+    return await _list_sessions(request=request, therapist=await therapist_of(request))
+
+
+@limiter.limit("default")
+async def _list_sessions(request: Request, therapist: Principal) -> Response:
     database: Database = request.app.state.database
-    wanted = SessionFilter(therapist.id, patient_id, status)
+    query = list_query(request)
     async with database.driver() as connection:
-        page = await read_page(connection, wanted, limit=limit, cursor=cursor)
+        page = await read_page(connection, therapist.id, query)
     return page_response(request, page)
 
 

@@ -9,24 +9,64 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
 
 from app.errors import BadRequest
-from app.paging import decode_cursor, encode_cursor, next_link
+from app.paging import (
+    CURSOR_HELP,
+    DEFAULT_LIMIT,
+    MAX_CURSOR,
+    MAX_LIMIT,
+    decode_cursor,
+    encode_cursor,
+    next_link,
+)
 from app.sessions.models import Status
 from app.sessions.schemas import SessionSummary
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFilter:
-    """Whose sessions, and which of them."""
+class ListQuery(BaseModel):
+    """What may stand in the query of a list."""
 
-    therapist_id: uuid.UUID
-    patient_id: uuid.UUID | None = None
-    status: Status | None = None
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Rows in one page.")
+    patient_id: Annotated[
+        uuid.UUID | None, WithJsonSchema({"type": "string", "format": "uuid"})
+    ] = Field(None, description="Only this patient's.")
+    status: Annotated[Status | None, WithJsonSchema({"type": "string", "enum": list(Status)})] = (
+        Field(None, description="Only those in this state.")
+    )
+    cursor: Annotated[str | None, WithJsonSchema({"type": "string"})] = Field(
+        None, max_length=MAX_CURSOR, description=CURSOR_HELP
+    )
+
+
+_EVERYTHING = ListQuery()
+
+QUERY_PARAMETERS = [
+    {"name": name, "in": "query", "required": False, "schema": schema}
+    for name, schema in ListQuery.model_json_schema()["properties"].items()
+]
+"""`ListQuery` for OpenAPI, since FastAPI does not see it."""
+
+
+def list_query(request: Request) -> ListQuery:
+    """Read the query here: FastAPI's way of doing it costs a quarter of the whole request.
+
+    Raises:
+        RequestValidationError: A parameter is wrong.
+    """
+    if not request.scope["query_string"]:
+        return _EVERYTHING
+    try:
+        return ListQuery.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        wrong = [{**item, "loc": ("query", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(wrong) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,24 +108,24 @@ def _statement(*, patient: bool, status: bool, cursor: bool) -> str:
 
 
 async def read_page(
-    connection: asyncpg.Connection, wanted: SessionFilter, *, limit: int, cursor: str | None
+    connection: asyncpg.Connection, therapist_id: uuid.UUID, query: ListQuery
 ) -> Page:
-    """Read one page, newest first.
+    """Read one page of a therapist's sessions, newest first.
 
     Raises:
         BadRequest: The cursor is none of ours.
     """
-    values: list[Any] = [wanted.therapist_id, limit]
-    if wanted.patient_id is not None:
-        values.append(wanted.patient_id)
-    if wanted.status is not None:
-        values.append(wanted.status)
-    if cursor is not None:
-        values += _position(cursor)
+    values: list[Any] = [therapist_id, query.limit]
+    if query.patient_id is not None:
+        values.append(query.patient_id)
+    if query.status is not None:
+        values.append(query.status)
+    if query.cursor is not None:
+        values += _position(query.cursor)
     statement = _statement(
-        patient=wanted.patient_id is not None,
-        status=wanted.status is not None,
-        cursor=cursor is not None,
+        patient=query.patient_id is not None,
+        status=query.status is not None,
+        cursor=query.cursor is not None,
     )
     rows, last_date, last_id = await connection.fetchrow(statement, *values)
     after = encode_cursor(last_date.isoformat(), last_id) if last_id is not None else None
