@@ -67,7 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.database.watch(pool_metrics)
     errors.install(application)
     application.add_middleware(RequestContextMiddleware, logs=state.logs)
-    for domain in (health, auth, patients, sessions, notes):
+    for domain in (health, sessions, auth, patients, notes):
         # As they are, into the one table: FastAPI's `include_router` looks twice for each request.
         application.router.routes.extend(domain.router.routes)
     return application
