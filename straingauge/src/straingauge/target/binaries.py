@@ -34,8 +34,10 @@ class Binaries:
 
     def readable_by_all(self, into: Path) -> "Binaries":
         """These programs where any user can run them: as they are, or copied into a folder."""
-        if passable(self.bin):
-            return self
+        return self if passable(self.bin) else self.copied(into)
+
+    def copied(self, into: Path) -> "Binaries":
+        """A copy that runs from another folder."""
         for part in self.parts:
             shutil.copytree(self.home / part, into / part, symlinks=True)
         return Binaries(into / self.bin.relative_to(self.home), into, self.parts)

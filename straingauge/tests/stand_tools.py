@@ -1,0 +1,72 @@
+"""What the tests of the stand share: a file to start from, SQL, and patience with a deadline."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from straingauge.target.binaries import find_binaries
+from straingauge.target.keeper import wait_until
+
+TINY_SERVICE = Path(__file__).with_name("tiny_service.py")
+DEADLINE_S = 60.0
+
+
+def write_stand(
+    folder: Path,
+    *,
+    mode: str = "serve",
+    postgres: bool = False,
+    prepare: str = "",
+    within_s: int = 60,
+) -> Path:
+    """A straingauge.toml for the tiny service in one of its modes."""
+    command = json.dumps(["{python}", str(TINY_SERVICE), "{port}", mode])
+    path = folder / "straingauge.toml"
+    path.write_text(
+        f"""
+        [env]
+        DATABASE_URL = "{{database_url}}"
+        {"[postgres]" if postgres else ""}
+        {prepare}
+        [service]
+        command = {command}
+        ready_within_s = {within_s}
+        stop_within_s = 1
+        """
+    )
+    return path
+
+
+def sql(url: str, statement: str) -> str:
+    """What PostgreSQL answers to a statement, unadorned."""
+    psql = find_binaries().bin / "psql"
+    arguments = [psql, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-At", "-d", url, "-c", statement]
+    return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Whether the condition comes true before we lose patience."""
+    return wait_until(condition, DEADLINE_S)
+
+
+def runs(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def python(code: str, *arguments: object, temp: Path | None = None) -> subprocess.Popen[str]:
+    """A Python of its own that runs the code; its first lines on standard output can be read."""
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment | ({"TMPDIR": str(temp)} if temp else {}),
+    )

