@@ -278,7 +278,7 @@ def _leave_database(*_: object) -> None:
 
 
 def _leave_database_on_error(context: ExceptionContext) -> None:
-    if context.cursor is not None:  # an execution failed, not a connect or a commit
+    if context.statement is not None:  # an execution failed, not a connect or a commit
         _leave_database()
 
 

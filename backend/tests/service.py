@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 
 import httpx2
+from fastapi import FastAPI
 from postgres import free_port
 
 BACKEND = Path(__file__).resolve().parent.parent
+PASSWORD = "TestPass123!"
 
 
 def run_backend(*arguments: str, database_url: str) -> str:
@@ -35,6 +37,24 @@ def _environment(given: dict[str, str]) -> dict[str, str]:
     # Metrics of this process' own must not be shared with the service.
     inherited = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
     return inherited | given
+
+
+def client_of(application: FastAPI, address: str = "127.0.0.1") -> httpx2.AsyncClient:
+    """A client of a service that runs in this process, without a network between."""
+    transport = httpx2.ASGITransport(app=application, client=(address, 50000))
+    return httpx2.AsyncClient(transport=transport, base_url="http://test")
+
+
+async def account(
+    client: httpx2.AsyncClient, email: str = "ann@example.com", role: str = "therapist"
+) -> dict[str, str]:
+    """Make an account and log in; gives the headers that its requests send."""
+    person = {"email": email, "password": PASSWORD, "full_name": "Ann Example", "role": role}
+    made = await client.post("/api/v1/auth/signup", json=person)
+    assert made.status_code == 201, made.text
+    login = await client.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
+    assert login.status_code == 200, login.text
+    return {"Authorization": f"Bearer {login.json()['access_token']}"}
 
 
 class Service:
