@@ -47,3 +47,17 @@ def holder(port: int) -> tuple[int, str] | None:
             except psutil.Error:
                 return connection.pid, "unknown program"
     return None
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether the process or one of its descendants listens on the port."""
+    try:
+        process = psutil.Process(pid)
+        family = [process, *process.children(recursive=True)]
+        sockets = [each for member in family for each in member.net_connections(kind="tcp")]
+    except psutil.NoSuchProcess:  # one of them ended while we looked; the next poll knows more
+        return False
+    return any(
+        each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
+        for each in sockets
+    )

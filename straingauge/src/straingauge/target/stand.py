@@ -14,7 +14,7 @@ from typing import Self
 
 from straingauge.errors import TargetError
 from straingauge.target.config import PLACEHOLDER, StandConfig
-from straingauge.target.ports import HOST, free_port, holder, taken
+from straingauge.target.ports import HOST, free_port, holder, listens, taken
 from straingauge.target.postgres import Postgres
 from straingauge.target.run import Child, Run
 
@@ -237,7 +237,8 @@ class Stand:
         answer = "no answer"
         while not service.exited_within(POLL_S):
             answer = _get(self._port, path)
-            if answer == "200":
+            # The 200 of a stranger that was quicker at this port would pass for ours.
+            if answer == "200" and listens(service.popen.pid, self._port):
                 return True
             if time.monotonic() > deadline:
                 raise TargetError(

@@ -1,0 +1,106 @@
+"""Walks the imports of straingauge and holds the order in which the package reads."""
+
+import ast
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import straingauge
+
+ORDER = (
+    *("schedule", "journey", "wire"),
+    "histogram",  # pure arithmetic that engine and record share
+    *("engine", "record", "fleet", "observe", "summary", "verdict"),
+    *("diagnose", "result", "compare", "report", "target", "cli", "pytest_plugin", "locust"),
+)
+FREE_FOR_ALL = {"errors"}
+PACKAGE = Path(straingauge.__file__).parent
+REPOSITORY = Path(__file__).resolve().parents[2]
+SERVICE = "TherapyBridge"
+
+
+def step_of(package: Path, path: Path) -> str:
+    """The step a file belongs to: the module or package right below straingauge."""
+    return path.relative_to(package).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Every module a file imports, at the top, in functions and for type checkers alike."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            # `from straingauge import engine` imports a step, too
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def violations(package: Path) -> list[str]:
+    """What breaks the order, as sentences; empty when nothing does."""
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        step = step_of(package, path)
+        if SERVICE.lower() in path.read_text().lower():
+            found.append(f"{path.relative_to(package)} mentions {SERVICE}")
+        if step == "__init__":
+            continue
+        for module in imports_of(path):
+            top, _, rest = module.partition(".")
+            other = rest.partition(".")[0]
+            if top == "locust" and step != "locust":
+                found.append(f"{step} imports Locust")
+            if top == "straingauge" and not may_import(step, other):
+                found.append(f"{step} imports {other}, which comes after it")
+    return found
+
+
+def may_import(step: str, other: str) -> bool:
+    """Whether a step may import another: itself, one above it, or what is free for all."""
+    if other in {"", step, *FREE_FOR_ALL} or other not in steps():
+        return True
+    above = ORDER[: ORDER.index(step)] if step in ORDER else ()
+    return other in above
+
+
+def steps() -> set[str]:
+    """Every module and package right below straingauge."""
+    return {step_of(PACKAGE, path) for path in PACKAGE.rglob("*.py")}
+
+
+def test_every_module_is_a_step_of_the_way():
+    """A module that the order does not know has no place in the package."""
+    assert steps() - {"__init__", *FREE_FOR_ALL} <= set(ORDER)
+
+
+def test_a_module_imports_only_from_steps_above_it():
+    """The package reads from top to bottom, Locust stays in its corner, no service is named."""
+    assert violations(PACKAGE) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "complaint"),
+    [
+        ("schedule.py", "from straingauge.target import Stand", "schedule imports target"),
+        ("errors.py", "import straingauge.journey", "errors imports journey"),
+        ("target/run.py", "def late():\n    from straingauge import cli", "target imports cli"),
+        ("cli.py", "import locust.env", "cli imports Locust"),
+        ("cli.py", f"# for {SERVICE}", f"cli.py mentions {SERVICE}"),
+    ],
+)
+def test_a_planted_import_is_found(tmp_path: Path, file: str, line: str, complaint: str):
+    """The walk sees what it is there to see."""
+    copy = tmp_path / "straingauge"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    with (copy / file).open("a") as source:
+        source.write(f"\n{line}\n")
+    assert any(complaint in each for each in violations(copy))
+
+
+def test_the_service_knows_nothing_of_its_instrument():
+    """The backend's code never imports straingauge."""
+    files = list((REPOSITORY / "backend" / "app").rglob("*.py"))
+    assert files
+    for path in files:
+        assert not [name for name in imports_of(path) if name.partition(".")[0] == "straingauge"]
