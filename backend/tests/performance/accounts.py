@@ -108,15 +108,14 @@ def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
             return None
         if answer.status == 401:
             raise TargetError(
-                f"the service does not accept the account {credentials['email']}",
-                hint="set TEST_USER_EMAIL and TEST_USER_PASSWORD, or put the seeded accounts"
-                " in its database: cd backend && python -m app.seed",
+                f"the service does not accept {credentials['email']} with its password: set"
+                " TEST_USER_EMAIL and TEST_USER_PASSWORD, or seed the database it uses by"
+                " `python -m app.seed`"
             )
         wait_s = float(answer.headers.get("Retry-After") or 1)
         if time.monotonic() + wait_s > give_up_at:
             raise TargetError(
-                f"{credentials['email']} has logged in too often: not again for {wait_s:.0f} s",
-                hint="wait, and run one load at a time",
+                f"{credentials['email']} has logged in too often: try again in {wait_s:.0f} s"
             )
         yield Pause(wait_s)
 

@@ -13,7 +13,7 @@ from accounts import Asking, Steps, account, signed_in, unused_account
 from checks import each_among, has, has_value, is_list_of, not_empty, sha256_is
 from recordings import recording
 from straingauge.errors import TargetError
-from straingauge.journey import Pause, Request, RequestFailed, Upload, User, tagged
+from straingauge.journey import Pause, Request, Upload, User, tagged
 
 __all__ = ["account", "signed_in", "unused_account"]
 
@@ -34,8 +34,8 @@ def log_in(user: User) -> Steps:
         rows = yield from _rows(user, path)
         if not rows:
             raise TargetError(
-                f"{user.data['email']} has no {name}: there is nothing to put load on",
-                hint="fill the service's database: cd backend && python -m app.seed",
+                f"{user.data['email']} has no {name}, so there is nothing to put load on:"
+                " fill the service's database by `python -m app.seed`"
             )
         user.data[name] = [row["id"] for row in rows]
 
@@ -166,13 +166,13 @@ def extract_notes(user: User) -> Steps:
 
 
 def _rows(user: User, path: str) -> Asking[list[dict[str, Any]]]:
-    """A list, for the setup: it is not what is measured, so a failed read is tried again."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return (yield user.get(path, checks=[is_list_of("id")])).json()
-        except RequestFailed:
-            continue
-    return (yield user.get(path, checks=[is_list_of("id")])).json()
+    """A list, for the setup: it is not what is measured, so a service in trouble is asked again."""
+    for attempt in range(1, ATTEMPTS + 1):
+        answer = yield user.get(path, expect=(200, 500, 503) if attempt < ATTEMPTS else (200,))
+        if answer.status == 200:
+            break
+    rows: list[dict[str, Any]] = answer.json()
+    return rows
 
 
 def sessions_of(user: User, *, limit: int = 50) -> Request:

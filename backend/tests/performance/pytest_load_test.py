@@ -1,0 +1,127 @@
+"""Seven load tests of a running service.
+
+pytest tests/performance/pytest_load_test.py -n 10 -v      ten processes share each load
+pytest tests/performance/pytest_load_test.py -k concurrent
+
+The service is the one at --load-host or API_BASE_URL, else at http://localhost:8000; where none is,
+one is started. What is demanded stands in thresholds.toml, what users do in journeys.py.
+"""
+
+import os
+
+import journeys
+import pytest
+import rate_limit
+import recordings
+from pool import pool_findings
+from straingauge.journey import mix
+from straingauge.pytest_plugin import LoadTest
+from straingauge.schedule import spread, users, waves
+
+SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
+"""A soak is the same test with SUSTAINED_LOAD_S=3600."""
+
+READS = mix(
+    (journeys.list_sessions, 4),
+    (journeys.session_detail, 3),
+    (journeys.list_patients, 2),
+    (journeys.patient_sessions, 2),
+)
+
+
+@pytest.mark.load(endpoints=["GET /health"])
+def test_concurrent_health_checks(load: LoadTest):
+    """A hundred at once, again and again, and /health keeps answering."""
+    run = load.run(
+        "concurrent_health_checks",
+        journeys.health,
+        waves(concurrent=100, every_s=0.5, at_least=1, at_most=20),
+        users=load.users(None, 100),
+    )
+    load.judge(run)
+
+
+@pytest.mark.load(endpoints=["GET /api/sessions/"])
+def test_concurrent_sessions(load: LoadTest):
+    """Fifty therapists open their list at the same moment, again and again."""
+    run = load.run(
+        "concurrent_sessions",
+        journeys.list_sessions,
+        waves(concurrent=50, every_s=0.5, at_least=4, at_most=20),
+        users=load.users(journeys.account, 50, log_in=journeys.log_in),
+    )
+    load.judge(run)
+
+
+@pytest.mark.load(endpoints=["POST /api/sessions/upload"])
+def test_concurrent_uploads(load: LoadTest):
+    """Ten recordings arrive at once, three times; each that is acknowledged can be read back."""
+    recordings.require()
+    run = load.run(
+        "concurrent_uploads",
+        journeys.upload_session,
+        waves(concurrent=10, every_s=1, at_least=3, at_most=3),
+        users=load.users(journeys.account, 10, log_in=journeys.log_in),
+        verify=journeys.read_back_uploads,
+    )
+    load.judge(run)
+
+
+@pytest.mark.load(endpoints=[rate_limit.ENDPOINT, rate_limit.OTHERS])
+def test_rate_limit_enforcement(load: LoadTest):
+    """The 101st request in a minute is refused until Retry-After is over; nobody else notices."""
+    run = load.run(
+        "rate_limit_enforcement",
+        rate_limit.hurry_or_look_on,
+        users(count=11, iterations=1),
+        users=load.users(journeys.unused_account, 11, log_in=journeys.signed_in),
+        verify=rate_limit.wait_it_out,
+        processes=1,
+    )
+    load.judge(run, rate_limit.findings(run.users))
+
+
+@pytest.mark.load
+def test_database_pool_stress(load: LoadTest):
+    """A hundred requests want the database at all times; nobody waits in vain for a connection."""
+    run = load.run(
+        "database_pool_stress",
+        mix(journeys.list_many_sessions, (journeys.session_detail, 2), journeys.patient_sessions),
+        users(count=100, iterations=15),
+        users=load.users(journeys.account, 100, log_in=journeys.log_in),
+    )
+    load.judge(run, pool_findings(run))
+
+
+@pytest.mark.load(endpoints=["GET /api/sessions/"])
+def test_sustained_load(load: LoadTest):
+    """500 requests, each due at its moment in a minute: no errors, and no slower at the end."""
+    run = load.run(
+        "sustained_load",
+        mix(
+            (journeys.list_sessions, 8),
+            (journeys.session_detail, 5),
+            (journeys.list_patients, 3),
+            (journeys.patient_sessions, 3),
+            (journeys.health, 2),
+            (journeys.update_session, 3),
+            (journeys.upload_session, 1),
+        ),
+        spread(count=round(500 * SUSTAINED_S / 60), duration_s=SUSTAINED_S),
+        users=load.users(journeys.account, 50, log_in=journeys.log_in),
+        verify=journeys.read_back_uploads,
+    )
+    load.judge(run)
+
+
+@pytest.mark.load
+def test_memory_leak_detection(load: LoadTest):
+    """600 requests in 15 seconds leave the service no bigger than the first hundred did."""
+    run = load.run(
+        "memory_leak_detection",
+        mix(*READS.weights, (journeys.update_session, 2)),
+        spread(count=600, duration_s=15),
+        warm_up=spread(count=100, duration_s=2),
+        users=load.users(journeys.account, 50, log_in=journeys.log_in),
+    )
+    load.judge(run)

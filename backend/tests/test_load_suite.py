@@ -1,0 +1,116 @@
+"""Tests of the load tests: a planted defect fails the right one, for the right reason.
+
+Each runs one load test in a process of its own, as an engineer would, against the real service with
+one defect (performance/proving/faults.py), and against the same service without it. What is looked
+at is the finding by its name: how fast this machine is decides nothing.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from straingauge.target import Stand
+
+BACKEND = Path(__file__).parents[1]
+STAND = BACKEND / "straingauge.toml"
+SHORTER = {"SUSTAINED_LOAD_S": "12"}
+"""Less of the same load; no threshold is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """What is planted, which test must fail, which of its findings, and what that must say."""
+
+    planted: str
+    test: str
+    rule: str
+    says: str
+
+
+DEFECTS = [
+    Defect("uploads_422", "concurrent_uploads", "error_rate_percent", "status 422, expected 202"),
+    Defect("uploads_not_stored", "concurrent_uploads", "read back", "status 404, expected 200"),
+    Defect("limiter_off", "rate_limit_enforcement", "first 429", "none in 150 requests"),
+    Defect("retry_after_gone", "rate_limit_enforcement", "Retry-After", "missing on the 429"),
+    Defect("reads_500", "sustained_load", "error_rate_percent", "status 500, expected 200"),
+    Defect(
+        "small_pool",
+        "database_pool_stress",
+        "pool queue",
+        "98 requests waited for 2 database connections",
+    ),
+    Defect("leak", "memory_leak_detection", "memory_growth_mb_per_200_requests", "critical"),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One load test as it went: what the engineer reads, and what the file says."""
+
+    exit_code: int
+    output: str
+    result: dict[str, Any]
+
+    def grades(self, rule: str) -> set[str]:
+        """What the findings of this name earned."""
+        entries = self.result["verdict"]["entries"]
+        return {entry["grade"] for entry in entries if entry["rule"] == rule}
+
+
+def play(test: str, url: str, results: Path) -> Played:
+    """Run one load test against the service at `url`."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
+            f"tests/performance/pytest_load_test.py::test_{test}",
+            *("--load-host", url, "--load-results", str(results)),
+        ],
+        cwd=BACKEND,
+        env=os.environ | SHORTER,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    files = list(results.glob(f"{test}_*.json"))
+    assert len(files) == 1, output
+    return Played(done.returncode, output, json.loads(files[0].read_text()))
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """The service as it is; the services with defects share its settings and its database."""
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setenv("LOG_DIR", str(tmp_path_factory.mktemp("logs")))
+        settings.setenv("STORAGE_DIR", str(tmp_path_factory.mktemp("audio")))
+        settings.setenv("JOB_WORKER", "false")
+        settings.setenv("RATE_LIMIT_DEFAULT", "100/10second")  # Retry-After is waited out
+        with Stand.from_file(STAND, port=0) as stand:
+            yield stand
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.planted)
+def test_planted_defect_fails_its_test(defect: Defect, healthy: Stand, tmp_path: Path):
+    """The load test that is there for a defect fails on it, and says what it is."""
+    app = f"tests.performance.proving.faults:{defect.planted}"
+    with Stand.from_file(STAND, app=app, port=0, database_url=healthy.database_url) as stand:
+        played = play(defect.test, stand.url, tmp_path)
+    assert played.exit_code == 1, played.output
+    assert played.result["verdict"]["grade"] == "critical", played.output
+    assert "critical" in played.grades(defect.rule), played.output
+    assert defect.says in played.output
+
+
+@pytest.mark.parametrize("test", sorted({defect.test for defect in DEFECTS}))
+def test_healthy_service_has_none_of_the_defects(test: str, healthy: Stand, tmp_path: Path):
+    """On the service as it is no load test finds any of the defects that fail it."""
+    played = play(test, healthy.url, tmp_path)
+    for rule in {defect.rule for defect in DEFECTS if defect.test == test}:
+        assert played.grades(rule) <= {"target", "acceptable"}, played.output

@@ -1,0 +1,88 @@
+"""What one Locust process brings to a run, and how it travels from a worker to its master."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from straingauge.engine import Delay, EngineReport
+from straingauge.fleet import Report
+from straingauge.journey import User
+from straingauge.locust.beat import Beat
+from straingauge.locust.recording import Recording
+from straingauge.verdict import GRADES, Finding
+
+
+class Part:
+    """One process's figures since the run began: all of them, so a lost report loses nothing."""
+
+    def __init__(self) -> None:
+        self.recording = Recording()
+        self._beat = Beat()
+        self._began_s = time.monotonic()
+        self._credentials: set[str] = set()
+        self._findings: dict[str, Finding] = {}
+
+    def stop(self) -> None:
+        """The run is over; its figures stay."""
+        self._beat.stop()
+
+    def remember(self, user: User) -> None:
+        """Keep a fingerprint of what a user authorizes itself with: how many accounts there are."""
+        if token := user.headers.get("Authorization"):
+            self._credentials.add(hashlib.sha256(token.encode()).hexdigest()[:16])
+
+    def find(self, findings: Iterable[Finding]) -> None:
+        """Keep what a task found out by itself; of one rule, the worst."""
+        for finding in findings:
+            known = self._findings.get(finding.rule)
+            if known is None or GRADES.index(finding.grade) > GRADES.index(known.grade):
+                self._findings[finding.rule] = finding
+
+    def to_message(self) -> dict[str, Any]:
+        """All of it, as Locust's messages can carry it."""
+        record = self.recording.snapshot()
+        engine = EngineReport(
+            sent=self.recording.requests,
+            journeys=0,
+            dropped=0,
+            waited=0,
+            connections=0,
+            reconnected=0,
+            abandoned=0,
+            late_ms=Delay(0.0, 0.0, 0.0),
+            loop_lag_ms=self._beat.lag_ms,
+            cpu_share=self._beat.cpu_share,
+            duration_s=time.monotonic() - self._began_s,
+            interrupted=False,
+        )
+        return {
+            "requests": record.total("main").requests,
+            "record": record.to_bytes(),
+            "engine": asdict(engine),
+            "credentials": sorted(self._credentials),
+            "findings": [asdict(finding) for finding in self._findings.values()],
+        }
+
+
+def report_of(process: str, message: Mapping[str, Any]) -> Report:
+    """What a process's message says, as `straingauge.result` wants it."""
+    figures = dict(message["engine"])
+    figures |= {name: Delay(**figures[name]) for name in ("late_ms", "loop_lag_ms")}
+    return Report(
+        process=process,
+        at_ns=time.monotonic_ns(),
+        requests=message["requests"],
+        record=message["record"],
+        extra={
+            "engines": {"main": EngineReport(**figures)},
+            "watched": None,
+            "credentials": set(message["credentials"]),
+        },
+    )
+
+
+def findings_of(message: Mapping[str, Any]) -> list[Finding]:
+    """What the tasks of a process found out."""
+    return [Finding(**finding) for finding in message["findings"]]

@@ -1,0 +1,163 @@
+"""One Locust process and the runs it sees come and go.
+
+A process is alone, or a worker that reports to a master, or that master. Whoever is no worker
+watches the service, and when a run ends has it judged and written (`straingauge.locust.ending`).
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner, Runner, WorkerRunner
+from locust.user.users import User as LocustUser
+
+from straingauge.errors import StraingaugeError, TargetError
+from straingauge.fleet import LostProcess
+from straingauge.locust.ending import Ending, Measured
+from straingauge.locust.part import Part
+from straingauge.locust.seats import Seats
+from straingauge.observe import Observer
+
+logger = logging.getLogger(__name__)
+
+SETUP_FAILED = "straingauge_setup_failed"
+REPORT = "straingauge"
+LAST_REPORTS_S = 3.5  # Locust's workers report every 3 s: then their last figures are there
+
+
+class Session:
+    """What straingauge keeps for one Locust process.
+
+    Attributes:
+        seats: Numbers for its users, and so their accounts.
+        part: This process's figures in the run under way, or in the last one.
+        runner: Locust's own.
+    """
+
+    def __init__(self, environment: Environment, ending: Ending | None) -> None:
+        assert environment.runner is not None
+        self.seats = Seats(self._place, self._workers)
+        self.part = Part()
+        self._environment = environment
+        self.runner: Runner = environment.runner
+        self._ending = ending
+        self._observer: Observer | None = None
+        self._started_at = ""
+        self._messages: dict[str, Mapping[str, Any]] = {}
+        self._setup_error: StraingaugeError | None = None
+        self._over = True
+        self._ended: str | None = None
+        self._verdict = ""
+
+    def on_request(self, **event: Any) -> None:  # noqa: ANN401  Locust's event, as it comes
+        """A request of any user has ended."""
+        self.part.recording.on_request(**event)
+
+    def on_user_error(
+        self, user_instance: LocustUser, exception: BaseException, **_: object
+    ) -> None:
+        """A task has let an exception out: Locust goes on, the record knows."""
+        self.part.recording.task_error(type(user_instance).__name__, exception)
+
+    def begin(self) -> None:
+        """A run begins."""
+        self.part.stop()
+        self.part = Part()
+        self._messages.clear()
+        self._setup_error = None
+        self._over, self._ended = False, None
+        if not isinstance(self.runner, WorkerRunner):
+            self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
+            self._observer = Observer(self._environment.host or "")
+            self._observer.__enter__()
+
+    def end(self) -> None:
+        """A run has ended; the workers' last figures may still be on their way."""
+        self._over = True
+        if isinstance(self.runner, MasterRunner):
+            gevent.spawn_later(LAST_REPORTS_S, self.conclude)
+        else:
+            self.conclude()
+
+    def quit(self) -> None:
+        """Locust ends, and a run under way with it: Ctrl-C or SIGTERM, unless its time was up."""
+        if self._observer is None:
+            return
+        options = self._environment.parsed_options
+        if not self._over and options is not None and options.run_time is not None:
+            self._ended = f"interrupted (it was to take {options.run_time} s)"
+        self.runner.quit()  # the users stop, and workers send their last figures
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Have the run judged and written, once."""
+        observer, self._observer = self._observer, None
+        if observer is None or self._ending is None:
+            return
+        observer.__exit__(None, None, None)
+        self.part.stop()
+        if not isinstance(self.runner, MasterRunner):
+            self._messages["locust"] = self.part.to_message()
+        measured = Measured(
+            started_at=self._started_at,
+            parts=self._messages,
+            watched=observer.watched(),
+            lost=self._lost(),
+            setup_error=self._setup_error,
+            ended=self._ended,
+        )
+        self._verdict, code = self._ending.conclude(measured, self._environment)
+        self._environment.process_exit_code = code
+        if self._environment.web_ui is not None:
+            self.show()
+
+    def show(self) -> None:
+        """Print the last verdict, once: beside the page at once, else after Locust's tables."""
+        sys.stdout.write(self._verdict)
+        sys.stdout.flush()
+        self._verdict = ""
+
+    def fail_setup(self, error: StraingaugeError) -> None:
+        """A user could not begin: tell whoever leads this run, which ends it."""
+        self.runner.send_message(SETUP_FAILED, {"message": str(error), "hint": error.hint})
+
+    def setup_failed(self, message: str, hint: str | None) -> None:
+        """A user, here or in a worker, could not begin: end the run, with one message for all."""
+        if self._setup_error is not None:
+            return
+        self._setup_error = TargetError(message, hint)
+        logger.error("setup failed: %s%s", message, f"; try: {hint}" if hint else "")
+        headless = self._environment.web_ui is None
+        gevent.spawn(self.runner.quit if headless else self.runner.stop)
+
+    def report(self, data: dict[str, Any]) -> None:
+        """Add this worker's figures to its report."""
+        data[REPORT] = self.part.to_message()
+
+    def reported(self, worker: str, data: Mapping[str, Any]) -> None:
+        """Keep a worker's figures; they replace those it sent before."""
+        if REPORT in data:
+            self._messages[worker] = data[REPORT]
+
+    def _lost(self) -> tuple[LostProcess, ...]:
+        if not isinstance(self.runner, MasterRunner):
+            return ()
+        clients = self.runner.clients
+        return tuple(
+            LostProcess(name, "its heartbeat stopped", 0)
+            for name in self._messages
+            if name in clients and clients[name].state == STATE_MISSING
+        )
+
+    def _place(self) -> int:
+        return max(0, self.runner.worker_index) if isinstance(self.runner, WorkerRunner) else 0
+
+    def _workers(self) -> int:
+        if not isinstance(self.runner, WorkerRunner):
+            return 1
+        options = self._environment.parsed_options
+        return max(1, int(options.expect_workers)) if options is not None else 1
