@@ -11,7 +11,7 @@ from typing import Any
 
 from accounts import Asking, Steps, account, signed_in, unused_account
 from checks import each_among, has, has_value, is_list_of, not_empty, sha256_is
-from recordings import recording
+from speech import recording
 from straingauge.errors import TargetError
 from straingauge.journey import Pause, Request, Upload, User, tagged
 

@@ -12,7 +12,7 @@ import os
 import journeys
 import pytest
 import rate_limit
-import recordings
+import speech
 from pool import pool_findings
 from straingauge.journey import mix
 from straingauge.pytest_plugin import LoadTest
@@ -56,7 +56,7 @@ def test_concurrent_sessions(load: LoadTest):
 @pytest.mark.load(endpoints=["POST /api/sessions/upload"])
 def test_concurrent_uploads(load: LoadTest):
     """Ten recordings arrive at once, three times; each that is acknowledged can be read back."""
-    recordings.require()
+    speech.require()
     run = load.run(
         "concurrent_uploads",
         journeys.upload_session,
