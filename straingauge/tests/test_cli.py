@@ -8,9 +8,25 @@ import pytest
 from click.testing import CliRunner
 from stand_tools import runs, write_stand
 from straingauge.cli import main
+from straingauge.result import write
 
 from straingauge import errors
 
+RESULT = {
+    "name": "quick_reads",
+    "started_at": "2026-01-02T03:04:05+00:00",
+    "configuration": {},
+    "environment": {},
+    "metrics": {
+        "total_requests": 4711,
+        "throughput_rps": 100.0,
+        "error_rate_percent": 0.0,
+        "latency_ms": {"p50": 1.0, "p95": 2.0, "p99": None},
+    },
+    **{name: {} for name in ("endpoints", "status_codes", "errors", "phases", "resources")},
+    "verdict": {"grade": "critical", "entries": []},
+    "validity": {"reasons": []},
+}
 READY = re.compile(r"ready  (http://127\.0\.0\.1:\d+)  pid (\d+)  (.*)\n")
 
 
@@ -126,3 +142,22 @@ def test_the_exit_code_of_a_command_is_the_stands(tmp_path: Path):
     with straingauge("stand", "--config", path, "--", sys.executable, "-c", script, "{url}") as ran:
         ran.communicate()
     assert ran.returncode == 7
+
+
+def test_a_report_shows_what_a_result_file_holds(tmp_path: Path):
+    """Name, verdict and figures of a run are shown from its file; a bad verdict is no failure."""
+    path = write(RESULT, tmp_path)
+    answer = CliRunner(env={"COLUMNS": "120"}).invoke(main, ["report", str(path)])
+    assert answer.exit_code == 0
+    assert re.search(r"quick_reads +critical +4711", answer.output)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema_version": 999}'])
+def test_a_report_of_something_else_is_one_clear_line(tmp_path: Path, text: str):
+    """A file that is no result ends with 2 and is named."""
+    path = tmp_path / "other.json"
+    path.write_text(text)
+    answer = CliRunner().invoke(main, ["report", str(path)])
+    assert answer.exit_code == 2
+    assert f"straingauge: {path}: " in answer.output
+    assert "Traceback" not in answer.output

@@ -3,6 +3,7 @@
 What a command needs is imported when it runs, so that `--help` is quick.
 """
 
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\b
 Exit codes:
-  0    within target or warning; a stand that was told to end
+  0    within target or warning; a report was shown; a stand was told to end
   1    a critical threshold was crossed
   2    wrong usage or configuration
   3    target unreachable, or its setup failed
@@ -105,6 +106,26 @@ def stand(
         if command:
             sys.exit(running.call(command))
         running.wait()
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+def report(*, files: tuple[Path, ...]) -> None:
+    r"""Shows what load tests found, from their result files, one row each.
+
+    \b
+      straingauge report results/*.json
+
+    Showing a bad result is no failure: the exit code is 0 whatever the verdicts are.
+    """
+    from straingauge.report import verdict_table
+    from straingauge.result import read
+
+    results = [(read(path), path) for path in files]
+    width = shutil.get_terminal_size(fallback=(120, 24)).columns
+    click.echo(verdict_table(results, width=width, colour=sys.stdout.isatty()), nl=False)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
