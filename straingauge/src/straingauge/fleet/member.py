@@ -40,7 +40,7 @@ DEADLINE_S = SILENT_S + 60.0
 
 
 class LoadBroken(FleetError):
-    """This load will not take place or not go on; no message: nobody needs to hear."""
+    """This load will not take place, or not go on."""
 
 
 class Fleet(Protocol):
@@ -186,7 +186,9 @@ class Member:
             ) from None
         if isinstance(reply, expected):
             return reply
-        raise LoadBroken(reply.reason if isinstance(reply, Broken) else f"out of step: {reply!r}")
+        if isinstance(reply, Broken):
+            raise LoadBroken(reply.reason, reply.hint)
+        raise FleetError(f"the processes are out of step: {reply!r} to {message!r}")
 
     def _listen(self) -> None:
         """Read in its own thread, so that a halt is known at once and a wait has a deadline."""

@@ -137,10 +137,12 @@ class Broken:
     """This load will not take place or not go on.
 
     Attributes:
-        reason: For whoever reports it; empty where nobody needs to (the session is ending).
+        reason: For whoever reports it.
+        hint: What to try, where that is known.
     """
 
     reason: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,7 +251,7 @@ class Rendezvous:
         try:
             answer: ToWorker = Address(self._find_address(near))
         except StraingaugeError as error:
-            answer = Broken(f"{error}\n{error.hint}" if error.hint else str(error))
+            answer = Broken(str(error), error.hint)
         except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it was
             answer = Broken(
                 f"the service's address could not be found: {type(error).__name__}: {error}"

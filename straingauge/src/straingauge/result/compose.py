@@ -87,6 +87,7 @@ def _evidence(
         loop_lag_p99_ms=max((e.loop_lag_ms.p99 for e in engines.values()), default=0.0),
         cpu_share=max((engine.cpu_share for engine in engines.values()), default=0.0),
         lost=merged.lost,
+        unsent=_unsent(merged),
         interrupted=None if never_began else merged.broken or ended,
         setup_error=never_began,
         users=users,
@@ -95,6 +96,13 @@ def _evidence(
         processes=len(merged.reports),
         unseen=watched.blind if watched else (),
     )
+
+
+def _unsent(merged: Merged) -> int:
+    """What the lost processes would have sent besides, had they kept up with the busiest one."""
+    sent = {report.process: report.requests for report in merged.reports}
+    most = max(sent.values(), default=0)
+    return sum(most - sent.get(lost.process, 0) for lost in merged.lost)
 
 
 def _degradation(record: Record) -> dict[str, float] | None:

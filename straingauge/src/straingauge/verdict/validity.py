@@ -12,7 +12,7 @@ from straingauge.summary import samples_needed
 
 RATE_LIMITED_LIMIT = 0.01  # of all requests
 DROPPED_LIMIT = 0.01  # of all work that was due
-LOST_LIMIT = 0.10  # of all samples
+LOST_LIMIT = 0.10  # of the load
 LATE_FLOOR_MS = 10.0  # below this no lateness matters
 LATE_SHARE = 0.1  # of p95: nor below this
 LATE_LIMIT_MS = 250.0
@@ -33,6 +33,7 @@ class Evidence:
         loop_lag_p99_ms: How late the generator's own event loop was.
         cpu_share: Of one core, by the busiest process of the generator, 0..1.
         lost: Processes that went away.
+        unsent: Requests they would have sent, by what the others sent.
         interrupted: By whom or what the run was ended early.
         setup_error: Why no load was sent.
         users: That had to log in.
@@ -50,6 +51,7 @@ class Evidence:
     loop_lag_p99_ms: float = 0.0
     cpu_share: float = 0.0
     lost: Sequence[LostProcess] = ()
+    unsent: int = 0
     interrupted: str | None = None
     setup_error: str | None = None
     users: int = 0
@@ -158,13 +160,17 @@ def _dropped(evidence: Evidence) -> Iterable[Reason]:
 
 
 def _lost(evidence: Evidence) -> Iterable[Reason]:
+    if not evidence.lost:
+        return
+    missing = evidence.unsent + sum(lost.samples_at_most for lost in evidence.lost)
+    share = missing / ((evidence.requests + missing) or 1)
     for lost in evidence.lost:
-        share = lost.samples_at_most / ((evidence.requests + lost.samples_at_most) or 1)
         yield Reason(
             "lost_worker",
             "invalid" if share > LOST_LIMIT else "note",
             f"process {lost.process} was lost ({lost.reason}); at most {lost.samples_at_most} "
-            f"samples ({share:.1%}) went with it, and its share was not sent from then on",
+            f"samples went with it, and about {evidence.unsent} requests of its share were not "
+            f"sent: {share:.0%} of the load is missing",
             "look for what killed it: memory (dmesg), a signal",
         )
 

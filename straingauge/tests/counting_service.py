@@ -1,0 +1,95 @@
+"""A small real HTTP service in a process of its own; it counts what it is asked, by path.
+
+/anything      200
+/status/503    that status
+/login         200 for the password "right", else 401
+/counts        the counts so far, as JSON
+/metrics       a pool's figures, as Prometheus text
+"""
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+METRICS = """# TYPE db_pool_in_use gauge
+db_pool_size{pid="1"} 5
+db_pool_in_use{pid="1"} 3
+db_pool_in_use{pid="2"} 4
+db_pool_wait_seconds_count 0
+db_pool_wait_seconds_sum 0
+db_pool_timeouts_total 0
+"""
+
+
+class Service:
+    """The service as a test sees it."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.process = process
+        self.port = int(process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def counts(self) -> Counter[str]:
+        """How often each path was asked for."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", "/counts")
+        found = Counter(json.loads(connection.getresponse().read()))
+        connection.close()
+        return found
+
+
+@contextmanager
+def counting_service() -> Iterator[Service]:
+    """Run the service."""
+    command = [sys.executable, str(Path(__file__))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield Service(process)
+        finally:
+            process.kill()
+
+
+async def _serve(counts: Counter[str]) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                path = head.split(" ", 2)[1]
+                status, answer = _answer(path, body, counts)
+                start = f"HTTP/1.1 {status} Word\r\nContent-Length: {len(answer)}\r\n\r\n"
+                writer.write(start.encode() + answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+def _answer(path: str, body: bytes, counts: Counter[str]) -> tuple[int, bytes]:
+    if path == "/counts":
+        return 200, json.dumps(counts).encode()
+    if path == "/metrics":
+        return 200, METRICS.encode()
+    counts[path] += 1
+    if path == "/login":
+        given = json.loads(body)["password"] == "right"
+        return (200, b'{"token": "eyJhbGciOiJub25lIn0.secretsecret.x"}') if given else (401, b"{}")
+    if path.startswith("/status/"):
+        return int(path.rpartition("/")[2]), b"{}"
+    return 200, b"{}"
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Counter()))

@@ -1,0 +1,376 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import psutil
+import pytest
+from counting_service import Service, counting_service
+
+pytest_plugins = ["pytester"]
+
+THRESHOLDS = """
+[all]
+error_rate_percent = { target = 1, warning = 5, critical = 10 }
+"""
+
+HEAD = """
+import os
+import pytest
+from straingauge.journey import Pause
+from straingauge.pytest_plugin import Finding
+from straingauge.schedule import spread, users, waves
+
+def hello(user):
+    yield user.get("/hello")
+
+def boom(user):
+    yield user.get("/status/500")
+
+def log_in(user):
+    answer = yield user.post("/login", json={"password": user.data["password"]})
+    user.authorize(answer.json()["token"])
+"""
+
+LOAD = """
+@pytest.mark.load
+def test_{name}(load):
+    load.judge(load.run("{name}", {journey}, {schedule}, users={users}))
+"""
+
+QUICK = LOAD.format(
+    name="quick", journey="hello", schedule="spread(count=300, duration_s=1)", users=20
+)
+LONG = LOAD.format(
+    name="long", journey="hello", schedule="spread(count=6000, duration_s=60)", users=20
+)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """The service that all sessions put load on; each test looks at the increase."""
+    with counting_service() as running:
+        yield running
+
+
+class Project:
+    """A folder with load tests, and sessions in it."""
+
+    def __init__(
+        self, pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Other people's plugins are no part of this, and slow to start.
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        self.path = pytester.path
+        self._pytester = pytester
+        self._service = service
+        self.thresholds(THRESHOLDS)
+
+    def thresholds(self, text: str) -> None:
+        (self.path / "thresholds.toml").write_text(text)
+
+    def arguments(self, *given: str) -> list[str]:
+        host = [] if "--load-host" in given else ["--load-host", self._service.url]
+        xdist = ["-p", "xdist"] if "-n" in given else []
+        return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist, *host, *given]
+
+    def run(self, tests: str, *given: str) -> pytest.RunResult:
+        self._pytester.makepyfile(HEAD + tests)
+        return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
+
+    def start(self, tests: str, *given: str) -> "subprocess.Popen[str]":
+        """Begin a session in a process group of its own, as a terminal does."""
+        self._pytester.makepyfile(HEAD + tests)
+        command = [sys.executable, "-m", "pytest", *self.arguments(*given)]
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def results(self) -> list[dict]:
+        files = sorted(
+            (self.path / "results").glob("*.json"), key=lambda file: file.stat().st_mtime
+        )
+        return [json.loads(file.read_text()) for file in files]
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    """A fresh project."""
+    return Project(pytester, service, monkeypatch)
+
+
+def until(condition, limit_s: float = 60.0) -> None:
+    """Wait for a condition, whatever the machine's speed."""
+    give_up = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("processes", ["0", "3"])
+def test_counts_are_the_services_own(project: Project, service: Service, processes: str):
+    """However many processes share a load, the result counts exactly what the service served."""
+    before = service.counts()["/hello"]
+    project.run(QUICK, "-n", processes).assert_outcomes(passed=1)
+    (result,) = project.results()
+    assert service.counts()["/hello"] - before == 300
+    assert result["metrics"]["total_requests"] == 300
+    assert result["status_codes"] == {"200": 300}
+    assert result["verdict"]["grade"] == "target"
+
+
+def test_without_xdist(project: Project):
+    """Load tests need no xdist."""
+    project.run(QUICK).assert_outcomes(passed=1)
+    assert project.results()[0]["metrics"]["total_requests"] == 300
+
+
+def test_one_result_for_each_test(project: Project):
+    """With -n, a load test is reported once, any other test runs once, and JUnit has each once."""
+    tests = QUICK + QUICK.replace("quick", "again")
+    tests += '\n@pytest.mark.parametrize("n", range(7))\ndef test_other(n):\n'
+    tests += '    with open("ran", "a") as file: file.write(f"{n}\\n")\n'
+    outcome = project.run(tests, "-n", "3", "-v", "--junitxml=junit.xml")
+    outcome.assert_outcomes(passed=9)
+    cases = ET.parse(project.path / "junit.xml").getroot().iter("testcase")  # noqa: S314  our own
+    names = sorted(case.get("name") or "" for case in cases)
+    assert names == sorted(["test_quick", "test_again", *(f"test_other[{n}]" for n in range(7))])
+    assert sorted((project.path / "ran").read_text().split()) == list("0123456")
+    percentages = [int(found) for found in re.findall(r"\[ *(\d+)%\]", outcome.stdout.str())]
+    assert percentages == sorted(percentages)
+    assert percentages[-1] == 100
+    assert len(project.results()) == 2
+
+
+def test_stock_scheduling_without_load_tests(project: Project):
+    """Where no load test was collected, xdist shares tests out as ever."""
+    tests = '\n@pytest.mark.parametrize("n", range(7))\ndef test_other(n): pass\n' + QUICK
+    project.run(tests, "-n", "2", "-k", "other").assert_outcomes(passed=7)
+    assert not project.results()
+
+
+def test_idle_processes_are_named(project: Project):
+    """Processes beyond the cores or the users take no share, and the result says so."""
+    one_user = QUICK.replace("users=20", "users=1")
+    project.run(one_user, "-n", "3").assert_outcomes(passed=1)
+    (result,) = project.results()
+    (idle,) = (r for r in result["validity"]["reasons"] if r["reason"] == "idle_processes")
+    assert idle["message"].startswith("2 of 3 processes")
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_critical_fails_in_plain_words(project: Project, processes: str):
+    """A critical threshold fails the test with its figures, and without a traceback."""
+    outcome = project.run(QUICK.replace("hello", "boom"), "-n", processes)
+    outcome.assert_outcomes(failed=1)
+    output = outcome.stdout.str()
+    assert "error_rate_percent = 100 (critical from 10)" in output
+    assert "Traceback" not in output
+    assert "load.py" not in output
+    assert project.results()[0]["verdict"]["grade"] == "critical"
+
+
+def test_findings_of_the_test_itself(project: Project):
+    """What a test finds by itself is an entry of the verdict like any threshold."""
+    judge = 'load.judge(run, [Finding("first 429", "critical", "came at request 131")])'
+    tests = QUICK.replace("load.judge(", "run = (").rstrip() + f"\n    {judge}\n"
+    outcome = project.run(tests, "-n", "0")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*came at request 131*"])
+
+
+def test_verification_that_fails_is_critical(project: Project):
+    """What goes wrong when the acknowledged is read back fails the test, however fast it was."""
+    outcome = project.run(QUICK.replace("users=20", "users=20, verify=boom"), "-n", "2")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*20 of 20 requests after the load went wrong*"])
+    assert project.results()[0]["phases"]["verify"]["total_requests"] == 20
+
+
+def test_waves_end_when_percentiles_hold(project: Project, service: Service):
+    """Waves end early, all processes together, once the merged percentiles hold."""
+    schedule = "waves(concurrent=40, every_s=0.01, at_least=2, at_most=100000)"
+    tests = LOAD.format(name="waves", journey="hello", schedule=schedule, users=40)
+    before = service.counts()["/hello"]
+    project.run(tests, "-n", "2").assert_outcomes(passed=1)
+    (result,) = project.results()
+    assert 80 <= result["metrics"]["total_requests"] < 4_000_000
+    assert service.counts()["/hello"] - before == result["metrics"]["total_requests"]
+
+
+def test_logins_are_kept_over_tests(project: Project, service: Service):
+    """A user logs in once in a session, whatever the number of load tests."""
+    account = 'lambda index: {"password": "right", "index": index}'
+    tests = f"\naccount = {account}\n" + QUICK + QUICK.replace("quick", "again")
+    tests = tests.replace("users=20", "users=load.users(account, 20, log_in=log_in)")
+    before = service.counts()["/login"]
+    project.run(tests, "-n", "2").assert_outcomes(passed=2)
+    assert service.counts()["/login"] - before == 20
+
+
+def test_result_bears_no_secret(project: Project):
+    """No token or password is in a result file; that all users share an account is."""
+    account = 'lambda index: {"password": "right"}'
+    tests = QUICK.replace("users=20", f"users=load.users({account}, 20, log_in=log_in)")
+    project.run(tests, "-n", "0").assert_outcomes(passed=1)
+    (file,) = (project.path / "results").iterdir()
+    assert not re.search(r"eyJ|secretsecret|right", file.read_text())
+    reasons = [reason["reason"] for reason in project.results()[0]["validity"]["reasons"]]
+    assert "single_account" in reasons
+
+
+@pytest.mark.parametrize("processes", ["0", "3"])
+def test_failed_login_sends_no_load(project: Project, service: Service, processes: str):
+    """A log-in that fails in one process ends the load for all, with that error and no load."""
+    account = 'lambda index: {"password": "wrong" if index == 1 else "right"}'
+    tests = QUICK.replace("users=20", f"users=load.users({account}, 20, log_in=log_in)")
+    before = service.counts()["/hello"]
+    outcome = project.run(tests, "-n", processes)
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*a user could not log in at*401*"])
+    assert "Traceback" not in outcome.stdout.str()
+    assert service.counts()["/hello"] == before
+    (result,) = project.results()
+    assert result["verdict"]["grade"] == "invalid"
+    assert "setup_failed" in [reason["reason"] for reason in result["validity"]["reasons"]]
+
+
+def test_fixture_error_is_reported_once(project: Project):
+    """A fixture that fails in one process fails the test, once, and leaves nobody waiting."""
+    fixture = """
+@pytest.fixture
+def broken():
+    assert os.environ.get("PYTEST_XDIST_WORKER") != "gw1", "no luck here"
+"""
+    tests = fixture + QUICK.replace("(load)", "(load, broken)")
+    outcome = project.run(tests, "-n", "3")
+    outcome.assert_outcomes(errors=1)
+    outcome.stdout.fnmatch_lines(["*no luck here*"])
+
+
+def test_skipped_everywhere_is_one_skip(project: Project):
+    """A load test that is skipped is skipped once."""
+    tests = QUICK.replace("@pytest.mark.load", '@pytest.mark.load\n@pytest.mark.skip("no")')
+    project.run(tests, "-n", "3").assert_outcomes(skipped=1)
+
+
+def test_first_failure_ends_it(project: Project, service: Service):
+    """With -x no further load begins after a failure, in any process."""
+    tests = QUICK.replace("hello", "boom") + QUICK.replace("quick", "second")
+    before = service.counts()["/hello"]
+    outcome = project.run(tests, "-n", "3", "-x")
+    outcome.assert_outcomes(failed=1)
+    assert service.counts()["/hello"] == before
+    assert len(project.results()) == 1
+
+
+def test_dead_address(project: Project):
+    """An address where nothing listens is said in one line, with what to try."""
+    outcome = project.run(QUICK, "-n", "2", "--load-host", "http://127.0.0.1:9")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(
+        ["*nothing answers at http://127.0.0.1:9 (Connection refused)*", "*try: start the service*"]
+    )
+    assert "Traceback" not in outcome.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "message"),
+    [
+        ("[all", "*thresholds.toml: not valid TOML*"),
+        ("[all]\np95 = 3", "*?all? p95: there is no metric here of that name*"),
+        ("[test.quik]", '*did you mean "quick"?*'),
+        ('[endpoint."GET /helo"]', '*did you mean "GET /hello"?*'),
+    ],
+)
+def test_wrong_thresholds_send_nothing(
+    project: Project, service: Service, thresholds: str, message: str
+):
+    """A thresholds file with a mistake in it ends the test before anything is sent."""
+    project.thresholds(thresholds)
+    before = service.counts()["/hello"]
+    tests = QUICK.replace("mark.load", 'mark.load(endpoints=["GET /hello"])')
+    outcome = project.run(tests, "-n", "2")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines([message])
+    assert service.counts()["/hello"] == before
+
+
+def test_declared_endpoint_must_be_called(project: Project):
+    """A threshold for an endpoint that was to be called and was not has no data, and fails."""
+    project.thresholds('[endpoint."GET /other"]\np95_ms={target=1, warning=2, critical=3}')
+    tests = QUICK.replace("mark.load", 'mark.load(endpoints=["GET /hello", "GET /other"])')
+    outcome = project.run(tests, "-n", "0")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*GET /other p95_ms was demanded, and there is no data for it*"])
+
+
+def test_full_disk_still_shows_the_figures(project: Project):
+    """Where no result file can be written, the test says so and shows what was measured."""
+    (project.path / "results").write_text("a file where the folder should be")
+    outcome = project.run(QUICK, "-n", "0")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*cannot write the result of quick*", "*quick: 300 requests*"])
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_is_kept(
+    project: Project, service: Service, processes: str, number: signal.Signals
+):
+    """Ctrl-C or SIGTERM in the middle leaves a result file with what was measured till then."""
+    before = service.counts()["/hello"]
+    session = project.start(LONG, "-n", processes)
+    until(lambda: service.counts()["/hello"] - before > 200)
+    os.killpg(session.pid, number) if number == signal.SIGINT else session.send_signal(number)
+    output, _ = session.communicate(timeout=60)
+    assert session.returncode == pytest.ExitCode.INTERRUPTED, output
+    (result,) = project.results()
+    assert result["verdict"]["grade"] == "invalid"
+    assert "interrupted" in [reason["reason"] for reason in result["validity"]["reasons"]]
+    assert 0 < result["metrics"]["total_requests"] < 6000
+
+
+def worker(session: "subprocess.Popen[str]", name: str) -> psutil.Process:
+    """The process of an xdist worker, which says itself which one it is."""
+    pid = int((Path("/proc") / str(session.pid) / "cwd" / f"{name}.pid").read_text())
+    return psutil.Process(pid)
+
+
+TELL_PID = """
+with open(os.environ.get("PYTEST_XDIST_WORKER", "main") + ".pid", "w") as file:
+    file.write(str(os.getpid()))
+"""
+
+
+@pytest.mark.parametrize("victim", ["gw0", "gw1"])
+def test_killed_worker_is_named(project: Project, service: Service, victim: str):
+    """Kill -9 of a worker in mid-run: it is named, and what it had reported is in the result."""
+    tests = TELL_PID + LONG.replace("count=6000, duration_s=60", "count=800, duration_s=8")
+    before = service.counts()["/hello"]
+    session = project.start(tests, "-n", "2")
+    until(lambda: service.counts()["/hello"] - before > 300)
+    worker(session, victim).kill()
+    output, _ = session.communicate(timeout=90)
+    served = service.counts()["/hello"] - before
+    (result,) = project.results()
+    (lost,) = (r for r in result["validity"]["reasons"] if r["reason"] == "lost_worker")
+    assert victim in lost["message"]
+    most = int(re.search(r"at most (\d+) samples", lost["message"])[1])
+    assert 100 < result["metrics"]["total_requests"] <= served
+    assert most > 0
+    assert "1 failed" in output
+    assert "2 failed" not in output
