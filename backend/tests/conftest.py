@@ -16,6 +16,7 @@ from app.main import create_app
 from app.settings import Settings, load_settings
 from fastapi import FastAPI
 from postgres import Postgres
+from recordings import make_patient
 from service import Service, account, client_of, run_backend
 
 T = TypeVar("T")
@@ -144,6 +145,18 @@ def sign_up(client: httpx2.AsyncClient) -> Callable[..., Awaitable[dict[str, str
         return await account(client, email, role)
 
     return make
+
+
+@pytest.fixture
+async def ann(client: httpx2.AsyncClient) -> dict[str, str]:
+    """Ann's headers; she is a therapist."""
+    return await account(client)
+
+
+@pytest.fixture
+async def patient_id(client: httpx2.AsyncClient, ann: dict[str, str]) -> str:
+    """A patient of Ann's."""
+    return await make_patient(client, ann)
 
 
 @pytest.fixture

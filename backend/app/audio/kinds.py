@@ -76,6 +76,7 @@ def _by_frame(head: bytes) -> AudioKind | None:
     if head[1] & 0xF6 == 0xF0:  # layer 0 with 12 bits of sync: ADTS
         return AAC if head[2] >> 2 & 0xF < 13 else None
     bit_rate, sample_rate = head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 0 or bit_rate in (0, 15) or sample_rate == 3:
+    # Layer I is extinct, and its sync looks like the byte order mark of UTF-16.
+    if version == 1 or layer not in (1, 2) or bit_rate in (0, 15) or sample_rate == 3:
         return None
     return MP3

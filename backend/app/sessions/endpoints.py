@@ -153,14 +153,17 @@ async def get_audio(
     found = await repository.get_session(session, therapist.id, session_id)
     if found.sha256 is None or found.media_type is None:
         raise NotFound("This session has no recording.", code="no_recording")
-    return await asyncio.to_thread(
-        audio_response,
-        request,
-        _store(request).path(session_id),
-        name=f"session-{session_id}{BY_MEDIA_TYPE[found.media_type].suffix}",
-        media_type=found.media_type,
-        sha256=found.sha256,
-    )
+    try:
+        return await asyncio.to_thread(
+            audio_response,
+            request,
+            _store(request).path(session_id),
+            name=f"session-{session_id}{BY_MEDIA_TYPE[found.media_type].suffix}",
+            media_type=found.media_type,
+            sha256=found.sha256,
+        )
+    except FileNotFoundError as error:
+        raise NotFound("The recording is lost.", code="recording_lost") from error
 
 
 def _store(request: Request) -> AudioStore:

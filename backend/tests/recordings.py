@@ -1,0 +1,84 @@
+"""Recordings made up for the tests: the beginnings of real formats, and real WAV files."""
+
+import io
+import math
+import wave
+from array import array
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import httpx2
+from app.sessions.models import Status, TherapySession
+from fastapi import FastAPI
+from sqlalchemy import update
+
+SignUp = Callable[..., Awaitable[dict[str, str]]]
+
+
+def wav(seconds: float = 1.0, *, rate_hz: int = 16_000, channels: int = 1) -> bytes:
+    """A WAV file with a soft tone: valid audio, and no speech."""
+    count = int(seconds * rate_hz)
+    tone = (int(3000 * math.sin(2 * math.pi * 440 * i / rate_hz)) for i in range(count))
+    samples = array("h", [sample for value in tone for sample in [value] * channels])
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(channels)
+        out.setsampwidth(2)
+        out.setframerate(rate_hz)
+        out.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+HEADS = {
+    "audio/wav": b"RIFF\x24\x08\x00\x00WAVEfmt ",
+    "audio/mpeg": b"\xff\xfb\x90\x64" + bytes(60),
+    "audio/aac": b"\xff\xf1\x50\x80" + bytes(60),
+    "audio/mp4": b"\x00\x00\x00\x20ftypM4A \x00\x00\x00\x00",
+    "audio/ogg": b"OggS\x00\x02" + bytes(20) + b"\x01\x13OpusHead\x01\x02",
+    "audio/flac": b"fLaC\x00\x00\x00\x22",
+    "audio/webm": b"\x1aE\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\x82\x84webm",
+    "audio/aiff": b"FORM\x00\x00\x10\x00AIFFCOMM",
+    "audio/amr": b"#!AMR\n" + bytes(58),
+}
+"""The first bytes of a file of each accepted type."""
+
+
+def recording(media_type: str, size_bytes: int = 4096) -> bytes:
+    """A file that begins as one of this type and goes on with arbitrary bytes."""
+    body = HEADS[media_type] + bytes(range(256)) * (size_bytes // 256 + 1)
+    return body[:size_bytes]
+
+
+async def make_patient(client: httpx2.AsyncClient, headers: dict[str, str]) -> str:
+    """A patient of the account with these headers; gives the id."""
+    made = await client.post("/api/patients/", json={"full_name": "Bo Sample"}, headers=headers)
+    assert made.status_code == 201, made.text
+    patient_id: str = made.json()["id"]
+    return patient_id
+
+
+async def upload(
+    client: httpx2.AsyncClient, headers: dict[str, str], patient_id: str, audio: bytes
+) -> str:
+    """Upload a recording; gives the session's id."""
+    answer = await client.post(
+        "/api/sessions/upload",
+        headers=headers,
+        data={"patient_id": patient_id},
+        files={"file": ("recording", audio)},
+    )
+    assert answer.status_code == 202, answer.text
+    session_id: str = answer.json()["id"]
+    return session_id
+
+
+async def give_transcript(
+    app: FastAPI, session_id: str, text: str = "I feel better today."
+) -> None:
+    """Do what the transcription job would."""
+    async with app.state.database.session() as session:
+        await session.execute(
+            update(TherapySession)
+            .where(TherapySession.id == UUID(session_id))
+            .values(transcript=text, transcriber="test", status=Status.TRANSCRIBED)
+        )
