@@ -1,3 +1,4 @@
+# ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
 """The `straingauge` command: thin ways into the package.
 
 What a command needs is imported when it runs, so that `--help` is quick.
@@ -51,7 +52,7 @@ class Commands(click.Group):
 )
 @click.version_option(package_name="straingauge")
 def main() -> None:
-    r"""Puts load on an HTTP service, watches it from the inside, and says what it found.
+    """Puts load on an HTTP service, watches it from the inside, and says what it found.
 
     \b
     A service to try things on, with its database, until Ctrl-C:
@@ -61,7 +62,7 @@ def main() -> None:
     """
 
 
-@main.command(epilog=EXIT_CODES)
+@main.command(epilog=EXIT_CODES, short_help="Run a service with its database until Ctrl-C.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -81,7 +82,7 @@ def stand(
     workers: int | None,
     command: tuple[str, ...],
 ) -> None:
-    r"""Runs a service with its database until Ctrl-C, or for as long as COMMAND runs.
+    """Runs a service with its database until Ctrl-C, or for as long as COMMAND runs.
 
     Starts PostgreSQL, runs the prepare steps and starts the service, and stops all of it again.
     With DATABASE_URL set it uses that database, and still runs the prepare steps. Once the
@@ -113,7 +114,7 @@ def stand(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
 )
 def report(*, files: tuple[Path, ...]) -> None:
-    r"""Shows what load tests found, from their result files, one row each.
+    """Shows what load tests found, from their result files, one row each.
 
     \b
       straingauge report results/*.json
