@@ -6,6 +6,8 @@
 import os
 import secrets
 import sys
+import tempfile
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -166,15 +168,12 @@ def _kept_key(path: Path) -> str:
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        own = path.with_name(f".{path.name}.{os.getpid()}")
-        own.touch(mode=0o600)
-        own.write_text(secrets.token_urlsafe(48))
-        try:
+        descriptor, own = tempfile.mkstemp(dir=path.parent)  # of mode 600
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        with suppress(FileExistsError):  # another worker was first: its key is the one
             path.hardlink_to(own)
-        except FileExistsError:
-            pass  # another worker was first: its key is the one
-        finally:
-            own.unlink()
+        Path(own).unlink()
     return path.read_text()
 
 

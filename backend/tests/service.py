@@ -1,11 +1,13 @@
 """The service as its own process: real uvicorn, real HTTP."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
@@ -37,6 +39,14 @@ def _environment(given: dict[str, str]) -> dict[str, str]:
     # Metrics of this process' own must not be shared with the service.
     inherited = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
     return inherited | given
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds; fail when it does not in half a minute."""
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s
+        await asyncio.sleep(0.002)
 
 
 def client_of(application: FastAPI, address: str = "127.0.0.1") -> httpx2.AsyncClient:

@@ -183,7 +183,7 @@ def test_an_endpoint_without_request_is_an_error_at_import():
 @pytest.mark.parametrize("rate", ["often", "", "100/fortnight"])
 def test_a_rate_nobody_understands_is_an_error_at_import(rate: str):
     """A rate that is neither a rate nor the name of one fails when it is written."""
-    with pytest.raises(ValueError, match="parse|granularity"):
+    with pytest.raises(ValueError, match=r"parse|granularity"):
         limiter.limit(rate)
 
 
