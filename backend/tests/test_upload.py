@@ -1,0 +1,351 @@
+"""Uploads: what is taken, what is refused, and what is left behind by either."""
+
+import hashlib
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+from app.audio.multipart import MalformedForm, read_form
+from app.audio.storage import AudioStore
+from app.errors import Unavailable
+from app.jobs import queue
+from app.jobs.upkeep import requeue_stuck, sweep_files
+from app.sessions import endpoints
+from app.sessions.upload import MIN_BYTES
+from app.settings import Settings
+from fastapi import FastAPI
+from hypothesis import given
+from hypothesis import strategies as st
+from recordings import HEADS, recording, until, upload, wav
+from service import Service, account
+
+MAX_BYTES = 1_000_000
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """A service that takes a megabyte at most."""
+    return make_settings(max_upload_bytes=MAX_BYTES, rate_limit_enabled=False)
+
+
+async def _send(
+    client: httpx2.AsyncClient,
+    ann: dict[str, str],
+    audio: bytes | None,
+    **options: Any,  # noqa: ANN401 -- httpx2's
+) -> httpx2.Response:
+    files = None if audio is None else {"file": ("photo.png", audio, "image/png")}
+    return await client.post("/api/sessions/upload", headers=ann, files=files, **options)
+
+
+def _files(settings: Settings) -> list[Path]:
+    return [path for path in Path(settings.storage_dir).rglob("*") if path.is_file()]
+
+
+async def _rows(app: FastAPI) -> tuple[int, int]:
+    """How many sessions and jobs there are."""
+    async with app.state.database.driver() as connection:
+        sessions = await connection.fetchval("SELECT count(*) FROM sessions")
+        return sessions, await connection.fetchval("SELECT count(*) FROM pgqueuer")
+
+
+@pytest.mark.parametrize("media_type", HEADS)
+async def test_every_format_is_taken_for_what_it_is(
+    client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str, media_type: str
+):
+    """The type is told by content: neither the file's name nor the type it claims counts."""
+    audio = recording(media_type)
+    answer = await _send(client, ann, audio, data={"patient_id": patient_id})
+    assert answer.status_code == 202
+    accepted = answer.json()
+    assert accepted["media_type"] == media_type
+    assert accepted["sha256"] == hashlib.sha256(audio).hexdigest()
+    assert accepted["size_bytes"] == len(audio)
+    assert accepted["status"] == "uploading"
+
+
+async def test_an_accepted_upload_is_durable(
+    app: FastAPI,
+    client: httpx2.AsyncClient,
+    ann: dict[str, str],
+    *,
+    patient_id: str,
+    settings: Settings,
+):
+    """With the 202 there are one row with all fields, one job and one private file of its bytes."""
+    fields = {"patient_id": patient_id, "session_date": "2026-01-02T03:04:05Z", "notes": "calm"}
+    session_id = (await _send(client, ann, wav(), data=fields)).json()["id"]
+    assert await _rows(app) == (1, 1)
+    (file,) = _files(settings)
+    assert file.read_bytes() == wav()
+    assert file.stat().st_mode & 0o777 == 0o600
+    session = (await client.get(f"/api/sessions/{session_id}", headers=ann)).json()
+    assert session["session_date"] == fields["session_date"]
+    assert session["therapist_notes"] == "calm"
+
+
+async def test_the_patient_may_be_named_in_the_query(
+    client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
+):
+    """`patient_id` counts in the query as in the form."""
+    answer = await _send(client, ann, wav(), params={"patient_id": patient_id})
+    assert answer.status_code == 202
+    assert answer.json()["patient_id"] == patient_id
+
+
+@pytest.mark.parametrize(
+    ("audio", "fields", "status", "code"),
+    [
+        (b"", {}, 400, "too_small"),
+        (wav()[: MIN_BYTES - 1], {}, 400, "too_small"),
+        (None, {}, 400, "no_file"),
+        (b"\x89PNG\r\n\x1a\n" * 200, {}, 415, "unsupported_media_type"),
+        (recording("audio/flac", MAX_BYTES + 1), {}, 413, "payload_too_large"),
+        (recording("audio/flac", 2 * MAX_BYTES), {}, 413, "payload_too_large"),
+        (wav(), {"patient_id": str(uuid.uuid4())}, 404, "not_found"),
+        (wav(), {"patient_id": "Bo"}, 422, "validation_error"),
+        (wav(), {"session_date": "yesterday"}, 422, "validation_error"),
+        (wav(), {"notes": "a\0b"}, 422, "validation_error"),
+        (wav(), {"notes": "x" * 200_000}, 413, "payload_too_large"),
+    ],
+)
+async def test_a_refused_upload_leaves_nothing(
+    app: FastAPI,
+    client: httpx2.AsyncClient,
+    ann: dict[str, str],
+    *,
+    patient_id: str,
+    settings: Settings,
+    audio: bytes | None,
+    fields: dict[str, str],
+    status: int,
+    code: str,
+):
+    """Each reason has its status and code, and neither file nor row nor job stays."""
+    given = {"patient_id": patient_id} | fields
+    # Always multipart: httpx2 sends a form without files otherwise.
+    files = {"other": b"x"} if audio is None else {"file": ("a.wav", audio)}
+    answer = await client.post("/api/sessions/upload", headers=ann, data=given, files=files)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert await _rows(app) == (0, 0)
+    assert _files(settings) == []
+
+
+async def test_exactly_the_largest_size_is_taken(
+    client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
+):
+    """A recording of MAX_UPLOAD_BYTES is taken, so the limit is no byte less than it says."""
+    await upload(client, ann, patient_id, recording("audio/flac", MAX_BYTES))
+
+
+async def test_a_long_body_is_refused_before_it_is_read(
+    client: httpx2.AsyncClient, ann: dict[str, str]
+):
+    """A Content-Length beyond the limit is a 413 without a byte of the body being read."""
+
+    async def body() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    headers = {
+        **ann,
+        "Content-Type": "multipart/form-data; boundary=x",
+        "Content-Length": str(2 * MAX_BYTES),
+    }
+    answer = await client.post("/api/sessions/upload", headers=headers, content=body())
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{}"),
+        ("multipart/form-data", b"--x--"),
+        ("multipart/form-data; boundary=x", b"nonsense"),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\ndata\r\n--x--\r\n"),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + wav(),
+        ),
+    ],
+)
+async def test_a_body_that_is_no_form_is_refused(
+    app: FastAPI,
+    client: httpx2.AsyncClient,
+    ann: dict[str, str],
+    *,
+    settings: Settings,
+    content_type: str,
+    body: bytes,
+):
+    """A body of another type, malformed or cut short is a 400 and leaves nothing."""
+    headers = {**ann, "Content-Type": content_type}
+    answer = await client.post("/api/sessions/upload", headers=headers, content=body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_form")
+    assert await _rows(app) == (0, 0)
+    assert _files(settings) == []
+
+
+async def test_row_and_job_come_together_or_not_at_all(
+    app: FastAPI,
+    client: httpx2.AsyncClient,
+    ann: dict[str, str],
+    *,
+    patient_id: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """When queueing fails there is no row either, and the sweep removes the file."""
+
+    async def fails_after_queueing(*arguments: Any) -> bool:  # noqa: ANN401 -- enqueue's
+        await queue.enqueue(*arguments)
+        raise Unavailable("the database went away")
+
+    monkeypatch.setattr(endpoints, "enqueue", fails_after_queueing)
+    answer = await _send(client, ann, wav(), data={"patient_id": patient_id})
+    assert answer.status_code == 503
+    assert await _rows(app) == (0, 0)
+    store = AudioStore(settings.storage_dir)
+    assert await sweep_files(app.state.database, store) == 0, "it is young: it may yet get a row"
+    assert await sweep_files(app.state.database, store, older_than_s=-1) == 1
+    assert _files(settings) == []
+
+
+async def test_the_sweep_spares_what_has_a_row(
+    app: FastAPI,
+    client: httpx2.AsyncClient,
+    ann: dict[str, str],
+    *,
+    patient_id: str,
+    settings: Settings,
+):
+    """The recording of a session is never swept, an unfinished upload of a crash is."""
+    await upload(client, ann, patient_id, wav())
+    left = Path(settings.storage_dir) / "incoming" / uuid.uuid4().hex
+    left.write_bytes(b"half")
+    store = AudioStore(settings.storage_dir)
+    assert await sweep_files(app.state.database, store, older_than_s=-1) == 1
+    assert [file.read_bytes() for file in _files(settings)] == [wav()]
+
+
+async def test_a_session_without_a_job_gets_one(
+    app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
+):
+    """An unfinished session that has lost its job is queued again, once."""
+    await upload(client, ann, patient_id, wav())
+    assert await requeue_stuck(app.state.database) == 0
+    async with app.state.database.driver() as connection:
+        await connection.execute("DELETE FROM pgqueuer")
+    assert await requeue_stuck(app.state.database) == 1
+    assert await requeue_stuck(app.state.database) == 0
+    assert await _rows(app) == (1, 1)
+
+
+class TestOverTheNetwork:
+    """Uploads to the service as its own process."""
+
+    @pytest.fixture
+    async def upload_head(self, server: Service) -> tuple[dict[str, str], str]:
+        """Headers of an account and a patient of it."""
+        async with httpx2.AsyncClient(base_url=server.url) as client:
+            ann = await account(client)
+            made = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
+            return ann, made.json()["id"]
+
+    @pytest.fixture
+    def server(self, serve: Callable[..., Service]) -> Service:
+        """The service."""
+        return serve(MAX_UPLOAD_BYTES=str(100_000_000))
+
+    async def test_a_big_upload_takes_constant_memory(
+        self, server: Service, upload_head: tuple[dict[str, str], str]
+    ):
+        """The service's memory grows by less than a quarter of a 64 MB upload while it is read."""
+        ann, patient_id = upload_head
+        assert server._process is not None
+        process = psutil.Process(server._process.pid)
+        size, chunk = 64 * 1024 * 1024, bytes(1024 * 1024)
+        head = (
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+            + HEADS["audio/flac"]
+        )
+        peaks = []
+
+        async def body() -> AsyncIterator[bytes]:
+            yield head
+            for _ in range(size // len(chunk)):
+                yield chunk
+                peaks.append(process.memory_info().rss)
+            yield b"\r\n--x--\r\n"
+
+        before = process.memory_info().rss
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+            answer = await client.post(
+                f"/api/sessions/upload?patient_id={patient_id}",
+                headers={**ann, "Content-Type": "multipart/form-data; boundary=x"},
+                content=body(),
+            )
+        assert answer.status_code == 202
+        assert answer.json()["size_bytes"] == size + len(HEADS["audio/flac"])
+        assert max(peaks) - before < size / 4
+
+    async def test_a_client_that_hangs_up_leaves_nothing(
+        self, server: Service, upload_head: tuple[dict[str, str], str], tmp_path: Path
+    ):
+        """A connection that breaks in the middle of an upload leaves neither file nor row."""
+        ann, patient_id = upload_head
+        head = (
+            f"POST /api/sessions/upload?patient_id={patient_id} HTTP/1.1\r\nHost: x\r\n"
+            f"Authorization: {ann['Authorization']}\r\nContent-Length: 50000000\r\n"
+            "Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+            '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        )
+        incoming = tmp_path / "audio" / "incoming"
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(head.encode() + recording("audio/flac", 4_000_000))
+            await until(lambda: incoming.exists() and any(incoming.iterdir()))
+        await until(lambda: not any(incoming.iterdir()))
+        async with httpx2.AsyncClient(base_url=server.url) as client:
+            assert (await client.get("/api/sessions/", headers=ann)).json() == []
+        assert [path for path in (tmp_path / "audio").rglob("*") if path.is_file()] == []
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.binary(max_size=300), max_size=4
+    ),
+    st.lists(st.integers(1, 60), min_size=1, max_size=20),
+)
+async def test_a_form_is_read_the_same_however_it_is_cut(fields: dict[str, bytes], cuts: list[int]):
+    """The parts of a form do not depend on where the network cuts it into chunks."""
+    wanted = {name: data for name, data in fields.items() if b"\r\n--bound" not in data}
+    head = b'--bound\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
+    body = b"".join(head % name.encode() + data + b"\r\n" for name, data in wanted.items())
+
+    async def chunks() -> AsyncIterator[bytes]:
+        rest = body + b"--bound--\r\n"
+        for turn in range(len(rest)):
+            size = cuts[turn % len(cuts)]
+            if rest:
+                yield rest[:size]
+            rest = rest[size:]
+
+    found: dict[str, bytes] = {}
+    async for piece in read_form("multipart/form-data; boundary=bound", chunks()):
+        found[piece.part.name] = found.get(piece.part.name, b"") + piece.data
+    assert found == wanted
+
+
+async def test_a_form_that_ends_early_is_malformed():
+    """A body without its closing boundary is not mistaken for a whole one."""
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nhalf'
+
+    with pytest.raises(MalformedForm, match="closing boundary"):
+        [piece async for piece in read_form("multipart/form-data; boundary=x", body())]
