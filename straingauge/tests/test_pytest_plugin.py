@@ -5,8 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import psutil
@@ -73,14 +74,17 @@ class Project:
         self.thresholds(THRESHOLDS)
 
     def thresholds(self, text: str) -> None:
+        """Write the thresholds file."""
         (self.path / "thresholds.toml").write_text(text)
 
     def arguments(self, *given: str) -> list[str]:
+        """A session's arguments."""
         host = [] if "--load-host" in given else ["--load-host", self._service.url]
         xdist = ["-p", "xdist"] if "-n" in given else []
         return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist, *host, *given]
 
     def run(self, tests: str, *given: str) -> pytest.RunResult:
+        """A whole session with these tests."""
         self._pytester.makepyfile(HEAD + tests)
         return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
 
@@ -97,7 +101,8 @@ class Project:
             start_new_session=True,
         )
 
-    def results(self) -> list[dict]:
+    def results(self) -> list[dict[str, Any]]:
+        """The result files, oldest first."""
         files = sorted(
             (self.path / "results").glob("*.json"), key=lambda file: file.stat().st_mtime
         )
@@ -112,7 +117,7 @@ def project(
     return Project(pytester, service, monkeypatch)
 
 
-def until(condition, limit_s: float = 60.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
     """Wait for a condition, whatever the machine's speed."""
     give_up = time.monotonic() + limit_s
     while not condition():

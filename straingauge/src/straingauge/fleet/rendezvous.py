@@ -114,11 +114,13 @@ class Rendezvous:
         with self._lock:
             self._closed_because = self._closed_because or reason
             for gathering in self._gatherings.values():
-                self._post(gathering.cancel(""))
+                self._post(gathering.cancel(reason))
 
     def close(self) -> None:
         """End it; processes that still wait for something are told by the closed connection."""
-        self.stop("")
+        if self._closing.is_set():
+            return
+        self.stop("the session has ended")
         self._closing.set()
         with contextlib.suppress(
             OSError, AuthenticationError

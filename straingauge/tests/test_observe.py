@@ -1,0 +1,201 @@
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from counting_service import Service, counting_service
+from hypothesis import given
+from hypothesis import strategies as st
+from straingauge.errors import UsageError
+from straingauge.observe import (
+    MetricsPage,
+    Names,
+    Observer,
+    Sample,
+    ServiceProcesses,
+    Watched,
+    parse,
+)
+from straingauge.result.resources import resources
+
+# Serves from two processes that share one socket, and has a child that serves nothing but is big.
+FAMILY = """
+import os, socket, subprocess, sys, time
+listening = socket.create_server(("127.0.0.1", 0))
+if os.fork() == 0:
+    time.sleep(600)
+command = [sys.executable, "-c", "big = bytearray(80_000_000); print(1, flush=True); input()"]
+helper = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+helper.stdout.readline()
+print(listening.getsockname()[1], flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A service in a process of its own."""
+    with counting_service() as running:
+        yield running
+
+
+def test_process_that_listens_is_found(service: Service):
+    """The service's process is the one that holds the listening socket of its port."""
+    seen = ServiceProcesses(service.url).sample()
+    assert seen is not None
+    assert seen.pids == (service.process.pid,)
+    assert seen.rss_bytes > 1e6
+    assert seen.uss_bytes is not None
+    assert seen.threads >= 1
+    assert seen.open_files >= 3
+
+
+def test_helpers_are_not_blamed_on_the_service():
+    """Children without the socket (a job worker) are counted apart from what serves."""
+    with subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as family:
+        try:
+            assert family.stdout is not None
+            port = int(family.stdout.readline())
+            seen = ServiceProcesses(f"http://127.0.0.1:{port}").sample()
+        finally:
+            os.killpg(family.pid, 9)
+    assert seen is not None
+    assert len(seen.pids) == 2
+    assert seen.helpers == 1
+    assert seen.helper_rss_bytes > 80e6
+    assert seen.rss_bytes < 80e6
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://192.0.2.1:80", "another machine"),
+        ("http://127.0.0.1:9", "no process of this user listens on port 9"),
+    ],
+)
+def test_what_cannot_be_seen_is_said(url: str, reason: str):
+    """Where no process can be seen there is no figure, and a reason."""
+    processes = ServiceProcesses(url)
+    assert processes.sample() is None
+    assert reason in (processes.blind or "")
+
+
+def test_metrics_are_summed_over_workers(service: Service):
+    """A gauge of several workers is their sum."""
+    with closing(MetricsPage(service.url)) as page:
+        metrics = page.fetch()
+    assert metrics is not None
+    assert (metrics["db_pool_in_use"], metrics["db_pool_size"]) == (7, 5)
+
+
+def test_missing_metrics_are_said(service: Service):
+    """A page that is not there is a reason, not a zero."""
+    with closing(MetricsPage(service.url, "/status/404")) as page:
+        assert page.fetch() is None
+    assert page.blind == "GET /status/404 answered 404"
+
+
+@given(st.text())
+def test_any_text_is_parsed(text: str):
+    """No page, however broken, stops the observer."""
+    parse(text)
+
+
+def test_observer_keeps_the_clock_of_the_requests(service: Service):
+    """Samples are stamped by the monotonic clock, in order, first to last of the observed time."""
+    before_ns = time.monotonic_ns()
+    with Observer(service.url) as observer:
+        give_up = time.monotonic() + 30
+        while len(observer.watched().samples) < 3:
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+    watched = observer.watched()
+    stamps = [sample["t_ns"] for sample in watched.samples]
+    assert stamps == sorted(stamps)
+    assert before_ns <= stamps[0]
+    assert stamps[-1] <= time.monotonic_ns()
+    assert watched.seen_by == "process"
+    assert watched.blind == []
+    assert all({"rss_bytes", "cpu_s", "pool_in_use"} <= sample.keys() for sample in watched.samples)
+
+
+def test_service_elsewhere_is_seen_by_its_metrics(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+):
+    """Where its processes cannot be seen, the service's own account of itself is taken."""
+    monkeypatch.setattr(ServiceProcesses, "sample", lambda _: None)
+    names = Names(resident_memory="db_pool_size", cpu_seconds="db_pool_wait_seconds_sum")
+    with Observer(service.url, names) as observer:
+        pass
+    watched = observer.watched()
+    assert watched.samples[-1]["rss_bytes"] == 5
+
+
+def test_pool_under_other_names_is_not_seen(service: Service):
+    """A pool whose figures bear other names is said not to be seen."""
+    with Observer(service.url, Names(pool_in_use="other")) as observer:
+        pass
+    assert observer.watched().blind == ["the pool was not seen: no other in its /metrics"]
+
+
+def test_unknown_name_in_observe_table():
+    """A key in [observe] that means nothing is an error that names it."""
+    with pytest.raises(UsageError, match="pool_in_used"):
+        Names.parse({"pool_in_used": "x"}, source="straingauge.toml")
+    assert Names.parse({"pool_in_use": "x"}, source="").pool_in_use == "x"
+
+
+def memory(sizes_mb: list[float], every_s: float = 0.5) -> list[Sample]:
+    """Samples of a service of these sizes."""
+    return [
+        {"t_ns": round(number * every_s * 1e9), "rss_bytes": size * 1e6, "cpu_s": number * 0.1}
+        for number, size in enumerate(sizes_mb)
+    ]
+
+
+def grown(samples: list[Sample], requests: int) -> dict[str, Any]:
+    """What is said of the memory in these samples."""
+    watched = Watched(samples, [], "process")
+    return resources(watched, {}, requests)["service"]["memory"]
+
+
+@given(per_request_mb=st.floats(0.01, 2), samples=st.integers(16, 60))
+def test_leak_is_measured_by_the_request(per_request_mb: float, samples: int):
+    """A service that keeps the same of each request grows by 200 times that for 200 requests."""
+    requests = samples * 10
+    sizes = [100 + per_request_mb * requests * n / (samples - 1) for n in range(samples)]
+    found = grown(memory(sizes), requests)
+    assert found["growth_mb_per_200_requests"] == pytest.approx(200 * per_request_mb, rel=1e-3)
+    assert found["steady"]
+
+
+@given(stop_at=st.integers(2, 12), top_mb=st.floats(1, 40))
+def test_cache_that_fills_and_stops_is_no_leak(stop_at: int, top_mb: float):
+    """Memory that grows and then stays is not called steady growth."""
+    sizes = [100 + min(n / stop_at, 1) * top_mb for n in range(40)]
+    assert not grown(memory(sizes), 400)["steady"]
+
+
+def test_counters_that_begin_anew_lose_nothing():
+    """A pool's counters are differences over the run, also when a worker was replaced in it."""
+    counts = [10, 14, 3, 5]
+    samples = [
+        {"t_ns": n, "pool_in_use": n, "pool_timeouts": count, "pool_size": 5}
+        for n, count in enumerate(counts)
+    ]
+    pool = resources(Watched(samples, [], "metrics"), {}, 10)["pool"]
+    assert (pool["timeouts"], pool["peak_in_use"]) == (4 + 3 + 2, 3)
+
+
+def test_nothing_seen_is_nothing_said():
+    """Without samples there is no memory and no pool: nothing is made up."""
+    found = resources(Watched([], ["blind"], "nothing"), {}, 10)
+    assert found["service"]["memory"] is None
+    assert found["service"]["cpu_percent"] is None
+    assert found["pool"] is None

@@ -1,0 +1,59 @@
+from pathlib import Path
+from typing import Any
+
+from straingauge.report import advice, invalid_reason, summary_line, verdict_table
+
+
+def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
+    """A result as its file has it."""
+    figures = {
+        "total_requests": 450,
+        "throughput_rps": 123.4,
+        "error_rate_percent": 0.5,
+        "latency_ms": {"p50": 1.234, "p95": 56.78, "p99": None},
+    }
+    entry = {"rule": "p95_ms", "grade": "warning", "message": "p95_ms = 56 (warning from 50)"}
+    return {
+        "name": name,
+        "metrics": figures,
+        "verdict": {"grade": "warning", "entries": [entry]},
+        "validity": {"reasons": []},
+        **changes,
+    }
+
+
+def test_a_row_for_each_run():
+    """Each run has its verdict, its figures, what decided it and its file."""
+    file = Path("results/health_20241217_120530.json")
+    shown = verdict_table([(result(), file), (result("pool"), None)], width=160, colour=False)
+    row = next(line for line in shown.splitlines() if line.startswith("health "))
+    for part in ("warning", "450", "123", "0.50%", "1.23", "56.8", "-", "p95_ms = 56"):
+        assert part in row
+    assert str(file) in shown
+    assert "pool: not written" in shown
+
+
+def test_warnings_and_notes_are_shown_once():
+    """Warnings are shown, and what is to be noted of all runs is said once."""
+    note = {"severity": "note", "reason": "idle", "message": "8 took no share", "advice": ""}
+    changes = {"validity": {"reasons": [note]}}
+    results = [(result(name, **changes), None) for name in ("health", "pool")]
+    shown = verdict_table(results, width=160, colour=False)
+    assert shown.count("8 took no share") == 1
+    assert "note     all: 8 took no share" in shown
+    assert "warning  all: p95_ms = 56 (warning from 50)" in shown
+
+
+def test_invalid_run_says_why_and_what_to_do():
+    """An invalid run shows its reasons, and what would make it valid."""
+    reason = {"severity": "invalid", "reason": "no_data", "message": "nothing", "advice": "look"}
+    verdict = {"grade": "invalid", "entries": []}
+    found = result(verdict=verdict, validity={"reasons": [reason]})
+    assert invalid_reason(found) == "INVALID: nothing"
+    assert advice(found) == "look"
+    assert "no data" in verdict_table([(found, None)], width=160, colour=False)
+
+
+def test_one_line():
+    """A run's figures fit one line."""
+    assert summary_line(result()) == "health: 450 requests, 123/s, 0.50 % errors, p95 56.8 ms"

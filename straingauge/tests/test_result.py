@@ -1,0 +1,118 @@
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any, Self
+
+import pytest
+from straingauge.errors import UsageError
+from straingauge.result import SCHEMA_VERSION, NotWritten, environment, read, write
+
+FIELDS = ("configuration", "environment", "metrics", "endpoints", "status_codes", "errors")
+MORE_FIELDS = ("phases", "resources", "verdict", "validity")
+
+
+def result(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result
+    """A result that says nothing."""
+    empty: dict[str, Any] = {field: {} for field in (*FIELDS, *MORE_FIELDS)}
+    return {"name": "health", "started_at": "2024-12-17T12:05:30+01:00", **empty, **changes}
+
+
+def test_name_and_content(tmp_path: Path):
+    """A result is written under its name and local start time, and read back as it was."""
+    path = write(result(metrics={"total_requests": 3}), tmp_path / "made" / "as needed")
+    assert path.name == "health_20241217_120530.json"
+    assert read(path) == result(metrics={"total_requests": 3}, schema_version=SCHEMA_VERSION)
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_two_in_one_second(tmp_path: Path):
+    """Of two runs in one second neither overwrites the other."""
+    first = write(result(metrics={"total_requests": 1}), tmp_path)
+    second = write(result(metrics={"total_requests": 2}), tmp_path)
+    assert second.name == "health_20241217_120531.json"
+    assert [read(path)["metrics"]["total_requests"] for path in (first, second)] == [1, 2]
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "hardlink_to"])
+def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str):
+    """A disk that is full at any step leaves no file behind, and an error that says what to do."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    class Full:
+        """A file on a full disk."""
+
+        def __init__(self, descriptor: int) -> None:
+            self.descriptor = descriptor
+
+        def __enter__(self) -> Self:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            os.close(self.descriptor)
+
+        write = full
+
+    if step == "write":
+        monkeypatch.setattr(os, "fdopen", lambda descriptor, *_, **__: Full(descriptor))
+    elif step == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(Path, "hardlink_to", full)
+    with pytest.raises(NotWritten, match="No space left on device") as error:
+        write(result(), tmp_path)
+    assert "--load-results" in (error.value.hint or "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl", "token {} refused"),
+        ("abc123", "Authorization: Bearer {}"),
+        ("hunter2", 'answered {{"password": "{}"}}'),
+        ("hunter2", 'answered {{"refresh_token":"{}"}}'),
+        ("somebody:hunter2", "http://{}@localhost:8000"),
+    ],
+)
+def test_no_secret_is_written(tmp_path: Path, secret: str, text: str):
+    """Tokens and passwords that found their way into an error's text are hidden in the file."""
+    errors = {"examples": [{"detail": text.format(secret)}]}
+    path = write(result(errors=errors), tmp_path)
+    assert secret not in path.read_text()
+    assert "[hidden]" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "not a result file: it has no schema_version"),
+        ('{"schema_version": 99}', "has schema version 99; this straingauge reads 1"),
+        ('{"schema_version": 1, "name": "x"}', "started_at must be a str"),
+        (json.dumps({**result(), "schema_version": 1, "metrics": 3}), "metrics must be a dict"),
+    ],
+)
+def test_what_is_no_result_is_refused(tmp_path: Path, content: str, message: str):
+    """A file that is no result is refused with its name and what is wrong."""
+    path = tmp_path / "x.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=message) as error:
+        read(path)
+    assert str(path) in str(error.value)
+
+
+def test_missing_file_is_refused(tmp_path: Path):
+    """A result that is not there is an error, not a traceback."""
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(tmp_path / "none.json")
+
+
+def test_environment_names_the_commit(tmp_path: Path):
+    """The environment names the commit inside of a work tree, and none outside of one."""
+    assert environment(tmp_path)["commit"] is None
+    here = environment(Path(__file__).parent)
+    assert here["machine"]["cpu_count"] == os.cpu_count()
+    assert here["packages"]["straingauge"]

@@ -1,0 +1,225 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from straingauge.errors import UsageError
+from straingauge.fleet import LostProcess
+from straingauge.verdict import (
+    GRADES,
+    Evidence,
+    Finding,
+    Limits,
+    Thresholds,
+    examine,
+    fails,
+    judge,
+    worst,
+)
+
+LOWER = Limits(100, 500, 1000, higher_is_better=False)
+HIGHER = Limits(100, 50, 50, higher_is_better=True)
+values = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "grade"),
+    [
+        (LOWER, 0, "target"),
+        (LOWER, 100, "target"),
+        (LOWER, 100.1, "acceptable"),
+        (LOWER, 499.9, "acceptable"),
+        (LOWER, 500, "warning"),
+        (LOWER, 999.9, "warning"),
+        (LOWER, 1000, "critical"),
+        (HIGHER, 100, "target"),
+        (HIGHER, 99.9, "acceptable"),
+        (HIGHER, 50.1, "acceptable"),
+        (HIGHER, 50, "warning"),
+        (HIGHER, 49.9, "critical"),
+        (LOWER, None, "no_data"),
+        (HIGHER, math.nan, "no_data"),
+    ],
+)
+def test_grades(limits: Limits, value: float | None, grade: str):
+    """Each grade begins and ends where the contract of thresholds.toml says."""
+    assert limits.grade(value) == grade
+
+
+@given(three=st.tuples(values, values, values), one=values, other=values, higher=st.booleans())
+def test_better_never_earns_worse(
+    three: tuple[float, float, float],
+    one: float,
+    other: float,
+    higher: bool,  # noqa: FBT001  hypothesis gives it by name
+):
+    """Of two values the better one never gets the worse grade, whatever the limits."""
+    limits = Limits(*sorted(three, reverse=higher), higher_is_better=higher)
+    better, worse = sorted((one, other), reverse=higher)
+    assert GRADES.index(limits.grade(better)) <= GRADES.index(limits.grade(worse))
+
+
+@given(st.lists(st.sampled_from(GRADES), min_size=1))
+def test_run_earns_its_worst_grade(grades: list[Any]):
+    """A run's grade is its worst entry's; it fails when any entry alone would."""
+    assert all(GRADES.index(grade) <= GRADES.index(worst(grades)) for grade in grades)
+    assert fails(worst(grades)) == any(fails(grade) for grade in grades)
+
+
+def thresholds(text: str, tmp_path: Path) -> Thresholds:
+    """Thresholds of a file with this text."""
+    path = tmp_path / "thresholds.toml"
+    path.write_text(text)
+    return Thresholds.read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("[all\n", "not valid TOML", None),
+        ("[al]\n", r"\[al\]: there is no table", 'did you mean "all"?'),
+        ("[all]\np95 = 1", r"\[all\] p95: there is no metric", "p95_ms"),
+        ("[all]\np95_ms = 1", "needs exactly target, warning and critical", "write p95_ms ="),
+        ("[all]\np95_ms = {target=1, warning=2}", "needs exactly", "write p95_ms ="),
+        ('[all]\np95_ms = {target="1", warning=2, critical=3}', "target: not a number: '1'", None),
+        ("[all]\np95_ms = {target=1, warning=nan, critical=3}", "warning: not a number", None),
+        ("[all]\np95_ms = {target=true, warning=2, critical=3}", "not a number: True", None),
+        ("[all]\np95_ms = {target=3, warning=2, critical=1}", "lower is better", None),
+        ("[all]\nthroughput_rps = {target=1, warning=2, critical=3}", "higher is better", None),
+        ("test = 1", "test must be tables", None),
+        ("[test]\nx = 1", "must be a table of metrics", None),
+        ('[endpoint."GET /"]\npool_timeouts = {target=0, warning=1, critical=1}', "metric", None),
+    ],
+)
+def test_mistakes_in_thresholds_are_named(
+    tmp_path: Path, text: str, message: str, hint: str | None
+):
+    """A mistake in thresholds.toml is named with its file, its key and what would be right."""
+    with pytest.raises(UsageError, match=message) as error:
+        thresholds(text, tmp_path)
+    assert str(tmp_path / "thresholds.toml") in str(error.value)
+    if hint is not None:
+        assert hint in (error.value.hint or "")
+
+
+def test_missing_thresholds_file(tmp_path: Path):
+    """A thresholds file that is not there is an error that says how to name one."""
+    with pytest.raises(UsageError, match="cannot read") as error:
+        Thresholds.read(tmp_path / "none.toml")
+    assert "--load-thresholds" in (error.value.hint or "")
+
+
+def result(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result
+    """A result as the judge needs it."""
+    figures = {"error_rate_percent": 0.0, "latency_ms": {"p95": 80.0}}
+    return {
+        "name": "health",
+        "metrics": figures,
+        "endpoints": {"GET /health": figures},
+        "resources": {"pool": None},
+        "validity": {"reasons": []},
+        **changes,
+    }
+
+
+DEMANDS = """
+[all]
+error_rate_percent = { target = 1, warning = 5, critical = 10 }
+[test.other]
+p95_ms = { target = 1, warning = 2, critical = 3 }
+[endpoint."GET /health"]
+p95_ms = { target = 100, warning = 500, critical = 1000 }
+[endpoint."GET /other"]
+p95_ms = { target = 100, warning = 500, critical = 1000 }
+"""
+
+
+def test_only_what_concerns_the_run_is_demanded(tmp_path: Path):
+    """A run is held to [all], to its own test table and to the endpoints it called."""
+    verdict = judge(result(), thresholds(DEMANDS, tmp_path))
+    assert [(entry.where, entry.rule) for entry in verdict.entries] == [
+        ("", "error_rate_percent"),
+        ("GET /health", "p95_ms"),
+    ]
+    assert verdict.grade == "target"
+
+
+def test_demanded_endpoint_without_data_fails(tmp_path: Path):
+    """An endpoint the test says it calls, and did not, has no data: that fails."""
+    verdict = judge(result(), thresholds(DEMANDS, tmp_path), demanded=["GET /other"])
+    assert verdict.grade == "no_data"
+    assert verdict.failed
+    assert "no data" in verdict.decisive[0].message
+
+
+def test_metric_without_data_fails(tmp_path: Path):
+    """A figure that could not be measured does not pass for a good one."""
+    text = "[test.health]\npool_timeouts = { target = 0, warning = 1, critical = 1 }"
+    assert judge(result(), thresholds(text, tmp_path)).grade == "no_data"
+
+
+def test_findings_count_like_thresholds(tmp_path: Path):
+    """What a test found by itself decides like a threshold does."""
+    finding = Finding("first 429", "critical", "came at request 131, not 101")
+    verdict = judge(result(), thresholds(DEMANDS, tmp_path), [finding])
+    assert verdict.grade == "critical"
+    assert verdict.decisive == [finding]
+
+
+def test_invalid_run_has_no_verdict(tmp_path: Path):
+    """However good its figures, an invalid run earns no grade and fails."""
+    reasons = {"reasons": [{"reason": "interrupted", "severity": "invalid"}]}
+    verdict = judge(result(validity=reasons), thresholds(DEMANDS, tmp_path))
+    assert verdict.grade == "invalid"
+    assert verdict.failed
+
+
+HEALTHY = {"requests": 10_000, "p95_ms": 100.0, "cpu_share": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "reason", "severity"),
+    [
+        (Evidence(), "no_data", "invalid"),
+        (Evidence(setup_error="gw1: 401"), "setup_failed", "invalid"),
+        (Evidence(**HEALTHY, interrupted="Ctrl-C"), "interrupted", "invalid"),
+        (Evidence(**HEALTHY, rate_limited=101), "rate_limited", "invalid"),
+        (Evidence(**HEALTHY, rate_limited=100), "rate_limited", "note"),
+        (Evidence(**HEALTHY, dropped=200), "dropped_work", "invalid"),
+        (Evidence(**HEALTHY, dropped=1), "dropped_work", "note"),
+        (
+            Evidence(requests=9000, p95_ms=20, late_p99_ms=30, cpu_share=1),
+            "generator_saturated",
+            "invalid",
+        ),
+        (Evidence(**HEALTHY, late_p99_ms=30), "generator_late", "note"),
+        (Evidence(**HEALTHY, loop_lag_p99_ms=300), "generator_late", "invalid"),
+        (Evidence(**HEALTHY, lost=[LostProcess("gw1", "killed", 90)]), "lost_worker", "note"),
+        (
+            Evidence(**HEALTHY, lost=[LostProcess("gw1", "killed", 90)], unsent=5000),
+            "lost_worker",
+            "invalid",
+        ),
+        (Evidence(**HEALTHY, users=50, accounts=1), "single_account", "note"),
+        (Evidence(**HEALTHY, users=50, accounts=40), "shared_accounts", "note"),
+        (Evidence(**HEALTHY, idle=8, processes=2), "idle_processes", "note"),
+        (Evidence(requests=367, p95_ms=1.0), "few_samples", "note"),
+        (Evidence(**HEALTHY, unseen=["no such process"]), "not_observed", "note"),
+    ],
+)
+def test_reasons_of_validity(evidence: Evidence, reason: str, severity: str):
+    """Each thing that can spoil a run is named, and only what spoils it makes it invalid."""
+    assert [(found.reason, found.severity) for found in examine(evidence)] == [(reason, severity)]
+
+
+def test_nothing_to_say_of_a_good_run():
+    """A run that nothing spoils has no reasons."""
+    assert examine(Evidence(**HEALTHY, users=50, accounts=50)) == []
+
+
+def test_slow_service_is_not_a_saturated_generator():
+    """A slow service, a busy generator that keeps its schedule: neither makes a run invalid."""
+    assert examine(Evidence(requests=10_000, p95_ms=20_000, late_p99_ms=200)) == []
+    assert examine(Evidence(requests=10_000, p95_ms=20, late_p99_ms=5, cpu_share=1.0)) == []
