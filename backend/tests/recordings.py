@@ -88,5 +88,5 @@ async def give_transcript(
 async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Wait for what happens in another process."""
     async with asyncio.timeout(timeout_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 -- no event of ours tells of it
             await asyncio.sleep(0.02)

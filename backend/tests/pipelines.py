@@ -1,0 +1,44 @@
+"""The steps of the job worker, run by a test itself."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.audio.storage import AudioStore
+from app.jobs.pipeline import Pipeline
+from app.notes.schemas import Notes
+from app.providers.base import Transcript
+from app.providers.choose import Providers
+from fastapi import FastAPI
+
+
+@dataclass
+class Canned:
+    """Both providers at once; says what it is told to, or raises it."""
+
+    transcript: Transcript | Exception | None = None
+    notes: Notes | Exception | None = None
+    calls: list[str] = field(default_factory=list)
+
+    async def transcribe(self, audio: Path, media_type: str) -> Transcript:
+        """Give the canned transcript."""
+        assert await asyncio.to_thread(audio.exists)
+        self.calls.append(media_type)
+        assert self.transcript is not None
+        if isinstance(self.transcript, Exception):
+            raise self.transcript
+        return self.transcript
+
+    async def extract(self, transcript: str) -> Notes:
+        """Give the canned notes."""
+        self.calls.append(transcript)
+        assert self.notes is not None
+        if isinstance(self.notes, Exception):
+            raise self.notes
+        return self.notes
+
+
+def pipeline_of(app: FastAPI, providers: Providers) -> Pipeline:
+    """The steps over the database and the files of a running service."""
+    state = app.state
+    return Pipeline(state.database, AudioStore(state.settings.storage_dir), providers)
