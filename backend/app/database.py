@@ -23,6 +23,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.context import current_request
 from app.errors import GOING_AWAY, Unavailable, database_away
+from app.fair_queue import FairQueue
 from app.settings import Settings
 
 T = TypeVar("T")
@@ -97,6 +98,8 @@ class MeasuredPool(AsyncAdaptedQueuePool):
     above the pool's size opens and closes connections without end, at milliseconds each. Here all
     may stay; those beyond the size are closed as they come back, `_LINGER_S` after the last peak.
     """
+
+    _queue_class = FairQueue
 
     base_size = 0
     max_waiters = 0
