@@ -20,10 +20,12 @@ class Exchange:
 
     @property
     def method(self) -> str:
+        """The request's method."""
         return self.head.split(" ", 1)[0]
 
     @property
     def target(self) -> str:
+        """Path and query."""
         return self.head.split(" ", 2)[1]
 
 
@@ -49,7 +51,9 @@ class Peer:
                 length = int(value)
         chunks = [rest]
         while sum(map(len, chunks)) < length:
-            chunks.append(self.socket.recv(1 << 20))
+            if not (data := self.socket.recv(1 << 20)):
+                return None
+            chunks.append(data)
         whole = b"".join(chunks)
         self._received = whole[length:]
         exchange = Exchange(head.decode("latin-1"), whole[:length], time.monotonic_ns())
@@ -81,6 +85,7 @@ class Server:
 
     @property
     def url(self) -> str:
+        """Where to reach it."""
         return f"http://127.0.0.1:{self.port}"
 
 

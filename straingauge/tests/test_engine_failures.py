@@ -1,0 +1,361 @@
+"""Each way a request can fail, provoked by a server that really does it."""
+
+import socket
+import ssl
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from serving import Handler, Peer, answering, serve
+
+from straingauge.engine import EngineReport, Load, play
+from straingauge.journey import FilePart, Journey, Kind, RequestFailed, Upload, User, mix
+from straingauge.record import Recorder, Series
+from straingauge.schedule import users
+
+
+def get(user: User):
+    """One GET."""
+    yield user.get("/x")
+
+
+def played(url: str, journey: Journey = get, **settings: object) -> tuple[Series, EngineReport]:
+    """One user's single journey, with what was recorded of it."""
+    recorder = Recorder()
+    load = Load(
+        url, users(count=1, iterations=1), mix(journey), [User(0)], **{"timeout_s": 20.0} | settings
+    )
+    report = play(load, recorder)
+    return recorder.snapshot().total("main"), report
+
+
+def reset(peer: Peer) -> None:
+    """Reset instead of an answer."""
+    peer.read()
+    peer.reset()
+
+
+def hang_up(peer: Peer) -> None:
+    """Close instead of an answer."""
+    peer.read()
+
+
+def saying(data: bytes) -> Handler:
+    """Say this, whatever was asked, and close."""
+
+    def handler(peer: Peer) -> None:
+        peer.read()
+        peer.socket.sendall(data)
+
+    return handler
+
+
+def reset_within(peer: Peer) -> None:
+    """Reset within the body; whether its beginning is still read is up to the kernel."""
+    peer.read()
+    peer.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+    peer.reset()
+
+
+def endless_headers(peer: Peer) -> None:
+    """Headers without end."""
+    peer.read()
+    peer.socket.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        peer.socket.sendall(b"X-A: " + b"a" * 60_000 + b"\r\n")
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind"),
+    [
+        (reset, Kind.RESET),
+        (hang_up, Kind.RESET),
+        (reset_within, Kind.RESET),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), Kind.SHORT_BODY),
+        (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), Kind.SHORT_BODY),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Le"), Kind.SHORT_BODY),
+        (saying(b"220 smtp.example.com ESMTP\r\n"), Kind.PROTOCOL),
+        (endless_headers, Kind.PROTOCOL),
+        (answering(500), Kind.BAD_STATUS),
+        (answering(404), Kind.BAD_STATUS),
+        (answering(422), Kind.BAD_STATUS),
+        (answering(302, headers="Location: /\r\n"), Kind.BAD_STATUS),
+        (answering(429, headers="Retry-After: 1\r\n"), Kind.RATE_LIMITED),
+    ],
+)
+def test_each_misbehaviour_has_its_kind(handler: Handler, kind: Kind):
+    """What a server does wrong is counted once, as the kind it is."""
+    with serve(handler) as server:
+        series, report = played(server.url)
+    assert series.requests == 1
+    assert series.limited.count == (1 if kind is Kind.RATE_LIMITED else 0)
+    assert dict(series.errors) == ({} if kind is Kind.RATE_LIMITED else {kind: 1})
+    assert report.sent == 1
+
+
+def test_nobody_listening_is_refused():
+    """A closed port is a refused connection, not a crash."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    series, report = played(f"http://127.0.0.1:{port}")
+    assert dict(series.errors) == {Kind.REFUSED: 1}
+    assert (report.sent, report.connections) == (0, 0)
+
+
+def silent(over: threading.Event) -> Handler:
+    """Never answer."""
+
+    def handler(peer: Peer) -> None:
+        peer.read()
+        over.wait(20)
+
+    return handler
+
+
+def dripping(over: threading.Event) -> Handler:
+    """A byte now and then, for ever."""
+
+    def handler(peer: Peer) -> None:
+        peer.read()
+        peer.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        while not over.wait(0.02):
+            peer.socket.sendall(b".")
+
+    return handler
+
+
+@pytest.mark.parametrize("how", [silent, dripping])
+@pytest.mark.parametrize("own", [True, False], ids=["of the request", "of the load"])
+def test_no_answer_in_time_is_a_timeout(how, own: bool):  # noqa: ANN001, FBT001  parametrized
+    """Silence and dripping end at the deadline, and the wait counts as latency."""
+
+    def journey(user: User):
+        yield user.get("/x", timeout_s=0.3 if own else None)
+
+    over = threading.Event()
+    with serve(how(over)) as server:
+        series, _ = played(server.url, journey, **({} if own else {"timeout_s": 0.3}))
+        over.set()
+    assert dict(series.errors) == {Kind.TIMEOUT: 1}
+    assert series.response.count == 1
+    assert 300_000_000 <= (series.response.min_ns or 0) < 10_000_000_000
+
+
+def test_a_connection_never_accepted_is_a_timeout():
+    """A server that is there but never gets round to accepting is a timeout, too."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        queue = [socket.socket() for _ in range(4)]
+        for waiting in queue:
+            waiting.setblocking(False)
+            waiting.connect_ex(address)
+        series, _ = played(f"http://127.0.0.1:{address[1]}", timeout_s=0.3)
+        for waiting in queue:
+            waiting.close()
+    assert dict(series.errors) == {Kind.TIMEOUT: 1}
+
+
+def test_plain_http_where_tls_is_due_is_a_tls_error():
+    """TLS with a server that does not speak it fails as TLS."""
+
+    def plain(peer: Peer) -> None:
+        peer.socket.recv(65536)
+        peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with serve(plain) as server:
+        series, _ = played(f"https://127.0.0.1:{server.port}")
+    assert dict(series.errors) == {Kind.TLS: 1}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for localhost, with its key, made for this run."""
+    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", str(path), "-out", f"{path}.crt"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
+    """A trusted certificate gives a good answer, one nobody vouches for a TLS error."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
+    with serve(answering(), tls) as server:
+        url = f"https://localhost:{server.port}"
+        good, _ = played(url, tls=trusting)
+        bad, _ = played(url)
+    assert (dict(good.errors), good.statuses[200]) == ({}, 1)
+    assert dict(bad.errors) == {Kind.TLS: 1}
+    assert "certificate" in bad.examples[0].detail
+
+
+def test_a_failed_check_is_an_error_with_its_words():
+    """A fine status with wrong content is an error that says what was wrong."""
+
+    def journey(user: User):
+        yield user.get("/x", checks=[lambda r: None if r.json()["ok"] else "not ok"])
+
+    with serve(answering(body=b'{"ok": false}')) as server:
+        series, _ = played(server.url, journey)
+    assert dict(series.errors) == {Kind.FAILED_CHECK: 1}
+    assert series.examples[0].detail == "not ok"
+
+
+def test_a_journey_that_raises_is_counted_and_the_run_goes_on():
+    """An exception in the journey is its own error beside its request, which was fine."""
+
+    def journey(user: User):
+        got = yield user.get("/x")
+        got.json()["missing"]
+
+    with serve(answering()) as server:
+        recorder = Recorder()
+        load = Load(server.url, users(count=2, iterations=3), mix(journey), [User(0), User(1)])
+        play(load, recorder)
+    series = recorder.snapshot().endpoints("main")["GET /x"]
+    assert (series.requests, series.statuses[200]) == (6, 6)
+    assert dict(series.errors) == {Kind.JOURNEY_ERROR: 6}
+    assert "KeyError: 'missing'" in series.examples[0].detail
+
+
+def test_a_journey_that_fails_before_its_first_request_ends():
+    """A journey broken from the start is counted under its own name and does not spin."""
+
+    def broken(user: User):
+        raise RuntimeError(user.data["nothing"])
+        yield
+
+    recorder = Recorder()
+    load = Load("http://127.0.0.1:9", users(count=1, duration_s=0.3), mix(broken), [User(0)])
+    report = play(load, recorder)
+    series = recorder.snapshot().endpoints("main")["journey broken"]
+    assert series.requests == 0
+    assert series.errors[Kind.JOURNEY_ERROR] == report.journeys
+    assert 1 <= report.journeys <= 31
+
+
+def test_a_journey_can_catch_a_failure_and_go_on():
+    """After a failure that is caught, the next request goes over a new connection."""
+
+    def journey(user: User):
+        try:
+            yield user.get("/first")
+        except RequestFailed as failure:
+            user.data["kind"] = failure.kind
+        yield user.get("/second")
+
+    def handler(peer: Peer) -> None:
+        exchange = peer.read()
+        if exchange and exchange.target == "/second":
+            peer.answer()
+
+    with serve(handler) as server:
+        series, report = played(server.url, journey)
+    assert (series.requests, series.statuses[200], series.errors[Kind.RESET]) == (2, 1, 1)
+    assert report.connections == 2
+
+
+def closing_when_idle(answers: int) -> Handler:
+    """Take one request more than it answers on each connection, and close on it unread."""
+
+    def handler(peer: Peer) -> None:
+        for _ in range(answers):
+            if peer.read() is None:
+                return
+            peer.answer()
+        peer.read()
+
+    return handler
+
+
+def test_a_stale_connection_is_reopened_once_for_a_safe_request():
+    """A kept connection the server closed unanswered costs a GET nothing but a reconnection."""
+
+    def journey(user: User):
+        for _ in range(3):
+            yield user.get("/x")
+
+    with serve(closing_when_idle(1)) as server:
+        series, report = played(server.url, journey)
+    assert (series.requests, series.statuses[200], dict(series.errors)) == (3, 3, {})
+    assert (report.reconnected, report.connections) == (2, 3)
+
+
+def test_a_post_is_never_repeated():
+    """What may have been done already is not sent twice: the failure is counted instead."""
+
+    def journey(user: User):
+        yield user.get("/x")
+        yield user.post("/x", json={})
+
+    with serve(closing_when_idle(1)) as server:
+        series, report = played(server.url, journey)
+        posts = [each for each in server.requests if each.method == "POST"]
+    assert dict(series.errors) == {Kind.RESET: 1}
+    assert (len(posts), report.reconnected) == (1, 0)
+
+
+def test_a_server_that_always_closes_is_not_asked_for_ever():
+    """A repeated request that fails again is a failure: one reconnection, no loop."""
+
+    def journey(user: User):
+        yield user.get("/x")
+        yield user.get("/x")
+
+    def handler(peer: Peer) -> None:
+        first = peer.read()
+        if first and len(peer.server.requests) == 1:
+            peer.answer()
+            peer.read()
+
+    with serve(handler) as server:
+        series, report = played(server.url, journey)
+    assert (series.requests, dict(series.errors)) == (2, {Kind.RESET: 1})
+    assert (report.reconnected, len(server.requests)) == (1, 3)
+
+
+def test_an_upload_whose_file_vanishes_is_the_journeys_error(tmp_path: Path):
+    """A file that cannot be read is no fault of the service's."""
+    file = tmp_path / "gone"
+    file.write_bytes(b"a" * 10)
+
+    def journey(user: User):
+        upload = Upload({}, {"file": FilePart(file)})
+        file.unlink()
+        yield user.post("/x", upload=upload)
+
+    with serve(hang_up) as server:
+        series, _ = played(server.url, journey)
+    assert dict(series.errors) == {Kind.JOURNEY_ERROR: 1}
+
+
+def test_an_early_answer_ends_an_upload(tmp_path: Path):
+    """An answer before the upload is whole (413) counts as that answer."""
+    file = tmp_path / "large"
+    with file.open("wb") as sparse:
+        sparse.truncate(30_000_000)
+    uploaded = Upload({}, {"file": FilePart(file)})
+
+    def journey(user: User):
+        yield user.post("/x", upload=uploaded, expect=(413,))
+        yield user.get("/x", expect=(413,))
+
+    def handler(peer: Peer) -> None:
+        while b"\r\n\r\n" not in peer.socket.recv(65536):
+            pass
+        peer.answer(413)
+        while peer.socket.recv(1 << 20):
+            pass
+
+    with serve(handler) as server:
+        series, report = played(server.url, journey)
+    assert (dict(series.errors), series.statuses[413]) == ({}, 2)
+    assert report.connections == 2

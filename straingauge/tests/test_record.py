@@ -1,0 +1,184 @@
+"""Records: whatever way a load is split, the merged record is the same, bit for bit."""
+
+import random
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from straingauge.journey import Kind, RequestFailed, Response, User
+from straingauge.record import Record, Recorder, RecordFormatError
+from straingauge.record.timeline import (
+    ERRORS,
+    MOST_SLOTS,
+    RATE_LIMITED,
+    RESPONSE_NS,
+    SERVED,
+    SERVICE_NS,
+    STARTED,
+)
+
+ORIGIN_NS = 5_000_000_000_000
+NOT_A_REQUEST = {Kind.JOURNEY_ERROR}
+
+outcomes = st.lists(
+    st.tuples(
+        st.sampled_from(["GET /a", "POST /b"]),
+        st.sampled_from(["main", "warmup"]),
+        st.integers(0, 20_000_000_000_000),  # up to 5.5 h: beyond the timeline's first width
+        st.integers(0, 10_000_000),
+        st.integers(0, 100_000_000_000),
+        st.none() | st.sampled_from(sorted(set(Kind) - NOT_A_REQUEST)),
+    ),
+    max_size=60,
+)
+
+
+def record_of(events) -> Recorder:
+    recorder = Recorder()
+    for endpoint, phase, after, wait, service, kind in events:
+        channel = recorder.channel(phase, endpoint, ORIGIN_NS)
+        intended = ORIGIN_NS + after
+        stamps = (intended, intended + wait, intended + wait + 1, intended + wait + service)
+        if kind is None:
+            channel.add(*stamps, 200)
+        else:
+            channel.fail(*stamps, RequestFailed(kind, "why"))
+    return recorder
+
+
+@given(outcomes, st.integers(1, 6), st.randoms(use_true_random=False))
+@settings(max_examples=150)
+def test_shards_merge_to_the_record_of_one_process(events, shards, chance):
+    """N processes' records merged, in any order and grouping, are one process's, bit for bit."""
+    whole = record_of(events).snapshot()
+    parts = [record_of(events[i::shards]).snapshot() for i in range(shards)]
+    # Error examples carry the time of the test itself.
+    for each in [*parts, whole]:
+        for series in each.series.values():
+            series.examples.clear()
+    chance.shuffle(parts)
+    half = len(parts) // 2
+    one_by_one = Record().merge(*parts)
+    grouped = Record().merge(*parts[:half]).merge(Record().merge(*parts[half:]))
+    assert one_by_one.to_bytes() == grouped.to_bytes() == whole.to_bytes()
+
+
+@given(outcomes)
+@settings(max_examples=50)
+def test_a_record_survives_being_sent(events):
+    """Bytes and back is the same record, and it can be merged on."""
+    record = record_of(events).snapshot()
+    back = Record.from_bytes(record.to_bytes())
+    assert back == record
+    assert back.merge(record) == record.merge(record)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"\x80\x04" + data,
+        lambda data: data[:5] + b"\x63" + data[6:],
+        lambda data: data[:-8],
+        lambda data: data + b"\0" * 8,
+        lambda data: data[:40],
+        lambda data: data.replace(b'"requests"', b'"requestz"'),
+    ],
+)
+def test_damaged_bytes_are_refused(damage):
+    """Whatever is no whole record of a known version is an error, not a wrong figure."""
+    data = record_of([("GET /a", "main", 0, 0, 5_000_000, None)]).snapshot().to_bytes()
+    with pytest.raises(RecordFormatError):
+        Record.from_bytes(damage(data))
+
+
+def test_what_each_outcome_counts_as():
+    """Latency has answers and timeouts; 429 counts apart; a lost connection has no latency."""
+    kinds = [None, Kind.BAD_STATUS, Kind.FAILED_CHECK, Kind.TIMEOUT, Kind.RESET, Kind.RATE_LIMITED]
+    recorder = record_of([("GET /a", "main", 0, 1000, 10**6, kind) for kind in kinds])
+    recorder.channel("main", "GET /a", ORIGIN_NS).journey_error("KeyError")
+    series = recorder.snapshot().total("main")
+    assert series.requests == 6
+    assert (series.response.count, series.service.count, series.limited.count) == (4, 4, 1)
+    assert series.errors == {
+        Kind.BAD_STATUS: 1,
+        Kind.FAILED_CHECK: 1,
+        Kind.TIMEOUT: 1,
+        Kind.RESET: 1,
+        Kind.JOURNEY_ERROR: 1,
+    }
+    assert series.timeline.sums[0, [STARTED, ERRORS, RATE_LIMITED, SERVED]].tolist() == [6, 4, 1, 4]
+
+
+def test_response_time_counts_from_the_intended_start():
+    """Response time is done - intended, service time done - sent, both exact in their sums."""
+    record = record_of([("GET /a", "main", 3_000_000_000, 2_000_000, 7_000_000, None)]).snapshot()
+    series = record.total("main")
+    assert (series.response.sum_ns, series.service.sum_ns) == (9_000_000, 7_000_000)
+    assert series.first_byte.sum_ns == 1
+    assert series.timeline.sums[3, [RESPONSE_NS, SERVICE_NS]].tolist() == [9_000_000, 7_000_000]
+    assert series.timeline.longest_ns[3] == 9_000_000
+    assert (series.first_ns, series.last_ns) == (3_000_000_000, 3_009_000_000)
+
+
+def test_the_first_examples_of_each_kind_are_kept():
+    """However many fail, a few of each kind are kept, with detail, status and request id."""
+    recorder = Recorder()
+    channel = recorder.channel("main", "GET /a", 0)
+    request = User(0).get("/a")
+    for n in range(100):
+        response = Response(request, 500, [(b"X-Request-ID", b"r%d" % n)], b"")
+        channel.fail(1, 2, 3, 4, RequestFailed(Kind.BAD_STATUS, f"number {n}", response))
+    channel.fail(1, 2, 0, 4, RequestFailed(Kind.RESET, "gone"))
+    examples = recorder.snapshot().total("main").examples
+    bad = [each for each in examples if each.kind == Kind.BAD_STATUS]
+    assert [each.detail for each in bad] == [f"number {n}" for n in range(5)]
+    assert (bad[0].status, bad[0].request_id) == (500, "r0")
+    assert [each.detail for each in examples if each.kind == Kind.RESET] == ["gone"]
+
+
+def test_an_hour_at_5000_a_second_takes_bounded_memory():
+    """Memory depends on the number of endpoints and seconds, not on that of requests."""
+    chance = random.Random(1)
+    services = [int(chance.lognormvariate(16, 1)) for _ in range(1000)]
+    tracemalloc.start()
+    recorder = Recorder()
+    channels = [recorder.channel("main", f"GET /{n}", 0) for n in range(3)]
+    for second in range(0, 3600, 4):
+        for n, service in enumerate(services[:40]):
+            at = second * 1_000_000_000 + n
+            channels[n % 3].add(at, at, at, at + service, 200)
+    recorder.snapshot()
+    after_one, _ = tracemalloc.get_traced_memory()
+    for _ in range(5):
+        for n, service in enumerate(services):
+            at = 3_599_000_000_000 + n
+            channels[n % 3].add(at, at, at, at + service, 200)
+    recorder.snapshot()
+    after_more, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000_000
+    assert after_more - after_one < 100_000
+
+
+def test_a_long_run_widens_its_slots():
+    """Past its most slots a timeline doubles their width and loses no request."""
+    recorder = record_of(
+        [("GET /a", "main", n * 10**9, 0, 10**6, None) for n in range(0, 9000, 10)]
+    )
+    timeline = recorder.snapshot().total("main").timeline
+    assert timeline.width_s == 4
+    assert timeline.used <= MOST_SLOTS
+    assert timeline.sums[:, STARTED].sum() == 900
+
+
+def test_a_slots_median_is_near_the_true_one():
+    """A slot's median is within 9 % of its requests' own."""
+    chance = np.random.default_rng(3)
+    services = (chance.lognormal(16, 0.5, 2000)).astype(int)
+    recorder = record_of([("GET /a", "main", 0, 0, int(each), None) for each in services])
+    median = recorder.snapshot().total("main").timeline.median_ns(0)
+    assert median == pytest.approx(np.median(services), rel=0.09)
