@@ -16,6 +16,7 @@ def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN
     return {
         "name": name,
         "metrics": figures,
+        "endpoints": {},
         "verdict": {"grade": "warning", "entries": [entry]},
         "validity": {"reasons": []},
         **changes,
@@ -42,6 +43,16 @@ def test_warnings_and_notes_are_shown_once():
     assert shown.count("8 took no share") == 1
     assert "note     all: 8 took no share" in shown
     assert "warning  all: p95_ms = 56 (warning from 50)" in shown
+
+
+def test_errors_are_shown_with_their_first_example():
+    """Each kind of error is shown once: how many, of which endpoint, and what was wrong."""
+    example = {"kind": "bad_status", "detail": "status 422, expected 202"}
+    errors = {"kinds": {"bad_status": 30}, "examples": [example, example]}
+    found = result(endpoints={"POST /upload": {"errors": errors}})
+    shown = verdict_table([(found, None)], width=160, colour=False)
+    line = "POST /upload: 30 x bad_status, such as: status 422, expected 202"
+    assert f"errors   health: {line}" in shown
 
 
 def test_invalid_run_says_why_and_what_to_do():

@@ -64,6 +64,17 @@ def advice(result: Result) -> str | None:
     return "; ".join(r["advice"] for r in _invalidating(result) if r["advice"]) or None
 
 
+def errors_seen(result: Result) -> list[str]:
+    """The errors in words: how many of each kind, of which endpoint, and the first of them."""
+    lines = []
+    for endpoint, figures in result["endpoints"].items():
+        errors = figures["errors"]
+        for kind, count in errors["kinds"].items():
+            details = (each["detail"] for each in errors["examples"] if each["kind"] == kind)
+            lines.append(f"{endpoint}: {count} x {kind}, such as: {next(details, 'not kept')}")
+    return lines
+
+
 def grade(result: Result) -> str:
     """The verdict's grade, or "not judged"."""
     found = result.get("verdict", {}).get("grade")
@@ -110,6 +121,8 @@ def _remarks(results: Sequence[tuple[Result, Path | None]]) -> Iterable[str]:
         for entry in result.get("verdict", {}).get("entries", []):
             if entry["grade"] == "warning":
                 remarks.setdefault(("warning", entry["message"]), []).append(result["name"])
+        for line in errors_seen(result):
+            remarks.setdefault(("errors", line), []).append(result["name"])
         for reason in result["validity"]["reasons"]:
             remark = (reason["severity"], reason["message"])
             remarks.setdefault(remark, []).append(result["name"])

@@ -8,7 +8,7 @@ from typing import Any
 from straingauge.fleet.messages import Merged, Report, Seat
 from straingauge.fleet.rendezvous import Watcher
 
-START_DELAY_NS = 20_000_000  # time to set up the engine before the first request is due
+START_DELAY_NS = 200_000_000  # time to set up the engine before the first request is due
 
 
 @dataclass(slots=True)

@@ -72,13 +72,16 @@ class Observer:
         self._base_url = base_url
         self._names = names or Names()
         self._stop = threading.Event()
+        self._looked = threading.Event()
         self._interval_s = INTERVAL_S
         self._lock = threading.Lock()
         self._watched = Watched()
         self._thread = threading.Thread(target=self._run, name="straingauge-observer", daemon=True)
 
     def __enter__(self) -> Self:
+        """Returns after the first look, which is slow: it must not fall on the first requests."""
         self._thread.start()
+        self._looked.wait()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,6 +102,8 @@ class Observer:
             logging.getLogger(__name__).exception("the observer broke")
             with self._lock:
                 self._watched.blind.append(f"the observer broke: {type(error).__name__}: {error}")
+        finally:
+            self._looked.set()
 
     def _watch(self) -> None:
         processes = ServiceProcesses(self._base_url)
@@ -106,6 +111,7 @@ class Observer:
         try:
             while True:
                 self._look(processes, page)
+                self._looked.set()
                 # An uneven beat: an even one could fall between the waves of a load for ever.
                 if self._stop.wait(self._interval_s * random.uniform(0.6, 1.4)):  # noqa: S311
                     break

@@ -227,7 +227,8 @@ class LoadTest:
         if verdict.grade == "invalid":
             raise InvalidRun(report.invalid_reason(result), hint=report.advice(result))
         if verdict.failed:
-            raise CriticalVerdict("\n".join(entry.message for entry in verdict.decisive))
+            found = [entry.message for entry in verdict.decisive]
+            raise CriticalVerdict("\n".join(found + report.errors_seen(result)))
 
     @property
     def _declared(self) -> list[str]:
