@@ -20,6 +20,8 @@ _COLOURS = {
     "invalid": "bold magenta",
     "not judged": "magenta",
 }
+_REMARKED = ("warning", "critical", "no_data")
+WIDE = 120  # columns, from which the table has room for what decided each verdict
 _NUMBERS = ("requests", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms")
 
 
@@ -36,9 +38,9 @@ def verdict_table(
     console = Console(
         file=StringIO(), width=width, force_terminal=colour, color_system="auto" if colour else None
     )
-    console.print(_table(result for result, _ in results))
+    console.print(_table((result for result, _ in results), wide=width >= WIDE))
     for line in _remarks(results):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=True)
     output = console.file
     assert isinstance(output, StringIO)
     return output.getvalue()
@@ -92,35 +94,35 @@ def decided_by(result: Result) -> str:
     return "; ".join(entry["message"] for entry in decisive)
 
 
-def _table(results: Iterable[Result]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("load test", overflow="fold")
+def _table(results: Iterable[Result], *, wide: bool) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table.add_column("load test", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for name in _NUMBERS:
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("decided by", overflow="fold")
+    if wide:
+        table.add_column("decided by", overflow="fold")
     for result in results:
         metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
-        colour = _COLOURS[grade(result)]
-        table.add_row(
+        cells = [
             result["name"],
-            Text(grade(result), style=colour),
+            Text(grade(result), style=_COLOURS[grade(result)]),
             str(metrics["total_requests"]),
             f"{metrics['throughput_rps']:.0f}",
             f"{metrics['error_rate_percent']:.2f}%",
-            *(_ms(latency[percentile]) for percentile in ("p50", "p95", "p99")),
-            Text(decided_by(result)),
-        )
+            *(_percentile(latency, name) for name in ("p50", "p95", "p99")),
+        ]
+        table.add_row(*cells, *([Text(decided_by(result))] if wide else []))
     return table
 
 
 def _remarks(results: Sequence[tuple[Result, Path | None]]) -> Iterable[str]:
-    """Warnings and notes, those that several runs share once; then the files."""
+    """What decided, warned or must be known, said once where runs share it; then the files."""
     remarks: dict[tuple[str, str], list[str]] = {}
     for result, _ in results:
         for entry in result.get("verdict", {}).get("entries", []):
-            if entry["grade"] == "warning":
-                remarks.setdefault(("warning", entry["message"]), []).append(result["name"])
+            if entry["grade"] in _REMARKED:
+                remarks.setdefault((entry["grade"], entry["message"]), []).append(result["name"])
         for line in errors_seen(result):
             remarks.setdefault(("errors", line), []).append(result["name"])
         for reason in result["validity"]["reasons"]:
@@ -131,6 +133,12 @@ def _remarks(results: Sequence[tuple[Result, Path | None]]) -> Iterable[str]:
         yield f"{kind:<8} {who}: {message}"
     for result, path in results:
         yield f"result   {path or result['name'] + ': not written'}"
+
+
+def _percentile(latency: Mapping[str, Any], name: str) -> str:
+    """The value; with a tilde where the samples are too few to be sure of it."""
+    unsure = latency.get("confidence", {}).get(name, {}).get("low") is None
+    return f"~{_ms(latency[name])}" if unsure and latency[name] is not None else _ms(latency[name])
 
 
 def _invalidating(result: Result) -> list[Mapping[str, str]]:

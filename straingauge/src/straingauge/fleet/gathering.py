@@ -22,7 +22,9 @@ from straingauge.fleet.messages import (
     ToWorker,
 )
 
-START_DELAY_NS = 200_000_000  # time for every process to hear of the start before it comes
+# Time for every process to hear of the start and to set its engine up before it comes: what an
+# engine has not set up by then is late from its first request on.
+START_DELAY_NS = 500_000_000
 
 Outbox = dict[str, ToWorker]
 """Process name -> what to send it."""
@@ -164,8 +166,9 @@ class Gathering:
         if self.stage == "end":
             self.stage = None
             return {name: self.merged() if name == self.leader else Go(now_ns) for name in waiting}
-        self.stage = "played" if self.stage == "ready" else "end"
-        return {name: Go(now_ns + START_DELAY_NS) for name in waiting}
+        begins = self.stage == "ready"
+        self.stage = "played" if begins else "end"
+        return {name: Go(now_ns + START_DELAY_NS * begins) for name in waiting}
 
     def _seat(self) -> Outbox:
         waiting = sorted(self._arrived, key=process_number)

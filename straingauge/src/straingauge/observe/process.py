@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psutil
 
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
+FIND_EVERY = 10  # samples; it looks through all processes of the machine
 USS_EVERY = 10  # samples; it makes the kernel walk the process's pages, RSS does not
 
 
@@ -50,11 +51,12 @@ class ServiceProcesses:
 
     def sample(self) -> ProcessSample | None:
         """Look once; None when the service cannot be seen, with the reason in `blind`."""
-        if self._root is None or not self._root.is_running():
+        self._samples += 1
+        gone = self._root is None or not self._root.is_running()
+        if gone and self._samples % FIND_EVERY == 1:
             self._find()
         if self._root is None:
             return None
-        self._samples += 1
         serving, helpers = self._tree(self._root)
         with_uss = self._samples % USS_EVERY == 1
         seen = [figures for process in serving for figures in _figures(process, uss=with_uss)]

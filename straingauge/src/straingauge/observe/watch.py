@@ -16,6 +16,7 @@ from straingauge.observe.exposition import MetricsPage
 from straingauge.observe.process import ServiceProcesses
 
 INTERVAL_S = 0.5
+FIRST_LOOK_S = 10.0
 MAX_SAMPLES = 2_048  # then every second one is forgotten and the interval doubled
 
 Sample = Mapping[str, float]
@@ -81,7 +82,7 @@ class Observer:
     def __enter__(self) -> Self:
         """Returns after the first look, which is slow: it must not fall on the first requests."""
         self._thread.start()
-        self._looked.wait()
+        self._looked.wait(FIRST_LOOK_S)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -122,7 +123,7 @@ class Observer:
     def _look(self, processes: ServiceProcesses, page: MetricsPage) -> None:
         sample: dict[str, float] = {"t_ns": time.monotonic_ns()}
         own = psutil.Process(os.getpid()).cpu_times()
-        sample["observer_host_cpu_percent"] = psutil.cpu_percent(interval=None)
+        sample["machine_cpu_percent"] = psutil.cpu_percent(interval=None)
         sample["leader_cpu_s"] = own.user + own.system
         metrics = page.fetch()
         if metrics is not None:

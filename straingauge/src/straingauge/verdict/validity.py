@@ -13,7 +13,7 @@ from straingauge.summary import samples_needed
 RATE_LIMITED_LIMIT = 0.01  # of all requests
 DROPPED_LIMIT = 0.01  # of all work that was due
 LOST_LIMIT = 0.10  # of the load
-LATE_FLOOR_MS = 10.0  # below this no lateness matters
+LATE_FLOOR_MS = 20.0  # below this no lateness matters
 LATE_SHARE = 0.1  # of p95: nor below this
 LATE_LIMIT_MS = 250.0
 BUSY_CPU_SHARE = 0.95  # of one core, by one process of the generator
@@ -141,9 +141,9 @@ def _late(evidence: Evidence) -> Iterable[Reason]:
     yield Reason(
         "generator_saturated" if busy else "generator_late",
         "invalid" if busy or late > LATE_LIMIT_MS else "note",
-        f"1 % of the requests left {evidence.late_p99_ms:.1f} ms late or more (event loop lag "
-        f"{evidence.loop_lag_p99_ms:.1f} ms, {evidence.cpu_share:.0%} of a core busy): the "
-        "generator could not keep its schedule, and response times contain that",
+        f"the generator itself was late, by {evidence.late_p99_ms:.0f} ms or more for 1 % of the "
+        f"arrivals (p99 of its event loop's lag: {evidence.loop_lag_p99_ms:.0f} ms; "
+        f"{evidence.cpu_share:.0%} of a core busy), and response times contain that",
         "use more processes (-n), a lower rate, or a machine that does nothing else",
     )
 
