@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from serving import Handler, Peer, answering, serve
-
 from straingauge.engine import EngineReport, Load, play
 from straingauge.journey import FilePart, Journey, Kind, RequestFailed, Upload, User, mix
 from straingauge.record import Recorder, Series
@@ -148,7 +147,7 @@ def test_a_connection_never_accepted_is_a_timeout():
         address = full.getsockname()
         queue = [socket.socket() for _ in range(4)]
         for waiting in queue:
-            waiting.setblocking(False)
+            waiting.settimeout(0)
             waiting.connect_ex(address)
         series, _ = played(f"http://127.0.0.1:{address[1]}", timeout_s=0.3)
         for waiting in queue:
@@ -174,7 +173,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "localhost.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "1", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-nodes", "-days", "1", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost",
          "-keyout", str(path), "-out", f"{path}.crt"],
         check=True,
         capture_output=True,

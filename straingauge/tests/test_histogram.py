@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from straingauge.histogram import BUCKETS, Histogram, bucket_edges_ns, bucket_of
 
 HOUR_NS = 3_600_000_000_000
@@ -15,14 +14,15 @@ times = st.lists(
 )
 
 
-def of(values):
+def of(values: list[int]) -> Histogram:
+    """A histogram of these times."""
     histogram = Histogram()
     histogram.add(np.array(values, dtype=np.int64))
     return histogram
 
 
 @given(times, st.floats(0, 1))
-def test_any_quantile_is_within_half_a_percent_of_the_sorted_samples(values, q):
+def test_any_quantile_is_within_half_a_percent_of_the_sorted_samples(values: list[int], q: float):
     """From 1 us to 1 h each quantile is the sorted samples' own, to 0.5 %."""
     rank = max(1, int(np.ceil(round(q * len(values), 6))))
     exact = sorted(values)[rank - 1]
@@ -30,7 +30,7 @@ def test_any_quantile_is_within_half_a_percent_of_the_sorted_samples(values, q):
 
 
 @given(times)
-def test_count_sum_and_extremes_are_exact(values):
+def test_count_sum_and_extremes_are_exact(values: list[int]):
     """What needs no rounding is not rounded."""
     histogram = of(values)
     assert histogram.count == len(values)

@@ -5,14 +5,16 @@ import json
 import tracemalloc
 import zlib
 from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from straingauge.errors import UsageError
 from straingauge.journey import (
     FilePart,
+    Journey,
     JourneyError,
     Kind,
     Pause,
@@ -28,7 +30,13 @@ from straingauge.journey import (
 )
 
 
-def response(request=None, status=200, body=b"{}", headers=()):
+def response(
+    request: Request | None = None,
+    status: int = 200,
+    body: bytes = b"{}",
+    headers: Sequence[tuple[bytes, bytes]] = (),
+) -> Response:
+    """A response, by default a fine one."""
     return Response(request or User(0).get("/x"), status, list(headers), body)
 
 
@@ -81,7 +89,7 @@ def test_an_authorized_user_sends_its_token_from_then_on():
         lambda user: user.post("/x", json={}, content=b""),
     ],
 )
-def test_a_request_that_cannot_be_sent_is_refused(wrong):
+def test_a_request_that_cannot_be_sent_is_refused(wrong: Callable[..., object]):
     """Broken paths, smuggled headers and two bodies are errors where they are written."""
     with pytest.raises(ValueError):  # noqa: PT011  each has its own words
         wrong(User(0))
@@ -96,7 +104,7 @@ def test_users_draw_the_same_numbers_in_every_run():
 
 
 @pytest.mark.parametrize("how", ["gzip", "deflate", "x-gzip", "identity", "GZIP", "raw deflate"])
-def test_encoded_bodies_are_decoded_on_demand(how):
+def test_encoded_bodies_are_decoded_on_demand(how: str):
     """A body is what the service meant, whatever its content encoding."""
     plain = json.dumps({"a": 1}).encode()
     raw = zlib.compressobj(wbits=-15)
@@ -106,7 +114,7 @@ def test_encoded_bodies_are_decoded_on_demand(how):
         "raw deflate": raw.compress(plain) + raw.flush(),
         "identity": plain,
     }[how.lower().replace("x-", "")]
-    name = how.split()[-1].encode()
+    name = how.rsplit(maxsplit=1)[-1].encode()
     assert response(body=encoded, headers=[(b"Content-Encoding", name)]).json() == {"a": 1}
 
 
@@ -140,7 +148,7 @@ def test_header_names_are_case_insensitive():
         (429, (429,), None),
     ],
 )
-def test_only_expected_statuses_are_fine(status, expect, kind):
+def test_only_expected_statuses_are_fine(status: int, expect: tuple[int, ...], kind: Kind | None):
     """Any status not expected is an error, but for 429, which counts apart."""
     failure = assess(response(User(0).get("/x", expect=expect), status))
     assert (failure.kind if failure else None) == kind
@@ -161,7 +169,7 @@ def test_a_journey_is_driven_step_by_step():
     """Requests and pauses come out in order, and each answer goes in where it was asked for."""
     got = []
 
-    def journey(user):
+    def journey(user: User):
         got.append((yield user.get("/a")).status)
         yield Pause(2)
         got.append((yield user.get("/b")).status)
@@ -180,7 +188,7 @@ def test_a_journey_is_driven_step_by_step():
 def test_a_failure_arrives_at_the_yield():
     """A journey may catch its request's failure and go on."""
 
-    def journey(user):
+    def journey(user: User):
         try:
             yield user.get("/a")
         except RequestFailed as failure:
@@ -196,7 +204,7 @@ def test_a_failure_arrives_at_the_yield():
 def test_an_uncaught_failure_just_ends_the_journey():
     """A failure nobody catches ends the journey: it was counted with its request."""
 
-    def journey(user):
+    def journey(user: User):
         yield user.get("/a")
 
     play = Play(journey, User(0))
@@ -207,7 +215,7 @@ def test_an_uncaught_failure_just_ends_the_journey():
 def test_a_broken_journey_says_where():
     """An exception of the journey's own names it and the request it was working on."""
 
-    def forgetful(user):
+    def forgetful(user: User):
         got = yield user.get("/a")
         got.json()["missing"]
 
@@ -220,26 +228,45 @@ def test_a_broken_journey_says_where():
 
 
 @pytest.mark.parametrize("journey", [lambda _: None, lambda _: (yield "/a")])
-def test_what_is_no_journey_is_an_error(journey):
+def test_what_is_no_journey_is_an_error(journey: Journey):
     """A function that never yields, or yields something else, is a journey error."""
     with pytest.raises(JourneyError):
         Play(journey, User(0)).begin()
 
 
+def test_giving_up_runs_the_journeys_finally():
+    """A journey given up cleans up, and what it would still send is not sent."""
+    cleaned = []
+
+    def journey(user: User):
+        try:
+            yield user.get("/a")
+        finally:
+            cleaned.append(True)
+            yield user.post("/logout")
+
+    play = Play(journey, User(0))
+    play.begin()
+    play.close()
+    assert cleaned == [True]
+
+
 # Mixes
 
 
-def a(user):
+def a(user: User):
+    """One request."""
     yield user.get("/a")
 
 
 @tagged("write", "slow")
-def b(user):
+def b(user: User):
+    """One request, tagged."""
     yield user.get("/b")
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 1000))
-def test_weights_are_exact_over_every_cycle(weights, start):
+def test_weights_are_exact_over_every_cycle(weights: list[int], start: int):
     """Any run as long as the weights' sum has each journey exactly as often as its weight."""
     journeys = [lambda user, n=n: (yield user.get(f"/{n}")) for n in range(len(weights))]
     mixed = mix(*zip(journeys, weights, strict=True))
@@ -261,7 +288,7 @@ def test_tags_choose_journeys():
 
 
 @pytest.mark.parametrize("weights", [(), ((a, 0),), ((a, -1),)])
-def test_a_mix_without_weight_is_refused(weights):
+def test_a_mix_without_weight_is_refused(weights: tuple[object, ...]):
     """Nothing to play is a usage error."""
     with pytest.raises(UsageError):
         mix(*weights)
@@ -270,7 +297,7 @@ def test_a_mix_without_weight_is_refused(weights):
 # Uploads
 
 
-def test_an_upload_knows_its_length_and_can_be_sent_again(tmp_path):
+def test_an_upload_knows_its_length_and_can_be_sent_again(tmp_path: Path):
     """An upload's length is that of its chunks, and a second reading gives the same bytes."""
     file = tmp_path / 'say "a".wav'
     file.write_bytes(bytes(range(256)) * 1000)
@@ -285,7 +312,7 @@ def test_an_upload_knows_its_length_and_can_be_sent_again(tmp_path):
     assert file.read_bytes() in once
 
 
-def test_an_upload_takes_constant_memory(tmp_path):
+def test_an_upload_takes_constant_memory(tmp_path: Path):
     """A file of 64 MB is sent in less than one."""
     file = tmp_path / "large"
     with file.open("wb") as sparse:
@@ -298,7 +325,7 @@ def test_an_upload_takes_constant_memory(tmp_path):
     assert peak < 1_000_000
 
 
-def test_a_file_that_shrinks_is_noticed(tmp_path):
+def test_a_file_that_shrinks_is_noticed(tmp_path: Path):
     """A file shorter than announced is an error, not a request that hangs."""
     file = tmp_path / "shrinking"
     file.write_bytes(b"12345678")

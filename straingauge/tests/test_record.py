@@ -2,12 +2,12 @@
 
 import random
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from straingauge.journey import Kind, RequestFailed, Response, User
 from straingauge.record import Record, Recorder, RecordFormatError
 from straingauge.record.timeline import (
@@ -21,6 +21,7 @@ from straingauge.record.timeline import (
 )
 
 ORIGIN_NS = 5_000_000_000_000
+Event = tuple[str, str, int, int, int, Kind | None]
 NOT_A_REQUEST = {Kind.JOURNEY_ERROR}
 
 outcomes = st.lists(
@@ -36,7 +37,8 @@ outcomes = st.lists(
 )
 
 
-def record_of(events) -> Recorder:
+def record_of(events: list[Event]) -> Recorder:
+    """What a recorder makes of these outcomes."""
     recorder = Recorder()
     for endpoint, phase, after, wait, service, kind in events:
         channel = recorder.channel(phase, endpoint, ORIGIN_NS)
@@ -51,7 +53,9 @@ def record_of(events) -> Recorder:
 
 @given(outcomes, st.integers(1, 6), st.randoms(use_true_random=False))
 @settings(max_examples=150)
-def test_shards_merge_to_the_record_of_one_process(events, shards, chance):
+def test_shards_merge_to_the_record_of_one_process(
+    events: list[Event], shards: int, chance: random.Random
+):
     """N processes' records merged, in any order and grouping, are one process's, bit for bit."""
     whole = record_of(events).snapshot()
     parts = [record_of(events[i::shards]).snapshot() for i in range(shards)]
@@ -68,7 +72,7 @@ def test_shards_merge_to_the_record_of_one_process(events, shards, chance):
 
 @given(outcomes)
 @settings(max_examples=50)
-def test_a_record_survives_being_sent(events):
+def test_a_record_survives_being_sent(events: list[Event]):
     """Bytes and back is the same record, and it can be merged on."""
     record = record_of(events).snapshot()
     back = Record.from_bytes(record.to_bytes())
@@ -79,7 +83,7 @@ def test_a_record_survives_being_sent(events):
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda data: b"",
+        lambda _: b"",
         lambda data: b"\x80\x04" + data,
         lambda data: data[:5] + b"\x63" + data[6:],
         lambda data: data[:-8],
@@ -88,7 +92,7 @@ def test_a_record_survives_being_sent(events):
         lambda data: data.replace(b'"requests"', b'"requestz"'),
     ],
 )
-def test_damaged_bytes_are_refused(damage):
+def test_damaged_bytes_are_refused(damage: Callable[[bytes], bytes]):
     """Whatever is no whole record of a known version is an error, not a wrong figure."""
     data = record_of([("GET /a", "main", 0, 0, 5_000_000, None)]).snapshot().to_bytes()
     with pytest.raises(RecordFormatError):

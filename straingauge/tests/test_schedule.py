@@ -1,11 +1,11 @@
 """Schedules are pure functions of n, and shares of one make up the whole."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from straingauge.errors import UsageError
 from straingauge.schedule import Arrivals, constant, share, spread, users, waves
 
@@ -29,6 +29,7 @@ schedules = st.one_of(
 
 
 def all_of(schedule: Arrivals) -> list[float]:
+    """All arrivals, in order."""
     times: list[float] = []
     while (at := schedule.arrivals(len(times))) is not None:
         times.append(at)
@@ -41,7 +42,7 @@ def test_constant_rate_is_exact_for_every_arrival():
 
 
 @pytest.mark.parametrize(("rate", "duration", "count"), [(0.1, 30, 3), (10, 0.3, 3), (3, 0.5, 2)])
-def test_the_count_is_not_off_by_a_float(rate, duration, count):
+def test_the_count_is_not_off_by_a_float(rate: float, duration: float, count: int):
     """The number of arrivals is that of exact arithmetic, though 0.1 has no exact float."""
     assert constant(rate_per_s=rate, duration_s=duration).count == count
 
@@ -65,7 +66,7 @@ def test_a_ramp_starts_users_one_by_one():
 
 
 @given(schedules)
-def test_the_count_is_the_number_of_arrivals(schedule):
+def test_the_count_is_the_number_of_arrivals(schedule: Arrivals):
     """A schedule has as many arrivals as it says, in order, none before the start."""
     times = all_of(schedule)
     assert len(times) == schedule.count
@@ -74,7 +75,7 @@ def test_the_count_is_the_number_of_arrivals(schedule):
 
 
 @given(schedules, st.integers(1, 60))
-def test_shares_make_up_the_whole(schedule, n):
+def test_shares_make_up_the_whole(schedule: Arrivals, n: int):
     """N shares together are the schedule: no arrival missing, none twice."""
     parts = [all_of(share(schedule, i, n)) for i in range(n)]
     assert [len(part) for part in parts] == [share(schedule, i, n).count for i in range(n)]
@@ -100,7 +101,7 @@ def test_shares_make_up_the_whole(schedule, n):
         lambda: share(spread(count=1, duration_s=1), 2, 2),
     ],
 )
-def test_nonsense_is_refused_before_anything_is_sent(wrong):
+def test_nonsense_is_refused_before_anything_is_sent(wrong: Callable[..., object]):
     """A schedule that makes no sense is a usage error as soon as it is worded."""
     with pytest.raises(UsageError):
         wrong()

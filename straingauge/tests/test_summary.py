@@ -1,12 +1,15 @@
 """Summaries: figures with their error, and the courage to say that there are too few."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-
+from numpy.typing import ArrayLike
 from straingauge.histogram import Histogram
 from straingauge.journey import Kind, RequestFailed
 from straingauge.record import Record, Recorder
 from straingauge.summary import (
+    Trend,
     degradation,
     endpoints,
     holds,
@@ -18,7 +21,8 @@ from straingauge.summary import (
 from straingauge.summary.quantile import interval_ranks
 
 
-def of_ms(values):
+def of_ms(values: ArrayLike) -> Histogram:
+    """A histogram of these times in milliseconds."""
     histogram = Histogram()
     histogram.add((np.asarray(values) * 1e6).astype(np.int64))
     return histogram
@@ -27,14 +31,14 @@ def of_ms(values):
 @pytest.mark.parametrize(
     ("n", "q", "ranks"), [(100, 0.5, (40, 61)), (10, 0.5, (2, 9)), (6, 0.5, (1, 6))]
 )
-def test_interval_ranks_are_those_of_the_tables(n, q, ranks):
+def test_interval_ranks_are_those_of_the_tables(n: int, q: float, ranks: tuple[int, int]):
     """The ranks of the median's 95 % interval are those printed in the literature."""
     assert interval_ranks(n, q) == ranks
 
 
 @pytest.mark.parametrize(("q", "n"), [(0.5, 6), (0.95, 72), (0.99, 368)])
-def test_too_few_samples_is_an_answer(q, n):
-    """Below the fewest samples a percentile has no interval but a reason; from there on it has one."""
+def test_too_few_samples_is_an_answer(q: float, n: int):
+    """Below the fewest samples a percentile has a reason in place of an interval."""
     few, enough = quantile(of_ms(range(1, n)), q), quantile(of_ms(range(1, n + 1)), q)
     assert samples_needed(q) == n
     assert (few.low_ms, few.high_ms) == (None, None)
@@ -55,7 +59,7 @@ def test_the_exact_and_the_approximate_ranks_meet():
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95])
-def test_intervals_cover_the_true_value(q):
+def test_intervals_cover_the_true_value(q: float):
     """Of 600 simulated runs at nominal 95 % at least 93 % cover the true percentile."""
     chance = np.random.default_rng(7)
     true_ms = 10 * -np.log(1 - q)  # of an exponential distribution with mean 10 ms
@@ -85,7 +89,7 @@ def test_no_samples_are_no_zeros():
 
 
 def test_metrics_are_arithmetic():
-    """Requests, rate, errors and times are those of the outcomes; 429 is neither error nor latency."""
+    """Figures are those of the outcomes; a 429 is neither an error nor a latency."""
     recorder = Recorder()
     channel = recorder.channel("main", "GET /a", 0)
     for n in range(90):
@@ -131,7 +135,7 @@ def test_a_trend_is_found_through_noise_and_wild_points():
 
 
 def test_the_interval_is_of_the_ranks_sens_formula_gives():
-    """For 7 points without ties at 93 %, Var S = 133/3, C = 12.06: the 4th and 18th of 21 slopes."""
+    """7 points, no ties, 93 %: Var S = 133/3, C = 12.06, so the 4th and 18th of 21 slopes."""
     x = [1, 2, 3, 4, 10, 12, 18]
     y = [9, 15, 19, 20, 45, 55, 78]
     pairs = [(i, j) for j in range(7) for i in range(j)]
@@ -158,7 +162,7 @@ def test_few_points_make_no_trend():
     assert many.slope == pytest.approx(3)
 
 
-def run(level_ms):
+def run(level_ms: Callable[[int], float]) -> Trend | None:
     """A minute of two endpoints, one ten times as slow and oftener towards the end."""
     chance = np.random.default_rng(17)
     recorder = Recorder()

@@ -1,12 +1,12 @@
 """The wire: h11, another implementation of the same RFC, is the oracle."""
 
 import contextlib
+import itertools
 
 import h11
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
 from straingauge.journey import FilePart, Upload, User
 from straingauge.wire import (
     MAX_HEAD_BYTES,
@@ -94,8 +94,9 @@ def responses(draw: st.DrawFn) -> bytes:
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
+    """The bytes in pieces."""
     places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(places)]
 
 
 cuts = st.lists(st.integers(0, 10_000), max_size=6)
@@ -103,7 +104,7 @@ cuts = st.lists(st.integers(0, 10_000), max_size=6)
 
 @given(responses(), cuts, st.sampled_from(["GET", "POST", "HEAD"]))
 @settings(max_examples=400)
-def test_proper_responses_are_read_as_h11_reads_them(data, cuts, method):
+def test_proper_responses_are_read_as_h11_reads_them(data: bytes, cuts: list[int], method: str):
     """Status and body are h11's, wherever the bytes are split."""
     if method == "HEAD":
         data = data[: data.rindex(b"\r\n\r\n") + 4]
@@ -112,7 +113,7 @@ def test_proper_responses_are_read_as_h11_reads_them(data, cuts, method):
 
 @given(responses(), st.integers(0, 10_000), cuts)
 @settings(max_examples=400)
-def test_cut_off_responses_are_short_as_for_h11(data, cut, cuts):
+def test_cut_off_responses_are_short_as_for_h11(data: bytes, cut: int, cuts: list[int]):
     """A response that ends too early is short exactly where h11 says so."""
     data = data[: cut % (len(data) + 1)]
     assert ours(split(data, cuts)) == theirs(data)
@@ -120,7 +121,9 @@ def test_cut_off_responses_are_short_as_for_h11(data, cut, cuts):
 
 @given(responses(), st.integers(0, 10_000), st.integers(0, 255), cuts)
 @settings(max_examples=600)
-def test_damaged_responses_never_crash_nor_depend_on_the_splitting(data, place, byte, cuts):
+def test_damaged_responses_never_crash_nor_depend_on_the_splitting(
+    data: bytes, place: int, byte: int, cuts: list[int]
+):
     """One wrong byte anywhere gives one verdict, the same wherever the bytes are split."""
     place %= len(data)
     damaged = data[:place] + bytes([byte]) + data[place + 1 :]
@@ -136,7 +139,7 @@ def test_damaged_responses_never_crash_nor_depend_on_the_splitting(data, place, 
 @example(b"SSH-2.0-OpenSSH_9.2\r\n", [])
 @example(b"<html>", [])
 @example(b"\x16\x03\x01\x02\x00", [])
-def test_garbage_is_garbage(data, cuts):
+def test_garbage_is_garbage(data: bytes, cuts: list[int]):
     """What is no HTTP is broken or short, for us as for h11."""
     unreadable = {"broken", "short"}  # h11 waits for a whole line before it calls it broken
     assert ours(split(data, cuts))[0] in unreadable
@@ -157,7 +160,7 @@ def test_garbage_is_garbage(data, cuts):
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
     ],
 )
-def test_broken_framing_is_refused(data):
+def test_broken_framing_is_refused(data: bytes):
     """A response whose length cannot be told for certain is a protocol error, byte by byte too."""
     assert ours([data]) == ("broken",)
     assert ours([bytes([byte]) for byte in data]) == ("broken",)
@@ -168,12 +171,10 @@ def test_endless_headers_are_refused():
     reader = ResponseReader()
     reader.feed(b"HTTP/1.1 200 OK\r\n")
     line = b"X-A: " + b"a" * 1000 + b"\r\n"
-    fed = 0
+    for _ in range(MAX_HEAD_BYTES // len(line)):
+        reader.feed(line)
     with pytest.raises(ProtocolError, match="bytes of headers"):
-        while fed <= 2 * MAX_HEAD_BYTES:
-            reader.feed(line)
-            fed += len(line)
-    assert fed <= MAX_HEAD_BYTES + len(line)
+        reader.feed(line)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_endless_headers_are_refused():
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok??", False),
     ],
 )
-def test_a_connection_is_kept_only_when_that_is_safe(data, alive):
+def test_a_connection_is_kept_only_when_that_is_safe(data: bytes, *, alive: bool):
     """Close, HTTP/1.0, and bytes nobody asked for all end a connection's use."""
     reader = ResponseReader()
     assert reader.feed(data)
@@ -195,7 +196,7 @@ def test_a_connection_is_kept_only_when_that_is_safe(data, alive):
 
 
 @given(st.lists(st.tuples(st.sampled_from(["GET", "HEAD"]), bodies), min_size=1, max_size=5))
-def test_one_reader_reads_response_after_response(exchanges):
+def test_one_reader_reads_response_after_response(exchanges: list[tuple[str, bytes]]):
     """On a kept connection each response is its request's own, after HEAD too."""
     reader = ResponseReader()
     for method, body in exchanges:
@@ -212,7 +213,9 @@ def test_one_reader_reads_response_after_response(exchanges):
     st.dictionaries(token.map(lambda name: f"X-{name}"), st.text("ab c\u00e9", max_size=5)),
     st.none() | bodies,
 )
-def test_what_is_sent_is_what_a_server_reads(method, path, headers, content):
+def test_what_is_sent_is_what_a_server_reads(
+    method: str, path: str, headers: dict[str, str], content: bytes | None
+):
     """h11, as a server, reads the very request that was worded."""
     request = User(0).request(method, f"/{path}", headers=headers, content=content)
     server = h11.Connection(h11.SERVER)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import suppress
 
 from straingauge.engine.connecting import ConnectFailed, connect
 from straingauge.engine.connection import Connection
@@ -135,8 +136,13 @@ class Player:
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        if self._play is not None:
+        if self._play is None:
+            return
+        try:
             self._play.close()
+        except JourneyError as error:
+            self._broke(error)
+        else:
             self._finish()
 
     @property
@@ -223,7 +229,8 @@ class Player:
         under_way = self.deadline_ns != 0
         self._hang_up()
         if self._play is not None:
-            self._play.close()
+            with suppress(JourneyError):  # the run is over, and with it the counting
+                self._play.close()
         return under_way
 
     def _hang_up(self) -> None:

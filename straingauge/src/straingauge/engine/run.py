@@ -156,13 +156,15 @@ class Engine:
             self._loop.run_forever()
         except KeyboardInterrupt:
             interrupted = True
+        finally:
+            ended_ns = time.monotonic_ns()
+            self._stage.closing = True
+            self._starter.stop()
+            self._desk.turn_away()
+            for player in self._players:
+                abandoned += player.abandon()
         if self._crash is not None:
             raise self._crash
-        ended_ns = time.monotonic_ns()
-        self._starter.stop()
-        self._desk.turn_away()
-        for player in self._players:
-            abandoned += player.abandon()
         stage = self._stage
         return EngineReport(
             sent=stage.sent,
@@ -250,11 +252,11 @@ def _own_loop() -> Iterator[asyncio.AbstractEventLoop]:
         loop = uvloop.new_event_loop()
     try:
         yield loop
+    finally:
         # Aborted connections and cancelled tasks end on their own, if they get the time.
         while pending := asyncio.all_tasks(loop):
             loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
         loop.run_until_complete(asyncio.sleep(0))
-    finally:
         loop.close()
 
 

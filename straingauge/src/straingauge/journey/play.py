@@ -1,6 +1,7 @@
 """One playing of a journey by one user, step by step, for whoever does the I/O."""
 
 from collections.abc import Callable, Generator
+from inspect import GEN_CLOSED, getgeneratorstate
 from types import GeneratorType
 from typing import TypeAlias
 
@@ -91,8 +92,19 @@ class Play:
         return self._checked(step)
 
     def close(self) -> None:
-        """Give up: the journey's `finally` blocks run, further steps are ignored."""
-        self._generator.close()
+        """Give up: the journey's `finally` blocks run, but what they would send is not sent.
+
+        Raises:
+            JourneyError: one of them failed.
+        """
+        try:
+            self._generator.close()
+        except RuntimeError as error:
+            # "generator ignored GeneratorExit": it yielded a further step, which is not taken.
+            if getgeneratorstate(self._generator) == GEN_CLOSED:
+                raise self._error(error) from error
+        except Exception as error:
+            raise self._error(error) from error
 
     def _checked(self, step: Step) -> Step:
         if isinstance(step, Request):

@@ -1,0 +1,46 @@
+"""A service that freezes, and keeps the log that says when it really answered.
+
+Run as a program: prints its port; at the end of its input prints, for each request, its target and
+when it was answered, in nanoseconds of the machine's monotonic clock, as JSON.
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+FREEZE_S = 0.4
+EVERY_S = 2.0
+
+log: list[tuple[str, int]] = []
+
+
+class Service(asyncio.Protocol):
+    """Answers at once, whenever its loop is not frozen."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """A request, whole: they are small."""
+        target = data.split(b" ", 2)[1].decode()
+        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        log.append((target, time.monotonic_ns()))
+
+
+async def main() -> None:
+    """Serve until the input ends, freezing as the clock's seconds say."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Service, "127.0.0.1", 0, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    ended = loop.run_in_executor(None, sys.stdin.read)
+    while not ended.done():
+        await asyncio.wait([ended], timeout=EVERY_S - FREEZE_S)
+        if not ended.done():
+            time.sleep(FREEZE_S)  # noqa: ASYNC251  this is the freeze
+    json.dump(log, sys.stdout)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

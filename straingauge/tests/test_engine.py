@@ -1,0 +1,380 @@
+"""The engine: on time, one connection a user, and only to where it may."""
+
+import itertools
+import threading
+import time
+import tracemalloc
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from serving import Exchange, Peer, answering, serve
+from straingauge.engine import EngineReport, Load, play
+from straingauge.errors import TargetError, UsageError
+from straingauge.journey import FilePart, Mix, Pause, Upload, User, mix
+from straingauge.record import Record, Recorder
+from straingauge.schedule import Schedule, constant, spread, users, waves
+
+
+def get(user: User):
+    """One GET that tells who asks."""
+    yield user.get(f"/{user.index}", name="GET /x")
+
+
+def crowd(count: int) -> list[User]:
+    """So many users."""
+    return [User(index) for index in range(count)]
+
+
+def played(
+    url: str, schedule: Schedule, count: int, mixed: Mix | None = None, **how: object
+) -> tuple[Record, EngineReport]:
+    """Play a schedule with so many users."""
+    recorder = Recorder()
+    report = play(Load(url, schedule, mixed or mix(get), crowd(count)), recorder, **how)
+    return recorder.snapshot(), report
+
+
+def users_of(requests: list[Exchange]) -> Counter[str]:
+    """How often each user asked."""
+    return Counter(each.target for each in requests)
+
+
+# Where to
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1:80", "http://[2001:db8::1]", "https://198.51.100.7/"]
+)
+def test_only_this_machine_is_loaded(url: str):
+    """Load to another machine is refused before anything is sent, unless it is allowed."""
+    with pytest.raises(UsageError, match="load goes only to hosts you may") as caught:
+        played(url, spread(count=1, duration_s=1), 1)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint is not None
+
+
+def test_an_allowed_host_is_allowed():
+    """A host that is named may be loaded: its unroutable address times out, like any other."""
+    recorder = Recorder()
+    host = "192.0.2.1"
+    load = Load(
+        f"http://{host}",
+        users(count=1, iterations=1),
+        mix(get),
+        crowd(1),
+        timeout_s=0.1,
+        allowed_hosts=frozenset({host}),
+    )
+    play(load, recorder)
+    assert recorder.snapshot().total("main").errors.total() == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8000", "ftp://localhost", "http://", "http://localhost:99999", "http://h/p"]
+)
+def test_a_url_without_sense_is_a_usage_error(url: str):
+    """A base URL that cannot be loaded is refused with a word on how to write it."""
+    with pytest.raises(UsageError):
+        played(url, spread(count=1, duration_s=1), 1)
+
+
+def test_a_name_that_does_not_resolve_is_a_target_error():
+    """An unknown host is a target that cannot be reached, with a hint."""
+    with pytest.raises(TargetError, match="does not resolve"):
+        played("http://nowhere.invalid", spread(count=1, duration_s=1), 1)
+
+
+def test_localhost_is_found_on_either_address():
+    """Where localhost is ::1 and 127.0.0.1, the one that is listened on is used."""
+    with serve(answering()) as server:
+        record, report = played(f"http://localhost:{server.port}", users(count=3, iterations=2), 3)
+    assert record.total("main").statuses[200] == 6
+    assert report.connections == 3
+
+
+# Who and when
+
+
+def test_each_user_keeps_its_connection():
+    """Users have one kept-alive connection each, however often they ask."""
+    with serve(answering()) as server:
+        record, report = played(server.url, users(count=5, iterations=20), 5)
+    assert server.connections == report.connections == 5
+    assert record.total("main").connect.count == 5
+    assert set(users_of(server.requests).values()) == {20}
+
+
+def test_a_connection_can_be_new_for_each_journey():
+    """Visitors who come once each open a connection of their own."""
+    with serve(answering()) as server:
+        load = Load(
+            server.url,
+            users(count=2, iterations=4),
+            mix(get),
+            crowd(2),
+            connections="per-journey",
+        )
+        report = play(load, Recorder())
+    assert server.connections == report.connections == 8
+
+
+def test_arrivals_come_at_their_times():
+    """No request leaves before its time, and all leave though the target is slow."""
+    schedule = constant(rate_per_s=100, duration_s=1)
+    start_ns = time.monotonic_ns() + 100_000_000
+    with serve(answering()) as server:
+        record, report = played(server.url, schedule, 10, start_ns=start_ns)
+    assert len(server.requests) == record.total("main").requests == report.sent == 100
+    for n, request in enumerate(sorted(server.requests, key=lambda each: each.at_ns)):
+        assert request.at_ns >= start_ns + n * 10_000_000
+    assert report.dropped == 0
+    assert report.duration_s >= 0.99
+
+
+def test_arrivals_wait_for_a_free_user_and_their_wait_counts():
+    """With fewer users than arrivals at once, the wait is in the response time alone."""
+
+    def slowly(peer: Peer) -> None:
+        while peer.read() is not None:
+            threading.Event().wait(0.05)  # what the service takes
+            peer.answer()
+
+    with serve(slowly) as server:
+        record, report = played(server.url, spread(count=4, duration_s=1e-6), 1)
+    total = record.total("main")
+    assert (report.waited, report.dropped, server.connections) == (3, 0, 1)
+    # One after the other: 50, 100, 150 and 200 ms at least, each of them 50 for the service.
+    assert total.response.sum_ns >= 500_000_000
+    assert total.response.sum_ns - total.service.sum_ns >= 300_000_000
+
+
+def test_past_the_limit_waiting_arrivals_are_dropped_and_counted():
+    """Work that cannot start is never lost silently."""
+    recorder = Recorder()
+    with serve(answering()) as server:
+        load = Load(
+            server.url, spread(count=10, duration_s=1e-6), mix(get), crowd(2), most_waiting=3
+        )
+        report = play(load, recorder)
+    assert (report.sent, report.waited, report.dropped) == (5, 3, 5)
+    assert recorder.snapshot().total("main").requests == 5
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        spread(count=53, duration_s=0.2),
+        waves(concurrent=7, at_least=3, at_most=3),
+        users(count=7, iterations=3),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 3, 7])
+def test_shares_send_the_whole_load_together(schedule: Schedule, n: int):
+    """Processes that share a load send exactly it together, each with its own users."""
+    expected = 21 if not hasattr(schedule, "duration_s") or schedule.duration_s != 0.2 else 53
+    with serve(answering()) as server:
+        records, seen = [], []
+        for i in range(n):
+            before = len(server.requests)
+            record, _ = played(server.url, schedule, 7, share=(i, n))
+            records.append(record)
+            seen.append(set(users_of(server.requests[before:])))
+    assert len(server.requests) == expected
+    assert Record().merge(*records).total("main").statuses[200] == expected
+    assert all(not a & b for a, b in itertools.combinations(seen, 2))
+
+
+def test_a_wave_waits_for_the_one_before():
+    """Never more than one wave is under way, and each is whole."""
+    under_way, most, lock = Counter[str](), [0], threading.Lock()
+
+    def handler(peer: Peer) -> None:
+        while peer.read() is not None:
+            with lock:
+                under_way["now"] += 1
+                most[0] = max(most[0], under_way["now"])
+            threading.Event().wait(0.02)
+            with lock:
+                under_way["now"] -= 1
+            peer.answer()
+
+    with serve(handler) as server:
+        record, _ = played(server.url, waves(concurrent=4, at_least=5, at_most=5), 12)
+    assert record.total("main").statuses[200] == 20
+    assert most[0] <= 4
+    # The waves go round all the users, so that no user has more than its share.
+    assert max(users_of(server.requests).values()) == 2
+
+
+@pytest.mark.parametrize(("asked_for", "sent"), [(1, 2), (4, 5), (99, 9)])
+def test_waves_end_early_when_there_is_enough(asked_for: int, sent: int):
+    """After the least number of waves the run ends as soon as its figures are good enough."""
+    asked = itertools.count(1)
+    with serve(answering()) as server:
+        record, _ = played(
+            server.url,
+            waves(concurrent=3, at_least=2, at_most=9),
+            3,
+            enough=lambda: next(asked) >= asked_for,
+        )
+    assert record.total("main").requests == 3 * sent
+
+
+def test_after_its_duration_no_request_is_sent():
+    """At the end of a closed run, what is under way is awaited and nothing more is sent."""
+
+    def endless(user: User):
+        while True:
+            yield user.get("/x")
+            yield Pause(0.01)
+
+    start_ns = time.monotonic_ns()
+    with serve(answering()) as server:
+        record, report = played(
+            server.url, users(count=3, duration_s=0.3), 3, mix(endless), start_ns=start_ns
+        )
+        last_ns = max(each.at_ns for each in server.requests)
+    assert record.total("main").statuses[200] == len(server.requests) == report.sent
+    assert last_ns <= start_ns + (report.duration_s + 0.001) * 1e9
+    assert report.journeys == 3
+
+
+def test_users_think_and_ramp():
+    """Think time lies between a user's journeys, and a ramp before its first."""
+    schedule = users(count=2, iterations=3, think_s=(0.05, 0.06), ramp_s=0.2)
+    start_ns = time.monotonic_ns()
+    with serve(answering()) as server:
+        played(server.url, schedule, 2, start_ns=start_ns)
+    for index, begins_ns in ((0, 0), (1, 100_000_000)):
+        times = [each.at_ns - start_ns for each in server.requests if each.target == f"/{index}"]
+        assert times[0] >= begins_ns
+        # The loop's clock ticks in milliseconds.
+        assert all(b - a >= 48_000_000 for a, b in itertools.pairwise(times))
+
+
+def test_stop_ends_a_run_with_all_its_answers():
+    """Asked to stop, the engine sends nothing more and counts what was under way."""
+    server_seen = threading.Event()
+
+    def handler(peer: Peer) -> None:
+        while peer.read() is not None:
+            server_seen.set()
+            peer.answer()
+
+    with serve(handler) as server:
+        record, report = played(
+            server.url, users(count=2, duration_s=60), 2, stop=server_seen.is_set
+        )
+    assert report.duration_s < 30
+    assert record.total("main").statuses[200] == report.sent == len(server.requests)
+    assert not report.interrupted
+
+
+def test_ctrl_c_keeps_what_was_measured():
+    """An interrupt ends the run at once, says so, and loses no answer that was counted."""
+    beats = itertools.count()
+
+    def interrupt() -> None:
+        if next(beats):
+            raise KeyboardInterrupt
+
+    with serve(answering()) as server:
+        record, report = played(server.url, users(count=2, duration_s=60), 2, on_tick=interrupt)
+    assert report.interrupted
+    assert report.duration_s < 30
+    assert record.total("main").statuses[200] == report.sent - report.abandoned > 0
+
+
+def test_a_crash_in_the_engine_is_raised_not_hung():
+    """An error in a progress report ends the run with that error."""
+
+    def broken() -> None:
+        raise RuntimeError("no progress")
+
+    with serve(answering()) as server, pytest.raises(RuntimeError, match="no progress"):
+        played(server.url, users(count=1, duration_s=60), 1, on_tick=broken)
+
+
+def test_warm_up_is_kept_apart():
+    """Journeys that start within the warm-up count in a phase of their own."""
+    with serve(answering()) as server:
+        record, _ = played(
+            server.url, constant(rate_per_s=20, duration_s=1), 5, warmup_s=0.249, phase="main"
+        )
+    assert record.total("warmup").requests == 5
+    assert record.total("main").requests == 15
+
+
+@pytest.mark.parametrize(
+    ("schedule", "count"),
+    [
+        (users(count=3, iterations=1), 2),
+        (waves(concurrent=3), 2),
+        (spread(count=1, duration_s=1), 0),
+    ],
+)
+def test_too_few_users_are_a_usage_error(schedule: Schedule, count: int):
+    """A load whose schedule needs more users than it has is refused before anything is sent."""
+    with pytest.raises(UsageError, match="the load has"):
+        played("http://localhost:9", schedule, count)
+
+
+# What is sent
+
+
+def test_an_upload_arrives_byte_for_byte(tmp_path: Path):
+    """A multipart upload from disk arrives as it is, as long as announced."""
+    file = tmp_path / "a.wav"
+    file.write_bytes(bytes(range(256)) * 20_000)  # more than the connection takes at once
+    upload = Upload({"patient_id": "7"}, {"file": FilePart(file, content_type="audio/wav")})
+
+    def journey(user: User):
+        yield user.post("/upload", upload=upload, expect=(202,))
+        yield user.post("/upload", upload=upload, expect=(202,))
+
+    with serve(answering(202)) as server:
+        record, report = played(server.url, users(count=1, iterations=1), 1, mix(journey))
+    assert record.total("main").statuses[202] == 2
+    assert [each.body == b"".join(upload.chunks()) for each in server.requests] == [True, True]
+    assert f"Content-Type: {upload.content_type}" in server.requests[0].head
+    assert report.connections == 1
+
+
+def test_an_upload_is_streamed_in_constant_memory(tmp_path: Path):
+    """A file of 100 MB goes out without being held in memory."""
+    file = tmp_path / "large"
+    with file.open("wb") as sparse:
+        sparse.truncate(100_000_000)
+
+    def journey(user: User):
+        yield user.post("/x", upload=Upload({}, {"file": FilePart(file)}))
+
+    def swallow(peer: Peer) -> None:
+        buffer = bytearray(1 << 16)
+        left = 100_000_000
+        while left > 0 and (got := peer.socket.recv_into(buffer)):
+            left -= got
+        peer.answer()
+
+    tracemalloc.start()
+    with serve(swallow) as server:
+        played(server.url, users(count=1, iterations=1), 1, mix(journey))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
+def test_a_users_token_goes_with_its_requests():
+    """What one user learns (a token) goes with its own later requests only."""
+
+    def journey(user: User):
+        yield user.post("/login", json={"user": user.index})
+        user.authorize(f"token-{user.index}")
+        yield user.get("/me")
+
+    with serve(answering()) as server:
+        played(server.url, users(count=2, iterations=1), 2, mix(journey))
+    asked = [each.head for each in server.requests if each.target == "/me"]
+    assert sorted("token-0" in head for head in asked) == [False, True]
+    assert all(head.count("Authorization: Bearer token-") == 1 for head in asked)
