@@ -120,7 +120,8 @@ def _remarks(results: Sequence[tuple[Result, Path | None]]) -> Iterable[str]:
     """What decided, warned or must be known, said once where runs share it; then the files."""
     remarks: dict[tuple[str, str], list[str]] = {}
     for result, _ in results:
-        for entry in result.get("verdict", {}).get("entries", []):
+        entries = result.get("verdict", {}).get("entries", [])
+        for entry in entries if grade(result) != "invalid" else ():
             if entry["grade"] in _REMARKED:
                 remarks.setdefault((entry["grade"], entry["message"]), []).append(result["name"])
         for line in errors_seen(result):

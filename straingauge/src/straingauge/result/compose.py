@@ -90,7 +90,7 @@ def _evidence(
         unsent=_unsent(merged),
         interrupted=None if never_began else merged.broken or ended,
         setup_error=never_began,
-        users=users,
+        users=users if whole["total_requests"] else 0,
         accounts=len(credentials),
         idle=merged.idle,
         processes=len(merged.reports),

@@ -102,14 +102,14 @@ def _interrupted(evidence: Evidence) -> Iterable[Reason]:
         yield Reason(
             "interrupted",
             "invalid",
-            f"{evidence.interrupted} after {evidence.requests} requests: "
-            "this is what was measured till then",
+            f"{evidence.interrupted}, after {evidence.requests} requests; "
+            "the figures are of what was measured till then",
             "run it again to its end",
         )
 
 
 def _no_data(evidence: Evidence) -> Iterable[Reason]:
-    if not evidence.requests and not evidence.setup_error:
+    if not (evidence.requests or evidence.setup_error or evidence.interrupted):
         yield Reason(
             "no_data", "invalid", "not one request was sent", "look at the journey and its schedule"
         )
