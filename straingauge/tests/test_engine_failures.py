@@ -153,6 +153,7 @@ def test_a_connection_never_accepted_is_a_timeout():
         for waiting in queue:
             waiting.close()
     assert dict(series.errors) == {Kind.TIMEOUT: 1}
+    assert series.service.sum_ns == series.response.sum_ns >= 300_000_000
 
 
 def test_plain_http_where_tls_is_due_is_a_tls_error():

@@ -197,7 +197,9 @@ class Player:
     def failed(self, failure: RequestFailed, at_ns: int) -> None:
         """There is no whole response; see `connection.Owner`."""
         self._connection = None
-        self._channel.fail(self._intended_ns, self._sent_ns or at_ns, 0, at_ns, failure)
+        # What timed out while connecting was never sent: its service time is its response time.
+        sent_ns = self._sent_ns or self._intended_ns
+        self._channel.fail(self._intended_ns, sent_ns, 0, at_ns, failure)
         self.deadline_ns = self._intended_ns = 0
         assert self._play is not None
         try:

@@ -57,7 +57,7 @@ class Channel:
 
         Args:
             intended_ns: when it should have started.
-            sent_ns: when it was written; `done_ns` if it never was.
+            sent_ns: when it was written; `intended_ns` if it never was.
             first_byte_ns: when the response began, 0 if it never did.
             done_ns: when it was over.
             failure: what went wrong, with the response if there was one.
