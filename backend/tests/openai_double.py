@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -34,6 +35,8 @@ class OpenAIDouble:
     def __init__(self) -> None:
         self.answers: deque[Answer] = deque()
         self.seen: list[Seen] = []
+        self._go = threading.Event()
+        self._go.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
@@ -56,6 +59,11 @@ class OpenAIDouble:
         """Say these next."""
         self.answers = deque(answers)
 
+    def hold(self) -> threading.Event:
+        """Keep answers back until the event is set."""
+        self._go = threading.Event()
+        return self._go
+
     def _next(self) -> Answer:
         return self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
 
@@ -67,6 +75,7 @@ class OpenAIDouble:
                 body = self._read()
                 kind = self.headers["Content-Type"]
                 double.seen.append(Seen(self.path, self.headers["Authorization"], kind, body))
+                double._go.wait(timeout=60)
                 answer = double._next()
                 text = answer.body if isinstance(answer.body, bytes) else _json(answer.body)
                 self.send_response(answer.status)
@@ -74,7 +83,8 @@ class OpenAIDouble:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                with suppress(OSError):  # whoever asked may have been killed meanwhile
+                    self.wfile.write(text)
 
             def _read(self) -> bytes:
                 length = self.headers["Content-Length"]

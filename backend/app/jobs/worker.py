@@ -38,6 +38,9 @@ MAX_ATTEMPTS = 4
 FIRST_DELAY = timedelta(seconds=5)
 DELAY_FACTOR = 6  # 5 s, 30 s, 3 min
 CONCURRENCY = 4
+LOOK_AGAIN = timedelta(seconds=5)
+"""New jobs announce themselves; those queued again while others are handed out, and those of a
+silent worker, are found by looking."""
 
 Step = Callable[[uuid.UUID], Awaitable[None]]
 
@@ -119,7 +122,7 @@ async def run(settings: Settings, *, child: bool) -> None:
         stack.push_async_callback(_cancel, tidy)
         heartbeat_timeout = timedelta(seconds=settings.job_heartbeat_s)
         await queue.qm.run(
-            dequeue_timeout=heartbeat_timeout,  # also how often silent jobs are looked for
+            dequeue_timeout=min(heartbeat_timeout, LOOK_AGAIN),
             heartbeat_timeout=heartbeat_timeout,
             batch_size=CONCURRENCY // 2,
             max_concurrent_tasks=CONCURRENCY,
