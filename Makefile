@@ -35,7 +35,7 @@ serve: $(READY)  ## TherapyBridge with its database until Ctrl-C (PORT=8000 APP=
 	@cd backend && exec $(STAND) $(OPTIONS)
 
 locust: $(READY)  ## Locust's page on http://localhost:8089, at a TherapyBridge of its own; Ctrl-C ends both
-	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/locust -f tests/performance/load_test.py --host {url} $(ARGS)
+	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/locust -f tests/performance/load_test.py --host {url} --web-host 127.0.0.1 $(ARGS)
 
 bench: $(READY)  ## Speed of the service beside hand-written ones, as ratios of one run (needs wrk)
 	@cd backend && exec $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS)
