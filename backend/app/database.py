@@ -8,7 +8,7 @@ anybody sees it. An exhausted pool and an absent database are both a quick 503 (
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from time import perf_counter_ns
-from typing import Annotated, Protocol, TypeVar
+from typing import Annotated, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 from fastapi import Depends, Request
@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.util.concurrency import greenlet_spawn
 
 from app.context import current_request
 from app.errors import GOING_AWAY, Unavailable, database_away
@@ -78,10 +78,19 @@ async def _timed(call: Awaitable[T]) -> T:
         request.leave_database()
 
 
+class PoolState(NamedTuple):
+    """Connections the pool keeps, that are in use, that are open beyond its size; and who waits."""
+
+    size: int
+    in_use: int
+    overflow: int
+    waiting: int
+
+
 class PoolWatcher(Protocol):
     """Who wants to know what happens in the pool."""
 
-    def changed(self, pool: "MeasuredPool") -> None:
+    def changed(self, state: PoolState) -> None:
         """A connection went out or came back, or somebody began or ceased to wait."""
 
     def waited(self, wait_s: float) -> None:
@@ -109,14 +118,22 @@ class MeasuredPool(AsyncAdaptedQueuePool):
     _peak_ns = 0
 
     @property
-    def in_use(self) -> int:
-        """Connections that somebody has."""
-        return self.checkedout()
+    def state(self) -> PoolState:
+        """The pool as it is now."""
+        is_open = self._pool.maxsize + self.overflow()
+        return PoolState(
+            size=self.base_size,
+            in_use=is_open - self.checkedin(),
+            overflow=max(0, is_open - self.base_size),
+            waiting=self.waiting,
+        )
 
     @property
-    def open_beyond_size(self) -> int:
-        """Connections open beyond the size, in use or about to be closed."""
-        return max(0, self.checkedin() + self.checkedout() - self.base_size)
+    def closes_next(self) -> bool:
+        """Whether the next connection to come back is one too many."""
+        if self.checkedin() < self.base_size:
+            return False
+        return perf_counter_ns() - self._peak_ns > _LINGER_S * 1e9
 
     def _do_get(self) -> ConnectionPoolEntry:
         started_ns = perf_counter_ns()
@@ -154,11 +171,10 @@ class MeasuredPool(AsyncAdaptedQueuePool):
             request.pool_ns += now_ns - started_ns
         if self.watcher is not None:
             self.watcher.waited((now_ns - started_ns) / 1e9)
-            self.watcher.changed(self)
+            self.watcher.changed(self.state)
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        past_peak = perf_counter_ns() - self._peak_ns > _LINGER_S * 1e9
-        if past_peak and self.checkedin() >= self.base_size:
+        if self.closes_next:
             try:
                 record.close()
             finally:
@@ -169,7 +185,7 @@ class MeasuredPool(AsyncAdaptedQueuePool):
 
     def _tell(self) -> None:
         if self.watcher is not None:
-            self.watcher.changed(self)
+            self.watcher.changed(self.state)
 
     def recreate(self) -> "MeasuredPool":
         """A new, empty pool of the same settings; SQLAlchemy calls this when it disposes of one."""
@@ -213,7 +229,7 @@ class Database:
     def watch(self, watcher: PoolWatcher) -> None:
         """Tell `watcher` of each change in the pool, beginning with its state now."""
         self.pool.watcher = watcher
-        watcher.changed(self.pool)
+        watcher.changed(self.pool.state)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -231,7 +247,7 @@ class Database:
         Raises:
             Unavailable: when the pool is exhausted or the database is away.
         """
-        proxy = await self.engine.raw_connection()
+        proxy = await greenlet_spawn(self.pool.connect)
         connection = proxy.driver_connection
         assert isinstance(connection, TimedConnection)
         try:
@@ -241,7 +257,10 @@ class Database:
                 raise database_away() from error
             raise
         finally:
-            await greenlet_spawn(proxy.close)
+            if connection.is_closed() or self.pool.closes_next:
+                await greenlet_spawn(proxy.close)
+            else:  # nothing to await, so no greenlet, which costs as much as all the rest
+                proxy.close()
 
     async def close(self) -> None:
         """Close all connections."""

@@ -27,7 +27,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app.database import MeasuredPool
+from app.database import PoolState
 
 _PREFIX = "therapybridge-metrics-"
 
@@ -95,7 +95,7 @@ class PoolMetrics:
             gauge("db_pool_overflow", "Connections open beyond the pool's size."),
             gauge("db_pool_waiters", "Requests waiting for a connection."),
         )
-        self._written = [-1, -1, -1, -1]
+        self._written = PoolState(-1, -1, -1, -1)
         self._wait_s = Histogram(
             "db_pool_wait_seconds", "Time to get a connection.", buckets=(0.0001, *_LATENCY_S)
         )
@@ -103,13 +103,12 @@ class PoolMetrics:
             "db_pool_timeouts", "Requests that got no connection: waited in vain, or too many did."
         )
 
-    def changed(self, pool: MeasuredPool) -> None:
+    def changed(self, state: PoolState) -> None:
         """Show the pool as it is now."""
-        now = (pool.base_size, pool.in_use, pool.open_beyond_size, pool.waiting)
-        for position, value in enumerate(now):
-            if self._written[position] != value:
-                self._written[position] = value
-                self._gauges[position].set(value)
+        for gauge, was, now in zip(self._gauges, self._written, state, strict=True):
+            if was != now:
+                gauge.set(now)
+        self._written = state
 
     def waited(self, wait_s: float) -> None:
         """Count a wait."""

@@ -100,10 +100,8 @@ async def test_request_ids_are_never_given_twice(open_client: Open):
 
 def _addresses(app: FastAPI) -> set[tuple[str, str]]:
     """Every endpoint that needs the database, with made-up ids in its path."""
-    found = set()
+    found = {("GET", "/ready"), ("GET", "/health")}
     for path, operations in app.openapi()["paths"].items():
-        if path in {"/", "/live", "/metrics"}:
-            continue
         filled = path
         for name in ("{session_id}", "{patient_id}"):
             filled = filled.replace(name, str(uuid.uuid4()))

@@ -96,12 +96,12 @@ async def test_overflow_connections_outlive_a_peak(
     database = database_of(client)
     async with held(database, 8):
         pass
-    assert database.pool.open_beyond_size == 3
+    assert database.pool.state.overflow == 3
     monkeypatch.setattr(database_module, "_LINGER_S", 0)
     for left in (2, 1, 0, 0):
         async with held(database, 1):
             pass
-        assert database.pool.open_beyond_size == left
+        assert database.pool.state.overflow == left
 
 
 async def test_a_connection_the_server_closed_is_replaced(open_client: Open):
@@ -129,7 +129,7 @@ async def test_a_cancelled_wait_leaves_no_waiter(open_client: Open):
         waiting.cancel()
         await asyncio.wait([waiting])
         assert database.pool.waiting == 0
-    assert database.pool.in_use == 0
+    assert database.pool.state.in_use == 0
     assert (await client.get("/health")).status_code == 200
 
 

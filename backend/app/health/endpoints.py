@@ -1,11 +1,16 @@
-"""`/`, `/live`, `/ready`, `/health`, `/metrics`: never rate limited."""
+"""`/`, `/live`, `/ready`, `/health`, `/metrics`: never rate limited.
+
+Plain Starlette routes: there is no parameter here that FastAPI could check.
+"""
 
 import asyncio
 from time import perf_counter_ns
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
 
 from app import metrics
 from app.database import Database
@@ -13,9 +18,8 @@ from app.errors import Unavailable
 from app.health import schema
 from app.middleware.rate_limit import RateLimits
 
-router = APIRouter(tags=["health"])
-
 _ALIVE = orjson.dumps({"status": "alive"})
+_ROOT = orjson.dumps({"service": "TherapyBridge", "documentation": "/docs", "health": "/health"})
 _READY = orjson.dumps({"status": "ready"})
 
 
@@ -23,26 +27,22 @@ def _json(body: bytes, status_code: int = 200) -> Response:
     return Response(body, status_code=status_code, media_type="application/json")
 
 
-@router.get("/")
-async def root() -> dict[str, str]:
+async def root(_request: Request) -> Response:
     """What this is, and where its documentation is."""
-    return {"service": "TherapyBridge", "documentation": "/docs", "health": "/health"}
+    return _json(_ROOT)
 
 
-@router.get("/live")
-async def live() -> Response:
+async def live(_request: Request) -> Response:
     """Whether the process answers; it touches nothing else."""
     return _json(_ALIVE)
 
 
-@router.get("/ready")
 async def ready(request: Request) -> Response:
     """Whether requests can be served: asks the database, 503 when it is away or has no schema."""
     await schema.check(request.app.state.database)
     return _json(_READY)
 
 
-@router.get("/health")
 async def health(request: Request) -> Response:
     """The state of the service in detail: asks the database, 503 when something is amiss."""
     state = request.app.state
@@ -69,14 +69,7 @@ async def health(request: Request) -> Response:
 
 
 def _pool(database: Database) -> dict[str, int]:
-    pool = database.pool
-    return {
-        "size": pool.base_size,
-        "in_use": pool.in_use,
-        "overflow": pool.open_beyond_size,
-        "waiting": pool.waiting,
-        "refusals": pool.refusals,
-    }
+    return {**database.pool.state._asdict(), "refusals": database.pool.refusals}
 
 
 def _rate_limit(limits: RateLimits | None) -> dict[str, str | bool | None]:
@@ -85,8 +78,18 @@ def _rate_limit(limits: RateLimits | None) -> dict[str, str | bool | None]:
     return {"enabled": True, "shared": limits.shared, "warning": limits.warning}
 
 
-@router.get("/metrics")
-async def prometheus() -> Response:
+async def prometheus(_request: Request) -> Response:
     """Prometheus text: requests, pool and processes, of all workers together."""
     # In a thread: it reads the files of all workers.
     return Response(await asyncio.to_thread(metrics.render), media_type=metrics.CONTENT_TYPE)
+
+
+router = Router(
+    [
+        Route("/live", live),
+        Route("/health", health),
+        Route("/ready", ready),
+        Route("/metrics", prometheus),
+        Route("/", root),
+    ]
+)

@@ -72,11 +72,20 @@ class RequestContextMiddleware:
 
     def _account(self, scope: Scope, context: RequestContext, status: int, total_ns: int) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        route = getattr(scope.get("route"), "path", "unmatched")
+        route = _route(scope)
         request_answered(method, route, status, total_ns / 1e9)
         access = self._logs.access
         if access is not None:
             access.write(context, method, route, status, total_ns)
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that was taken; Starlette tells only that there was one."""
+    route = scope.get("route")
+    if route is not None:
+        return str(route.path)
+    is_fixed = "endpoint" in scope and not scope["path_params"]
+    return str(scope["path"]) if is_fixed else "unmatched"
 
 
 def _request_id(scope: Scope) -> str:
