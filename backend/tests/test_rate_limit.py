@@ -1,14 +1,16 @@
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
 from app.database import Database
+from app.main import create_app
 from app.middleware.rate_limit import RateLimits, limiter
 from app.middleware.windows import MemoryWindows, PostgresWindows
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
@@ -277,3 +279,12 @@ async def test_counts_in_postgres_hold_no_address_of_a_person(open_client: Open)
     keys = json.dumps([row["key"] for row in rows])
     assert len(rows) == 2  # sign-up and login
     assert "ann" not in keys
+
+
+def test_redis_without_its_client_is_one_line(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+):
+    """Counting in Redis without its client ends with one line that says what to install."""
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(SettingsError, match="pip install redis"):
+        create_app(make_settings(rate_limit_storage="redis://127.0.0.1:6379"))
