@@ -1,6 +1,8 @@
 """Uploads: what is taken, what is refused, and what is left behind by either."""
 
+import errno
 import hashlib
+import os
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -213,6 +215,27 @@ async def test_row_and_job_come_together_or_not_at_all(
     store = AudioStore(settings.storage_dir)
     assert await sweep_files(app.state.database, store) == 0, "it is young: it may yet get a row"
     assert await sweep_files(app.state.database, store, older_than_s=-1) == 1
+    assert _files(settings) == []
+
+
+async def test_a_full_disk_is_a_503(
+    app: FastAPI,
+    client: httpx2.AsyncClient,
+    ann: dict[str, str],
+    *,
+    patient_id: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A recording that cannot be made durable is not acknowledged, and leaves nothing."""
+
+    def full(_handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    answer = await _send(client, ann, wav(), data={"patient_id": patient_id})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage_unavailable")
+    assert await _rows(app) == (0, 0)
     assert _files(settings) == []
 
 

@@ -10,10 +10,12 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
+
+from app.errors import Unavailable
 
 _BATCH_BYTES = 1024 * 1024  # written and hashed in a thread, in batches worth the trip
 
@@ -85,15 +87,24 @@ class IncomingFile:
         return self._hash.hexdigest()
 
     async def write(self, data: bytes) -> None:
-        """Add to the file."""
+        """Add to the file.
+
+        Raises:
+            Unavailable: The disk is full or broken.
+        """
         self._batch += data
         self.size_bytes += len(data)
         if len(self._batch) >= _BATCH_BYTES:
-            await asyncio.to_thread(self._flush)
+            await _in_thread(self._flush)
 
     async def keep(self, session_id: uuid.UUID) -> None:
-        """Make the file durable as the recording of this session."""
-        await asyncio.to_thread(self._keep, self._store.path(session_id))
+        """Make the file durable as the recording of this session.
+
+        Raises:
+            Unavailable: The disk is full or broken.
+        """
+        target = self._store.path(session_id)
+        await _in_thread(lambda: self._keep(target))
 
     def _flush(self) -> None:
         if self._file is None:
@@ -113,6 +124,15 @@ class IncomingFile:
             _sync_folder(target.parent.parent)
         self._path.replace(target)
         _sync_folder(target.parent)
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    try:
+        await asyncio.to_thread(work)
+    except OSError as error:
+        raise Unavailable(
+            "The recording cannot be stored now.", code="storage_unavailable", retry_after_s=60
+        ) from error
 
 
 def _create(path: Path) -> BinaryIO:
