@@ -21,6 +21,7 @@ LOAD_USERS = 200
 OF_THE_CROWD = 100
 """Load users beyond this number are played by no test but the one of the rate limit."""
 
+ANSWERS = (200, 401, 429, 503)
 LOGIN_PATIENCE_S = 150.0
 RENEW_BEFORE_S = 60.0
 
@@ -101,7 +102,7 @@ def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
     credentials = {"email": user.data["email"], "password": user.data["password"]}
     give_up_at = time.monotonic() + LOGIN_PATIENCE_S
     while True:
-        answer = yield user.post("/api/v1/auth/login", json=credentials, expect=(200, 401, 429))
+        answer = yield user.post("/api/v1/auth/login", json=credentials, expect=ANSWERS)
         if answer.status == 200:
             return _tokens_in(answer)
         if answer.status == 401 and credentials != test_account():
@@ -112,10 +113,11 @@ def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
                 " TEST_USER_EMAIL and TEST_USER_PASSWORD, or seed the database it uses by"
                 " `python -m app.seed`"
             )
-        wait_s = float(answer.headers.get("Retry-After") or 1)
+        wait_s = float(answer.headers.get("Retry-After") or 1)  # a 429, or a 503 of a busy service
         if time.monotonic() + wait_s > give_up_at:
             raise TargetError(
-                f"{credentials['email']} has logged in too often: try again in {wait_s:.0f} s"
+                f"{credentials['email']} cannot log in for another {wait_s:.0f} s"
+                f" (status {answer.status}): wait, or look at the service's log"
             )
         yield Pause(wait_s)
 

@@ -145,8 +145,11 @@ class Course:
             if order.log_in is not None:
                 missing = logged_in.missing(self._own(order.crowd))
                 for first in range(0, len(missing), LOG_INS_AT_ONCE):
-                    self._log_in(order.log_in, missing[first : first + LOG_INS_AT_ONCE])
-                logged_in.add(missing)
+                    crowd = missing[first : first + LOG_INS_AT_ONCE]
+                    self._log_in(order.log_in, crowd)
+                    if self._stopped():  # the load is off: nobody knows how far these came
+                        break
+                    logged_in.add(crowd)
             if order.warm_up is not None:
                 self._play("warmup", order.warm_up, order.journeys, order.crowd)
         except Exception as error:
