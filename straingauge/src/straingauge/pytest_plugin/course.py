@@ -147,7 +147,7 @@ class Course:
                 for first in range(0, len(missing), LOG_INS_AT_ONCE):
                     crowd = missing[first : first + LOG_INS_AT_ONCE]
                     self._log_in(order.log_in, crowd)
-                    if self._stopped():  # the load is off: nobody knows how far these came
+                    if self._fleet.broken:  # the load is off: nobody knows how far these came
                         break
                     logged_in.add(crowd)
             if order.warm_up is not None:
