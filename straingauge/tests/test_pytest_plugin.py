@@ -379,3 +379,16 @@ def test_killed_worker_is_named(project: Project, service: Service, victim: str)
     assert most > 0
     assert "1 failed" in output
     assert "2 failed" not in output
+
+
+def test_sessions_without_load_tests_pay_little():
+    """The plugin is loaded into each pytest session there is: it brings nothing heavy with it."""
+    program = """
+import sys
+import straingauge.pytest_plugin
+print(sorted({"numpy", "rich", "asyncio", "psutil", "uvloop"} & set(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"

@@ -20,14 +20,27 @@ Exit codes are pytest's own: 0 all within target or warning, 1 a critical thresh
 a target that could not be reached or a wrong thresholds file, 2 interrupted, 4 wrong usage.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from straingauge.pytest_plugin.controlling import Controlling
-from straingauge.pytest_plugin.load import Account, LoadTest, Run, Users
 from straingauge.pytest_plugin.playing import Playing
-from straingauge.verdict import Finding
+
+if TYPE_CHECKING:
+    from straingauge.pytest_plugin.load import Account, LoadTest, Run, Users
+    from straingauge.verdict import Finding
 
 __all__ = ["Account", "Finding", "LoadTest", "Run", "Users"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whichever of __all__
+    """Import what load tests name only when one does: every pytest session loads this module."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from straingauge.pytest_plugin import load
+
+    return getattr(load, name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

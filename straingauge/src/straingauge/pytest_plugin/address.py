@@ -8,7 +8,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
-from straingauge.target import Stand
 
 USUAL = "http://localhost:8000"
 STAND_FILE = "straingauge.toml"
@@ -79,6 +78,8 @@ class ServiceAddress:
                 f"nothing answers at {USUAL} ({refusal}), and no {STAND_FILE} says what to start",
                 hint="start the service, or name it: --load-host http://HOST:PORT",
             )
+        from straingauge.target import Stand
+
         self._say(f"nothing answers at {USUAL}: starting what {description} describes")
         stand = Stand.from_file(description, port=0, say=self._say)
         return self._stack.enter_context(stand).url

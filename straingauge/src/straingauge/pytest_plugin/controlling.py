@@ -9,17 +9,18 @@ from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from straingauge import report as text
 from straingauge.errors import StraingaugeError
 from straingauge.fleet import Merged, Rendezvous, Solo
 from straingauge.pytest_plugin.address import ServiceAddress
 from straingauge.pytest_plugin.scheduler import LoadTogether, Scheduling, Worker
 from straingauge.pytest_plugin.status import Status
-from straingauge.result import compose, conclude, read, write
+
+if TYPE_CHECKING:
+    from straingauge.report import Result
 
 
 class Controlling:
@@ -33,7 +34,7 @@ class Controlling:
         self._rendezvous: Rendezvous | None = None
         self._workers = 0
         self._failures = 0
-        self._shown: list[tuple[text.Result, Path | None]] = []
+        self._shown: list[tuple[Result, Path | None]] = []
         self._problems: list[str] = []
         config.add_cleanup(self._address.close)
 
@@ -67,6 +68,8 @@ class Controlling:
         if path is not None:
             self._status.clear()
         if path:
+            from straingauge.result import read
+
             self._shown.append((read(Path(path)), Path(path)))
         self._failures += report.failed
         most = self._config.getoption("maxfail")
@@ -88,16 +91,18 @@ class Controlling:
         """Show the verdicts."""
         if not self._shown:
             return
+        from straingauge.report import verdict_table
+
         terminalreporter.section("load tests")
         writer = self._config.get_terminal_writer()
         colour = bool(writer.hasmarkup)
-        terminalreporter.write(
-            text.verdict_table(self._shown, width=writer.fullwidth, colour=colour)
-        )
+        terminalreporter.write(verdict_table(self._shown, width=writer.fullwidth, colour=colour))
         for problem in self._problems:
             terminalreporter.write_line(problem)
 
     def _salvage(self, merged: Merged, ended: str) -> None:
+        from straingauge.result import compose, conclude, write
+
         assert merged.plan is not None
         result, _ = conclude(compose(merged, ended=ended), merged.plan["thresholds"])
         try:

@@ -1,17 +1,19 @@
 """The plugin where tests are run: each xdist worker, or the only process there is."""
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from straingauge.errors import StraingaugeError
 from straingauge.fleet import Fleet, Member
-from straingauge.pytest_plugin.load import LoadTest
-from straingauge.pytest_plugin.process import Process
 
-_LOAD = pytest.StashKey[LoadTest]()
+if TYPE_CHECKING:
+    from straingauge.pytest_plugin.load import LoadTest
+    from straingauge.pytest_plugin.process import Process
+
+_LOAD = pytest.StashKey["LoadTest"]()
 
 
 class Playing:
@@ -34,6 +36,8 @@ class Playing:
         load_tests = [item for item in items if is_load_test(item)]
         if not load_tests:
             return
+        from straingauge.pytest_plugin.process import Process
+
         items[:] = [item for item in items if not is_load_test(item)] + load_tests
         if self._alone is not None:
             self._process = Process(self._config, self._alone, "main")
@@ -81,8 +85,10 @@ class Playing:
         return report
 
     @pytest.fixture
-    def load(self, request: pytest.FixtureRequest) -> LoadTest:
+    def load(self, request: pytest.FixtureRequest) -> "LoadTest":
         """Puts one load on the service; for tests marked `load`."""
+        from straingauge.pytest_plugin.load import LoadTest
+
         item: pytest.Item = request.node
         if not is_load_test(item) or self._process is None:
             pytest.fail(f"{item.nodeid} uses `load`: mark it @pytest.mark.load", pytrace=False)

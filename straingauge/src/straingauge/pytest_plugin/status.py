@@ -6,8 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 import pytest
 
 from straingauge.fleet import Merged
-from straingauge.record import Record
-from straingauge.summary import holds, metrics
 
 HELD_PERCENTILES = (0.50, 0.95)
 CLEAR_LINE = "\r\x1b[2K"
@@ -24,6 +22,9 @@ class Status:
 
     def watch(self, test: str, merged: Merged) -> bool:
         """Show how a load comes on; gives whether its figures hold, so that it may end."""
+        from straingauge.record import Record
+        from straingauge.summary import holds, metrics
+
         record = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
         main = metrics(record)
         name = (merged.plan or {}).get("name", test)
