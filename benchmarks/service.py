@@ -143,13 +143,16 @@ def measure(case: Case, server: Server, headers: dict[str, str], duration_s: int
 def prepare(environment: dict[str, str]) -> None:
     """Bring the database to this code's schema, with the sample data."""
     for module in (("alembic", "upgrade", "head"), ("app.seed",)):
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", *module],
             cwd=BACKEND,
             env=environment,
-            check=True,
+            check=False,
             capture_output=True,
+            text=True,
         )
+        if done.returncode != 0:
+            raise SystemExit(done.stderr.strip().splitlines()[-1])
 
 
 async def therapist_id(database_url: str) -> str:

@@ -11,6 +11,7 @@ import app.middleware.windows
 import app.notes.models
 import app.patients.models
 import app.sessions.models  # noqa: F401 -- importing a model puts its table into the metadata
+import asyncpg
 from alembic import context
 from app.database import Base
 from app.settings import get_settings
@@ -52,4 +53,7 @@ if given is not None:
 else:
     assert context.config.config_file_name is not None
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)
-    asyncio.run(_connect_and_run())
+    try:
+        asyncio.run(_connect_and_run())
+    except (OSError, asyncpg.PostgresError) as error:
+        raise SystemExit(f"The database cannot be reached: {error}. Check DATABASE_URL.") from None
