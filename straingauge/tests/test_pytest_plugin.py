@@ -226,6 +226,29 @@ def test_logins_are_kept_over_tests(project: Project, service: Service):
     assert service.counts()["/login"] - before == 20
 
 
+def test_log_in_that_was_tried_again_is_none_that_failed(project: Project):
+    """A log-in whose journey met an error and got over it is a log-in."""
+    tests = """
+from straingauge.journey import RequestFailed
+
+def stubborn(user):
+    try:
+        yield user.get("/status/503")
+    except RequestFailed:
+        yield user.get("/hello")
+"""
+    tests += QUICK.replace("users=20", "users=load.users(None, 20, log_in=stubborn)")
+    project.run(tests, "-n", "0").assert_outcomes(passed=1)
+
+
+def test_figures_under_other_names(project: Project):
+    """What the service calls its figures stands in [observe] of the nearest straingauge.toml."""
+    table = '[observe]\npool_in_use = "db_pool_size"\n'
+    (project.path / "straingauge.toml").write_text(table)
+    project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
+    assert project.results()[0]["resources"]["pool"]["peak_in_use"] == 5
+
+
 def test_result_bears_no_secret(project: Project):
     """No token or password is in a result file; that all users share an account is."""
     account = 'lambda index: {"password": "right"}'

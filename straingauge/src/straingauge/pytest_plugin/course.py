@@ -2,15 +2,16 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import wraps
 from typing import Any
 
 from straingauge.engine import EngineReport, Load, play
 from straingauge.errors import TargetError
 from straingauge.fleet import Fleet, Merged, Report, Seat
-from straingauge.journey import Journey, Mix, User, mix
+from straingauge.journey import Journey, Mix, Response, Step, User, mix
 from straingauge.observe import Names, Observer
 from straingauge.record import Recorder
 from straingauge.schedule import Schedule, users
@@ -146,25 +147,34 @@ class Course:
                 missing = logged_in.missing(self._own(order.crowd))
                 for first in range(0, len(missing), LOG_INS_AT_ONCE):
                     crowd = missing[first : first + LOG_INS_AT_ONCE]
-                    self._log_in(order.log_in, crowd)
-                    if self._fleet.broken:  # the load is off: nobody knows how far these came
-                        break
-                    logged_in.add(crowd)
+                    logged_in.add(self._log_in(order.log_in, crowd))
             if order.warm_up is not None:
                 self._play("warmup", order.warm_up, order.journeys, order.crowd)
         except Exception as error:
             self._fleet.fail(f"{error}")
             raise
 
-    def _log_in(self, log_in: Journey, crowd: Sequence[User]) -> None:
-        self._play_each("setup", log_in, crowd)
-        setup = self._recorder.snapshot().total("setup")
-        if setup.examples:
-            first = setup.examples[0]
+    def _log_in(self, log_in: Journey, crowd: Sequence[User]) -> list[User]:
+        """Log these users in; gives them, or those that came to the end before the load was off.
+
+        A request that failed and was tried again by the journey is no failed log-in.
+        """
+        done: list[User] = []
+
+        @wraps(log_in)
+        def to_its_end(user: User) -> Generator[Step, Response, None]:
+            yield from log_in(user)
+            done.append(user)
+
+        self._play_each("setup", to_its_end, crowd)
+        if len(done) < len(crowd) and not self._fleet.broken:
+            examples = self._recorder.snapshot().total("setup").examples
+            last = f"{examples[-1].kind}: {examples[-1].detail}" if examples else "it took too long"
             raise TargetError(
-                f"a user could not log in at {self._url}: {first.kind}: {first.detail}",
+                f"a user could not log in at {self._url}: {last}",
                 hint="look at the account the test uses, and at the service's log",
             )
+        return done
 
     def _play_each(self, phase: str, journey: Journey, crowd: Sequence[User]) -> None:
         """Let each of these users, all of them this process's own, play a journey once."""

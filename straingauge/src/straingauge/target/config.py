@@ -91,6 +91,7 @@ class StandConfig:
             raise UsageError(f"{path} is not TOML: {error}", "mend that line") from error
         top = _Table(path, "", values)
         config = cls._from_tables(path, top, top.table("service"))
+        top.texts("observe")  # what the service calls its figures: for straingauge.observe
         top.end()
         return config
 
