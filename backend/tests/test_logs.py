@@ -123,6 +123,9 @@ def test_rotation_by_several_processes_loses_and_tears_nothing(tmp_path: Path):
     expected = {json.dumps({"writer": w, "number": n}) for w in range(4) for n in range(2000)}
     assert lines == dict.fromkeys(expected, 1)
     assert len(files) >= 10
+    rotated_bytes = [file.stat().st_size for file in files if file != path]
+    assert min(rotated_bytes) >= 20_000  # no two processes rotated at once
+    assert max(rotated_bytes) < 21_000  # and none went on in a file that was rotated away
 
 
 def test_only_so_many_old_logs_are_kept(tmp_path: Path):
@@ -139,3 +142,14 @@ def test_only_so_many_old_logs_are_kept(tmp_path: Path):
     }
     kept = (tmp_path / "app.log.1").read_text() + (tmp_path / "app.log").read_text()
     assert int(kept.splitlines()[-1]) == 499
+
+
+def test_a_log_that_was_moved_away_is_begun_anew(tmp_path: Path):
+    """When something else rotates the log, the next line is in a new file of the old name."""
+    file = LogFile(tmp_path / "app.log", max_bytes=1000, backups=2)
+    file.write(b"before\n")
+    (tmp_path / "app.log").rename(tmp_path / "elsewhere.log")
+    file.write(b"after\n")
+    file.close()
+    assert (tmp_path / "elsewhere.log").read_bytes() == b"before\n"
+    assert (tmp_path / "app.log").read_bytes() == b"after\n"
