@@ -95,7 +95,7 @@ def decided_by(result: Result) -> str:
 
 
 def _table(results: Iterable[Result], *, wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     table.add_column("load test", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     for name in _NUMBERS:
