@@ -74,7 +74,8 @@ def play(
             finished=engine.freed,
         )
         phases = (Channels(recorder, phase, start_ns), Channels(recorder, "warmup", start_ns))
-        warm_ns = start_ns + round(warmup_s * 1e9)
+        # Without a warm-up all is main, also what a timer starts a moment before the start instant.
+        warm_ns = start_ns + round(warmup_s * 1e9) if warmup_s else 0
         engine.prepare(
             stage,
             load,
