@@ -8,6 +8,18 @@ from sqlalchemy.util import await_only
 from sqlalchemy.util.queue import AsyncAdaptedQueue, Empty
 
 
+class _Store(asyncio.Queue[ConnectionPoolEntry]):
+    """A queue that can be looked at, and that takes back what it gave."""
+
+    _queue: deque[ConnectionPoolEntry]  # where asyncio.Queue keeps its items, for subclasses
+
+    def first(self) -> ConnectionPoolEntry | None:
+        return self._queue[0] if self._queue else None
+
+    def put_first(self, item: ConnectionPoolEntry) -> None:
+        self._queue.appendleft(item)
+
+
 class FairQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
     """Hands a connection to the one who has waited longest.
 
@@ -18,7 +30,22 @@ class FairQueue(AsyncAdaptedQueue[ConnectionPoolEntry]):
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:  # noqa: FBT001, FBT002 -- SQLAlchemy's own signature
         super().__init__(maxsize, use_lifo)
+        self._store = self._queue = _Store(maxsize)
         self._line: deque[asyncio.Future[ConnectionPoolEntry]] = deque()
+
+    def first(self) -> ConnectionPoolEntry | None:
+        """The one that `get` would give now."""
+        return self._store.first()
+
+    async def wait(self, timeout: float | None) -> None:  # noqa: ASYNC109 -- as SQLAlchemy has it
+        """Get in line; when this returns, the next `get` gives the one that was waited for.
+
+        Only as long as nothing is awaited in between: it lies first in the queue.
+
+        Raises:
+            Empty: There was none within `timeout` seconds.
+        """
+        self._store.put_first(await self._stand_in_line(timeout))
 
     def put_nowait(self, item: ConnectionPoolEntry) -> None:
         """Give it to the first in line, or keep it."""

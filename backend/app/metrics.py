@@ -27,7 +27,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app.database import PoolState
+from app.pool import PoolState
 
 _PREFIX = "therapybridge-metrics-"
 
@@ -83,7 +83,7 @@ _durations = Histogram(
 
 
 class PoolMetrics:
-    """The pool's numbers (`app.database.PoolWatcher`), each written only when it has changed."""
+    """The pool's numbers (`app.pool.PoolWatcher`), each written only when it has changed."""
 
     def __init__(self) -> None:
         def gauge(name: str, text: str) -> Gauge:

@@ -6,8 +6,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import httpx2
 import pytest
-from app import database as database_module
-from app.database import Database, TimedConnection
+from app import pool as pool_module
+from app.database import Database
+from app.pool import TimedConnection
 from app.settings import Settings, SettingsError
 from fastapi import FastAPI, Request
 from service import account, until
@@ -97,7 +98,7 @@ async def test_overflow_connections_outlive_a_peak(
     async with held(database, 8):
         pass
     assert database.pool.state.overflow == 3
-    monkeypatch.setattr(database_module, "_LINGER_S", 0)
+    monkeypatch.setattr(pool_module, "_LINGER_S", 0)
     for left in (2, 1, 0, 0):
         async with held(database, 1):
             pass
