@@ -76,6 +76,16 @@ async def test_nobody_signs_up_as_admin(client: httpx2.AsyncClient):
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize("field", ["email", "full_name"])
+async def test_signup_refuses_what_the_database_cannot_store(
+    client: httpx2.AsyncClient, field: str
+):
+    """A NUL in an address or a name is a 422 that says where, not a 500."""
+    answer = await client.post(SIGNUP, json=ANN | {field: "ann\0@example.com"})
+    assert answer.status_code == 422
+    assert [detail["where"] for detail in answer.json()["error"]["details"]] == [f"body.{field}"]
+
+
 @pytest.mark.parametrize("email", ["ann", "ann@", "@example.com", "a b@example.com", ""])
 async def test_slips_in_an_address_are_caught(client: httpx2.AsyncClient, email: str):
     """What cannot be an e-mail address is refused."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import httpx2
 import pytest
 from app.database import Database
+from app.jobs.upkeep import forget_outdated
 from app.main import create_app
 from app.middleware.rate_limit import RateLimits, limiter
 from app.middleware.windows import MemoryWindows, PostgresWindows
@@ -35,6 +36,22 @@ async def test_of_150_rapid_requests_exactly_100_pass(open_client: Open, storage
     ann, ben = [await account(client, f"{name}@example.com") for name in ("ann", "ben")]
     assert await statuses(client, ann, 150) == [200] * 100 + [429] * 50
     assert await statuses(client, ben, 20) == [200] * 20
+
+
+async def test_counts_that_nobody_needs_are_deleted(open_client: Open, app: FastAPI):
+    """The worker's upkeep deletes windows that are over, and keeps the open ones."""
+    client = await open_client(rate_limit_storage="postgres")
+    await account(client)
+    database: Database = app.state.database
+    async with database.driver() as connection:
+        await connection.execute(
+            "INSERT INTO rate_limits (key, count, resets_at)"
+            " VALUES ('over', 1, now() - interval '1 s')"
+        )
+        open_windows = await connection.fetchval("SELECT count(*) - 1 FROM rate_limits")
+        await forget_outdated(database)
+        left = await connection.fetchval("SELECT count(*) FROM rate_limits")
+    assert left == open_windows > 0
 
 
 async def test_a_refusal_says_when_to_come_back(open_client: Open):

@@ -8,14 +8,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 
 from app.auth.models import Role
 from app.auth.passwords import MAX_LENGTH
+from app.fields import Name, without_nul
 
 # A deliverable address is one that a message reaches; the rule here only catches slips.
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"),
+    AfterValidator(without_nul),
     AfterValidator(str.lower),
 ]
-FullName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
@@ -24,7 +25,7 @@ class SignupRequest(BaseModel):
 
     email: Email
     password: SecretStr
-    full_name: FullName
+    full_name: Name
     role: Literal[Role.THERAPIST, Role.PATIENT] = Role.THERAPIST
 
 

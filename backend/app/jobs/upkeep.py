@@ -29,7 +29,10 @@ _STUCK = text("""
         SELECT FROM pgqueuer WHERE dedupe_key = entrypoint || ':' || unfinished.id
     )
 """)
-_FORGET_LOG = text("DELETE FROM pgqueuer_log WHERE created < now() - interval '7 days'")
+_OUTDATED = (
+    text("DELETE FROM pgqueuer_log WHERE created < now() - interval '7 days'"),
+    text("DELETE FROM rate_limits WHERE resets_at < clock_timestamp()"),
+)
 
 
 async def keep_tidy(database: Database, store: AudioStore) -> None:
@@ -37,9 +40,15 @@ async def keep_tidy(database: Database, store: AudioStore) -> None:
     while True:
         await requeue_stuck(database)
         await sweep_files(database, store)
-        async with database.session() as session:
-            await session.execute(_FORGET_LOG)
+        await forget_outdated(database)
         await asyncio.sleep(EVERY_S)
+
+
+async def forget_outdated(database: Database) -> None:
+    """Delete rows that nobody will ask for again: old log lines, rate limit windows that ended."""
+    async with database.session() as session:
+        for statement in _OUTDATED:
+            await session.execute(statement)
 
 
 async def requeue_stuck(database: Database) -> int:

@@ -170,8 +170,3 @@ class PostgresWindows(Storage):
         """Forget one count."""
         async with self._database.driver() as connection:
             await connection.execute("DELETE FROM rate_limits WHERE key = $1", key)
-
-    async def sweep(self) -> None:
-        """Delete windows that are over."""
-        async with self._database.driver() as connection:
-            await connection.execute("DELETE FROM rate_limits WHERE resets_at < clock_timestamp()")
