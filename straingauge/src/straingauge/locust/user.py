@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
 
 import gevent
+from gevent import GreenletExit
 from locust import FastHttpUser
 from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
-from locust.exception import CatchResponseError, StopUser
+from locust.exception import CatchResponseError
 
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.journey import (
@@ -68,15 +69,15 @@ class JourneyUser(FastHttpUser):
         """Log in, or end the run with one clear message.
 
         Raises:
-            StopUser: The log-in failed.
+            GreenletExit: The log-in failed.
         """
         log_in = type(self).log_in  # of the class: of the object, it would be a method
         if log_in is None:
             return
         failure = self.play(log_in, phase="setup")
         if failure is not None:
-            session_of(self.environment).fail_setup(_plain(failure))
-            raise StopUser
+            session_of(self.environment).fail_setup(_plain(failure, self.host))
+            raise GreenletExit  # ends this user; StopUser would have Locust log a traceback
         session_of(self.environment).part.remember(self.player)
 
     def on_stop(self) -> None:
@@ -177,10 +178,15 @@ def _outcome(request: Request, answer: ResponseContextManager) -> Response | Req
     return assess(response) or response
 
 
-def _plain(failure: RequestFailed | JourneyError) -> StraingaugeError:
+def _plain(failure: RequestFailed | JourneyError, host: str | None) -> StraingaugeError:
     """What to tell whoever started the run."""
     cause = failure.__cause__ if isinstance(failure, JourneyError) else failure
-    return cause if isinstance(cause, StraingaugeError) else TargetError(str(failure))
+    if isinstance(cause, StraingaugeError):
+        return cause
+    return TargetError(
+        f"a user could not log in at {host}: {failure}",
+        hint="see whether the service runs there, and what its log says",
+    )
 
 
 def _without_ids(failure: RequestFailed) -> str:
