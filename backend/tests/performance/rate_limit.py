@@ -87,14 +87,23 @@ def wait_it_out(user: User) -> Steps:
 
 
 def findings(users: Sequence[User]) -> Iterator[Finding]:
-    """What the burst showed, from what its users remember."""
-    hasty, others = users[0].data, users[1:]
-    refused = sum(user.data.get("refused", 0) for user in others)
-    yield _finding("RateLimit headers", _lacking(hasty["first_answer"]))
-    yield _finding(
-        "other users", f"{refused} of their requests were refused as well" if refused else ""
-    )
-    refusal: Refusal | None = hasty["refusal"]
+    """What these users remember: user 0 of its burst, the others of having been refused."""
+    for user in users:
+        if user.index == 0:
+            yield from _of_the_burst(user)
+    others = [user for user in users if user.index]
+    if others:
+        refused = sum(user.data.get("refused", 0) for user in others)
+        wrong = f"{refused} of their requests were refused as well" if refused else ""
+        yield _finding("other users", wrong)
+
+
+def _of_the_burst(user: User) -> Iterator[Finding]:
+    if "first_answer" not in user.data:
+        yield _finding("first 429", "the burst came to nothing, see the errors")
+        return
+    yield _finding("RateLimit headers", _lacking(user.data["first_answer"]))
+    refusal: Refusal | None = user.data["refusal"]
     if refusal is None:
         yield _finding("first 429", f"none in {BURST} requests of one user: is the limiter off?")
         return
