@@ -113,7 +113,7 @@ class Database:
                 self._settings.driver_url,
                 timeout=self._settings.db_connect_timeout,
                 connection_class=TimedConnection,
-                server_settings={"application_name": "therapybridge"},
+                server_settings={"application_name": "therapybridge", "timezone": "UTC"},
             )
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             raise database_away() from error

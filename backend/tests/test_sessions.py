@@ -65,6 +65,8 @@ async def test_the_list_has_newest_first_without_transcripts(
     listed = (await client.get("/api/sessions/", headers=ann)).json()
     assert [one["id"] for one in listed] == [new, middle, old]
     assert set(listed[0]) == set(SessionSummary.model_fields)
+    alone = (await client.get(f"/api/sessions/{new}", headers=ann)).json()
+    assert SessionSummary.model_validate(listed[0]) == SessionSummary.model_validate(alone)
     assert [SessionSummary.model_validate(one).status for one in listed][2] is Status.TRANSCRIBED
 
 

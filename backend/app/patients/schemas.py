@@ -5,7 +5,6 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -14,17 +13,16 @@ from pydantic import (
 )
 
 from app.auth.schemas import Email
-from app.fields import Name, Text, without_nul
+from app.fields import Name, Text
 
 Phone = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=3, max_length=40)]
-PatientEmail = Annotated[Email, AfterValidator(without_nul)]
 
 
 class NewPatient(BaseModel):
     """A patient to be made."""
 
     full_name: Name
-    email: PatientEmail | None = None
+    email: Email | None = None
     phone: Phone | None = None
     date_of_birth: date | None = None
 
@@ -33,7 +31,7 @@ class PatientChanges(BaseModel):
     """The fields to change; what is left out stays, null clears."""
 
     full_name: Name | None = None
-    email: PatientEmail | None = None
+    email: Email | None = None
     phone: Phone | None = None
     date_of_birth: date | None = None
 
