@@ -68,6 +68,15 @@ def sha256_is(sha256: str, what: str) -> Check:
     return check
 
 
+def unless_refused(check: Check) -> Check:
+    """The check, but for a 429: there the content is the refusal."""
+
+    def checked(response: Response) -> str | None:
+        return None if response.status == 429 else check(response)
+
+    return checked
+
+
 def _lacks(row: object, fields: Collection[str]) -> str | None:
     if not isinstance(row, dict):
         return f"a JSON object was expected, not {type(row).__name__}"

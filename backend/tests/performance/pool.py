@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from straingauge.pytest_plugin import Finding, Run
+from straingauge.verdict import Grade
 
 QUEUE_WARNING = 10
 QUEUE_CRITICAL = 20
@@ -21,7 +22,7 @@ def pool_findings(run: Run) -> Iterator[Finding]:
         return
     connections, waiting = int(pool["peak_in_use"]), int(pool["peak_waiters"])
     queue = waiting / max(connections, 1)
-    grade = "target" if queue < QUEUE_WARNING else "warning"
+    grade: Grade = "target" if queue < QUEUE_WARNING else "warning"
     yield Finding(
         "pool queue",
         "critical" if queue >= QUEUE_CRITICAL else grade,

@@ -59,10 +59,11 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
     # A name with "%" is an address with its zone, which is not part of what is judged.
     distant = [ip for ip in address.ips if not ipaddress.ip_address(ip.split("%")[0]).is_loopback]
     if distant and address.host not in set(allowed_hosts):
+        where = "" if distant[0] == address.host else f" ({distant[0]})"
         raise UsageError(
-            f"{address.host} is {distant[0]}, not this machine: load goes only to hosts you may"
-            " put under load",
-            hint=f"if {address.host} is yours to load, name it as an allowed host",
+            f"{address.host}{where} is not this machine: load goes only to hosts you may put under"
+            " load",
+            hint=f"if {address.host} is yours to load, name it by --load-host",
         )
     return address
 
