@@ -90,7 +90,9 @@ def decided_by(result: Result) -> str:
     entries = result.get("verdict", {}).get("entries", [])
     decisive = [entry for entry in entries if entry["grade"] == grade(result)]
     if grade(result) in ("target", "acceptable", "not judged"):
-        return f"{len(entries)} demands met" if entries else ""
+        return (
+            f"{len(entries)} {'demand' if len(entries) == 1 else 'demands'} met" if entries else ""
+        )
     return "; ".join(entry["message"] for entry in decisive)
 
 
