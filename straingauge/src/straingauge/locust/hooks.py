@@ -13,7 +13,7 @@ from locust.user.users import User as LocustUser
 
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.locust.ending import Ending
-from straingauge.locust.session import SETUP_FAILED, Session
+from straingauge.locust.session import LAST_FIGURES, SETUP_FAILED, STOP, Session
 from straingauge.verdict import Thresholds
 
 _sessions: WeakKeyDictionary[Environment, Session] = WeakKeyDictionary()
@@ -74,8 +74,14 @@ def _listen(session: Session) -> None:
     def on_setup_failed(msg: Message, **_: object) -> None:
         session.setup_failed(**msg.data)
 
-    if not isinstance(session.runner, WorkerRunner):
+    def on_last_figures(msg: Message, **_: object) -> None:
+        session.last_figures(msg.node_id, msg.data)
+
+    if isinstance(session.runner, WorkerRunner):
+        session.runner.register_message(STOP, lambda **_: session.stop_users())
+    else:
         session.runner.register_message(SETUP_FAILED, on_setup_failed)
+        session.runner.register_message(LAST_FIGURES, on_last_figures)
     events.request.add_listener(session.on_request)
     events.user_error.add_listener(session.on_user_error)
     events.test_start.add_listener(lambda **_: session.begin())

@@ -2,6 +2,8 @@
 
 A process is alone, or a worker that reports to a master, or that master. Whoever is no worker
 watches the service, and when a run ends has it judged and written (`straingauge.locust.ending`).
+A worker's figures come with Locust's reports, every 3 s, and once more when its users have stopped:
+the master waits for those, since without them a run would miss its end.
 """
 
 import logging
@@ -11,8 +13,10 @@ from datetime import datetime
 from typing import Any
 
 import gevent
+from gevent.event import Event
+from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner, Runner, WorkerRunner
+from locust.runners import HEARTBEAT_INTERVAL, STATE_MISSING, MasterRunner, Runner, WorkerRunner
 from locust.user.users import User as LocustUser
 
 from straingauge.errors import StraingaugeError, TargetError
@@ -25,8 +29,10 @@ from straingauge.observe import Observer
 logger = logging.getLogger(__name__)
 
 SETUP_FAILED = "straingauge_setup_failed"
+STOP = "straingauge_stop"
+LAST_FIGURES = "straingauge_last_figures"
 REPORT = "straingauge"
-LAST_REPORTS_S = 3.5  # Locust's workers report every 3 s: then their last figures are there
+LAST_FIGURES_S = 10.0  # past --stop-timeout; a worker that takes longer is named in the result
 
 
 class Session:
@@ -48,6 +54,9 @@ class Session:
         self._observer: Observer | None = None
         self._started_at = ""
         self._messages: dict[str, Mapping[str, Any]] = {}
+        self._done: set[str] = set()
+        self._one_done = Event()
+        self._ending_now = RLock()  # a signal may come while a run ends by itself
         self._setup_error: StraingaugeError | None = None
         self._over = True
         self._ended: str | None = None
@@ -68,6 +77,7 @@ class Session:
         self.part.stop()
         self.part = Part()
         self._messages.clear()
+        self._done.clear()
         self._setup_error = None
         self._over, self._ended = False, None
         if not isinstance(self.runner, WorkerRunner):
@@ -76,22 +86,34 @@ class Session:
             self._observer.__enter__()
 
     def end(self) -> None:
-        """A run has ended; the workers' last figures may still be on their way."""
-        self._over = True
-        if isinstance(self.runner, MasterRunner):
-            gevent.spawn_later(LAST_REPORTS_S, self.conclude)
-        else:
+        """A run has ended here: its users have stopped, or for a master, are about to."""
+        with self._ending_now:
+            if isinstance(self.runner, WorkerRunner):
+                self.runner.send_message(LAST_FIGURES, self.part.to_message())
+            elif isinstance(self.runner, MasterRunner):
+                if not self.runner.clients:  # Ctrl-C came to the workers too, and they were quicker
+                    self._mark_interrupted()
+                self.runner.send_message(STOP)
+                self._await_last_figures()
+            self._over = True
             self.conclude()
+
+    def stop_users(self) -> None:
+        """The master says that the run is over, or this worker was asked to quit."""
+        with self._ending_now:
+            self.runner.stop()
 
     def quit(self) -> None:
         """Locust ends, and a run under way with it: Ctrl-C or SIGTERM, unless its time was up."""
-        if self._observer is None:
+        if isinstance(self.runner, WorkerRunner):
+            self.stop_users()
             return
-        options = self._environment.parsed_options
-        if not self._over and options is not None and options.run_time is not None:
-            self._ended = f"interrupted (it was to take {options.run_time} s)"
-        self.runner.quit()  # the users stop, and workers send their last figures
-        self.conclude()
+        with self._ending_now:
+            if self._observer is None:
+                return
+            self._mark_interrupted()
+            self.runner.quit()
+            self.conclude()
 
     def conclude(self) -> None:
         """Have the run judged and written, once."""
@@ -100,7 +122,7 @@ class Session:
             return
         observer.__exit__(None, None, None)
         self.part.stop()
-        if not isinstance(self.runner, MasterRunner):
+        if not isinstance(self.runner, MasterRunner) or not self._messages:
             self._messages["locust"] = self.part.to_message()
         measured = Measured(
             started_at=self._started_at,
@@ -143,14 +165,40 @@ class Session:
         if REPORT in data:
             self._messages[worker] = data[REPORT]
 
+    def last_figures(self, worker: str, data: Mapping[str, Any]) -> None:
+        """A worker's users have stopped, and these are all its figures."""
+        self._messages[worker] = data
+        self._done.add(worker)
+        self._one_done.set()
+
+    def _mark_interrupted(self) -> None:
+        options = self._environment.parsed_options
+        if not self._over and options is not None and options.run_time is not None:
+            self._ended = f"interrupted (it was to take {options.run_time} s)"
+
+    def _await_last_figures(self) -> None:
+        limit_s = LAST_FIGURES_S + self._environment.stop_timeout
+        with gevent.Timeout(limit_s, False):  # noqa: FBT003  gevent's way to go on when it is over
+            while self._awaited():
+                self._one_done.clear()
+                self._one_done.wait(HEARTBEAT_INTERVAL)  # or somebody's heart has stopped
+
+    def _awaited(self) -> set[str]:
+        """Workers whose last figures are not here."""
+        if not isinstance(self.runner, MasterRunner):
+            return set()
+        clients = self.runner.clients
+        alive = {name for name in clients if clients[name].state != STATE_MISSING}
+        return alive - self._done
+
     def _lost(self) -> tuple[LostProcess, ...]:
         if not isinstance(self.runner, MasterRunner):
             return ()
         clients = self.runner.clients
-        return tuple(
-            LostProcess(name, "its heartbeat stopped", 0)
-            for name in self._messages
-            if name in clients and clients[name].state == STATE_MISSING
+        gone = [n for n in self._messages if n in clients and clients[n].state == STATE_MISSING]
+        return (
+            *(LostProcess(name, "its heartbeat stopped", 0) for name in gone),
+            *(LostProcess(name, "its last figures never came", 0) for name in self._awaited()),
         )
 
     def _place(self) -> int:
