@@ -306,6 +306,16 @@ def test_warm_up_is_kept_apart():
     assert record.total("main").requests == 15
 
 
+def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch):
+    """A request that begins a moment before the start instant, as timers go, counts as main."""
+    start_ns = time.monotonic_ns()
+    monkeypatch.setattr("straingauge.engine.starter.monotonic_ns", lambda: start_ns - 1)
+    with serve(answering()) as server:
+        record, _ = played(server.url, users(count=3, iterations=1), 3, start_ns=start_ns)
+    assert record.total("main").requests == 3
+    assert record.total("warmup").requests == 0
+
+
 @pytest.mark.parametrize(
     ("schedule", "count"),
     [
