@@ -241,6 +241,27 @@ def stubborn(user):
     project.run(tests, "-n", "0").assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_log_in_that_gives_up_ends_the_others(project: Project, processes: str):
+    """A log-in that gives up with a reason and advice ends all log-ins, and both can be read."""
+    tests = """
+from straingauge.errors import TargetError
+
+def hopeless(user):
+    if user.index == 4:
+        raise TargetError("no such account", hint="make one")
+    yield Pause(3600)
+"""
+    tests += QUICK.replace("users=20", "users=load.users(None, 20, log_in=hopeless)")
+    outcome = project.run(tests, "-n", processes)
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.re_match_lines(
+        [r".*a user could not log in at http://127\.0\.0\.1:\d+: no such account$"]
+    )
+    assert "Traceback" not in outcome.stdout.str()
+    assert "try: make one" in outcome.stdout.str()
+
+
 def test_figures_under_other_names(project: Project):
     """What the service calls its figures stands in [observe] of the nearest straingauge.toml."""
     table = '[observe]\npool_in_use = "db_pool_size"\n'

@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 from straingauge.engine import EngineReport, Load, play
-from straingauge.errors import TargetError
+from straingauge.errors import StraingaugeError, TargetError
 from straingauge.fleet import Fleet, Merged, Report, Seat
 from straingauge.journey import Journey, Mix, Response, Step, User, mix
 from straingauge.observe import Names, Observer
@@ -157,16 +157,26 @@ class Course:
     def _log_in(self, log_in: Journey, crowd: Sequence[User]) -> list[User]:
         """Log these users in; gives them, or those that came to the end before the load was off.
 
-        A request that failed and was tried again by the journey is no failed log-in.
+        A request that failed and was tried again by the journey is no failed log-in. A log-in that
+        gives up for a reason of its own ends the others: they need not find out one after another.
         """
         done: list[User] = []
+        given_up: list[StraingaugeError] = []
 
         @wraps(log_in)
         def to_its_end(user: User) -> Generator[Step, Response, None]:
-            yield from log_in(user)
+            try:
+                yield from log_in(user)
+            except StraingaugeError as error:
+                given_up.append(error)
+                raise
             done.append(user)
 
-        self._play_each("setup", to_its_end, crowd)
+        self._play_each("setup", to_its_end, crowd, stop=lambda: bool(given_up))
+        if given_up:
+            raise TargetError(
+                f"a user could not log in at {self._url}: {given_up[0]}", hint=given_up[0].hint
+            )
         if len(done) < len(crowd) and not self._fleet.broken:
             examples = self._recorder.snapshot().total("setup").examples
             last = f"{examples[-1].kind}: {examples[-1].detail}" if examples else "it took too long"
@@ -176,12 +186,27 @@ class Course:
             )
         return done
 
-    def _play_each(self, phase: str, journey: Journey, crowd: Sequence[User]) -> None:
+    def _play_each(
+        self,
+        phase: str,
+        journey: Journey,
+        crowd: Sequence[User],
+        *,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Let each of these users, all of them this process's own, play a journey once."""
         if crowd:
             once = users(count=len(crowd), iterations=1)
             patience_s = max(self._order.timeout_s, PATIENCE_S)
-            self._play(phase, once, mix(journey), crowd, share=(0, 1), timeout_s=patience_s)
+            self._play(
+                phase,
+                once,
+                mix(journey),
+                crowd,
+                share=(0, 1),
+                timeout_s=patience_s,
+                stop=stop,
+            )
 
     def _play(
         self,
@@ -193,6 +218,7 @@ class Course:
         start_ns: int | None = None,
         share: tuple[int, int] | None = None,
         timeout_s: float | None = None,
+        stop: Callable[[], bool] = lambda: False,
     ) -> None:
         load = Load(
             self._url,
@@ -208,7 +234,7 @@ class Course:
             start_ns=start_ns,
             share=share or (self._seat.index or 0, self._seat.of),
             phase=phase,
-            stop=lambda: self._fleet.broken,
+            stop=lambda: self._fleet.broken or stop(),
             enough=self._halted,
             on_tick=self._tick,
         )
