@@ -11,6 +11,7 @@ MOST_SLOTS: Final = 4096
 # A slot's histogram has 8 buckets an octave: 16 of the fine ones each.
 _FINE_PER_COARSE_BITS: Final = 4
 COARSE_BUCKETS: Final = (BUCKETS >> _FINE_PER_COARSE_BITS) + 1
+COARSE_EDGES_NS: Final = bucket_edges_ns(np.arange(COARSE_BUCKETS + 1) << _FINE_PER_COARSE_BITS)
 _FIRST_SLOTS: Final = 64
 
 STARTED, ERRORS, RATE_LIMITED, SERVED, RESPONSE_NS, SERVICE_NS = range(6)
@@ -97,7 +98,7 @@ class Timeline:
         coarse = int(np.searchsorted(cumulated, middle))
         before = cumulated[coarse] - self.heat[slot, coarse]
         share = (middle - before - 0.5) / self.heat[slot, coarse]
-        low, high = bucket_edges_ns(np.array([coarse, coarse + 1]) << _FINE_PER_COARSE_BITS)
+        low, high = COARSE_EDGES_NS[coarse], COARSE_EDGES_NS[coarse + 1]
         return float(low + (high - low) * share)
 
     def _slots(self, second: Ints) -> Ints:
