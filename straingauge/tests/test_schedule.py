@@ -3,17 +3,63 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
-from straingauge.schedule import Arrivals, constant, share, spread, users, waves
+from straingauge.schedule import (
+    Arrivals,
+    Ramp,
+    Spike,
+    Steps,
+    constant,
+    poisson,
+    ramp,
+    share,
+    spike,
+    spread,
+    steps,
+    users,
+    waves,
+)
+
+rates = st.floats(0.1, 1000)
+durations = st.floats(0.1, 1)
+
+ramps = st.builds(
+    ramp, from_per_s=st.just(0.0) | rates, to_per_s=rates, duration_s=durations
+) | st.builds(ramp, from_per_s=rates, to_per_s=st.just(0.0) | rates, duration_s=durations)
+
+stairs = st.builds(steps, st.lists(st.tuples(rates, durations), min_size=1, max_size=5))
+
+spikes = st.builds(
+    lambda base, higher, before, during, after: spike(
+        base_per_s=base,
+        spike_per_s=base + higher,
+        at_s=before,
+        lasts_s=during,
+        duration_s=before + during + after,
+    ),
+    rates,
+    rates,
+    st.just(0.0) | durations,
+    durations,
+    st.just(0.0) | durations,
+)
 
 schedules = st.one_of(
+    st.builds(constant, rate_per_s=rates, duration_s=durations),
+    ramps,
+    stairs,
+    spikes,
+    # Several cells, so that shares and order are held over their edges.
     st.builds(
-        constant,
-        rate_per_s=st.floats(0.1, 1000),
-        duration_s=st.floats(0.1, 1),
+        poisson,
+        rate_per_s=st.floats(0.1, 4000),
+        duration_s=durations,
+        seed=st.integers(0, 2**64 - 1),
     ),
     st.builds(spread, count=st.integers(1, 500), duration_s=st.floats(0.001, 1000)),
     st.integers(1, 20).flatmap(
@@ -65,6 +111,74 @@ def test_a_ramp_starts_users_one_by_one():
     assert [ramped.begins(n) for n in range(4)] == [0, 0.5, 1, 1.5]
 
 
+def test_a_ramp_is_exact():
+    """From 0 to 10/s over 10 s, t^2 / 2 have come after t seconds: 50 in all, the 32nd at 8 s."""
+    times = all_of(ramp(from_per_s=0, to_per_s=10, duration_s=10))
+    assert times == [pytest.approx(math.sqrt(2 * n)) for n in range(50)]
+    assert times[32] == 8
+
+
+def test_a_ramp_down_is_a_ramp_up_backwards():
+    """From 10/s to 0 the arrivals mirror those of the way up: n from the start as from the end."""
+    down = all_of(ramp(from_per_s=10, to_per_s=0, duration_s=10))
+    assert down == [pytest.approx(10 - math.sqrt(2 * (50 - n))) for n in range(50)]
+
+
+def test_a_level_ramp_is_a_constant_rate():
+    """With the same rate at both ends a ramp sends exactly what the constant rate sends."""
+    level = ramp(from_per_s=7, to_per_s=7, duration_s=9)
+    flat = constant(rate_per_s=7, duration_s=9)
+    assert all_of(level) == [pytest.approx(at) for at in all_of(flat)]
+
+
+def test_steps_are_exact():
+    """2/s for 2 s and then 4/s for 1 s are 4 arrivals half a second apart and 4 a quarter."""
+    times = all_of(steps([(2, 2), (4, 1)]))
+    assert times == [0, 0.5, 1, 1.5, 2, 2.25, 2.5, 2.75]
+
+
+def test_a_step_goes_on_where_the_one_before_broke_off():
+    """Half an arrival left over at the end of a step is half the way to the next step's first."""
+    assert all_of(steps([(1, 1.5), (10, 0.25)])) == [0, 1, pytest.approx(1.55), pytest.approx(1.65)]
+
+
+def test_a_spike_is_steps_up_and_down():
+    """A spike is the base rate, the spike's for as long as it lasts, and the base rate again."""
+    rush = spike(base_per_s=10, spike_per_s=100, at_s=2, lasts_s=1, duration_s=5)
+    assert rush.count == 20 + 100 + 20
+    assert all_of(rush) == all_of(steps([(10, 2), (100, 1), (10, 2)]))
+
+
+def rate_of(
+    schedule: Ramp | Steps | Spike, at_s: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The rate at each time, straight from the arguments."""
+    if isinstance(schedule, Ramp):
+        ends = [schedule.from_per_s, schedule.to_per_s]
+        return np.interp(at_s, [0, schedule.duration_s], ends)
+    if isinstance(schedule, Spike):
+        inside = (at_s >= schedule.at_s) & (at_s < schedule.at_s + schedule.lasts_s)
+        return np.where(inside, schedule.spike_per_s, schedule.base_per_s)
+    ends_s = np.cumsum([lasts_s for _, lasts_s in schedule.steps])
+    step = np.searchsorted(ends_s, at_s, side="right").clip(max=len(ends_s) - 1)
+    return np.array([rate for rate, _ in schedule.steps])[step]
+
+
+@given(ramps | stairs | spikes)
+def test_as_many_have_arrived_as_the_rate_adds_up_to(schedule: Ramp | Steps | Spike):
+    """Arrival n comes when the rate, integrated numerically from the start, reaches n."""
+    slices = 20_000
+    width_s = schedule.duration_s / slices
+    rates_per_s = rate_of(schedule, (np.arange(slices) + 0.5) * width_s)
+    due = np.concatenate([[0.0], np.cumsum(rates_per_s) * width_s])
+    times = all_of(schedule)
+    at_those = np.interp(times, np.arange(slices + 1) * width_s, due)
+    # The midpoint rule errs by half a slice at each jump of the rate, and there are few.
+    tolerance = 4 * width_s * rates_per_s.max() + 1e-6
+    np.testing.assert_allclose(at_those, np.arange(len(times)), atol=tolerance)
+    assert len(times) == pytest.approx(due[-1], abs=1 + tolerance)
+
+
 @given(schedules)
 def test_the_count_is_the_number_of_arrivals(schedule: Arrivals):
     """A schedule has as many arrivals as it says, in order, none before the start."""
@@ -98,6 +212,24 @@ def test_shares_make_up_the_whole(schedule: Arrivals, n: int):
         lambda: users(count=1, iterations=0),
         lambda: users(count=1, duration_s=1, think_s=(2, 1)),
         lambda: users(count=1, duration_s=1, ramp_s=-1),
+        lambda: constant(rate_per_s=1e200, duration_s=1e200),
+        lambda: poisson(rate_per_s=0, duration_s=1),
+        lambda: poisson(rate_per_s=1, duration_s=math.nan),
+        lambda: poisson(rate_per_s=1e6, duration_s=1e6),
+        lambda: poisson(rate_per_s=1, duration_s=1, seed=-1),
+        lambda: poisson(rate_per_s=1, duration_s=1, seed=0.5),
+        lambda: ramp(from_per_s=0, to_per_s=0, duration_s=1),
+        lambda: ramp(from_per_s=-1, to_per_s=2, duration_s=1),
+        lambda: ramp(from_per_s=1, to_per_s=math.inf, duration_s=1),
+        lambda: ramp(from_per_s=1, to_per_s=2, duration_s=0),
+        lambda: steps([]),
+        lambda: steps([(1, 2, 3)]),
+        lambda: steps([(1, 1), (1, -1)]),
+        lambda: spike(base_per_s=0, spike_per_s=2, at_s=1, lasts_s=1, duration_s=9),
+        lambda: spike(base_per_s=3, spike_per_s=2, at_s=1, lasts_s=1, duration_s=9),
+        lambda: spike(base_per_s=1, spike_per_s=2, at_s=-1, lasts_s=1, duration_s=9),
+        lambda: spike(base_per_s=1, spike_per_s=2, at_s=8, lasts_s=2, duration_s=9),
+        lambda: spike(base_per_s=1, spike_per_s=2, at_s=math.nan, lasts_s=2, duration_s=9),
         lambda: share(spread(count=1, duration_s=1), 2, 2),
     ],
 )
@@ -105,3 +237,26 @@ def test_nonsense_is_refused_before_anything_is_sent(wrong: Callable[..., object
     """A schedule that makes no sense is a usage error as soon as it is worded."""
     with pytest.raises(UsageError):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda: steps([(5, 1), (0, 1)]), "rate_per_s of step 2 must be more than 0, not 0"),
+        (lambda: steps([(5, math.inf)]), "duration_s of step 1 must be more than 0, not inf"),
+        (
+            lambda: spike(base_per_s=1, spike_per_s=2, at_s=8, lasts_s=2, duration_s=9),
+            "the spike ends after 10 s, the schedule before that: duration_s is 9",
+        ),
+        (
+            lambda: ramp(from_per_s=-5, to_per_s=1, duration_s=1),
+            "from_per_s must be 0 or more, not -5",
+        ),
+        (lambda: poisson(rate_per_s=1e6, duration_s=1e6), "at most 1,000,000,000 arrivals, not 1e"),
+    ],
+)
+def test_the_refusal_says_what_was_wrong(wrong: Callable[..., object], says: str):
+    """Whoever worded a schedule wrongly reads which argument it was, and what it should be."""
+    with pytest.raises(UsageError) as caught:
+        wrong()
+    assert says in str(caught.value)
