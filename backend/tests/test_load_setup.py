@@ -1,0 +1,112 @@
+"""Load tests that cannot begin say why in one line, and what to do; and what one account costs.
+
+Each is run as an engineer runs it, against the real service. How fast anything is decides nothing.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from loading import PERFORMANCE, run_load_tests
+from service import Service, run_backend
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture(scope="module")
+def start(
+    make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Start]:
+    """Starts the service on a database of its own, seeded with these options, if with any."""
+    with ExitStack() as stack:
+
+        def start_with(*options: str) -> Service:
+            url = make_database()
+            if options:
+                run_backend("-m", "app.seed", *options, database_url=url)
+            settings = {
+                "DATABASE_URL": url,
+                "SECRET_KEY": "a key for tests, long enough to sign",
+                "LOG_DIR": str(tmp_path_factory.mktemp("logs")),
+                "STORAGE_DIR": str(tmp_path_factory.mktemp("audio")),
+                "JOB_WORKER": "false",
+                "RATE_LIMIT_DEFAULT": "100/second",  # Retry-After is waited out
+            }
+            service = Service(environment=settings)
+            stack.callback(service.stop)
+            service.start()
+            return service
+
+        yield start_with
+
+
+@pytest.fixture(scope="module")
+def one_account(start: Start) -> Service:
+    """The service with the test account alone, which has sessions."""
+    return start("--users", "0", "--sessions", "60")
+
+
+def why_no_load(test: str, url: str, results: Path, **given: str) -> str:
+    """Run a load test that cannot begin; gives the one line that says why."""
+    code, output = run_load_tests([test], url, results, **given)
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert "Traceback" not in output
+    _, _, failure = output.partition(f" test_{test} _")
+    (result,) = (json.loads(file.read_text()) for file in results.iterdir())
+    assert result["verdict"]["grade"] == "invalid"
+    assert result["metrics"]["total_requests"] == 0
+    return failure.splitlines()[1]
+
+
+def test_wrong_password(one_account: Service, tmp_path: Path):
+    """A wrong password is said at once, with the variables that hold account and password."""
+    line = why_no_load(
+        "concurrent_sessions", one_account.url, tmp_path, TEST_USER_PASSWORD="not this one"
+    )
+    assert "the service does not accept test@example.com" in line
+    assert "TEST_USER_EMAIL and TEST_USER_PASSWORD" in line
+    assert "not this one" not in line
+
+
+def test_empty_database(start: Start, tmp_path: Path):
+    """A service without any account is said to need seeding, with the command for it."""
+    line = why_no_load("concurrent_sessions", start().url, tmp_path)
+    assert "the service does not accept test@example.com" in line
+    assert "`python -m app.seed`" in line
+
+
+def test_account_without_sessions(start: Start, tmp_path: Path):
+    """An account that has nothing to read is said to need seeding, with the command for it."""
+    service = start("--users", "0", "--sessions", "0")
+    line = why_no_load("concurrent_sessions", service.url, tmp_path)
+    assert "test@example.com has no sessions" in line
+    assert "`python -m app.seed`" in line
+
+
+def test_missing_recording(one_account: Service, tmp_path: Path):
+    """A recording that is not there is named, with the command that brings it back."""
+    folder = tmp_path / "performance"
+    shutil.copytree(PERFORMANCE, folder, ignore=shutil.ignore_patterns("results", "__pycache__"))
+    (folder / "audio" / "speech.ogg").unlink()
+    code, output = run_load_tests(
+        ["concurrent_uploads"], one_account.url, tmp_path / "results", folder=folder
+    )
+    assert code == pytest.ExitCode.TESTS_FAILED, output
+    assert "Traceback" not in output
+    assert f"no audio to upload: speech.ogg missing from {folder / 'audio'}" in output
+    assert f"try: git checkout -- {folder / 'audio'}" in output
+
+
+def test_one_account_for_all(one_account: Service, tmp_path: Path):
+    """A service that knows only the test account is put under load, and the result says so."""
+    _, output = run_load_tests(["concurrent_uploads"], one_account.url, tmp_path)
+    (result,) = (json.loads(file.read_text()) for file in tmp_path.iterdir())
+    assert result["status_codes"] == {"202": 30}, output
+    (note,) = (
+        reason for reason in result["validity"]["reasons"] if reason["reason"] == "single_account"
+    )
+    assert note["severity"] == "note"
+    assert note["message"].startswith("10 users share 1 account(s): limits by user bite sooner")
