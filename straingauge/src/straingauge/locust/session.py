@@ -7,6 +7,7 @@ the master waits for those, since without them a run would miss its end.
 """
 
 import logging
+import math
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +17,14 @@ import gevent
 from gevent.event import Event
 from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import HEARTBEAT_INTERVAL, STATE_MISSING, MasterRunner, Runner, WorkerRunner
+from locust.runners import (
+    HEARTBEAT_INTERVAL,
+    STATE_MISSING,
+    WORKER_REPORT_INTERVAL,
+    MasterRunner,
+    Runner,
+    WorkerRunner,
+)
 from locust.user.users import User as LocustUser
 
 from straingauge.errors import StraingaugeError, TargetError
@@ -54,6 +62,7 @@ class Session:
         self._observer: Observer | None = None
         self._started_at = ""
         self._messages: dict[str, Mapping[str, Any]] = {}
+        self._members: set[str] = set()
         self._done: set[str] = set()
         self._one_done = Event()
         self._ending_now = RLock()  # a signal may come while a run ends by itself
@@ -78,6 +87,7 @@ class Session:
         self.part = Part()
         self._messages.clear()
         self._done.clear()
+        self._members = self._awaited()
         self._setup_error = None
         self._over, self._ended = False, None
         if not isinstance(self.runner, WorkerRunner):
@@ -122,13 +132,14 @@ class Session:
             return
         observer.__exit__(None, None, None)
         self.part.stop()
+        lost = self._lost()
         if not isinstance(self.runner, MasterRunner) or not self._messages:
             self._messages["locust"] = self.part.to_message()
         measured = Measured(
             started_at=self._started_at,
             parts=self._messages,
             watched=observer.watched(),
-            lost=self._lost(),
+            lost=lost,
             setup_error=self._setup_error,
             ended=self._ended,
         )
@@ -192,14 +203,23 @@ class Session:
         return alive - self._done
 
     def _lost(self) -> tuple[LostProcess, ...]:
+        """Workers that took part and did not live to send their last figures."""
         if not isinstance(self.runner, MasterRunner):
             return ()
-        clients = self.runner.clients
-        gone = [n for n in self._messages if n in clients and clients[n].state == STATE_MISSING]
+        silent = self._awaited()
+        gone = (self._members | self._messages.keys()) - self._done - silent
+        unreported = self._unreported()
         return (
-            *(LostProcess(name, "its heartbeat stopped", 0) for name in gone),
-            *(LostProcess(name, "its last figures never came", 0) for name in self._awaited()),
+            *(LostProcess(name, "its heartbeat stopped", unreported) for name in sorted(gone)),
+            *(LostProcess(name, "its last figures never came", unreported) for name in silent),
         )
+
+    def _unreported(self) -> int:
+        """What a worker may have measured since its last report, at the busiest one's rate."""
+        rates_per_s = [
+            part["requests"] / part["engine"]["duration_s"] for part in self._messages.values()
+        ]
+        return math.ceil(max(rates_per_s, default=0.0) * WORKER_REPORT_INTERVAL)
 
     def _place(self) -> int:
         return max(0, self.runner.worker_index) if isinstance(self.runner, WorkerRunner) else 0
