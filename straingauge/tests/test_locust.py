@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from counting_service import Service, counting_service
 
@@ -125,6 +126,13 @@ class Project:
     ) -> Ended:
         """A run that a signal ends once what was served meets a condition."""
         run = self.start(users, *given)
+        self.wait(run, condition)
+        # A terminal sends Ctrl-C to the whole group; SIGTERM goes to one process.
+        os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
+        return _end(run)
+
+    def wait(self, run: "subprocess.Popen[str]", condition: Callable[[Counter[str]], bool]) -> None:
+        """Return once what was served meets a condition, whatever the machine's speed."""
         give_up = time.monotonic() + 60
         while not condition(self.served()):
             assert run.poll() is None, _end(run).output
@@ -132,9 +140,6 @@ class Project:
                 os.killpg(run.pid, signal.SIGKILL)
                 pytest.fail(f"waited in vain, till {self.served()}: {_end(run).output}")
             time.sleep(0.02)
-        # A terminal sends Ctrl-C to the whole group; SIGTERM goes to one process.
-        os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
-        return _end(run)
 
     def result(self) -> dict[str, Any]:
         """The one result there is."""
@@ -280,7 +285,6 @@ def test_interrupted_run_is_kept(project: Project, number: signal.Signals, proce
     [
         ([], {"Reader"}),
         (["--tags", "shy"], {"Shy"}),
-        (["--tags", "shy", "read"], {"Reader", "Shy"}),
         (["--tags", "read"], {"Reader"}),
         (["Shy", "Reader"], {"Reader", "Shy"}),
     ],
@@ -308,6 +312,20 @@ def test_processes_share_one_result(project: Project):
     parts = result["resources"]["generator"]["processes"]
     assert len(parts) == 2
     assert all(part["sent"] for part in parts.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
+def test_killed_worker_is_named(project: Project):
+    """Kill -9 of a worker makes the run invalid, with the worker named, however early it came."""
+    run = project.start(READER, *_processes(2))
+    project.wait(run, both_kinds)
+    psutil.Process(run.pid).children()[0].kill()
+    run.terminate()
+    ended = _end(run)
+    assert ended.code == 4, ended.output
+    result = project.result()
+    assert "its heartbeat stopped" in reasons(result)["lost_worker"]
+    assert 0 < result["metrics"]["total_requests"] < project.served().total()
 
 
 def _processes(number: int) -> list[str]:
