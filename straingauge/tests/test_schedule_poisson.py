@@ -121,3 +121,5 @@ def test_nobody_may_come_at_all():
         if not (schedule := poisson(rate_per_s=0.1, duration_s=1, seed=seed)).count
     )
     assert empty.arrivals(0) is None
+    # So short that its expected arrivals are 0 as floats go.
+    assert poisson(rate_per_s=0.1, duration_s=5e-324).count == 0

@@ -69,7 +69,7 @@ def poisson(*, rate_per_s: float, duration_s: float, seed: int = 0) -> Poisson:
 def _firsts(schedule: Poisson) -> list[int]:
     """The number of each cell's first arrival, and last of all the number of arrivals."""
     expected = schedule.rate_per_s * schedule.duration_s
-    cells = ceil(expected / CELL_ARRIVALS)
+    cells = max(1, ceil(expected / CELL_ARRIVALS))
     counts = _generator(schedule.seed, 0).poisson(expected / cells, cells)
     return [0, *np.cumsum(counts).tolist()]
 
