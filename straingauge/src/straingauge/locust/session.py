@@ -92,7 +92,8 @@ class Session:
         self._over, self._ended = False, None
         if not isinstance(self.runner, WorkerRunner):
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
-            self._observer = Observer(self._environment.host or "")
+            aside = gevent.get_hub().threadpool.apply
+            self._observer = Observer(self._environment.host or "", aside=aside)
             self._observer.__enter__()
 
     def end(self) -> None:

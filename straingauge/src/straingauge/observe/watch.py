@@ -5,7 +5,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Self
 
@@ -13,7 +13,7 @@ import psutil
 
 from straingauge.errors import UsageError
 from straingauge.observe.exposition import MetricsPage
-from straingauge.observe.process import ServiceProcesses
+from straingauge.observe.process import ProcessSample, ServiceProcesses
 
 INTERVAL_S = 0.5
 FIRST_LOOK_S = 10.0
@@ -66,12 +66,29 @@ class Watched:
     seen_by: str = "nothing"
 
 
-class Observer:
-    """Watches the service at `base_url` while in use as a context manager."""
+Look = Callable[[], ProcessSample | None]
 
-    def __init__(self, base_url: str, names: Names | None = None) -> None:
+
+class Observer:
+    """Watches the service at `base_url` while in use as a context manager.
+
+    Args:
+        base_url: Where the service is.
+        names: What it calls its figures.
+        aside: Takes each look at the service's processes, some ms of reading /proc for each.
+            Where threads are none (gevent), it has to be done where it holds up nobody.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        names: Names | None = None,
+        *,
+        aside: Callable[[Look], ProcessSample | None] = lambda look: look(),
+    ) -> None:
         self._base_url = base_url
         self._names = names or Names()
+        self._aside = aside
         self._stop = threading.Event()
         self._looked = threading.Event()
         self._interval_s = INTERVAL_S
@@ -128,7 +145,7 @@ class Observer:
         metrics = page.fetch()
         if metrics is not None:
             sample.update(self._pool(metrics))
-        seen = processes.sample()
+        seen = self._aside(processes.sample)
         if seen is not None:
             sample |= {
                 "rss_bytes": seen.rss_bytes,
