@@ -141,8 +141,8 @@ def _late(evidence: Evidence) -> Iterable[Reason]:
     yield Reason(
         "generator_saturated" if busy else "generator_late",
         "invalid" if busy or late > LATE_LIMIT_MS else "note",
-        f"the generator itself was late, by {evidence.late_p99_ms:.0f} ms or more for 1 % of the "
-        f"arrivals (p99 of its event loop's lag: {evidence.loop_lag_p99_ms:.0f} ms; "
+        f"the generator itself was late, by {late:.0f} ms or more one time in a hundred (arrivals "
+        f"{evidence.late_p99_ms:.0f} ms, event loop {evidence.loop_lag_p99_ms:.0f} ms, "
         f"{evidence.cpu_share:.0%} of a core busy), and response times contain that",
         "use more processes (-n), a lower rate, or a machine that does nothing else",
     )
