@@ -5,7 +5,9 @@ uvicorn tests.performance.proving.faults:uploads_422
 The service is the real one: a defect is a setting no operator could choose, or a wrapper.
 """
 
+import asyncio
 import os
+import time
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
@@ -77,12 +79,53 @@ def small_pool() -> ASGIApp:
 
 def leak() -> ASGIApp:
     """300 kB of each request are never given back."""
+    return _keeping(300_000)
+
+
+def small_leak() -> ASGIApp:
+    """40 kB of each request are never given back: no limit is near, but it does not stop."""
+    return _keeping(40_000)
+
+
+def uploads_altered() -> ASGIApp:
+    """One bit of each recording is another when it is fetched again."""
+    app = create_app()
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_a_bit_turned(message: Message) -> None:
+            if message.get("body") and scope["path"].endswith("/audio"):
+                first, *rest = message["body"]
+                message = {**message, "body": bytes([first ^ 1, *rest])}
+            await send(message)
+
+        await app(scope, receive, with_a_bit_turned)
+
+    return wrapped
+
+
+def ever_slower() -> ASGIApp:
+    """Each second makes each read of sessions 10 ms slower."""
+    app = create_app()
+    first_at_s: float | None = None
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal first_at_s
+        if scope["type"] == "http" and scope["path"].startswith("/api/sessions"):
+            now_s = time.monotonic()
+            first_at_s = first_at_s or now_s
+            await asyncio.sleep(0.01 * (now_s - first_at_s))
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def _keeping(size_bytes: int) -> ASGIApp:
     app = create_app()
     kept: list[bytes] = []
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            kept.append(os.urandom(1) * 300_000)  # written to, or the system would not count it
+            kept.append(os.urandom(1) * size_bytes)  # written to, or the system would not count it
         await app(scope, receive, send)
 
     return wrapped
