@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from serving import answering, serve
+from straingauge.course import Course, LoggedIn, Order
 from straingauge.fleet import LoadBroken, Member, Rendezvous
 from straingauge.journey import Journey, Pause, Request, Response, User, mix
 from straingauge.observe import Names
-from straingauge.pytest_plugin.course import Course, LoggedIn, Order
 from straingauge.schedule import users
 
 TEST = "test_it.py::test_load"

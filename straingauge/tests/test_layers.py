@@ -12,7 +12,7 @@ import straingauge
 ORDER = (
     *("schedule", "journey", "wire"),
     "histogram",  # pure arithmetic that engine and record share
-    *("engine", "record", "fleet", "observe", "summary", "verdict"),
+    *("engine", "record", "fleet", "observe", "course", "summary", "verdict"),
     *("diagnose", "result", "compare", "report", "target", "cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {"errors"}

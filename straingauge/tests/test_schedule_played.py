@@ -6,9 +6,9 @@ from dataclasses import fields
 
 import pytest
 from serving import answering, serve
+from straingauge.course import described
 from straingauge.engine import Load, play
 from straingauge.journey import User, mix
-from straingauge.pytest_plugin.course import described
 from straingauge.record import Record, Recorder
 from straingauge.schedule import Poisson, Ramp, Spike, Steps, poisson, ramp, spike, steps
 

@@ -32,10 +32,10 @@ from typing import Any
 import pytest
 
 from straingauge import report
+from straingauge.course import Course, Order, as_mix, described
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.fleet import Merged
 from straingauge.journey import Journey, Mix, User
-from straingauge.pytest_plugin.course import Course, Order, as_mix, described
 from straingauge.pytest_plugin.process import Process
 from straingauge.result import NotWritten, compose, conclude, environment, write
 from straingauge.schedule import Schedule, Waves

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from straingauge.course import LoggedIn
 from straingauge.errors import UsageError
 from straingauge.fleet import Fleet
 from straingauge.journey import Journey, User
 from straingauge.observe import Names
 from straingauge.pytest_plugin.address import STAND_FILE, find_upwards
-from straingauge.pytest_plugin.course import LoggedIn
 
 
 class Account(Protocol):
