@@ -15,9 +15,9 @@ import pytest
 from app.main import create_app
 from app.settings import Settings, load_settings
 from fastapi import FastAPI
-from postgres import Postgres
 from recordings import make_patient
 from service import Service, account, client_of, run_backend
+from straingauge.target import Postgres
 
 T = TypeVar("T")
 _numbers = itertools.count(1)
@@ -30,7 +30,7 @@ def server_url() -> Iterator[str]:
     if given is not None:
         yield given
         return
-    with Postgres() as server:
+    with Postgres(durable=False, max_connections=200) as server:
         yield server.url
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 from fastapi import FastAPI
-from postgres import free_port
+from straingauge.target.ports import free_port
 
 BACKEND = Path(__file__).resolve().parent.parent
 PASSWORD = "TestPass123!"

@@ -6,8 +6,9 @@ import pytest
 from app.auth.models import Role
 from app.auth.tokens import Principal
 from fastapi import FastAPI
-from postgres import Postgres, free_port
 from service import PASSWORD, run_backend
+from straingauge.target import Postgres
+from straingauge.target.ports import free_port
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 BOOM = "ann@example.com said something private"
@@ -142,7 +143,7 @@ async def test_without_its_database_every_endpoint_is_503(open_client: Open, sto
 
 async def test_the_service_outlives_its_database(open_client: Open):
     """When the database goes away the service says 503, and serves again when it is back."""
-    with Postgres() as server:
+    with Postgres(durable=False) as server:
         run_backend("-m", "alembic", "upgrade", "head", database_url=server.url)
         client = await open_client(database_url=server.url)
         assert (await client.get("/health")).status_code == 200

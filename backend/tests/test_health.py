@@ -5,8 +5,8 @@ import asyncpg
 import httpx2
 import pytest
 from app.health import schema
-from postgres import free_port
 from service import Service
+from straingauge.target.ports import free_port
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 

@@ -39,6 +39,22 @@ def test_an_acknowledged_write_is_on_disk():
             assert sql(server.url, f"SHOW {setting}") == "on"
 
 
+def test_a_stopped_server_comes_back_with_its_data():
+    """What was committed is there after a restart at the same address, durable server or not."""
+    with Postgres(durable=False) as server:
+        assert sql(server.url, "SHOW fsync") == "off"
+        sql(server.url, "CREATE TABLE kept AS SELECT 4711 AS n")
+        first = server.pid
+        server.stop()
+        assert not runs(first)
+        with pytest.raises(subprocess.CalledProcessError):
+            sql(server.url, "SELECT 1")
+        server.start()
+        assert sql(server.url, "SELECT n FROM kept") == "4711"
+        assert server.pid != first
+    assert not runs(server.pid)
+
+
 def test_as_many_clients_are_let_in_as_asked_for():
     """The number of connections is the caller's."""
     with Postgres(max_connections=37) as server:

@@ -6,6 +6,7 @@ import secrets
 import signal
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,6 +37,7 @@ SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
+NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 class Postgres:
@@ -45,6 +47,8 @@ class Postgres:
 
         with Postgres() as server:
             connect(server.url)
+
+    Within it the server can be stopped and started again, with its data and at its address.
 
     Attributes:
         url: Address of the database, with user and password.
@@ -61,6 +65,7 @@ class Postgres:
         *,
         database: str = "service",
         max_connections: int = 100,
+        durable: bool = True,
         binaries: Path | None = None,
         run: Run | None = None,
     ) -> None:
@@ -69,11 +74,13 @@ class Postgres:
         Args:
             database: The name of the database to make.
             max_connections: How many clients it lets in at once.
+            durable: Whether a commit survives a crash of the machine; without, tests are quicker.
             binaries: Folder of PostgreSQL's programs, if not to be looked for.
             run: The run whose processes end together; one of its own by default.
         """
         self._database = database
-        self._max_connections = max_connections
+        self._settings = SETTINGS | {"max_connections": str(max_connections)}
+        self._settings |= {} if durable else NOT_DURABLE
         self._named = binaries
         self._run = run
         self._stack = ExitStack()
@@ -85,8 +92,8 @@ class Postgres:
             TargetError: There is no PostgreSQL, or it does not start.
         """
         with ExitStack() as stack:
-            run = self._run or stack.enter_context(Run())
-            self._start(run)
+            self._prepare(self._run or stack.enter_context(Run()))
+            self._start_on_free_port()
             self._stack = stack.pop_all()
         return self
 
@@ -98,78 +105,99 @@ class Postgres:
     ) -> None:
         self._stack.close()
 
-    def _start(self, run: Run) -> None:
+    def stop(self) -> None:
+        """Stops the server, whoever is connected; what was committed is kept for its next start."""
+        self._home.run.end(self._server)
+
+    def start(self) -> None:
+        """Starts the server again where it was.
+
+        Raises:
+            TargetError: It does not start, or its port was taken meanwhile.
+        """
+        if not self._launch():
+            raise TargetError(f"port {self._settings['port']} was taken meanwhile", "try again")
+
+    def _prepare(self, run: Run) -> None:
         binaries = find_binaries(self._named)
         account = _other_account()
         if account:
             run.folder.chmod(0o711)  # passable, not readable
             binaries = binaries.readable_by_all(run.folder / "postgresql")
-        environment = _environment()
-        password = secrets.token_hex(16)
-        data = _make_cluster(run, binaries, account, environment, password)
+        self._home = _Home(run, binaries, account, _environment())
+        self._password = secrets.token_hex(16)
+        self._data = _make_cluster(self._home, self._password)
+
+    def _start_on_free_port(self) -> None:
         for _ in range(BIND_ATTEMPTS):
-            port = free_port()
-            settings = SETTINGS | {"port": str(port), "max_connections": str(self._max_connections)}
-            flags = [f"--{name}={value}" for name, value in settings.items()]
-            server = run.start(
-                "postgres",
-                [binaries.bin / "postgres", "-D", data, *flags],
-                env=environment,
-                account=account,
-                stop_signal=signal.SIGINT,  # "fast": clients are cut off, the data is whole
-            )
-            if _await_ready(server, data):
+            port = self._settings["port"] = str(free_port())
+            if self._launch():
                 break
         else:
             raise TargetError(f"no free port for PostgreSQL in {BIND_ATTEMPTS} attempts", HINT)
+        self.url = f"postgresql://{USER}:{self._password}@{HOST}:{port}/{self._database}"
+        # The password goes by the environment: all users of the machine see command lines.
+        _make_database(self._home, {"PGPASSWORD": self._password, "PGPORT": port}, self._database)
+
+    def _launch(self) -> bool:
+        """Starts the server and waits for it; False when it lost the race for its port."""
+        home = self._home
+        flags = [f"--{name}={value}" for name, value in self._settings.items()]
+        self._server = server = home.run.start(
+            "postgres",
+            [home.binaries.bin / "postgres", "-D", self._data, *flags],
+            env=home.environment,
+            account=home.account,
+            stop_signal=signal.SIGINT,  # "fast": clients are cut off, the data is whole
+        )
         assert server.log_path is not None
         self.pid, self.log_path = server.popen.pid, server.log_path
-        self.url = f"postgresql://{USER}:{password}@{HOST}:{port}/{self._database}"
-        # The password goes by the environment: all users of the machine see command lines.
-        client = environment | {"PGPASSWORD": password, "PGPORT": str(port)}
-        _make_database(run, binaries, client, self._database)
+        return _await_ready(server, self._data)
 
 
-def _make_cluster(
-    run: Run,
-    binaries: Binaries,
-    account: Account | None,
-    environment: dict[str, str],
-    password: str,
-) -> Path:
-    data, secret = run.folder / "data", run.folder / "password"
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """Where and as whom PostgreSQL's programs run."""
+
+    run: Run
+    binaries: Binaries
+    account: Account | None
+    environment: dict[str, str]
+
+
+def _make_cluster(home: _Home, password: str) -> Path:
+    folder = home.run.folder
+    data, secret = folder / "data", folder / "password"
     data.mkdir(mode=0o700)
     secret.touch(mode=0o600)
     secret.write_text(password)
-    if account:
-        os.chown(data, account.uid, account.gid)
-        os.chown(secret, account.uid, account.gid)
-    run.call(
+    if home.account:
+        os.chown(data, home.account.uid, home.account.gid)
+        os.chown(secret, home.account.uid, home.account.gid)
+    home.run.call(
         "initdb",
         [
-            *(binaries.bin / "initdb", "-D", data, "-U", USER, "--pwfile", secret),
+            *(home.binaries.bin / "initdb", "-D", data, "-U", USER, "--pwfile", secret),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
             *("--no-sync", "--no-instructions"),  # an empty cluster need not survive a power cut
         ],
-        env=environment,
-        account=account,
+        env=home.environment,
+        account=home.account,
     )
     secret.unlink()
     return data
 
 
-def _make_database(
-    run: Run, binaries: Binaries, environment: dict[str, str], database: str
-) -> None:
+def _make_database(home: _Home, client: dict[str, str], database: str) -> None:
     """Makes the database; the extension goes into the template, so databases made later have it."""
-    run.call(
+    home.run.call(
         "psql",
         [
-            *(binaries.bin / "psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"),
+            *(home.binaries.bin / "psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"),
             *("-h", HOST, "-U", USER, "-d", "template1"),
             *("-c", "CREATE EXTENSION pg_stat_statements", "-c", f'CREATE DATABASE "{database}"'),
         ],
-        env=environment,
+        env=home.environment | client,
     )
 
 

@@ -172,6 +172,15 @@ class Run:
                 f"{name} failed with exit code {code}:{child.log_tail()}", f"run it alone: {shown}"
             )
 
+    def end(self, child: Child) -> None:
+        """Ends one process before the run does."""
+        for group in self._groups:
+            if group.leader.pid == child.popen.pid:
+                group.end()
+        child.popen.wait()
+        self._groups = [each for each in self._groups if each.leader.pid != child.popen.pid]
+        self._save()
+
     def _spawn(
         self,
         command: Sequence[str | Path],
