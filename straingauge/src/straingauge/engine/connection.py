@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final, Protocol, cast
 
 from straingauge.engine.inbox import Inbox, Received
-from straingauge.journey import Kind, Request, RequestFailed, Upload
+from straingauge.journey import Kind, Request, RequestFailed, Response, Upload
 from straingauge.wire import ProtocolError, ResponseReader, ShortBody, encode
 
 # Methods a client may repeat on its own when a connection turns out stale (RFC 9110, 9.2.2).
@@ -18,8 +18,8 @@ _MOST_UNSENT_BYTES: Final = 256 * 1024
 class Owner(Protocol):
     """The user behind a connection."""
 
-    def answered(self, connection: "Connection", at_ns: int) -> None:
-        """The response, in the connection's reader, was complete at this instant."""
+    def answered(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
+        """The response began and was complete at these instants."""
 
     def failed(self, failure: RequestFailed, at_ns: int) -> None:
         """The request failed at this instant; the connection is gone."""
@@ -27,7 +27,7 @@ class Owner(Protocol):
     def stale(self) -> None:
         """The server had closed the connection before it saw the request: send it on a new one."""
 
-    def dropped(self) -> None:
+    def dropped(self, connection: "Connection") -> None:
         """The connection ended while nothing was under way."""
 
 
@@ -35,26 +35,25 @@ class Connection(asyncio.Protocol):
     """A kept-alive connection with at most one request under way.
 
     Attributes:
-        reader: holds the response once `Owner.answered` is called.
-        first_byte_ns: when the response began; 0 before.
+        owner: who hears of what happens; None once the connection is closed.
     """
 
     __slots__ = (
         "_awaited",
+        "_broken",
         "_chunks",
         "_fd",
+        "_first_byte_ns",
         "_inbox",
-        "_owner",
+        "_reader",
         "_transport",
         "_used",
         "_writable",
-        "broken",
-        "first_byte_ns",
-        "reader",
+        "owner",
     )
 
     def __init__(self, owner: Owner, inbox: Inbox) -> None:
-        self._owner: Owner | None = owner
+        self.owner: Owner | None = owner
         self._inbox = inbox
         self._transport: asyncio.Transport
         self._fd: int | None = None
@@ -62,9 +61,9 @@ class Connection(asyncio.Protocol):
         self._used = 0
         self._chunks: Iterator[bytes] | None = None
         self._writable = True
-        self.broken: RequestFailed | None = None
-        self.reader = ResponseReader()
-        self.first_byte_ns = 0
+        self._broken: RequestFailed | None = None
+        self._reader = ResponseReader()
+        self._first_byte_ns = 0
 
     def send(self, request: Request, host: bytes) -> int:
         """Send a request.
@@ -72,8 +71,8 @@ class Connection(asyncio.Protocol):
         Returns:
             When its first byte was handed to the kernel, in nanoseconds.
         """
-        self.reader.begin(request.method)
-        self.first_byte_ns = 0
+        self._reader.begin(request.method)
+        self._first_byte_ns = 0
         self._awaited = request
         self._used += 1
         data = encode(request, host)
@@ -86,7 +85,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Close at once, whatever is under way; the owner hears no more of it."""
-        self._owner = None
+        self.owner = None
         self._awaited = None
         self._chunks = None
         self._transport.abort()
@@ -117,43 +116,45 @@ class Connection(asyncio.Protocol):
                 else:
                     self._transport.write(chunk)
         except OSError as error:
-            self.broken = RequestFailed(Kind.JOURNEY_ERROR, f"the upload's file: {error}")
+            self._broken = RequestFailed(Kind.JOURNEY_ERROR, f"the upload's file: {error}")
             self._chunks = None
             self._transport.abort()
 
     def take(self, received: Received, at_ns: int) -> None:
         """Work on what was received; see `Inbox`."""
-        if self._owner is None:
+        if self.owner is None:
             return
         if not isinstance(received, bytes):
             self._ended(received, at_ns)
         elif self._awaited is None:
-            self._forget().dropped()  # nobody asked
+            self._forget().dropped(self)  # nobody asked
         else:
-            self.first_byte_ns = self.first_byte_ns or at_ns
+            self._first_byte_ns = self._first_byte_ns or at_ns
             try:
-                complete = self.reader.feed(received)
+                complete = self._reader.feed(received)
             except ProtocolError as error:
                 self._forget().failed(RequestFailed(Kind.PROTOCOL, str(error)), at_ns)
             else:
                 if complete:
-                    self._answered(self._owner, at_ns)
+                    self._answered(self.owner, self._awaited, at_ns)
 
-    def _answered(self, owner: Owner, at_ns: int) -> None:
+    def _answered(self, owner: Owner, request: Request, at_ns: int) -> None:
+        reader = self._reader
         self._awaited = None
-        if self._chunks is not None or not self.reader.keep_alive:
+        if self._chunks is not None or not reader.keep_alive:
             # Answered before all of an upload was sent, or for the last time.
-            self._forget().dropped()
-        owner.answered(self, at_ns)
+            self._forget().dropped(self)
+        response = Response(request, reader.status, reader.headers, reader.body)
+        owner.answered(response, self._first_byte_ns, at_ns)
 
     def _ended(self, error: Exception | None, at_ns: int) -> None:
         request = self._awaited
         owner = self._forget()
         if request is None:
-            owner.dropped()
-        elif self.broken is not None:
-            owner.failed(self.broken, at_ns)
-        elif self.first_byte_ns == 0:
+            owner.dropped(self)
+        elif self._broken is not None:
+            owner.failed(self._broken, at_ns)
+        elif self._first_byte_ns == 0:
             if self._used > 1 and request.method in _IDEMPOTENT:
                 owner.stale()
             else:
@@ -163,20 +164,22 @@ class Connection(asyncio.Protocol):
         elif error is not None:
             owner.failed(RequestFailed(Kind.RESET, f"within the response: {error}"), at_ns)
         else:
-            self._ended_cleanly(owner, at_ns)
+            self._ended_cleanly(owner, request, at_ns)
 
-    def _ended_cleanly(self, owner: Owner, at_ns: int) -> None:
+    def _ended_cleanly(self, owner: Owner, request: Request, at_ns: int) -> None:
+        reader = self._reader
         try:
-            self.reader.eof()
+            reader.eof()
         except ShortBody as error:
             owner.failed(RequestFailed(Kind.SHORT_BODY, str(error)), at_ns)
         else:
-            owner.dropped()
-            owner.answered(self, at_ns)
+            owner.dropped(self)
+            response = Response(request, reader.status, reader.headers, reader.body)
+            owner.answered(response, self._first_byte_ns, at_ns)
 
     def _forget(self) -> Owner:
         """This connection has served its owner."""
-        owner = cast("Owner", self._owner)
+        owner = cast("Owner", self.owner)
         self.close()
         return owner
 

@@ -10,7 +10,7 @@ from straingauge.histogram import Histogram
 from straingauge.journey import Mix, RequestFailed, User
 from straingauge.schedule import Schedule, Users, Waves
 
-Connections = Literal["per-user", "per-journey"]
+Connections = Literal["per-user", "per-journey", "shared"]
 
 
 class Channel(Protocol):
@@ -56,7 +56,9 @@ class Load:
         mix: which journeys.
         users: everybody; process i of n plays those whose index is i (mod n).
         timeout_s: for each request that has none of its own, connecting included.
-        connections: one for each user, kept alive like a browser's; or a new one each journey.
+        connections: one for each user, kept alive like a browser's; a new one each journey; or
+            all users share a pool of kept-alive ones, like the threads of a service in front.
+        max_connections: of that pool, over all processes; one for each user if None.
         allowed_hosts: hosts other than this machine that may be put under load.
         tls: for https; None verifies certificates by the system's authorities.
         most_waiting: arrivals that may wait for a free user in one process; more are dropped.
@@ -71,10 +73,18 @@ class Load:
     allowed_hosts: frozenset[str] = frozenset()
     tls: ssl.SSLContext | None = None
     most_waiting: int = 100_000
+    max_connections: int | None = None
 
     def __post_init__(self) -> None:
         if not self.timeout_s > 0:
             raise UsageError(f"timeout_s must be more than 0, not {self.timeout_s}")
+        if self.max_connections is not None and not self.max_connections > 0:
+            raise UsageError(f"max_connections must be more than 0, not {self.max_connections}")
+        if self.max_connections is not None and self.connections != "shared":
+            raise UsageError(
+                f'max_connections limits a pool, and connections="{self.connections}" has none',
+                hint='write connections="shared"',
+            )
         schedule, have = self.schedule, len(self.users)
         needed = 1
         if isinstance(schedule, Users):
@@ -97,6 +107,12 @@ class Load:
         if not cast and not isinstance(self.schedule, Users):
             raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
         return cast
+
+    def pooled(self, i: int, n: int) -> int:
+        """How many connections the pool of process i of n has at most; at least one."""
+        if self.max_connections is None:
+            return max(len(self.cast(i, n)), 1)
+        return max(len(range(i, self.max_connections, n)), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +147,8 @@ class EngineReport:
         cpu_share: this process's CPU time by the time passed; 1.0 is one core, saturated.
         duration_s: from the start to the end of the last request.
         interrupted: whether Ctrl-C ended it.
+        waited_for_connection: requests that found no free connection in a shared pool; their
+            response time counts the wait.
     """
 
     sent: int
@@ -145,3 +163,4 @@ class EngineReport:
     cpu_share: float
     duration_s: float
     interrupted: bool
+    waited_for_connection: int = 0

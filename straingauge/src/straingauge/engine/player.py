@@ -164,7 +164,7 @@ class Player:
         self.deadline_ns = now_ns + self._timeout_ns
         self._sent_ns = 0
         if self._connection is None:
-            self._opening = self._stage.loop.create_task(self._open())
+            self._connect()
         else:
             self._transmit(self._connection, request)
 
@@ -172,19 +172,16 @@ class Player:
         self._stage.sent += 1
         self._sent_ns = connection.send(request, self._stage.host_header)
 
-    def answered(self, connection: Connection, at_ns: int) -> None:
+    def answered(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
         """The response was complete at this instant; see `connection.Owner`."""
-        request, play = self._request, self._play
-        assert request is not None
+        play = self._play
         assert play is not None
-        reader = connection.reader
-        response = Response(request, reader.status, reader.headers, reader.body)
-        stamps = (self._intended_ns, self._sent_ns, connection.first_byte_ns, at_ns)
+        stamps = (self._intended_ns, self._sent_ns, first_byte_ns, at_ns)
         failure = assess(response)
         self.deadline_ns = self._intended_ns = 0
         try:
             if failure is None:
-                self._channel.add(*stamps, reader.status)
+                self._channel.add(*stamps, response.status)
                 step = play.answer(response)
             else:
                 self._channel.fail(*stamps, failure)
@@ -215,9 +212,10 @@ class Player:
         self._stage.reconnected += 1
         self._opening = self._stage.loop.create_task(self._open())
 
-    def dropped(self) -> None:
+    def dropped(self, connection: Connection) -> None:
         """The connection cannot be used again; see `connection.Owner`."""
-        self._connection = None
+        if connection is self._connection:
+            self._connection = None
 
     def time_out(self) -> None:
         """Give the request up at its deadline."""
@@ -244,6 +242,9 @@ class Player:
             self._connection = None
 
     # The connection.
+
+    def _connect(self) -> None:
+        self._opening = self._stage.loop.create_task(self._open())
 
     async def _open(self) -> None:
         """Connect and send what waits for it; the one coroutine, for it is off the hot path."""

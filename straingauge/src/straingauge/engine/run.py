@@ -14,6 +14,7 @@ from straingauge.engine.delays import Delays
 from straingauge.engine.desk import Desk
 from straingauge.engine.load import Delay, EngineReport, Load, Sink
 from straingauge.engine.player import Player
+from straingauge.engine.sharing import Pool, SharingPlayer
 from straingauge.engine.stage import Channels, Stage
 from straingauge.engine.starter import ClosedStarter, OpenStarter, Starter, WaveStarter
 from straingauge.errors import UsageError
@@ -70,7 +71,7 @@ def play(
             address=address,
             tls=tls,
             timeout_s=load.timeout_s,
-            keep_connections=load.connections == "per-user",
+            keep_connections=load.connections != "per-journey",
             finished=engine.freed,
         )
         phases = (Channels(recorder, phase, start_ns), Channels(recorder, "warmup", start_ns))
@@ -104,6 +105,7 @@ class Engine:
         self._beat_due_ns = 0
         self._drained_ns = 0
         self._crash: BaseException | None = None
+        self._pool: Pool | None = None
         # Set by `prepare`.
         self._stage: Stage
         self._start_ns: int
@@ -124,7 +126,7 @@ class Engine:
     ) -> None:
         """Cast the players and choose who starts them."""
         self._stage, self._start_ns = stage, start_ns
-        players = self._players = [Player(user, stage) for user in load.cast(*share)]
+        players = self._players = self._cast(load, share)
         desk = self._desk = Desk(players, load.mix, channels_at, load.most_waiting)
         schedule = load.schedule
         if isinstance(schedule, Users):
@@ -148,6 +150,13 @@ class Engine:
                 stage, desk, schedule=schedule, part=share, start_ns=start_ns
             )
 
+    def _cast(self, load: Load, share: tuple[int, int]) -> list[Player]:
+        users = load.cast(*share)
+        if load.connections != "shared":
+            return [Player(user, self._stage) for user in users]
+        pool = self._pool = Pool(load.pooled(*share))
+        return [SharingPlayer(user, self._stage, pool) for user in users]
+
     def run(self) -> EngineReport:
         """Run to the end, or to Ctrl-C."""
         cpu_s, began_ns = time.process_time(), time.monotonic_ns()
@@ -162,6 +171,8 @@ class Engine:
             self._stage.closing = True
             self._starter.stop()
             self._desk.turn_away()
+            if self._pool is not None:
+                self._pool.close()
             for player in self._players:
                 abandoned += player.abandon()
         if self._crash is not None:
@@ -180,6 +191,7 @@ class Engine:
             cpu_share=(time.process_time() - cpu_s) / max((ended_ns - began_ns) / 1e9, 1e-9),
             duration_s=(ended_ns - self._start_ns) / 1e9,
             interrupted=interrupted,
+            waited_for_connection=self._pool.waited if self._pool is not None else 0,
         )
 
     def freed(self, player: Player) -> None:

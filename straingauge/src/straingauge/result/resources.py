@@ -133,6 +133,7 @@ def _generator(engines: Mapping[str, EngineReport]) -> dict[str, Any]:
                 "waited": engine.waited,
                 "connections": engine.connections,
                 "reconnected": engine.reconnected,
+                "waited_for_connection": engine.waited_for_connection,
                 "late_p99_ms": round(engine.late_ms.p99, 3),
                 "loop_lag_p99_ms": round(engine.loop_lag_ms.p99, 3),
                 "cpu_percent": round(100 * engine.cpu_share, 1),
