@@ -1,7 +1,7 @@
 """A service that freezes, and keeps the log that says when it really answered.
 
-Run as a program: prints its port; at the end of its input prints, for each request, its target and
-when it was answered, in nanoseconds of the machine's monotonic clock, as JSON.
+Run as a program: prints its port; at the end of its input prints, as JSON, for each request its
+target and when it was answered, in nanoseconds of the machine's monotonic clock.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ import json
 import sys
 import time
 
-FREEZE_S = 0.4
-EVERY_S = 2.0
+FREEZE_S = 0.5
+EVERY_S = 5.0
 
 log: list[tuple[str, int]] = []
 
@@ -30,15 +30,17 @@ class Service(asyncio.Protocol):
 
 
 async def main() -> None:
-    """Serve until the input ends, freezing as the clock's seconds say."""
+    """Serve until the input ends; freeze in the middle of every five seconds."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Service, "127.0.0.1", 0, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
     ended = loop.run_in_executor(None, sys.stdin.read)
+    freeze_at_s = time.monotonic() + EVERY_S / 2
     while not ended.done():
-        await asyncio.wait([ended], timeout=EVERY_S - FREEZE_S)
+        await asyncio.wait([ended], timeout=freeze_at_s - time.monotonic())
         if not ended.done():
             time.sleep(FREEZE_S)  # noqa: ASYNC251  this is the freeze
+            freeze_at_s += EVERY_S
     json.dump(log, sys.stdout)
 
 

@@ -1,4 +1,4 @@
-"""Random arrivals are a Poisson process, and the same one each time.
+"""Truth 2, random schedules: arrivals are a Poisson process, and the same one each time.
 
 The seeds are fixed, so that these tests give the same answer on every machine. Each criterion
 would reject a true Poisson process with a probability of about 0.001, had the seed been drawn.
@@ -44,7 +44,7 @@ def critical_distance(n: int) -> float:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_gaps_are_exponential(seed: int):
-    """Truth: the gaps between arrivals pass a Kolmogorov-Smirnov test, over many cells' edges."""
+    """The gaps between arrivals pass a Kolmogorov-Smirnov test, over many cells' edges."""
     n = 20 * CELL_ARRIVALS
     schedule = poisson(rate_per_s=500, duration_s=1.2 * n / 500, seed=seed)
     gaps_s = np.diff(times_of(schedule)[:n], prepend=0.0)
@@ -64,7 +64,7 @@ def test_that_test_can_fail():
 @pytest.mark.parametrize("seed", SEEDS[:3])
 @pytest.mark.parametrize("window", [0.01, 0.7, 1.37])
 def test_increments_are_independent(seed: int, window: float):
-    """Truth: counts in windows of a part of a cell, or of more, vary as they should, unrelated."""
+    """Counts in windows of a part of a cell, or of more, vary as they should, unrelated."""
     windows, in_window = 300, window * CELL_ARRIVALS
     schedule = poisson(rate_per_s=1000, duration_s=windows * in_window / 1000, seed=seed)
     edges_s = np.linspace(0, schedule.duration_s, windows + 1)
