@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from straingauge.errors import UsageError
 from straingauge.histogram import Histogram
-from straingauge.journey import Mix, RequestFailed, User
+from straingauge.journey import Mix, RawHeaders, RequestFailed, User
 from straingauge.schedule import Schedule, Users, Waves
 
 Connections = Literal["per-user", "per-journey", "shared"]
@@ -16,10 +16,17 @@ Connections = Literal["per-user", "per-journey", "shared"]
 class Channel(Protocol):
     """Takes the outcomes of one endpoint in one phase; `record.Channel` is the one."""
 
-    def add(
-        self, intended_ns: int, sent_ns: int, first_byte_ns: int, done_ns: int, status: int, /
+    def add(  # noqa: PLR0917  names or an object for each outcome would cost time
+        self,
+        intended_ns: int,
+        sent_ns: int,
+        first_byte_ns: int,
+        done_ns: int,
+        status: int,
+        headers: RawHeaders | None,
+        /,
     ) -> None:
-        """Count a request that went well."""
+        """Count a request that went well; its response's headers are read later, if at all."""
 
     def fail(
         self,

@@ -181,7 +181,7 @@ class Player:
         self.deadline_ns = self._intended_ns = 0
         try:
             if failure is None:
-                self._channel.add(*stamps, response.status)
+                self._channel.add(*stamps, response.status, response.raw_headers)
                 step = play.answer(response)
             else:
                 self._channel.fail(*stamps, failure)

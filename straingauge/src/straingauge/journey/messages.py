@@ -25,12 +25,16 @@ class Kind(StrEnum):
     JOURNEY_ERROR = "journey_error"
 
 
+RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
+"""A response's headers as they came: names and values in order, repeated ones apart."""
+
+
 class Headers(Mapping[str, str]):
     """A response's headers; names are case-insensitive, repeated ones are joined by ", "."""
 
     __slots__ = ("_values",)
 
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, raw: RawHeaders) -> None:
         values: dict[str, str] = {}
         for raw_name, raw_value in raw:
             name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -86,7 +90,7 @@ class Response:
         self,
         request: Request,
         status: int,
-        raw_headers: list[tuple[bytes, bytes]],
+        raw_headers: RawHeaders,
         raw_body: bytes,
     ) -> None:
         self.request = request

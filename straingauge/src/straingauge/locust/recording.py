@@ -8,7 +8,14 @@ from geventhttpclient._parser import HTTPParseError
 from geventhttpclient.response import HTTPConnectionClosed
 from locust.contrib.fasthttp import FastResponse
 
-from straingauge.journey import JourneyError, Kind, Request, RequestFailed, Response
+from straingauge.journey import (
+    JourneyError,
+    Kind,
+    RawHeaders,
+    Request,
+    RequestFailed,
+    Response,
+)
 from straingauge.record import Channel, Record, Recorder
 
 CONTEXT = "straingauge"
@@ -23,6 +30,7 @@ class Sent:
     endpoint: str
     at_ns: int
     failure: RequestFailed | None = None
+    headers: RawHeaders | None = None
 
 
 class Recording:
@@ -52,6 +60,7 @@ class Recording:
         if sent is None:
             sent = Sent("main", f"{request_type} {name}", done_ns - taken_ns)
             sent.failure = failure_of(request_type, name, response, exception)
+            sent.headers = raw_headers(response) if response is not None else None
         self.requests += 1
         channel = self._channel(sent.phase, sent.endpoint)
         # When the first byte came Locust does not say.
@@ -62,7 +71,8 @@ class Recording:
             sent.at_ns + taken_ns,
         )
         if sent.failure is None:
-            channel.add(*times, response.status_code if response is not None else 0)
+            status = response.status_code if response is not None else 0
+            channel.add(*times, status, sent.headers)
         else:
             channel.fail(*times, sent.failure)
 
@@ -102,7 +112,7 @@ def failure_of(
     return RequestFailed(kind, str(exception), answer)
 
 
-def raw_headers(response: FastResponse) -> list[tuple[bytes, bytes]]:
+def raw_headers(response: FastResponse) -> RawHeaders:
     """The headers as straingauge keeps them, without the encoding that the client has undone."""
     items = response.headers.items() if response.headers else ()
     return [

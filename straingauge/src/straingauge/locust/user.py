@@ -140,6 +140,7 @@ class JourneyUser(FastHttpUser):
                 sent.failure = outcome
                 answer.failure(CatchResponseError(_without_ids(outcome)))
             else:
+                sent.headers = outcome.raw_headers
                 answer.success()
         return outcome
 

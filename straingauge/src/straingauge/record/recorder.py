@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from straingauge.histogram import Ints, bucket_of
-from straingauge.journey import Kind, RequestFailed
+from straingauge.journey import Kind, RawHeaders, RequestFailed
 from straingauge.record.record import Record
 from straingauge.record.series import EXAMPLES_OF_A_KIND, Example, Series
 from straingauge.record.timeline import ERRORS, RATE_LIMITED, STARTED
@@ -27,19 +27,27 @@ _LIMITED: Final = np.array([False, *(kind is Kind.RATE_LIMITED for kind in _KIND
 class Channel:
     """Takes the outcomes of one endpoint in one phase; times are of `time.monotonic_ns`."""
 
-    __slots__ = ("_connects", "_origin_ns", "_rows", "_series")
+    __slots__ = ("_connects", "_headers", "_origin_ns", "_rows", "_series")
 
     def __init__(self, series: Series, origin_ns: int) -> None:
         self._series = series
         self._origin_ns = origin_ns
         # Flat, `_COLUMNS` figures an outcome: intended, sent, first byte, done, code.
         self._rows: list[int] = []
+        self._headers: list[RawHeaders | None] = []  # one of each outcome
         self._connects: list[int] = []
 
-    def add(
-        self, intended_ns: int, sent_ns: int, first_byte_ns: int, done_ns: int, status: int
+    def add(  # noqa: PLR0917  names or an object for each outcome would cost time
+        self,
+        intended_ns: int,
+        sent_ns: int,
+        first_byte_ns: int,
+        done_ns: int,
+        status: int,
+        headers: RawHeaders | None,
     ) -> None:
-        """Count a request that went well."""
+        """Count a request that went well; the headers are kept till the next flush only."""
+        self._headers.append(headers)
         rows = self._rows
         rows += (intended_ns, sent_ns, first_byte_ns, done_ns, status)
         if len(rows) >= _FLUSH_AT:
@@ -67,7 +75,9 @@ class Channel:
         request_id = "" if response is None else response.headers.get("x-request-id", "")
         if failure.kind is not Kind.RATE_LIMITED:
             self._example(failure.kind, failure.detail, status, request_id)
-        self.add(intended_ns, sent_ns, first_byte_ns, done_ns, status | _CODES[failure.kind])
+        headers = None if response is None else response.raw_headers
+        code = status | _CODES[failure.kind]
+        self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers)
 
     def journey_error(self, detail: str) -> None:
         """Count a failure of the journey's own code after a request of this endpoint."""
@@ -89,6 +99,7 @@ class Channel:
             return
         table = np.array(self._rows, dtype=np.int64).reshape(-1, _COLUMNS)
         self._rows.clear()
+        self._headers.clear()
         table[:, 0] -= self._origin_ns
         intended, _, _, done, code = table.T
         series.requests += len(table)
