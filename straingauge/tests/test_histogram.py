@@ -21,14 +21,6 @@ def of(values: list[int]) -> Histogram:
     return histogram
 
 
-@given(times, st.floats(0, 1))
-def test_any_quantile_is_within_half_a_percent_of_the_sorted_samples(values: list[int], q: float):
-    """From 1 us to 1 h each quantile is the sorted samples' own, to 0.5 %."""
-    rank = max(1, int(np.ceil(round(q * len(values), 6))))
-    exact = sorted(values)[rank - 1]
-    assert of(values).quantile_ns(q) == pytest.approx(exact, rel=0.005)
-
-
 @given(times)
 def test_count_sum_and_extremes_are_exact(values: list[int]):
     """What needs no rounding is not rounded."""

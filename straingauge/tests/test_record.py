@@ -1,4 +1,4 @@
-"""Records: whatever way a load is split, the merged record is the same, bit for bit."""
+"""Records: what an outcome counts as, what is kept of it, and how little room that takes."""
 
 import random
 import tracemalloc
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from recording import ORIGIN_NS, Event, outcomes, record_of
 from straingauge.journey import Kind, RequestFailed, Response, User
 from straingauge.record import Record, Recorder, RecordFormatError
 from straingauge.record.timeline import (
@@ -19,55 +19,6 @@ from straingauge.record.timeline import (
     SERVICE_NS,
     STARTED,
 )
-
-ORIGIN_NS = 5_000_000_000_000
-Event = tuple[str, str, int, int, int, Kind | None]
-NOT_A_REQUEST = {Kind.JOURNEY_ERROR}
-
-outcomes = st.lists(
-    st.tuples(
-        st.sampled_from(["GET /a", "POST /b"]),
-        st.sampled_from(["main", "warmup"]),
-        st.integers(0, 20_000_000_000_000),  # up to 5.5 h: beyond the timeline's first width
-        st.integers(0, 10_000_000),
-        st.integers(0, 100_000_000_000),
-        st.none() | st.sampled_from(sorted(set(Kind) - NOT_A_REQUEST)),
-    ),
-    max_size=60,
-)
-
-
-def record_of(events: list[Event]) -> Recorder:
-    """What a recorder makes of these outcomes."""
-    recorder = Recorder()
-    for endpoint, phase, after, wait, service, kind in events:
-        channel = recorder.channel(phase, endpoint, ORIGIN_NS)
-        intended = ORIGIN_NS + after
-        stamps = (intended, intended + wait, intended + wait + 1, intended + wait + service)
-        if kind is None:
-            channel.add(*stamps, 200)
-        else:
-            channel.fail(*stamps, RequestFailed(kind, "why"))
-    return recorder
-
-
-@given(outcomes, st.integers(1, 6), st.randoms(use_true_random=False))
-@settings(max_examples=150)
-def test_shards_merge_to_the_record_of_one_process(
-    events: list[Event], shards: int, chance: random.Random
-):
-    """N processes' records merged, in any order and grouping, are one process's, bit for bit."""
-    whole = record_of(events).snapshot()
-    parts = [record_of(events[i::shards]).snapshot() for i in range(shards)]
-    # Error examples carry the time of the test itself.
-    for each in [*parts, whole]:
-        for series in each.series.values():
-            series.examples.clear()
-    chance.shuffle(parts)
-    half = len(parts) // 2
-    one_by_one = Record().merge(*parts)
-    grouped = Record().merge(*parts[:half]).merge(Record().merge(*parts[half:]))
-    assert one_by_one.to_bytes() == grouped.to_bytes() == whole.to_bytes()
 
 
 @given(outcomes)
@@ -154,13 +105,13 @@ def test_an_hour_at_5000_a_second_takes_bounded_memory():
     for second in range(0, 3600, 4):
         for n, service in enumerate(services[:40]):
             at = second * 1_000_000_000 + n
-            channels[n % 3].add(at, at, at, at + service, 200)
+            channels[n % 3].add(at, at, at, at + service, 200, None)
     recorder.snapshot()
     after_one, _ = tracemalloc.get_traced_memory()
     for _ in range(5):
         for n, service in enumerate(services):
             at = 3_599_000_000_000 + n
-            channels[n % 3].add(at, at, at, at + service, 200)
+            channels[n % 3].add(at, at, at, at + service, 200, None)
     recorder.snapshot()
     after_more, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -58,19 +58,6 @@ def test_the_exact_and_the_approximate_ranks_meet():
         assert abs(exact[1] - near[1]) <= 3
 
 
-@pytest.mark.parametrize("q", [0.5, 0.95])
-def test_intervals_cover_the_true_value(q: float):
-    """Of 600 simulated runs at nominal 95 % at least 93 % cover the true percentile."""
-    chance = np.random.default_rng(7)
-    true_ms = 10 * -np.log(1 - q)  # of an exponential distribution with mean 10 ms
-    covered = 0
-    for _ in range(600):
-        found = quantile(of_ms(chance.exponential(10, 400)), q)
-        # The histogram's own 0.4 % may stand on either side.
-        covered += found.low_ms * 0.996 <= true_ms <= found.high_ms * 1.004
-    assert covered >= 0.93 * 600
-
-
 def test_a_percentile_holds_once_its_interval_is_narrow():
     """More samples of the same kind make a percentile hold; too few never do."""
     chance = np.random.default_rng(5)
@@ -94,7 +81,7 @@ def test_metrics_are_arithmetic():
     channel = recorder.channel("main", "GET /a", 0)
     for n in range(90):
         at = n * 100_000_000
-        channel.add(at, at + 1_000_000, at + 2_000_000, at + 5_000_000, 200)
+        channel.add(at, at + 1_000_000, at + 2_000_000, at + 5_000_000, 200, None)
     for kind in [Kind.BAD_STATUS] * 5 + [Kind.RATE_LIMITED] * 5:
         channel.fail(9_000_000_000, 9_000_000_000, 0, 9_005_000_000, RequestFailed(kind, "why"))
     found = metrics(recorder.snapshot())
@@ -116,7 +103,7 @@ def test_a_broken_journey_is_an_error_even_if_its_requests_were_fine():
     recorder = Recorder()
     channel = recorder.channel("main", "GET /a", 0)
     for n in range(10):
-        channel.add(n, n, n, n + 1000, 200)
+        channel.add(n, n, n, n + 1000, 200, None)
         channel.journey_error("KeyError: 'id'")
     assert metrics(recorder.snapshot())["error_rate_percent"] == 100
 
@@ -173,7 +160,7 @@ def run(level_ms: Callable[[int], float]) -> Trend | None:
             channel, base_ms = (slow, 100) if n * 60 < second * 12 else (quick, 10)
             at = second * 1_000_000_000 + n * 50_000_000
             took = int(base_ms * level_ms(second) * chance.lognormal(0, 0.1) * 1e6)
-            channel.add(at, at, at, at + took, 200)
+            channel.add(at, at, at, at + took, 200, None)
     return degradation(recorder.snapshot())
 
 

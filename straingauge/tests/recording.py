@@ -1,0 +1,35 @@
+"""Records of outcomes that a test thinks up."""
+
+from hypothesis import strategies as st
+from straingauge.journey import Kind, RequestFailed
+from straingauge.record import Recorder
+
+ORIGIN_NS = 5_000_000_000_000
+Event = tuple[str, str, int, int, int, Kind | None]
+NOT_A_REQUEST = {Kind.JOURNEY_ERROR}
+
+outcomes = st.lists(
+    st.tuples(
+        st.sampled_from(["GET /a", "POST /b"]),
+        st.sampled_from(["main", "warmup"]),
+        st.integers(0, 20_000_000_000_000),  # up to 5.5 h: beyond the timeline's first width
+        st.integers(0, 10_000_000),
+        st.integers(0, 100_000_000_000),
+        st.none() | st.sampled_from(sorted(set(Kind) - NOT_A_REQUEST)),
+    ),
+    max_size=60,
+)
+
+
+def record_of(events: list[Event]) -> Recorder:
+    """What a recorder makes of these outcomes."""
+    recorder = Recorder()
+    for endpoint, phase, after, wait, service, kind in events:
+        channel = recorder.channel(phase, endpoint, ORIGIN_NS)
+        intended = ORIGIN_NS + after
+        stamps = (intended, intended + wait, intended + wait + 1, intended + wait + service)
+        if kind is None:
+            channel.add(*stamps, 200, None)
+        else:
+            channel.fail(*stamps, RequestFailed(kind, "why"))
+    return recorder
