@@ -123,14 +123,31 @@ def test_last_one_missing_is_lost():
 
 
 def test_lost_leader_ends_it():
-    """Without its leader a load ends: players are called off, what was reported is kept."""
+    """Without its leader a load ends: players are called off, all they have measured is kept."""
     fleet = Fleet(2)
     fleet.begin()
+    fleet.gathering.report("gw0", report("gw0", 1, 50))
     fleet.gathering.report("gw1", report("gw1", 1, 70))
     assert fleet.lose("gw0") == {"gw1": CalledOff()}
-    assert isinstance(fleet.meet("played", "gw1")["gw1"], Broken)
+    last = Meet(TEST, "played", report=report("gw1", 1.2, 90))
+    assert isinstance(fleet.gathering.meet("gw1", last, fleet.present, 0)["gw1"], Broken)
     assert "gw0, which led" in (fleet.gathering.broken or "")
-    assert sum(each.requests for each in fleet.gathering.merged().reports) == 70
+    assert sum(each.requests for each in fleet.gathering.merged().reports) == 50 + 90
+
+
+def test_lost_after_a_load_was_called_off():
+    """Who is lost before it has told what it measured last is named; who has told it is not."""
+    fleet = Fleet(3)
+    fleet.begin()
+    for second in (1, 2):
+        fleet.gathering.report("gw2", report("gw2", second, 100 * second))
+    fleet.gathering.cancel("interrupted")
+    fleet.now_ns = 2_500_000_000
+    fleet.meet("played", "gw0", "gw1")
+    for name in ("gw0", "gw1", "gw2"):
+        assert fleet.lose(name) == {}
+    (lost,) = fleet.gathering.merged().lost
+    assert (lost.process, lost.samples_at_most) == ("gw2", 50)
 
 
 def test_lost_before_the_start_breaks_it():

@@ -36,6 +36,7 @@ class _Share:
 
     report: Report | None = None
     top_rate_per_s: float = 0.0
+    complete: bool = False  # it plays no more, and its report has all it measured
 
     def take(self, report: Report) -> None:
         before = self.report
@@ -56,7 +57,7 @@ class Gathering:
         cores: Processes that may be active at once on this machine.
         stage: What its processes are meeting for.
         broken: Why it will not go on; None while it does.
-        written: Whether the leader has written the result.
+        judged: Whether the leader sees to the result.
         reporter: Who reports the test: the leader, or the first to leave when there is none.
     """
 
@@ -64,9 +65,10 @@ class Gathering:
     cores: int
     stage: Stage | None = "join"
     broken: str | None = None
-    written: bool = False
+    judged: bool = False
     reporter: str | None = None
     plan: dict[str, Any] | None = None
+    start_ns: int | None = None
     _seats: dict[str, _Share] = field(default_factory=dict)
     _lost: dict[str, LostProcess] = field(default_factory=dict)
     _arrived: dict[str, Meet] = field(default_factory=dict)
@@ -100,17 +102,20 @@ class Gathering:
     def merged(self) -> Merged:
         """What is known so far, of those that were lost too."""
         reports = tuple(share.report for share in self._seats.values() if share.report is not None)
-        return Merged(reports, tuple(self._lost.values()), self._idle, self.plan, self.broken)
+        lost = tuple(self._lost.values())
+        return Merged(reports, lost, self._idle, self.plan, self.broken, self.start_ns)
 
     def meet(self, name: str, meet: Meet, present: Collection[str], now_ns: int) -> Outbox:
         """A process has come to a stage."""
+        if meet.report is not None:
+            self.report(name, meet.report)
+        if name in self._seats and meet.stage in ("played", "end"):
+            self._seats[name].complete = True
         if self.broken is not None:
             return {name: Broken(self.broken)}
         if self.stage != "join" and name not in self._seats:
             return {name: Seat(None, len(self._seats), self._idle)}
         self._arrived[name] = meet
-        if meet.report is not None:
-            self.report(name, meet.report)
         return self.advance(present, now_ns)
 
     def report(self, name: str, report: Report) -> None:
@@ -140,15 +145,19 @@ class Gathering:
     def lose(self, name: str, reason: str, present: Collection[str], now_ns: int) -> Outbox:
         """A process has gone for good."""
         self._arrived.pop(name, None)
-        if self.stage is None or self.broken is not None:
+        if self.stage is None or name in self._left:
             return {}
-        if name in self._seats:
-            share = self._seats[name]
+        share = self._seats.get(name)
+        if self.broken is not None and (share is None or share.complete):
+            return {}
+        if share is not None:
             self._lost[name] = LostProcess(name, reason, _lost_samples(share, now_ns))
-            if not self.playing:
-                return self._break(f"process {name} was lost ({reason}) before the load began")
-            if name == self.leader:
-                return self._break(f"process {name}, which led this load, was lost ({reason})")
+        if self.broken is not None:
+            return {}
+        if share is not None and not self.playing:
+            return self._break(f"process {name} was lost ({reason}) before the load began")
+        if share is not None and name == self.leader:
+            return self._break(f"process {name}, which led this load, was lost ({reason})")
         return self.advance(present, now_ns)
 
     def cancel(self, reason: str) -> Outbox:
@@ -166,9 +175,11 @@ class Gathering:
         if self.stage == "end":
             self.stage = None
             return {name: self.merged() if name == self.leader else Go(now_ns) for name in waiting}
-        begins = self.stage == "ready"
-        self.stage = "played" if begins else "end"
-        return {name: Go(now_ns + START_DELAY_NS * begins) for name in waiting}
+        if self.stage == "ready":
+            self.stage, self.start_ns = "played", now_ns + START_DELAY_NS
+            return {name: Go(self.start_ns) for name in waiting}
+        self.stage = "end"
+        return {name: Go(now_ns) for name in waiting}
 
     def _seat(self) -> Outbox:
         waiting = sorted(self._arrived, key=process_number)
@@ -199,6 +210,6 @@ def process_number(name: str) -> tuple[int, str]:
 
 def _lost_samples(share: _Share, now_ns: int) -> int:
     """What a process may have measured since its last report, at the highest rate it ever had."""
-    if share.report is None:
+    if share.report is None or share.complete:
         return 0
     return math.ceil(share.top_rate_per_s * (now_ns - share.report.at_ns) / 1e9)

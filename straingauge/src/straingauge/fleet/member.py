@@ -20,6 +20,7 @@ from straingauge.fleet.messages import (
     Go,
     Halt,
     Hello,
+    Judged,
     Left,
     Meet,
     Merged,
@@ -29,7 +30,6 @@ from straingauge.fleet.messages import (
     Seat,
     ToWorker,
     Welcome,
-    Written,
 )
 from straingauge.fleet.rendezvous import SILENT_S
 
@@ -78,8 +78,8 @@ class Fleet(Protocol):
     def end(self, report: Report) -> Merged | None:
         """All is over here; gives the leader what all have measured, the others None."""
 
-    def written(self) -> None:
-        """The result file exists."""
+    def judged(self) -> None:
+        """The result is in its file, or goes the way of the test's report."""
 
 
 class Member:
@@ -154,9 +154,9 @@ class Member:
         reply = self._ask(Meet(self._test, "end", report=report), Go, Merged)
         return reply if isinstance(reply, Merged) else None
 
-    def written(self) -> None:
-        """Tell that the result file exists."""
-        self._send(Written(self._test))
+    def judged(self) -> None:
+        """Tell that the result needs no keeping any more."""
+        self._send(Judged(self._test))
 
     def left(self, test: str, error: str | None) -> bool:
         """Tell that this process is done with a test; gives whether it is the one to report it."""

@@ -9,7 +9,7 @@ Report ...                 ->   (Halt, CalledOff at any time) cumulative: a lost
 Meet(test, "played")       ->   Go(at_ns) | Broken            all have ended; now read back
 Meet(test, "end")          ->   Merged (leader), Go (others)
 Fail(test, error)                                             a log-in failed: nobody shall begin
-Written(test)                                                 the leader's result file exists
+Judged(test)                                                  the result needs no keeping here
 Left(test, error)          ->   Part                          who of all reports the test
 Bye
 """
@@ -169,6 +169,7 @@ class Merged:
         idle: Processes without a share.
         plan: What the leader said a result needs besides the figures.
         broken: Why the load ended before its time.
+        start_ns: When the load itself begins or began (monotonic); None: not yet known.
     """
 
     reports: tuple[Report, ...]
@@ -176,6 +177,7 @@ class Merged:
     idle: int = 0
     plan: dict[str, Any] | None = None
     broken: str | None = None
+    start_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +204,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The leader has written the test's result file."""
+class Judged:
+    """The leader has judged the load and sees to it that the result is not forgotten."""
 
     test: str
 
@@ -213,5 +215,5 @@ class Bye:
     """A process's session is over."""
 
 
-FromWorker: TypeAlias = Hello | Alive | Ask | Meet | Plan | Report | Fail | Left | Written | Bye
+FromWorker: TypeAlias = Hello | Alive | Ask | Meet | Plan | Report | Fail | Left | Judged | Bye
 ToWorker: TypeAlias = Welcome | Address | Seat | Go | Halt | CalledOff | Broken | Merged | Part

@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
@@ -23,6 +23,7 @@ from straingauge.fleet.messages import (
     FromWorker,
     Halt,
     Hello,
+    Judged,
     Left,
     Meet,
     Merged,
@@ -31,7 +32,6 @@ from straingauge.fleet.messages import (
     Report,
     ToWorker,
     Welcome,
-    Written,
 )
 
 TICK_S = 0.5
@@ -47,6 +47,7 @@ Watcher = Callable[[str, Merged], bool]
 class _Worker:
     connection: Connection
     heard_s: float
+    dropped: str | None = None  # why it was hung up on
 
 
 class Rendezvous:
@@ -81,6 +82,7 @@ class Rendezvous:
         self._workers: dict[str, _Worker] = {}
         self._gatherings: dict[str, Gathering] = {}
         self._halted: set[str] = set()
+        self._expected: dict[str, None] = {}
         self._closing = threading.Event()
         self._closed_because: str | None = None
         self._address: ToWorker | None = None
@@ -94,13 +96,35 @@ class Rendezvous:
         host, port = self._listener.address
         return {"host": str(host), "port": int(port), "secret": self._secret.hex()}
 
-    def unwritten(self) -> list[tuple[str, Merged]]:
-        """Loads of which figures are known and no result file was written: (test, figures)."""
+    @property
+    def present(self) -> list[str]:
+        """The processes that are here, and those that were announced and have not come yet."""
+        with self._lock:
+            return [*self._workers, *self._expected]
+
+    @property
+    def missing(self) -> list[str]:
+        """The processes that were announced and have not come yet."""
+        with self._lock:
+            return list(self._expected)
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Announce processes: no load begins before they have come."""
+        with self._lock:
+            self._expected.update(dict.fromkeys(names))
+
+    def known(self, test: str) -> Merged:
+        """What is known of a load so far."""
+        with self._lock:
+            return self._gather(test).merged()
+
+    def unjudged(self) -> list[tuple[str, Merged]]:
+        """Loads of which figures are known and that nobody has judged: (test, figures)."""
         with self._lock:
             return [
                 (gathering.test, gathering.merged())
                 for gathering in self._gatherings.values()
-                if not gathering.written and gathering.plan is not None
+                if not gathering.judged and gathering.plan is not None
             ]
 
     def leads(self, name: str, test: str) -> bool:
@@ -172,6 +196,7 @@ class Rendezvous:
     def _welcome(self, hello: Hello, connection: Connection) -> None:
         with self._lock:
             self.load_tests.update(hello.tests)
+            self._expected.pop(hello.name, None)
             self._workers[hello.name] = _Worker(connection, time.monotonic())
             connection.send(Welcome())
 
@@ -187,25 +212,29 @@ class Rendezvous:
                 case Plan(test, plan):
                     self._gather(test).plan = plan
                 case Report():
-                    for gathering in self._current():
-                        gathering.report(name, message)
+                    self._report(name, message)
                 case Fail(test, error):
                     self._post(self._gather(test).fail(name, error))
                 case Left(test, error):
                     self._leave(name, self._gather(test), error, now_ns)
-                case Written(test):
-                    self._gatherings[test].written = True
+                case Judged(test):
+                    self._gatherings[test].judged = True
                 case Hello() | Alive() | Bye():
                     pass
 
+    def _report(self, name: str, report: Report) -> None:
+        for gathering in self._gatherings.values():
+            if gathering.stage is not None:  # broken or not: it was measured
+                gathering.report(name, report)
+
     def _meet(self, name: str, meet: Meet, now_ns: int) -> Outbox:
-        if self._closed_because is not None:
+        if self._closed_because is not None and meet.stage == "join":
             return {name: Broken(self._closed_because)}
         self._again(name, meet)
-        return self._gather(meet.test).meet(name, meet, list(self._workers), now_ns)
+        return self._gather(meet.test).meet(name, meet, self.present, now_ns)
 
     def _leave(self, name: str, gathering: Gathering, error: str | None, now_ns: int) -> None:
-        self._post(gathering.leave(name, error, list(self._workers), now_ns))
+        self._post(gathering.leave(name, error, self.present, now_ns))
         ending = self._closed_because is not None and gathering.leader is None
         self._post({name: Part(gathering.reporter == name and not ending)})
 
@@ -228,10 +257,12 @@ class Rendezvous:
 
     def _gone(self, name: str, *, expected: bool) -> None:
         with self._lock:
-            self._workers.pop(name, None)
+            worker = self._workers.pop(name, None)
             reason = "its session ended" if expected else "its connection broke: killed, or crashed"
-            for gathering in self._current():
-                self._post(gathering.lose(name, reason, list(self._workers), time.monotonic_ns()))
+            reason = worker.dropped or reason if worker is not None else reason
+            now_ns = time.monotonic_ns()
+            for gathering in self._gatherings.values():
+                self._post(gathering.lose(name, reason, self.present, now_ns))
 
     def _post(self, outbox: Outbox) -> None:
         for name, message in outbox.items():
@@ -290,6 +321,7 @@ class Rendezvous:
         for name, worker in self._workers.items():
             patience_s = self._silent_while_playing_s if name in playing else self._silent_s
             if name not in waiting and now_s - worker.heard_s > patience_s:
+                worker.dropped = f"nothing was heard of it for {patience_s:.0f} s"
                 _hang_up(worker.connection)
 
 

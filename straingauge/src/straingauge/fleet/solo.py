@@ -26,11 +26,12 @@ class Solo:
     halt_at_ns: int | None = None
     broken: bool = False
     _test: str = ""
-    _unwritten: dict[str, Merged] = field(default_factory=dict)
+    _start_ns: int | None = None
+    _unjudged: dict[str, Merged] = field(default_factory=dict)
 
-    def unwritten(self) -> list[tuple[str, Merged]]:
-        """Loads of which figures are known and no result file was written: (test, figures)."""
-        return list(self._unwritten.items())
+    def unjudged(self) -> list[tuple[str, Merged]]:
+        """Loads of which figures are known and that nobody has judged: (test, figures)."""
+        return list(self._unjudged.items())
 
     def address(self, near: str) -> str:
         """The service's address."""
@@ -38,17 +39,18 @@ class Solo:
 
     def join(self, test: str, at_most: int) -> Seat:  # noqa: ARG002  one is never too many
         """Begin."""
-        self._test, self.halt_at_ns = test, None
+        self._test, self.halt_at_ns, self._start_ns = test, None, None
         return Seat(0, 1)
 
     def announce(self, plan: dict[str, Any]) -> None:
         """Keep the plan."""
-        self._unwritten[self._test] = Merged((), plan=plan)
+        self._unjudged[self._test] = Merged((), plan=plan)
 
     def ready(self, report: Report) -> int:
         """Start."""
+        self._start_ns = time.monotonic_ns() + START_DELAY_NS
         self._keep(report)
-        return time.monotonic_ns() + START_DELAY_NS
+        return self._start_ns
 
     def fail(self, error: str) -> None:
         """Keep why no load was sent."""
@@ -68,13 +70,13 @@ class Solo:
         """All there is."""
         return self._keep(report)
 
-    def written(self) -> None:
+    def judged(self) -> None:
         """The result needs no keeping any more."""
-        self._unwritten.pop(self._test, None)
+        self._unjudged.pop(self._test, None)
 
     def _keep(self, report: Report | None = None, broken: str | None = None) -> Merged:
-        before = self._unwritten[self._test]
+        before = self._unjudged[self._test]
         reports = before.reports if report is None else (report,)
-        merged = Merged(reports, plan=before.plan, broken=broken)
-        self._unwritten[self._test] = merged
+        merged = Merged(reports, plan=before.plan, broken=broken, start_ns=self._start_ns)
+        self._unjudged[self._test] = merged
         return merged

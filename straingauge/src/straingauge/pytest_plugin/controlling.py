@@ -83,7 +83,7 @@ class Controlling:
         source = self._rendezvous or self.solo
         interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
         ended = "interrupted" if interrupted else "the test ended before it was judged"
-        for _, merged in source.unwritten():
+        for _, merged in source.unjudged():
             self._salvage(merged, ended)
 
     @pytest.hookimpl

@@ -268,7 +268,7 @@ class LoadTest:
             self.result_path = write(result, self._process.results(self._item.path))
         except NotWritten as error:
             raise NotWritten(f"{error}\n  {report.summary_line(result)}", error.hint) from error
-        self._process.fleet.written()
+        self._process.fleet.judged()
 
 
 def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:
