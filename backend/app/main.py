@@ -12,11 +12,13 @@ from app.auth import endpoints as auth
 from app.auth import passwords
 from app.auth.tokens import AccessTokens
 from app.database import Database
+from app.event_loop import EventLoopClock
 from app.health import endpoints as health
 from app.health import schema
+from app.jobs.figures import JobQueue
 from app.jobs.supervisor import supervised_worker
 from app.logs import Logs
-from app.metrics import pool_metrics
+from app.metrics import loop_metrics, pool_metrics
 from app.middleware.rate_limit import RateLimits
 from app.middleware.request_context import RequestContextMiddleware
 from app.notes import endpoints as notes
@@ -36,6 +38,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     try:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(state.database.close)
+            stack.push_async_callback(state.job_queue.close)
             passwords.warm_up()
             schema.head()
             limits: RateLimits | None = state.rate_limits
@@ -48,6 +51,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
             gc.collect()
             gc.freeze()
             gc.set_threshold(10_000, 10, 10)
+            stack.enter_context(EventLoopClock(loop_metrics))
             yield
     finally:
         state.logs.stop()
@@ -61,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.logs = Logs(settings)
     state.access_tokens = AccessTokens(settings.signing_key(), settings.access_token_ttl_s)
     state.database = Database(settings)
+    state.job_queue = JobQueue(settings)
     state.rate_limits = (
         RateLimits(settings, state.access_tokens, state.database)
         if settings.rate_limit_enabled

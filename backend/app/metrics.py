@@ -27,6 +27,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from app.jobs.figures import JobFigures
 from app.pool import PoolState
 
 _PREFIX = "therapybridge-metrics-"
@@ -121,6 +122,33 @@ class PoolMetrics:
 
 pool_metrics = PoolMetrics()
 
+
+class LoopMetrics:
+    """What held the event loops up (`app.event_loop.LoopWatcher`)."""
+
+    def __init__(self) -> None:
+        self._blocks = Counter(
+            "event_loop_blocks", "Times a worker's event loop stood still for more than 0.1 s."
+        )
+        self._blocked_s = Counter("event_loop_blocked_seconds", "Time they stood still in all.")
+        self._longest_s = Gauge(
+            "event_loop_longest_block_seconds",
+            "Longest of the last minute, in any worker.",
+            multiprocess_mode="livemax",
+        )
+
+    def blocked(self, late_s: float) -> None:
+        """Count a block."""
+        self._blocks.inc()
+        self._blocked_s.inc(late_s)
+
+    def longest(self, late_s: float) -> None:
+        """Show the longest of the last minute."""
+        self._longest_s.set(late_s)
+
+
+loop_metrics = LoopMetrics()
+
 _Answered = tuple[Counter, Histogram]
 _answered: dict[tuple[str, str, int], _Answered] = {}
 
@@ -160,6 +188,21 @@ class _Processes(Collector):
         yield from (memory, cpu, files)
 
 
+class _Jobs(Collector):
+    """The queue of jobs, which all workers share."""
+
+    def __init__(self, figures: JobFigures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "jobs_waiting", "Jobs that nobody has begun.", self._figures.waiting
+        )
+        yield CounterMetricFamily(
+            "jobs_done", "Jobs that are over, well or not.", self._figures.done
+        )
+
+
 def _workers() -> set[int]:
     """The processes that have written gauges here."""
     found = (re.fullmatch(r"gauge_live\w+_(\d+)\.db", path.name) for path in DIRECTORY.iterdir())
@@ -169,9 +212,11 @@ def _workers() -> set[int]:
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def render() -> bytes:
-    """All metrics of all workers, as Prometheus text."""
+def render(jobs: JobFigures | None) -> bytes:
+    """All metrics of all workers, as Prometheus text; without those of the jobs if unknown."""
     registry = CollectorRegistry()
+    if jobs is not None:
+        registry.register(_Jobs(jobs))
     registry.register(_Processes())  # first: it drops the gauges of the dead
     MultiProcessCollector(registry, path=str(DIRECTORY))  # type: ignore[no-untyped-call]
     return generate_latest(registry)

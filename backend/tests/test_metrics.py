@@ -1,8 +1,13 @@
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+import asyncpg
 import httpx2
+from pgqueuer.queries import Queries
 from service import Service
+from straingauge.target.ports import free_port
+
+Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 
 def numbers(metrics: str, name: str) -> dict[str, float]:
@@ -56,3 +61,50 @@ async def test_requests_are_counted_by_their_route(client: httpx2.AsyncClient):
     assert routes == set()
     assert any('method="OTHER"' in label for label in rows)
     assert any('route="/api/sessions/{session_id}"' in label for label in rows)
+
+
+def value(metrics: str, name: str) -> float:
+    """A metric without labels."""
+    return numbers(metrics, name)[""]
+
+
+async def test_jobs_that_nobody_runs_are_seen_to_wait(
+    client: httpx2.AsyncClient, database_url: str
+):
+    """The queue is told from its table: no worker is needed to see that jobs wait or have ended."""
+    before = (await client.get("/metrics")).text
+    assert (value(before, "jobs_waiting"), value(before, "jobs_done_total")) == (0, 0)
+    connection = await asyncpg.connect(database_url)
+    queries = Queries.from_asyncpg_connection(connection)
+    await queries.enqueue(["a"] * 3, [None] * 3, [0] * 3)
+    waiting = (await client.get("/metrics")).text
+    assert (value(waiting, "jobs_waiting"), value(waiting, "jobs_done_total")) == (3, 0)
+    await queries.clear_queue("a")
+    await connection.execute("UPDATE pgqueuer_log SET created = now() - interval '1 minute'")
+    for _ in range(3):  # also after what is long past has been counted for good
+        over = (await client.get("/metrics")).text
+        assert (value(over, "jobs_waiting"), value(over, "jobs_done_total")) == (0, 3)
+    await connection.close()
+
+
+async def test_without_a_database_the_other_metrics_are_told(open_client: Open):
+    """A database that is away hides the jobs, and no other metric."""
+    client = await open_client(
+        database_url=f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere"
+    )
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200
+    assert numbers(answer.text, "jobs_waiting") == {}
+    assert numbers(answer.text, "db_pool_size") != {}
+
+
+def test_blocks_of_the_event_loop_are_counted_over_workers(serve: Callable[..., Service]):
+    """Metrics tell of the event loops, and the longest block is one worker's, not a sum."""
+    service = serve("--workers", "2")
+    metrics = httpx2.get(f"{service.url}/metrics").text
+    blocks, blocked_s, longest_s = (
+        value(metrics, f"event_loop_{name}")
+        for name in ("blocks_total", "blocked_seconds_total", "longest_block_seconds")
+    )
+    assert blocked_s >= 0.1 * blocks
+    assert longest_s <= blocked_s

@@ -78,10 +78,12 @@ def _rate_limit(limits: RateLimits | None) -> dict[str, str | bool | None]:
     return {"enabled": True, "shared": limits.shared, "warning": limits.warning}
 
 
-async def prometheus(_request: Request) -> Response:
-    """Prometheus text: requests, pool and processes, of all workers together."""
+async def prometheus(request: Request) -> Response:
+    """Prometheus text: requests, pool, event loops, jobs and processes, of all workers together."""
+    jobs = await request.app.state.job_queue.figures()
     # In a thread: it reads the files of all workers.
-    return Response(await asyncio.to_thread(metrics.render), media_type=metrics.CONTENT_TYPE)
+    text = await asyncio.to_thread(metrics.render, jobs)
+    return Response(text, media_type=metrics.CONTENT_TYPE)
 
 
 router = Router(
