@@ -1,0 +1,180 @@
+"""Truth 5, known latencies: each request's figures against the log of a service that sleeps.
+
+Both clocks are one, so cause and effect bound each figure without any tolerance: a request is
+received after it was sent, it is done after its answer left the service, and the journey's next
+request is received after that. How fast the machine is does not matter.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from straingauge.engine import Load, play
+from straingauge.journey import RequestFailed, User, mix
+from straingauge.record import Channel, Record, Recorder
+from straingauge.schedule import constant
+
+SERVICE = Path(__file__).with_name("sleeping_service.py")
+ARRIVALS = constant(rate_per_s=100, duration_s=2)
+STEPS = 3  # requests in each journey
+USERS = 5  # so few that arrivals have to wait for one
+MEAN_S = 0.015
+Key = tuple[int, int]
+"""A request: the number of its journey, and its step in it."""
+
+
+class Outcome(NamedTuple):
+    """What the engine says of a request, in nanoseconds of the monotonic clock."""
+
+    intended: int
+    sent: int
+    first_byte: int
+    done: int
+
+
+class Logged(NamedTuple):
+    """What the service says of it."""
+
+    received: int
+    answered: int
+    sleep: int
+
+
+class Keeping:
+    """A sink that keeps each outcome by its request, and passes it on to a recorder."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.outcomes: dict[Key, Outcome] = {}
+
+    def channel(self, phase: str, endpoint: str, origin_ns: int) -> "KeepingChannel":
+        """The way in for one request, which is an endpoint of its own here."""
+        n, step = map(int, endpoint.split("/"))
+        return KeepingChannel(self, (n, step), self.recorder.channel(phase, f"{step}", origin_ns))
+
+
+class KeepingChannel:
+    """Keeps one request's outcome."""
+
+    def __init__(self, sink: Keeping, key: Key, channel: Channel) -> None:
+        self._sink, self._key, self._channel = sink, key, channel
+        self.connected = channel.connected
+        self.journey_error = channel.journey_error
+
+    def add(self, *outcome: int) -> None:
+        """Keep it; there must be but one."""
+        assert self._key not in self._sink.outcomes
+        self._sink.outcomes[self._key] = Outcome(*outcome[:4])
+        self._channel.add(*outcome)
+
+    def fail(self, *outcome: object) -> None:
+        """No request fails here."""
+        failure = outcome[-1]
+        assert isinstance(failure, RequestFailed)
+        raise failure
+
+
+class Told(NamedTuple):
+    """Both sides of one load."""
+
+    start_ns: int
+    outcomes: dict[Key, Outcome]
+    log: dict[Key, Logged]
+    record: Record
+
+
+@pytest.fixture(scope="module")
+def told() -> Told:
+    """Journeys of three requests, more than the users can play at once."""
+    numbers = iter(range(ARRIVALS.count))
+
+    def three(user: User):
+        n = next(numbers)
+        for step in range(STEPS):
+            yield user.get(f"/{n}/{step}", name=f"{n}/{step}")
+
+    sink = Keeping()
+    with subprocess.Popen(
+        [sys.executable, str(SERVICE), str(MEAN_S)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stdout is not None
+        url = f"http://127.0.0.1:{int(service.stdout.readline())}"
+        start_ns = time.monotonic_ns()
+        load = Load(url, ARRIVALS, mix(three), [User(n) for n in range(USERS)])
+        play(load, sink, start_ns=start_ns)
+        written, _ = service.communicate()
+    log = {}
+    for target, *figures in json.loads(written):
+        n, step = map(int, target[1:].split("/"))
+        log[n, step] = Logged(*figures)
+    return Told(start_ns, sink.outcomes, log, sink.recorder.snapshot())
+
+
+def test_every_request_is_recorded_once(told: Told):
+    """What the service served is what straingauge recorded: none twice, none missing."""
+    everything = {(n, step) for n in range(ARRIVALS.count) for step in range(STEPS)}
+    assert told.outcomes.keys() == told.log.keys() == everything
+
+
+def test_each_stamp_lies_between_the_services_own(told: Told):
+    """Each request was sent before it was received, and done after it was answered."""
+    for key, logged in told.log.items():
+        outcome = told.outcomes[key]
+        assert outcome.sent <= logged.received
+        assert logged.answered <= outcome.first_byte <= outcome.done
+        # It slept as long as it says, to a millisecond: the resolution of an event loop's timers.
+        assert outcome.done - outcome.sent > logged.sleep - 1_000_000
+
+
+def test_no_stamp_is_late(told: Told):
+    """Each request was done before the service received the journey's next one."""
+    for (n, step), logged in told.log.items():
+        if step > 0:
+            assert told.outcomes[n, step - 1].done <= told.outcomes[n, step].intended
+            assert told.outcomes[n, step].intended <= told.outcomes[n, step].sent
+            assert told.outcomes[n, step - 1].done <= logged.received
+
+
+def test_response_time_counts_from_the_schedule(told: Told):
+    """A journey's first request is timed from its arrival, however long it waited for a user."""
+    waited = 0
+    for n in range(ARRIVALS.count):
+        arrival_s = ARRIVALS.arrivals(n)
+        assert arrival_s is not None
+        first = told.outcomes[n, 0]
+        assert first.intended == told.start_ns + round(arrival_s * 1e9)
+        waited += first.sent - first.intended > 1_000_000
+    assert waited > 0
+
+
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("step", range(STEPS - 1))
+def test_percentiles_lie_between_those_of_the_log(told: Told, step: int, q: float):
+    """Percentiles of response and service time are the log's, as far as a log can tell them.
+
+    A service knows two things of its client's times: they are longer than till its answer, and
+    shorter than till the next request. Between the percentiles of the one and of the other must
+    be what was recorded, within the histogram's 0.5 %.
+    """
+    series = told.record.endpoints("main")[f"{step}"]
+    numbers = range(ARRIVALS.count)
+    answered = np.array([told.log[n, step].answered for n in numbers])
+    heard_again = np.array([told.log[n, step + 1].received for n in numbers])
+    began = {
+        series.response: [told.outcomes[n, step].intended for n in numbers],
+        series.service: [told.outcomes[n, step].sent for n in numbers],
+    }
+    for recorded, beginnings in began.items():
+        least, most = (
+            np.quantile(ends - np.array(beginnings), q, method="inverted_cdf")
+            for ends in (answered, heard_again)
+        )
+        assert 0.995 * least <= (recorded.quantile_ns(q) or 0) <= 1.005 * most
