@@ -13,7 +13,8 @@ ORDER = (
     *("schedule", "journey", "wire"),
     "histogram",  # pure arithmetic that engine and record share
     *("engine", "record", "fleet", "observe", "course", "summary", "verdict"),
-    *("diagnose", "result", "compare", "report", "target", "cli", "pytest_plugin", "locust"),
+    *("diagnose", "result", "compare", "report", "progress", "ending", "target", "address"),
+    *("cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {"errors"}
 PACKAGE = Path(straingauge.__file__).parent

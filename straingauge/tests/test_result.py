@@ -63,7 +63,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(Path, "hardlink_to", full)
     with pytest.raises(NotWritten, match="No space left on device") as error:
         write(result(), tmp_path)
-    assert "--load-results" in (error.value.hint or "")
+    assert "--results" in (error.value.hint or "")
     assert list(tmp_path.iterdir()) == []
 
 

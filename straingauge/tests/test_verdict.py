@@ -108,7 +108,7 @@ def test_missing_thresholds_file(tmp_path: Path):
     """A thresholds file that is not there is an error that says how to name one."""
     with pytest.raises(UsageError, match="cannot read") as error:
         Thresholds.read(tmp_path / "none.toml")
-    assert "--load-thresholds" in (error.value.hint or "")
+    assert "--thresholds" in (error.value.hint or "")
 
 
 def result(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result

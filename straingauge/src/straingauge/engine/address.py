@@ -53,7 +53,7 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise TargetError(
-            f"{address.host} does not resolve: {error}", hint="check the address in --load-host"
+            f"{address.host} does not resolve: {error}", hint="check the address"
         ) from error
     address.ips = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
     # A name with "%" is an address with its zone, which is not part of what is judged.
@@ -63,7 +63,8 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
         raise UsageError(
             f"{address.host}{where} is not this machine: load goes only to hosts you may put under"
             " load",
-            hint=f"if {address.host} is yours to load, name it by --load-host",
+            hint=f"if {address.host} is yours to load, say so: --allow-host {address.host} (pytest:"
+            " --load-host URL)",
         )
     return address
 

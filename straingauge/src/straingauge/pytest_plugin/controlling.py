@@ -3,6 +3,7 @@
 With xdist that is the process the user started; without, it is the only one and plays as well.
 """
 
+import json
 import signal
 import threading
 from collections.abc import Generator
@@ -13,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from straingauge.errors import StraingaugeError
+from straingauge.address import ServiceAddress
 from straingauge.fleet import Merged, Rendezvous, Solo
-from straingauge.pytest_plugin.address import ServiceAddress
 from straingauge.pytest_plugin.scheduler import LoadTogether, Scheduling, Worker
 from straingauge.pytest_plugin.status import Status
 
@@ -29,7 +29,9 @@ class Controlling:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._status = Status(config)
-        self._address = ServiceAddress(config.getoption("--load-host"), self._status.say)
+        self._address = ServiceAddress(
+            config.getoption("--load-host"), self._status.say, option="--load-host"
+        )
         self.solo = Solo(self._address.find, self._status.watch)
         self._rendezvous: Rendezvous | None = None
         self._workers = 0
@@ -71,6 +73,11 @@ class Controlling:
             from straingauge.result import read
 
             self._shown.append((read(Path(path)), Path(path)))
+        unwritten = getattr(report, "straingauge_unwritten", None)
+        if unwritten is not None:
+            result, problem = unwritten
+            self._shown.append((json.loads(result), None))
+            self._problems.append(problem)
         self._failures += report.failed
         most = self._config.getoption("maxfail")
         if self._rendezvous is not None and most and self._failures >= most:
@@ -101,16 +108,12 @@ class Controlling:
             terminalreporter.write_line(problem)
 
     def _salvage(self, merged: Merged, ended: str) -> None:
-        from straingauge.result import compose, conclude, write
+        from straingauge import ending
 
-        assert merged.plan is not None
-        result, _ = conclude(compose(merged, ended=ended), merged.plan["thresholds"])
-        try:
-            path: Path | None = write(result, Path(merged.plan["results"]))
-        except StraingaugeError as error:
-            path = None
-            self._problems.append(str(error))
-        self._shown.append((result, path))
+        end = ending.end(merged, ended=ended)
+        if end.problem is not None:
+            self._problems.append(str(end.problem))
+        self._shown.append((end.result, end.path))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -24,21 +24,20 @@ test. So:
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from straingauge import report
-from straingauge.course import Course, Order, as_mix, described
+from straingauge import ending, report
+from straingauge.address import names_near
+from straingauge.course import Course, Order, as_mix
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.fleet import Merged
 from straingauge.journey import Journey, Mix, User
 from straingauge.pytest_plugin.process import Process
-from straingauge.result import NotWritten, compose, conclude, environment, write
-from straingauge.schedule import Schedule, Waves
+from straingauge.result import NotWritten, compose
+from straingauge.schedule import Schedule
 from straingauge.verdict import Finding, Thresholds
 
 Account = Callable[[int], Mapping[str, Any]]
@@ -95,7 +94,7 @@ class LoadTest:
         self._item = item
         self._process = process
         self._ran = False
-        self.result_path: Path | None = None
+        self.ending: ending.Ending | None = None
 
     @property
     def host(self) -> str:
@@ -178,29 +177,19 @@ class LoadTest:
             verify=verify,
             timeout_s=timeout_s,
             allowed_hosts=self._process.allowed_hosts,
-            names=self._process.names(self._item.path),
+            names=names_near(self._item.path),
         )
 
         def plan(url: str) -> dict[str, Any]:
-            return {
-                "name": name,
-                "test": self._item.nodeid,
-                "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
-                "configuration": {
-                    "target": url,
-                    "users": who.count,
-                    "timeout_s": timeout_s,
-                    "schedule": described(schedule),
-                    "warm_up": described(warm_up) if warm_up else None,
-                    **(configuration or {}),
-                },
-                "environment": environment(self._item.path.parent),
-                "results": str(self._process.results(self._item.path)),
-                "thresholds": thresholds,
-                "demanded": self._declared,
-                "users": who.count if who.log_in else 0,
-                "enough_requests": _enough(schedule),
-            }
+            return ending.plan(
+                order,
+                url,
+                name=name,
+                thresholds=thresholds,
+                results=self._process.results(self._item.path),
+                demanded=self._declared,
+                configuration=configuration,
+            )
 
         merged = self._played(order, plan)
         if merged is None:
@@ -222,13 +211,22 @@ class LoadTest:
             InvalidRun: The run says nothing about the service (see ``validity`` in the result).
             NotWritten: The result file could not be written; the message holds the figures.
         """
-        result, verdict = conclude(run.result, run.thresholds, findings, demanded=run.demanded)
-        self._write(result)
-        if verdict.grade == "invalid":
-            raise InvalidRun(report.invalid_reason(result), hint=report.advice(result))
-        if verdict.failed:
-            found = [entry.message for entry in verdict.decisive]
-            raise CriticalVerdict("\n".join(found + report.errors_seen(result)))
+        end = self.ending = ending.file(
+            run.result,
+            run.thresholds,
+            self._process.results(self._item.path),
+            findings=findings,
+            demanded=run.demanded,
+        )
+        self._process.fleet.judged()
+        if end.problem is not None:
+            figures = report.summary_line(end.result)
+            raise NotWritten(f"{end.problem}\n  {figures}", end.problem.hint) from end.problem
+        if end.verdict.grade == "invalid":
+            raise InvalidRun(report.invalid_reason(end.result), hint=report.advice(end.result))
+        if end.verdict.failed:
+            found = [entry.message for entry in end.verdict.decisive]
+            raise CriticalVerdict("\n".join(found + report.errors_seen(end.result)))
 
     @property
     def _declared(self) -> list[str]:
@@ -263,13 +261,6 @@ class LoadTest:
             demanded=self._declared,
         )
 
-    def _write(self, result: Mapping[str, Any]) -> None:
-        try:
-            self.result_path = write(result, self._process.results(self._item.path))
-        except NotWritten as error:
-            raise NotWritten(f"{error}\n  {report.summary_line(result)}", error.hint) from error
-        self._process.fleet.judged()
-
 
 def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:
     """The load tests of a module, by function name, with their `load` marks."""
@@ -283,8 +274,3 @@ def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:
 
 def _endpoints(marks: Iterable[pytest.Mark]) -> list[str]:
     return [endpoint for mark in marks for endpoint in mark.kwargs.get("endpoints", ())]
-
-
-def _enough(schedule: Schedule) -> int | None:
-    """From how many requests on the load may end early, once its percentiles hold."""
-    return schedule.concurrent * schedule.at_least if isinstance(schedule, Waves) else None

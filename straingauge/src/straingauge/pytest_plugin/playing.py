@@ -1,5 +1,6 @@
 """The plugin where tests are run: each xdist worker, or the only process there is."""
 
+import json
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +76,17 @@ class Playing:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show our errors as the sentences they are; say where the result file is."""
+        """Show our errors as the sentences they are; hand the result over: its file, or itself."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, StraingaugeError):
             report.longrepr = in_words(call.excinfo.value)
         load = item.stash.get(_LOAD, None)
         if load is not None and report.when == "call":
-            vars(report)["straingauge_result"] = str(load.result_path or "")
+            end = load.ending
+            vars(report)["straingauge_result"] = str(end.path) if end and end.path else ""
+            if end is not None and end.problem is not None:
+                unwritten = [json.dumps(end.result), str(end.problem)]
+                vars(report)["straingauge_unwritten"] = unwritten
         return report
 
     @pytest.fixture

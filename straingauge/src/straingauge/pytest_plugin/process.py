@@ -1,6 +1,5 @@
 """What the load tests of one process share: the others, the users, the options."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,6 @@ from straingauge.course import LoggedIn
 from straingauge.errors import UsageError
 from straingauge.fleet import Fleet
 from straingauge.journey import Journey, User
-from straingauge.observe import Names
-from straingauge.pytest_plugin.address import STAND_FILE, find_upwards
 
 
 class Account(Protocol):
@@ -69,21 +66,6 @@ class Process:
         """The folder for results: the one that was named, or `results` beside the test."""
         named = self.config.getoption("--load-results")
         return self._named(named) if named else test_file.with_name("results")
-
-    def names(self, test_file: Path) -> Names:
-        """What the service calls its figures: ``[observe]`` of the nearest straingauge.toml.
-
-        Raises:
-            UsageError: That table is not as it should be.
-        """
-        description = find_upwards(test_file, STAND_FILE)
-        if description is None:
-            return Names()
-        try:
-            content = tomllib.loads(description.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{description}: cannot be read: {error}") from error
-        return Names.parse(content.get("observe", {}), source=str(description))
 
     def _named(self, path: str) -> Path:
         return self.config.invocation_params.dir / path

@@ -62,14 +62,15 @@ def write(result: Mapping[str, Any], directory: Path) -> Path:
     document = {"schema_version": SCHEMA_VERSION, **without_secrets(result)}
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     started = datetime.fromisoformat(result["started_at"])
+    path = _path(directory, result["name"], started)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return _write_new(text, directory, result["name"], started)
     except OSError as error:
         raise NotWritten(
-            f"cannot write the result of {result['name']} to {directory}: "
-            f"{error.strerror or error}",
-            hint="free some space, or name another directory with --load-results DIR",
+            f"cannot write the result of {result['name']} to {path}: {error.strerror or error}",
+            hint="free some space, or name another directory (--results DIR; pytest: "
+            "--load-results DIR)",
         ) from error
 
 
@@ -124,10 +125,14 @@ def _write_new(text: str, directory: Path, name: str, started: datetime) -> Path
             Path(temporary).unlink()
 
 
+def _path(directory: Path, name: str, started: datetime) -> Path:
+    return directory / f"{name}_{started:%Y%m%d_%H%M%S}.json"
+
+
 def _give_name(temporary: Path, directory: Path, name: str, started: datetime) -> Path:
     """Name a finished file; a hard link fails where a name is taken, a rename would replace."""
     while True:
-        path = directory / f"{name}_{started:%Y%m%d_%H%M%S}.json"
+        path = _path(directory, name, started)
         try:
             path.hardlink_to(temporary)
         except FileExistsError:

@@ -46,7 +46,7 @@ class Thresholds:
         except OSError as error:
             raise UsageError(
                 f"{path}: cannot read the thresholds: {error.strerror}",
-                hint="name the file with --load-thresholds FILE",
+                hint="name the file with --thresholds FILE (pytest: --load-thresholds FILE)",
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{path}: not valid TOML: {error}") from error

@@ -2,12 +2,17 @@
 
 import os
 import socket
+import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
+
+if TYPE_CHECKING:
+    from straingauge.observe import Names
 
 USUAL = "http://localhost:8000"
 STAND_FILE = "straingauge.toml"
@@ -18,13 +23,15 @@ class ServiceAddress:
     """Finds the service once for a whole session, and stops what it had to start.
 
     Args:
-        option: The value of ``--load-host``.
+        given: The address the user has given, if any.
         say: Is told what is being started, for people who wait.
+        option: By which option it is given.
     """
 
-    def __init__(self, option: str | None, say: Callable[[str], None]) -> None:
-        self._named = option or os.environ.get("API_BASE_URL") or None
-        self._by = "--load-host" if option else "API_BASE_URL"
+    def __init__(self, given: str | None, say: Callable[[str], None], *, option: str) -> None:
+        self._named = given or os.environ.get("API_BASE_URL") or None
+        self._option = option
+        self._by = option if given else "API_BASE_URL"
         self._say = say
         self._stack = ExitStack()
         self._found: str | None = None
@@ -76,7 +83,7 @@ class ServiceAddress:
         if description is None:
             raise TargetError(
                 f"nothing answers at {USUAL} ({refusal}), and no {STAND_FILE} says what to start",
-                hint="start the service, or name it: --load-host http://HOST:PORT",
+                hint=f"start the service, or name it: {self._option} http://HOST:PORT",
             )
         from straingauge.target import Stand
 
@@ -99,3 +106,21 @@ def refused(url: str) -> str | None:
 def find_upwards(near: Path, name: str) -> Path | None:
     """The file `name` in the folder of `near` or the nearest one above it."""
     return next((folder / name for folder in near.parents if (folder / name).is_file()), None)
+
+
+def names_near(path: Path) -> "Names":
+    """What the service calls its figures: ``[observe]`` of the nearest straingauge.toml.
+
+    Raises:
+        UsageError: That table is not as it should be.
+    """
+    from straingauge.observe import Names
+
+    description = find_upwards(path, STAND_FILE)
+    if description is None:
+        return Names()
+    try:
+        content = tomllib.loads(description.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{description}: cannot be read: {error}") from error
+    return Names.parse(content.get("observe", {}), source=str(description))
