@@ -1,128 +1,15 @@
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree as ET
 
-import psutil
 import pytest
-from counting_service import Service, counting_service
+from counting_service import Service
+from load_project import LOAD, LONG, QUICK, Project, until
 
-pytest_plugins = ["pytester"]
-
-THRESHOLDS = """
-[all]
-error_rate_percent = { target = 1, warning = 5, critical = 10 }
-"""
-
-HEAD = """
-import os
-import pytest
-from straingauge.journey import Pause
-from straingauge.pytest_plugin import Finding
-from straingauge.schedule import spread, users, waves
-
-def hello(user):
-    yield user.get("/hello")
-
-def boom(user):
-    yield user.get("/status/500")
-
-def log_in(user):
-    answer = yield user.post("/login", json={"password": user.data["password"]})
-    user.authorize(answer.json()["token"])
-"""
-
-LOAD = """
-@pytest.mark.load
-def test_{name}(load):
-    load.judge(load.run("{name}", {journey}, {schedule}, users={users}))
-"""
-
-QUICK = LOAD.format(
-    name="quick", journey="hello", schedule="spread(count=300, duration_s=1)", users=20
-)
-LONG = LOAD.format(
-    name="long", journey="hello", schedule="spread(count=6000, duration_s=60)", users=20
-)
-
-
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    """The service that all sessions put load on; each test looks at the increase."""
-    with counting_service() as running:
-        yield running
-
-
-class Project:
-    """A folder with load tests, and sessions in it."""
-
-    def __init__(
-        self, pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        # Other people's plugins are no part of this, and slow to start.
-        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-        self.path = pytester.path
-        self._pytester = pytester
-        self._service = service
-        self.thresholds(THRESHOLDS)
-
-    def thresholds(self, text: str) -> None:
-        """Write the thresholds file."""
-        (self.path / "thresholds.toml").write_text(text)
-
-    def arguments(self, *given: str) -> list[str]:
-        """A session's arguments."""
-        host = [] if "--load-host" in given else ["--load-host", self._service.url]
-        xdist = ["-p", "xdist"] if "-n" in given else []
-        return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist, *host, *given]
-
-    def run(self, tests: str, *given: str) -> pytest.RunResult:
-        """A whole session with these tests."""
-        self._pytester.makepyfile(HEAD + tests)
-        return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
-
-    def start(self, tests: str, *given: str) -> "subprocess.Popen[str]":
-        """Begin a session in a process group of its own, as a terminal does."""
-        self._pytester.makepyfile(HEAD + tests)
-        command = [sys.executable, "-m", "pytest", *self.arguments(*given)]
-        return subprocess.Popen(
-            command,
-            cwd=self.path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def results(self) -> list[dict[str, Any]]:
-        """The result files, oldest first."""
-        files = sorted(
-            (self.path / "results").glob("*.json"), key=lambda file: file.stat().st_mtime
-        )
-        return [json.loads(file.read_text()) for file in files]
-
-
-@pytest.fixture
-def project(
-    pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> Project:
-    """A fresh project."""
-    return Project(pytester, service, monkeypatch)
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    """Wait for a condition, whatever the machine's speed."""
-    give_up = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.02)
+pytest_plugins = ["pytester", "load_project"]
 
 
 @pytest.mark.parametrize("processes", ["0", "3"])
@@ -367,12 +254,29 @@ def test_declared_endpoint_must_be_called(project: Project):
     outcome.stdout.fnmatch_lines(["*GET /other p95_ms was demanded, and there is no data for it*"])
 
 
-def test_full_disk_still_shows_the_figures(project: Project):
-    """Where no result file can be written, the test says so and shows what was measured."""
-    (project.path / "results").write_text("a file where the folder should be")
-    outcome = project.run(QUICK, "-n", "0")
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_full_disk_still_shows_the_figures(project: Project, processes: str):
+    """A result that cannot be written is said so, by its file's name, with verdict and figures."""
+    full_disk = """
+import resource
+
+@pytest.fixture(autouse=True)
+def full_disk():
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+"""
+    outcome = project.run(full_disk + QUICK, "-n", processes)
     outcome.assert_outcomes(failed=1)
-    outcome.stdout.fnmatch_lines(["*cannot write the result of quick*", "*quick: 300 requests*"])
+    cannot = r"cannot write the result of quick to .*/results/quick_\d+_\d+\.json: File too large"
+    error, summary = outcome.stdout.str().split("= load tests =")
+    assert re.search(cannot, error)
+    assert "quick: 300 requests" in error
+    assert re.search(cannot, summary)
+    assert re.search(r"quick +target +300 ", summary)
+    assert "ended before" not in summary
+    assert not project.results()
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
@@ -391,38 +295,6 @@ def test_interrupted_run_is_kept(
     assert result["verdict"]["grade"] == "invalid"
     assert "interrupted" in [reason["reason"] for reason in result["validity"]["reasons"]]
     assert 0 < result["metrics"]["total_requests"] < 6000
-
-
-def worker(session: "subprocess.Popen[str]", name: str) -> psutil.Process:
-    """The process of an xdist worker, which says itself which one it is."""
-    pid = int((Path("/proc") / str(session.pid) / "cwd" / f"{name}.pid").read_text())
-    return psutil.Process(pid)
-
-
-TELL_PID = """
-with open(os.environ.get("PYTEST_XDIST_WORKER", "main") + ".pid", "w") as file:
-    file.write(str(os.getpid()))
-"""
-
-
-@pytest.mark.parametrize("victim", ["gw0", "gw1"])
-def test_killed_worker_is_named(project: Project, service: Service, victim: str):
-    """Kill -9 of a worker in mid-run: it is named, and what it had reported is in the result."""
-    tests = TELL_PID + LONG.replace("count=6000, duration_s=60", "count=800, duration_s=8")
-    before = service.counts()["/hello"]
-    session = project.start(tests, "-n", "2")
-    until(lambda: service.counts()["/hello"] - before > 300)
-    worker(session, victim).kill()
-    output, _ = session.communicate(timeout=90)
-    served = service.counts()["/hello"] - before
-    (result,) = project.results()
-    (lost,) = (r for r in result["validity"]["reasons"] if r["reason"] == "lost_worker")
-    assert victim in lost["message"]
-    most = int(re.search(r"at most (\d+) samples", lost["message"])[1])
-    assert 100 < result["metrics"]["total_requests"] <= served
-    assert most > 0
-    assert "1 failed" in output
-    assert "2 failed" not in output
 
 
 def test_sessions_without_load_tests_pay_little():

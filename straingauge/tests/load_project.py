@@ -1,0 +1,123 @@
+"""Folders with load tests, and pytest sessions in them against a small real service.
+
+A test module that has this in its `pytest_plugins`, beside "pytester", has its fixtures. It may
+import from here as well, so pytest is told to leave this module as it is: PYTEST_DONT_REWRITE
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from counting_service import Service, counting_service
+
+THRESHOLDS = """
+[all]
+error_rate_percent = { target = 1, warning = 5, critical = 10 }
+"""
+
+HEAD = """
+import os
+import pytest
+from straingauge.journey import Pause
+from straingauge.pytest_plugin import Finding
+from straingauge.schedule import spread, users, waves
+
+def hello(user):
+    yield user.get("/hello")
+
+def boom(user):
+    yield user.get("/status/500")
+
+def log_in(user):
+    answer = yield user.post("/login", json={"password": user.data["password"]})
+    user.authorize(answer.json()["token"])
+"""
+
+LOAD = """
+@pytest.mark.load
+def test_{name}(load):
+    load.judge(load.run("{name}", {journey}, {schedule}, users={users}))
+"""
+
+QUICK = LOAD.format(
+    name="quick", journey="hello", schedule="spread(count=300, duration_s=1)", users=20
+)
+LONG = LOAD.format(
+    name="long", journey="hello", schedule="spread(count=6000, duration_s=60)", users=20
+)
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """The service that all sessions put load on; each test looks at the increase."""
+    with counting_service() as running:
+        yield running
+
+
+class Project:
+    """A folder with load tests, and sessions in it."""
+
+    def __init__(
+        self, pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Other people's plugins are no part of this, and slow to start.
+        monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        self.path = pytester.path
+        self._pytester = pytester
+        self._service = service
+        self.thresholds(THRESHOLDS)
+
+    def thresholds(self, text: str) -> None:
+        """Write the thresholds file."""
+        (self.path / "thresholds.toml").write_text(text)
+
+    def arguments(self, *given: str) -> list[str]:
+        """A session's arguments."""
+        host = [] if "--load-host" in given else ["--load-host", self._service.url]
+        xdist = ["-p", "xdist"] if "-n" in given else []
+        return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist, *host, *given]
+
+    def run(self, tests: str, *given: str) -> pytest.RunResult:
+        """A whole session with these tests."""
+        self._pytester.makepyfile(HEAD + tests)
+        return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
+
+    def start(self, tests: str, *given: str) -> "subprocess.Popen[str]":
+        """Begin a session in a process group of its own, as a terminal does."""
+        self._pytester.makepyfile(HEAD + tests)
+        command = [sys.executable, "-m", "pytest", *self.arguments(*given)]
+        return subprocess.Popen(
+            command,
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def results(self) -> list[dict[str, Any]]:
+        """The result files, oldest first."""
+        files = sorted(
+            (self.path / "results").glob("*.json"), key=lambda file: file.stat().st_mtime
+        )
+        return [json.loads(file.read_text()) for file in files]
+
+
+@pytest.fixture
+def project(
+    pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> Project:
+    """A fresh project."""
+    return Project(pytester, service, monkeypatch)
+
+
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
+    """Wait for a condition, whatever the machine's speed."""
+    give_up = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,73 @@
+"""Truth 6: after kill -9 of a worker, all it had reported is in the merged result."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from counting_service import Service
+from load_project import LOAD, Project, until
+
+pytest_plugins = ["pytester", "load_project"]
+
+# Which worker a request is from shows in its path: users go round the two of them. Each keeps a
+# file with its process id, and one with the samples in the last report it has sent.
+TAPPED = """
+from straingauge.fleet import Member
+
+def told(self, report, _send=Member.report):
+    _send(self, report)
+    with open(f"{report.process}.told", "w") as file:
+        file.write(str(report.requests))
+
+Member.report = told
+
+with open(os.environ.get("PYTEST_XDIST_WORKER", "main") + ".pid", "w") as file:
+    file.write(str(os.getpid()))
+
+def own(user):
+    yield user.get(f"/gw{user.index % 2}")
+"""
+SHARE = 400
+TESTS = TAPPED + LOAD.format(
+    name="killed", journey="own", schedule=f"spread(count={2 * SHARE}, duration_s=8)", users=20
+)
+
+
+def number(file: Path) -> int:
+    """What a worker wrote there; 0 while there is nothing."""
+    text = file.read_text() if file.exists() else ""
+    return int(text or 0)
+
+
+@pytest.mark.parametrize(("victim", "survivor"), [("gw0", "gw1"), ("gw1", "gw0")])
+def test_samples_of_a_killed_worker_survive(
+    project: Project, service: Service, victim: str, survivor: str
+):
+    """What a killed worker had reported is in the result, and it is named with what it lost.
+
+    The result has no more of it than the service saw. Of its fellow it has everything; when it
+    was the leader that died, the load ends there, and the result has what had been reported.
+    """
+    before = service.counts()
+    session = project.start(TESTS, "-n", "2")
+    told = {name: project.path / f"{name}.told" for name in (victim, survivor)}
+    until(lambda: all(number(file) >= SHARE // 5 for file in told.values()))
+    os.kill(number(project.path / f"{victim}.pid"), signal.SIGKILL)
+    output, _ = session.communicate(timeout=90)
+    served = service.counts() - before
+    (result,) = project.results()
+    found = {name: result["endpoints"][f"GET /{name}"]["total_requests"] for name in told}
+    assert max(number(told[victim]), SHARE // 5) <= found[victim]
+    assert all(found[name] <= served[f"/{name}"] for name in told)
+    if survivor == "gw0":
+        assert found[survivor] == SHARE
+    assert result["metrics"]["total_requests"] == sum(found.values())
+    (lost,) = (r for r in result["validity"]["reasons"] if r["reason"] == "lost_worker")
+    assert victim in lost["message"]
+    most_lost = re.search(r"at most (\d+) samples", lost["message"])
+    assert most_lost is not None
+    assert int(most_lost[1]) > 0
+    assert "1 failed" in output
+    assert "2 failed" not in output
