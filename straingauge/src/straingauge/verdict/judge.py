@@ -20,6 +20,7 @@ class Finding:
         where: The endpoint it is about; empty: the whole run.
         value: The figure, in the metric's unit, where there is one.
         limits: What was demanded, where it was a threshold.
+        cause: Id of the cause it speaks for (`straingauge.diagnose`), where a test knows it.
     """
 
     rule: str
@@ -28,6 +29,7 @@ class Finding:
     where: str = ""
     value: float | None = None
     limits: Limits | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
