@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from straingauge.diagnose import broke_first, overall
+
 Result = Mapping[str, Any]
 
 _COLOURS = {
@@ -22,13 +24,16 @@ _COLOURS = {
 }
 _REMARKED = ("warning", "critical", "no_data")
 WIDE = 120  # columns, from which the table has room for what decided each verdict
+SURE_ENOUGH = 0.5  # to be shown though nothing failed
+WORTH_SHOWING = 0.3
+EVIDENCE, ADVICE, OTHERS = 3, 3, 3  # sentences, sentences, and causes after the first
 _NUMBERS = ("requests", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms")
 
 
 def verdict_table(
     results: Sequence[tuple[Result, Path | None]], *, width: int, colour: bool
 ) -> str:
-    """All runs, one row each; then every warning and note; then where the files are.
+    """All runs, one row each; every warning and note; where the files are; what broke, and why.
 
     Args:
         results: Each with its file, None where there is none.
@@ -41,9 +46,34 @@ def verdict_table(
     console.print(_table((result for result, _ in results), wide=width >= WIDE))
     for line in _remarks(results):
         console.print(Text(line), soft_wrap=True)
+    for line in diagnosis([result for result, _ in results]):
+        console.print(Text(line), soft_wrap=True)
     output = console.file
     assert isinstance(output, StringIO)
     return output.getvalue()
+
+
+def diagnosis(results: Sequence[Result]) -> list[str]:
+    """What broke first in a session, why, and what to change; nothing where all is well."""
+    first, causes = broke_first(results), overall(results)
+    # Without a warning only what needs no verdict is worth a line: a generator that was late.
+    causes = causes if first else [cause for cause in causes if cause["confidence"] >= SURE_ENOUGH]
+    if not first and not causes:
+        return []
+    lines = [""]
+    if first:
+        when = "" if first.at_s is None else f", {first.at_s:.0f} s after its start"
+        lines.append(f"What broke first: {first.message} ({first.test}{when})")
+    if not causes:
+        return [*lines, "Why: no rule accounts for it; look into the service's log at that time"]
+    why, *others = causes
+    lines.append(f"Why: {_named(why)}: {'; '.join(why['evidence'][:EVIDENCE])}")
+    lines.append(f"What to change: {'; '.join(why['advice'][:ADVICE])}")
+    others = [cause for cause in others if cause["confidence"] >= WORTH_SHOWING]
+    lines += [f"Also: {_named(cause)}: {cause['evidence'][0]}" for cause in others[:OTHERS]]
+    if len(others) > OTHERS:
+        lines.append(f"and {len(others) - OTHERS} more in the result files, under diagnosis")
+    return lines
 
 
 def summary_line(result: Result) -> str:
@@ -52,7 +82,7 @@ def summary_line(result: Result) -> str:
     return (
         f"{result['name']}: {metrics['total_requests']} requests, "
         f"{metrics['throughput_rps']:.0f}/s, {metrics['error_rate_percent']:.2f} % errors, "
-        f"p95 {_ms(metrics['latency_ms']['p95'])} ms"
+        f"p95 {in_ms(metrics['latency_ms']['p95'])} ms"
     )
 
 
@@ -138,10 +168,16 @@ def _remarks(results: Sequence[tuple[Result, Path | None]]) -> Iterable[str]:
         yield f"result   {path or result['name'] + ': not written'}"
 
 
+def _named(cause: Mapping[str, Any]) -> str:
+    tests = ", ".join(cause["tests"])
+    return f"{cause['title']} ({cause['confidence']:.0%} sure, in {tests})"
+
+
 def _percentile(latency: Mapping[str, Any], name: str) -> str:
     """The value; with a tilde where the samples are too few to be sure of it."""
+    value = latency[name]
     unsure = latency.get("confidence", {}).get(name, {}).get("low") is None
-    return f"~{_ms(latency[name])}" if unsure and latency[name] is not None else _ms(latency[name])
+    return f"~{in_ms(value)}" if unsure and value is not None else in_ms(value)
 
 
 def _invalidating(result: Result) -> list[Mapping[str, str]]:
@@ -149,7 +185,7 @@ def _invalidating(result: Result) -> list[Mapping[str, str]]:
     return [reason for reason in reasons if reason["severity"] == "invalid"]
 
 
-def _ms(value: float | None) -> str:
+def in_ms(value: float | None) -> str:
     """Three figures are as many as a measurement has."""
     if value is None:
         return "-"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from straingauge.diagnose import cause_of_read_back, dangers, diagnose
 from straingauge.engine import EngineReport
 from straingauge.fleet import Merged, Report
 from straingauge.observe import Watched
@@ -53,10 +54,13 @@ def conclude(
     *,
     demanded: Sequence[str] = (),
 ) -> tuple[dict[str, Any], Verdict]:
-    """The result with its verdict, and that verdict."""
+    """The result with its verdict and what accounts for it, and that verdict."""
     found = [*_not_read_back(result), *_steady_growth(result, thresholds), *findings]
+    known = {finding.cause for finding in found if finding.grade in ("warning", "critical")}
+    found += [danger for danger in dangers(result) if danger.cause not in known]
     verdict = judge(result, thresholds, found, demanded=demanded)
-    return {**result, "verdict": verdict.as_dict()}, verdict
+    judged = {**result, "verdict": verdict.as_dict()}
+    return {**judged, "diagnosis": diagnose(judged)}, verdict
 
 
 def _engines(reports: Iterable[Report]) -> dict[str, EngineReport]:
@@ -126,11 +130,14 @@ def _not_read_back(result: Mapping[str, Any]) -> Iterable[Finding]:
         asked = verify["total_requests"]
         yield Finding("read back", "target", f"all {asked} requests after the load went well")
         return
-    first = next((example["detail"] for example in verify["errors"]["examples"]), "answered 429")
+    examples = verify["errors"]["examples"]
+    first = examples[0] if examples else {"status": 429, "detail": "answered 429"}
     yield Finding(
         "read back",
         "critical",
-        f"{wrong} of {verify['total_requests']} requests after the load went wrong; first: {first}",
+        f"{wrong} of {verify['total_requests']} requests after the load went wrong; first: "
+        f"{first['detail']}",
+        cause=cause_of_read_back(first),
     )
 
 
@@ -148,4 +155,5 @@ def _steady_growth(result: Mapping[str, Any], thresholds: Thresholds) -> Iterabl
             f"the service's memory grew by {memory['growth_mb']:.1f} MB and had not stopped: "
             f"{later['slope']:.1f} MB for each 200 requests in the second half "
             f"(at least {later['low']:.1f})",
+            cause="memory_leak",
         )

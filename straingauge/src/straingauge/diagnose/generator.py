@@ -1,0 +1,59 @@
+"""When it was not the service: the generator itself, and other programs on its machine."""
+
+from straingauge.diagnose.cause import Cause, Rules, graded, named
+from straingauge.diagnose.facts import Facts
+
+MACHINE = ("resources", "machine")
+MUCH = 30.0  # percent of one core
+FULL = 0.85  # of all cores: below it there was CPU left for everybody
+OWN_PAUSE_MS = 200.0  # want of CPU makes late by some scheduler slices, not by this much
+
+
+def generator_saturated(facts: Facts) -> Cause | None:
+    """Speaks when the generator says that it was late; sure when it had used up its own core."""
+    busy, late = (facts.reasons.get(name) for name in ("generator_saturated", "generator_late"))
+    reason = busy or late
+    if reason is None:
+        return None
+    confidence = 0.7 if reason.get("severity") == "invalid" else 0.3
+    return named("generator_saturated", 0.95 if busy else confidence, (str(reason.get("message")),))
+
+
+def noisy_neighbour(facts: Facts) -> Cause | None:
+    """Speaks when others filled the machine, and the service shows no fault of its own.
+
+    Want of CPU delays everything by some slices of the scheduler. A loop that is blocked for long,
+    locks, waits in vain for connections are the service's own, whoever else is busy.
+    """
+    others = facts.figure(*MACHINE, "others_cpu_percent", "avg")
+    cores = facts.figure(*MACHINE, "cores") or facts.figure("environment", "machine", "cpu_count")
+    used = facts.figure(*MACHINE, "cpu_percent", "avg")
+    late = facts.reasons.keys() & {"generator_saturated", "generator_late"}
+    full = bool(cores) and used >= 100 * FULL * cores
+    if others < MUCH or not (full or late) or _own_fault(facts):
+        return None
+    neighbours = [
+        f"{row.get('name')} ({row.get('cpu_percent')} %)"
+        for row in facts.rows(*MACHINE, "neighbours")[:3]
+    ]
+    evidence = [
+        f"other programs used {others:.0f} % of a core on average, all together {used:.0f} % of"
+        f" {cores:.0f} cores"
+    ]
+    if neighbours:
+        evidence.append(f"the busiest of them: {', '.join(neighbours)}")
+    confidence = graded(others, MUCH, 100)
+    return named("noisy_neighbour", confidence if full else min(confidence, 0.6), tuple(evidence))
+
+
+RULES: Rules = {"generator_saturated": generator_saturated, "noisy_neighbour": noisy_neighbour}
+
+
+def _own_fault(facts: Facts) -> bool:
+    """Whether the service's own figures show more than want of CPU."""
+    return bool(
+        facts.figure("resources", "service", "event_loop", "longest_ms") >= OWN_PAUSE_MS
+        or facts.figure("resources", "pool", "timeouts")
+        or facts.figure("resources", "database", "blocked", "longest_s") >= 0.5
+        or facts.errors
+    )

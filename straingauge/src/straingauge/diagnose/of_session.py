@@ -1,0 +1,119 @@
+"""The diagnoses of several runs of one session, as one; and what broke first of all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, get_args
+
+from straingauge.diagnose.cause import CAUSES, SURE, Cause
+from straingauge.diagnose.facts import FAILING, Facts, number
+from straingauge.diagnose.ranking import ranked
+from straingauge.verdict import Grade
+
+_AGAIN = 0.25  # of what is left to certainty, for each further test that found the same
+_GRADES: tuple[str, ...] = get_args(Grade)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What broke first.
+
+    Attributes:
+        test: The run's name.
+        message: The entry of its verdict.
+        at_s: When it showed, in seconds of that run's load; None: the order of time is not known.
+    """
+
+    test: str
+    message: str
+    at_s: float | None
+
+
+def overall(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One diagnosis of all runs, best first.
+
+    The same cause in several tests is surer than in one, and a cause found in one test accounts
+    for what it explains in another. Evidence is of the test that shows it best.
+
+    Args:
+        results: With their ``diagnosis``; runs without one take no part.
+
+    Returns:
+        Objects as of `diagnose`, and ``tests`` with the names of the runs that show it.
+    """
+    best: dict[str, Cause] = {}
+    tests: dict[str, list[str]] = {}
+    for result in results:
+        for row in Facts(result).rows("diagnosis"):
+            cause = _read(row)
+            if cause is None:
+                continue
+            tests.setdefault(cause.cause, []).append(str(result.get("name")))
+            best[cause.cause] = _surer(best.get(cause.cause), cause)
+    return [{**cause.as_dict(), "tests": tests[cause.cause]} for cause in ranked(best.values())]
+
+
+def broke_first(results: Sequence[Mapping[str, Any]]) -> First | None:
+    """The entry that failed first; None where none did.
+
+    By the first moment a slow request showed it, where that is known; else by grade, then in the
+    order of the runs. The causes of an invalid run's entries are its own.
+    """
+    entries = [
+        (result, entry)
+        for result in results
+        for entry in Facts(result).rows("verdict", "entries")
+        if entry.get("grade") in FAILING and Facts(result).at("verdict", "grade") != "invalid"
+    ]
+    if not entries:
+        return None
+    result, entry = min(entries, key=lambda pair: _order(*pair))
+    return First(str(result.get("name")), str(entry.get("message")), _crossed_s(result, entry))
+
+
+def _read(row: Mapping[str, Any]) -> Cause | None:
+    """A cause as a file has it; None of one that this version does not know."""
+    known = next((cause for cause in CAUSES if cause == row.get("cause")), None)
+    if known is None:
+        return None
+    sentences = (tuple(map(str, row.get(key) or ())) for key in ("evidence", "advice"))
+    return Cause(known, str(row.get("title")), number(row, "confidence") or 0.0, *sentences)
+
+
+def _surer(one: Cause | None, other: Cause) -> Cause:
+    if one is None:
+        return other
+    best = max(one, other, key=lambda cause: cause.confidence)
+    lesser = min(one.confidence, other.confidence)
+    confidence = best.confidence + max(0.0, SURE - best.confidence) * _AGAIN * lesser
+    return Cause(best.cause, best.title, confidence, best.evidence, best.advice)
+
+
+def _order(result: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[float, int, float]:
+    """Sorts by start of the run and moment within; where no moment is known, after those known."""
+    started_s, at_s = _started_s(result), _crossed_s(result, entry)
+    grade = -_GRADES.index(str(entry["grade"]))
+    if at_s is None:
+        return (float("inf"), grade, started_s)
+    return (started_s + at_s, grade, started_s)
+
+
+def _crossed_s(result: Mapping[str, Any], entry: Mapping[str, Any]) -> float | None:
+    """When the first of the slowest requests crossed what a latency threshold warns from."""
+    limit_ms = number(entry, "limits", "warning")
+    if limit_ms is None or not str(entry.get("rule")).endswith("_ms"):
+        return None
+    where = entry.get("where")
+    moments = (
+        number(row, "t_s")
+        for row in Facts(result).slowest
+        if (number(row, "response_ms") or 0) >= limit_ms and where in ("", row.get("endpoint"))
+    )
+    return min((t_s for t_s in moments if t_s is not None), default=None)
+
+
+def _started_s(result: Mapping[str, Any]) -> float:
+    try:
+        return datetime.fromisoformat(str(result.get("started_at"))).timestamp()
+    except ValueError:
+        return 0.0
