@@ -1,6 +1,8 @@
 """The engine: on time, one connection a user, and only to where it may."""
 
 import itertools
+import subprocess
+import sys
 import threading
 import time
 import tracemalloc
@@ -328,6 +330,52 @@ def test_too_few_users_are_a_usage_error(schedule: Schedule, count: int):
     """A load whose schedule needs more users than it has is refused before anything is sent."""
     with pytest.raises(UsageError, match="the load has"):
         played("http://localhost:9", schedule, count)
+
+
+def test_too_many_connections_for_this_process_are_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Where a process may not open enough files, that is said at once, not in 900 failures."""
+    monkeypatch.setattr("resource.getrlimit", lambda _: (100, 1_000))
+    with serve(answering()) as server:
+        with pytest.raises(UsageError, match="1000 connections need 1064 open files"):
+            played(server.url, users(count=1_000, iterations=1), 1_000)
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf")])
+def test_a_timeout_without_sense_is_a_usage_error(timeout_s: float):
+    """A load has a real timeout, or it might never end."""
+    with pytest.raises(UsageError, match="timeout_s"):
+        Load("http://x", spread(count=1, duration_s=1), mix(get), crowd(1), timeout_s=timeout_s)
+
+
+WITHOUT_UNIX = """
+import asyncio, numpy, sys
+sys.modules |= {"uvloop": None, "resource": None}
+sys.platform = "win32"
+from straingauge.engine import Load, play
+from straingauge.journey import User, mix
+from straingauge.record import Recorder
+from straingauge.schedule import users
+
+def get(user):
+    yield user.get("/x")
+    yield user.get("/y")
+
+recorder = Recorder()
+crowd = [User(n) for n in range(3)]
+report = play(Load(sys.argv[1], users(count=3, iterations=5), mix(get), crowd), recorder)
+print(recorder.snapshot().total("main").statuses[200], report.connections)
+"""
+
+
+def test_it_plays_where_unix_is_not():
+    """Without uvloop, file limits and timerfd, as on Windows, a load is played all the same."""
+    with serve(answering()) as server:
+        command = [sys.executable, "-c", WITHOUT_UNIX, server.url]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["30", "3"]
 
 
 # What is sent

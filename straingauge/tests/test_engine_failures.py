@@ -4,14 +4,33 @@ import socket
 import ssl
 import subprocess
 import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
+import uvloop
 from serving import Handler, Peer, answering, serve
 from straingauge.engine import EngineReport, Load, play
 from straingauge.journey import FilePart, Journey, Kind, RequestFailed, Upload, User, mix
 from straingauge.record import Recorder, Series
 from straingauge.schedule import users
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _first_run() -> None:
+    """The first loop of a process opens a pipe that stays, whatever is played."""
+    uvloop.new_event_loop().close()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_open(_first_run: None) -> Iterator[None]:
+    """However a connection fails, its file descriptor is closed when the run is over."""
+    before = psutil.Process().num_fds()
+    yield
+    assert psutil.Process().num_fds() == before
 
 
 def get(user: User):
@@ -57,12 +76,30 @@ def reset_within(peer: Peer) -> None:
     peer.reset()
 
 
-def endless_headers(peer: Peer) -> None:
-    """Headers without end."""
-    peer.read()
-    peer.socket.sendall(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        peer.socket.sendall(b"X-A: " + b"a" * 60_000 + b"\r\n")
+def large(start: bytes, piece: bytes) -> Handler:
+    """100 MB of one thing."""
+
+    def handler(peer: Peer) -> None:
+        peer.read()
+        peer.socket.sendall(start)
+        for _ in range(100_000_000 // len(piece)):
+            peer.socket.sendall(piece)
+
+    return handler
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+LARGE = {
+    "many headers": large(OK, b"X-A: " + b"a" * 60_000 + b"\r\n"),
+    "one header": large(OK + b"X-A: ", b"a" * 60_000),
+    "interim answers": large(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000),
+    "a body with a length": large(OK + b"Content-Length: 100000000\r\n\r\n", b"a" * 60_000),
+    "a chunked body": large(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n", b"ea60\r\n" + b"a" * 60_000 + b"\r\n"
+    ),
+    "a body till the end": large(OK + b"\r\n", b"a" * 60_000),
+    "trailers": large(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: b\r\n" * 2_000),
+}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +112,8 @@ def endless_headers(peer: Peer) -> None:
         (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), Kind.SHORT_BODY),
         (saying(b"HTTP/1.1 200 OK\r\nContent-Le"), Kind.SHORT_BODY),
         (saying(b"220 smtp.example.com ESMTP\r\n"), Kind.PROTOCOL),
-        (endless_headers, Kind.PROTOCOL),
+        (saying(b"\x00" * 1_000), Kind.PROTOCOL),
+        (saying(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), Kind.PROTOCOL),
         (answering(500), Kind.BAD_STATUS),
         (answering(404), Kind.BAD_STATUS),
         (answering(422), Kind.BAD_STATUS),
@@ -91,6 +129,27 @@ def test_each_misbehaviour_has_its_kind(handler: Handler, kind: Kind):
     assert series.limited.count == (1 if kind is Kind.RATE_LIMITED else 0)
     assert dict(series.errors) == ({} if kind is Kind.RATE_LIMITED else {kind: 1})
     assert report.sent == 1
+
+
+@contextmanager
+def peak_bytes() -> Iterator[Callable[[], int]]:
+    """Tells the most that was allocated at once."""
+    tracemalloc.start()
+    try:
+        yield lambda: tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("what", LARGE)
+def test_what_is_too_large_is_cut_off_in_bounded_memory(what: str, monkeypatch: pytest.MonkeyPatch):
+    """Of 100 MB in a head, or in a body past the limit, little is kept, and it is a failure."""
+    monkeypatch.setattr("straingauge.wire.MAX_BODY_BYTES", 1_000_000)
+    with serve(LARGE[what]) as server, peak_bytes() as peak:
+        series, _ = played(server.url)
+    assert dict(series.errors) == {Kind.PROTOCOL: 1}
+    assert "bytes" in series.examples[0].detail
+    assert peak() < 8_000_000
 
 
 def test_nobody_listening_is_refused():
@@ -112,19 +171,32 @@ def silent(over: threading.Event) -> Handler:
     return handler
 
 
-def dripping(over: threading.Event) -> Handler:
-    """A byte now and then, for ever."""
+def dripping_after(start: bytes) -> Callable[[threading.Event], Handler]:
+    """A beginning, then a byte now and then, for ever."""
 
-    def handler(peer: Peer) -> None:
-        peer.read()
-        peer.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while not over.wait(0.02):
-            peer.socket.sendall(b".")
+    def dripping(over: threading.Event) -> Handler:
+        def handler(peer: Peer) -> None:
+            peer.read()
+            peer.socket.sendall(start)
+            while not over.wait(0.02):
+                peer.socket.sendall(b".")
 
-    return handler
+        return handler
+
+    return dripping
 
 
-@pytest.mark.parametrize("how", [silent, dripping])
+@pytest.mark.parametrize(
+    "how",
+    [
+        silent,
+        dripping_after(b"HTTP/1.1 200 "),
+        dripping_after(b"HTTP/1.1 200 OK\r\nX-A: "),
+        dripping_after(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+        dripping_after(b"HTTP/1.1 200 OK\r\n\r\n"),
+    ],
+    ids=["silent", "the status drips", "the head drips", "the body drips", "no end in sight"],
+)
 @pytest.mark.parametrize("own", [True, False], ids=["of the request", "of the load"])
 def test_no_answer_in_time_is_a_timeout(how, own: bool):  # noqa: ANN001, FBT001  parametrized
     """Silence and dripping end at the deadline, and the wait counts as latency."""
@@ -168,14 +240,12 @@ def test_plain_http_where_tls_is_due_is_a_tls_error():
     assert dict(series.errors) == {Kind.TLS: 1}
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for localhost, with its key, made for this run."""
-    path = tmp_path_factory.mktemp("tls") / "localhost.pem"
+def certified(path: Path, host: str) -> Path:
+    """A self-signed certificate for a host, with its key, made for this run."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "1", "-subj", "/CN=localhost",
-         "-addext", "subjectAltName=DNS:localhost",
+         "-nodes", "-days", "1", "-subj", f"/CN={host}",
+         "-addext", f"subjectAltName=DNS:{host}",
          "-keyout", str(path), "-out", f"{path}.crt"],
         check=True,
         capture_output=True,
@@ -184,18 +254,86 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
-    """A trusted certificate gives a good answer, one nobody vouches for a TLS error."""
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost."""
+    return certified(tmp_path_factory.mktemp("tls") / "localhost.pem", "localhost")
+
+
+def speaking_tls(certificate: Path) -> ssl.SSLContext:
+    """A server's side of TLS."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
+    return tls
+
+
+def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
+    """A trusted certificate gives a good answer, one nobody vouches for a TLS error."""
     trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
-    with serve(answering(), tls) as server:
+    with serve(answering(), speaking_tls(certificate)) as server:
         url = f"https://localhost:{server.port}"
         good, _ = played(url, tls=trusting)
         bad, _ = played(url)
     assert (dict(good.errors), good.statuses[200]) == ({}, 1)
     assert dict(bad.errors) == {Kind.TLS: 1}
     assert "certificate" in bad.examples[0].detail
+
+
+def test_another_hosts_certificate_is_a_tls_error(tmp_path: Path):
+    """A certificate that is trusted, but for another host, is no answer from this one."""
+    other = certified(tmp_path / "other.pem", "other.example")
+    trusting = ssl.create_default_context(cafile=f"{other}.crt")
+    with serve(answering(), speaking_tls(other)) as server:
+        series, report = played(f"https://localhost:{server.port}", tls=trusting)
+    assert dict(series.errors) == {Kind.TLS: 1}
+    assert "localhost" in series.examples[0].detail
+    assert (report.sent, len(server.requests)) == (0, 0)
+
+
+def hello_then_close(peer: Peer) -> None:
+    """Hang up on a client's hello."""
+    peer.socket.recv(65536)
+
+
+def hello_then_reset(peer: Peer) -> None:
+    """Reset on a client's hello."""
+    peer.socket.recv(65536)
+    peer.reset()
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"), [(hello_then_close, Kind.TLS), (hello_then_reset, Kind.RESET)]
+)
+def test_tls_that_ends_in_the_handshake_has_its_kind(ending: Handler, kind: Kind):
+    """A server that hangs up on a client's hello does not speak TLS with it; a reset is one."""
+    with serve(ending) as server:
+        series, report = played(f"https://127.0.0.1:{server.port}")
+    assert dict(series.errors) == {kind: 1}
+    assert report.connections == 0
+
+
+def test_tls_that_stops_in_the_handshake_is_a_timeout():
+    """A handshake that goes nowhere ends at the request's deadline."""
+    over = threading.Event()
+
+    def stopping(peer: Peer) -> None:
+        peer.socket.recv(65536)
+        over.wait(20)
+
+    with serve(stopping) as server:
+        series, report = played(f"https://127.0.0.1:{server.port}", timeout_s=0.3)
+        over.set()
+    assert dict(series.errors) == {Kind.TIMEOUT: 1}
+    assert report.connections == 0
+
+
+def test_tls_that_breaks_off_in_the_body_is_a_short_body(certificate: Path):
+    """A TLS connection cut off within a response, with no farewell, is as short as any other."""
+    trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
+    cut = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+    with serve(cut, speaking_tls(certificate)) as server:
+        series, _ = played(f"https://localhost:{server.port}", tls=trusting)
+    assert dict(series.errors) == {Kind.SHORT_BODY: 1}
 
 
 def test_a_failed_check_is_an_error_with_its_words():

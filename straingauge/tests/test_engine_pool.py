@@ -85,6 +85,33 @@ def test_one_after_the_other_needs_one_connection():
     assert report.waited_for_connection == 0
 
 
+def test_the_connection_used_last_is_lent_first():
+    """After a rush the few that go on use one connection, and the others may go cold."""
+    served: list[Peer] = []
+    done: list[User] = []
+    together = threading.Barrier(3)
+
+    def handler(peer: Peer) -> None:
+        while (exchange := peer.read()) is not None:
+            if exchange.target == "/rush":
+                together.wait(20)
+            served.append(peer)
+            peer.answer()
+
+    def journey(user: User):
+        yield user.get("/rush")
+        while len(done) < user.index:
+            yield Pause(0.001)
+        for _ in range(3):
+            yield user.get("/alone")
+        done.append(user)
+
+    with serve(handler) as server:
+        played(server.url, users(count=3, iterations=1), 3, journey)
+    assert len(set(served[:3])) == server.connections == 3
+    assert len(set(served[6:])) == 1
+
+
 def test_waiting_for_a_connection_is_response_time_alone():
     """The wait for one's turn is what a user feels, and not what the service takes."""
 
@@ -189,7 +216,7 @@ def test_processes_split_a_pool(most: int | None, opened: list[int]):
     """The limit holds for all processes together, but each has a connection at least."""
     load = Load("http://x", users(count=8, iterations=1), mix(get), [User(n) for n in range(8)],
                 connections="shared", max_connections=most)  # fmt: skip
-    assert [load.pooled(i, 2) for i in range(2)] == opened
+    assert [load.most_connections(i, 2) for i in range(2)] == opened
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Iterator
 from typing import Final, Protocol, cast
@@ -107,14 +108,23 @@ class Connection(asyncio.Protocol):
             self._transport.write(data[written:])
 
     def _write_chunks(self) -> None:
-        """Write as much of an upload as the connection takes for now."""
+        """Write as much of an upload as the connection takes for now.
+
+        A server that reads as fast would have the whole upload written at once, and nobody's
+        answer stamped meanwhile: so it goes turn by turn.
+        """
+        written_bytes = 0
         try:
             while self._writable and self._chunks is not None:
+                if written_bytes >= _MOST_UNSENT_BYTES:
+                    self._inbox.soon(self._write_chunks)
+                    return
                 chunk = next(self._chunks, None)
                 if chunk is None:
                     self._chunks = None
                 else:
                     self._transport.write(chunk)
+                    written_bytes += len(chunk)
         except OSError as error:
             self._broken = RequestFailed(Kind.JOURNEY_ERROR, f"the upload's file: {error}")
             self._chunks = None
@@ -189,7 +199,8 @@ class Connection(asyncio.Protocol):
         """Open, TLS included."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=_MOST_UNSENT_BYTES)
-        if transport.get_extra_info("ssl_object") is None:
+        # Windows' sockets are no files.
+        if sys.platform != "win32" and transport.get_extra_info("ssl_object") is None:
             self._fd = transport.get_extra_info("socket").fileno()
 
     def data_received(self, data: bytes) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
 
 Received: TypeAlias = bytes | Exception | None
@@ -40,6 +41,10 @@ class Inbox:
         if not self._at_work:
             self._at_work = True
             self._loop.call_soon(self._work)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Have this called after the loop has looked again for what has come."""
+        self._loop.call_soon(call)
 
     def _work(self) -> None:
         items, until_ns = self._items, time.monotonic_ns() + _SLICE_NS

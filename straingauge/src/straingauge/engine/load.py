@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, Protocol
 
 from straingauge.errors import UsageError
@@ -83,7 +84,7 @@ class Load:
     max_connections: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.timeout_s > 0:
+        if not 0 < self.timeout_s < inf:
             raise UsageError(f"timeout_s must be more than 0, not {self.timeout_s}")
         if self.max_connections is not None and not self.max_connections > 0:
             raise UsageError(f"max_connections must be more than 0, not {self.max_connections}")
@@ -115,10 +116,10 @@ class Load:
             raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
         return cast
 
-    def pooled(self, i: int, n: int) -> int:
-        """How many connections the pool of process i of n has at most; at least one."""
+    def most_connections(self, i: int, n: int) -> int:
+        """How many connections process i of n has at most; of a shared pool, at least one."""
         if self.max_connections is None:
-            return max(len(self.cast(i, n)), 1)
+            return len(self.cast(i, n))
         return max(len(range(i, self.max_connections, n)), 1)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import resource
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Any, Final
 from straingauge.engine.address import resolve
 from straingauge.engine.delays import Delays
 from straingauge.engine.desk import Desk
+from straingauge.engine.files import files_for
 from straingauge.engine.load import Delay, EngineReport, Load, Sink
 from straingauge.engine.player import Player
 from straingauge.engine.sharing import Pool, SharingPlayer
@@ -56,13 +56,14 @@ def play(
         on_tick: called twice a second in the engine's thread; it should be quick.
 
     Raises:
-        UsageError: the target is not this machine and not allowed, or its URL makes no sense.
+        UsageError: the target is not this machine and not allowed, or its URL makes no sense, or
+            this process may not open as many connections.
         TargetError: its name does not resolve.
     """
     if not 0 <= share[0] < share[1]:
         raise UsageError(f"share {share[0]} of {share[1]} does not exist")
     address = resolve(load.base_url, load.allowed_hosts)
-    with _own_loop() as loop, _few_pauses():
+    with files_for(load.most_connections(*share)), _own_loop() as loop, _few_pauses():
         start_ns = time.monotonic_ns() if start_ns is None else start_ns
         tls = (load.tls or ssl.create_default_context()) if address.tls else None
         engine = Engine(loop, stop, on_tick)
@@ -154,7 +155,7 @@ class Engine:
         users = load.cast(*share)
         if load.connections != "shared":
             return [Player(user, self._stage) for user in users]
-        pool = self._pool = Pool(load.pooled(*share))
+        pool = self._pool = Pool(load.most_connections(*share))
         return [SharingPlayer(user, self._stage, pool) for user in users]
 
     def run(self) -> EngineReport:
@@ -275,9 +276,7 @@ def _own_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @contextmanager
 def _few_pauses() -> Iterator[None]:
-    """As many files as are allowed, and a garbage collector that leaves what is old alone."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """A garbage collector that leaves what is old alone."""
     thresholds = gc.get_threshold()
     gc.collect()
     gc.freeze()
@@ -287,4 +286,3 @@ def _few_pauses() -> Iterator[None]:
     finally:
         gc.set_threshold(*thresholds)
         gc.unfreeze()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
