@@ -14,7 +14,7 @@ outcomes = st.lists(
         st.sampled_from(["main", "warmup"]),
         st.integers(0, 20_000_000_000_000),  # up to 5.5 h: beyond the timeline's first width
         st.integers(0, 10_000_000),
-        st.integers(0, 100_000_000_000),
+        st.integers(0, 10**11) | st.integers(0, 2 * 10**13),  # beyond an hour, too
         st.none() | st.sampled_from(sorted(set(Kind) - NOT_A_REQUEST)),
     ),
     max_size=60,
