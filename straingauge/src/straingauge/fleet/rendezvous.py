@@ -298,7 +298,7 @@ class Rendezvous:
         while not self._closing.wait(TICK_S):
             with self._lock:
                 self._drop_silent()
-                watched = [(g.test, g.merged()) for g in self._current() if g.stage == "played"]
+                watched = [(g.test, g.merged()) for g in self._current() if g.stage != "join"]
             for test, merged in watched:
                 if self._watcher(test, merged) and test not in self._halted:
                     self._halt(test)
