@@ -7,6 +7,7 @@ r"""Records as bytes: a magic word, a JSON header, then plain little-endian arra
 
 Version history
     1   first
+    2   each series also has its parts, its slowest requests and its pulse
 
 Histograms are written sparsely, as bucket numbers and counts. Nothing is ever executed on reading,
 and equal records give equal bytes.
@@ -22,11 +23,14 @@ from typing import Any, Final
 import numpy as np
 
 from straingauge.histogram import BUCKETS, Histogram, Ints
+from straingauge.record.parts import Part, Parts
+from straingauge.record.pulse import Pulse
 from straingauge.record.series import Example, Series
+from straingauge.record.slowest import Slow
 from straingauge.record.timeline import COARSE_BUCKETS, COLUMNS, Timeline
 
 _MAGIC: Final = b"SGREC"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _LENGTH: Final = struct.Struct("<I")
 _INT64: Final = np.dtype("<i8")
 
@@ -88,6 +92,9 @@ def _series_header(series: Series, arrays: list[Ints]) -> dict[str, Any]:
         "last_ns": series.last_ns,
         "histograms": [_histogram_header(each, arrays) for each in series.histograms],
         "width_s": _timeline_header(series.timeline, arrays),
+        "parts": _parts_header(series.parts, arrays),
+        "slowest": [astuple(slow) for slow in series.slowest],
+        "width_ms": _pulse_header(series.pulse, arrays),
     }
 
 
@@ -101,6 +108,9 @@ def _series(header: dict[str, Any], take: Callable[[], Ints]) -> Series:
     for histogram, entry in zip(series.histograms, header["histograms"], strict=True):
         _fill_histogram(histogram, entry, take)
     series.timeline = _timeline(header["width_s"], take)
+    series.parts = _parts(header["parts"], take)
+    series.slowest = [_slow(slow) for slow in header["slowest"]]
+    series.pulse = _pulse(header["width_ms"], take)
     return series
 
 
@@ -144,3 +154,46 @@ def _timeline(width_s: int, take: Callable[[], Ints]) -> Timeline:
     heat[cells] = take()
     timeline.heat = heat.reshape(slots, COARSE_BUCKETS)
     return timeline
+
+
+def _parts_header(parts: Parts, arrays: list[Ints]) -> list[Any]:
+    filled = np.flatnonzero(parts.counts)
+    arrays += [filled, parts.counts[filled], parts.sums_ns[filled]]
+    header = []
+    for name, part in sorted(parts.named.items()):
+        header.append([name, _histogram_header(part.times, arrays)])
+        arrays.append(part.sums_ns[filled])
+    return header
+
+
+def _parts(header: list[Any], take: Callable[[], Ints]) -> Parts:
+    parts, filled = Parts(), take()
+    parts.counts[filled] = take()
+    parts.sums_ns[filled] = take()
+    for name, histogram in header:
+        part = parts.named[name] = Part()
+        _fill_histogram(part.times, histogram, take)
+        part.sums_ns[filled] = take()
+    return parts
+
+
+def _slow(figures: list[Any]) -> Slow:
+    response_ns, service_ns, intended_ns, status, request_id, parts_ms = figures
+    parts = tuple((name, duration_ms) for name, duration_ms in parts_ms)
+    return Slow(response_ns, service_ns, intended_ns, status, request_id, parts)
+
+
+def _pulse_header(pulse: Pulse, arrays: list[Ints]) -> int:
+    counts = pulse.at(pulse.width_ms).ravel()
+    cells = np.flatnonzero(counts)
+    arrays += [cells, counts[cells]]
+    return pulse.width_ms
+
+
+def _pulse(width_ms: int, take: Callable[[], Ints]) -> Pulse:
+    pulse, cells = Pulse(), take()
+    pulse.width_ms = width_ms
+    counts = np.zeros(2 * (int(cells[-1]) // 2 + 1) if cells.size else 0, dtype=np.int64)
+    counts[cells] = take()
+    pulse.counts = counts.reshape(-1, 2)
+    return pulse

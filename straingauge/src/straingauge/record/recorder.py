@@ -4,12 +4,15 @@ import time
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from straingauge.histogram import Ints, bucket_of
 from straingauge.journey import Kind, RawHeaders, RequestFailed
 from straingauge.record.record import Record
 from straingauge.record.series import EXAMPLES_OF_A_KIND, Example, Series
+from straingauge.record.slowest import Slow, slowest, worth_keeping
 from straingauge.record.timeline import ERRORS, RATE_LIMITED, STARTED
+from straingauge.record.timing import columns_ms, durations_ms, request_id, server_timing
 
 _COLUMNS: Final = 5
 # Few enough that counting them holds nobody up for long (0.3 ms), many enough that it is cheap.
@@ -17,6 +20,7 @@ _FLUSH_AT: Final = 1024 * _COLUMNS
 
 _KINDS: Final = tuple(Kind)
 _KIND_SHIFT: Final = 10  # a status has fewer than 10 bits
+_STATUS: Final = (1 << _KIND_SHIFT) - 1
 _CODES: Final = {kind: (number + 1) << _KIND_SHIFT for number, kind in enumerate(_KINDS)}
 # Failures whose times say something about the service: see `Series`.
 _HAVE_TIMES: Final = frozenset({Kind.BAD_STATUS, Kind.FAILED_CHECK, Kind.TIMEOUT})
@@ -98,19 +102,22 @@ class Channel:
         if not self._rows:
             return
         table = np.array(self._rows, dtype=np.int64).reshape(-1, _COLUMNS)
+        headers, self._headers = self._headers, []
         self._rows.clear()
-        self._headers.clear()
-        table[:, 0] -= self._origin_ns
+        # First byte 0 stands for none, so only the others are shifted.
+        table[:, [0, 1, 3]] -= self._origin_ns
         intended, _, _, done, code = table.T
         series.requests += len(table)
-        series.add_span(int(intended.min()), int(done.max() - self._origin_ns))
+        series.add_span(int(intended.min()), int(done.max()))
         second = np.maximum(intended, 0) // 1_000_000_000
         series.timeline.add(second, STARTED)
+        series.pulse.add(intended, done)
         kind = code >> _KIND_SHIFT
         if kind.any():
             self._count_failures(second, kind)
-        _count_statuses(series, code & ((1 << _KIND_SHIFT) - 1))
+        _count_statuses(series, code & _STATUS)
         self._count_times(table, second, kind)
+        self._look_inside(table, _SERVED[kind], headers)
 
     def _count_failures(self, second: Ints, kind: Ints) -> None:
         errors = self._series.errors
@@ -124,16 +131,34 @@ class Channel:
     def _count_times(self, table: Ints, second: Ints, kind: Ints) -> None:
         series, served = self._series, _SERVED[kind]
         intended, sent, first_byte, done, _ = table.T
-        done = done - self._origin_ns
-        response, service = done - intended, done - (sent - self._origin_ns)
+        response, service = done - intended, done - sent
         if not served.all():
             series.limited.add(response[_LIMITED[kind]])
             response, service, second = response[served], service[served], second[served]
         series.response.add(response)
         series.service.add(service)
         answered = served & (first_byte > 0)
-        series.first_byte.add((first_byte - sent)[answered])
+        series.first_byte.add((first_byte - self._origin_ns - sent)[answered])
         series.timeline.add_served(second, response, service, bucket_of(response))
+
+    def _look_inside(
+        self, table: Ints, served: NDArray[np.bool_], headers: list[RawHeaders | None]
+    ) -> None:
+        """Read the headers: those that split the response time, and those of the slowest."""
+        rows, response = np.flatnonzero(served), (table[:, 3] - table[:, 0])[served]
+        series = self._series
+        timed: list[int] = []
+        values: list[bytes] = []
+        for number, row in enumerate(rows.tolist()):
+            if (raw := headers[row]) is not None and (value := server_timing(raw)) is not None:
+                timed.append(number)
+                values.append(value)
+        if values:
+            series.parts.add(columns_ms(values), response[timed])
+        slow = worth_keeping(response, series.slowest)
+        if slow.size:
+            found = [_slow(table[row].tolist(), headers[row]) for row in rows[slow].tolist()]
+            series.slowest = slowest(series.slowest + found)
 
     def _example(self, kind: Kind, detail: str, status: int, request_id: str) -> None:
         if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_OF_A_KIND:
@@ -167,6 +192,19 @@ class Recorder:
         for channel in self._channels:
             channel.flush()
         return self._record
+
+
+def _slow(row: list[int], headers: RawHeaders | None) -> Slow:
+    intended_ns, sent_ns, _, done_ns, code = row
+    headers = headers or []
+    return Slow(
+        done_ns - intended_ns,
+        done_ns - sent_ns,
+        intended_ns,
+        code & _STATUS,
+        request_id(headers),
+        tuple(sorted(durations_ms(server_timing(headers) or b"").items())),
+    )
 
 
 def _count_statuses(series: Series, statuses: Ints) -> None:

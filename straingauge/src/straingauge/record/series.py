@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from straingauge.histogram import Histogram
+from straingauge.record.parts import Parts
+from straingauge.record.pulse import Pulse
+from straingauge.record.slowest import Slow, slowest
 from straingauge.record.timeline import Timeline
 
 EXAMPLES_OF_A_KIND: Final = 5
@@ -47,6 +50,9 @@ class Series:
         limited: response time of the rate-limited.
         connect: time to open a connection, TLS included.
         timeline: the same second by second.
+        parts: the served by what their Server-Timing headers named, of those that had one.
+        slowest: the slowest of the served, slowest first.
+        pulse: when requests began and ended, whatever became of them.
         first_ns, last_ns: first intended start and last end, in nanoseconds after the phase's
             start; None when there was no request.
     """
@@ -59,9 +65,12 @@ class Series:
         "first_ns",
         "last_ns",
         "limited",
+        "parts",
+        "pulse",
         "requests",
         "response",
         "service",
+        "slowest",
         "statuses",
         "timeline",
     )
@@ -77,6 +86,9 @@ class Series:
         self.limited = Histogram()
         self.connect = Histogram()
         self.timeline = Timeline()
+        self.parts = Parts()
+        self.slowest: list[Slow] = []
+        self.pulse = Pulse()
         self.first_ns: int | None = None
         self.last_ns: int | None = None
 
@@ -94,6 +106,9 @@ class Series:
         for mine, theirs in zip(self.histograms, other.histograms, strict=True):
             mine.merge(theirs)
         self.timeline.merge(other.timeline)
+        self.parts.merge(other.parts)
+        self.slowest = slowest(self.slowest + other.slowest)
+        self.pulse.merge(other.pulse)
         if other.first_ns is not None and other.last_ns is not None:
             self.add_span(other.first_ns, other.last_ns)
 

@@ -1,0 +1,131 @@
+"""What the record keeps from inside: parts of the time, the slowest requests, the pulse."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from straingauge.histogram import bucket_of
+from straingauge.journey import Kind, RequestFailed, Response, User
+from straingauge.record import Record, Recorder
+from straingauge.record.parts import MOST_PARTS
+from straingauge.record.pulse import BEGAN, ENDED, MOST_SLOTS, Pulse
+from straingauge.record.slowest import MOST_KEPT
+
+MS = 1_000_000
+Headers = list[tuple[bytes, bytes]]
+Outcome = tuple[int, int, Headers | None]
+
+timings = st.lists(
+    st.tuples(st.sampled_from([*"abcdefghijk", "rest", "other"]), st.integers(0, 50)), max_size=12
+).map(lambda parts: ", ".join(f"{name};dur={ms}" for name, ms in parts).encode())
+headers = st.none() | st.tuples(timings, st.integers(0, 99)).map(
+    lambda each: [(b"Server-Timing", each[0]), (b"X-Request-ID", b"r%d" % each[1])]
+)
+outcomes = st.lists(
+    st.tuples(st.integers(0, 9 * 3600 * 1000), st.integers(0, 300), headers), max_size=80
+)
+
+
+def record_of(outcomes: list[Outcome]) -> Record:
+    """Of successes: intended start and response time in ms, headers."""
+    recorder = Recorder()
+    channel = recorder.channel("main", "GET /a", 0)
+    for at_ms, took_ms, raw in outcomes:
+        at, took = at_ms * MS, took_ms * MS
+        channel.add(at, at, at + 1, at + took, 200, raw)
+    return recorder.snapshot()
+
+
+@given(outcomes, st.integers(1, 5), st.randoms(use_true_random=False))
+@settings(max_examples=100)
+def test_shards_merge_to_the_record_of_one_process(
+    outcomes: list[Outcome], shards: int, chance: random.Random
+):
+    """However a load is split, parts, slowest and pulse merge to one process's, bit for bit."""
+    parts = [record_of(outcomes[i::shards]) for i in range(shards)]
+    chance.shuffle(parts)
+    half = len(parts) // 2
+    grouped = Record().merge(*parts[:half]).merge(Record().merge(*parts[half:]))
+    whole = record_of(outcomes)
+    assert grouped.to_bytes() == Record().merge(*parts).to_bytes() == whole.to_bytes()
+    assert Record.from_bytes(whole.to_bytes()).merge(whole) == whole.merge(whole)
+
+
+def test_a_response_is_split_into_parts_and_rest():
+    """Each part's sum is exact, and the rest is what the service did not name."""
+    raw = [(b"Server-Timing", b"pool;dur=1, db;dur=2.5")]
+    parts = record_of([(0, 10, raw), (0, 20, raw), (0, 30, None)]).total("main").parts
+    assert {name: part.times.sum_ns for name, part in parts.named.items()} == {
+        "pool": 2 * MS,
+        "db": 5 * MS,
+        "rest": 23 * MS,
+    }
+    assert (parts.counts.sum(), parts.sums_ns.sum()) == (2, 30 * MS)
+    slow = bucket_of(np.array([20 * MS]))[0]
+    assert parts.named["db"].sums_ns[slow] == 2.5 * MS
+
+
+def test_parts_that_overlap_leave_no_rest():
+    """A service whose parts exceed the response time has no rest, not a negative one."""
+    raw = [(b"Server-Timing", b"total;dur=10, db;dur=9")]
+    assert record_of([(0, 11, raw)]).total("main").parts.named["rest"].times.sum_ns == 0
+
+
+def test_a_service_cannot_fill_the_memory_with_names():
+    """Of hundreds of part names a few are kept, and the others' time is kept as other."""
+    raw = [[(b"Server-Timing", b"part-%03d;dur=1" % n)] for n in range(300)]
+    parts = record_of([(0, 5, each) for each in raw]).total("main").parts
+    assert len(parts.named) == MOST_PARTS + 2
+    assert parts.named["other"].times.sum_ns == (300 - MOST_PARTS) * MS
+
+
+def test_the_slowest_requests_are_kept():
+    """Whatever the number of requests, the slowest are kept, with their id, time and parts."""
+    took = list(range(1, 3001))
+    random.Random(4).shuffle(took)
+    outcomes: list[Outcome] = [
+        (n, ms, [(b"x-request-id", b"id-%d" % ms), (b"server-timing", b"db;dur=%d" % (ms // 2))])
+        for n, ms in enumerate(took)
+    ]
+    kept = record_of(outcomes).total("main").slowest
+    assert [each.request_id for each in kept] == [f"id-{3000 - n}" for n in range(MOST_KEPT)]
+    assert (kept[0].response_ns, kept[0].status) == (3000 * MS, 200)
+    assert kept[0].intended_ns == took.index(3000) * MS
+    assert kept[0].parts_ms == (("db", 1500.0),)
+
+
+def test_failures_are_among_the_slowest_with_their_ids():
+    """A slow error keeps its request id; a timeout is kept though it has neither id nor status."""
+    recorder = Recorder()
+    channel = recorder.channel("main", "GET /a", 0)
+    answer = Response(User(0).get("/a"), 500, [(b"X-Request-ID", b"r7")], b"")
+    channel.fail(0, 0, 1, 9 * MS, RequestFailed(Kind.BAD_STATUS, "status 500", answer))
+    channel.fail(0, 0, 0, 50 * MS, RequestFailed(Kind.TIMEOUT, "no answer"))
+    channel.fail(0, 0, 0, 99 * MS, RequestFailed(Kind.RESET, "gone"))
+    series = recorder.snapshot().total("main")
+    assert [(each.status, each.request_id) for each in series.slowest] == [(0, ""), (500, "r7")]
+    assert sorted(each.request_id for each in series.examples) == ["", "", "r7"]
+
+
+def test_the_pulse_counts_starts_and_ends():
+    """Starts and ends are counted in slots of 50 ms, failures' ends included."""
+    recorder = Recorder()
+    channel = recorder.channel("main", "GET /a", 5 * MS)
+    channel.add(5 * MS, 5 * MS, 6 * MS, 65 * MS, 200, None)
+    channel.fail(66 * MS, 66 * MS, 0, 106 * MS, RequestFailed(Kind.RESET, "gone"))
+    pulse = recorder.snapshot().total("main").pulse
+    assert pulse.at(50)[:, BEGAN].tolist() == [1, 1, 0]
+    assert pulse.at(50)[:, ENDED].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("hours", "width_ms"), [(0.9, 50), (1, 100), (3, 200)])
+def test_a_long_runs_pulse_is_coarser(hours: float, width_ms: int):
+    """Past its most slots a pulse doubles their width and loses no request."""
+    times_ns = (np.linspace(0, hours * 3.6e12, 1000)).astype(np.int64)
+    pulse = Pulse()
+    pulse.add(times_ns, times_ns)
+    assert pulse.width_ms == width_ms
+    assert len(pulse.counts) <= MOST_SLOTS
+    assert pulse.counts.sum(axis=0).tolist() == [1000, 1000]
