@@ -1,0 +1,93 @@
+"""The record of an hour at 5,000 requests/s over 10 endpoints, in simulated time.
+
+Prints as JSON the memory the recorder took: by how much the process's resident memory rose at its
+highest, so the allocator's share is in it. What is kept of a response's headers is kept till the
+next flush only, so the last minute has them as the parser makes them, and the others none.
+
+And how long ten workers' records take to decode and to merge: ten copies of that whole hour's
+record, which is more than any tenth of it would be.
+"""
+
+import gc
+import json
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from straingauge.journey.messages import RawHeaders
+from straingauge.record import Record, Recorder
+from straingauge.wire import ResponseReader
+
+HOUR_S: Final = 3600
+RATE_PER_S: Final = 5_000
+ENDPOINTS: Final = 10
+WORKERS: Final = 10
+DRAWN: Final = 1 << 16
+WITH_HEADERS: Final = 60 * RATE_PER_S
+RESPONSE: Final = (
+    b"HTTP/1.1 200 OK\r\nDate: Sun, 01 Mar 2026 09:00:00 GMT\r\nServer: service\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 2\r\nX-Request-ID: 0123456789abcdef\r\n"
+    b"Server-Timing: pool;dur=0.1, db;dur=2.5, app;dur=3.1\r\n\r\n{}"
+)
+
+
+def memory_bytes(field: str) -> int:
+    """VmRSS (resident now) or VmHWM (the most there ever was) of proc(5)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def parsed_headers() -> RawHeaders:
+    """A response's headers, as the engine hands them on."""
+    reader = ResponseReader()
+    reader.feed(RESPONSE)
+    return reader.headers
+
+
+def feed(recorder: Recorder, service_ns: list[int]) -> None:
+    """Count every request of the hour at its simulated time."""
+    channels = [recorder.channel("main", f"GET /{n}", 0) for n in range(ENDPOINTS)]
+    between_ns = 1_000_000_000 // RATE_PER_S
+    requests = HOUR_S * RATE_PER_S
+    for n in range(requests):
+        headers = parsed_headers() if n >= requests - WITH_HEADERS else None
+        at_ns, taken_ns = n * between_ns, service_ns[n % DRAWN]
+        sent_ns = at_ns + 30_000
+        first_ns = sent_ns + taken_ns - 10_000
+        channels[n % ENDPOINTS].add(at_ns, sent_ns, first_ns, sent_ns + taken_ns, 200, headers)
+
+
+def main() -> None:
+    """Feed, merge, say."""
+    drawn = np.random.default_rng(1).lognormal(np.log(5e6), 1.0, DRAWN)
+    service_ns = np.clip(drawn, 20_000, 60e9).astype(np.int64).tolist()
+    gc.collect()
+    before_bytes = memory_bytes("VmRSS")
+    recorder = Recorder()
+    began_s = time.perf_counter()
+    feed(recorder, service_ns)
+    record = recorder.snapshot()
+    fed_s = time.perf_counter() - began_s
+    memory_mb = (memory_bytes("VmHWM") - before_bytes) / 1e6
+    encoded = record.to_bytes()
+    began_s = time.perf_counter()
+    records = [Record.from_bytes(encoded) for _ in range(WORKERS)]
+    decoded_s = time.perf_counter()
+    merged = records[0].merge(*records[1:])
+    merged_s = time.perf_counter()
+    requests = merged.total("main").requests
+    if requests != WORKERS * HOUR_S * RATE_PER_S:
+        raise SystemExit(f"{requests} requests in the merged record")
+    said = {
+        "memory_mb": memory_mb,
+        "add_us": fed_s * 1e6 / (HOUR_S * RATE_PER_S),
+        "encoded_mb": len(encoded) / 1e6,
+        "decode_s": decoded_s - began_s,
+        "merge_s": merged_s - decoded_s,
+    }
+    print(json.dumps(said))
+
+
+if __name__ == "__main__":
+    main()

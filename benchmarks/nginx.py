@@ -1,0 +1,156 @@
+"""The target: one nginx worker on a core of its own, and what it counted."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pages
+import psutil
+
+# An upload is read whole by `mirror`, which wants all of a body before it lets anything answer; the
+# static file then refuses the POST, and that refusal is turned into the answer.
+CONFIGURATION = """
+{user}
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+worker_rlimit_nofile {files};
+events {{ worker_connections {connections}; multi_accept on; }}
+http {{
+    access_log off;
+    default_type application/json;
+    keepalive_requests 1000000000;
+    keepalive_timeout 3600;
+    open_file_cache max=1000 inactive=1h;
+    open_file_cache_valid 1h;
+    client_max_body_size 1m;
+    client_body_buffer_size 256k;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        root {folder}/site;
+        location = /status {{ stub_status; }}
+        location = {pages.GET_PATH} {{ return 200 '{pages.GET_BODY}'; }}
+        location = {pages.LOGIN_PATH} {{ return 200 '{pages.LOGIN_BODY}'; }}
+        location = {pages.LIST_PATH} {{ try_files {pages.LIST_PATH}list.json =404; }}
+        location = {pages.UPLOAD_PATH} {{
+            mirror /discard;
+            error_page 405 =202 {pages.ACCEPTED_PATH};
+        }}
+        location = /discard {{ internal; return 204; }}
+    }}
+}}
+"""
+MOST_CONNECTIONS = 16_000
+SPARE_FILES = 1_000
+
+
+@dataclass(frozen=True)
+class Status:
+    """What nginx has counted.
+
+    Attributes:
+        at_s: When, of `time.monotonic`.
+        requests: Since its start, without those that asked for this status.
+        active: Connections that are open, without the one that asked.
+        cpu_s: CPU time it has used.
+    """
+
+    at_s: float
+    requests: int
+    active: int
+    cpu_s: float
+
+
+class Nginx:
+    """A running nginx; `url` is its address."""
+
+    def __init__(self, process: psutil.Popen, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._process = process
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._asked = 0
+
+    def status(self) -> Status:
+        """What it has counted by now."""
+        self._connection.request("GET", "/status")
+        text = self._connection.getresponse().read().decode()
+        self._asked += 1
+        active = re.search(r"Active connections: (\d+)", text)
+        requests = re.search(r"^ \d+ \d+ (\d+)", text, re.MULTILINE)
+        assert active is not None
+        assert requests is not None
+        return Status(
+            time.monotonic(),
+            int(requests[1]) - self._asked,
+            int(active[1]) - 1,
+            sum(
+                sum(each.cpu_times()[:2])
+                for each in (self._process, *self._process.children(recursive=True))
+            ),
+        )
+
+
+@contextmanager
+def serving(folder: Path, core: int) -> Iterator[Nginx]:
+    """Serve the site from this core until the block ends.
+
+    Raises:
+        SystemExit: It did not start; says what nginx wrote.
+    """
+    pages.write(folder / "site")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = folder / "nginx.conf"
+    settings.write_text(
+        CONFIGURATION.format(
+            user="user root;" if os.geteuid() == 0 else "",  # the folder is its owner's alone
+            folder=folder,
+            port=port,
+            files=MOST_CONNECTIONS + SPARE_FILES,
+            connections=MOST_CONNECTIONS,
+            pages=pages,
+        )
+    )
+    said = folder / "nginx.log"
+    with said.open("wb") as log:
+        process = psutil.Popen(
+            ["taskset", "-c", str(core), "nginx", "-p", str(folder), "-c", str(settings)],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        _await(process, port, said)
+        yield Nginx(process, port)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except psutil.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _await(process: psutil.Popen, port: int, said: Path) -> None:
+    deadline_s = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                raise SystemExit(f"nginx did not start:\n{said.read_text()}") from None
+            time.sleep(0.05)
+        else:
+            return
