@@ -37,8 +37,10 @@ serve: $(READY)  ## TherapyBridge with its database until Ctrl-C (PORT=8000 APP=
 locust: $(READY)  ## Locust's page on http://localhost:8089, at a TherapyBridge of its own; Ctrl-C ends both
 	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/locust -f tests/performance/load_test.py --host {url} --web-host 127.0.0.1 $(ARGS)
 
-bench: $(READY)  ## Speed of the service beside hand-written ones, as ratios of one run (needs wrk)
-	@cd backend && exec $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS)
+bench: $(READY)  ## Speed of the engine, then of the service, as ratios to peers (ARGS="--only get": of the engine alone)
+	@$(BIN)/python benchmarks/engine.py $(ARGS); engine=$$?; \
+	$(if $(ARGS),exit $$engine,[ $$engine -le 1 ] || exit $$engine; \
+	cd backend && $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py && exit $$engine)
 
 lint: $(READY)  ## Style, types, and that requirements.txt agrees with pyproject.toml
 	@echo "Linting ..."
