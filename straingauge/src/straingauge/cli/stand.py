@@ -1,10 +1,6 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""The `straingauge` command: thin ways into the package.
+"""`straingauge stand`: a service with its database, until Ctrl-C."""
 
-What a command needs is imported when it runs, so that `--help` is quick.
-"""
-
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -14,52 +10,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from straingauge.errors import Interrupted, StraingaugeError
+from straingauge.cli.group import EXIT_CODES, main
 
 if TYPE_CHECKING:
     from straingauge.target import Stand
-
-EXIT_CODES = """\b
-Exit codes:
-  0    within target or warning; a report was shown; a stand was told to end
-  1    a critical threshold was crossed
-  2    wrong usage or configuration
-  3    target unreachable, or its setup failed
-  4    the run is invalid: its figures prove nothing
-  130  interrupted by Ctrl-C"""
-
-
-class Commands(click.Group):
-    """The group whose commands may raise our errors and be interrupted."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Runs the command; every way it can end becomes its exit code."""
-        try:
-            return super().invoke(ctx)
-        except StraingaugeError as error:
-            click.echo(f"straingauge: {error}", err=True)
-            if error.hint:
-                click.echo(f"  try: {error.hint}", err=True)
-            ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            ctx.exit(Interrupted.exit_code)
-
-
-@click.group(
-    cls=Commands,
-    epilog=EXIT_CODES,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(package_name="straingauge")
-def main() -> None:
-    """Puts load on an HTTP service, watches it from the inside, and says what it found.
-
-    \b
-    A service to try things on, with its database, until Ctrl-C:
-      straingauge stand
-    What a load test found, from its result file:
-      straingauge report results/NAME.json
-    """
 
 
 @main.command(epilog=EXIT_CODES, short_help="Run a service with its database until Ctrl-C.")
@@ -107,26 +61,6 @@ def stand(
         if command:
             sys.exit(running.call(command))
         running.wait()
-
-
-@main.command(epilog=EXIT_CODES, short_help="Show what load tests found.")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-)
-def report(*, files: tuple[Path, ...]) -> None:
-    """Shows what load tests found, from their result files, one row each.
-
-    \b
-      straingauge report results/*.json
-
-    Showing a bad result is no failure: the exit code is 0 whatever the verdicts are.
-    """
-    from straingauge.report import verdict_table
-    from straingauge.result import read
-
-    results = [(read(path), path) for path in files]
-    width = shutil.get_terminal_size(fallback=(120, 24)).columns
-    click.echo(verdict_table(results, width=width, colour=sys.stdout.isatty()), nl=False)
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -1,0 +1,48 @@
+# ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
+"""The `straingauge` command itself: its help, and how its commands may end."""
+
+import click
+
+from straingauge.errors import Interrupted, StraingaugeError
+
+EXIT_CODES = """\b
+Exit codes:
+  0    within target or warning; a report was shown; a stand was told to end
+  1    a critical threshold was crossed
+  2    wrong usage or configuration
+  3    target unreachable, or its setup failed
+  4    the run is invalid: its figures prove nothing
+  130  interrupted by Ctrl-C"""
+
+
+class Commands(click.Group):
+    """The group whose commands may raise our errors and be interrupted."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command; every way it can end becomes its exit code."""
+        try:
+            return super().invoke(ctx)
+        except StraingaugeError as error:
+            click.echo(f"straingauge: {error}", err=True)
+            if error.hint:
+                click.echo(f"  try: {error.hint}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(Interrupted.exit_code)
+
+
+@click.group(
+    cls=Commands,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="straingauge")
+def main() -> None:
+    """Puts load on an HTTP service, watches it from the inside, and says what it found.
+
+    \b
+    A service to try things on, with its database, until Ctrl-C:
+      straingauge stand
+    What a load test found, from its result file:
+      straingauge report results/NAME.json
+    """
