@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
 from straingauge.observe import (
+    Census,
     MetricsPage,
     Names,
     Observer,
@@ -45,7 +46,7 @@ def service() -> Iterator[Service]:
 
 def test_process_that_listens_is_found(service: Service):
     """The service's process is the one that holds the listening socket of its port."""
-    seen = ServiceProcesses(service.url).sample()
+    seen = ServiceProcesses(service.url).sample(Census.take())
     assert seen is not None
     assert seen.pids == (service.process.pid,)
     assert seen.rss_bytes > 1e6
@@ -62,7 +63,7 @@ def test_helpers_are_not_blamed_on_the_service():
         try:
             assert family.stdout is not None
             port = int(family.stdout.readline())
-            seen = ServiceProcesses(f"http://127.0.0.1:{port}").sample()
+            seen = ServiceProcesses(f"http://127.0.0.1:{port}").sample(Census.take())
         finally:
             os.killpg(family.pid, 9)
     assert seen is not None
@@ -82,7 +83,7 @@ def test_helpers_are_not_blamed_on_the_service():
 def test_what_cannot_be_seen_is_said(url: str, reason: str):
     """Where no process can be seen there is no figure, and a reason."""
     processes = ServiceProcesses(url)
-    assert processes.sample() is None
+    assert processes.sample(Census.take()) is None
     assert reason in (processes.blind or "")
 
 
@@ -129,7 +130,7 @@ def test_service_elsewhere_is_seen_by_its_metrics(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ):
     """Where its processes cannot be seen, the service's own account of itself is taken."""
-    monkeypatch.setattr(ServiceProcesses, "sample", lambda _: None)
+    monkeypatch.setattr(ServiceProcesses, "sample", lambda *_: None)
     names = Names(resident_memory="db_pool_size", cpu_seconds="db_pool_wait_seconds_sum")
     with Observer(service.url, names) as observer:
         pass

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +10,12 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from straingauge.observe.census import Census
+
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
 FIND_EVERY = 10  # samples; it looks through all processes of the machine
 USS_EVERY = 10  # samples; it makes the kernel walk the process's pages, RSS does not
+GROWN_UP_S = 1.0  # a child has its parent's sockets until it begins a program of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,10 @@ class ProcessSample:
 
     *Serving* processes hold the listening socket; *helpers* are their children that do not (a job
     worker): their memory is not blamed on the service.
+
+    Attributes:
+        born, died: Serving processes that have come and gone since the first look.
+        family: All of them, helpers included.
     """
 
     pids: tuple[int, ...]
@@ -30,36 +38,58 @@ class ProcessSample:
     open_files: int
     helper_rss_bytes: int
     helpers: int
+    born: int
+    died: int
+    family: frozenset[int]
 
 
 class ServiceProcesses:
     """Watches the process tree behind one port.
 
+    Args:
+        base_url: Where the service is.
+        server_pid: Its topmost process, where the port does not tell (it belongs to a proxy).
+
     Attributes:
         blind: Why nothing can be seen; None while something is.
+        elsewhere: Whether they are on another machine.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, server_pid: int | None = None) -> None:
         parts = urlsplit(base_url)
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._server_pid = server_pid
         self._samples = 0
         self._root: psutil.Process | None = None
         self._serving: dict[int, bool] = {}
+        self._workers: frozenset[int] | None = None
+        self._born = self._died = 0
         self.blind: str | None = None
+        self.elsewhere = False
         self._find()
 
-    def sample(self) -> ProcessSample | None:
-        """Look once; None when the service cannot be seen, with the reason in `blind`."""
+    def begin(self) -> None:
+        """Who came and went till now does not count."""
+        self._born = self._died = 0
+
+    def sample(self, census: Census) -> ProcessSample | None:
+        """Look once; None when the service cannot be seen, with the reason in `blind`.
+
+        Args:
+            census: Who is whose child; a second old will do.
+        """
         self._samples += 1
         gone = self._root is None or not self._root.is_running()
         if gone and self._samples % FIND_EVERY == 1:
             self._find()
         if self._root is None:
             return None
-        serving, helpers = self._tree(self._root)
+        family = census.family(self._root.pid) or [self._root.pid]
+        serving, helpers = self._told_apart(family)
         with_uss = self._samples % USS_EVERY == 1
         seen = [figures for process in serving for figures in _figures(process, uss=with_uss)]
+        self._count(serving)
         if not seen:
             return None
         return ProcessSample(
@@ -71,12 +101,30 @@ class ServiceProcesses:
             open_files=sum(figures.open_files for figures in seen),
             helper_rss_bytes=sum(f.rss_bytes for p in helpers for f in _figures(p, uss=False)),
             helpers=len(helpers),
+            born=self._born,
+            died=self._died,
+            family=frozenset(family),
         )
+
+    def _count(self, serving: Sequence[psutil.Process]) -> None:
+        """Count who is new among the workers, and who is gone."""
+        known = self._workers
+        now = frozenset(p.pid for p in serving if known is None or _is_grown_up(p))
+        if known is not None:
+            gone = {pid for pid in known - now if not psutil.pid_exists(pid)}
+            self._born += len(now - known)
+            self._died += len(gone)
+            now |= known - gone
+        self._workers = now
 
     def _find(self) -> None:
         self._root = None
         self._serving.clear()
-        if not _is_here(self._host):
+        if self._server_pid is not None:
+            self._take(self._server_pid)
+            return
+        self.elsewhere = not is_here(self._host)
+        if self.elsewhere:
             self.blind = f"{self._host} is another machine: its processes cannot be seen from here"
             return
         try:
@@ -97,6 +145,13 @@ class ServiceProcesses:
             self._root = self._topmost(psutil.Process(pids[0]))
             self.blind = None
 
+    def _take(self, pid: int) -> None:
+        try:
+            self._root = psutil.Process(pid)
+            self.blind = None
+        except psutil.NoSuchProcess:
+            self.blind = f"there is no process {pid}, which was to be the service's"
+
     def _topmost(self, process: psutil.Process) -> psutil.Process:
         """The ancestor that still holds the socket: the parent of several workers."""
         parent = process.parent()
@@ -104,22 +159,34 @@ class ServiceProcesses:
             process, parent = parent, parent.parent()
         return process
 
-    def _tree(self, root: psutil.Process) -> tuple[list[psutil.Process], list[psutil.Process]]:
-        serving: list[psutil.Process] = [root]
+    def _told_apart(
+        self, family: Sequence[int]
+    ) -> tuple[list[psutil.Process], list[psutil.Process]]:
+        """Those that serve, and their helpers; where none is seen to serve, all are taken to."""
+        serving: list[psutil.Process] = []
         helpers: list[psutil.Process] = []
-        with contextlib.suppress(psutil.NoSuchProcess):
-            for child in root.children(recursive=True):
-                (serving if self._listens(child) else helpers).append(child)
+        for pid in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                serves = self._listens(process) or process == self._root
+                (serving if serves else helpers).append(process)
+        if self._server_pid is not None and not any(map(self._listens, serving)):
+            return serving + helpers, []
         return serving, helpers
 
     def _listens(self, process: psutil.Process) -> bool:
-        if process.pid not in self._serving:
-            try:
-                connections = process.net_connections("tcp")
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                return False
-            self._serving[process.pid] = any(map(self._is_listening, connections))
-        return self._serving[process.pid]
+        known = self._serving.get(process.pid)
+        if known is not None:
+            return known
+        try:
+            connections = process.net_connections("tcp")
+            grown_up = _is_grown_up(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return False
+        listens = any(map(self._is_listening, connections))
+        if grown_up:
+            self._serving[process.pid] = listens
+        return listens
 
     def _is_listening(self, connection: _Connection) -> bool:
         return bool(
@@ -151,7 +218,15 @@ def _figures(process: psutil.Process, *, uss: bool) -> Iterator[_Figures]:
         )
 
 
-def _is_here(host: str) -> bool:
+def _is_grown_up(process: psutil.Process) -> bool:
+    """Whether it is old enough to be what it is going to be."""
+    try:
+        return time.time() - process.create_time() > GROWN_UP_S
+    except psutil.NoSuchProcess:
+        return False
+
+
+def is_here(host: str) -> bool:
     """Whether `host` is an address of this machine."""
     own: Sequence[str] = [
         address.address for addresses in psutil.net_if_addrs().values() for address in addresses

@@ -1,54 +1,29 @@
 """The observer: a thread that looks about twice a second, on the clock of the requests."""
 
 import logging
-import os
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
-import psutil
-
-from straingauge.errors import UsageError
 from straingauge.observe.exposition import MetricsPage
-from straingauge.observe.process import ProcessSample, ServiceProcesses
+from straingauge.observe.looks import Looks
+from straingauge.observe.names import Names
+from straingauge.observe.seen import DatabaseSeen
 
 INTERVAL_S = 0.5
+REST_INTERVAL_S = 0.2
 FIRST_LOOK_S = 10.0
 MAX_SAMPLES = 2_048  # then every second one is forgotten and the interval doubled
+QUIET_S = 1.0
+PATIENCE = 3  # times the quiet time, for what still comes to rest
 
 Sample = Mapping[str, float]
 """Name -> value at one instant. `t_ns` (monotonic) is always there; what was not seen is not."""
 
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What the service calls its figures: the table ``[observe]`` of straingauge.toml."""
-
-    metrics_path: str = "/metrics"
-    pool_size: str = "db_pool_size"
-    pool_in_use: str = "db_pool_in_use"
-    pool_overflow: str = "db_pool_overflow"
-    pool_waiters: str = "db_pool_waiters"
-    pool_wait_seconds: str = "db_pool_wait_seconds"
-    pool_timeouts: str = "db_pool_timeouts_total"
-    resident_memory: str = "process_resident_memory_bytes"
-    cpu_seconds: str = "process_cpu_seconds_total"
-    open_files: str = "process_open_fds"
-
-    @classmethod
-    def parse(cls, table: Mapping[str, object], *, source: str) -> "Names":
-        """Take the names from a TOML table; raises UsageError on a key that means nothing."""
-        known = {item.name for item in fields(cls)}
-        for key, value in table.items():
-            if key not in known or not isinstance(value, str):
-                raise UsageError(
-                    f"{source}: [observe] {key} = {value!r} means nothing",
-                    hint=f"each is the name of a metric: {', '.join(sorted(known))}",
-                )
-        return cls(**{key: str(value) for key, value in table.items()})
+Aside = Callable[[Callable[[], Any]], Any]
 
 
 @dataclass(slots=True)
@@ -56,17 +31,20 @@ class Watched:
     """What the observer saw.
 
     Attributes:
-        samples: In order of time.
+        samples: Of the load, in order of time.
         blind: What it could not see, in words.
         seen_by: "process", "metrics" or "nothing": where the service's own figures come from.
+        rest: Samples of the quiet time after the load.
+        database: What was seen of the database; None when none was named.
+        neighbours: CPU time of other processes of this machine during the load, s, by name.
     """
 
     samples: list[Sample] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
     seen_by: str = "nothing"
-
-
-Look = Callable[[], ProcessSample | None]
+    rest: list[Sample] = field(default_factory=list)
+    database: DatabaseSeen | None = None
+    neighbours: Mapping[str, float] = field(default_factory=dict)
 
 
 class Observer:
@@ -75,7 +53,9 @@ class Observer:
     Args:
         base_url: Where the service is.
         names: What it calls its figures.
-        aside: Takes each look at the service's processes, some ms of reading /proc for each.
+        database_url: Its PostgreSQL, ``postgresql://user:password@host:port/name``.
+        server_pid: Its topmost process, where the port does not tell.
+        aside: Takes each look at processes and database, some ms of waiting for the system.
             Where threads are none (gevent), it has to be done where it holds up nobody.
     """
 
@@ -84,13 +64,19 @@ class Observer:
         base_url: str,
         names: Names | None = None,
         *,
-        aside: Callable[[Look], ProcessSample | None] = lambda look: look(),
+        database_url: str | None = None,
+        server_pid: int | None = None,
+        aside: Aside = lambda look: look(),
     ) -> None:
-        self._base_url = base_url
         self._names = names or Names()
+        self._page = MetricsPage(base_url, self._names.metrics_path)
+        self._looks = Looks(base_url, database_url, server_pid)
         self._aside = aside
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._quiet_s: float | None = None
         self._looked = threading.Event()
+        self._rested = threading.Event()
         self._interval_s = INTERVAL_S
         self._lock = threading.Lock()
         self._watched = Watched()
@@ -103,14 +89,26 @@ class Observer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._stopping = True
+        self._wake.set()
         self._thread.join()
+
+    def rest(self, quiet_s: float = QUIET_S) -> None:
+        """The load is over: look on for a quiet time, and return after it.
+
+        What goes on coming to rest (connections are given back, jobs are done) is given up to
+        three times as long; what does not come back by then is leaked.
+        """
+        self._quiet_s = quiet_s
+        self._wake.set()
+        self._rested.wait()
 
     def watched(self) -> Watched:
         """What was seen until now; a copy."""
         with self._lock:
-            return Watched(
-                list(self._watched.samples), list(self._watched.blind), self._watched.seen_by
+            now = self._watched
+            return replace(
+                now, samples=list(now.samples), blind=list(now.blind), rest=list(now.rest)
             )
 
     def _run(self) -> None:
@@ -122,74 +120,55 @@ class Observer:
                 self._watched.blind.append(f"the observer broke: {type(error).__name__}: {error}")
         finally:
             self._looked.set()
+            self._rested.set()
 
     def _watch(self) -> None:
-        processes = ServiceProcesses(self._base_url)
-        page = MetricsPage(self._base_url, self._names.metrics_path)
         try:
-            while True:
-                self._look(processes, page)
-                self._looked.set()
-                # An uneven beat: an even one could fall between the waves of a load for ever.
-                if self._stop.wait(self._interval_s * random.uniform(0.6, 1.4)):  # noqa: S311
-                    break
-            self._look(processes, page)
+            self._look(self._watched.samples)
+            self._aside(self._looks.begin)
+            self._looked.set()
+            # An uneven beat: an even one could fall between the waves of a load for ever.
+            while not self._wake.wait(self._interval_s * random.uniform(0.6, 1.4)):  # noqa: S311
+                self._look(self._watched.samples)
+            self._look(self._watched.samples)
+            self._aside(self._looks.end)
+            with self._lock:
+                self._watched.database = self._looks.database_seen()
+            if self._quiet_s is not None:
+                self._rest(self._quiet_s)
         finally:
-            page.close()
+            self._page.close()
+            self._looks.close()
 
-    def _look(self, processes: ServiceProcesses, page: MetricsPage) -> None:
+    def _rest(self, quiet_s: float) -> None:
+        began_s = time.monotonic()
+        rest = self._watched.rest
+        while not self._stopping:
+            self._look(rest)
+            passed_s = time.monotonic() - began_s
+            if passed_s >= PATIENCE * quiet_s or (passed_s >= quiet_s and _at_rest(rest[-1])):
+                break
+            time.sleep(REST_INTERVAL_S)
+
+    def _look(self, samples: list[Sample]) -> None:
         sample: dict[str, float] = {"t_ns": time.monotonic_ns()}
-        own = psutil.Process(os.getpid()).cpu_times()
-        sample["machine_cpu_percent"] = psutil.cpu_percent(interval=None)
-        sample["leader_cpu_s"] = own.user + own.system
-        metrics = page.fetch()
+        # The page last: a service that is held up lets us wait for it.
+        sample |= self._aside(self._looks.sample)
+        metrics = self._page.fetch()
         if metrics is not None:
-            sample.update(self._pool(metrics))
-        seen = self._aside(processes.sample)
-        if seen is not None:
-            sample |= {
-                "rss_bytes": seen.rss_bytes,
-                "cpu_s": seen.cpu_s,
-                "threads": seen.threads,
-                "open_files": seen.open_files,
-                "processes": len(seen.pids),
-                "helper_rss_bytes": seen.helper_rss_bytes,
-                "helpers": seen.helpers,
-            }
-            if seen.uss_bytes is not None:
-                sample["uss_bytes"] = seen.uss_bytes
-        elif metrics is not None:
-            sample.update(self._own_account(metrics))
-        self._keep(sample, processes.blind, page.blind)
+            sample |= self._names.insides(metrics)
+            if "rss_bytes" not in sample:
+                sample |= self._names.processes(metrics)
+        sample["observer_cpu_s"] = time.thread_time()
+        self._keep(sample, samples)
 
-    def _pool(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        names = self._names
-        wanted = {
-            "pool_size": names.pool_size,
-            "pool_in_use": names.pool_in_use,
-            "pool_overflow": names.pool_overflow,
-            "pool_waiters": names.pool_waiters,
-            "pool_waits": f"{names.pool_wait_seconds}_count",
-            "pool_wait_s": f"{names.pool_wait_seconds}_sum",
-            "pool_timeouts": names.pool_timeouts,
-        }
-        return {key: metrics[name] for key, name in wanted.items() if name in metrics}
-
-    def _own_account(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        names = self._names
-        wanted = {
-            "rss_bytes": names.resident_memory,
-            "cpu_s": names.cpu_seconds,
-            "open_files": names.open_files,
-        }
-        return {key: metrics[name] for key, name in wanted.items() if name in metrics}
-
-    def _keep(self, sample: Sample, no_processes: str | None, no_page: str | None) -> None:
+    def _keep(self, sample: Sample, samples: list[Sample]) -> None:
+        no_processes, no_page = self._looks.blind, self._page.blind
         with self._lock:
             watched = self._watched
-            watched.samples.append(sample)
-            if len(watched.samples) > MAX_SAMPLES:
-                del watched.samples[1::2]
+            samples.append(sample)
+            if len(samples) > MAX_SAMPLES:
+                del samples[1::2]
                 self._interval_s *= 2
             if no_processes is None:
                 watched.seen_by = "process"
@@ -200,3 +179,11 @@ class Observer:
                 watched.blind.append(
                     f"the pool was not seen: no {self._names.pool_in_use} in its /metrics"
                 )
+            if samples is watched.samples:
+                watched.neighbours = self._looks.neighbours
+                watched.database = self._looks.database_seen()
+
+
+def _at_rest(sample: Sample) -> bool:
+    """Whether nothing is in use that an idle service needs not."""
+    return not sample.get("pool_in_use") and not sample.get("jobs_waiting")

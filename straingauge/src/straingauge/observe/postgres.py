@@ -1,0 +1,253 @@
+"""PostgreSQL seen from inside while a load is on it, by its own views.
+
+A role that may only connect is enough to see something; what it takes to see all is said in
+`DatabaseSeen.missing`. PostgreSQL 14 or later.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import conninfo, errors
+
+from straingauge.observe import activity, counters
+from straingauge.observe.activity import MARK, Activity, ActivityRow, BlockedRow
+from straingauge.observe.counters import DATABASE_COLUMNS, Counters, Statement, Table
+from straingauge.observe.seen import DatabaseSeen
+
+T = TypeVar("T")
+OLDEST = 140000
+CONNECT_S = 2
+RETRY_S = 2.0
+STABLE_LOOKS, LOOK_AGAIN_S, STABLE_WITHIN_S = 3, 0.1, 2.0
+SETTINGS = f"""
+    SET {MARK} statement_timeout = '2s'; SET {MARK} lock_timeout = '1s';
+    SET {MARK} default_transaction_read_only = on; SET {MARK} jit = off
+"""
+
+
+class Database:
+    """Looks at one database over one connection, which it opens again when it was lost.
+
+    Attributes:
+        backend_pid: The server's process that attends to that connection.
+        host: The machine the server runs on, as the URL names it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.backend_pid: int | None = None
+        self.host = ""
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._own = 0  # own transactions, which the server counts as well
+        self._flushed = 0
+        self._retry_at_s = 0.0
+        self._missing: dict[str, str] = {}
+        self._max_connections: int | None = None
+        self._schema: str | None = None
+        self._activity = Activity()
+        self._before: Counters | None = None
+        self._after: Counters | None = None
+        self._statements: tuple[dict[int, Statement] | None, float] = (None, 0.0)
+        self._texts: dict[int, str] = {}
+        scheme, separator, rest = url.partition("://")
+        self._url = scheme.partition("+")[0] + separator + rest  # SQLAlchemy names its driver there
+
+    def sample(self) -> dict[str, float]:
+        """Look once; only ``db_reachable`` 0 where it cannot."""
+        sample = self._try(self._sample, "connection")
+        return {"db_reachable": 0.0} if sample is None else {"db_reachable": 1.0, **sample}
+
+    def begin(self) -> None:
+        """The load begins: what was counted till now is not of it, and nor was what was seen."""
+        self._activity = Activity()
+        self._before = self._try(self._counters, "counters")
+
+    def end(self) -> None:
+        """The load is over: wait for its counts, which each connection hands in with delay.
+
+        A connection that went idle within a second of its last delivery keeps the rest for ten
+        seconds (`PGSTAT_IDLE_INTERVAL`), which nobody can shorten: that part is not waited for.
+        """
+        self._after = self._try(self._stable, "counters")
+        if self._before is not None and self._after is not None:
+            self._try(partial(self._compare, self._before, self._after), "comparison")
+
+    def seen(self) -> DatabaseSeen:
+        """All that was seen; a copy."""
+        seen = self._activity
+        return DatabaseSeen(
+            missing=tuple(self._missing.values()),
+            max_connections=self._max_connections,
+            active=seen.active,
+            waits=dict(seen.waits),
+            blocked=tuple(seen.blocked.values()),
+            before=self._before,
+            after=self._after,
+            statements=self._statements[0],
+            statements_ms=self._statements[1],
+            texts=self._texts,
+        )
+
+    def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _try(self, look: Callable[[], T], what: str) -> T | None:
+        """The outcome of a look; None, and a reason in `missing`, when there is no answer."""
+        try:
+            self._connect()
+            outcome = look() if self._connection is not None else None
+        except psycopg.Error as error:
+            self._missing[what] = f"the database could not be asked: {_first_line(error)}"
+            self.close()
+            self._retry_at_s = time.monotonic() + RETRY_S
+            return None
+        if outcome is not None:
+            self._missing.pop(what, None)
+        return outcome
+
+    def _connect(self) -> None:
+        if self._connection is not None or time.monotonic() < self._retry_at_s:
+            return
+        try:
+            self.host = str(conninfo.conninfo_to_dict(self._url).get("host", "localhost"))
+        except psycopg.ProgrammingError:  # its message may quote the password
+            raise psycopg.OperationalError(
+                "the database's address cannot be read: write postgresql://user:password@host/name"
+            ) from None
+        # Statements are not prepared: a pooler between us and the server may mix sessions up.
+        self._connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=CONNECT_S,
+            application_name="straingauge",
+            prepare_threshold=None,
+        )
+        self._own = self._flushed = 0
+        self._connection.execute(SETTINGS.encode())
+        version = self._connection.info.server_version
+        if version < OLDEST:
+            self.close()
+            raise psycopg.NotSupportedError(f"PostgreSQL {version // 10000} is older than 14")
+        self.backend_pid = self._connection.info.backend_pid
+        self._max_connections = int(self._ask(f"SHOW {MARK} max_connections")[0][0])
+        rows = self._ask(counters.WHERE_EXTENSION)
+        self._schema = rows[0][0] if rows else None
+
+    def _ask(
+        self, statement: str, parameters: tuple[Any, ...] | None = None
+    ) -> list[tuple[Any, ...]]:
+        assert self._connection is not None
+        self._own += 1
+        # Of constants, and of a name that PostgreSQL has quoted.
+        return self._connection.execute(statement.encode(), parameters).fetchall()
+
+    def _sample(self) -> dict[str, float]:
+        sample = self._activity.add(map(ActivityRow._make, self._ask(activity.ACTIVITY)))
+        sample |= {"db_blocked": 0.0, "db_blocked_s": 0.0}
+        if sample["db_waiting_for_locks"]:
+            rows = [BlockedRow._make(row) for row in self._ask(activity.BLOCKED)]
+            sample |= self._activity.add_blocked(rows)
+        if self._activity.hidden:
+            self._missing["activity"] = (
+                f"what {self._activity.hidden:.0f} connections of other roles do: "
+                f"GRANT pg_read_all_stats TO {self._role}"
+            )
+        return sample
+
+    @property
+    def _role(self) -> str:
+        assert self._connection is not None
+        return self._connection.info.user
+
+    def _counters(self) -> Counters:
+        self._flush()
+        database, since = self._database()
+        statements, statements_since = self._statement_counts()
+        return Counters(statements, statements_since, self._tables(), database, since)
+
+    def _stable(self) -> Counters:
+        """The counts, once the tables' stay what they are."""
+        give_up_s = time.monotonic() + STABLE_WITHIN_S
+        tables, same = self._tables(), 1
+        while same < STABLE_LOOKS and time.monotonic() < give_up_s:
+            time.sleep(LOOK_AGAIN_S)
+            now = self._tables()
+            same = same + 1 if now == tables else 1
+            tables = now
+        return self._counters()
+
+    def _flush(self) -> None:
+        """Have the server count our own transactions now, so that they can be taken off."""
+        assert self._connection is not None
+        if self._connection.info.server_version >= 150000:
+            self._ask(f"SELECT {MARK} pg_stat_force_next_flush()")
+        self._flushed = self._own
+
+    def _tables(self) -> dict[int, Table]:
+        return {row[0]: Table(*row[1:]) for row in self._ask(counters.TABLES)}
+
+    def _database(self) -> tuple[dict[str, float], str]:
+        assert self._connection is not None
+        since, *values = self._ask(counters.DATABASE)[0]
+        found = dict(zip(DATABASE_COLUMNS, map(float, values), strict=True))
+        found["commits"] -= self._flushed
+        count = counters.checkpoints(self._connection.info.server_version)
+        found["checkpoints"] = float(self._ask(count)[0][0])
+        return found, since
+
+    def _statement_counts(self) -> tuple[dict[int, Statement] | None, tuple[str, int]]:
+        """The statements' counts, and since when; None and a reason where there are none."""
+        if self._schema is None:
+            self._missing["statements"] = (
+                "which statements took the time: CREATE EXTENSION pg_stat_statements"
+            )
+            return None, ("", 0)
+        try:
+            own = {row[0] for row in self._ask(counters.OWN.format(schema=self._schema))}
+            rows = self._ask(counters.STATEMENTS.format(schema=self._schema))
+            since, forgotten = self._ask(counters.STATEMENTS_INFO.format(schema=self._schema))[0]
+        except errors.ObjectNotInPrerequisiteState:
+            self._missing["statements"] = (
+                "which statements took the time: shared_preload_libraries lacks pg_stat_statements"
+            )
+            return None, ("", 0)
+        except (errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable):
+            self._missing["statements"] = (
+                "which statements took the time: ALTER EXTENSION pg_stat_statements UPDATE"
+            )
+            return None, ("", 0)
+        except errors.InsufficientPrivilege:
+            self._missing["statements"] = (
+                f"which statements took the time: GRANT pg_read_all_stats TO {self._role}"
+            )
+            return None, ("", 0)
+        if any(id_ is None for id_, *_ in rows):
+            self._missing["statements"] = (
+                f"the statements of other roles: GRANT pg_read_all_stats TO {self._role}"
+            )
+        counts = {id_: Statement(*rest) for id_, *rest in rows if id_ is not None}
+        return {id_: each for id_, each in counts.items() if id_ not in own}, (since, forgotten)
+
+    def _compare(self, before: Counters, after: Counters) -> None:
+        if before.statements is None or after.statements is None or self._schema is None:
+            return
+        if before.statements_since[0] != after.statements_since[0]:
+            self._missing["reset"] = (
+                "the statements until pg_stat_statements was reset in the middle of the load"
+            )
+        if before.statements_since[1] != after.statements_since[1]:
+            self._missing["forgotten"] = (
+                "all statements: PostgreSQL had to forget some; raise pg_stat_statements.max"
+            )
+        self._statements = top, _ = counters.busiest(before, after)
+        self._texts = counters.texts(self._ask, self._schema, list(top))
+
+
+def _first_line(error: psycopg.Error) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,122 @@
+"""What PostgreSQL did for the load."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from straingauge.observe import DatabaseSeen, Sample
+from straingauge.observe.counters import Table
+from straingauge.result.sampling import highest, values
+
+MOST_TABLES = 20
+
+
+def database(
+    seen: DatabaseSeen | None, samples: Sequence[Sample], requests: int
+) -> dict[str, Any] | None:
+    """The `database` part of `resources`; None when no database was named.
+
+    What was counted is the difference between the end of the load and its beginning. A count that
+    was reset meanwhile begins there.
+    """
+    if seen is None:
+        return None
+    looks = values(samples, "db_reachable")
+    return {
+        "missing": list(seen.missing),
+        "looks": len(looks),
+        "unanswered": looks.count(0.0),
+        "connections": {
+            "max": seen.max_connections,
+            "peak": highest(samples, "db_connections"),
+            "server_peak": highest(samples, "db_server_connections"),
+            "active_peak": highest(samples, "db_active"),
+            "idle_in_transaction_peak": highest(samples, "db_idle_in_transaction"),
+            "idle_in_transaction_longest_s": highest(samples, "db_idle_in_transaction_s"),
+        },
+        "waits": _waits(seen),
+        "blocked": {
+            "peak": highest(samples, "db_blocked"),
+            "longest_s": highest(samples, "db_blocked_s"),
+            "examples": [
+                {"waiting": each.waiting, "holding": each.holding} for each in seen.blocked
+            ],
+        },
+        "statements": _statements(seen, requests),
+        "tables": _tables(seen),
+        **_totals(seen),
+    }
+
+
+def _waits(seen: DatabaseSeen) -> list[dict[str, Any]]:
+    ordered = sorted(seen.waits.items(), key=lambda item: -item[1].total)
+    return [
+        {"event": event, "share": round(wait.total / seen.active, 4), "peak": wait.peak}
+        for event, wait in ordered
+    ]
+
+
+def _statements(seen: DatabaseSeen, requests: int) -> list[dict[str, Any]] | None:
+    if seen.statements is None:
+        return None
+    return [
+        {
+            "query": seen.texts.get(id_, ""),
+            "calls": each.calls,
+            "total_ms": round(each.total_ms, 3),
+            "mean_ms": round(each.total_ms / each.calls, 4),
+            "rows": each.rows,
+            "calls_per_request": round(each.calls / requests, 4) if requests else None,
+            "share": round(each.total_ms / seen.statements_ms, 4) if seen.statements_ms else 0.0,
+        }
+        for id_, each in seen.statements.items()
+    ]
+
+
+def _tables(seen: DatabaseSeen) -> list[dict[str, Any]] | None:
+    """The tables that were touched, those first of which most was read row by row."""
+    if not (seen.before and seen.after and seen.before.tables and seen.after.tables):
+        return None
+    found = [_touched(now, seen.before.tables.get(id_)) for id_, now in seen.after.tables.items()]
+    touched = [each for each in found if any(each[2:])]
+    touched.sort(key=lambda each: (-each.seq_rows_read, -each.index_scans))
+    return [
+        {
+            "table": each.name,
+            "rows": each.live,
+            "seq_scans": each.seq_scans,
+            "seq_rows_read": each.seq_rows_read,
+            "rows_per_seq_scan": _ratio(each.seq_rows_read, each.seq_scans),
+            "index_scans": each.index_scans,
+            "inserted": each.inserted,
+            "updated": each.updated,
+            "deleted": each.deleted,
+        }
+        for each in touched[:MOST_TABLES]
+    ]
+
+
+def _touched(now: Table, before: Table | None) -> Table:
+    """The table with what was done to it since."""
+    if before is None:
+        return now
+    counts = (_more(a, b) for a, b in zip(now[2:], before[2:], strict=True))
+    return Table(now.name, now.live, *counts)
+
+
+def _totals(seen: DatabaseSeen) -> dict[str, float | None]:
+    names = ("commits", "rollbacks", "deadlocks", "temp_files", "temp_bytes", "checkpoints")
+    if not (seen.before and seen.after and seen.before.database and seen.after.database):
+        return dict.fromkeys(("cache_hit_percent", *names))
+    before = seen.before.database
+    grown = {name: _more(now, before[name]) for name, now in seen.after.database.items()}
+    hit, read = grown["blocks_hit"], grown["blocks_read"]
+    ratio = _ratio(100 * hit, hit + read)
+    return {"cache_hit_percent": ratio, **{name: grown[name] for name in names}}
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return round(part / whole, 2) if whole else None
+
+
+def _more(now: float, before: float) -> float:
+    return now - before if now >= before else max(now, 0.0)

@@ -1,0 +1,54 @@
+"""Whose the machine's CPU time was during the load."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psutil
+
+from straingauge.observe import Sample, Watched
+from straingauge.result.sampling import points, shares
+
+OWNERS = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
+MOST_NEIGHBOURS = 3
+BUSY_PERCENT = 10.0
+
+
+def machine(watched: Watched) -> dict[str, Any] | None:
+    """The `machine` part of `resources`; all in percent of one core.
+
+    `others_cpu_percent` is None where the service runs here and its processes cannot be seen.
+    """
+    samples = [sample for sample in watched.samples if "machine_cpu_s" in sample]
+    total = shares(points(samples, "machine_cpu_s"))
+    if total is None:
+        return None
+    elapsed_s = (samples[-1]["t_ns"] - samples[0]["t_ns"]) / 1e9
+    return {
+        "cores": psutil.cpu_count(),
+        "cpu_percent": total,
+        "others_cpu_percent": shares(_others(samples), counter=False),
+        "database_cpu_percent": shares(points(samples, "database_cpu_s")),
+        "generator_cpu_percent": shares(points(samples, "generator_cpu_s")),
+        "neighbours": _neighbours(watched.neighbours, elapsed_s),
+    }
+
+
+def _others(samples: Sequence[Sample]) -> list[tuple[float, float]]:
+    """What none of the owners has used; a tick counted late may make it go back a little."""
+    return [
+        (sample["t_ns"] / 1e9, sample["machine_cpu_s"] - sum(sample[key] for key in OWNERS))
+        for sample in samples
+        if all(key in sample for key in OWNERS)
+    ]
+
+
+def _neighbours(used_s: Mapping[str, float], elapsed_s: float) -> list[dict[str, Any]]:
+    if not elapsed_s:
+        return []
+    busiest = sorted(used_s.items(), key=lambda item: -item[1])[:MOST_NEIGHBOURS]
+    percent = [(name, 100 * each_s / elapsed_s) for name, each_s in busiest]
+    return [
+        {"name": name, "cpu_percent": round(each, 1)}
+        for name, each in percent
+        if each >= BUSY_PERCENT
+    ]

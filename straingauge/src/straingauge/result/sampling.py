@@ -1,0 +1,84 @@
+"""What a series of samples comes to: extremes of what is, differences of what is counted."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from straingauge.observe import Sample
+from straingauge.summary import theil_sen
+
+MB = 1e6
+FEWEST_FOR_TREND = 8
+MOST_TROUGHS = 20
+
+Points = Sequence[tuple[float, float]]
+
+
+def values(samples: Iterable[Sample], key: str) -> list[float]:
+    """The values of a key, where it was seen."""
+    return [sample[key] for sample in samples if key in sample]
+
+
+def points(samples: Iterable[Sample], key: str) -> list[tuple[float, float]]:
+    """The values of a key over time, in s."""
+    return [(sample["t_ns"] / 1e9, sample[key]) for sample in samples if key in sample]
+
+
+def highest(samples: Sequence[Sample], key: str, unit: float = 1.0) -> float | None:
+    """The largest value; None where there is none."""
+    seen = values(samples, key)
+    return round(max(seen) / unit, 3) if seen else None
+
+
+def extremes(samples: Sequence[Sample], key: str) -> dict[str, float] | None:
+    """The first, the largest and the last value."""
+    seen = values(samples, key)
+    return {"initial": seen[0], "peak": max(seen), "final": seen[-1]} if seen else None
+
+
+def increase(samples: Sequence[Sample], key: str) -> float | None:
+    """How much a counter grew; a process that began anew counts from 0 again."""
+    seen = values(samples, key)
+    if not seen:
+        return None
+    steps = pairwise(seen)
+    return round(sum(now - before if now >= before else now for before, now in steps), 6)
+
+
+def shares(seen: Points, *, counter: bool = True) -> dict[str, float] | None:
+    """CPU time by time passed, in percent of one core: over all, and between two looks at most.
+
+    Args:
+        seen: CPU time used until then, over time.
+        counter: Whether a step back is a process that began anew; else it is an error to be
+            averaged out with the others.
+    """
+    steps = [
+        (max(used_s - used0_s, 0.0) if counter else used_s - used0_s, t_s - t0_s)
+        for (t0_s, used0_s), (t_s, used_s) in pairwise(seen)
+        if t_s > t0_s
+    ]
+    if not steps:
+        return None
+    whole = sum(used_s for used_s, _ in steps) / sum(passed_s for _, passed_s in steps)
+    peak = max(used_s / passed_s for used_s, passed_s in steps)
+    return {"avg": round(100 * max(whole, 0.0), 1), "peak": round(100 * max(peak, 0.0), 1)}
+
+
+def troughs(seen: Points) -> Points:
+    """The lowest point of each of some 20 equal parts: what is there when nothing is under way."""
+    width = max(1, len(seen) // MOST_TROUGHS)
+    parts = (seen[first : first + width] for first in range(0, len(seen), width))
+    return [min(part, key=lambda point: point[1]) for part in parts]
+
+
+def trend(seen: Points, per_s: float) -> dict[str, float] | None:
+    """How much the value changes in `per_s` seconds, with its interval; None for too few points."""
+    if len(seen) < FEWEST_FOR_TREND or not per_s:
+        return None
+    found = theil_sen([t_s for t_s, _ in seen], [value for _, value in seen])
+    if found is None:
+        return None
+    return {
+        name: round(value * per_s, 4)
+        for name, value in (("slope", found.slope), ("low", found.low), ("high", found.high))
+    }
