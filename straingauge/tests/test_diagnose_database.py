@@ -1,0 +1,131 @@
+"""Each test is a fault as it shows in a result; the first cause named has to be the fault."""
+
+from diagnosing import (
+    ENDPOINTS,
+    causes,
+    complaint,
+    errors_of,
+    first,
+    ill,
+    pool,
+    samples,
+    slow,
+    slowed,
+    stalls,
+    statement,
+    table,
+    timing,
+)
+
+DATABASE = timing(pool=0.02, db=0.9, app=0.05, rest=0.03)
+WAITING = timing(pool=0.85, db=0.08, app=0.05, rest=0.02)
+FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, wait_avg_ms=300.0)
+
+
+def test_a_pool_too_small():
+    """Statements are fast, all connections in use, and waiting for one takes the time."""
+    result = ill(resources__pool=FULL_POOL, metrics__server_timing=WAITING)
+    found = first(slowed(result, 250, 400, 500))
+    assert found["cause"] == "pool_exhausted"
+    assert found["confidence"] >= 0.9
+    assert "all 3 connections were in use (size 3), up to 90 requests waited" in str(found)
+    assert "raise pool size" in str(found["advice"])
+
+
+def test_waiting_for_the_pool_in_vain():
+    """Errors that say that the pool gave up are the pool's, though its figures were not seen."""
+    words = "status 500: QueuePool limit of size 5 overflow 0 reached, connection timed out"
+    result = ill(complaint("error_rate_percent"), **errors_of("bad_status", 30, words, status=500))
+    result["resources"]["pool"] = result["metrics"]["server_timing"] = None
+    assert causes(result)[:2] == ["pool_exhausted", "endpoint_errors"]
+
+
+def test_a_busy_pool_is_no_cause_of_a_tail():
+    """A full pool that the slowest requests hardly waited for is not what made them slow."""
+    result = slowed(ill(resources__pool=pool(peak_in_use=10, peak_waiters=40)), 60, 850, 860)
+    result["resources"]["pool"]["wait_avg_ms"] = 20.0
+    outside = {"pool": 15.0, "db": 5.0, "app": 4.0}
+    result["metrics"]["slowest"] = [
+        slow(ENDPOINTS[i % 3], 850 + i, at_s=i, **outside) for i in range(20)
+    ]
+    assert causes(result)[0] == "slow_tail"
+
+
+def test_connections_that_never_come_back():
+    """The floor of the pool rises, at rest it stays: a leak, and the full pool is its doing."""
+    result = ill(
+        complaint("error_rate_percent"),
+        **errors_of("timeout", 40, "no answer within 30 s"),
+        resources__pool=pool(timeouts=40, peak_in_use=10, peak_waiters=20, wait_avg_ms=9000),
+        resources__after__pool_in_use=10,
+        resources__samples=samples(pool_in_use=[0, 2, 3, 5, 6, 8, 10, 10]),
+    )
+    assert causes(result)[:2] == ["connections_leaked", "pool_exhausted"]
+
+
+def test_an_index_that_is_missing():
+    """A table read as a whole makes statements slow and the pool full: the index is named."""
+    scanned = table(seq_scans=900, rows_per_seq_scan=50_000, seq_rows_read=45_000_000)
+    lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=80.0, total_ms=72e3)
+    result = ill(
+        metrics__server_timing=timing(pool=0.5, db=0.45, app=0.03, rest=0.02),
+        resources__pool=FULL_POOL,
+        resources__database__tables=[table("kinds", rows=12), scanned],
+        resources__database__statements=[{**lookup, "share": 0.95}],
+    )
+    result = slowed(result, 250, 400, 500)
+    assert causes(result)[0] == "missing_index"
+    assert set(causes(result)) >= {"slow_statement", "pool_exhausted", "slow_endpoint"}
+    assert "SELECT * FROM items WHERE owner = $1" in first(result)["evidence"][1]
+
+
+def test_small_tables_need_no_index():
+    """Reading a dozen rows from end to end is as it should be, however often."""
+    many = table("kinds", rows=12, seq_scans=90_000, rows_per_seq_scan=12)
+    result = slowed(ill(resources__database__tables=[many]), 250, 400, 500)
+    assert "missing_index" not in causes(result)
+
+
+def test_a_query_in_a_loop():
+    """One statement many times a request is N+1, whatever CPU and pool it takes besides."""
+    loop = statement("SELECT * FROM owners WHERE id = $1", calls=18_000, calls_per_request=20.0)
+    result = ill(
+        metrics__server_timing=timing(pool=0.4, db=0.5, app=0.08, rest=0.02),
+        resources__pool=FULL_POOL,
+        resources__database__statements=[loop],
+        resources__service__cpu_percent={"avg": 98.0},
+    )
+    found = first(slowed(result, 200, 300, 400))
+    assert found["cause"] == "n_plus_one"
+    assert "20.0 times for each request" in found["evidence"][0]
+
+
+def test_begin_and_commit_are_no_loop():
+    """Statements that begin and end transactions are many in any service."""
+    begin = statement("BEGIN", calls_per_request=9.0)
+    result = slowed(ill(resources__database__statements=[begin]), 200, 300, 400)
+    assert "n_plus_one" not in causes(result)
+
+
+def test_a_slow_statement():
+    """A statement that takes most of the database's time, with all indexes there, is named."""
+    report = statement("SELECT sum(x) FROM items", mean_ms=220.0, total_ms=2e5, share=0.9)
+    result = ill(metrics__server_timing=DATABASE, resources__database__statements=[report])
+    assert causes(slowed(result, 240, 400, 500))[0] == "slow_statement"
+
+
+def test_a_lock_that_is_held():
+    """Waiting for a lock makes the statement slow and the pool full: the lock is named."""
+    update = statement("UPDATE items SET x = $1", mean_ms=900.0, total_ms=8e5, share=0.97)
+    held = {"waiting": "UPDATE items SET x = $1", "holding": "UPDATE items SET y = $1"}
+    result = ill(
+        metrics__server_timing=timing(pool=0.3, db=0.65, app=0.03, rest=0.02),
+        resources__pool=FULL_POOL,
+        resources__database__statements=[update],
+        resources__database__waits=[{"event": "Lock:transactionid", "share": 0.8, "peak": 9}],
+        resources__database__blocked={"peak": 9, "longest_s": 3.0, "examples": [held]},
+        metrics__stalls=stalls(4, 2000, every_s=6.0),
+    )
+    found = first(slowed(result, 300, 3000, 3500))
+    assert found["cause"] == "lock_contention"
+    assert "holding the lock: UPDATE items SET y = $1" in found["evidence"][1]
