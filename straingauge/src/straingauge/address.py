@@ -26,15 +26,19 @@ class ServiceAddress:
         given: The address the user has given, if any.
         say: Is told what is being started, for people who wait.
         option: By which option it is given.
+
+    Attributes:
+        named: The address that was named by the user or by ``API_BASE_URL``, if any.
     """
 
     def __init__(self, given: str | None, say: Callable[[str], None], *, option: str) -> None:
-        self._named = given or os.environ.get("API_BASE_URL") or None
+        self.named = given or os.environ.get("API_BASE_URL") or None
         self._option = option
         self._by = option if given else "API_BASE_URL"
         self._say = say
         self._stack = ExitStack()
         self._found: str | None = None
+        self._database_url: str | None = None
 
     def find(self, near: str) -> str:
         """The service's base address, without a slash at its end.
@@ -50,14 +54,18 @@ class ServiceAddress:
             self._found = self._named_address() or self._usual_or_started(Path(near))
         return self._found
 
+    def database(self) -> str | None:
+        """The database of the stand that was started; None when none was."""
+        return self._database_url
+
     def close(self) -> None:
         """Stop the stand, where one was started."""
         self._stack.close()
 
     def _named_address(self) -> str | None:
-        if self._named is None:
+        if self.named is None:
             return None
-        url = self._named.rstrip("/")
+        url = self.named.rstrip("/")
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -65,7 +73,7 @@ class ServiceAddress:
             usable = False
         if not usable:
             raise UsageError(
-                f"{self._by}: {self._named!r} is no address", hint=f"write it as {USUAL}"
+                f"{self._by}: {self.named!r} is no address", hint=f"write it as {USUAL}"
             )
         refusal = refused(url)
         if refusal:
@@ -89,7 +97,9 @@ class ServiceAddress:
 
         self._say(f"nothing answers at {USUAL}: starting what {description} describes")
         stand = Stand.from_file(description, port=0, say=self._say)
-        return self._stack.enter_context(stand).url
+        url = self._stack.enter_context(stand).url
+        self._database_url = stand.database_url
+        return url
 
 
 def refused(url: str) -> str | None:

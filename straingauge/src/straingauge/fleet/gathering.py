@@ -109,7 +109,7 @@ class Gathering:
         """A process has come to a stage."""
         if meet.report is not None:
             self.report(name, meet.report)
-        if name in self._seats and meet.stage in ("played", "end"):
+        if name in self._seats and meet.stage in ("played", "rested", "end"):
             self._seats[name].complete = True
         if self.broken is not None:
             return {name: Broken(self.broken)}
@@ -171,7 +171,10 @@ class Gathering:
             return {} if missing or not self._arrived else self._seat()
         if self.stage is None or set(self.active) - set(self._arrived):
             return {}
+        rested = any(meet.stage == "rested" for meet in self._arrived.values())
         waiting, self._arrived = list(self._arrived), {}
+        if self.stage == "end" and rested:  # on the way there
+            return {name: Go(now_ns) for name in waiting}
         if self.stage == "end":
             self.stage = None
             return {name: self.merged() if name == self.leader else Go(now_ns) for name in waiting}

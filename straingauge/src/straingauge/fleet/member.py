@@ -54,6 +54,10 @@ class Fleet(Protocol):
     def broken(self) -> bool:
         """Whether this load was called off while it is being played."""
 
+    @property
+    def database_url(self) -> str | None:
+        """The database of the service whose address was asked for, where it was started for us."""
+
     def address(self, near: str) -> str:
         """The service's address, found from the test file `near`; raises LoadBroken."""
 
@@ -74,6 +78,9 @@ class Fleet(Protocol):
 
     def played(self, report: Report) -> None:
         """The load is over here; returns when it is over everywhere."""
+
+    def rested(self, report: Report) -> None:
+        """The service was looked at in peace; returns when everybody may ask it again."""
 
     def end(self, report: Report) -> Merged | None:
         """All is over here; gives the leader what all have measured, the others None."""
@@ -99,6 +106,7 @@ class Member:
         self._test = ""
         self._halt_at_ns: int | None = None
         self._broken = False
+        self._database_url: str | None = None
         self._replies: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
         try:
             self._connection: Connection = Client(
@@ -120,9 +128,16 @@ class Member:
         """Whether this load was called off while it is being played."""
         return self._broken
 
+    @property
+    def database_url(self) -> str | None:
+        """The database of the service whose address was asked for, where it was started for us."""
+        return self._database_url
+
     def address(self, near: str) -> str:
         """Ask where the service is; the first to ask waits for it to be started."""
-        return self._ask(Ask(near), Address).url
+        found = self._ask(Ask(near), Address)
+        self._database_url = found.database_url
+        return found.url
 
     def join(self, test: str, at_most: int) -> Seat:
         """Meet for a test."""
@@ -148,6 +163,10 @@ class Member:
     def played(self, report: Report) -> None:
         """Meet after the load."""
         self._ask(Meet(self._test, "played", report=report), Go)
+
+    def rested(self, report: Report) -> None:
+        """Meet after the quiet time."""
+        self._ask(Meet(self._test, "rested", report=report), Go)
 
     def end(self, report: Report) -> Merged | None:
         """Meet at the end."""

@@ -6,7 +6,8 @@ Ask                        ->   Address | Broken              the service's addr
 Meet(test, "join")         ->   Seat | Broken                 who takes part, and which share
 Meet(test, "ready")        ->   Go(at_ns) | Broken            logged in; the start instant
 Report ...                 ->   (Halt, CalledOff at any time) cumulative: a lost one loses nothing
-Meet(test, "played")       ->   Go(at_ns) | Broken            all have ended; now read back
+Meet(test, "played")       ->   Go(at_ns) | Broken            all have ended; the leader looks on
+Meet(test, "rested")       ->   Go(at_ns) | Broken            the service was left alone; read back
 Meet(test, "end")          ->   Merged (leader), Go (others)
 Fail(test, error)                                             a log-in failed: nobody shall begin
 Judged(test)                                                  the result needs no keeping here
@@ -19,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 from straingauge.errors import StraingaugeError
 
-Stage = Literal["join", "ready", "played", "end"]
+Stage = Literal["join", "ready", "played", "rested", "end"]
 
 
 class FleetError(StraingaugeError):
@@ -55,9 +56,15 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """There."""
+    """There.
+
+    Attributes:
+        url: The service.
+        database_url: Its database, where the stand that was started knows it.
+    """
 
     url: str
+    database_url: str | None = field(default=None, repr=False)  # it holds a password
 
 
 @dataclass(frozen=True, slots=True)

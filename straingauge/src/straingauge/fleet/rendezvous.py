@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
 
@@ -57,6 +57,7 @@ class Rendezvous:
         find_address: Gives the service's address, starting it where need be; it is given the
             file of the first test that asks, and called at most once, in a thread.
         watcher: See `Watcher`; called in a thread.
+        find_database: Gives the database of the service that was started, after that.
         cores: Processes that may be active at once.
         silent_while_playing_s: After so long without a word a process with a share counts as lost.
         silent_s: The same while no load is under way.
@@ -67,12 +68,14 @@ class Rendezvous:
         find_address: Callable[[str], str],
         watcher: Watcher = lambda _test, _merged: False,
         *,
+        find_database: Callable[[], str | None] = lambda: None,
         cores: int | None = None,
         silent_while_playing_s: float = SILENT_WHILE_PLAYING_S,
         silent_s: float = SILENT_S,
     ) -> None:
         self._find_address = find_address
         self._watcher = watcher
+        self._find_database = find_database
         self._cores = cores or os.cpu_count() or 1
         self._silent_while_playing_s = silent_while_playing_s
         self._silent_s = silent_s
@@ -97,10 +100,10 @@ class Rendezvous:
         return {"host": str(host), "port": int(port), "secret": self._secret.hex()}
 
     @property
-    def present(self) -> list[str]:
-        """The processes that are here, and those that were announced and have not come yet."""
+    def connected(self) -> list[str]:
+        """The processes that are here."""
         with self._lock:
-            return [*self._workers, *self._expected]
+            return list(self._workers)
 
     @property
     def missing(self) -> list[str]:
@@ -116,7 +119,8 @@ class Rendezvous:
     def known(self, test: str) -> Merged:
         """What is known of a load so far."""
         with self._lock:
-            return self._gather(test).merged()
+            merged = self._gather(test).merged()
+            return replace(merged, broken=merged.broken or self._closed_because)
 
     def unjudged(self) -> list[tuple[str, Merged]]:
         """Loads of which figures are known and that nobody has judged: (test, figures)."""
@@ -231,12 +235,17 @@ class Rendezvous:
         if self._closed_because is not None and meet.stage == "join":
             return {name: Broken(self._closed_because)}
         self._again(name, meet)
-        return self._gather(meet.test).meet(name, meet, self.present, now_ns)
+        return self._gather(meet.test).meet(name, meet, self._present, now_ns)
 
     def _leave(self, name: str, gathering: Gathering, error: str | None, now_ns: int) -> None:
-        self._post(gathering.leave(name, error, self.present, now_ns))
+        self._post(gathering.leave(name, error, self._present, now_ns))
         ending = self._closed_because is not None and gathering.leader is None
         self._post({name: Part(gathering.reporter == name and not ending)})
+
+    @property
+    def _present(self) -> list[str]:
+        """Those that are here or will come."""
+        return [*self._workers, *self._expected]
 
     def _gather(self, test: str) -> Gathering:
         return self._gatherings.setdefault(test, Gathering(test, self._cores))
@@ -262,7 +271,7 @@ class Rendezvous:
             reason = worker.dropped or reason if worker is not None else reason
             now_ns = time.monotonic_ns()
             for gathering in self._gatherings.values():
-                self._post(gathering.lose(name, reason, self.present, now_ns))
+                self._post(gathering.lose(name, reason, self._present, now_ns))
 
     def _post(self, outbox: Outbox) -> None:
         for name, message in outbox.items():
@@ -282,7 +291,7 @@ class Rendezvous:
 
     def _answer(self, near: str) -> None:
         try:
-            answer: ToWorker = Address(self._find_address(near))
+            answer: ToWorker = Address(self._find_address(near), self._find_database())
         except StraingaugeError as error:
             answer = Broken(str(error), error.hint)
         except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it was

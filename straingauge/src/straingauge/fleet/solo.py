@@ -17,7 +17,7 @@ class Solo:
 
     Attributes:
         find_address: Gives the service's address, starting it where need be.
-        watcher: As the rendezvous has it.
+        watcher, find_database: As the rendezvous has them.
     """
 
     find_address: Callable[[str], str]
@@ -25,6 +25,7 @@ class Solo:
     name: str = "main"
     halt_at_ns: int | None = None
     broken: bool = False
+    find_database: Callable[[], str | None] = lambda: None
     _test: str = ""
     _start_ns: int | None = None
     _unjudged: dict[str, Merged] = field(default_factory=dict)
@@ -32,6 +33,11 @@ class Solo:
     def unjudged(self) -> list[tuple[str, Merged]]:
         """Loads of which figures are known and that nobody has judged: (test, figures)."""
         return list(self._unjudged.items())
+
+    @property
+    def database_url(self) -> str | None:
+        """The database of the service whose address was asked for, where it was started for us."""
+        return self.find_database()
 
     def address(self, near: str) -> str:
         """The service's address."""
@@ -63,6 +69,10 @@ class Solo:
             self.halt_at_ns = time.monotonic_ns()
 
     def played(self, report: Report) -> None:
+        """Go on."""
+        self._keep(report)
+
+    def rested(self, report: Report) -> None:
         """Go on."""
         self._keep(report)
 

@@ -1,0 +1,50 @@
+"""What users write on the command line for times, and what that means."""
+
+import math
+import re
+
+import click
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
+_TIME = re.compile(rf"({_NUMBER})\s*(ms|s|m|h|)")
+_RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?\s*(ms|s|m|h|)")
+
+
+class Duration(click.ParamType[float]):
+    """A time that is more than 0, such as 30s, 5m, 1h, 250ms; in seconds."""
+
+    name = "TIME"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The seconds."""
+        found = _TIME.fullmatch(str(value).strip())
+        seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
+        if not (seconds > 0 and math.isfinite(seconds)):
+            self.fail(f"{value!r} is no time: write it like 30s, 5m or 1h, more than 0", param, ctx)
+        return seconds
+
+
+class Warmup(Duration):
+    """How long to warm up. A word that says how to find out belongs here, beside the times."""
+
+
+class Think(click.ParamType[tuple[float, float]]):
+    """A time, or the least and the most of one: 2, 1-3, 500-900ms; in seconds."""
+
+    name = "TIME[-TIME]"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, float]:
+        """The least and the most, in seconds."""
+        found = _RANGE.fullmatch(str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no think time: write it like 2s or 1-3s", param, ctx)
+        unit_s = _UNITS_S[found[3]]
+        least, most = float(found[1]) * unit_s, float(found[2] or found[1]) * unit_s
+        if least > most:
+            self.fail(f"{value!r}: the least comes first, as in 1-3s", param, ctx)
+        return least, most

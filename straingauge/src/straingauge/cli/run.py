@@ -1,0 +1,117 @@
+# ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
+"""`straingauge run`: one load from the command line."""
+
+import shutil
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from straingauge.cli.arguments import Duration, Think, Warmup
+from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.screen import Screen
+from straingauge.errors import Interrupted
+
+if TYPE_CHECKING:
+    from straingauge.ending import Ending
+
+_FILE = click.Path(path_type=Path)
+
+
+@main.command(epilog=EXIT_CODES, short_help="Put one load on a service.")
+@click.argument("file", required=False, type=_FILE)
+@click.option("--host", metavar="URL", help="The service. Default: as under `Where to` above.")
+@click.option("--get", "gets", multiple=True, metavar="PATH", help="Instead of FILE; repeatable.")
+@click.option(
+    "--journey", "journeys", multiple=True, metavar="NAME[=WEIGHT]", help="Of FILE; repeatable."
+)
+@click.option("--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags.")
+@click.option("--users", type=click.IntRange(min=1), help="So many at once.  [default: 10]")
+@click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s.")
+@click.option("--rate", type=float, help="Instead: so many journeys begin each second.")
+@click.option("--poisson", is_flag=True, help="They begin at random times, at that rate.")
+@click.option("--duration", type=Duration(), default="10s", show_default=True, help="How long.")
+@click.option("--warmup", type=Warmup(), help="Play so long before; it is kept apart.")
+@click.option(
+    "--timeout", type=Duration(), default="30s", show_default=True, help="For each request."
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="So many share the one load; those beyond the cores or the users take no share.",
+)
+@click.option("--thresholds", type=_FILE, help="Default: thresholds.toml beside FILE.")
+@click.option("--results", type=_FILE, help="A folder. Default: results/ beside FILE.")
+@click.option("--name", help="Of the run and its result file. Default: the name of FILE.")
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="May be put under load though it is not this machine; repeatable.",
+)
+def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -> NoReturn:  # noqa: ANN401  each as click has checked it
+    """Puts one load on a service, shows how it comes on, judges it and writes one result file.
+
+    A quick look, ten users for ten seconds:
+
+    \b
+      straingauge run --get /health --host http://localhost:8000
+
+    FILE holds journeys: generator functions of a user (`pydoc straingauge.journey`). Played is
+    its `mix` if it has one, else what is `@tagged`, else every generator function; its
+    `account(index)`, `log_in` and `verify` are used if they are there:
+
+    \b
+      straingauge run journeys.py --users 50 --think 1-3 --duration 5m
+      straingauge run journeys.py --journey read=9 --journey write --warmup 10s
+      straingauge run journeys.py --tags read --rate 500 --poisson --processes 4
+
+    --users is the closed model: each begins anew when it is done. --rate is the open one: journeys
+    begin on time whatever the service does, each by a user that is free (--users: how many there
+    are).
+
+    Where to: --host, else API_BASE_URL, else http://localhost:8000; where that refuses, the stand
+    of the nearest straingauge.toml is started. A host that is not this machine needs --allow-host.
+
+    Ctrl-C ends the load; what was measured till then is in the result file.
+    """
+    from straingauge.address import ServiceAddress
+    from straingauge.cli.control import play
+    from straingauge.cli.settings import Settings, prepare
+    from straingauge.engine.address import resolve
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
+    tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()
+    prepared = prepare(Settings(tags=tagged, **options))
+    screen = Screen()
+    address = ServiceAddress(host, screen.say, option="--host")
+    try:
+        if address.named:
+            resolve(address.named, prepared.order.allowed_hosts)
+        end, interrupted = play(prepared, address.find(prepared.order.near), processes, screen)
+    finally:
+        screen.clear()
+        address.close()
+    _show(end)
+    sys.exit(Interrupted.exit_code if interrupted else end.exit_code)
+
+
+def _show(end: "Ending") -> None:
+    from straingauge.report import verdict_table
+
+    width = shutil.get_terminal_size(fallback=(120, 24)).columns
+    table = verdict_table([(end.result, end.path)], width=width, colour=sys.stdout.isatty())
+    click.echo(table, nl=False)
+    if end.problem is not None:
+        click.echo(f"straingauge: {end.problem}\n  try: {end.problem.hint}", err=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,175 @@
+"""The Python file that says what users do: which of its functions are played, and as whom.
+
+mix                 the journeys with their weights, made by `straingauge.journey.mix`
+@tagged functions   else these, each with weight 1
+generator functions else all public ones of the file
+account(index)      what user `index` starts with (optional)
+log_in              a journey played once by each user before the load (optional)
+verify              a journey played once by each user after it (optional)
+endpoints           the names of all endpoints its journeys call (optional): what
+thresholds.toml is checked against before anything is sent
+"""
+
+import difflib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from straingauge.errors import UsageError
+from straingauge.journey import Journey, Mix, Response, Step, User, mix
+from straingauge.journey.mix import tags_of
+
+SPECIAL = ("account", "log_in", "verify")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is played.
+
+    Attributes:
+        journeys: What each arrival plays.
+        account: What user `index` starts with.
+        log_in: Played once by each user before the load.
+        verify: Played once by each user after it.
+        endpoints: All that its journeys call; empty: not known.
+    """
+
+    journeys: Mix
+    account: Callable[[int], Mapping[str, Any]] | None = None
+    log_in: Journey | None = None
+    verify: Journey | None = None
+    endpoints: Sequence[str] = field(default=())
+
+
+def from_paths(paths: Sequence[str]) -> Scenario:
+    """Each arrival gets one of these paths, in turn.
+
+    Raises:
+        UsageError: One of them is no path.
+    """
+    for path in paths:
+        if not path.startswith("/"):
+            raise UsageError(f'--get {path}: a path begins with "/"')
+    endpoints = [f"GET {path.partition('?')[0]}" for path in paths]
+    return Scenario(mix(*map(_getting, paths)), endpoints=endpoints)
+
+
+def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()) -> Scenario:
+    """What a file holds.
+
+    Args:
+        path: The file.
+        journeys: Picks these instead, by name, each as NAME or NAME=WEIGHT.
+        tags: Picks those that bear one of these tags.
+
+    Raises:
+        UsageError: It cannot be read or run, it has no journeys, or none of that name or tag.
+    """
+    module = _loaded(path)
+    generators = {
+        name: value
+        for name, value in vars(module).items()
+        if inspect.isgeneratorfunction(value) and name not in SPECIAL
+    }
+    chosen = _named(journeys, generators, path) if journeys else _all(module, generators, path)
+    names = {name: getattr(module, name, None) for name in SPECIAL}
+    for name, value in names.items():
+        if value is not None and not callable(value):
+            raise UsageError(f"{path}: {name} must be a function, not {value!r}")
+    return Scenario(
+        _tagged(chosen, tags) if tags else chosen,
+        account=names["account"],
+        log_in=names["log_in"],
+        verify=names["verify"],
+        endpoints=_endpoints(module, path),
+    )
+
+
+def _loaded(path: Path) -> ModuleType:
+    """The module, run as `python FILE` would: what lies beside it can be imported."""
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file", hint="name a Python file with journeys")
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = path.stem if path.stem not in sys.modules else f"straingauge_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path}: this is no Python file", hint="name a file that ends in .py")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        where = f"{error.filename}, line {error.lineno}"
+        raise UsageError(f"{where}: {error.msg}: {(error.text or '').strip()}") from error
+    except (Exception, SystemExit) as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise UsageError(
+            f"{path} cannot be run: {type(error).__name__}: {error} "
+            f"({last.filename}, line {last.lineno})"
+        ) from error
+    return module
+
+
+def _all(module: ModuleType, generators: Mapping[str, Journey], path: Path) -> Mix:
+    made = getattr(module, "mix", None)
+    if isinstance(made, Mix):
+        return made
+    own = [
+        journey
+        for name, journey in generators.items()
+        if not name.startswith("_") and journey.__module__ == module.__name__
+    ]
+    found = [journey for journey in generators.values() if tags_of(journey)] or own
+    if not found:
+        raise UsageError(
+            f"{path}: there is no journey in it",
+            hint='a journey is a generator function of a user: def look(user): yield user.get("/")',
+        )
+    return mix(*found)
+
+
+def _named(wanted: Iterable[str], generators: Mapping[str, Journey], path: Path) -> Mix:
+    weights = []
+    for each in wanted:
+        name, _, weight = each.partition("=")
+        if name not in generators:
+            close = difflib.get_close_matches(name, generators, n=1)
+            raise UsageError(
+                f"{path}: there is no journey {name!r} in it",
+                hint=f"did you mean {close[0]}?"
+                if close
+                else f"there are: {', '.join(generators) or 'none'}",
+            )
+        if weight and not (weight.isdecimal() and int(weight)):
+            raise UsageError(f"--journey {each}: a weight is a whole number, 1 or more")
+        weights.append((generators[name], int(weight or 1)))
+    return mix(*weights)
+
+
+def _tagged(journeys: Mix, tags: Sequence[str]) -> Mix:
+    """Those that bear one of the tags, each of which somebody must bear: one may be misspelt."""
+    for tag in tags:
+        journeys.tagged(tag)
+    return journeys.tagged(*tags)
+
+
+def _endpoints(module: ModuleType, path: Path) -> Sequence[str]:
+    found = getattr(module, "endpoints", ())
+    if not isinstance(found, list | tuple) or not all(isinstance(each, str) for each in found):
+        raise UsageError(f"{path}: endpoints must be a list of names, such as GET /health")
+    return found
+
+
+def _getting(path: str) -> Journey:
+    def get(user: User) -> Generator[Step, Response, None]:
+        yield user.get(path)
+
+    get.__name__ = f"GET {path}"
+    return get

@@ -1,0 +1,45 @@
+"""The terminal, or the log, that a command reports to while it works: standard error."""
+
+import os
+import sys
+import threading
+
+CLEAR_LINE = "\r\x1b[2K"
+
+
+class Screen:
+    """Standard error, for lines that stay and one that is rewritten."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open = False
+
+    @property
+    def live(self) -> bool:
+        """Whether a line can be rewritten."""
+        return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    @property
+    def width(self) -> int:
+        """In columns."""
+        return os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else 120
+
+    def rewrite(self, line: str) -> None:
+        """Replace the line that was rewritten last."""
+        with self._lock:
+            self._write(line)
+            self._open = bool(line)
+
+    def say(self, line: str) -> None:
+        """Write a line that stays."""
+        with self._lock:
+            self._write(f"{line}\n")
+            self._open = False
+
+    def clear(self) -> None:
+        """Take the rewritten line away."""
+        self.rewrite("")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write((CLEAR_LINE if self._open else "") + text)
+        sys.stderr.flush()
