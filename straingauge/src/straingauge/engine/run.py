@@ -13,6 +13,7 @@ from straingauge.engine.delays import Delays
 from straingauge.engine.desk import Desk
 from straingauge.engine.files import files_for
 from straingauge.engine.load import Delay, EngineReport, Load, Sink
+from straingauge.engine.phases import channels_by_start, require_detectable
 from straingauge.engine.player import Player
 from straingauge.engine.sharing import Pool, SharingPlayer
 from straingauge.engine.stage import Channels, Stage
@@ -35,6 +36,7 @@ def play(
     start_ns: int | None = None,
     share: tuple[int, int] = (0, 1),
     warmup_s: float = 0.0,
+    detect_warmup: bool = False,
     stop: Callable[[], bool] | None = None,
     enough: Callable[[], bool] | None = None,
     on_tick: Callable[[], None] | None = None,
@@ -51,17 +53,21 @@ def play(
         start_ns: the start instant of `time.monotonic_ns`, the same for all processes; now if None.
         share: (i, n) plays the i-th of n shares.
         warmup_s: journeys that start earlier than this count in the phase "warmup".
+        detect_warmup: keep the beginning in segments, for `summary.settle` to find the warm-up in.
         stop: asked 20 times a second; once true, no further request is sent.
         enough: asked between waves, after the least number of them; true ends the run.
         on_tick: called twice a second in the engine's thread; it should be quick.
 
     Raises:
         UsageError: the target is not this machine and not allowed, or its URL makes no sense, or
-            this process may not open as many connections.
+            this process may not open as many connections; or a warm-up is to be detected where the
+            load itself changes.
         TargetError: its name does not resolve.
     """
     if not 0 <= share[0] < share[1]:
         raise UsageError(f"share {share[0]} of {share[1]} does not exist")
+    if detect_warmup:
+        require_detectable(load.schedule, warmup_s)
     address = resolve(load.base_url, load.allowed_hosts)
     with files_for(load.most_connections(*share)), _own_loop() as loop, _few_pauses():
         start_ns = time.monotonic_ns() if start_ns is None else start_ns
@@ -75,15 +81,14 @@ def play(
             keep_connections=load.connections != "per-journey",
             finished=engine.freed,
         )
-        phases = (Channels(recorder, phase, start_ns), Channels(recorder, "warmup", start_ns))
-        # Without a warm-up all is main, also what a timer starts a moment before the start instant.
-        warm_ns = start_ns + round(warmup_s * 1e9) if warmup_s else 0
         engine.prepare(
             stage,
             load,
             share=share,
             start_ns=start_ns,
-            channels_at=lambda at_ns: phases[at_ns < warm_ns],
+            channels_at=channels_by_start(
+                recorder, phase, start_ns, warmup_s=warmup_s, detect=detect_warmup
+            ),
             enough=enough or _never,
         )
         return engine.run()

@@ -9,8 +9,11 @@ from straingauge.record.series import Series
 class Record:
     """All series of a run, by phase and endpoint.
 
+    A phase may have segments, of the name "PHASE@SECONDS" and beginning so long after its start;
+    they are parts of it, and asking for the phase gives all of it.
+
     Attributes:
-        series: by (phase, endpoint).
+        series: by (phase or segment, endpoint).
     """
 
     __slots__ = ("series",)
@@ -29,11 +32,22 @@ class Record:
     @property
     def phases(self) -> list[str]:
         """The phases in which anything was measured."""
-        return sorted({phase for phase, _ in self.series})
+        return sorted({phase_of(name) for name, _ in self.series})
 
     def endpoints(self, phase: str) -> dict[str, Series]:
         """The series of a phase by endpoint, in the order of their names."""
-        return {name: self.series[p, name] for p, name in sorted(self.series) if p == phase}
+        parts: dict[str, list[Series]] = {}
+        for name, endpoint in sorted(self.series):
+            if phase_of(name) == phase:
+                parts.setdefault(endpoint, []).append(self.series[name, endpoint])
+        return {name: _joined(parts[name]) for name in sorted(parts)}
+
+    def requests(self, phase: str) -> int:
+        """How many requests there were in a phase."""
+        counts = (
+            series.requests for (name, _), series in self.series.items() if phase_of(name) == phase
+        )
+        return sum(counts)
 
     def total(self, phase: str) -> Series:
         """All endpoints of a phase as one series."""
@@ -61,3 +75,18 @@ class Record:
         return isinstance(other, Record) and self.to_bytes() == other.to_bytes()
 
     __hash__ = None  # type: ignore[assignment]  # it changes
+
+
+def phase_of(name: str) -> str:
+    """The phase that a series of this name belongs to, itself or as a segment."""
+    return name.partition("@")[0]
+
+
+def _joined(parts: list[Series]) -> Series:
+    """All these as one series; the living one where there is but one."""
+    if len(parts) == 1:
+        return parts[0]
+    joined = Series()
+    for part in parts:
+        joined.merge(part)
+    return joined
