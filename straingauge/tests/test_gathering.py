@@ -71,7 +71,7 @@ def test_stages_begin_at_one_instant():
     """The processes that have a share start, read back and end together, at one instant each."""
     fleet = Fleet(2)
     fleet.meet("join")
-    for stage in ("ready", "played"):
+    for stage in ("ready", "played", "rested"):
         assert fleet.meet(stage, "gw1") == {}
         answers = fleet.meet(stage, "gw0")
         assert answers.keys() == {"gw0", "gw1"}
@@ -178,7 +178,9 @@ def test_leaving_in_the_middle_breaks_it():
 def test_nobody_waits_for_ever(data: st.DataObject, count: int):
     """Whatever order processes come, are lost or fail in: in the end nobody is left waiting."""
     fleet = Fleet(count, cores=data.draw(st.integers(1, 5)))
-    stages: dict[str, list[Stage]] = {n: ["join", "ready", "played", "end"] for n in fleet.present}
+    stages: dict[str, list[Stage]] = {
+        n: ["join", "ready", "played", "rested", "end"] for n in fleet.present
+    }
     waiting: set[str] = set()
 
     def answered(answers: dict[str, ToWorker]) -> None:

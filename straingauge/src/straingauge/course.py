@@ -1,6 +1,7 @@
 """The course of one load in one process: meet, log in, warm up, play, read back, hand in."""
 
 import hashlib
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from straingauge.engine import EngineReport, Load, play
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.fleet import Fleet, Merged, Report, Seat
 from straingauge.journey import Journey, Mix, Response, Step, User, mix
-from straingauge.observe import Names, Observer
+from straingauge.observe import QUIET_S, Names, Observer
 from straingauge.record import Recorder
 from straingauge.schedule import Schedule, users
 
@@ -43,6 +44,9 @@ class Order:
         timeout_s: For requests that name none of their own.
         allowed_hosts: Hosts elsewhere that may be put under load.
         names: What the service calls its figures.
+        database_url: Its database; else that of the stand, else ``DATABASE_URL``.
+        server_pid: Its topmost process, where its port does not tell.
+        quiet_s: For how long it is watched after the load.
     """
 
     test: str
@@ -57,6 +61,9 @@ class Order:
     timeout_s: float
     allowed_hosts: frozenset[str]
     names: Names
+    database_url: str | None = field(default=None, repr=False)  # it holds a password
+    server_pid: int | None = None
+    quiet_s: float = QUIET_S
 
 
 @dataclass(slots=True)

@@ -93,15 +93,22 @@ class Observer:
         self._wake.set()
         self._thread.join()
 
-    def rest(self, quiet_s: float = QUIET_S) -> None:
+    def rest(
+        self, quiet_s: float = QUIET_S, *, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         """The load is over: look on for a quiet time, and return after it.
 
         What goes on coming to rest (connections are given back, jobs are done) is given up to
         three times as long; what does not come back by then is leaked.
+
+        Args:
+            quiet_s: The quiet time.
+            meanwhile: Called every now and then, lest the caller be taken for dead.
         """
         self._quiet_s = quiet_s
         self._wake.set()
-        self._rested.wait()
+        while not self._rested.wait(INTERVAL_S):
+            meanwhile()
 
     def watched(self) -> Watched:
         """What was seen until now; a copy."""
@@ -146,7 +153,8 @@ class Observer:
         while not self._stopping:
             self._look(rest)
             passed_s = time.monotonic() - began_s
-            if passed_s >= PATIENCE * quiet_s or (passed_s >= quiet_s and _at_rest(rest[-1])):
+            at_rest = _at_rest(rest[-1], self._watched.samples[0])
+            if passed_s >= PATIENCE * quiet_s or (passed_s >= quiet_s and at_rest):
                 break
             time.sleep(REST_INTERVAL_S)
 
@@ -184,6 +192,6 @@ class Observer:
                 watched.database = self._looks.database_seen()
 
 
-def _at_rest(sample: Sample) -> bool:
-    """Whether nothing is in use that an idle service needs not."""
-    return not sample.get("pool_in_use") and not sample.get("jobs_waiting")
+def _at_rest(now: Sample, before: Sample) -> bool:
+    """Whether no more is in use, and no more is to be done, than before the load."""
+    return all(now.get(key, 0) <= before.get(key, 0) for key in ("pool_in_use", "jobs_waiting"))

@@ -7,6 +7,9 @@ Options:
                             put under load only when named by this option.
     --load-results DIR      where result files go (default: ``results/`` beside the test file)
     --load-thresholds FILE  what is demanded (default: ``thresholds.toml`` beside the test file)
+    --database-url URL      the service's PostgreSQL, to be watched (else that of the stand that was
+                            started, else ``DATABASE_URL``); a role that may only read is enough
+    --server-pid PID        the service's topmost process, where its port does not tell
 
 Marker:
     @pytest.mark.load(endpoints=("GET /health", ...))
@@ -61,6 +64,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--load-thresholds",
         metavar="FILE",
         help="what is demanded (default: thresholds.toml beside the test file)",
+    )
+    group.addoption(
+        "--database-url",
+        metavar="URL",
+        help="the service's PostgreSQL, to be watched by a role that may read only "
+        "(default: that of the stand that was started, else $DATABASE_URL)",
+    )
+    group.addoption(
+        "--server-pid",
+        metavar="PID",
+        type=int,
+        help="the service's topmost process, where its port does not tell (it is a proxy's)",
     )
 
 

@@ -32,7 +32,9 @@ class Controlling:
         self._address = ServiceAddress(
             config.getoption("--load-host"), self._status.say, option="--load-host"
         )
-        self.solo = Solo(self._address.find, self._status.watch)
+        self.solo = Solo(
+            self._address.find, self._status.watch, find_database=self._address.database
+        )
         self._rendezvous: Rendezvous | None = None
         self._workers = 0
         self._failures = 0
@@ -51,7 +53,9 @@ class Controlling:
     def pytest_configure_node(self, node: Worker) -> None:
         """Invite a worker to the rendezvous, which opens with the first."""
         if self._rendezvous is None:
-            self._rendezvous = Rendezvous(self._address.find, self._status.watch)
+            self._rendezvous = Rendezvous(
+                self._address.find, self._status.watch, find_database=self._address.database
+            )
             self._config.add_cleanup(self._rendezvous.close)
         node.workerinput["straingauge"] = self._rendezvous.invitation
         self._workers = node.workerinput["workercount"]

@@ -35,6 +35,7 @@ from straingauge.course import Course, Order, as_mix
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.fleet import Merged
 from straingauge.journey import Journey, Mix, User
+from straingauge.observe import QUIET_S
 from straingauge.pytest_plugin.process import Process
 from straingauge.result import NotWritten, compose
 from straingauge.schedule import Schedule
@@ -126,6 +127,7 @@ class LoadTest:
         users: Users | int = 1,
         warm_up: Schedule | None = None,
         verify: Journey | None = None,
+        quiet_s: float = QUIET_S,
         configuration: Mapping[str, Any] | None = None,
         timeout_s: float = 30.0,
         processes: int | None = None,
@@ -147,6 +149,8 @@ class LoadTest:
             verify: Played once by each user after the load (phase "verify"): read back here what
                 the service acknowledged, wait a Retry-After out. It may `Pause`. Each request that
                 fails here (status, check, exception) is a critical finding with its detail.
+            quiet_s: For how long the service is watched after the load, before `verify`: what it
+                still holds then is leaked, and it takes longer to tell a small leak of memory.
             configuration: Shown in the result beside what is known of the schedule; no secrets.
             timeout_s: For requests that name none of their own.
             processes: At most so many processes share the load (default: all, up to the cores and
@@ -178,6 +182,9 @@ class LoadTest:
             timeout_s=timeout_s,
             allowed_hosts=self._process.allowed_hosts,
             names=names_near(self._item.path),
+            database_url=self._item.config.getoption("--database-url"),
+            server_pid=self._item.config.getoption("--server-pid"),
+            quiet_s=quiet_s,
         )
 
         def plan(url: str) -> dict[str, Any]:
