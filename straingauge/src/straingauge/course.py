@@ -119,14 +119,28 @@ class Course:
         self._prepare(logged_in)
         with ExitStack() as stack:
             if self._seat.leads:
-                self._observer = stack.enter_context(Observer(self._url, order.names))
+                self._observer = stack.enter_context(self._observe())
             start_ns = fleet.ready(self.report())
             self._play("main", order.schedule, order.journeys, order.crowd, start_ns=start_ns)
             fleet.played(self.report())
+            if self._observer is not None:
+                self._observer.rest(order.quiet_s, meanwhile=self._tick)
+        fleet.rested(self.report())
         if order.verify is not None:
             crowd = self._own(order.crowd)
             self._play_each("verify", order.verify, crowd)
         return fleet.end(self.report())
+
+    def _observe(self) -> Observer:
+        order = self._order
+        return Observer(
+            self._url,
+            order.names,
+            database_url=order.database_url
+            or self._fleet.database_url
+            or os.environ.get("DATABASE_URL"),
+            server_pid=order.server_pid,
+        )
 
     def report(self) -> Report:
         """All that was measured here till now."""
@@ -134,7 +148,7 @@ class Course:
         return Report(
             process=self._process,
             at_ns=time.monotonic_ns(),
-            requests=sum(series.requests for series in record.endpoints("main").values()),
+            requests=record.requests("main"),
             record=record.to_bytes(),
             extra={
                 "engines": dict(self._engines),
