@@ -100,6 +100,10 @@ HARMLESS = {
         },
     },
     "one job that takes a connection at rest": {"resources__after__pool_in_use": 1},
+    "jobs that take connections at rest": {
+        "resources__after__pool_in_use": 3,
+        "resources__jobs": {"waiting": {"initial": 0, "peak": 40, "final": 15}, "done": 25},
+    },
     "a queue of jobs that is caught up with": {
         "resources__jobs": {"waiting": {"initial": 0, "peak": 40, "final": 15}, "done": 25}
     },

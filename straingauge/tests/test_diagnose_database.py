@@ -76,7 +76,10 @@ def test_an_index_that_is_missing():
     result = slowed(result, 250, 400, 500)
     assert causes(result)[0] == "missing_index"
     assert set(causes(result)) >= {"slow_statement", "pool_exhausted", "slow_endpoint"}
-    assert "SELECT * FROM items WHERE owner = $1" in first(result)["evidence"][1]
+    assert (
+        "for 1 rows wanted each time: SELECT * FROM items WHERE owner = $1"
+        in first(result)["evidence"][1]
+    )
 
 
 def test_small_tables_need_no_index():

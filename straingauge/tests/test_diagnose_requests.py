@@ -92,6 +92,15 @@ def test_all_unavailable():
     ]
 
 
+def test_a_database_that_does_not_answer():
+    """Errors while the observer could not reach the database either are the database's."""
+    result = ill(complaint("error_rate_percent"), **errors_of("bad_status", 90, "status 500"))
+    result["resources"]["database"] |= {"looks": 60, "unanswered": 20}
+    found = first(result)
+    assert found["cause"] == "database_away"
+    assert found["evidence"] == ["the database did not answer 20 of 60 looks at it"]
+
+
 def test_a_crash_breaks_connections():
     """Connections that break while processes die are the processes' doing."""
     result = ill(

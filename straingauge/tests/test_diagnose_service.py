@@ -117,6 +117,13 @@ def test_no_keep_alive():
     assert [each.cause for each in dangers(closing)] == ["keep_alive_off"]
 
 
+def test_connections_closed_while_idle():
+    """A server may close what its users leave idle for seconds: no keep-alive is missed."""
+    parts = {"a": {"sent": 900, "connections": 890}}
+    result = healthy(resources__generator__processes=parts, metrics__duration_s=120.0)
+    assert causes(result) == []
+
+
 def test_jobs_that_nobody_does():
     """A queue that only grows is a warning; in a run of seconds it may just have begun."""
     stuck = {"waiting": {"initial": 0, "peak": 30, "final": 30}, "done": 0}

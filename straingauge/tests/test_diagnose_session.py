@@ -54,13 +54,31 @@ def test_what_broke_first_is_told_by_time():
     assert (first.test, first.at_s, first.message) == ("sooner", 7.0, "p95_ms is bad")
 
 
-def test_without_a_time_the_worst_broke_first():
-    """Where no moment is known, a critical entry comes before a warning."""
+def test_what_is_critical_broke_before_a_warning():
+    """A critical entry comes before a warning, whenever that was."""
     warned = diagnosed("warned", ill({**complaint("cpu_percent"), "grade": "warning"}))
     failed = diagnosed("failed", ill(complaint("error_rate_percent")), at="12:30:00")
     first = broke_first([warned, failed])
     assert first is not None
     assert (first.test, first.at_s) == ("failed", None)
+
+
+def test_without_a_time_the_surest_broke_first():
+    """Where no moment is known, the test that shows the surest cause broke first."""
+    guessed = diagnosed("guessed", ill(complaint("error_rate_percent")))
+    known = diagnosed("known", ill(complaint("first 429", cause="rate_limiter_absent")), "12:30:00")
+    first = broke_first([guessed, known])
+    assert first is not None
+    assert (first.test, first.at_s) == ("known", None)
+
+
+def test_why_is_of_the_test_that_broke_first():
+    """What is said to be the reason is seen in the test that broke, not only in another."""
+    unlimited = ill(complaint("first 429", cause="rate_limiter_absent"))
+    lines = diagnosis([pool_too_small("lists"), diagnosed("limit", unlimited)])
+    assert "(lists, 7 s after its start)" in lines[1]
+    assert lines[2].startswith("Why: the database connection pool is exhausted")
+    assert lines[4].startswith("Also: the rate limiter is not at work (95% sure, in limit)")
 
 
 def test_a_session_that_is_well_says_nothing():

@@ -66,7 +66,10 @@ def diagnosis(results: Sequence[Result]) -> list[str]:
         lines.append(f"What broke first: {first.message} ({first.test}{when})")
     if not causes:
         return [*lines, "Why: no rule accounts for it; look into the service's log at that time"]
-    why, *others = causes
+    # The surest of the causes that the test which broke first shows; it need not be the very first.
+    shown = (cause for cause in causes if first and first.test in cause["tests"])
+    why = next(shown, causes[0])
+    others = [cause for cause in causes if cause is not why]
     lines.append(f"Why: {_named(why)}: {'; '.join(why['evidence'][:EVIDENCE])}")
     lines.append(f"What to change: {'; '.join(why['advice'][:ADVICE])}")
     others = [cause for cause in others if cause["confidence"] >= WORTH_SHOWING]

@@ -17,6 +17,7 @@ AWAY = re.compile(
 )
 BIG_TABLE_ROWS = 1_000  # below it PostgreSQL rightly prefers reading a table as a whole
 SCANNED_BY_REQUESTS = 0.05  # scans by request: fewer are maintenance and statistics
+WASTE = 0.05  # of the rows read are wanted, or fewer
 SHOWN = 160  # characters of a statement
 
 
@@ -31,15 +32,16 @@ def missing_index(facts: Facts) -> Cause | None:
         return None
     worst = scans[0]
     rows, count = number(worst, "rows_per_seq_scan") or 0.0, number(worst, "seq_scans") or 0.0
-    confidence = graded(rows, BIG_TABLE_ROWS, 10 * BIG_TABLE_ROWS)
+    confidence = graded(rows, BIG_TABLE_ROWS, 5 * BIG_TABLE_ROWS)
     by = next((s for s in _statements(facts) if _names(s, str(worst.get("table")))), None)
     evidence = [
         f"table {worst.get('table')} was read from end to end {count:.0f} times,"
         f" {rows:.0f} rows each, during {facts.requests:.0f} requests"
     ]
     if by is not None:
-        confidence += 0.05
-        evidence.append(f"the statement that takes most time on it: {_shown(by)}")
+        each = (number(by, "rows") or 0.0) / max(number(by, "calls") or 0.0, 1)
+        confidence += 0.1 if each <= WASTE * rows else 0.0
+        evidence.append(f"for {each:.0f} rows wanted each time: {_shown(by)}")
     specific = f"look at the filters of statements on {worst.get('table')}: which has no index?"
     return named("missing_index", confidence, tuple(evidence), (specific,))
 
@@ -123,6 +125,10 @@ def database_away(facts: Facts) -> Cause | None:
     if AWAY.search(setup):
         return named("database_away", 0.8, (setup,))
     unavailable = [name for name in facts.endpoints if _unavailable(facts, name)]
+    looks, unanswered = (facts.figure(*DATABASE, key) for key in ("looks", "unanswered"))
+    if unanswered >= max(1, 0.05 * looks) and facts.errors:
+        evidence = f"the database did not answer {unanswered:.0f} of {looks:.0f} looks at it"
+        return named("database_away", 0.9, (evidence, *((words,) if words else ())))
     if missing and (words or facts.errors):
         return named("database_away", 0.9, (missing[0], *((words,) if words else ())))
     if words and AWAY.search(words):

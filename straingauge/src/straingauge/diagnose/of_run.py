@@ -46,7 +46,7 @@ def dangers(result: Mapping[str, Any]) -> list[Finding]:
     facts = Facts(result)
     found = [seen for cause in ALARMS if (seen := RULES[cause](facts)) and _alarming(seen)]
     return [
-        Finding(cause.title, "warning", f"{cause.title}: {cause.evidence[0]}", cause=cause.cause)
+        Finding(cause.title, "warning", cause.evidence[0], cause=cause.cause)
         for cause in ranked(found)
         if _alarming(cause)
     ]

@@ -1,17 +1,16 @@
 """The diagnoses of several runs of one session, as one; and what broke first of all."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 
 from straingauge.diagnose.cause import CAUSES, SURE, Cause
 from straingauge.diagnose.facts import FAILING, Facts, number
 from straingauge.diagnose.ranking import ranked
-from straingauge.verdict import Grade
 
 _AGAIN = 0.25  # of what is left to certainty, for each further test that found the same
-_GRADES: tuple[str, ...] = get_args(Grade)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,9 @@ def overall(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def broke_first(results: Sequence[Mapping[str, Any]]) -> First | None:
     """The entry that failed first; None where none did.
 
-    By the first moment a slow request showed it, where that is known; else by grade, then in the
-    order of the runs. The causes of an invalid run's entries are its own.
+    Of the entries with the session's worst grade, by the first moment a slow request showed it,
+    where that is known; else by how sure the cause is that its test shows. An invalid run's entries
+    prove nothing.
     """
     entries = [
         (result, entry)
@@ -67,7 +67,12 @@ def broke_first(results: Sequence[Mapping[str, Any]]) -> First | None:
     ]
     if not entries:
         return None
-    result, entry = min(entries, key=lambda pair: _order(*pair))
+    worst = max(FAILING.index(entry["grade"]) for _, entry in entries)
+    surest = [test for cause in overall(results) for test in cause["tests"]]
+    result, entry = min(
+        (pair for pair in entries if pair[1]["grade"] == FAILING[worst]),
+        key=lambda pair: _order(pair[0], pair[1], surest),
+    )
     return First(str(result.get("name")), str(entry.get("message")), _crossed_s(result, entry))
 
 
@@ -89,13 +94,14 @@ def _surer(one: Cause | None, other: Cause) -> Cause:
     return Cause(best.cause, best.title, confidence, best.evidence, best.advice)
 
 
-def _order(result: Mapping[str, Any], entry: Mapping[str, Any]) -> tuple[float, int, float]:
-    """Sorts by start of the run and moment within; where no moment is known, after those known."""
+def _order(
+    result: Mapping[str, Any], entry: Mapping[str, Any], surest: Sequence[str]
+) -> tuple[float, int, float]:
+    """By the moment, if it is known; by the place among `surest`; by the start of the run."""
     started_s, at_s = _started_s(result), _crossed_s(result, entry)
-    grade = -_GRADES.index(str(entry["grade"]))
-    if at_s is None:
-        return (float("inf"), grade, started_s)
-    return (started_s + at_s, grade, started_s)
+    name = str(result.get("name"))
+    place = surest.index(name) if name in surest else len(surest)
+    return (math.inf if at_s is None else started_s + at_s, place, started_s)
 
 
 def _crossed_s(result: Mapping[str, Any], entry: Mapping[str, Any]) -> float | None:

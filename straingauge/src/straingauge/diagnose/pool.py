@@ -47,11 +47,10 @@ def pool_exhausted(facts: Facts) -> Cause | None:
 
 
 def connections_leaked(facts: Facts) -> Cause | None:
-    """Speaks when connections are still taken at rest, and the fewest in use had been rising.
+    """Speaks when connections are still taken at rest; surer when the fewest in use had risen.
 
-    When nobody asks, nobody needs a connection but background work, which is one or two and comes
-    and goes. So the floor of what is in use has to have risen as well, or all that there is has
-    to be taken, before this is sure.
+    When nobody asks, nobody needs a connection but background work, which comes and goes. So it has
+    to be more than one and no job may be waiting, or all that there is has been taken.
     """
     kept = facts.figure(*AFTER, "pool_in_use")
     if not kept:
@@ -59,10 +58,16 @@ def connections_leaked(facts: Facts) -> Cause | None:
     floor = _floors([value for _, value in facts.samples("pool_in_use")])
     rising = bool(floor) and floor[-1] > floor[0] and all(a <= b for a, b in pairwise(floor))
     drained = kept >= max(facts.figure(*POOL, "size"), 2)
-    working = facts.figure("resources", "jobs", "waiting", "final") > 0
-    confidence = 0.4 if kept < 2 or working else 0.6
-    if kept >= 2 and (rising or drained):
-        confidence = 0.93
+    trend = facts.figure(*POOL, "in_use_trend_per_1000_requests", "low") > 0
+    waiting = facts.number(*AFTER, "jobs_waiting")
+    working = facts.figure("resources", "jobs", "waiting", "final") if waiting is None else waiting
+    idle = facts.figure(*AFTER, "database_idle_in_transaction") >= kept
+    confidence = 0.4
+    if kept >= 2:
+        confidence = 0.93 if rising or trend or drained else 0.87
+        confidence = min(confidence, 0.6) if working and not drained else confidence
+    elif idle and not working:
+        confidence = 0.6
     evidence = [
         f"{kept:.0f} connections are in use though nobody has asked for anything for"
         f" {facts.figure(*AFTER, 'quiet_s'):.0f} s"
@@ -70,6 +75,8 @@ def connections_leaked(facts: Facts) -> Cause | None:
     if rising:
         steps = ", ".join(f"{value:.0f}" for value in floor)
         evidence.append(f"the fewest in use in each quarter of the load: {steps}")
+    if idle:
+        evidence.append("the database sees them idle in a transaction")
     if idle_s := facts.number(*DATABASE, "idle_in_transaction_longest_s"):
         evidence.append(f"the database saw a transaction idle for {idle_s:.0f} s")
     return named("connections_leaked", confidence, tuple(evidence))

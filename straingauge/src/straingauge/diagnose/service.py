@@ -9,6 +9,7 @@ NOTICEABLE_MS = 100.0  # shorter pauses are the scheduler's and the collector's
 COMPARABLE = 0.2  # of the delay to be explained
 UNUSUAL = 3.0  # times the usual response time
 CORE_FULL = 85.0  # percent of one core, by one process
+KEPT_IDLE_S = 1.5  # at least, by any server that keeps connections
 CPU_DEAR_MS = 10.0  # of CPU time for one request; most services need a few
 
 
@@ -106,14 +107,19 @@ def keep_alive_off(facts: Facts) -> Cause | None:
     """Speaks when far more connections were opened than there are users.
 
     The generator keeps one connection for each user and opens another only when the server has
-    closed it; HTTP/1.1 servers keep connections open unless told otherwise (RFC 9112, 9.3).
+    closed it; HTTP/1.1 servers keep connections open unless told otherwise (RFC 9112, 9.3). After
+    some idle seconds they may close them (the shortest defaults are 2 to 5 s): where users come
+    back later than that, nothing is to be learnt.
     """
     parts = facts.table("resources", "generator", "processes")
     opened = sum(number(parts, name, "connections") or 0 for name in parts)
     sent = sum(number(parts, name, "sent") or 0 for name in parts)
     users = facts.number("configuration", "users")
     broken = sum(facts.errors.values())
-    if users is None or sent < 50 or opened - broken <= 2 * users:
+    apart = facts.at("configuration", "connections") not in (None, "per-user")
+    if users is None or apart or sent < 50 or opened - broken <= 2 * users:
+        return None
+    if users * facts.duration_s / sent > KEPT_IDLE_S:
         return None
     share = (opened - broken) / sent
     evidence = f"{opened:.0f} connections were opened for {sent:.0f} requests of {users:.0f} users"
