@@ -52,7 +52,7 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
                 "pool_in_use": 0,
                 "database_connections": 8,
             },
-            "jobs": {"waiting": {"initial": 0, "peak": 6, "final": 1}, "done": 20},
+            "jobs": {"waiting": {"initial": 0, "peak": 6, "final": 0}, "done": 20},
             "samples": samples(),
         },
         "validity": {"valid": True, "reasons": []},
