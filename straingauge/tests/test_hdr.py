@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from straingauge.histogram import Histogram
 from straingauge.record import Record, Recorder
-from straingauge.record.hdr import _payload, encode, interval_log
+from straingauge.record.hdr import _payload, encode, intervals, log
 
 HOUR_NS = 3_600_000_000_000
 STARTED_AT_S = 1_700_000_000.25
@@ -51,6 +51,13 @@ def record_of(outcomes: list[tuple[str, int, int]]) -> Record:
             start_ns, start_ns, start_ns + 1, start_ns + took_ns, 200, None
         )
     return recorder.snapshot()
+
+
+def log_of(record: Record, started_at_s: float) -> Iterator[str]:
+    """The log of a record's main phase, each endpoint with its name for a tag."""
+    endpoints = record.endpoints("main")
+    lines = [each for name in endpoints for each in intervals(endpoints[name].timeline, name)]
+    return log(lines, started_at_s)
 
 
 def ranked(histogram: HdrHistogram, rank: int) -> int:
@@ -132,8 +139,8 @@ def test_a_log_has_each_second_of_each_endpoint_with_its_times(
     for endpoint, after_ms, took_ns in outcomes:
         start_ms = (STARTED_AT_S + after_ms // 1000) * 1000
         seconds.setdefault((start_ms, endpoint), []).append(took_ns)
-    log = interval_log(record_of(outcomes), "main", started_at_s=STARTED_AT_S)
-    read = read_back(tmp_path_factory.getbasetemp() / "log.hlog", log)
+    lines = log_of(record_of(outcomes), STARTED_AT_S)
+    read = read_back(tmp_path_factory.getbasetemp() / "log.hlog", lines)
     starts = [each.get_start_time_stamp() for each in read]
     assert starts == sorted(starts)
     found = {(each.get_start_time_stamp(), unquote(each.get_tag())): each for each in read}
@@ -147,28 +154,17 @@ def test_a_log_has_each_second_of_each_endpoint_with_its_times(
         assert interval.get_max_value() == pytest.approx(max(values), rel=0.001)
 
 
-def test_a_whole_run_is_one_interval_an_endpoint(tmp_path: Path):
-    """Where precision matters more than time, an endpoint's run is one line, exact to 0.5 %."""
-    record = record_of([("GET /a", 500, 10_000_000), ("GET /a", 4_000, 31_000_000)])
-    (read,) = read_back(
-        tmp_path / "log", interval_log(record, "main", started_at_s=100, whole_run=True)
-    )
-    assert (read.get_start_time_stamp(), read.get_end_time_stamp()) == (100_500, 104_031)
-    assert ranked(read, 1) == pytest.approx(10_000_000, rel=0.005)
-    assert read.get_max_value() == pytest.approx(31_000_000, rel=0.001)
-
-
 def test_a_long_run_has_intervals_as_wide_as_its_timeline(tmp_path: Path):
     """After 4096 seconds an interval is two seconds long, and the log says so."""
     record = record_of([("GET /a", 3_000, 2_000_000), ("GET /a", 5_000_000, 2_000_000)])
-    read = read_back(tmp_path / "log", interval_log(record, "main", started_at_s=0))
+    read = read_back(tmp_path / "log", log_of(record, 0))
     spans = [(each.get_start_time_stamp(), each.get_end_time_stamp()) for each in read]
     assert spans == [(2_000, 4_000), (5_000_000, 5_002_000)]
 
 
 def test_a_log_begins_with_its_version_its_start_and_its_legend():
     """The head is the format's own, and a phase without requests has nothing but a head."""
-    assert list(interval_log(Record(), "main", started_at_s=STARTED_AT_S)) == [
+    assert list(log_of(Record(), STARTED_AT_S)) == [
         "#[Histogram log format version 1.3]\n",
         "#[StartTime: 1700000000.250 (seconds since epoch), 2023-11-14T22:13:20.250+00:00]\n",
         "#[BaseTime: 1700000000.250 (seconds since epoch)]\n",
@@ -178,5 +174,5 @@ def test_a_log_begins_with_its_version_its_start_and_its_legend():
 
 def test_the_longest_time_of_an_interval_is_in_milliseconds():
     """A line says its start and length in seconds and its longest time in milliseconds."""
-    log = list(interval_log(record_of([("GET /a", 1_500, 2_769_000)]), "main", started_at_s=0))
-    assert log[-1].startswith("Tag=GET%20/a,1.000,1.000,2.769,HISTFAAA")
+    lines = list(log_of(record_of([("GET /a", 1_500, 2_769_000)]), 0))
+    assert lines[-1].startswith("Tag=GET%20/a,1.000,1.000,2.769,HISTFAAA")

@@ -16,7 +16,7 @@ import re
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 from urllib.parse import quote
@@ -25,8 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import Histogram, bucket_edges_ns
-from straingauge.record.record import Record
-from straingauge.record.series import Series
 from straingauge.record.timeline import COARSE_EDGES_NS, SERVED, Timeline
 
 _LEAST_NS: Final = 1
@@ -48,17 +46,28 @@ _LEGEND: Final = (
 _NOT_IN_A_TAG: Final = re.compile(r"[\s,%]")
 
 
-class _Interval(NamedTuple):
+class Interval(NamedTuple):
+    """One line of an interval log.
+
+    Attributes:
+        start_s: after the start of the log.
+        tag: "" for none.
+        length_s: of the interval.
+        longest_ms: the longest time in it.
+        payload: its histogram, as `encode` gives it.
+    """
+
     start_s: float
     tag: str
     length_s: float
-    longest_ns: int
+    longest_ms: float
     payload: str
 
     def __str__(self) -> str:
-        longest_ms = self.longest_ns / 1e6
-        times = f"{self.start_s:.3f},{self.length_s:.3f},{longest_ms:.3f}"
-        return f"Tag={self.tag},{times},{self.payload}\n"
+        times = f"{self.start_s:.3f},{self.length_s:.3f},{self.longest_ms:.3f}"
+        # The format forbids spaces and commas in a tag.
+        tag = _NOT_IN_A_TAG.sub(lambda found: quote(found[0], safe=""), self.tag)
+        return f"{f'Tag={tag},' if tag else ''}{times},{self.payload}\n"
 
 
 def encode(histogram: Histogram) -> str:
@@ -69,54 +78,30 @@ def encode(histogram: Histogram) -> str:
     return _payload(_times(histogram.counts, edges_ns, histogram.max_ns))
 
 
-def interval_log(
-    record: Record, phase: str, *, started_at_s: float, whole_run: bool = False
-) -> Iterator[str]:
-    """The response times of a phase as the lines of an HdrHistogram interval log, V1.3.
+def log(intervals: Iterable[Interval], started_at_s: float) -> Iterator[str]:
+    """These as the lines of an HdrHistogram interval log, V1.3.
 
-    Start and length of an interval are in seconds, its longest time in milliseconds. The tag is
-    the endpoint's name with `%20` for a space, as the format forbids spaces and commas in it;
-    `urllib.parse.unquote` gives the name again.
+    A tag has `%20` for a space; `urllib.parse.unquote` gives it as it was.
 
     Args:
-        record: what was measured.
-        phase: which of its phases; one without requests gives a log without intervals.
-        started_at_s: when the phase started, in seconds since the epoch.
-        whole_run: one interval an endpoint, exact to 0.5 %. Otherwise one for each slot of the
-            endpoint's timeline (1 s, more in a long run) in which anything was served.
+        intervals: in any order.
+        started_at_s: what their starts count from, in seconds since the epoch.
     """
     date = datetime.fromtimestamp(started_at_s, UTC).isoformat(timespec="milliseconds")
     yield "#[Histogram log format version 1.3]\n"
     yield f"#[StartTime: {started_at_s:.3f} (seconds since epoch), {date}]\n"
     yield f"#[BaseTime: {started_at_s:.3f} (seconds since epoch)]\n"
     yield _LEGEND
-    intervals: list[_Interval] = []
-    for name, series in record.endpoints(phase).items():
-        tag = _NOT_IN_A_TAG.sub(lambda found: quote(found[0], safe=""), name)
-        if whole_run:
-            intervals.append(_run(tag, series))
-        else:
-            intervals += _slots(tag, series.timeline)
     yield from map(str, sorted(intervals))  # readers rely on the order of time
 
 
-def _run(tag: str, series: Series) -> _Interval:
-    first_ns, last_ns = max(series.first_ns or 0, 0), series.last_ns or 0
-    return _Interval(
-        first_ns / 1e9,
-        tag,
-        (last_ns - first_ns) / 1e9,
-        series.response.max_ns or 0,
-        encode(series.response),
-    )
-
-
-def _slots(tag: str, timeline: Timeline) -> Iterator[_Interval]:
+def intervals(timeline: Timeline, tag: str = "") -> Iterator[Interval]:
+    """The response times of each slot in which anything was served."""
     width_s = timeline.width_s
     for slot in np.flatnonzero(timeline.sums[:, SERVED]).tolist():
         longest_ns = int(timeline.longest_ns[slot])
         times = _times(timeline.heat[slot], COARSE_EDGES_NS, longest_ns)
-        yield _Interval(slot * width_s, tag, width_s, longest_ns, _payload(times))
+        yield Interval(slot * width_s, tag, width_s, longest_ns / 1e6, _payload(times))
 
 
 def _times(

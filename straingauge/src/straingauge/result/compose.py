@@ -1,6 +1,7 @@
 """From what all processes have measured and seen to the result, and from there to its verdict."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from straingauge.diagnose import cause_of_read_back, dangers, diagnose
@@ -8,8 +9,9 @@ from straingauge.engine import EngineReport
 from straingauge.fleet import Merged, Report
 from straingauge.observe import Watched
 from straingauge.record import Record
+from straingauge.result.histograms import histograms_ns, intervals_ns
 from straingauge.result.resources import resources
-from straingauge.summary import degradation, endpoints, metrics
+from straingauge.summary import degradation, endpoints, metrics, settle
 from straingauge.verdict import Evidence, Finding, Thresholds, Verdict, examine, judge
 from straingauge.verdict.validity import as_dict
 
@@ -24,13 +26,15 @@ def compose(merged: Merged, *, ended: str | None = None) -> dict[str, Any]:
         ended: Why the load did not come to its end, if it did not.
     """
     plan = merged.plan or {}
-    record = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
+    measured = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
+    record, warmup = settle(measured)
     engines = _engines(merged.reports)
-    whole = metrics(record)
+    whole, series = metrics(record), record.endpoints("main")
     status_codes, errors = whole.pop("status_codes"), whole.pop("errors")
     whole["degradation"] = _degradation(record)
+    whole["warmup"] = asdict(warmup) if warmup else None
     watched = next((w for report in merged.reports if (w := report.extra["watched"])), None)
-    seen = resources(watched, engines, whole["total_requests"])
+    seen = resources(watched, engines, measured.requests("main"))
     evidence = _evidence(merged, engines, whole, watched, ended)
     return {
         "name": plan["name"],
@@ -38,7 +42,11 @@ def compose(merged: Merged, *, ended: str | None = None) -> dict[str, Any]:
         "configuration": {**plan["configuration"], "processes": len(merged.reports)},
         "environment": plan["environment"],
         "metrics": whole,
-        "endpoints": endpoints(record),
+        "endpoints": {
+            name: {**figures, "histograms_ns": histograms_ns(series[name])}
+            for name, figures in endpoints(record).items()
+        },
+        "intervals": intervals_ns(record),
         "status_codes": status_codes,
         "errors": errors,
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},

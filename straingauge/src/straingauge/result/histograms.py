@@ -1,0 +1,83 @@
+"""Whole histograms in a result file, and from there to HdrHistogram's own tools.
+
+A result keeps, in HdrHistogram's V2 encoding and in nanoseconds: the response and the service times
+of each endpoint over the whole main phase (`endpoints[NAME].histograms_ns`), and the response times
+of all endpoints together over time (`intervals`).
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from straingauge.errors import UsageError
+from straingauge.record import Record, Series
+from straingauge.record.hdr import Interval, encode, intervals, log
+
+# Enough to see when something happened, few enough (some 30 kB) for a file that people keep.
+MOST_INTERVALS: Final = 120
+
+
+def histograms_ns(series: Series) -> dict[str, str]:
+    """An endpoint's histograms, as a result keeps them."""
+    return {"response": encode(series.response), "service": encode(series.service)}
+
+
+def intervals_ns(record: Record) -> list[dict[str, Any]]:
+    """The main phase over time, as a result keeps it: slots of 1 s, or of 2, 4, 8 ... s."""
+    timeline = record.total("main").timeline
+    while timeline.used > MOST_INTERVALS:
+        timeline.widen()
+    return [
+        {
+            "start_s": each.start_s,
+            "length_s": each.length_s,
+            "longest_ms": round(each.longest_ms, 6),
+            "response_ns": each.payload,
+        }
+        for each in intervals(timeline)
+    ]
+
+
+def whole_run_log(result: Mapping[str, Any]) -> Iterator[str]:
+    """An interval log with one line for each endpoint's response times, one for its service times.
+
+    The tags are "ENDPOINT response" and "ENDPOINT service"; within 0.5 % of the samples.
+
+    Raises:
+        UsageError: this result keeps no histograms.
+    """
+    after_s = (result["metrics"].get("warmup") or {}).get("lasted_s", 0.0)
+    length_s = result["metrics"]["duration_s"]
+    lines = [
+        Interval(after_s, f"{endpoint} {kind}", length_s, figures[longest]["max"] or 0.0, payload)
+        for endpoint, figures in result["endpoints"].items()
+        for kind, longest in (("response", "latency_ms"), ("service", "service_time_ms"))
+        if (payload := _kept(figures, "histograms_ns")[kind])
+    ]
+    return log(lines, _started_at_s(result))
+
+
+def interval_log(result: Mapping[str, Any]) -> Iterator[str]:
+    """An interval log of all endpoints' response times; each line within 6.4 % of the samples.
+
+    Raises:
+        UsageError: this result keeps no intervals.
+    """
+    lines = [
+        Interval(each["start_s"], "", each["length_s"], each["longest_ms"], each["response_ns"])
+        for each in _kept(result, "intervals")
+    ]
+    return log(lines, _started_at_s(result))
+
+
+def _kept(part: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  what the file has there
+    if name not in part:
+        raise UsageError(
+            f"this result keeps no {name.removesuffix('_ns')}",
+            hint="it is of an earlier straingauge: run the load again",
+        )
+    return part[name]
+
+
+def _started_at_s(result: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(result["started_at"]).timestamp()
