@@ -327,6 +327,23 @@ def test_tls_that_stops_in_the_handshake_is_a_timeout():
     assert report.connections == 0
 
 
+def test_a_crowd_that_connects_at_once_waits_at_the_door():
+    """Of 300 users who all open a connection, 128 do so at once: no accept queue is flooded."""
+    over = threading.Event()
+
+    def stopping(_: Peer) -> None:
+        over.wait(20)
+
+    recorder = Recorder()
+    crowd = [User(n) for n in range(300)]
+    with serve(stopping) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        play(Load(url, users(count=300, iterations=1), mix(get), crowd, timeout_s=1), recorder)
+        over.set()
+    assert dict(recorder.snapshot().total("main").errors) == {Kind.TIMEOUT: 300}
+    assert 128 <= server.connections < 200
+
+
 def test_tls_that_breaks_off_in_the_body_is_a_short_body(certificate: Path):
     """A TLS connection cut off within a response, with no farewell, is as short as any other."""
     trusting = ssl.create_default_context(cafile=f"{certificate}.crt")

@@ -248,9 +248,11 @@ class Player:
 
     async def _open(self) -> None:
         """Connect and send what waits for it; the one coroutine, for it is off the hot path."""
-        stage, began_ns = self._stage, time.monotonic_ns()
+        stage = self._stage
         try:
-            connection = await connect(self, stage)
+            async with stage.door:
+                began_ns = time.monotonic_ns()
+                connection = await connect(self, stage)
         except ConnectFailed as error:
             self._opening = None
             self.failed(error.failure, time.monotonic_ns())

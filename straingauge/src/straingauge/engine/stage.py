@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from straingauge.engine.address import Address
 from straingauge.engine.inbox import Inbox
@@ -11,6 +11,10 @@ from straingauge.engine.load import Channel, Sink
 
 if TYPE_CHECKING:
     from straingauge.engine.player import Player
+
+# Thousands of users that open their connections at once would flood the target's accept queue, and
+# what the kernel drops there would count as the service's failures.
+_MOST_CONNECTING: Final = 128
 
 
 class Channels(dict[str, Channel]):
@@ -31,6 +35,7 @@ class Stage:
     """The loop, the target, and what is counted over all players.
 
     Attributes:
+        door: lets in who opens a connection, a few at a time, in order.
         closing: no new request is sent any more.
         busy: players that play a journey.
         finished: called with each player that has finished a journey.
@@ -56,6 +61,7 @@ class Stage:
         self.timeout_ns = int(timeout_s * 1e9)
         self.keep_connections = keep_connections
         self.finished = finished
+        self.door = asyncio.Semaphore(_MOST_CONNECTING)
         self.closing = False
         self.busy = 0
         self.sent = 0

@@ -47,19 +47,25 @@ class User:
         index: its number among all users of the run.
         data: whatever journeys want to remember of it (account, ids).
         headers: sent with each of its requests.
-        random: its own generator, seeded by its index: runs repeat.
     """
 
-    __slots__ = ("_plain", "_plain_headers", "data", "headers", "index", "random")
+    __slots__ = ("_plain", "_plain_headers", "_random", "data", "headers", "index")
 
     def __init__(self, index: int, data: dict[str, Any] | None = None) -> None:
         self.index = index
         self.data: dict[str, Any] = {} if data is None else data
         self.headers: dict[str, str] = {}
-        # Random load needs no cryptographic randomness.
-        self.random = random.Random(index)  # noqa: S311
+        self._random: random.Random | None = None  # 2.5 kB, which many users never need
         self._plain: dict[tuple[str, str], Request] = {}
         self._plain_headers: dict[str, str] = {}
+
+    @property
+    def random(self) -> random.Random:
+        """Its own generator, seeded by its index: runs repeat."""
+        if self._random is None:
+            # Random load needs no cryptographic randomness.
+            self._random = random.Random(self.index)  # noqa: S311
+        return self._random
 
     def authorize(self, token: str) -> None:
         """Send `Authorization: Bearer <token>` with each request from now on."""
