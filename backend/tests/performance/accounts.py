@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from straingauge.errors import TargetError
-from straingauge.journey import Pause, Request, Response, User
+from straingauge.journey import Kind, Pause, Request, RequestFailed, Response, User
 
 Steps = Generator[Request | Pause, Response, None]
 """What a journey is."""
@@ -24,6 +24,7 @@ OF_THE_CROWD = 100
 ANSWERS = (200, 401, 429, 503)
 LOGIN_PATIENCE_S = 150.0
 RENEW_BEFORE_S = 60.0
+ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,9 @@ def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
     credentials = {"email": user.data["email"], "password": user.data["password"]}
     give_up_at = time.monotonic() + LOGIN_PATIENCE_S
     while True:
-        answer = yield user.post("/api/v1/auth/login", json=credentials, expect=ANSWERS)
+        answer = yield from patiently(
+            user.post("/api/v1/auth/login", json=credentials, expect=ANSWERS)
+        )
         if answer.status == 200:
             return _tokens_in(answer)
         if answer.status == 401 and credentials != test_account():
@@ -120,6 +123,21 @@ def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
                 f" (status {answer.status}): wait, or look at the service's log"
             )
         yield Pause(wait_s)
+
+
+def patiently(request: Request) -> Asking[Response]:
+    """Ask for the setup, which is not what is measured: of a service in trouble, several times.
+
+    Raises:
+        RequestFailed: The last attempt did.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return (yield request)
+        except RequestFailed as failed:
+            if failed.kind is Kind.REFUSED:  # nobody is there, nor will be
+                raise
+    return (yield request)
 
 
 def _tokens_in(answer: Response) -> Tokens:

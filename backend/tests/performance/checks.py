@@ -3,7 +3,6 @@
 A status of 200 is no proof: a service in trouble sends an empty list, another's row, half a file.
 """
 
-import hashlib
 from collections.abc import Collection
 
 from straingauge.journey import Check, Response
@@ -55,26 +54,6 @@ def each_among(field: str, values: Collection[str]) -> Check:
         return None if strange is None else f"{field} {strange} is none of this user's"
 
     return check
-
-
-def sha256_is(sha256: str, what: str) -> Check:
-    """The content is, byte for byte, what has this SHA-256."""
-
-    def check(response: Response) -> str | None:
-        if hashlib.sha256(response.body).hexdigest() == sha256:
-            return None
-        return f"the {len(response.body)} bytes read back are not {what} as it was acknowledged"
-
-    return check
-
-
-def unless_refused(check: Check) -> Check:
-    """The check, but for a 429: there the content is the refusal."""
-
-    def checked(response: Response) -> str | None:
-        return None if response.status == 429 else check(response)
-
-    return checked
 
 
 def _lacks(row: object, fields: Collection[str]) -> str | None:

@@ -7,10 +7,12 @@ that goes wrong is counted, and ends the journey that made it.
 
 import hashlib
 import time
+from datetime import UTC, datetime
 from typing import Any
 
-from accounts import Asking, Steps, account, signed_in, unused_account
-from checks import each_among, has, has_value, is_list_of, not_empty, sha256_is, unless_refused
+import ledger
+from accounts import Asking, Steps, account, patiently, signed_in, unused_account
+from checks import each_among, has, has_value, is_list_of, not_empty
 from speech import recording
 from straingauge.errors import TargetError
 from straingauge.journey import Pause, Request, Upload, User, tagged
@@ -19,7 +21,6 @@ __all__ = ["account", "signed_in", "unused_account"]
 
 NOTES_PATIENCE_S = 30.0
 NOTES_POLL_S = 1.0
-ATTEMPTS = 3
 SETUP_LISTS = {"patients": "/api/patients/", "sessions": "/api/sessions/?status=processed"}
 
 
@@ -42,6 +43,7 @@ def log_in(user: User) -> Steps:
                 " fill the service's database by `python -m app.seed`"
             )
         user.data[name] = [row["id"] for row in rows]
+        user.data.setdefault("foreign", {})[name] = _somebody_elses(user, path)
 
 
 @tagged("health")
@@ -102,12 +104,14 @@ def update_session(user: User) -> Steps:
     yield from signed_in(user)
     session = user.random.choice(user.data["sessions"])
     note = f"looked at again, {user.random.getrandbits(64):016x}"
+    ledger.note_sent(user, session, note)
     yield user.patch(
         f"/api/sessions/{session}",
         name="PATCH /api/sessions/{id}",
         json={"therapist_notes": note},
         checks=[has_value("id", session), has_value("therapist_notes", note)],
     )
+    ledger.note_acknowledged(user, session, note)
 
 
 @tagged("upload")
@@ -117,39 +121,25 @@ def upload_session(user: User) -> Steps:
     number = user.data["recordings"] = user.data.get("recordings", user.index) + 1
     audio = recording(number, stamp=f"user {user.index}, {user.random.getrandbits(64):016x}")
     patient = user.random.choice(user.data["patients"])
+    date = datetime.now(UTC).isoformat()  # to the microsecond: no other upload of theirs has it
     answer = yield user.post(
         "/api/sessions/upload",
-        upload=Upload({"patient_id": patient}, {"file": audio}),
+        upload=Upload({"patient_id": patient, "session_date": date}, {"file": audio}),
         expect=[202],
         checks=[has("id")],
         timeout_s=60,
     )
     assert isinstance(audio.content, bytes)
-    user.data.setdefault("uploads", []).append(
+    ledger.remember(
+        user,
         {
             "id": answer.json()["id"],
+            "patient": patient,
+            "date": date,
             "file": audio.sent_name,
             "sha256": hashlib.sha256(audio.content).hexdigest(),
-        }
+        },
     )
-
-
-def read_back_uploads(user: User) -> Steps:
-    """Fetch each acknowledged recording again: byte for byte what was sent for that session."""
-    yield from signed_in(user)
-    uploads = user.data.get("uploads", [])
-    while uploads:
-        upload = uploads[0]
-        answer = yield user.get(
-            f"/api/sessions/{upload['id']}/audio",
-            name="GET /api/sessions/{id}/audio",
-            expect=(200, 429),
-            checks=[unless_refused(sha256_is(upload["sha256"], upload["file"]))],
-        )
-        if answer.status == 429:  # many users of one account: a limit is no loss, it is waited out
-            yield Pause(float(answer.headers.get("Retry-After", 1)))
-        else:
-            uploads.remove(upload)
 
 
 @tagged("extract")
@@ -175,15 +165,23 @@ def extract_notes(user: User) -> Steps:
 
 
 def _rows(user: User, path: str) -> Asking[list[dict[str, Any]]]:
-    """A list, for the setup: it is not what is measured, so a service in trouble is asked again."""
+    """A list, for the setup: users who share an account ask once."""
     key = user.data["email"], path
-    for attempt in range(1, ATTEMPTS + 1):
-        if key in _known:
-            break
-        answer = yield user.get(path, expect=(200, 500, 503) if attempt < ATTEMPTS else (200,))
-        if answer.status == 200:
-            _known[key] = answer.json()
+    if key not in _known:
+        answer = yield from patiently(user.get(path))
+        _known[key] = answer.json()
     return _known[key]
+
+
+def _somebody_elses(user: User, path: str) -> str | None:
+    """The id of a row that is another account's; None while no other account is known."""
+    others = (
+        rows
+        for (email, what), rows in _known.items()
+        if what == path and email != user.data["email"]
+    )
+    rows = next(others, [])
+    return rows[0]["id"] if rows else None
 
 
 def sessions_of(user: User, *, limit: int = 50) -> Request:

@@ -13,6 +13,7 @@ self.client.get("/...").
 """
 
 import journeys
+import ledger
 import rate_limit
 from locust import between, constant, tag, task
 from straingauge.locust import JourneyUser
@@ -65,7 +66,8 @@ class TherapyBridgeUser(JourneyUser):
     def upload_session(self):
         self.play(journeys.upload_session)
         self.wait()  # 30 uploads a minute are allowed
-        self.play(journeys.read_back_uploads, phase="verify")
+        self.play(ledger.look_up, phase="verify")
+        self.find(ledger.findings([self.player]))
 
     @task(2)
     @tag("extract")

@@ -10,6 +10,7 @@ one is started. What is demanded stands in thresholds.toml, what users do in jou
 import os
 
 import journeys
+import ledger
 import pytest
 import rate_limit
 import speech
@@ -19,7 +20,9 @@ from straingauge.pytest_plugin import LoadTest
 from straingauge.schedule import spread, users, waves
 
 SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
-"""A soak is the same test with SUSTAINED_LOAD_S=3600."""
+SUSTAINED_RPS = float(os.environ.get("SUSTAINED_LOAD_RPS", f"{500 / 60}"))
+LEAK_S = float(os.environ.get("LEAK_LOAD_S", "15"))
+"""A soak is the same test with SUSTAINED_LOAD_S=3600; the limit of each user bounds the rate."""
 
 READS = mix(
     (journeys.list_sessions, 4),
@@ -62,19 +65,19 @@ def test_concurrent_uploads(load: LoadTest):
         journeys.upload_session,
         waves(concurrent=10, every_s=1, at_least=3, at_most=3),
         users=load.users(journeys.account, 10, log_in=journeys.log_in),
-        verify=journeys.read_back_uploads,
+        verify=ledger.look_up,
     )
-    load.judge(run)
+    load.judge(run, ledger.findings(run.users))
 
 
 @pytest.mark.load(endpoints=[rate_limit.ENDPOINT, rate_limit.OTHERS])
 def test_rate_limit_enforcement(load: LoadTest):
-    """The 101st request in a minute is refused until Retry-After is over; nobody else notices."""
+    """The 101st request in a minute is refused till Retry-After is over; nobody else notices."""
     run = load.run(
         "rate_limit_enforcement",
         rate_limit.hurry_or_look_on,
-        users(count=11, iterations=1),
-        users=load.users(journeys.unused_account, 11, log_in=journeys.signed_in),
+        users(count=rate_limit.USERS, iterations=1),
+        users=load.users(rate_limit.account, rate_limit.USERS, log_in=journeys.signed_in),
         verify=rate_limit.wait_it_out,
         processes=1,
     )
@@ -107,21 +110,22 @@ def test_sustained_load(load: LoadTest):
             (journeys.update_session, 3),
             (journeys.upload_session, 1),
         ),
-        spread(count=round(500 * SUSTAINED_S / 60), duration_s=SUSTAINED_S),
+        spread(count=round(SUSTAINED_RPS * SUSTAINED_S), duration_s=SUSTAINED_S),
         users=load.users(journeys.account, 50, log_in=journeys.log_in),
-        verify=journeys.read_back_uploads,
+        verify=ledger.look_up,
     )
-    load.judge(run)
+    load.judge(run, ledger.findings(run.users))
 
 
 @pytest.mark.load
 def test_memory_leak_detection(load: LoadTest):
-    """600 requests in 15 seconds leave the service no bigger than the first hundred did."""
+    """150 requests each second leave the service no bigger than the first hundreds did."""
     run = load.run(
         "memory_leak_detection",
         mix(*READS.weights, (journeys.update_session, 2)),
-        spread(count=600, duration_s=15),
-        warm_up=spread(count=100, duration_s=2),
-        users=load.users(journeys.account, 50, log_in=journeys.log_in),
+        spread(count=round(150 * LEAK_S), duration_s=LEAK_S),
+        warm_up=spread(count=300, duration_s=2),
+        users=load.users(journeys.account, 100, log_in=journeys.log_in),
+        verify=ledger.look_up,
     )
-    load.judge(run)
+    load.judge(run, ledger.findings(run.users))

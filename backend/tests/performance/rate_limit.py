@@ -1,25 +1,36 @@
 """The promise of the rate limit, and the journeys that hold the service to it.
 
-One user asks so quickly that it is refused, then waits as it was told; others go about their work.
+One user asks so quickly that it is refused, and is refused on its other connections as well; then
+waits as it was told. Others go about their work meanwhile.
 """
 
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from accounts import Steps, signed_in
+from accounts import Steps, signed_in, unused_account
+from limits import parse
 from straingauge.journey import Pause, Request, Response, User, tagged
 from straingauge.verdict import Finding
 
-LIMIT = 100
-"""Requests that one user may make in a minute."""
+_RATE = parse(os.environ.get("RATE_LIMIT_DEFAULT", "100/minute"))
+LIMIT, WINDOW_S = _RATE.amount, _RATE.get_expiry()
+"""Requests that one user may make in a window. The service reads the same setting."""
 
-BURST = 150
+BURST = LIMIT + LIMIT // 2
+FURTHEST = 5 * LIMIT
+"""Where nothing has been refused by the end of the burst, the limit is looked for till here."""
+
+OTHERS_COUNT = 10
+ELSEWHERE_COUNT = 16
+USERS = 1 + OTHERS_COUNT + ELSEWHERE_COUNT
 LOOKS = 20
-WINDOW_S = 60.0
 EARLY_S = 2
 ENDPOINT = "GET /api/sessions/"
 OTHERS = "GET /api/sessions/ (other users)"
+ELSEWHERE = "GET /api/sessions/ (other connections)"
 
 
 @dataclass(slots=True)
@@ -42,26 +53,59 @@ class Refusal:
         value = self.answer.headers.get("Retry-After", "")
         return int(value) if value.isdecimal() and int(value) > 0 else None
 
+    @property
+    def holds_s(self) -> float:
+        """How long it is sure to hold from its answer on."""
+        return self.retry_after_s or 1
+
+
+_bursts: dict[str, Refusal | None] = {}
+"""By e-mail, once it is known whether the burst was refused: for its other connections."""
+
+
+def account(index: int) -> Mapping[str, Any]:
+    """User 0, others, and users who have user 0's account on connections of their own."""
+    if index <= OTHERS_COUNT:
+        return unused_account(index)
+    return {**unused_account(0), "elsewhere": True}
+
 
 @tagged("rate_limit")
 def hurry_or_look_on(user: User) -> Steps:
     """User 0 runs into its limit; the others go about their work."""
-    yield from (look_on if user.index else hurry)(user)
+    if "elsewhere" in user.data:
+        yield from ask_elsewhere(user)
+    else:
+        yield from (look_on if user.index else hurry)(user)
 
 
 def hurry(user: User) -> Steps:
     """Ask 150 times in one fresh window, each time as soon as the last answer is there."""
-    yield from signed_in(user)
+    email = user.data["email"]
+    _bursts.pop(email, None)
+    try:
+        yield from signed_in(user)
+        yield from _burst(user)
+    finally:
+        _bursts.setdefault(email, None)
+
+
+def _burst(user: User) -> Steps:
     answer = yield _list(user)
-    if answer.headers.get("RateLimit-Remaining", str(LIMIT - 1)) != str(LIMIT - 1):
+    if not _is_fresh(answer):
         yield Pause(WINDOW_S)  # this account was at work a moment ago
         answer = yield _list(user)
-    user.data |= {"first_answer": answer, "refusal": None}
-    for number in range(1, BURST + 1):
+    began_s = time.monotonic()
+    user.data |= {"first_answer": answer, "refusal": None, "asked": 1}
+    for number in range(1, FURTHEST + 1):
+        if time.monotonic() - began_s < WINDOW_S:
+            user.data["asked"] = number
         if answer.status == 429 and user.data["refusal"] is None:
-            user.data["refusal"] = Refusal(number, time.monotonic(), answer)
-        if number < BURST:
-            answer = yield _list(user)
+            refusal = Refusal(number, time.monotonic(), answer)
+            user.data["refusal"] = _bursts[user.data["email"]] = refusal
+        if number >= (FURTHEST if user.data["refusal"] is None else BURST):
+            return
+        answer = yield _list(user)
 
 
 def look_on(user: User) -> Steps:
@@ -73,17 +117,39 @@ def look_on(user: User) -> Steps:
         yield Pause(0.1)
 
 
+def ask_elsewhere(user: User) -> Steps:
+    """Once user 0 has been refused, ask for it on other connections, all of them at once.
+
+    So they spread over the service's processes: those that come one by one go to whichever process
+    is idle, which may be the same one a dozen times.
+    """
+    yield from signed_in(user)
+    while user.data["email"] not in _bursts:
+        yield Pause(0.02)
+    refusal = _bursts[user.data["email"]]
+    if refusal is None:
+        return
+    answer = yield _list(user, name=ELSEWHERE)
+    if time.monotonic() < refusal.at_s + refusal.holds_s:
+        user.data["status_elsewhere"] = answer.status
+
+
 def wait_it_out(user: User) -> Steps:
-    """Be refused as long as Retry-After says, and served when it is over."""
+    """Wait as long as Retry-After says, and remember what was answered shortly before and then."""
     refusal = user.data.get("refusal")
     if refusal is None or refusal.retry_after_s is None:
         return
+    if refusal.retry_after_s > WINDOW_S:
+        return  # it is untrue, and could be an hour
     over_at = refusal.at_s + refusal.retry_after_s
     if refusal.retry_after_s > EARLY_S:
         yield Pause(max(0.0, over_at - EARLY_S - time.monotonic()))
-        yield _list(user, name=f"{ENDPOINT} {EARLY_S} s before Retry-After is over", expect=429)
+        early = yield _list(user, name=f"{ENDPOINT} {EARLY_S} s before Retry-After is over")
+        if time.monotonic() < over_at:
+            user.data["status_early"] = early.status
     yield Pause(max(0.0, over_at - time.monotonic()))
-    yield _list(user, name=f"{ENDPOINT} when Retry-After is over", expect=200)
+    over = yield _list(user, name=f"{ENDPOINT} when Retry-After is over")
+    user.data["status_over"] = over.status
 
 
 def findings(users: Sequence[User]) -> Iterator[Finding]:
@@ -91,39 +157,75 @@ def findings(users: Sequence[User]) -> Iterator[Finding]:
     for user in users:
         if user.index == 0:
             yield from _of_the_burst(user)
-    others = [user for user in users if user.index]
+    others = [user for user in users if user.index and "elsewhere" not in user.data]
     if others:
         refused = sum(user.data.get("refused", 0) for user in others)
         wrong = f"{refused} of their requests were refused as well" if refused else ""
-        yield _finding("other users", wrong)
+        yield _finding("other users", wrong, "rate_limiter_tight")
+    seen = [user.data["status_elsewhere"] for user in users if "status_elsewhere" in user.data]
+    if seen:
+        served = seen.count(200)
+        wrong = (
+            f"{served} of {len(seen)} requests of the same user on other connections were served"
+            " while it was refused: each process counts for itself"
+        )
+        yield _finding("other connections", wrong if served else "", "rate_limiter_per_process")
 
 
 def _of_the_burst(user: User) -> Iterator[Finding]:
     if "first_answer" not in user.data:
         yield _finding("first 429", "the burst came to nothing, see the errors")
         return
-    yield _finding("RateLimit headers", _lacking(user.data["first_answer"]))
+    yield _finding("RateLimit headers", _lacking(user.data["first_answer"]), "rate_limiter_untrue")
     refusal: Refusal | None = user.data["refusal"]
     if refusal is None:
-        yield _finding("first 429", f"none in {BURST} requests of one user: is the limiter off?")
+        yield _never_refused(user.data["asked"])
         return
+    wrong = f"came at request {refusal.number}, not {LIMIT + 1}"
+    tight = refusal.number <= LIMIT
+    yield _finding(
+        "first 429",
+        wrong if refusal.number != LIMIT + 1 else "",
+        "rate_limiter_tight" if tight else "rate_limiter_loose",
+    )
     answer = refusal.answer
-    late = refusal.number != LIMIT + 1
-    yield _finding(
-        "first 429", f"came at request {refusal.number}, not {LIMIT + 1}" if late else ""
-    )
-    yield _finding("RateLimit headers of the 429", _lacking(answer))
-    said = answer.headers.get("Retry-After", "missing")
-    yield _finding(
-        "Retry-After",
-        "" if refusal.retry_after_s else f"{said} on the 429: no client knows when to come back",
-    )
+    yield _finding("RateLimit headers of the 429", _lacking(answer), "rate_limiter_untrue")
+    yield _finding("Retry-After", _untrue(user, refusal), "rate_limiter_untrue")
     json = answer.headers.get("Content-Type", "").startswith("application/json")
     yield _finding("429 body", "" if json else f"is no JSON but {answer.text[:80]!r}")
 
 
-def _list(user: User, *, name: str = ENDPOINT, expect: int | None = None) -> Request:
-    return user.get("/api/sessions/", name=name, expect=[expect] if expect else [200, 429])
+def _never_refused(asked: int) -> Finding:
+    """Without a limit, or so slowly that no limit was reached."""
+    if asked <= LIMIT:
+        said = f"first 429: no more than {asked} requests were answered in {WINDOW_S} s"
+        return Finding("first 429", "no_data", said)
+    wrong = f"none in {asked} requests of one user: is the limiter off?"
+    return _finding("first 429", wrong, "rate_limiter_absent")
+
+
+def _untrue(user: User, refusal: Refusal) -> str:
+    """What is wrong with the Retry-After of a refusal, if anything."""
+    said = refusal.answer.headers.get("Retry-After", "missing")
+    if refusal.retry_after_s is None:
+        return f"{said} on the 429: no client knows when to come back"
+    if refusal.retry_after_s > WINDOW_S:
+        return f"{said} s, but the window has {WINDOW_S} s"
+    if user.data.get("status_early") == 200:
+        return f"said {said} s, and {EARLY_S} s before they were over the user was served"
+    if user.data.get("status_over") == 429:
+        return f"said {said} s, and when they were over the user was refused again"
+    return ""
+
+
+def _list(user: User, *, name: str = ENDPOINT) -> Request:
+    return user.get("/api/sessions/", name=name, expect=[200, 429])
+
+
+def _is_fresh(answer: Response) -> bool:
+    """Whether this was the first request of a window, as far as the service tells."""
+    limit, left = (answer.headers.get(f"RateLimit-{name}", "") for name in ("Limit", "Remaining"))
+    return not (limit.isdecimal() and left.isdecimal()) or int(left) == int(limit) - 1
 
 
 def _lacking(answer: Response) -> str:
@@ -132,5 +234,7 @@ def _lacking(answer: Response) -> str:
     return f"{', '.join(missing)} missing" if missing else ""
 
 
-def _finding(rule: str, wrong: str) -> Finding:
-    return Finding(rule, "critical" if wrong else "target", f"{rule}: {wrong or 'as promised'}")
+def _finding(rule: str, wrong: str, cause: str | None = None) -> Finding:
+    grade = "critical" if wrong else "target"
+    said = f"{rule}: {wrong or 'as promised'}"
+    return Finding(rule, grade, said, cause=cause if wrong else None)

@@ -1,0 +1,99 @@
+"""The proving ground: `python -m tests.performance.proving --help`, or `make prove`.
+
+A load test that finds nothing proves nothing, and one that always alarms is switched off. So each
+fault of the catalogue is planted in the real service, the seven load tests are run against it, and
+they must find it and name its cause; and against healthy services, where they must keep silent.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from straingauge.errors import StraingaugeError
+from tests.performance.proving.catalogue import ALL, FAULTS, HEALTHY, Plant, named
+from tests.performance.proving.ground import Ground
+from tests.performance.proving.table import as_markdown, headline, line, score
+from tests.performance.proving.trial import Trial, attempt
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plant, and look; gives 0 when all was found and no healthy service alarmed, else 1."""
+    wanted = _read(arguments)
+    console = Console(highlight=False, soft_wrap=True)
+    if wanted.list:
+        for plant in ALL.values():
+            console.print(f"{plant.name:22}{plant.what}  {', '.join(plant.causes) or 'healthy'}")
+        return 0
+    try:
+        plants = named(wanted.names) or [*FAULTS, *HEALTHY]
+        trials = _prove(_rounds(plants, wanted.healthy_rounds), console, wanted.results)
+    except StraingaugeError as error:
+        console.print(f"{error}" + (f"\n  try: {error.hint}" if error.hint else ""), style="red")
+        return error.exit_code
+    console.print(score(trials))
+    if wanted.out is not None:
+        _write(wanted.out, trials, _command(arguments))
+    return 0 if all(trial.right for trial in trials) else 1
+
+
+def _prove(plants: Iterable[Plant], console: Console, results: Path | None) -> list[Trial]:
+    trials = []
+    with tempfile.TemporaryDirectory() as folder, Ground() as ground:
+        kept = results or Path(folder)
+        console.print(headline(), style="bold")
+        for plant in plants:
+            trial = _tried(plant, ground, kept)
+            console.print(line(trial), style=None if trial.right else "red")
+            trials.append(trial)
+    return trials
+
+
+def _tried(plant: Plant, ground: Ground, results: Path) -> Trial:
+    """Try once, and once more when this machine was too busy to tell."""
+    trial = attempt(plant, ground, _folder(results, plant))
+    if trial.disturbed:
+        trial = attempt(plant, ground, _folder(results, plant), repeated=True)
+    return trial
+
+
+def _folder(results: Path, plant: Plant) -> Path:
+    return results / plant.name / f"{time.time_ns()}"
+
+
+def _rounds(plants: Sequence[Plant], rounds: int) -> list[Plant]:
+    """The faults once, the healthy services this often."""
+    faults = [plant for plant in plants if not plant.is_healthy]
+    return faults + rounds * [plant for plant in plants if plant.is_healthy]
+
+
+def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make prove", description=__doc__)
+    parser.add_argument("names", nargs="*", help="what to plant (default: everything)")
+    parser.add_argument("--list", action="store_true", help="say what can be planted")
+    parser.add_argument("--healthy-rounds", type=int, default=1, metavar="N",
+                        help="how often each healthy service is tried")  # fmt: skip
+    parser.add_argument("--out", type=Path, help="write the table here: .md, or .json with all")
+    parser.add_argument("--results", type=Path, help="keep the result files in this folder")
+    return parser.parse_args(arguments)
+
+
+def _command(arguments: Sequence[str] | None) -> str:
+    given = " ".join(sys.argv[1:] if arguments is None else arguments)
+    return f'make prove ARGS="{given}"' if given else "make prove"
+
+
+def _write(path: Path, trials: Sequence[Trial], command: str) -> None:
+    if path.suffix == ".json":
+        text = json.dumps([trial.as_dict() for trial in trials], indent=1) + "\n"
+    else:
+        text = as_markdown(trials, command)
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

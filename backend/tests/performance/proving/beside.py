@@ -1,0 +1,73 @@
+"""What happens beside the service while it is under load: in its database, or on its machine.
+
+Each is an endless coroutine, which is cancelled when the load is over.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import asyncpg
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a service runs.
+
+    Attributes:
+        database_url: Its database.
+        pid: Its main process.
+    """
+
+    database_url: str
+    pid: int
+
+
+Beside = Callable[[Place], Awaitable[None]]
+
+
+async def row_lock(place: Place) -> None:
+    """A writer locks all sessions for 1.5 seconds, and again after half a second."""
+    connection = await asyncpg.connect(place.database_url)
+    try:
+        while True:
+            async with connection.transaction():
+                await connection.execute("SELECT FROM sessions FOR UPDATE")
+                await asyncio.sleep(1.5)
+            await asyncio.sleep(0.5)
+    finally:
+        connection.terminate()
+
+
+async def vacuum(place: Place) -> None:
+    """VACUUM and ANALYZE go over the tables, with a second's rest between."""
+    connection = await asyncpg.connect(place.database_url)
+    try:
+        while True:
+            await connection.execute("VACUUM (ANALYZE)")
+            await asyncio.sleep(1)
+    finally:
+        connection.terminate()
+
+
+async def neighbour(_place: Place) -> None:
+    """Another program keeps one core busy for 5 seconds of each 15."""
+    while True:
+        await asyncio.sleep(5)
+        program = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
+        try:
+            await asyncio.sleep(5)
+        finally:
+            program.kill()
+            await program.wait()
+        await asyncio.sleep(5)
+
+
+async def restart(place: Place) -> None:
+    """After 10 seconds uvicorn replaces its workers, one by one, each once it has finished."""
+    await asyncio.sleep(10)
+    os.kill(place.pid, signal.SIGHUP)
+    await asyncio.Event().wait()

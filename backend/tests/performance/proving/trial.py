@@ -1,0 +1,149 @@
+"""One plant put to the load tests: what they found, and whether that is right."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.performance.proving.catalogue import SETTINGS, Plant
+from tests.performance.proving.ground import Ground
+from tests.performance.proving.suite import run_load_tests
+
+SHORTER = {"SUSTAINED_LOAD_S": "8", "LEAK_LOAD_S": "8", "SUSTAINED_LOAD_RPS": "50"}
+"""Another length of the same load; no threshold is another."""
+
+ALARMS = ("no_data", "critical", "warning")
+BUSY = {"generator_late", "generator_saturated"}
+"""Reasons that speak of this machine, not of the service: the trial is repeated once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An entry of a verdict that is no praise."""
+
+    test: str
+    grade: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How it went.
+
+    Attributes:
+        plant: What was planted.
+        alarms: What was found, the worst first.
+        invalid: Why load tests say nothing: the test and the reason.
+        cause: The cause that was named first; None where none was.
+        causes: All causes that were named, best first.
+        took_s: From the start of the service to its end.
+        repeated: Whether this is the second attempt.
+        output: What the load tests printed.
+    """
+
+    plant: Plant
+    alarms: Sequence[Alarm]
+    invalid: Sequence[tuple[str, str]]
+    causes: Sequence[str]
+    took_s: float
+    repeated: bool
+    output: str
+
+    @property
+    def cause(self) -> str | None:
+        """The cause named first."""
+        return self.causes[0] if self.causes else None
+
+    @property
+    def found(self) -> Alarm | None:
+        """The alarm that finds what was planted; of a healthy service, the first false one."""
+        right = (a for a in self.alarms if self.plant.is_healthy or self._is_right(a))
+        return next(right, None)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether this machine was too busy to tell."""
+        return not self.right and any(reason in BUSY for _, reason in self.invalid)
+
+    @property
+    def right(self) -> bool:
+        """Whether a fault was found, or a healthy service was let be and fully measured."""
+        if self.plant.is_healthy:
+            return self.found is None and not self.invalid
+        return self.found is not None
+
+    @property
+    def named(self) -> bool:
+        """Whether the right cause came first."""
+        return self.cause in self.plant.causes
+
+    def as_dict(self) -> dict[str, Any]:
+        """As a file has it."""
+        return {
+            "name": self.plant.name,
+            "what": self.plant.what,
+            "healthy": self.plant.is_healthy,
+            "right": self.right,
+            "alarms": [[alarm.test, alarm.grade, alarm.message] for alarm in self.alarms],
+            "invalid": [list(one) for one in self.invalid],
+            "expected_causes": list(self.plant.causes),
+            "causes": list(self.causes),
+            "took_s": round(self.took_s, 1),
+            "repeated": self.repeated,
+        }
+
+    def _is_right(self, alarm: Alarm) -> bool:
+        return alarm.test == (self.plant.test or alarm.test)
+
+
+def attempt(plant: Plant, ground: Ground, results: Path, *, repeated: bool = False) -> Trial:
+    """Start the service, run the load tests against it, read their results.
+
+    Raises:
+        TargetError: The service does not start.
+    """
+    began_s = time.monotonic()
+    with ground.grown(plant) as stand:
+        assert stand.database_url is not None
+        _, output = run_load_tests(
+            [], stand.url, results, DATABASE_URL=stand.database_url, **SETTINGS, **SHORTER
+        )
+    found = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
+    alarms = [alarm for result in found if _is_valid(result) for alarm in _alarms(result)]
+    invalid = [
+        (result["name"], reason["reason"])
+        for result in found
+        for reason in result["validity"]["reasons"]
+        if reason["severity"] == "invalid"
+    ]
+    return Trial(
+        plant=plant,
+        alarms=sorted(alarms, key=lambda alarm: ALARMS.index(alarm.grade)),
+        invalid=invalid if found else [("all", "no result file")],
+        causes=_causes(found),
+        took_s=time.monotonic() - began_s,
+        repeated=repeated,
+        output=output,
+    )
+
+
+def _is_valid(result: Mapping[str, Any]) -> bool:
+    return bool(result["validity"]["valid"])
+
+
+def _alarms(result: Mapping[str, Any]) -> list[Alarm]:
+    return [
+        Alarm(result["name"], entry["grade"], entry["message"])
+        for entry in result["verdict"]["entries"]
+        if entry["grade"] in ALARMS
+    ]
+
+
+def _causes(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    try:
+        from straingauge.diagnose import overall  # being built: see issue 4
+    except ImportError:
+        return []
+    return [cause["cause"] for cause in overall(results)]
