@@ -59,7 +59,7 @@ requirements: $(READY)  ## Resolve the newest versions within pyproject.toml's r
 	@$(BIN)/python .ci/requirements.py write
 
 clean:  ## Remove the environment, caches and results
-	@rm -rf $(VENV) build straingauge/build backend/build
+	@rm -rf $(VENV) benchmarks/.venv-peers build straingauge/build backend/build
 	@find . -type d \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \
 		-o -name .hypothesis -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	@find backend/tests/performance/results backend/logs -type f ! -name .gitkeep -delete

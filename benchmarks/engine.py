@@ -4,7 +4,8 @@ nginx is pinned to one core, each generator to another, and rounds are interleav
 whatever else the machine does falls on all alike. Rates are what nginx counted; figures are medians
 over the rounds, ratios are medians of the ratio within each round. The machine should be idle.
 
-exit codes: 0 all is as required; 1 a figure is short, or a generator got errors; 2 wrong usage.
+exit codes: 0 all is as required; 1 a figure is short, or a generator got errors; 2 wrong usage;
+130 interrupted.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def main() -> int:
     """Install, measure, show, keep; 1 when anything is not as required."""
     given = _arguments()
     signal.signal(signal.SIGTERM, _leave)  # so that everything started is ended
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     target_core, core = _cores()
     _allow_files()
@@ -190,4 +192,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
+        print("interrupted: nothing is kept", file=sys.stderr)
         sys.exit(130)

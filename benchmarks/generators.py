@@ -19,7 +19,7 @@ LOADS = Path(__file__).resolve().parent / "loads"
 USERS = 50
 OPEN_RATE_PER_S, OPEN_USERS = 5_000, 500
 STRAINGAUGE, LOCUST, K6, K9, HEY, WRK, AB = (
-    *("straingauge", "Locust FastHttpUser", "k6", "k9-load, Python script"),
+    *("straingauge", "Locust FastHttpUser", "k6", "k9-load script"),
     *("hey", "wrk", "ab"),
 )
 
@@ -80,10 +80,9 @@ def straingauge(work: str) -> Generator:
     def read(_: Order, output: str) -> Reading:
         said = json.loads(output)
         wrong = ", ".join(f"{count} x {kind}" for kind, count in said["errors"].items())
-        late = {name: said[f"late_{name}_ms"] for name in ("p50", "p99", "max")}
-        figures = {f"late_{name}_ms": value for name, value in late.items()}
-        figures["peak_mb"] = said["peak_mb"]
+        figures = {"peak_mb": said["peak_mb"]}
         if said["planned"] is not None:
+            figures |= {name: said[name] for name in ("late_p50_ms", "late_p99_ms", "late_max_ms")}
             figures["dropped"] = said["dropped"]
             figures["dropped_percent"] = 100 * said["dropped"] / said["planned"]
             figures["missing"] = said["planned"] - said["sent"]

@@ -33,7 +33,7 @@ def show(console: Console, page: Page) -> None:
 def _rates(page: Page) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("generator")
-    for title in ("requests/s", "us CPU each", "target busy", "ratio", "required"):
+    for title in ("requests/s", "us CPU each", "target busy", "by CPU", "ratio", "required"):
         table.add_column(title, justify="right")
     table.add_column("")
     required = {each.peer: each for each in page.case.required if isinstance(each, Ratio)}
@@ -49,15 +49,26 @@ def _rates(page: Page) -> Table:
         ]
         bound = required.get(name)
         if bound is None:
-            row += ["", "", ""]
+            row += ["", "", "", ""]
         else:
             verdict = page.verdict(bound)
             least = "" if bound.at_least is None else f">= {bound.at_least:g}"
-            row += [_number(page.value(bound), ".2f"), least, _coloured(verdict)]
+            row += [
+                _number(_by_cpu(page, name), ".2f"),
+                _number(page.value(bound), ".2f"),
+                least,
+                _coloured(verdict),
+            ]
         if has_dropped:
             row.append(_number(page.median(name, "dropped_percent"), ".2f", " %"))
         table.add_row(*row)
     return table
+
+
+def _by_cpu(page: Page, peer: str) -> float | None:
+    """The peer's CPU time for a request by straingauge's: steadier than the ratio of rates."""
+    ours, theirs = page.median(STRAINGAUGE, "cpu_us"), page.median(peer, "cpu_us")
+    return theirs / ours if ours and theirs else None
 
 
 def _limits(page: Page, limits: list[Limit]) -> Table:
