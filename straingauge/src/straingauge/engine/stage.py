@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Thousands of users that open their connections at once would flood the target's accept queue, and
 # what the kernel drops there would count as the service's failures.
-_MOST_CONNECTING: Final = 128
+_MOST_CONNECTING: Final = 64
 
 
 class Channels(dict[str, Channel]):
