@@ -67,7 +67,7 @@ def test_whole_course(open_rendezvous: Callable[..., Rendezvous]):
 
 
 def test_silent_process_is_lost(open_rendezvous: Callable[..., Rendezvous]):
-    """A process that says nothing for too long while load is on (it hangs) is given up."""
+    """A process that says nothing for too long while load is on is given up, for that reason."""
     rendezvous = open_rendezvous(silent_while_playing_s=0.5)
     fleet = members(rendezvous, 2)
     together(*(lambda m=m: m.join(TEST, 99) for m in fleet))
@@ -75,7 +75,8 @@ def test_silent_process_is_lost(open_rendezvous: Callable[..., Rendezvous]):
     fleet[0].played(report("gw0"))
     merged = fleet[0].end(report("gw0"))
     assert merged is not None
-    assert [lost.process for lost in merged.lost] == ["gw1"]
+    (lost,) = merged.lost
+    assert (lost.process, lost.reason) == ("gw1", "nothing was heard of it for 0.5 s")
 
 
 def test_stranger_is_not_served(open_rendezvous: Callable[..., Rendezvous]):
@@ -149,3 +150,29 @@ def test_only_invited_processes_have_load_tests(open_rendezvous: Callable[..., R
     assert rendezvous.load_tests == set()
     members(rendezvous, 1)
     assert rendezvous.load_tests == set(Hello("gw0", (TEST,)).tests)
+
+
+def test_nobody_waits_for_a_controller_that_has_gone(open_rendezvous: Callable[..., Rendezvous]):
+    """When the controlling process is gone, all that a process asks of it fails, and at once."""
+    rendezvous = open_rendezvous()
+    (member,) = members(rendezvous, 1)
+    rendezvous.close()
+    with pytest.raises(LoadBroken, match="has gone"):
+        member.join(TEST, 1)
+    for _ in range(3):
+        with pytest.raises(FleetError, match="has gone"):
+            member.left(TEST, None)
+
+
+def test_no_load_begins_before_all_have_come(open_rendezvous: Callable[..., Rendezvous]):
+    """Processes that were announced are waited for, however long they take to come."""
+    rendezvous = open_rendezvous()
+    rendezvous.expect(["gw0", "gw1"])
+    first = Member("gw0", rendezvous.invitation, (TEST,))
+    with ThreadPoolExecutor(1) as pool:
+        seat = pool.submit(first.join, TEST, 99)
+        assert rendezvous.missing == ["gw1"]
+        second = Member("gw1", rendezvous.invitation, (TEST,))
+        assert not seat.done()
+        assert second.join(TEST, 99).of == seat.result().of == 2
+    assert rendezvous.missing == []

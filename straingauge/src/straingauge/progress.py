@@ -26,6 +26,7 @@ RATE_OVER_NS = 5_000_000_000
 BAR_COLUMNS = (10, 30)
 
 PHASES = {"setup": "logging in", "warmup": "warming up", "main": "", "verify": "reading back"}
+AT_REST = "looking on at rest"
 
 
 class Screen(Protocol):
@@ -97,11 +98,13 @@ class _Shown:
     look_at_s: float = 0.0
     say_at_s: float = 0.0
 
-    def rate_per_s(self, phase: str, now_ns: int, requests: int) -> float:
+    def rate_per_s(self, phase: str, begun_ns: int | None, now_ns: int, requests: int) -> float:
         """Requests each second over the last few seconds of this phase."""
         if phase != self.phase:
-            self.seen.clear()
             self.phase = phase
+            self.seen.clear()
+            if begun_ns is not None:
+                self.seen.append((begun_ns, 0))
         self.seen.append((now_ns, requests))
         while len(self.seen) > 2 and now_ns - self.seen[0][0] > RATE_OVER_NS:
             self.seen.popleft()
@@ -153,14 +156,15 @@ def moment(merged: Merged, record: Record, shown: _Shown) -> Moment:
     phase = next((each for each in reversed(PHASES) if each in record.phases), "main")
     figures: dict[str, Any] = metrics(record, phase)
     now_ns, requests = time.monotonic_ns(), figures["total_requests"]
-    begun_ns = merged.start_ns if merged.start_ns is not None else now_ns
+    begun_ns = merged.start_ns if phase == "main" else None
+    doing = AT_REST if merged.over and phase == "main" else PHASES[phase]
     return Moment(
         name=plan["name"],
-        phase=PHASES[phase],
-        elapsed_s=max(now_ns - begun_ns, 0) / 1e9,
+        phase=doing,
+        elapsed_s=max(now_ns - (begun_ns or now_ns), 0) / 1e9,
         duration_s=plan.get("duration_s"),
         requests=requests,
-        rate_per_s=shown.rate_per_s(phase, now_ns, requests),
+        rate_per_s=shown.rate_per_s(phase, begun_ns, now_ns, requests),
         errors_percent=figures["error_rate_percent"],
         latency_ms={each: figures["latency_ms"][each] for each in ("p50", "p95", "p99")},
     )

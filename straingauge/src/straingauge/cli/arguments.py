@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import Literal
 
 import click
 
@@ -28,7 +29,15 @@ class Duration(click.ParamType[float]):
 
 
 class Warmup(Duration):
-    """How long to warm up. A word that says how to find out belongs here, beside the times."""
+    """How long to warm up, or "detect"."""
+
+    name = "TIME|detect"
+
+    def convert(  # type: ignore[override]
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | Literal["detect"]:
+        """The seconds, or the word."""
+        return "detect" if value == "detect" else super().convert(value, param, ctx)
 
 
 class Think(click.ParamType[tuple[float, float]]):

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from straingauge import ending
+from straingauge.address import ServiceAddress
 from straingauge.cli.settings import Prepared
 from straingauge.cli.workers import Workers
 from straingauge.errors import Interrupted
@@ -19,13 +20,13 @@ LAST_WORDS_S = 5.0  # for processes that were told to stop: what is under way ma
 
 
 def play(
-    prepared: Prepared, url: str, processes: int, screen: Screen
+    prepared: Prepared, address: ServiceAddress, processes: int, screen: Screen
 ) -> tuple[ending.Ending, bool]:
     """Play it, and judge it; what was measured is kept however it ends.
 
     Args:
         prepared: What is played.
-        url: Where to.
+        address: Where to.
         processes: How many the user wants; more than cores or users would take no share.
         screen: Where its progress is shown.
 
@@ -43,9 +44,10 @@ def play(
     def known(merged: Merged) -> Merged:
         return replace(merged, idle=merged.idle + processes - active)
 
-    with _rendezvous(
-        Rendezvous(lambda _near: url, lambda test, merged: progress.watch(test, known(merged)))
-    ) as rendezvous:
+    def watch(test: str, merged: Merged) -> bool:
+        return progress.watch(test, known(merged))
+
+    with _rendezvous(Rendezvous(address.find, watch, find_database=address.database)) as rendezvous:
         names = [f"p{number}" for number in range(1, active + 1)]
         rendezvous.expect(names)
         interrupted = False

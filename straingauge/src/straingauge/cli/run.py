@@ -34,7 +34,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--rate", type=float, help="Instead: so many journeys begin each second.")
 @click.option("--poisson", is_flag=True, help="They begin at random times, at that rate.")
 @click.option("--duration", type=Duration(), default="10s", show_default=True, help="How long.")
-@click.option("--warmup", type=Warmup(), help="Play so long before; it is kept apart.")
+@click.option("--warmup", type=Warmup(), help="Play so long before, or find its end; kept apart.")
 @click.option(
     "--timeout", type=Duration(), default="30s", show_default=True, help="For each request."
 )
@@ -44,6 +44,11 @@ _FILE = click.Path(path_type=Path)
     default=1,
     show_default=True,
     help="So many share the one load; those beyond the cores or the users take no share.",
+)
+@click.option(
+    "--database-url",
+    metavar="URL",
+    help="The service's PostgreSQL, to be watched.  [default: the stand's, DATABASE_URL]",
 )
 @click.option("--thresholds", type=_FILE, help="Default: thresholds.toml beside FILE.")
 @click.option("--results", type=_FILE, help="A folder. Default: results/ beside FILE.")
@@ -87,6 +92,8 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     from straingauge.engine.address import resolve
 
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed; no nohup
+        signal.signal(signal.SIGHUP, _interrupt)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
     tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()
     prepared = prepare(Settings(tags=tagged, **options))
@@ -95,7 +102,8 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     try:
         if address.named:
             resolve(address.named, prepared.order.allowed_hosts)
-        end, interrupted = play(prepared, address.find(prepared.order.near), processes, screen)
+        address.find(prepared.order.near)
+        end, interrupted = play(prepared, address, processes, screen)
     finally:
         screen.clear()
         address.close()

@@ -2,9 +2,9 @@
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from straingauge import ending
 from straingauge.address import names_near
@@ -34,9 +34,10 @@ class Settings:
     rate: float | None = None
     poisson: bool = False
     duration: float = 10.0
-    warmup: float | None = None
+    warmup: float | Literal["detect"] | None = None
     timeout: float = 30.0
     allow_hosts: tuple[str, ...] = ()
+    database_url: str | None = field(default=None, repr=False)  # it holds a password
     thresholds: Path | None = None
     results: Path | None = None
     name: str | None = None
@@ -133,11 +134,16 @@ def prepare(settings: Settings) -> Prepared:
         schedule=settings.schedule(settings.duration),
         crowd=[User(index, _data(found, index)) for index in range(settings.crowd)],
         log_in=found.log_in,
-        warm_up=None if settings.warmup is None else settings.schedule(settings.warmup),
+        warm_up=(
+            settings.schedule(settings.warmup)
+            if isinstance(settings.warmup, float)
+            else settings.warmup
+        ),
         verify=found.verify,
         timeout_s=settings.timeout,
         allowed_hosts=frozenset(settings.allow_hosts),
         names=names_near(settings.near),
+        database_url=settings.database_url,
     )
     return Prepared(settings, order, _demands(settings, found))
 

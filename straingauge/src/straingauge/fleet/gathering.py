@@ -103,7 +103,15 @@ class Gathering:
         """What is known so far, of those that were lost too."""
         reports = tuple(share.report for share in self._seats.values() if share.report is not None)
         lost = tuple(self._lost.values())
-        return Merged(reports, lost, self._idle, self.plan, self.broken, self.start_ns)
+        return Merged(
+            reports,
+            lost,
+            self._idle,
+            self.plan,
+            self.broken,
+            self.start_ns,
+            over=self.stage in ("end", None),
+        )
 
     def meet(self, name: str, meet: Meet, present: Collection[str], now_ns: int) -> Outbox:
         """A process has come to a stage."""

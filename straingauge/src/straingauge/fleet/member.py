@@ -106,6 +106,7 @@ class Member:
         self._test = ""
         self._halt_at_ns: int | None = None
         self._broken = False
+        self._gone = False  # the other side; it has said so once, and will not answer any more
         self._database_url: str | None = None
         self._replies: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
         try:
@@ -196,6 +197,8 @@ class Member:
             raise FleetError("the controlling process has gone") from error
 
     def _ask(self, message: FromWorker, *expected: type[ReplyT]) -> ReplyT:
+        if self._gone and self._replies.empty():
+            raise FleetError("the controlling process has gone")
         self._send(message)
         try:
             reply = self._replies.get(timeout=DEADLINE_S)
@@ -221,5 +224,5 @@ class Member:
                 else:
                     self._replies.put(message)
         except (EOFError, OSError):
-            self._broken = True
+            self._broken = self._gone = True
             self._replies.put(Broken("the controlling process has gone"))

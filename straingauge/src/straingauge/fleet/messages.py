@@ -177,6 +177,7 @@ class Merged:
         plan: What the leader said a result needs besides the figures.
         broken: Why the load ended before its time.
         start_ns: When the load itself begins or began (monotonic); None: not yet known.
+        over: Whether the load itself is over, and only what comes after it goes on.
     """
 
     reports: tuple[Report, ...]
@@ -185,6 +186,7 @@ class Merged:
     plan: dict[str, Any] | None = None
     broken: str | None = None
     start_ns: int | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -330,7 +330,7 @@ class Rendezvous:
         for name, worker in self._workers.items():
             patience_s = self._silent_while_playing_s if name in playing else self._silent_s
             if name not in waiting and now_s - worker.heard_s > patience_s:
-                worker.dropped = f"nothing was heard of it for {patience_s:.0f} s"
+                worker.dropped = f"nothing was heard of it for {patience_s:g} s"
                 _hang_up(worker.connection)
 
 

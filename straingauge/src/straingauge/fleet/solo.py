@@ -28,6 +28,7 @@ class Solo:
     find_database: Callable[[], str | None] = lambda: None
     _test: str = ""
     _start_ns: int | None = None
+    _over: bool = False
     _unjudged: dict[str, Merged] = field(default_factory=dict)
 
     def unjudged(self) -> list[tuple[str, Merged]]:
@@ -45,7 +46,7 @@ class Solo:
 
     def join(self, test: str, at_most: int) -> Seat:  # noqa: ARG002  one is never too many
         """Begin."""
-        self._test, self.halt_at_ns, self._start_ns = test, None, None
+        self._test, self.halt_at_ns, self._start_ns, self._over = test, None, None, False
         return Seat(0, 1)
 
     def announce(self, plan: dict[str, Any]) -> None:
@@ -70,6 +71,7 @@ class Solo:
 
     def played(self, report: Report) -> None:
         """Go on."""
+        self._over = True
         self._keep(report)
 
     def rested(self, report: Report) -> None:
@@ -87,6 +89,8 @@ class Solo:
     def _keep(self, report: Report | None = None, broken: str | None = None) -> Merged:
         before = self._unjudged[self._test]
         reports = before.reports if report is None else (report,)
-        merged = Merged(reports, plan=before.plan, broken=broken, start_ns=self._start_ns)
+        merged = Merged(
+            reports, plan=before.plan, broken=broken, start_ns=self._start_ns, over=self._over
+        )
         self._unjudged[self._test] = merged
         return merged

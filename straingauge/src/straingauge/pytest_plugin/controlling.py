@@ -67,12 +67,16 @@ class Controlling:
         assert self._rendezvous is not None
         return LoadTogether(stock, self._rendezvous, self._workers)
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self) -> None:
+        """Make room for what pytest writes now."""
+        self._status.clear()
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Remember result files; with -x, let no further load begin."""
+        self._status.clear()
         path = getattr(report, "straingauge_result", None)
-        if path is not None:
-            self._status.clear()
         if path:
             from straingauge.result import read
 
