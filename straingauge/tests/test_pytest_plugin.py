@@ -64,6 +64,32 @@ def test_idle_processes_are_named(project: Project):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_detected_warm_up_is_accounted_for(project: Project, processes: str):
+    """With warm_up="detect" the result says what was cut off and why, and no request is lost."""
+    tests = QUICK.replace("users=20", 'users=20, warm_up="detect"')
+    project.run(tests, "-n", processes).assert_outcomes(passed=1)
+    (result,) = project.results()
+    warmup = result["metrics"]["warmup"]
+    assert warmup["reason"]
+    assert warmup["requests"] + result["metrics"]["total_requests"] == 300
+    assert result["configuration"]["warm_up"] == "detect"
+    assert result["phases"].keys() == ({"warmup"} if warmup["lasted_s"] else set())
+
+
+def test_no_warm_up_is_detected_where_the_load_changes(project: Project, service: Service):
+    """A test that asks for it in a ramp is told so before anything is sent."""
+    schedule = "schedule.ramp(from_per_s=300, to_per_s=1, duration_s=1)"
+    tests = "from straingauge import schedule\n" + LOAD.format(
+        name="ramp", journey="hello", schedule=schedule, users='20, warm_up="detect"'
+    )
+    before = service.counts()["/hello"]
+    outcome = project.run(tests, "-n", "2")
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*no warm-up can be detected in a ramp*"])
+    assert service.counts()["/hello"] == before
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
 def test_critical_fails_in_plain_words(project: Project, processes: str):
     """A critical threshold fails the test with its figures, and without a traceback."""
     outcome = project.run(QUICK.replace("hello", "boom"), "-n", processes)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from straingauge.engine import EngineReport, Load, play
+from straingauge.engine.phases import require_detectable
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.fleet import Fleet, Merged, Report, Seat
 from straingauge.journey import Journey, Mix, Response, Step, User, mix
@@ -26,6 +27,8 @@ LOG_IN_HOLDS_S = (
     600.0  # then it is done again before a load, so that no token ends in the middle of one
 )
 
+WarmUp: TypeAlias = Schedule | Literal["detect"] | None
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -39,7 +42,7 @@ class Order:
         schedule: When.
         crowd: All users; each process plays its own.
         log_in: Played once for each user before, if anything.
-        warm_up: Played before the load and kept apart.
+        warm_up: Played before the load and kept apart; or "detect", to find it in the load.
         verify: Played once by each user after it.
         timeout_s: For requests that name none of their own.
         allowed_hosts: Hosts elsewhere that may be put under load.
@@ -56,7 +59,7 @@ class Order:
     schedule: Schedule
     crowd: Sequence[User]
     log_in: Journey | None
-    warm_up: Schedule | None
+    warm_up: WarmUp
     verify: Journey | None
     timeout_s: float
     allowed_hosts: frozenset[str]
@@ -64,6 +67,10 @@ class Order:
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     server_pid: int | None = None
     quiet_s: float = QUIET_S
+
+    def __post_init__(self) -> None:
+        if self.warm_up == "detect":
+            require_detectable(self.schedule)
 
 
 @dataclass(slots=True)
@@ -169,7 +176,7 @@ class Course:
                 for first in range(0, len(missing), LOG_INS_AT_ONCE):
                     crowd = missing[first : first + LOG_INS_AT_ONCE]
                     logged_in.add(self._log_in(order.log_in, crowd))
-            if order.warm_up is not None:
+            if order.warm_up is not None and not isinstance(order.warm_up, str):
                 self._play("warmup", order.warm_up, order.journeys, order.crowd)
         except Exception as error:
             self._fleet.fail(f"{error}")
@@ -255,6 +262,7 @@ class Course:
             start_ns=start_ns,
             share=share or (self._seat.index or 0, self._seat.of),
             phase=phase,
+            detect_warmup=phase == "main" and self._order.warm_up == "detect",
             stop=lambda: self._fleet.broken or stop(),
             enough=self._halted,
             on_tick=self._tick,

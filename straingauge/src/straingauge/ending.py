@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from straingauge.course import Order, described
+from straingauge.course import Order, WarmUp, described
 from straingauge.errors import CriticalVerdict, InvalidRun, TargetError
 from straingauge.fleet import Merged
 from straingauge.result import NotWritten, compose, conclude, environment, write
@@ -78,7 +78,7 @@ def plan(
             "users": len(order.crowd),
             "timeout_s": order.timeout_s,
             "schedule": described(schedule),
-            "warm_up": described(order.warm_up) if order.warm_up else None,
+            "warm_up": _described(order.warm_up),
             **(configuration or {}),
         },
         "environment": environment(Path(order.near).parent),
@@ -89,6 +89,10 @@ def plan(
         "duration_s": schedule.duration_s,
         "enough_requests": enough,
     }
+
+
+def _described(warm_up: WarmUp) -> Mapping[str, Any] | str | None:
+    return warm_up if warm_up is None or isinstance(warm_up, str) else described(warm_up)
 
 
 def end(merged: Merged, *, ended: str | None = None) -> Ending:

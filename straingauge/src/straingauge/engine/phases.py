@@ -31,7 +31,7 @@ def channels_by_start(
     return lambda _: main
 
 
-def require_detectable(schedule: Schedule, warmup_s: float) -> None:
+def require_detectable(schedule: Schedule, warmup_s: float = 0.0) -> None:
     """Refuse to look for a warm-up where it could not be told from anything else.
 
     Raises:

@@ -31,7 +31,7 @@ import pytest
 
 from straingauge import ending, report
 from straingauge.address import names_near
-from straingauge.course import Course, Order, as_mix
+from straingauge.course import Course, Order, WarmUp, as_mix
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.fleet import Merged
 from straingauge.journey import Journey, Mix, User
@@ -125,7 +125,7 @@ class LoadTest:
         schedule: Schedule,
         *,
         users: Users | int = 1,
-        warm_up: Schedule | None = None,
+        warm_up: WarmUp = None,
         verify: Journey | None = None,
         quiet_s: float = QUIET_S,
         configuration: Mapping[str, Any] | None = None,
@@ -145,7 +145,9 @@ class LoadTest:
             schedule: When. `straingauge.schedule.waves` ends early once the percentiles hold,
                 decided on the merged figures of all processes.
             users: Who; a number means that many users without accounts.
-            warm_up: Played first and kept apart: in the result file, but not in the verdict.
+            warm_up: Played first and kept apart: in the result file, but not in the verdict. Or
+                "detect": where the warm-up of `schedule` itself ended is found afterwards, at most
+                half of it is kept apart, and ``metrics["warmup"]`` says how much and why.
             verify: Played once by each user after the load (phase "verify"): read back here what
                 the service acknowledged, wait a Retry-After out. It may `Pause`. Each request that
                 fails here (status, check, exception) is a critical finding with its detail.
@@ -157,7 +159,8 @@ class LoadTest:
                 users).
 
         Raises:
-            UsageError: A wrong thresholds file, a second run in one test, no users.
+            UsageError: A wrong thresholds file, a second run in one test, no users; a warm-up to be
+                detected in a ramp, in steps or in a spike.
             TargetError: Nothing answers at the address, a log-in failed.
         """
         if self._ran:

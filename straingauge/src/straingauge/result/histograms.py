@@ -5,13 +5,16 @@ of each endpoint over the whole main phase (`endpoints[NAME].histograms_ns`), an
 of all endpoints together over time (`intervals`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
 from straingauge.record import Record, Series
 from straingauge.record.hdr import Interval, encode, intervals, log
+from straingauge.result.file import NotWritten
 
 # Enough to see when something happened, few enough (some 30 kB) for a file that people keep.
 MOST_INTERVALS: Final = 120
@@ -68,6 +71,25 @@ def interval_log(result: Mapping[str, Any]) -> Iterator[str]:
         for each in _kept(result, "intervals")
     ]
     return log(lines, _started_at_s(result))
+
+
+def export_to(path: Path, lines: Iterable[str]) -> Path:
+    """Write a log, whole or not at all; one that is there already is replaced.
+
+    Raises:
+        NotWritten: No space or no right.
+    """
+    unfinished = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text("".join(lines), encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # whatever is in its way: what matters is the error above
+            unfinished.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise NotWritten(f"cannot write {path}: {reason}", "name another folder: -o DIR") from error
+    return path
 
 
 def _kept(part: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  what the file has there
