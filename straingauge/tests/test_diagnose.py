@@ -1,10 +1,22 @@
 import copy
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from diagnosing import causes, complaint, healthy, ill, latency, noted, pool, samples, slowed
+from diagnosing import (
+    causes,
+    complaint,
+    healthy,
+    ill,
+    latency,
+    noted,
+    pool,
+    samples,
+    slowed,
+    table,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.diagnose import CAUSES, dangers, diagnose
@@ -89,6 +101,10 @@ HARMLESS = {
     "a burst of files, closed again": {
         "resources__samples": samples(open_files=[40, 50, 60, 70, 80, 90, 100, 110, 120])
     },
+    "files that are opened once, late": {
+        "resources__samples": samples(open_files=[40] * 11 + [90]),
+        "resources__after__open_files": 90,
+    },
     "uploads that all take their time": {
         "metrics__latency_ms": latency(900, 1200, 1300),
         "metrics__stalls": {
@@ -111,9 +127,11 @@ HARMLESS = {
         "resources__machine__others_cpu_percent": {"avg": 100.0, "peak": 101.0}
     },
     "maintenance reading a table": {
-        "resources__database__tables": [
-            {"table": "items", "seq_scans": 3, "seq_rows_read": 150_000, "rows_per_seq_scan": 5e4}
-        ]
+        "resources__database__tables": [table(seq_scans=20, rows_per_seq_scan=50_000)]
+    },
+    "maintenance in a short run": {
+        "metrics__total_requests": 20,
+        "resources__database__tables": [table(seq_scans=3, rows_per_seq_scan=50_000)],
     },
     "a first request of 2 s": {"metrics__latency_ms": {"p50": 10, "p95": 25, "max": 2000}},
 }
@@ -157,18 +175,22 @@ BROKEN = ill(
 PATHS = sorted(set(_parts(BROKEN)))
 
 
-@given(nulls=st.sets(st.sampled_from(PATHS), max_size=12), gone=st.booleans())
-def test_any_part_may_be_missing(nulls: set[tuple[str, ...]], gone: bool):  # noqa: FBT001
-    """A result with any parts null or missing is diagnosed from what is left, and never raises."""
+GONE = object()
+rubbish = st.sampled_from([GONE, None, None, math.nan, "no figure", [], {}, [None]])
+
+
+@given(changes=st.dictionaries(st.sampled_from(PATHS), rubbish, max_size=12))
+def test_any_part_may_be_missing(changes: dict[tuple[str, ...], object]):
+    """With any parts null, missing or senseless, what is left is diagnosed, and nothing raises."""
     result = copy.deepcopy(BROKEN)
-    for path in nulls:
+    for path, value in changes.items():
         found: Any = result
         for key in path[:-1]:
             found = found.get(key) if isinstance(found, dict) else None
-        if isinstance(found, dict) and gone:
-            found.pop(path[-1], None)
-        elif isinstance(found, dict):
-            found[path[-1]] = None
+        if isinstance(found, dict):
+            found[path[-1]] = copy.deepcopy(value)
+            if value is GONE:
+                del found[path[-1]]
     for cause in diagnose(result):
         assert 0 <= cause["confidence"] <= 1
         assert cause["evidence"]

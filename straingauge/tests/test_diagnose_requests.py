@@ -136,6 +136,7 @@ def test_a_neighbour_is_no_excuse():
     crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 98.0}}
     result = ill(resources__machine=crowded, resources__service__event_loop=loop(12, 300.0))
     assert causes(slowed(result, 12, 290, 310))[0] == "event_loop_blocked"
+    assert "noisy_neighbour" not in causes(result)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ NOTICEABLE_MS = 100.0  # shorter pauses are the scheduler's and the collector's
 COMPARABLE = 0.2  # of the delay to be explained
 UNUSUAL = 3.0  # times the usual response time
 CORE_FULL = 85.0  # percent of one core, by one process
+WORK_BEGINS_S = 10.0  # after which somebody should have done a job
 KEPT_IDLE_S = 1.5  # at least, by any server that keeps connections
 CPU_DEAR_MS = 10.0  # of CPU time for one request; most services need a few
 
@@ -139,7 +140,8 @@ def jobs_not_draining(facts: Facts) -> Cause | None:
         return None
     come = final - initial + done
     confidence = 0.9 if not done else graded((final - initial) / come, 0.5, 1.1)
-    if facts.duration_s < 10:  # too short to be sure that nobody works on them
+    seen_s = facts.duration_s + facts.figure("resources", "after", "quiet_s")
+    if seen_s < WORK_BEGINS_S:
         confidence = min(confidence, 0.6)
     evidence = f"{final:.0f} jobs wait at the end, {initial:.0f} at the beginning; {done:.0f} done"
     return named("jobs_not_draining", confidence, (evidence,)) if confidence >= 0.3 else None
