@@ -142,7 +142,7 @@ CASES = (
     ),
     Case(
         "mix",
-        "login, list of 12 kB, detail of 7 kB: JSON parsed and checked, 50 users",
+        "login, list of 12 kB, detail of 8 kB: JSON parsed and checked, 50 users",
         _takers(_sending, by.straingauge("mix"), by.locust("Mix")),
         (Ratio(LOCUST, 8),),
     ),

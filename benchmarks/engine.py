@@ -84,7 +84,10 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--only", type=_works, help="these works, as a list: get,mix (default: all of them)"
+        "--only",
+        metavar="WORKS",
+        type=_works,
+        help="these works, as a list: get,mix (default: all of them)",
     )
     parser.add_argument("--rounds", type=_positive, default=3, help="rounds (default: 3)")
     parser.add_argument(
@@ -94,7 +97,10 @@ def _arguments() -> argparse.Namespace:
         help="length of each measurement; four times that for the open model (default: 5)",
     )
     parser.add_argument(
-        "--output", type=Path, help="keep the figures here (default: a whole run's in results/)"
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="keep the figures here (default: a whole run's in results/)",
     )
     given = parser.parse_args()
     if given.only is None:
