@@ -16,7 +16,7 @@ from straingauge.observe.seen import DatabaseSeen
 if TYPE_CHECKING:
     from straingauge.observe.postgres import Database
 
-CENSUS_S = 1.0  # a pass over all processes costs as much as all the rest
+CENSUS_S = 2.0  # a pass over all processes costs as much as all the rest
 
 
 class Looks:
@@ -58,6 +58,10 @@ class Looks:
         if self._database is not None:
             self._database.begin()
 
+    def hurry(self) -> None:
+        """Look at all with the next look."""
+        self._counted_s = 0.0
+
     def end(self) -> None:
         """The load is over."""
         if self._database is not None:
@@ -80,7 +84,7 @@ class Looks:
         """Look once."""
         fresh = time.monotonic() - self._counted_s >= CENSUS_S
         if fresh:
-            self._census, self._counted_s = Census.take(), time.monotonic()
+            self._census, self._counted_s = Census.take(self._census), time.monotonic()
         if self._processes is None:
             self._processes = self._open()
         sample: dict[str, float] = {}

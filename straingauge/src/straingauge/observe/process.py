@@ -77,7 +77,7 @@ class ServiceProcesses:
         """Look once; None when the service cannot be seen, with the reason in `blind`.
 
         Args:
-            census: Who is whose child; a second old will do.
+            census: Who is whose child; seconds old will do.
         """
         self._samples += 1
         gone = self._root is None or not self._root.is_running()

@@ -137,6 +137,7 @@ class Observer:
             # An uneven beat: an even one could fall between the waves of a load for ever.
             while not self._wake.wait(self._interval_s * random.uniform(0.6, 1.4)):  # noqa: S311
                 self._look(self._watched.samples)
+            self._looks.hurry()
             self._look(self._watched.samples)
             self._aside(self._looks.end)
             with self._lock:

@@ -5,7 +5,7 @@ from typing import Any
 
 from straingauge.observe import DatabaseSeen, Sample
 from straingauge.observe.counters import Table
-from straingauge.result.sampling import highest, values
+from straingauge.result.sampling import highest, values, whole
 
 MOST_TABLES = 20
 
@@ -27,15 +27,15 @@ def database(
         "unanswered": looks.count(0.0),
         "connections": {
             "max": seen.max_connections,
-            "peak": highest(samples, "db_connections"),
-            "server_peak": highest(samples, "db_server_connections"),
-            "active_peak": highest(samples, "db_active"),
-            "idle_in_transaction_peak": highest(samples, "db_idle_in_transaction"),
+            "peak": whole(highest(samples, "db_connections")),
+            "server_peak": whole(highest(samples, "db_server_connections")),
+            "active_peak": whole(highest(samples, "db_active")),
+            "idle_in_transaction_peak": whole(highest(samples, "db_idle_in_transaction")),
             "idle_in_transaction_longest_s": highest(samples, "db_idle_in_transaction_s"),
         },
         "waits": _waits(seen),
         "blocked": {
-            "peak": highest(samples, "db_blocked"),
+            "peak": whole(highest(samples, "db_blocked")),
             "longest_s": highest(samples, "db_blocked_s"),
             "examples": [
                 {"waiting": each.waiting, "holding": each.holding} for each in seen.blocked
@@ -50,7 +50,7 @@ def database(
 def _waits(seen: DatabaseSeen) -> list[dict[str, Any]]:
     ordered = sorted(seen.waits.items(), key=lambda item: -item[1].total)
     return [
-        {"event": event, "share": round(wait.total / seen.active, 4), "peak": wait.peak}
+        {"event": event, "share": round(wait.total / seen.active, 4), "peak": whole(wait.peak)}
         for event, wait in ordered
     ]
 
@@ -61,10 +61,10 @@ def _statements(seen: DatabaseSeen, requests: int) -> list[dict[str, Any]] | Non
     return [
         {
             "query": seen.texts.get(id_, ""),
-            "calls": each.calls,
-            "total_ms": round(each.total_ms, 3),
-            "mean_ms": round(each.total_ms / each.calls, 4),
-            "rows": each.rows,
+            "calls": whole(each.calls),
+            "total_ms": round(each.total_ms, 6),
+            "mean_ms": round(each.total_ms / each.calls, 6),
+            "rows": whole(each.rows),
             "calls_per_request": round(each.calls / requests, 4) if requests else None,
             "share": round(each.total_ms / seen.statements_ms, 4) if seen.statements_ms else 0.0,
         }
@@ -74,22 +74,23 @@ def _statements(seen: DatabaseSeen, requests: int) -> list[dict[str, Any]] | Non
 
 def _tables(seen: DatabaseSeen) -> list[dict[str, Any]] | None:
     """The tables that were touched, those first of which most was read row by row."""
-    if not (seen.before and seen.after and seen.before.tables and seen.after.tables):
+    before, after = seen.before, seen.after
+    if before is None or after is None or before.tables is None or after.tables is None:
         return None
-    found = [_touched(now, seen.before.tables.get(id_)) for id_, now in seen.after.tables.items()]
+    found = [_touched(now, before.tables.get(id_)) for id_, now in after.tables.items()]
     touched = [each for each in found if any(each[2:])]
     touched.sort(key=lambda each: (-each.seq_rows_read, -each.index_scans))
     return [
         {
             "table": each.name,
-            "rows": each.live,
-            "seq_scans": each.seq_scans,
-            "seq_rows_read": each.seq_rows_read,
+            "rows": whole(each.live),
+            "seq_scans": whole(each.seq_scans),
+            "seq_rows_read": whole(each.seq_rows_read),
             "rows_per_seq_scan": _ratio(each.seq_rows_read, each.seq_scans),
-            "index_scans": each.index_scans,
-            "inserted": each.inserted,
-            "updated": each.updated,
-            "deleted": each.deleted,
+            "index_scans": whole(each.index_scans),
+            "inserted": whole(each.inserted),
+            "updated": whole(each.updated),
+            "deleted": whole(each.deleted),
         }
         for each in touched[:MOST_TABLES]
     ]
@@ -111,7 +112,7 @@ def _totals(seen: DatabaseSeen) -> dict[str, float | None]:
     grown = {name: _more(now, before[name]) for name, now in seen.after.database.items()}
     hit, read = grown["blocks_hit"], grown["blocks_read"]
     ratio = _ratio(100 * hit, hit + read)
-    return {"cache_hit_percent": ratio, **{name: grown[name] for name in names}}
+    return {"cache_hit_percent": ratio, **{name: whole(grown[name]) for name in names}}
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -7,7 +7,7 @@ from straingauge.engine import EngineReport
 from straingauge.observe import Sample, Watched
 from straingauge.result.database import database
 from straingauge.result.machine import machine
-from straingauge.result.sampling import extremes, highest, increase, points, shares
+from straingauge.result.sampling import extremes, highest, increase, points, shares, whole
 from straingauge.result.service import after, per_requests, service
 
 
@@ -55,7 +55,7 @@ def _pool(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
 
 def _jobs(samples: Sequence[Sample]) -> dict[str, Any] | None:
     waiting = extremes(samples, "jobs_waiting")
-    return waiting and {"waiting": waiting, "done": increase(samples, "jobs_done")}
+    return waiting and {"waiting": waiting, "done": whole(increase(samples, "jobs_done"))}
 
 
 def _observer(samples: Sequence[Sample]) -> dict[str, float] | None:

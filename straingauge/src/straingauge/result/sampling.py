@@ -29,6 +29,11 @@ def highest(samples: Sequence[Sample], key: str, unit: float = 1.0) -> float | N
     return round(max(seen) / unit, 3) if seen else None
 
 
+def whole(count: float | None) -> int | None:
+    """A count as one; None stays None."""
+    return None if count is None else round(count)
+
+
 def extremes(samples: Sequence[Sample], key: str) -> dict[str, float] | None:
     """The first, the largest and the last value."""
     seen = values(samples, key)

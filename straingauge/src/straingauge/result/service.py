@@ -15,6 +15,7 @@ from straingauge.result.sampling import (
     trend,
     troughs,
     values,
+    whole,
 )
 
 PER_REQUESTS = 200
@@ -84,7 +85,7 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
     in_mb = [(t_s, size / MB) for t_s, size in seen]
     initial, final = statistics.median(sizes[:ENDS]), statistics.median(sizes[-ENDS:])
     pace_s = _pace_s(seen, requests)
-    whole = trend(troughs(in_mb), PER_REQUESTS * pace_s)
+    run = trend(troughs(in_mb), PER_REQUESTS * pace_s)
     later = trend(troughs(in_mb[len(in_mb) // 2 :]), PER_REQUESTS * pace_s)
     growth = (final - initial) / MB
     fallback = growth / requests * PER_REQUESTS if requests else None
@@ -93,11 +94,11 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
         "peak_mb": round(max(sizes) / MB, 3),
         "final_mb": round(final / MB, 3),
         "growth_mb": round(growth, 3),
-        "growth_mb_per_200_requests": whole["slope"] if whole else fallback,
-        "trend_mb_per_200_requests": whole,
+        "growth_mb_per_200_requests": run["slope"] if run else fallback,
+        "trend_mb_per_200_requests": run,
         "later_trend_mb_per_200_requests": later,
         "bytes_per_request": trend(troughs(_warm(seen)), pace_s),
-        "steady": bool(whole and later and whole["low"] > 0 and later["low"] > 0),
+        "steady": bool(run and later and run["low"] > 0 and later["low"] > 0),
         "uss_peak_mb": highest(samples, "uss_bytes", MB),
     }
 
@@ -112,10 +113,10 @@ def _level(samples: Sequence[Sample], key: str, requests: int) -> dict[str, Any]
 def _restarts(samples: Sequence[Sample]) -> dict[str, float] | None:
     """Serving processes that came and went during the load."""
     born, died = values(samples[1:], "born"), values(samples[1:], "died")
-    return {"born": born[-1], "died": died[-1]} if born and died else None
+    return {"born": int(born[-1]), "died": int(died[-1])} if born and died else None
 
 
-def _event_loop(samples: Sequence[Sample]) -> dict[str, float] | None:
+def _event_loop(samples: Sequence[Sample]) -> dict[str, float | None] | None:
     """How often and how long the service's event loops stood still during the load.
 
     The service tells the longest block of the last minute, which may lie before the load: it counts
@@ -127,7 +128,11 @@ def _event_loop(samples: Sequence[Sample]) -> dict[str, float] | None:
     begin = values(samples, "loop_blocks")[0]
     since = [sample for sample in samples if sample.get("loop_blocks", begin) != begin]
     longest_s = min(highest(since, "loop_longest_s") or blocked_s, blocked_s)
-    return {"blocks": blocks, "blocked_s": blocked_s, "longest_ms": round(1000 * longest_s, 3)}
+    return {
+        "blocks": whole(blocks),
+        "blocked_s": blocked_s,
+        "longest_ms": round(1000 * longest_s, 3),
+    }
 
 
 def _pace_s(seen: Sequence[tuple[float, float]], requests: int) -> float:

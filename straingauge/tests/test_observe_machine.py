@@ -1,0 +1,289 @@
+"""Whose CPU time it was, who came and went, and what is left after the load."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import pytest
+from counting_service import Service, counting_service
+from stand_tools import eventually
+from straingauge.observe import Census, Observer, Sample, ServiceProcesses, Watched
+from straingauge.observe.census import Row
+from straingauge.observe.machine import Machine
+from straingauge.result.resources import resources
+
+# By a name of its own: others may burn as well while this test runs.
+BURN = """
+import os
+open("/proc/self/comm", "w").write(f"burn{os.getpid()}")
+print(flush=True)
+while True: pass
+"""
+
+# Serves from a child; told so by its standard input, it replaces the child by another.
+SUPERVISOR = """
+import os, signal, socket, sys, time
+listening = socket.create_server(("127.0.0.1", 0))
+def begin():
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+    return pid
+child = begin()
+print(listening.getsockname()[1], flush=True)
+for line in sys.stdin:
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    child = begin()
+    print(child, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A service in a process of its own."""
+    with counting_service() as running:
+        yield running
+
+
+@contextmanager
+def running(code: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python that has said its first word."""
+    command = [sys.executable, "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    """Its next word."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def used_s(pid: int) -> float:
+    """CPU time of a process."""
+    times = psutil.Process(pid).cpu_times()
+    return times.user + times.system
+
+
+def test_a_busy_neighbour_is_named_and_not_blamed_on_the_service():
+    """CPU time of a process that is nobody's here goes to the others, by its program's name."""
+    machine = Machine()
+    with running(BURN) as burner:
+        said(burner)
+        machine.sample(Census.take(), {os.getpid()}, set())
+        machine.begin()
+        before_s = used_s(burner.pid)
+        assert eventually(lambda: used_s(burner.pid) > before_s + 0.5)
+        after = machine.sample(Census.take(), set(), set())
+    assert machine.neighbours[f"burn{burner.pid}"] > 0.4
+    assert after["service_family_cpu_s"] == 0
+    assert after["generator_cpu_s"] < after["machine_cpu_s"]
+
+
+@pytest.mark.parametrize("owner", ["service_family_cpu_s", "database_cpu_s"])
+def test_the_services_and_the_databases_time_is_their_own(owner: str):
+    """What the service or its database burns is theirs, and they are nobody's neighbours."""
+    machine = Machine()
+    with running(BURN) as burner:
+        said(burner)
+        given = ({burner.pid}, set()) if owner.startswith("service") else (set(), {burner.pid})
+        before = machine.sample(Census.take(), *given)
+        assert eventually(lambda: used_s(burner.pid) > before[owner] + 0.5)
+        after = machine.sample(Census.take(), *given)
+    assert after[owner] - before[owner] > 0.4
+    assert f"burn{burner.pid}" not in machine.neighbours
+
+
+def test_the_generators_other_processes_are_the_generators(monkeypatch: pytest.MonkeyPatch):
+    """Processes started as this one was, by its parent, play the same load."""
+    me, parent = os.getpid(), os.getppid()
+    rows = {me: Row(parent, 1, 0), 7: Row(parent, 2, 0), 8: Row(parent, 4, 0), 9: Row(me, 8, 0)}
+    machine = Machine()
+    monkeypatch.setattr(machine, "_is_kin", lambda pid: pid in (7, 9))
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    assert machine.sample(Census(rows), set(), set())["generator_cpu_s"] == 1 + 2 + 8
+
+
+def test_a_family_is_all_descendants():
+    """A family holds children's children; who has the same parent is none of it."""
+    rows = {1: Row(0, 0, 0), 2: Row(1, 1, 2), 3: Row(2, 4, 0), 4: Row(1, 8, 0), 5: Row(3, 16, 0)}
+    census = Census(rows)
+    assert sorted(census.family(2)) == [2, 3, 5]
+    assert census.cpu_s({2, 3}) == 7
+    assert census.family(6) == []
+
+
+def test_a_census_knows_parents_from_the_one_before():
+    """A later census tells the same of who is whose child, and leaves out who has ended."""
+    before = Census.take()
+    with running(BURN) as child:
+        said(child)
+        during = Census.take(before)
+        assert during.rows[child.pid].parent == os.getpid()
+    after = Census.take(during)
+    assert child.pid not in after.rows
+    assert after.rows[os.getpid()].parent == before.rows[os.getpid()].parent == os.getppid()
+
+
+def test_a_replaced_worker_was_born_and_another_died():
+    """A worker process that is replaced under load is counted once as gone and once as come."""
+    with running(SUPERVISOR) as supervisor:
+        processes = ServiceProcesses(f"http://127.0.0.1:{said(supervisor)}")
+        first = processes.sample(Census.take())
+        assert first is not None
+        assert len(first.pids) == 2
+        assert supervisor.stdin is not None
+        supervisor.stdin.write("again\n")
+        supervisor.stdin.flush()
+        successor = int(said(supervisor))
+
+        def counted() -> bool:
+            seen = processes.sample(Census.take())
+            return seen is not None and (seen.born, seen.died) == (1, 1)
+
+        assert eventually(counted)
+        last = processes.sample(Census.take())
+        assert last is not None
+        assert successor in last.pids
+        os.kill(successor, 9)
+
+
+def test_the_service_can_be_named_by_its_process(service: Service):
+    """Where the port does not tell, the process that was named and its children are the service."""
+    seen = ServiceProcesses("http://127.0.0.1:9", service.process.pid).sample(Census.take())
+    assert seen is not None
+    assert seen.pids == (service.process.pid,)
+    gone = ServiceProcesses("http://127.0.0.1:9", 2**22 - 1)
+    assert gone.sample(Census.take()) is None
+    assert "no process 4194303" in (gone.blind or "")
+
+
+def test_the_service_is_looked_at_after_the_load(service: Service):
+    """What the service holds at rest is kept apart from the samples of the load."""
+    calls: list[float] = []
+    with Observer(service.url) as observer:
+        observer.rest(0.5, meanwhile=lambda: calls.append(time.monotonic()))
+        watched = observer.watched()
+        before = len(watched.rest)
+    found = resources(watched, {}, 10)["after"]
+    assert found["quiet_s"] >= 0.5
+    assert found["memory_mb"] > 1
+    assert found["open_files"] >= 3
+    assert (found["pool_in_use"], found["database_connections"]) == (7, None)
+    assert watched.rest[0]["t_ns"] > watched.samples[-1]["t_ns"]
+    assert len(observer.watched().rest) == before
+
+
+def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytest.MonkeyPatch):
+    """A pool that is still in use after the quiet time gets more of it, and not without end."""
+    figures = iter([0.0, 0.0, *[5.0] * 100_000])
+    monkeypatch.setattr(
+        "straingauge.observe.names.Names.insides", lambda *_: {"pool_in_use": next(figures)}
+    )
+    with Observer(service.url) as observer:
+        observer.rest(0.3)
+    found = resources(observer.watched(), {}, 10)["after"]
+    assert found["quiet_s"] >= 0.8
+    assert found["pool_in_use"] == 5.0
+
+
+def test_looking_on_has_its_price(service: Service):
+    """The result says what share of a core the observer itself has used."""
+    with Observer(service.url) as observer:
+        assert eventually(lambda: len(observer.watched().samples) >= 3)
+    found = resources(observer.watched(), {}, 10)
+    assert found["observer"]["cpu_percent"] >= 0
+    stamps = [sample["observer_cpu_s"] for sample in observer.watched().samples]
+    assert stamps == sorted(stamps)
+    assert stamps[-1] > 0
+    assert found["machine"]["cores"] == psutil.cpu_count()
+
+
+def watched(key: str, values: list[float], **others: float) -> Watched:
+    """Samples, half a second apart, of one figure."""
+    samples: list[Sample] = [
+        {"t_ns": number * 5e8, key: value, **others} for number, value in enumerate(values)
+    ]
+    return Watched(samples, [], "process", rest=samples)
+
+
+def test_blocks_of_the_event_loop_are_those_of_the_load():
+    """Blocks before the load are not of it, and nor is the longest of them."""
+    blocks, blocked_s, longest_s = [2, 2, 3, 4], [9.0, 9.0, 9.3, 9.8], [8.0, 8.0, 8.0, 0.5]
+    samples: list[Sample] = [
+        {"t_ns": n, "loop_blocks": b, "loop_blocked_s": s, "loop_longest_s": longest}
+        for n, (b, s, longest) in enumerate(zip(blocks, blocked_s, longest_s, strict=True))
+    ]
+    found = resources(Watched(samples), {}, 10)["service"]["event_loop"]
+    assert (found["blocks"], found["blocked_s"]) == (2, pytest.approx(0.8))
+    assert found["longest_ms"] == pytest.approx(800)  # not more than all together
+    assert resources(watched("x", [1]), {}, 10)["service"]["event_loop"] is None
+
+
+def test_jobs_are_told_as_the_service_tells_them():
+    """Jobs that pile up are seen to wait, and those that are done are counted."""
+    found = resources(watched("jobs_waiting", [0, 30, 12], jobs_done=4), {}, 10)["jobs"]
+    assert found == {"waiting": {"initial": 0, "peak": 30, "final": 12}, "done": 0}
+    assert resources(watched("x", [1]), {}, 10)["jobs"] is None
+
+
+@pytest.mark.parametrize("key", ["open_files", "threads"])
+def test_a_leak_of_files_is_a_trend(key: str):
+    """What grows with each request is told by 1000 requests, of the lows after warm-up."""
+    leaking = [float(20 + n + 30 * (n % 3 == 0)) for n in range(60)]  # 1 each, 10 requests each
+    found = resources(watched(key, leaking), {}, 590)["service"][key]
+    trend = found["trend_per_1000_requests"]
+    assert trend["low"] > 80
+    assert trend["slope"] == pytest.approx(100, rel=0.1)
+    steady = [float(20 + 30 * (n % 3 == 0)) for n in range(60)]
+    trend = resources(watched(key, steady), {}, 590)["service"][key]["trend_per_1000_requests"]
+    assert trend["slope"] == 0
+
+
+def test_connections_that_are_not_given_back_are_a_trend():
+    """A pool of which ever more is in use has a trend that surely rises."""
+    pool = resources(watched("pool_in_use", [n // 6 for n in range(60)]), {}, 590)["pool"]
+    assert pool["in_use_trend_per_1000_requests"]["low"] > 0
+
+
+@pytest.mark.parametrize("per_request", [5_000, 50_000])
+def test_a_leak_of_memory_is_told_in_bytes(per_request: int):
+    """What a request leaves behind is told in bytes, whatever the noise above it."""
+    sizes = [1e8 + per_request * 10 * n + (n % 4) * 2e6 for n in range(60)]
+    found = resources(watched("rss_bytes", sizes), {}, 590)["service"]["memory"]
+    assert found["bytes_per_request"]["slope"] == pytest.approx(per_request, rel=0.1)
+
+
+def cpu(machine: list[float], **used: list[float]) -> dict[str, Any]:
+    """What is said of the machine, of CPU times in s, a second apart."""
+    owners = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
+    samples: list[Sample] = [
+        {"t_ns": n * 1e9, "machine_cpu_s": total, **{k: used.get(k, [0.0] * 9)[n] for k in owners}}
+        for n, total in enumerate(machine)
+    ]
+    seen = Watched(samples, neighbours={"ffmpeg": 1.2, "sshd": 0.1})
+    found: dict[str, Any] = resources(seen, {}, 10)["machine"]
+    return found
+
+
+def test_others_are_what_is_left_of_the_machine():
+    """The others' share is the machine's less what service, database and generator used."""
+    found = cpu(
+        [0.0, 1.5, 3.5],
+        service_family_cpu_s=[0, 0.4, 0.8],
+        database_cpu_s=[0, 0.1, 0.2],
+        generator_cpu_s=[0, 0.5, 1.0],
+    )
+    assert found["cpu_percent"] == {"avg": 175.0, "peak": 200.0}
+    assert found["others_cpu_percent"] == {"avg": 75.0, "peak": 100.0}
+    assert found["neighbours"] == [{"name": "ffmpeg", "cpu_percent": 60.0}]

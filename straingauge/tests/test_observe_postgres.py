@@ -1,0 +1,370 @@
+"""What is planted in a real PostgreSQL is in the figures."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from stand_tools import eventually
+from straingauge.observe import DatabaseSeen, Watched
+from straingauge.observe.activity import scrubbed
+from straingauge.observe.postgres import Database
+from straingauge.result.database import database
+from straingauge.target import Postgres
+
+ROWS = 5_000
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state = %s"
+Look = Callable[[Database], object]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The address of a database with one table, of which nothing is in use."""
+    with Postgres(durable=False, max_connections=40) as running:
+        with connect(running.url) as connection:
+            connection.execute("CREATE TABLE things (id int PRIMARY KEY, kind int)")
+            insert = "INSERT INTO things SELECT n, n FROM generate_series(1, %s) n"
+            connection.execute(insert, (ROWS,))
+            connection.execute("CREATE ROLE poor LOGIN PASSWORD 'poor'")
+        with connect(running.url) as connection:  # another, so that the first has told its counts
+            connection.execute("VACUUM ANALYZE things")
+        yield running.url
+
+
+@contextmanager
+def connect(url: str, **given: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection whose statements each stand alone."""
+    with closing(psycopg.connect(make_conninfo(url, **given), autocommit=True)) as connection:
+        yield connection
+
+
+def figures(url: str, load: Callable[[Database], object], requests: int = 100) -> dict[str, Any]:
+    """What a result says of the database of a load; the load looks at it as often as it likes."""
+    with closing(Database(url)) as watch:
+        samples: list[dict[str, float]] = []
+        look = watch.sample
+
+        def kept() -> dict[str, float]:
+            samples.append(look())
+            return samples[-1]
+
+        watch.sample = kept  # type: ignore[method-assign]
+        watch.sample()
+        watch.begin()
+        load(watch)
+        watch.sample()
+        watch.end()
+        found = database(watch.seen(), samples, requests)
+    assert found is not None
+    return found
+
+
+def statement(found: dict[str, Any], part: str) -> dict[str, Any]:
+    """The one statement that has this part."""
+    (one,) = (each for each in found["statements"] if part in each["query"])
+    return one
+
+
+def test_calls_of_a_statement_are_counted(server: str):
+    """A statement is counted as often as it was run in the load, by request, with its rows."""
+    query = "SELECT id FROM things WHERE id < %s"
+    with connect(server) as before:
+        before.execute(query, (4,))
+
+    def load(_: Database) -> None:
+        with connect(server) as service:
+            for _ in range(37):
+                service.execute(query, (4,))
+
+    found = figures(server, load, requests=10)
+    one = statement(found, "SELECT id FROM things")
+    assert (one["calls"], one["rows"], one["calls_per_request"]) == (37, 3 * 37, 3.7)
+    assert one["mean_ms"] == pytest.approx(one["total_ms"] / 37, rel=0.01)
+    assert sum(each["share"] for each in found["statements"]) == pytest.approx(1, abs=0.01)
+    assert not any("straingauge" in each["query"] for each in found["statements"])
+    assert found["commits"] == pytest.approx(37, abs=3)  # and that of the connection itself
+    assert found["missing"] == []
+
+
+def test_statements_of_several_roles_are_one(server: str):
+    """The same statement of two roles is one statement: who ran it is no matter."""
+
+    def load(_: Database) -> None:
+        with connect(server) as service:
+            service.execute("GRANT SELECT ON things TO poor")
+            for role in ("poor", "NONE"):
+                service.execute(f"SET ROLE {role}")
+                for _ in range(5):
+                    service.execute("SELECT max(id) FROM things")
+
+    assert statement(figures(server, load), "max(id)")["calls"] == 10
+
+
+def test_counts_that_were_reset_begin_there(server: str):
+    """After a reset in the middle of the load what came after it is counted, and that is said."""
+
+    def load(_: Database) -> None:
+        with connect(server) as service:
+            for _ in range(20):
+                service.execute("SELECT min(id) FROM things")
+            service.execute("SELECT pg_stat_statements_reset()")
+            for _ in range(30):
+                service.execute("SELECT min(id) FROM things")
+
+    found = figures(server, load)
+    assert statement(found, "min(id)")["calls"] == 30
+    assert any("reset" in each for each in found["missing"])
+
+
+def test_sequential_scans_are_counted_with_their_rows(server: str):
+    """A table that is searched row by row says so, and how many rows each search read."""
+
+    def load(_: Database) -> None:
+        with connect(server) as service:
+            for number in range(8):
+                service.execute("SELECT * FROM things WHERE kind = %s", (number,))
+            for number in range(6):
+                service.execute("UPDATE things SET kind = kind WHERE id = %s", (number + 1,))
+
+    (table,) = figures(server, load)["tables"]
+    assert table == {
+        "table": "things",
+        "rows": ROWS,
+        "seq_scans": 8,
+        "seq_rows_read": 8 * ROWS,
+        "rows_per_seq_scan": ROWS,
+        "index_scans": 6,
+        "inserted": 0,
+        "updated": 6,
+        "deleted": 0,
+    }
+
+
+def test_who_waits_for_whom_is_seen(server: str):
+    """A held lock shows as a wait, with the statement that waits and the one that holds it."""
+
+    def load(watch: Database) -> None:
+        with connect(server) as holder, connect(server) as waiter:
+            holder.execute("BEGIN")
+            holder.execute("UPDATE things SET kind = kind WHERE id = 1 AND 'a name' <> ''")
+            update = "UPDATE things SET kind = 0 WHERE id = 1"
+            thread = threading.Thread(target=waiter.execute, args=(update,))
+            thread.start()
+            assert eventually(lambda: watch.sample()["db_blocked_s"] > 0.2)
+            holder.execute("ROLLBACK")
+            thread.join()
+
+    found = figures(server, load)
+    assert found["blocked"]["peak"] == 1
+    assert found["blocked"]["longest_s"] > 0.2
+    (example,) = found["blocked"]["examples"]
+    assert example["waiting"] == "UPDATE things SET kind = 0 WHERE id = 1"
+    assert example["holding"] == "UPDATE things SET kind = kind WHERE id = 1 AND '...' <> '...'"
+    (wait,) = (each for each in found["waits"] if each["event"] == "Lock:transactionid")
+    assert wait["peak"] == 1
+    assert wait["share"] > 0.5
+    assert found["connections"]["idle_in_transaction_peak"] == 1
+
+
+def test_the_root_of_a_queue_is_named(server: str):
+    """Of several that wait in a row, each is shown with the one that holds them all up."""
+
+    def load(watch: Database) -> None:
+        with connect(server) as holder, connect(server) as second, connect(server) as third:
+            holder.execute("BEGIN")
+            holder.execute("LOCK TABLE things")
+            threads = [
+                threading.Thread(target=second.execute, args=("UPDATE things SET kind = 1",)),
+                threading.Thread(target=third.execute, args=("DELETE FROM things WHERE id = 0",)),
+            ]
+            for count, thread in enumerate(threads, 1):
+                thread.start()
+                assert eventually(lambda n=count: watch.sample()["db_blocked"] == n)
+            holder.execute("ROLLBACK")
+            for thread in threads:
+                thread.join()
+
+    blocked = figures(server, load)["blocked"]
+    assert blocked["peak"] == 2
+    assert {each["holding"] for each in blocked["examples"]} == {"LOCK TABLE things"}
+
+
+def test_a_forgotten_transaction_is_seen(server: str):
+    """A session that is idle in its transaction is counted, with how long it has been so."""
+
+    def load(watch: Database) -> None:
+        with connect(server) as service:
+            service.execute("BEGIN")
+            service.execute("SELECT 1")
+            assert eventually(lambda: watch.sample()["db_idle_in_transaction_s"] > 0.3)
+            service.execute("COMMIT")
+
+    found = figures(server, load)["connections"]
+    assert found["idle_in_transaction_peak"] == 1
+    assert found["idle_in_transaction_longest_s"] > 0.3
+    assert (found["max"], found["peak"]) == (40, 1)
+
+
+def test_totals_of_the_database(server: str):
+    """Rollbacks, temporary files and checkpoints are those of the load."""
+
+    def load(_: Database) -> None:
+        with connect(server) as service:
+            service.execute("SET work_mem = '64kB'")
+            service.execute("SELECT n FROM generate_series(1, 50000) n ORDER BY n % 7, n")
+            service.execute("CHECKPOINT")
+            for _ in range(3):
+                service.execute("BEGIN")
+                service.execute("SELECT 1")
+                service.execute("ROLLBACK")
+
+    found = figures(server, load)
+    assert (found["rollbacks"], found["deadlocks"], found["checkpoints"]) == (3, 0, 1)
+    assert found["temp_files"] >= 1
+    assert found["temp_bytes"] > 100_000
+    assert 0 < found["cache_hit_percent"] <= 100
+
+
+def test_a_role_without_rights_sees_what_it_may(server: str):
+    """A role that may only connect is enough; what it cannot see is said, with what to grant."""
+    poor = make_conninfo(server, user="poor", password="poor")
+
+    def load(watch: Database) -> None:
+        with connect(server) as service:
+            service.execute("BEGIN")
+            service.execute("SELECT count(kind) FROM things")
+            assert watch.sample()["db_connections"] == 1
+            service.execute("COMMIT")
+
+    found = figures(poor, load)
+    assert found["connections"]["peak"] == 1
+    assert found["tables"][0]["seq_scans"] == 1
+    assert found["statements"] == []
+    assert found["missing"] == [
+        "the statements of other roles: GRANT pg_read_all_stats TO poor",
+        "what 1 connections of other roles do: GRANT pg_read_all_stats TO poor",
+    ]
+
+
+def test_what_was_granted_is_no_longer_missing(server: str):
+    """Granting what was asked for shows all of it."""
+    with connect(server) as admin:
+        admin.execute("CREATE ROLE reader LOGIN PASSWORD 'r'; GRANT pg_read_all_stats TO reader")
+
+    def load(watch: Database) -> None:
+        with connect(server) as service:
+            service.execute("SELECT count(kind) FROM things")
+            watch.sample()
+
+    found = figures(make_conninfo(server, user="reader", password="r"), load)
+    assert found["missing"] == []
+    assert statement(found, "count(kind)")["calls"] == 1
+
+
+def test_without_the_extension_the_rest_is_seen(server: str):
+    """A database without pg_stat_statements shows its tables, and says what would show more."""
+    with connect(server) as admin:
+        admin.execute("CREATE DATABASE plain TEMPLATE template0")
+    plain = make_conninfo(server, dbname="plain")
+
+    def load(_: Database) -> None:
+        with connect(plain) as service:
+            service.execute("CREATE TABLE seen (id int)")
+
+    found = figures(plain, load)
+    assert found["statements"] is None
+    assert [each["table"] for each in found["tables"]] == []
+    assert found["commits"] >= 1
+    assert found["missing"] == [
+        "which statements took the time: CREATE EXTENSION pg_stat_statements"
+    ]
+
+
+def test_other_databases_are_not_the_services(server: str):
+    """Connections to another database of the server count against its limit, and nowhere else."""
+
+    def load(watch: Database) -> None:
+        with connect(server, dbname="postgres") as other:
+            other.execute("BEGIN")
+            watch.sample()
+
+    found = figures(server, load)["connections"]
+    assert (found["peak"], found["server_peak"]) == (0, 1)
+    assert found["idle_in_transaction_peak"] == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://u:hush@127.0.0.1:1/none", "Connection refused"),
+        ("postgresql://u:hush%zz@127.0.0.1/none?nonsense=1", "write postgresql://"),
+    ],
+)
+def test_a_database_that_cannot_be_asked_is_said(url: str, reason: str):
+    """An address that leads nowhere is a sentence in the result, without the password."""
+    found = figures(url, lambda _: None)
+    assert (found["looks"], found["unanswered"]) == (2, 2)
+    assert found["statements"] is None
+    assert found["tables"] is None
+    (missing,) = found["missing"]
+    assert reason in missing
+    assert "hush" not in missing
+
+
+def test_a_lost_connection_is_opened_again(server: str):
+    """A database that was away for a while is seen again, and the looks that failed are counted."""
+
+    def load(watch: Database) -> None:
+        with connect(server) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'straingauge'"
+            )
+        assert watch.sample() == {"db_reachable": 0.0}
+        assert eventually(lambda: watch.sample()["db_reachable"] == 1.0)
+
+    found = figures(server, load)
+    assert found["unanswered"] >= 1
+    assert found["missing"] == []
+
+
+def test_a_driver_of_sqlalchemys_is_no_matter(server: str):
+    """An address as SQLAlchemy writes it is understood."""
+    found = figures(server.replace("postgresql://", "postgresql+asyncpg://"), lambda _: None)
+    assert found["unanswered"] == 0
+
+
+def test_no_database_is_nothing_said():
+    """Where no database was named the result has none."""
+    assert database(Watched().database, [], 10) is None
+    assert database(DatabaseSeen(), [], 10) is not None
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("ALTER ROLE a PASSWORD 'it''s\n secret'", "ALTER ROLE a PASSWORD '...'"),
+        ("SELECT  $x$ a 'b' $x$ ,\n 1", "SELECT '...' , 1"),
+        ("SELECT $1, $2", "SELECT $1, $2"),
+    ],
+)
+def test_texts_in_statements_are_nobodys_business(statement: str, shown: str):
+    """A statement is shown without the texts in it."""
+    assert scrubbed(statement) == shown
+
+
+def test_looks_do_not_wait_for_locks(server: str):
+    """The observer is not held up by locks on the service's tables."""
+    with connect(server) as holder, closing(Database(server)) as watch:
+        holder.execute("BEGIN")
+        holder.execute("LOCK TABLE things")
+        watch.begin()
+        began_s = time.monotonic()
+        watch.end()
+        assert watch.seen().after is not None
+        assert time.monotonic() - began_s < 30
+        holder.execute("ROLLBACK")
