@@ -70,7 +70,8 @@ def diagnosis(results: Sequence[Result]) -> list[str]:
     shown = (cause for cause in causes if first and first.test in cause["tests"])
     why = next(shown, causes[0])
     others = [cause for cause in causes if cause is not why]
-    lines.append(f"Why: {_named(why)}: {'; '.join(why['evidence'][:EVIDENCE])}")
+    new = [each for each in why["evidence"] if first is None or each != first.message]
+    lines.append(": ".join(filter(None, ("Why", _named(why), "; ".join(new[:EVIDENCE])))))
     lines.append(f"What to change: {'; '.join(why['advice'][:ADVICE])}")
     others = [cause for cause in others if cause["confidence"] >= WORTH_SHOWING]
     lines += [f"Also: {_named(cause)}: {cause['evidence'][0]}" for cause in others[:OTHERS]]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from straingauge.diagnose.cause import Cause, Rules, graded, named
-from straingauge.diagnose.facts import Facts, number
+from straingauge.diagnose.facts import Facts, listed, number
 
 DATABASE = ("resources", "database")
 STATEMENT = re.compile(r"^\s*(with|select|insert|update|delete|merge)\b", re.IGNORECASE)
@@ -120,7 +120,9 @@ def database_away(facts: Facts) -> Cause | None:
     several endpoints at once points there, unless the pool itself says that it was too small.
     """
     words = facts.said(AWAY) or facts.said(re.compile("database", re.IGNORECASE))
-    missing = [str(each) for each in facts.at(*DATABASE, "missing") or () if AWAY.search(str(each))]
+    missing = [
+        one for one in map(str, listed(facts.result, *DATABASE, "missing")) if AWAY.search(one)
+    ]
     setup = str(facts.reasons.get("setup_failed", {}).get("message", ""))
     if AWAY.search(setup):
         return named("database_away", 0.8, (setup,))

@@ -41,8 +41,7 @@ class Facts:
 
     def rows(self, *path: str) -> list[Mapping[str, Any]]:
         """The objects of a list at a path."""
-        found = self.at(*path)
-        return [row for row in found if isinstance(row, Mapping)] if _is_list(found) else []
+        return [row for row in listed(self.result, *path) if isinstance(row, Mapping)]
 
     def table(self, *path: str) -> Mapping[str, Any]:
         """The object at a path, empty where there is none."""
@@ -154,5 +153,7 @@ def topic_of_metric(rule: str) -> Topic | None:
     return next(found, None) if " " not in rule else None
 
 
-def _is_list(found: object) -> bool:
-    return isinstance(found, Sequence) and not isinstance(found, str)
+def listed(found: Mapping[str, Any], *path: str) -> Sequence[Any]:
+    """The list at a path in an object; empty where there is none."""
+    value = at(found, *path)
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else ()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from straingauge.diagnose.cause import CAUSES, SURE, Cause
-from straingauge.diagnose.facts import FAILING, Facts, number
+from straingauge.diagnose.facts import FAILING, Facts, listed, number
 from straingauge.diagnose.ranking import ranked
 
 _AGAIN = 0.25  # of what is left to certainty, for each further test that found the same
@@ -81,7 +81,7 @@ def _read(row: Mapping[str, Any]) -> Cause | None:
     known = next((cause for cause in CAUSES if cause == row.get("cause")), None)
     if known is None:
         return None
-    sentences = (tuple(map(str, row.get(key) or ())) for key in ("evidence", "advice"))
+    sentences = (tuple(map(str, listed(row, key))) for key in ("evidence", "advice"))
     return Cause(known, str(row.get("title")), number(row, "confidence") or 0.0, *sentences)
 
 
