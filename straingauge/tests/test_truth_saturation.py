@@ -1,28 +1,24 @@
 """Truth 7: a squeezed generator makes a run invalid, a slow service does not.
 
 Neither depends on the machine's speed. The squeeze is work for the generator's own process, four
-times as much as any core has time for: so it falls behind by seconds, on any machine. The slow
-service takes three seconds for each answer, a tenth of which the generator may be late.
+times as much as any core has time for, in pieces of 80 ms of its time: so its event loop is late by
+that much at least, all the time, on any machine. The slow service takes three seconds for each
+answer, a tenth of which the generator may be late.
 """
 
 import time
 from typing import Any
 
+from judging import judged, reasons
 from serving import Handler, Peer, answering, serve
-from straingauge.engine import Load, play
-from straingauge.fleet import Merged, Report
-from straingauge.journey import Response, User, mix
-from straingauge.record import Recorder
-from straingauge.result import compose, conclude
+from straingauge.engine import Load
+from straingauge.journey import Journey, Response, User, mix
 from straingauge.schedule import constant
-from straingauge.verdict import Thresholds
 
-RATE = 100
+RATE = 50
 DURATION_S = 1.0
 SQUEEZE = 4
 SLOW_S = 3.0
-BLAMES_THE_GENERATOR = {"generator_saturated", "generator_late"}
-DEMANDS = {"all": {"p95_ms": {"target": 60_000, "warning": 60_000, "critical": 60_000}}}
 
 
 def compute(_: Response) -> None:
@@ -49,40 +45,18 @@ def slow(peer: Peer) -> None:
         peer.answer()
 
 
-def result_of(handler: Handler, journey: Any) -> dict[str, Any]:  # noqa: ANN401  a generator function
-    """The judged result of 100 arrivals a second at this service."""
-    recorder = Recorder()
+def result_of(handler: Handler, journey: Journey) -> dict[str, Any]:
+    """The judged result of 50 arrivals in a second at this service, a user for each."""
     with serve(handler) as server:
         schedule = constant(rate_per_s=RATE, duration_s=DURATION_S)
         users = [User(n) for n in range(schedule.count)]
-        load = Load(server.url, schedule, mix(journey), users, timeout_s=600)
-        engine = play(load, recorder)
-    record = recorder.snapshot()
-    report = Report(
-        process="main",
-        at_ns=time.monotonic_ns(),
-        requests=record.total("main").requests,
-        record=record.to_bytes(),
-        extra={"engines": {"main": engine}, "watched": None, "credentials": set()},
-    )
-    plan = {
-        "name": "truth",
-        "started_at": "2026-01-01T00:00:00+00:00",
-        "configuration": {},
-        "environment": {},
-        "users": 0,
-    }
-    thresholds = Thresholds.parse(DEMANDS, source="truth")
-    result, _ = conclude(compose(Merged((report,), plan=plan)), thresholds)
-    return result
+        return judged(Load(server.url, schedule, mix(journey), users, timeout_s=600))
 
 
 def blames_the_generator(result: dict[str, Any]) -> bool:
     """Whether the result says that it is invalid because of the generator."""
-    return any(
-        reason["reason"] in BLAMES_THE_GENERATOR and reason["severity"] == "invalid"
-        for reason in result["validity"]["reasons"]
-    )
+    found = reasons(result)
+    return any(found.get(name) == "invalid" for name in ("generator_saturated", "generator_late"))
 
 
 def test_a_squeezed_generator_is_declared_invalid():

@@ -96,6 +96,7 @@ def _evidence(
         dropped=sum(engine.dropped for engine in engines.values()),
         late_p99_ms=max((engine.late_ms.p99 for engine in engines.values()), default=0.0),
         p95_ms=whole["latency_ms"]["p95"],
+        loop_lag_p50_ms=max((e.loop_lag_ms.p50 for e in engines.values()), default=0.0),
         loop_lag_p99_ms=max((e.loop_lag_ms.p99 for e in engines.values()), default=0.0),
         cpu_share=max((engine.cpu_share for engine in engines.values()), default=0.0),
         lost=merged.lost,

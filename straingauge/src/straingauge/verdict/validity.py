@@ -3,6 +3,7 @@
 An *invalid* run has no verdict. A *note* is something a reader must know beside the figures.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -30,7 +31,8 @@ class Evidence:
         dropped: Work that was due and could not start.
         late_p99_ms: How late the first request of an arrival left, against its schedule.
         p95_ms: The response time lateness is held against.
-        loop_lag_p99_ms: How late the generator's own event loop was.
+        loop_lag_p50_ms: How late the generator's own event loop usually was.
+        loop_lag_p99_ms: How late it was one time in a hundred.
         cpu_share: Of one core, by the busiest process of the generator, 0..1.
         lost: Processes that went away.
         unsent: Requests they would have sent, by what the others sent.
@@ -48,6 +50,7 @@ class Evidence:
     dropped: int = 0
     late_p99_ms: float = 0.0
     p95_ms: float | None = None
+    loop_lag_p50_ms: float = 0.0
     loop_lag_p99_ms: float = 0.0
     cpu_share: float = 0.0
     lost: Sequence[LostProcess] = ()
@@ -130,22 +133,39 @@ def _rate_limited(evidence: Evidence) -> Iterable[Reason]:
 def _late(evidence: Evidence) -> Iterable[Reason]:
     """Lateness is in the response times; what it may not do is decide the verdict.
 
-    A generator without CPU left is late all the time. One that is late now and then, on a machine
-    it shares, is a note until its delays are as large as what people demand of services.
+    A generator without CPU left is late all the time, and so is one that others leave none. One
+    that is late now and then, on a machine it shares, is a note until its delays are as large as
+    what people demand of services.
     """
     late = max(evidence.late_p99_ms, evidence.loop_lag_p99_ms)
-    share = late / evidence.p95_ms if evidence.p95_ms else 0.0
+    share = late / evidence.p95_ms if evidence.p95_ms else math.inf
     if late <= LATE_FLOOR_MS or share <= LATE_SHARE:
         return
-    busy = evidence.cpu_share >= BUSY_CPU_SHARE
+    saturated = _busy(evidence) or evidence.loop_lag_p50_ms > LATE_FLOOR_MS
     yield Reason(
-        "generator_saturated" if busy else "generator_late",
-        "invalid" if busy or late > LATE_LIMIT_MS else "note",
+        "generator_saturated" if saturated else "generator_late",
+        "invalid" if saturated or late > LATE_LIMIT_MS else "note",
         f"the generator itself was late, by {late:.0f} ms or more one time in a hundred (arrivals "
         f"{evidence.late_p99_ms:.0f} ms, event loop {evidence.loop_lag_p99_ms:.0f} ms, "
         f"{evidence.cpu_share:.0%} of a core busy), and response times contain that",
         "use more processes (-n), a lower rate, or a machine that does nothing else",
     )
+
+
+def _busy(evidence: Evidence) -> bool:
+    return evidence.cpu_share >= BUSY_CPU_SHARE
+
+
+def _no_cpu_left(evidence: Evidence) -> Iterable[Reason]:
+    """A generator that keeps up, but only just: its times are right, its rate may be its own."""
+    if _busy(evidence) and not list(_late(evidence)):
+        yield Reason(
+            "generator_busy",
+            "note",
+            f"a process of the generator was busy {evidence.cpu_share:.0%} of the time, though not "
+            "late: where users wait for answers, the throughput is its limit, not the service's",
+            "use more processes (-n) before leaning on the throughput",
+        )
 
 
 def _dropped(evidence: Evidence) -> Iterable[Reason]:
@@ -218,6 +238,7 @@ _RULES: Sequence[Rule] = (
     _no_data,
     _rate_limited,
     _late,
+    _no_cpu_left,
     _dropped,
     _lost,
     _shared_accounts,

@@ -1,0 +1,42 @@
+"""From a load that one engine really plays to the judged result, without pytest or command line."""
+
+import time
+from typing import Any
+
+from straingauge.engine import Load, play
+from straingauge.fleet import Merged, Report
+from straingauge.record import Recorder
+from straingauge.result import compose, conclude
+from straingauge.verdict import Thresholds
+
+# Met by whatever answers at all, so that nothing but a missing or invalid run fails.
+DEMANDS = {"all": {"p95_ms": {"target": 60_000, "warning": 60_000, "critical": 60_000}}}
+
+
+def judged(load: Load) -> dict[str, Any]:
+    """The result of a load, with its validity and verdict."""
+    recorder = Recorder()
+    engine = play(load, recorder)
+    record = recorder.snapshot()
+    report = Report(
+        process="main",
+        at_ns=time.monotonic_ns(),
+        requests=record.requests("main"),
+        record=record.to_bytes(),
+        extra={"engines": {"main": engine}, "watched": None, "credentials": set()},
+    )
+    plan = {
+        "name": "judged",
+        "started_at": "2026-01-01T00:00:00+00:00",
+        "configuration": {},
+        "environment": {},
+        "users": 0,
+    }
+    thresholds = Thresholds.parse(DEMANDS, source="judging.py")
+    result, _ = conclude(compose(Merged((report,), plan=plan)), thresholds)
+    return result
+
+
+def reasons(result: dict[str, Any]) -> dict[str, str]:
+    """The reasons of its validity, each with its severity."""
+    return {each["reason"]: each["severity"] for each in result["validity"]["reasons"]}

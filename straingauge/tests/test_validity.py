@@ -1,0 +1,93 @@
+"""What spoils a run, planted in real ones: each is named in the result, and judged by no verdict.
+
+Beside these: a squeezed generator in test_truth_saturation.py, a log-in that fails and Ctrl-C in
+test_pytest_plugin.py, a killed worker in test_truth_kill.py.
+"""
+
+import time
+from typing import Any
+
+import pytest
+from judging import judged, reasons
+from serving import Handler, Peer, answering, serve
+from straingauge.engine import Load
+from straingauge.journey import Journey, Response, User, mix
+from straingauge.schedule import Schedule, constant, poisson, spread, users
+
+
+def get(user: User):
+    """One GET."""
+    yield user.get("/")
+
+
+def result_of(
+    handler: Handler,
+    schedule: Schedule,
+    *,
+    journey: Journey = get,
+    crowd: int = 20,
+    **load: Any,  # noqa: ANN401  of Load
+) -> dict[str, Any]:
+    """The judged result of a load at this service."""
+    with serve(handler) as server:
+        everybody = [User(n) for n in range(crowd)]
+        return judged(Load(server.url, schedule, mix(journey), everybody, **load))
+
+
+def slow(peer: Peer) -> None:
+    """Takes a fifth of a second for each answer."""
+    while peer.read() is not None:
+        time.sleep(0.2)
+        peer.answer()
+
+
+def hold_the_loop(_: Response) -> None:
+    """A check that keeps the generator's event loop without even using its core."""
+    time.sleep(0.2)
+
+
+def holding(user: User):
+    """A GET whose check nobody should write."""
+    yield user.get("/", checks=[hold_the_loop])
+
+
+def spoilt() -> list[Any]:
+    """A run for each thing that spoils it, and the reason's name."""
+    some = spread(count=400, duration_s=0.5)
+    return [
+        pytest.param("rate_limited", {"handler": answering(429), "schedule": some}, id="429"),
+        pytest.param(
+            "dropped_work",
+            {"handler": slow, "schedule": some, "crowd": 2, "most_waiting": 1},
+            id="dropped",
+        ),
+        pytest.param(
+            "no_data",
+            {"handler": answering(), "schedule": poisson(rate_per_s=1e-9, duration_s=1)},
+            id="no data",
+        ),
+        pytest.param(
+            "generator_saturated",
+            {"handler": answering(), "schedule": users(count=1, iterations=15), "journey": holding},
+            id="loop lag",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(("reason", "run"), spoilt())
+def test_a_spoilt_run_is_invalid_and_says_why(reason: str, run: dict[str, Any]):
+    """Its reason stands in the result, and the run has no grade, however good its figures."""
+    result = result_of(**run)
+    assert reasons(result)[reason] == "invalid"
+    assert not result["validity"]["valid"]
+    assert result["verdict"]["grade"] == "invalid"
+
+
+def test_too_few_samples_are_said_to_be_so():
+    """A short run is valid, its p99 has a reason for an interval, and a note says so."""
+    result = result_of(answering(), constant(rate_per_s=100, duration_s=0.2))
+    assert reasons(result)["few_samples"] == "note"
+    assert result["validity"]["valid"]
+    p99 = result["metrics"]["latency_ms"]["confidence"]["p99"]
+    assert (p99["low"], p99["high"]) == (None, None)
+    assert "too few for p99" in p99["reason"]
