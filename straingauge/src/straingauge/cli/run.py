@@ -23,18 +23,25 @@ _FILE = click.Path(path_type=Path)
 
 @main.command(epilog=EXIT_CODES, short_help="Put one load on a service.")
 @click.argument("file", required=False, type=_FILE)
-@click.option("--host", metavar="URL", help="The service. Default: as under `Where to` above.")
+@click.option("--host", metavar="URL", help="The service; if not said, see `Where to` above.")
 @click.option("--get", "gets", multiple=True, metavar="PATH", help="Instead of FILE; repeatable.")
 @click.option(
     "--journey", "journeys", multiple=True, metavar="NAME[=WEIGHT]", help="Of FILE; repeatable."
 )
 @click.option("--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags.")
-@click.option("--users", type=click.IntRange(min=1), help="So many at once.  [default: 10]")
+@click.option(
+    "--users", type=click.IntRange(min=1), metavar="N", help="So many at once; 10 if not said."
+)
 @click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s.")
-@click.option("--rate", type=float, help="Instead: so many journeys begin each second.")
+@click.option("--rate", type=float, metavar="R", help="So many journeys begin each second.")
 @click.option("--poisson", is_flag=True, help="They begin at random times, at that rate.")
 @click.option("--duration", type=Duration(), default="10s", show_default=True, help="How long.")
-@click.option("--warmup", type=Warmup(), help="Play so long before, or find its end; kept apart.")
+@click.option(
+    "--warmup",
+    type=Warmup(),
+    metavar="TIME|detect",
+    help="Play so long before, or find out how long it takes; it is kept apart.",
+)
 @click.option(
     "--timeout", type=Duration(), default="30s", show_default=True, help="For each request."
 )
@@ -42,7 +49,8 @@ _FILE = click.Path(path_type=Path)
     "--processes",
     type=click.IntRange(min=1),
     default=1,
-    show_default=True,
+    show_default="1",
+    metavar="N",
     help="So many share the one load; those beyond the cores or the users take no share.",
 )
 @click.option(
@@ -50,9 +58,11 @@ _FILE = click.Path(path_type=Path)
     metavar="URL",
     help="The service's PostgreSQL, to be watched.  [default: the stand's, DATABASE_URL]",
 )
-@click.option("--thresholds", type=_FILE, help="Default: thresholds.toml beside FILE.")
-@click.option("--results", type=_FILE, help="A folder. Default: results/ beside FILE.")
-@click.option("--name", help="Of the run and its result file. Default: the name of FILE.")
+@click.option(
+    "--thresholds", type=_FILE, metavar="TOML", help="Else thresholds.toml beside FILE, if any."
+)
+@click.option("--results", type=_FILE, metavar="DIR", help="Else results/ beside FILE.")
+@click.option("--name", help="Of the run and its result file; else that of FILE.")
 @click.option(
     "--allow-host",
     "allow_hosts",
@@ -91,17 +101,14 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     from straingauge.cli.settings import Settings, prepare
     from straingauge.engine.address import resolve
 
-    signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed; no nohup
-        signal.signal(signal.SIGHUP, _interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
     tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()
     prepared = prepare(Settings(tags=tagged, **options))
     screen = Screen()
     address = ServiceAddress(host, screen.say, option="--host")
+    if address.named:
+        resolve(address.named, prepared.order.allowed_hosts)
+    _heed_signals()
     try:
-        if address.named:
-            resolve(address.named, prepared.order.allowed_hosts)
         address.find(prepared.order.near)
         end, interrupted = play(prepared, address, processes, screen)
     finally:
@@ -119,6 +126,14 @@ def _show(end: "Ending") -> None:
     click.echo(table, nl=False)
     if end.problem is not None:
         click.echo(f"straingauge: {end.problem}\n  try: {end.problem.hint}", err=True)
+
+
+def _heed_signals() -> None:
+    """End on SIGTERM and on a closed terminal as on Ctrl-C: with a result file."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is under nohup
+        signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

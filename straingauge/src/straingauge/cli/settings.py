@@ -126,12 +126,13 @@ def prepare(settings: Settings) -> Prepared:
         if settings.file is None
         else from_file(settings.file, settings.journeys, settings.tags)
     )
+    schedule = settings.schedule(settings.duration)
     order = Order(
         test=settings.run_name,
         near=str(settings.near),
         at_most=settings.crowd,
         journeys=found.journeys,
-        schedule=settings.schedule(settings.duration),
+        schedule=schedule,
         crowd=[User(index, _data(found, index)) for index in range(settings.crowd)],
         log_in=found.log_in,
         warm_up=(

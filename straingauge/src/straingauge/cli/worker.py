@@ -14,7 +14,7 @@ from typing import Any
 from straingauge.cli.settings import Settings, prepare
 from straingauge.course import Course, LoggedIn
 from straingauge.errors import StraingaugeError
-from straingauge.fleet import FleetError, Member
+from straingauge.fleet import Member
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     name, invitation, settings = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
     try:
         take_part(name, invitation, settings)
-    except FleetError as error:
+    except StraingaugeError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
@@ -34,11 +34,12 @@ def take_part(name: str, invitation: Mapping[str, Any], settings: Settings) -> N
 
     Raises:
         FleetError: The controlling process has gone.
+        UsageError: What could be prepared there cannot be prepared here.
     """
+    prepared = prepare(settings)
     member = Member(name, invitation, (settings.run_name,))
     problem: str | None = None
     try:
-        prepared = prepare(settings)
         Course(prepared.order, member, name).take_part(prepared.plan, LoggedIn())
     except StraingaugeError as error:
         problem = str(error)

@@ -86,6 +86,7 @@ class Rendezvous:
         self._gatherings: dict[str, Gathering] = {}
         self._halted: set[str] = set()
         self._expected: dict[str, None] = {}
+        self._needed: set[str] = set()
         self._closing = threading.Event()
         self._closed_because: str | None = None
         self._address: ToWorker | None = None
@@ -112,9 +113,10 @@ class Rendezvous:
             return list(self._expected)
 
     def expect(self, names: Iterable[str]) -> None:
-        """Announce processes: no load begins before they have come."""
+        """Announce processes: no load begins before they have come, and none without them."""
         with self._lock:
             self._expected.update(dict.fromkeys(names))
+            self._needed.update(names)
 
     def known(self, test: str) -> Merged:
         """What is known of a load so far."""
@@ -270,6 +272,9 @@ class Rendezvous:
             reason = "its session ended" if expected else "its connection broke: killed, or crashed"
             reason = worker.dropped or reason if worker is not None else reason
             now_ns = time.monotonic_ns()
+            took_part = any(gathering.seats(name) for gathering in self._gatherings.values())
+            if name in self._needed and not took_part:
+                self.stop(f"process {name} was lost ({reason}) before the load began")
             for gathering in self._gatherings.values():
                 self._post(gathering.lose(name, reason, self._present, now_ns))
 

@@ -1,0 +1,130 @@
+"""The line that is shown while a load runs."""
+
+import time
+from dataclasses import dataclass, field, replace
+
+import pytest
+from rich.text import Text
+from straingauge.fleet import LostProcess, Merged, Report
+from straingauge.progress import Moment, Progress, clock, line
+from straingauge.record import Recorder
+
+MOMENT = Moment(
+    name="quick",
+    phase="",
+    elapsed_s=7.0,
+    duration_s=15.0,
+    requests=700,
+    rate_per_s=99.7,
+    errors_percent=0.0,
+    latency_ms={"p50": 0.82, "p95": 1.93, "p99": None},
+)
+FIGURES = "0:07, 0:08 left, 700 requests, 100/s, 0.0 % errors, p50 0.82 p95 1.93 p99 - ms"
+
+
+@dataclass
+class Paper:
+    """A screen that keeps what is written."""
+
+    live: bool = False
+    width: int = 120
+    said: list[str] = field(default_factory=list)
+    drawn: list[str] = field(default_factory=list)
+
+    def rewrite(self, text: str) -> None:
+        """Keep it."""
+        self.drawn.append(Text.from_ansi(text).plain)
+
+    def say(self, text: str) -> None:
+        """Keep it."""
+        self.said.append(text)
+
+
+def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> Merged:
+    """A load of 10 s; of each process so many requests of 2 ms."""
+    reports = []
+    for number, count in enumerate(counts):
+        recorder = Recorder()
+        channel = recorder.channel(phase, "GET /", 0)
+        for n in range(count):
+            channel.add(n * 1000, n * 1000, n * 1000 + 1, n * 1000 + 2_000_000, 200, None)
+        reports.append(Report(f"p{number}", 0, count, recorder.snapshot().to_bytes()))
+    plan = {"name": "quick", "duration_s": 10.0, "enough_requests": None}
+    start_ns = time.monotonic_ns() - round(began_s_ago * 1e9)
+    return Merged(tuple(reports), plan=plan, start_ns=start_ns)
+
+
+def test_a_terminal_shows_the_time_that_is_left_and_the_figures_of_all():
+    """Elapsed and left add up to the schedule's duration; the figures are all processes' own."""
+    paper = Paper(live=True)
+    assert not Progress(paper).watch("t", merged(300, 100))
+    (shown,) = paper.drawn
+    assert "0:04, 0:06 left, 400 requests, 100/s, 0.0 % errors, p50 2.0" in shown
+    assert shown.startswith("quick ━")
+    assert paper.said == []
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
+    """Where nothing can be rewritten: a line at the beginning, and one every ten seconds."""
+    now_s = 1000.0
+    monkeypatch.setattr("straingauge.progress.time.monotonic", lambda: now_s)
+    paper = Paper()
+    progress = Progress(paper)
+    for _ in range(50):  # 25 s
+        progress.watch("t", merged(100))
+        now_s += 0.5
+    assert paper.said[0] == "load quick: 1 process"
+    assert len(paper.said) == 3
+    assert paper.said[1].startswith("load quick: 0:04, 0:06 left, 100 requests, 25/s, ")
+    assert paper.drawn == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [("setup", "logging in"), ("warmup", "warming up"), ("verify", "reading back")],
+)
+def test_what_is_no_load_is_called_by_its_name(phase: str, words: str):
+    """While users log in, warm up or read back, no time of the load passes."""
+    paper = Paper(live=True)
+    Progress(paper).watch("t", merged(10, phase=phase))
+    assert f"quick {words}, 10 requests, " in paper.drawn[0]
+    assert "left" not in paper.drawn[0]
+
+
+def test_the_time_after_the_load_is_no_load():
+    """When all have played, and the service is only looked at, the line says so."""
+    paper = Paper(live=True)
+    Progress(paper).watch("t", replace(merged(10), over=True))
+    assert "looking on at rest, 10 requests" in paper.drawn[0]
+
+
+def test_a_lost_process_is_named_at_once():
+    """A process that was lost is named when it is, and once."""
+    paper = Paper(live=True)
+    progress = Progress(paper)
+    lost = replace(merged(10, 10), lost=(LostProcess("p1", "killed", 3),))
+    progress.watch("t", lost)
+    progress.watch("t", lost)
+    assert paper.said == ["process p1 was lost: killed"]
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 90, 100, 130, 300])
+def test_the_line_fits_the_terminal(width: int):
+    """Whatever its width, the line is one line; the figures come before name and bar."""
+    shown = Text.from_ansi(line(MOMENT, width)).plain
+    assert len(shown) < width
+    assert shown.endswith(FIGURES) == (width > len(FIGURES))
+    assert shown.startswith("quick") == (width > len("quick ") + len(FIGURES))
+    assert ("━" in shown) == (width > len("quick ") + len(FIGURES) + 11)
+
+
+def test_errors_are_red():
+    """Errors stand out."""
+    assert "\x1b[1;31m1.5 % errors" in line(replace(MOMENT, errors_percent=1.5), 120)
+    assert "31m" not in line(replace(MOMENT, duration_s=None), 120)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.4, "1:05"), (7265, "2:01:05")])
+def test_clock(seconds: float, shown: str):
+    """Times are shown as clocks show them."""
+    assert clock(seconds) == shown

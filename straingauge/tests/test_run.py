@@ -1,0 +1,308 @@
+"""`straingauge run` as users start it, against a service that counts what it is asked."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from click.testing import CliRunner
+from counting_service import Service, counting_service
+from stand_tools import runs as exists
+from straingauge.cli import main
+
+JOURNEYS = """
+from straingauge.journey import tagged
+
+@tagged("read")
+def hello(user):
+    yield user.get("/hello")
+
+@tagged("write")
+def boom(user):
+    yield user.get("/status/500")
+"""
+LOG_IN = """
+def account(index):
+    return {"password": "wrong" if index == 3 else "right"}
+
+def log_in(user):
+    answer = yield user.post("/login", json={"password": user.data["password"]})
+    user.authorize(answer.json()["token"])
+"""
+THRESHOLDS = """
+[all]
+error_rate_percent = { target = 1, warning = 5, critical = 10 }
+"""
+QUICK = ("--tags", "read", "--rate", "300", "--duration", "1s")
+LONG = ("--tags", "read", "--rate", "100", "--duration", "60s", "--users", "20")
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """The service that all runs put load on; each test looks at the increase."""
+    with counting_service() as running:
+        yield running
+
+
+class Runs:
+    """A folder with journeys, and runs of them."""
+
+    def __init__(self, folder: Path, service: Service) -> None:
+        self.folder = folder
+        self.file = folder / "look.py"
+        self.file.write_text(JOURNEYS)
+        (folder / "thresholds.toml").write_text(THRESHOLDS)
+        self._service = service
+
+    def start(self, *options: object, through: Sequence[str] = ()) -> "subprocess.Popen[str]":
+        """Begin a run in a process group of its own, as a shell does; through another command."""
+        command = [*through, Path(sys.executable).with_name("straingauge"), "run", self.file]
+        return subprocess.Popen(
+            [*map(str, command), "--host", self._service.url, *map(str, options)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *options: object, through: Sequence[str] = ()) -> tuple[int, str, str]:
+        """A whole run: exit code, standard output and error."""
+        with self.start(*options, through=through) as process:
+            output, complaint = process.communicate(timeout=120)
+        return process.returncode, output, complaint
+
+    def result(self) -> dict[str, Any]:
+        """The one result file."""
+        (path,) = (self.folder / "results").glob("*.json")
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
+
+
+@pytest.fixture
+def runs(tmp_path: Path, service: Service) -> Runs:
+    """A fresh folder."""
+    return Runs(tmp_path, service)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("API_BASE_URL", raising=False)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+
+
+def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
+    """Wait for a condition, whatever the machine's speed."""
+    give_up = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.02)
+
+
+def workers(run: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """The processes that share the load, the leading one first."""
+    return sorted(psutil.Process(run.pid).children(), key=lambda each: each.pid)
+
+
+def reasons(result: dict[str, Any]) -> dict[str, str]:
+    """What has to be known of a run: the reasons with their messages."""
+    return {each["reason"]: each["message"] for each in result["validity"]["reasons"]}
+
+
+def test_three_processes_send_exactly_one_load(runs: Runs, service: Service):
+    """The merged result counts what the service served; who had no share is named."""
+    before = service.counts()["/hello"]
+    code, output, progress = runs.run(*QUICK, "--processes", 50, "--warmup", "0.5s")
+    assert code == 0, progress
+    result = runs.result()
+    assert service.counts()["/hello"] - before == 300 + 150
+    assert result["metrics"]["total_requests"] == 300
+    assert result["phases"]["warmup"]["total_requests"] == 150
+    assert result["configuration"]["journeys"] == {"hello": 1}
+    active = min(os.cpu_count() or 1, 50)
+    assert result["configuration"]["processes"] == active
+    assert reasons(result)["idle_processes"].startswith(f"{50 - active} of 50 processes")
+    assert f"load look: {active} process" in progress
+    assert re.search(r"look +(target|warning) +300 ", output)
+
+
+def test_users_come_again(runs: Runs, service: Service):
+    """In the closed model users play over and over; a mix is kept exactly."""
+    before = service.counts()
+    weights = ("--journey", "hello=9", "--journey", "boom")
+    closed = ("--users", 4, "--think", "5-10ms", "--duration", "1s", "--processes", 2)
+    code, output, _ = runs.run(*weights, *closed)
+    assert code == 1
+    result = runs.result()
+    asked = service.counts() - before
+    assert result["metrics"]["total_requests"] == asked["/hello"] + asked["/status/500"] > 0
+    assert result["status_codes"] == {"200": asked["/hello"], "500": asked["/status/500"]}
+    assert "error_rate_percent" in output
+    assert result["verdict"]["grade"] == "critical"
+
+
+def test_a_quick_look_needs_no_file(runs: Runs, service: Service, monkeypatch: pytest.MonkeyPatch):
+    """Paths are asked for in turn, and the result lies where one stands."""
+    monkeypatch.chdir(runs.folder)
+    command = [Path(sys.executable).with_name("straingauge"), "run", "--host", service.url]
+    options = ["--get", "/a", "--get", "/b?x=1", "--rate", "50", "--poisson", "--duration", "1s"]
+    subprocess.run([*map(str, command), *options], check=True, capture_output=True)
+    asked = service.counts()
+    result = runs.result()
+    assert result["endpoints"].keys() == {"GET /a", "GET /b"}
+    assert asked["/a"] + asked["/b?x=1"] == result["metrics"]["total_requests"] > 0
+    assert abs(asked["/a"] - asked["/b?x=1"]) <= 1
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one process")
+@pytest.mark.parametrize("victim", [0, 1])
+def test_a_killed_process_is_named(runs: Runs, service: Service, victim: int):
+    """Kill -9 of a process in mid-run: it is named, and what it had reported is in the result."""
+    before = service.counts()["/hello"]
+    options = (*LONG, "--processes", 2, "--duration", "6s")
+    with runs.start(*options) as run:
+        until(lambda: service.counts()["/hello"] - before > 200)
+        workers(run)[victim].kill()
+        output, progress = run.communicate(timeout=120)
+    served = service.counts()["/hello"] - before
+    result = runs.result()
+    name = f"p{victim + 1}"
+    assert run.returncode == 4
+    assert f"process {name}" in reasons(result)["lost_worker"]
+    assert f"process {name}" in output
+    found = re.search(r"at most (\d+) samples", reasons(result)["lost_worker"])
+    assert found
+    sent_at_most = result["metrics"]["total_requests"] + int(found[1]) + 20  # under way just then
+    assert 100 < result["metrics"]["total_requests"] <= served <= sent_at_most
+    assert "Traceback" not in progress
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_is_kept(runs: Runs, service: Service, number: signal.Signals):
+    """Ctrl-C, SIGTERM or a closed terminal: all that was sent is in the result, and exit is 130."""
+    before = service.counts()["/hello"]
+    with runs.start(*LONG, "--processes", 2) as run:
+        until(lambda: service.counts()["/hello"] - before > 100)
+        started = workers(run)
+        os.killpg(run.pid, number)
+        _, progress = run.communicate(timeout=60)
+    assert run.returncode == 130, progress
+    result = runs.result()
+    assert result["verdict"]["grade"] == "invalid"
+    assert reasons(result)["interrupted"].startswith("interrupted, after")
+    assert result["metrics"]["total_requests"] == service.counts()["/hello"] - before
+    assert not any(exists(process.pid) for process in started)
+    assert "Traceback" not in progress
+
+
+def test_no_process_outlives_the_one_that_controls_it(runs: Runs, service: Service):
+    """When the controlling process is killed, the load ends with it."""
+    before = service.counts()["/hello"]
+    with runs.start(*LONG, "--processes", 2) as run:
+        until(lambda: service.counts()["/hello"] - before > 100)
+        started = workers(run)
+        run.kill()
+        until(lambda: not any(exists(process.pid) for process in started))
+
+
+def test_a_log_in_that_fails_sends_no_load(runs: Runs, service: Service):
+    """A user that cannot log in ends the run for all processes with 3, and with the reason."""
+    runs.file.write_text(JOURNEYS + LOG_IN)
+    before = service.counts()["/hello"]
+    code, output, progress = runs.run(*QUICK, "--processes", 2)
+    assert code == 3
+    assert "a user could not log in" in output
+    assert "401" in output
+    assert "Traceback" not in progress
+    assert service.counts()["/hello"] == before
+    assert "setup_failed" in reasons(runs.result())
+
+
+def test_a_process_that_cannot_begin_ends_it(runs: Runs, service: Service):
+    """Where one process cannot prepare what all shall play, nothing is sent, and it is named."""
+    worker_only = "\nimport sys\nassert 'worker' not in sys.argv[0], 'not here'\n"
+    runs.file.write_text(JOURNEYS + worker_only)
+    before = service.counts()["/hello"]
+    code, _, complaint = runs.run(*QUICK)
+    assert code == 3
+    assert "not here" in complaint
+    assert "process p1 ended before it could begin (exit code 2)" in complaint
+    assert service.counts()["/hello"] == before
+
+
+def test_a_full_disk_still_shows_the_figures(runs: Runs):
+    """A result that cannot be written is named by its file; verdict and figures are shown."""
+    no_room = ("sh", "-c", 'ulimit -f 8; exec "$@"', "sh")  # blocks of 512 bytes
+    code, output, complaint = runs.run(*QUICK, through=no_room)
+    assert code == 2
+    assert re.search(r"cannot write .* to .*/results/look_\d+_\d+\.json: File too large", complaint)
+    assert re.search(r"look +(target|warning) +300 ", output)
+    assert "look: not written" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "name a file with journeys, or paths"),
+        (("nowhere.py",), "nowhere.py: there is no such file"),
+        (("look.py", "--get", "/"), "name a file with journeys, or paths"),
+        (("broken.py",), "broken.py, line 1: "),
+        (("look.py", "--journey", "helo"), "did you mean hello?"),
+        (("look.py", "--tags", "raed"), "no journey is tagged raed"),
+        (("look.py", "--rate", "0"), "rate_per_s must be more than 0"),
+        (("look.py", "--rate", "nan"), "rate_per_s must be more than 0"),
+        (("look.py", "--users", "0"), "'--users'"),
+        (("look.py", "--duration", "-5s"), "'-5s' is no time"),
+        (("look.py", "--duration", "0"), "'0' is no time"),
+        (("look.py", "--think", "3-1"), "the least comes first"),
+        (("look.py", "--poisson"), "add --rate R"),
+        (("look.py", "--rate", "5", "--think", "1"), "--think is for users"),
+        (("look.py", "--processes", "0"), "'--processes'"),
+        (("look.py", "--name", "a/b"), "it names a file"),
+        (("look.py", "--thresholds", "nowhere.toml"), "cannot read the thresholds"),
+        (("look.py", "--thresholds", "other.toml"), "there is no metric here of that name"),
+        (("listed.py",), 'did you mean "GET /hello"?'),
+        (("--get", "/hello", "--thresholds", "listed.toml"), "there is no endpoint of that name"),
+        (("look.py", "--host", "http://192.0.2.1"), "--allow-host 192.0.2.1"),
+        (("look.py", "--host", "nonsense"), "is no URL to load"),
+    ],
+)
+def test_bad_input_sends_nothing(
+    runs: Runs,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    complaint: str,
+):
+    """What makes no sense ends with 2 and says what to mend, before anything is sent."""
+    monkeypatch.chdir(runs.folder)
+    Path("broken.py").write_text("def look(user:\n")
+    Path("other.toml").write_text("[all]\np95 = 3\n")
+    wrong = '[endpoint."GET /helo"]\np95_ms = { target = 1, warning = 2, critical = 3 }\n'
+    Path("listed.toml").write_text(wrong)
+    Path("listed.py").write_text(JOURNEYS + "\nendpoints = ['GET /hello', 'GET /status/500']\n")
+    if arguments == ("listed.py",):
+        Path("thresholds.toml").write_text(wrong)
+    host = () if "--host" in arguments else ("--host", service.url)
+    before = service.counts()
+    answer = CliRunner().invoke(main, ["run", *arguments, *host])
+    assert answer.exit_code == 2, answer.output
+    assert complaint in answer.output
+    assert "Traceback" not in answer.output
+    assert service.counts() == before
+    assert not Path("results").exists()
+
+
+def test_a_service_that_is_not_there(runs: Runs):
+    """An address where nothing listens ends with 3, and with what to try."""
+    answer = CliRunner().invoke(main, ["run", str(runs.file), "--host", "http://127.0.0.1:9"])
+    assert answer.exit_code == 3
+    assert "nothing answers at http://127.0.0.1:9" in answer.output
+    assert "leave --host away" in answer.output

@@ -1,0 +1,121 @@
+"""Which functions of a file are played; no process, no load."""
+
+from pathlib import Path
+
+import pytest
+from straingauge.cli.scenario import Scenario, from_file, from_paths
+from straingauge.errors import UsageError
+from straingauge.journey.play import journey_name
+
+PLAIN = """
+from straingauge.journey import mix, tagged, User
+
+def account(index):
+    return {"index": index}
+
+def log_in(user):
+    yield user.post("/login")
+
+def read(user):
+    yield user.get("/read")
+
+def write(user):
+    yield user.get("/write")
+
+def _page(user):
+    yield user.get("/page")
+
+def no_journey(user):
+    return user.get("/")
+"""
+TAGGED = PLAIN + "\nread = tagged('read', 'quick')(read)\n_page = tagged('page')(_page)\n"
+MIXED = TAGGED + "\nmix = mix((write, 3), (read, 2))\n"
+
+
+def scenario(folder: Path, text: str, *journeys: str, tags: tuple[str, ...] = ()) -> Scenario:
+    """What a file with that text comes to."""
+    path = folder / "some_journeys.py"
+    path.write_text(text)
+    return from_file(path, journeys, tags)
+
+
+def weights(found: Scenario) -> dict[str, int]:
+    """Its journeys by name."""
+    return {journey_name(journey): weight for journey, weight in found.journeys.weights}
+
+
+@pytest.mark.parametrize(
+    ("text", "journeys", "tags", "expected"),
+    [
+        (PLAIN, (), (), {"read": 1, "write": 1}),
+        (TAGGED, (), (), {"read": 1, "_page": 1}),
+        (MIXED, (), (), {"write": 3, "read": 2}),
+        (MIXED, (), ("read",), {"read": 2}),
+        (TAGGED, (), ("page", "quick"), {"read": 1, "_page": 1}),
+        (MIXED, ("_page", "read=4"), (), {"_page": 1, "read": 4}),
+        (MIXED, ("read=4", "write"), ("quick",), {"read": 4}),
+    ],
+)
+def test_what_is_played(
+    tmp_path: Path,
+    text: str,
+    journeys: tuple[str, ...],
+    tags: tuple[str, ...],
+    expected: dict[str, int],
+):
+    """A file's mix, else what is tagged, else its public generators; by name or tag if asked."""
+    assert weights(scenario(tmp_path, text, *journeys, tags=tags)) == expected
+
+
+def test_who_plays(tmp_path: Path):
+    """A file's account, log_in and verify are used, and played as nothing else."""
+    found = scenario(tmp_path, PLAIN + "\ndef verify(user):\n    yield user.get('/all')\n")
+    assert found.account is not None
+    assert found.account(3) == {"index": 3}
+    assert found.log_in is not None
+    assert found.verify is not None
+    assert set(weights(found)) == {"read", "write"}
+
+
+def test_a_file_may_import_what_lies_beside_it(tmp_path: Path):
+    """A file's own folder is where it imports from; what it imported is played if it is tagged."""
+    (tmp_path / "beside_scenario.py").write_text(TAGGED)
+    assert weights(scenario(tmp_path, "from beside_scenario import read, write")) == {"read": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "journeys", "tags", "complaint"),
+    [
+        ("def look(user:\n", (), (), "some_journeys.py, line 1: "),
+        ("import nowhere", (), (), "ModuleNotFoundError: No module named 'nowhere'"),
+        ("x = 1\nexit(3)", (), (), "SystemExit: 3 ("),
+        ("x = 1", (), (), "there is no journey in it; a journey is a generator function"),
+        (PLAIN, ("raed",), (), "no journey 'raed' in it; did you mean read?"),
+        (PLAIN, ("no_journey",), (), "no journey 'no_journey' in it"),
+        (PLAIN, ("read=0",), (), "a weight is a whole number"),
+        (TAGGED, (), ("quikc",), "is tagged quikc; known tags: page, quick, read"),
+        (TAGGED, (), ("read", "raed"), "no journey is tagged raed"),
+        (PLAIN + "\naccount = {}", (), (), "account must be a function"),
+        (PLAIN + "\nendpoints = 'GET /'", (), (), "endpoints must be a list"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    tmp_path: Path,
+    text: str,
+    journeys: tuple[str, ...],
+    tags: tuple[str, ...],
+    complaint: str,
+):
+    """A file that cannot be run, or has nothing of that name or tag, is a clear error."""
+    with pytest.raises(UsageError) as error:
+        scenario(tmp_path, text, *journeys, tags=tags)
+    assert complaint in f"{error.value}; {error.value.hint}"
+
+
+def test_paths_are_journeys():
+    """Paths need no file, and their endpoints are known beforehand."""
+    found = from_paths(["/a", "/b?x=1"])
+    assert weights(found) == {"GET /a": 1, "GET /b?x=1": 1}
+    assert found.endpoints == ["GET /a", "GET /b"]
+    with pytest.raises(UsageError, match="begins with"):
+        from_paths(["a"])
