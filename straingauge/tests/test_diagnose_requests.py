@@ -139,6 +139,15 @@ def test_a_neighbour_is_no_excuse():
     assert "noisy_neighbour" not in causes(result)
 
 
+def test_a_neighbour_delays_nobody_who_wants_little():
+    """A full machine is no reason for a tail of a second where the service wants little CPU."""
+    crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 140.0}}
+    trend = {"percent_per_minute": 30.0, "low_percent_per_minute": 15.0}
+    result = slowed(ill(resources__machine=crowded, metrics__degradation=trend), 10, 30, 820)
+    assert causes(result)[0] == "slow_tail"
+    assert "slowing_down" not in causes(result)
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "detail", "cause"),
     [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-Topic = Literal["speed", "errors", "growth", "limits", "data", "generator"]
+Topic = Literal["speed", "trend", "errors", "growth", "limits", "data", "generator"]
 
 FAILING = ("warning", "critical")
 POOL_WORDS = re.compile(
@@ -17,7 +17,8 @@ POOL_WORDS = re.compile(
 _TOPICS_OF_METRICS: Sequence[tuple[str, Topic]] = (
     (r"error_rate", "errors"),
     (r"memory", "growth"),
-    (r"_ms$|throughput|degradation|pool|cpu|stall", "speed"),
+    (r"degradation", "trend"),
+    (r"_ms$|throughput|pool|cpu|stall", "speed"),
 )
 
 

@@ -5,6 +5,7 @@ from straingauge.diagnose.facts import Facts
 
 MACHINE = ("resources", "machine")
 MUCH = 30.0  # percent of one core
+WANTS_MUCH = 50.0  # percent of one core
 FULL = 0.85  # of all cores: below it there was CPU left for everybody
 OWN_PAUSE_MS = 200.0  # want of CPU makes late by some scheduler slices, not by this much
 
@@ -22,8 +23,10 @@ def generator_saturated(facts: Facts) -> Cause | None:
 def noisy_neighbour(facts: Facts) -> Cause | None:
     """Speaks when others filled the machine, and the service shows no fault of its own.
 
-    Want of CPU delays everything by some slices of the scheduler. A loop that is blocked for long,
-    locks, waits in vain for connections are the service's own, whoever else is busy.
+    A fair scheduler takes little from those who want little: a service that needs a tenth of a core
+    is delayed by some slices, not by seconds. So only one that wanted much has had too little,
+    unless the generator was late as well. A loop that is blocked for long, locks, waits in vain for
+    connections are the service's own, whoever else is busy.
     """
     others = facts.figure(*MACHINE, "others_cpu_percent", "avg")
     cores = facts.figure(*MACHINE, "cores") or facts.figure("environment", "machine", "cpu_count")
@@ -42,8 +45,10 @@ def noisy_neighbour(facts: Facts) -> Cause | None:
     ]
     if neighbours:
         evidence.append(f"the busiest of them: {', '.join(neighbours)}")
-    confidence = graded(others, MUCH, 100)
-    return named("noisy_neighbour", confidence if full else min(confidence, 0.6), tuple(evidence))
+    confidence = graded(others, MUCH, 100) if full else min(graded(others, MUCH, 100), 0.6)
+    if not late and facts.figure("resources", "service", "cpu_percent", "avg") < WANTS_MUCH:
+        confidence = min(confidence, 0.35)
+    return named("noisy_neighbour", confidence, tuple(evidence))
 
 
 RULES: Rules = {"generator_saturated": generator_saturated, "noisy_neighbour": noisy_neighbour}

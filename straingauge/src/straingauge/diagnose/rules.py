@@ -33,7 +33,7 @@ ACCOUNTS_FOR: Mapping[CauseId, tuple[Topic, ...]] = {
     "wrong_content": _ERRORS,
     "slow_endpoint": _SPEED,
     "slow_tail": _SPEED,
-    "slowing_down": _SPEED,
+    "slowing_down": ("trend",),  # no more than a trend: of other complaints it explains little
     "rate_limiter_tight": _LIMITS,
     "rate_limiter_absent": _LIMITS,
     "rate_limiter_loose": _LIMITS,
@@ -85,6 +85,8 @@ def topics(facts: Facts) -> frozenset[Topic]:
         found.add("errors")
     for entry in facts.complaints:
         found.update(_topics_of(str(entry.get("rule")), entry.get("cause")))
+    if "trend" in found:
+        found.add("speed")
     if "errors" in found and _waited_in_vain(facts):
         found.add("speed")
     if "generator_saturated" in facts.reasons:
