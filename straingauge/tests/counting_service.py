@@ -19,9 +19,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 METRICS = """# TYPE db_pool_in_use gauge
-db_pool_size{pid="1"} 5
-db_pool_in_use{pid="1"} 3
-db_pool_in_use{pid="2"} 4
+db_pool_size{pid="1"} 3
+db_pool_size{pid="2"} 4
+db_pool_in_use{pid="1"} 0
+db_pool_in_use{pid="2"} 0
 db_pool_wait_seconds_count 0
 db_pool_wait_seconds_sum 0
 db_pool_timeouts_total 0

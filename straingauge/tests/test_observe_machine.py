@@ -179,7 +179,7 @@ def test_the_service_is_looked_at_after_the_load(service: Service):
     assert found["quiet_s"] >= 0.5
     assert found["memory_mb"] > 1
     assert found["open_files"] >= 3
-    assert (found["pool_in_use"], found["database_connections"]) == (7, None)
+    assert (found["pool_in_use"], found["database_connections"]) == (0, None)
     assert watched.rest[0]["t_ns"] > watched.samples[-1]["t_ns"]
     assert len(observer.watched().rest) == before
 

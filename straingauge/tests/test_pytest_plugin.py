@@ -180,7 +180,7 @@ def test_figures_under_other_names(project: Project):
     table = '[observe]\npool_in_use = "db_pool_size"\n'
     (project.path / "straingauge.toml").write_text(table)
     project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
-    assert project.results()[0]["resources"]["pool"]["peak_in_use"] == 5
+    assert project.results()[0]["resources"]["pool"]["peak_in_use"] == 7
 
 
 def test_result_bears_no_secret(project: Project):

@@ -1,0 +1,100 @@
+"""What load tests see of the database and of the service at rest, with and without xdist."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from counting_service import Service
+from load_project import LOAD, QUICK, Project
+from stand_tools import sql
+from straingauge.target import Postgres
+
+pytest_plugins = ["pytester", "load_project"]
+
+
+@pytest.fixture(scope="module")
+def database_url() -> Iterator[str]:
+    """A database that nothing uses."""
+    with Postgres(durable=False, max_connections=20) as server:
+        sql(server.url, "CREATE TABLE seen (id int)")
+        yield server.url
+
+
+def password(url: str) -> str:
+    """What must never be in a file."""
+    found = urlsplit(url).password
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_the_database_that_is_named_is_watched(project: Project, database_url: str, processes: str):
+    """With --database-url the leader watches that database, and keeps its password to itself."""
+    project.run(QUICK, "-n", processes, "--database-url", database_url).assert_outcomes(passed=1)
+    (result,) = project.results()
+    found = result["resources"]["database"]
+    assert (found["missing"], found["unanswered"]) == ([], 0)
+    assert found["looks"] >= 2
+    assert found["connections"]["max"] == 20
+    for file in project.path.rglob("*.json"):
+        assert password(database_url) not in file.read_text()
+
+
+def test_the_database_of_the_environment_is_watched(
+    project: Project, database_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Without an option the database is that of DATABASE_URL."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
+    assert project.results()[0]["resources"]["database"]["connections"]["max"] == 20
+
+
+def test_without_a_database_none_is_looked_for(project: Project, monkeypatch: pytest.MonkeyPatch):
+    """Where no database is known the result says nothing of one."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
+    assert project.results()[0]["resources"]["database"] is None
+
+
+def test_the_named_process_is_the_service(project: Project, service: Service):
+    """With --server-pid that process is watched, whoever listens on the port."""
+    pid = str(service.process.pid)
+    project.run(QUICK, "-n", "0", "--server-pid", pid).assert_outcomes(passed=1)
+    assert project.results()[0]["resources"]["service"]["seen_by"] == "process"
+
+
+# Each notes when it is played: in a file, since that may be in any process.
+NOTED = """
+import time
+from pathlib import Path
+
+def note(name):
+    with (Path(__file__).parent / name).open("a") as file:
+        file.write(f"{time.monotonic()}\\n")
+
+def asked(user):
+    note("asked")
+    yield user.get("/hello")
+
+def read_back(user):
+    note("read back")
+    yield user.get("/hello")
+"""
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_nobody_reads_back_before_the_service_was_at_rest(project: Project, processes: str):
+    """The quiet time a test asks for lies between the load and the reading back."""
+    load = LOAD.format(
+        name="rest", journey="asked", schedule="spread(count=50, duration_s=1)", users=20
+    )
+    tests = NOTED + load.replace("users=20", "users=20, quiet_s=1.5, verify=read_back")
+    project.run(tests, "-n", processes).assert_outcomes(passed=1)
+    (result,) = project.results()
+    assert result["resources"]["after"]["quiet_s"] >= 1.5
+    asked, back = (
+        [float(line) for line in (project.path / name).read_text().split()]
+        for name in ("asked", "read back")
+    )
+    assert (len(asked), len(back)) == (50, 20)
+    assert min(back) - max(asked) >= 1.5
