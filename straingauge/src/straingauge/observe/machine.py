@@ -46,17 +46,16 @@ class Machine:
     def _generator(self, census: Census) -> set[int]:
         """This process and those of its kind: forked by it, or started as it was by its parent.
 
-        Not all its children: a test may start anything.
+        And its parent, which may be the controller of them all; else it is a shell that waits. Not
+        all their children: a test may start anything.
         """
-        me = os.getpid()
-        row = census.rows.get(me)
-        near = {me} if row is None else {me, row.parent}
-        kin = {
-            pid for pid, other in census.rows.items() if other.parent in near and self._is_kin(pid)
+        me, parent = os.getpid(), os.getppid()
+        near = {
+            pid
+            for pid, row in census.rows.items()
+            if row.parent in (me, parent) and self._is_kin(pid)
         }
-        if row is not None and "PYTEST_XDIST_WORKER" in os.environ:
-            kin.add(row.parent)  # the controller
-        return kin | {me}
+        return near | {me, parent}
 
     def _is_kin(self, pid: int) -> bool:
         if pid not in self._kin:
