@@ -155,11 +155,11 @@ def test_a_log_has_each_second_of_each_endpoint_with_its_times(
 
 
 def test_a_long_run_has_intervals_as_wide_as_its_timeline(tmp_path: Path):
-    """After 4096 seconds an interval is two seconds long, and the log says so."""
-    record = record_of([("GET /a", 3_000, 2_000_000), ("GET /a", 5_000_000, 2_000_000)])
+    """After 2048 seconds an interval is two seconds long, and the log says so."""
+    record = record_of([("GET /a", 3_000, 2_000_000), ("GET /a", 3_000_000, 2_000_000)])
     read = read_back(tmp_path / "log", log_of(record, 0))
     spans = [(each.get_start_time_stamp(), each.get_end_time_stamp()) for each in read]
-    assert spans == [(2_000, 4_000), (5_000_000, 5_002_000)]
+    assert spans == [(2_000, 4_000), (3_000_000, 3_002_000)]
 
 
 def test_a_log_begins_with_its_version_its_start_and_its_legend():

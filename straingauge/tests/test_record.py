@@ -119,13 +119,42 @@ def test_an_hour_at_5000_a_second_takes_bounded_memory():
     assert after_more - after_one < 100_000
 
 
+def hours(count: int) -> tuple[int, int]:
+    """Bytes that a run of so many hours takes, in memory and encoded: 10 endpoints, each second."""
+    tracemalloc.start()
+    recorder = Recorder()
+    channels = [recorder.channel("main", f"GET /{n}", 0) for n in range(10)]
+    for n in range(count * 3600 * 10):
+        at = n * 100_000_000
+        took = 300_000_000 if n % 20 < 10 else 5_000_000
+        channels[n % 10].add(at, at, at + 1, at + took, 200, None)
+    record = recorder.snapshot()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    timeline = record.total("main").timeline
+    assert timeline.sums[: timeline.used, STARTED].all()
+    return held, len(record.to_bytes())
+
+
+def test_memory_is_bounded_however_long_a_run_is():
+    """An hour of ten endpoints takes 50 MB at most, and a second hour next to nothing more.
+
+    Encoded it is always less than that.
+    """
+    held, encoded = hours(1)
+    held_longer, encoded_longer = hours(2)
+    assert held < 50_000_000
+    assert held_longer < 1.05 * held
+    assert encoded < encoded_longer < held
+
+
 def test_a_long_run_widens_its_slots():
     """Past its most slots a timeline doubles their width and loses no request."""
     recorder = record_of(
         [("GET /a", "main", n * 10**9, 0, 10**6, None) for n in range(0, 9000, 10)]
     )
     timeline = recorder.snapshot().total("main").timeline
-    assert timeline.width_s == 4
+    assert timeline.width_s == 8
     assert timeline.used <= MOST_SLOTS
     assert timeline.sums[:, STARTED].sum() == 900
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from straingauge.histogram import BUCKETS, Ints, bucket_edges_ns
 
-MOST_SLOTS: Final = 4096
+MOST_SLOTS: Final = 2048
 # A slot's histogram has 8 buckets an octave: 16 of the fine ones each.
 _FINE_PER_COARSE_BITS: Final = 4
 COARSE_BUCKETS: Final = (BUCKETS >> _FINE_PER_COARSE_BITS) + 1
@@ -23,7 +23,7 @@ class Timeline:
 
     By intended start and not by end: a slow request is seen where its user began to wait, and the
     last slot does not fill with stragglers. After `MOST_SLOTS` slots the width doubles, so memory
-    is bounded (4.6 MB) whatever the run's length.
+    is bounded (2.3 MB) whatever the run's length.
 
     Attributes:
         width_s: a power of two.
