@@ -8,6 +8,7 @@ the master waits for those, since without them a run would miss its end.
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -93,7 +94,9 @@ class Session:
         if not isinstance(self.runner, WorkerRunner):
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
             aside = gevent.get_hub().threadpool.apply
-            self._observer = Observer(self._environment.host or "", aside=aside)
+            database_url = os.environ.get("DATABASE_URL")
+            host = self._environment.host or ""
+            self._observer = Observer(host, database_url=database_url, aside=aside)
             self._observer.__enter__()
 
     def end(self) -> None:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from straingauge.observe.exposition import MetricsPage
 from straingauge.observe.looks import Looks
@@ -23,6 +23,7 @@ PATIENCE = 3  # times the quiet time, for what still comes to rest
 Sample = Mapping[str, float]
 """Name -> value at one instant. `t_ns` (monotonic) is always there; what was not seen is not."""
 
+T = TypeVar("T")
 Aside = Callable[[Callable[[], Any]], Any]
 
 
@@ -66,12 +67,13 @@ class Observer:
         *,
         database_url: str | None = None,
         server_pid: int | None = None,
-        aside: Aside = lambda look: look(),
+        aside: Aside | None = None,
     ) -> None:
         self._names = names or Names()
         self._page = MetricsPage(base_url, self._names.metrics_path)
         self._looks = Looks(base_url, database_url, server_pid)
         self._aside = aside
+        self._aside_cpu_s = 0.0
         self._wake = threading.Event()
         self._stopping = False
         self._quiet_s: float | None = None
@@ -132,14 +134,14 @@ class Observer:
     def _watch(self) -> None:
         try:
             self._look(self._watched.samples)
-            self._aside(self._looks.begin)
+            self._apart(self._looks.begin)
             self._looked.set()
             # An uneven beat: an even one could fall between the waves of a load for ever.
             while not self._wake.wait(self._interval_s * random.uniform(0.6, 1.4)):  # noqa: S311
                 self._look(self._watched.samples)
             self._looks.hurry()
             self._look(self._watched.samples)
-            self._aside(self._looks.end)
+            self._apart(self._looks.end)
             with self._lock:
                 self._watched.database = self._looks.database_seen()
             if self._quiet_s is not None:
@@ -162,14 +164,30 @@ class Observer:
     def _look(self, samples: list[Sample]) -> None:
         sample: dict[str, float] = {"t_ns": time.monotonic_ns()}
         # The page last: a service that is held up lets us wait for it.
-        sample |= self._aside(self._looks.sample)
+        sample |= self._apart(self._looks.sample)
         metrics = self._page.fetch()
         if metrics is not None:
             sample |= self._names.insides(metrics)
             if "rss_bytes" not in sample:
                 sample |= self._names.processes(metrics)
-        sample["observer_cpu_s"] = time.thread_time()
+        # Where threads are none, this one's time is everybody's.
+        sample["observer_cpu_s"] = self._aside_cpu_s if self._aside else time.thread_time()
         self._keep(sample, samples)
+
+    def _apart(self, look: Callable[[], T]) -> T:
+        """The outcome of a look, taken where it holds up nobody."""
+        if self._aside is None:
+            return look()
+
+        def timed() -> T:
+            before_s = time.thread_time()
+            try:
+                return look()
+            finally:
+                self._aside_cpu_s += time.thread_time() - before_s
+
+        outcome: T = self._aside(timed)
+        return outcome
 
     def _keep(self, sample: Sample, samples: list[Sample]) -> None:
         no_processes, no_page = self._looks.blind, self._page.blind
