@@ -77,7 +77,7 @@ def test_an_index_that_is_missing():
     assert causes(result)[0] == "missing_index"
     assert set(causes(result)) >= {"slow_statement", "pool_exhausted", "slow_endpoint"}
     assert (
-        "for 1 rows wanted each time: SELECT * FROM items WHERE owner = $1"
+        "of which about 1 are wanted each time: SELECT * FROM items WHERE owner = $1"
         in first(result)["evidence"][1]
     )
 

@@ -41,7 +41,7 @@ def missing_index(facts: Facts) -> Cause | None:
     if by is not None:
         each = (number(by, "rows") or 0.0) / max(number(by, "calls") or 0.0, 1)
         confidence += 0.1 if each <= WASTE * rows else 0.0
-        evidence.append(f"for {each:.0f} rows wanted each time: {_shown(by)}")
+        evidence.append(f"of which about {each:.0f} are wanted each time: {_shown(by)}")
     specific = f"look at the filters of statements on {worst.get('table')}: which has no index?"
     return named("missing_index", confidence, tuple(evidence), (specific,))
 

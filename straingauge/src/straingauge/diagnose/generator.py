@@ -47,7 +47,7 @@ def noisy_neighbour(facts: Facts) -> Cause | None:
         evidence.append(f"the busiest of them: {', '.join(neighbours)}")
     confidence = graded(others, MUCH, 100) if full else min(graded(others, MUCH, 100), 0.6)
     if not late and facts.figure("resources", "service", "cpu_percent", "avg") < WANTS_MUCH:
-        confidence = min(confidence, 0.35)
+        confidence = min(confidence, 0.25)
     return named("noisy_neighbour", confidence, tuple(evidence))
 
 

@@ -77,7 +77,8 @@ def connections_leaked(facts: Facts) -> Cause | None:
         evidence.append(f"the fewest in use in each quarter of the load: {steps}")
     if idle:
         evidence.append("the database sees them idle in a transaction")
-    if idle_s := facts.number(*DATABASE, "idle_in_transaction_longest_s"):
+    idle_s = facts.figure(*DATABASE, "idle_in_transaction_longest_s")
+    if idle_s >= 1:
         evidence.append(f"the database saw a transaction idle for {idle_s:.0f} s")
     return named("connections_leaked", confidence, tuple(evidence))
 
