@@ -24,6 +24,7 @@ import numpy as np
 
 from straingauge.histogram import BUCKETS, Histogram, Ints
 from straingauge.record.parts import Part, Parts
+from straingauge.record.pulse import COLUMNS as PULSE_COLUMNS
 from straingauge.record.pulse import Pulse
 from straingauge.record.series import Example, Series
 from straingauge.record.slowest import Slow
@@ -193,7 +194,8 @@ def _pulse_header(pulse: Pulse, arrays: list[Ints]) -> int:
 def _pulse(width_ms: int, take: Callable[[], Ints]) -> Pulse:
     pulse, cells = Pulse(), take()
     pulse.width_ms = width_ms
-    counts = np.zeros(2 * (int(cells[-1]) // 2 + 1) if cells.size else 0, dtype=np.int64)
+    slots = int(cells[-1]) // PULSE_COLUMNS + 1 if cells.size else 0
+    counts = np.zeros(slots * PULSE_COLUMNS, dtype=np.int64)
     counts[cells] = take()
-    pulse.counts = counts.reshape(-1, 2)
+    pulse.counts = counts.reshape(slots, PULSE_COLUMNS)
     return pulse

@@ -8,25 +8,28 @@ from straingauge.histogram import Ints
 
 FINEST_MS: Final = 50
 MOST_SLOTS: Final = 1 << 16  # 55 minutes of the finest
-BEGAN, ENDED = range(2)
+LONG_MS: Final = 200
+BEGAN, ENDED, LONG_BEGAN, LONG_ENDED = range(4)
+COLUMNS: Final = 4
 _FIRST_SLOTS: Final = 256
 
 
 class Pulse:
     """Slots of `width_ms` after the phase's start; wider ones when a run gets long.
 
-    Memory is bounded: 1 MB.
+    Memory is bounded: 2 MB.
 
     Attributes:
         width_ms: 50, doubled as often as the run needs.
-        counts: a row a slot: intended starts, and ends of whatever kind.
+        counts: a row a slot: intended starts, ends of whatever kind, and again both of only
+            the requests that took `LONG_MS` or more.
     """
 
     __slots__ = ("counts", "width_ms")
 
     def __init__(self) -> None:
         self.width_ms = FINEST_MS
-        self.counts: Ints = np.zeros((0, 2), dtype=np.int64)
+        self.counts: Ints = np.zeros((0, COLUMNS), dtype=np.int64)
 
     def add(self, intended_ns: Ints, done_ns: Ints) -> None:
         """Count requests by their intended start and their end, after the phase's start."""
@@ -35,8 +38,12 @@ class Pulse:
             self.widen()
         self._make_room(last_ms // self.width_ms + 1)
         flat, width_ns = self.counts.reshape(-1), self.width_ms * 1_000_000
-        for column, times_ns in ((BEGAN, intended_ns), (ENDED, done_ns)):
-            np.add.at(flat, np.maximum(times_ns, 0) // width_ns * 2 + column, 1)
+        began, ended = (
+            np.maximum(each, 0) // width_ns * COLUMNS for each in (intended_ns, done_ns)
+        )
+        long = done_ns - intended_ns >= LONG_MS * 1_000_000
+        np.add.at(flat, np.concatenate((began + BEGAN, ended + ENDED)), 1)
+        np.add.at(flat, np.concatenate((began[long] + LONG_BEGAN, ended[long] + LONG_ENDED)), 1)
 
     def merge(self, other: "Pulse") -> None:
         """Count all that the other counted."""

@@ -4,7 +4,9 @@ from typing import Any, Final
 
 from straingauge.histogram import Histogram
 from straingauge.record import Record, Series
+from straingauge.summary.inside import server_timing, slowest
 from straingauge.summary.quantile import quantile
+from straingauge.summary.stalls import stalls
 
 _PERCENTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 
@@ -17,7 +19,11 @@ def metrics(record: Record, phase: str = "main") -> dict[str, Any]:
     were not rate limited; a journey whose own code failed is an error of its last request.
     """
     total = record.total(phase)
-    return figures(total, _duration_s(total))
+    return {
+        **figures(total, _duration_s(total)),
+        "slowest": slowest(record, phase),
+        "stalls": stalls(record, phase),
+    }
 
 
 def endpoints(record: Record, phase: str = "main") -> dict[str, dict[str, Any]]:
@@ -45,6 +51,7 @@ def figures(series: Series, duration_s: float) -> dict[str, Any]:
             str(status): series.statuses[status] for status in sorted(series.statuses)
         },
         "errors": _errors(series),
+        "server_timing": server_timing(series.parts),
     }
 
 
