@@ -8,12 +8,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from counting_service import counting_service
 from psycopg.conninfo import make_conninfo
 from stand_tools import eventually
-from straingauge.observe import DatabaseSeen, Watched
+from straingauge.observe import DatabaseSeen, Names, Observer, Watched
 from straingauge.observe.activity import scrubbed
 from straingauge.observe.postgres import Database
 from straingauge.result.database import database
+from straingauge.result.resources import resources
 from straingauge.target import Postgres
 
 ROWS = 5_000
@@ -336,6 +338,29 @@ def test_a_driver_of_sqlalchemys_is_no_matter(server: str):
     """An address as SQLAlchemy writes it is understood."""
     found = figures(server.replace("postgresql://", "postgresql+asyncpg://"), lambda _: None)
     assert found["unanswered"] == 0
+
+
+def test_a_service_elsewhere_is_seen_by_metrics_and_database(
+    server: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Of a service on another machine its /metrics and its database's address show enough."""
+    for user in ("process", "looks"):
+        monkeypatch.setattr(f"straingauge.observe.{user}.is_here", lambda _host: False)
+    names = Names(resident_memory="db_pool_size")
+    with counting_service() as service:
+        with Observer(service.url, names, database_url=server) as observer:
+            with connect(server) as client:
+                client.execute("SELECT count(*) FROM things")
+            observer.rest(0.1)
+        watched = observer.watched()
+    found = resources(watched, {}, 10)
+    assert watched.seen_by == "metrics"
+    assert watched.samples[-1]["rss_bytes"] == 7
+    assert found["service"]["restarts"] is None
+    assert found["pool"]["size"] == 7
+    assert statement(found["database"], "count(*)")["calls"] == 1
+    assert found["after"]["database_connections"] == 0
+    assert found["machine"]["others_cpu_percent"] is not None
 
 
 def test_no_database_is_nothing_said():
