@@ -40,14 +40,20 @@ class Status:
     @property
     def width(self) -> int:
         """In columns."""
-        return self._config.get_terminal_writer().fullwidth
+        with self._uncaptured():  # where output is captured, no terminal tells its width
+            return self._config.get_terminal_writer().fullwidth
 
     def rewrite(self, line: str) -> None:
         """Replace the line that was rewritten last."""
         if not line and not self._open:
             return
         with self._lock, self._uncaptured():
-            self._config.get_terminal_writer().write(CLEAR_LINE + line, flush=True)
+            if not self._open:
+                self._end_line_of_pytest()
+            # Past the writer, which takes all it writes for a part of pytest's own line.
+            file = self._config.get_terminal_writer()._file  # noqa: SLF001
+            file.write(CLEAR_LINE + line)
+            file.flush()
             self._open = bool(line)
 
     def say(self, line: str) -> None:
@@ -61,6 +67,15 @@ class Status:
     def clear(self) -> None:
         """Take the line away before pytest writes."""
         self.rewrite("")
+
+    def _end_line_of_pytest(self) -> None:
+        """What pytest has written so far, such as PASSED, must not be wiped away."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+        writer = self._config.get_terminal_writer()
+        if writer.width_of_current_line:
+            writer.line()
 
     def _uncaptured(self) -> AbstractContextManager[None]:
         """Where tests run in this process their output is captured: step aside for a moment."""
