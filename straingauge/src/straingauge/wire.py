@@ -21,6 +21,10 @@ class ProtocolError(Exception):
     """What the server sent is no HTTP/1.1 response."""
 
 
+class _UnaskedError(Exception):
+    """More than one response answers one request."""
+
+
 class ShortBody(Exception):
     """The connection ended in the middle of a response."""
 
@@ -138,19 +142,16 @@ class ResponseReader:
     # The parser calls these.
 
     def on_message_begin(self) -> None:
-        """A response follows: the one awaited, or one nobody asked for."""
+        """A response follows: the one awaited, or one nobody asked for, which is not read."""
         if self._complete:
-            self.keep_alive = False
+            raise _UnaskedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header, or trailer."""
-        if not self._complete:
-            self.headers.append((name, value))
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """The head is complete, be it the final or an interim one (1xx)."""
-        if self._complete:
-            return
         self.status = self._parser.get_status_code()
         self._head_complete = self.status >= 200
         if self._head_complete and self._bodiless:
@@ -164,8 +165,6 @@ class ResponseReader:
 
     def on_message_complete(self) -> None:
         """The response is complete; after an interim one, the final one follows."""
-        if self._complete:
-            return
         if self._head_complete:
             self._complete = True
             self.keep_alive = self._parser.should_keep_alive()

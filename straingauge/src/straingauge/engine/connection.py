@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-import time
 from collections.abc import Iterator
+from time import monotonic_ns
 from typing import Final, Protocol, cast
 
 from straingauge.engine.inbox import Inbox, Received
@@ -76,10 +76,13 @@ class Connection(asyncio.Protocol):
         self._first_byte_ns = 0
         self._awaited = request
         self._used += 1
-        data = encode(request, host)
-        sent_ns = time.monotonic_ns()
-        self._write(data)
-        if isinstance(request.body, Upload):
+        data, fd = encode(request, host), self._fd
+        sent_ns = monotonic_ns()
+        if fd is None:
+            self._transport.write(data)
+        else:
+            self._write(fd, data)
+        if request.body.__class__ is Upload:
             self._chunks = request.body.chunks()
             self._write_chunks()
         return sent_ns
@@ -91,13 +94,10 @@ class Connection(asyncio.Protocol):
         self._chunks = None
         self._transport.abort()
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, fd: int, data: bytes) -> None:
         """Write now, not when the loop comes round: the stamp just taken is to be true."""
-        if self._fd is None:
-            self._transport.write(data)
-            return
         try:
-            written = os.write(self._fd, data)
+            written = os.write(fd, data)
         except BlockingIOError:
             written = 0
         except OSError:

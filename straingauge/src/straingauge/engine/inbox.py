@@ -1,9 +1,9 @@
 """Everything received, stamped at once and worked on afterwards."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic_ns
 from typing import Final, Protocol, TypeAlias
 
 Received: TypeAlias = bytes | Exception | None
@@ -37,7 +37,7 @@ class Inbox:
 
     def put(self, reader: Reader, received: Received) -> None:
         """Stamp what this one received, for later."""
-        self._items.append((reader, received, time.monotonic_ns()))
+        self._items.append((reader, received, monotonic_ns()))
         if not self._at_work:
             self._at_work = True
             self._loop.call_soon(self._work)
@@ -47,11 +47,11 @@ class Inbox:
         self._loop.call_soon(call)
 
     def _work(self) -> None:
-        items, until_ns = self._items, time.monotonic_ns() + _SLICE_NS
+        items, until_ns = self._items, monotonic_ns() + _SLICE_NS
         while items:
             reader, received, at_ns = items.popleft()
             reader.take(received, at_ns)
-            if time.monotonic_ns() > until_ns:
+            if monotonic_ns() > until_ns:
                 break
         if items:
             self._loop.call_soon(self._work)

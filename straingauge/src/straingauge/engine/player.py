@@ -1,8 +1,8 @@
 """One user playing journeys over its connection, driven by callbacks alone."""
 
 import asyncio
-import time
 from contextlib import suppress
+from time import monotonic_ns
 
 from straingauge.engine.connecting import ConnectFailed, connect
 from straingauge.engine.connection import Connection
@@ -104,7 +104,7 @@ class Player:
 
     def _resume(self) -> None:
         self._pause = None
-        self._intended_ns = time.monotonic_ns()
+        self._intended_ns = monotonic_ns()
         assert self._play is not None
         try:
             step = self._play.resume()
@@ -154,19 +154,21 @@ class Player:
 
     def _start(self, request: Request) -> None:
         """Send a request, over a new connection if there is none."""
-        now_ns = time.monotonic_ns()
+        now_ns = monotonic_ns()
         self._request = request
         self._channel = self._channels[request.name]
         # A journey's first request is due at its arrival, the others as soon as they are known.
         self._intended_ns = self._intended_ns or now_ns
         timeout_s = request.timeout_s
-        self._timeout_ns = self._stage.timeout_ns if timeout_s is None else int(timeout_s * 1e9)
-        self.deadline_ns = now_ns + self._timeout_ns
+        timeout_ns = self._stage.timeout_ns if timeout_s is None else int(timeout_s * 1e9)
+        self._timeout_ns = timeout_ns
+        self.deadline_ns = now_ns + timeout_ns
         self._sent_ns = 0
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             self._connect()
         else:
-            self._transmit(self._connection, request)
+            self._transmit(connection, request)
 
     def _transmit(self, connection: Connection, request: Request) -> None:
         self._stage.sent += 1
@@ -176,15 +178,22 @@ class Player:
         """The response was complete at this instant; see `connection.Owner`."""
         play = self._play
         assert play is not None
-        stamps = (self._intended_ns, self._sent_ns, first_byte_ns, at_ns)
+        intended_ns, sent_ns = self._intended_ns, self._sent_ns
         failure = assess(response)
         self.deadline_ns = self._intended_ns = 0
         try:
             if failure is None:
-                self._channel.add(*stamps, response.status, response.raw_headers)
+                self._channel.add(
+                    intended_ns,
+                    sent_ns,
+                    first_byte_ns,
+                    at_ns,
+                    response.status,
+                    response.raw_headers,
+                )
                 step = play.answer(response)
             else:
-                self._channel.fail(*stamps, failure)
+                self._channel.fail(intended_ns, sent_ns, first_byte_ns, at_ns, failure)
                 step = play.fail(failure)
         except JourneyError as error:
             self._broke(error)
@@ -251,15 +260,15 @@ class Player:
         stage = self._stage
         try:
             async with stage.door:
-                began_ns = time.monotonic_ns()
+                began_ns = monotonic_ns()
                 connection = await connect(self, stage)
         except ConnectFailed as error:
             self._opening = None
-            self.failed(error.failure, time.monotonic_ns())
+            self.failed(error.failure, monotonic_ns())
             return
         self._opening = None
         self._connection = connection
         stage.connections += 1
-        self._channel.connected(time.monotonic_ns() - began_ns)
+        self._channel.connected(monotonic_ns() - began_ns)
         assert self._request is not None
         self._transmit(connection, self._request)

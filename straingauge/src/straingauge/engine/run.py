@@ -202,8 +202,10 @@ class Engine:
 
     def freed(self, player: Player) -> None:
         """A player has finished its journey."""
-        self._starter.freed(player)
-        self._end_if_over()
+        starter = self._starter
+        starter.freed(player)
+        if starter.over:
+            self._end_if_over()
 
     def _begin(self) -> None:
         self._starter.begin()
