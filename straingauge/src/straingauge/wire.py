@@ -4,6 +4,7 @@ Parsing is llhttp's, by `httptools`. What is here besides: which answers have no
 with the connection, and limits on what a hostile or broken server may make us keep.
 """
 
+from functools import lru_cache
 from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -15,6 +16,7 @@ MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 
 _USER_AGENT: Final = "straingauge"
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
+_END_OF_HEAD: Final = b"\r\nContent-Length: %d\r\n\r\n"
 
 
 class ProtocolError(Exception):
@@ -43,17 +45,22 @@ def encode(request: Request, host: bytes) -> bytes:
 
 
 def _worded(request: Request) -> tuple[bytes, bytes]:
-    headers = {"User-Agent": _USER_AGENT, "Accept": "*/*", **request.headers}
+    start = f"{request.method} {request.target} HTTP/1.1\r\nHost: ".encode("ascii")
     body = request.body
     if isinstance(body, Upload):
-        headers |= {"Content-Type": body.content_type, "Content-Length": str(body.length)}
-        body = b""
-    elif body is not None or request.method in _METHODS_WITH_BODY:
+        headers = {**request.headers, "Content-Type": body.content_type}
+        return start, _lines(tuple(headers.items())) + _END_OF_HEAD % body.length
+    lines = _lines(tuple(request.headers.items()))
+    if body is not None or request.method in _METHODS_WITH_BODY:
         body = body or b""
-        headers["Content-Length"] = str(len(body))
-    lines = "".join(f"\r\n{name}: {value}" for name, value in headers.items())
-    start = f"{request.method} {request.target} HTTP/1.1\r\nHost: "
-    return start.encode("ascii"), f"{lines}\r\n\r\n".encode("latin-1") + (body or b"")
+        return start, lines + _END_OF_HEAD % len(body) + body
+    return start, lines + b"\r\n\r\n"
+
+
+@lru_cache(maxsize=1024)  # a user sends the same headers again and again
+def _lines(headers: tuple[tuple[str, str], ...]) -> bytes:
+    every = {"User-Agent": _USER_AGENT, "Accept": "*/*", **dict(headers)}
+    return "".join(f"\r\n{name}: {value}" for name, value in every.items()).encode("latin-1")
 
 
 class ResponseReader:

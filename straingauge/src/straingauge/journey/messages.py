@@ -1,13 +1,16 @@
 """What goes between a journey and whoever drives it: requests, responses, pauses, failures."""
 
-import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+import orjson
 
 from straingauge.journey.upload import Upload
+
+_UNREAD: Final = object()
 
 
 class Kind(StrEnum):
@@ -84,7 +87,7 @@ class Request:
 class Response:
     """One response. Nothing is decoded before it is asked for."""
 
-    __slots__ = ("_body", "_headers", "raw_body", "raw_headers", "request", "status")
+    __slots__ = ("_body", "_headers", "_json", "raw_body", "raw_headers", "request", "status")
 
     def __init__(
         self,
@@ -99,6 +102,7 @@ class Response:
         self.raw_body = raw_body
         self._headers: Headers | None = None
         self._body: bytes | None = None
+        self._json: Any = _UNREAD
 
     @property
     def headers(self) -> Headers:
@@ -115,7 +119,7 @@ class Response:
             ValueError: the content is not what its Content-Encoding says.
         """
         if self._body is None:
-            self._body = _decoded(self.raw_body, self.headers.get("content-encoding", "identity"))
+            self._body = _decoded(self.raw_body, self._encoding())
         return self._body
 
     @property
@@ -125,12 +129,19 @@ class Response:
 
     # JSON is whatever the service sent: only the journey's author knows its shape.
     def json(self) -> Any:  # noqa: ANN401
-        """The content read as JSON.
+        """The content read as JSON, once: checks and journeys are given the same object.
 
         Raises:
             ValueError: it is not JSON.
         """
-        return json.loads(self.body)
+        if self._json is _UNREAD:
+            self._json = orjson.loads(self.body)
+        return self._json
+
+    def _encoding(self) -> str:
+        """Of the content; all headers would have to be decoded to look it up among them."""
+        values = [value for name, value in self.raw_headers if name.lower() == b"content-encoding"]
+        return b", ".join(values).decode("latin-1")
 
     def __repr__(self) -> str:
         return f"<Response {self.status} of {self.request.name}, {len(self.raw_body)} bytes>"

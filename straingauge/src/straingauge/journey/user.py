@@ -4,6 +4,7 @@ import json as jsonlib
 import random
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, TypedDict, Unpack
 from urllib.parse import quote, urlencode
 
@@ -20,6 +21,7 @@ _SET_BY_WIRE = frozenset({"host", "content-length", "transfer-encoding"})
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # A user that asks for ever new paths (ids) must not keep them all.
 _REMEMBERED_REQUESTS = 64
+_encoded_json = jsonlib.JSONEncoder(separators=(",", ":")).encode
 
 
 class Options(TypedDict, total=False):
@@ -117,7 +119,7 @@ class User:
         if options.get("headers") or content_type:
             headers = headers | ({"Content-Type": content_type} if content_type else {})
             headers |= options.get("headers") or {}
-        _refuse_broken(method, headers)
+        _refuse_broken(method, tuple(headers.items()))
         expect = options.get("expect", _EXPECT_200)
         return Request(
             method,
@@ -140,7 +142,7 @@ def _body(options: Options) -> tuple[bytes | Upload | None, str | None]:
     if len(given) > 1:
         raise ValueError(f"a request has one body, not {' and '.join(given)}")
     if (value := options.get("json")) is not None:
-        return jsonlib.dumps(value, separators=(",", ":")).encode(), "application/json"
+        return _encoded_json(value).encode(), "application/json"
     if (form := options.get("form")) is not None:
         return urlencode(form, doseq=True).encode(), "application/x-www-form-urlencoded"
     if (upload := options.get("upload")) is not None:
@@ -156,10 +158,11 @@ def _target(path: str, params: Mapping[str, Any] | None) -> str:
     return path if _LEGAL_TARGET.fullmatch(path) else quote(path, safe=_SAFE)
 
 
-def _refuse_broken(method: str, headers: Mapping[str, str]) -> None:
+@lru_cache(maxsize=1024)  # a user sends the same headers again and again
+def _refuse_broken(method: str, headers: tuple[tuple[str, str], ...]) -> None:
     if not _TOKEN.fullmatch(method):
         raise ValueError(f"{method!r} is no HTTP method")
-    for name, value in headers.items():
+    for name, value in headers:
         if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"header {name!r} cannot be sent: {value!r}")
         if name.lower() in _SET_BY_WIRE:
