@@ -14,7 +14,7 @@ OPTIONS = $(if $(PORT),--port $(PORT)) $(if $(APP),--app $(APP)) $(if $(WORKERS)
 ANY_PORT = --port $(or $(PORT),0) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help perf test serve locust bench lint fmt requirements clean
+.PHONY: help perf test serve locust bench prove lint fmt requirements clean
 
 help:  ## Say what there is
 	@echo "make TARGET, where TARGET is one of"
@@ -41,6 +41,9 @@ bench: $(READY)  ## Speed of the engine, then of the service, as ratios to peers
 	@$(BIN)/python benchmarks/engine.py $(ARGS); engine=$$?; \
 	$(if $(ARGS),exit $$engine,[ $$engine -le 1 ] || exit $$engine; \
 	cd backend && $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py && exit $$engine)
+
+prove: $(READY)  ## Plant 29 faults and 9 healthy services: the load tests must tell them apart (ARGS="--list", ARGS="limiter_off")
+	@PYTHONPATH=$(CURDIR)/backend exec $(BIN)/python -m tests.performance.proving $(ARGS)
 
 lint: $(READY)  ## Style, types, and that requirements.txt agrees with pyproject.toml
 	@echo "Linting ..."

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from loading import PERFORMANCE, run_load_tests
 from service import Service, run_backend
+from tests.performance.proving.suite import PERFORMANCE, run_load_tests
 
 Start = Callable[..., Service]
 
@@ -32,7 +32,6 @@ def start(
                 "SECRET_KEY": "a key for tests, long enough to sign",
                 "LOG_DIR": str(tmp_path_factory.mktemp("logs")),
                 "STORAGE_DIR": str(tmp_path_factory.mktemp("audio")),
-                "JOB_WORKER": "false",
                 "RATE_LIMIT_DEFAULT": "100/second",  # Retry-After is waited out
             }
             service = Service(environment=settings)

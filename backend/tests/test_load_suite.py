@@ -1,8 +1,9 @@
-"""Tests of the load tests: a planted defect fails the right one, for the right reason.
+"""Tests of the load tests: a planted fault fails the right one, for the right reason.
 
 Each runs one load test in a process of its own, as an engineer would, against the real service with
-one defect (performance/proving/faults.py), and against the same service without it. What is looked
-at is the finding by its name: how fast this machine is decides nothing.
+one fault (performance/proving), and against the same service without it. What is looked at is the
+finding by its name: how fast this machine is decides nothing. `make prove` does so for all faults,
+with all load tests, and has them name the cause.
 """
 
 import json
@@ -12,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loading import run_load_tests
-from service import BACKEND
-from straingauge.target import Stand
+from tests.performance.proving.catalogue import ALL, SETTINGS, Plant
+from tests.performance.proving.ground import Ground
+from tests.performance.proving.suite import run_load_tests
 
-STAND = BACKEND / "straingauge.toml"
-SHORTER = {"SUSTAINED_LOAD_S": "12"}
-"""Less of the same load; no threshold is another."""
+SHORTER = {
+    "SUSTAINED_LOAD_S": "6",
+    "SUSTAINED_LOAD_RPS": "50",
+    "LEAK_LOAD_S": "9",
+    "LOAD_QUIET_S": "0.2",
+}
+"""Another length of the same load; no threshold is another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +35,29 @@ class Defect:
     rule: str
     says: str
 
+    @property
+    def plant(self) -> Plant:
+        """What is planted."""
+        return ALL.get(self.planted) or Plant(self.planted, "", app=f"errors:{self.planted}")
+
 
 DEFECTS = [
     Defect("uploads_422", "concurrent_uploads", "error_rate_percent", "status 422, expected 202"),
-    Defect("uploads_not_stored", "concurrent_uploads", "read back", "status 404, expected 200"),
-    Defect("limiter_off", "rate_limit_enforcement", "first 429", "none in 150 requests"),
+    Defect("uploads_not_stored", "concurrent_uploads", "ledger", "and is not there (404)"),
+    Defect("uploads_altered", "concurrent_uploads", "ledger", "as it was acknowledged"),
+    Defect("uploads_doubled", "concurrent_uploads", "ledger", "sent once and is there twice"),
+    Defect("limiter_off", "rate_limit_enforcement", "first 429", "none in 500 requests"),
+    Defect("limiter_per_process", "rate_limit_enforcement", "other connections", "were served"),
     Defect("retry_after_gone", "rate_limit_enforcement", "Retry-After", "missing on the 429"),
-    Defect("reads_500", "sustained_load", "error_rate_percent", "status 500, expected 200"),
+    Defect("errors_500", "sustained_load", "error_rate_percent", "status 500, expected 200"),
+    Defect("tenants_mixed", "sustained_load", "ledger", "another user could read /api/sessions/"),
     Defect(
         "small_pool",
         "database_pool_stress",
         "pool queue",
         "requests waited for 2 database connections",
     ),
-    Defect("leak", "memory_leak_detection", "memory_growth_mb_per_200_requests", "critical"),
-    Defect("small_leak", "memory_leak_detection", "steady memory growth", "had not stopped"),
-    Defect("uploads_altered", "concurrent_uploads", "read back", "as it was acknowledged"),
+    Defect("leak_50_kb", "memory_leak_detection", "steady memory growth", "had not stopped"),
 ]
 # Its counterpart would depend on what else this machine does in those seconds.
 PLANTED_ONLY = [
@@ -83,7 +95,7 @@ class Played:
 
 def play(tests: Collection[str], url: str, results: Path) -> dict[str, Played]:
     """Run load tests against the service at `url`, in one process; gives each by its name."""
-    exit_code, output = run_load_tests(tests, url, results, **SHORTER)
+    exit_code, output = run_load_tests(tests, url, results, **SETTINGS, **SHORTER)
     files = {test: list(results.glob(f"{test}_*.json")) for test in tests}
     assert all(len(found) == 1 for found in files.values()), output
     return {
@@ -93,29 +105,24 @@ def play(tests: Collection[str], url: str, results: Path) -> dict[str, Played]:
 
 
 @pytest.fixture(scope="module")
-def healthy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    """The service as it is; the services with defects share its settings and its database."""
-    with pytest.MonkeyPatch.context() as settings:
-        settings.setenv("LOG_DIR", str(tmp_path_factory.mktemp("logs")))
-        settings.setenv("STORAGE_DIR", str(tmp_path_factory.mktemp("audio")))
-        settings.setenv("JOB_WORKER", "false")
-        settings.setenv("RATE_LIMIT_DEFAULT", "100/10second")  # Retry-After is waited out
-        with Stand.from_file(STAND, port=0) as stand:
-            yield stand
+def ground() -> Iterator[Ground]:
+    """Where services are started, each on a seeded database of its own."""
+    with Ground() as ground:
+        yield ground
 
 
 @pytest.fixture(scope="module")
-def played(healthy: Stand, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
+def played(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
     """All those load tests, on the service as it is."""
     tests = sorted({defect.test for defect in DEFECTS})
-    return play(tests, healthy.url, tmp_path_factory.mktemp("results"))
+    with ground.grown(ALL["as_it_is"]) as stand:
+        return play(tests, stand.url, tmp_path_factory.mktemp("results"))
 
 
 @pytest.mark.parametrize("defect", DEFECTS + PLANTED_ONLY, ids=lambda defect: defect.planted)
-def test_planted_defect_fails_its_test(defect: Defect, healthy: Stand, tmp_path: Path):
+def test_planted_defect_fails_its_test(defect: Defect, ground: Ground, tmp_path: Path):
     """The load test that is there for a defect fails on it, and says what it is."""
-    app = f"tests.performance.proving.faults:{defect.planted}"
-    with Stand.from_file(STAND, app=app, port=0, database_url=healthy.database_url) as stand:
+    with ground.grown(defect.plant) as stand:
         found = play([defect.test], stand.url, tmp_path)[defect.test]
     assert found.exit_code == 1, found.output
     assert "critical" in found.grades(defect.rule), found.output

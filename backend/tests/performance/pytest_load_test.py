@@ -22,6 +22,7 @@ from straingauge.schedule import spread, users, waves
 SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
 SUSTAINED_RPS = float(os.environ.get("SUSTAINED_LOAD_RPS", f"{500 / 60}"))
 LEAK_S = float(os.environ.get("LEAK_LOAD_S", "15"))
+QUIET_S = float(os.environ.get("LOAD_QUIET_S", "1"))
 """A soak is the same test with SUSTAINED_LOAD_S=3600; the limit of each user bounds the rate."""
 
 READS = mix(
@@ -40,6 +41,7 @@ def test_concurrent_health_checks(load: LoadTest):
         journeys.health,
         waves(concurrent=100, every_s=0.5, at_least=1, at_most=20),
         users=load.users(None, 100),
+        quiet_s=QUIET_S,
     )
     load.judge(run)
 
@@ -52,6 +54,7 @@ def test_concurrent_sessions(load: LoadTest):
         journeys.list_sessions,
         waves(concurrent=50, every_s=0.5, at_least=4, at_most=20),
         users=load.users(journeys.account, 50, log_in=journeys.log_in),
+        quiet_s=QUIET_S,
     )
     load.judge(run)
 
@@ -65,6 +68,7 @@ def test_concurrent_uploads(load: LoadTest):
         journeys.upload_session,
         waves(concurrent=10, every_s=1, at_least=3, at_most=3),
         users=load.users(journeys.account, 10, log_in=journeys.log_in),
+        quiet_s=QUIET_S,
         verify=ledger.look_up,
     )
     load.judge(run, ledger.findings(run.users))
@@ -78,6 +82,7 @@ def test_rate_limit_enforcement(load: LoadTest):
         rate_limit.hurry_or_look_on,
         users(count=rate_limit.USERS, iterations=1),
         users=load.users(rate_limit.account, rate_limit.USERS, log_in=journeys.signed_in),
+        quiet_s=QUIET_S,
         verify=rate_limit.wait_it_out,
         processes=1,
     )
@@ -92,6 +97,7 @@ def test_database_pool_stress(load: LoadTest):
         mix(journeys.list_many_sessions, (journeys.session_detail, 2), journeys.patient_sessions),
         users(count=100, iterations=15),
         users=load.users(journeys.account, 100, log_in=journeys.log_in),
+        quiet_s=QUIET_S,
     )
     load.judge(run, pool_findings(run))
 
@@ -112,6 +118,7 @@ def test_sustained_load(load: LoadTest):
         ),
         spread(count=round(SUSTAINED_RPS * SUSTAINED_S), duration_s=SUSTAINED_S),
         users=load.users(journeys.account, 50, log_in=journeys.log_in),
+        quiet_s=QUIET_S,
         verify=ledger.look_up,
     )
     load.judge(run, ledger.findings(run.users))
@@ -119,13 +126,14 @@ def test_sustained_load(load: LoadTest):
 
 @pytest.mark.load
 def test_memory_leak_detection(load: LoadTest):
-    """150 requests each second leave the service no bigger than the first hundreds did."""
+    """80 requests each second leave the service no bigger than the first hundreds did."""
     run = load.run(
         "memory_leak_detection",
         mix(*READS.weights, (journeys.update_session, 2)),
-        spread(count=round(150 * LEAK_S), duration_s=LEAK_S),
-        warm_up=spread(count=300, duration_s=2),
+        spread(count=round(80 * LEAK_S), duration_s=LEAK_S),
+        warm_up=spread(count=100, duration_s=1),
         users=load.users(journeys.account, 100, log_in=journeys.log_in),
+        quiet_s=QUIET_S,
         verify=ledger.look_up,
     )
     load.judge(run, ledger.findings(run.users))

@@ -69,7 +69,7 @@ def frozen() -> FastAPI:
 
     async def freeze() -> None:
         while True:
-            await asyncio.sleep(5)
+            await asyncio.sleep(4.5)
             free.clear()
             await asyncio.sleep(0.5)
             free.set()

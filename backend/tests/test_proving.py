@@ -1,0 +1,106 @@
+"""Tests of the proving ground itself: what is planted, and when a trial counts as right."""
+
+import importlib
+from collections.abc import Sequence
+
+import pytest
+from straingauge.diagnose import CAUSES
+from straingauge.errors import UsageError
+from tests.performance.proving import __main__ as proving
+from tests.performance.proving.catalogue import ALL, FAULTS, HEALTHY, Plant, named
+from tests.performance.proving.table import as_markdown, line, score
+from tests.performance.proving.trial import Alarm, Trial
+
+FAULT = Plant("slow", "it is slow", ("slow_tail",), test="sustained_load")
+FINE = Plant("fine", "it is fine")
+SLOW = Alarm("sustained_load", "warning", "p99_ms = 900")
+ELSEWHERE = Alarm("concurrent_uploads", "critical", "lost")
+
+
+def trial(
+    plant: Plant,
+    *alarms: Alarm,
+    invalid: Sequence[tuple[str, str]] = (),
+    causes: Sequence[str] = (),
+) -> Trial:
+    """A trial that went like this."""
+    return Trial(plant, alarms, invalid, causes, took_s=30, repeated=False, output="")
+
+
+def test_catalogue_is_complete():
+    """There are 29 faults and 9 healthy services, each with a name of its own."""
+    assert (len(FAULTS), len(HEALTHY), len(ALL)) == (29, 9, 38)
+    assert all(not plant.is_healthy for plant in FAULTS)
+    assert all(plant.is_healthy for plant in HEALTHY)
+
+
+def test_causes_are_known():
+    """Each fault expects causes that straingauge can name."""
+    assert {cause for plant in FAULTS for cause in plant.causes} <= set(CAUSES)
+
+
+@pytest.mark.parametrize("plant", ALL.values(), ids=lambda plant: plant.name)
+def test_factory_exists(plant: Plant):
+    """What is to be served can be imported, and takes no arguments."""
+    module, _, factory = plant.served.partition(":")
+    assert plant.app == "" or callable(getattr(importlib.import_module(module), factory))
+
+
+def test_unknown_name():
+    """A name that nothing is planted under is said, with how to see which there are."""
+    with pytest.raises(UsageError, match="nothing is planted under the name nonsense") as raised:
+        named(["limiter_off", "nonsense"])
+    assert "--list" in str(raised.value.hint)
+
+
+def test_found_fault_is_right():
+    """A fault is found by an alarm of the test that is there for it."""
+    found = trial(FAULT, SLOW, causes=["slow_tail", "freeze"])
+    assert found.right
+    assert found.named
+
+
+def test_missed_fault_is_wrong():
+    """A fault that nothing alarms of is missed, and so is one that only another test alarms of."""
+    assert not trial(FAULT).right
+    assert not trial(FAULT, ELSEWHERE).right
+    assert "MISSED" in line(trial(FAULT, ELSEWHERE))
+
+
+def test_wrong_cause_is_told():
+    """A cause that is named second is not named."""
+    second = trial(FAULT, SLOW, causes=["freeze", "slow_tail"])
+    assert second.right
+    assert not second.named
+    assert "freeze (wrong)" in line(second)
+
+
+def test_false_alarm_is_wrong():
+    """Any alarm on a healthy service is false, and a run that says nothing is not silence."""
+    assert trial(FINE).right
+    assert not trial(FINE, SLOW).right
+    unmeasured = trial(FINE, invalid=[("sustained_load", "generator_late")])
+    assert not unmeasured.right
+    assert unmeasured.disturbed
+    assert not trial(FINE, invalid=[("sustained_load", "no_data")]).disturbed
+
+
+def test_score_and_page():
+    """The score counts faults found and named and false alarms; the page names its command."""
+    trials = [
+        trial(FAULT, SLOW, causes=["slow_tail"]),
+        trial(FAULT),
+        trial(FINE),
+        trial(FINE, SLOW),
+    ]
+    assert "faults found        1 of 2" in score(trials)
+    assert "cause named first   1 of 2" in score(trials)
+    assert "false alarms        1 of 2" in score(trials)
+    assert '`make prove ARGS="slow fine"`' in as_markdown(trials, 'make prove ARGS="slow fine"')
+
+
+@pytest.mark.parametrize(("alarms", "code"), [((SLOW,), 0), ((), 1)])
+def test_exit_code(alarms: Sequence[Alarm], code: int, monkeypatch: pytest.MonkeyPatch):
+    """A miss is the exit code."""
+    monkeypatch.setattr(proving, "_prove", lambda *_: [trial(FAULT, *alarms)])
+    assert proving.main(["limiter_off"]) == code
