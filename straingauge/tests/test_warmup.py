@@ -46,11 +46,21 @@ def found(record: Record) -> Warmup:
 
 
 @pytest.mark.parametrize(
-    ("warm_s", "cut_s"), [(0.3, 0.5), (0.9, 1), (1.7, 2), (3, 4), (7, 8), (8, 8)]
+    ("warm_s", "seconds", "cut_s"),
+    [
+        (0.3, 20, 0.5),
+        (0.9, 20, 1),
+        (1.7, 20, 2),
+        (3, 20, 4),
+        (3, 10, 4),
+        (7, 20, 8),
+        (8, 20, 8),
+        (30, 80, 32),
+    ],
 )
-def test_a_service_that_has_to_warm_up(warm_s: float, cut_s: float):
+def test_a_service_that_has_to_warm_up(warm_s: float, seconds: float, cut_s: float):
     """Slow in its first three seconds means: measured from the fourth on, and why."""
-    warmup = found(run(lambda at_s: 30 if at_s < warm_s else 10))
+    warmup = found(run(lambda at_s: 30 if at_s < warm_s else 10, seconds=seconds))
     assert warmup.lasted_s == cut_s
     assert warmup.requests == cut_s * 100
     assert f"to {cut_s:g} s" in warmup.reason
@@ -90,7 +100,15 @@ def test_never_more_than_half_a_run():
     """A service that is still getting quicker at half of the run is judged on all of it."""
     warmup = found(run(lambda at_s: 100 - 4 * at_s))
     assert (warmup.lasted_s, warmup.requests) == (0, 0)
-    assert "had not surely ended by half of the run" in warmup.reason
+    assert "had not surely ended 8 s after the start" in warmup.reason
+
+
+@given(warm_s=st.floats(0, 60), seconds=st.floats(1, 70))
+@settings(max_examples=40, deadline=None)
+def test_what_is_cut_is_at_most_half(warm_s: float, seconds: float):
+    """Wherever a warm-up ends, the run goes on for as long again after the cut."""
+    warmup = found(run(lambda at_s: 40 if at_s < warm_s else 10, seconds=seconds, rate=30))
+    assert warmup.lasted_s <= seconds / 2
 
 
 def test_a_slight_difference_is_none():

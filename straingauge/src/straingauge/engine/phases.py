@@ -10,9 +10,9 @@ from straingauge.errors import UsageError
 from straingauge.schedule import Ramp, Schedule, Spike, Steps
 
 # Where a warm-up is to be found, a run is kept in segments, each as long as all before it, the last
-# one open: "main@0", "main@0.5", ... "main@32". `summary.warmup` decides afterwards, on the merged
+# one open: "main@0", "main@0.5", ... "main@64". `summary.warmup` decides afterwards, on the merged
 # record, which of them were warm-up.
-_SEGMENTS_S: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+_SEGMENTS_S: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
 def channels_by_start(

@@ -74,8 +74,7 @@ def settle(record: Record, phase: str = "main") -> tuple[Record, Warmup | None]:
         }
         for n in range(len(starts_s))
     ]
-    timeline = record.total(phase).timeline
-    ended_s, reason = _end(starts_s, pieces, timeline.used * timeline.width_s)
+    ended_s, reason = _end(starts_s, pieces)
     settled = Record()
     for (name, endpoint), series in record.series.items():
         warm = any(began_s < ended_s for began_s in _began(name, phase))
@@ -90,21 +89,23 @@ def _began(name: str, phase: str) -> list[float]:
     return [float(began_s)] if belongs == phase and began_s else []
 
 
-def _end(
-    starts_s: Sequence[float], pieces: Sequence[Piece], duration_s: float
-) -> tuple[float, str]:
-    """When the warm-up ended, in seconds after the start, and why then."""
+def _end(starts_s: Sequence[float], pieces: Sequence[Piece]) -> tuple[float, str]:
+    """When the warm-up ended, in seconds after the start, and why then.
+
+    The last piece is no candidate: it has nothing after it to be compared with. Since pieces double
+    in length, that also keeps the cut in the first half.
+    """
     if not _comparable(pieces):
         return 0.0, "none was looked for: the run had too few requests, or was over too soon"
     reason = "there was none: the beginning was as quick as what came later"
     for first, began_s in enumerate(starts_s[:-1]):
-        if began_s > duration_s / 2:
-            break
         slower = _slower(starts_s[first:], pieces[first:])
         if slower is None:
             return began_s, reason
         reason = slower
-    return 0.0, f"none was cut off: it had not surely ended by half of the run, for {reason}"
+    latest_s = starts_s[-2]
+    ended = f"it had not surely ended {latest_s:g} s after the start"
+    return 0.0, f"none was cut off: {ended}, for {reason}"
 
 
 def _comparable(pieces: Sequence[Piece]) -> bool:
