@@ -140,3 +140,14 @@ def test_a_long_runs_pulse_is_coarser(hours: float, width_ms: int):
     assert pulse.width_ms == width_ms
     assert len(pulse.counts) <= MOST_SLOTS
     assert pulse.counts.sum(axis=0)[[BEGAN, ENDED]].tolist() == [1000, 1000]
+
+
+def test_the_same_names_are_kept_however_a_load_was_split():
+    """Of more names than are kept, two processes merged keep those that one would have kept."""
+    outcomes: list[Outcome] = [
+        (n, 5, [(b"Server-Timing", b"%c;dur=1" % letter)])
+        for n, letter in enumerate(b"kjihgfedcba")
+    ]
+    merged = Record().merge(*(record_of(outcomes[n::2]) for n in (1, 0)))
+    assert merged == record_of(outcomes)
+    assert set(merged.total("main").parts.named) == {*"abcdefgh", "other", "rest"}
