@@ -81,14 +81,18 @@ class Project:
         xdist = ["-p", "xdist"] if "-n" in given else []
         return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist, *host, *given]
 
+    def write(self, tests: str) -> None:
+        """Write the test file."""
+        self._pytester.makepyfile(HEAD + tests)
+
     def run(self, tests: str, *given: str) -> pytest.RunResult:
         """A whole session with these tests."""
-        self._pytester.makepyfile(HEAD + tests)
+        self.write(tests)
         return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
 
     def start(self, tests: str, *given: str) -> "subprocess.Popen[str]":
         """Begin a session in a process group of its own, as a terminal does."""
-        self._pytester.makepyfile(HEAD + tests)
+        self.write(tests)
         command = [sys.executable, "-m", "pytest", *self.arguments(*given)]
         return subprocess.Popen(
             command,

@@ -6,8 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from counting_service import Service, counting_service
+from load_project import until
 from stand_tools import runs as exists
 from straingauge.cli import main
 
@@ -96,14 +96,6 @@ def runs(tmp_path: Path, service: Service) -> Runs:
 def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("API_BASE_URL", raising=False)
     monkeypatch.delenv("DATABASE_URL", raising=False)
-
-
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
-    """Wait for a condition, whatever the machine's speed."""
-    give_up = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
-        time.sleep(0.02)
 
 
 def workers(run: "subprocess.Popen[str]") -> list[psutil.Process]:

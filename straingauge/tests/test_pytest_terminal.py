@@ -1,0 +1,62 @@
+"""What a load test shows on a real terminal: a line that is rewritten and leaves nothing behind."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+from load_project import LOAD, Project
+
+pytest_plugins = ["pytester", "load_project"]
+
+SHORT = LOAD.format(
+    name="short", journey="hello", schedule="spread(count=600, duration_s=3)", users=20
+)
+
+
+def on_terminal(project: Project, tests: str, *given: str) -> str:
+    """All that a session writes to a terminal of 130 columns."""
+    project.write(tests)
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "pytest", *project.arguments(*given)]
+    with subprocess.Popen(
+        command,
+        cwd=project.path,
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "130"},
+    ):
+        os.close(terminal)
+        written = b""
+        while more := _read(controller):
+            written += more
+    os.close(controller)
+    return written.decode()
+
+
+def _read(controller: int) -> bytes:
+    try:
+        return os.read(controller, 65536)
+    except OSError:  # EIO: nobody has it open any more
+        return b""
+
+
+def seen_in_the_end(written: str) -> str:
+    """What stays on the screen, without colours."""
+    lines = [line.split("\x1b[2K")[-1] for line in written.split("\n")]
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(lines))
+
+
+@pytest.mark.parametrize("given", [("-n", "2", "-v"), ()])
+def test_progress_is_shown_and_gone_again(project: Project, given: tuple[str, ...]):
+    """Time left and percentiles are shown while the load runs; pytest's own lines are all there."""
+    written = on_terminal(project, SHORT, *given)
+    assert re.search(r"0:0\d, 0:0\d left, \d+ requests, \d+/s, .* p50 .* p95 .* p99 .* ms", written)
+    in_the_end = seen_in_the_end(written)
+    assert " left, " not in in_the_end
+    assert "at rest" not in in_the_end
+    assert "1 passed" in in_the_end
+    assert re.search(r"\[gw\d\] \[100%\] PASSED" if given else r"\. +\[100%\]", in_the_end)
