@@ -41,6 +41,9 @@ def main() -> None:
     """Puts load on an HTTP service, watches it from the inside, and says what it found.
 
     \b
+    A quick look at a service, and a load by journeys of your own:
+      straingauge run --get /health --host http://localhost:8000
+      straingauge run journeys.py --users 50 --think 1-3 --duration 5m
     A service to try things on, with its database, until Ctrl-C:
       straingauge stand
     What a load test found, from its result file:
