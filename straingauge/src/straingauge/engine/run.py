@@ -111,6 +111,7 @@ class Engine:
         self._beat_due_ns = 0
         self._drained_ns = 0
         self._crash: BaseException | None = None
+        self._halted = False
         self._pool: Pool | None = None
         # Set by `prepare`.
         self._stage: Stage
@@ -174,7 +175,7 @@ class Engine:
             interrupted = True
         finally:
             ended_ns = time.monotonic_ns()
-            self._stage.closing = True
+            self._halted = self._stage.closing = True
             self._starter.stop()
             self._desk.turn_away()
             if self._pool is not None:
@@ -215,6 +216,12 @@ class Engine:
 
     def _end_if_over(self) -> None:
         if self._starter.over and not self._stage.busy:
+            self._halt()
+
+    def _halt(self) -> None:
+        """End the run, once: a second stop would end the loop's tidying up instead."""
+        if not self._halted:
+            self._halted = True
             self._loop.stop()
 
     def _close(self) -> None:
@@ -255,7 +262,7 @@ class Engine:
         if isinstance(error, OSError) and ("transport" in context or "protocol" in context):
             return  # a connection's end, which its `connection_lost` brings as well
         self._crash = self._crash or error or RuntimeError(str(context.get("message")))
-        self._loop.stop()
+        self._halt()
 
 
 def _never() -> bool:
