@@ -14,7 +14,7 @@ import pytest
 import uvloop
 from serving import Handler, Peer, answering, serve
 from straingauge.engine import EngineReport, Load, play
-from straingauge.journey import FilePart, Journey, Kind, RequestFailed, Upload, User, mix
+from straingauge.journey import FilePart, Journey, Kind, Pause, RequestFailed, Upload, User, mix
 from straingauge.record import Recorder, Series
 from straingauge.schedule import users
 
@@ -380,6 +380,21 @@ def test_a_journey_that_raises_is_counted_and_the_run_goes_on():
     assert (series.requests, series.statuses[200]) == (6, 6)
     assert dict(series.errors) == {Kind.JOURNEY_ERROR: 6}
     assert "KeyError: 'missing'" in series.examples[0].detail
+
+
+@pytest.mark.parametrize("nonsense", [float("nan"), float("inf")])
+@pytest.mark.parametrize("what", ["pause", "timeout"])
+def test_a_time_that_never_comes_is_the_journeys_error(what: str, nonsense: float):
+    """A pause or a timeout without an end is counted as the journey's, and hangs nothing."""
+
+    def journey(user: User):
+        yield user.get("/x")
+        yield Pause(nonsense) if what == "pause" else user.get("/x", timeout_s=nonsense)
+
+    with serve(answering()) as server:
+        series, report = played(server.url, journey)
+    assert (series.statuses[200], report.sent) == (1, 1)
+    assert dict(series.errors) == {Kind.JOURNEY_ERROR: 1}
 
 
 def test_a_journey_that_fails_before_its_first_request_ends():

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import isfinite
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -153,9 +154,17 @@ Check: TypeAlias = Callable[[Response], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Yielded by a journey: do nothing for so many seconds."""
+    """Yielded by a journey: do nothing for so many seconds.
+
+    Raises:
+        ValueError: they are no number, or never end.
+    """
 
     seconds: float
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.seconds):
+            raise ValueError(f"a pause ends: not after {self.seconds} seconds")
 
 
 class RequestFailed(Exception):

@@ -5,6 +5,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from math import inf
 from typing import Any, TypedDict, Unpack
 from urllib.parse import quote, urlencode
 
@@ -99,8 +100,8 @@ class User:
         Its `name` defaults to the method and the path without its query.
 
         Raises:
-            ValueError: the path does not begin with "/", a header holds a line break, or more
-                than one body was given.
+            ValueError: the path does not begin with "/", a header holds a line break, the timeout
+                is none, or more than one body was given.
         """
         if options:
             return self._worded(method, path, options)
@@ -120,6 +121,9 @@ class User:
             headers = headers | ({"Content-Type": content_type} if content_type else {})
             headers |= options.get("headers") or {}
         _refuse_broken(method, tuple(headers.items()))
+        timeout_s = options.get("timeout_s")
+        if timeout_s is not None and not 0 < timeout_s < inf:
+            raise ValueError(f"timeout_s must be more than 0, not {timeout_s}")
         expect = options.get("expect", _EXPECT_200)
         return Request(
             method,
@@ -129,7 +133,7 @@ class User:
             body,
             expect if isinstance(expect, frozenset) else frozenset(expect),
             tuple(options.get("checks", ())),
-            options.get("timeout_s"),
+            timeout_s,
         )
 
     def __repr__(self) -> str:
