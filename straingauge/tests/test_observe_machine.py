@@ -112,6 +112,8 @@ def test_the_generators_other_processes_are_the_generators(monkeypatch: pytest.M
     machine = Machine()
     monkeypatch.setattr(machine, "_is_kin", lambda pid: pid in (7, 9))
     assert machine.sample(Census(rows), set(), set())["generator_cpu_s"] == 1 + 2 + 8 + 16
+    started_here = machine.sample(Census(rows), {9}, {7})  # service and database are no generator
+    assert started_here["generator_cpu_s"] == 1 + 16
 
 
 def test_a_family_is_all_descendants():
@@ -262,6 +264,13 @@ def test_a_leak_of_memory_is_told_in_bytes(per_request: int):
     sizes = [1e8 + per_request * 10 * n + (n % 4) * 2e6 for n in range(60)]
     found = resources(watched("rss_bytes", sizes), {}, 590)["service"]["memory"]
     assert found["bytes_per_request"]["slope"] == pytest.approx(per_request, rel=0.1)
+
+
+def test_memory_that_comes_and_goes_is_no_leak():
+    """Ever more memory under way, which is given back each time, is nothing a request keeps."""
+    sizes = [1e8 + (n % 2) * n * 1e6 for n in range(60)]
+    found = resources(watched("rss_bytes", sizes), {}, 590)["service"]["memory"]
+    assert found["bytes_per_request"]["slope"] == 0
 
 
 def cpu(machine: list[float], **used: list[float]) -> dict[str, Any]:

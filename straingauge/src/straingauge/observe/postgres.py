@@ -6,6 +6,7 @@ A role that may only connect is enough to see something; what it takes to see al
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -75,16 +76,17 @@ class Database:
             self._try(partial(self._compare, self._before, self._after), "comparison")
 
     def seen(self) -> DatabaseSeen:
-        """All that was seen; a copy."""
+        """All that was seen; a copy, which travels with each report: without what is not needed."""
         seen = self._activity
+        over = self._before is not None and self._after is not None
         return DatabaseSeen(
             missing=tuple(self._missing.values()),
             max_connections=self._max_connections,
             active=seen.active,
             waits=dict(seen.waits),
             blocked=tuple(seen.blocked.values()),
-            before=self._before,
-            after=self._after,
+            before=replace(self._before, statements=None) if over and self._before else None,
+            after=replace(self._after, statements=None) if over and self._after else None,
             statements=self._statements[0],
             statements_ms=self._statements[1],
             texts=self._texts,

@@ -17,8 +17,8 @@ class DatabaseSeen:
         active: Connections seen at work, over all looks.
         waits: What those waited for.
         blocked: Examples of who waited for whom.
-        before: What had been counted when the load began.
-        after: What had been counted when it was over.
+        before: What had been counted when the load began, of tables and all together.
+        after: The same when it was over; both are None until then.
         statements: What took most time between the two, by query id.
         statements_ms: The time of all statements between the two.
         texts: Their text, by query id.
