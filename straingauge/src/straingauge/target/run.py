@@ -97,6 +97,8 @@ class Run:
         self._keeper.wait()
         clean(self.folder)
         for child in self._children:
+            if child.popen.poll() is None:  # Ctrl-C came between its start and the note of it
+                child.popen.kill()
             child.popen.wait()
         self._keeper.stdin.close()
 
