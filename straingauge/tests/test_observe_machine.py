@@ -137,6 +137,19 @@ def test_a_census_knows_parents_from_the_one_before():
     assert after.rows[os.getpid()].parent == before.rows[os.getpid()].parent == os.getppid()
 
 
+def test_an_orphan_is_no_longer_of_the_family():
+    """A process whose parent has ended has another one, also for a census that knew the first."""
+    code = "import os, time; pid = os.fork(); pid and print(pid, flush=True); time.sleep(600)"
+    with running(code) as parent:
+        child = int(said(parent))
+        before = Census.take()
+        assert before.family(parent.pid) == [parent.pid, child]
+        parent.kill()
+        parent.wait()
+        assert Census.take(before).rows[child].parent != parent.pid
+    os.kill(child, 9)
+
+
 def test_a_replaced_worker_was_born_and_another_died():
     """A worker process that is replaced under load is counted once as gone and once as come."""
     with running(SUPERVISOR) as supervisor:
