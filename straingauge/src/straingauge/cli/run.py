@@ -59,6 +59,12 @@ _FILE = click.Path(path_type=Path)
     help="The service's PostgreSQL, to be watched.  [default: the stand's, DATABASE_URL]",
 )
 @click.option(
+    "--server-pid",
+    type=click.IntRange(min=1),
+    metavar="PID",
+    help="The service's topmost process, where its port does not tell.",
+)
+@click.option(
     "--thresholds", type=_FILE, metavar="TOML", help="Else thresholds.toml beside FILE, if any."
 )
 @click.option("--results", type=_FILE, metavar="DIR", help="Else results/ beside FILE.")

@@ -38,6 +38,7 @@ class Settings:
     timeout: float = 30.0
     allow_hosts: tuple[str, ...] = ()
     database_url: str | None = field(default=None, repr=False)  # it holds a password
+    server_pid: int | None = None
     thresholds: Path | None = None
     results: Path | None = None
     name: str | None = None
@@ -145,6 +146,7 @@ def prepare(settings: Settings) -> Prepared:
         allowed_hosts=frozenset(settings.allow_hosts),
         names=names_near(settings.near),
         database_url=settings.database_url,
+        server_pid=settings.server_pid,
     )
     return Prepared(settings, order, _demands(settings, found))
 
