@@ -108,11 +108,14 @@ def reasons(result: dict[str, Any]) -> dict[str, str]:
     return {each["reason"]: each["message"] for each in result["validity"]["reasons"]}
 
 
-def test_three_processes_send_exactly_one_load(runs: Runs, service: Service):
+def test_many_processes_send_exactly_one_load(runs: Runs, service: Service):
     """The merged result counts what the service served; who had no share is named."""
+    with (runs.folder / "thresholds.toml").open("a") as file:
+        file.write('[endpoint."GET /helo"]\np95_ms = { target = 1, warning = 2, critical = 3 }\n')
     before = service.counts()["/hello"]
     code, output, progress = runs.run(*QUICK, "--processes", 50, "--warmup", "0.5s")
     assert code == 0, progress
+    assert "thresholds for what was not called: GET /helo" in output
     result = runs.result()
     assert service.counts()["/hello"] - before == 300 + 150
     assert result["metrics"]["total_requests"] == 300

@@ -4,6 +4,7 @@
 import shutil
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -120,16 +121,19 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     finally:
         screen.clear()
         address.close()
-    _show(end)
+    _show(end, prepared.thresholds.endpoints)
     sys.exit(Interrupted.exit_code if interrupted else end.exit_code)
 
 
-def _show(end: "Ending") -> None:
+def _show(end: "Ending", demanded: Iterable[str]) -> None:
     from straingauge.report import verdict_table
 
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
     table = verdict_table([(end.result, end.path)], width=width, colour=sys.stdout.isatty())
     click.echo(table, nl=False)
+    uncalled = [name for name in demanded if name not in end.result["endpoints"]]
+    if uncalled:  # other journeys may call them; or it is misspelt
+        click.echo(f"note     thresholds for what was not called: {', '.join(uncalled)}")
     if end.problem is not None:
         click.echo(f"straingauge: {end.problem}\n  try: {end.problem.hint}", err=True)
 
