@@ -109,6 +109,15 @@ def test_files_that_stay_open():
     assert dangers(leaking)[0].cause == "file_leak"
 
 
+def test_files_that_stay_open_when_the_clients_have_gone():
+    """The clients' connections that are closed by the last look hide no file that stays open."""
+    files = [*range(140, 740, 10), 635]
+    leaking = healthy(
+        resources__samples=samples(open_files=files), resources__after__open_files=635
+    )
+    assert [each.cause for each in dangers(leaking)] == ["file_leak"]
+
+
 def test_no_keep_alive():
     """A connection for each request is a warning though loopback makes it cheap."""
     parts = {"a": {"sent": 900, "connections": 890}}

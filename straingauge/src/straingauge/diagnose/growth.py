@@ -39,20 +39,21 @@ def file_leak(facts: Facts) -> Cause | None:
 
     Clients' connections and the pool's are opened early in a load; what goes on rising to its end
     is opened by requests and forgotten. At rest the clients may still hold their connections, so
-    only growth beyond them counts: that of the second half.
+    only growth beyond them counts: that of the second half, by its trend, since the clients may
+    have gone by the last look.
     """
     seen = facts.samples("open_files")
     later = seen[len(seen) // 2 :]
     trend = _trend(later) if len(seen) >= FEWEST else None
     if trend is None or not trend.rises:
         return None
-    grown = later[-1][1] - later[0][1]
+    grown = trend.slope * (later[-1][0] - later[0][0])
     pool = facts.figure("resources", "pool", "peak_in_use")
     if grown < FEW_FILES + pool:
         return None
     evidence = [
-        f"open files and sockets rose from {seen[0][1]:.0f} to {seen[-1][1]:.0f}, by {grown:.0f} in"
-        " the second half of the load"
+        f"open files and sockets rose from {seen[0][1]:.0f} to {max(n for _, n in seen):.0f}, by"
+        f" {grown:.0f} in the second half of the load"
     ]
     rest = facts.number(*AFTER, "open_files")
     if rest is None:
