@@ -73,7 +73,7 @@ def findings(users: Sequence[User]) -> Iterator[Finding]:
         yield Finding(
             "ledger",
             "critical",
-            f"{len(seen)} of {looked_up} acknowledged writes and foreign records: {seen[0]}",
+            f"{seen[0]} ({len(seen)} such cases; {looked_up} requests looked)",
             cause=cause,
         )
     if not wrong:

@@ -22,8 +22,10 @@ from straingauge.schedule import spread, users, waves
 SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
 SUSTAINED_RPS = float(os.environ.get("SUSTAINED_LOAD_RPS", f"{500 / 60}"))
 LEAK_S = float(os.environ.get("LEAK_LOAD_S", "15"))
+WAVES = int(os.environ.get("LOAD_WAVES", "20"))
 QUIET_S = float(os.environ.get("LOAD_QUIET_S", "1"))
-"""A soak is the same test with SUSTAINED_LOAD_S=3600; the limit of each user bounds the rate."""
+"""A soak is the same test with SUSTAINED_LOAD_S=3600; the limit of each user bounds the rate. The
+others make the tests shorter, as `make prove` needs them."""
 
 READS = mix(
     (journeys.list_sessions, 4),
@@ -39,7 +41,7 @@ def test_concurrent_health_checks(load: LoadTest):
     run = load.run(
         "concurrent_health_checks",
         journeys.health,
-        waves(concurrent=100, every_s=0.5, at_least=1, at_most=20),
+        waves(concurrent=100, every_s=0.5, at_least=1, at_most=WAVES),
         users=load.users(None, 100),
         quiet_s=QUIET_S,
     )
@@ -52,7 +54,7 @@ def test_concurrent_sessions(load: LoadTest):
     run = load.run(
         "concurrent_sessions",
         journeys.list_sessions,
-        waves(concurrent=50, every_s=0.5, at_least=4, at_most=20),
+        waves(concurrent=50, every_s=0.5, at_least=4, at_most=WAVES),
         users=load.users(journeys.account, 50, log_in=journeys.log_in),
         quiet_s=QUIET_S,
     )

@@ -16,7 +16,8 @@ SHORTER = {
     "SUSTAINED_LOAD_S": "6",
     "SUSTAINED_LOAD_RPS": "50",
     "LEAK_LOAD_S": "11",
-    "LOAD_QUIET_S": "0.3",
+    "LOAD_QUIET_S": "0.2",
+    "LOAD_WAVES": "6",
 }
 """Another length of the same load; no threshold is another."""
 
