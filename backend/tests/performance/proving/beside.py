@@ -7,8 +7,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -26,7 +27,7 @@ class Place:
     pid: int
 
 
-Beside = Callable[[Place], Awaitable[None]]
+Beside = Callable[[Place], Coroutine[Any, Any, None]]
 
 
 async def row_lock(place: Place) -> None:

@@ -117,7 +117,7 @@ def _beside(plant: Plant, place: Place) -> Iterator[None]:
         return
     failed: list[BaseException] = []
     loop = asyncio.new_event_loop()
-    task = loop.create_task(happen(place))  # type: ignore[arg-type]  # they are all coroutines
+    task = loop.create_task(happen(place))
 
     def run() -> None:
         with suppress(asyncio.CancelledError):

@@ -48,23 +48,26 @@ def chance(share: float) -> Callable[[], bool]:
 
 def is_read(scope: Scope) -> bool:
     """Whether somebody reads clinical data."""
-    return scope["method"] == "GET" and scope["path"].startswith("/api/")
+    path: str = scope["path"]
+    return scope["method"] == "GET" and path.startswith("/api/")
 
 
 def is_list(scope: Scope) -> bool:
     """Whether somebody opens the list of sessions."""
-    return scope["method"] == "GET" and scope["path"] == "/api/sessions/"
+    asked: tuple[str, str] = scope["method"], scope["path"]
+    return asked == ("GET", "/api/sessions/")
 
 
 def is_session(scope: Scope) -> bool:
     """Whether somebody reads one session."""
-    path = scope["path"]
+    path: str = scope["path"]
     return scope["method"] == "GET" and path.startswith("/api/sessions/") and path.count("/") == 3
 
 
 def is_upload(scope: Scope) -> bool:
     """Whether somebody uploads a recording."""
-    return scope["path"] == "/api/sessions/upload"
+    path: str = scope["path"]
+    return path == "/api/sessions/upload"
 
 
 class Kept:
