@@ -138,8 +138,8 @@ def test_a_long_runs_pulse_is_coarser(hours: float, width_ms: int):
     pulse = Pulse()
     pulse.add(times_ns, times_ns)
     assert pulse.width_ms == width_ms
-    assert len(pulse.counts) <= MOST_SLOTS
-    assert pulse.counts.sum(axis=0)[[BEGAN, ENDED]].tolist() == [1000, 1000]
+    assert len(pulse.counts.table) <= MOST_SLOTS
+    assert pulse.counts.table.sum(axis=0)[[BEGAN, ENDED]].tolist() == [1000, 1000]
 
 
 def test_the_same_names_are_kept_however_a_load_was_split():

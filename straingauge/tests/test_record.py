@@ -31,6 +31,13 @@ def test_a_record_survives_being_sent(events: list[Event]):
     assert back.merge(record) == record.merge(record)
 
 
+def first_bucket(data: bytes, number: int, kind: str = "<u2") -> bytes:
+    """The record with its first response time in another bucket, written as this type."""
+    start = 10 + int.from_bytes(data[6:10], "little")
+    header = data[:start].replace(b'"arrays":[[1,"<u2"]', b'"arrays":[[1,"%s"]' % kind.encode())
+    return header + np.array([number], dtype=kind).tobytes() + data[start + 2 :]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -41,6 +48,9 @@ def test_a_record_survives_being_sent(events: list[Event]):
         lambda data: data + b"\0" * 8,
         lambda data: data[:40],
         lambda data: data.replace(b'"requests"', b'"requestz"'),
+        lambda data: data.replace(b'"<u2"', b'"<f2"'),
+        lambda data: first_bucket(data, 65_535),
+        lambda data: first_bucket(data, -1, "<i8"),
     ],
 )
 def test_damaged_bytes_are_refused(damage: Callable[[bytes], bytes]):
@@ -48,6 +58,13 @@ def test_damaged_bytes_are_refused(damage: Callable[[bytes], bytes]):
     data = record_of([("GET /a", "main", 0, 0, 5_000_000, None)]).snapshot().to_bytes()
     with pytest.raises(RecordFormatError):
         Record.from_bytes(damage(data))
+
+
+def test_a_bucket_that_exists_is_no_damage():
+    """What refuses a bucket out of range is its number, not that the bytes are others."""
+    data = record_of([("GET /a", "main", 0, 0, 5_000_000, None)]).snapshot().to_bytes()
+    moved = Record.from_bytes(first_bucket(data, 7, "<i8"))
+    assert moved.total("main").response.counts[7] == 1
 
 
 def test_what_each_outcome_counts_as():

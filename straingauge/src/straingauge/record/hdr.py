@@ -100,7 +100,7 @@ def intervals(timeline: Timeline, tag: str = "") -> Iterator[Interval]:
     width_s = timeline.width_s
     for slot in np.flatnonzero(timeline.sums[:, SERVED]).tolist():
         longest_ns = int(timeline.longest_ns[slot])
-        times = _times(timeline.heat[slot], COARSE_EDGES_NS, longest_ns)
+        times = _times(timeline.heat.table[slot], COARSE_EDGES_NS, longest_ns)
         yield Interval(slot * width_s, tag, width_s, longest_ns / 1e6, _payload(times))
 
 

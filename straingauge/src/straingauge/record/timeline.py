@@ -3,16 +3,15 @@
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from straingauge.histogram import BUCKETS, Ints, bucket_edges_ns
+from straingauge.record.counts import Counts
 
 MOST_SLOTS: Final = 2048
 # A slot's histogram has 8 buckets an octave: 16 of the fine ones each.
 _FINE_PER_COARSE_BITS: Final = 4
 COARSE_BUCKETS: Final = (BUCKETS >> _FINE_PER_COARSE_BITS) + 1
 COARSE_EDGES_NS: Final = bucket_edges_ns(np.arange(COARSE_BUCKETS + 1) << _FINE_PER_COARSE_BITS)
-_FIRST_SLOTS: Final = 64
 
 STARTED, ERRORS, RATE_LIMITED, SERVED, RESPONSE_NS, SERVICE_NS = range(6)
 COLUMNS: Final = 6
@@ -23,7 +22,7 @@ class Timeline:
 
     By intended start and not by end: a slow request is seen where its user began to wait, and the
     last slot does not fill with stragglers. After `MOST_SLOTS` slots the width doubles, so memory
-    is bounded (2.3 MB) whatever the run's length.
+    is bounded (1.2 MB while no count in `heat` exceeds 65,535) whatever the run's length.
 
     Attributes:
         width_s: a power of two.
@@ -39,7 +38,7 @@ class Timeline:
         self.width_s = 1
         self.sums: Ints = np.zeros((0, COLUMNS), dtype=np.int64)
         self.longest_ns: Ints = np.zeros(0, dtype=np.int64)
-        self.heat: NDArray[np.int32] = np.zeros((0, COARSE_BUCKETS), dtype=np.int32)
+        self.heat = Counts(COARSE_BUCKETS, MOST_SLOTS)
 
     def add(self, second: Ints, column: int) -> None:
         """Count one in a column for each of these seconds."""
@@ -57,30 +56,29 @@ class Timeline:
         np.add.at(sums, row + SERVICE_NS, service_ns)
         np.maximum.at(self.longest_ns, slot, response_ns)
         coarse = fine_bucket >> _FINE_PER_COARSE_BITS
-        np.add.at(self.heat.reshape(-1), slot * COARSE_BUCKETS + coarse, 1)
+        self.heat.add(slot * COARSE_BUCKETS + coarse)
 
     def merge(self, other: "Timeline") -> None:
         """Count all that the other counted."""
         while self.width_s < other.width_s:
             self.widen()
-        widened = other.copy()
-        while widened.width_s < self.width_s:
-            widened.widen()
-        used = widened.used
-        if not used:
-            return
+        other = other.widened(self.width_s)
+        used = other.used
         self._make_room(used)
-        self.sums[:used] += widened.sums[:used]
-        self.heat[:used] += widened.heat[:used]
-        np.maximum(self.longest_ns[:used], widened.longest_ns[:used], out=self.longest_ns[:used])
+        self.sums[:used] += other.sums[:used]
+        np.maximum(self.longest_ns[:used], other.longest_ns[:used], out=self.longest_ns[:used])
+        self.heat.merge(other.heat.table[:used])
 
-    def copy(self) -> "Timeline":
-        """An independent copy, trimmed to the slots in use."""
+    def widened(self, width_s: int) -> "Timeline":
+        """This one where its slots are so wide, otherwise a copy in which they are."""
+        if self.width_s >= width_s:
+            return self
         copy, used = Timeline(), self.used
         copy.width_s = self.width_s
-        copy.sums = self.sums[:used].copy()
-        copy.longest_ns = self.longest_ns[:used].copy()
-        copy.heat = self.heat[:used].copy()
+        copy.sums, copy.longest_ns = self.sums[:used], self.longest_ns[:used]
+        copy.heat = self.heat.copy(used)
+        while copy.width_s < width_s:
+            copy.widen()
         return copy
 
     @property
@@ -91,13 +89,14 @@ class Timeline:
 
     def median_ns(self, slot: int) -> float | None:
         """The median response time in a slot, within 9 %; None when nothing was served in it."""
-        cumulated = np.cumsum(self.heat[slot])
+        counts = self.heat.table[slot]
+        cumulated = np.cumsum(counts, dtype=np.int64)
         if not cumulated[-1]:
             return None
         middle = (cumulated[-1] + 1) / 2
         coarse = int(np.searchsorted(cumulated, middle))
-        before = cumulated[coarse] - self.heat[slot, coarse]
-        share = (middle - before - 0.5) / self.heat[slot, coarse]
+        before = cumulated[coarse] - counts[coarse]
+        share = (middle - before - 0.5) / counts[coarse]
         low, high = COARSE_EDGES_NS[coarse], COARSE_EDGES_NS[coarse + 1]
         return float(low + (high - low) * share)
 
@@ -112,18 +111,17 @@ class Timeline:
         have = len(self.sums)
         if slots <= have:
             return
-        room = min(MOST_SLOTS, max(slots, 2 * have, _FIRST_SLOTS)) - have
+        room = max(slots, min(2 * have, MOST_SLOTS)) - have
         self.sums = np.pad(self.sums, ((0, room), (0, 0)))
         self.longest_ns = np.pad(self.longest_ns, (0, room))
-        self.heat = np.pad(self.heat, ((0, room), (0, 0)))
+        self.heat.make_room(have + room)
 
     def widen(self) -> None:
         """Join each two neighbouring slots: the width doubles."""
         odd = len(self.sums) % 2
         self.width_s *= 2
         sums = np.pad(self.sums, ((0, odd), (0, 0)))
-        heat = np.pad(self.heat, ((0, odd), (0, 0)))
         self.sums = sums[0::2] + sums[1::2]
-        self.heat = heat[0::2] + heat[1::2]
+        self.heat.join_pairs()
         longest_ns = np.pad(self.longest_ns, (0, odd))
         self.longest_ns = np.maximum(longest_ns[0::2], longest_ns[1::2])

@@ -151,7 +151,7 @@ def _comes_again(was: Quantile, later: Sequence[Series], began_s: float, ended_s
     for series in later:
         timeline.merge(series.timeline)
     slots = max(1, round((ended_s - began_s) / timeline.width_s))
-    heat = timeline.heat[int(ended_s // timeline.width_s) : timeline.used]
+    heat = timeline.heat.table[int(ended_s // timeline.width_s) : timeline.used]
     count = len(heat) // slots
     stretches = heat[: count * slots].reshape(count, slots, heat.shape[1]).sum(axis=1)
     cumulated = stretches[stretches.any(axis=1)].cumsum(axis=1)
