@@ -158,6 +158,7 @@ def test_a_neighbour_delays_nobody_who_wants_little():
         ("rate_limited", 429, "status 429, expected 200: {}", "rate_limiter_untrue"),
         ("bad_status", 500, "status 500, expected 200: oops", "endpoint_errors"),
         ("reset", None, "reset", "connection_resets"),
+        ("bad_status", 503, "status 503, expected 200 or 404 or 429: ...", "endpoint_errors"),
     ],
 )
 def test_what_a_failed_look_back_means(kind: str, status: int | None, detail: str, cause: str):

@@ -28,7 +28,7 @@ def cause_of_read_back(example: Mapping[str, Any]) -> CauseId:
     detail = str(example.get("detail") or "")
     expected = re.search(r"expected (\d{3}(?: or \d{3})*)", detail)
     wanted = set(expected[1].split(" or ")) if expected else set()
-    if status == 429 or "429" in wanted:
+    if status == 429 or wanted == {"429"}:
         return "rate_limiter_untrue"
     if status and status < 300 and wanted and wanted <= REFUSALS:
         return "foreign_data"

@@ -24,8 +24,9 @@ EXPLAINS: Mapping[CauseId, frozenset[CauseId]] = {
     "n_plus_one": _WAITING | {"slow_statement", "cpu_bound", "event_loop_blocked"},
     "lock_contention": _STANDSTILL | {"slow_statement"},
     "slow_statement": _WAITING,
-    # A leaked connection is a socket and some memory, and sits in a transaction.
-    "connections_leaked": _STANDSTILL | {"file_leak", "lock_contention"},
+    # A leaked connection is a socket and some memory, and sits in a transaction; and so does each
+    # request that waits for it.
+    "connections_leaked": _STANDSTILL | {"file_leak", "lock_contention", "memory_leak"},
     "pool_exhausted": frozenset(
         {"slow_endpoint", "slow_tail", "slowing_down", "freeze", "endpoint_errors"}
     ),
