@@ -13,7 +13,8 @@ from straingauge.wire import ProtocolError, ResponseReader, ShortBody, encode
 
 # Methods a client may repeat on its own when a connection turns out stale (RFC 9110, 9.2.2).
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
-_MOST_UNSENT_BYTES: Final = 256 * 1024
+# What the kernel does not take at once waits here; an upload of which so much waits is held back.
+_MOST_UNSENT_BYTES: Final = 64 * 1024
 
 
 class Owner(Protocol):
@@ -42,12 +43,15 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_awaited",
         "_broken",
+        "_buffered",
         "_chunks",
         "_fd",
         "_first_byte_ns",
         "_inbox",
+        "_lost",
         "_reader",
         "_transport",
+        "_unread_bytes",
         "_used",
         "_writable",
         "owner",
@@ -58,10 +62,13 @@ class Connection(asyncio.Protocol):
         self._inbox = inbox
         self._transport: asyncio.Transport
         self._fd: int | None = None
+        self._lost = False  # although the owner has not heard of it yet
         self._awaited: Request | None = None
         self._used = 0
         self._chunks: Iterator[bytes] | None = None
+        self._unread_bytes = 0  # of an upload, before they are taken from its chunks
         self._writable = True
+        self._buffered = False  # whether the kernel did not take all of this request at once
         self._broken: RequestFailed | None = None
         self._reader = ResponseReader()
         self._first_byte_ns = 0
@@ -76,15 +83,16 @@ class Connection(asyncio.Protocol):
         self._first_byte_ns = 0
         self._awaited = request
         self._used += 1
-        data, fd = encode(request, host), self._fd
+        data, fd, body = encode(request, host), self._fd, request.body
+        if body.__class__ is Upload:
+            self._chunks = body.chunks(data)
+            self._unread_bytes = len(data) + body.length
+            return self._write_chunk()
         sent_ns = monotonic_ns()
         if fd is None:
-            self._transport.write(data)
+            self._pass_on(data)
         else:
             self._write(fd, data)
-        if request.body.__class__ is Upload:
-            self._chunks = request.body.chunks()
-            self._write_chunks()
         return sent_ns
 
     def close(self) -> None:
@@ -105,30 +113,40 @@ class Connection(asyncio.Protocol):
             # to be read; `connection_lost` brings it.
             return
         if written < len(data):
-            self._transport.write(data[written:])
+            self._pass_on(memoryview(data)[written:])
 
-    def _write_chunks(self) -> None:
-        """Write as much of an upload as the connection takes for now.
+    def _pass_on(self, data: bytes | memoryview) -> None:
+        """Leave it to the transport, behind whatever it has."""
+        if not self._lost:  # or `connection_lost` has told, and what it told waits in the inbox
+            self._buffered = True
+            self._transport.write(data)
 
-        A server that reads as fast would have the whole upload written at once, and nobody's
-        answer stamped meanwhile: so it goes turn by turn.
+    def _write_chunk(self) -> int:
+        """Write the next piece of an upload, if the connection takes it; see `send`.
+
+        The others wait for their turn. A server that reads as fast would have the whole upload
+        written at once, and nobody's answer stamped meanwhile.
         """
-        written_bytes = 0
+        if self._chunks is None or not self._writable:
+            return 0
         try:
-            while self._writable and self._chunks is not None:
-                if written_bytes >= _MOST_UNSENT_BYTES:
-                    self._inbox.soon(self._write_chunks)
-                    return
-                chunk = next(self._chunks, None)
-                if chunk is None:
-                    self._chunks = None
-                else:
-                    self._transport.write(chunk)
-                    written_bytes += len(chunk)
+            chunk = next(self._chunks)
         except OSError as error:
             self._broken = RequestFailed(Kind.JOURNEY_ERROR, f"the upload's file: {error}")
             self._chunks = None
             self._transport.abort()
+            return monotonic_ns()
+        self._unread_bytes -= len(chunk)
+        sent_ns, fd = monotonic_ns(), self._fd
+        if fd is None or self._transport.get_write_buffer_size():
+            self._pass_on(chunk)
+        else:
+            self._write(fd, chunk)
+        if not self._unread_bytes:
+            self._chunks = None
+        elif self._writable:
+            self._inbox.turn(self._write_chunk)
+        return sent_ns
 
     def take(self, received: Received, at_ns: int) -> None:
         """Work on what was received; see `Inbox`."""
@@ -151,11 +169,17 @@ class Connection(asyncio.Protocol):
     def _answered(self, owner: Owner, request: Request, at_ns: int) -> None:
         reader = self._reader
         self._awaited = None
-        if self._chunks is not None or not reader.keep_alive:
-            # Answered before all of an upload was sent, or for the last time.
+        if not reader.keep_alive or self._chunks is not None or (self._buffered and self._unsent()):
+            # Answered for the last time, or before all of the request was sent: its rest must not
+            # come between the bytes of the next one.
             self._forget().dropped(self)
         response = Response(request, reader.status, reader.headers, reader.body)
         owner.answered(response, self._first_byte_ns, at_ns)
+
+    def _unsent(self) -> bool:
+        """Whether what the kernel did not take at once is still here."""
+        self._buffered = self._transport.get_write_buffer_size() > 0
+        return self._buffered
 
     def _ended(self, error: Exception | None, at_ns: int) -> None:
         request = self._awaited
@@ -211,6 +235,7 @@ class Connection(asyncio.Protocol):
         """The connection ended."""
         # The kernel may give the number to another socket from now on.
         self._fd = None
+        self._lost = True
         self._inbox.put(self, error)
 
     def pause_writing(self) -> None:
@@ -220,4 +245,4 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The connection takes more."""
         self._writable = True
-        self._write_chunks()
+        self._inbox.turn(self._write_chunk)

@@ -28,32 +28,42 @@ class Inbox:
     `call_soon`. So everything there is gets its stamp before any of it is worked on.
     """
 
-    __slots__ = ("_at_work", "_items", "_loop")
+    __slots__ = ("_at_work", "_items", "_loop", "_turns")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._items: deque[tuple[Reader, Received, int]] = deque()
+        self._turns: deque[Callable[[], object]] = deque()
         self._at_work = False
 
     def put(self, reader: Reader, received: Received) -> None:
         """Stamp what this one received, for later."""
         self._items.append((reader, received, monotonic_ns()))
         if not self._at_work:
-            self._at_work = True
-            self._loop.call_soon(self._work)
+            self._wake()
 
-    def soon(self, call: Callable[[], None]) -> None:
-        """Have this called after the loop has looked again for what has come."""
-        self._loop.call_soon(call)
+    def turn(self, call: Callable[[], object]) -> None:
+        """Have this called, too, when its turn comes: some of a piece of work without a hurry."""
+        self._turns.append(call)
+        if not self._at_work:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._at_work = True
+        self._loop.call_soon(self._work)
 
     def _work(self) -> None:
-        items, until_ns = self._items, monotonic_ns() + _SLICE_NS
+        items, turns, until_ns = self._items, self._turns, monotonic_ns() + _SLICE_NS
         while items:
             reader, received, at_ns = items.popleft()
             reader.take(received, at_ns)
             if monotonic_ns() > until_ns:
                 break
-        if items:
+        while turns:
+            turns.popleft()()
+            if monotonic_ns() > until_ns:
+                break
+        if items or turns:
             self._loop.call_soon(self._work)
         else:
             self._at_work = False

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-CHUNK_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,28 @@ class Upload:
         size = content.stat().st_size if isinstance(content, Path) else len(content)
         self._parts.append((head.encode(), content, size))
 
-    def chunks(self) -> Iterator[bytes]:
-        """The body in pieces of at most `CHUNK_BYTES` bytes, but for heads and fields.
+    def chunks(self, before: bytes = b"") -> Iterator[bytes]:
+        """The body, or `before` and the body, in as few pieces as memory allows.
+
+        Each but the last has `CHUNK_BYTES` bytes or more, and less than twice as many, whatever the
+        files' sizes; a form field is never cut.
 
         Raises:
             OSError: a file cannot be read, or is no longer as long as it was.
         """
+        held: list[bytes | memoryview] = [before]
+        held_bytes = len(before)
+        for piece in self._pieces():
+            held.append(piece)
+            held_bytes += len(piece)
+            if held_bytes >= CHUNK_BYTES:
+                yield b"".join(held)
+                held.clear()
+                held_bytes = 0
+        if held:
+            yield b"".join(held)
+
+    def _pieces(self) -> Iterator[bytes | memoryview]:
         for head, content, size in self._parts:
             yield head
             if isinstance(content, Path):
@@ -76,17 +92,17 @@ class Upload:
             else:
                 view = memoryview(content)
                 for start in range(0, size, CHUNK_BYTES):
-                    yield bytes(view[start : start + CHUNK_BYTES])
+                    yield view[start : start + CHUNK_BYTES]
             yield b"\r\n"
         yield self._end
 
 
 def _read(path: Path, size: int) -> Iterator[bytes]:
     left = size
-    with path.open("rb") as file:
-        while left and (chunk := file.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
+    with path.open("rb", buffering=0) as file:
+        while left and (piece := file.read(min(CHUNK_BYTES, left))):
+            left -= len(piece)
+            yield piece
     if left:
         raise OSError(f"{path} became {left} bytes shorter while it was uploaded")
 
