@@ -154,13 +154,13 @@ def hours(count: int) -> tuple[int, int]:
 
 
 def test_memory_is_bounded_however_long_a_run_is():
-    """An hour of ten endpoints takes 50 MB at most, and a second hour next to nothing more.
+    """An hour of ten endpoints takes 25 MB at most, and a second hour next to nothing more.
 
     Encoded it is always less than that.
     """
     held, encoded = hours(1)
     held_longer, encoded_longer = hours(2)
-    assert held < 50_000_000
+    assert held < 25_000_000
     assert held_longer < 1.05 * held
     assert encoded < encoded_longer < held
 
