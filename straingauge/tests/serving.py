@@ -3,11 +3,13 @@
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass
@@ -135,3 +137,39 @@ def answering(status: int = 200, body: bytes = b"{}", headers: str = "") -> Hand
             peer.answer(status, body, headers)
 
     return handler
+
+
+def hang_up(peer: Peer) -> None:
+    """Close instead of an answer."""
+    peer.read()
+
+
+def saying(data: bytes) -> Handler:
+    """Say this, whatever was asked, and close."""
+
+    def handler(peer: Peer) -> None:
+        peer.read()
+        peer.socket.sendall(data)
+
+    return handler
+
+
+def certified(path: Path, host: str) -> Path:
+    """A self-signed certificate for a host, with its key, made for this run."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "1", "-subj", f"/CN={host}",
+         "-addext", f"subjectAltName=DNS:{host}",
+         "-keyout", str(path), "-out", f"{path}.crt"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+def speaking_tls(certificate: Path) -> ssl.SSLContext:
+    """A server's side of TLS."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    return tls

@@ -1,72 +1,22 @@
 """Each way a request can fail, provoked by a server that really does it."""
 
 import socket
-import ssl
-import subprocess
-import threading
-import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-import psutil
 import pytest
-import uvloop
-from serving import Handler, Peer, answering, serve
-from straingauge.engine import EngineReport, Load, play
-from straingauge.journey import FilePart, Journey, Kind, Pause, RequestFailed, Upload, User, mix
-from straingauge.record import Recorder, Series
+from playing import peak_bytes, played
+from serving import Handler, Peer, answering, hang_up, saying, serve
+from straingauge.engine import Load, play
+from straingauge.journey import Kind, Pause, RequestFailed, User, mix
+from straingauge.record import Recorder
 from straingauge.schedule import users
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _first_run() -> None:
-    """The first loop of a process opens a pipe that stays, whatever is played."""
-    uvloop.new_event_loop().close()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left_open(_first_run: None) -> Iterator[None]:
-    """However a connection fails, its file descriptor is closed when the run is over."""
-    before = psutil.Process().num_fds()
-    yield
-    assert psutil.Process().num_fds() == before
-
-
-def get(user: User):
-    """One GET."""
-    yield user.get("/x")
-
-
-def played(url: str, journey: Journey = get, **settings: object) -> tuple[Series, EngineReport]:
-    """One user's single journey, with what was recorded of it."""
-    recorder = Recorder()
-    load = Load(
-        url, users(count=1, iterations=1), mix(journey), [User(0)], **{"timeout_s": 20.0} | settings
-    )
-    report = play(load, recorder)
-    return recorder.snapshot().total("main"), report
+pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
 
 def reset(peer: Peer) -> None:
     """Reset instead of an answer."""
     peer.read()
     peer.reset()
-
-
-def hang_up(peer: Peer) -> None:
-    """Close instead of an answer."""
-    peer.read()
-
-
-def saying(data: bytes) -> Handler:
-    """Say this, whatever was asked, and close."""
-
-    def handler(peer: Peer) -> None:
-        peer.read()
-        peer.socket.sendall(data)
-
-    return handler
 
 
 def reset_within(peer: Peer) -> None:
@@ -131,16 +81,6 @@ def test_each_misbehaviour_has_its_kind(handler: Handler, kind: Kind):
     assert report.sent == 1
 
 
-@contextmanager
-def peak_bytes() -> Iterator[Callable[[], int]]:
-    """Tells the most that was allocated at once."""
-    tracemalloc.start()
-    try:
-        yield lambda: tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("what", LARGE)
 def test_what_is_too_large_is_cut_off_in_bounded_memory(what: str, monkeypatch: pytest.MonkeyPatch):
     """Of 100 MB in a head, or in a body past the limit, little is kept, and it is a failure."""
@@ -159,198 +99,6 @@ def test_nobody_listening_is_refused():
     series, report = played(f"http://127.0.0.1:{port}")
     assert dict(series.errors) == {Kind.REFUSED: 1}
     assert (report.sent, report.connections) == (0, 0)
-
-
-def silent(over: threading.Event) -> Handler:
-    """Never answer."""
-
-    def handler(peer: Peer) -> None:
-        peer.read()
-        over.wait(20)
-
-    return handler
-
-
-def dripping_after(start: bytes) -> Callable[[threading.Event], Handler]:
-    """A beginning, then a byte now and then, for ever."""
-
-    def dripping(over: threading.Event) -> Handler:
-        def handler(peer: Peer) -> None:
-            peer.read()
-            peer.socket.sendall(start)
-            while not over.wait(0.02):
-                peer.socket.sendall(b".")
-
-        return handler
-
-    return dripping
-
-
-@pytest.mark.parametrize(
-    "how",
-    [
-        silent,
-        dripping_after(b"HTTP/1.1 200 "),
-        dripping_after(b"HTTP/1.1 200 OK\r\nX-A: "),
-        dripping_after(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
-        dripping_after(b"HTTP/1.1 200 OK\r\n\r\n"),
-    ],
-    ids=["silent", "the status drips", "the head drips", "the body drips", "no end in sight"],
-)
-@pytest.mark.parametrize("own", [True, False], ids=["of the request", "of the load"])
-def test_no_answer_in_time_is_a_timeout(how, own: bool):  # noqa: ANN001, FBT001  parametrized
-    """Silence and dripping end at the deadline, and the wait counts as latency."""
-
-    def journey(user: User):
-        yield user.get("/x", timeout_s=0.3 if own else None)
-
-    over = threading.Event()
-    with serve(how(over)) as server:
-        series, _ = played(server.url, journey, **({} if own else {"timeout_s": 0.3}))
-        over.set()
-    assert dict(series.errors) == {Kind.TIMEOUT: 1}
-    assert series.response.count == 1
-    assert 300_000_000 <= (series.response.min_ns or 0) < 10_000_000_000
-
-
-def test_a_connection_never_accepted_is_a_timeout():
-    """A server that is there but never gets round to accepting is a timeout, too."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
-        address = full.getsockname()
-        queue = [socket.socket() for _ in range(4)]
-        for waiting in queue:
-            waiting.settimeout(0)
-            waiting.connect_ex(address)
-        series, _ = played(f"http://127.0.0.1:{address[1]}", timeout_s=0.3)
-        for waiting in queue:
-            waiting.close()
-    assert dict(series.errors) == {Kind.TIMEOUT: 1}
-    assert series.service.sum_ns == series.response.sum_ns >= 300_000_000
-
-
-def test_plain_http_where_tls_is_due_is_a_tls_error():
-    """TLS with a server that does not speak it fails as TLS."""
-
-    def plain(peer: Peer) -> None:
-        peer.socket.recv(65536)
-        peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with serve(plain) as server:
-        series, _ = played(f"https://127.0.0.1:{server.port}")
-    assert dict(series.errors) == {Kind.TLS: 1}
-
-
-def certified(path: Path, host: str) -> Path:
-    """A self-signed certificate for a host, with its key, made for this run."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-days", "1", "-subj", f"/CN={host}",
-         "-addext", f"subjectAltName=DNS:{host}",
-         "-keyout", str(path), "-out", f"{path}.crt"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
-    return path
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost."""
-    return certified(tmp_path_factory.mktemp("tls") / "localhost.pem", "localhost")
-
-
-def speaking_tls(certificate: Path) -> ssl.SSLContext:
-    """A server's side of TLS."""
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(certificate)
-    return tls
-
-
-def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
-    """A trusted certificate gives a good answer, one nobody vouches for a TLS error."""
-    trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
-    with serve(answering(), speaking_tls(certificate)) as server:
-        url = f"https://localhost:{server.port}"
-        good, _ = played(url, tls=trusting)
-        bad, _ = played(url)
-    assert (dict(good.errors), good.statuses[200]) == ({}, 1)
-    assert dict(bad.errors) == {Kind.TLS: 1}
-    assert "certificate" in bad.examples[0].detail
-
-
-def test_another_hosts_certificate_is_a_tls_error(tmp_path: Path):
-    """A certificate that is trusted, but for another host, is no answer from this one."""
-    other = certified(tmp_path / "other.pem", "other.example")
-    trusting = ssl.create_default_context(cafile=f"{other}.crt")
-    with serve(answering(), speaking_tls(other)) as server:
-        series, report = played(f"https://localhost:{server.port}", tls=trusting)
-    assert dict(series.errors) == {Kind.TLS: 1}
-    assert "localhost" in series.examples[0].detail
-    assert (report.sent, len(server.requests)) == (0, 0)
-
-
-def hello_then_close(peer: Peer) -> None:
-    """Hang up on a client's hello."""
-    peer.socket.recv(65536)
-
-
-def hello_then_reset(peer: Peer) -> None:
-    """Reset on a client's hello."""
-    peer.socket.recv(65536)
-    peer.reset()
-
-
-@pytest.mark.parametrize(
-    ("ending", "kind"), [(hello_then_close, Kind.TLS), (hello_then_reset, Kind.RESET)]
-)
-def test_tls_that_ends_in_the_handshake_has_its_kind(ending: Handler, kind: Kind):
-    """A server that hangs up on a client's hello does not speak TLS with it; a reset is one."""
-    with serve(ending) as server:
-        series, report = played(f"https://127.0.0.1:{server.port}")
-    assert dict(series.errors) == {kind: 1}
-    assert report.connections == 0
-
-
-def test_tls_that_stops_in_the_handshake_is_a_timeout():
-    """A handshake that goes nowhere ends at the request's deadline."""
-    over = threading.Event()
-
-    def stopping(peer: Peer) -> None:
-        peer.socket.recv(65536)
-        over.wait(20)
-
-    with serve(stopping) as server:
-        series, report = played(f"https://127.0.0.1:{server.port}", timeout_s=0.3)
-        over.set()
-    assert dict(series.errors) == {Kind.TIMEOUT: 1}
-    assert report.connections == 0
-
-
-def test_a_crowd_that_connects_at_once_waits_at_the_door():
-    """Of 300 users who all open a connection, 64 do so at once: no accept queue is flooded."""
-    over = threading.Event()
-
-    def stopping(_: Peer) -> None:
-        over.wait(20)
-
-    recorder = Recorder()
-    crowd = [User(n) for n in range(300)]
-    with serve(stopping) as server:
-        url = f"https://127.0.0.1:{server.port}"
-        play(Load(url, users(count=300, iterations=1), mix(get), crowd, timeout_s=1), recorder)
-        over.set()
-    assert dict(recorder.snapshot().total("main").errors) == {Kind.TIMEOUT: 300}
-    assert 64 <= server.connections < 200
-
-
-def test_tls_that_breaks_off_in_the_body_is_a_short_body(certificate: Path):
-    """A TLS connection cut off within a response, with no farewell, is as short as any other."""
-    trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
-    cut = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
-    with serve(cut, speaking_tls(certificate)) as server:
-        series, _ = played(f"https://localhost:{server.port}", tls=trusting)
-    assert dict(series.errors) == {Kind.SHORT_BODY: 1}
 
 
 def test_a_failed_check_is_an_error_with_its_words():
@@ -491,42 +239,3 @@ def test_a_server_that_always_closes_is_not_asked_for_ever():
         series, report = played(server.url, journey)
     assert (series.requests, dict(series.errors)) == (2, {Kind.RESET: 1})
     assert (report.reconnected, len(server.requests)) == (1, 3)
-
-
-def test_an_upload_whose_file_vanishes_is_the_journeys_error(tmp_path: Path):
-    """A file that cannot be read is no fault of the service's."""
-    file = tmp_path / "gone"
-    file.write_bytes(b"a" * 10)
-
-    def journey(user: User):
-        upload = Upload({}, {"file": FilePart(file)})
-        file.unlink()
-        yield user.post("/x", upload=upload)
-
-    with serve(hang_up) as server:
-        series, _ = played(server.url, journey)
-    assert dict(series.errors) == {Kind.JOURNEY_ERROR: 1}
-
-
-def test_an_early_answer_ends_an_upload(tmp_path: Path):
-    """An answer before the upload is whole (413) counts as that answer."""
-    file = tmp_path / "large"
-    with file.open("wb") as sparse:
-        sparse.truncate(30_000_000)
-    uploaded = Upload({}, {"file": FilePart(file)})
-
-    def journey(user: User):
-        yield user.post("/x", upload=uploaded, expect=(413,))
-        yield user.get("/x", expect=(413,))
-
-    def handler(peer: Peer) -> None:
-        while b"\r\n\r\n" not in peer.socket.recv(65536):
-            pass
-        peer.answer(413)
-        while peer.socket.recv(1 << 20):
-            pass
-
-    with serve(handler) as server:
-        series, report = played(server.url, journey)
-    assert (dict(series.errors), series.statuses[413]) == ({}, 2)
-    assert report.connections == 2
