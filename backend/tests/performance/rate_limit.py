@@ -21,10 +21,11 @@ LIMIT, WINDOW_S = _RATE.amount, _RATE.get_expiry()
 
 BURST = LIMIT + LIMIT // 2
 FURTHEST = 5 * LIMIT
-"""Where nothing has been refused by the end of the burst, the limit is looked for till here."""
+"""Where nothing has been refused by the end of the burst, the limit is looked for till here, as far
+as the window lasts."""
 
 OTHERS_COUNT = 10
-ELSEWHERE_COUNT = 16
+ELSEWHERE_COUNT = 40
 USERS = 1 + OTHERS_COUNT + ELSEWHERE_COUNT
 LOOKS = 20
 EARLY_S = 2
@@ -41,22 +42,19 @@ class Refusal:
         number: Of the request within its window, from 1.
         at_s: When, on `time.monotonic`.
         answer: The whole response.
+        holds_until_s: Before then the window is surely not over, whatever Retry-After says.
     """
 
     number: int
     at_s: float
     answer: Response
+    holds_until_s: float
 
     @property
     def retry_after_s(self) -> int | None:
         """What the service says; None where it names no number of seconds."""
         value = self.answer.headers.get("Retry-After", "")
         return int(value) if value.isdecimal() and int(value) > 0 else None
-
-    @property
-    def holds_s(self) -> float:
-        """How long it is sure to hold from its answer on."""
-        return self.retry_after_s or 1
 
 
 _bursts: dict[str, Refusal | None] = {}
@@ -91,17 +89,20 @@ def hurry(user: User) -> Steps:
 
 
 def _burst(user: User) -> Steps:
+    """Ask within one window: what is answered after it says nothing of the limit."""
+    began_s = time.monotonic()
     answer = yield _list(user)
     if not _is_fresh(answer):
         yield Pause(WINDOW_S)  # this account was at work a moment ago
+        began_s = time.monotonic()
         answer = yield _list(user)
-    began_s = time.monotonic()
-    user.data |= {"first_answer": answer, "refusal": None, "asked": 1}
+    user.data |= {"first_answer": answer, "refusal": None, "asked": 0}
     for number in range(1, FURTHEST + 1):
-        if time.monotonic() - began_s < WINDOW_S:
-            user.data["asked"] = number
+        if time.monotonic() - began_s >= WINDOW_S:
+            return
+        user.data["asked"] = number
         if answer.status == 429 and user.data["refusal"] is None:
-            refusal = Refusal(number, time.monotonic(), answer)
+            refusal = Refusal(number, time.monotonic(), answer, began_s + WINDOW_S)
             user.data["refusal"] = _bursts[user.data["email"]] = refusal
         if number >= (FURTHEST if user.data["refusal"] is None else BURST):
             return
@@ -130,7 +131,7 @@ def ask_elsewhere(user: User) -> Steps:
     if refusal is None:
         return
     answer = yield _list(user, name=ELSEWHERE)
-    if time.monotonic() < refusal.at_s + refusal.holds_s:
+    if time.monotonic() < refusal.holds_until_s:
         user.data["status_elsewhere"] = answer.status
 
 
