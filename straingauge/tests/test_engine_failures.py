@@ -1,5 +1,6 @@
 """Each way a request can fail, provoked by a server that really does it."""
 
+import gzip
 import socket
 
 import pytest
@@ -89,6 +90,28 @@ def test_what_is_too_large_is_cut_off_in_bounded_memory(what: str, monkeypatch: 
         series, _ = played(server.url)
     assert dict(series.errors) == {Kind.PROTOCOL: 1}
     assert "bytes" in series.examples[0].detail
+    assert peak() < 8_000_000
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_decompression_bomb_is_an_error_in_bounded_memory(
+    layers: int, monkeypatch: pytest.MonkeyPatch
+):
+    """A small body that would inflate to 100 MB is cut off at the limit, and it is a failure."""
+    monkeypatch.setattr("straingauge.journey.content.MAX_BODY_BYTES", 1_000_000)
+    bomb = b"\0" * 100_000_000
+    for _ in range(layers):
+        bomb = gzip.compress(bomb)
+
+    def journey(user: User):
+        yield user.get("/x", checks=[lambda response: None if response.body else "empty"])
+
+    coding = ", ".join(["gzip"] * layers)
+    bombing = answering(body=bomb, headers=f"Content-Encoding: {coding}\r\n")
+    with serve(bombing) as server, peak_bytes() as peak:
+        series, _ = played(server.url, journey)
+    assert dict(series.errors) == {Kind.FAILED_CHECK: 1}
+    assert "inflates to more than 1000000" in series.examples[0].detail
     assert peak() < 8_000_000
 
 

@@ -27,6 +27,7 @@ from straingauge.journey import (
     assess,
     mix,
     tagged,
+    worded,
 )
 
 
@@ -37,7 +38,7 @@ def response(
     headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> Response:
     """A response, by default a fine one."""
-    return Response(request or User(0).get("/x"), status, list(headers), body)
+    return Response(request or User(0).get("/x"), status, worded(headers), body)
 
 
 # Wording requests
@@ -126,6 +127,19 @@ def test_a_body_that_is_not_what_it_says_fails_a_check():
     assert failure is not None
     assert failure.kind is Kind.FAILED_CHECK
     assert "not gzip" in failure.detail
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_body_may_inflate_up_to_the_limit(coding: str, monkeypatch: pytest.MonkeyPatch):
+    """Content of just the largest size is read; a byte more, or the end missing, is an error."""
+    monkeypatch.setattr("straingauge.journey.content.MAX_BODY_BYTES", 5_000)
+    pack = gzip.compress if coding == "gzip" else zlib.compress
+    headers = [(b"Content-Encoding", coding.encode())]
+    assert response(body=pack(b"a" * 5_000), headers=headers).body == b"a" * 5_000
+    with pytest.raises(ValueError, match="more than 5000"):
+        _ = response(body=pack(b"a" * 5_001), headers=headers).body
+    with pytest.raises(ValueError, match=f"not {coding}"):
+        _ = response(body=pack(b"a" * 5_000)[:-1], headers=headers).body
 
 
 def test_header_names_are_case_insensitive():

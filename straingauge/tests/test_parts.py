@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from straingauge.histogram import bucket_of
-from straingauge.journey import Kind, RequestFailed, Response, User
+from straingauge.journey import Kind, RawHeaders, RequestFailed, Response, User, worded
 from straingauge.record import Record, Recorder
 from straingauge.record.parts import MOST_PARTS
 from straingauge.record.pulse import (
@@ -22,14 +22,13 @@ from straingauge.record.pulse import (
 from straingauge.record.slowest import MOST_KEPT
 
 MS = 1_000_000
-Headers = list[tuple[bytes, bytes]]
-Outcome = tuple[int, int, Headers | None]
+Outcome = tuple[int, int, RawHeaders | None]
 
 timings = st.lists(
     st.tuples(st.sampled_from([*"abcdefghijk", "rest", "other"]), st.integers(0, 50)), max_size=12
 ).map(lambda parts: ", ".join(f"{name};dur={ms}" for name, ms in parts).encode())
 headers = st.none() | st.tuples(timings, st.integers(0, 99)).map(
-    lambda each: [(b"Server-Timing", each[0]), (b"X-Request-ID", b"r%d" % each[1])]
+    lambda each: worded([(b"Server-Timing", each[0]), (b"X-Request-ID", b"r%d" % each[1])])
 )
 outcomes = st.lists(
     st.tuples(st.integers(0, 9 * 3600 * 1000), st.integers(0, 300), headers), max_size=80
@@ -63,7 +62,7 @@ def test_shards_merge_to_the_record_of_one_process(
 
 def test_a_response_is_split_into_parts_and_rest():
     """Each part's sum is exact, and the rest is what the service did not name."""
-    raw = [(b"Server-Timing", b"pool;dur=1, db;dur=2.5")]
+    raw = worded([(b"Server-Timing", b"pool;dur=1, db;dur=2.5")])
     parts = record_of([(0, 10, raw), (0, 20, raw), (0, 30, None)]).total("main").parts
     assert {name: part.times.sum_ns for name, part in parts.named.items()} == {
         "pool": 2 * MS,
@@ -77,13 +76,13 @@ def test_a_response_is_split_into_parts_and_rest():
 
 def test_parts_that_overlap_leave_no_rest():
     """A service whose parts exceed the response time has no rest, not a negative one."""
-    raw = [(b"Server-Timing", b"total;dur=10, db;dur=9")]
+    raw = worded([(b"Server-Timing", b"total;dur=10, db;dur=9")])
     assert record_of([(0, 11, raw)]).total("main").parts.named["rest"].times.sum_ns == 0
 
 
 def test_a_service_cannot_fill_the_memory_with_names():
     """Of hundreds of part names a few are kept, and the others' time is kept as other."""
-    raw = [[(b"Server-Timing", b"part-%03d;dur=1" % n)] for n in range(300)]
+    raw = [worded([(b"Server-Timing", b"part-%03d;dur=1" % n)]) for n in range(300)]
     parts = record_of([(0, 5, each) for each in raw]).total("main").parts
     assert len(parts.named) == MOST_PARTS + 2
     assert parts.named["other"].times.sum_ns == (300 - MOST_PARTS) * MS
@@ -94,7 +93,13 @@ def test_the_slowest_requests_are_kept():
     took = list(range(1, 3001))
     random.Random(4).shuffle(took)
     outcomes: list[Outcome] = [
-        (n, ms, [(b"x-request-id", b"id-%d" % ms), (b"server-timing", b"db;dur=%d" % (ms // 2))])
+        (
+            n,
+            ms,
+            worded(
+                [(b"x-request-id", b"id-%d" % ms), (b"server-timing", b"db;dur=%d" % (ms // 2))]
+            ),
+        )
         for n, ms in enumerate(took)
     ]
     kept = record_of(outcomes).total("main").slowest
@@ -108,7 +113,7 @@ def test_failures_are_among_the_slowest_with_their_ids():
     """A slow error keeps its request id; a timeout is kept though it has neither id nor status."""
     recorder = Recorder()
     channel = recorder.channel("main", "GET /a", 0)
-    answer = Response(User(0).get("/a"), 500, [(b"X-Request-ID", b"r7")], b"")
+    answer = Response(User(0).get("/a"), 500, worded([(b"X-Request-ID", b"r7")]), b"")
     channel.fail(0, 0, 1, 9 * MS, RequestFailed(Kind.BAD_STATUS, "status 500", answer))
     channel.fail(0, 0, 0, 50 * MS, RequestFailed(Kind.TIMEOUT, "no answer"))
     channel.fail(0, 0, 0, 99 * MS, RequestFailed(Kind.RESET, "gone"))
@@ -145,7 +150,7 @@ def test_a_long_runs_pulse_is_coarser(hours: float, width_ms: int):
 def test_the_same_names_are_kept_however_a_load_was_split():
     """Of more names than are kept, two processes merged keep those that one would have kept."""
     outcomes: list[Outcome] = [
-        (n, 5, [(b"Server-Timing", b"%c;dur=1" % letter)])
+        (n, 5, worded([(b"Server-Timing", b"%c;dur=1" % letter)]))
         for n, letter in enumerate(b"kjihgfedcba")
     ]
     merged = Record().merge(*(record_of(outcomes[n::2]) for n in (1, 0)))

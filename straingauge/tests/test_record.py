@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from recording import ORIGIN_NS, Event, outcomes, record_of
-from straingauge.journey import Kind, RequestFailed, Response, User
+from straingauge.journey import Kind, RequestFailed, Response, User, worded
 from straingauge.record import Record, Recorder, RecordFormatError
 from straingauge.record.timeline import (
     ERRORS,
@@ -102,7 +102,7 @@ def test_the_first_examples_of_each_kind_are_kept():
     channel = recorder.channel("main", "GET /a", 0)
     request = User(0).get("/a")
     for n in range(100):
-        response = Response(request, 500, [(b"X-Request-ID", b"r%d" % n)], b"")
+        response = Response(request, 500, worded([(b"X-Request-ID", b"r%d" % n)]), b"")
         channel.fail(1, 2, 3, 4, RequestFailed(Kind.BAD_STATUS, f"number {n}", response))
     channel.fail(1, 2, 0, 4, RequestFailed(Kind.RESET, "gone"))
     examples = recorder.snapshot().total("main").examples

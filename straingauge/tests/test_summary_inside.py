@@ -1,6 +1,7 @@
 """Inside figures: shares, percentiles and the slowest requests, as arithmetic has them."""
 
 import pytest
+from straingauge.journey import worded
 from straingauge.record import Record, Recorder
 from straingauge.summary import endpoints, metrics
 
@@ -17,7 +18,7 @@ def record_of(requests: list[tuple[str, float, str | None]]) -> Record:
         at = n * MS
         done = at + int(took_ms * MS)
         channel = recorder.channel("main", endpoint, 0)
-        channel.add(at, at + MS // 2, at + MS, done, 200, headers)
+        channel.add(at, at + MS // 2, at + MS, done, 200, worded(headers))
     return recorder.snapshot()
 
 

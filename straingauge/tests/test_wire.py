@@ -2,12 +2,13 @@
 
 import contextlib
 import itertools
+from collections.abc import Iterable
 
 import h11
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from straingauge.journey import FilePart, Upload, User
+from straingauge.journey import FilePart, Headers, Upload, User, values_of, worded
 from straingauge.wire import (
     MAX_HEAD_BYTES,
     ProtocolError,
@@ -33,7 +34,15 @@ def ours(pieces: list[bytes], method: str = "GET") -> Verdict:
         return ("broken",)
     except ShortBody:
         return ("short",)
-    return ("complete", reader.status, reader.body)
+    return ("complete", reader.status, dict(Headers(reader.headers)), reader.body)
+
+
+def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Values by name, repeated ones joined."""
+    values: dict[str, list[str]] = {}
+    for name, value in headers:
+        values.setdefault(name.decode().lower(), []).append(value.decode("latin-1"))
+    return {name: ", ".join(each) for name, each in values.items()}
 
 
 def theirs(data: bytes, method: str = "GET") -> Verdict:
@@ -42,7 +51,7 @@ def theirs(data: bytes, method: str = "GET") -> Verdict:
     client.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
     client.send(h11.EndOfMessage())
     client.receive_data(data)
-    status, body, ended = 0, b"", not data
+    status, headers, body, ended = 0, {}, b"", not data
     while True:
         try:
             event = client.next_event()
@@ -52,11 +61,11 @@ def theirs(data: bytes, method: str = "GET") -> Verdict:
             ended = True
             client.receive_data(b"")
         elif isinstance(event, h11.Response):
-            status = event.status_code
+            status, headers = event.status_code, joined(event.headers)
         elif isinstance(event, h11.Data):
             body += bytes(event.data)
         elif isinstance(event, h11.EndOfMessage):
-            return ("complete", status, body)
+            return ("complete", status, headers, body)
         elif isinstance(event, h11.ConnectionClosed):
             return ("short",)
 
@@ -65,15 +74,20 @@ bodies = st.binary(max_size=40)
 token = st.text("abcXYZ-09", min_size=1, max_size=8)
 field = st.tuples(token.map(lambda name: f"X-{name}"), st.text('abc XYZ,;="09', max_size=12))
 
+fields = st.lists(field, max_size=3)
+
 
 @st.composite
 def responses(draw: st.DrawFn) -> bytes:
-    """Proper responses: with a length, chunked, until the connection's end, or without a body."""
+    """Proper responses: with a length, chunked, until the connection's end, or without a body.
+
+    Trailers and interim answers are among them; what those name is not of the final head.
+    """
     interim = draw(st.lists(st.sampled_from([100, 102, 103]), max_size=2))
     head = b"".join(f"HTTP/1.1 {status} Wait\r\nX-A: b\r\n\r\n".encode() for status in interim)
     status = draw(st.sampled_from([200, 201, 204, 206, 304, 404, 429, 500, 503]))
     lines = [f"HTTP/1.{draw(st.integers(0, 1))} {status} {draw(token)}"]
-    lines += [f"{name}: {value.strip()}" for name, value in draw(st.lists(field, max_size=3))]
+    lines += [f"{name}: {value.strip()}" for name, value in draw(fields)]
     body, how = draw(bodies), draw(st.sampled_from(["length", "chunked", "until closed"]))
     lines += {
         "length": [f"Content-Length: {len(body)}"],
@@ -87,10 +101,19 @@ def responses(draw: st.DrawFn) -> bytes:
             chunk, body = body[:size], body[size:]
             if chunk:
                 chunks.append(f"{len(chunk):x}".encode() + b"\r\n" + chunk + b"\r\n")
-        body = b"".join(chunks) + b"0\r\n\r\n"
+        trailers = "".join(f"T-{name}: {value.strip()}\r\n" for name, value in draw(fields))
+        body = b"".join(chunks) + f"0\r\n{trailers}\r\n".encode()
     if status in (204, 304):
         body = b""
     return head + "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def head_end(data: bytes) -> int:
+    """Where the final head ends."""
+    start = 0
+    while data.startswith(b"HTTP/1.1 1", start):
+        start = data.index(b"\r\n\r\n", start) + 4
+    return data.index(b"\r\n\r\n", start) + 4
 
 
 def split(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -105,9 +128,9 @@ cuts = st.lists(st.integers(0, 10_000), max_size=6)
 @given(responses(), cuts, st.sampled_from(["GET", "POST", "HEAD"]))
 @settings(max_examples=400)
 def test_proper_responses_are_read_as_h11_reads_them(data: bytes, cuts: list[int], method: str):
-    """Status and body are h11's, wherever the bytes are split."""
+    """Status, headers and body are h11's, wherever the bytes are split."""
     if method == "HEAD":
-        data = data[: data.rindex(b"\r\n\r\n") + 4]
+        data = data[: head_end(data)]
     assert ours(split(data, cuts), method) == theirs(data, method)
 
 
@@ -193,6 +216,27 @@ def test_a_connection_is_kept_only_when_that_is_safe(data: bytes, *, alive: bool
     reader = ResponseReader()
     assert reader.feed(data)
     assert (reader.body, reader.keep_alive) == (b"ok" if b"204" not in data else b"", alive)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=4).map(bytes.hex), bodies.map(bytes.hex))), cuts)
+def test_one_header_is_found_as_all_are(headers: list[tuple[str, str]], cuts: list[int]):
+    """Looking for one header finds what reading all of them does, however its name is written."""
+    lines = [(f"X{name.upper()}".encode(), value.encode()) for name, value in headers]
+    reader = ResponseReader()
+    for piece in split(b"HTTP/1.1 204 No" + worded(lines) + b"\r\n\r\n", cuts):
+        reader.feed(piece)
+    every = Headers(reader.headers)
+    for name, _ in lines:
+        assert b", ".join(values_of(reader.headers, name.lower())).decode() == every[name.decode()]
+        assert values_of(reader.headers, name.lower() + b"-not") == []
+        assert values_of(reader.headers, name.lower()[1:]) == []
+
+
+def test_empty_lines_before_a_head_are_none_of_it():
+    """Empty lines before a response, or between an interim one and it, are passed over."""
+    data = b"\r\n\r\nHTTP/1.1 103 Early\r\nA: 1\r\n\r\n\r\n\r\nHTTP/1.1 204 No\r\nB: 2\r\n\r\n"
+    for pieces in ([data], [bytes([byte]) for byte in data]):
+        assert ours(pieces) == ("complete", 204, {"b": "2"}, b"")
 
 
 @given(st.lists(st.tuples(st.sampled_from(["GET", "HEAD"]), bodies), min_size=1, max_size=5))

@@ -9,14 +9,14 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from straingauge.journey import Request, Upload
+from straingauge.journey import MAX_BODY_BYTES, Headers, RawHeaders, Request, Upload
 
 MAX_HEAD_BYTES: Final = 64 * 1024
-MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 
 _USER_AGENT: Final = "straingauge"
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
-_END_OF_HEAD: Final = b"\r\nContent-Length: %d\r\n\r\n"
+_END: Final = b"\r\n\r\n"
+_LENGTH_AND_END: Final = b"\r\nContent-Length: %d\r\n\r\n"
 
 
 class ProtocolError(Exception):
@@ -49,11 +49,11 @@ def _worded(request: Request) -> tuple[bytes, bytes]:
     body = request.body
     if isinstance(body, Upload):
         headers = {**request.headers, "Content-Type": body.content_type}
-        return start, _lines(tuple(headers.items())) + _END_OF_HEAD % body.length
+        return start, _lines(tuple(headers.items())) + _LENGTH_AND_END % body.length
     lines = _lines(tuple(request.headers.items()))
     if body is not None or request.method in _METHODS_WITH_BODY:
         body = body or b""
-        return start, lines + _END_OF_HEAD % len(body) + body
+        return start, lines + _LENGTH_AND_END % len(body) + body
     return start, lines + b"\r\n\r\n"
 
 
@@ -68,7 +68,8 @@ class ResponseReader:
 
     Attributes:
         status: of the response, once its head is complete.
-        headers: as they came; trailers among them.
+        headers: as they came, without trailers: what those mean is each trailer's own matter (RFC
+            9110, section 6.5.1), and nobody here asks for any.
         keep_alive: whether the connection can be used again, once the response is complete.
     """
 
@@ -76,7 +77,9 @@ class ResponseReader:
         "_bodiless",
         "_body",
         "_complete",
+        "_head",
         "_head_complete",
+        "_interim",
         "_length_bytes",
         "_parser",
         "headers",
@@ -96,8 +99,10 @@ class ResponseReader:
             self._parser = HttpResponseParser(self)
         self._bodiless = method == "HEAD"
         self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers: RawHeaders = b""
         self.keep_alive = False
+        self._head = b""
+        self._interim = 0
         self._body: list[bytes] = []
         self._length_bytes = 0
         self._head_complete = False
@@ -114,6 +119,8 @@ class ResponseReader:
         Raises:
             ProtocolError: it is no HTTP/1.1 response, or larger than anybody should send.
         """
+        if not self._head_complete:
+            self._head = self._head + data if self._head else data
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as error:
@@ -134,8 +141,7 @@ class ResponseReader:
         """
         if not self._head_complete:
             raise ShortBody("the connection closed within the response's head")
-        names = {name.lower() for name, _ in self.headers}
-        if names & {b"content-length", b"transfer-encoding"}:
+        if {"content-length", "transfer-encoding"} & Headers(self.headers).keys():
             raise ShortBody(f"the connection closed after {len(self.body)} bytes of the body")
         self._complete = True
 
@@ -153,15 +159,14 @@ class ResponseReader:
         if self._complete:
             raise _UnaskedError
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or trailer."""
-        self.headers.append((name, value))
-
     def on_headers_complete(self) -> None:
         """The head is complete, be it the final or an interim one (1xx)."""
         self.status = self._parser.get_status_code()
-        self._head_complete = self.status >= 200
-        if self._head_complete and self._bodiless:
+        if self.status < 200:
+            return
+        self._head_complete = True
+        self.headers = _head_after(self._head, self._interim)
+        if self._bodiless:
             self._complete = True
             self.keep_alive = self._parser.should_keep_alive()
 
@@ -176,4 +181,17 @@ class ResponseReader:
             self._complete = True
             self.keep_alive = self._parser.should_keep_alive()
         else:
-            self.headers.clear()
+            self._interim += 1
+
+
+def _head_after(received: bytes, interim: int) -> RawHeaders:
+    """The head that follows so many others; the parser has found all of them valid.
+
+    So none has a body, no line is folded, and only its end is CRLF twice. Empty lines may come
+    before each.
+    """
+    for _ in range(interim):
+        received = received.lstrip(b"\r\n")
+        received = received[received.index(_END) + len(_END) :]
+    received = received.lstrip(b"\r\n")
+    return received[: received.index(_END)]

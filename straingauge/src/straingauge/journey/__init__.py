@@ -9,12 +9,12 @@ Whoever drives a journey (the engine's callbacks, Locust's greenlets) does so th
 judges each response with `assess`.
 """
 
+from straingauge.journey.content import MAX_BODY_BYTES
+from straingauge.journey.headers import Headers, RawHeaders, values_of, worded
 from straingauge.journey.messages import (
     Check,
-    Headers,
     Kind,
     Pause,
-    RawHeaders,
     Request,
     RequestFailed,
     Response,
@@ -26,6 +26,7 @@ from straingauge.journey.upload import FilePart, Upload
 from straingauge.journey.user import User
 
 __all__ = [
+    "MAX_BODY_BYTES",
     "Check",
     "FilePart",
     "Headers",
@@ -45,4 +46,6 @@ __all__ = [
     "assess",
     "mix",
     "tagged",
+    "values_of",
+    "worded",
 ]

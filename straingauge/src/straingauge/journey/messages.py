@@ -1,7 +1,6 @@
 """What goes between a journey and whoever drives it: requests, responses, pauses, failures."""
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import isfinite
@@ -9,6 +8,8 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from straingauge.journey.content import decoded
+from straingauge.journey.headers import Headers, RawHeaders, values_of
 from straingauge.journey.upload import Upload
 
 _UNREAD: Final = object()
@@ -27,35 +28,6 @@ class Kind(StrEnum):
     FAILED_CHECK = "failed_check"
     RATE_LIMITED = "rate_limited"
     JOURNEY_ERROR = "journey_error"
-
-
-RawHeaders: TypeAlias = list[tuple[bytes, bytes]]
-"""A response's headers as they came: names and values in order, repeated ones apart."""
-
-
-class Headers(Mapping[str, str]):
-    """A response's headers; names are case-insensitive, repeated ones are joined by ", "."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, raw: RawHeaders) -> None:
-        values: dict[str, str] = {}
-        for raw_name, raw_value in raw:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            values[name] = f"{values[name]}, {value}" if name in values else value
-        self._values = values
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Headers({self._values!r})"
 
 
 @dataclass(slots=True, eq=False)
@@ -117,10 +89,10 @@ class Response:
         """The content, with gzip or deflate undone.
 
         Raises:
-            ValueError: the content is not what its Content-Encoding says.
+            ValueError: the content is not what its Content-Encoding says, or far too large.
         """
         if self._body is None:
-            self._body = _decoded(self.raw_body, self._encoding())
+            self._body = decoded(self.raw_body, self._encoding())
         return self._body
 
     @property
@@ -141,8 +113,7 @@ class Response:
 
     def _encoding(self) -> str:
         """Of the content; all headers would have to be decoded to look it up among them."""
-        values = [value for name, value in self.raw_headers if name.lower() == b"content-encoding"]
-        return b", ".join(values).decode("latin-1")
+        return b", ".join(values_of(self.raw_headers, b"content-encoding")).decode("latin-1")
 
     def __repr__(self) -> str:
         return f"<Response {self.status} of {self.request.name}, {len(self.raw_body)} bytes>"
@@ -208,26 +179,3 @@ def _excerpt(response: Response, limit: int = 200) -> str:
     """The beginning of the content for an error message, undecoded if it cannot be decoded."""
     text = response.raw_body[:limit].decode("utf-8", errors="replace")
     return " ".join(text.split()) or "empty body"
-
-
-def _decoded(raw: bytes, encoding: str) -> bytes:
-    for coding in reversed([part.strip().lower() for part in encoding.split(",")]):
-        if coding in ("", "identity"):
-            continue
-        if coding not in ("gzip", "x-gzip", "deflate"):
-            raise ValueError(f"content encoding {coding!r} is not supported")
-        try:
-            raw = _inflated(raw)
-        except zlib.error as error:
-            raise ValueError(f"the body is not {coding}: {error}") from error
-    return raw
-
-
-def _inflated(raw: bytes) -> bytes:
-    """Undo gzip, zlib, or the raw deflate that some servers send in zlib's place."""
-    if not raw:
-        return raw  # an empty body has no content to be encoded, as with HEAD and 304
-    try:
-        return zlib.decompress(raw, wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib, by its header
-    except zlib.error:
-        return zlib.decompress(raw, wbits=-zlib.MAX_WBITS)

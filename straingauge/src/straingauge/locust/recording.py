@@ -15,6 +15,7 @@ from straingauge.journey import (
     Request,
     RequestFailed,
     Response,
+    worded,
 )
 from straingauge.record import Channel, Record, Recorder
 
@@ -115,11 +116,11 @@ def failure_of(
 def raw_headers(response: FastResponse) -> RawHeaders:
     """The headers as straingauge keeps them, without the encoding that the client has undone."""
     items = response.headers.items() if response.headers else ()
-    return [
+    return worded(
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in items
         if name.lower() != "content-encoding"
-    ]
+    )
 
 
 _KINDS: tuple[tuple[tuple[type[BaseException], ...], Kind], ...] = (

@@ -196,7 +196,7 @@ class Recorder:
 
 def _slow(row: list[int], headers: RawHeaders | None) -> Slow:
     intended_ns, sent_ns, _, done_ns, code = row
-    headers = headers or []
+    headers = headers or b""
     return Slow(
         done_ns - intended_ns,
         done_ns - sent_ns,

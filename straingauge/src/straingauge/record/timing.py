@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import Ints
-from straingauge.journey import RawHeaders
+from straingauge.journey import RawHeaders, values_of
 
 Columns: TypeAlias = dict[str, tuple[Ints, NDArray[np.float64]]]
-_HEADER: Final = b"server-timing"
 _LONGEST_NAME: Final = 64
 _LONGEST_ID: Final = 200
 _TOKEN: Final = re.compile(rb"[\w!#$%&'*+.^`|~-]+", re.ASCII)
@@ -28,16 +27,14 @@ _PARAMETER: Final = re.compile(rb'(?:[^";]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 
 def server_timing(headers: RawHeaders) -> bytes | None:
     """The header's value, repeated ones joined; None where there is none."""
-    found = [value for name, value in headers if len(name) == 13 and name.lower() == _HEADER]
+    found = values_of(headers, b"server-timing")
     return b",".join(found) if found else None
 
 
 def request_id(headers: RawHeaders) -> str:
     """The X-Request-ID, which finds the request in the service's own log; "" without one."""
-    for name, value in headers:
-        if name.lower() == b"x-request-id":
-            return value[:_LONGEST_ID].decode("latin-1")
-    return ""
+    found = values_of(headers, b"x-request-id")
+    return found[0][:_LONGEST_ID].decode("latin-1") if found else ""
 
 
 def durations_ms(value: bytes) -> dict[str, float]:
