@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from checks import has, if_served
 from straingauge.errors import TargetError
 from straingauge.journey import Kind, Pause, Request, RequestFailed, Response, User
 
@@ -24,6 +25,7 @@ OF_THE_CROWD = 100
 ANSWERS = (200, 401, 429, 503)
 LOGIN_PATIENCE_S = 150.0
 RENEW_BEFORE_S = 60.0
+_HAS_TOKENS = if_served(has("access_token", "refresh_token", "expires_in"))
 ATTEMPTS = 5
 
 
@@ -96,7 +98,10 @@ def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
     """Renew the tokens, or log in; None where the service does not know this load user."""
     if old is not None:
         answer = yield user.post(
-            "/api/v1/auth/refresh", json={"refresh_token": old.refresh}, expect=(200, 401)
+            "/api/v1/auth/refresh",
+            json={"refresh_token": old.refresh},
+            expect=(200, 401),
+            checks=[_HAS_TOKENS],
         )
         if answer.status == 200:
             return _tokens_in(answer)
@@ -104,7 +109,7 @@ def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
     give_up_at = time.monotonic() + LOGIN_PATIENCE_S
     while True:
         answer = yield from patiently(
-            user.post("/api/v1/auth/login", json=credentials, expect=ANSWERS)
+            user.post("/api/v1/auth/login", json=credentials, expect=ANSWERS, checks=[_HAS_TOKENS])
         )
         if answer.status == 200:
             return _tokens_in(answer)

@@ -41,9 +41,24 @@ def is_list_of(*fields: str) -> Check:
     return check
 
 
+def if_served(check: Check) -> Check:
+    """This check, of an answer that is no refusal."""
+
+    def checked(response: Response) -> str | None:
+        return check(response) if response.status < 300 else None
+
+    return checked
+
+
 def not_empty(response: Response) -> str | None:
     """There is something in the list."""
     return None if response.json() else "the list is empty"
+
+
+def is_audio(response: Response) -> str | None:
+    """It is a recording, whichever."""
+    kind = response.headers.get("Content-Type", "no Content-Type")
+    return None if kind.startswith("audio/") else f"audio was expected, not {kind}"
 
 
 def each_among(field: str, values: Collection[str]) -> Check:

@@ -168,7 +168,7 @@ def _rows(user: User, path: str) -> Asking[list[dict[str, Any]]]:
     """A list, for the setup: users who share an account ask once."""
     key = user.data["email"], path
     if key not in _known:
-        answer = yield from patiently(user.get(path))
+        answer = yield from patiently(user.get(path, checks=[is_list_of("id")]))
         _known[key] = answer.json()
     return _known[key]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from accounts import Asking, Steps, account, signed_in
+from checks import has, has_value, if_served, is_audio, is_list_of
 from straingauge.journey import Pause, Request, RequestFailed, Response, User
 from straingauge.verdict import Finding
 
@@ -86,6 +87,7 @@ def _recording(user: User, upload: dict[str, str]) -> Steps:
         f"/api/sessions/{upload['id']}/audio",
         name="GET /api/sessions/{id}/audio",
         expect=(200, 404, 429),
+        checks=[if_served(is_audio)],
     )
     answer = yield from _patiently(user, request)
     if answer is None:
@@ -109,6 +111,7 @@ def _listed(user: User, uploads: Sequence[dict[str, str]]) -> Steps:
             params={"limit": PAGE},
             name="GET /api/patients/{id}/sessions (ledger)",
             expect=(200, 429),
+            checks=[if_served(is_list_of("session_date"))],
         )
         answer = yield from _patiently(user, request)
         if answer is None:
@@ -131,6 +134,7 @@ def _worked_off(user: User, sessions: Sequence[str]) -> Steps:
                 f"/api/sessions/{session}",
                 name="GET /api/sessions/{id} (job)",
                 expect=(200, 404, 429),
+                checks=[if_served(has("status"))],
             )
             answer = yield from _patiently(user, request)
             if answer is None or answer.status == 404:
@@ -154,6 +158,7 @@ def _notes(user: User, session: str, notes: Sequence[str]) -> Steps:
         f"/api/sessions/{session}",
         name="GET /api/sessions/{id} (ledger)",
         expect=(200, 404, 429),
+        checks=[if_served(has("therapist_notes"))],
     )
     answer = yield from _patiently(user, request)
     if answer is None:
@@ -173,6 +178,7 @@ def _others(user: User) -> Steps:
             f"/api/{kind}/{number}",
             name=f"GET /api/{kind}/{{id}} (another user's)",
             expect=(200, 404, 429),
+            checks=[if_served(has_value("id", number))],
         )
         answer = yield from _patiently(user, request)
         if answer is not None and answer.status == 200:

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import Steps, signed_in, unused_account
+from accounts import Asking, Steps, signed_in, unused_account
+from checks import if_served, is_list_of
 from limits import parse
-from straingauge.journey import Pause, Request, Response, User, tagged
+from straingauge.journey import Pause, Request, RequestFailed, Response, User, tagged
 from straingauge.verdict import Finding
 
 _RATE = parse(os.environ.get("RATE_LIMIT_DEFAULT", "100/minute"))
@@ -32,6 +33,7 @@ EARLY_S = 2
 ENDPOINT = "GET /api/sessions/"
 OTHERS = "GET /api/sessions/ (other users)"
 ELSEWHERE = "GET /api/sessions/ (other connections)"
+_IS_LIST = if_served(is_list_of("id"))
 
 
 @dataclass(slots=True)
@@ -39,13 +41,15 @@ class Refusal:
     """The first 429 of a burst.
 
     Attributes:
-        number: Of the request within its window, from 1.
+        served: Requests that were served before it.
+        failed: Requests that went wrong before it: whether the limiter saw them is not known.
         at_s: When, on `time.monotonic`.
         answer: The whole response.
         holds_until_s: Before then the window is surely not over, whatever Retry-After says.
     """
 
-    number: int
+    served: int
+    failed: int
     at_s: float
     answer: Response
     holds_until_s: float
@@ -91,22 +95,34 @@ def hurry(user: User) -> Steps:
 def _burst(user: User) -> Steps:
     """Ask within one window: what is answered after it says nothing of the limit."""
     began_s = time.monotonic()
-    answer = yield _list(user)
-    if not _is_fresh(answer):
+    answer = yield from _asked(user)
+    if answer is not None and not _is_fresh(answer):
         yield Pause(WINDOW_S)  # this account was at work a moment ago
         began_s = time.monotonic()
-        answer = yield _list(user)
-    user.data |= {"first_answer": answer, "refusal": None, "asked": 0}
+        answer = yield from _asked(user)
+    user.data |= {"first_answer": answer, "refusal": None, "served": 0}
+    failed = 0
     for number in range(1, FURTHEST + 1):
         if time.monotonic() - began_s >= WINDOW_S:
             return
-        user.data["asked"] = number
-        if answer.status == 429 and user.data["refusal"] is None:
-            refusal = Refusal(number, time.monotonic(), answer, began_s + WINDOW_S)
+        failed += answer is None
+        if answer is not None and answer.status == 200:
+            user.data["served"] += 1
+        elif answer is not None and user.data["refusal"] is None:
+            served, now_s = user.data["served"], time.monotonic()
+            refusal = Refusal(served, failed, now_s, answer, began_s + WINDOW_S)
             user.data["refusal"] = _bursts[user.data["email"]] = refusal
         if number >= (FURTHEST if user.data["refusal"] is None else BURST):
             return
-        answer = yield _list(user)
+        answer = yield from _asked(user)
+
+
+def _asked(user: User) -> Asking[Response | None]:
+    """The answer, if it was one: what goes wrong is counted, and the burst goes on."""
+    try:
+        return (yield _list(user))
+    except RequestFailed:
+        return None
 
 
 def look_on(user: User) -> Steps:
@@ -174,19 +190,18 @@ def findings(users: Sequence[User]) -> Iterator[Finding]:
 
 
 def _of_the_burst(user: User) -> Iterator[Finding]:
-    if "first_answer" not in user.data:
+    if user.data.get("first_answer") is None:
         yield _finding("first 429", "the burst came to nothing, see the errors")
         return
     yield _finding("RateLimit headers", _lacking(user.data["first_answer"]), "rate_limiter_untrue")
     refusal: Refusal | None = user.data["refusal"]
     if refusal is None:
-        yield _never_refused(user.data["asked"])
+        yield _never_refused(user.data["served"])
         return
-    wrong = f"came at request {refusal.number}, not {LIMIT + 1}"
-    tight = refusal.number <= LIMIT
+    tight, loose = refusal.served + refusal.failed < LIMIT, refusal.served > LIMIT
     yield _finding(
         "first 429",
-        wrong if refusal.number != LIMIT + 1 else "",
+        f"came after {refusal.served} requests, not {LIMIT}" if tight or loose else "",
         "rate_limiter_tight" if tight else "rate_limiter_loose",
     )
     answer = refusal.answer
@@ -196,12 +211,12 @@ def _of_the_burst(user: User) -> Iterator[Finding]:
     yield _finding("429 body", "" if json else f"is no JSON but {answer.text[:80]!r}")
 
 
-def _never_refused(asked: int) -> Finding:
+def _never_refused(served: int) -> Finding:
     """Without a limit, or so slowly that no limit was reached."""
-    if asked <= LIMIT:
-        said = f"first 429: no more than {asked} requests were answered in {WINDOW_S} s"
+    if served <= LIMIT:
+        said = f"first 429: no more than {served} requests were served in {WINDOW_S} s"
         return Finding("first 429", "no_data", said)
-    wrong = f"none in {asked} requests of one user: is the limiter off?"
+    wrong = f"none in {served} requests of one user: is the limiter off?"
     return _finding("first 429", wrong, "rate_limiter_absent")
 
 
@@ -220,7 +235,7 @@ def _untrue(user: User, refusal: Refusal) -> str:
 
 
 def _list(user: User, *, name: str = ENDPOINT) -> Request:
-    return user.get("/api/sessions/", name=name, expect=[200, 429])
+    return user.get("/api/sessions/", name=name, expect=[200, 429], checks=[_IS_LIST])
 
 
 def _is_fresh(answer: Response) -> bool:
