@@ -16,7 +16,7 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
     result: dict[str, Any] = {
         "name": "steady",
         "started_at": "2024-12-17T12:05:30+00:00",
-        "configuration": {"users": 20},
+        "configuration": {"users": 20, "schedule": {"kind": "constant"}},
         "environment": {"machine": {"cpu_count": 2}},
         "metrics": {
             **_figures(REQUESTS),

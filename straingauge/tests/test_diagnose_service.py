@@ -55,6 +55,16 @@ def test_a_freeze_with_a_free_loop():
     assert "the event loop was not blocked meanwhile" in first(result)["evidence"]
 
 
+def test_a_few_slow_ones_of_a_wave_are_no_freeze():
+    """Where nobody comes before a wave's slowest is answered, silence is the rule."""
+    result = ill(
+        metrics__stalls=stalls(6, 800, every_s=1.0),
+        resources__service__event_loop=loop(0, 0.0),
+        configuration__schedule={"kind": "waves"},
+    )
+    assert causes(slowed(result, 12, 700, 800))[0] == "slow_tail"
+
+
 def test_cpu_burnt_by_requests():
     """Requests that compute fill a core and hold up the loop: the CPU is named."""
     result = ill(

@@ -40,6 +40,7 @@ def freeze(facts: Facts) -> Cause | None:
     """Speaks when several requests were under way, again and again, and not one was answered.
 
     One slow request is its own; that all of them wait together is the whole service standing still.
+    In waves a few slow ones look the same, so those prove little.
     An event loop that ran meanwhile speaks for something else that all have to pass.
     """
     count, longest_ms = facts.figure(*STALLS, "count"), facts.figure(*STALLS, "longest_ms")
@@ -52,6 +53,8 @@ def freeze(facts: Facts) -> Cause | None:
         confidence = min(confidence, 0.4)  # they may all just take as long as they do
     if facts.reasons.keys() & {"generator_saturated", "generator_late"}:
         confidence = min(confidence, 0.4)  # the generator may have slept instead
+    if facts.at("configuration", "schedule", "kind") == "waves":
+        confidence = min(confidence, 0.4)  # nobody comes before the slowest of a wave is done
     evidence = [
         f"{count:.0f} times nobody was answered while up to {facts.figure(*STALLS, 'waiting'):.0f}"
         f" requests were under way: {total_s:.1f} s in all ({share:.0%} of the time), the longest"
