@@ -37,7 +37,10 @@ def planted(answer: Answer) -> FastAPI:
 
 def set_to(**settings: Any) -> FastAPI:  # noqa: ANN401 -- each setting has a type of its own
     """The service with settings that need not be such as an operator could choose."""
-    return create_app(get_settings().model_copy(update=settings))
+    changed = get_settings().model_copy(update=settings)
+    # What counts as set is handed on to the job worker, which would refuse such settings.
+    changed.model_fields_set.difference_update(settings)
+    return create_app(changed)
 
 
 def chance(share: float) -> Callable[[], bool]:

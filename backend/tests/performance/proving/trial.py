@@ -21,7 +21,7 @@ SHORTER = {
 }
 """Another length of the same load; no threshold is another."""
 
-ALARMS = ("no_data", "critical", "warning")
+ALARMS = ("critical", "warning", "no_data")
 BUSY = {"generator_late", "generator_saturated"}
 """Reasons that speak of this machine, not of the service: the trial is repeated once."""
 
@@ -102,7 +102,8 @@ class Trial:
         }
 
     def _is_right(self, alarm: Alarm) -> bool:
-        return alarm.test == (self.plant.test or alarm.test)
+        """A load test that could not tell has found nothing."""
+        return alarm.grade != "no_data" and alarm.test == (self.plant.test or alarm.test)
 
 
 def attempt(plant: Plant, ground: Ground, results: Path, *, repeated: bool = False) -> Trial:
