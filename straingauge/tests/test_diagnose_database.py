@@ -117,6 +117,12 @@ def test_a_slow_statement():
     assert causes(slowed(result, 240, 400, 500))[0] == "slow_statement"
 
 
+def test_a_lock_that_nobody_was_seen_to_hold_is_no_contention():
+    """One glimpse of a short lock, when hardly anybody was busy, accuses nobody."""
+    result = ill(resources__database__waits=[{"event": "Lock:object", "share": 1.0, "peak": 1}])
+    assert "lock_contention" not in causes(slowed(result, 12, 400, 500))
+
+
 def test_a_lock_that_is_held():
     """Waiting for a lock makes the statement slow and the pool full: the lock is named."""
     update = statement("UPDATE items SET x = $1", mean_ms=900.0, total_ms=8e5, share=0.97)

@@ -88,14 +88,15 @@ def lock_contention(facts: Facts) -> Cause | None:
     """Speaks when connections wait for locks of other transactions, often or for long.
 
     `pg_stat_activity` names what a connection waits for; `Lock:` is a lock on rows or tables that
-    another transaction holds until it ends, unlike the short internal locks (`LWLock:`).
+    another transaction holds until it ends, unlike the short internal locks (`LWLock:`). Only where
+    somebody was seen to hold it: the queue of NOTIFY has such a lock, too, for an instant.
     """
     waits = facts.rows(*DATABASE, "waits")
     share = sum(number(w, "share") or 0 for w in waits if str(w.get("event")).startswith("Lock:"))
     blocked, longest_s = (facts.figure(*DATABASE, "blocked", key) for key in ("peak", "longest_s"))
     deadlocks = facts.figure(*DATABASE, "deadlocks")
     confidence = max(
-        graded(share, 0.1, 0.4) if share >= 0.05 else 0.0,
+        graded(share, 0.1, 0.4) if share >= 0.05 and blocked else 0.0,
         graded(longest_s, 0.5, 2) if longest_s >= 0.3 else 0.0,
         0.7 if deadlocks else 0.0,
     )
