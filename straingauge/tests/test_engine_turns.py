@@ -1,7 +1,9 @@
 """Whose turn it is: stamps first, then work, a slice at a time."""
 
 import asyncio
+import contextlib
 import itertools
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +11,8 @@ import uvloop
 from serving import Peer, serve
 from straingauge.engine.connection import Connection
 from straingauge.engine.inbox import Inbox, Reader, Received
-from straingauge.journey import Request, RequestFailed, Response
+from straingauge.journey import FilePart, Request, RequestFailed, Response, Upload
+from straingauge.wire import encode
 
 
 class Calls(list[Callable[[], None]]):
@@ -67,6 +70,49 @@ def test_answers_come_before_uploads_but_never_stop_them():
     while calls:
         calls.pop()()
     assert working.done == [*["answer"] * 3, "piece"] * 2 + ["piece"] * 4
+
+
+class Lagging(asyncio.Transport):
+    """A transport that sends nothing on before a test says so."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__({"socket": sock})
+        self.waiting = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep it."""
+        self.waiting += data
+
+    def get_write_buffer_size(self) -> int:
+        """How much is kept."""
+        return len(self.waiting)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """It never has enough."""
+
+
+def test_an_upload_overtakes_nothing_that_waits():
+    """While bytes wait at the transport, the next go behind them, room at the socket or not."""
+    upload = Upload({}, {"file": FilePart(bytes(range(256)) * 20_000)})
+    request = Request("POST", "/x", "x", body=upload)
+    calls, arrived = Calls(), b""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(0)
+        theirs.settimeout(0)
+        transport = Lagging(ours)
+        connection = Connection(Telling(), Inbox(calls))  # type: ignore[arg-type]
+        connection.connection_made(transport)
+        connection.send(request, b"h")
+        while not transport.waiting:
+            calls.pop()()
+        arrived = theirs.recv(10_000_000)
+        while calls:
+            calls.pop()()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                arrived += theirs.recv(10_000_000)
+    assert arrived + transport.waiting == encode(request, b"h") + b"".join(upload.chunks())
 
 
 class Held(Inbox):

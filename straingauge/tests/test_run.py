@@ -143,6 +143,18 @@ def test_users_come_again(runs: Runs, service: Service):
     assert result["verdict"]["grade"] == "critical"
 
 
+def test_users_can_share_connections(runs: Runs):
+    """However many users and processes there are, a pool has no more connections than it may."""
+    shared = ("--connections", "shared", "--max-connections", 2, "--processes", 2)
+    code, _, progress = runs.run(*QUICK, "--users", 20, *shared)
+    assert code == 0, progress
+    result = runs.result()
+    assert result["metrics"]["total_requests"] == 300
+    processes = result["resources"]["generator"]["processes"].values()
+    assert 1 <= sum(each["connections"] for each in processes) <= 2
+    assert result["configuration"]["max_connections"] == 2
+
+
 def test_a_quick_look_needs_no_file(runs: Runs, service: Service, monkeypatch: pytest.MonkeyPatch):
     """Paths are asked for in turn, and the result lies where one stands."""
     monkeypatch.chdir(runs.folder)
@@ -260,6 +272,7 @@ def test_a_full_disk_still_shows_the_figures(runs: Runs):
         (("look.py", "--poisson"), "add --rate R"),
         (("look.py", "--rate", "5", "--think", "1"), "--think is for users"),
         (("look.py", "--processes", "0"), "'--processes'"),
+        (("look.py", "--max-connections", "5"), "--connections shared"),
         (("look.py", "--name", "a/b"), "it names a file"),
         (("look.py", "--thresholds", "nowhere.toml"), "cannot read the thresholds"),
         (("look.py", "--thresholds", "other.toml"), "there is no metric here of that name"),

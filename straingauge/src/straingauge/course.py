@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, Literal, TypeAlias
 
-from straingauge.engine import EngineReport, Load, play
+from straingauge.engine import Connections, EngineReport, Load, play, require_pool
 from straingauge.engine.phases import require_detectable
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.fleet import Fleet, Merged, Report, Seat
@@ -50,6 +50,8 @@ class Order:
         database_url: Its database; else that of the stand, else ``DATABASE_URL``.
         server_pid: Its topmost process, where its port does not tell.
         quiet_s: For how long it is watched after the load.
+        connections: Whose they are, in warm-up and load; see `engine.Load`.
+        max_connections: Of a shared pool, over all processes.
     """
 
     test: str
@@ -67,8 +69,11 @@ class Order:
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     server_pid: int | None = None
     quiet_s: float = QUIET_S
+    connections: Connections = "per-user"
+    max_connections: int | None = None
 
     def __post_init__(self) -> None:
+        require_pool(self.connections, self.max_connections)
         if self.warm_up == "detect":
             require_detectable(self.schedule)
 
@@ -248,13 +253,16 @@ class Course:
         timeout_s: float | None = None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
+        order, shared_out = self._order, share is None
         load = Load(
             self._url,
             schedule,
             journeys,
             crowd,
-            timeout_s=timeout_s or self._order.timeout_s,
-            allowed_hosts=self._order.allowed_hosts,
+            timeout_s=timeout_s or order.timeout_s,
+            connections=order.connections if shared_out else "per-user",
+            max_connections=order.max_connections if shared_out else None,
+            allowed_hosts=order.allowed_hosts,
         )
         report = play(
             load,

@@ -77,6 +77,8 @@ def plan(
             "target": url,
             "users": len(order.crowd),
             "timeout_s": order.timeout_s,
+            "connections": order.connections,
+            "max_connections": order.max_connections,
             "schedule": described(schedule),
             "warm_up": _described(order.warm_up),
             **(configuration or {}),

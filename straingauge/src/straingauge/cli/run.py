@@ -47,6 +47,19 @@ _FILE = click.Path(path_type=Path)
     "--timeout", type=Duration(), default="30s", show_default=True, help="For each request."
 )
 @click.option(
+    "--connections",
+    type=click.Choice(["per-user", "per-journey", "shared"]),
+    default="per-user",
+    show_default=True,
+    help="One for each user, a new one each journey, or a pool for all.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a shared pool, over all processes; else one for each user.",
+)
+@click.option(
     "--processes",
     type=click.IntRange(min=1),
     default=1,

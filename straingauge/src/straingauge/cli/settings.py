@@ -10,6 +10,7 @@ from straingauge import ending
 from straingauge.address import names_near
 from straingauge.cli.scenario import Scenario, from_file, from_paths
 from straingauge.course import Order
+from straingauge.engine import Connections
 from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.journey.play import journey_name
@@ -36,6 +37,8 @@ class Settings:
     duration: float = 10.0
     warmup: float | Literal["detect"] | None = None
     timeout: float = 30.0
+    connections: Connections = "per-user"
+    max_connections: int | None = None
     allow_hosts: tuple[str, ...] = ()
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     server_pid: int | None = None
@@ -143,6 +146,8 @@ def prepare(settings: Settings) -> Prepared:
         ),
         verify=found.verify,
         timeout_s=settings.timeout,
+        connections=settings.connections,
+        max_connections=settings.max_connections,
         allowed_hosts=frozenset(settings.allow_hosts),
         names=names_near(settings.near),
         database_url=settings.database_url,

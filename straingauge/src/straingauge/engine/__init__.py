@@ -9,7 +9,24 @@ for each request: that is where Python's speed is. Three rules keep the stamps t
 - What the generator itself adds is measured: late arrivals, loop lag, CPU.
 """
 
-from straingauge.engine.load import Channel, Delay, EngineReport, Load, Sink
+from straingauge.engine.load import (
+    Channel,
+    Connections,
+    Delay,
+    EngineReport,
+    Load,
+    Sink,
+    require_pool,
+)
 from straingauge.engine.run import play
 
-__all__ = ["Channel", "Delay", "EngineReport", "Load", "Sink", "play"]
+__all__ = [
+    "Channel",
+    "Connections",
+    "Delay",
+    "EngineReport",
+    "Load",
+    "Sink",
+    "play",
+    "require_pool",
+]

@@ -14,6 +14,17 @@ from straingauge.schedule import Schedule, Users, Waves
 Connections = Literal["per-user", "per-journey", "shared"]
 
 
+def require_pool(connections: Connections, max_connections: int | None) -> None:
+    """Raise UsageError where a limit makes no sense, or there is no pool to be limited."""
+    if max_connections is not None and not max_connections > 0:
+        raise UsageError(f"max_connections must be more than 0, not {max_connections}")
+    if max_connections is not None and connections != "shared":
+        raise UsageError(
+            f'max_connections limits a pool, and connections="{connections}" has none',
+            hint='write connections="shared" (straingauge run: --connections shared)',
+        )
+
+
 class Channel(Protocol):
     """Takes the outcomes of one endpoint in one phase; `record.Channel` is the one."""
 
@@ -86,13 +97,7 @@ class Load:
     def __post_init__(self) -> None:
         if not 0 < self.timeout_s < inf:
             raise UsageError(f"timeout_s must be more than 0, not {self.timeout_s}")
-        if self.max_connections is not None and not self.max_connections > 0:
-            raise UsageError(f"max_connections must be more than 0, not {self.max_connections}")
-        if self.max_connections is not None and self.connections != "shared":
-            raise UsageError(
-                f'max_connections limits a pool, and connections="{self.connections}" has none',
-                hint='write connections="shared"',
-            )
+        require_pool(self.connections, self.max_connections)
         schedule, have = self.schedule, len(self.users)
         needed = 1
         if isinstance(schedule, Users):

@@ -32,6 +32,7 @@ import pytest
 from straingauge import ending, report
 from straingauge.address import names_near
 from straingauge.course import Course, Order, WarmUp, as_mix
+from straingauge.engine import Connections
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.fleet import Merged
 from straingauge.journey import Journey, Mix, User
@@ -130,6 +131,8 @@ class LoadTest:
         quiet_s: float = QUIET_S,
         configuration: Mapping[str, Any] | None = None,
         timeout_s: float = 30.0,
+        connections: Connections = "per-user",
+        max_connections: int | None = None,
         processes: int | None = None,
     ) -> Run:
         """Put the load on the service, all processes together, and give back what was measured.
@@ -155,6 +158,9 @@ class LoadTest:
                 still holds then is leaked, and it takes longer to tell a small leak of memory.
             configuration: Shown in the result beside what is known of the schedule; no secrets.
             timeout_s: For requests that name none of their own.
+            connections: "per-user", kept alive; "per-journey", a new one each; or "shared", a pool
+                for all, like that of a service in front. Of `warm_up` and `schedule`.
+            max_connections: Of that pool, over all processes (default: one for each user).
             processes: At most so many processes share the load (default: all, up to the cores and
                 users).
 
@@ -183,6 +189,8 @@ class LoadTest:
             warm_up=warm_up,
             verify=verify,
             timeout_s=timeout_s,
+            connections=connections,
+            max_connections=max_connections,
             allowed_hosts=self._process.allowed_hosts,
             names=names_near(self._item.path),
             database_url=self._item.config.getoption("--database-url"),
