@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from straingauge.journey.messages import RawHeaders
+from straingauge.journey import RawHeaders
 from straingauge.record import Record, Recorder
 from straingauge.wire import ResponseReader
 
