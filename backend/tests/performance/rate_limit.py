@@ -29,6 +29,10 @@ OTHERS_COUNT = 10
 ELSEWHERE_COUNT = 40
 USERS = 1 + OTHERS_COUNT + ELSEWHERE_COUNT
 LOOKS = 20
+ELSEWHERE_S = 0.5
+"""So long the other connections take to come, while user 0 goes on asking: the process that serves
+it is busy, so that another one takes some of them. All at once they would go to one process."""
+
 EARLY_S = 2
 ENDPOINT = "GET /api/sessions/"
 OTHERS = "GET /api/sessions/ (other users)"
@@ -82,7 +86,7 @@ def hurry_or_look_on(user: User) -> Steps:
 
 
 def hurry(user: User) -> Steps:
-    """Ask 150 times in one fresh window, each time as soon as the last answer is there."""
+    """Ask 150 times or more in one fresh window, each time as soon as the last answer is there."""
     email = user.data["email"]
     _bursts.pop(email, None)
     try:
@@ -112,9 +116,13 @@ def _burst(user: User) -> Steps:
             served, now_s = user.data["served"], time.monotonic()
             refusal = Refusal(served, failed, now_s, answer, began_s + WINDOW_S)
             user.data["refusal"] = _bursts[user.data["email"]] = refusal
-        if number >= (FURTHEST if user.data["refusal"] is None else BURST):
+        if number >= BURST and _is_done(user.data["refusal"]):
             return
         answer = yield from _asked(user)
+
+
+def _is_done(refusal: Refusal | None) -> bool:
+    return refusal is not None and time.monotonic() > refusal.at_s + ELSEWHERE_S
 
 
 def _asked(user: User) -> Asking[Response | None]:
@@ -135,17 +143,14 @@ def look_on(user: User) -> Steps:
 
 
 def ask_elsewhere(user: User) -> Steps:
-    """Once user 0 has been refused, ask for it on other connections, all of them at once.
-
-    So they spread over the service's processes: those that come one by one go to whichever process
-    is idle, which may be the same one a dozen times.
-    """
+    """Once user 0 has been refused, ask for it on another connection."""
     yield from signed_in(user)
     while user.data["email"] not in _bursts:
         yield Pause(0.02)
     refusal = _bursts[user.data["email"]]
     if refusal is None:
         return
+    yield Pause(user.random.uniform(0, ELSEWHERE_S))
     answer = yield _list(user, name=ELSEWHERE)
     if time.monotonic() < refusal.holds_until_s:
         user.data["status_elsewhere"] = answer.status

@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -29,28 +29,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for plant in ALL.values():
             console.print(f"{plant.name:22}{plant.what}  {', '.join(plant.causes) or 'healthy'}")
         return 0
+    trials: list[Trial] = []
     try:
         plants = named(wanted.names) or [*FAULTS, *HEALTHY]
-        trials = _prove(_rounds(plants, wanted.healthy_rounds), console, wanted.results)
+        for trial in _proved(_rounds(plants, wanted.healthy_rounds), console, wanted.results):
+            trials.append(trial)
+            for path in wanted.out:  # after each: what is interrupted is kept
+                _write(path, trials, _command(arguments))
     except StraingaugeError as error:
         console.print(f"{error}" + (f"\n  try: {error.hint}" if error.hint else ""), style="red")
         return error.exit_code
+    except KeyboardInterrupt:
+        console.print(score(trials))
+        return 130
     console.print(score(trials))
-    if wanted.out is not None:
-        _write(wanted.out, trials, _command(arguments))
     return 0 if all(trial.right for trial in trials) else 1
 
 
-def _prove(plants: Iterable[Plant], console: Console, results: Path | None) -> list[Trial]:
-    trials = []
+def _proved(plants: Iterable[Plant], console: Console, results: Path | None) -> Iterator[Trial]:
     with tempfile.TemporaryDirectory() as folder, Ground() as ground:
         kept = results or Path(folder)
         console.print(headline(), style="bold")
         for plant in plants:
             trial = _tried(plant, ground, kept)
             console.print(line(trial), style=None if trial.right else "red")
-            trials.append(trial)
-    return trials
+            yield trial
 
 
 def _tried(plant: Plant, ground: Ground, results: Path) -> Trial:
@@ -77,7 +80,8 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="say what can be planted")
     parser.add_argument("--healthy-rounds", type=int, default=1, metavar="N",
                         help="how often each healthy service is tried")  # fmt: skip
-    parser.add_argument("--out", type=Path, help="write the table here: .md, or .json with all")
+    parser.add_argument("--out", type=Path, action="append", default=[],
+                        help="write the table here, .md or .json; repeatable")  # fmt: skip
     parser.add_argument("--results", type=Path, help="keep the result files in this folder")
     return parser.parse_args(arguments)
 
