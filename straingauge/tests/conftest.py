@@ -1,6 +1,7 @@
 """What tests of several subjects ask for by name."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,10 @@ from pathlib import Path
 import pytest
 import uvloop
 from serving import certified
+
+# A shell that starts the tests in the background has SIGINT ignored, which children inherit: those
+# that tests interrupt would never notice.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
