@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -95,6 +96,23 @@ def test_a_grandchild_in_a_session_of_its_own_ends_too():
         grandchild = int(child.log_path.read_text())
         assert runs(grandchild)
     assert not runs(grandchild)
+
+
+def test_what_is_started_at_the_moment_of_a_ctrl_c_ends_too(monkeypatch: pytest.MonkeyPatch):
+    """An interrupt between a process's start and the note of it waits until it is noted."""
+    spawn = subprocess.Popen
+    started: list[subprocess.Popen[bytes]] = []
+
+    def spawn_and_interrupt(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+        started.append(spawn(command, **options))
+        os.kill(os.getpid(), signal.SIGINT)
+        return started[-1]
+
+    with Run() as run:
+        monkeypatch.setattr(subprocess, "Popen", spawn_and_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run.start("sleeper", SLEEP)
+    assert started[0].poll() is not None
 
 
 def test_a_command_that_fails_shows_its_code_and_its_last_words():

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, Self
 
 import psutil
@@ -23,6 +24,7 @@ PREFIX = "straingauge-run-"
 STALE_S = 60.0
 KEEPER = "from straingauge.target.keeper import main; main()"
 LOG_TAIL_LINES = 20
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,6 @@ class Run:
         self._keeper.wait()
         clean(self.folder)
         for child in self._children:
-            if child.popen.poll() is None:  # Ctrl-C came between its start and the note of it
-                child.popen.kill()
             child.popen.wait()
         self._keeper.stdin.close()
 
@@ -131,22 +131,22 @@ class Run:
         """
         log_path = self.folder / f"{name.replace(' ', '-')}.log" if log else None
         output = log_path.open("wb") if log_path else None
-        try:
-            popen = self._spawn(command, cwd or self.folder, env, account, output)
-        except OSError as error:
-            raise TargetError(
-                f"{name} cannot be started: {error}", f"look at its command: {command[0]}"
-            ) from error
-        finally:
-            if output:
-                output.close()
-        child = Child(name, popen, log_path)
-        self._children.append(child)
-        try:
-            self._groups.append(Group(Identity.of(popen.pid), stop_signal, grace_s))
-        except psutil.NoSuchProcess:
-            return child  # ended already; nothing to keep
-        self._save()
+        with _signals_later():  # or a process would be started that nobody knows of
+            try:
+                popen = self._spawn(command, cwd or self.folder, env, account, output)
+            except OSError as error:
+                raise TargetError(
+                    f"{name} cannot be started: {error}", f"look at its command: {command[0]}"
+                ) from error
+            finally:
+                if output:
+                    output.close()
+            child = Child(name, popen, log_path)
+            self._children.append(child)
+            # Else it has ended already, and there is nothing to keep.
+            with suppress(psutil.NoSuchProcess):
+                self._groups.append(Group(Identity.of(popen.pid), stop_signal, grace_s))
+                self._save()
         return child
 
     def call(
@@ -206,6 +206,31 @@ class Run:
 
     def _save(self) -> None:
         State(self._owner, tuple(self._groups)).write(self.folder)
+
+
+@contextmanager
+def _signals_later() -> Iterator[None]:
+    """Hold back what would interrupt us, and deal with it at the end.
+
+    By handlers, not by a mask: a process that is started meanwhile would inherit the mask.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no signal is handled here
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+    for interruption in INTERRUPTIONS:
+        handler = signal.getsignal(interruption)
+        if callable(handler):
+            handlers[interruption] = handler
+            signal.signal(interruption, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for number, frame in came:
+        handlers[number](number, frame)
 
 
 def sweep(parent: Path) -> None:
