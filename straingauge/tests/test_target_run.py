@@ -103,7 +103,10 @@ def test_what_is_started_at_the_moment_of_a_ctrl_c_ends_too(monkeypatch: pytest.
     spawn = subprocess.Popen
     started: list[subprocess.Popen[bytes]] = []
 
-    def spawn_and_interrupt(command: list[str], **options: Any) -> "subprocess.Popen[bytes]":
+    def spawn_and_interrupt(
+        command: list[str],
+        **options: Any,  # noqa: ANN401  Popen's own
+    ) -> "subprocess.Popen[bytes]":
         started.append(spawn(command, **options))
         os.kill(os.getpid(), signal.SIGINT)
         return started[-1]
