@@ -10,9 +10,11 @@ import pytest
 import uvloop
 from serving import certified
 
-# A shell that starts the tests in the background has SIGINT ignored, which children inherit: those
-# that tests interrupt would never notice.
+# What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
+# never notice. What is handled is not inherited.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

@@ -52,11 +52,6 @@ def service() -> Iterator[Service]:
         yield running
 
 
-def _heed_hang_ups() -> None:
-    """Tests that were started by nohup have this ignored, and their children would, too."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-
 class Runs:
     """A folder with journeys, and runs of them."""
 
@@ -76,7 +71,6 @@ class Runs:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=_heed_hang_ups,  # noqa: PLW1509  it does nothing that needs a lock
         )
 
     def run(self, *options: object, through: Sequence[str] = ()) -> tuple[int, str, str]:
