@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from straingauge.histogram import Histogram
 from straingauge.record import Record, Recorder
-from straingauge.record.hdr import _payload, encode, intervals, log
+from straingauge.record.hdr import _payload, decode, encode, intervals, log
 
 HOUR_NS = 3_600_000_000_000
 STARTED_AT_S = 1_700_000_000.25
@@ -176,3 +176,22 @@ def test_the_longest_time_of_an_interval_is_in_milliseconds():
     """A line says its start and length in seconds and its longest time in milliseconds."""
     lines = list(log_of(record_of([("GET /a", 1_500, 2_769_000)]), 0))
     assert lines[-1].startswith("Tag=GET%20/a,1.000,1.000,2.769,HISTFAAA")
+
+
+@given(values=times)
+@settings(max_examples=50)
+def test_what_was_encoded_is_decoded_within_half_a_percent(values: list[int]):
+    """Decoding gives each time back, in order, within half a percent of the sample."""
+    found_ns, counts = decode(encode(of(values)))
+    decoded = np.repeat(found_ns, counts)
+    assert decoded == pytest.approx(np.sort(values), rel=0.005)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    ["", "no base64!", "AAAA", base64.b64encode(b"\x1c\x84\x93\x14\0\0\0\4abcd").decode()],
+)
+def test_what_is_no_histogram_is_refused(payload: str):
+    """A payload that is damaged or of another kind raises ValueError and nothing else."""
+    with pytest.raises(ValueError, match="not a histogram"):
+        decode(payload)

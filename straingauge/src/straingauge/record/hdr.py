@@ -24,7 +24,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from straingauge.histogram import Histogram, bucket_edges_ns
+from straingauge.histogram import Histogram, Ints, bucket_edges_ns
 from straingauge.record.timeline import COARSE_EDGES_NS, SERVED, Timeline
 
 _LEAST_NS: Final = 1
@@ -76,6 +76,35 @@ def encode(histogram: Histogram) -> str:
         return _payload(Counter())
     edges_ns = bucket_edges_ns(np.arange(histogram.counts.size + 1))
     return _payload(_times(histogram.counts, edges_ns, histogram.max_ns))
+
+
+def decode(payload: str) -> tuple[Ints, Ints]:
+    """What `encode` has encoded: times in nanoseconds, in order, and how often each occurred.
+
+    A time stands for its whole cell, whose middle it is.
+
+    Raises:
+        ValueError: this is no histogram in that encoding, or one of other figures than ours.
+    """
+    try:
+        envelope = base64.b64decode(payload, validate=True)
+        cookie, length = _ENVELOPE.unpack_from(envelope)
+        contents = zlib.decompress(envelope[_ENVELOPE.size : _ENVELOPE.size + length])
+        header = _HEADER.unpack_from(contents)
+    except (ValueError, zlib.error, struct.error) as error:
+        raise ValueError(f"not a histogram of HdrHistogram's V2 encoding: {error}") from error
+    if (cookie, header[0], header[3]) != (_ENVELOPE_COOKIE, _HEADER_COOKIE, _FIGURES):
+        raise ValueError("not a histogram of HdrHistogram's V2 encoding with 3 figures")
+    cells, counts, following = [], [], 0
+    for number in _numbers(contents[_HEADER.size :]):
+        if number > 0:
+            cells.append(following)
+            counts.append(number)
+        following += 1 if number >= 0 else -number
+    cell = np.array(cells, dtype=np.int64)
+    octave = np.maximum((cell >> _OCTAVE_BITS) - 1, 0)
+    middles_ns = ((cell - (octave << _OCTAVE_BITS)) << octave) + ((1 << octave) >> 1)
+    return middles_ns, np.array(counts, dtype=np.int64)
 
 
 def log(intervals: Iterable[Interval], started_at_s: float) -> Iterator[str]:
@@ -149,3 +178,14 @@ def _number(value: int) -> bytes:
         rest >>= 7
     encoded.append(rest)
     return bytes(encoded)
+
+
+def _numbers(encoded: bytes) -> Iterator[int]:
+    """The numbers that `_number` has made these bytes of."""
+    value = shift = 0
+    for byte in encoded:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            yield (value >> 1) ^ -(value & 1)
+            value = shift = 0
