@@ -24,7 +24,13 @@ def trial(
     causes: Sequence[str] = (),
 ) -> Trial:
     """A trial that went like this."""
-    return Trial(plant, alarms, invalid, causes, took_s=30, repeated=False, output="")
+    diagnosis = [
+        {"cause": cause, "title": cause.title(), "confidence": 0.9, "evidence": ["p99 = 900 ms"],
+         "advice": ["mend it"], "tests": ["sustained_load"]}
+        for cause in causes
+    ]  # fmt: skip
+    cost = [0.4, 0.6, 0.5]
+    return Trial(plant, alarms, invalid, diagnosis, 30, False, "", observer_cpu_percent=cost)  # noqa: FBT003
 
 
 def test_catalogue_is_complete():
@@ -96,7 +102,13 @@ def test_score_and_page():
     assert "faults found        1 of 2" in score(trials)
     assert "cause named first   1 of 2" in score(trials)
     assert "false alarms        1 of 2" in score(trials)
-    assert '`make prove ARGS="slow fine"`' in as_markdown(trials, 'make prove ARGS="slow fine"')
+    assert "watching cost       0.5 % of a core (median of 12 load tests; most 0.6)" in score(
+        trials
+    )
+    page = as_markdown(trials, 'make prove ARGS="slow fine"')
+    assert '`make prove ARGS="slow fine"`' in page
+    assert "**Slow_Tail** (slow_tail, confidence 0.90)" in page
+    assert page.index("- p99 = 900 ms") < page.index("- mend it")
 
 
 @pytest.mark.parametrize(("alarms", "code"), [((SLOW,), 0), ((), 1)])

@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Sequence
 from datetime import date
+from statistics import median
 
 from rich.markup import escape
 from tests.performance.proving.trial import Trial
@@ -39,8 +40,18 @@ def score(trials: Sequence[Trial]) -> str:
             f"faults found        {sum(t.right for t in faults)} of {len(faults)}",
             f"cause named first   {sum(t.named for t in faults)} of {len(faults)}",
             f"false alarms        {sum(t.found is not None for t in healthy)} of {len(healthy)}",
+            f"watching cost       {_observer(trials)}",
             f"took                {sum(t.took_s for t in trials) / 60:.1f} minutes",
         ]
+    )
+
+
+def _observer(trials: Sequence[Trial]) -> str:
+    cost = [percent for trial in trials for percent in trial.observer_cpu_percent]
+    if not cost:
+        return "was not measured"
+    return (
+        f"{median(cost):.1f} % of a core (median of {len(cost)} load tests; most {max(cost):.1f})"
     )
 
 
@@ -66,8 +77,30 @@ def as_markdown(trials: Sequence[Trial], command: str) -> str:
             score(trials),
             "```",
             "",
+            "## What was said of each fault",
+            "",
+            *(text for trial in trials for text in _diagnosis(trial)),
         ]
     )
+
+
+def _diagnosis(trial: Trial) -> list[str]:
+    """The cause that was named first: with its evidence, and what to do about it."""
+    if trial.plant.is_healthy or not trial.diagnosis:
+        return []
+    first = trial.diagnosis[0]
+    return [
+        f"### `{trial.plant.name}`: {trial.plant.what}",
+        "",
+        f"**{first['title']}** ({_cause(trial)}, confidence {first['confidence']:.2f})",
+        "",
+        *(f"- {sentence}" for sentence in first["evidence"]),
+        "",
+        "To do:",
+        "",
+        *(f"- {sentence}" for sentence in first["advice"]),
+        "",
+    ]
 
 
 def _outcome(trial: Trial) -> str:

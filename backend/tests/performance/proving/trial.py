@@ -13,11 +13,11 @@ from tests.performance.proving.ground import Ground
 from tests.performance.proving.suite import run_load_tests
 
 SHORTER = {
-    "SUSTAINED_LOAD_S": "6",
+    "SUSTAINED_LOAD_S": "5",
     "SUSTAINED_LOAD_RPS": "50",
-    "LEAK_LOAD_S": "11",
+    "LEAK_LOAD_S": "10.5",
     "LOAD_QUIET_S": "0.2",
-    "LOAD_WAVES": "6",
+    "LOAD_WAVES": "4",
 }
 """Another length of the same load; no threshold is another."""
 
@@ -44,7 +44,8 @@ class Trial:
         alarms: What was found, the worst first.
         invalid: Why load tests say nothing: the test and the reason.
         cause: The cause that was named first; None where none was.
-        causes: All causes that were named, best first.
+        diagnosis: What was named over all load tests, best first; see `straingauge.diagnose`.
+        observer_cpu_percent: What watching cost in each load test, of a core.
         took_s: From the start of the service to its end.
         repeated: Whether this is the second attempt.
         output: What the load tests printed.
@@ -53,10 +54,16 @@ class Trial:
     plant: Plant
     alarms: Sequence[Alarm]
     invalid: Sequence[tuple[str, str]]
-    causes: Sequence[str]
+    diagnosis: Sequence[Mapping[str, Any]]
     took_s: float
     repeated: bool
     output: str
+    observer_cpu_percent: Sequence[float] = ()
+
+    @property
+    def causes(self) -> list[str]:
+        """All causes that were named, best first."""
+        return [str(cause["cause"]) for cause in self.diagnosis]
 
     @property
     def cause(self) -> str | None:
@@ -96,7 +103,9 @@ class Trial:
             "alarms": [[alarm.test, alarm.grade, alarm.message] for alarm in self.alarms],
             "invalid": [list(one) for one in self.invalid],
             "expected_causes": list(self.plant.causes),
-            "causes": list(self.causes),
+            "causes": self.causes,
+            "diagnosis": list(self.diagnosis[:1]),
+            "observer_cpu_percent": list(self.observer_cpu_percent),
             "took_s": round(self.took_s, 1),
             "repeated": self.repeated,
         }
@@ -130,10 +139,11 @@ def attempt(plant: Plant, ground: Ground, results: Path, *, repeated: bool = Fal
         plant=plant,
         alarms=sorted(alarms, key=lambda alarm: ALARMS.index(alarm.grade)),
         invalid=invalid if found else [("all", "no result file")],
-        causes=_causes(found),
+        diagnosis=overall(found),
         took_s=time.monotonic() - began_s,
         repeated=repeated,
         output=output,
+        observer_cpu_percent=[_observer_cpu(result) for result in found],
     )
 
 
@@ -149,5 +159,5 @@ def _alarms(result: Mapping[str, Any]) -> list[Alarm]:
     ]
 
 
-def _causes(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [cause["cause"] for cause in overall(results)]
+def _observer_cpu(result: Mapping[str, Any]) -> float:
+    return float(result["resources"]["observer"]["cpu_percent"])

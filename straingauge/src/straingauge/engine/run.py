@@ -69,7 +69,7 @@ def play(
     if detect_warmup:
         require_detectable(load.schedule, warmup_s)
     address = resolve(load.base_url, load.allowed_hosts)
-    with files_for(load.most_connections(*share)), _own_loop() as loop, _few_pauses():
+    with files_for(load.most_connections(*share)), _own_loop() as loop, _few_pauses(phase):
         start_ns = time.monotonic_ns() if start_ns is None else start_ns
         tls = (load.tls or ssl.create_default_context()) if address.tls else None
         engine = Engine(loop, stop, on_tick)
@@ -289,10 +289,11 @@ def _own_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 @contextmanager
-def _few_pauses() -> Iterator[None]:
+def _few_pauses(phase: str) -> Iterator[None]:
     """A garbage collector that leaves what is old alone."""
     thresholds = gc.get_threshold()
-    gc.collect()
+    if phase == "main":  # it takes longer than a handful of log-ins
+        gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     try:
