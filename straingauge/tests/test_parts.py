@@ -74,6 +74,16 @@ def test_a_response_is_split_into_parts_and_rest():
     assert parts.named["db"].sums_ns[slow] == 2.5 * MS
 
 
+def test_parts_are_kept_over_time_too():
+    """Each part's sum is exact for each second; in a long run for slots of 2, 4, 8 ... seconds."""
+    raw = worded([(b"Server-Timing", b"db;dur=2")])
+    parts = record_of([(0, 10, raw), (900, 10, raw), (3100, 10, raw)]).total("main").parts
+    assert parts.over_time_ns(1)["db"][:5].tolist() == [4 * MS, 0, 0, 2 * MS, 0]
+    assert parts.over_time_ns(2)["rest"][:3].tolist() == [16 * MS, 8 * MS, 0]
+    hour = record_of([(0, 10, raw), (3_600_000, 10, raw)]).total("main").parts
+    assert (hour.width_s, int(hour.over_time_ns(16)["db"][225])) == (16, 2 * MS)
+
+
 def test_parts_that_overlap_leave_no_rest():
     """A service whose parts exceed the response time has no rest, not a negative one."""
     raw = worded([(b"Server-Timing", b"total;dur=10, db;dur=9")])

@@ -10,6 +10,7 @@ Version history
     1   first
     2   each series also has its parts, its slowest requests and its pulse
     3   smallest types instead of int64, gaps instead of numbers of cells: a sixth of the bytes
+    4   each part also over time
 
 Tables are written sparsely: how far each filled cell is from the one before, and what they hold.
 Nothing is ever executed on reading, and equal records give equal bytes.
@@ -26,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import BUCKETS, Histogram, Ints
+from straingauge.record.parts import MOST_SLOTS as SLOTS_OF_PARTS
 from straingauge.record.parts import Part, Parts
 from straingauge.record.pulse import COLUMNS as PULSE_COLUMNS
 from straingauge.record.pulse import MOST_SLOTS, Pulse
@@ -34,7 +36,7 @@ from straingauge.record.slowest import Slow
 from straingauge.record.timeline import COARSE_BUCKETS, COLUMNS, Timeline
 
 _MAGIC: Final = b"SGREC"
-_VERSION: Final = 3
+_VERSION: Final = 4
 _LENGTH: Final = struct.Struct("<I")
 _TYPES: Final = ("<u1", "<u2", "<u4", "<i8")
 
@@ -190,22 +192,26 @@ def _timeline(width_s: int, take: _Take) -> Timeline:
 def _parts_header(parts: Parts, arrays: list[_Array]) -> list[Any]:
     filled = _put_filled(parts.counts, arrays)
     arrays.append(parts.sums_ns[filled])
-    header = []
+    named = []
     for name, part in sorted(parts.named.items()):
-        header.append([name, _histogram_header(part.times, arrays)])
+        named.append([name, _histogram_header(part.times, arrays)])
         arrays.append(part.sums_ns[filled])
-    return header
+        _put_filled(part.slots_ns, arrays)
+    return [parts.width_s, named]
 
 
 def _parts(header: list[Any], take: _Take) -> Parts:
     parts = Parts()
+    parts.width_s, named = header
     filled, counts = _take_filled(take, BUCKETS)
     parts.counts[filled] = counts
     parts.sums_ns[filled] = take()
-    for name, histogram in header:
+    for name, histogram in named:
         part = parts.named[name] = Part()
         _fill_histogram(part.times, histogram, take)
         part.sums_ns[filled] = take()
+        slots, sums_ns = _take_filled(take, SLOTS_OF_PARTS)
+        part.slots_ns[slots] = sums_ns
     return parts
 
 

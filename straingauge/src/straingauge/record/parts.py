@@ -8,6 +8,7 @@ from straingauge.histogram import BUCKETS, Histogram, Ints, bucket_of
 from straingauge.record.timing import Columns
 
 MOST_PARTS: Final = 8
+MOST_SLOTS: Final = 256  # of time, for a chart
 REST: Final = "rest"
 OTHER: Final = "other"
 _OURS: Final = (REST, OTHER)
@@ -20,23 +21,31 @@ class Part:
     Attributes:
         times: of each response that named it.
         sums_ns: their sum, for each bucket of the whole response's time.
+        slots_ns: their sum, for each slot of time.
     """
 
-    __slots__ = ("sums_ns", "times")
+    __slots__ = ("slots_ns", "sums_ns", "times")
 
     def __init__(self) -> None:
         self.times = Histogram()
         self.sums_ns: Ints = np.zeros(BUCKETS, dtype=np.int64)
+        self.slots_ns: Ints = np.zeros(MOST_SLOTS, dtype=np.int64)
 
-    def add(self, times_ns: Ints, bucket: Ints) -> None:
-        """Count many at once, each with the bucket of its response."""
+    def add(self, times_ns: Ints, bucket: Ints, slot: Ints) -> None:
+        """Count many at once, each with the bucket of its response and its slot of time."""
         self.times.add(times_ns)
         np.add.at(self.sums_ns, bucket, times_ns)
+        np.add.at(self.slots_ns, slot, times_ns)
 
-    def merge(self, other: "Part") -> None:
-        """Count all that the other counted."""
+    def merge(self, other: "Part", *, wider: int = 1) -> None:
+        """Count all that the other counted, whose slots are so many times narrower."""
         self.times.merge(other.times)
         self.sums_ns += other.sums_ns
+        self.slots_ns += _joined(other.slots_ns, wider)
+
+    def widen(self) -> None:
+        """Join each two neighbouring slots."""
+        self.slots_ns = _joined(self.slots_ns, 2)
 
 
 class Parts:
@@ -49,36 +58,57 @@ class Parts:
         counts: how many responses, by the bucket of their response time.
         sums_ns: their summed response time, by the same.
         named: by name; "rest" is each response's time less all that it named, at least 0.
+        width_s: of their slots of time, a power of two: it doubles after `MOST_SLOTS` of them.
     """
 
-    __slots__ = ("counts", "named", "sums_ns")
+    __slots__ = ("counts", "named", "sums_ns", "width_s")
 
     def __init__(self) -> None:
         self.counts: Ints = np.zeros(BUCKETS, dtype=np.int64)
         self.sums_ns: Ints = np.zeros(BUCKETS, dtype=np.int64)
         self.named: dict[str, Part] = {}
+        self.width_s = 1
 
-    def add(self, columns: Columns, response_ns: Ints) -> None:
-        """Count responses: what they named, and how long each took; who named nothing is not."""
-        bucket = bucket_of(response_ns)
+    def add(self, columns: Columns, response_ns: Ints, second: Ints) -> None:
+        """Count responses: what they named, how long each took, and in which second it began.
+
+        Those that named nothing are not counted.
+        """
+        while int(second.max(initial=0)) // self.width_s >= MOST_SLOTS:
+            self.widen()
+        bucket, slot = bucket_of(response_ns), second // self.width_s
         rest_ns, named = response_ns.copy(), np.zeros(response_ns.size, dtype=bool)
         for name, (row, times_ms) in columns.items():
             times_ns = np.rint(np.minimum(times_ms * 1e6, _MOST_NS)).astype(np.int64)
-            self._part(name).add(times_ns, bucket[row])
+            self._part(name).add(times_ns, bucket[row], slot[row])
             rest_ns[row] -= times_ns
             named[row] = True
         if named.any():
-            self.named.setdefault(REST, Part()).add(np.maximum(rest_ns, 0)[named], bucket[named])
+            rest = self.named.setdefault(REST, Part())
+            rest.add(np.maximum(rest_ns, 0)[named], bucket[named], slot[named])
             np.add.at(self.counts, bucket[named], 1)
             np.add.at(self.sums_ns, bucket[named], response_ns[named])
 
     def merge(self, other: "Parts") -> None:
         """Count all that the other counted."""
+        while self.width_s < other.width_s:
+            self.widen()
         self.counts += other.counts
         self.sums_ns += other.sums_ns
         for name, part in other.named.items():
             mine = self.named.setdefault(name, Part()) if name in _OURS else self._part(name)
-            mine.merge(part)
+            mine.merge(part, wider=self.width_s // other.width_s)
+
+    def widen(self) -> None:
+        """Join each two neighbouring slots of time: the width doubles."""
+        self.width_s *= 2
+        for part in self.named.values():
+            part.widen()
+
+    def over_time_ns(self, width_s: int) -> dict[str, Ints]:
+        """Each part's sum for each slot of a width that is a multiple of its own."""
+        joined = width_s // self.width_s
+        return {name: _joined(part.slots_ns, joined) for name, part in sorted(self.named.items())}
 
     def _part(self, name: str) -> Part:
         """Where the service's part of this name counts."""
@@ -91,3 +121,11 @@ class Parts:
                 last = self.named.pop(kept[-1])
                 self.named.setdefault(OTHER, Part()).merge(last)
         return self.named.get(name) or self.named[OTHER]
+
+
+def _joined(slots: Ints, count: int) -> Ints:
+    """As many slots, each the sum of so many of these; `count` is a power of two."""
+    while count > 1:
+        slots = np.concatenate([slots[0::2] + slots[1::2], np.zeros_like(slots[1::2])])
+        count //= 2
+    return slots

@@ -117,7 +117,7 @@ class Channel:
             self._count_failures(second, kind)
         _count_statuses(series, code & _STATUS)
         self._count_times(table, second, kind)
-        self._look_inside(table, _SERVED[kind], headers)
+        self._look_inside(table, second, _SERVED[kind], headers)
 
     def _count_failures(self, second: Ints, kind: Ints) -> None:
         errors = self._series.errors
@@ -142,7 +142,11 @@ class Channel:
         series.timeline.add_served(second, response, service, bucket_of(response))
 
     def _look_inside(
-        self, table: Ints, served: NDArray[np.bool_], headers: list[RawHeaders | None]
+        self,
+        table: Ints,
+        second: Ints,
+        served: NDArray[np.bool_],
+        headers: list[RawHeaders | None],
     ) -> None:
         """Read the headers: those that split the response time, and those of the slowest."""
         rows, response = np.flatnonzero(served), (table[:, 3] - table[:, 0])[served]
@@ -154,7 +158,7 @@ class Channel:
                 timed.append(number)
                 values.append(value)
         if values:
-            series.parts.add(columns_ms(values), response[timed])
+            series.parts.add(columns_ms(values), response[timed], second[rows[timed]])
         slow = worth_keeping(response, series.slowest)
         if slow.size:
             found = [_slow(table[row].tolist(), headers[row]) for row in rows[slow].tolist()]

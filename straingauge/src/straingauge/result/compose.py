@@ -9,7 +9,7 @@ from straingauge.engine import EngineReport
 from straingauge.fleet import Merged, Report
 from straingauge.observe import Watched
 from straingauge.record import Record
-from straingauge.result.histograms import histograms_ns, intervals_ns
+from straingauge.result.histograms import histograms_ns, intervals_ns, most_each
 from straingauge.result.resources import resources
 from straingauge.summary import degradation, endpoints, metrics, settle
 from straingauge.verdict import Evidence, Finding, Thresholds, Verdict, examine, judge
@@ -43,10 +43,14 @@ def compose(merged: Merged, *, ended: str | None = None) -> dict[str, Any]:
         "environment": plan["environment"],
         "metrics": whole,
         "endpoints": {
-            name: {**figures, "histograms_ns": histograms_ns(series[name])}
+            name: {
+                **figures,
+                "histograms_ns": histograms_ns(series[name]),
+                "intervals": intervals_ns(series[name], most_each(len(series))),
+            }
             for name, figures in endpoints(record).items()
         },
-        "intervals": intervals_ns(record),
+        "intervals": intervals_ns(record.total("main")),
         "status_codes": status_codes,
         "errors": errors,
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
