@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 Ints: TypeAlias = NDArray[np.int64]
 
-_MANTISSA_BITS: Final = 7
-_SHIFT: Final = 52 - _MANTISSA_BITS
+MANTISSA_BITS: Final = 7
+_SHIFT: Final = 52 - MANTISSA_BITS
 # Times from 512 ns to an hour have a bucket of their own; shorter ones share the first.
 _LEAST_NS: Final = 512
 _MOST_NS: Final = 3_600_000_000_000
