@@ -1,56 +1,20 @@
-"""What a run found, for people at a terminal; from its result alone."""
+"""What a result says, in words: for every report alike."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from straingauge.diagnose import broke_first, overall
 
 Result = Mapping[str, Any]
+Found = Sequence[tuple[Result, Path | None]]
+"""Results, each with its file; None where there is none."""
 
-_COLOURS = {
-    "target": "green",
-    "acceptable": "green",
-    "warning": "yellow",
-    "critical": "bold red",
-    "no_data": "bold red",
-    "invalid": "bold magenta",
-    "not judged": "magenta",
-}
 _REMARKED = ("warning", "critical", "no_data")
-WIDE = 120  # columns, from which the table has room for what decided each verdict
 SURE_ENOUGH = 0.5  # to be shown though nothing failed
 WORTH_SHOWING = 0.3
 EVIDENCE, ADVICE, OTHERS = 3, 3, 3  # sentences, sentences, and causes after the first
-_NUMBERS = ("requests", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms")
-
-
-def verdict_table(
-    results: Sequence[tuple[Result, Path | None]], *, width: int, colour: bool
-) -> str:
-    """All runs, one row each; every warning and note; where the files are; what broke, and why.
-
-    Args:
-        results: Each with its file, None where there is none.
-        width: Of the terminal, in columns.
-        colour: Whether it shows any.
-    """
-    console = Console(
-        file=StringIO(), width=width, force_terminal=colour, color_system="auto" if colour else None
-    )
-    console.print(_table((result for result, _ in results), wide=width >= WIDE))
-    for line in _remarks(results):
-        console.print(Text(line), soft_wrap=True)
-    for line in diagnosis([result for result, _ in results]):
-        console.print(Text(line), soft_wrap=True)
-    output = console.file
-    assert isinstance(output, StringIO)
-    return output.getvalue()
 
 
 def diagnosis(results: Sequence[Result]) -> list[str]:
@@ -130,46 +94,35 @@ def decided_by(result: Result) -> str:
     return "; ".join(entry["message"] for entry in decisive)
 
 
-def _table(results: Iterable[Result], *, wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("load test", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for name in _NUMBERS:
-        table.add_column(name, justify="right", no_wrap=True)
-    if wide:
-        table.add_column("decided by", overflow="fold")
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What decided, warned or must be known of one run or of several.
+
+    Attributes:
+        kind: "warning", "critical", "no_data", "errors"; of validity "invalid" or "note".
+        tests: The runs it is about; "all" where it is about each of several.
+        message: In words, with its figures.
+    """
+
+    kind: str
+    tests: str
+    message: str
+
+
+def remarks(results: Sequence[Result]) -> Iterator[Remark]:
+    """Everything worth a line, said once where runs share it."""
+    said: dict[tuple[str, str], list[str]] = {}
     for result in results:
-        metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
-        cells = [
-            result["name"],
-            Text(grade(result), style=_COLOURS[grade(result)]),
-            str(metrics["total_requests"]),
-            f"{metrics['throughput_rps']:.0f}",
-            f"{metrics['error_rate_percent']:.2f}%",
-            *(_percentile(latency, name) for name in ("p50", "p95", "p99")),
-        ]
-        table.add_row(*cells, *([Text(decided_by(result))] if wide else []))
-    return table
-
-
-def _remarks(results: Sequence[tuple[Result, Path | None]]) -> Iterable[str]:
-    """What decided, warned or must be known, said once where runs share it; then the files."""
-    remarks: dict[tuple[str, str], list[str]] = {}
-    for result, _ in results:
         entries = result.get("verdict", {}).get("entries", [])
         for entry in entries if grade(result) != "invalid" else ():
             if entry["grade"] in _REMARKED:
-                remarks.setdefault((entry["grade"], entry["message"]), []).append(result["name"])
+                said.setdefault((entry["grade"], entry["message"]), []).append(result["name"])
         for line in errors_seen(result):
-            remarks.setdefault(("errors", line), []).append(result["name"])
+            said.setdefault(("errors", line), []).append(result["name"])
         for reason in result["validity"]["reasons"]:
-            remark = (reason["severity"], reason["message"])
-            remarks.setdefault(remark, []).append(result["name"])
-    for (kind, message), names in remarks.items():
-        who = "all" if len(names) == len(results) > 1 else ", ".join(names)
-        yield f"{kind:<8} {who}: {message}"
-    for result, path in results:
-        yield f"result   {path or result['name'] + ': not written'}"
+            said.setdefault((reason["severity"], reason["message"]), []).append(result["name"])
+    for (kind, message), names in said.items():
+        yield Remark(kind, "all" if len(names) == len(results) > 1 else ", ".join(names), message)
 
 
 def _named(cause: Mapping[str, Any]) -> str:
@@ -177,7 +130,7 @@ def _named(cause: Mapping[str, Any]) -> str:
     return f"{cause['title']} ({cause['confidence']:.0%} sure, in {tests})"
 
 
-def _percentile(latency: Mapping[str, Any], name: str) -> str:
+def percentile(latency: Mapping[str, Any], name: str) -> str:
     """The value; with a tilde where the samples are too few to be sure of it."""
     value = latency[name]
     unsure = latency.get("confidence", {}).get(name, {}).get("low") is None
