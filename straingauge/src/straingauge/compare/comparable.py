@@ -1,0 +1,84 @@
+"""What two results must share before a difference between them means anything."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+Result = Mapping[str, Any]
+
+_SETTINGS: Final = (
+    *("users", "schedule", "journeys", "file", "warm_up", "timeout_s"),
+    *("connections", "max_connections", "processes", "target"),
+)
+_MACHINE: Final = ("system", "architecture", "cpu", "cpu_count")
+_MEMORY_MAY_DIFFER: Final = 0.01  # what is "all memory" depends on the kernel's mood
+
+
+def invalid(result: Result) -> list[str]:
+    """Why a result's figures prove nothing; empty when they do."""
+    return [
+        reason["message"]
+        for reason in result["validity"].get("reasons", [])
+        if reason["severity"] == "invalid"
+    ]
+
+
+def differences(old: Result, new: Result) -> list[str]:
+    """Why these two cannot be compared, as sentences; empty when they can."""
+    return [*_tests(old, new), *_settings(old, new), *_machines(old, new)]
+
+
+def notes(old: Result, new: Result) -> list[str]:
+    """What else differs, that one should know of."""
+    before, after = old["environment"], new["environment"]
+    found = []
+    if before.get("python") != after.get("python"):
+        found.append(f"Python was {before.get('python')} and is {after.get('python')}")
+    packages = before.get("packages") or {}, after.get("packages") or {}
+    changed = [
+        f"{name} {packages[0].get(name)} -> {packages[1].get(name)}"
+        for name in sorted({*packages[0], *packages[1]})
+        if packages[0].get(name) != packages[1].get(name)
+    ]
+    if changed:
+        found.append(f"packages changed: {', '.join(changed)}")
+    return found
+
+
+def _tests(old: Result, new: Result) -> Iterator[str]:
+    if old.get("schema_version") != new.get("schema_version"):
+        yield (
+            f"their schemas differ: version {old.get('schema_version')} and "
+            f"{new.get('schema_version')}"
+        )
+    if old["name"] != new["name"]:
+        yield f"they are of different tests: {old['name']} and {new['name']}"
+    elif not set(old["endpoints"]) & set(new["endpoints"]):
+        yield "they have no endpoint in common"
+
+
+def _settings(old: Result, new: Result) -> Iterator[str]:
+    before, after = old["configuration"], new["configuration"]
+    for name in _SETTINGS:
+        was, now = before.get(name), after.get(name)
+        if name == "target":  # the port is any free one where the service is started for the load
+            was, now = (urlsplit(str(each or "")).hostname for each in (was, now))
+        if was != now:
+            yield f"the setting {name} was {_shown(was)} and is {_shown(now)}"
+
+
+def _machines(old: Result, new: Result) -> Iterator[str]:
+    before = old["environment"].get("machine") or {}
+    after = new["environment"].get("machine") or {}
+    for name in _MACHINE:
+        if before.get(name) != after.get(name):
+            yield f"the machines differ: {name} was {before.get(name)} and is {after.get(name)}"
+    was, now = before.get("memory_mb") or 0, after.get("memory_mb") or 0
+    if abs(was - now) > _MEMORY_MAY_DIFFER * max(was, now):
+        yield f"the machines differ: memory was {was} MB and is {now} MB"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {each}" for key, each in value.items()) or "nothing"
+    return "not set" if value is None else str(value)

@@ -1,0 +1,248 @@
+"""Two results side by side: each figure's change, how sure it is, and what it amounts to."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from straingauge.compare.bootstrap import (
+    interval,
+    mean_draws_ns,
+    percent,
+    quantile_draws_ns,
+    rate_draws,
+    share_draws,
+)
+from straingauge.compare.comparable import Result, differences, invalid, notes
+from straingauge.compare.sample import (
+    Floats,
+    Sample,
+    design_effect,
+    endpoint_samples,
+    interval_samples,
+)
+from straingauge.compare.verdict import Change, Verdict
+from straingauge.errors import InvalidRun, UsageError
+from straingauge.summary.quantile import interval_ranks, samples_needed
+from straingauge.verdict.metrics import value_of
+
+MARGIN_PERCENT: Final = 5.0
+# Of an error rate: worse from so many points on; alike within so many, since to be surer of none
+# than that would take thousands of requests.
+MARGIN_POINTS: Final = 0.1
+ALIKE_POINTS: Final = 1.0
+CONFIDENCE: Final = 0.95  # that no interval of a whole comparison misses its true value
+
+_QUANTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+_ONCE_A_RUN: Final = (("memory_peak_mb", "service memory MB"), ("cpu_percent", "service CPU %"))
+_SEED: Final = 1
+_LEAST_SLOTS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came out.
+
+    Attributes:
+        name: Of the test.
+        old, new: Where each came from and when: file, started_at, commit.
+        changes: First the whole run's, then each endpoint's.
+        warnings: What makes them doubtful: reasons that were overruled, and what else differs.
+    """
+
+    name: str
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
+    changes: Sequence[Change]
+    warnings: Sequence[str]
+
+    def count(self, verdict: Verdict) -> int:
+        """How many figures earned that verdict."""
+        return sum(change.verdict == verdict for change in self.changes)
+
+
+@dataclass(slots=True)
+class _Pair:
+    """One figure of both, before it is known how many there are to be compared."""
+
+    endpoint: str
+    metric: str
+    old: float | None
+    new: float | None
+    draws: Floats | None = None
+    unit: Literal["%", "points"] = "%"
+    higher_is_better: bool = False
+    reason: str | None = None
+
+
+def compare(
+    old: Result,
+    new: Result,
+    *,
+    margin_percent: float = MARGIN_PERCENT,
+    confidence: float = CONFIDENCE,
+    anyway: bool = False,
+) -> Comparison:
+    """Compare two results.
+
+    The intervals hold together: that one of them misses its true value has a probability of
+    1 - confidence (Bonferroni). They hold what chance does within a run; what the machine did
+    between the two runs is in none of them, which is why `straingauge ab` exists.
+
+    Args:
+        old: As `straingauge.result.read` gives it.
+        new: The same.
+        margin_percent: What nobody would mind; of error rates it is `MARGIN_POINTS`.
+        confidence: As above.
+        anyway: Compare what should not be, and warn.
+
+    Raises:
+        InvalidRun: One of them proves nothing.
+        UsageError: They cannot be compared, or keep no histograms; the message says why.
+    """
+    broken = [
+        f"the {word} run is invalid: {'; '.join(why)}"
+        for word, result in (("old", old), ("new", new))
+        if (why := invalid(result))
+    ]
+    doubts = [*broken, *differences(old, new)]
+    if doubts and not anyway:
+        kind = InvalidRun if broken else UsageError
+        raise kind(
+            f"these results cannot be compared: {'; '.join(doubts)}",
+            hint="run the same load on the same machine again, or say --anyway to see it with "
+            "these warnings; straingauge ab compares two builds on one machine",
+        )
+    pairs = list(_pairs(old, new, np.random.default_rng(_SEED)))
+    tested = sum(pair.draws is not None for pair in pairs)
+    alpha = (1 - confidence) / max(tested, 1)
+    return Comparison(
+        name=str(new["name"]),
+        old=_origin(old),
+        new=_origin(new),
+        changes=[_change(pair, alpha, margin_percent) for pair in pairs],
+        warnings=[*doubts, *notes(old, new)],
+    )
+
+
+def _pairs(old: Result, new: Result, random: np.random.Generator) -> Iterator[_Pair]:
+    before, after = endpoint_samples(old), endpoint_samples(new)
+    slots = interval_samples(old), interval_samples(new)
+    whole = Sample.merged(list(before.values())), Sample.merged(list(after.values()))
+    effects = [design_effect(each) for each in slots]
+    yield from _times("", whole, whole, effects, random)
+    yield _throughput(old, new, random)
+    yield _errors("", old["metrics"], new["metrics"], random)
+    for name, words in _ONCE_A_RUN:
+        was, now = value_of(old, name), value_of(new, name)
+        if was is not None or now is not None:
+            yield _Pair("", words, was, now, reason="one figure a run has no interval")
+    for endpoint in [*before, *(name for name in after if name not in before)]:
+        if endpoint not in before or endpoint not in after:
+            where = "the new" if endpoint in before else "the old"
+            yield _Pair(endpoint, "p50 ms", None, None, reason=f"{where} run did not call it")
+            continue
+        yield from _times(endpoint, (before[endpoint], after[endpoint]), whole, effects, random)
+        parts = old["endpoints"][endpoint], new["endpoints"][endpoint]
+        yield _errors(endpoint, *parts, random)
+
+
+def _times(
+    endpoint: str,
+    samples: tuple[Sample, Sample],
+    whole: tuple[Sample, Sample],
+    effects: Sequence[float],
+    random: np.random.Generator,
+) -> Iterator[_Pair]:
+    if not all(sample.n for sample in samples):
+        yield _Pair(endpoint, "p50 ms", None, None, reason="no request was served")
+        return
+    deff = [
+        1 + (effect - 1) * part.n / all_.n
+        for effect, part, all_ in zip(effects, samples, whole, strict=True)
+    ]
+    for name, q in _QUANTILES:
+        was, now = (float(sample.quantiles_ns(np.array([q]))[0]) / 1e6 for sample in samples)
+        pair = _Pair(endpoint, f"{name} ms", was, now)
+        least = min(int(each.n / d) for each, d in zip(samples, deff, strict=True))
+        if interval_ranks(least, q) is None:
+            pair.reason = f"{least} samples' worth is too little for {name}: {samples_needed(q)}"
+        else:
+            drawn = (
+                quantile_draws_ns(sample, q, effect, random)
+                for sample, effect in zip(samples, deff, strict=True)
+            )
+            pair.draws = percent(*drawn)
+        yield pair
+    was, now = (sample.mean_ns() / 1e6 for sample in samples)
+    means = (
+        mean_draws_ns(sample, effect, random) for sample, effect in zip(samples, deff, strict=True)
+    )
+    yield _Pair(endpoint, "avg ms", was, now, percent(*means))
+
+
+def _throughput(old: Result, new: Result, random: np.random.Generator) -> _Pair:
+    """Of the whole run: by how much was served in each of its intervals but the last, cut one."""
+    was, now = (float(each["metrics"]["throughput_rps"]) for each in (old, new))
+    pair = _Pair("", "throughput /s", was, now, higher_is_better=True)
+    rates = []
+    for result, samples in ((old, interval_samples(old)), (new, interval_samples(new))):
+        lengths = [each["length_s"] for each in result.get("intervals", [])]
+        rates.append(np.array([s.n / l_s for s, l_s in zip(samples, lengths, strict=True)][:-1]))
+    if min(each.size for each in rates) < _LEAST_SLOTS:
+        pair.reason = f"a run of less than {_LEAST_SLOTS + 1} intervals is too short"
+    else:
+        pair.draws = percent(*(rate_draws(each, random) for each in rates))
+    return pair
+
+
+def _errors(endpoint: str, old: Result, new: Result, random: np.random.Generator) -> _Pair:
+    figures = []
+    for part in (old, new):
+        asked = part["total_requests"] - part.get("rate_limited", 0)
+        wrong = round(part["error_rate_percent"] / 100 * asked)
+        figures.append((part["error_rate_percent"], wrong, asked))
+    (was, *before), (now, *after) = figures
+    pair = _Pair(endpoint, "errors %", was, now, unit="points")
+    if min(before[1], after[1]) > 0:
+        drawn = [share_draws(wrong, asked, 1.0, random) for wrong, asked in (before, after)]
+        pair.draws = 100.0 * (drawn[1] - drawn[0])
+    else:
+        pair.reason = "no request was judged"
+    return pair
+
+
+def _change(pair: _Pair, alpha: float, margin_percent: float) -> Change:
+    low = high = change = None
+    if pair.draws is not None:
+        low, high = interval(pair.draws, alpha)
+        if not (isfinite(low) and isfinite(high)):
+            low = high = None
+    if pair.old is not None and pair.new is not None:
+        if pair.unit == "points":
+            change = pair.new - pair.old
+        elif pair.old:
+            change = 100.0 * (pair.new / pair.old - 1.0)
+    return Change(
+        endpoint=pair.endpoint,
+        metric=pair.metric,
+        old=pair.old,
+        new=pair.new,
+        change=change,
+        low=low,
+        high=high,
+        unit=pair.unit,
+        margin=MARGIN_POINTS if pair.unit == "points" else margin_percent,
+        alike=ALIKE_POINTS if pair.unit == "points" else None,
+        higher_is_better=pair.higher_is_better,
+        reason=pair.reason,
+    )
+
+
+def _origin(result: Result) -> dict[str, Any]:
+    return {
+        "started_at": result["started_at"],
+        "commit": (result["environment"].get("commit") or {}).get("id"),
+    }
