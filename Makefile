@@ -10,11 +10,36 @@ BIN := $(CURDIR)/$(VENV)/bin
 READY := $(VENV)/.ready
 STAND := $(BIN)/straingauge stand
 OPTIONS = $(if $(PORT),--port $(PORT)) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
-# The seven load tests and Locust start the stand on a free port, unless told which.
+# Locust gets a stand on a free port, unless told which, or a service that runs already: URL=...
 ANY_PORT = --port $(or $(PORT),0) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
+LOCUST = $(if $(URL),,$(STAND) $(ANY_PORT) --) \
+	$(BIN)/locust -f tests/performance/load_test.py --host $(or $(URL),{url})
+TO_ITS_END = --headless --stop-timeout 10 $(if $(RUN_TIME),--run-time $(RUN_TIME)) $(ARGS)
+
+# How much load: Locust's levels, and the profiles, which are made of them. All their figures are here.
+LEVELS := quick moderate heavy stress soak
+quick := --users 5 --spawn-rate 1 --run-time 1m
+moderate := --users 20 --spawn-rate 2 --run-time 5m
+heavy := --users 50 --spawn-rate 5 --run-time 10m
+stress := --users 100 --spawn-rate 10 --run-time 15m
+soak := --users 20 --spawn-rate 1 --run-time 1h
+ramp := --users 50 --spawn-rate 0.25 --run-time 5m
+PROFILES := pre-deployment post-deployment daily weekly pre-release
+pre-deployment: perf
+post-deployment: ramp
+daily: export SUSTAINED_LOAD_S ?= 300
+daily: perf moderate
+weekly: export SUSTAINED_LOAD_S ?= 900
+weekly: perf stress
+pre-release: export SUSTAINED_LOAD_S ?= 3600
+pre-release: export LEAK_LOAD_S ?= 600
+pre-release: perf soak
+one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is none of: $2))
 
 .DEFAULT_GOAL := help
-.PHONY: help perf test serve locust bench prove lint fmt requirements clean
+.PHONY: help perf test serve locust profile bench prove lint fmt requirements clean
+.PHONY: page $(LEVELS) ramp $(PROFILES)
+.NOTPARALLEL:
 
 help:  ## Say what there is
 	@echo "make TARGET, where TARGET is one of"
@@ -23,7 +48,7 @@ help:  ## Say what there is
 
 perf: $(READY)  ## The main job: seven load tests of TherapyBridge, verdicts and result files (ARGS="-k health")
 	@echo "Load-testing TherapyBridge with $(PROCESSES) processes ..."
-	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(ARGS)
+	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(if $(URL),--load-host $(URL)) $(ARGS)
 
 test: $(READY)  ## All tests of both packages
 	@echo "Testing straingauge ..."
@@ -34,8 +59,16 @@ test: $(READY)  ## All tests of both packages
 serve: $(READY)  ## TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
 	@cd backend && exec $(STAND) $(OPTIONS)
 
-locust: $(READY)  ## Locust's page on http://localhost:8089, at a TherapyBridge of its own; Ctrl-C ends both
-	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/locust -f tests/performance/load_test.py --host {url} --web-host 127.0.0.1 $(ARGS)
+locust: $(if $(LEVEL),$(call one_of,LEVEL,$(LEVELS)),page)  ## Locust's page on http://localhost:8089, at a TherapyBridge of its own (LEVEL=moderate: no page, a verdict)
+
+page: $(READY)
+	@cd backend && exec $(LOCUST) --web-host 127.0.0.1 $(ARGS)
+
+$(LEVELS) ramp: $(READY)
+	@cd backend && exec $(LOCUST) $($@) $(TO_ITS_END)
+
+profile: $(READY)  ## What the calendar wants (NAME=pre-deployment, post-deployment, daily, weekly, pre-release)
+	@$(MAKE) --no-print-directory --keep-going $(call one_of,NAME,$(PROFILES))
 
 bench: $(READY)  ## Speed of the engine, then of the service, as ratios to peers (ARGS="--only get": of the engine alone)
 	@$(BIN)/python benchmarks/engine.py $(ARGS); engine=$$?; \
