@@ -56,6 +56,8 @@ def test_ever_slower():
     trend = {"percent_per_minute": 90.0, "low_percent_per_minute": 70.0}
     result = ill(complaint("degradation_percent_per_minute"), metrics__degradation=trend)
     assert causes(slowed(result, 150, 300, 350))[0] == "slowing_down"
+    slow_by_now = ill(complaint("p50_ms"), metrics__degradation=trend)
+    assert causes(slowed(slow_by_now, 300, 350, 400))[0] == "slowing_down"
 
 
 def test_errors_of_one_endpoint():

@@ -128,6 +128,17 @@ def test_files_that_stay_open_when_the_clients_have_gone():
     assert [each.cause for each in dangers(leaking)] == ["file_leak"]
 
 
+def test_threads_that_never_end():
+    """Threads that requests start and leave behind are named; a pool that fills is not."""
+    rising = healthy(
+        resources__samples=samples(threads=list(range(12, 72))), resources__after__threads=71
+    )
+    assert [each.cause for each in dangers(rising)] == ["thread_leak"]
+    filled = [min(12 + n, 40) for n in range(60)]
+    pool = healthy(resources__samples=samples(threads=filled), resources__after__threads=40)
+    assert causes(pool) == []
+
+
 def test_no_keep_alive():
     """A connection for each request is a warning though loopback makes it cheap."""
     parts = {"a": {"sent": 900, "connections": 890}}

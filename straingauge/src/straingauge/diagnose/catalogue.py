@@ -13,6 +13,7 @@ TITLES: Mapping[str, str] = {
     "cpu_bound": "the service is out of CPU",
     "memory_leak": "the service's memory grows and is not given back",
     "file_leak": "the service opens files or sockets and does not close them",
+    "thread_leak": "the service starts threads that never end",
     "freeze": "the whole service stops answering now and then",
     "endpoint_errors": "requests are answered with errors",
     "connection_resets": "connections break before the answer",
@@ -83,6 +84,11 @@ ADVICE: Mapping[str, tuple[str, ...]] = {
     "file_leak": (
         "list what is open (`ls -l /proc/PID/fd`, lsof), and close it in a `with` on every path",
         '`ulimit -n` is where it ends: errors with "Too many open files" for everybody',
+    ),
+    "thread_leak": (
+        "list them (`py-spy dump --pid PID`, /proc/PID/task), and give the work to an executor of a"
+        " fixed size that is shut down with the service",
+        "each takes a stack, and the limit on processes is where it ends: no thread can be started",
     ),
     "freeze": (
         "look for what stops everything at these moments: a global lock, a garbage collection of a"

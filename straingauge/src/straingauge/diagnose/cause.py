@@ -18,6 +18,7 @@ CauseId = Literal[
     "cpu_bound",
     "memory_leak",
     "file_leak",
+    "thread_leak",
     "freeze",
     "endpoint_errors",
     "connection_resets",

@@ -1,13 +1,13 @@
-"""What grows while the service works: its memory, its open files, its response times."""
+"""What grows while the service works: its memory, files, threads, response times."""
 
-from straingauge.diagnose.cause import Cause, Rules, graded, named
+from straingauge.diagnose.cause import Cause, CauseId, Rules, graded, named
 from straingauge.diagnose.facts import Facts
 from straingauge.summary import Trend, theil_sen
 
 MEMORY = ("resources", "service", "memory")
 AFTER = ("resources", "after")
 ALLOCATOR_MB = 3.0  # of growth are the allocator's own
-FEW_FILES = 10
+FEW = 10  # files, or threads
 FEWEST = 16  # samples, of which the second half still makes a trend
 
 
@@ -42,24 +42,36 @@ def file_leak(facts: Facts) -> Cause | None:
     only growth beyond them counts: that of the second half, by its trend, since the clients may
     have gone by the last look.
     """
-    seen = facts.samples("open_files")
+    pool = facts.figure("resources", "pool", "peak_in_use")
+    return _never_returned(facts, "file_leak", "open_files", "open files and sockets", pool)
+
+
+def thread_leak(facts: Facts) -> Cause | None:
+    """Speaks when threads were still added in the second half, and were alive at rest."""
+    return _never_returned(facts, "thread_leak", "threads", "threads", 0)
+
+
+def _never_returned(
+    facts: Facts, cause: CauseId, figure: str, words: str, free: float
+) -> Cause | None:
+    """What is taken by requests and not given back, beyond what the service may take freely."""
+    seen = facts.samples(figure)
     later = seen[len(seen) // 2 :]
     trend = _trend(later) if len(seen) >= FEWEST else None
     if trend is None or not trend.rises:
         return None
     grown = trend.slope * (later[-1][0] - later[0][0])
-    pool = facts.figure("resources", "pool", "peak_in_use")
-    if grown < FEW_FILES + pool:
+    if grown < FEW + free:
         return None
     evidence = [
-        f"open files and sockets rose from {seen[0][1]:.0f} to {max(n for _, n in seen):.0f}, by"
+        f"{words} rose from {seen[0][1]:.0f} to {max(n for _, n in seen):.0f}, by"
         f" {grown:.0f} in the second half of the load"
     ]
-    rest = facts.number(*AFTER, "open_files")
+    rest = facts.number(*AFTER, figure)
     if rest is None:
-        return named("file_leak", 0.6, (*evidence, "nobody looked at them at rest"))
-    evidence.append(f"{rest:.0f} were open at rest")
-    return named("file_leak", 0.9 if rest >= seen[0][1] + grown else 0.35, tuple(evidence))
+        return named(cause, 0.6, (*evidence, "nobody looked at them at rest"))
+    evidence.append(f"{rest:.0f} were still there at rest")
+    return named(cause, 0.9 if rest >= seen[0][1] + grown else 0.35, tuple(evidence))
 
 
 def slowing_down(facts: Facts) -> Cause | None:
@@ -76,7 +88,12 @@ def slowing_down(facts: Facts) -> Cause | None:
     return named("slowing_down", graded(low, 10, 40), (evidence,))
 
 
-RULES: Rules = {"memory_leak": memory_leak, "file_leak": file_leak, "slowing_down": slowing_down}
+RULES: Rules = {
+    "memory_leak": memory_leak,
+    "file_leak": file_leak,
+    "thread_leak": thread_leak,
+    "slowing_down": slowing_down,
+}
 
 
 def _trend(points: list[tuple[float, float]]) -> Trend | None:

@@ -36,6 +36,7 @@ EXPLAINS: Mapping[CauseId, frozenset[CauseId]] = {
     "freeze": frozenset({"slow_endpoint", "slow_tail", "slowing_down"}),
     # What is used up in the end breaks connections and processes.
     "file_leak": frozenset({"endpoint_errors", "connection_resets", "memory_leak"}),
+    "thread_leak": frozenset({"memory_leak", "cpu_bound"}),
     "memory_leak": frozenset({"slowing_down", "service_restarted"}),
     "service_restarted": frozenset({"connection_resets", "slow_start", "endpoint_errors"}),
     "keep_alive_off": frozenset({"connection_resets"}),

@@ -27,13 +27,14 @@ ACCOUNTS_FOR: Mapping[CauseId, tuple[Topic, ...]] = {
     "cpu_bound": _SPEED,
     "memory_leak": _GROWTH,
     "file_leak": ("growth", "errors"),
+    "thread_leak": ("growth", "errors"),
     "freeze": _SPEED,
     "endpoint_errors": _ERRORS,
     "connection_resets": _ERRORS,
     "wrong_content": _ERRORS,
     "slow_endpoint": _SPEED,
     "slow_tail": _SPEED,
-    "slowing_down": ("trend",),  # no more than a trend: of other complaints it explains little
+    "slowing_down": ("trend",),
     "rate_limiter_tight": _LIMITS,
     "rate_limiter_absent": _LIMITS,
     "rate_limiter_loose": _LIMITS,
@@ -55,6 +56,7 @@ ACCOUNTS_FOR: Mapping[CauseId, tuple[Topic, ...]] = {
 ALARMS: Mapping[CauseId, float] = {
     "memory_leak": 0.85,
     "file_leak": 0.85,
+    "thread_leak": 0.85,
     "connections_leaked": 0.85,
     "event_loop_blocked": 0.85,
     "freeze": 0.85,
@@ -95,6 +97,7 @@ def topics(facts: Facts) -> frozenset[Topic]:
 
 
 _OF_THE_GENERATOR = {"generator_saturated", "generator_late"}
+_TYPICAL = {"p50_ms", "avg_ms"}
 
 
 def _topics_of(rule: str, cause: object) -> tuple[Topic, ...]:
@@ -102,6 +105,8 @@ def _topics_of(rule: str, cause: object) -> tuple[Topic, ...]:
     if known is not None:
         return ACCOUNTS_FOR[known]
     topic = topic_of_metric(rule)
+    if rule in _TYPICAL:
+        return ("speed", "trend")  # what is slow for all may have become so; a tail has not
     return (topic,) if topic else ("speed", "errors")
 
 
