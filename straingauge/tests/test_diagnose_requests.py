@@ -49,6 +49,7 @@ def test_only_the_start_is_slow():
     result = slowed(ill(), 10, 30, 820)
     result["metrics"]["slowest"] = [slow(ENDPOINTS[i % 3], 800, at_s=i / 10) for i in range(20)]
     assert causes(result)[:2] == ["slow_start", "slow_tail"]
+    assert "slow_start" not in causes(slowed(result, 500, 700, 820))
 
 
 def test_ever_slower():

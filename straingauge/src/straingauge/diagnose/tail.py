@@ -78,8 +78,12 @@ def slow_tail(facts: Facts) -> Cause | None:
 def slow_start(facts: Facts) -> Cause | None:
     """Speaks when the slow requests are those at the beginning, and no others.
 
-    What is opened, loaded or compiled on first use is paid for by the first to come.
+    What is opened, loaded or compiled on first use is paid for by the first to come. Where most
+    requests are slow the slowest of them may be early by chance, or by what the load before left.
     """
+    least_ms = min((number(row, "response_ms") or 0 for row in facts.slowest), default=0.0)
+    if facts.figure("metrics", "latency_ms", "p50") > least_ms / 3:
+        return None
     times = [t_s for row in facts.slowest if (t_s := number(row, "t_s")) is not None]
     begin_s = min(3.0, 0.1 * facts.duration_s)
     if len(times) < 5 or facts.duration_s < 10:
