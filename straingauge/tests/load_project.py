@@ -4,7 +4,6 @@ A test module that has this in its `pytest_plugins`, beside "pytester", has its 
 import from here as well, so pytest is told to leave this module as it is: PYTEST_DONT_REWRITE
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 import pytest
 from counting_service import Service, counting_service
+from formats import conforming
 
 THRESHOLDS = """
 [all]
@@ -108,7 +108,7 @@ class Project:
         files = sorted(
             (self.path / "results").glob("*.json"), key=lambda file: file.stat().st_mtime
         )
-        return [json.loads(file.read_text()) for file in files]
+        return [conforming(file) for file in files if not file.match("summary_*")]
 
 
 @pytest.fixture

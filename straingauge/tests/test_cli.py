@@ -6,27 +6,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from formats import whole
 from stand_tools import runs, write_stand
 from straingauge.cli import main
 from straingauge.result import write
 
 from straingauge import errors
 
-RESULT = {
-    "name": "quick_reads",
-    "started_at": "2026-01-02T03:04:05+00:00",
-    "configuration": {},
-    "environment": {},
-    "metrics": {
-        "total_requests": 4711,
-        "throughput_rps": 100.0,
-        "error_rate_percent": 0.0,
-        "latency_ms": {"p50": 1.0, "p95": 2.0, "p99": None},
-    },
-    **{name: {} for name in ("endpoints", "status_codes", "errors", "phases", "resources")},
-    "verdict": {"grade": "critical", "entries": []},
-    "validity": {"reasons": []},
-}
 READY = re.compile(r"ready  (http://127\.0\.0\.1:\d+)  pid (\d+)  (.*)\n")
 
 
@@ -146,10 +132,10 @@ def test_the_exit_code_of_a_command_is_the_stands(tmp_path: Path):
 
 def test_a_report_shows_what_a_result_file_holds(tmp_path: Path):
     """Name, verdict and figures of a run are shown from its file; a bad verdict is no failure."""
-    path = write(RESULT, tmp_path)
+    path = write(whole(name="quick_reads"), tmp_path)
     answer = CliRunner(env={"COLUMNS": "120"}).invoke(main, ["report", str(path)])
     assert answer.exit_code == 0
-    assert re.search(r"quick_reads +critical +4711", answer.output)
+    assert re.search(r"quick_reads +critical +800", answer.output)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"schema_version": 999}'])

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from counting_service import Service, counting_service
+from formats import conforming
 
 THRESHOLDS = """
 [all]
@@ -145,8 +146,7 @@ class Project:
         """The one result there is."""
         (file,) = (self.path / "results").iterdir()
         assert file.match("metrics_*.json")
-        found: dict[str, Any] = json.loads(file.read_text())
-        return found
+        return conforming(file)
 
 
 def _end(run: "subprocess.Popen[str]") -> Ended:

@@ -1,6 +1,5 @@
 """`straingauge run` as users start it, against a service that counts what it is asked."""
 
-import json
 import os
 import re
 import signal
@@ -14,6 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from counting_service import Service, counting_service
+from formats import conforming
 from load_project import until
 from stand_tools import runs as exists
 from straingauge.cli import main
@@ -82,8 +82,7 @@ class Runs:
     def result(self) -> dict[str, Any]:
         """The one result file."""
         (path,) = (self.folder / "results").glob("*.json")
-        found: dict[str, Any] = json.loads(path.read_text())
-        return found
+        return conforming(path)
 
 
 @pytest.fixture

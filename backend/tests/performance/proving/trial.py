@@ -127,7 +127,8 @@ def attempt(plant: Plant, ground: Ground, results: Path, *, repeated: bool = Fal
         _, output = run_load_tests(
             [], stand.url, results, DATABASE_URL=stand.database_url, **SETTINGS, **SHORTER
         )
-    found = [json.loads(file.read_text()) for file in sorted(results.glob("*.json"))]
+    files = [file for file in sorted(results.glob("*.json")) if not file.match("summary_*")]
+    found = [json.loads(file.read_text()) for file in files]
     alarms = [alarm for result in found if _is_valid(result) for alarm in _alarms(result)]
     invalid = [
         (result["name"], reason["reason"])

@@ -23,8 +23,8 @@ def report(*, files: tuple[Path, ...]) -> None:
     Showing a bad result is no failure: the exit code is 0 whatever the verdicts are.
     """
     from straingauge.report import verdict_table
-    from straingauge.result import read
+    from straingauge.result import read_all
 
-    results = [(read(path), path) for path in files]
+    results = read_all(files)
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
     click.echo(verdict_table(results, width=width, colour=sys.stdout.isatty()), nl=False)

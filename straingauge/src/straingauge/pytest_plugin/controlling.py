@@ -40,6 +40,7 @@ class Controlling:
         self._failures = 0
         self._shown: list[tuple[Result, Path | None]] = []
         self._problems: list[str] = []
+        self._summary: Path | None = None
         config.add_cleanup(self._address.close)
 
     @pytest.hookimpl
@@ -100,6 +101,7 @@ class Controlling:
         ended = "interrupted" if interrupted else "the test ended before it was judged"
         for _, merged in source.unjudged():
             self._salvage(merged, ended)
+        self._summarize()
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -112,6 +114,8 @@ class Controlling:
         writer = self._config.get_terminal_writer()
         colour = bool(writer.hasmarkup)
         terminalreporter.write(verdict_table(self._shown, width=writer.fullwidth, colour=colour))
+        if self._summary is not None:
+            terminalreporter.write_line(f"summary  {self._summary}")
         for problem in self._problems:
             terminalreporter.write_line(problem)
 
@@ -122,6 +126,18 @@ class Controlling:
         if end.problem is not None:
             self._problems.append(str(end.problem))
         self._shown.append((end.result, end.path))
+
+    def _summarize(self) -> None:
+        """Write one file for the session, beside the first result; one result needs none."""
+        folder = next((path.parent for _, path in self._shown if path is not None), None)
+        if folder is None or len(self._shown) < 2:
+            return
+        from straingauge.result import NotWritten, write_session
+
+        try:
+            self._summary = write_session(self._shown, folder)
+        except NotWritten as error:
+            self._problems.append(str(error))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

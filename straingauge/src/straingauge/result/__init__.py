@@ -2,7 +2,10 @@
 
 from straingauge.result.compose import compose, conclude
 from straingauge.result.environment import environment
-from straingauge.result.file import SCHEMA_VERSION, NotWritten, read, without_secrets, write
+from straingauge.result.file import NotWritten, without_secrets, write
+from straingauge.result.reading import read, read_all, read_session
+from straingauge.result.session import summarize, write_session
+from straingauge.result.versions import SCHEMA_VERSION
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -11,6 +14,10 @@ __all__ = [
     "conclude",
     "environment",
     "read",
+    "read_all",
+    "read_session",
+    "summarize",
     "without_secrets",
     "write",
+    "write_session",
 ]

@@ -1,8 +1,17 @@
 """Result files: one JSON file for each run, written whole or not at all, and never over another.
 
-Versions of the format:
+Versions of the format, each with its JSON Schema in `schemas/`:
     1   name, started_at, configuration, environment, metrics, endpoints, status_codes, errors,
         phases, resources, verdict, validity
+    2   always has besides: `diagnosis`, `intervals` over all and of each endpoint, its
+        `histograms_ns` (HdrHistogram); in `metrics` server_timing, slowest, stalls, warmup; in
+        `resources` jobs, database, machine, after, observer (null where nobody looked)
+
+A field that is added makes no new version: readers ignore what they do not know. One that goes, is
+renamed or changes its meaning does, with a step in `versions`, a schema and a golden file.
+
+A summary of a session (`straingauge.result.session`) has versions of its own:
+    1   started_at, grade, environment, tests, broke_first, diagnosis
 """
 
 import json
@@ -16,23 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from straingauge.errors import UsageError
-
-SCHEMA_VERSION = 1
-
-_FIELDS: Mapping[str, type] = {
-    "name": str,
-    "started_at": str,
-    "configuration": dict,
-    "environment": dict,
-    "metrics": dict,
-    "endpoints": dict,
-    "status_codes": dict,
-    "errors": dict,
-    "phases": dict,
-    "resources": dict,
-    "verdict": dict,
-    "validity": dict,
-}
+from straingauge.result.versions import SCHEMA_VERSION
 
 # Journeys may put what a service answered into an error's text; a result file is passed on.
 _SECRETS = re.compile(
@@ -59,45 +52,28 @@ def write(result: Mapping[str, Any], directory: Path) -> Path:
     Raises:
         NotWritten: No such directory, no space, no right; nothing is left behind.
     """
-    document = {"schema_version": SCHEMA_VERSION, **without_secrets(result)}
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    document = {"schema_version": SCHEMA_VERSION, **result}
     started = datetime.fromisoformat(result["started_at"])
-    path = _path(directory, result["name"], started)
+    return write_whole(document, directory, result["name"], started)
+
+
+def write_whole(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
+    """Write any document as ``<name>_<YYYYMMDD_HHMMSS>.json``, without secrets.
+
+    Raises:
+        NotWritten: As `write`.
+    """
+    text = json.dumps(without_secrets(document), indent=2, allow_nan=False) + "\n"
+    path = _path(directory, name, started)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return _write_new(text, directory, result["name"], started)
+        return _write_new(text, directory, name, started)
     except OSError as error:
         raise NotWritten(
-            f"cannot write the result of {result['name']} to {path}: {error.strerror or error}",
+            f"cannot write the result of {name} to {path}: {error.strerror or error}",
             hint="free some space, or name another directory (--results DIR; pytest: "
             "--load-results DIR)",
         ) from error
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read a result file and check its shape.
-
-    Raises:
-        UsageError: No such file, not a result, or one of a version this straingauge does not know.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"{path}: not valid JSON: {error}") from error
-    if not isinstance(document, dict) or "schema_version" not in document:
-        raise UsageError(f"{path}: not a result file: it has no schema_version")
-    version = document["schema_version"]
-    if version != SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}: has schema version {version}; this straingauge reads {SCHEMA_VERSION}",
-            hint="read it with the straingauge that wrote it",
-        )
-    for field, kind in _FIELDS.items():
-        if not isinstance(document.get(field), kind):
-            raise UsageError(f"{path}: not a result file: {field} must be a {kind.__name__}")
-    return document
 
 
 def without_secrets(value: Any) -> Any:  # noqa: ANN401  any JSON value, and the same kind back

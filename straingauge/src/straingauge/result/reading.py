@@ -1,0 +1,144 @@
+"""Reading result files: our own of any version, and clear words on whatever else is given."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from straingauge.errors import UsageError
+from straingauge.result.schema import schema, violation
+from straingauge.result.versions import SCHEMA_VERSION, upgraded
+
+SESSION_VERSION: Final = 1
+
+# A field of the files that other tools write, by which their users can be told.
+_OTHERS: Final[Mapping[str, str]] = {
+    "num_requests": "Locust",
+    "root_group": "k6",
+    "latencyPercentiles": "oha",
+    "latencies": "vegeta",
+    "benchmarks": "pytest-benchmark or pyperf",
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a result file of any version, as the present one has it.
+
+    Raises:
+        UsageError: No such file, not a result, not a whole one, or of a later straingauge; the
+            message names the file and the path in it of what is wrong.
+    """
+    document = _loaded(path)
+    if "session_version" in document:
+        raise UsageError(
+            f"{path}: a session's summary, not a result",
+            hint=f"give it to: straingauge report {path}",
+        )
+    version = _version(path, document, "schema_version", SCHEMA_VERSION)
+    _check(path, document, f"result-{version}")
+    return upgraded(document)
+
+
+def read_session(path: Path) -> dict[str, Any]:
+    """Read a session's summary.
+
+    Raises:
+        UsageError: As `read`.
+    """
+    document = _loaded(path)
+    version = _version(path, document, "session_version", SESSION_VERSION)
+    _check(path, document, f"session-{version}")
+    return document
+
+
+def read_all(paths: Iterable[Path]) -> list[tuple[dict[str, Any], Path]]:
+    """The results that files and folders hold, each once, in the order they were named.
+
+    A folder stands for the JSON files in it, by name; a session's summary for the results it lists.
+
+    Raises:
+        UsageError: As `read`; or there is no result in a folder.
+    """
+    found = {path: read(path) for given in paths for path in _meant(given)}
+    return [(result, path) for path, result in found.items()]
+
+
+def is_summary(path: Path) -> bool:
+    """Whether a file that can be read is a session's summary.
+
+    Raises:
+        UsageError: It cannot be read, or is no JSON object.
+    """
+    return "session_version" in _loaded(path)
+
+
+def _meant(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        files = sorted(path.glob("*.json"))
+        if not files:
+            raise UsageError(f"{path}: there is no result in this folder")
+        yield from (file for file in files if not is_summary(file))
+    elif is_summary(path):
+        tests = read_session(path)["tests"]
+        yield from (path.parent / test["file"] for test in tests if test["file"])
+    else:
+        yield path
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text, parse_constant=_refuse)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{path}: {_broken(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not valid JSON: {error}") from error
+    if isinstance(document, dict) and {"schema_version", "session_version"} & document.keys():
+        return document
+    fields = document[0] if isinstance(document, list) and document else document
+    other = next((_OTHERS[name] for name in _OTHERS if _has(fields, name)), None)
+    of = f"it looks like one of {other}" if other else "it has no schema_version"
+    raise UsageError(
+        f"{path}: not a result file: {of}",
+        hint="results are what straingauge run, pytest and Locust write into their results folder",
+    )
+
+
+def _broken(error: json.JSONDecodeError) -> str:
+    if not error.doc.strip():
+        return "not a result file: it is empty"
+    if not error.doc[error.pos :].strip():
+        return f"not valid JSON: it ends in the middle, in line {error.lineno}: it was cut short"
+    return f"not valid JSON: {error}"
+
+
+def _has(document: object, name: str) -> bool:
+    return isinstance(document, dict) and name in document
+
+
+def _version(path: Path, document: Mapping[str, Any], field: str, newest: int) -> int:
+    version = document.get(field)
+    if type(version) is not int or version < 1:
+        raise UsageError(f"{path}: not a result file: {field} is {json.dumps(version)}")
+    if version > newest:
+        raise UsageError(
+            f"{path}: has {field.replace('_', ' ')} {version}; this straingauge reads up to "
+            f"{newest}",
+            hint="read it with the straingauge that wrote it, or a later one",
+        )
+    return version
+
+
+def _check(path: Path, document: Mapping[str, Any], name: str) -> None:
+    wrong = violation(document, schema(name))
+    if wrong:
+        raise UsageError(
+            f"{path}: not a whole result: {wrong}",
+            hint="the file was changed after it was written, or written by another program",
+        )
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number in JSON")

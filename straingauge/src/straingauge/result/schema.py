@@ -1,0 +1,131 @@
+"""The published shape of the files, as JSON Schemas of this package, and a check against them.
+
+The schemas are draft 7, of which they use what `KEYWORDS` names; the check knows no other. A
+library would do the same, at 0.3 s for each command that reads a file (docs/decisions/0007); the
+tests have one judge the same documents.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+Schema = Mapping[str, Any]
+
+SAYING_NOTHING: Final = frozenset(("$schema", "$id", "title", "description", "definitions"))
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int,),
+    "boolean": (bool,),
+    "null": (type(None),),
+}
+
+
+@cache
+def schema(name: str) -> Schema:
+    """A schema of this package: "result-1", "result-2", "session-1"."""
+    file = resources.files("straingauge.result") / "schemas" / f"{name}.schema.json"
+    found: Schema = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def violation(document: object, of: Schema) -> str | None:
+    """The first thing that is wrong with a document, by its path in it; None where all is right."""
+    return next(_violations(document, of, of.get("definitions", {}), ""), None)
+
+
+def _violations(value: object, of: Schema, named: Schema, path: str) -> Iterator[str]:
+    if "$ref" in of:
+        of = named[of["$ref"].rpartition("/")[2]]
+    for keyword, demanded in of.items():
+        if keyword in _SIMPLE:
+            wrong = _SIMPLE[keyword](value, demanded)
+            if wrong:
+                yield f"{path or 'it'} {wrong}"
+                return  # what lies in something of a wrong type is not worth a word
+    for part in of.get("allOf", ()):
+        yield from _violations(value, part, named, path)
+    if isinstance(value, dict):
+        yield from _in_object(value, of, named, path)
+    elif isinstance(value, list) and "items" in of:
+        for number, item in enumerate(value):
+            yield from _violations(item, of["items"], named, f"{path}[{number}]")
+
+
+def _in_object(value: Mapping[str, object], of: Schema, named: Schema, path: str) -> Iterator[str]:
+    known: Mapping[str, Schema] = of.get("properties", {})
+    for name in of.get("required", ()):
+        if name not in value:
+            yield f"{_joined(path, name)} is missing"
+    other: Schema = of.get("additionalProperties", {})
+    for name, item in value.items():
+        yield from _violations(item, known.get(name, other), named, _joined(path, name))
+
+
+def _joined(path: str, name: str) -> str:
+    plain = name.replace("_", "").isalnum()
+    step = name if plain else f'["{name}"]'
+    return f"{path}.{step}" if path and plain else path + step
+
+
+def _type(value: object, types: str | Sequence[str]) -> str | None:
+    wanted = [types] if isinstance(types, str) else types
+    kinds = tuple(kind for name in wanted for kind in _TYPES[name])
+    # To Python a bool is an int, and 3.0 none; to JSON Schema it is the other way round.
+    if isinstance(value, bool):
+        right = "boolean" in wanted
+    elif isinstance(value, float) and value.is_integer():
+        right = "number" in wanted or "integer" in wanted
+    else:
+        right = isinstance(value, kinds)
+    return None if right else f"must be of type {' or '.join(wanted)}, not {_shown(value)}"
+
+
+def _enum(value: object, allowed: Sequence[object]) -> str | None:
+    return None if value in allowed else f"must be one of {', '.join(map(str, allowed))}"
+
+
+def _const(value: object, wanted: object) -> str | None:
+    return None if value == wanted else f"must be {wanted}, not {_shown(value)}"
+
+
+def _minimum(value: object, least: float) -> str | None:
+    low = isinstance(value, int | float) and value < least
+    return f"must be {least} or more, not {_shown(value)}" if low else None
+
+
+def _maximum(value: object, most: float) -> str | None:
+    high = isinstance(value, int | float) and value > most
+    return f"must be {most} or less, not {_shown(value)}" if high else None
+
+
+def _format(value: object, _: str) -> str | None:
+    """Of a string: only "date-time" is used."""
+    try:
+        offset = datetime.fromisoformat(str(value)).tzinfo
+    except ValueError:
+        offset = None
+    return None if offset else f"must be a time of ISO 8601 with its offset, not {_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+_SIMPLE: Final[Mapping[str, Callable[[Any, Any], str | None]]] = {
+    "type": _type,
+    "enum": _enum,
+    "const": _const,
+    "minimum": _minimum,
+    "maximum": _maximum,
+    "format": _format,
+}
+KEYWORDS: Final = SAYING_NOTHING.union(
+    _SIMPLE, ("$ref", "allOf", "properties", "required", "additionalProperties", "items")
+)

@@ -1,0 +1,45 @@
+"""Results for tests: one that is whole, and whether a file is as the published format says.
+
+The published schemas let readers meet fields they do not know. What the product itself writes is
+held to more: `undocumented` finds fields that no schema names.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from straingauge.result.schema import Schema, schema, violation
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+def whole(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result
+    """A real result of the present version, with these parts in place of its own."""
+    return {**json.loads((GOLDEN / "result-2.json").read_text()), **changes}
+
+
+def conforming(file: Path) -> dict[str, Any]:
+    """What a file holds that the product wrote: whole, and documented to the last field."""
+    document: dict[str, Any] = json.loads(file.read_text())
+    name = "session-1" if "session_version" in document else "result-2"
+    wrong = violation(document, closed(name))
+    assert wrong is None, f"{file}: {wrong}"
+    return document
+
+
+@cache
+def closed(name: str) -> Schema:
+    """A published schema that allows for no field it does not name."""
+    found: Schema = _closed(schema(name))
+    return found
+
+
+def _closed(part: Any) -> Any:  # noqa: ANN401  any part of a schema
+    if isinstance(part, list):
+        return [_closed(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    inside = {key: _closed(value) for key, value in part.items()}
+    is_object = "properties" in part and "object" in part.get("type", ())
+    return {"additionalProperties": {"enum": []}, **inside} if is_object else inside

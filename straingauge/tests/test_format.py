@@ -1,0 +1,214 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import fastjsonschema
+import pytest
+from formats import GOLDEN, closed, conforming, whole
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from straingauge.errors import UsageError
+from straingauge.result import SCHEMA_VERSION, read, read_all, read_session, write, write_session
+from straingauge.result.reading import SESSION_VERSION
+from straingauge.result.schema import KEYWORDS, schema, violation
+
+VERSIONS = range(1, SCHEMA_VERSION + 1)
+NAMES = (*(f"result-{version}" for version in VERSIONS), f"session-{SESSION_VERSION}")
+JUDGES = {name: fastjsonschema.compile(schema(name)) for name in NAMES}
+SOMETHING_ELSE = (None, True, 0, -1, 1.5, 2, "", "target", "2026-01-02", [], [1], {}, {"a": {}})
+
+
+def accepted(document: object, name: str) -> bool:
+    """What a library for JSON Schema says of a document."""
+    try:
+        JUDGES[name](document)
+    except fastjsonschema.JsonSchemaValueException:
+        return False
+    return True
+
+
+def places(document: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401  any JSON
+    """Every place in a document, as the object or array that has it and its name or number."""
+    if isinstance(document, list | dict):
+        for key in list(document) if isinstance(document, dict) else range(len(document)):
+            yield document, key
+            yield from places(document[key])
+
+
+def keywords(part: Any, *, names: bool = False) -> Iterator[str]:  # noqa: ANN401  any JSON
+    """Every keyword of a schema; under `properties` there are names, not keywords."""
+    for key, value in part.items() if isinstance(part, dict) else ():
+        if not names:
+            yield key
+        yield from keywords(value, names=not names and key in ("properties", "definitions"))
+    for value in part if isinstance(part, list) else ():
+        yield from keywords(value)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_schemas_say_nothing_that_is_not_checked(name: str):
+    """A schema uses only what our check knows: a misspelt keyword would demand nothing."""
+    assert set(keywords(schema(name))) <= KEYWORDS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_version_has_its_golden_file(name: str):
+    """A file of each version, as it was written then, is what that version's schema describes."""
+    document = json.loads((GOLDEN / f"{name}.json").read_text())
+    assert violation(document, schema(name)) is None
+    assert accepted(document, name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_our_check_agrees_with_a_librarys(name: str, data: st.DataObject):
+    """Whatever is taken out or put in its place: both find the document wrong, or neither."""
+    document = json.loads((GOLDEN / f"{name}.json").read_text())
+    holder, key = data.draw(st.sampled_from(list(places(document))))
+    other = data.draw(st.sampled_from([..., *SOMETHING_ELSE]))
+    if other is not ...:
+        holder[key] = other
+    else:
+        del holder[key]
+    assert (violation(document, schema(name)) is None) == accepted(document, name)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_results_of_every_version_are_read_as_the_present_one(version: int):
+    """An old file is brought up to the present format, with all that it had, and can be shown."""
+    golden = GOLDEN / f"result-{version}.json"
+    old, result = json.loads(golden.read_text()), read(golden)
+    assert result["schema_version"] == SCHEMA_VERSION
+    assert result["metrics"].items() >= old["metrics"].items()
+    assert result["resources"]["samples"] == old["resources"]["samples"]
+    command = [Path(sys.executable).with_name("straingauge"), "report", golden]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "error_rate_percent = 50" in shown
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda it: it["metrics"].pop("latency_ms"), "metrics.latency_ms is missing"),
+        (
+            lambda it: it["metrics"].update(total_requests="12"),
+            'metrics.total_requests must be of type integer, not "12"',
+        ),
+        (
+            lambda it: it["endpoints"]["GET /hello"].update(errors=None),
+            'endpoints["GET /hello"].errors must be of type object, not null',
+        ),
+        (
+            lambda it: it["verdict"]["entries"][1].update(grade="fine"),
+            "verdict.entries[1].grade must be one of target, acceptable",
+        ),
+        (lambda it: it.update(started_at="today"), "started_at must be a time of ISO 8601"),
+        (lambda it: it["status_codes"].update({"200": -1}), "status_codes.200 must be 0 or more"),
+        (lambda it: it.update(schema_version=99), "has schema version 99; this straingauge reads"),
+        (lambda it: it.update(schema_version="2"), 'schema_version is "2"'),
+    ],
+)
+def test_what_was_changed_is_named_by_its_path(tmp_path: Path, change: Any, message: str):  # noqa: ANN401
+    """A result that something was done to is refused with the path of the first thing wrong."""
+    result = whole()
+    change(result)
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(result))
+    with pytest.raises(UsageError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is empty"),
+        (b" \n", "it is empty"),
+        (b"{", "it ends in the middle, in line 1: it was cut short"),
+        (b'{"name": nobody}', "not valid JSON: Expecting value"),
+        (b'{"schema_version": 2, "x": NaN}', "NaN is no number in JSON"),
+        (b"\xff\xfe", "not valid JSON: 'utf-8'"),
+        (b"[" * 100_000, "not valid JSON: maximum recursion depth"),
+        (b"[]", "not a result file: it has no schema_version"),
+        (b'"text"', "not a result file: it has no schema_version"),
+        (b'[{"name": "/", "num_requests": 3}]', "it looks like one of Locust"),
+        (b'{"root_group": {}, "metrics": {}}', "it looks like one of k6"),
+        (b'{"session_version": 1}', "a session's summary, not a result"),
+    ],
+)
+def test_what_is_no_result_is_refused(tmp_path: Path, content: bytes, message: str):
+    """A file that is empty, cut short or of another tool is refused, and what it is is said."""
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as error:
+        read(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path: Path):
+    """Wherever a result file was cut off, it is no result."""
+    text = json.dumps(whole())
+    path = tmp_path / "x.json"
+    for length in range(1, len(text), 997):
+        path.write_text(text[:length])
+        with pytest.raises(UsageError, match=r"it ends in the middle|not valid JSON: "):
+            read(path)
+
+
+def test_fields_to_come_are_no_error(tmp_path: Path):
+    """Readers ignore what they do not know; what we write is held to what is documented."""
+    result = whole()
+    result["metrics"]["jitter_ms"] = 3
+    assert read(write(result, tmp_path))["metrics"]["jitter_ms"] == 3
+    assert violation(result, closed("result-2")) == "metrics.jitter_ms must be one of "
+
+
+def test_a_session_has_one_file(tmp_path: Path):
+    """A session's summary has its grade, each test's figures and file, and what broke first."""
+    good = deepcopy(whole(name="good", started_at="2026-01-02T03:04:05+00:00", diagnosis=[]))
+    good["verdict"] = {"grade": "acceptable", "entries": []}
+    judged = [(result, write(result, tmp_path)) for result in (good, whole(name="bad"))]
+    path = write_session([*judged, (whole(name="unwritten"), None)], tmp_path)
+    assert path.name == "summary_20260102_030405.json"
+    session = conforming(path)
+    assert read_session(path) == session
+    assert session["grade"] == "critical"
+    assert [test["grade"] for test in session["tests"]] == ["acceptable", "critical", "critical"]
+    assert session["tests"][0]["file"] == judged[0][1].name
+    assert session["tests"][2]["file"] is None
+    assert session["tests"][1]["decided_by"] == ["error_rate_percent = 50 (critical from 10)"]
+    assert session["tests"][0]["metrics"]["total_requests"] == good["metrics"]["total_requests"]
+    assert session["broke_first"]["test"] == "bad"
+    assert session["diagnosis"][0]["tests"] == ["bad", "unwritten"]
+
+
+def test_an_invalid_test_makes_the_session_invalid(tmp_path: Path):
+    """A session of which one test proves nothing is invalid, whatever the others say."""
+    reasons = [
+        {"reason": "no_data", "severity": "invalid", "message": "nothing was sent", "advice": ""},
+        {"reason": "few_samples", "severity": "note", "message": "few", "advice": ""},
+    ]
+    verdict = {"grade": "invalid", "entries": whole()["verdict"]["entries"]}
+    invalid = whole(verdict=verdict, validity={"valid": False, "reasons": reasons})
+    session = conforming(write_session([(invalid, None), (whole(), None)], tmp_path))
+    assert session["grade"] == "invalid"
+    assert session["tests"][0]["decided_by"] == ["nothing was sent"]
+
+
+def test_a_folder_and_a_summary_stand_for_their_results(tmp_path: Path):
+    """Results can be named by file, by folder or by their session's summary; each is read once."""
+    judged = [(result, write(result, tmp_path)) for result in (whole(name="a"), whole(name="b"))]
+    summary = write_session(judged, tmp_path)
+    files = [path for _, path in judged]
+    for given_ in ([tmp_path], [summary], files, [*files, summary, tmp_path]):
+        assert [path for _, path in read_all(given_)] == files
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no result in this folder"):
+        read_all([tmp_path / "empty"])
