@@ -6,6 +6,19 @@ Importing this package imports Locust, which patches the standard library for ge
 of straingauge does.
 """
 
+from straingauge.locust import figures as figures  # listens to Locust
+from straingauge.locust.shapes import Breakpoint, Constant, Soak, Spike, Steps
 from straingauge.locust.user import JourneyUser
+from straingauge.locust.waits import constant_pacing, constant_throughput, poisson
 
-__all__ = ["JourneyUser"]
+__all__ = [
+    "Breakpoint",
+    "Constant",
+    "JourneyUser",
+    "Soak",
+    "Spike",
+    "Steps",
+    "constant_pacing",
+    "constant_throughput",
+    "poisson",
+]

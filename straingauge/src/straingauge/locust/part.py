@@ -10,6 +10,7 @@ from straingauge.engine import Delay, EngineReport
 from straingauge.fleet import Report
 from straingauge.journey import User
 from straingauge.locust.beat import Beat
+from straingauge.locust.lateness import Lateness
 from straingauge.locust.recording import Recording
 from straingauge.verdict import GRADES, Finding
 
@@ -19,6 +20,7 @@ class Part:
 
     def __init__(self) -> None:
         self.recording = Recording()
+        self.lateness = Lateness()
         self._beat = Beat()
         self._began_s = time.monotonic()
         self._credentials: set[str] = set()
@@ -46,12 +48,12 @@ class Part:
         engine = EngineReport(
             sent=self.recording.requests,
             journeys=0,
-            dropped=0,
-            waited=0,
+            dropped=self.lateness.dropped,
+            waited=self.lateness.waited,
             connections=0,
             reconnected=0,
             abandoned=0,
-            late_ms=Delay(0.0, 0.0, 0.0),
+            late_ms=self.lateness.late_ms,
             loop_lag_ms=self._beat.lag_ms,
             cpu_share=self._beat.cpu_share,
             duration_s=time.monotonic() - self._began_s,

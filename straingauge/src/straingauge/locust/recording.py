@@ -29,6 +29,7 @@ class Sent:
 
     phase: str
     endpoint: str
+    due_ns: int
     at_ns: int
     failure: RequestFailed | None = None
     headers: RawHeaders | None = None
@@ -59,14 +60,15 @@ class Recording:
         taken_ns = round(response_time * 1e6)
         sent: Sent | None = (context or {}).get(CONTEXT)
         if sent is None:
-            sent = Sent("main", f"{request_type} {name}", done_ns - taken_ns)
+            at_ns = done_ns - taken_ns
+            sent = Sent("main", f"{request_type} {name}", at_ns, at_ns)
             sent.failure = failure_of(request_type, name, response, exception)
             sent.headers = raw_headers(response) if response is not None else None
         self.requests += 1
         channel = self._channel(sent.phase, sent.endpoint)
         # When the first byte came Locust does not say.
         times = (
-            sent.at_ns,
+            sent.due_ns,
             sent.at_ns,
             0,
             sent.at_ns + taken_ns,

@@ -28,12 +28,13 @@ from straingauge.journey import (
 )
 from straingauge.locust.hooks import session_of
 from straingauge.locust.recording import CONTEXT, Sent, kind_of, raw_headers
+from straingauge.locust.waits import Paced
 from straingauge.verdict import Finding
 
 _IDS = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
 
 
-class JourneyUser(FastHttpUser):
+class JourneyUser(Paced, FastHttpUser):
     """A virtual user with an account of its own.
 
         class Reader(JourneyUser):
@@ -124,7 +125,8 @@ class JourneyUser(FastHttpUser):
 
     def _send(self, request: Request, phase: str) -> Response | RequestFailed:
         method, _, name = request.name.partition(" ")
-        sent = Sent(phase, request.name, time.monotonic_ns())
+        due_ns = self.take_due_ns()
+        sent = Sent(phase, request.name, due_ns, time.monotonic_ns())
         with self.client.request(
             request.method,
             request.target,

@@ -1,9 +1,10 @@
 """When should request n start? Pure functions of n: no clock, no I/O, no state.
 
 An *open* schedule says when each arrival starts, whatever the target does: at a rate that is
-`constant`, climbs in a `ramp`, goes in `steps` or has a `spike`; a fixed count, `spread` evenly;
-or at random (`poisson`, from a seed). A *closed* one says how many users work at once, each
-starting again when it is done (`users`). `waves` lies between: so many at once, again and again.
+`constant`, climbs in a `ramp`, goes in `steps` or has a `spike`; a fixed count, `spread` evenly; at
+random (`poisson`, from a seed); or one of these after the other (`chain`). A *closed* one says how
+many users work at once, each starting again when it is done (`users`). `waves` lies between: so
+many at once, again and again.
 
 Where the rate changes, arrival n starts when the rate, summed up since the start, has reached n.
 
@@ -16,6 +17,7 @@ Where the rate changes, arrival n starts when the rate, summed up since the star
 """
 
 from straingauge.schedule.arrivals import Arrivals
+from straingauge.schedule.chain import Chain, chain
 from straingauge.schedule.constant import Constant, constant
 from straingauge.schedule.poisson import Poisson, poisson
 from straingauge.schedule.ramp import Ramp, ramp
@@ -26,10 +28,11 @@ from straingauge.schedule.steps import Step, Steps, steps
 from straingauge.schedule.users import Users, users
 from straingauge.schedule.waves import Waves, waves
 
-Schedule = Constant | Spread | Ramp | Steps | Spike | Poisson | Waves | Users
+Schedule = Constant | Spread | Ramp | Steps | Spike | Poisson | Chain | Waves | Users
 
 __all__ = [
     "Arrivals",
+    "Chain",
     "Constant",
     "Poisson",
     "Ramp",
@@ -41,6 +44,7 @@ __all__ = [
     "Steps",
     "Users",
     "Waves",
+    "chain",
     "constant",
     "poisson",
     "ramp",
