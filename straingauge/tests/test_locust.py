@@ -324,7 +324,7 @@ def test_killed_worker_is_named(project: Project):
     ended = _end(run)
     assert ended.code == 4, ended.output
     result = project.result()
-    assert "its heartbeat stopped" in reasons(result)["lost_worker"]
+    assert "no heartbeat since" in reasons(result)["lost_worker"]
     assert 0 < result["metrics"]["total_requests"] < project.served().total()
 
 

@@ -1,31 +1,32 @@
-"""The end of a run: what was measured is put together, judged, written and shown."""
+"""What a run comes to: its figures put together and judged, while it goes on and at its end."""
 
 import logging
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import locust
 from locust.env import Environment
 
-from straingauge import report
-from straingauge.errors import CriticalVerdict, InvalidRun, StraingaugeError
+from straingauge import ending, report
+from straingauge.errors import StraingaugeError
 from straingauge.fleet import LostProcess, Merged
 from straingauge.locust.part import findings_of, report_of
 from straingauge.observe import Watched
-from straingauge.result import NotWritten, environment, write
+from straingauge.result import environment
 from straingauge.result.compose import compose, conclude
-from straingauge.verdict import Thresholds, Verdict
+from straingauge.verdict import Finding, Thresholds
+from straingauge.verdict.validity import Reason
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All there is of a run when it ends.
+    """All there is of a run at some time.
 
     Attributes:
         started_at: ISO 8601, with its offset.
@@ -34,72 +35,104 @@ class Measured:
         lost: Workers that went away.
         setup_error: Why the run could not begin.
         ended: Why it ended before its time.
+        notes: What else a reader has to know.
+        workers: When they came and went, and how their clocks stood.
     """
 
     started_at: str
     parts: Mapping[str, Mapping[str, Any]]
-    watched: Watched | None
-    lost: tuple[LostProcess, ...]
-    setup_error: StraingaugeError | None
-    ended: str | None
+    watched: Watched | None = None
+    lost: tuple[LostProcess, ...] = ()
+    setup_error: StraingaugeError | None = None
+    ended: str | None = None
+    notes: Sequence[Reason] = ()
+    workers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that was judged.
+
+    Attributes:
+        result: With its verdict.
+        path: Its file; None where it could not be written.
+        table: Its verdict for the terminal.
+        exit_code: What that calls for.
+    """
+
+    result: Mapping[str, Any]
+    path: Path | None
+    table: str
+    exit_code: int
 
 
 class Ending:
-    """Knows what is demanded of a run, and where its result goes."""
+    """Knows what is demanded of a run, and where its result goes.
 
-    def __init__(self, thresholds: Thresholds, results: Path) -> None:
+    Args:
+        of: Locust's environment.
+        thresholds: What is demanded.
+        results: The folder for result files.
+        name: The run's, and the stem of its file.
+    """
+
+    def __init__(
+        self, of: Environment, thresholds: Thresholds, results: Path, name: str = "metrics"
+    ) -> None:
+        self._of = of
         self._thresholds = thresholds
         self._results = results
+        self._name = name
+        self._where = environment(results.parent)
+        self._where["packages"]["locust"] = locust.__version__
 
-    def conclude(self, measured: Measured, of: Environment) -> tuple[str, int]:
-        """Judge a run and write its result.
+    def so_far(self, measured: Measured) -> dict[str, Any]:
+        """A run that goes on, judged by what there is of it."""
+        return conclude(self._compose(measured), self._thresholds, _findings(measured))[0]
 
-        Returns:
-            Its verdict as a table, and the exit code that calls for.
-        """
+    def conclude(self, measured: Measured) -> Ended:
+        """Judge a run that is over, and write its result."""
+        findings = _findings(measured)
+        result = self._compose(measured)
+        end = ending.file(result, self._thresholds, self._results, findings=findings)
+        if end.problem is not None:
+            logger.error("%s; try: %s", end.problem, end.problem.hint)
+        width = shutil.get_terminal_size((120, 24)).columns
+        shown = [(end.result, end.path)]
+        table = report.verdict_table(shown, width=width, colour=sys.stdout.isatty())
+        error = measured.setup_error
+        return Ended(end.result, end.path, table, error.exit_code if error else end.exit_code)
+
+    def _compose(self, measured: Measured) -> dict[str, Any]:
         reports = [report_of(name, part) for name, part in measured.parts.items()]
         reports[0] = replace(reports[0], extra=reports[0].extra | {"watched": measured.watched})
         broken = str(measured.setup_error) if measured.setup_error else None
-        plan = self._plan(measured, of)
+        plan = self._plan(measured)
         merged = Merged(tuple(reports), lost=measured.lost, plan=plan, broken=broken)
-        found = [finding for part in measured.parts.values() for finding in findings_of(part)]
-        result, verdict = conclude(compose(merged, ended=measured.ended), self._thresholds, found)
-        written = self._write(result)
-        width = shutil.get_terminal_size((120, 24)).columns
-        table = report.verdict_table([(result, written)], width=width, colour=sys.stdout.isatty())
-        if measured.setup_error is not None:
-            return table, measured.setup_error.exit_code
-        return table, NotWritten.exit_code if written is None else _exit_code(verdict)
+        result = compose(merged, ended=measured.ended)
+        result["validity"]["reasons"] += [note.as_dict() for note in measured.notes]
+        if measured.workers:
+            result["resources"]["generator"]["workers"] = measured.workers
+        return result
 
-    def _plan(self, measured: Measured, of: Environment) -> dict[str, Any]:
-        options = of.parsed_options
+    def _plan(self, measured: Measured) -> dict[str, Any]:
+        options = self._of.parsed_options
         assert options is not None
-        where = environment(self._results.parent)
-        where["packages"]["locust"] = locust.__version__
         return {
-            "name": "metrics",
+            "name": self._name,
             "started_at": measured.started_at,
             "users": options.num_users or 0,
             "configuration": {
-                "target": of.host,
+                "target": self._of.host,
                 "users": options.num_users,
                 "spawn_rate": options.spawn_rate,
                 "run_time_s": options.run_time,
                 "tags": options.tags or [],
-                "user_classes": {each.__name__: each.weight for each in of.user_classes},
+                "user_classes": {each.__name__: each.weight for each in self._of.user_classes},
             },
-            "environment": where,
+            "environment": self._where,
         }
 
-    def _write(self, result: Mapping[str, Any]) -> Path | None:
-        try:
-            return write(result, self._results)
-        except NotWritten as error:
-            logger.error("%s; try: %s", error, error.hint)  # noqa: TRY400  one line is all it takes
-            return None
 
-
-def _exit_code(verdict: Verdict) -> int:
-    if verdict.grade == "invalid":
-        return InvalidRun.exit_code
-    return CriticalVerdict.exit_code if verdict.failed else 0
+def _findings(measured: Measured) -> list[Finding]:
+    return [finding for part in measured.parts.values() for finding in findings_of(part)]

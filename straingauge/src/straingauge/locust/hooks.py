@@ -1,22 +1,37 @@
 """Where straingauge listens to Locust: its public events, and nothing else."""
 
+import logging
 import sys
-from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from configargparse import ArgumentParser
+import gevent
 from locust import events
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import WorkerRunner
-from locust.user.users import User as LocustUser
+from locust.runners import STATE_INIT, WorkerRunner
 
-from straingauge.errors import StraingaugeError, UsageError
+from straingauge.errors import StraingaugeError
+from straingauge.locust.asked import asked_for
 from straingauge.locust.ending import Ending
-from straingauge.locust.session import LAST_FIGURES, SETUP_FAILED, STOP, Session
+from straingauge.locust.following import STOP
+from straingauge.locust.host import require_allowed
+from straingauge.locust.once import Once
+from straingauge.locust.options import (
+    add_options,
+    locustfile_of,
+    observing,
+    options_of,
+    results_of,
+    thresholds_of,
+)
+from straingauge.locust.pages import Html, await_csv
+from straingauge.locust.session import SETUP_FAILED, Session
+from straingauge.locust.version import all_modules, modules_below
 from straingauge.verdict import Thresholds
 
 _sessions: WeakKeyDictionary[Environment, Session] = WeakKeyDictionary()
+
+events.init_command_line_parser.add_listener(add_options)
 
 
 def session_of(environment: Environment) -> Session:
@@ -24,105 +39,80 @@ def session_of(environment: Environment) -> Session:
     return _sessions[environment]
 
 
-@events.init_command_line_parser.add_listener
-def _add_options(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--load-results",
-        metavar="DIR",
-        default="",
-        include_in_web_ui=False,
-        help="where result files go (default: results/ beside the locustfile)",
-    )
-    parser.add_argument(
-        "--load-thresholds",
-        metavar="FILE",
-        default="",
-        include_in_web_ui=False,
-        help="what is demanded (default: thresholds.toml beside the locustfile)",
-    )
-
-
 @events.init.add_listener
 def _begin(environment: Environment, **_: object) -> None:
     """Set up this process; what is wrong ends Locust with a line or two and no traceback.
 
     Raises:
-        SystemExit: The thresholds cannot be read, or no task bears the tags asked for.
+        SystemExit: The thresholds cannot be read, no task bears the tags asked for, the host may
+            not be put under load, the master has another version of the load test.
     """
+    logging.getLogger("locust.user.task").addFilter(Once())
+    runner = environment.runner
     try:
-        if isinstance(environment.runner, WorkerRunner):
-            session = Session(environment, None)
+        if isinstance(runner, WorkerRunner):
+            session = _following(environment, runner)
         else:
-            session = Session(environment, _ending(environment))
-            environment.user_classes[:] = asked_for(environment)
+            session = _leading(environment)
+        _sessions[environment] = session
+        _listen(session, environment)
+        if isinstance(runner, WorkerRunner) and runner.worker_state != STATE_INIT:
+            session.begin()  # users were asked for before anybody listened
+        if session.following is not None:
+            session.following.greet()
     except StraingaugeError as error:
         sys.stderr.write(f"{error}\n" + (f"  try: {error.hint}\n" if error.hint else ""))
+        sys.stderr.flush()
         sys.exit(error.exit_code)
-    _sessions[environment] = session
-    _listen(session)
 
 
-def _ending(environment: Environment) -> Ending:
-    options = environment.parsed_options
-    assert options is not None
-    beside = Path((environment.parsed_locustfiles or ["."])[0]).resolve().parent
-    thresholds = Thresholds.read(Path(options.load_thresholds or beside / "thresholds.toml"))
-    return Ending(thresholds, Path(options.load_results or beside / "results"))
+def _leading(environment: Environment) -> Session:
+    """The session of a process that is alone, or of a master."""
+    allowed = options_of(environment).allow_host
+    ending = Ending(environment, thresholds_of(environment), results_of(environment))
+    environment.user_classes[:] = asked_for(environment)
+    require_allowed(environment, allowed)
+    observe = observing(environment, gevent.get_hub().threadpool.apply)
+    modules = modules_below(locustfile_of(environment).parent)
+    return Session(environment, ending, observe, allowed, modules)
 
 
-def _listen(session: Session) -> None:
+def _following(environment: Environment, runner: WorkerRunner) -> Session:
+    """The session of a worker: what is demanded, its master knows."""
+    nothing = Thresholds.parse({}, source="no thresholds")
+    name = f"metrics_worker{max(runner.worker_index, 0)}"
+    ending = Ending(environment, nothing, results_of(environment), name)
+    observe = observing(environment, gevent.get_hub().threadpool.apply)
+    allowed = options_of(environment).allow_host
+    return Session(environment, ending, observe, allowed, all_modules())
+
+
+def _listen(session: Session, environment: Environment) -> None:
+    runner = session.runner
+
     def on_setup_failed(msg: Message, **_: object) -> None:
         session.setup_failed(**msg.data)
 
-    def on_last_figures(msg: Message, **_: object) -> None:
-        session.last_figures(msg.node_id, msg.data)
+    def on_quitting(**_: object) -> None:
+        session.quit()
+        await_csv(environment)
 
-    if isinstance(session.runner, WorkerRunner):
-        session.runner.register_message(STOP, lambda **_: session.stop_users())
+    if (following := session.following) is not None:
+        runner.register_message(STOP, lambda **_: session.stop_users())
+        events.report_to_master.add_listener(lambda data, **_: following.report(session.part, data))
+        events.heartbeat_received.add_listener(lambda **_: following.heard())
     else:
-        session.runner.register_message(SETUP_FAILED, on_setup_failed)
-        session.runner.register_message(LAST_FIGURES, on_last_figures)
+        runner.register_message(SETUP_FAILED, on_setup_failed)
+        html = Html(environment)
+        events.quit.add_listener(lambda **_: html.write())
+    if (leading := session.leading) is not None:
+        events.worker_report.add_listener(
+            lambda client_id, data, **_: leading.reported(client_id, data)
+        )
+        events.heartbeat_sent.add_listener(lambda client_id, **_: leading.heard(client_id))
     events.request.add_listener(session.on_request)
     events.user_error.add_listener(session.on_user_error)
     events.test_start.add_listener(lambda **_: session.begin())
     events.test_stop.add_listener(lambda **_: session.end())
-    events.quitting.add_listener(lambda **_: session.quit())
+    events.quitting.add_listener(on_quitting)
     events.quit.add_listener(lambda **_: session.show())
-    events.report_to_master.add_listener(lambda data, **_: session.report(data))
-    events.worker_report.add_listener(
-        lambda client_id, data, **_: session.reported(client_id, data)
-    )
-
-
-def asked_for(environment: Environment) -> list[type[LocustUser]]:
-    """The user classes of this run: those with a task left after --tags and --exclude-tags.
-
-    One that joins only when asked for (`JourneyUser.only_when_asked`) is asked for by its name, or
-    by one of its tasks' tags.
-
-    Raises:
-        UsageError: There is none.
-    """
-    options = environment.parsed_options
-    assert options is not None
-    wanted, unwanted = set(options.tags or ()), set(options.exclude_tags or ())
-    named = set(options.user_classes or ())
-    chosen = []
-    for each in environment.user_classes:
-        tags: list[set[str]] = [getattr(task, "locust_tag_set", set()) for task in each.tasks]
-        left = [own for own in tags if not own & unwanted and (not wanted or own & wanted)]
-        shy = getattr(each, "only_when_asked", False) and not options.class_picker
-        if left and (not shy or wanted or each.__name__ in named):
-            chosen.append(each)
-    if not chosen:
-        known = {
-            tag
-            for each in environment.user_classes
-            for task in each.tasks
-            for tag in getattr(task, "locust_tag_set", ())
-        }
-        raise UsageError(
-            f"no task is left for --tags {' '.join(sorted(wanted))}",
-            hint=f"known tags: {', '.join(sorted(known))}",
-        )
-    return chosen

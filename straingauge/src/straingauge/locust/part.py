@@ -16,13 +16,21 @@ from straingauge.verdict import GRADES, Finding
 
 
 class Part:
-    """One process's figures since the run began: all of them, so a lost report loses nothing."""
+    """One process's figures since the run began: all of them, so a lost report loses nothing.
 
-    def __init__(self) -> None:
+    Args:
+        run: The run's number, by which a report of an earlier one is known.
+        origin_ns: When the run began (`time.monotonic_ns`): second 0 of all that is recorded.
+    """
+
+    def __init__(self, run: int, origin_ns: int) -> None:
+        self.run = run
         self.recording = Recording()
+        self.recording.began_ns = origin_ns
         self.lateness = Lateness()
         self._beat = Beat()
-        self._began_s = time.monotonic()
+        self._began_ns = time.monotonic_ns()
+        self._sequence = 0
         self._credentials: set[str] = set()
         self._findings: dict[str, Finding] = {}
 
@@ -43,8 +51,9 @@ class Part:
                 self._findings[finding.rule] = finding
 
     def to_message(self) -> dict[str, Any]:
-        """All of it, as Locust's messages can carry it."""
-        record = self.recording.snapshot()
+        """All of it, as Locust's messages can carry it; each has a higher number than the last."""
+        self._sequence += 1
+        record, at_ns = self.recording.snapshot(), time.monotonic_ns()
         engine = EngineReport(
             sent=self.recording.requests,
             journeys=0,
@@ -56,15 +65,20 @@ class Part:
             late_ms=self.lateness.late_ms,
             loop_lag_ms=self._beat.lag_ms,
             cpu_share=self._beat.cpu_share,
-            duration_s=time.monotonic() - self._began_s,
+            duration_s=(at_ns - self._began_ns) / 1e9,
             interrupted=False,
         )
         return {
-            "requests": record.total("main").requests,
+            "run": self.run,
+            "sequence": self._sequence,
+            "began_ns": self._began_ns,
+            "at_ns": at_ns,
+            "requests": record.requests("main"),
             "record": record.to_bytes(),
             "engine": asdict(engine),
             "credentials": sorted(self._credentials),
             "findings": [asdict(finding) for finding in self._findings.values()],
+            "clock": None,
         }
 
 

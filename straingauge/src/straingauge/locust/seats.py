@@ -11,22 +11,22 @@ class Seats:
     account either.
 
     Args:
-        first: i; asked when the first number is taken, since a worker learns it from its master.
-        step: n; likewise.
+        share: Gives i and n; asked when a number is taken, since a worker learns it from its
+            master.
     """
 
-    def __init__(self, first: Callable[[], int], step: Callable[[], int]) -> None:
-        self._first = first
-        self._step = step
+    def __init__(self, share: Callable[[], tuple[int, int]]) -> None:
+        self._share = share
         self._taken = 0
         self._free: list[int] = []
 
     def take(self) -> int:
         """A number nobody has."""
+        first, step = self._share()
         if self._free:
             return heapq.heappop(self._free)
         self._taken += 1
-        return self._first() + (self._taken - 1) * self._step()
+        return first + (self._taken - 1) * step
 
     def give_back(self, number: int) -> None:
         """Let somebody else have this number."""

@@ -7,70 +7,87 @@ the master waits for those, since without them a run would miss its end.
 """
 
 import logging
-import math
-import os
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-import gevent
-from gevent.event import Event
+from gevent import GreenletExit, spawn
 from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import (
-    HEARTBEAT_INTERVAL,
-    STATE_MISSING,
-    WORKER_REPORT_INTERVAL,
-    MasterRunner,
-    Runner,
-    WorkerRunner,
-)
+from locust.runners import MasterRunner, Runner, WorkerRunner
 from locust.user.users import User as LocustUser
 
-from straingauge.errors import StraingaugeError, TargetError
-from straingauge.fleet import LostProcess
-from straingauge.locust.ending import Ending, Measured
+from straingauge.errors import InvalidRun, StraingaugeError, TargetError
+from straingauge.locust.ending import Ended, Ending, Measured
+from straingauge.locust.following import Following
+from straingauge.locust.host import require_host
+from straingauge.locust.leading import Leading
 from straingauge.locust.part import Part
 from straingauge.locust.seats import Seats
+from straingauge.locust.version import Files
 from straingauge.observe import Observer
 
 logger = logging.getLogger(__name__)
 
-SETUP_FAILED = "straingauge_setup_failed"
-STOP = "straingauge_stop"
-LAST_FIGURES = "straingauge_last_figures"
-REPORT = "straingauge"
-LAST_FIGURES_S = 10.0  # past --stop-timeout; a worker that takes longer is named in the result
+SETUP_FAILED: Final = "straingauge_setup_failed"
+SO_FAR_SHARE: Final = 0.02  # of the time: a process that is alone sends nothing while it judges
+
+Observe = Callable[[str], Observer]
 
 
 class Session:
     """What straingauge keeps for one Locust process.
 
+    Args:
+        environment: Locust's.
+        ending: What is demanded of runs, and where their results go; of a worker, where those go
+            whose master is lost.
+        observe: Makes what watches the service at an address.
+        allowed_hosts: Hosts elsewhere that may be put under load.
+        modules: Which version of the load test this process has.
+
     Attributes:
         seats: Numbers for its users, and so their accounts.
         part: This process's figures in the run under way, or in the last one.
         runner: Locust's own.
+        allowed_hosts: As given.
+        ended: The last run that was judged here.
     """
 
-    def __init__(self, environment: Environment, ending: Ending | None) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        ending: Ending,
+        observe: Observe,
+        allowed_hosts: Iterable[str],
+        modules: Files,
+    ) -> None:
         assert environment.runner is not None
-        self.seats = Seats(self._place, self._workers)
-        self.part = Part()
-        self._environment = environment
         self.runner: Runner = environment.runner
+        self.allowed_hosts = frozenset(allowed_hosts)
+        self.ended: Ended | None = None
+        self.leading: Leading | None = None
+        self.following: Following | None = None
+        if isinstance(self.runner, MasterRunner):
+            self.leading = Leading(environment, modules)
+        elif isinstance(self.runner, WorkerRunner):
+            self.following = Following(self.runner, modules, self._announced, self._lost_master)
+        self.part = Part(0, time.monotonic_ns())
+        self.seats = Seats(self._share)
+        self._environment = environment
         self._ending = ending
+        self._observe = observe
         self._observer: Observer | None = None
         self._started_at = ""
-        self._messages: dict[str, Mapping[str, Any]] = {}
-        self._members: set[str] = set()
-        self._done: set[str] = set()
-        self._one_done = Event()
         self._ending_now = RLock()  # a signal may come while a run ends by itself
         self._setup_error: StraingaugeError | None = None
-        self._over = True
-        self._ended: str | None = None
-        self._verdict = ""
+        self._under_way = False
+        self._stopped_early: str | None = None
+        self._so_far: Mapping[str, Any] | None = None
+        self._next_so_far_s = 0.0
+        self._shown = True
 
     def on_request(self, **event: Any) -> None:  # noqa: ANN401  Locust's event, as it comes
         """A request of any user has ended."""
@@ -84,33 +101,38 @@ class Session:
 
     def begin(self) -> None:
         """A run begins."""
-        self.part.stop()
-        self.part = Part()
-        self._messages.clear()
-        self._done.clear()
-        self._members = self._awaited()
-        self._setup_error = None
-        self._over, self._ended = False, None
-        if not isinstance(self.runner, WorkerRunner):
+        with self._ending_now:  # the one before may still be judged
+            self._setup_error = self._stopped_early = self._so_far = None
+            self._under_way, self._next_so_far_s = True, 0.0
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
-            aside = gevent.get_hub().threadpool.apply
-            database_url = os.environ.get("DATABASE_URL")
-            host = self._environment.host or ""
-            self._observer = Observer(host, database_url=database_url, aside=aside)
-            self._observer.__enter__()
+            self.seats = Seats(self._share)
+            self._new_part()
+            if self.following is not None:
+                return
+            if self.leading is not None:
+                self.leading.begin(time.monotonic_ns())
+            try:
+                host = require_host(self._environment, self.allowed_hosts)
+            except StraingaugeError as error:
+                self._call_off(error)
+            else:
+                self._observer = self._observe(host)
+                self._observer.__enter__()
 
     def end(self) -> None:
         """A run has ended here: its users have stopped, or for a master, are about to."""
         with self._ending_now:
-            if isinstance(self.runner, WorkerRunner):
-                self.runner.send_message(LAST_FIGURES, self.part.to_message())
-            elif isinstance(self.runner, MasterRunner):
-                if not self.runner.clients:  # Ctrl-C came to the workers too, and they were quicker
-                    self._mark_interrupted()
-                self.runner.send_message(STOP)
-                self._await_last_figures()
-            self._over = True
-            self.conclude()
+            if not self._under_way:
+                return
+            if self.leading is not None:
+                self._gather(self.leading)
+            self._under_way = False
+            if self.following is None:
+                self._conclude()
+            elif self.following.silent:
+                self._survive(self.following)
+            else:
+                self.following.hand_in(self.part)
 
     def stop_users(self) -> None:
         """The master says that the run is over, or this worker was asked to quit."""
@@ -119,44 +141,36 @@ class Session:
 
     def quit(self) -> None:
         """Locust ends, and a run under way with it: Ctrl-C or SIGTERM, unless its time was up."""
-        if isinstance(self.runner, WorkerRunner):
+        if self.following is not None:
             self.stop_users()
             return
         with self._ending_now:
-            if self._observer is None:
-                return
-            self._mark_interrupted()
-            self.runner.quit()
-            self.conclude()
-
-    def conclude(self) -> None:
-        """Have the run judged and written, once."""
-        observer, self._observer = self._observer, None
-        if observer is None or self._ending is None:
-            return
-        observer.__exit__(None, None, None)
-        self.part.stop()
-        lost = self._lost()
-        if not isinstance(self.runner, MasterRunner) or not self._messages:
-            self._messages["locust"] = self.part.to_message()
-        measured = Measured(
-            started_at=self._started_at,
-            parts=self._messages,
-            watched=observer.watched(),
-            lost=lost,
-            setup_error=self._setup_error,
-            ended=self._ended,
-        )
-        self._verdict, code = self._ending.conclude(measured, self._environment)
-        self._environment.process_exit_code = code
-        if self._environment.web_ui is not None:
-            self.show()
+            if self._under_way:
+                self._interrupted()
+                self.runner.quit()
+                self.end()  # Locust says nothing of the end of a run that has lost its workers
 
     def show(self) -> None:
         """Print the last verdict, once: beside the page at once, else after Locust's tables."""
-        sys.stdout.write(self._verdict)
-        sys.stdout.flush()
-        self._verdict = ""
+        if self.ended is not None and not self._shown:
+            self._shown = True
+            sys.stdout.write(self.ended.table)
+            sys.stdout.flush()
+
+    def result_so_far(self) -> Mapping[str, Any] | None:
+        """The run judged by what there is of it, or the last one that ended; None before any.
+
+        Judging takes a moment in which a process that is alone sends nothing: ask as often as you
+        like, it is done anew no more often than its share of the time allows.
+        """
+        if self.following is not None or not self._under_way:
+            return self.ended.result if self.ended else None
+        began_s = time.monotonic()
+        if began_s >= self._next_so_far_s:
+            self._so_far = self._ending.so_far(self._measured())
+            cost_s = time.monotonic() - began_s
+            self._next_so_far_s = began_s + cost_s / SO_FAR_SHARE
+        return self._so_far
 
     def fail_setup(self, error: StraingaugeError) -> None:
         """A user could not begin: tell whoever leads this run, which ends it."""
@@ -164,72 +178,95 @@ class Session:
 
     def setup_failed(self, message: str, hint: str | None) -> None:
         """A user, here or in a worker, could not begin: end the run, with one message for all."""
+        self._call_off(TargetError(message, hint))
+
+    def _call_off(self, error: StraingaugeError) -> None:
         if self._setup_error is not None:
             return
-        self._setup_error = TargetError(message, hint)
-        logger.error("setup failed: %s%s", message, f"; try: {hint}" if hint else "")
+        self._setup_error = error
+        logger.error("setup failed: %s%s", error, f"; try: {error.hint}" if error.hint else "")
         headless = self._environment.web_ui is None
-        gevent.spawn(self.runner.quit if headless else self.runner.stop)
+        spawn(self.runner.quit if headless else self.runner.stop)
 
-    def report(self, data: dict[str, Any]) -> None:
-        """Add this worker's figures to its report."""
-        data[REPORT] = self.part.to_message()
+    def _announced(self) -> None:
+        """The master has told of a run; of one that is under way, after it had users begin."""
+        if self._under_way and not self.part.recording.requests:
+            self._new_part()
 
-    def reported(self, worker: str, data: Mapping[str, Any]) -> None:
-        """Keep a worker's figures; they replace those it sent before."""
-        if REPORT in data:
-            self._messages[worker] = data[REPORT]
+    def _new_part(self) -> None:
+        self.part.stop()
+        run = self.following.run if self.following is not None else None
+        origin_ns = self.following.origin_ns() if self.following else time.monotonic_ns()
+        self.part = Part(run.number if run else 0, origin_ns)
 
-    def last_figures(self, worker: str, data: Mapping[str, Any]) -> None:
-        """A worker's users have stopped, and these are all its figures."""
-        self._messages[worker] = data
-        self._done.add(worker)
-        self._one_done.set()
+    def _gather(self, leading: Leading) -> None:
+        if not leading.alive:  # Ctrl-C came to the workers too, and they were quicker
+            self._interrupted()
+        leading.gather()
+        if not leading.alive and leading.roster.lost((), time.monotonic_ns()):
+            self._stopped_early = "all its workers were lost"
+            if self._environment.web_ui is None:
+                spawn(self.runner.quit)
 
-    def _mark_interrupted(self) -> None:
-        options = self._environment.parsed_options
-        if not self._over and options is not None and options.run_time is not None:
-            self._ended = f"interrupted (it was to take {options.run_time} s)"
+    def _conclude(self) -> None:
+        """Have the run judged and written."""
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            try:
+                if self._stopped_early is None and self._setup_error is None:
+                    observer.rest()
+            finally:
+                observer.__exit__(None, None, None)
+        self._finish(self._ending.conclude(self._measured(observer)))
 
-    def _await_last_figures(self) -> None:
-        limit_s = LAST_FIGURES_S + self._environment.stop_timeout
-        with gevent.Timeout(limit_s, False):  # noqa: FBT003  gevent's way to go on when it is over
-            while self._awaited():
-                self._one_done.clear()
-                self._one_done.wait(HEARTBEAT_INTERVAL)  # or somebody's heart has stopped
+    def _survive(self, following: Following) -> None:
+        """Keep what was measured here, though nobody is there to put it with the others'."""
+        self._stopped_early = f"the master at {following.master} was lost"
+        ended = self._ending.conclude(self._measured())
+        kept = f"kept in {ended.path}" if ended.path else "lost"
+        logger.error("%s; what this worker measured is %s", self._stopped_early, kept)
+        self._finish(ended)
 
-    def _awaited(self) -> set[str]:
-        """Workers whose last figures are not here."""
-        if not isinstance(self.runner, MasterRunner):
-            return set()
-        clients = self.runner.clients
-        alive = {name for name in clients if clients[name].state != STATE_MISSING}
-        return alive - self._done
+    def _finish(self, ended: Ended) -> None:
+        self.part.stop()
+        self.ended, self._shown = ended, self.following is not None
+        self._environment.process_exit_code = ended.exit_code
+        if self._environment.web_ui is not None:
+            self.show()
 
-    def _lost(self) -> tuple[LostProcess, ...]:
-        """Workers that took part and did not live to send their last figures."""
-        if not isinstance(self.runner, MasterRunner):
-            return ()
-        silent = self._awaited()
-        gone = (self._members | self._messages.keys()) - self._done - silent
-        unreported = self._unreported()
-        return (
-            *(LostProcess(name, "its heartbeat stopped", unreported) for name in sorted(gone)),
-            *(LostProcess(name, "its last figures never came", unreported) for name in silent),
+    def _lost_master(self) -> None:
+        following = self.following
+        assert following is not None
+        if not self._under_way:
+            logger.error("the master at %s is gone: nothing is left to do here", following.master)
+            self._environment.process_exit_code = InvalidRun.exit_code
+        self.stop_users()
+        self.runner.quit()
+
+    def _measured(self, observer: Observer | None = None) -> Measured:
+        observer = observer or self._observer
+        measured = Measured(
+            started_at=self._started_at,
+            parts={"locust": self.part.to_message()},
+            watched=observer.watched() if observer else None,
+            setup_error=self._setup_error,
+            ended=self._stopped_early,
         )
+        return measured if self.leading is None else self.leading.measured(measured)
 
-    def _unreported(self) -> int:
-        """What a worker may have measured since its last report, at the busiest one's rate."""
-        rates_per_s = [
-            part["requests"] / part["engine"]["duration_s"] for part in self._messages.values()
-        ]
-        return math.ceil(max(rates_per_s, default=0.0) * WORKER_REPORT_INTERVAL)
-
-    def _place(self) -> int:
-        return max(0, self.runner.worker_index) if isinstance(self.runner, WorkerRunner) else 0
-
-    def _workers(self) -> int:
-        if not isinstance(self.runner, WorkerRunner):
-            return 1
+    def _interrupted(self) -> None:
         options = self._environment.parsed_options
-        return max(1, int(options.expect_workers)) if options is not None else 1
+        if self._under_way and options is not None and options.run_time is not None:
+            self._stopped_early = f"interrupted (it was to take {options.run_time} s)"
+
+    def _share(self) -> tuple[int, int]:
+        """The number of this process's first user, and how far it is from each to the next.
+
+        Raises:
+            GreenletExit: No user shall begin.
+        """
+        if self._setup_error is not None:
+            raise GreenletExit
+        if self.following is None:
+            return 0, 1
+        return self.following.share()
