@@ -127,7 +127,7 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     address = ServiceAddress(host, screen.say, option="--host")
     if address.named:
         resolve(address.named, prepared.order.allowed_hosts)
-    _heed_signals()
+    heed_signals()
     try:
         address.find(prepared.order.near)
         end, interrupted = play(prepared, address, processes, screen)
@@ -139,11 +139,13 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
 
 
 def _show(end: "Ending", demanded: Iterable[str]) -> None:
-    from straingauge.report import verdict_table
+    from straingauge.report import tell_github, verdict_table
 
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
     table = verdict_table([(end.result, end.path)], width=width, colour=sys.stdout.isatty())
     click.echo(table, nl=False)
+    for line in tell_github([end.result]):
+        click.echo(line)
     uncalled = [name for name in demanded if name not in end.result["endpoints"]]
     if uncalled:  # other journeys may call them; or it is misspelt
         click.echo(f"note     thresholds for what was not called: {', '.join(uncalled)}")
@@ -151,7 +153,7 @@ def _show(end: "Ending", demanded: Iterable[str]) -> None:
         click.echo(f"straingauge: {end.problem}\n  try: {end.problem.hint}", err=True)
 
 
-def _heed_signals() -> None:
+def heed_signals() -> None:
     """End on SIGTERM and on a closed terminal as on Ctrl-C: with a result file."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored

@@ -41,6 +41,7 @@ class Controlling:
         self._shown: list[tuple[Result, Path | None]] = []
         self._problems: list[str] = []
         self._summary: Path | None = None
+        self._page: Path | None = None
         config.add_cleanup(self._address.close)
 
     @pytest.hookimpl
@@ -108,7 +109,7 @@ class Controlling:
         """Show the verdicts."""
         if not self._shown:
             return
-        from straingauge.report import verdict_table
+        from straingauge.report import tell_github, verdict_table
 
         terminalreporter.section("load tests")
         writer = self._config.get_terminal_writer()
@@ -116,8 +117,10 @@ class Controlling:
         terminalreporter.write(verdict_table(self._shown, width=writer.fullwidth, colour=colour))
         if self._summary is not None:
             terminalreporter.write_line(f"summary  {self._summary}")
-        for problem in self._problems:
-            terminalreporter.write_line(problem)
+        if self._page is not None:
+            terminalreporter.write_line(f"report   {self._page}")
+        for line in (*self._problems, *tell_github([result for result, _ in self._shown])):
+            terminalreporter.write_line(line)
 
     def _salvage(self, merged: Merged, ended: str) -> None:
         from straingauge import ending
@@ -128,14 +131,17 @@ class Controlling:
         self._shown.append((end.result, end.path))
 
     def _summarize(self) -> None:
-        """Write one file for the session, beside the first result; one result needs none."""
+        """Write the session's page beside the first result; of several results one file, too."""
         folder = next((path.parent for _, path in self._shown if path is not None), None)
-        if folder is None or len(self._shown) < 2:
+        if folder is None:
             return
+        from straingauge.report.page import write_page
         from straingauge.result import NotWritten, write_session
 
         try:
-            self._summary = write_session(self._shown, folder)
+            if len(self._shown) > 1:
+                self._summary = write_session(self._shown, folder)
+            self._page = write_page([result for result, _ in self._shown], folder)
         except NotWritten as error:
             self._problems.append(str(error))
 

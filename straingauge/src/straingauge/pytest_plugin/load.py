@@ -237,6 +237,7 @@ class LoadTest:
             demanded=run.demanded,
         )
         self._process.fleet.judged()
+        self._item.user_properties += _properties(end)
         if end.problem is not None:
             figures = report.summary_line(end.result)
             raise NotWritten(f"{end.problem}\n  {figures}", end.problem.hint) from end.problem
@@ -278,6 +279,18 @@ class LoadTest:
             thresholds=thresholds,
             demanded=self._declared,
         )
+
+
+def _properties(end: ending.Ending) -> list[tuple[str, object]]:
+    """What a JUnit file has of a load test, beside whether it passed."""
+    metrics = end.result["metrics"]
+    return [
+        ("grade", end.verdict.grade),
+        ("requests", metrics["total_requests"]),
+        ("error_rate_percent", metrics["error_rate_percent"]),
+        *((f"{name}_ms", metrics["latency_ms"][name]) for name in ("p50", "p95", "p99")),
+        ("result_file", str(end.path or "")),
+    ]
 
 
 def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:

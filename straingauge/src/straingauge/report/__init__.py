@@ -1,5 +1,6 @@
 """What load tests found, for people: terminal, page, Markdown; from their results alone."""
 
+from straingauge.report.github import tell_github
 from straingauge.report.terminal import verdict_table
 from straingauge.report.words import (
     Found,
@@ -29,5 +30,6 @@ __all__ = [
     "invalid_reason",
     "remarks",
     "summary_line",
+    "tell_github",
     "verdict_table",
 ]

@@ -1,0 +1,53 @@
+"""From a result to the charts of its page: pure data, and words where something is missing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from straingauge.report.charts.chart import Chart
+from straingauge.report.charts.insides import insides
+from straingauge.report.charts.latency import curve, heatmap, over_time, times_of
+from straingauge.report.charts.traffic import errors, parts, rate
+
+WHOLE = ""  # what stands for all endpoints together
+
+
+def charts(result: Mapping[str, Any]) -> dict[str, Any]:
+    """All charts of a run.
+
+    Returns:
+        ``end_s``, the length of the time axis; ``endpoints``, for each endpoint and for all
+        together ("") its charts; ``insides``, those of the service and its database.
+    """
+    endpoints: Mapping[str, Mapping[str, Any]] = result["endpoints"]
+    inside = insides(result)
+    views = {WHOLE: _view(result, result.get("intervals") or [], endpoints, WHOLE)}
+    for name, figures in endpoints.items():
+        views[name] = _view(result, figures.get("intervals") or [], {name: figures}, name)
+    return {"end_s": _end_s(result, inside), "endpoints": views, "insides": inside}
+
+
+def _view(
+    result: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    endpoints: Mapping[str, Mapping[str, Any]],
+    where: str,
+) -> list[Chart]:
+    times = [times_of(row["response_ns"]) for row in rows]
+    return [
+        over_time(result, rows, times, where),
+        heatmap(rows, times),
+        rate(rows, times),
+        errors(result, rows, where),
+        parts(rows, times),
+        curve(result, endpoints, where),
+    ]
+
+
+def _end_s(result: Mapping[str, Any], inside: Sequence[Chart]) -> float:
+    """Where the time axis ends: with the last interval or sample, whichever is later."""
+    ends = [row["start_s"] + row["length_s"] for row in result.get("intervals") or []]
+    ends += [chart["x"][-1] for chart in inside if not chart["instead"]]
+    return float(max([*ends, result["metrics"]["duration_s"], 1]))
+
+
+__all__ = ["WHOLE", "Chart", "charts"]

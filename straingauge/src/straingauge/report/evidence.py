@@ -1,0 +1,106 @@
+"""Which chart or table of the page shows what a cause's evidence says."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from straingauge.diagnose import CauseId, broke_first, overall
+from straingauge.report.words import EVIDENCE, SURE_ENOUGH, WORTH_SHOWING, Result
+
+TITLES: Final[Mapping[str, str]] = {
+    "latency": "Response time",
+    "heat": "Every response time",
+    "curve": "Latency by percentile",
+    "rate": "Requests per second",
+    "errors": "Errors",
+    "parts": "Where the response time goes",
+    "cpu": "CPU",
+    "memory": "Memory of the service",
+    "pool": "Connection pool",
+    "database": "PostgreSQL",
+    "loop": "Event loop held up",
+    "jobs": "Background jobs",
+    "handles": "Open files and threads",
+    "demands": "What was demanded",
+    "endpoints": "Endpoints",
+    "slowest": "The slowest requests",
+    "errors-seen": "The errors",
+    "waits": "PostgreSQL's waits",
+    "statements": "Statements",
+    "tables": "Tables",
+    "after": "After the load",
+    "validity": "Validity",
+}
+"""All that a link can lead to, by the end of its anchor."""
+
+PLACES: Final[Mapping[CauseId, Sequence[str]]] = {
+    "pool_exhausted": ("pool", "parts"),
+    "connections_leaked": ("pool", "database", "after"),
+    "slow_statement": ("statements", "parts"),
+    "missing_index": ("tables", "statements"),
+    "n_plus_one": ("statements", "parts"),
+    "lock_contention": ("waits", "database"),
+    "event_loop_blocked": ("loop", "heat"),
+    "cpu_bound": ("cpu", "latency"),
+    "memory_leak": ("memory", "after"),
+    "file_leak": ("handles", "after"),
+    "freeze": ("heat", "rate"),
+    "endpoint_errors": ("errors", "errors-seen"),
+    "connection_resets": ("errors", "errors-seen"),
+    "wrong_content": ("errors", "errors-seen"),
+    "slow_endpoint": ("endpoints", "latency"),
+    "slow_tail": ("curve", "slowest"),
+    "slowing_down": ("latency", "heat"),
+    "rate_limiter_tight": ("rate", "demands"),
+    "rate_limiter_absent": ("rate", "demands"),
+    "rate_limiter_loose": ("rate", "demands"),
+    "rate_limiter_per_process": ("rate", "demands"),
+    "rate_limiter_untrue": ("demands", "rate"),
+    "keep_alive_off": ("parts", "latency"),
+    "jobs_not_draining": ("jobs",),
+    "lost_writes": ("demands", "errors-seen"),
+    "doubled_writes": ("demands",),
+    "altered_writes": ("demands",),
+    "foreign_data": ("demands", "errors-seen"),
+    "generator_saturated": ("cpu", "validity"),
+    "noisy_neighbour": ("cpu", "heat"),
+    "database_away": ("database", "errors"),
+    "slow_start": ("latency", "slowest"),
+    "service_restarted": ("handles", "rate"),
+}
+
+
+def explained(results: Sequence[Result]) -> dict[str, Any]:
+    """What broke first and the causes of all runs, with links to where each shows."""
+    first, causes = broke_first(results), overall(results)
+    least = WORTH_SHOWING if first else SURE_ENOUGH
+    anchors = {str(result["name"]): f"r{n}" for n, result in reversed([*enumerate(results)])}
+    return {
+        "first": first
+        and {
+            "test": first.test,
+            "message": first.message,
+            "at_s": first.at_s,
+            "anchor": anchors[first.test],
+        },
+        "causes": [_shown(each, anchors) for each in causes if each["confidence"] >= least],
+    }
+
+
+def _shown(cause: Mapping[str, Any], anchors: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "title": cause["title"],
+        "percent": round(100 * cause["confidence"]),
+        "sure": cause["confidence"] >= SURE_ENOUGH,
+        "evidence": cause["evidence"][: 2 * EVIDENCE],
+        "advice": cause["advice"],
+        "places": [
+            {
+                "name": test,
+                "links": [
+                    {"title": TITLES[place], "anchor": f"{anchors[test]}-{place}"}
+                    for place in PLACES[cause["cause"]]
+                ],
+            }
+            for test in cause["tests"]
+        ],
+    }

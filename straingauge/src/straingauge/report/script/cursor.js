@@ -1,0 +1,139 @@
+// One cursor through all charts that share the axis of time; and its values in words.
+
+class Cursor {
+  constructor(readout) {
+    this.readout = readout;
+    this.drawn = new Map(); // figure -> { chart, plot, legend }
+    this.at = null;
+    this.pinned = false;
+    this.pending = 0;
+  }
+
+  add(figureElement, chart, plot, legend) {
+    this.drawn.set(figureElement, { chart, plot, legend });
+    const { svg } = plot;
+    svg.addEventListener("pointermove", (event) => this.follow(figureElement, event));
+    svg.addEventListener("pointerleave", () => this.pinned || this.moveTo(figureElement, null));
+    svg.addEventListener("click", (event) => {
+      this.pinned = !this.pinned;
+      this.follow(figureElement, event, true);
+    });
+    if (this.at !== null && chart.kind !== "curve") this.place(figureElement);
+  }
+
+  forget(figureElement) {
+    this.drawn.delete(figureElement);
+  }
+
+  follow(figureElement, event, always = false) {
+    const { plot } = this.drawn.get(figureElement);
+    if (this.pinned && !always) return;
+    const bounds = plot.svg.getBoundingClientRect();
+    const place = (event.clientX - bounds.left) * (plot.width / bounds.width);
+    const value = Math.min(plot.x.high, Math.max(0, plot.x.value(place)));
+    cancelAnimationFrame(this.pending);
+    this.pending = requestAnimationFrame(() => this.moveTo(figureElement, value));
+  }
+
+  // With the keyboard: from one measured moment to the next.
+  step(figureElement, key) {
+    const { chart, plot } = this.drawn.get(figureElement);
+    const stops = stopsOf(chart);
+    const at = chart.kind === "curve" ? plot.at : this.at;
+    const here = (at ?? null) === null ? -1 : nearestTo(stops, at);
+    const next = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: stops.length - 1 }[key];
+    this.pinned = true;
+    this.moveTo(figureElement, stops[Math.min(stops.length - 1, Math.max(0, next))]);
+  }
+
+  release() {
+    this.pinned = false;
+    for (const [figureElement, { chart }] of this.drawn) {
+      if (chart.kind === "curve") this.moveTo(figureElement, null);
+    }
+    const [first] = this.drawn.keys();
+    if (first) this.moveAll(null);
+  }
+
+  moveTo(figureElement, value) {
+    const drawn = this.drawn.get(figureElement);
+    if (!drawn) return;
+    if (drawn.chart.kind === "curve") this.moveCurve(drawn, value);
+    else this.moveAll(value, drawn);
+  }
+
+  moveCurve({ chart, plot, legend }, value) {
+    plot.at = value;
+    mark(plot, value);
+    const step = value === null ? null : Math.min(chart.series[0].y.length - 1, Math.round(value * 8));
+    chart.series.forEach((each, n) => legend[n].replaceChildren(step === null ? "" : withUnit(each.y[step], chart.unit)));
+    this.say(value === null ? "" : `${percent(1 - 2 ** (-step / 8))}: ${wordsOf(chart, legend)}`);
+  }
+
+  moveAll(value, told = null) {
+    this.at = value;
+    for (const [figureElement, { chart }] of this.drawn) if (chart.kind !== "curve") this.place(figureElement);
+    this.say(value === null ? "" : [`${moment(value)} after the start`, told && wordsOf(told.chart, told.legend)].filter(Boolean).join(": "));
+  }
+
+  place(figureElement) {
+    const { chart, plot, legend } = this.drawn.get(figureElement);
+    mark(plot, this.at);
+    valuesAt(chart, this.at).forEach((words, n) => legend[n].replaceChildren(words));
+  }
+
+  say(words) {
+    this.readout.textContent = words;
+    this.readout.hidden = !words;
+  }
+}
+
+function mark({ cursor, x }, value) {
+  cursor.setAttribute("visibility", value === null ? "hidden" : "visible");
+  if (value === null) return;
+  cursor.setAttribute("x1", x.at(value));
+  cursor.setAttribute("x2", x.at(value));
+}
+
+// For each entry of the legend, what it was at that moment; nothing without a moment.
+function valuesAt(chart, at) {
+  if (chart.kind === "heat") return [heatAt(chart, at)];
+  if (at === null) return chart.series.map(() => "");
+  const slot = nearestTo(chart.x, at);
+  return chart.series.map((each) => withUnit(chart.sparse ? lastSeen(each.y, slot) : each.y[slot], chart.unit));
+}
+
+// Some figures are looked at less often than others.
+function lastSeen(values, slot) {
+  for (let n = slot; n >= 0; n -= 1) if (values[n] !== null) return values[n];
+  return values.find((value) => value !== null);
+}
+
+function heatAt(chart, at) {
+  const slot = at === null ? null : chart.slots.find(([start, length]) => at >= start && at < start + length);
+  if (!slot) return "";
+  const [, , cells] = slot;
+  const count = sum(cells.filter((_, n) => n % 2));
+  const [least, most] = edges(cells);
+  return count ? `${figure(count)} requests of ${figure(least)} to ${figure(most)} ${chart.unit}` : "no response";
+}
+
+function wordsOf(chart, legend) {
+  if (chart.kind === "heat") return legend[0].textContent;
+  return chart.series.map((each, n) => `${each.name} ${legend[n].textContent}`).join(", ");
+}
+
+function stopsOf(chart) {
+  if (chart.kind === "curve") return chart.series[0].y.map((_, step) => step / 8);
+  return chart.kind === "heat" ? chart.slots.map(([start, length]) => start + length / 2) : chart.x;
+}
+
+function nearestTo(sorted, value) {
+  let [low, high] = [0, sorted.length - 1];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] > value) high = middle;
+    else low = middle;
+  }
+  return value - sorted[low] <= sorted[high] - value ? low : high;
+}

@@ -1,0 +1,154 @@
+// One chart as SVG. Colours, dashes and fonts are the style sheet's.
+
+const MARGIN = { top: 10, right: 10, bottom: 22, left: 54 };
+const HEIGHT = { lines: 168, stack: 148, heat: 190, curve: 240 };
+const FEW = 40; // points, up to which each is marked
+
+function styleOf(chart, number) {
+  return chart.series[number].style || `${chart.kind === "curve" ? "c" : "s"}${number}`;
+}
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
+// A frame with axes; gives its scales and the group that what is measured goes into.
+function frame(chart, width, domain, end) {
+  const height = HEIGHT[chart.kind];
+  const across = chart.kind === "curve" ? [0, Math.max(1, end)] : [0, end];
+  const x = linear(across, [MARGIN.left, width - MARGIN.right]);
+  const y = (chart.log ? logarithmic : linear)(domain, [height - MARGIN.bottom, MARGIN.top]);
+  const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
+  for (const tick of y.ticks(chart.kind === "lines" ? 5 : 4)) {
+    const place = y.at(tick);
+    svg.append(
+      element("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: place, y2: place }),
+      element("text", { class: "tick", x: MARGIN.left - 7, y: place + 4, "text-anchor": "end" }, figure(tick)),
+    );
+  }
+  const marks = chart.kind === "curve" ? percentileTicks(end) : timeTicks(end, width / 90).map((t) => [t, moment(t)]);
+  for (const [value, words] of marks) {
+    const place = x.at(value);
+    svg.append(
+      element("line", { class: "grid", x1: place, x2: place, y1: MARGIN.top, y2: height - MARGIN.bottom }),
+      element("text", { class: "tick", x: place, y: height - 6, "text-anchor": "middle" }, words),
+    );
+  }
+  return { svg, x, y, width, height, bottom: height - MARGIN.bottom };
+}
+
+function percentileTicks(end) {
+  const shares = [0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999, 0.999999];
+  return shares.map((share) => [-Math.log2(1 - share), percent(share)]).filter(([place]) => place <= end);
+}
+
+function draw(chart, width, domain, end) {
+  const plot = frame(chart, width, domain, end);
+  ({ lines: drawLines, stack: drawStack, heat: drawHeat, curve: drawCurve })[chart.kind](chart, plot);
+  for (const limit of chart.limits || []) drawLimit(chart, limit, plot);
+  plot.cursor = element("line", { class: "cursor", y1: MARGIN.top, y2: plot.bottom, visibility: "hidden" });
+  plot.svg.append(plot.cursor);
+  return plot;
+}
+
+function drawLines(chart, { svg, x, y }) {
+  chart.series.forEach((each, number) => {
+    svg.append(element("path", { class: `line ${styleOf(chart, number)}`, d: pathOf(chart.x, each.y, x, y, chart.sparse) }));
+    if (chart.x.length > FEW) return;
+    each.y.forEach((value, slot) => {
+      if (value !== null) svg.append(element("circle", { class: `point ${styleOf(chart, number)}`, cx: x.at(chart.x[slot]), cy: y.at(value), r: 2.2 }));
+    });
+  });
+  for (const [t, value, words] of chart.dots || []) {
+    const dot = element("circle", { class: "dot", cx: x.at(t), cy: y.at(value), r: 3 });
+    dot.append(element("title", {}, `${withUnit(value, chart.unit)} at ${moment(t)}: ${words}`));
+    svg.append(dot);
+  }
+}
+
+function pathOf(xs, ys, x, y, sparse = false) {
+  let drawing = false;
+  return ys.map((value, slot) => {
+    if (value === null) { drawing &&= sparse; return ""; }
+    const step = `${drawing ? "L" : "M"}${x.at(xs[slot]).toFixed(1)} ${y.at(value).toFixed(1)}`;
+    drawing = true;
+    return step;
+  }).join("");
+}
+
+function drawStack(chart, { svg, x, y, bottom }) {
+  const below = chart.x.map(() => 0);
+  chart.series.forEach((each, number) => {
+    const boxes = each.y.map((value, slot) => {
+      if (!value) return "";
+      const [left, right] = [-0.5, 0.5].map((half) => x.at(chart.x[slot] + half * chart.width));
+      const from = Math.min(y.at(below[slot]), bottom);
+      below[slot] += value;
+      return box(left, y.at(below[slot]), right - left, from - y.at(below[slot]));
+    });
+    svg.append(element("path", { class: `area ${styleOf(chart, number)}`, d: boxes.join("") }));
+  });
+}
+
+function box(left, top, width, height) {
+  return `M${left.toFixed(1)} ${top.toFixed(1)}h${width.toFixed(1)}v${height.toFixed(1)}h${(-width).toFixed(1)}z`;
+}
+
+function drawHeat(chart, { svg, x, y }) {
+  const most = Math.max(2, ...chart.slots.flatMap(([, , cells]) => cells.filter((_, n) => n % 2)));
+  const levels = Array.from({ length: 7 }, () => "");
+  for (const [start, length, cells] of chart.slots) {
+    const [left, right] = [x.at(start), x.at(start + length)];
+    for (let n = 0; n < cells.length; n += 2) {
+      const [top, base] = [y.at(bucketEdge(cells[n] + 1)), y.at(bucketEdge(cells[n]))];
+      const level = Math.min(6, Math.floor(7 * Math.log(cells[n + 1]) / Math.log(most + 0.001)));
+      levels[level] += box(left, top, right - left + 0.3, base - top + 0.3);
+    }
+  }
+  levels.forEach((d, level) => svg.append(element("path", { class: `heat h${level}`, d })));
+}
+
+function drawCurve(chart, { svg, x, y, width, bottom }) {
+  const places = chart.series[0].y.map((_, step) => step / 8);
+  const thin = Math.log2(chart.count / 10); // beyond: fewer than ten requests are slower
+  if (thin > 0 && thin < x.high) {
+    const left = x.at(thin);
+    svg.append(
+      element("rect", { class: "thin", x: left, y: MARGIN.top, width: width - MARGIN.right - left, height: bottom - MARGIN.top }),
+      element("text", { class: "note", x: left + 6, y: bottom - 8 }, "fewer than 10 requests"),
+    );
+  }
+  for (const mark of chart.marks) {
+    if (mark.y > y.high || mark.y < y.low || -Math.log2(1 - mark.p) > x.high) continue;
+    const [place, height] = [x.at(-Math.log2(1 - mark.p)), y.at(mark.y)];
+    svg.append(
+      element("line", { class: "limit warning", x1: place - 26, x2: place + 26, y1: height, y2: height }),
+      element("text", { class: "limit warning", x: place, y: height - 5, "text-anchor": "middle" }, `${mark.name} ${withUnit(mark.y, chart.unit)}`),
+    );
+  }
+  for (const whisker of chart.whiskers.filter((each) => -Math.log2(1 - each.p) <= x.high)) {
+    const place = x.at(-Math.log2(1 - whisker.p));
+    const line = element("line", { class: "whisker", x1: place, x2: place, y1: y.at(whisker.low), y2: y.at(whisker.high) });
+    line.append(element("title", {}, `95 % confidence interval of ${percent(whisker.p)}`));
+    svg.append(line);
+  }
+  chart.series.forEach((each, number) =>
+    svg.append(element("path", { class: `line ${styleOf(chart, number)}`, d: pathOf(places, each.y, x, y) })));
+}
+
+function drawLimit(chart, limit, { svg, y, width }) {
+  const right = width - MARGIN.right;
+  if (limit.y > y.high) return; // told above the chart instead
+  const [place, words] = [y.at(limit.y), limitInWords(limit, chart.unit)];
+  svg.append(
+    element("line", { class: `limit ${limit.grade}`, x1: MARGIN.left, x2: right, y1: place, y2: place }),
+    element("text", { class: `limit ${limit.grade}`, x: right - 4, y: place - 4, "text-anchor": "end" }, words),
+  );
+}
+
+function limitInWords({ name, grade, y }, unit) {
+  return grade === "bound" ? name : `${name} from ${withUnit(y, unit)}`;
+}

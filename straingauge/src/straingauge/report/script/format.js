@@ -1,0 +1,36 @@
+// Figures in words. Three figures are as many as a measurement has.
+
+function figure(value) {
+  if (value === null || value === undefined) return "–";
+  const size = Math.abs(value);
+  if (size >= 1e6) return `${trimmed(value / 1e6)} M`;
+  if (size >= 1e4) return `${trimmed(value / 1e3)} k`;
+  return trimmed(value);
+}
+
+function trimmed(value) {
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size >= 100) return value.toFixed(0);
+  return String(Number(value.toPrecision(size >= 10 ? 3 : 2)));
+}
+
+function withUnit(value, unit) {
+  if (value === null || value === undefined) return "–";
+  return unit === "%" ? `${figure(value)} %` : `${figure(value)} ${unit}`.trim();
+}
+
+// Seconds after the load began.
+function moment(seconds) {
+  if (seconds < 60) return `${trimmed(Math.round(seconds * 100) / 100)} s`;
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const rest = String(whole % 60).padStart(2, "0");
+  return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest} h` : `${minutes}:${rest} min`;
+}
+
+function percent(share) {
+  if (share >= 1) return "100 %";
+  const digits = Math.max(0, Math.ceil(-Math.log10(1 - share) - 2 - 1e-9));
+  return `${(100 * share).toFixed(digits)} %`;
+}

@@ -1,0 +1,155 @@
+// Which runs are shown, of which endpoint; all that is shown is drawn, and drawn again when it has to be.
+
+const runs = JSON.parse(document.getElementById("data").textContent);
+const cursor = new Cursor(document.getElementById("readout"));
+const stage = document.getElementById("runs");
+const choices = [...document.querySelectorAll("input[name=show]")];
+const sections = [...document.querySelectorAll("section.run")];
+
+function isShown(number) {
+  return !sections[number].hidden;
+}
+
+function chartsOf(number, endpoint) {
+  const run = runs[number];
+  return [...(run.endpoints[endpoint] || run.endpoints[""]), ...run.insides];
+}
+
+function endpointOf(number) {
+  const chosen = sections[number].querySelector("input.endpoint:checked");
+  return chosen ? chosen.value : "";
+}
+
+function drawShown() {
+  const shownRuns = sections.map((_, number) => number).filter(isShown);
+  stage.style.setProperty("--columns", Math.max(1, shownRuns.length));
+  stage.classList.toggle("beside", shownRuns.length > 1);
+  const all = shownRuns.map((number) => ({ number, charts: chartsOf(number, endpointOf(number)) }));
+  const end = Math.max(...all.map(({ number }) => runs[number].end_s));
+  for (const { number, charts } of all) {
+    charts.forEach((chart, place) => {
+      const alike = all.map((each) => each.charts[place]).filter((each) => !each.instead);
+      drawFigure(document.getElementById(`r${number}-${chart.id}`), chart, alike, end);
+    });
+  }
+}
+
+function drawFigure(figureElement, chart, alike, end) {
+  cursor.forget(figureElement);
+  const canvas = figureElement.querySelector(".canvas");
+  const legend = figureElement.querySelector(".legend");
+  legend.replaceChildren();
+  figureElement.toggleAttribute("data-instead", Boolean(chart.instead));
+  if (chart.instead) {
+    canvas.replaceChildren(chart.instead);
+    figureElement.removeAttribute("tabindex");
+    return;
+  }
+  const last = chart.kind === "curve" ? Math.max(...alike.map((each) => (each.series[0].y.length - 1) / 8)) : end;
+  const width = Math.max(260, canvas.clientWidth || 720);
+  const plot = draw(chart, width, extent(alike), last);
+  canvas.replaceChildren(plot.svg);
+  figureElement.setAttribute("tabindex", "0");
+  cursor.add(figureElement, chart, plot, fillLegend(legend, chart, plot));
+}
+
+// The entries, and behind each the place for its value at the cursor.
+function fillLegend(legend, chart, plot) {
+  const names = chart.kind === "heat" ? ["each row a time, darker: more requests"] : chart.series.map((each) => each.name);
+  const values = names.map((name, number) => {
+    const value = document.createElement("b");
+    const entry = document.createElement("li");
+    if (chart.kind !== "heat") entry.append(swatch(chart.kind === "stack" ? "area" : "line", styleOf(chart, number)));
+    entry.append(name, " ", value);
+    legend.append(entry);
+    return value;
+  });
+  const beyond = (chart.limits || []).filter((limit) => limit.y > plot.y.high);
+  for (const limit of beyond) {
+    const entry = document.createElement("li");
+    entry.className = "aside";
+    entry.append(limitInWords(limit, chart.unit));
+    legend.append(entry);
+  }
+  return values;
+}
+
+function swatch(kind, style) {
+  const shape = kind === "area"
+    ? element("rect", { class: `area ${style}`, width: 14, height: 10, y: 1 })
+    : element("line", { class: `line ${style}`, x1: 0, x2: 20, y1: 6, y2: 6 });
+  return element("svg", { class: "swatch", width: kind === "area" ? 16 : 22, height: 12, "aria-hidden": "true" }, shape);
+}
+
+function show(numbers) {
+  sections.forEach((section, number) => { section.hidden = !numbers.includes(number); });
+  choices.forEach((choice, number) => { choice.checked = numbers.includes(number); });
+  document.querySelectorAll("#verdicts tbody tr").forEach((row, number) =>
+    row.classList.toggle("chosen", numbers.includes(number)));
+  drawShown();
+}
+
+// An address within the page: its run is shown, and what it names is pointed out.
+function follow(hash) {
+  const found = /^#r(\d+)(-.+)?$/.exec(hash);
+  const number = found && Number(found[1]);
+  if (!found || !sections[number]) return;
+  if (!isShown(number)) show([number]);
+  const target = document.getElementById(hash.slice(1));
+  if (!target) return;
+  const folded = target.closest("details");
+  if (folded) folded.open = true;
+  target.scrollIntoView({ block: found[2] ? "center" : "start" });
+  target.classList.add("pointed-out");
+  target.addEventListener("animationend", () => target.classList.remove("pointed-out"), { once: true });
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#r"]');
+  if (!link) return;
+  event.preventDefault();
+  history.replaceState(null, "", link.hash);
+  follow(link.hash);
+});
+document.addEventListener("change", (event) => {
+  if (event.target.name === "show") {
+    const chosen = choices.flatMap((choice, number) => (choice.checked ? [number] : []));
+    show(chosen.length ? chosen : [choices.indexOf(event.target)]);
+  }
+  if (event.target.matches("input.endpoint")) {
+    for (const same of document.querySelectorAll("input.endpoint")) {
+      if (same.value === event.target.value) same.checked = true;
+    }
+    drawShown();
+  }
+});
+stage.addEventListener("keydown", (event) => {
+  const figureElement = event.target.closest("figure[tabindex]");
+  if (!figureElement || event.target !== figureElement) return;
+  if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) {
+    event.preventDefault();
+    cursor.step(figureElement, event.key);
+  }
+});
+document.addEventListener("keydown", (event) => event.key === "Escape" && cursor.release());
+
+let before = [];
+addEventListener("beforeprint", () => {
+  before = sections.flatMap((section, number) => (section.hidden ? [] : [number]));
+  cursor.release();
+  for (const number of sections.keys()) { // one by one, for each has its own axes
+    show([number]);
+  }
+  sections.forEach((section) => { section.hidden = false; });
+  stage.classList.remove("beside");
+});
+addEventListener("afterprint", () => show(before));
+addEventListener("hashchange", () => follow(location.hash));
+let width = 0;
+new ResizeObserver(() => {
+  if (stage.clientWidth === width) return; // its height is our own doing
+  width = stage.clientWidth;
+  drawShown();
+}).observe(stage);
+show(JSON.parse(stage.dataset.shown));
+follow(location.hash);
