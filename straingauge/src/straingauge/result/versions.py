@@ -9,6 +9,7 @@ from typing import Any, Final
 
 SCHEMA_VERSION: Final = 2
 
+_NONE: Final[list[Any]] = []
 _NOT_MEASURED: Final = {"server_timing": None}
 _NO_STALLS: Final = {"count": 0, "longest_ms": 0, "total_s": 0, "every_s": None, "waiting": 0}
 
@@ -23,7 +24,12 @@ def upgraded(result: Mapping[str, Any]) -> dict[str, Any]:
 
 def _to_2(result: dict[str, Any]) -> dict[str, Any]:
     """Results of version 1 grew while it lasted: what a later one has is kept."""
-    metrics = {"degradation": None, "warmup": None, "slowest": [], "stalls": _NO_STALLS}
+    metrics: dict[str, Any] = {
+        "degradation": None,
+        "warmup": None,
+        "slowest": [],
+        "stalls": _NO_STALLS,
+    }
     resources = ("jobs", "database", "machine", "after", "observer")
     return {
         "intervals": [],

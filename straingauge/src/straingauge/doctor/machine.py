@@ -1,0 +1,115 @@
+"""The machine the load would be sent from."""
+
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from straingauge.doctor.line import Line, Patient, State
+from straingauge.observe import Census, ServiceProcesses
+
+LOOK_S = 1.0
+BUSY_SHARE = 0.15  # of all cores
+LITTLE_DISK_MB, NO_DISK_MB = 1000, 50  # an hour's run writes a few megabytes
+LITTLE_MEMORY_SHARE = 0.10
+FILES_FOR_OURSELVES = 64
+CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
+
+
+def other_load(patient: Patient) -> Iterator[Line]:
+    """Whether others use the machine's cores, now that no load is on the service."""
+    before, began_s = Census.take(), time.monotonic()
+    time.sleep(LOOK_S)
+    after, took_s = Census.take(before), time.monotonic() - began_s
+    ours = set(after.family(psutil.Process().pid)) | _service(patient, after)
+    used_s = {
+        pid: row.own_s - before.rows[pid].own_s
+        for pid, row in after.rows.items()
+        if pid in before.rows and pid not in ours
+    }
+    cores = psutil.cpu_count() or 1
+    share = sum(used_s.values()) / took_s / cores
+    if share < BUSY_SHARE:
+        yield Line("other load", "ok", f"others use {share:.0%} of {cores} cores")
+        return
+    busiest = sorted(used_s, key=lambda pid: -used_s[pid])[:3]
+    named = ", ".join(f"{_name(pid)} {used_s[pid] / took_s:.0%} of a core" for pid in busiest)
+    yield Line(
+        "other load",
+        "warning",
+        f"others use {share:.0%} of {cores} cores: {named}",
+        "end them, or wait: response times would contain them",
+    )
+
+
+def open_files(patient: Patient) -> Iterator[Line]:
+    """Whether we may open as many connections as there are users."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = patient.users + FILES_FOR_OURSELVES
+    enough = hard in (-1, resource.RLIM_INFINITY) or hard >= needed
+    yield Line(
+        "our files",
+        "ok" if enough else "problem",
+        f"this process may open {hard} files; {patient.users} users need {needed}",
+        "" if enough else "raise the limit (ulimit -Hn), or share the load among more processes",
+    )
+
+
+def disk(patient: Patient) -> Iterator[Line]:
+    """Whether there is room for results."""
+    there = next(
+        folder for folder in (patient.results, *patient.results.parents) if folder.exists()
+    )
+    free_mb = shutil.disk_usage(there).free / 1e6
+    room = f"{free_mb:.0f} MB free where results go ({there})"
+    if free_mb >= LITTLE_DISK_MB:
+        yield Line("disk", "ok", room)
+        return
+    state: State = "warning" if free_mb >= NO_DISK_MB else "problem"
+    yield Line("disk", state, room, "free some space, or name another folder: --results DIR")
+
+
+def memory(_: Patient) -> Iterator[Line]:
+    """Whether there is room for the load itself."""
+    seen = psutil.virtual_memory()
+    share = seen.available / seen.total
+    enough = share >= LITTLE_MEMORY_SHARE
+    yield Line(
+        "memory",
+        "ok" if enough else "warning",
+        f"{seen.available / 1e6:.0f} MB available, {share:.0%} of all",
+        "" if enough else "end what is not needed: swapping would be measured",
+    )
+
+
+def clock_source(_: Patient) -> Iterator[Line]:
+    """Whether reading the clock is cheap: it is read several times for each request."""
+    try:
+        name = CLOCK_SOURCE.read_text(encoding="ascii").strip()
+    except OSError:  # not Linux
+        return
+    slow = name in SLOW_CLOCKS
+    yield Line(
+        "clock source",
+        "warning" if slow else "ok",
+        f"the kernel reads {name}",
+        "have it read tsc: a slow clock makes the generator slow" if slow else "",
+    )
+
+
+def _service(patient: Patient, census: Census) -> set[int]:
+    if not patient.answers:
+        return set()
+    sample = ServiceProcesses(patient.url, patient.server_pid).sample(census)
+    return set(sample.family) if sample else set()
+
+
+def _name(pid: int) -> str:
+    with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        return str(psutil.Process(pid).name())
+    return f"process {pid}"

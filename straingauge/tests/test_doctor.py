@@ -1,0 +1,258 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from click.testing import CliRunner
+from counting_service import Service, counting_service
+from serving import answering, serve
+from stand_tools import write_stand
+from straingauge.cli import main
+from straingauge.doctor import Line, Patient, machine
+from straingauge.doctor.database import _room as room
+from straingauge.doctor.database import database
+from straingauge.observe import DatabaseSeen
+from straingauge.target.config import StandConfig
+from straingauge.target.ports import free_port
+
+JOURNEYS = """
+def account(index):
+    return {{"password": {password!r}}}
+
+def log_in(user):
+    answer = yield user.post("/login", json={{"password": user.data["password"]}})
+    user.authorize(answer.json()["token"])
+
+def look(user):
+    yield user.get({path!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """A healthy service."""
+    with counting_service() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(machine, "LOOK_S", 0.05)
+    monkeypatch.chdir(tmp_path)
+    for name in ("API_BASE_URL", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def examined(*arguments: object) -> tuple[int, dict[str, Line]]:
+    """The exit code, and each check's worst line."""
+    answer = CliRunner().invoke(
+        main, ["doctor", "--json", *map(str, arguments)], catch_exceptions=False
+    )
+    order = ("not seen", "ok", "warning", "problem")
+    lines = [Line(**each) for each in json.loads(answer.output)]
+    return answer.exit_code, {
+        line.check: line for line in sorted(lines, key=lambda line: order.index(line.state))
+    }
+
+
+def journeys(folder: Path, path: str = "/hello", *, right: bool = True) -> Path:
+    """A file with a log-in and one journey."""
+    file = folder / "journeys.py"
+    file.write_text(JOURNEYS.format(path=path, password="right" if right else "wrong"))
+    return file
+
+
+def test_a_healthy_service_is_ready(service: Service, tmp_path: Path):
+    """Of a healthy service no line is a problem, and those of the service itself are all well."""
+    code, lines = examined(journeys(tmp_path), "--host", service.url)
+    assert code == 0
+    well = ("service", "debugging", "processes", "its files", "figures", "log-in", "role", "data")
+    assert {lines[check].state for check in (*well, "journeys", "limits")} == {"ok"}
+    assert str(service.process.pid) in lines["processes"].message
+    # The service gives all the same token.
+    assert lines["accounts"].state == "warning"
+
+
+def test_people_read_one_line_for_each_check(service: Service):
+    """Without --json each check is a line, its advice below it, and a last one sums up."""
+    answer = CliRunner().invoke(main, ["doctor", "--host", service.url], catch_exceptions=False)
+    assert "ok        service       GET / at " in answer.output
+    assert "not seen  journeys      no file with journeys was named\n" in answer.output
+    assert "-> straingauge doctor journeys.py" in answer.output
+    assert answer.output.splitlines()[-1].startswith("ready")
+
+
+def test_where_nothing_answers_the_exit_code_is_3(tmp_path: Path):
+    """A service that is not there is a problem; what does not need it is looked at all the same."""
+    code, lines = examined(journeys(tmp_path), "--host", f"http://127.0.0.1:{free_port()}")
+    assert code == 3
+    assert lines["service"].state == "problem"
+    assert "disk" in lines
+    assert "log-in" not in lines
+
+
+def test_what_a_load_test_would_start_is_named(tmp_path: Path):
+    """Where a straingauge.toml says how the service is started, one that is not there may be so."""
+    write_stand(tmp_path)
+    code, lines = examined("--host", f"http://127.0.0.1:{free_port()}")
+    assert (code, lines["service"].state) == (0, "warning")
+    assert "tiny_service.py" in lines["service"].message
+
+
+@pytest.mark.parametrize(
+    ("path", "check", "words"),
+    [
+        ("/status/403", "role", "GET /status/403: status 403"),
+        ("/status/404", "data", "GET /status/404: status 404"),
+        ("/status/500", "journeys", "GET /status/500: status 500"),
+        ("/status/429", "limits", "they are on, and used up"),
+    ],
+)
+def test_what_a_journey_is_answered_is_a_problem_of_its_kind(
+    service: Service, tmp_path: Path, path: str, check: str, words: str
+):
+    """Denied is the role's, not found the data's, an error the service's, 429 the limits' fault."""
+    code, lines = examined(journeys(tmp_path, path), "--host", service.url)
+    assert code == 3
+    assert {line.check for line in lines.values() if line.state == "problem"} == {check}
+    assert words in lines[check].message
+    assert lines[check].advice
+
+
+def test_an_account_that_cannot_log_in_is_a_problem(service: Service, tmp_path: Path):
+    """A log-in that is refused is told with the service's answer, and no journey is played."""
+    code, lines = examined(journeys(tmp_path, right=False), "--host", service.url)
+    assert code == 3
+    assert "POST /login: status 401" in lines["log-in"].message
+    assert "journeys" not in lines
+
+
+def test_a_journey_that_breaks_is_told(service: Service, tmp_path: Path):
+    """A journey whose own code fails, as one that finds no rows, is named with its error."""
+    file = journeys(tmp_path)
+    file.write_text(file.read_text() + "    [].pop()\n")
+    code, lines = examined(file, "--host", service.url)
+    assert code == 3
+    assert "look: IndexError: pop from empty list" in lines["data"].message
+
+
+def test_headers_tell_of_limits_and_of_the_clock(tmp_path: Path):
+    """A limit in the headers is a warning, and so is a service whose time of day is another."""
+    headers = "RateLimit-Limit: 100\r\nDate: Tue, 17 Dec 2024 12:05:30 GMT\r\n"
+    file = tmp_path / "journeys.py"
+    file.write_text('def look(user):\n    yield user.get("/hello")\n')
+    with serve(answering(headers=headers)) as server:
+        code, lines = examined(file, "--host", server.url)
+    assert code == 0
+    assert lines["limits"].state == "warning"
+    assert "RateLimit-Limit: 100 (at GET /hello)" in lines["limits"].message
+    assert lines["clock"].state == "warning"
+
+
+def test_a_service_that_is_not_ready_is_a_problem():
+    """A service that answers 503 is not ready."""
+    with serve(answering(status=503)) as server:
+        code, lines = examined("--host", server.url)
+    assert (code, lines["service"].state) == (3, "problem")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "found"),
+    [(["--reload"], {}, "--reload"), ([], {"FLASK_DEBUG": "1"}, "FLASK_DEBUG=1")],
+)
+def test_a_service_under_work_is_a_warning(
+    arguments: list[str], environment: dict[str, str], found: str
+):
+    """A reloader or debugging, in the command line or the environment, is found."""
+    command = [sys.executable, str(Path(__file__).with_name("counting_service.py")), *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
+    ) as process:
+        _, lines = examined("--host", f"http://127.0.0.1:{process.stdout.readline().strip()}")
+        process.kill()
+    assert lines["debugging"].state == "warning"
+    assert found in lines["debugging"].message
+
+
+def test_too_few_file_descriptors_are_a_problem(service: Service):
+    """More users than the service or we may have connections: both are told, before the load."""
+    _, hard = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
+    if not 0 < hard < 2_000_000:
+        pytest.skip("this user may open any number of files")
+    code, lines = examined("--host", service.url, "--users", hard)
+    assert code == 3
+    assert {lines["our files"].state, lines["its files"].state} == {"problem"}
+
+
+@pytest.mark.parametrize(("free_mb", "state"), [(20, "problem"), (500, "warning"), (5000, "ok")])
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, free_mb: int, state: str):
+    """Without room for results a load is not begun; with little it is a warning."""
+    usage = namedtuple("usage", "total used free")(0, 0, free_mb * 1e6)  # noqa: PYI024
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    (line,) = machine.disk(patient())
+    assert line.state == state
+
+
+def test_a_slow_clock_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """A kernel that reads a slow clock makes the generator slow."""
+    monkeypatch.setattr(machine, "CLOCK_SOURCE", tmp_path / "source")
+    (tmp_path / "source").write_text("hpet\n")
+    (line,) = machine.clock_source(patient())
+    assert line.state == "warning"
+
+
+def test_who_else_uses_the_machine_is_named(monkeypatch: pytest.MonkeyPatch):
+    """A busy process that is neither ours nor the service's is a warning with its name."""
+    monkeypatch.setattr(machine, "BUSY_SHARE", 0.0)
+    monkeypatch.setattr(machine, "LOOK_S", 0.5)
+    # Its parent ends at once, so that it is nobody's of ours.
+    script = f"{sys.executable} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
+    pid = int(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)
+    try:
+        (line,) = machine.other_load(patient())
+        name = psutil.Process(pid).name()
+    finally:
+        psutil.Process(pid).send_signal(signal.SIGKILL)
+    assert line.state == "warning"
+    assert f"{name} " in line.message
+
+
+@pytest.mark.parametrize(
+    ("pool", "others", "state"), [(20, 10, "ok"), (80, 30, "warning"), (98, 0, "problem")]
+)
+def test_the_pool_is_held_against_the_databases_limit(
+    tmp_path: Path, pool: int, others: int, state: str
+):
+    """A pool that PostgreSQL will refuse is a problem, one that others leave no room a warning."""
+    file = write_stand(tmp_path, postgres=True)
+    file.write_text(
+        file.read_text().replace("[postgres]", f"[postgres]\nconnections_per_worker={pool}")
+    )
+    sample = {"db_server_connections": others + 5, "db_connections": 5}
+    (line,) = room(
+        patient(stand=StandConfig.from_file(file)), DatabaseSeen(max_connections=100), sample
+    )
+    assert line.state == state
+    assert f"{pool} of PostgreSQL's 100 connections" in line.message
+
+
+def test_a_database_that_does_not_answer_is_a_problem():
+    """An address without a database is told, without its password."""
+    url = f"postgresql://me:secret@127.0.0.1:{free_port()}/none"
+    (line,) = database(patient(database_url=url))
+    assert line.state == "problem"
+    assert "secret" not in line.message
+
+
+def patient(**parts: Any) -> Patient:  # noqa: ANN401  parts of one
+    """One whose service is not there."""
+    return Patient(
+        url="http://127.0.0.1:1", answers=False, results=Path.cwd() / "results", users=1, **parts
+    )
