@@ -1,6 +1,7 @@
 """A small real HTTP service in a process of its own; it counts what it is asked, by path.
 
 /anything      200
+/timed         200, with Server-Timing
 /status/503    that status
 /login         200 for the password "right", else 401
 /counts        the counts so far, as JSON
@@ -27,6 +28,7 @@ db_pool_wait_seconds_count 0
 db_pool_wait_seconds_sum 0
 db_pool_timeouts_total 0
 """
+TIMING = "Server-Timing: db;dur=0.02, app;dur=0.01\r\n"
 
 
 class Service:
@@ -67,7 +69,8 @@ async def _serve(counts: Counter[str]) -> None:
                 body = await reader.readexactly(int(length[1]) if length else 0)
                 path = head.split(" ", 2)[1]
                 status, answer = _answer(path, body, counts)
-                start = f"HTTP/1.1 {status} Word\r\nContent-Length: {len(answer)}\r\n\r\n"
+                timing = TIMING if path == "/timed" else ""
+                start = f"HTTP/1.1 {status} Word\r\n{timing}Content-Length: {len(answer)}\r\n\r\n"
                 writer.write(start.encode() + answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -24,6 +24,7 @@ from straingauge.locust.options import (
     results_of,
     thresholds_of,
 )
+from straingauge.locust.page import add_page
 from straingauge.locust.pages import Html, await_csv
 from straingauge.locust.session import SETUP_FAILED, Session
 from straingauge.locust.version import all_modules, modules_below
@@ -56,6 +57,8 @@ def _begin(environment: Environment, **_: object) -> None:
             session = _leading(environment)
         _sessions[environment] = session
         _listen(session, environment)
+        if environment.web_ui is not None:
+            add_page(environment.web_ui, environment, session)
         if isinstance(runner, WorkerRunner) and runner.worker_state != STATE_INIT:
             session.begin()  # users were asked for before anybody listened
         if session.following is not None:
@@ -72,9 +75,14 @@ def _leading(environment: Environment) -> Session:
     ending = Ending(environment, thresholds_of(environment), results_of(environment))
     environment.user_classes[:] = asked_for(environment)
     require_allowed(environment, allowed)
-    observe = observing(environment, gevent.get_hub().threadpool.apply)
-    modules = modules_below(locustfile_of(environment).parent)
-    return Session(environment, ending, observe, allowed, modules)
+    return Session(
+        environment,
+        ending,
+        observe=observing(environment, gevent.get_hub().threadpool.apply),
+        allowed_hosts=allowed,
+        modules=modules_below(locustfile_of(environment).parent),
+        quiet_s=options_of(environment).quiet_time,
+    )
 
 
 def _following(environment: Environment, runner: WorkerRunner) -> Session:
@@ -82,9 +90,14 @@ def _following(environment: Environment, runner: WorkerRunner) -> Session:
     nothing = Thresholds.parse({}, source="no thresholds")
     name = f"metrics_worker{max(runner.worker_index, 0)}"
     ending = Ending(environment, nothing, results_of(environment), name)
-    observe = observing(environment, gevent.get_hub().threadpool.apply)
-    allowed = options_of(environment).allow_host
-    return Session(environment, ending, observe, allowed, all_modules())
+    return Session(
+        environment,
+        ending,
+        observe=observing(environment, gevent.get_hub().threadpool.apply),
+        allowed_hosts=options_of(environment).allow_host,
+        modules=all_modules(),
+        quiet_s=0.0,
+    )
 
 
 def _listen(session: Session, environment: Environment) -> None:

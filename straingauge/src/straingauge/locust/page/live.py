@@ -1,0 +1,110 @@
+"""What every viewer of the page is shown: composed once for all of them, and not too often."""
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import orjson
+from gevent.lock import RLock
+
+from straingauge.locust.page.view import view
+
+EVERY_S: Final = 2.0
+MOST_OF_THE_TIME: Final = 0.05  # a heavy result is composed less often than that
+
+
+class Over(Protocol):
+    """A run that has ended."""
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """As in its file."""
+
+    @property
+    def path(self) -> Path | None:
+        """That file; None where it could not be written."""
+
+
+class Runs(Protocol):
+    """The runs a Locust process sees come and go: what the page asks of its session."""
+
+    @property
+    def ended(self) -> Over | None:
+        """The last run that was judged."""
+
+    def result_so_far(self) -> Mapping[str, Any] | None:
+        """The run under way, judged by what there is of it; else the last one; None before any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What there is to be seen now.
+
+    Attributes:
+        json: The page's data.
+        etag: Equal for equal data.
+    """
+
+    json: bytes
+    etag: str
+
+
+class Live:
+    """The page's data, as old as `EVERY_S` at most while it is cheap.
+
+    Args:
+        runs: Where results come from.
+        state: What Locust says it is doing ("ready", "running", "stopped" ...), and its users.
+    """
+
+    def __init__(self, runs: Runs, state: Callable[[], tuple[str, int]]) -> None:
+        self._runs = runs
+        self._state = state
+        self._lock = RLock()
+        self._due_s = 0.0
+        self._seen: tuple[str, int] | None = None
+        self._result: Mapping[str, Any] | None = None
+        self._view: Mapping[str, Any] | None = None
+        self._shown = Shown(b"", "")
+
+    def shown(self) -> Shown:
+        """What a viewer is shown; viewers that come at the same time wait for the same."""
+        with self._lock:
+            began_s = time.monotonic()
+            state = self._state()
+            # A run that begins or ends is told at once.
+            if began_s >= self._due_s or self._seen is None or state[0] != self._seen[0]:
+                self._shown, self._seen = self._compose(*state), state
+                now_s = time.monotonic()
+                self._due_s = now_s + max(EVERY_S, (now_s - began_s) / MOST_OF_THE_TIME)
+            return self._shown
+
+    @property
+    def file(self) -> Path | None:
+        """The result file of the run that is shown; None while that goes on."""
+        ended = self._runs.ended
+        return ended.path if ended is not None and self._over else None
+
+    @property
+    def _over(self) -> bool:
+        """Whether what is shown is a run that was judged."""
+        return self._runs.ended is not None and self._runs.ended.result is self._result
+
+    def _compose(self, state: str, users: int) -> Shown:
+        result = self._runs.result_so_far()
+        if result is not self._result:  # one that is over stays the same
+            self._view = None if result is None else view(result)
+            self._result = result
+        data = {
+            "state": state,
+            "users": users,
+            "over": self._over,
+            "file": self.file.name if self.file else None,
+            "every_s": EVERY_S,
+            "seen": self._view,
+        }
+        json = orjson.dumps(data)
+        return Shown(json, hashlib.sha256(json).hexdigest()[:16])
