@@ -1,83 +1,76 @@
-"""Locust's request events into straingauge's record: each request once, whoever made it."""
+"""Into straingauge's record: each request once, whoever made it."""
 
 import time
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from geventhttpclient._parser import HTTPParseError
 from geventhttpclient.response import HTTPConnectionClosed
-from locust.contrib.fasthttp import FastResponse
 
-from straingauge.journey import (
-    JourneyError,
-    Kind,
-    RawHeaders,
-    Request,
-    RequestFailed,
-    Response,
-    worded,
-)
+from straingauge.journey import JourneyError, Kind, RawHeaders, Request, RequestFailed, worded
+from straingauge.locust.answer import Answer, failure_of
 from straingauge.record import Channel, Record, Recorder
-
-CONTEXT = "straingauge"
-"""Under this key of a request's context stands its `Sent`."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """What is known of a request that a journey made, beside what Locust knows."""
-
-    phase: str
-    endpoint: str
-    due_ns: int
-    at_ns: int
-    failure: RequestFailed | None = None
-    headers: RawHeaders | None = None
 
 
 class Recording:
-    """The record of one run in one process."""
+    """The record of one run in one process.
+
+    Attributes:
+        began_ns: when it began, of `time.monotonic_ns`.
+        requests: how many ended.
+        connections: how many were opened.
+        reconnected: of these, how many in place of one that the server had closed while idle.
+        abandoned: requests on their way when their user was killed; they are nowhere counted.
+    """
 
     def __init__(self) -> None:
         self.began_ns = time.monotonic_ns()
-        self.requests = 0
+        self.requests = self.connections = self.reconnected = self.abandoned = 0
         self._recorder = Recorder()
         self._channels: dict[tuple[str, str], Channel] = {}
+
+    def add(self, phase: str, endpoint: str, answer: Answer, failure: RequestFailed | None) -> None:
+        """Count a request of our own client, judged."""
+        self.requests += 1
+        channel = self._channels.get((phase, endpoint)) or self._channel(phase, endpoint)
+        times = (answer.intended_ns, answer.sent_ns, answer.first_byte_ns, answer.done_ns)
+        if failure is None:
+            channel.add(*times, answer.status, answer.raw_headers)
+        else:
+            channel.fail(*times, failure)
+
+    def connected(self, phase: str, endpoint: str, took_ns: int) -> None:
+        """Count the opening of a connection for a request of this endpoint."""
+        self.connections += 1
+        self._channel(phase, endpoint).connected(took_ns)
 
     def on_request(
         self,
         *,
         request_type: str,
         name: str,
-        response_time: float,
-        response: FastResponse | None = None,
-        exception: BaseException | None = None,
-        context: dict[str, Any] | None = None,
+        response_time: float | None,
+        response: object = None,
+        exception: Exception | None = None,
         **_: object,
     ) -> None:
-        """Listen to `events.request`; a journey's request comes judged, a plain one not."""
+        """Listen to `events.request` for what clients other than ours have sent."""
+        if response.__class__ is Answer:
+            return
         done_ns = time.monotonic_ns()
-        taken_ns = round(response_time * 1e6)
-        sent: Sent | None = (context or {}).get(CONTEXT)
-        if sent is None:
-            at_ns = done_ns - taken_ns
-            sent = Sent("main", f"{request_type} {name}", at_ns, at_ns)
-            sent.failure = failure_of(request_type, name, response, exception)
-            sent.headers = raw_headers(response) if response is not None else None
+        sent_ns = done_ns - round((response_time or 0) * 1e6)
         self.requests += 1
-        channel = self._channel(sent.phase, sent.endpoint)
-        # When the first byte came Locust does not say.
-        times = (
-            sent.due_ns,
-            sent.at_ns,
-            0,
-            sent.at_ns + taken_ns,
-        )
-        if sent.failure is None:
-            status = response.status_code if response is not None else 0
-            channel.add(*times, status, sent.headers)
+        channel = self._channel("main", f"{request_type} {name}")
+        times = (sent_ns, sent_ns, 0, done_ns)  # when the first byte came Locust does not say
+        # Not every client speaks HTTP, and each has responses of its own.
+        status = getattr(response, "status_code", None) or 0
+        headers = _raw_headers(getattr(response, "headers", None) or {})
+        if exception is None:
+            channel.add(*times, status, headers)
         else:
-            channel.fail(*times, sent.failure)
+            answer = Answer(Request(request_type, name, name), sent_ns)
+            answer.status, answer.raw_headers = status, headers
+            failure = failure_of(answer, exception) if status else _unanswered(exception)
+            channel.fail(*times, failure)
 
     def journey_error(self, error: JourneyError, phase: str, name: str) -> None:
         """Count a failure of a journey's own code."""
@@ -99,28 +92,11 @@ class Recording:
         return self._channels[key]
 
 
-def failure_of(
-    method: str, name: str, response: FastResponse | None, exception: BaseException | None
-) -> RequestFailed | None:
-    """Why a plain Locust request failed; None when Locust holds it for good."""
-    if exception is None:
-        return None
-    if response is None or not response.status_code:
-        return RequestFailed(kind_of(exception), str(exception) or type(exception).__name__)
-    request = Request(method, name, f"{method} {name}")
-    answer = Response(request, response.status_code, raw_headers(response), response.content or b"")
-    if response.status_code == 429:
-        return RequestFailed(Kind.RATE_LIMITED, str(exception), answer)
-    kind = Kind.BAD_STATUS if response.status_code >= 400 else Kind.FAILED_CHECK
-    return RequestFailed(kind, str(exception), answer)
-
-
-def raw_headers(response: FastResponse) -> RawHeaders:
-    """The headers as straingauge keeps them, without the encoding that the client has undone."""
-    items = response.headers.items() if response.headers else ()
+def _raw_headers(headers: Mapping[str, str]) -> RawHeaders:
+    """As straingauge keeps them, without the encoding that the client has undone."""
     return worded(
-        (name.encode("latin-1"), value.encode("latin-1"))
-        for name, value in items
+        (name.encode("latin-1"), str(value).encode("latin-1"))
+        for name, value in headers.items()
         if name.lower() != "content-encoding"
     )
 
@@ -134,6 +110,7 @@ _KINDS: tuple[tuple[tuple[type[BaseException], ...], Kind], ...] = (
 )
 
 
-def kind_of(error: BaseException | None) -> Kind:
-    """The kind of failure behind an exception of Locust's client."""
-    return next((kind for types, kind in _KINDS if isinstance(error, types)), Kind.PROTOCOL)
+def _unanswered(error: BaseException) -> RequestFailed:
+    """What an exception of Locust's own clients stands for."""
+    kind = next((kind for types, kind in _KINDS if isinstance(error, types)), Kind.PROTOCOL)
+    return RequestFailed(kind, str(error) or type(error).__name__)

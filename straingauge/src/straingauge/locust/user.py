@@ -1,40 +1,29 @@
-"""`JourneyUser`: a Locust user that plays straingauge's journeys with Locust's own client."""
+"""`JourneyUser`: a Locust user that plays straingauge's journeys, and plain calls, fast."""
 
-import re
-import time
+import ssl
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import gevent
 from gevent import GreenletExit
-from locust import FastHttpUser
-from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
-from locust.exception import CatchResponseError
+from locust.exception import StopTest
+from locust.user.users import RestMixin
 
-from straingauge.errors import StraingaugeError, TargetError
-from straingauge.journey import (
-    Journey,
-    JourneyError,
-    Pause,
-    Play,
-    Request,
-    RequestFailed,
-    Response,
-    Step,
-    Upload,
-    User,
-    assess,
-)
+from straingauge.errors import StraingaugeError, TargetError, UsageError
+from straingauge.journey import Journey, JourneyError, Pause, Play, RequestFailed, Step, User
+from straingauge.locust.answer import Answer
+from straingauge.locust.client import Client
 from straingauge.locust.hooks import session_of
-from straingauge.locust.recording import CONTEXT, Sent, kind_of, raw_headers
+from straingauge.locust.lines import Lines
+from straingauge.locust.tls import context
 from straingauge.locust.waits import Paced
 from straingauge.verdict import Finding
 
-_IDS = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
+_NOT_HERE = ("client_pool", "proxy_host", "proxy_port")
 
 
-class JourneyUser(Paced, FastHttpUser):
+class JourneyUser(Paced, RestMixin[Answer]):
     """A virtual user with an account of its own.
 
         class Reader(JourneyUser):
@@ -47,24 +36,64 @@ class JourneyUser(Paced, FastHttpUser):
             def list_sessions(self):
                 self.play(journeys.list_sessions)
 
-    Plain tasks that call ``self.client.get(...)`` work beside it and are recorded like any other.
+    Plain tasks that call ``self.client.get(...)`` work beside it and are recorded like any other,
+    so that a file written for Locust's FastHttpUser or HttpUser moves over by its base class.
 
     Attributes:
         account: What the user with this index starts with: becomes ``player.data``.
         log_in: Played once before the first task; when it fails, the run ends.
         only_when_asked: Leave this class out of a run that names neither it nor one of its tags.
-        player: The journeys' side of this user.
+        network_timeout: Seconds from sending to the last byte, for requests that do not say.
+        connection_timeout: Seconds for connecting, TLS included.
+        max_redirects: So many a plain call follows.
+        insecure: Whether TLS is spoken with whoever answers, as FastHttpUser does.
+        ssl_context_factory: Makes the settings for TLS in place of that.
+        default_headers: Sent with each request.
+        player: The journeys' side of this user; the client sends its headers, too.
+        client: Sends plain calls, as FastHttpUser's does.
     """
 
     abstract = True
     account: ClassVar[Callable[[int], Mapping[str, Any]] | None] = None
     log_in: ClassVar[Journey | None] = None
     only_when_asked: ClassVar[bool] = False
+    network_timeout: float = 60.0
+    connection_timeout: float = 60.0
+    max_redirects: int = 30
+    insecure: bool = True
+    ssl_context_factory: ClassVar[Callable[[], ssl.SSLContext] | None] = None
+    default_headers: Mapping[str, str] | None = None
 
     def __init__(self, environment: Environment) -> None:
+        """Take a seat.
+
+        Raises:
+            StopTest: Locust was given no host.
+            UsageError: The class wants something that FastHttpUser has and this has not.
+        """
         super().__init__(environment)
-        account, index = type(self).account, session_of(environment).seats.take()
+        own = type(self)
+        if self.host is None:
+            raise StopTest("which host? name it by --host, or as the user class' `host`")
+        for name in _NOT_HERE:
+            if getattr(own, name, None) is not None:
+                raise UsageError(f"{own.__name__}.{name}: a JourneyUser has no such thing")
+        session, account = session_of(environment), own.account
+        index = session.seats.take()
         self.player = User(index, dict(account(index)) if account else None)
+        self.player.headers.update(self.default_headers or {})
+        self._lines = Lines(
+            session,
+            self.network_timeout,
+            self.connection_timeout,
+            self._tls,
+            patient=bool(environment.stop_timeout),
+        )
+        self.client = Client(self, session, self._lines, self.host)
+
+    def _tls(self) -> ssl.SSLContext:
+        factory = type(self).ssl_context_factory
+        return factory() if factory else context(insecure=self.insecure)
 
     def on_start(self) -> None:
         """Log in, or end the run with one clear message.
@@ -82,7 +111,8 @@ class JourneyUser(Paced, FastHttpUser):
         session_of(self.environment).part.remember(self.player)
 
     def on_stop(self) -> None:
-        """Let the account be used by the next user that starts."""
+        """Close the connections, and let the account be used by the next user that starts."""
+        self._lines.close()
         session_of(self.environment).seats.give_back(self.player.index)
 
     def find(self, findings: Iterable[Finding]) -> None:
@@ -118,67 +148,10 @@ class JourneyUser(Paced, FastHttpUser):
         if isinstance(step, Pause):
             gevent.sleep(step.seconds)
             return play.resume(), None
-        answer = self._send(step, phase)
+        answer = self.client.send(step, phase)
         if isinstance(answer, RequestFailed):
             return play.fail(answer), answer
         return play.answer(answer), None
-
-    def _send(self, request: Request, phase: str) -> Response | RequestFailed:
-        method, _, name = request.name.partition(" ")
-        due_ns = self.take_due_ns()
-        sent = Sent(phase, request.name, due_ns, time.monotonic_ns())
-        with self.client.request(
-            request.method,
-            request.target,
-            name=name if method == request.method else request.name,
-            data=cast("str", _sent_as(request.body)),  # it takes bytes and streams
-            headers=_headers(request),
-            catch_response=True,
-            allow_redirects=False,
-            context={CONTEXT: sent},
-        ) as answer:
-            outcome = _outcome(request, answer)
-            if isinstance(outcome, RequestFailed):
-                sent.failure = outcome
-                answer.failure(CatchResponseError(_without_ids(outcome)))
-            else:
-                sent.headers = outcome.raw_headers
-                answer.success()
-        return outcome
-
-
-class _Body:
-    """An upload as the client wants it: a file of known length, read piece by piece."""
-
-    def __init__(self, upload: Upload) -> None:
-        self._length = upload.length
-        self._chunks = upload.chunks()
-
-    def __len__(self) -> int:
-        return self._length
-
-    def read(self, _size: int) -> bytes:
-        """The next piece, whatever its size; empty at the end."""
-        return next(self._chunks, b"")
-
-
-def _sent_as(body: bytes | Upload | None) -> "bytes | _Body | None":
-    return _Body(body) if isinstance(body, Upload) else body
-
-
-def _headers(request: Request) -> dict[str, str]:
-    headers = {"Accept-Encoding": "identity", **request.headers}
-    if isinstance(request.body, Upload):
-        headers["Content-Type"] = request.body.content_type
-    return headers
-
-
-def _outcome(request: Request, answer: ResponseContextManager) -> Response | RequestFailed:
-    error = answer.request_meta["exception"]
-    if not answer.status_code or answer.content is None:
-        return RequestFailed(kind_of(error), str(error) or type(error).__name__)
-    response = Response(request, answer.status_code, raw_headers(answer), answer.content)
-    return assess(response) or response
 
 
 def _plain(failure: RequestFailed | JourneyError, host: str | None) -> StraingaugeError:
@@ -190,8 +163,3 @@ def _plain(failure: RequestFailed | JourneyError, host: str | None) -> Straingau
         f"a user could not log in at {host}: {failure}",
         hint="see whether the service runs there, and what its log says",
     )
-
-
-def _without_ids(failure: RequestFailed) -> str:
-    """The failure as Locust's tables show it: without ids, so that equal ones are one line."""
-    return _IDS.sub("…", str(failure))

@@ -1,0 +1,262 @@
+"""The HTTP client of one Locust user: FastHttpUser's calls, and the requests of journeys."""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.cookiejar import CookieJar
+from typing import Any, Final, NoReturn, Protocol, Unpack
+
+from gevent import GreenletExit
+from locust.env import Environment
+from locust.exception import CatchResponseError
+
+from straingauge.errors import StraingaugeError, UsageError
+from straingauge.journey import Request, RequestFailed, User, assess
+from straingauge.locust import redirects
+from straingauge.locust.answer import GOOD, Answer, failure_of
+from straingauge.locust.body import Data
+from straingauge.locust.cookies import Cookies
+from straingauge.locust.lines import Lines
+from straingauge.locust.origin import Origin, base_of, origin_of
+from straingauge.locust.session import Session
+from straingauge.locust.wording import Options, Wording
+
+_IDS: Final = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
+
+
+class Owner(Protocol):
+    """The user behind a client; see `JourneyUser`."""
+
+    environment: Environment
+    player: User
+    due_ns: int | None
+    max_redirects: int
+
+    def context(self) -> dict[str, Any]:
+        """What the user adds to each request's context."""
+
+
+class Client:
+    """Sends one request after the other, or several at once from as many greenlets.
+
+    Each request is counted in the run's record and told to whoever listens to Locust's
+    `events.request`, once.
+
+    Attributes:
+        cookies: what services have set; sent back with plain calls.
+        request_name: counts plain calls that have no name of their own; see `rename_request`.
+    """
+
+    def __init__(self, owner: Owner, session: Session, lines: Lines, host: str) -> None:
+        self._owner = owner
+        self._session = session
+        self._lines = lines
+        self._base = base_of(host)
+        self._cookies = Cookies()
+        self._wording = Wording(owner.player, self._base, self._cookies)
+        self._fire = owner.environment.events.request.fire
+        self.request_name: str | None = None
+
+    @property
+    def base_url(self) -> str:
+        """What relative URLs are relative to."""
+        return self._base.origin + self._base.path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Sent with every request, those of journeys included."""
+        return self._owner.player.headers
+
+    @property
+    def cookiejar(self) -> CookieJar:
+        """The cookies that services have set."""
+        return self._cookies.jar
+
+    cookies = cookiejar
+
+    # Plain calls.
+
+    def get(self, url: str, **options: Any) -> Answer:  # noqa: ANN401  see `request`
+        """Send a GET request; see `request`."""
+        return self.request("GET", url, **options)
+
+    def head(self, url: str, **options: Any) -> Answer:  # noqa: ANN401  see `request`
+        """Send a HEAD request; see `request`."""
+        return self.request("HEAD", url, **options)
+
+    def options(self, url: str, **options: Any) -> Answer:  # noqa: ANN401  see `request`
+        """Send an OPTIONS request; see `request`."""
+        return self.request("OPTIONS", url, **options)
+
+    def delete(self, url: str, **options: Any) -> Answer:  # noqa: ANN401  see `request`
+        """Send a DELETE request; see `request`."""
+        return self.request("DELETE", url, **options)
+
+    def post(self, url: str, data: Data = None, json: Any = None, **options: Any) -> Answer:  # noqa: ANN401  see `request`
+        """Send a POST request; see `request`."""
+        return self.request("POST", url, data=data, json=json, **options)
+
+    def put(self, url: str, data: Data = None, **options: Any) -> Answer:  # noqa: ANN401  see `request`
+        """Send a PUT request; see `request`."""
+        return self.request("PUT", url, data=data, **options)
+
+    def patch(self, url: str, data: Data = None, **options: Any) -> Answer:  # noqa: ANN401  see `request`
+        """Send a PATCH request; see `request`."""
+        return self.request("PATCH", url, data=data, **options)
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        name: str | None = None,
+        *,
+        catch_response: bool = False,
+        allow_redirects: bool = True,
+        context: Mapping[str, Any] | None = None,
+        stream: bool = False,  # noqa: ARG002  the whole answer is received in any case
+        **options: Unpack[Options],
+    ) -> Answer:
+        """Send a request as Locust's own clients do.
+
+        Args:
+            method: the method.
+            url: a path, or a whole URL.
+            name: what it counts under in place of its URL.
+            catch_response: have it judged in a with-block, whose end counts it.
+            allow_redirects: whether redirections are followed.
+            context: what listeners to `events.request` are told beside.
+            stream: has no effect.
+            options: see `wording.Options`.
+
+        Raises:
+            ValueError: it cannot be sent.
+            TypeError: there is no such option.
+        """
+        began_s, owner = time.time(), self._owner
+        request, origin_url, host = self._wording.word(
+            method, url, name or self.request_name, options
+        )
+        origin = self._origin(origin_url)
+        answer = self._lines.ask(request, origin, host or origin.host, "main", self._due_ns())
+        answer.origin = origin_url
+        self._cookies.keep(answer.url, answer.raw_headers)
+        if answer.status in redirects.STATUSES and allow_redirects:
+            answer = self._follow(answer)
+        meta: dict[str, Any] = {
+            "request_type": method,
+            "name": name or self.request_name or url,
+            "context": {**owner.context(), **(context or {})},
+            "response": answer,
+            "exception": None,
+            "start_time": began_s,
+            "url": answer.url,
+            "response_length": len(answer.raw_body),
+            "response_time": answer.response_ms,
+        }
+        error: Exception | None = answer.error
+        if error is None and answer.status not in GOOD:
+            error = CatchResponseError(f"status {answer.status}")
+        meta["exception"] = error
+        if catch_response:
+            return answer.caught(meta, self._judged)
+        self._tell("main", request.name, answer, meta)
+        return answer
+
+    @contextmanager
+    def rename_request(self, name: str) -> Iterator[None]:
+        """Within this block, calls without a name of their own count under this one."""
+        self.request_name = name
+        try:
+            yield
+        finally:
+            self.request_name = None
+
+    def _judged(self, answer: Answer, error: Exception | None) -> None:
+        """A with-block has come to its end; listeners are told what it has made of the answer."""
+        meta = answer.request_meta
+        if meta["response_time"] != answer.response_ms:
+            answer.done_ns = answer.intended_ns + round(meta["response_time"] * 1e6)
+        meta["exception"] = error
+        self._tell("main", f"{meta['request_type']} {meta['name']}", answer, meta)
+
+    def _follow(self, answer: Answer) -> Answer:
+        """Go where it leads to; all of that is one request, begun when the first one was."""
+        most = self._owner.max_redirects
+        try:
+            while (after := redirects.next_of(answer, self._cookies, most)) is not None:
+                origin = self._origin(after.origin)
+                last, answer = (
+                    answer,
+                    self._lines.ask(after.request, origin, origin.host, "main", answer.intended_ns),
+                )
+                answer.history, answer.origin = (*last.history, last), after.origin
+                answer.sent_ns = last.sent_ns
+                self._cookies.keep(answer.url, answer.raw_headers)
+        except RequestFailed as error:
+            answer.error, answer.status = error, 0
+        return answer
+
+    # Journeys.
+
+    def send(self, request: Request, phase: str) -> Answer | RequestFailed:
+        """Send a journey's request, and judge it as the journey wants.
+
+        Raises:
+            UsageError: the host that Locust was given has a path; that of a journey is whole.
+        """
+        base = self._base
+        if base.path:
+            refusal = f"{self.base_url!r}: the base URL has no path; journeys bring theirs"
+            self._give_up(UsageError(refusal))
+        began_s = time.time()
+        origin = self._origin(base.origin)
+        answer = self._lines.ask(request, origin, origin.host, phase, self._due_ns())
+        answer.origin = origin.url
+        failure = answer.error or assess(answer)
+        method = request.method
+        meta = {
+            "request_type": method,
+            "name": request.name.removeprefix(method + " "),
+            "context": self._owner.context(),
+            "response": answer,
+            "exception": failure,
+            "start_time": began_s,
+            "url": answer.url,
+            "response_length": len(answer.raw_body),
+            "response_time": answer.response_ms,
+        }
+        self._tell(phase, request.name, answer, meta)
+        return failure or answer
+
+    # Both.
+
+    def _tell(self, phase: str, endpoint: str, answer: Answer, meta: dict[str, Any]) -> None:
+        """Count a request, and tell listeners."""
+        error = meta["exception"]
+        failure = None if error is None else failure_of(answer, error)
+        self._session.part.recording.add(phase, endpoint, answer, failure)
+        if error.__class__ is RequestFailed:
+            # As Locust's tables show it: without ids, so that equal ones are one line.
+            meta["exception"] = CatchResponseError(_IDS.sub("…", str(error)))
+        self._fire(**meta)
+        if self._lines.killed:
+            raise GreenletExit
+
+    def _due_ns(self) -> int | None:
+        """When the request about to be sent should have been; None where nobody says."""
+        due_ns = self._owner.due_ns
+        if due_ns is not None:
+            self._owner.due_ns = None
+        return due_ns
+
+    def _origin(self, url: str) -> Origin:
+        try:
+            return origin_of(url, self._session.allowed_hosts)
+        except StraingaugeError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: StraingaugeError) -> NoReturn:
+        """End the run with one message for all users, and this user at once."""
+        self._session.fail_setup(error)
+        raise GreenletExit
