@@ -5,6 +5,7 @@
 --allow-host HOST       may be put under load though it is not this machine; repeatable
 --database-url URL      the service's PostgreSQL, to be watched (default: $DATABASE_URL)
 --server-pid PID        the service's topmost process, where its port does not tell
+--quiet-time S          for how long it is watched after the load; what it still holds is leaked
 
 Exit codes:
     0  within target or warning
@@ -25,7 +26,7 @@ from configargparse import ArgumentParser
 from locust.env import Environment
 
 from straingauge.address import names_near
-from straingauge.observe import Observer
+from straingauge.observe import QUIET_S, Observer
 from straingauge.verdict import Thresholds
 
 
@@ -68,6 +69,15 @@ def add_options(parser: ArgumentParser) -> None:
         default=None,
         include_in_web_ui=False,
         help="the service's topmost process, where its port does not tell (it is a proxy's)",
+    )
+    parser.add_argument(
+        "--quiet-time",
+        metavar="S",
+        type=float,
+        default=QUIET_S,
+        include_in_web_ui=False,
+        help="for how long the service is watched after the load (default: %(default)s); "
+        "it takes longer to tell a small leak",
     )
 
 

@@ -47,6 +47,7 @@ class Session:
         observe: Makes what watches the service at an address.
         allowed_hosts: Hosts elsewhere that may be put under load.
         modules: Which version of the load test this process has.
+        quiet_s: For how long the service is watched after a run.
 
     Attributes:
         seats: Numbers for its users, and so their accounts.
@@ -60,9 +61,11 @@ class Session:
         self,
         environment: Environment,
         ending: Ending,
+        *,
         observe: Observe,
         allowed_hosts: Iterable[str],
         modules: Files,
+        quiet_s: float,
     ) -> None:
         assert environment.runner is not None
         self.runner: Runner = environment.runner
@@ -79,6 +82,7 @@ class Session:
         self._environment = environment
         self._ending = ending
         self._observe = observe
+        self._quiet_s = quiet_s
         self._observer: Observer | None = None
         self._started_at = ""
         self._ending_now = RLock()  # a signal may come while a run ends by itself
@@ -214,7 +218,7 @@ class Session:
         if observer is not None:
             try:
                 if self._stopped_early is None and self._setup_error is None:
-                    observer.rest()
+                    observer.rest(self._quiet_s)
             finally:
                 observer.__exit__(None, None, None)
         self._finish(self._ending.conclude(self._measured(observer)))
