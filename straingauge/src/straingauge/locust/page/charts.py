@@ -38,7 +38,7 @@ def charts(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         {
             "title": title,
             "unit": unit,
-            "lines": [{"name": name, "points": points} for name, points in lines],
+            "lines": [{"name": name, "points": points} for name, points in lines if points],
         }
         for title, unit, lines in found
         if any(points for _, points in lines)

@@ -26,7 +26,7 @@ function tiles({ total }) {
 
 function verdict({ grade, decided_by: decided, demands }) {
   $('grade').replaceChildren(badge(grade));
-  const items = demands.map((demand) => make('li', {}, badge(demand.grade), ` ${demand.text}`));
+  const items = demands.filter(({ text }) => !decided.includes(text)).map((demand) => make('li', {}, badge(demand.grade), ` ${demand.text}`));
   $('decided').replaceChildren(decided, make('ul', { class: 'demands' }, ...items));
 }
 
@@ -113,6 +113,8 @@ function drawings(found) {
     if (!charts.has(each.title)) charts.set(each.title, new Chart($('charts')));
     charts.get(each.title).show(each);
   }
+  const figures = found.map(({ title }) => charts.get(title).figure);
+  if (figures.some((figure, place) => $('charts').children[place] !== figure)) $('charts').append(...figures);
 }
 
 function inside({ inside: groups, unseen }) {
@@ -128,7 +130,7 @@ const WORDS = {
 function status({ state, users, seen, over, file }) {
   const under = ['spawning', 'running', 'stopping', 'cleanup'].includes(state);
   const words = [seen && !under && !over ? 'over, and being judged' : WORDS[state] ?? state];
-  if (under) words.push(`${users} users`);
+  if (under) words.push(`${users} user${users === 1 ? '' : 's'}`);
   if (seen) words.push(`${Math.round(seen.run.duration_s)} s`, seen.run.target);
   $('status').textContent = words.filter(Boolean).join(' · ');
   $('so-far').textContent = seen && !over ? 'so far' : '';
