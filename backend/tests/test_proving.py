@@ -7,7 +7,7 @@ import pytest
 from straingauge.diagnose import CAUSES
 from straingauge.errors import UsageError
 from tests.performance.proving import __main__ as proving
-from tests.performance.proving.catalogue import ALL, FAULTS, HEALTHY, Plant, named
+from tests.performance.proving.catalogue import ALL, FAULTS, FURTHER, HEALTHY, Plant, named
 from tests.performance.proving.table import as_markdown, line, score
 from tests.performance.proving.trial import Alarm, Trial
 
@@ -35,7 +35,7 @@ def trial(
 
 def test_catalogue_is_complete():
     """There are 29 faults and 9 healthy services, each with a name of its own."""
-    assert (len(FAULTS), len(HEALTHY), len(ALL)) == (29, 9, 38)
+    assert (len(FAULTS), len(HEALTHY), len(ALL)) == (29, 9, 38 + len(FURTHER))
     assert all(not plant.is_healthy for plant in FAULTS)
     assert all(plant.is_healthy for plant in HEALTHY)
 

@@ -76,7 +76,11 @@ def _rounds(plants: Sequence[Plant], rounds: int) -> list[Plant]:
 
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make prove", description=__doc__)
-    parser.add_argument("names", nargs="*", help="what to plant (default: everything)")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        help="what to plant, or faults, healthy, further (default: faults and healthy)",
+    )
     parser.add_argument("--list", action="store_true", help="say what can be planted")
     parser.add_argument("--healthy-rounds", type=int, default=1, metavar="N",
                         help="how often each healthy service is tried")  # fmt: skip

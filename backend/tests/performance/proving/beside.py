@@ -10,8 +10,10 @@ import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
+import psutil
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,49 @@ async def row_lock(place: Place) -> None:
             await asyncio.sleep(0.5)
     finally:
         connection.terminate()
+
+
+async def table_locked(place: Place) -> None:
+    """As by a migration in one transaction: nobody reads sessions for 1.2 s of each 4."""
+    connection = await asyncpg.connect(place.database_url)
+    try:
+        while True:
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
+                await asyncio.sleep(1.2)
+            await asyncio.sleep(2.8)
+    finally:
+        connection.terminate()
+
+
+async def database_away(place: Place) -> None:
+    """Of each 8 s the database lets nobody in for 2, and ends whatever is connected."""
+    name = urlsplit(place.database_url).path.lstrip("/")
+    connection = await asyncpg.connect(place.database_url, database="postgres")
+    try:
+        while True:
+            await asyncio.sleep(6)
+            await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+            )
+            await asyncio.sleep(2)
+            await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    finally:
+        connection.terminate()
+
+
+async def workers_killed(place: Place) -> None:
+    """Each 3 s the system kills one of the service's workers, as when memory runs out."""
+    while True:
+        await asyncio.sleep(3)
+        workers = [
+            child
+            for child in psutil.Process(place.pid).children()
+            if "multiprocessing.spawn" in " ".join(child.cmdline())
+        ]
+        if workers:
+            min(workers, key=lambda child: child.create_time()).kill()
 
 
 async def vacuum(place: Place) -> None:
