@@ -151,6 +151,16 @@ def test_a_neighbour_delays_nobody_who_wants_little():
     assert "slowing_down" not in causes(result)
 
 
+def test_a_neighbour_of_the_generator_delays_no_service_elsewhere():
+    """What keeps this machine busy is named where the service runs here, not where it does not."""
+    crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 98.0}}
+    busy = {"avg": 60.0, "peak": 80.0}
+    for seen_by, named in (("process", True), ("metrics", False)):
+        service = {"seen_by": seen_by, "cpu_percent": busy}
+        result = ill(resources__machine=crowded, resources__service=service)
+        assert ("noisy_neighbour" in causes(slowed(result, 30, 300, 350))) is named
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "detail", "cause"),
     [

@@ -26,14 +26,16 @@ def noisy_neighbour(facts: Facts) -> Cause | None:
     A fair scheduler takes little from those who want little: a service that needs a tenth of a core
     is delayed by some slices, not by seconds. So only one that wanted much has had too little,
     unless the generator was late as well. A loop that is blocked for long, locks, waits in vain for
-    connections are the service's own, whoever else is busy.
+    connections are the service's own, whoever else is busy. Where the service's processes are not
+    seen here, what is busy here holds up nobody but the generator.
     """
     others = facts.figure(*MACHINE, "others_cpu_percent", "avg")
     cores = facts.figure(*MACHINE, "cores") or facts.figure("environment", "machine", "cpu_count")
     used = facts.figure(*MACHINE, "cpu_percent", "avg")
     late = facts.reasons.keys() & {"generator_saturated", "generator_late"}
     full = bool(cores) and used >= 100 * FULL * cores
-    if others < MUCH or not (full or late) or _own_fault(facts):
+    elsewhere = facts.at("resources", "service", "seen_by") in ("metrics", "nothing")
+    if others < MUCH or not (late or (full and not elsewhere)) or _own_fault(facts):
         return None
     neighbours = [
         f"{row.get('name')} ({row.get('cpu_percent')} %)"
