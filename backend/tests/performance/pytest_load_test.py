@@ -23,6 +23,7 @@ SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
 SUSTAINED_RPS = float(os.environ.get("SUSTAINED_LOAD_RPS", f"{500 / 60}"))
 LEAK_S = float(os.environ.get("LEAK_LOAD_S", "15"))
 WAVES = int(os.environ.get("LOAD_WAVES", "20"))
+POOL_ROUNDS = int(os.environ.get("POOL_ROUNDS", "15"))
 QUIET_S = float(os.environ.get("LOAD_QUIET_S", "1"))
 """A soak is the same test with SUSTAINED_LOAD_S=3600; the limit of each user bounds the rate. The
 others make the tests shorter, as `make prove` needs them."""
@@ -97,7 +98,7 @@ def test_database_pool_stress(load: LoadTest):
     run = load.run(
         "database_pool_stress",
         mix(journeys.list_many_sessions, (journeys.session_detail, 2), journeys.patient_sessions),
-        users(count=100, iterations=15),
+        users(count=100, iterations=POOL_ROUNDS),
         users=load.users(journeys.account, 100, log_in=journeys.log_in),
         quiet_s=QUIET_S,
     )

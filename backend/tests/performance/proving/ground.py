@@ -47,7 +47,8 @@ class Ground:
         """
         with ExitStack() as stack:
             self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            server = Postgres(database=TEMPLATE, max_connections=CONNECTIONS)
+            # Nothing is asked of it that a crash of this machine could undo.
+            server = Postgres(database=TEMPLATE, max_connections=CONNECTIONS, durable=False)
             self._template_url = stack.enter_context(server).url
             with Stand(self._of(Plant("seeded", "")), database_url=self._template_url):
                 pass  # it migrates and seeds first

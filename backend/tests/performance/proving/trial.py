@@ -18,6 +18,7 @@ SHORTER = {
     "LEAK_LOAD_S": "10.5",
     "LOAD_QUIET_S": "0.2",
     "LOAD_WAVES": "4",
+    "POOL_ROUNDS": "10",
 }
 """Another length of the same load; no threshold is another."""
 
