@@ -137,7 +137,7 @@ FURTHER = (
            "further:reads_block"),
     _fault("bodies_short", "3 % of reads shorter than they promise",
            "connection_resets wrong_content", "further:bodies_short"),
-    _fault("slow_uploads", "uploads +2.5 s", "slow_endpoint", "further:slow_uploads", UPLOADS),
+    _fault("slow_uploads", "uploads +2.5 s", "slow_endpoint", "further:slow_uploads", STEADY),
     _fault("tokens_refused", "3 % of reads answer 401", "endpoint_errors",
            "further:tokens_refused"),
     _fault("table_locked", "a migration locks a table", "lock_contention",

@@ -7,7 +7,7 @@ from graphlib import TopologicalSorter
 from straingauge.diagnose.cause import Cause, CauseId
 
 _WAITING: frozenset[CauseId] = frozenset(
-    {"pool_exhausted", "slow_endpoint", "slow_tail", "slowing_down"}
+    {"pool_exhausted", "slow_endpoint", "slow_tail", "slowing_down", "slow_start"}
 )
 _STANDSTILL: frozenset[CauseId] = _WAITING | {"freeze", "endpoint_errors"}
 
@@ -27,9 +27,7 @@ EXPLAINS: Mapping[CauseId, frozenset[CauseId]] = {
     # A leaked connection is a socket and some memory, and sits in a transaction; and so does each
     # request that waits for it.
     "connections_leaked": _STANDSTILL | {"file_leak", "lock_contention", "memory_leak"},
-    "pool_exhausted": frozenset(
-        {"slow_endpoint", "slow_tail", "slowing_down", "freeze", "endpoint_errors"}
-    ),
+    "pool_exhausted": _STANDSTILL - {"pool_exhausted"},
     # Who computes holds up the loop, and who holds up the loop holds up everybody.
     "cpu_bound": _STANDSTILL | {"event_loop_blocked"},
     "event_loop_blocked": _STANDSTILL,
