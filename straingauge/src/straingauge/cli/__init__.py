@@ -3,7 +3,7 @@
 What a command needs is imported when it runs, so that `--help` is quick.
 """
 
-from straingauge.cli import compare, doctor, export, report, run, stand
+from straingauge.cli import ab, compare, doctor, export, init, report, run, stand
 from straingauge.cli.group import main
 
-__all__ = ["compare", "doctor", "export", "main", "report", "run", "stand"]
+__all__ = ["ab", "compare", "doctor", "export", "init", "main", "report", "run", "stand"]

@@ -1,0 +1,91 @@
+"""The file of an A/B comparison: what both sides did in each pair of turns, and what it came to.
+
+Versions of the format:
+    1   name, started_at, ended, invalid, configuration, environment, sides, slot_s, endpoints,
+        comparison
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from straingauge.ab.side import Standing
+from straingauge.ab.tally import Requests
+from straingauge.ab.trial import Trial
+from straingauge.compare import Comparison, as_dict
+from straingauge.result import environment
+from straingauge.result.file import write_whole
+
+AB_VERSION: Final = 1
+
+
+def comparison_of(name: str, trial: Trial, base: Standing, head: Standing) -> Comparison:
+    """What a trial came to, as any comparison is shown."""
+    warnings = [f"{kind}: {detail}" for kind, detail in trial.problems.items()]
+    if trial.ended is not None:
+        warnings.insert(0, f"after {trial.pairs} pairs of turns: {trial.ended}")
+    return Comparison(name, _origin(base), _origin(head), trial.changes, warnings)
+
+
+def write_document(
+    comparison: Comparison,
+    trial: Trial,
+    *,
+    started: datetime,
+    configuration: Mapping[str, Any],
+    near: Path,
+    folder: Path,
+) -> Path:
+    """Write it to ``<name>_ab_<YYYYMMDD_HHMMSS>.json``.
+
+    Args:
+        comparison: What they came to.
+        trial: What they did.
+        started: When it began.
+        configuration: What the user asked for; no secrets.
+        near: A folder of the work tree.
+        folder: For the file.
+
+    Raises:
+        NotWritten: No such directory, no space, no right; nothing is left behind.
+    """
+    document = {
+        "ab_version": AB_VERSION,
+        "name": comparison.name,
+        "started_at": started.isoformat(timespec="seconds"),
+        "ended": trial.ended,
+        "invalid": trial.invalid(),
+        "configuration": dict(configuration),
+        "environment": environment(near),
+        "sides": {"base": dict(comparison.old), "head": dict(comparison.new)},
+        "slot_s": trial.slot_s,
+        "endpoints": {
+            name: {side: _columns(each, trial.pairs) for side, each in sides.items()}
+            for name, sides in trial.endpoints.items()
+        },
+        "comparison": as_dict(comparison),
+    }
+    return write_whole(document, folder, f"{comparison.name}_ab", started)
+
+
+def _columns(requests: Requests, pairs: int) -> dict[str, Any]:
+    """One side's requests of one endpoint: how many, and the median of each pair of turns."""
+    order = np.argsort(requests.pairs, kind="stable")
+    cuts = np.searchsorted(requests.pairs[order], np.arange(1, pairs))
+    parts = np.split(requests.took_ms[order], cuts) if pairs else []
+    return {
+        "requests": requests.asked,
+        "errors": requests.errors,
+        "rate_limited": requests.limited,
+        "by_pair": {
+            "served": [part.size for part in parts],
+            "p50_ms": [round(float(np.median(p)), 4) if p.size else None for p in parts],
+        },
+    }
+
+
+def _origin(standing: Standing) -> dict[str, Any]:
+    return {"what": standing.side.what, "commit": standing.commit}
