@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.diagnose import CauseId, broke_first, overall
+from straingauge.diagnose import CauseId, First, broke_first, overall
 from straingauge.report.words import EVIDENCE, SURE_ENOUGH, WORTH_SHOWING, Result
 
 TITLES: Final[Mapping[str, str]] = {
@@ -69,24 +69,33 @@ PLACES: Final[Mapping[CauseId, Sequence[str]]] = {
 }
 
 
-def explained(results: Sequence[Result]) -> dict[str, Any]:
-    """What broke first and the causes of all runs, with links to where each shows."""
+def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]:
+    """What broke first and the causes of all runs, with links to where each shows.
+
+    Args:
+        results: In the order of the page.
+        names: What the page calls them.
+    """
     first, causes = broke_first(results), overall(results)
     least = WORTH_SHOWING if first else SURE_ENOUGH
-    anchors = {str(result["name"]): f"r{n}" for n, result in reversed([*enumerate(results)])}
+    where = {f"r{n}": (names[n], result) for n, result in enumerate(results)}
     return {
-        "first": first
-        and {
-            "test": first.test,
-            "message": first.message,
-            "at_s": first.at_s,
-            "anchor": anchors[first.test],
-        },
-        "causes": [_shown(each, anchors) for each in causes if each["confidence"] >= least],
+        "first": first and _first(first, where),
+        "causes": [_shown(each, where) for each in causes if each["confidence"] >= least],
     }
 
 
-def _shown(cause: Mapping[str, Any], anchors: Mapping[str, str]) -> dict[str, Any]:
+def _first(first: First, where: Mapping[str, tuple[str, Result]]) -> dict[str, Any]:
+    anchor, name = next(
+        (anchor, name)
+        for anchor, (name, result) in where.items()
+        if result["name"] == first.test
+        and any(entry["message"] == first.message for entry in result["verdict"]["entries"])
+    )
+    return {"test": name, "message": first.message, "at_s": first.at_s, "anchor": anchor}
+
+
+def _shown(cause: Mapping[str, Any], where: Mapping[str, tuple[str, Result]]) -> dict[str, Any]:
     return {
         "title": cause["title"],
         "percent": round(100 * cause["confidence"]),
@@ -95,12 +104,13 @@ def _shown(cause: Mapping[str, Any], anchors: Mapping[str, str]) -> dict[str, An
         "advice": cause["advice"],
         "places": [
             {
-                "name": test,
+                "name": name,
                 "links": [
-                    {"title": TITLES[place], "anchor": f"{anchors[test]}-{place}"}
+                    {"title": TITLES[place], "anchor": f"{anchor}-{place}"}
                     for place in PLACES[cause["cause"]]
                 ],
             }
-            for test in cause["tests"]
+            for anchor, (name, result) in where.items()
+            if any(each["cause"] == cause["cause"] for each in result.get("diagnosis") or [])
         ],
     }

@@ -74,6 +74,17 @@ def _memory(result: Result) -> float | None:
     return None if peak is None else float(peak)
 
 
+def names_of(results: Sequence[Result]) -> list[str]:
+    """Each run's name; with the time of its start where several have the same."""
+    count = Counter(result["name"] for result in results)
+    return [
+        f"{result['name']} {datetime.fromisoformat(result['started_at']):%H:%M:%S}"
+        if count[result["name"]] > 1
+        else str(result["name"])
+        for result in results
+    ]
+
+
 def where(result: Result) -> str:
     """When, against what and of which commit."""
     started = datetime.fromisoformat(result["started_at"])

@@ -16,7 +16,7 @@ _ICONS = {"target": "✅", "acceptable": "✅", "warning": "⚠️", "critical":
 _COLUMNS = ("load test", "verdict", "requests", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms")
 _OPENING = re.compile(r"(What broke first|Why|What to change|Also):")
 # What Markdown or HTML would take for its own, a service may have put into an error's text.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 
 
 def markdown(results: Sequence[Result]) -> str:
@@ -52,7 +52,7 @@ def _cells(result: Result) -> list[str]:
         f"{metrics['throughput_rps']:,.0f}",
         f"{metrics['error_rate_percent']:.2f} %",
         *(plain(percentile(latency, name)) for name in ("p50", "p95", "p99")),
-        plain(decided_by(result)),
+        plain(decided_by(result, most=2)),
     ]
 
 

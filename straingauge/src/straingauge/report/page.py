@@ -17,7 +17,7 @@ from straingauge.report import insides, rows
 from straingauge.report.charts import charts
 from straingauge.report.columns import COLUMNS
 from straingauge.report.evidence import TITLES, explained
-from straingauge.report.headline import headline, where
+from straingauge.report.headline import headline, names_of, where
 from straingauge.report.words import Result, errors_seen, grade
 from straingauge.result import without_secrets
 from straingauge.result.histograms import export_to
@@ -48,7 +48,8 @@ _MOST_BESIDE: Final = 3  # runs of one name, shown side by side from the start
 def page(results: Sequence[Result]) -> str:
     """The page of these results, at least one, in their order; with no secrets in it."""
     results = [without_secrets(result) for result in results]
-    runs = [_run(result, number) for number, result in enumerate(results)]
+    names = names_of(results)
+    runs = [_run(result, number, names[number]) for number, result in enumerate(results)]
     script = _package_data("script", _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
@@ -66,7 +67,7 @@ def page(results: Sequence[Result]) -> str:
             script_hash=f"sha256-{digest}",
             data=_json([charts(result) for result in results]),
             version=version("straingauge"),
-            **explained(results),
+            **explained(results, names),
         )
     )
 
@@ -81,9 +82,10 @@ def write_page(results: Sequence[Result], folder: Path) -> Path:
     return export_to(folder / f"report_{started:%Y%m%d_%H%M%S}.html", [page(results)])
 
 
-def _run(result: Result, number: int) -> dict[str, Any]:
+def _run(result: Result, number: int, name: str) -> dict[str, Any]:
     return {
         "id": f"r{number}",
+        "name": name,
         **rows.verdict_row(result),
         "where": where(result),
         "demands": rows.demands(result),

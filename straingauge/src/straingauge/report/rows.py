@@ -1,5 +1,6 @@
 """The page's tables as rows of words: the verdicts, the demands, the endpoints, the slowest."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -14,11 +15,11 @@ def verdict_row(result: Result) -> Row:
     """A run in the table of verdicts."""
     metrics = result["metrics"]
     return {
-        "name": result["name"],
         "grade": grade(result),
         "requests": f"{metrics['total_requests']:,}",
         "rate": f"{metrics['throughput_rps']:,.0f}",
-        "decided": decided_by(result),
+        "decided": decided_by(result, most=2),
+        "demanded": _demanded(result),
         "bullet": _bullet(result),
         **_figures(metrics),
     }
@@ -37,6 +38,14 @@ def demands(result: Result) -> list[Row]:
         for entry in entries
     ]
     return sorted(rows, key=lambda row: GRADES.index(row["grade"]))
+
+
+def _demanded(result: Result) -> str:
+    """How the demands went, by grade, the worst first."""
+    grades = Counter(entry["grade"] for entry in result.get("verdict", {}).get("entries", []))
+    words = {"target": "met", "no_data": "without data"}
+    counted = [f"{grades[each]} {words.get(each, each)}" for each in GRADES if grades[each]]
+    return ", ".join(counted) or "nothing"
 
 
 def endpoint_rows(result: Result) -> list[Row]:

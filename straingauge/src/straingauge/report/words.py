@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from straingauge.diagnose import broke_first, overall
@@ -14,6 +15,7 @@ Found = Sequence[tuple[Result, Path | None]]
 _REMARKED = ("warning", "critical", "no_data")
 SURE_ENOUGH = 0.5  # to be shown though nothing failed
 WORTH_SHOWING = 0.3
+SHORT = 100  # characters
 EVIDENCE, ADVICE, OTHERS = 3, 3, 3  # sentences, sentences, and causes after the first
 
 
@@ -81,17 +83,25 @@ def grade(result: Result) -> str:
     return str(found or "not judged")
 
 
-def decided_by(result: Result) -> str:
-    """What the verdict rests on: its worst entries, or that all demands are met."""
+def decided_by(result: Result, *, most: int | None = None) -> str:
+    """What the verdict rests on: its worst entries, or that all demands are met.
+
+    Args:
+        result: With its verdict.
+        most: So many entries at most, of one line each, and how many more there are.
+    """
     if grade(result) == "invalid":
         return "; ".join(reason["reason"].replace("_", " ") for reason in _invalidating(result))
     entries = result.get("verdict", {}).get("entries", [])
-    decisive = [entry for entry in entries if entry["grade"] == grade(result)]
     if grade(result) in ("target", "acceptable", "not judged"):
         return (
             f"{len(entries)} {'demand' if len(entries) == 1 else 'demands'} met" if entries else ""
         )
-    return "; ".join(entry["message"] for entry in decisive)
+    found = [entry["message"] for entry in entries if entry["grade"] == grade(result)]
+    if most is None:
+        return "; ".join(found)
+    told = [shorten(message, SHORT, placeholder=" ...") for message in found[:most]]
+    return "; ".join([*told, *([f"and {len(found) - most} more"] if len(found) > most else [])])
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,19 @@ def charts(result: Mapping[str, Any]) -> dict[str, Any]:
     """
     endpoints: Mapping[str, Mapping[str, Any]] = result["endpoints"]
     inside = insides(result)
-    views = {WHOLE: _view(result, result.get("intervals") or [], endpoints, WHOLE)}
+    views = {WHOLE: _view(result, _rows(result, result), endpoints, WHOLE)}
     for name, figures in endpoints.items():
-        views[name] = _view(result, figures.get("intervals") or [], {name: figures}, name)
+        views[name] = _view(result, _rows(result, figures), {name: figures}, name)
     return {"end_s": _end_s(result, inside), "endpoints": views, "insides": inside}
+
+
+def _rows(result: Mapping[str, Any], part: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The intervals of a run or of an endpoint; the last ends with the load, which it outlasts."""
+    end_s = _load_s(result)
+    return [
+        {**row, "length_s": min(row["length_s"], max(end_s - row["start_s"], row["length_s"] / 20))}
+        for row in part.get("intervals") or []
+    ]
 
 
 def _view(
@@ -43,11 +52,16 @@ def _view(
     ]
 
 
+def _load_s(result: Mapping[str, Any]) -> float:
+    """From the load's start to its end; its figures begin after a warm-up that was cut off."""
+    warm_up = result["metrics"].get("warmup") or {}
+    return float((warm_up.get("lasted_s") or 0) + result["metrics"]["duration_s"])
+
+
 def _end_s(result: Mapping[str, Any], inside: Sequence[Chart]) -> float:
-    """Where the time axis ends: with the last interval or sample, whichever is later."""
-    ends = [row["start_s"] + row["length_s"] for row in result.get("intervals") or []]
-    ends += [chart["x"][-1] for chart in inside if not chart["instead"]]
-    return float(max([*ends, result["metrics"]["duration_s"], 1]))
+    """Where the time axis ends: with the load or with the last sample, whichever is later."""
+    ends: list[float] = [chart["x"][-1] for chart in inside if not chart["instead"]]
+    return max([*ends, _load_s(result), 1.0])
 
 
 __all__ = ["WHOLE", "Chart", "charts"]

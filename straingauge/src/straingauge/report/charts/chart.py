@@ -12,7 +12,7 @@ Chart: TypeAlias = dict[str, Any]
 
 Of "lines" and "stack", over time:
 
-    x                   seconds after the load began
+    x                   seconds after the load began; half, of a stack: half of each width
     series              [{"name", "y", "style"}], y as long as x, null where nothing was seen
     limits              [{"name", "grade", "y"}]: lines across
     dots                [[t, y, words]]: single requests

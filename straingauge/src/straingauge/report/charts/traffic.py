@@ -92,12 +92,10 @@ def parts(rows: Rows, times: Sequence[Times]) -> Chart:
 
 
 def _over(rows: Rows) -> dict[str, Any]:
-    return {"x": [row["start_s"] + row["length_s"] / 2 for row in rows], "width": width(rows)}
-
-
-def width(rows: Rows) -> float:
-    """How long each interval is, in seconds."""
-    return float(rows[0]["length_s"]) if rows else 0.0
+    return {
+        "x": [row["start_s"] + row["length_s"] / 2 for row in rows],
+        "half": [row["length_s"] / 2 for row in rows],
+    }
 
 
 def _of_earlier(row: Mapping[str, Any]) -> bool:

@@ -29,12 +29,16 @@ function frame(chart, width, domain, end) {
       element("text", { class: "tick", x: MARGIN.left - 7, y: place + 4, "text-anchor": "end" }, figure(tick)),
     );
   }
-  const marks = chart.kind === "curve" ? percentileTicks(end) : timeTicks(end, width / 90).map((t) => [t, moment(t)]);
+  const marks = chart.kind === "curve" ? percentileTicks(end) : timeTicks(end, width / 90).map((t) => [t, roundMoment(t)]);
+  let room = -Infinity; // where the last words ended
   for (const [value, words] of marks) {
-    const place = x.at(value);
+    const [place, half] = [x.at(value), words.length * 3.2];
+    const middle = Math.min(place, width - half);
+    const fits = middle - half > room + 4;
+    if (fits) room = middle + half;
     svg.append(
       element("line", { class: "grid", x1: place, x2: place, y1: MARGIN.top, y2: height - MARGIN.bottom }),
-      element("text", { class: "tick", x: place, y: height - 6, "text-anchor": "middle" }, words),
+      element("text", { class: "tick", x: middle, y: height - 6, "text-anchor": "middle" }, fits ? words : ""),
     );
   }
   return { svg, x, y, width, height, bottom: height - MARGIN.bottom };
@@ -48,7 +52,7 @@ function percentileTicks(end) {
 function draw(chart, width, domain, end) {
   const plot = frame(chart, width, domain, end);
   ({ lines: drawLines, stack: drawStack, heat: drawHeat, curve: drawCurve })[chart.kind](chart, plot);
-  for (const limit of chart.limits || []) drawLimit(chart, limit, plot);
+  drawLimits(chart, plot);
   plot.cursor = element("line", { class: "cursor", y1: MARGIN.top, y2: plot.bottom, visibility: "hidden" });
   plot.svg.append(plot.cursor);
   return plot;
@@ -84,7 +88,7 @@ function drawStack(chart, { svg, x, y, bottom }) {
   chart.series.forEach((each, number) => {
     const boxes = each.y.map((value, slot) => {
       if (!value) return "";
-      const [left, right] = [-0.5, 0.5].map((half) => x.at(chart.x[slot] + half * chart.width));
+      const [left, right] = [-1, 1].map((side) => x.at(chart.x[slot] + side * chart.half[slot]));
       const from = Math.min(y.at(below[slot]), bottom);
       below[slot] += value;
       return box(left, y.at(below[slot]), right - left, from - y.at(below[slot]));
@@ -118,7 +122,7 @@ function drawCurve(chart, { svg, x, y, width, bottom }) {
     const left = x.at(thin);
     svg.append(
       element("rect", { class: "thin", x: left, y: MARGIN.top, width: width - MARGIN.right - left, height: bottom - MARGIN.top }),
-      element("text", { class: "note", x: left + 6, y: bottom - 8 }, "fewer than 10 requests"),
+      element("text", { class: "remark", x: width - MARGIN.right - 6, y: bottom - 8, "text-anchor": "end" }, "fewer than 10 requests"),
     );
   }
   for (const mark of chart.marks) {
@@ -126,7 +130,7 @@ function drawCurve(chart, { svg, x, y, width, bottom }) {
     const [place, height] = [x.at(-Math.log2(1 - mark.p)), y.at(mark.y)];
     svg.append(
       element("line", { class: "limit warning", x1: place - 26, x2: place + 26, y1: height, y2: height }),
-      element("text", { class: "limit warning", x: place, y: height - 5, "text-anchor": "middle" }, `${mark.name} ${withUnit(mark.y, chart.unit)}`),
+      element("text", { class: "limit warning", x: place - 30, y: height + 4, "text-anchor": "end" }, `${mark.name} ${withUnit(mark.y, chart.unit)}`),
     );
   }
   for (const whisker of chart.whiskers.filter((each) => -Math.log2(1 - each.p) <= x.high)) {
@@ -139,14 +143,20 @@ function drawCurve(chart, { svg, x, y, width, bottom }) {
     svg.append(element("path", { class: `line ${styleOf(chart, number)}`, d: pathOf(places, each.y, x, y) })));
 }
 
-function drawLimit(chart, limit, { svg, y, width }) {
+// From the top down; words that would run into those above stand below their line.
+function drawLimits(chart, { svg, y, width }) {
   const right = width - MARGIN.right;
-  if (limit.y > y.high) return; // told above the chart instead
-  const [place, words] = [y.at(limit.y), limitInWords(limit, chart.unit)];
-  svg.append(
-    element("line", { class: `limit ${limit.grade}`, x1: MARGIN.left, x2: right, y1: place, y2: place }),
-    element("text", { class: `limit ${limit.grade}`, x: right - 4, y: place - 4, "text-anchor": "end" }, words),
-  );
+  const limits = (chart.limits || []).filter((limit) => limit.y <= y.high); // others are told above the chart
+  let above = -Infinity;
+  for (const limit of limits.sort((one, other) => other.y - one.y)) {
+    const place = y.at(limit.y);
+    const words = place - 4 - above < 13 ? place + 12 : place - 4;
+    above = words;
+    svg.append(
+      element("line", { class: `limit ${limit.grade}`, x1: MARGIN.left, x2: right, y1: place, y2: place }),
+      element("text", { class: `limit ${limit.grade}`, x: right - 4, y: words, "text-anchor": "end" }, limitInWords(limit, chart.unit)),
+    );
+  }
 }
 
 function limitInWords({ name, grade, y }, unit) {

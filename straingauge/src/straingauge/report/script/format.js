@@ -15,9 +15,11 @@ function trimmed(value) {
   return String(Number(value.toPrecision(size >= 10 ? 3 : 2)));
 }
 
+// With what is short of its unit: the title of the chart has all of it.
 function withUnit(value, unit) {
-  if (value === null || value === undefined) return "–";
-  return unit === "%" ? `${figure(value)} %` : `${figure(value)} ${unit}`.trim();
+  const [first] = unit.split(" ");
+  const short = ["ms", "MB", "%"].includes(first) ? ` ${first}` : first === "/s" ? first : "";
+  return value === null || value === undefined ? "–" : `${figure(value)}${short}`;
 }
 
 // Seconds after the load began.
@@ -27,6 +29,11 @@ function moment(seconds) {
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   const rest = String(whole % 60).padStart(2, "0");
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest} h` : `${minutes}:${rest} min`;
+}
+
+function roundMoment(seconds) {
+  if (seconds >= 3600 && seconds % 3600 === 0) return `${seconds / 3600} h`;
+  return seconds >= 60 && seconds < 3600 && seconds % 60 === 0 ? `${seconds / 60} min` : moment(seconds);
 }
 
 function percent(share) {

@@ -40,6 +40,7 @@ function drawFigure(figureElement, chart, alike, end) {
   const legend = figureElement.querySelector(".legend");
   legend.replaceChildren();
   figureElement.toggleAttribute("data-instead", Boolean(chart.instead));
+  canvas.style.minHeight = chart.instead && alike.length ? `${HEIGHT[alike[0].kind]}px` : "";
   if (chart.instead) {
     canvas.replaceChildren(chart.instead);
     figureElement.removeAttribute("tabindex");
@@ -55,7 +56,7 @@ function drawFigure(figureElement, chart, alike, end) {
 
 // The entries, and behind each the place for its value at the cursor.
 function fillLegend(legend, chart, plot) {
-  const names = chart.kind === "heat" ? ["each row a time, darker: more requests"] : chart.series.map((each) => each.name);
+  const names = chart.kind === "heat" ? ["each row a time; the stronger, the more requests"] : chart.series.map((each) => each.name);
   const values = names.map((name, number) => {
     const value = document.createElement("b");
     const entry = document.createElement("li");

@@ -42,7 +42,7 @@ function decadeTicks(low, high, count) {
   }
   const within = all.filter((each) => each >= low && each <= high);
   const decades = within.filter((each) => Math.abs(Math.log10(each) % 1) < 1e-9);
-  return within.length > count + 1 && decades.length > 1 ? decades : within;
+  return within.length > count + 3 && decades.length > 1 ? decades : within;
 }
 
 // Seconds have their own round numbers.
