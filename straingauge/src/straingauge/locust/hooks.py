@@ -1,6 +1,7 @@
 """Where straingauge listens to Locust: its public events, and nothing else."""
 
 import logging
+import signal
 import sys
 from weakref import WeakKeyDictionary
 
@@ -49,6 +50,7 @@ def _begin(environment: Environment, **_: object) -> None:
             not be put under load, the master has another version of the load test.
     """
     logging.getLogger("locust.user.task").addFilter(Once())
+    _interrupt_main_only()
     runner = environment.runner
     try:
         if isinstance(runner, WorkerRunner):
@@ -67,6 +69,18 @@ def _begin(environment: Environment, **_: object) -> None:
         sys.stderr.write(f"{error}\n" + (f"  try: {error.hint}\n" if error.hint else ""))
         sys.stderr.flush()
         sys.exit(error.exit_code)
+
+
+def _interrupt_main_only() -> None:
+    """Let Ctrl-C come to Locust's main greenlet, not to the user that happens to be at work.
+
+    Python raises it wherever it is; a request torn off so was sent, and would be in no record.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        main, loop = gevent.getcurrent(), gevent.get_hub().loop
+        gevent.signal_handler(
+            signal.SIGINT, lambda: loop.run_callback(main.throw, KeyboardInterrupt)
+        )
 
 
 def _leading(environment: Environment) -> Session:

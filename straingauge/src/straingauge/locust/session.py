@@ -7,7 +7,6 @@ the master waits for those, since without them a run would miss its end.
 """
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -19,22 +18,23 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 from locust.user.users import User as LocustUser
 
-from straingauge.errors import InvalidRun, StraingaugeError, TargetError
+from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
+from straingauge.journey import User
 from straingauge.locust.ending import Ended, Ending, Measured
 from straingauge.locust.following import Following
 from straingauge.locust.host import require_host
+from straingauge.locust.judging import Judging, Observe
 from straingauge.locust.leading import Leading
 from straingauge.locust.part import Part
 from straingauge.locust.seats import Seats
 from straingauge.locust.version import Files
-from straingauge.observe import Observer
 
 logger = logging.getLogger(__name__)
 
 SETUP_FAILED: Final = "straingauge_setup_failed"
-SO_FAR_SHARE: Final = 0.02  # of the time: a process that is alone sends nothing while it judges
 
-Observe = Callable[[str], Observer]
+Account = Callable[[int], Mapping[str, Any]]
+"""What the user of a number starts with."""
 
 
 class Session:
@@ -53,8 +53,6 @@ class Session:
         seats: Numbers for its users, and so their accounts.
         part: This process's figures in the run under way, or in the last one.
         runner: Locust's own.
-        allowed_hosts: As given.
-        ended: The last run that was judged here.
     """
 
     def __init__(
@@ -69,8 +67,7 @@ class Session:
     ) -> None:
         assert environment.runner is not None
         self.runner: Runner = environment.runner
-        self.allowed_hosts = frozenset(allowed_hosts)
-        self.ended: Ended | None = None
+        self._allowed_hosts = tuple(allowed_hosts)
         self.leading: Leading | None = None
         self.following: Following | None = None
         if isinstance(self.runner, MasterRunner):
@@ -80,18 +77,34 @@ class Session:
         self.part = Part(0, time.monotonic_ns())
         self.seats = Seats(self._share)
         self._environment = environment
-        self._ending = ending
-        self._observe = observe
-        self._quiet_s = quiet_s
-        self._observer: Observer | None = None
+        self._judging = Judging(environment, ending, observe, quiet_s)
         self._started_at = ""
         self._ending_now = RLock()  # a signal may come while a run ends by itself
         self._setup_error: StraingaugeError | None = None
         self._under_way = False
         self._stopped_early: str | None = None
-        self._so_far: Mapping[str, Any] | None = None
-        self._next_so_far_s = 0.0
-        self._shown = True
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Hosts elsewhere that may be put under load: those named here, and to the master."""
+        options = self._environment.parsed_options
+        told = options.allow_host if options is not None else ()
+        return tuple(dict.fromkeys((*self._allowed_hosts, *told)))
+
+    def player(self, account: Account | None) -> User:
+        """A new user's side of the journeys, with a number of its own.
+
+        Raises:
+            GreenletExit: No user shall begin, this one least of all.
+        """
+        index = self.seats.take()
+        try:
+            return User(index, dict(account(index)) if account else None)
+        except StraingaugeError as error:
+            self.fail_setup(error)
+        except Exception as error:  # noqa: BLE001  whatever the journeys' author has made of it
+            self.fail_setup(UsageError(f"account({index}) failed: {type(error).__name__}: {error}"))
+        raise GreenletExit
 
     def on_request(self, **event: Any) -> None:  # noqa: ANN401  Locust's event, as it comes
         """A request of any user has ended."""
@@ -106,8 +119,9 @@ class Session:
     def begin(self) -> None:
         """A run begins."""
         with self._ending_now:  # the one before may still be judged
-            self._setup_error = self._stopped_early = self._so_far = None
-            self._under_way, self._next_so_far_s = True, 0.0
+            self._setup_error = self._stopped_early = None
+            self._under_way = True
+            self._judging.begin()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
             self.seats = Seats(self._share)
             self._new_part()
@@ -120,8 +134,7 @@ class Session:
             except StraingaugeError as error:
                 self._call_off(error)
             else:
-                self._observer = self._observe(host)
-                self._observer.__enter__()
+                self._judging.watch(host)
 
     def end(self) -> None:
         """A run has ended here: its users have stopped, or for a master, are about to."""
@@ -130,13 +143,15 @@ class Session:
                 return
             if self.leading is not None:
                 self._gather(self.leading)
-            self._under_way = False
-            if self.following is None:
-                self._conclude()
-            elif self.following.silent:
-                self._survive(self.following)
-            else:
-                self.following.hand_in(self.part)
+            try:
+                if self.following is None:
+                    self._conclude()
+                elif self.following.silent:
+                    self._survive(self.following)
+                else:
+                    self.following.hand_in(self.part)
+            finally:
+                self._under_way = False
 
     def stop_users(self) -> None:
         """The master says that the run is over, or this worker was asked to quit."""
@@ -155,11 +170,8 @@ class Session:
                 self.end()  # Locust says nothing of the end of a run that has lost its workers
 
     def show(self) -> None:
-        """Print the last verdict, once: beside the page at once, else after Locust's tables."""
-        if self.ended is not None and not self._shown:
-            self._shown = True
-            sys.stdout.write(self.ended.table)
-            sys.stdout.flush()
+        """Print the last verdict, if that was not done."""
+        self._judging.show()
 
     def result_so_far(self) -> Mapping[str, Any] | None:
         """The run judged by what there is of it, or the last one that ended; None before any.
@@ -169,20 +181,22 @@ class Session:
         """
         if self.following is not None or not self._under_way:
             return self.ended.result if self.ended else None
-        began_s = time.monotonic()
-        if began_s >= self._next_so_far_s:
-            self._so_far = self._ending.so_far(self._measured())
-            cost_s = time.monotonic() - began_s
-            self._next_so_far_s = began_s + cost_s / SO_FAR_SHARE
-        return self._so_far
+        return self._judging.so_far(self._measured)
+
+    @property
+    def ended(self) -> Ended | None:
+        """The last run that was judged here."""
+        return self._judging.ended
 
     def fail_setup(self, error: StraingaugeError) -> None:
         """A user could not begin: tell whoever leads this run, which ends it."""
-        self.runner.send_message(SETUP_FAILED, {"message": str(error), "hint": error.hint})
+        usage = isinstance(error, UsageError)
+        told = {"message": str(error), "hint": error.hint, "usage": usage}
+        self.runner.send_message(SETUP_FAILED, told)
 
-    def setup_failed(self, message: str, hint: str | None) -> None:
+    def setup_failed(self, message: str, hint: str | None, *, usage: bool) -> None:
         """A user, here or in a worker, could not begin: end the run, with one message for all."""
-        self._call_off(TargetError(message, hint))
+        self._call_off((UsageError if usage else TargetError)(message, hint))
 
     def _call_off(self, error: StraingaugeError) -> None:
         if self._setup_error is not None:
@@ -214,29 +228,17 @@ class Session:
 
     def _conclude(self) -> None:
         """Have the run judged and written."""
-        observer, self._observer = self._observer, None
-        if observer is not None:
-            try:
-                if self._stopped_early is None and self._setup_error is None:
-                    observer.rest(self._quiet_s)
-            finally:
-                observer.__exit__(None, None, None)
-        self._finish(self._ending.conclude(self._measured(observer)))
+        self._judging.rest(whole=self._stopped_early is None and self._setup_error is None)
+        self._judging.conclude(self._measured(), show=True)
+        self.part.stop()
 
     def _survive(self, following: Following) -> None:
         """Keep what was measured here, though nobody is there to put it with the others'."""
         self._stopped_early = f"the master at {following.master} was lost"
-        ended = self._ending.conclude(self._measured())
+        ended = self._judging.conclude(self._measured(), show=False)
         kept = f"kept in {ended.path}" if ended.path else "lost"
         logger.error("%s; what this worker measured is %s", self._stopped_early, kept)
-        self._finish(ended)
-
-    def _finish(self, ended: Ended) -> None:
         self.part.stop()
-        self.ended, self._shown = ended, self.following is not None
-        self._environment.process_exit_code = ended.exit_code
-        if self._environment.web_ui is not None:
-            self.show()
 
     def _lost_master(self) -> None:
         following = self.following
@@ -247,12 +249,11 @@ class Session:
         self.stop_users()
         self.runner.quit()
 
-    def _measured(self, observer: Observer | None = None) -> Measured:
-        observer = observer or self._observer
+    def _measured(self) -> Measured:
         measured = Measured(
             started_at=self._started_at,
             parts={"locust": self.part.to_message()},
-            watched=observer.watched() if observer else None,
+            watched=self._judging.watched,
             setup_error=self._setup_error,
             ended=self._stopped_early,
         )

@@ -11,7 +11,7 @@ from locust.exception import StopTest
 from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
-from straingauge.journey import Journey, JourneyError, Pause, Play, RequestFailed, Step, User
+from straingauge.journey import Journey, JourneyError, Pause, Play, RequestFailed, Step
 from straingauge.locust.answer import Answer
 from straingauge.locust.client import Client
 from straingauge.locust.hooks import session_of
@@ -78,9 +78,8 @@ class JourneyUser(Paced, RestMixin[Answer]):
         for name in _NOT_HERE:
             if getattr(own, name, None) is not None:
                 raise UsageError(f"{own.__name__}.{name}: a JourneyUser has no such thing")
-        session, account = session_of(environment), own.account
-        index = session.seats.take()
-        self.player = User(index, dict(account(index)) if account else None)
+        session = session_of(environment)
+        self.player = session.player(own.account)
         self.player.headers.update(self.default_headers or {})
         self._lines = Lines(
             session,
