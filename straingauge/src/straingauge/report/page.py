@@ -23,7 +23,7 @@ from straingauge.result import without_secrets
 from straingauge.result.histograms import export_to
 
 _SCRIPTS: Final = ("format.js", "scales.js", "draw.js", "cursor.js", "page.js")
-_STYLES: Final = ("colours.css", "page.css", "charts.css")
+_STYLES: Final = ("colours.css", "page.css", "charts.css", "print.css")
 _OUTSIDE: Final = {
     "latency": "ms",
     "heat": "ms",

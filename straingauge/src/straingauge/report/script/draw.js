@@ -129,8 +129,8 @@ function drawCurve(chart, { svg, x, y, width, bottom }) {
     if (mark.y > y.high || mark.y < y.low || -Math.log2(1 - mark.p) > x.high) continue;
     const [place, height] = [x.at(-Math.log2(1 - mark.p)), y.at(mark.y)];
     svg.append(
-      element("line", { class: "limit warning", x1: place - 26, x2: place + 26, y1: height, y2: height }),
-      element("text", { class: "limit warning", x: place - 30, y: height + 4, "text-anchor": "end" }, `${mark.name} ${withUnit(mark.y, chart.unit)}`),
+      element("line", { class: "limit warning", x1: place - 20, x2: place + 20, y1: height, y2: height }),
+      element("text", { class: "limit warning", x: place, y: height - 5, "text-anchor": "middle" }, withUnit(mark.y, chart.unit)),
     );
   }
   for (const whisker of chart.whiskers.filter((each) => -Math.log2(1 - each.p) <= x.high)) {

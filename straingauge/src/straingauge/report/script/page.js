@@ -66,10 +66,12 @@ function fillLegend(legend, chart, plot) {
     return value;
   });
   const beyond = (chart.limits || []).filter((limit) => limit.y > plot.y.high);
-  for (const limit of beyond) {
+  const asides = beyond.map((limit) => limitInWords(limit, chart.unit));
+  if (chart.kind === "curve" && chart.marks.length) asides.push("dashed: warning from");
+  for (const words of asides) {
     const entry = document.createElement("li");
     entry.className = "aside";
-    entry.append(limitInWords(limit, chart.unit));
+    entry.append(words);
     legend.append(entry);
   }
   return values;
@@ -98,7 +100,7 @@ function follow(hash) {
   if (!isShown(number)) show([number]);
   const target = document.getElementById(hash.slice(1));
   if (!target) return;
-  const folded = target.closest("details");
+  const folded = target.closest("details") || target.querySelector(":scope > details");
   if (folded) folded.open = true;
   target.scrollIntoView({ block: found[2] ? "center" : "start" });
   target.classList.add("pointed-out");
@@ -134,7 +136,7 @@ stage.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => event.key === "Escape" && cursor.release());
 
-let before = [];
+let before = null; // what was shown when printing began
 addEventListener("beforeprint", () => {
   before = sections.flatMap((section, number) => (section.hidden ? [] : [number]));
   cursor.release();
@@ -144,11 +146,15 @@ addEventListener("beforeprint", () => {
   sections.forEach((section) => { section.hidden = false; });
   stage.classList.remove("beside");
 });
-addEventListener("afterprint", () => show(before));
+addEventListener("afterprint", () => {
+  const again = before;
+  before = null;
+  show(again);
+});
 addEventListener("hashchange", () => follow(location.hash));
 let width = 0;
 new ResizeObserver(() => {
-  if (stage.clientWidth === width) return; // its height is our own doing
+  if (stage.clientWidth === width || before) return; // its height is our own doing; paper scales
   width = stage.clientWidth;
   drawShown();
 }).observe(stage);

@@ -1,0 +1,141 @@
+"""How soon a page is made of an hour's load, and how large it is: `python benchmarks/report.py`.
+
+The hour is made up (12 endpoints, 100 requests/s, a database that is slow for five minutes), but it
+goes the way of every load: through the recorder, `compose` and `conclude` into a result file. Then
+`straingauge report FILE -o PAGE` is timed as a user starts it, five times; the median counts.
+
+exit codes: 0 all is as required; 1 a figure is not.
+"""
+
+import argparse
+import math
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from straingauge.fleet import Merged, Report
+from straingauge.journey import Kind, RequestFailed, worded
+from straingauge.observe import Watched
+from straingauge.record import Recorder
+from straingauge.result import compose, conclude, write
+from straingauge.verdict import Thresholds
+
+MOST_S, MOST_BYTES, MOST_SAMPLES = 2.0, 500_000, 2_048
+ENDPOINTS, RATE_RPS, DURATION_S = 12, 100, 3_600
+SLOW_S = (1_800, 2_100)
+ROUNDS = 5
+DEMANDS = {
+    "p95_ms": {"target": 10, "warning": 50, "critical": 250},
+    "error_rate_percent": {"target": 0, "warning": 0.1, "critical": 1},
+}
+DATA = re.compile(r'(?<=<script type="application/json" id="data">).*?(?=</script>)', re.DOTALL)
+
+
+def main() -> int:
+    """Make the hour, time the command, say what is not as required."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--keep", type=Path, help="folder in which file and page stay")
+    keep = parser.parse_args().keep
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = keep or Path(temporary)
+        began_s = time.perf_counter()
+        file = write(result(), folder)
+        print(f"made {file.name}: {file.stat().st_size / 1e6:.2f} MB", end="")
+        print(f", recorded and composed in {time.perf_counter() - began_s:.1f} s")
+        page = folder / "report.html"
+        taken_s = statistics.median(timed(file, page) for _ in range(ROUNDS))
+        text = page.read_text()
+    bare = len(DATA.sub("", text).encode())
+    print(f"page made in {taken_s:.2f} s (at most {MOST_S:g})")
+    print(f"page {len(text.encode()) / 1e6:.2f} MB, {bare / 1e3:.0f} kB of it", end="")
+    print(f" without its charts' data (at most {MOST_BYTES / 1e3:g})")
+    return 0 if taken_s <= MOST_S and bare <= MOST_BYTES else 1
+
+
+def timed(file: Path, page: Path) -> float:
+    """Seconds from the command's start to its end."""
+    command = Path(sys.executable).with_name("straingauge")
+    began_s = time.perf_counter()
+    arguments = [command, "report", file, "-o", page]
+    subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began_s
+
+
+def result() -> dict[str, Any]:
+    """The hour's result with its verdict and diagnosis."""
+    record = recorded(random.Random(1))
+    plan = {
+        "name": "an_hour",
+        "started_at": datetime(2026, 1, 1, 12, tzinfo=UTC).isoformat(),
+        "configuration": {"target": "http://localhost:8000", "users": 100},
+        "environment": {},
+        "users": 0,
+    }
+    watched = Watched(samples=[*samples(random.Random(2))])
+    extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
+    report = Report("main", time.monotonic_ns(), RATE_RPS * DURATION_S, record, extra)
+    thresholds = Thresholds.parse({"all": DEMANDS}, source="benchmark")
+    return conclude(compose(Merged((report,), plan=plan)), thresholds)[0]
+
+
+def recorded(chance: random.Random) -> bytes:
+    """The hour's record."""
+    recorder = Recorder()
+    channels = [recorder.channel("main", f"GET /api/resource/{n}", 0) for n in range(ENDPOINTS)]
+    timeout = RequestFailed(Kind.TIMEOUT, "no answer in 30 s")
+    for n in range(RATE_RPS * DURATION_S):
+        at_ns = n * 1_000_000_000 // RATE_RPS
+        slow = slowness(at_ns / 1e9)
+        pool_ms, app_ms = 0.1 * slow * chance.random(), chance.uniform(1, 2)
+        db_ms = slow * chance.lognormvariate(1.0, 0.6)
+        took_ns = int((pool_ms + app_ms + db_ms + chance.expovariate(1)) * 1e6)
+        stamps = (at_ns, at_ns + 50_000, at_ns + took_ns - 1, at_ns + took_ns)
+        channel = channels[n % ENDPOINTS]
+        if slow > 20 and chance.random() < 0.05:
+            channel.fail(*stamps, timeout)
+            continue
+        timing = f"pool;dur={pool_ms:.2f}, db;dur={db_ms:.2f}, app;dur={app_ms:.2f}"
+        channel.add(*stamps, 200, worded([(b"Server-Timing", timing.encode())]))
+    return recorder.snapshot().to_bytes()
+
+
+def samples(chance: random.Random) -> Iterator[dict[str, float]]:
+    """As many looks at a service as an observer keeps."""
+    cpu_s = 0.0
+    for n in range(MOST_SAMPLES):
+        t_s = n * DURATION_S / MOST_SAMPLES
+        slow = slowness(t_s)
+        cpu_s += DURATION_S / MOST_SAMPLES * chance.uniform(0.25, 0.35)
+        yield {
+            "t_ns": t_s * 1e9,
+            "rss_bytes": 1e8 + 2e4 * n * chance.uniform(0.9, 1.1),
+            "cpu_s": cpu_s,
+            "threads": 20,
+            "open_files": 60 + chance.randrange(10),
+            "pool_in_use": min(10, round(slow / 3)),
+            "pool_waiters": max(0, round(slow - 12)),
+            "db_active": min(10, round(slow / 4)),
+            "db_waiting_for_locks": max(0, round(slow / 8) - 1),
+            "db_blocked": max(0, round(slow / 8) - 1),
+            "loop_blocked_s": 0.001 * n,
+        }
+
+
+def slowness(t_s: float) -> float:
+    """How many times slower than usual the database is."""
+    began_s, ended_s = SLOW_S
+    if not began_s <= t_s < ended_s:
+        return 1.0
+    return 1 + 30 * math.sin(math.pi * (t_s - began_s) / (ended_s - began_s)) ** 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
