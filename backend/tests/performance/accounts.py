@@ -27,6 +27,7 @@ LOGIN_PATIENCE_S = 150.0
 RENEW_BEFORE_S = 60.0
 _HAS_TOKENS = if_served(has("access_token", "refresh_token", "expires_in"))
 ATTEMPTS = 5
+FIRST_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +137,13 @@ def patiently(request: Request) -> Asking[Response]:
     Raises:
         RequestFailed: The last attempt did.
     """
-    for _ in range(ATTEMPTS - 1):
+    for attempt in range(ATTEMPTS - 1):
         try:
             return (yield request)
         except RequestFailed as failed:
             if failed.kind is Kind.REFUSED:  # nobody is there, nor will be
                 raise
+        yield Pause(FIRST_PAUSE_S * 2**attempt)
     return (yield request)
 
 

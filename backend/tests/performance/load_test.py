@@ -76,22 +76,41 @@ class TherapyBridgeUser(JourneyUser):
 
 
 class RateLimitTestUser(JourneyUser):
-    """The first runs into its limit again and again, the others look on.
+    """Runs into its limit again and again; there is one of it, however many users there are.
 
     Only with --tags rate_limit, or by name.
     """
 
     only_when_asked = True
-    wait_time = constant(15)  # the others stay below their own limit
+    fixed_count = 1
+    wait_time = constant(1)
     account = journeys.unused_account
     log_in = journeys.signed_in
 
     @task
     @tag("rate_limit")
     def hit_the_limit(self):
-        self.play(rate_limit.hurry_or_look_on)
+        self.play(rate_limit.hurry)
         self.play(rate_limit.wait_it_out, phase="verify")
-        self.find(rate_limit.findings([self.player]))
+        self.find(rate_limit.burst_findings(self.player))
+
+
+class RateLimitBystander(JourneyUser):
+    """Must not notice that another user has run into its limit.
+
+    Only with --tags rate_limit, or by name.
+    """
+
+    only_when_asked = True
+    wait_time = constant(15)  # stays below its own limit
+    account = journeys.unused_account
+    log_in = journeys.signed_in
+
+    @task
+    @tag("rate_limit")
+    def look_on(self):
+        self.play(rate_limit.look_on)
+        self.find(rate_limit.others_findings([self.player]))
 
 
 class DatabaseConnectionPoolUser(JourneyUser):

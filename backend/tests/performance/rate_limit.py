@@ -178,12 +178,10 @@ def findings(users: Sequence[User]) -> Iterator[Finding]:
     """What these users remember: user 0 of its burst, the others of having been refused."""
     for user in users:
         if user.index == 0:
-            yield from _of_the_burst(user)
-    others = [user for user in users if user.index and "elsewhere" not in user.data]
-    if others:
-        refused = sum(user.data.get("refused", 0) for user in others)
-        wrong = f"{refused} of their requests were refused as well" if refused else ""
-        yield _finding("other users", wrong, "rate_limiter_tight")
+            yield from burst_findings(user)
+    yield from others_findings(
+        [user for user in users if user.index and "elsewhere" not in user.data]
+    )
     seen = [user.data["status_elsewhere"] for user in users if "status_elsewhere" in user.data]
     if seen:
         served = seen.count(200)
@@ -194,7 +192,16 @@ def findings(users: Sequence[User]) -> Iterator[Finding]:
         yield _finding("other connections", wrong if served else "", "rate_limiter_per_process")
 
 
-def _of_the_burst(user: User) -> Iterator[Finding]:
+def others_findings(users: Sequence[User]) -> Iterator[Finding]:
+    """Whether those who only looked on were refused."""
+    if users:
+        refused = sum(user.data.get("refused", 0) for user in users)
+        wrong = f"{refused} of their requests were refused as well" if refused else ""
+        yield _finding("other users", wrong, "rate_limiter_tight")
+
+
+def burst_findings(user: User) -> Iterator[Finding]:
+    """What came of the burst of the user that hurried: the limit, its headers, Retry-After."""
     if user.data.get("first_answer") is None:
         yield _finding("first 429", "the burst came to nothing, see the errors")
         return
