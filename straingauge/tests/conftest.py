@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from calling import Locust, locust
 from serving import certified
 
 # What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
@@ -44,3 +45,10 @@ def _open_files() -> set[tuple[int, int]]:
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost."""
     return certified(tmp_path_factory.mktemp("tls") / "localhost.pem", "localhost")
+
+
+@pytest.fixture(scope="session")
+def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locust]:
+    """Where Locust users of tests live."""
+    with locust(tmp_path_factory.mktemp("calls")) as process:
+        yield process

@@ -1,0 +1,275 @@
+"""Plain calls of a Locust user's client: what FastHttpUser's words do here."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from calling import Locust
+from serving import Peer, answering, serve
+
+
+def test_plain_calls_send_what_requests_would(caller: Locust):
+    """JSON, forms, queries, accounts, own headers and session headers go out as one expects."""
+    with serve(answering()) as server:
+        called = caller.call(
+            server.url.replace("//", "//anna:p%40ss@"),
+            """
+            client.headers["X-Session"] = "s"
+            client.get("/a", params={"q": "x y", "none": None, "n": [1, 2]})
+            client.post("/b", json={"a": 1})
+            client.put("/c", data={"a": "1 2"}, headers={"X-Own": "o", "accept-encoding": "br"})
+            client.patch("/d", data=b"raw", auth=("bob", "secret"))
+            client.delete("/e?x=1", name="/e")
+            client.options("/f")
+            client.request("PURGE", "/g")
+            client.post("/h")
+            client.head("/i")
+            client.get("/j")
+            """,
+        )
+    assert called.value is None
+    sent = {each.target: each for each in server.requests}
+    assert list(sent) == [
+        *("/a?q=x+y&n=1&n=2", "/b", "/c", "/d", "/e?x=1", "/f", "/g", "/h", "/i", "/j")
+    ]
+    assert "Authorization: Basic YW5uYTpwQHNz" in sent["/b"].head
+    assert "Authorization: Basic Ym9iOnNlY3JldA==" in sent["/d"].head
+    assert json.loads(sent["/b"].body) == {"a": 1}
+    assert "Content-Type: application/json" in sent["/b"].head
+    assert "Accept: application/json" in sent["/b"].head
+    assert sent["/c"].body == b"a=1+2"
+    assert "X-Own: o" in sent["/c"].head
+    assert sent["/c"].head.lower().count("accept-encoding") == 1
+    assert sent["/d"].body == b"raw"
+    assert "Content-Length: 0" in sent["/h"].head
+    assert all("X-Session: s" in each.head for each in server.requests)
+    assert server.connections == 1  # a HEAD's answer announces a body that never comes
+    assert [event["name"] for event in called.events][4] == "/e"
+    assert "main DELETE /e" in called.record
+
+
+def test_each_answer_has_the_words_of_fast_http_user(caller: Locust):
+    """Status, headers, text, JSON, time and length are where plain Locust files look for them."""
+    body = '{"name": "Zoë"}'.encode("latin-1")
+    headers = "Content-Type: application/json; charset=latin-1\r\n"
+    with serve(answering(201, body, headers)) as server:
+        called = caller.call(
+            server.url,
+            """
+            answer = client.get("/x", context={"a": 1})
+            answer.raise_for_status()
+            return [answer.status_code, answer.ok, answer.text, answer.headers["content-TYPE"],
+                    answer.url, answer.elapsed.total_seconds() > 0, len(answer.content)]
+            """,
+        )
+    text, kind = '{"name": "Zoë"}', "application/json; charset=latin-1"
+    assert called.value == [201, True, text, kind, f"{server.url}/x", True, len(body)]
+    (event,) = called.events
+    assert (event["type"], event["name"], event["length"]) == ("GET", "/x", len(body))
+    assert (event["context"], event["exception"]) == ({"a": 1}, None)
+    assert event["ms"] > 0
+
+
+def test_an_encoded_body_is_decoded(caller: Locust):
+    """A gzip body, asked for with Accept-Encoding, is read as what it was."""
+    packed = answering(body=gzip.compress(b'{"a": 1}'), headers="Content-Encoding: gzip\r\n")
+    with serve(packed) as server:
+        called = caller.call(server.url, 'return client.get("/x").json()')
+    assert called.value == {"a": 1}
+    assert "Accept-Encoding: gzip, deflate" in server.requests[0].head
+
+
+@pytest.mark.parametrize(
+    ("judging", "exception", "errors"),
+    [
+        ("pass", "status 404", {"bad_status": 1}),
+        ("answer.success()", None, {}),
+        ('answer.failure("no cheese")', "no cheese", {"bad_status": 1}),
+        ("answer.raise_for_status()", "status 404", {"bad_status": 1}),
+        ('from locust.exception import ResponseError\nraise ResponseError("odd")', "odd",
+         {"bad_status": 1}),
+    ],
+)  # fmt: skip
+def test_a_caught_answer_is_judged_in_its_block(
+    caller: Locust, judging: str, exception: str | None, errors: dict[str, int]
+):
+    """With catch_response the block decides, and its end tells and records the request, once."""
+    lines = "\n".join(f"    {line}" for line in judging.splitlines())
+    text = f'with client.get("/x", catch_response=True) as answer:\n{lines}'
+    with serve(answering(404)) as server:
+        called = caller.call(server.url, text)
+    assert called.value is None
+    assert [event["exception"] for event in called.events] == [exception]
+    (figures,) = called.record.values()
+    assert (figures["requests"], figures["errors"]) == (1, errors)
+
+
+def test_a_good_answer_can_be_a_failure(caller: Locust):
+    """A failed check on a good status is told and recorded as one."""
+    with serve(answering()) as server:
+        called = caller.call(
+            server.url,
+            """
+            with client.get("/x", catch_response=True) as answer:
+                answer.failure("no cheese")
+            """,
+        )
+    assert called.failures == {"failed_check": 1}
+    assert called.events[0]["exception"] == "no cheese"
+
+
+def test_an_exception_in_the_block_takes_the_request_back(caller: Locust):
+    """As in Locust, what is raised within the block is let out, and no request was made."""
+    with serve(answering()) as server:
+        called = caller.call(
+            server.url,
+            """
+            with client.get("/x", catch_response=True) as answer:
+                raise KeyError("mine")
+            """,
+        )
+    assert called.value == "exception: KeyError: 'mine'"
+    assert (called.events, called.totals["requests"]) == ([], 0)
+
+
+def test_what_listeners_are_told_can_be_changed_in_the_block(caller: Locust):
+    """A name and a response time set in request_meta are those told and recorded."""
+    with serve(answering()) as server:
+        called = caller.call(
+            server.url,
+            """
+            with client.get("/x", catch_response=True) as answer:
+                answer.request_meta["name"] = "/other"
+                answer.request_meta["response_time"] = 1234.0
+            """,
+        )
+    assert [(event["name"], event["ms"]) for event in called.events] == [("/other", 1234.0)]
+    assert called.record["main GET /other"]["response_ms"] == pytest.approx(1234, rel=0.005)
+
+
+def test_success_outside_of_a_block_is_an_error(caller: Locust):
+    """Who forgets catch_response is told so."""
+    with serve(answering()) as server:
+        called = caller.call(server.url, 'client.get("/x").success()')
+    assert "catch_response=True" in called.value
+
+
+def test_rest_is_locusts(caller: Locust):
+    """`self.rest` of Locust's own works with this client, and catches what is no JSON."""
+    with serve(answering(body=b"<html>")) as server:
+        called = caller.call(
+            server.url,
+            """
+            with user.rest("GET", "/x") as answer:
+                return answer.js
+            """,
+        )
+    assert called.value is None
+    assert called.events[0]["exception"].startswith("Could not parse response as JSON")
+
+
+def redirecting(peer: Peer) -> None:
+    """/n leads to /n-1, and /0 is there."""
+    while (exchange := peer.read()) is not None:
+        left = int(exchange.target[1:])
+        if left:
+            peer.answer(307 if left == 1 else 302, b"", f"Location: /{left - 1}\r\n")
+        else:
+            peer.answer(200, b'"there"')
+
+
+def test_redirects_are_followed_as_one_request(caller: Locust):
+    """A plain call follows redirects, with a GET after 302, and counts once."""
+    with serve(redirecting) as server:
+        called = caller.call(
+            server.url,
+            """
+            answer = client.post("/3", json={"a": 1}, name="start")
+            return [answer.json(), answer.url, [each.status_code for each in answer.history]]
+            """,
+        )
+    assert called.value == ["there", f"{server.url}/0", [302, 302, 307]]
+    assert [each.method for each in server.requests] == ["POST", "GET", "GET", "GET"]
+    assert [event["name"] for event in called.events] == ["start"]
+    assert called.record["main POST start"]["requests"] == called.totals["requests"] == 1
+
+
+def test_redirects_end(caller: Locust):
+    """One redirect more than allowed is a failure; none is followed that was not to be."""
+    with serve(redirecting) as server:
+        called = caller.call(server.url, 'client.get("/9")', max_redirects=3)
+        kept = caller.call(server.url, 'return client.get("/9", allow_redirects=False).status_code')
+    assert called.failures == {"protocol": 1}
+    assert called.events[0]["exception"] == "protocol: more than 3 redirects"
+    assert (kept.value, kept.events[0]["exception"]) == (302, None)
+
+
+def test_cookies_are_kept(caller: Locust):
+    """What a service sets is sent back to it, redirects included."""
+
+    def handler(peer: Peer) -> None:
+        peer.read()
+        peer.answer(302, b"", "Set-Cookie: id=7; Path=/\r\nset-cookie: b=8\r\nLocation: /y\r\n")
+        while peer.read() is not None:
+            peer.answer()
+
+    with serve(handler) as server:
+        caller.call(server.url, 'client.get("/x")\nclient.get("/z")')
+    assert "Cookie" not in server.requests[0].head
+    for exchange in server.requests[1:]:
+        assert "Cookie: id=7; b=8" in exchange.head
+
+
+def test_a_file_is_uploaded(caller: Locust, tmp_path: Path):
+    """`files=` is a multipart body, with the fields of `data=` before it."""
+    (tmp_path / "a.txt").write_text("cheese")
+    with serve(answering()) as server:
+        called = caller.call(
+            server.url,
+            f"""
+            with open({str(tmp_path / "a.txt")!r}, "rb") as file:
+                client.post("/x", data={{"n": 1}}, files={{"f": file, "g": ("b", b"wine", "x/y")}})
+            """,
+        )
+    assert called.value is None
+    (exchange,) = server.requests
+    assert "Content-Type: multipart/form-data; boundary=" in exchange.head
+    assert b'name="n"\r\n\r\n1\r\n' in exchange.body
+    assert b'filename="a.txt"\r\nContent-Type: text/plain\r\n\r\ncheese' in exchange.body
+    assert b'filename="b"\r\nContent-Type: x/y\r\n\r\nwine' in exchange.body
+
+
+def test_what_other_clients_send_is_recorded_once(caller: Locust):
+    """An event that another client fires is recorded; those of this client are not, twice."""
+    with serve(answering(503)) as server:
+        called = caller.call(
+            server.url,
+            """
+            from locust.contrib.fasthttp import FastHttpSession
+            other = FastHttpSession(user.host, user.environment.events.request, user)
+            other.get("/other")
+            other.client.clientpool.close()
+            client.get("/own")
+            user.environment.events.request.fire(
+                request_type="grpc", name="call", url=None, response_time=None,
+                response_length=0, response=object(), exception=None, context={})
+            """,
+        )
+    assert called.value is None
+    assert {name: each["requests"] for name, each in called.record.items()} == {
+        "main GET /other": 1, "main GET /own": 1, "main grpc call": 1
+    }  # fmt: skip
+    for name in ("other", "own"):
+        assert called.record[f"main GET /{name}"]["errors"] == {"bad_status": 1}
+    assert len(called.events) == 3
+
+
+def test_what_cannot_be_sent_is_said(caller: Locust):
+    """An unknown option, a broken header and a user class with a proxy are errors by name."""
+    with serve(answering()) as server:
+        option = caller.call(server.url, 'client.get("/x", verify=False)')
+        header = caller.call(server.url, 'client.get("/x", headers={"X": "a\\r\\nY: b"})')
+    assert "'verify'" in option.value
+    assert "cannot be sent" in header.value
+    assert server.requests == []

@@ -1,0 +1,384 @@
+"""The client of Locust's users, against servers that decide about every byte."""
+
+import ssl
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from calling import Locust
+from playing import played
+from serving import Handler, Peer, answering, certified, hang_up, saying, serve, speaking_tls
+from straingauge.journey import Kind
+
+PLAY = """
+def journey(player):
+    yield player.get("/x")
+
+return str(user.play(journey))
+"""
+
+
+def reset(peer: Peer) -> None:
+    """Reset instead of an answer."""
+    peer.read()
+    peer.reset()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        reset,
+        hang_up,
+        saying(OK + b"Content-Length: 100\r\n\r\nabc"),
+        saying(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"),
+        saying(OK + b"Content-Le"),
+        saying(OK + b"\r\ntill the end"),
+        saying(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\n{}"),
+        saying(b"220 smtp.example.com ESMTP\r\n"),
+        saying(b"\x00" * 1_000),
+        answering(500),
+        answering(302, headers="Location: /\r\n"),
+        answering(429, headers="Retry-After: 1\r\n"),
+        answering(204, body=b""),
+    ],
+)
+def test_a_journeys_outcome_is_the_engines(caller: Locust, handler: Handler):
+    """Whatever a server does, a journey's request has the same end in Locust as in the engine."""
+    with serve(handler) as server:
+        series, report = played(server.url)
+    with serve(handler) as server:
+        called = caller.call(server.url, PLAY)
+    limited = {Kind.RATE_LIMITED: series.limited.count} if series.limited.count else {}
+    assert called.failures == dict(series.errors) | limited
+    (figures,) = called.record.values()
+    assert figures["statuses"] == {str(key): count for key, count in series.statuses.items()}
+    assert figures["examples"] == [each.detail for each in series.examples]
+    assert called.totals["connections"] == report.connections == 1
+
+
+def test_nobody_listening_is_refused(caller: Locust):
+    """A closed port is a refused connection with status 0, told once and recorded once."""
+    called = caller.call(
+        "http://127.0.0.1:9",
+        """
+        answer = client.get("/x")
+        return [answer.status_code, answer.ok, answer.content, str(answer.error)]
+        """,
+    )
+    assert called.value == [0, False, None, "refused: 127.0.0.1 port 9 refused"]
+    assert called.failures == {"refused": 1}
+    (event,) = called.events
+    assert event["exception"] == "refused: 127.0.0.1 port 9 refused"
+
+
+UPLOAD = """
+from straingauge.journey import FilePart, Upload
+
+def journey(player):
+    upload = Upload({{}}, {{"f": FilePart(b"x" * {size})}})
+    yield player.post("/x", upload=upload, timeout_s={timeout_s})
+
+return str(user.play(journey))
+"""
+
+
+def test_an_upload_larger_than_any_buffer_arrives_whole(caller: Locust):
+    """Many megabytes to a slow reader go out piece by piece, and the connection stays."""
+    with serve(answering()) as server:
+        called = caller.call(server.url, UPLOAD.format(size=20_000_000, timeout_s=20))
+    assert called.value == "None"
+    assert len(server.requests[0].body) > 20_000_000
+
+
+def test_an_answer_that_comes_before_the_uploads_end_counts(caller: Locust):
+    """A service that refuses an upload it has not read is heard, and the connection dropped."""
+
+    def refusing(peer: Peer) -> None:
+        peer.socket.recv(65536)
+        peer.answer(413)
+        over.wait(20)
+
+    over = threading.Event()
+    with serve(refusing) as server:
+        called = caller.call(server.url, UPLOAD.format(size=20_000_000, timeout_s=20))
+        over.set()
+    (figures,) = called.record.values()
+    assert (figures["statuses"], figures["errors"]) == ({"413": 1}, {"bad_status": 1})
+
+
+def test_a_file_that_is_gone_is_the_journeys_error(caller: Locust, tmp_path: Path):
+    """An upload whose file cannot be read any more fails as in the engine."""
+    called = caller.call(
+        "http://127.0.0.1:9",
+        f"""
+        from pathlib import Path
+        from straingauge.journey import FilePart, Upload
+        file = Path({str(tmp_path / "f")!r})
+        file.write_bytes(b"x")
+
+        def journey(player):
+            upload = Upload({{}}, {{"f": FilePart(file)}})
+            file.unlink()
+            yield player.post("/x", upload=upload)
+
+        return str(user.play(journey))
+        """,
+    )
+    assert "refused" in called.value  # connecting comes first
+    with serve(answering()) as server:
+        called = caller.call(server.url, 'client.get("/x")\nclient.post("/x", files={"f": b"1"})')
+    assert called.totals["connections"] == 1
+
+
+def silent(peer: Peer) -> None:
+    """Never answer."""
+    peer.read()
+    peer.read()
+
+
+def test_a_late_answer_is_a_timeout(caller: Locust):
+    """No answer within its time is a timeout of just that long; the next request has its own."""
+    with serve(silent) as server:
+        called = caller.call(
+            server.url,
+            """
+            client.get("/x", timeout=0.2)
+            return str(client.get("/x", timeout=(9, 0.1)).error)
+            """,
+        )
+    assert called.value == "timeout: no whole answer within 0.1 s"
+    assert called.failures == {"timeout": 2}
+    assert [event["ms"] for event in called.events] == [pytest.approx(200), pytest.approx(100)]
+    assert called.totals["connections"] == server.connections == 2
+
+
+def test_the_timeout_is_for_the_whole_answer(caller: Locust):
+    """A server that sends a byte now and then cannot stretch a request past its time."""
+    over = threading.Event()
+
+    def dripping(peer: Peer) -> None:
+        peer.read()
+        peer.socket.sendall(OK + b"Content-Length: 10000\r\n\r\n")
+        while not over.wait(0.02):
+            peer.socket.sendall(b"x")
+
+    with serve(dripping) as server:
+        called = caller.call(server.url, 'client.get("/x")', network_timeout=0.3)
+        over.set()
+    assert called.failures == {"timeout": 1}
+
+
+def test_a_timer_outlives_quick_requests(caller: Locust):
+    """A request that begins before an earlier one's deadline has all of its own time."""
+
+    def handler(peer: Peer) -> None:
+        while (exchange := peer.read()) is not None:
+            if exchange.target == "/slow":
+                time.sleep(0.25)
+            peer.answer()
+
+    with serve(handler) as server:
+        called = caller.call(
+            server.url,
+            """
+            import gevent
+            client.get("/quick", timeout=0.3)
+            gevent.sleep(0.2)
+            return client.get("/slow", timeout=5).status_code
+            """,
+        )
+    assert called.value == 200
+
+
+def closing_when_idle(peer: Peer) -> None:
+    """Answer once, and close on the second request, unread."""
+    peer.read()
+    peer.answer()
+    peer.read()
+
+
+def test_a_stale_connection_is_reopened_for_a_safe_request_only(caller: Locust):
+    """A GET on a connection the server closed is sent again, a POST is a failure."""
+    with serve(closing_when_idle) as server:
+        called = caller.call(
+            server.url,
+            """
+            client.get("/a"); client.get("/b"); client.post("/c")
+            """,
+        )
+    assert called.totals["reconnected"] == 1
+    assert called.record["main GET /b"]["statuses"] == {"200": 1}
+    assert called.record["main POST /c"]["errors"] == {"reset": 1}
+    assert [each.target for each in server.requests] == ["/a", "/b", "/b", "/c"]
+
+
+def test_a_connection_closed_while_idle_is_noticed(caller: Locust):
+    """A connection the server has closed meanwhile is not used, be it for a POST."""
+
+    def handler(peer: Peer) -> None:
+        peer.read()
+        peer.answer()
+
+    with serve(handler) as server:
+        called = caller.call(
+            server.url,
+            """
+            import gevent
+            client.get("/a")
+            gevent.sleep(0.1)
+            client.post("/b")
+            """,
+        )
+    assert called.record["main POST /b"]["statuses"] == {"200": 1}
+    assert (called.totals["connections"], called.totals["reconnected"]) == (2, 0)
+
+
+def test_greenlets_of_one_user_have_connections_of_their_own(caller: Locust):
+    """Requests at once go over as many connections, which then are shared."""
+    together = threading.Barrier(3)
+
+    def handler(peer: Peer) -> None:
+        while (exchange := peer.read()) is not None:
+            if exchange.target == "/x":
+                together.wait(20)
+            peer.answer()
+
+    with serve(handler) as server:
+        called = caller.call(
+            server.url,
+            """
+            import gevent
+            gevent.joinall([gevent.spawn(client.get, "/x") for _ in range(3)])
+            for _ in range(5):
+                client.get("/y")
+            """,
+        )
+    assert called.totals == {"requests": 8, "connections": 3, "reconnected": 0, "abandoned": 0}
+    assert server.connections == 3
+
+
+def test_tls_is_spoken_with_whoever_answers_or_is_trusted(caller: Locust, tmp_path: Path):
+    """By default any certificate will do, as for FastHttpUser; else only one that is trusted."""
+    certificate = certified(tmp_path / "own.pem", "localhost")
+    with serve(answering(), speaking_tls(certificate)) as server:
+        url, text = f"https://localhost:{server.port}", 'return client.get("/x").status_code'
+        taken = caller.call(url, text + '\nclient.get("/x")')
+        refused = caller.call(url, text, insecure=False)
+        trusted = caller.call(
+            url,
+            f"""
+            import ssl
+            trusting = ssl.create_default_context(cafile={f"{certificate}.crt"!r})
+            type(user).ssl_context_factory = staticmethod(lambda: trusting)
+            return client.get("/x").status_code
+            """,
+            insecure=False,
+        )
+    assert (taken.value, trusted.value, refused.value) == (200, 200, 0)
+    assert refused.failures == {"tls": 1}
+    assert "certificate" in refused.events[0]["exception"]
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [saying(OK + b"Content-Length: 100\r\n\r\nabc"), saying(OK + b"\r\n" + b"x" * 200_000)],
+)
+def test_tls_ends_as_in_the_engine(caller: Locust, handler: Handler, tmp_path: Path):
+    """A response cut short within TLS, or one that only its end ends, is what it is without."""
+    certificate = certified(tmp_path / "own.pem", "localhost")
+    trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
+    with serve(handler, speaking_tls(certificate)) as server:
+        url = f"https://localhost:{server.port}"
+        series, _ = played(url, tls=trusting)
+        called = caller.call(url, PLAY)
+    assert called.failures == dict(series.errors)
+
+
+def test_a_large_upload_and_answer_go_through_tls(caller: Locust, tmp_path: Path):
+    """TLS carries megabytes both ways."""
+    certificate = certified(tmp_path / "own.pem", "localhost")
+    with serve(answering(body=b"y" * 3_000_000), speaking_tls(certificate)) as server:
+        called = caller.call(
+            f"https://localhost:{server.port}",
+            'return len(client.post("/x", data=b"x" * 3_000_000).content)',
+        )
+    assert called.value == len(server.requests[0].body) == 3_000_000
+
+
+@pytest.mark.parametrize("kind", ["timeout", "tls", "reset"])
+def test_a_handshake_that_fails_has_its_kind(caller: Locust, kind: str):
+    """TLS with a peer that is silent, hangs up or resets fails as in the engine."""
+
+    def upset(peer: Peer) -> None:
+        peer.socket.recv(65536)
+        if kind == "reset":
+            peer.reset()
+        elif kind == "timeout":
+            peer.socket.recv(65536)
+
+    with serve(upset) as server:
+        called = caller.call(
+            f"https://127.0.0.1:{server.port}", 'client.get("/x")', connection_timeout=0.3
+        )
+    assert called.failures == {kind: 1}
+
+
+def test_response_time_counts_from_when_a_request_was_due(caller: Locust):
+    """The first request after `due_ns` was set bears the wait in its response time, no other."""
+    with serve(answering()) as server:
+        called = caller.call(
+            server.url,
+            """
+            from time import monotonic_ns
+            user.due_ns = monotonic_ns() - 500_000_000
+            client.get("/late")
+            client.get("/next")
+            user.due_ns = monotonic_ns() + 500_000_000
+            client.get("/early")
+            """,
+        )
+    late = called.record["main GET /late"]
+    assert late["response_ms"] - late["service_ms"] >= 500
+    assert called.events[0]["ms"] >= 500
+    for name in ("next", "early"):
+        each = called.record[f"main GET /{name}"]
+        assert each["response_ms"] - each["service_ms"] < 500
+        assert 0 < each["first_byte_ms"] <= each["service_ms"]
+
+
+def test_a_distant_host_is_refused_before_anything_is_sent(caller: Locust):
+    """A URL that leads elsewhere ends the run with one sentence, and no request."""
+    called = caller.call("http://127.0.0.1:9", 'client.get("http://192.0.2.1/x")')
+    assert called.value == "exception: GreenletExit: "
+    (message,) = called.setup_failures
+    assert "192.0.2.1 is not this machine" in message
+    assert called.totals["requests"] == 0
+
+
+def test_a_killed_user_ends_its_request_where_locust_has_promised_time(caller: Locust):
+    """Killed with a stop timeout, a user hears the answer under way, and only then ends."""
+    text = """
+        import gevent
+        user.environment.stop_timeout = {stop_timeout}
+        own = type(user)(user.environment)
+        greenlet = gevent.spawn(lambda: [own.client.get("/x") for _ in range(2)])
+        gevent.sleep(0.1)
+        greenlet.kill()
+        user.environment.stop_timeout = 0
+        own.on_stop()
+    """
+
+    def slow(peer: Peer) -> None:
+        while peer.read() is not None:
+            time.sleep(0.3)
+            peer.answer()
+
+    with serve(slow) as server:
+        spared = caller.call(server.url, text.format(stop_timeout=10))
+        cut = caller.call(server.url, text.format(stop_timeout=0))
+    assert (spared.totals["requests"], spared.totals["abandoned"]) == (1, 0)
+    assert (cut.totals["requests"], cut.totals["abandoned"]) == (0, 1)
