@@ -29,6 +29,8 @@ OPEN: Final = "straingauge_arrivals_open"
 SHARE: Final = "straingauge_arrivals_share"
 STATE: Final = "straingauge_arrivals_state"
 MOST_WAITING: Final = 100_000
+UNTOLD: Final = 0
+"""The run of a worker whose locustfile has a shape of arrivals, before its master tells it more."""
 _IN_A_ROW: Final = 256  # arrivals handled before others have a turn, when many are due at once
 _TELL_AFTER_S: Final = 0.1  # so that a thousand users who are ready are one message
 _SCHEDULES: Final[Mapping[str, Callable[..., Arrivals]]] = {
@@ -77,12 +79,12 @@ class Desk:
 
     def open_for(self, run: int | None) -> None:
         """The master says which run this is; None: its users do as they are written."""
-        if run == self._run:
-            return
-        for turn in self._free:
-            turn.set(monotonic_ns())
+        if run is None:
+            for turn in self._free:
+                turn.set(monotonic_ns())
+        if run is None or self._run not in (run, UNTOLD):
+            self._clear()
         self._run = run
-        self._clear()
 
     # The users.
 
@@ -151,7 +153,8 @@ class Desk:
         n = first
         while (due_s := arrivals.arrivals(n)) is not None:
             due_ns = start_ns + round(due_s * 1e9)
-            while (early_ns := due_ns - monotonic_ns()) > 0:  # a sleep may end a bit early
+            while (early_ns := due_ns - monotonic_ns()) > 0:
+                gevent.get_hub().loop.update_now()  # or the sleep counts from its last round
                 gevent.sleep(early_ns / 1e9)
             self._serve(due_ns)
             n += 1

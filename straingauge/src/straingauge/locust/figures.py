@@ -3,7 +3,7 @@
 Locust keeps a dict of rounded response times for each endpoint: whole milliseconds below 100 ms,
 two digits above, so that its p95 is up to 5 % off, and 0.4 ms is 0. It lets the rounding be
 replaced, and ours are the buckets of `straingauge.histogram`: at most 1/256 (0.4 %) off, at most
-128 keys for each doubling of a time (some 900 between 0.1 ms and 10 s, whatever the run's length).
+128 keys for each doubling of a time, whatever the run's length: 850 from 1 ms to 100 ms.
 
 Two things stay Locust's own. Its end table and the percentiles of its CSV files are printed as
 whole milliseconds (rounded here, where Locust cuts off). And where q x n is a whole number its

@@ -28,7 +28,7 @@ from locust.runners import STATE_RUNNING, WorkerRunner
 from locust.stats import CURRENT_RESPONSE_TIME_PERCENTILE_WINDOW as WINDOW_S
 
 from straingauge.errors import StraingaugeError, UsageError
-from straingauge.locust.arrivals import Link, desk_of, schedule_of
+from straingauge.locust.arrivals import UNTOLD, Link, desk_of, schedule_of
 from straingauge.locust.crew import crew_of
 from straingauge.locust.waits import Paced
 
@@ -273,8 +273,8 @@ def _check(environment: Environment, **_: object) -> None:
                 shape.check()
                 _require_paced(environment)
         if isinstance(environment.runner, WorkerRunner) and _arrivals(environment):
-            # One that comes late may get users before its master tells it of the run.
-            desk_of(environment).open_for(0)
+            # It may get users before it hears its master tell it of the run.
+            desk_of(environment).open_for(UNTOLD)
     except StraingaugeError as error:  # Locust would print a traceback, and go on
         sys.stderr.write(f"{error}\n" + (f"  try: {error.hint}\n" if error.hint else ""))
         sys.exit(error.exit_code)

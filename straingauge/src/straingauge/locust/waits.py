@@ -19,6 +19,7 @@ from time import monotonic_ns
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
+import gevent
 import locust
 from locust import TaskSet
 from locust.env import Environment
@@ -81,6 +82,7 @@ def _paced(gap_ns: Callable[[], int], *, catch_up: bool) -> WaitTime:
         due_ns = dues_ns.get(of, getattr(of, "began_ns", None) or now_ns) + gap
         dues_ns[of] = user.due_ns = due_ns  # type: ignore[attr-defined]  # a plain one bears it
         if due_ns > now_ns:
+            gevent.get_hub().loop.update_now()  # or the sleep counts from its last round
             return (due_ns - now_ns) / 1e9
         lateness = session_of(user.environment).part.lateness
         lateness.waited += 1

@@ -1,0 +1,63 @@
+"""A service that freezes once, and keeps the log that says when it really answered.
+
+Run as a program, with when and for how long to freeze, in seconds after the first request of a
+load. ``GET /<ms>/<due>`` is one: answered after so many milliseconds, and ``<due>`` is the client's
+own note of when it should have been sent. Prints its port; at the end of its input prints, as JSON,
+for each such request its milliseconds, its note and when the answer was on its way, in nanoseconds
+of the machine's monotonic clock.
+"""
+
+import asyncio
+import json
+import re
+import sys
+import time
+
+ASKED = re.compile(rb"GET /(\d+)/(\d+) ")
+
+log: list[tuple[int, int, int]] = []
+began = asyncio.Event()
+
+
+class Service(asyncio.Protocol):
+    """Answers one request after the other on each connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client came."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """A request, whole: they are small."""
+        if asked := ASKED.match(data):
+            began.set()
+            sleep_ms, due_ns = map(int, asked.groups())
+            asyncio.get_running_loop().call_later(sleep_ms / 1e3, self.answer, sleep_ms, due_ns)
+        else:  # whoever looks what else is here
+            self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+    def answer(self, sleep_ms: int, due_ns: int) -> None:
+        """Log first, so that nobody can have the answer before the time in the log."""
+        log.append((sleep_ms, due_ns, time.monotonic_ns()))
+        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+
+async def freeze(at_s: float, for_s: float) -> None:
+    """Let nothing happen for a while."""
+    await began.wait()
+    await asyncio.sleep(at_s)
+    time.sleep(for_s)  # noqa: ASYNC251  this is the freeze
+
+
+async def main() -> None:
+    """Serve until the input ends."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Service, "127.0.0.1", 0, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    freezing = loop.create_task(freeze(*map(float, sys.argv[1:])))
+    await loop.run_in_executor(None, sys.stdin.read)
+    freezing.cancel()
+    json.dump(log, sys.stdout)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

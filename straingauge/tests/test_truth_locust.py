@@ -1,0 +1,252 @@
+"""Truth through Locust: the stall oracle, and the same figures as the engine's.
+
+A service freezes once. Three loads of the same rate meet it, each a service of its own: Locust's
+users with a constant throughput; a shape of straingauge's with two workers; the engine. All are
+held against arithmetic and against the service's own log, on one clock. None of this depends on
+the machine's speed: where a generator was late it has to admit it.
+"""
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from locust_runs import Run, locust, workers
+from straingauge.engine import Load, play
+from straingauge.journey import User, mix
+from straingauge.record import Recorder
+from straingauge.schedule import constant
+from straingauge.summary import metrics
+
+SERVICE = Path(__file__).with_name("stalling_service.py")
+RATE = 200
+FREEZE_S, LASTS_S = 0.3, 3.005
+COUNT = (
+    601  # of which no quantile looked at here has a whole number: see straingauge.locust.figures
+)
+LEAST_MS, MOST_MS = 20, 40
+QUANTILES = (0.5, 0.95, 0.99)
+PRINTED = ("50%", "66%", "75%", "80%", "90%", "95%", "98%", "99%")
+
+PACED = f"""
+from itertools import count
+from time import monotonic_ns
+from gevent import sleep, spawn
+from locust import constant_throughput, task
+from straingauge.locust import JourneyUser
+
+ended = count(1)
+
+class Paced(JourneyUser):
+    wait_time = constant_throughput({RATE // 10})
+
+    def on_start(self):
+        sleep(self.player.index / {RATE})  # or all ten would be due at the same moments
+
+    @task
+    def ask(self):
+        self.client.get(f"/0/{{self.due_ns or monotonic_ns()}}", name="/n")
+        if next(ended) == {COUNT}:
+            spawn(self.environment.runner.quit)
+"""
+
+SHAPED = f"""
+import csv, json
+from itertools import count
+from locust import constant, events, task
+from locust.stats import PERCENTILES_TO_REPORT, StatsCSV
+from straingauge.locust import Constant, JourneyUser
+
+numbers = count()
+
+class Shaped(JourneyUser):
+    wait_time = constant(1000)  # a shape's arrivals do not wait for it
+
+    @task
+    def ask(self):
+        n = next(numbers)
+        sleep_ms = {LEAST_MS} + 7 * n % {MOST_MS - LEAST_MS + 1}
+        self.client.get(f"/{{sleep_ms}}/{{self.due_ns}}", name="/n")
+
+class Shape(Constant):
+    rate_per_s, duration_s, users = {RATE}, {LASTS_S}, 120
+
+@events.quitting.add_listener
+def keep(environment, **_):
+    if environment.parsed_options.worker:
+        return
+    with open("page.json", "w") as file:  # what the page asks for
+        json.dump(environment.stats.total.to_dict(), file)
+    with open("stats.csv", "w") as file:  # what the page offers for download
+        StatsCSV(environment, PERCENTILES_TO_REPORT).requests_csv(csv.writer(file))
+"""
+
+
+@dataclass
+class Truth:
+    """What the service says.
+
+    Attributes:
+        response_ms: of each request, from when it was due to when it was answered.
+        due_ns: when each was due.
+    """
+
+    response_ms: list[float]
+    due_ns: list[int]
+
+
+class Told(NamedTuple):
+    """A run of Locust, and what the service says of it."""
+
+    run: Run
+    truth: Truth
+
+
+@contextmanager
+def stalling() -> Iterator[tuple[str, Truth]]:
+    """A service of one's own; its truth is complete when it has ended."""
+    truth = Truth([], [])
+    with subprocess.Popen(
+        [sys.executable, str(SERVICE), str(LASTS_S / 2), str(FREEZE_S)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as service:
+        assert service.stdout is not None
+        yield f"http://127.0.0.1:{int(service.stdout.readline())}", truth
+        log, _ = service.communicate()
+    for _, due_ns, answered_ns in json.loads(log):
+        truth.due_ns.append(due_ns)
+        truth.response_ms.append((answered_ns - due_ns) / 1e6)
+
+
+@pytest.fixture(scope="module")
+def locusts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Told, Told]:
+    """A run with Locust's own constant throughput, and one by a shape with two workers."""
+    path = tmp_path_factory.mktemp("truth")
+    users = ["--users", "10", "--spawn-rate", "10"]
+    with (
+        stalling() as (first, paced_truth),
+        stalling() as (second, shaped_truth),
+        locust(path / "paced", PACED, first, *users) as paced,
+        locust(path / "shaped", SHAPED, second, *workers(2)) as shaped,
+    ):
+        pass
+    return Told(paced, paced_truth), Told(shaped, shaped_truth)
+
+
+@pytest.fixture(scope="module")
+def paced(locusts: tuple[Told, Told]) -> Told:
+    """Ten users with a constant throughput of Locust's."""
+    return locusts[0]
+
+
+@pytest.fixture(scope="module")
+def shaped(locusts: tuple[Told, Told]) -> Told:
+    """Arrivals at a constant rate, shared by two workers."""
+    return locusts[1]
+
+
+@pytest.fixture(scope="module")
+def engine(locusts: tuple[Told, Told]) -> dict[str, Any]:  # noqa: ARG001  one load after the other
+    """The metrics of the engine, which plays the same at the same rate."""
+    schedule = constant(rate_per_s=RATE, duration_s=LASTS_S)
+    numbers = iter(range(COUNT))
+    recorder = Recorder()
+
+    def numbered(user: User):
+        sleep_ms = LEAST_MS + 7 * next(numbers) % (MOST_MS - LEAST_MS + 1)
+        yield user.get(f"/{sleep_ms}/0", name="GET /n")
+
+    with stalling() as (url, _):
+        play(Load(url, schedule, mix(numbered), [User(n) for n in range(120)]), recorder)
+    return metrics(recorder.snapshot())
+
+
+@pytest.mark.parametrize("q", QUANTILES)
+@pytest.mark.parametrize("name", ["paced", "shaped"])
+def test_response_time_is_what_the_services_log_says(
+    request: pytest.FixtureRequest, name: str, q: float
+):
+    """Each percentile of Locust's response time is the service's own, within 5 % and its lag."""
+    run, truth = request.getfixturevalue(name)
+    assert run.result["metrics"]["total_requests"] == len(truth.response_ms), run.output
+    true_ms = np.quantile(truth.response_ms, q, method="inverted_cdf")
+    measured_ms = _percentile(run.result["metrics"], q)
+    assert measured_ms == pytest.approx(true_ms, rel=0.05, abs=run.admitted_ms)
+
+
+@pytest.mark.parametrize(("name", "sleep_ms"), [("paced", 0), ("shaped", 30)])
+def test_no_freeze_is_overlooked(request: pytest.FixtureRequest, name: str, sleep_ms: float):
+    """A freeze of 0.3 s in 3 s shows in p95 as arithmetic has it, at the least.
+
+    Who arrives in it waits for what is left of it. So a share p of them all waits longer than
+    0.3 s - 3 s * p, and as much longer as the service sleeps: p95 is 150 ms or 180 ms.
+    """
+    run, _ = request.getfixturevalue(name)
+    arithmetic_ms = 1000 * (FREEZE_S - LASTS_S * 0.05) + sleep_ms
+    assert _percentile(run.result["metrics"], 0.95) >= 0.95 * arithmetic_ms
+
+
+def test_runs_are_due_at_the_pace_whatever_the_service_does(paced: Told):
+    """Each user's runs are due 50 ms after each other, those it was too late for included."""
+    due_s = np.sort(paced.truth.due_ns) / 1e9
+    assert len(due_s) >= COUNT
+    assert due_s[COUNT - 1] - due_s[0] == pytest.approx(COUNT / RATE, abs=0.05)
+    assert paced.run.processes["locust"]["waited"] > 0
+
+
+def test_workers_share_the_arrivals_of_a_shape(shaped: Told):
+    """Two workers serve each arrival of a shape once, half of them each, and none is dropped."""
+    parts = shaped.run.processes.values()
+    assert sorted(part["sent"] for part in parts) == [300, 301]
+    assert sum(part["dropped"] for part in parts) == 0
+    assert shaped.run.result["metrics"]["total_requests"] == COUNT
+
+
+@pytest.mark.parametrize("q", [0.5, 0.95])
+def test_engine_and_locust_agree(shaped: Told, engine: dict[str, Any], q: float):
+    """The same load through the engine and through Locust: their confidence intervals overlap."""
+    ours, locusts = _interval(engine, q), _interval(shaped.run.result["metrics"], q)
+    assert engine["total_requests"] == COUNT
+    assert ours[0] <= locusts[1] + shaped.run.admitted_ms
+    assert locusts[0] <= ours[1] + shaped.run.admitted_ms
+
+
+def test_locusts_page_and_files_have_our_percentiles(shaped: Told):
+    """Locust's page has our percentiles within 0.5 %; where it prints whole ms, rounded ones."""
+    page = json.loads((shaped.run.path / "page.json").read_text())
+    with (shaped.run.path / "stats.csv").open() as file:
+        (row,) = (each for each in csv.DictReader(file) if each["Name"] == "Aggregated")
+    (table,) = (line for line in shaped.run.output.splitlines() if _has_percentiles(line))
+    whole_ms = dict(zip(PRINTED, table.split()[1:], strict=False))
+    ours_ms = {q: _percentile(shaped.run.result["metrics"], q) for q in QUANTILES}
+    assert page["median_response_time"] == pytest.approx(ours_ms[0.5], rel=0.005)
+    for q in (0.95, 0.99):
+        assert page[f"response_time_percentile_{q}"] == pytest.approx(ours_ms[q], rel=0.005)
+    for q, ms in ours_ms.items():
+        assert float(row[f"{q:.0%}"]) == pytest.approx(ms, rel=0.005, abs=0.5)
+        assert float(whole_ms[f"{q:.0%}"]) == pytest.approx(ms, rel=0.005, abs=0.5)
+
+
+def _has_percentiles(line: str) -> bool:
+    """Whether it is the last line of Locust's second table."""
+    return line.split()[:1] == ["Aggregated"] and "|" not in line
+
+
+def _percentile(metrics: dict[str, Any], q: float) -> float:
+    """A percentile of the response time in milliseconds."""
+    return metrics["latency_ms"][f"p{100 * q:.0f}"]
+
+
+def _interval(metrics: dict[str, Any], q: float) -> tuple[float, float]:
+    """Its confidence interval."""
+    found = metrics["latency_ms"]["confidence"][f"p{100 * q:.0f}"]
+    return found["low"], found["high"]
