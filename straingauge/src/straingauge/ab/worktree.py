@@ -83,8 +83,9 @@ def python_of(folder: Path, ours: Path, place: Path, tell: Callable[[str], None]
     environment = place / "venv"
     python = environment / "bin" / "python"
     _install([sys.executable, "-m", "venv", str(environment)], folder)
-    what = ["-r", "requirements.txt"] if "requirements.txt" in wanted else ["."]
-    _install([str(python), "-m", "pip", "install", "--quiet", *what], folder)
+    if wanted:
+        what = ["-r", "requirements.txt"] if "requirements.txt" in wanted else ["."]
+        _install([str(python), "-m", "pip", "install", "--quiet", *what], folder)
     return str(python)
 
 

@@ -1,0 +1,212 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from straingauge.ab import Played, Requests, Trial, Turns, changes, run_trial, told
+from straingauge.ab.turns import NAMES, Gate, Name
+from straingauge.errors import TargetError
+
+SLOT_NS = 100_000_000
+PAIRS = 300
+
+
+def requests(random: np.random.Generator, machine: np.ndarray, factor: float = 1.0) -> Requests:
+    """Six requests in each turn, log-normal, slower when the machine is."""
+    pairs = np.repeat(np.arange(machine.size), 6)
+    took_ms = 10 * factor * np.exp(random.normal(0, 0.25, pairs.size) + machine[pairs])
+    return Requests(pairs, took_ms, asked=pairs.size)
+
+
+def both(seed: int, factor: float = 1.0) -> dict[str, dict[Name, Requests]]:
+    """A trial on a machine that drifts by tens of percent, in which one endpoint is slower."""
+    random = np.random.default_rng(seed)
+    drift = 0.4 * np.sin(np.linspace(0, 9, PAIRS)) + 0.02 * random.standard_t(3, PAIRS).cumsum()
+    found: dict[str, dict[Name, Requests]] = {}
+    for endpoint, slower in (("GET /a", factor), ("GET /b", 1.0)):
+        # Within a pair the two turns are a little apart; which is first is drawn.
+        machines = [drift + random.normal(0, 0.1, PAIRS) for _ in NAMES]
+        found[endpoint] = {
+            side: requests(random, machine, slower if side == "head" else 1.0)
+            for side, machine in zip(NAMES, machines, strict=True)
+        }
+    return found
+
+
+def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
+    """In each pair both sides have one slot; each of them is first about half of the time."""
+    turns = Turns(0, SLOT_NS, 1000, seed=1)
+    base, head = turns.slots("base"), turns.slots("head")
+    assert sorted([*base.tolist(), *head.tolist()]) == list(range(2000))
+    assert base.tolist() != head.tolist()
+    assert 440 < (base < head).sum() < 560
+    assert (base // 2 == head // 2).all()
+
+
+def test_a_request_belongs_to_the_turn_it_was_sent_in():
+    """What is sent in the other's turn, before the first or after the last one is in no pair."""
+    turns = Turns(1000, SLOT_NS, 5, seed=3)
+    slots = turns.slots("base")
+    own = 1000 + slots * SLOT_NS + 1
+    others = 1000 + turns.slots("head") * SLOT_NS + 1
+    assert turns.pair_of("base", own).tolist() == [0, 1, 2, 3, 4]
+    outside = np.array([*others.tolist(), 999, turns.end_ns])
+    assert turns.pair_of("base", outside).tolist() == [-1] * 7
+
+
+def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
+    """Waiting as long as the gate says leads to each own turn, one after the other."""
+    turns = Turns(10**9, SLOT_NS, 50, seed=4)
+    for side in NAMES:
+        gate, now_ns, seen = Gate(turns, side), 0, []
+        while (wait_s := gate.wait_s(now_ns)) != float("inf"):
+            now_ns += round(wait_s * 1e9)
+            assert gate.wait_s(now_ns) == 0
+            seen.append((now_ns - turns.start_ns) // SLOT_NS)
+            now_ns = turns.start_ns + (seen[-1] + 1) * SLOT_NS
+        assert seen == turns.slots(side).tolist()
+
+
+def test_equal_builds_are_not_called_worse():
+    """Of 40 trials of equal builds on a machine that drifts, at most one says worse or better."""
+    wrong = 0
+    for seed in range(40):
+        found = changes(both(seed), PAIRS)
+        wrong += any(change.verdict in ("worse", "better") for change in found)
+    assert wrong <= 1
+
+
+def test_ten_percent_on_one_endpoint_are_found():
+    """Of 20 trials in which one endpoint is 10 % slower all find it there, and none elsewhere."""
+    for seed in range(20):
+        found = changes(both(100 + seed, factor=1.1), PAIRS)
+        worse = {change.endpoint for change in found if change.verdict == "worse"}
+        assert worse == {"GET /a"}
+
+
+def test_it_may_end_when_each_median_is_known():
+    """It is told when every endpoint's median is worse, better or the same, and not before."""
+    assert not told([])
+    assert not told(changes(both(1), PAIRS, look=0.25))
+    random = np.random.default_rng(1)
+    plain: dict[Name, Requests] = {
+        "base": requests(random, np.zeros(3000)),
+        "head": requests(random, np.zeros(3000), factor=1.1),
+    }
+    assert told(changes({"GET /a": plain}, 3000))
+
+
+def test_few_requests_tell_nothing():
+    """An endpoint that was hardly called has no interval, and says why."""
+    few = {side: Requests(np.array([0, 1]), np.array([1.0, 2.0]), asked=2) for side in NAMES}
+    change = changes({"GET /a": few}, 2)[1]
+    assert (change.verdict, change.low) == ("cannot tell", None)
+    assert change.reason == "0 blocks of enough requests are too few"
+
+
+def test_more_errors_are_worse():
+    """A side that answers with errors is worse, however quick it is."""
+    random = np.random.default_rng(2)
+    base = requests(random, np.zeros(100))
+    head = Requests(base.pairs, base.took_ms, errors=30, asked=base.asked + 30)
+    found = {
+        change.metric: change for change in changes({"GET /": {"base": base, "head": head}}, 99 + 1)
+    }
+    assert found["errors %"].verdict == "worse"
+
+
+class Pretended:
+    """A player that plays nothing: it hands out what it was given."""
+
+    def __init__(self, side: Name, played: Callable[[Turns], Played]) -> None:
+        self._side = side
+        self._played = played
+        self.stopped = False
+
+    def begin(self, turns: Turns) -> None:
+        """Take the turns."""
+        self._turns = turns
+
+    def stop(self) -> None:
+        """Remember it."""
+        self.stopped = True
+
+    def ready(self, _within_s: float) -> bool:
+        """At once."""
+        return True
+
+    def played(self) -> Played:
+        """What there is."""
+        return self._played(self._turns)
+
+
+def even(turns: Turns) -> Played:
+    """Requests that all took the same."""
+    pairs = np.repeat(np.arange(turns.pairs), 20)
+    return Played({"GET /": Requests(pairs, np.full(pairs.size, 5.0), asked=pairs.size)}, 0.1)
+
+
+def trial(
+    base: Callable[[Turns], Played],
+    head: Callable[[Turns], Played],
+    alive: Callable[[], None] = lambda: None,
+) -> Trial:
+    """A trial of two that only pretend."""
+    players = {"base": Pretended("base", base), "head": Pretended("head", head)}
+    return run_trial(players, budget_s=10, margin_percent=3, alive=alive)  # type: ignore[arg-type]
+
+
+def test_what_is_plain_ends_early():
+    """Two that do exactly the same are told apart from nothing at the first look."""
+    found = trial(even, even)
+    assert (found.pairs, found.ended, found.invalid()) == (12, None, None)
+    assert {change.verdict for change in found.changes if change.unit == "%"} <= {
+        "same",
+        "cannot tell",
+    }
+
+
+def test_a_service_that_dies_ends_it_and_what_was_measured_is_kept():
+    """When nobody answers any more, the trial ends with the reason, and keeps all till then."""
+
+    def gone(turns: Turns) -> Played:
+        return Played(even(turns).endpoints, 0.1, {"GET /: refused": "nobody there"}, gone=True)
+
+    def dead() -> None:
+        raise TargetError("head died in the middle")
+
+    found = trial(even, gone, dead)
+    assert found.ended == "head died in the middle"
+    assert isinstance(found.error, TargetError)
+    assert found.pairs > 0
+    assert found.endpoints["GET /"]["base"].asked == 20 * found.pairs
+    assert found.problems == {"head: GET /: refused": "nobody there"}
+    assert found.changes
+
+
+def test_ctrl_c_ends_it_and_what_was_measured_is_kept():
+    """An interrupted trial has its players stopped, and judges what there is."""
+    calls = []
+
+    def interrupted(turns: Turns) -> Played:
+        calls.append(turns)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return even(turns)
+
+    found = trial(interrupted, even)
+    assert found.ended == "interrupted"
+    assert found.pairs == 12
+
+
+@pytest.mark.parametrize(
+    ("played", "why"),
+    [
+        (Played({"GET /": Requests(asked=100, limited=9)}, 0.1), "rate limited"),
+        (Played({"GET /": Requests(asked=100)}, 0.95), "used up its core"),
+        (Played({}, 0.1), "nothing to compare"),
+    ],
+)
+def test_a_trial_that_proves_nothing_says_so(played: Played, why: str):
+    """Rate limits, a generator without time, or no request at all make a trial invalid."""
+    found = trial(lambda _: played, lambda _: played)
+    assert why in str(found.invalid())

@@ -1,0 +1,170 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from straingauge.ab import worktree
+from straingauge.errors import TargetError
+
+SERVICE = Path(__file__).with_name("turning_service.py")
+STRAINGAUGE = Path(sys.executable).with_name("straingauge")
+BRIEFLY = ("--get", "/", "--warmup", "200ms", "--turn", "50ms", "--name", "tried")
+STAND = """
+[service]
+command = ["{python}", "service.py", "{port}", "4"]
+"""
+
+
+def command(wait_ms: int, requests: int | str = "") -> str:
+    """A side: the service that waits so long, and ends after so many requests."""
+    return f"{sys.executable} {SERVICE} {{port}} {wait_ms} {requests}".strip()
+
+
+def ab(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The command as a user starts it, in a folder."""
+    env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return subprocess.Popen(
+        [STRAINGAUGE, "ab", *BRIEFLY, "--results", str(folder / "results"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
+        env=env,
+    )
+
+
+def document(folder: Path) -> dict[str, Any]:
+    """The one file it wrote."""
+    (file,) = (folder / "results").glob("tried_ab_*.json")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Git, as somebody."""
+    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A work tree whose one commit answers in 4 ms; what is there now, in 12 ms."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "service.py").write_text(SERVICE.read_text())
+    (folder / "straingauge.toml").write_text(STAND)
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "-m", "First")
+    (folder / "straingauge.toml").write_text(STAND.replace('"4"', '"12"'))
+    return folder
+
+
+def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
+    """A head that takes three times as long is worse, which is an exit code of 1, and on file."""
+    tried = ab(tmp_path, "--base", command(5), "--head", command(15), "--budget", "3s")
+    output, errors = tried.communicate(timeout=60)
+    assert tried.returncode == 1, errors
+    assert "failed   worse: GET / p50 ms" in errors
+    assert "worse" in output
+    found = document(tmp_path)
+    assert (found["ended"], found["invalid"]) == (None, None)
+    assert found["comparison"]["verdicts"]["worse"] >= 1
+    base = found["endpoints"]["GET /"]["base"]
+    assert sum(base["by_pair"]["served"]) == base["requests"] > 0
+
+
+def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_path: Path):
+    """When head dies its last words are shown, and what was measured till then is on file."""
+    tried = ab(tmp_path, "--base", command(5), "--head", command(5, 100), "--budget", "60s")
+    _, errors = tried.communicate(timeout=60)
+    assert tried.returncode == 3, errors
+    assert "died in the middle" in errors
+    assert "I have had enough" in errors
+    found = document(tmp_path)
+    assert "died in the middle" in found["ended"]
+    assert found["endpoints"]["GET /"]["base"]["requests"] > 0
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path):
+    """An interrupt ends it with 130 and a file, and leaves no service behind."""
+    tried = ab(tmp_path, "--base", command(5), "--head", command(5), "--budget", "60s")
+    assert tried.stderr is not None
+    for line in tried.stderr:
+        if line.startswith("asking both"):
+            break
+    tried.send_signal(signal.SIGINT)
+    _, errors = tried.communicate(timeout=60)
+    assert tried.returncode == 130, errors
+    assert document(tmp_path)["ended"] == "interrupted"
+
+
+def test_a_commit_is_compared_with_the_files_as_they_are(repository: Path):
+    """The base is built from its commit, the head from the work tree; no worktree is left."""
+    tried = ab(repository, "--base", "HEAD", "--budget", "3s")
+    _, errors = tried.communicate(timeout=60)
+    assert tried.returncode == 1, errors
+    found = document(repository)
+    assert len(found["sides"]["base"]["commit"]) == 40
+    assert found["sides"]["head"] == {"what": ".", "commit": None}
+    assert list((repository / ".git").glob("worktrees/*")) == []
+
+
+def test_a_base_with_other_dependencies_has_an_environment_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Our Python serves a commit that asks for the same packages; for others a new one is made."""
+    installed: list[list[str]] = []
+    monkeypatch.setattr(worktree, "_install", lambda command, _folder: installed.append(command))
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    for folder, wanted in ((ours, "a==1\nb==2\n"), (theirs, "# as ever\nb==2\n\na==1\n")):
+        folder.mkdir()
+        (folder / "requirements.txt").write_text(wanted)
+    assert worktree.python_of(theirs, ours, tmp_path, print) == sys.executable
+    assert installed == []
+    (theirs / "requirements.txt").write_text("a==2\n")
+    python = worktree.python_of(theirs, ours, tmp_path, print)
+    assert python == str(tmp_path / "venv" / "bin" / "python")
+    assert installed[1][0] == python
+    assert installed[1][-2:] == ["-r", "requirements.txt"]
+
+
+def test_an_installation_that_fails_says_why(tmp_path: Path):
+    """When a base's packages cannot be installed, the error ends with what was said of it."""
+    with pytest.raises(TargetError, match="it does not build") as failed:
+        worktree._install([sys.executable, "-c", "raise SystemExit('no such package')"], tmp_path)
+    assert "no such package" in str(failed.value)
+
+
+def test_a_base_that_does_not_start_is_named(repository: Path):
+    """A base that ends at its start ends it with 3, its own last words and no file."""
+    (repository / "service.py").write_text("raise SystemExit('no such thing')")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "Broken")
+    tried = ab(repository, "--base", "HEAD", "--head", command(5))
+    _, errors = tried.communicate(timeout=60)
+    assert tried.returncode == 3
+    assert "straingauge: base (HEAD): " in errors
+    assert "no such thing" in errors
+    assert not (repository / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "why"),
+    [
+        (("--base", "no-such-branch"), 2, "base (no-such-branch): there is no commit"),
+        (("--base", "http://127.0.0.1:1"), 3, "nothing answers at http://127.0.0.1:1"),
+        (("--base", "HEAD", "--fail-on", "bad"), 2, "--fail-on 'bad' means nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    repository: Path, arguments: tuple[str, ...], code: int, why: str
+):
+    """An unknown commit, an address where nobody is, a malformed option: each in a sentence."""
+    tried = ab(repository, *arguments)
+    _, errors = tried.communicate(timeout=60)
+    assert (tried.returncode, why in errors) == (code, True), errors
