@@ -87,8 +87,9 @@ class Ending:
         self._where["packages"]["locust"] = locust.__version__
 
     def so_far(self, measured: Measured) -> dict[str, Any]:
-        """A run that goes on, judged by what there is of it."""
-        return conclude(self._compose(measured), self._thresholds, _findings(measured))[0]
+        """A run that goes on, judged by what there is of it; without endpoints' histograms."""
+        result = self._compose(measured, so_far=True)
+        return conclude(result, self._thresholds, _findings(measured))[0]
 
     def conclude(self, measured: Measured) -> Ended:
         """Judge a run that is over, and write its result."""
@@ -103,13 +104,13 @@ class Ending:
         error = measured.setup_error
         return Ended(end.result, end.path, table, error.exit_code if error else end.exit_code)
 
-    def _compose(self, measured: Measured) -> dict[str, Any]:
+    def _compose(self, measured: Measured, *, so_far: bool = False) -> dict[str, Any]:
         reports = [report_of(name, part) for name, part in measured.parts.items()]
         reports[0] = replace(reports[0], extra=reports[0].extra | {"watched": measured.watched})
         broken = str(measured.setup_error) if measured.setup_error else None
         plan = self._plan(measured)
         merged = Merged(tuple(reports), lost=measured.lost, plan=plan, broken=broken)
-        result = compose(merged, ended=measured.ended)
+        result = compose(merged, ended=measured.ended, so_far=so_far)
         result["validity"]["reasons"] += [note.as_dict() for note in measured.notes]
         if measured.workers:
             result["resources"]["generator"]["workers"] = measured.workers

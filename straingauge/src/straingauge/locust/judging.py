@@ -1,16 +1,19 @@
 """A run seen from the side: the service is watched, the figures are judged, so far and at last."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
+import gevent
 from locust.env import Environment
 
 from straingauge.locust.ending import Ended, Ending, Measured
 from straingauge.observe import Observer, Watched
 
-SO_FAR_SHARE: Final = 0.02  # of the time: a process that is alone sends nothing while it judges
+SO_FAR_SHARE: Final = 0.05  # of the time: what judging takes, users cannot have
 
 Observe = Callable[[str], Observer]
 
@@ -36,6 +39,7 @@ class Judging:
         self._observe = observe
         self._quiet_s = quiet_s
         self._observer: Observer | None = None
+        self._run = 0
         self._so_far: Mapping[str, Any] | None = None
         self._next_so_far_s = 0.0
         self._shown = True
@@ -43,6 +47,7 @@ class Judging:
 
     def begin(self) -> None:
         """Another run begins."""
+        self._run += 1
         self._so_far, self._next_so_far_s = None, 0.0
 
     def watch(self, host: str) -> None:
@@ -57,11 +62,16 @@ class Judging:
 
     def so_far(self, measured: Callable[[], Measured]) -> Mapping[str, Any] | None:
         """The run judged by what there is of it, anew if that does not take too much time."""
-        began_s = time.monotonic()
+        began_s, run = time.monotonic(), self._run
         if began_s >= self._next_so_far_s:
-            self._so_far = self._ending.so_far(measured())
-            cost_s = time.monotonic() - began_s
-            self._next_so_far_s = began_s + cost_s / SO_FAR_SHARE
+            self._next_so_far_s = math.inf  # till this is done, others get what there is
+            so_far: Mapping[str, Any] | None = None
+            try:
+                so_far = _aside(partial(self._ending.so_far, measured()))
+            finally:
+                if run == self._run:
+                    cost_s = time.monotonic() - began_s
+                    self._so_far, self._next_so_far_s = so_far, began_s + cost_s / SO_FAR_SHARE
         return self._so_far
 
     def rest(self, *, whole: bool) -> None:
@@ -88,3 +98,19 @@ class Judging:
             self._shown = True
             sys.stdout.write(self.ended.table)
             sys.stdout.flush()
+
+
+def _aside(judge: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What comes of it in a thread: in this one, no user could send in the meantime."""
+
+    def tried() -> dict[str, Any] | Exception:
+        try:
+            return judge()
+        except Exception as error:  # noqa: BLE001  raised below; gevent would print it besides
+            return error
+
+    outcome = gevent.get_hub().threadpool.apply(tried)
+    if isinstance(outcome, Exception):
+        raise outcome
+    found: dict[str, Any] = outcome
+    return found

@@ -8,7 +8,7 @@ from straingauge.diagnose import cause_of_read_back, dangers, diagnose
 from straingauge.engine import EngineReport
 from straingauge.fleet import Merged, Report
 from straingauge.observe import Watched
-from straingauge.record import Record
+from straingauge.record import Record, Series
 from straingauge.result.histograms import histograms_ns, intervals_ns, most_each
 from straingauge.result.resources import resources
 from straingauge.summary import degradation, endpoints, metrics, settle
@@ -18,12 +18,14 @@ from straingauge.verdict.validity import as_dict
 STEADY_FLOOR_MB = 3.0  # growth below is the allocator's own
 
 
-def compose(merged: Merged, *, ended: str | None = None) -> dict[str, Any]:
+def compose(merged: Merged, *, ended: str | None = None, so_far: bool = False) -> dict[str, Any]:
     """The result of a load, without its verdict.
 
     Args:
         merged: What its processes have reported; its plan is the leader's.
         ended: Why the load did not come to its end, if it did not.
+        so_far: It goes on; the endpoints' histograms and intervals, which take three quarters of
+            the time, are left out.
     """
     plan = merged.plan or {}
     measured = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
@@ -43,11 +45,7 @@ def compose(merged: Merged, *, ended: str | None = None) -> dict[str, Any]:
         "environment": plan["environment"],
         "metrics": whole,
         "endpoints": {
-            name: {
-                **figures,
-                "histograms_ns": histograms_ns(series[name]),
-                "intervals": intervals_ns(series[name], most_each(len(series))),
-            }
+            name: figures if so_far else {**figures, **_distribution(series, name)}
             for name, figures in endpoints(record).items()
         },
         "intervals": intervals_ns(record.total("main")),
@@ -73,6 +71,14 @@ def conclude(
     verdict = judge(result, thresholds, found, demanded=demanded)
     judged = {**result, "verdict": verdict.as_dict()}
     return {**judged, "diagnosis": diagnose(judged)}, verdict
+
+
+def _distribution(series: Mapping[str, Series], endpoint: str) -> dict[str, Any]:
+    """An endpoint's response times whole, and over time."""
+    return {
+        "histograms_ns": histograms_ns(series[endpoint]),
+        "intervals": intervals_ns(series[endpoint], most_each(len(series))),
+    }
 
 
 def _engines(reports: Iterable[Report]) -> dict[str, EngineReport]:

@@ -13,7 +13,6 @@ from gevent.lock import RLock
 from straingauge.locust.page.view import view
 
 EVERY_S: Final = 2.0
-MOST_OF_THE_TIME: Final = 0.05  # a heavy result is composed less often than that
 
 
 class Over(Protocol):
@@ -53,7 +52,7 @@ class Shown:
 
 
 class Live:
-    """The page's data, as old as `EVERY_S` at most while it is cheap.
+    """The page's data, asked for and made smaller once in `EVERY_S`, whoever looks on.
 
     Args:
         runs: Where results come from.
@@ -65,7 +64,7 @@ class Live:
         self._state = state
         self._lock = RLock()
         self._due_s = 0.0
-        self._seen: tuple[str, int] | None = None
+        self._told = ""
         self._result: Mapping[str, Any] | None = None
         self._view: Mapping[str, Any] | None = None
         self._shown = Shown(b"", "")
@@ -73,13 +72,11 @@ class Live:
     def shown(self) -> Shown:
         """What a viewer is shown; viewers that come at the same time wait for the same."""
         with self._lock:
-            began_s = time.monotonic()
-            state = self._state()
+            state, users = self._state()
             # A run that begins or ends is told at once.
-            if began_s >= self._due_s or self._seen is None or state[0] != self._seen[0]:
-                self._shown, self._seen = self._compose(*state), state
-                now_s = time.monotonic()
-                self._due_s = now_s + max(EVERY_S, (now_s - began_s) / MOST_OF_THE_TIME)
+            if time.monotonic() >= self._due_s or state != self._told:
+                self._shown, self._told = self._compose(state, users), state
+                self._due_s = time.monotonic() + EVERY_S
             return self._shown
 
     @property
