@@ -209,6 +209,7 @@ def test_workers_share_the_arrivals_of_a_shape(shaped: Told):
     assert sorted(part["sent"] for part in parts) == [300, 301]
     assert sum(part["dropped"] for part in parts) == 0
     assert shaped.run.result["metrics"]["total_requests"] == COUNT
+    assert shaped.run.code == 0, shaped.run.output
 
 
 @pytest.mark.parametrize("q", [0.5, 0.95])

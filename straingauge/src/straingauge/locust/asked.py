@@ -1,4 +1,6 @@
-"""Which user classes a run is of."""
+"""What a run was asked for: which user classes, which shape."""
+
+from typing import Any
 
 from locust.env import Environment
 from locust.user.users import User as LocustUser
@@ -38,3 +40,9 @@ def asked_for(environment: Environment) -> list[type[LocustUser]]:
             hint=f"known tags: {', '.join(sorted(known))}",
         )
     return chosen
+
+
+def shape_of(environment: Environment) -> dict[str, Any] | None:
+    """The shape of a run as its result has it, where it is one of straingauge's own."""
+    shape: dict[str, Any] | None = getattr(environment.shape_class, "configuration", None)
+    return shape

@@ -20,6 +20,7 @@ from locust.user.users import User as LocustUser
 
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
 from straingauge.journey import User
+from straingauge.locust.asked import shape_of
 from straingauge.locust.ending import Ended, Ending, Measured
 from straingauge.locust.following import Following
 from straingauge.locust.host import require_host
@@ -260,9 +261,10 @@ class Session:
         return measured if self.leading is None else self.leading.measured(measured)
 
     def _interrupted(self) -> None:
-        options = self._environment.parsed_options
-        if self._under_way and options is not None and options.run_time is not None:
-            self._stopped_early = f"interrupted (it was to take {options.run_time} s)"
+        options, shape = self._environment.parsed_options, shape_of(self._environment)
+        to_take_s = shape["duration_s"] if shape else options and options.run_time
+        if self._under_way and to_take_s is not None:
+            self._stopped_early = f"interrupted (it was to take {to_take_s:g} s)"
 
     def _share(self) -> tuple[int, int]:
         """The number of this process's first user, and how far it is from each to the next.

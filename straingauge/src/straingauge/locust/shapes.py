@@ -84,7 +84,12 @@ class ArrivalShape(LoadTestShape):
     def configuration(self) -> dict[str, Any]:
         """As the result file has it."""
         links = [{"schedule": name, **given} for name, given in self.links()]
-        return {"name": type(self).__name__, "users": self.user_count, "arrivals": links}
+        return {
+            "name": type(self).__name__,
+            "users": self.user_count,
+            "duration_s": schedule_of(self.links()).duration_s,
+            "arrivals": links,
+        }
 
     def reset_time(self) -> None:
         """Locust begins a run."""
