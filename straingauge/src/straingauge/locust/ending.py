@@ -14,6 +14,7 @@ from locust.env import Environment
 from straingauge import ending, report
 from straingauge.errors import StraingaugeError
 from straingauge.fleet import LostProcess, Merged
+from straingauge.locust.asked import shape_of
 from straingauge.locust.part import findings_of, report_of
 from straingauge.observe import Watched
 from straingauge.result import environment
@@ -119,13 +120,16 @@ class Ending:
     def _plan(self, measured: Measured) -> dict[str, Any]:
         options = self._of.parsed_options
         assert options is not None
+        shape = shape_of(self._of)
+        users = shape["users"] if shape else options.num_users
         return {
             "name": self._name,
             "started_at": measured.started_at,
-            "users": options.num_users or 0,
+            "users": users or 0,
             "configuration": {
                 "target": self._of.host,
-                "users": options.num_users,
+                "users": users,
+                "shape": shape,
                 "spawn_rate": options.spawn_rate,
                 "run_time_s": options.run_time,
                 "tags": options.tags or [],
