@@ -14,7 +14,7 @@ ORDER = (
     "histogram",  # pure arithmetic that engine and record share
     *("engine", "record", "fleet", "observe", "course", "summary", "verdict"),
     *("diagnose", "result", "compare", "report", "progress", "ending", "target", "address"),
-    *("ab", "capacity", "doctor"),
+    *("ab", "capacity", "doctor", "draft"),
     *("cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {"errors"}

@@ -1,4 +1,3 @@
-import pytest
 from formats import conforming
 from load_project import LOAD, QUICK, Project
 from straingauge.result import read_session
@@ -10,10 +9,9 @@ BAD = LOAD.format(
 )
 
 
-@pytest.mark.parametrize("processes", ["0", "2"])
-def test_a_session_of_several_load_tests_ends_with_one_summary(project: Project, processes: str):
+def test_a_session_of_several_load_tests_ends_with_one_summary(project: Project):
     """Beside the results there is one file for all, written by whoever controls the session."""
-    ran = project.run(QUICK + BAD, "-n", processes)
+    ran = project.run(QUICK + BAD, "-n", "2")
     ran.assert_outcomes(passed=1, failed=1)
     (path,) = (project.path / "results").glob("summary_*.json")
     ran.stdout.fnmatch_lines([f"summary  {path}"])
@@ -24,9 +22,3 @@ def test_a_session_of_several_load_tests_ends_with_one_summary(project: Project,
     files = {test["file"] for test in session["tests"]}
     assert files == {file.name for file in path.parent.iterdir()} - {path.name}
     assert session["broke_first"]["test"] == "bad"
-
-
-def test_one_load_test_needs_no_summary(project: Project):
-    """A session with one result has no second file."""
-    project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
-    assert len(list((project.path / "results").iterdir())) == 1
