@@ -37,7 +37,7 @@ pre-release: perf soak
 one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is none of: $2))
 
 .DEFAULT_GOAL := help
-.PHONY: help perf test serve locust profile bench prove lint fmt requirements clean
+.PHONY: help install perf test serve locust profile bench prove lint fmt requirements clean
 .PHONY: page $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -45,6 +45,8 @@ help:  ## Say what there is
 	@echo "make TARGET, where TARGET is one of"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo "Try: make perf"
+
+install: $(READY)  ## The environment alone, in .venv
 
 perf: $(READY)  ## The main job: seven load tests of TherapyBridge, verdicts and result files (ARGS="-k health")
 	@echo "Load-testing TherapyBridge with $(PROCESSES) processes ..."

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import time
 import uuid
@@ -98,7 +99,10 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--sessions", type=_count, default=20_000, help="sessions in all (default: %(default)s)"
+        "--sessions",
+        type=_count,
+        default=os.environ.get("SEED_SESSIONS", "20000"),
+        help="sessions in all (default: SEED_SESSIONS, else 20000)",
     )
     parser.add_argument(
         "--users", type=_count, default=200, help="load users beside the test user (%(default)s)"
