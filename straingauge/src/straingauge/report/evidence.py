@@ -43,6 +43,7 @@ PLACES: Final[Mapping[CauseId, Sequence[str]]] = {
     "cpu_bound": ("cpu", "latency"),
     "memory_leak": ("memory", "after"),
     "file_leak": ("handles", "after"),
+    "thread_leak": ("handles", "after"),
     "freeze": ("heat", "rate"),
     "endpoint_errors": ("errors", "errors-seen"),
     "connection_resets": ("errors", "errors-seen"),

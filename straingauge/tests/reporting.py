@@ -1,0 +1,96 @@
+"""Results for reports to be made of, each the whole way from a recorder to a verdict."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from straingauge.fleet import Merged, Report
+from straingauge.journey import Kind, RequestFailed, worded
+from straingauge.observe import DatabaseSeen, Watched
+from straingauge.record import Recorder
+from straingauge.result import compose, conclude
+from straingauge.verdict import Thresholds
+
+MS = 1_000_000
+ENDPOINTS = ("GET /items", "POST /items")
+SECONDS, EACH_SECOND = 20, 20
+TROUBLE_S = range(10, 14)
+DEMANDS = {
+    "all": {
+        "p95_ms": {"target": 30, "warning": 50, "critical": 400},
+        "error_rate_percent": {"target": 0, "warning": 1, "critical": 5},
+    }
+}
+
+
+def reported(
+    name: str = "steady",
+    *,
+    endpoints: Sequence[str] = ENDPOINTS,
+    trouble: bool = False,
+    words: str = "no answer",
+    minute: int = 0,
+) -> dict[str, Any]:
+    """A judged run: each endpoint 20 times a second, 5 to 24 ms; 40 times as long in trouble.
+
+    Args:
+        name: The run's.
+        endpoints: Their names.
+        trouble: Whether 4 seconds of it are slow, and each fifth request in them fails.
+        words: What the failed ones say.
+        minute: Of its start.
+    """
+    plan = {
+        "name": name,
+        "started_at": f"2026-01-01T12:{minute:02d}:00+00:00",
+        "configuration": {"target": "http://localhost:8000", "users": 20},
+        "environment": {"python": "3.11"},
+        "users": 0,
+    }
+    database = DatabaseSeen()
+    samples = [*_samples(trouble=trouble)]
+    rest = [{**samples[-1], "t_ns": samples[-1]["t_ns"] + n * 1000 * MS} for n in (1, 2)]
+    watched = Watched(samples=samples, rest=rest, seen_by="process", database=database)
+    extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
+    record = _recorded(endpoints, words, trouble=trouble)
+    sent = SECONDS * EACH_SECOND * len(endpoints)
+    report = Report("main", time.monotonic_ns(), sent, record, extra)
+    thresholds = Thresholds.parse(DEMANDS, source="a test")
+    return conclude(compose(Merged((report,), plan=plan)), thresholds)[0]
+
+
+def _recorded(endpoints: Sequence[str], words: str, *, trouble: bool) -> bytes:
+    recorder = Recorder()
+    for endpoint in endpoints:
+        channel = recorder.channel("main", endpoint, 0)
+        for n in range(SECONDS * EACH_SECOND):
+            at_ns = n * 1000 // EACH_SECOND * MS
+            slow = trouble and at_ns // (1000 * MS) in TROUBLE_S
+            took_ms = (5 + n % EACH_SECOND) * (40 if slow else 1)
+            stamps = (at_ns, at_ns + MS, at_ns + 2 * MS, at_ns + took_ms * MS)
+            if slow and n % 5 == 0:
+                channel.fail(*stamps, RequestFailed(Kind.TIMEOUT, words))
+                continue
+            timing = f"db;dur={took_ms / 2}, app;dur=1"
+            channel.add(*stamps, 200, worded([(b"Server-Timing", timing.encode())]))
+    return recorder.snapshot().to_bytes()
+
+
+def _samples(*, trouble: bool) -> Iterator[dict[str, float]]:
+    for n in range(2 * SECONDS + 1):
+        slow = trouble and n // 2 in TROUBLE_S
+        yield {
+            "t_ns": n * 500 * MS,
+            "rss_bytes": 100e6,
+            "cpu_s": 0.1 * n,
+            "open_files": 30,
+            "threads": 4,
+            "processes": 1,
+            "pool_size": 5,
+            "pool_in_use": 5 if slow else n % 2,
+            "pool_waiters": 9 if slow else 0,
+            "db_active": 5 if slow else n % 2,
+            "db_idle_in_transaction": 0,
+            "db_waiting_for_locks": 4 if slow else 0,
+            "db_blocked": 0,
+        }

@@ -1,0 +1,123 @@
+"""The charts' data, against what was recorded."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from reporting import EACH_SECOND, ENDPOINTS, SECONDS, TROUBLE_S, reported
+from straingauge.record import Recorder
+from straingauge.report.charts import WHOLE, charts
+from straingauge.report.charts.latency import STEPS
+from straingauge.result.histograms import (
+    FEWEST_OF_AN_ENDPOINT,
+    MOST_INTERVALS,
+    MOST_OF_ENDPOINTS,
+    intervals_ns,
+    most_each,
+)
+
+MS = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def trouble() -> dict[str, Any]:
+    """A run with four bad seconds."""
+    return reported(trouble=True)
+
+
+def chart(result: dict[str, Any], name: str, endpoint: str = WHOLE) -> dict[str, Any]:
+    """One of its charts."""
+    drawn = charts(result)
+    every = [*drawn["endpoints"][endpoint], *drawn["insides"]]
+    return next(each for each in every if each["id"] == name)
+
+
+def lines(of: dict[str, Any]) -> dict[str, list[float]]:
+    """Its series by name."""
+    return {each["name"]: each["y"] for each in of["series"]}
+
+
+@pytest.mark.parametrize(("endpoint", "count"), [(WHOLE, 2), (ENDPOINTS[0], 1)])
+def test_rate_and_errors_are_those_of_each_second(
+    trouble: dict[str, Any], endpoint: str, count: int
+):
+    """Each second shows what was sent in it and what became of that, for all and for each."""
+    rate = lines(chart(trouble, "rate", endpoint))
+    failed = [count * EACH_SECOND / 5 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
+    assert rate["errors"][:-1] == failed[:-1]
+    sent = np.add(rate["answered"], rate["errors"])
+    assert sent[:-1] == pytest.approx(count * EACH_SECOND)
+    shares = lines(chart(trouble, "errors", endpoint))["failed"]
+    assert shares == [20 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
+
+
+def test_percentiles_over_time_are_those_of_each_second(trouble: dict[str, Any]):
+    """Each second's percentiles are within the 6.4 % of its histogram, its longest is exact."""
+    found = lines(chart(trouble, "latency"))
+    for t_s in range(SECONDS):
+        slower = 40 if t_s in TROUBLE_S else 1
+        assert found["p50"][t_s] == pytest.approx(14 * slower, rel=0.064)
+        assert found["p95"][t_s] == pytest.approx(23 * slower, rel=0.064)
+        assert found["longest"][t_s] == 24 * slower
+    limits = [(each["grade"], each["y"]) for each in chart(trouble, "latency")["limits"]]
+    assert limits == [("warning", 50), ("critical", 400)]
+
+
+def test_heatmap_holds_every_request(trouble: dict[str, Any]):
+    """No response is missing in the heatmap, and each is in the bucket its time is in."""
+    for start, length, cells in chart(trouble, "heat")["slots"]:
+        assert length == 1 or start == SECONDS - 1
+        counts = dict(zip(cells[0::2], cells[1::2], strict=True))
+        assert sum(counts.values()) == 2 * EACH_SECOND
+        slower = 40 if start in TROUBLE_S else 1
+        edges = [2.0 ** (b >> 3) * (1 + (b & 7) / 8) / MS for b in (min(counts), max(counts) + 1)]
+        assert edges[0] <= 5 * slower <= 24 * slower <= edges[1]
+
+
+def test_percentile_curve_is_the_distribution():
+    """The curve has each percentile's time within 0.5 %, and ends with the longest."""
+    curve = chart(reported(), "curve")
+    response = lines(curve)["response time"]
+    for step, share in ((0, 0.0), (STEPS, 0.5), (2 * STEPS, 0.75), (4 * STEPS, 0.9375)):
+        rank = max(1, int(np.ceil(share * EACH_SECOND)))
+        assert response[step] == pytest.approx(4 + rank, rel=0.005)
+    assert response[-1] == pytest.approx(24, rel=0.005)
+    assert lines(curve)["service time"][-1] == pytest.approx(23, rel=0.005)
+    assert {each["name"]: each["y"] for each in curve["marks"]} == {"p95 warning": 50}
+
+
+def test_parts_are_shown_for_each_response(trouble: dict[str, Any]):
+    """Server-Timing's parts stand in milliseconds of each response, by second."""
+    parts = lines(chart(trouble, "parts", ENDPOINTS[1]))
+    assert [*parts] == ["app", "db", "rest"]
+    assert parts["app"][0] == 1
+    assert parts["db"][0] == pytest.approx(14.5 / 2, rel=0.001)
+    assert parts["rest"][0] == pytest.approx(14.5 / 2 - 1, rel=0.001)
+
+
+def test_insides_show_what_was_seen_and_say_what_was_not(trouble: dict[str, Any]):
+    """What was looked at is drawn, what was idle is said to be, what was not seen says why."""
+    assert max(lines(chart(trouble, "pool"))["waiting for one"]) == 9
+    assert lines(chart(trouble, "cpu"))["service"] == [20] * (2 * SECONDS)
+    assert chart(trouble, "jobs")["instead"].startswith("not measured")
+    steady = reported()
+    steady["resources"]["samples"] = [
+        {"t_s": each["t_s"], "jobs_waiting": 0} for each in steady["resources"]["samples"]
+    ]
+    assert chart(steady, "jobs")["instead"] == "none all the time: waiting"
+    assert chart(steady, "memory")["instead"].startswith("not measured")
+
+
+@pytest.mark.parametrize("endpoints", [1, 3, 12, 200])
+def test_intervals_are_few_however_long_the_run(endpoints: int):
+    """A result keeps a bounded number of intervals, and they miss no request."""
+    recorder = Recorder()
+    channel = recorder.channel("main", "GET /a", 0)
+    for n in range(10_000):
+        channel.add(n * 1000 * MS, n * 1000 * MS, n * 1000 * MS + 1, n * 1000 * MS + MS, 200, None)
+    most = most_each(endpoints)
+    assert FEWEST_OF_AN_ENDPOINT <= most <= MOST_INTERVALS
+    assert most * endpoints <= max(MOST_OF_ENDPOINTS, FEWEST_OF_AN_ENDPOINT * endpoints)
+    rows = intervals_ns(recorder.snapshot().total("main"), most)
+    assert most / 2 <= len(rows) <= most
+    assert sum(row["requests"] for row in rows) == 10_000
