@@ -9,13 +9,14 @@ import gevent
 from locust import events
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import STATE_INIT, WorkerRunner
+from locust.runners import STATE_INIT, MasterRunner, WorkerRunner
 
 from straingauge.errors import StraingaugeError
 from straingauge.locust.asked import asked_for
 from straingauge.locust.ending import Ending
 from straingauge.locust.following import STOP
 from straingauge.locust.host import require_allowed
+from straingauge.locust.leading import Leading
 from straingauge.locust.once import Once
 from straingauge.locust.options import (
     add_options,
@@ -85,6 +86,9 @@ def _interrupt_main_only() -> None:
 
 def _leading(environment: Environment) -> Session:
     """The session of a process that is alone, or of a master."""
+    leading = None
+    if isinstance(environment.runner, MasterRunner):  # before anything that takes time: they come
+        leading = Leading(environment, modules_below(locustfile_of(environment).parent))
     allowed = options_of(environment).allow_host
     ending = Ending(environment, thresholds_of(environment), results_of(environment))
     environment.user_classes[:] = asked_for(environment)
@@ -94,7 +98,7 @@ def _leading(environment: Environment) -> Session:
         ending,
         observe=observing(environment, gevent.get_hub().threadpool.apply),
         allowed_hosts=allowed,
-        modules=modules_below(locustfile_of(environment).parent),
+        leading=leading,
         quiet_s=options_of(environment).quiet_time,
     )
 
@@ -110,7 +114,6 @@ def _following(environment: Environment, runner: WorkerRunner) -> Session:
         observe=observing(environment, gevent.get_hub().threadpool.apply),
         allowed_hosts=options_of(environment).allow_host,
         modules=all_modules(),
-        quiet_s=0.0,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from gevent import GreenletExit, spawn
 from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import MasterRunner, Runner, WorkerRunner
+from locust.runners import Runner, WorkerRunner
 from locust.user.users import User as LocustUser
 
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
@@ -47,7 +47,8 @@ class Session:
             whose master is lost.
         observe: Makes what watches the service at an address.
         allowed_hosts: Hosts elsewhere that may be put under load.
-        modules: Which version of the load test this process has.
+        leading: Of a master, what it keeps of its workers.
+        modules: Of a worker, which version of the load test it has.
         quiet_s: For how long the service is watched after a run.
 
     Attributes:
@@ -63,18 +64,18 @@ class Session:
         *,
         observe: Observe,
         allowed_hosts: Iterable[str],
-        modules: Files,
-        quiet_s: float,
+        leading: Leading | None = None,
+        modules: Files | None = None,
+        quiet_s: float = 0.0,
     ) -> None:
         assert environment.runner is not None
         self.runner: Runner = environment.runner
         self._allowed_hosts = tuple(allowed_hosts)
-        self.leading: Leading | None = None
+        self.leading = leading
         self.following: Following | None = None
-        if isinstance(self.runner, MasterRunner):
-            self.leading = Leading(environment, modules)
-        elif isinstance(self.runner, WorkerRunner):
-            self.following = Following(self.runner, modules, self._announced, self._lost_master)
+        if isinstance(self.runner, WorkerRunner):
+            told = self._announced, self._lost_master
+            self.following = Following(self.runner, modules or {}, *told)
         self.part = Part(0, time.monotonic_ns())
         self.seats = Seats(self._share)
         self._environment = environment

@@ -26,6 +26,11 @@ def all_modules() -> Files:
     return {name: print_ for name, (_, print_) in _imported().items()}
 
 
+def fingerprint(source: Path) -> str:
+    """Of one file."""
+    return hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+
+
 def differing(ours: Files, theirs: Files) -> list[str]:
     """Those of our modules that the other has not, or not in this version."""
     return sorted(name for name in ours if ours[name] != theirs.get(name))
@@ -36,7 +41,7 @@ def _imported() -> dict[str, tuple[str, str]]:
     for name, module in list(sys.modules.items()):
         path = _source(name, module)
         if path is not None:
-            found[name] = str(path), hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            found[name] = str(path), fingerprint(path)
     return found
 
 

@@ -1,0 +1,222 @@
+"""What 20 reporting workers cost a Locust master: `python benchmarks/master.py [--seconds 15]`.
+
+The master is a real one, in a process of its own; the workers are 20 connections of one other
+process over real ZMQ, that say and answer what workers do: hearts, pings, Locust's reports with its
+own figures and ours, of ten endpoints and ten minutes (100 requests/s each, log-normal latencies).
+Measured twice: headless, and with somebody asking for the verdict so far every 2 s, as the page
+does. The machine should be idle. Exit code 1: more than 10 % of a core.
+"""
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+# Importing Locust patches the standard library, so that all below is greenlets.
+import gevent
+import numpy as np
+import psutil
+from locust.rpc import Message, rpc
+from locust.stats import RequestStats
+from straingauge.locust.following import (
+    BEGIN,
+    HELLO,
+    LAST_FIGURES,
+    PING,
+    REPORT,
+    STOP,
+    WELCOME,
+)
+from straingauge.locust.part import Part
+from straingauge.locust.version import fingerprint
+from straingauge.record import Recorder
+
+WORKERS, ENDPOINTS, RATE_PER_S, PAST_S = 20, 10, 100, 600
+REPORT_EVERY_S, SETTLE_S = 3.0, 8.0
+LIMIT_PERCENT = 10.0
+USER = "Reader"
+LOCUSTFILE = """
+import gevent
+from locust import events, task
+from straingauge.locust import JourneyUser
+from straingauge.locust.hooks import session_of
+
+class Reader(JourneyUser):
+    @task
+    def hello(self):
+        self.client.get("/")
+
+@events.test_start.add_listener
+def look_on(environment, **_):
+    def look():
+        while True:
+            gevent.sleep(2)
+            session_of(environment).result_so_far()
+    if ASKED:
+        gevent.spawn(look)
+"""
+
+
+class Worker:
+    """One connection that says what a worker says."""
+
+    def __init__(self, port: int, number: int, locustfile: Path) -> None:
+        self._modules = {"locustfile": fingerprint(locustfile)}
+        self._id = f"simulated_{number}"
+        self._number = number
+        self._client = rpc.Client("127.0.0.1", port, self._id)
+        self._random = np.random.default_rng(number)
+        self._recorder = Recorder()
+        self._stats = RequestStats()
+        self._part: Part | None = None
+        self._users = 0
+        self.reported_bytes = 0
+        self._send("client_ready", "2.47.0")
+        gevent.spawn(self._listen)
+
+    def _send(self, kind: str, data: object = None) -> None:
+        self._client.send(Message(kind, data, self._id))
+
+    def _listen(self) -> None:
+        while True:
+            message = self._client.recv()
+            match message.type:
+                case "ack":
+                    data = {"host": "simulated", "pid": self._number, "modules": self._modules}
+                    self._send(HELLO, data | {"sent_ns": time.monotonic_ns()})
+                    gevent.spawn(self._every, 1.0, self._beat)
+                    gevent.spawn(self._every, 5.0, self._ping)
+                case "spawn":
+                    counts = message.data["user_classes_count"]
+                    self._users = sum(counts.values())
+                    self._send("spawning")
+                    done = {"user_classes_count": counts, "user_count": self._users}
+                    self._send("spawning_complete", done)
+                case kind if kind in (BEGIN, WELCOME) and message.data["run"] is not None:
+                    self._part = Part(message.data["run"]["number"], time.monotonic_ns())
+                    self._origin_ns = time.monotonic_ns() - PAST_S * 1_000_000_000
+                    self._play(0, PAST_S)
+                    # Not all at once, as workers that were started by hand are not.
+                    gevent.sleep(REPORT_EVERY_S * self._number / WORKERS)
+                    gevent.spawn(self._every, REPORT_EVERY_S, self._report)
+                case kind if kind == STOP and self._part is not None:
+                    self._send(LAST_FIGURES, self._message())
+
+    def _every(self, seconds: float, what: Callable[[], None]) -> None:
+        while True:
+            what()
+            gevent.sleep(seconds)
+
+    def _beat(self) -> None:
+        state = "running" if self._users else "ready"
+        self._send("heartbeat", {"state": state, "current_cpu_usage": 1.0})
+
+    def _ping(self) -> None:
+        self._send(PING, {"sent_ns": time.monotonic_ns()})
+
+    def _play(self, since_s: float, till_s: float) -> None:
+        """Requests as they come in that time: by each endpoint its share."""
+        for endpoint in range(ENDPOINTS):
+            number = max(1, round((till_s - since_s) * RATE_PER_S / ENDPOINTS))
+            starts = np.sort(self._random.uniform(since_s, till_s, number)) * 1e9 + self._origin_ns
+            took = self._random.lognormal(3.0, 0.6, number) * 1e6
+            channel = self._recorder.channel("main", f"GET /{endpoint}", self._origin_ns)
+            for at, ns in zip(starts.astype(int).tolist(), took.astype(int).tolist(), strict=True):
+                channel.add(at, at, at + ns // 2, at + ns, 200, None)
+                if since_s:
+                    self._stats.log_request("GET", f"/{endpoint}", ns / 1e6, 1000)
+
+    def _message(self) -> dict:
+        self._at_s = (time.monotonic_ns() - self._origin_ns) / 1e9
+        self._play(max(self._at_s - REPORT_EVERY_S, 0), self._at_s)
+        record = self._recorder.snapshot()
+        requests = record.requests("main")
+        return self._part.to_message() | {"record": record.to_bytes(), "requests": requests}
+
+    def _report(self) -> None:
+        message = self._message()
+        self.reported_bytes = len(message["record"])
+        data = {
+            "stats": self._stats.serialize_stats(),
+            "stats_total": self._stats.total.get_stripped_report(),
+            "errors": {},
+            "user_classes_count": {USER: self._users},
+            "user_count": self._users,
+            REPORT: message,
+        }
+        self._send("stats", data)
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Somebody has to be at the host."""
+
+    def do_GET(self) -> None:
+        """An empty page."""
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def measure(folder: Path, seconds: float, *, asked: bool) -> tuple[float, int]:
+    """CPU of the master in percent of a core, and the bytes of one worker's figures."""
+    (folder / "locustfile.py").write_text(LOCUSTFILE.replace("ASKED", str(asked)))
+    (folder / "thresholds.toml").write_text(
+        "[all]\np95_ms = { target = 1, warning = 5, critical = 10 }\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    service = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    command = [sys.executable, "-m", "locust", "--master", "--headless", "--only-summary"]
+    command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
+    command += ["--host", f"http://127.0.0.1:{service.server_port}"]
+    command += ["--users", "200", "--spawn-rate", "200", "--expect-workers", str(WORKERS)]
+    with (folder / "master.log").open("w") as log:
+        master = psutil.Popen(command, cwd=folder, stdout=log, stderr=log, env=os.environ)
+    try:
+        workers = [Worker(port, number, folder / "locustfile.py") for number in range(WORKERS)]
+        gevent.sleep(SETTLE_S)
+        before_s, began_s = sum(master.cpu_times()[:2]), time.monotonic()
+        gevent.sleep(seconds)
+        used_s = sum(master.cpu_times()[:2]) - before_s
+        if not all(worker.reported_bytes for worker in workers):
+            raise SystemExit(f"not all workers reported: {(folder / 'master.log').read_text()}")
+        return 100 * used_s / (time.monotonic() - began_s), workers[0].reported_bytes
+    finally:
+        master.kill()
+        master.wait()
+        service.shutdown()
+
+
+def main() -> int:
+    """Measure, and show."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--asked", choices=["yes", "no", "both"], default="both")
+    given = parser.parse_args()
+    wanted = {"yes": [True], "no": [False], "both": [False, True]}[given.asked]
+    worst = 0.0
+    for asked in wanted:
+        with tempfile.TemporaryDirectory(prefix="straingauge-bench-") as folder:
+            cpu_percent, size = measure(Path(folder), given.seconds, asked=asked)
+        what = "asked for its verdict every 2 s" if asked else "headless"
+        print(
+            f"master with {WORKERS} workers, {what}: {cpu_percent:.1f} % of a core"
+            f" (one report: {size / 1000:.0f} kB every {REPORT_EVERY_S:.0f} s)"
+        )
+        worst = max(worst, cpu_percent)
+    return int(worst > LIMIT_PERCENT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
