@@ -37,7 +37,7 @@ pre-release: perf soak
 one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is none of: $2))
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test serve locust profile bench prove lint fmt requirements clean
+.PHONY: help install perf test serve locust profile pictures bench prove lint fmt requirements clean
 .PHONY: page $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -71,6 +71,9 @@ $(LEVELS) ramp: $(READY)
 
 profile: $(READY)  ## What the calendar wants (NAME=pre-deployment, post-deployment, daily, weekly, pre-release)
 	@$(MAKE) --no-print-directory --keep-going $(call one_of,NAME,$(PROFILES))
+
+pictures: $(READY)  ## Locust's page photographed while a TherapyBridge of its own is under load (DIR=build/pictures APP=module:app)
+	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} $(abspath $(or $(DIR),build/pictures)) $(ARGS)
 
 bench: $(READY)  ## Speed of the engine, then of the service, as ratios to peers (ARGS="--only get": of the engine alone)
 	@$(BIN)/python benchmarks/engine.py $(ARGS); engine=$$?; \

@@ -140,7 +140,13 @@ def locust_page(folder: Path, target: str, *, base: str = "", users: str = USERS
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "locust", "--host", target, "--web-host", "127.0.0.1"]
-    command += ["--web-port", str(port), *(["--web-base-path", base] if base else [])]
+    command += [
+        "--web-port",
+        str(port),
+        "--quiet-time",
+        "0",
+        *(["--web-base-path", base] if base else []),
+    ]
     with (folder / "locust.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log

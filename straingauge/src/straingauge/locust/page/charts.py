@@ -28,7 +28,7 @@ def charts(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = (
         ("Response time", "ms", _response_times(rows)),
         ("Requests", "/s", _rates(rows)),
-        ("Where the time goes, per response", "ms", _parts(rows)),
+        ("Response time by part", "ms", _parts(rows)),
         ("Connection pool", "", _gauges(samples, _POOL)),
         ("CPU of one core", "%", [*_cpu(samples)]),
         ("Memory of the service", "MB", _gauges(samples, {"memory": "rss_bytes"}, unit=1e6)),

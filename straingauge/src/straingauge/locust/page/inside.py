@@ -38,7 +38,7 @@ def _service(service: Mapping[str, Any], jobs: Mapping[str, Any] | None) -> Iter
         yield "memory at most", f"{memory['peak_mb']:.0f} MB"
         if (grown := memory["growth_mb"]) is not None:
             going_on = ", and it goes on" if memory["steady"] and grown > 0 else ""
-            yield "memory gained", f"{grown:+.1f} MB{going_on}"
+            yield "memory, change", f"{grown:+.1f} MB{going_on}"
     if cpu := service.get("cpu_percent"):
         yield "CPU, of one core", _share(cpu)
     for key, label in (("threads", "threads"), ("open_files", "open files")):
@@ -48,7 +48,7 @@ def _service(service: Mapping[str, Any], jobs: Mapping[str, Any] | None) -> Iter
         yield "worker processes", f"{restarts['born']:.0f} born, {restarts['died']:.0f} died"
     if loop := service.get("event_loop"):
         longest = f", {in_ms(loop['longest_ms'])} ms at most" if loop["longest_ms"] else ""
-        yield "event loop blocked", f"{loop['blocks']:.0f} times{longest}"
+        yield "blocks of the event loop", f"{loop['blocks']:.0f}{longest}"
     if jobs:
         waiting = jobs["waiting"]
         yield "jobs waiting", f"{waiting['final']:.0f} (at most {waiting['peak']:.0f})"

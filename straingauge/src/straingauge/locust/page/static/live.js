@@ -35,7 +35,7 @@ function diagnosis({ first, causes }) {
   if (first) {
     const when_ = first.at_s === null ? '' : `, ${Math.round(first.at_s)} s after the start`;
     shown.push(make('p', { class: 'broke', text: `${first.message}${when_}` }));
-  } else shown.push(make('p', { text: 'Nothing has broken so far.' }));
+  } else shown.push(make('p', { text: 'Nothing is beyond its thresholds.' }));
   if (first && !causes.length) shown.push(make('p', { text: 'No rule accounts for it: look into the service\'s log at that time.' }));
   for (const cause of causes) {
     shown.push(make('article', {},
