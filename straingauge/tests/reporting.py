@@ -1,7 +1,9 @@
 """Results for reports to be made of, each the whole way from a recorder to a verdict."""
 
+import copy
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from straingauge.fleet import Merged, Report
@@ -40,9 +42,16 @@ def reported(
         words: What the failed ones say.
         minute: Of its start.
     """
+    result = copy.deepcopy(_played(tuple(endpoints), words, trouble))
+    result |= {"name": name, "started_at": f"2026-01-01T12:{minute:02d}:00+00:00"}
+    return result
+
+
+@cache
+def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> dict[str, Any]:  # noqa: FBT001  a key
     plan = {
-        "name": name,
-        "started_at": f"2026-01-01T12:{minute:02d}:00+00:00",
+        "name": "steady",
+        "started_at": "2026-01-01T12:00:00+00:00",
         "configuration": {"target": "http://localhost:8000", "users": 20},
         "environment": {"python": "3.11"},
         "users": 0,

@@ -138,6 +138,7 @@ document.addEventListener("keydown", (event) => event.key === "Escape" && cursor
 
 let before = null; // what was shown when printing began
 addEventListener("beforeprint", () => {
+  if (before) return;
   before = sections.flatMap((section, number) => (section.hidden ? [] : [number]));
   cursor.release();
   for (const number of sections.keys()) { // one by one, for each has its own axes
@@ -149,7 +150,7 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   const again = before;
   before = null;
-  show(again);
+  if (again) show(again);
 });
 addEventListener("hashchange", () => follow(location.hash));
 let width = 0;
