@@ -51,6 +51,19 @@ def test_rate_and_errors_are_those_of_each_second(
     assert shares == [20 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
 
 
+def test_wide_intervals_and_a_short_last_one_are_rates_too():
+    """Requests of a slot of 4 s count per second; of the last, by the time till the load's end."""
+    result = reported()
+    counts = {"requests": 40, "errors": 4, "rate_limited": 8, "longest_ms": None, "parts_ms": {}}
+    result["intervals"] = [
+        {"start_s": start, "length_s": 4, "response_ns": None, **counts} for start in (0, 4)
+    ]
+    result["metrics"]["duration_s"] = 6.0
+    rate = lines(chart(result, "rate"))
+    assert rate == {"answered": [7, 14], "errors": [1, 2], "rate limited": [2, 4]}
+    assert chart(result, "rate")["half"] == [2, 1]
+
+
 def test_percentiles_over_time_are_those_of_each_second(trouble: dict[str, Any]):
     """Each second's percentiles are within the 6.4 % of its histogram, its longest is exact."""
     found = lines(chart(trouble, "latency"))

@@ -102,6 +102,7 @@ class Ending:
         width = shutil.get_terminal_size((120, 24)).columns
         shown = [(end.result, end.path)]
         table = report.verdict_table(shown, width=width, colour=sys.stdout.isatty())
+        table += "".join(f"{line}\n" for line in report.tell_github([end.result]))
         error = measured.setup_error
         return Ended(end.result, end.path, table, error.exit_code if error else end.exit_code)
 

@@ -141,11 +141,7 @@ addEventListener("beforeprint", () => {
   if (before) return;
   before = sections.flatMap((section, number) => (section.hidden ? [] : [number]));
   cursor.release();
-  for (const number of sections.keys()) { // one by one, for each has its own axes
-    show([number]);
-  }
-  sections.forEach((section) => { section.hidden = false; });
-  stage.classList.remove("beside");
+  for (const number of sections.keys()) show([number]); // one by one: each is drawn on axes of its own
 });
 addEventListener("afterprint", () => {
   const again = before;
