@@ -3,7 +3,18 @@
 What a command needs is imported when it runs, so that `--help` is quick.
 """
 
-from straingauge.cli import ab, compare, doctor, export, init, report, run, stand
+from straingauge.cli import ab, capacity, compare, doctor, export, init, report, run, stand
 from straingauge.cli.group import main
 
-__all__ = ["ab", "compare", "doctor", "export", "init", "main", "report", "run", "stand"]
+__all__ = [
+    "ab",
+    "capacity",
+    "compare",
+    "doctor",
+    "export",
+    "init",
+    "main",
+    "report",
+    "run",
+    "stand",
+]

@@ -1,0 +1,82 @@
+"""The file of a search for capacity.
+
+Versions of the format:
+    1   name, started_at, ended, configuration, environment, unit, capacity, at_least, knee, usl,
+        levels, broke_first
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from straingauge.capacity.hunt import Hunt
+from straingauge.diagnose import broke_first
+from straingauge.result import environment
+from straingauge.result.file import write_whole
+
+CAPACITY_VERSION: Final = 1
+
+
+def document(
+    hunt: Hunt,
+    *,
+    name: str,
+    unit: str,
+    started: datetime,
+    configuration: Mapping[str, Any],
+    near: Path,
+) -> dict[str, Any]:
+    """All that was found.
+
+    Args:
+        hunt: The search.
+        name: Of the run.
+        unit: Of a level: "/s" or "users".
+        started: When it began.
+        configuration: What the user asked for; no secrets.
+        near: A folder of the work tree.
+    """
+    law, knee = hunt.law, hunt.knee
+    return {
+        "capacity_version": CAPACITY_VERSION,
+        "name": name,
+        "started_at": started.isoformat(timespec="seconds"),
+        "ended": hunt.ended,
+        "configuration": dict(configuration),
+        "environment": environment(near),
+        "unit": unit,
+        "capacity": hunt.capacity,
+        "best": hunt.search.best,
+        "failed": hunt.search.failed,
+        "at_least": hunt.search.at_least,
+        "confirmed": hunt.search.confirmed,
+        "knee": None if knee is None else knee.level,
+        "usl": None if law is None else asdict(law),
+        "levels": [level.as_dict() for level in hunt.levels],
+        "broke_first": _broken(hunt),
+    }
+
+
+def write_document(found: Mapping[str, Any], folder: Path) -> Path:
+    """Write it to ``<name>_capacity_<YYYYMMDD_HHMMSS>.json``.
+
+    Raises:
+        NotWritten: No such directory, no space, no right; nothing is left behind.
+    """
+    started = datetime.fromisoformat(found["started_at"])
+    return write_whole(found, folder, f"{found['name']}_capacity", started)
+
+
+def _broken(hunt: Hunt) -> dict[str, Any] | None:
+    """What gave first at the least level that did not hold, and why."""
+    result = hunt.broke
+    if result is None:
+        return None
+    first = broke_first([result])
+    return {
+        "level": hunt.search.failed,
+        "what": asdict(first) if first else None,
+        "diagnosis": result["diagnosis"],
+    }

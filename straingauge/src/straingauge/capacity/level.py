@@ -1,0 +1,106 @@
+"""What was measured at one level of load, and whether it held."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+from straingauge.capacity.search import Phase
+
+Until = Literal["warning", "critical"]
+
+_GRADES_THAT_END: Final[Mapping[Until, frozenset[str]]] = {
+    "warning": frozenset({"warning", "critical", "no_data"}),
+    "critical": frozenset({"critical", "no_data"}),
+}
+# Reasons of an invalid run that are the service's doing: it was too slow for what was due.
+_OVERLOAD: Final = frozenset({"dropped_work", "interrupted"})
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One load, played once.
+
+    Attributes:
+        level: Arrivals a second, or users.
+        phase: Why it was played.
+        holds: Whether all that is demanded was kept.
+        why: What was not, in words; what is most wrong first.
+        unproven: Why it proves nothing about the service; None where it does.
+        throughput_rps: Requests a second.
+        concurrency: Requests under way at once, by Little's law.
+        avg_ms, p50_ms, p95_ms, p99_ms: Response times.
+        error_rate_percent: Of the requests.
+        cpu_percent: Of the service, of one core; None: not seen.
+    """
+
+    level: float
+    phase: Phase
+    holds: bool
+    why: Sequence[str]
+    unproven: str | None
+    throughput_rps: float
+    concurrency: float
+    avg_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    error_rate_percent: float
+    cpu_percent: float | None
+
+    @classmethod
+    def of(
+        cls,
+        level: float,
+        phase: Phase,
+        result: Mapping[str, Any],
+        *,
+        until: Until,
+        aborted: str | None = None,
+    ) -> "Level":
+        """What a judged result says of that level.
+
+        Args:
+            level: Arrivals a second, or users.
+            phase: Why it was played.
+            result: As `straingauge.result` lays it out.
+            until: The grade from which on it does not hold.
+            aborted: Why it was ended before its time, if it was.
+        """
+        metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
+        entries = result["verdict"]["entries"]
+        broken = [each["message"] for each in entries if each["grade"] in _GRADES_THAT_END[until]]
+        reasons = [each for each in result["validity"]["reasons"] if each["severity"] == "invalid"]
+        overload = [each["message"] for each in reasons if each["reason"] in _OVERLOAD]
+        others = [each["message"] for each in reasons if each["reason"] not in _OVERLOAD]
+        why = [aborted] if aborted else [*broken, *overload]
+        service = (result["resources"] or {}).get("service") or {}
+        average_ms = latency["avg"]
+        return cls(
+            level=level,
+            phase=phase,
+            holds=not why,
+            why=why,
+            unproven="; ".join(others) or None,
+            throughput_rps=metrics["throughput_rps"],
+            concurrency=metrics["throughput_rps"] * (average_ms or 0.0) / 1000,
+            avg_ms=average_ms,
+            p50_ms=latency["p50"],
+            p95_ms=latency["p95"],
+            p99_ms=latency["p99"],
+            error_rate_percent=metrics["error_rate_percent"],
+            cpu_percent=(service.get("cpu_percent") or {}).get("avg"),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the file has it."""
+        return asdict(self)
+
+
+def knee(levels: Sequence[Level]) -> Level | None:
+    """The level of greatest power, throughput by response time: beyond, more load buys delay.
+
+    (Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer
+    communications", ICC 1979.) None where nothing was answered.
+    """
+    served = [each for each in levels if each.avg_ms and each.throughput_rps]
+    return max(served, key=lambda each: each.throughput_rps / (each.avg_ms or 1), default=None)

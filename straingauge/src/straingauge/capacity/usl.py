@@ -1,0 +1,121 @@
+"""The Universal Scalability Law, fitted to what was measured.
+
+    X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1))
+
+X is throughput at N requests under way at once; lambda the throughput of one alone, sigma what is
+done one after the other (contention), kappa what each costs each other (coherency): Gunther,
+Guerrilla Capacity Planning, Springer 2007, chapter 4, and arXiv:0808.1431. N is not set but found,
+as throughput times mean response time (Little, Operations Research 9 (1961) 383), so that it fits
+an arrival rate as well as a number of users.
+
+The law is linear in its coefficients once it is turned round:
+
+    N / X = a + b (N - 1) + c N (N - 1),   a = 1 / lambda, b = sigma / lambda, c = kappa / lambda
+
+and each equation is weighted by X / N, so that relative errors count. No coefficient is negative:
+the best of the least-squares fits with some of b and c at 0 (Lawson & Hanson, Solving Least Squares
+Problems, 1974, chapter 23, in full since there are only four).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LEAST_POINTS: Final = 4  # one more than there are coefficients
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """A fit.
+
+    Attributes:
+        rate_of_one: lambda, in requests a second.
+        contention: sigma.
+        coherency: kappa.
+        error_percent: Root mean square of the relative errors of X at the points fitted.
+        peak_rps: The greatest throughput by the law; None where it has none (sigma = kappa = 0).
+        peak_at: The number under way at which that is; None where it is only approached.
+        low_rps, high_rps: The peaks when one point is left out, least and greatest (jackknife).
+    """
+
+    rate_of_one: float
+    contention: float
+    coherency: float
+    error_percent: float
+    peak_rps: float | None
+    peak_at: float | None
+    low_rps: float | None = None
+    high_rps: float | None = None
+
+    def throughput_rps(self, concurrency: float) -> float:
+        """X(N)."""
+        others = concurrency - 1
+        return (
+            self.rate_of_one
+            * concurrency
+            / (1 + self.contention * others + self.coherency * concurrency * others)
+        )
+
+
+def fit(points: Sequence[tuple[float, float]]) -> Law | None:
+    """The law for these points of (requests under way, throughput a second).
+
+    None where they are fewer than `LEAST_POINTS` or all at one N.
+    """
+    usable = [(n, x) for n, x in points if n > 0 and x > 0]
+    if len(usable) < LEAST_POINTS or np.ptp([n for n, _ in usable]) == 0:
+        return None
+    law = _fitted(usable)
+    if law is None:
+        return None
+    peaks = [
+        other.peak_rps
+        for left_out in range(len(usable))
+        if (other := _fitted([*usable[:left_out], *usable[left_out + 1 :]])) is not None
+        and other.peak_rps is not None
+    ]
+    return Law(
+        law.rate_of_one,
+        law.contention,
+        law.coherency,
+        law.error_percent,
+        law.peak_rps,
+        law.peak_at,
+        min(peaks, default=None),
+        max(peaks, default=None),
+    )
+
+
+def _fitted(points: Sequence[tuple[float, float]]) -> Law | None:
+    n, x = np.array(points, dtype=np.float64).T
+    weight = x / n
+    columns = np.stack((np.ones_like(n), n - 1, n * (n - 1)), axis=1) * weight[:, None]
+    best: tuple[float, Floats] | None = None
+    for used in ((0,), (0, 1), (0, 2), (0, 1, 2)):  # the simplest first: it needs no reason
+        found = np.zeros(3)
+        found[list(used)] = np.linalg.lstsq(columns[:, used], np.ones_like(n), rcond=None)[0]
+        off = float(((columns @ found - 1) ** 2).sum())
+        if found[0] > 0 and (found >= 0).all() and (best is None or off < best[0] - 1e-12):
+            best = off, found
+    return None if best is None else _law(best[1], n, x)
+
+
+def _law(found: Floats, n: Floats, x: Floats) -> Law:
+    a, b, c = found.tolist()
+    rate, sigma, kappa = 1 / a, b / a, c / a
+    predicted = n / (a + b * (n - 1) + c * n * (n - 1))
+    error = float(np.sqrt(np.mean((predicted / x - 1) ** 2)))
+    peak_rps = peak_at = None
+    if kappa > 0:
+        peak_at = sqrt(max(1 - sigma, 0.0) / kappa)
+        at = max(peak_at, 1.0)
+        peak_rps = rate * at / (1 + sigma * (at - 1) + kappa * at * (at - 1))
+    elif sigma > 0:
+        peak_rps = rate / sigma  # approached, never reached (Amdahl)
+    return Law(rate, sigma, kappa, 100 * error, peak_rps, peak_at)

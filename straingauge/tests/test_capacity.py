@@ -1,0 +1,255 @@
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from straingauge.capacity import Hunt, Level, Search, chart, document, fit, knee, page, words
+from straingauge.capacity.search import Phase
+from straingauge.errors import TargetError
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def level(
+    at: float, phase: Phase = "step", *, holds: bool = True, unproven: str | None = None
+) -> Level:
+    """A level of a service that answers in 10 ms, whatever happens."""
+    return Level(
+        level=at,
+        phase=phase,
+        holds=holds,
+        why=[] if holds else ["p95_ms = 900 (warning from 500)"],
+        unproven=unproven,
+        throughput_rps=at,
+        concurrency=at / 100,
+        avg_ms=10.0,
+        p50_ms=9.0,
+        p95_ms=20.0,
+        p99_ms=30.0,
+        error_rate_percent=0.0,
+        cpu_percent=None,
+    )
+
+
+def result(message: str = "p95_ms = 900 (warning from 500)") -> dict[str, Any]:
+    """As much of a result as tells what broke first."""
+    entry = {
+        "rule": "p95_ms",
+        "grade": "critical",
+        "message": message,
+        "where": "",
+        "value": 900.0,
+        "limits": None,
+        "cause": None,
+    }
+    cause = {
+        "cause": "cpu_bound",
+        "title": "the service has no CPU left",
+        "confidence": 0.9,
+        "evidence": ["it used 99 % of a core"],
+        "advice": ["give it more workers"],
+    }
+    return {
+        "name": "hunted",
+        "endpoints": {},
+        "metrics": {"stalls": None},
+        "verdict": {"grade": "critical", "entries": [entry]},
+        "validity": {"reasons": []},
+        "diagnosis": [cause],
+    }
+
+
+class Simulated:
+    """A service that holds up to a limit; near to it, only sometimes."""
+
+    def __init__(self, limit: float, *, doubtful: float = 0.0, seed: int = 1) -> None:
+        self.limit = limit
+        self.doubtful = doubtful  # a share of the limit
+        self.played: list[tuple[float, Phase]] = []
+        self._chance = random.Random(seed)
+
+    def __call__(self, at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
+        """Play a level."""
+        self.played.append((at, phase))
+        off = (at / self.limit - 1) / (self.doubtful or 1e-9)
+        holds = off < -1 or (off < 1 and self._chance.random() > (off + 1) / 2)
+        return level(at, phase, holds=holds), result()
+
+
+def hunt(service: Any, **options: Any) -> Hunt:  # noqa: ANN401  a service, a search's settings
+    """A hunt on it, to its end."""
+    found = Hunt(Search(**({"first": 10, "maximum": 1000} | options)))
+    found.run(service)
+    return found
+
+
+@pytest.mark.parametrize("limit", [3.1, 12, 99.5, 640, 999])
+def test_the_limit_is_found_to_the_precision(limit: float):
+    """Whatever the limit, what comes out holds, was confirmed, and lies within 5 % below it."""
+    service = Simulated(limit)
+    found = hunt(service)
+    assert found.capacity is not None
+    assert 0.93 * limit <= found.capacity <= limit
+    assert [each for each in service.played if each[1] == "confirmation"] == [
+        (found.capacity, "confirmation")
+    ] * 2
+    assert len(service.played) < 20
+
+
+def test_nothing_beyond_the_maximum_is_tried():
+    """A service that holds all of it has a capacity of at least the maximum."""
+    service = Simulated(10_000)
+    found = hunt(service, maximum=777)
+    assert max(at for at, _ in service.played) == 777
+    assert (found.capacity, found.search.at_least) == (777, True)
+
+
+def test_users_are_whole():
+    """A number of users is found to the one."""
+    found = hunt(Simulated(37.5), first=1, maximum=200, precision=0.001, whole=True)
+    assert found.capacity == 37
+
+
+def test_a_service_that_holds_nothing_has_no_capacity():
+    """Where even a small share of the first level does not hold, the search ends without one."""
+    service = Simulated(0.001)
+    found = hunt(service)
+    assert (found.capacity, found.search.over) == (None, True)
+    assert min(at for at, _ in service.played) >= 10 / 64
+
+
+def test_a_level_that_holds_by_chance_is_no_capacity():
+    """Where levels near the limit hold only sometimes, what comes out held each time."""
+    capacities = [hunt(Simulated(100, doubtful=0.2, seed=seed)).capacity for seed in range(50)]
+    known = [each for each in capacities if each is not None]
+    assert len(known) == 50
+    assert all(70 <= each <= 112 for each in known)
+    unconfirmed = [
+        hunt(Simulated(100, doubtful=0.2, seed=seed), confirmations=0).capacity or 0
+        for seed in range(50)
+    ]
+    assert sum(known) < sum(unconfirmed)  # confirming takes the lucky ones out
+
+
+def test_a_generator_that_is_the_limit_ends_the_search():
+    """A level at which the generator was late says nothing of the service, and has no capacity."""
+
+    def probe(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
+        late = "the generator was late" if at > 50 else None
+        return level(at, phase, unproven=late), result()
+
+    found = hunt(probe)
+    assert found.ended == "at 80: the generator was late"
+    assert (found.capacity, found.search.best) == (None, 40)
+
+
+@pytest.mark.parametrize("error", [TargetError("it died"), KeyboardInterrupt()])
+def test_what_was_found_is_kept(error: BaseException):
+    """A service that dies, and a user who interrupts, leave all levels that were played."""
+
+    def probe(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
+        if at > 50:
+            raise error
+        return level(at, phase), result()
+
+    found = hunt(probe)
+    assert found.ended in ("it died", "interrupted")
+    assert [each.level for each in found.levels] == [10, 20, 40]
+    assert found.capacity is None
+    assert (found.error is error) == isinstance(error, TargetError)
+
+
+def law(concurrency: float, rate: float = 100, sigma: float = 0.05, kappa: float = 0.001) -> float:
+    """The law's throughput."""
+    others = concurrency - 1
+    return rate * concurrency / (1 + sigma * others + kappa * concurrency * others)
+
+
+def test_the_law_is_recovered_from_what_follows_it():
+    """From exact points the fit has the coefficients, no error, and the peak where it is."""
+    found = fit([(n, law(n)) for n in (1, 2, 4, 8, 16, 32, 64)])
+    assert found is not None
+    assert found.rate_of_one == pytest.approx(100)
+    assert found.contention == pytest.approx(0.05)
+    assert found.coherency == pytest.approx(0.001)
+    assert found.error_percent == pytest.approx(0, abs=1e-6)
+    assert found.peak_at == pytest.approx(math.sqrt(0.95 / 0.001))
+    assert found.peak_rps == pytest.approx(max(law(n / 100) for n in range(100, 10_000)), rel=1e-4)
+    assert found.throughput_rps(20) == pytest.approx(law(20))
+
+
+def test_noise_shows_in_the_error_and_in_the_spread_of_the_peak():
+    """Points 5 % off give a fit that says so, and an interval that has the true peak in it."""
+    chance = random.Random(3)
+    points = [(n, law(n) * chance.gauss(1, 0.05)) for n in (1, 2, 3, 5, 8, 13, 21, 34, 55)]
+    found = fit(points)
+    assert found is not None
+    assert 1 < found.error_percent < 10
+    assert found.low_rps is not None
+    assert found.high_rps is not None
+    assert found.low_rps <= law(math.sqrt(950)) * 1.05
+    assert found.high_rps >= law(math.sqrt(950)) * 0.95
+
+
+def test_a_service_without_contention_has_no_peak():
+    """Where throughput grows as the load does, no coefficient is negative and no peak foreseen."""
+    found = fit([(n, 100 * n) for n in (1, 2, 4, 8)])
+    assert found is not None
+    assert found.contention == pytest.approx(0, abs=1e-9)
+    assert (found.coherency, found.peak_at) == (0, None)
+
+
+def test_few_points_have_no_law():
+    """Three points fit any law with three coefficients: none is shown."""
+    assert fit([(1, 100), (2, 190), (4, 350)]) is None
+    assert fit([(2, 100)] * 9) is None
+
+
+def test_the_knee_is_where_power_is_greatest():
+    """The knee is the level with the most throughput for its response time."""
+    times_ms = {10: 10.0, 20: 11.0, 40: 15.0, 80: 80.0}
+    levels = [replace(level(at), avg_ms=avg) for at, avg in times_ms.items()]
+    found = knee(levels)
+    assert found is not None
+    assert found.level == 40
+
+
+def test_all_is_told_in_words_chart_and_page():
+    """Capacity, knee, what broke first, why and the law stand in the words, the chart, the page."""
+    found = document(
+        hunt(Simulated(100)),
+        name="hunted",
+        unit="/s",
+        started=NOW,
+        configuration={},
+        near=Path(),
+    )
+    told = words(found)
+    for part in ("capacity 9", "held 3 times of 3", "knee ", "p95_ms = 900", "no CPU left", "USL"):
+        assert part in told
+    assert "does not hold" in chart(found)
+    html = page(found)
+    assert html.count("<svg") == 2
+    assert html.count("<circle") == 2 * len(found["levels"])
+    assert "http" not in html  # it needs no network
+
+
+def test_an_aborted_level_does_not_hold():
+    """A level that was ended at once for its errors does not hold, and says so first."""
+    metrics = {"throughput_rps": 5.0, "error_rate_percent": 50.0}
+    latency = {"avg": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0}
+    judged = {
+        "metrics": metrics | {"latency_ms": latency},
+        "verdict": {"entries": []},
+        "validity": {"reasons": [{"reason": "interrupted", "severity": "invalid", "message": "x"}]},
+        "resources": {},
+    }
+    found = Level.of(5, "step", judged, until="warning", aborted="half of them failed")
+    assert (found.holds, found.why, found.unproven) == (False, ["half of them failed"], None)
+    late = {"reason": "late_sends", "severity": "invalid", "message": "late"}
+    found = Level.of(5, "step", judged | {"validity": {"reasons": [late]}}, until="warning")
+    assert (found.holds, found.unproven) == (True, "late")
