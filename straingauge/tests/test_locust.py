@@ -1,182 +1,23 @@
 """straingauge in Locust, seen from outside: Locust patches its process, so it never is this one."""
 
 import json
-import os
 import signal
-import socket
-import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
-from counting_service import Service, counting_service
-from formats import conforming
+from locust_project import (
+    READER,
+    SHY,
+    THRESHOLDS,
+    Project,
+    both_kinds,
+    counts,
+    reasons,
+    workers,
+)
 
-THRESHOLDS = """
-[all]
-error_rate_percent = { target = 1, warning = 5, critical = 10 }
-"""
-
-HEAD = """
-from locust import constant, tag, task
-from straingauge.locust import JourneyUser
-
-def hello(user):
-    yield user.get("/hello")
-
-def boom(user):
-    yield user.get("/status/500")
-
-def log_in(user):
-    answer = yield user.post("/login", json={"password": user.data["password"]})
-    user.authorize(answer.json()["token"])
-"""
-
-READER = """
-class Reader(JourneyUser):
-    wait_time = constant(0.02)
-
-    @task
-    @tag("read")
-    def hello(self):
-        self.play(hello)
-
-    @task
-    @tag("plain")
-    def plain(self):
-        self.client.get("/plain")
-"""
-
-SHY = """
-class Shy(JourneyUser):
-    wait_time = constant(0.02)
-    only_when_asked = True
-
-    @task
-    @tag("shy")
-    def shy(self):
-        self.client.get("/shy")
-"""
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Service]:
-    """The service that all runs put load on."""
-    with counting_service() as service:
-        yield service
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A Locust that has come to its end."""
-
-    code: int
-    output: str
-
-
-class Project:
-    """A folder with a locustfile, and runs in it against the service."""
-
-    def __init__(self, path: Path, service: Service) -> None:
-        self.path = path
-        self._service = service
-        self._before = service.counts()
-        self.write("thresholds.toml", THRESHOLDS)
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file of the project."""
-        (self.path / name).write_text(text)
-
-    def served(self) -> Counter[str]:
-        """What the service was asked for since this project began, by endpoint."""
-        new = self._service.counts() - self._before
-        return Counter({f"GET {path}": number for path, number in new.items()})
-
-    def start(self, users: str, *given: str) -> "subprocess.Popen[str]":
-        """Begin a run in a process group of its own, as a terminal does."""
-        self.write("locustfile.py", HEAD + users)
-        command = [sys.executable, "-m", "locust", "--headless", "--host", self._service.url]
-        # Locust's own way not to cut off the requests on their way when a run ends.
-        command += ["--users", "4", "--spawn-rate", "10", "--stop-timeout", "60"]
-        return subprocess.Popen(
-            [*command, *given],
-            cwd=self.path,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, users: str, *given: str) -> Ended:
-        """A run that comes to its end by itself."""
-        return _end(self.start(users, *given))
-
-    def run_until(
-        self,
-        condition: Callable[[Counter[str]], bool],
-        users: str,
-        *given: str,
-        number: signal.Signals = signal.SIGTERM,
-    ) -> Ended:
-        """A run that a signal ends once what was served meets a condition."""
-        run = self.start(users, *given)
-        self.wait(run, condition)
-        # A terminal sends Ctrl-C to the whole group; SIGTERM goes to one process.
-        os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
-        return _end(run)
-
-    def wait(self, run: "subprocess.Popen[str]", condition: Callable[[Counter[str]], bool]) -> None:
-        """Return once what was served meets a condition, whatever the machine's speed."""
-        give_up = time.monotonic() + 60
-        while not condition(self.served()):
-            assert run.poll() is None, _end(run).output
-            if time.monotonic() > give_up:
-                os.killpg(run.pid, signal.SIGKILL)
-                pytest.fail(f"waited in vain, till {self.served()}: {_end(run).output}")
-            time.sleep(0.02)
-
-    def result(self) -> dict[str, Any]:
-        """The one result there is."""
-        (file,) = (self.path / "results").iterdir()
-        assert file.match("metrics_*.json")
-        return conforming(file)
-
-
-def _end(run: "subprocess.Popen[str]") -> Ended:
-    try:
-        output, _ = run.communicate(timeout=90)
-    except subprocess.TimeoutExpired:
-        os.killpg(run.pid, signal.SIGKILL)
-        raise
-    return Ended(run.returncode, output)
-
-
-@pytest.fixture
-def project(tmp_path: Path, running: Service) -> Project:
-    """A fresh project."""
-    return Project(tmp_path, running)
-
-
-def both_kinds(served: Counter[str]) -> bool:
-    """Whether journeys and plain tasks alike have been at it."""
-    return served["GET /hello"] > 10 and served["GET /plain"] > 10
-
-
-def counts(result: dict[str, Any]) -> Counter[str]:
-    """Requests by endpoint."""
-    return Counter({name: each["total_requests"] for name, each in result["endpoints"].items()})
-
-
-def reasons(result: dict[str, Any]) -> dict[str, str]:
-    """What is said about the result's validity."""
-    return {each["reason"]: each["message"] for each in result["validity"]["reasons"]}
+pytest_plugins = ["locust_project"]
 
 
 def test_headless_run_counts_what_the_service_does(project: Project):
@@ -271,7 +112,7 @@ def test_failed_log_in_exits_3(project: Project):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_is_kept(project: Project, number: signal.Signals, processes: int):
     """Ctrl-C or SIGTERM in mid-run leaves what was measured till then, marked interrupted."""
-    given = ["--run-time", "600s", *_processes(processes)]
+    given = ["--run-time", "600s", *workers(processes)]
     ended = project.run_until(both_kinds, READER, *given, number=number)
     assert ended.code == 4, ended.output
     result = project.result()
@@ -305,34 +146,10 @@ def test_shy_users_join_when_asked(project: Project, given: list[str], classes: 
 @pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
 def test_processes_share_one_result(project: Project):
     """With --processes 2 there is one result, and it counts what the service counted."""
-    ended = project.run_until(both_kinds, READER, *_processes(2))
+    ended = project.run_until(both_kinds, READER, *workers(2))
     assert ended.code == 0, ended.output
     result = project.result()
     assert counts(result) == project.served()
     parts = result["resources"]["generator"]["processes"]
     assert len(parts) == 2
     assert all(part["sent"] for part in parts.values())
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
-def test_killed_worker_is_named(project: Project):
-    """Kill -9 of a worker makes the run invalid, with the worker named, however early it came."""
-    run = project.start(READER, *_processes(2))
-    project.wait(run, both_kinds)
-    psutil.Process(run.pid).children()[0].kill()
-    run.terminate()
-    ended = _end(run)
-    assert ended.code == 4, ended.output
-    result = project.result()
-    assert "no heartbeat since" in reasons(result)["lost_worker"]
-    assert 0 < result["metrics"]["total_requests"] < project.served().total()
-
-
-def _processes(number: int) -> list[str]:
-    """The options for that many workers, who meet at a port that nobody else has."""
-    if number == 1:
-        return []
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    meet = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
-    return ["--processes", str(number), *meet]

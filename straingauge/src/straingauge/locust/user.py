@@ -1,6 +1,7 @@
 """`JourneyUser`: a Locust user that plays straingauge's journeys, and plain calls, fast."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from straingauge.locust.tls import context
 from straingauge.locust.waits import Paced
 from straingauge.verdict import Finding
 
+RENEW_EVERY_S = 5.0
 _NOT_HERE = ("client_pool", "proxy_host", "proxy_port")
 
 
@@ -41,7 +43,8 @@ class JourneyUser(Paced, RestMixin[Answer]):
 
     Attributes:
         account: What the user with this index starts with: becomes ``player.data``.
-        log_in: Played once before the first task; when it fails, the run ends.
+        log_in: Played once before the first task; when it fails, the run ends. Played again when a
+            journey is answered 401: tokens expire.
         only_when_asked: Leave this class out of a run that names neither it nor one of its tags.
         network_timeout: Seconds from sending to the last byte, for requests that do not say.
         connection_timeout: Seconds for connecting, TLS included.
@@ -80,6 +83,7 @@ class JourneyUser(Paced, RestMixin[Answer]):
                 raise UsageError(f"{own.__name__}.{name}: a JourneyUser has no such thing")
         session = session_of(environment)
         self.player = session.player(own.account)
+        self._renewed_s = -RENEW_EVERY_S
         self.player.headers.update(self.default_headers or {})
         self._lines = Lines(
             session,
@@ -135,7 +139,20 @@ class JourneyUser(Paced, RestMixin[Answer]):
             return error
         finally:
             play.close()
+        answer = failure.response if failure is not None else None
+        if phase == "main" and answer is not None and answer.status == 401:
+            self._renew()
         return failure
+
+    def _renew(self) -> None:
+        """Log in again, since tokens expire; a 401 that stays is asked about only now and then."""
+        log_in = type(self).log_in
+        if log_in is None or time.monotonic() - self._renewed_s < RENEW_EVERY_S:
+            return
+        self._renewed_s = time.monotonic()
+        self.player.headers.pop("Authorization", None)
+        if self.play(log_in, phase="setup") is None:
+            session_of(self.environment).part.remember(self.player)
 
     def _count(self, error: JourneyError, phase: str, journey: Journey) -> None:
         """A journey's own code failed: an error in the record, and a line on Locust's page."""
