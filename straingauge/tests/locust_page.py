@@ -132,7 +132,9 @@ class Page:
 
 
 @contextmanager
-def locust_page(folder: Path, target: str, *, base: str = "", users: str = USERS) -> Iterator[Page]:
+def locust_page(
+    folder: Path, target: str, *given: str, base: str = "", users: str = USERS
+) -> Iterator[Page]:
     """Run Locust with its page for the service at `target`."""
     (folder / "locustfile.py").write_text(users)
     (folder / "thresholds.toml").write_text(THRESHOLDS)
@@ -140,13 +142,8 @@ def locust_page(folder: Path, target: str, *, base: str = "", users: str = USERS
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "locust", "--host", target, "--web-host", "127.0.0.1"]
-    command += [
-        "--web-port",
-        str(port),
-        "--quiet-time",
-        "0",
-        *(["--web-base-path", base] if base else []),
-    ]
+    command += ["--web-port", str(port), "--quiet-time", "0", *given]
+    command += ["--web-base-path", base] if base else []
     with (folder / "locust.log").open("wb") as log:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log

@@ -12,6 +12,7 @@ from locust_page import USERS, Answer, Page, locust_page
 
 LIVE = "/straingauge/live.json"
 RESULT = "/straingauge/result.json"
+REPORT = "/straingauge/report.html"
 VIEWERS = 40
 
 
@@ -43,11 +44,13 @@ class During:
         all: What many get who ask at once.
         one: What the next one gets.
         file: What who asks for the result file gets.
+        report: What who asks for the report gets.
     """
 
     all: list[Answer]
     one: Answer
     file: Answer
+    report: Answer
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,7 @@ def during(page: Page, before: dict[str, Answer]) -> During:
     page.until(lambda live: live["seen"]["total"]["requests"] > 100)
     with ThreadPoolExecutor(VIEWERS) as viewers:
         found = list(viewers.map(page.get, [LIVE] * VIEWERS))
-    return During(found, page.get(LIVE), page.get(RESULT))
+    return During(found, page.get(LIVE), page.get(RESULT), page.get(REPORT))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def after(page: Page, during: During) -> dict[str, Answer]:
     assert during  # comes first
     page.stop()
     page.until(lambda live: live["over"])
-    return {"live": page.get(LIVE), "file": page.get(RESULT)}
+    return {"live": page.get(LIVE), "file": page.get(RESULT), "report": page.get(REPORT)}
 
 
 def test_locusts_page_has_the_tab(before: dict[str, Answer]):
@@ -154,6 +157,13 @@ def test_figures_at_the_end_are_the_files(after: dict[str, Answer]):
     assert seen["verdict"]["grade"] == kept["verdict"]["grade"] == "critical"
 
 
+def test_report_is_offered_when_the_run_is_over(during: During, after: dict[str, Answer]):
+    """The whole report is there as a page as soon as the run is over."""
+    assert during.report.status == 404
+    assert after["report"].status == 200
+    assert "GET /broken" in after["report"].body.decode()
+
+
 def test_next_run_begins_anew(page: Page, after: dict[str, Answer]):
     """A second run shows its own figures, and not the file of the first."""
     page.start()
@@ -161,6 +171,27 @@ def test_next_run_begins_anew(page: Page, after: dict[str, Answer]):
     live = page.until(lambda now: now["seen"] and now["seen"]["run"]["started_at"] != begun)
     page.stop()
     assert (live["file"], live["over"]) == (None, False)
+
+
+LOGIN = (
+    USERS
+    + """
+from locust import events
+
+@events.init.add_listener
+def ask_for_login(environment, **_):
+    environment.web_ui.app.secret_key = "a secret"
+    environment.web_ui.login_manager.user_loader(lambda user: None)
+"""
+)
+
+
+def test_page_keeps_to_locusts_login(service: Service, tmp_path: Path):
+    """Where Locust's page asks for a login, straingauge's figures and files do too."""
+    with locust_page(tmp_path, service.url, "--web-login", users=LOGIN) as page:
+        asked = {path: page.get(path) for path in ("/", "/straingauge/", LIVE, RESULT, REPORT)}
+    assert {path: answer.status for path, answer in asked.items()} == dict.fromkeys(asked, 302)
+    assert all("/login" in answer.headers["Location"] for answer in asked.values())
 
 
 BROKEN = (

@@ -16,17 +16,20 @@ from locust.web import WebUI
 from werkzeug.exceptions import HTTPException
 
 from straingauge.locust.page.live import Live, Runs
+from straingauge.report.page import page as report_page
 
 logger = logging.getLogger(__name__)
 
 NAME: Final = "straingauge"
 TAB: Final = {"title": "Verdict", "key": NAME}
+FILES: Final = "'live.css', 'live.js', 'charts.js', 'make.js', 'tab.js'"
 STATIC: Final = Path(__file__).parent / "static"
 SCRIPT: Final = f'<script type="module" src="./{NAME}/static/tab.js"></script>'
 # Nothing from elsewhere, and nothing that a name of an endpoint could smuggle in.
+FRAMED: Final = "frame-ancestors 'self'"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    f"base-uri 'none'; form-action 'none'; {FRAMED}"
 )
 
 
@@ -54,50 +57,67 @@ def _live(environment: Environment, runs: Runs) -> Live:
 
 
 def _blueprint(web_ui: WebUI, live: Live, prefix: str) -> Blueprint:
-    pages = Blueprint(NAME, __name__, url_prefix=prefix)
-    said: set[str] = set()
+    blueprint, shown = Blueprint(NAME, __name__, url_prefix=prefix), _Shown(live)
+    for rule, view in (
+        ("/", shown.page),
+        ("/live.json", shown.figures),
+        ("/result.json", shown.result),
+        ("/report.html", shown.report),
+    ):
+        blueprint.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(view))
+    blueprint.add_url_rule(f"/static/<any({FILES}):name>", "static", _static)
+    blueprint.register_error_handler(Exception, shown.broken)
+    blueprint.after_request(_guarded)
+    return blueprint
 
-    @pages.errorhandler(Exception)
-    def broken(error: Exception) -> ResponseReturnValue:
-        if isinstance(error, HTTPException):
-            return {"error": error.description}, error.code or 500
-        message = f"the page's figures cannot be composed: {type(error).__name__}: {error}"
-        if message not in said:  # every viewer asks again every 2 s
-            said.add(message)
-            logger.error(message, exc_info=error)
-        return {"error": message}, 500
 
-    @pages.after_request
-    def guard(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = POLICY
-        response.headers["Cache-Control"] = "no-cache"
-        return response
+class _Shown:
+    """What there is under /straingauge."""
 
-    @pages.route("/")
-    @web_ui.auth_required_if_enabled
-    def page() -> ResponseReturnValue:
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._said: set[str] = set()
+
+    def page(self) -> ResponseReturnValue:
         return send_file(STATIC / "live.html")
 
-    @pages.route("/static/<any('live.css', 'live.js', 'charts.js', 'make.js', 'tab.js'):name>")
-    def static(name: str) -> ResponseReturnValue:
-        return send_file(STATIC / name)
-
-    @pages.route("/live.json")
-    @web_ui.auth_required_if_enabled
-    def figures() -> ResponseReturnValue:
-        shown = live.shown()
+    def figures(self) -> ResponseReturnValue:
+        shown = self._live.shown()
         response = make_response(shown.json)
         response.mimetype = "application/json"
         response.set_etag(shown.etag)
         return response.make_conditional(request)
 
-    @pages.route("/result.json")
-    @web_ui.auth_required_if_enabled
-    def result() -> ResponseReturnValue:
-        live.shown()
-        file = live.file
-        if file is None or not file.is_file():
+    def result(self) -> ResponseReturnValue:
+        self._live.shown()
+        over = self._live.over
+        if over is None or over.path is None or not over.path.is_file():
             return {"error": "there is no result file: none was written yet, or it was moved"}, 404
-        return send_file(file, as_attachment=True, download_name=file.name)
+        return send_file(over.path, as_attachment=True, download_name=over.path.name)
 
-    return pages
+    def report(self) -> ResponseReturnValue:
+        self._live.shown()
+        if self._live.over is None:
+            return {"error": "there is no report: no run is over yet"}, 404
+        response = make_response(report_page([self._live.over.result]))
+        response.headers["Content-Security-Policy"] = FRAMED  # the rest it says itself
+        return response
+
+    def broken(self, error: Exception) -> ResponseReturnValue:
+        if isinstance(error, HTTPException):
+            return {"error": error.description}, error.code or 500
+        message = f"the page's figures cannot be composed: {type(error).__name__}: {error}"
+        if message not in self._said:  # every viewer asks again every 2 s
+            self._said.add(message)
+            logger.error(message, exc_info=error)
+        return {"error": message}, 500
+
+
+def _static(name: str) -> ResponseReturnValue:
+    return send_file(STATIC / name)
+
+
+def _guarded(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers["Cache-Control"] = "no-cache"
+    return response

@@ -80,26 +80,22 @@ class Live:
             return self._shown
 
     @property
-    def file(self) -> Path | None:
-        """The result file of the run that is shown; None while that goes on."""
+    def over(self) -> Over | None:
+        """The run that is shown, when it has ended."""
         ended = self._runs.ended
-        return ended.path if ended is not None and self._over else None
-
-    @property
-    def _over(self) -> bool:
-        """Whether what is shown is a run that was judged."""
-        return self._runs.ended is not None and self._runs.ended.result is self._result
+        return ended if ended is not None and ended.result is self._result else None
 
     def _compose(self, state: str, users: int) -> Shown:
         result = self._runs.result_so_far()
         if result is not self._result:  # one that is over stays the same
             self._view = None if result is None else view(result)
             self._result = result
+        over = self.over
         data = {
             "state": state,
             "users": users,
-            "over": self._over,
-            "file": self.file.name if self.file else None,
+            "over": over is not None,
+            "file": over.path.name if over and over.path else None,
             "every_s": EVERY_S,
             "seen": self._view,
         }

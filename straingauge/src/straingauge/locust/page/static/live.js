@@ -134,6 +134,7 @@ function status({ state, users, seen, over, file }) {
   if (seen) words.push(`${Math.round(seen.run.duration_s)} s`, seen.run.target);
   $('status').textContent = words.filter(Boolean).join(' · ');
   $('so-far').textContent = seen && !over ? 'so far' : '';
+  $('report').hidden = !over;
   $('file').hidden = !file;
   $('file').textContent = `Result file ${file}`;
   $('unwritten').hidden = !over || Boolean(file);
