@@ -13,7 +13,7 @@ ORDER = (
     *("schedule", "journey", "wire"),
     "histogram",  # pure arithmetic that engine and record share
     *("engine", "record", "fleet", "observe", "course", "summary", "verdict"),
-    *("diagnose", "result", "compare", "report", "progress", "ending", "target", "address"),
+    *("diagnose", "result", "compare", "report", "history", "progress", "ending", "target", "address"),
     *("ab", "capacity", "doctor", "draft"),
     *("cli", "pytest_plugin", "locust"),
 )

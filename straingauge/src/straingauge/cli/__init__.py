@@ -3,7 +3,7 @@
 What a command needs is imported when it runs, so that `--help` is quick.
 """
 
-from straingauge.cli import ab, capacity, compare, doctor, export, init, report, run, stand
+from straingauge.cli import ab, capacity, compare, doctor, export, history, init, report, run, stand
 from straingauge.cli.group import main
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "compare",
     "doctor",
     "export",
+    "history",
     "init",
     "main",
     "report",

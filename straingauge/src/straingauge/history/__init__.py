@@ -1,0 +1,8 @@
+"""How results of one load test change over time, and since when."""
+
+from straingauge.history.changes import change_points
+from straingauge.history.page import page
+from straingauge.history.series import Point, Series, Shift, Trend, trends
+from straingauge.history.terminal import lines
+
+__all__ = ["Point", "Series", "Shift", "Trend", "change_points", "lines", "page", "trends"]
