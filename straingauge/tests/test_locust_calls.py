@@ -273,3 +273,34 @@ def test_what_cannot_be_sent_is_said(caller: Locust):
     assert "'verify'" in option.value
     assert "cannot be sent" in header.value
     assert server.requests == []
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_locusts_statistics_count_each_request_once(caller: Locust, alone: bool):
+    """Whether others listen or not, Locust's own figures are those of the record."""
+    with serve(answering(body=b"x" * 10)) as server:
+        called = caller.call(
+            server.url,
+            f"""
+            import gevent
+            hook, stats = user.environment.events.request, user.environment.stats
+            listeners = hook._handlers
+            hook._handlers = listeners[:-1] if {alone} else listeners
+            stats.clear_all()
+            pool = [gevent.spawn(client.get, "/x") for _ in range(5)]
+            gevent.joinall(pool)
+            for _ in range(20):
+                client.get("/x")
+            client.get("/y")
+            gevent.sleep(0)
+            hook._handlers = listeners
+            each, total = stats.get("/x", "GET"), stats.total
+            return [[each.num_requests, sum(each.response_times.values()), each.num_failures,
+                     each.total_content_length, sum(each.num_reqs_per_sec.values())],
+                    [total.num_requests, sum(total.response_times.values())],
+                    0 < each.min_response_time <= each.avg_response_time <= each.max_response_time]
+            """,
+        )
+    assert called.value == [[25, 25, 0, 250, 25], [26, 26], True]
+    assert len(called.events) == (0 if alone else 26)
+    assert called.record["main GET /x"]["requests"] == 25

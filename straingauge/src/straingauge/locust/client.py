@@ -20,6 +20,7 @@ from straingauge.locust.cookies import Cookies
 from straingauge.locust.lines import Lines
 from straingauge.locust.origin import Origin, base_of, origin_of
 from straingauge.locust.session import Session
+from straingauge.locust.tally import tally_of
 from straingauge.locust.wording import Options, Wording
 
 _IDS: Final = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
@@ -56,6 +57,8 @@ class Client:
         self._cookies = Cookies()
         self._wording = Wording(owner.player, self._base, self._cookies)
         self._fire = owner.environment.events.request.fire
+        self._tally = tally_of(owner.environment, session.on_request)
+        self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
 
     @property
@@ -133,34 +136,26 @@ class Client:
             ValueError: it cannot be sent.
             TypeError: there is no such option.
         """
-        began_s, owner = time.time(), self._owner
-        request, origin_url, host = self._wording.word(
+        request, url_asked, host = self._wording.word(
             method, url, name or self.request_name, options
         )
-        origin = self._origin(origin_url)
+        origin = self._origin(url_asked)
         answer = self._lines.ask(request, origin, host or origin.host, "main", self._due_ns())
-        answer.origin = origin_url
-        self._cookies.keep(answer.url, answer.raw_headers)
+        answer.origin = url_asked
         if answer.status in redirects.STATUSES and allow_redirects:
             answer = self._follow(answer)
-        meta: dict[str, Any] = {
-            "request_type": method,
-            "name": name or self.request_name or url,
-            "context": {**owner.context(), **(context or {})},
-            "response": answer,
-            "exception": None,
-            "start_time": began_s,
-            "url": answer.url,
-            "response_length": len(answer.raw_body),
-            "response_time": answer.response_ms,
-        }
+        self._cookies.keep(answer)
         error: Exception | None = answer.error
         if error is None and answer.status not in GOOD:
             error = CatchResponseError(f"status {answer.status}")
-        meta["exception"] = error
+        name = name or self.request_name or url
         if catch_response:
-            return answer.caught(meta, self._judged)
-        self._tell("main", request.name, answer, meta)
+            return answer.caught(self._meta(method, name, answer, error, context), self._judged)
+        if error is None and self._tally.alone:
+            self._count("main", request.name, method, name, answer)
+        else:
+            meta = self._meta(method, name, answer, error, context)
+            self._tell("main", request.name, answer, meta)
         return answer
 
     @contextmanager
@@ -184,6 +179,7 @@ class Client:
         """Go where it leads to; all of that is one request, begun when the first one was."""
         most = self._owner.max_redirects
         try:
+            self._cookies.keep(answer)
             while (after := redirects.next_of(answer, self._cookies, most)) is not None:
                 origin = self._origin(after.origin)
                 last, answer = (
@@ -192,7 +188,7 @@ class Client:
                 )
                 answer.history, answer.origin = (*last.history, last), after.origin
                 answer.sent_ns = last.sent_ns
-                self._cookies.keep(answer.url, answer.raw_headers)
+                self._cookies.keep(answer)
         except RequestFailed as error:
             answer.error, answer.status = error, 0
         return answer
@@ -209,30 +205,51 @@ class Client:
         if base.path:
             refusal = f"{self.base_url!r}: the base URL has no path; journeys bring theirs"
             self._give_up(UsageError(refusal))
-        began_s = time.time()
         origin = self._origin(base.origin)
         answer = self._lines.ask(request, origin, origin.host, phase, self._due_ns())
-        answer.origin = origin.url
+        answer.origin = base.origin
         failure = answer.error or assess(answer)
         method = request.method
-        meta = {
-            "request_type": method,
-            "name": request.name.removeprefix(method + " "),
-            "context": self._owner.context(),
-            "response": answer,
-            "exception": failure,
-            "start_time": began_s,
-            "url": answer.url,
-            "response_length": len(answer.raw_body),
-            "response_time": answer.response_ms,
-        }
-        self._tell(phase, request.name, answer, meta)
+        name = request.name.removeprefix(f"{method} ")
+        if failure is None and self._tally.alone:
+            self._count(phase, request.name, method, name, answer)
+            return answer
+        self._tell(phase, request.name, answer, self._meta(method, name, answer, failure, None))
         return failure or answer
 
     # Both.
 
+    def _meta(
+        self,
+        method: str,
+        name: str,
+        answer: Answer,
+        error: Exception | None,
+        context: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        """What listeners are told, as Locust's own clients word it."""
+        return {
+            "request_type": method,
+            "name": name,
+            "context": {**self._owner.context(), **(context or {})},
+            "response": answer,
+            "exception": error,
+            "start_time": time.time() - (time.monotonic_ns() - answer.sent_ns) / 1e9,
+            "url": answer.url,
+            "response_length": len(answer.raw_body),
+            "response_time": answer.response_ms,
+        }
+
+    def _count(self, phase: str, endpoint: str, method: str, name: str, answer: Answer) -> None:
+        """Count a request that went well, and of which nobody else wants to hear."""
+        self._session.part.recording.add(phase, endpoint, answer, None)
+        self._tally.add(method, name, answer.response_ms, len(answer.raw_body))
+        if self._lines.killed:
+            raise GreenletExit
+
     def _tell(self, phase: str, endpoint: str, answer: Answer, meta: dict[str, Any]) -> None:
         """Count a request, and tell listeners."""
+        self._tally.flush()  # in their order
         error = meta["exception"]
         failure = None if error is None else failure_of(answer, error)
         self._session.part.recording.add(phase, endpoint, answer, failure)
@@ -251,10 +268,14 @@ class Client:
         return due_ns
 
     def _origin(self, url: str) -> Origin:
+        known = self._origins.get(url)
+        if known is not None:
+            return known
         try:
-            return origin_of(url, self._session.allowed_hosts)
+            found = self._origins[url] = origin_of(url, self._session.allowed_hosts)
         except StraingaugeError as error:
             self._give_up(error)
+        return found
 
     def _give_up(self, error: StraingaugeError) -> NoReturn:
         """End the run with one message for all users, and this user at once."""

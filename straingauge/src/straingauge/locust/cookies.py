@@ -5,20 +5,29 @@ from http.cookiejar import CookieJar
 from typing import Any, cast
 from urllib.request import Request
 
-from straingauge.journey import RawHeaders, values_of
+from straingauge.journey import values_of
+from straingauge.locust.answer import Answer
 
 
 class Cookies:
     """A jar that most users never need.
 
     Attributes:
-        jar: the cookies; empty until a service sets one.
+        used: whether a service has ever set one, or somebody has taken the jar in hand.
     """
 
-    __slots__ = ("jar",)
+    __slots__ = ("_jar", "used")
 
     def __init__(self) -> None:
-        self.jar = CookieJar()
+        self._jar: CookieJar | None = None  # 2 kB
+        self.used = False
+
+    @property
+    def jar(self) -> CookieJar:
+        """The cookies."""
+        if self._jar is None:
+            self._jar, self.used = CookieJar(), True
+        return self._jar
 
     def header(self, url: str) -> str | None:
         """The Cookie header to send there."""
@@ -26,14 +35,15 @@ class Cookies:
         self.jar.add_cookie_header(request)
         return request.get_header("Cookie")
 
-    def keep(self, url: str, headers: RawHeaders) -> None:
-        """Keep what a response from there sets."""
+    def keep(self, answer: Answer) -> None:
+        """Keep what a response sets."""
+        headers = answer.raw_headers
         if b"ookie" not in headers and b"OOKIE" not in headers:  # as nearly always
             return
         said = _Said()
         for value in values_of(headers, b"set-cookie"):
             said.headers.add_header("Set-Cookie", value.decode("latin-1"))
-        self.jar.extract_cookies(cast("Any", said), Request(url))  # noqa: S310  as above
+        self.jar.extract_cookies(cast("Any", said), Request(answer.url))  # noqa: S310  as above
 
 
 class _Said:

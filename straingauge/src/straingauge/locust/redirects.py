@@ -44,7 +44,7 @@ def next_of(answer: Answer, cookies: Cookies, most: int) -> Worded | None:
     dropped |= frozenset() if again else _OF_THE_BODY
     dropped |= frozenset() if origin == answer.origin else _OF_THE_ORIGIN
     headers = {key: each for key, each in before.headers.items() if key.lower() not in dropped}
-    if cookies.jar and (cookie := cookies.header(origin + target)):
+    if cookies.used and (cookie := cookies.header(origin + target)):
         headers["Cookie"] = cookie
     method = before.method if again or before.method == "HEAD" else "GET"
     body = before.body if again else None

@@ -68,7 +68,7 @@ class Wording:
             ValueError: it cannot be sent.
             TypeError: there is no such option.
         """
-        if options or self._cookies.jar:
+        if options or self._cookies.used:
             return self._worded(method, url, name, **options)
         # As in `journey.User`: the commonest request by far is the same again and again.
         headers = self._player.headers
@@ -106,7 +106,7 @@ class Wording:
             "Content-Type": content_type,
             "Accept": JSON if content_type == JSON else None,
             "Authorization": basic(auth) if auth else self._base.authorization,
-            "Cookie": self._cookies.header(origin + target) if self._cookies.jar else None,
+            "Cookie": self._cookies.header(origin + target) if self._cookies.used else None,
         }
         if auth:
             own.pop(known.pop("authorization", ""), None)
