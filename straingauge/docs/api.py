@@ -1,0 +1,92 @@
+# ruff: noqa: INP001 - a script that stands alone
+"""Writes the docstrings of all public names as one page of Markdown: `python docs/api.py > api.md`.
+
+Public is what the modules below name in `__all__`; of the others, which are written to be read by
+`pydoc`, their own docstring.
+"""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
+MODULES = (
+    *("straingauge.journey", "straingauge.schedule", "straingauge.pytest_plugin"),
+    *("straingauge.locust", "straingauge.engine", "straingauge.record", "straingauge.summary"),
+    *("straingauge.verdict", "straingauge.diagnose", "straingauge.result", "straingauge.history"),
+    *("straingauge.doctor", "straingauge.draft", "straingauge.target", "straingauge.errors"),
+)
+HEADS = (
+    *("straingauge.cli.scenario", "straingauge.verdict.thresholds", "straingauge.verdict.metrics"),
+    *("straingauge.target.config", "straingauge.result.file", "straingauge.pytest_plugin.load"),
+)
+
+
+def main() -> None:
+    """Write the page to standard output."""
+    print("# straingauge, name by name")
+    for name in MODULES:
+        print("\n".join(module(importlib.import_module(name))))
+    print("\n# Files and formats")
+    for name in HEADS:
+        print("\n".join(head(importlib.import_module(name), 2)))
+
+
+def module(of: ModuleType) -> Iterator[str]:
+    """A module and its public names."""
+    yield from head(of, 2)
+    for name in public(of):
+        yield from named(name, getattr(of, name))
+
+
+def public(of: ModuleType) -> list[str]:
+    """What a module names as public; of errors, which has no list, its own classes."""
+    if hasattr(of, "__all__"):
+        return list(of.__all__)
+    own = inspect.getmembers(of, inspect.isclass)
+    return [name for name, value in own if value.__module__ == of.__name__]
+
+
+def head(of: ModuleType, depth: int) -> Iterator[str]:
+    """A module's own words."""
+    yield f"\n{'#' * depth} `{of.__name__}`\n\n{quoted(of)}"
+
+
+def named(name: str, value: object) -> Iterator[str]:
+    """A public name: its signature, its docstring, and those of its methods."""
+    ours = str(getattr(value, "__module__", "")).startswith("straingauge")
+    if not ours or not (inspect.isclass(value) or inspect.isroutine(value)):
+        yield f"\n### `{name}`\n\n    {short(repr(value)):.200}"
+        return
+    yield f"\n### `{name}{signature(value)}`\n\n{quoted(value)}"
+    for method, function in vars(value).items() if inspect.isclass(value) else ():
+        plain = function.fget if isinstance(function, property) else inspect.unwrap(function)
+        if not method.startswith("_") and inspect.isroutine(plain) and inspect.getdoc(plain):
+            yield f"\n#### `{name}.{method}{signature(plain)}`\n\n{quoted(plain)}"
+
+
+def signature(value: object) -> str:
+    """As it is called; empty where Python cannot tell."""
+    try:
+        return short(str(inspect.signature(value)))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ""
+
+
+def short(text: str) -> str:
+    """Names without the modules they are from."""
+    return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z_a-z])", "", text)
+
+
+def quoted(value: object) -> str:
+    """A docstring as it was laid out."""
+    text = inspect.getdoc(value)
+    if text is None:
+        sys.exit(f"{value!r} is public and has no docstring")
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    main()

