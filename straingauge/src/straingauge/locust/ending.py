@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -84,8 +85,17 @@ class Ending:
         self._thresholds = thresholds
         self._results = results
         self._name = name
-        self._where = environment(results.parent)
-        self._where["packages"]["locust"] = locust.__version__
+
+    @cached_property
+    def _where(self) -> dict[str, Any]:
+        """Asked for late: it takes time, in which a worker would be sent users too soon."""
+        where = environment(self._results.parent)
+        where["packages"]["locust"] = locust.__version__
+        return where
+
+    def prepare(self) -> None:
+        """Do what asks for other processes, and so cannot be done in a thread."""
+        _ = self._where
 
     def so_far(self, measured: Measured) -> dict[str, Any]:
         """A run that goes on, judged by what there is of it; without endpoints' histograms."""

@@ -67,6 +67,7 @@ class Judging:
             self._next_so_far_s = math.inf  # till this is done, others get what there is
             so_far: Mapping[str, Any] | None = None
             try:
+                self._ending.prepare()
                 so_far = _aside(partial(self._ending.so_far, measured()))
             finally:
                 if run == self._run:
