@@ -14,7 +14,7 @@ from straingauge.history import change_points
 from straingauge.history.changes import LEVEL
 
 FIRST = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-TRIALS = 100
+TRIALS = 60
 
 
 def noisy(chance: random.Random, levels: list[float], outliers: float = 0.0) -> list[float]:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from counting_service import Service
+from formats import conforming
 from load_project import LOAD, LONG, QUICK, Project, until
 
 pytest_plugins = ["pytester", "load_project"]
@@ -25,8 +26,9 @@ def test_counts_are_the_services_own(project: Project, service: Service, process
 
 
 def test_without_xdist(project: Project):
-    """Load tests need no xdist."""
+    """Load tests need no xdist; one that is alone needs no summary beside its result."""
     project.run(QUICK).assert_outcomes(passed=1)
+    assert not list((project.path / "results").glob("summary_*"))
     assert project.results()[0]["metrics"]["total_requests"] == 300
 
 
@@ -45,6 +47,19 @@ def test_one_result_for_each_test(project: Project):
     assert percentages == sorted(percentages)
     assert percentages[-1] == 100
     assert len(project.results()) == 2
+    _holds_for_both(project, outcome)
+
+
+def _holds_for_both(project: Project, outcome: pytest.RunResult) -> None:
+    """Beside the results of a session there is one file for all of them, and it is named."""
+    (path,) = (project.path / "results").glob("summary_*.json")
+    outcome.stdout.fnmatch_lines([f"summary  {path}"])
+    tests = conforming(path)["tests"]
+    assert [(test["name"], test["grade"]) for test in tests] == [
+        ("quick", "target"),
+        ("again", "target"),
+    ]
+    assert {path.parent / test["file"] for test in tests} < set(path.parent.glob("*.json"))
 
 
 def test_stock_scheduling_without_load_tests(project: Project):
