@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cases import Case, Limit, Ratio
-from generators import STRAINGAUGE
 from sample import Figures
 
 OK, SHORT, NO_FIGURE, LEFT_OUT, NOT_REQUIRED = "ok", "short", "no figure", "left out", ""
@@ -39,8 +38,8 @@ class Page:
     def value(self, required: Ratio | Limit) -> float | None:
         """The figure, or the median over the rounds of the ratio within each."""
         if isinstance(required, Limit):
-            return self.median(STRAINGAUGE, required.figure)
-        ours, theirs = self.rounds.get(STRAINGAUGE), self.rounds.get(required.peer)
+            return self.median(self.case.ours, required.figure)
+        ours, theirs = self.rounds.get(self.case.ours), self.rounds.get(required.peer)
         if not ours or not theirs:
             return None
         pairs = zip(ours, theirs, strict=True)

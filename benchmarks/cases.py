@@ -1,4 +1,4 @@
-"""What is measured, and what is required of it (issue 3, "Speed")."""
+"""What is measured, and what is required of it ("Speed" in issues 3 and 5)."""
 
 import json
 import statistics
@@ -11,13 +11,15 @@ from functools import partial
 from pathlib import Path
 
 import generators as by
-from generators import K6, LOCUST, STRAINGAUGE, USERS, Generator, Order
+from generators import K6, LEAN, LOCUST, STEADY_USERS, STRAINGAUGE, USERS, Generator, Order
 from nginx import Nginx
 from sample import MARGIN_S, Failed, Figures, Work, take
 
 HELP_RUNS = 9
 HOUR_PATIENCE_S = 300
 CONNECTIONS, CONNECTIONS_RAMP_S = 10_000, 8
+STEADY_S, STEADY_SETTLE_S = 60, 2.0
+STEADY_DEVIATION = 0.02
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Ratio:
-    """straingauge's rate must be so many times the peer's; None requires nothing."""
+    """Our rate must be so many times the peer's; None requires nothing."""
 
     peer: str
     at_least: float | None
@@ -44,7 +46,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Limit:
-    """A figure of straingauge's must be within these limits."""
+    """A figure of ours must be within these limits."""
 
     what: str
     figure: str
@@ -60,8 +62,9 @@ class Case:
         key: Its name on the command line.
         title: Its name in the tables.
         takers: By generator, what measures it once.
-        required: Of straingauge.
+        required: Of ours.
         repeated: Whether one round is not enough.
+        ours: The generator of which it is required.
     """
 
     key: str
@@ -69,6 +72,7 @@ class Case:
     takers: Mapping[str, Callable[[Bench], Figures]]
     required: tuple[Ratio | Limit, ...]
     repeated: bool = True
+    ours: str = STRAINGAUGE
 
 
 def _sending(generator: Generator, bench: Bench) -> Figures:
@@ -89,6 +93,15 @@ def _connected(generator: Generator, bench: Bench) -> Figures:
     run_s = CONNECTIONS_RAMP_S + 2 * bench.seconds + MARGIN_S
     work = Work(
         2 * bench.seconds, run_s, warm=lambda now, _: now.active >= CONNECTIONS, settle_s=1.0
+    )
+    return take(generator, work, bench.target, bench.order(run_s), bench.core)
+
+
+def _steady(generator: Generator, bench: Bench) -> Figures:
+    """Thousands of Locust users for a minute, counted once all of them are there."""
+    run_s = by.STEADY_RAMP_S + STEADY_S + 8
+    work = Work(
+        STEADY_S, run_s, warm=lambda now, _: now.active >= STEADY_USERS, settle_s=STEADY_SETTLE_S
     )
     return take(generator, work, bench.target, bench.order(run_s), bench.core)
 
@@ -126,7 +139,7 @@ def _takers(
     return {each.name: partial(how, each) for each in generators}
 
 
-CASES = (
+ENGINE = (
     Case(
         "get",
         "GET of an 80-byte JSON, 50 connections",
@@ -195,3 +208,55 @@ CASES = (
         repeated=False,
     ),
 )
+
+LOCUST_USER = (
+    Case(
+        "locust_get",
+        "in Locust: GET of an 80-byte JSON, 50 users",
+        _takers(
+            _sending,
+            *(by.lean("Get"), by.lean("Get", file="journeys_locustfile.py"), by.locust("Get")),
+        ),
+        (Ratio(LOCUST, 3),),
+        ours=LEAN,
+    ),
+    Case(
+        "locust_mix",
+        "in Locust: login, list of 12 kB, detail of 8 kB: JSON parsed and checked, 50 users",
+        _takers(
+            _sending,
+            *(by.lean("Mix"), by.lean("Mix", file="journeys_locustfile.py"), by.locust("Mix")),
+        ),
+        (Ratio(LOCUST, 2.5),),
+        ours=LEAN,
+    ),
+    Case(
+        "locust_upload",
+        "in Locust: multipart upload of a 100 kB file, 50 users",
+        _takers(
+            _sending,
+            by.lean("Uploads"),
+            by.lean("Uploads", file="journeys_locustfile.py"),
+            by.locust("Uploads"),
+        ),
+        (Ratio(LOCUST, None),),
+        ours=LEAN,
+    ),
+    Case(
+        "locust_users",
+        f"in Locust: {STEADY_USERS:,} users, 1 request/s each, {STEADY_S} s",
+        _takers(_steady, by.lean("Steady", users=STEADY_USERS, file="steady_locustfile.py")),
+        (
+            Limit("most resident memory, MB", "peak_mb", at_most=700),
+            Limit("users seen", "users_seen", at_least=STEADY_USERS),
+            Limit("requests/s", "rate_rps", at_least=(1 - STEADY_DEVIATION) * STEADY_USERS),
+            Limit("slowest user, requests/s", "slowest_user_rps", at_least=1 - STEADY_DEVIATION),
+            Limit("fastest user, requests/s", "fastest_user_rps", at_most=1 + STEADY_DEVIATION),
+        ),
+        repeated=False,
+        ours=LEAN,
+    ),
+)
+
+GROUPS = {"engine": ENGINE, "locust": LOCUST_USER}
+CASES = ENGINE + LOCUST_USER

@@ -1,4 +1,4 @@
-"""How fast straingauge's engine is, beside its peers: `python benchmarks/engine.py`.
+"""How fast straingauge's engine is, and its user in Locust: `python benchmarks/engine.py`.
 
 nginx is pinned to one core, each generator to another, and rounds are interleaved, so that
 whatever else the machine does falls on all alike. Rates are what nginx counted; figures are medians
@@ -26,13 +26,13 @@ import pages
 import peers
 import table
 from book import Page
-from cases import CASES, CONNECTIONS, Bench, Case
+from cases import CASES, CONNECTIONS, GROUPS, Bench, Case
 from generators import AB, HEY, K6, K9, LOCUST, WRK, Order
 from nginx import MOST_CONNECTIONS, SPARE_FILES, serving
 from rich.console import Console
 from sample import Failed
 
-RESULT = Path(__file__).resolve().parent / "results" / "engine.json"
+RESULTS = Path(__file__).resolve().parent / "results"
 PROGRAMS = {LOCUST: "locust", K6: "k6", K9: "k9", HEY: "hey", WRK: "wrk", AB: "ab"}
 
 
@@ -60,25 +60,37 @@ def main() -> int:
                 _measure(page, bench, given.rounds if page.case.repeated else 1, console)
     for page in book:
         table.show(console, page)
-    if given.output:
+    for file, pages_kept in _kept(given, book).items():
         result = {
             "started": started,
             "machine": _machine() | {"load_before": load_before},
             "versions": peers.versions(),
             "rounds": given.rounds,
             "window_s": given.seconds,
-            "cases": {page.case.key: page.to_json() for page in book},
+            "cases": {page.case.key: page.to_json() for page in pages_kept},
         }
-        given.output.parent.mkdir(parents=True, exist_ok=True)
-        given.output.write_text(json.dumps(result, indent=2) + "\n")
-        console.print(f"\nkept in {given.output}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(result, indent=2) + "\n")
+        console.print(f"\nkept in {file}")
     short = [page.case.key for page in book if not page.good]
     console.print(f"\nnot as required: {', '.join(short)}" if short else "\nall is as required")
     return 1 if short else 0
 
 
+def _kept(given: argparse.Namespace, book: list[Page]) -> dict[Path, list[Page]]:
+    """What is kept in which file: all of it where one is named, else each group measured whole."""
+    if given.output:
+        return {given.output: book}
+    found = {}
+    for name, cases in GROUPS.items():
+        keys = [case.key for case in cases]
+        if set(keys) <= set(given.only):
+            found[RESULTS / f"{name}.json"] = [page for page in book if page.case.key in keys]
+    return found
+
+
 def _arguments() -> argparse.Namespace:
-    lines = "\n".join(f"  {case.key:12} {case.title}" for case in CASES)
+    lines = "\n".join(f"  {case.key:13} {case.title}" for case in CASES)
     parser = argparse.ArgumentParser(
         description=f"{__doc__}\nworks:\n{lines}\n",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -87,7 +99,9 @@ def _arguments() -> argparse.Namespace:
         "--only",
         metavar="WORKS",
         type=_works,
-        help="these works, as a list: get,mix (default: all of them)",
+        default=[case.key for case in CASES],
+        help="these works, as a list: get,mix; engine or locust for all of their works"
+        " (default: all of them)",
     )
     parser.add_argument("--rounds", type=_positive, default=3, help="rounds (default: 3)")
     parser.add_argument(
@@ -100,21 +114,20 @@ def _arguments() -> argparse.Namespace:
         "--output",
         metavar="FILE",
         type=Path,
-        help="keep the figures here (default: a whole run's in results/)",
+        help="keep the figures here (default: of engine or locust as a whole, in results/)",
     )
-    given = parser.parse_args()
-    if given.only is None:
-        given.only = [case.key for case in CASES]
-        given.output = given.output or RESULT
-    return given
+    return parser.parse_args()
 
 
 def _works(text: str) -> list[str]:
-    known, named = [case.key for case in CASES], text.split(",")
-    for name in named:
+    groups = {name: [case.key for case in cases] for name, cases in GROUPS.items()}
+    known = groups | {case.key: [case.key] for case in CASES}
+    found: list[str] = []
+    for name in text.split(","):
         if name not in known:
             raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
-    return named
+        found += known[name]
+    return found
 
 
 def _positive(text: str) -> int:

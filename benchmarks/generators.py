@@ -15,9 +15,11 @@ from typing import Any
 import pages
 import peers
 
+LEAN, LEAN_JOURNEYS = "straingauge's Locust user", "the same, by journeys"
 LOADS = Path(__file__).resolve().parent / "loads"
 USERS = 50
 OPEN_RATE_PER_S, OPEN_USERS = 5_000, 500
+STEADY_USERS, STEADY_RAMP_S = 5_000, 10
 STRAINGAUGE, LOCUST, K6, K9, HEY, WRK, AB = (
     *("straingauge", "Locust FastHttpUser", "k6", "k9-load script"),
     *("hey", "wrk", "ab"),
@@ -108,6 +110,37 @@ def locust(user_class: str) -> Generator:
         return Reading(requests, _some(failed, "requests failed"))
 
     return Generator(LOCUST, command, read, lambda order: {"UPLOAD_FILE": str(order.file)})
+
+
+def lean(user_class: str, *, users: int = USERS, file: str = "locustfile.py") -> Generator:
+    """Our user in Locust, by one of the classes of a locustfile."""
+
+    def command(order: Order) -> list[str]:
+        spawn_rate = max(users // STEADY_RAMP_S, USERS)
+        return [
+            *(sys.executable, "-m", "locust", "-f", str(LOADS / file), "--headless"),
+            *("-u", str(users), "-r", str(spawn_rate), "-t", f"{order.seconds}s", "-H", order.url),
+            # Requests on their way when time is over are counted by both sides only if they end.
+            *("--stop-timeout", "10", "--loglevel", "WARNING"),
+            *("--load-results", str(order.folder / "results"), user_class),
+        ]
+
+    def read(order: Order, _: str) -> Reading:
+        (file,) = (order.folder / "results").iterdir()
+        result = json.loads(file.read_text())
+        file.unlink()
+        kinds = result["errors"]["kinds"]
+        wrong = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+        said = order.folder / "steady.json"
+        figures = json.loads(said.read_text()) if said.exists() else {}
+        return Reading(result["metrics"]["total_requests"], wrong, figures)
+
+    def environment(order: Order) -> dict[str, str]:
+        steady = str(order.folder / "steady.json")
+        return {"LEAN": "1", "UPLOAD_FILE": str(order.file), "STEADY_REPORT": steady}
+
+    name = LEAN_JOURNEYS if file == "journeys_locustfile.py" else LEAN
+    return Generator(name, command, read, environment)
 
 
 def k6(script: str, variables: Mapping[str, Any]) -> Generator:

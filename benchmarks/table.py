@@ -2,7 +2,6 @@
 
 from book import LEFT_OUT, NO_FIGURE, OK, SHORT, Page
 from cases import Limit, Ratio
-from generators import STRAINGAUGE
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +11,7 @@ DISTURBED_CORES = 0.1
 
 
 def show(console: Console, page: Page) -> None:
-    """Print a case: the generators with their rates, then what is required of straingauge."""
+    """Print a case: the generators with their rates, then what is required of ours."""
     console.print(f"\n[bold]{page.case.title}[/bold]", highlight=False)
     if any("rate_rps" in each for rounds in page.rounds.values() for each in rounds):
         console.print(_rates(page))
@@ -23,7 +22,7 @@ def show(console: Console, page: Page) -> None:
         console.print(f"{name} has no figure: {why}", style="red", markup=False, highlight=False)
     for name, why in page.missing.items():
         console.print(f"{name} is left out: {why}", style="yellow", markup=False, highlight=False)
-    others = page.median(STRAINGAUGE, "others_cores") or 0
+    others = page.median(page.case.ours, "others_cores") or 0
     if others > DISTURBED_CORES:
         console.print(
             f"disturbed: other processes used {others:.0%} of a core meanwhile", style="yellow"
@@ -66,14 +65,14 @@ def _rates(page: Page) -> Table:
 
 
 def _by_cpu(page: Page, peer: str) -> float | None:
-    """The peer's CPU time for a request by straingauge's: steadier than the ratio of rates."""
-    ours, theirs = page.median(STRAINGAUGE, "cpu_us"), page.median(peer, "cpu_us")
+    """The peer's CPU time for a request by ours: steadier than the ratio of rates."""
+    ours, theirs = page.median(page.case.ours, "cpu_us"), page.median(peer, "cpu_us")
     return theirs / ours if ours and theirs else None
 
 
 def _limits(page: Page, limits: list[Limit]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("of straingauge")
+    table.add_column(f"of {page.case.ours}")
     for title in ("measured", "required"):
         table.add_column(title, justify="right")
     table.add_column("")

@@ -1,17 +1,26 @@
-"""Locust's FastHttpUser at the same works: `locust -f locustfile.py Get`, Mix or Uploads."""
+"""The same works in Locust: `locust -f locustfile.py Get`, Mix or Uploads.
+
+By Locust's own FastHttpUser, or with LEAN=1 by straingauge's JourneyUser: another base class, and
+not another line.
+"""
 
 import os
 import random
 import sys
 from pathlib import Path
 
-from locust import FastHttpUser, task
+from locust import task
+
+if "LEAN" in os.environ:
+    from straingauge.locust import JourneyUser as HttpUser
+else:
+    from locust import FastHttpUser as HttpUser
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 import pages
 
 
-class Get(FastHttpUser):
+class Get(HttpUser):
     """One GET."""
 
     @task
@@ -20,7 +29,7 @@ class Get(FastHttpUser):
         self.client.get(pages.GET_PATH)
 
 
-class Mix(FastHttpUser):
+class Mix(HttpUser):
     """Logs in, opens the list, reads one of its sessions."""
 
     @task
@@ -47,7 +56,7 @@ class Mix(FastHttpUser):
                 answer.failure("another session than asked for")
 
 
-class Uploads(FastHttpUser):
+class Uploads(HttpUser):
     """Uploads a file, read anew each time."""
 
     @task

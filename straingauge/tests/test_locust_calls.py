@@ -276,7 +276,7 @@ def test_what_cannot_be_sent_is_said(caller: Locust):
 
 
 @pytest.mark.parametrize("alone", [True, False])
-def test_locusts_statistics_count_each_request_once(caller: Locust, alone: bool):
+def test_locusts_statistics_count_each_request_once(caller: Locust, *, alone: bool):
     """Whether others listen or not, Locust's own figures are those of the record."""
     with serve(answering(body=b"x" * 10)) as server:
         called = caller.call(

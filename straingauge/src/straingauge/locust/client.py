@@ -1,41 +1,24 @@
 """The HTTP client of one Locust user: FastHttpUser's calls, and the requests of journeys."""
 
-import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
-from typing import Any, Final, NoReturn, Protocol, Unpack
+from typing import Any, NoReturn, Unpack
 
 from gevent import GreenletExit
-from locust.env import Environment
 from locust.exception import CatchResponseError
 
 from straingauge.errors import StraingaugeError, UsageError
-from straingauge.journey import Request, RequestFailed, User, assess
+from straingauge.journey import Request, RequestFailed, assess
 from straingauge.locust import redirects
-from straingauge.locust.answer import GOOD, Answer, failure_of
+from straingauge.locust.answer import GOOD, Answer
 from straingauge.locust.body import Data
 from straingauge.locust.cookies import Cookies
 from straingauge.locust.lines import Lines
 from straingauge.locust.origin import Origin, base_of, origin_of
 from straingauge.locust.session import Session
-from straingauge.locust.tally import tally_of
+from straingauge.locust.telling import Owner, Telling
 from straingauge.locust.wording import Options, Wording
-
-_IDS: Final = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
-
-
-class Owner(Protocol):
-    """The user behind a client; see `JourneyUser`."""
-
-    environment: Environment
-    player: User
-    due_ns: int | None
-    max_redirects: int
-
-    def context(self) -> dict[str, Any]:
-        """What the user adds to each request's context."""
 
 
 class Client:
@@ -56,8 +39,7 @@ class Client:
         self._base = base_of(host)
         self._cookies = Cookies()
         self._wording = Wording(owner.player, self._base, self._cookies)
-        self._fire = owner.environment.events.request.fire
-        self._tally = tally_of(owner.environment, session.on_request)
+        self._telling = Telling(owner, session, lines)
         self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
 
@@ -149,13 +131,15 @@ class Client:
         if error is None and answer.status not in GOOD:
             error = CatchResponseError(f"status {answer.status}")
         name = name or self.request_name or url
+        telling = self._telling
         if catch_response:
-            return answer.caught(self._meta(method, name, answer, error, context), self._judged)
-        if error is None and self._tally.alone:
-            self._count("main", request.name, method, name, answer)
+            meta = telling.meta(method, name, answer, error, context)
+            return answer.caught(meta, telling.tell_judged)
+        if error is None and telling.alone:
+            telling.count("main", request.name, method, name, answer)
         else:
-            meta = self._meta(method, name, answer, error, context)
-            self._tell("main", request.name, answer, meta)
+            meta = telling.meta(method, name, answer, error, context)
+            telling.tell("main", request.name, answer, meta)
         return answer
 
     @contextmanager
@@ -166,14 +150,6 @@ class Client:
             yield
         finally:
             self.request_name = None
-
-    def _judged(self, answer: Answer, error: Exception | None) -> None:
-        """A with-block has come to its end; listeners are told what it has made of the answer."""
-        meta = answer.request_meta
-        if meta["response_time"] != answer.response_ms:
-            answer.done_ns = answer.intended_ns + round(meta["response_time"] * 1e6)
-        meta["exception"] = error
-        self._tell("main", f"{meta['request_type']} {meta['name']}", answer, meta)
 
     def _follow(self, answer: Answer) -> Answer:
         """Go where it leads to; all of that is one request, begun when the first one was."""
@@ -211,54 +187,15 @@ class Client:
         failure = answer.error or assess(answer)
         method = request.method
         name = request.name.removeprefix(f"{method} ")
-        if failure is None and self._tally.alone:
-            self._count(phase, request.name, method, name, answer)
+        telling = self._telling
+        if failure is None and telling.alone:
+            telling.count(phase, request.name, method, name, answer)
             return answer
-        self._tell(phase, request.name, answer, self._meta(method, name, answer, failure, None))
+        meta = telling.meta(method, name, answer, failure, None)
+        telling.tell(phase, request.name, answer, meta)
         return failure or answer
 
     # Both.
-
-    def _meta(
-        self,
-        method: str,
-        name: str,
-        answer: Answer,
-        error: Exception | None,
-        context: Mapping[str, Any] | None,
-    ) -> dict[str, Any]:
-        """What listeners are told, as Locust's own clients word it."""
-        return {
-            "request_type": method,
-            "name": name,
-            "context": {**self._owner.context(), **(context or {})},
-            "response": answer,
-            "exception": error,
-            "start_time": time.time() - (time.monotonic_ns() - answer.sent_ns) / 1e9,
-            "url": answer.url,
-            "response_length": len(answer.raw_body),
-            "response_time": answer.response_ms,
-        }
-
-    def _count(self, phase: str, endpoint: str, method: str, name: str, answer: Answer) -> None:
-        """Count a request that went well, and of which nobody else wants to hear."""
-        self._session.part.recording.add(phase, endpoint, answer, None)
-        self._tally.add(method, name, answer.response_ms, len(answer.raw_body))
-        if self._lines.killed:
-            raise GreenletExit
-
-    def _tell(self, phase: str, endpoint: str, answer: Answer, meta: dict[str, Any]) -> None:
-        """Count a request, and tell listeners."""
-        self._tally.flush()  # in their order
-        error = meta["exception"]
-        failure = None if error is None else failure_of(answer, error)
-        self._session.part.recording.add(phase, endpoint, answer, failure)
-        if error.__class__ is RequestFailed:
-            # As Locust's tables show it: without ids, so that equal ones are one line.
-            meta["exception"] = CatchResponseError(_IDS.sub("…", str(error)))
-        self._fire(**meta)
-        if self._lines.killed:
-            raise GreenletExit
 
     def _due_ns(self) -> int | None:
         """When the request about to be sent should have been; None where nobody says."""
