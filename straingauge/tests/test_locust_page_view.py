@@ -13,6 +13,24 @@ import json, sys
 from straingauge.locust.page.view import view
 json.dump({name: view(result) for name, result in json.load(sys.stdin).items()}, sys.stdout)
 """
+WATCHED = """
+import json, sys
+from straingauge.locust.page.live import Live
+
+class Runs:
+    ended, asked = None, 0
+
+    def result_so_far(self):
+        self.asked += 1
+
+runs, state, asked = Runs(), ["running"], []
+live = Live(runs, lambda: (state[0], 5))
+for state[0] in ("running", "running", "stopped", "stopped"):
+    for _ in range(500):
+        live.shown()
+    asked.append(runs.asked)
+json.dump(asked, sys.stdout)
+"""
 MANY = [f"GET /{n:03d}" for n in range(250)]
 QUIET_S = (5, 6)
 COARSE = 0.064  # how far a second's percentiles may be off
@@ -44,15 +62,20 @@ def results() -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def views() -> dict[str, dict[str, Any]]:
     """What the page shows of each."""
+    shown: dict[str, dict[str, Any]] = run(PROGRAM, results())
+    return shown
+
+
+def run(program: str, given: object = None) -> Any:  # noqa: ANN401  what it prints, as JSON
+    """What a program makes of what it is given."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        input=json.dumps(results()),
-        capture_output=True,
+        [sys.executable, "-c", program],
+        input=json.dumps(given),
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
-    shown: dict[str, dict[str, Any]] = json.loads(done.stdout)
-    return shown
+    return json.loads(done.stdout)
 
 
 def line(view: dict[str, Any], chart: str, name: str) -> list[list[float | None]]:
@@ -127,3 +150,8 @@ def test_what_broke_first_is_told_with_its_moment(views: dict[str, dict[str, Any
     assert "p95_ms" in first["message"]
     assert 10 <= first["at_s"] < 14
     assert views["steady"]["diagnosis"]["first"] is None
+
+
+def test_a_run_is_asked_about_once_for_all_viewers():
+    """For two seconds everybody is shown the same, but a run's end is told at once."""
+    assert run(WATCHED) == [1, 1, 2, 2]
