@@ -308,6 +308,25 @@ def test_examples_of_the_document_come_first():
     assert "expect=[201, 202]" in code
 
 
+@pytest.mark.parametrize(
+    ("server", "path"),
+    [
+        ({"url": "https://elsewhere.example/api/"}, "/api/up"),
+        ({"url": "/"}, "/up"),
+        (
+            {
+                "url": "{host}/v{n}",
+                "variables": {"host": {"default": "http://x"}, "n": {"default": "2"}},
+            },
+            "/v2/up",
+        ),
+    ],
+)
+def test_paths_are_the_servers(server: dict[str, Any], path: str):
+    """What the document's server has before its paths is asked for, at the user's own address."""
+    assert names(drafted({"/up": {"get": {"responses": OK}}}, servers=[server])) == [f"GET {path}"]
+
+
 def test_a_stream_is_left_out():
     """An answer that never ends is no journey."""
     responses = {"200": {"description": "events", "content": {"text/event-stream": {}}}}

@@ -86,8 +86,25 @@ class Document:
                 part = part[name]
         return part
 
+    @property
+    def prefix(self) -> str:
+        """What stands before every path: that of the first server, whose host is the user's to say.
+
+        Raises:
+            UsageError: It has a variable without a default.
+        """
+        server = next(iter(self.content.get("servers") or [{}]))
+        url = str(server.get("url", ""))
+        for name, variable in server.get("variables", {}).items():
+            url = url.replace(f"{{{name}}}", str(variable.get("default", f"{{{name}}}")))
+        path = urlsplit(url).path.rstrip("/")
+        if "{" in path:
+            raise UsageError(f"{self.source}: the server {url} has a variable without a default")
+        return path if path.startswith("/") or not path else f"/{path}"
+
     def operations(self) -> Iterator[tuple[str, str, Part]]:
         """Each operation with its path and method, as ("/items", "get", {...})."""
+        prefix = self.prefix
         for path, found in self.content["paths"].items():
             item = self.resolved(found)
             if not isinstance(item, dict):
@@ -97,7 +114,7 @@ class Document:
                     shared = item.get("parameters", [])
                     operation = self.resolved(item[method])
                     own = operation.get("parameters", [])
-                    yield path, method, {**operation, "parameters": [*shared, *own]}
+                    yield prefix + path, method, {**operation, "parameters": [*shared, *own]}
 
 
 def fetch(url: str, named: str | None) -> Document:
