@@ -1,5 +1,6 @@
 """Two builds of a service side by side on this machine: which is slower, and by how much."""
 
+from straingauge.ab.cores import Cores, started_on
 from straingauge.ab.document import comparison_of, write_document
 from straingauge.ab.judging import MARGIN_PERCENT, changes, told
 from straingauge.ab.player import Player
@@ -11,6 +12,7 @@ from straingauge.ab.turns import Turns
 __all__ = [
     "BUDGET_S",
     "MARGIN_PERCENT",
+    "Cores",
     "Played",
     "Player",
     "Requests",
@@ -22,6 +24,7 @@ __all__ = [
     "comparison_of",
     "run_trial",
     "standing",
+    "started_on",
     "told",
     "write_document",
 ]

@@ -1,4 +1,4 @@
-"""A database for each side on the server that DATABASE_URL names, where it names one."""
+"""A database for each side, and both in the same state before anything is measured."""
 
 import os
 from collections.abc import Iterator
@@ -21,18 +21,30 @@ def own_database(side: str) -> Iterator[str | None]:
     if not given:
         yield None
         return
-    parts = urlsplit(given)
     name = f"straingauge_ab_{side}_{os.getpid()}"
+    _execute(given, f'CREATE DATABASE "{name}"')
+    try:
+        yield urlunsplit(urlsplit(given)._replace(path=f"/{name}"))
+    finally:
+        _execute(given, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def settle(url: str) -> None:
+    """Bring a database to rest after it was filled: row versions, statistics, what is unwritten.
+
+    Else autovacuum does it some time during the trial, in one of the two before the other, and
+    their plans differ meanwhile: that is a fifth on one endpoint between two equal builds.
+
+    Raises:
+        TargetError: The server refuses.
+    """
+    _execute(url, "VACUUM (ANALYZE)")
+
+
+def _execute(url: str, statement: str) -> None:
+    parts = urlsplit(url)
     # SQLAlchemy names its driver in the scheme; PostgreSQL's own clients do not know it.
     server = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
-    _execute(server, f'CREATE DATABASE "{name}"')
-    try:
-        yield urlunsplit(parts._replace(path=f"/{name}"))
-    finally:
-        _execute(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def _execute(server: str, statement: str) -> None:
     try:
         import psycopg
     except ImportError as error:
@@ -45,6 +57,6 @@ def _execute(server: str, statement: str) -> None:
             connection.execute(statement.encode())
     except psycopg.Error as error:
         raise TargetError(
-            f"no database for each side can be made on the server of DATABASE_URL: {error}".strip(),
+            f"the database server refuses {statement!r}: {error}".strip(),
             hint="give its user the right CREATEDB, or unset DATABASE_URL",
         ) from error

@@ -1,7 +1,8 @@
 """From requests to changes: pure.
 
 Consecutive pairs of slots are put together until a block has enough requests of an endpoint on both
-sides for the figure in question; the blocks are what is compared, one by one (`compare.paired`).
+sides for the figure in question, and is as long as pairs are alike for being near to each other;
+the blocks are what is compared, one by one (`compare.paired`).
 
 There are a few looks at them while they come in, so that what is plain ends early. Each look has
 its share of the error probability, and in it each figure (Bonferroni, weighted, both times):
@@ -39,7 +40,6 @@ _FIGURES: Final[Mapping[str, tuple[float | None, int, float]]] = {
 }
 _ERRORS_PART: Final = 0.10
 _THROUGHPUT_PART: Final = 0.05
-_MOST_BLOCKS: Final = 400  # more would say no more, and take long: it grows with their square
 _LEAST_BLOCKS: Final = 8
 _SEED: Final = 1
 
@@ -50,6 +50,7 @@ def changes(
     *,
     margin_percent: float = MARGIN_PERCENT,
     look: float = 1.0,
+    shortest: int = 1,
 ) -> list[Change]:
     """What changed from base to head, by what both did till now.
 
@@ -58,13 +59,14 @@ def changes(
         pairs: How many pairs of slots there were.
         margin_percent: What nobody would mind.
         look: Which of the looks it is.
+        shortest: The least number of pairs in a block.
     """
     alpha = (1 - CONFIDENCE) * LOOKS[look]
     each = alpha / max(len(endpoints), 1)
-    found = [_throughput(endpoints, pairs, alpha * _THROUGHPUT_PART, margin_percent)]
+    found = [_throughput(endpoints, pairs, shortest, alpha * _THROUGHPUT_PART, margin_percent)]
     for endpoint, sides in endpoints.items():
         for metric, (share, least, part) in _FIGURES.items():
-            blocks = _blocks(sides, pairs, least)
+            blocks = _blocks(sides, pairs, least, shortest)
             figures = {side: _figures(sides[side], blocks, share) for side in NAMES}
             whole = {side: _figure(sides[side].took_ms, share) for side in NAMES}
             change = _change(figures, whole, each * part, margin_percent)
@@ -74,20 +76,21 @@ def changes(
 
 
 def told(found: Sequence[Change]) -> bool:
-    """Whether more rounds would tell nothing that matters: of each median it is known."""
+    """Whether more turns would tell nothing that matters: something is worse, or all is known."""
+    if any(change.verdict == "worse" for change in found):
+        return True
     medians = [change for change in found if change.metric == "p50 ms"]
     return bool(medians) and all(change.verdict != "cannot tell" for change in medians)
 
 
-def _blocks(sides: Sides, pairs: int, least: int) -> list[int]:
-    """Where each block of pairs ends, so that each has enough requests of both sides."""
+def _blocks(sides: Sides, pairs: int, least: int, shortest: int) -> list[int]:
+    """Where each block of pairs ends: each has enough requests of both sides, and enough pairs."""
     counts = np.stack([np.bincount(sides[side].pairs, minlength=pairs) for side in NAMES])
-    least = max(least, int(counts.sum(axis=1).min()) // _MOST_BLOCKS)
     ends: list[int] = []
     base = head = 0
     for pair, (of_base, of_head) in enumerate(counts.T.tolist(), 1):
         base, head = base + of_base, head + of_head
-        if min(base, head) >= least:
+        if min(base, head) >= least and pair - (ends[-1] if ends else 0) >= shortest:
             ends.append(pair)
             base = head = 0
     return ends
@@ -109,18 +112,19 @@ def _figure(took_ms: Floats, share: float | None) -> float:
 
 
 def _throughput(
-    endpoints: Mapping[str, Sides], pairs: int, alpha: float, margin_percent: float
+    endpoints: Mapping[str, Sides], pairs: int, shortest: int, alpha: float, margin_percent: float
 ) -> Change:
-    """Of the whole: what each side was served in its slots."""
-    served = {
-        side: np.sum(
-            [np.bincount(each[side].pairs, minlength=pairs) for each in endpoints.values()], axis=0
-        ).astype(np.float64)
-        for side in NAMES
-    }
-    both = (served["base"] > 0) & (served["head"] > 0)
-    figures = {side: served[side][both][-_MOST_BLOCKS:] for side in NAMES}
-    whole = {side: float(served[side][both].mean()) if both.any() else nan for side in NAMES}
+    """Of the whole: what each side was served in its turns, block by block."""
+    blocks = pairs // shortest
+    figures: dict[Name, Floats] = {}
+    for side in NAMES:
+        served = np.zeros(pairs)
+        for sides in endpoints.values():
+            served += np.bincount(sides[side].pairs, minlength=pairs)
+        figures[side] = served[: blocks * shortest].reshape(blocks, shortest).mean(axis=1)
+    both = (figures["base"] > 0) & (figures["head"] > 0)
+    figures = {side: figures[side][both] for side in NAMES}
+    whole = {side: float(figures[side].mean()) if both.any() else nan for side in NAMES}
     change = _change(figures, whole, alpha, margin_percent)
     return replace(change, metric="requests a turn", higher_is_better=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from straingauge.ab.database import own_database
+from straingauge.ab.database import own_database, settle
 from straingauge.ab.turns import Name
 from straingauge.ab.worktree import checked_out, python_of
 from straingauge.address import refused
@@ -114,6 +114,8 @@ def standing(
             config = replace(config, port=0, env={**config.env, **env})
             database = stack.enter_context(own_database(side.name)) if config.postgres else None
             stand = stack.enter_context(Stand(config, database_url=database, say=tell))
+            if config.postgres and stand.database_url:
+                settle(stand.database_url)
         except TargetError as error:
             raise TargetError(f"{side.name} ({side.what}): {error}", error.hint) from error
         except StraingaugeError as error:

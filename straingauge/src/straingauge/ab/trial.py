@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Final, Protocol
 
 from straingauge.ab.judging import LOOKS, Sides, changes, told
@@ -12,10 +13,12 @@ from straingauge.ab.turns import NAMES, Name, Turns
 from straingauge.compare import Change
 from straingauge.errors import StraingaugeError, TargetError
 
-BUDGET_S: Final = 120.0
-SLOT_S: Final = 0.1
+BUDGET_S: Final = 140.0
+SLOT_S: Final = 0.05
 _REQUESTS_A_SLOT: Final = 10  # or the change of sides would be most of it
 _LONGEST_SLOT_S: Final = 3.0
+_BLOCK_S: Final = 1.0  # pairs within that are alike: singly they would count as more than they are
+_BLOCKS: Final = 100  # of a short trial
 _LOOK_EVERY_S: Final = 0.05
 _START_DELAY_NS: Final = 300_000_000  # till both processes are set up
 _SATURATED: Final = 0.9  # of a core: beyond, it is the generator that is slow
@@ -73,6 +76,17 @@ class Trial:
                 sides[side] = sides[side].followed_by(requests, self.pairs)
         self.pairs += turns.pairs
 
+    def judged(self, margin_percent: float, look: float, budget_s: float) -> list[Change]:
+        """What has changed, by what was measured till now."""
+        block_s = min(_BLOCK_S, budget_s / _BLOCKS)
+        return changes(
+            self.endpoints,
+            self.pairs,
+            margin_percent=margin_percent,
+            look=look,
+            shortest=ceil(block_s / (2 * self.slot_s)),
+        )
+
     def invalid(self) -> str | None:
         """Why nothing may be concluded; None where something may."""
         parts = [each for sides in self.endpoints.values() for each in sides.values()]
@@ -125,9 +139,7 @@ def run_trial(
         for share in LOOKS:
             _play(players, trial, (share - before) * budget_s, alive)
             before = share
-            trial.changes = changes(
-                trial.endpoints, trial.pairs, margin_percent=margin_percent, look=share
-            )
+            trial.changes = trial.judged(margin_percent, share, budget_s)
             if told(trial.changes):
                 break
             say(f"after {share * budget_s:.0f} s some medians are not known yet")
@@ -136,7 +148,7 @@ def run_trial(
     except KeyboardInterrupt:
         trial.ended = "interrupted"
     if trial.ended is not None and trial.pairs:
-        trial.changes = changes(trial.endpoints, trial.pairs, margin_percent=margin_percent)
+        trial.changes = trial.judged(margin_percent, 1.0, budget_s)
     return trial
 
 

@@ -40,10 +40,10 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags.")
 @click.option(
-    "--users", type=click.IntRange(min=1), default=2, show_default=True, help="So many at once."
+    "--users", type=click.IntRange(min=1), default=1, show_default=True, help="So many at once."
 )
 @click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s.")
-@click.option("--budget", type=Duration(), metavar="TIME", help="Of all turns.  [default: 120s]")
+@click.option("--budget", type=Duration(), metavar="TIME", help="Of all turns.  [default: 140s]")
 @click.option(
     "--turn", "slot_s", type=Duration(), help="Of one side; if not said, so long as it takes."
 )
@@ -104,11 +104,13 @@ def ab(
     A commit is checked out into a git worktree and started as its straingauge.toml says, with an
     environment of its own only where its dependencies differ. Both services run at once, each with
     its own database, and are asked in turns of a tenth of a second or more, whose order is drawn by
-    chance: what the machine does meanwhile happens to both. It ends as soon as each endpoint's
-    median is known to be worse, better or the same, or when its time is up.
+    chance: what the machine does meanwhile happens to both. It ends as soon as something is
+    surely worse, or each endpoint's median is known, or its time is up.
 
-    Users are as in straingauge run; few of them show best what one request takes. A service's rate
-    limits belong switched off: --env NAME=VALUE. Exits with 1 where anything is worse.
+    Users are as in straingauge run. One alone shows best what each request takes; more of them wait
+    for each other as well. A service's rate limits belong switched off: --env NAME=VALUE.
+
+    Exits with 1 where anything is worse.
     """
     from straingauge.ab import BUDGET_S, MARGIN_PERCENT, Side
     from straingauge.address import STAND_FILE, find_upwards
@@ -160,23 +162,37 @@ def _tried(
     margin_percent: float,
 ) -> "tuple[Trial, Comparison, Any]":
     """Start both, try them, write the file; gives it or why it could not be written."""
-    from straingauge.ab import Player, comparison_of, run_trial, standing, write_document
+    from straingauge.ab import (
+        Cores,
+        Player,
+        comparison_of,
+        run_trial,
+        standing,
+        started_on,
+        write_document,
+    )
     from straingauge.result import NotWritten
 
     screen = Screen()
     heed_signals()
     started = datetime.now().astimezone()
+    cores = Cores.of_this_machine()
     try:
         with ExitStack() as stack:
-            base, head = (
-                stack.enter_context(standing(each, config, env=env, ready=ready, say=screen.say))
-                for each in sides
-            )
-            make = partial(_order, asked)
-            players = {
-                each.side.name: stack.enter_context(Player(each.side.name, each.url, make))
-                for each in (base, head)
-            }
+            with started_on(cores.services):
+                base, head = (
+                    stack.enter_context(
+                        standing(each, config, env=env, ready=ready, say=screen.say)
+                    )
+                    for each in sides
+                )
+            with started_on(cores.generator):
+                players = {
+                    each.side.name: stack.enter_context(
+                        Player(each.side.name, each.url, partial(_order, asked))
+                    )
+                    for each in (base, head)
+                }
 
             def alive() -> None:
                 for each in (base, head):

@@ -1,0 +1,50 @@
+"""Which cores the services have, and which the generator.
+
+Where the kernel has put one of two equal services is a difference of several percent that lasts for
+as long as it leaves it there: turns do not level it out. So both have the same cores, of which they
+make use in turn, and the generator another one.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Who may run where; both empty where that cannot be said: wherever the kernel likes.
+
+    Attributes:
+        services: Of both services and their databases.
+        generator: Of the processes that play.
+    """
+
+    services: frozenset[int] = frozenset()
+    generator: frozenset[int] = frozenset()
+
+    @classmethod
+    def of_this_machine(cls) -> "Cores":
+        """The first core that is ours for the generator, the others for the services.
+
+        Of several processes on one core the kernel gives each its part: a service that needs more
+        than one core gets all but one.
+        """
+        if not hasattr(os, "sched_getaffinity"):  # not Linux
+            return cls()
+        first, *others = sorted(os.sched_getaffinity(0))
+        return cls(frozenset(others), frozenset({first})) if others else cls()
+
+
+@contextmanager
+def started_on(cores: frozenset[int]) -> Iterator[None]:
+    """What is started within the block runs on these cores only; none: wherever it likes."""
+    if not cores:
+        yield
+        return
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
