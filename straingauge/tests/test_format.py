@@ -140,6 +140,8 @@ def test_what_was_changed_is_named_by_its_path(tmp_path: Path, change: Any, mess
         (b'[{"name": "/", "num_requests": 3}]', "it looks like one of Locust"),
         (b'{"root_group": {}, "metrics": {}}', "it looks like one of k6"),
         (b'{"session_version": 1}', "a session's summary, not a result"),
+        (b'{"ab_version": 1}', "an A/B comparison, not a result"),
+        (b'{"capacity_version": 1}', "a search for capacity, not a result"),
     ],
 )
 def test_what_is_no_result_is_refused(tmp_path: Path, content: bytes, message: str):
@@ -206,6 +208,7 @@ def test_a_folder_and_a_summary_stand_for_their_results(tmp_path: Path):
     """Results can be named by file, by folder or by their session's summary; each is read once."""
     judged = [(result, write(result, tmp_path)) for result in (whole(name="a"), whole(name="b"))]
     summary = write_session(judged, tmp_path)
+    (tmp_path / "b_ab_20260102_030405.json").write_text('{"ab_version": 1}')
     files = [path for _, path in judged]
     for given_ in ([tmp_path], [summary], files, [*files, summary, tmp_path]):
         assert [path for _, path in read_all(given_)] == files

@@ -90,12 +90,12 @@ def _results(paths: Iterable[Path]) -> Iterator[tuple[Mapping[str, Any], Path]]:
     """All results; in a folder with years of them one broken file must not hide the others."""
     from straingauge.errors import UsageError
     from straingauge.result import read
-    from straingauge.result.reading import is_summary
+    from straingauge.result.reading import is_result
 
     for path in paths:
         for file in sorted(path.rglob("*.json")) if path.is_dir() else (path,):
             try:
-                if not is_summary(file):
+                if is_result(file):
                     yield read(file), file
             except UsageError as error:
                 if not path.is_dir():

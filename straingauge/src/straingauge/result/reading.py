@@ -11,6 +11,13 @@ from straingauge.result.versions import SCHEMA_VERSION, upgraded
 
 SESSION_VERSION: Final = 1
 
+# The files of our own making, by the field that has their version.
+_OURS: Final[Mapping[str, str]] = {
+    "schema_version": "a result",
+    "session_version": "a session's summary",
+    "ab_version": "an A/B comparison",
+    "capacity_version": "a search for capacity",
+}
 # A field of the files that other tools write, by which their users can be told.
 _OTHERS: Final[Mapping[str, str]] = {
     "num_requests": "Locust",
@@ -29,11 +36,9 @@ def read(path: Path) -> dict[str, Any]:
             message names the file and the path in it of what is wrong.
     """
     document = _loaded(path)
-    if "session_version" in document:
-        raise UsageError(
-            f"{path}: a session's summary, not a result",
-            hint=f"give it to: straingauge report {path}",
-        )
+    if not _is_result(document):
+        kind = next(_OURS[field] for field in _OURS if field in document)
+        raise UsageError(f"{path}: {kind}, not a result", hint="name the results themselves")
     version = _version(path, document, "schema_version", SCHEMA_VERSION)
     _check(path, document, f"result-{version}")
     return upgraded(document)
@@ -54,7 +59,7 @@ def read_session(path: Path) -> dict[str, Any]:
 def read_all(paths: Iterable[Path]) -> list[tuple[dict[str, Any], Path]]:
     """The results that files and folders hold, each once, in the order they were named.
 
-    A folder stands for the JSON files in it, by name; a session's summary for the results it lists.
+    A folder stands for the results in it, by name; a session's summary for the results it lists.
 
     Raises:
         UsageError: As `read`; or there is no result in a folder.
@@ -63,22 +68,22 @@ def read_all(paths: Iterable[Path]) -> list[tuple[dict[str, Any], Path]]:
     return [(result, path) for path, result in found.items()]
 
 
-def is_summary(path: Path) -> bool:
-    """Whether a file that can be read is a session's summary.
+def is_result(path: Path) -> bool:
+    """Whether a file of our making is a result: a folder of results has others as well.
 
     Raises:
-        UsageError: It cannot be read, or is no JSON object.
+        UsageError: It cannot be read, or is of somebody else's making.
     """
-    return "session_version" in _loaded(path)
+    return _is_result(_loaded(path))
 
 
 def _meant(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        files = sorted(path.glob("*.json"))
+        files = [file for file in sorted(path.glob("*.json")) if is_result(file)]
         if not files:
             raise UsageError(f"{path}: there is no result in this folder")
-        yield from (file for file in files if not is_summary(file))
-    elif is_summary(path):
+        yield from files
+    elif "session_version" in _loaded(path):
         tests = read_session(path)["tests"]
         yield from (path.parent / test["file"] for test in tests if test["file"])
     else:
@@ -95,7 +100,7 @@ def _loaded(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {_broken(error)}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not valid JSON: {error}") from error
-    if isinstance(document, dict) and {"schema_version", "session_version"} & document.keys():
+    if isinstance(document, dict) and _OURS.keys() & document.keys():
         return document
     fields = document[0] if isinstance(document, list) and document else document
     other = next((_OTHERS[name] for name in _OTHERS if _has(fields, name)), None)
@@ -104,6 +109,10 @@ def _loaded(path: Path) -> dict[str, Any]:
         f"{path}: not a result file: {of}",
         hint="results are what straingauge run, pytest and Locust write into their results folder",
     )
+
+
+def _is_result(document: Mapping[str, Any]) -> bool:
+    return "schema_version" in document
 
 
 def _broken(error: json.JSONDecodeError) -> str:
