@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from packaging.requirements import Requirement
+from straingauge.cli import main
 from straingauge.cli.group import EXIT_CODES
+from straingauge.journey import User
 
 from straingauge import errors
 
@@ -90,6 +92,23 @@ def test_the_wheel_has_all_files():
     assert "result/schemas/result-2.schema.json" in files
     left_out = [name for name in files if not any(fnmatch(name, each) for each in patterns)]
     assert left_out == []
+
+
+def test_the_readme_names_every_command():
+    """README's table has each command of the package, and no other."""
+    rows = re.findall(r"^\| `(\w+)` \|", (HERE / "README.md").read_text(), re.MULTILINE)
+    assert sorted(rows) == sorted(main.commands)
+
+
+def test_the_readmes_code_is_python_that_runs():
+    """README's examples are read by Python, and the journey in it asks for what it says."""
+    blocks = re.findall(r"```python\n(.*?)```", (HERE / "README.md").read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    found: dict[str, Any] = {}
+    exec(blocks[0], found)  # noqa: S102  our own
+    asked = next(found["look"](User(0)))
+    assert (asked.name, asked.target) == ("GET /books", "/books?title=river")
+    compile(blocks[1], "README.md", "exec")
 
 
 def test_exit_codes_are_told_the_same_everywhere():

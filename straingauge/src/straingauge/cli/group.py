@@ -41,6 +41,9 @@ def main() -> None:
     """Puts load on an HTTP service, watches it from the inside, and says what it found.
 
     \b
+    A first suite for a service, from its OpenAPI document, and whether all is ready for it:
+      straingauge init http://localhost:8000
+      straingauge doctor load/journeys.py
     A quick look at a service, and a load by journeys of your own:
       straingauge run --get /health --host http://localhost:8000
       straingauge run journeys.py --users 50 --think 1-3 --duration 5m
@@ -48,4 +51,6 @@ def main() -> None:
       straingauge stand
     What a load test found, from its result file:
       straingauge report results/NAME.json
+    What became of it over time:
+      straingauge history results/
     """
