@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,7 @@ class Project:
         self.path = path
         self._service = service
         self._before = service.counts()
+        self._begun_here: list[subprocess.Popen[str]] = []
         self.write("thresholds.toml", THRESHOLDS)
 
     def write(self, name: str, text: str) -> None:
@@ -108,15 +110,32 @@ class Project:
         # Locust's own way not to cut off the requests on their way when a run ends.
         command += ["--users", "4", "--spawn-rate", "10", "--stop-timeout", "60"]
         command += ["--quiet-time", "0"]
-        return subprocess.Popen(
-            [*command, *given],
-            cwd=self.path,
+        return self._begun([*command, *given], self.path)
+
+    def worker(self, folder: Path, port: str) -> "subprocess.Popen[str]":
+        """Begin a worker with the files of this folder."""
+        command = [sys.executable, "-m", "locust", "--worker", "--master-port", port]
+        return self._begun(command, folder)
+
+    def _begun(self, command: list[str], folder: Path) -> "subprocess.Popen[str]":
+        run = subprocess.Popen(
+            command,
+            cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
+        self._begun_here.append(run)
+        return run
+
+    def close(self) -> None:
+        """End what did not end, workers without a master among it."""
+        for run in self._begun_here:
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+            run.communicate()
 
     def run(self, users: str, *given: str) -> Ended:
         """A run that comes to its end by itself."""
@@ -164,9 +183,11 @@ def end_of(run: "subprocess.Popen[str]") -> Ended:
 
 
 @pytest.fixture
-def project(tmp_path: Path, running: Service) -> Project:
+def project(tmp_path: Path, running: Service) -> Iterator[Project]:
     """A fresh project."""
-    return Project(tmp_path, running)
+    fresh = Project(tmp_path, running)
+    yield fresh
+    fresh.close()
 
 
 def both_kinds(served: Counter[str]) -> bool:

@@ -128,14 +128,17 @@ class Following:
                 self.master,
             )
         if self._refused is not None:
-            self._runner.send_message("client_stopped")  # Locust's own: share nothing out to me
-            gevent.sleep(PING_PAUSE_S)
             raise UsageError(
                 f"the master at {self.master} takes no work from here: {self._refused}",
                 hint="give all machines the same files",
             )
         gevent.spawn(self._keep_time)
         gevent.spawn(self._watch)
+
+    def leave(self) -> None:
+        """Let nothing be shared out to this worker; other than "quit", that ends no master."""
+        self._runner.send_message("client_stopped")
+        gevent.sleep(PING_PAUSE_S)
 
     def heard(self) -> None:
         """The master's heart has beaten."""

@@ -3,18 +3,20 @@
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from weakref import WeakKeyDictionary
 
 import gevent
+from gevent.event import Event
 from locust import events
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import STATE_INIT, MasterRunner, WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from straingauge.errors import StraingaugeError
 from straingauge.locust.asked import asked_for
 from straingauge.locust.ending import Ending
-from straingauge.locust.following import STOP
+from straingauge.locust.following import STOP, Following
 from straingauge.locust.host import require_allowed
 from straingauge.locust.leading import Leading
 from straingauge.locust.once import Once
@@ -29,12 +31,17 @@ from straingauge.locust.options import (
 from straingauge.locust.page import add_page
 from straingauge.locust.pages import Html, await_csv
 from straingauge.locust.session import SETUP_FAILED, Session
+from straingauge.locust.taken import tell_of_taken_port
 from straingauge.locust.version import all_modules, modules_below
 from straingauge.verdict import Thresholds
 
 _sessions: WeakKeyDictionary[Environment, Session] = WeakKeyDictionary()
 
 events.init_command_line_parser.add_listener(add_options)
+tell_of_taken_port()
+
+
+_initialised = Event()
 
 
 def session_of(environment: Environment) -> Session:
@@ -48,7 +55,7 @@ def _begin(environment: Environment, **_: object) -> None:
 
     Raises:
         SystemExit: The thresholds cannot be read, no task bears the tags asked for, the host may
-            not be put under load, the master has another version of the load test.
+            not be put under load.
     """
     logging.getLogger("locust.user.task").addFilter(Once())
     _interrupt_main_only()
@@ -62,14 +69,41 @@ def _begin(environment: Environment, **_: object) -> None:
         _listen(session, environment)
         if environment.web_ui is not None:
             add_page(environment.web_ui, environment, session)
-        if isinstance(runner, WorkerRunner) and runner.worker_state != STATE_INIT:
-            session.begin()  # users were asked for before anybody listened
-        if session.following is not None:
-            session.following.greet()
     except StraingaugeError as error:
-        sys.stderr.write(f"{error}\n" + (f"  try: {error.hint}\n" if error.hint else ""))
-        sys.stderr.flush()
+        _complain(error)
         sys.exit(error.exit_code)
+    if session.following is not None:
+        gevent.spawn(_greet, session.following, environment, gevent.getcurrent().throw)
+    _initialised.set()
+
+
+@events.test_start.add_listener
+def _run_begins(environment: Environment, **_: object) -> None:
+    """Begin a run, once all is set up.
+
+    A worker that joins a run is sent users at once, and Locust may have it start them before its
+    `init` event. Here that waits, and all who listen to a run's beginning after this with it.
+    """
+    _initialised.wait()
+    session_of(environment).begin()
+
+
+def _greet(
+    following: Following, environment: Environment, end_main: Callable[[SystemExit], object]
+) -> None:
+    """Introduce this worker; one that is refused ends, without a word that would end its master."""
+    try:
+        following.greet()
+    except StraingaugeError as error:
+        _complain(error)
+        environment.process_exit_code = error.exit_code
+        following.leave()
+        gevent.get_hub().loop.run_callback(end_main, SystemExit(error.exit_code))
+
+
+def _complain(error: StraingaugeError) -> None:
+    sys.stderr.write(f"{error}\n" + (f"  try: {error.hint}\n" if error.hint else ""))
+    sys.stderr.flush()
 
 
 def _interrupt_main_only() -> None:
@@ -142,7 +176,6 @@ def _listen(session: Session, environment: Environment) -> None:
         events.heartbeat_sent.add_listener(lambda client_id, **_: leading.heard(client_id))
     events.request.add_listener(session.on_request)
     events.user_error.add_listener(session.on_user_error)
-    events.test_start.add_listener(lambda **_: session.begin())
     events.test_stop.add_listener(lambda **_: session.end())
     events.quitting.add_listener(on_quitting)
     events.quit.add_listener(lambda **_: session.show())

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 LAST_FIGURES_S: Final = 10.0  # past --stop-timeout; a worker that takes longer is named
 MOST_NAMED: Final = 3
+SHARE_OUT_S: Final = 1.0  # what Locust needs to see where its users are
 
 
 class Leading:
@@ -127,6 +128,21 @@ class Leading:
             "run": self._ticket(worker) if running else None,
         }
         self._runner.send_message(WELCOME, answer, worker)
+        if running:
+            gevent.spawn(self._share_out, worker)
+
+    def _share_out(self, worker: str) -> None:
+        """Give users to a worker that came while others were being given out.
+
+        Locust does so for one that comes at any other time.
+        """
+        runner = self._runner
+        while self.roster.under_way and worker in self.alive:
+            gevent.sleep(SHARE_OUT_S)
+            if runner.spawning_completed:
+                if not runner.clients[worker].user_count:
+                    runner.start(runner.target_user_count, runner.spawn_rate)
+                return
 
     def _on_ping(self, msg: Message, **_: object) -> None:
         answer = {"sent_ns": msg.data["sent_ns"], "now_ns": time.monotonic_ns()}
