@@ -1,4 +1,5 @@
 import ast
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from click.testing import CliRunner, Result
 from serving import answering, serve
 from straingauge.cli import main
 from straingauge.cli.scenario import from_file
-from straingauge.draft import Document, Draft, draft
+from straingauge.draft import Document, Draft, draft, write
 from straingauge.draft.operation import operations
 from straingauge.draft.values import blanks, fitting
 from straingauge.errors import UsageError
@@ -93,6 +94,15 @@ def test_nothing_is_overwritten(bookshelf: str, tmp_path: Path):
     assert answer.exit_code == 2
     assert "thresholds.toml: there already" in answer.output
     assert [file.name for file in tmp_path.iterdir()] == ["thresholds.toml"]
+
+
+def test_a_suite_is_written_whole_or_not_at_all(tmp_path: Path):
+    """A disk that is full in the middle leaves no half of a suite, which would be in the way."""
+    made = drafted({"/": {"get": {"responses": OK}}})
+    full = dataclasses.replace(made, files={"journeys.py": "", "no/such/folder": ""})
+    with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
+        write(full, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -325,6 +335,18 @@ def test_examples_of_the_document_come_first():
 def test_paths_are_the_servers(server: dict[str, Any], path: str):
     """What the document's server has before its paths is asked for, at the user's own address."""
     assert names(drafted({"/up": {"get": {"responses": OK}}}, servers=[server])) == [f"GET {path}"]
+
+
+def test_each_method_is_asked_by_its_name(tmp_path: Path):
+    """Whatever the method is, the journey sends it, with the body or without."""
+    methods = ("get", "head", "post", "put", "patch", "delete")
+    item = {method: {"operationId": f"by_{method}", "responses": OK} for method in methods}
+    made = drafted({"/": item}, writes=True)
+    file = tmp_path / "journeys.py"
+    file.write_text(made.files["journeys.py"])
+    sent = [next(journey(User(0))) for journey, _ in from_file(file).journeys.weights]
+    assert [request.method for request in sent] == [method.upper() for method in methods]
+    assert {request.body for request in sent} == {None}
 
 
 def test_a_stream_is_left_out():

@@ -104,7 +104,7 @@ def draft(document: Document, url: str, folder: Path, *, here: bool, writes: boo
 
 
 def write(made: Draft, folder: Path) -> list[Path]:
-    """Write the files; none of them may be there.
+    """Write the files, all or none; none of them may be there.
 
     Raises:
         UsageError: One is there already, or the folder cannot be written.
@@ -115,14 +115,18 @@ def write(made: Draft, folder: Path) -> list[Path]:
             f"{', '.join(taken)}: there already, and nothing is overwritten",
             hint="name another folder: -o DIR",
         )
+    written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in made.files.items():
             with (folder / name).open("x", encoding="utf-8") as file:
+                written.append(folder / name)
                 file.write(text)
     except OSError as error:
+        for path in written:
+            path.unlink()
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
-    return [folder / name for name in made.files]
+    return written
 
 
 def _reason(operation: Operation, *, writes: bool) -> str:
