@@ -92,7 +92,8 @@ class Response:
             ValueError: the content is not what its Content-Encoding says, or far too large.
         """
         if self._body is None:
-            self._body = decoded(self.raw_body, self._encoding())
+            encoding = self._encoding()
+            self._body = decoded(self.raw_body, encoding) if encoding else self.raw_body
         return self._body
 
     @property

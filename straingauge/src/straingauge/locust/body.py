@@ -8,6 +8,8 @@ from pathlib import PurePath
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
+import orjson
+
 from straingauge.journey import FilePart, Upload
 
 Pairs: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -38,7 +40,7 @@ def body_of(
             raise ValueError("two files of one field cannot be sent")
         return Upload(fields, dict(parts)), None
     if not data:
-        return (None, None) if json is None else (jsonlib.dumps(json).encode(), JSON)
+        return (None, None) if json is None else (_json(json), JSON)
     if isinstance(data, str | bytes | bytearray) or hasattr(data, "read"):
         return _bytes(data), None
     return query(data).encode(), FORM
@@ -55,6 +57,15 @@ def basic(auth: tuple[str | bytes, str | bytes]) -> str:
     """The Authorization header of a user and a password (RFC 7617)."""
     user, password = (part.encode("latin-1") if isinstance(part, str) else part for part in auth)
     return "Basic " + b64encode(user + b":" + password).decode("ascii")
+
+
+def _json(value: Any) -> bytes:  # noqa: ANN401  whatever can be sent
+    try:
+        return orjson.dumps(value)  # ten times as fast
+    except (
+        TypeError
+    ):  # some of what the standard library takes it does not, as keys that are numbers
+        return jsonlib.dumps(value).encode()
 
 
 def _pairs(given: Pairs) -> Iterable[tuple[str, Any]]:

@@ -29,11 +29,12 @@ class Cookies:
             self._jar, self.used = CookieJar(), True
         return self._jar
 
-    def header(self, url: str) -> str | None:
-        """The Cookie header to send there."""
+    def header(self, url: str) -> dict[str, str]:
+        """The Cookie header to send there, if there is one."""
         request = Request(url)  # noqa: S310  nothing is opened by it
         self.jar.add_cookie_header(request)
-        return request.get_header("Cookie")
+        cookie = request.get_header("Cookie")
+        return {"Cookie": cookie} if cookie else {}
 
     def keep(self, answer: Answer) -> None:
         """Keep what a response sets."""

@@ -32,11 +32,12 @@ class Recording:
         """Count a request of our own client, judged."""
         self.requests += 1
         channel = self._channels.get((phase, endpoint)) or self._channel(phase, endpoint)
-        times = (answer.intended_ns, answer.sent_ns, answer.first_byte_ns, answer.done_ns)
+        intended_ns, sent_ns = answer.intended_ns, answer.sent_ns
+        first_ns, done_ns = answer.first_byte_ns, answer.done_ns
         if failure is None:
-            channel.add(*times, answer.status, answer.raw_headers)
+            channel.add(intended_ns, sent_ns, first_ns, done_ns, answer.status, answer.raw_headers)
         else:
-            channel.fail(*times, failure)
+            channel.fail(intended_ns, sent_ns, first_ns, done_ns, failure)
 
     def connected(self, phase: str, endpoint: str, took_ns: int) -> None:
         """Count the opening of a connection for a request of this endpoint."""

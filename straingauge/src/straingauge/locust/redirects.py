@@ -44,8 +44,8 @@ def next_of(answer: Answer, cookies: Cookies, most: int) -> Worded | None:
     dropped |= frozenset() if again else _OF_THE_BODY
     dropped |= frozenset() if origin == answer.origin else _OF_THE_ORIGIN
     headers = {key: each for key, each in before.headers.items() if key.lower() not in dropped}
-    if cookies.used and (cookie := cookies.header(origin + target)):
-        headers["Cookie"] = cookie
+    if cookies.used:
+        headers |= cookies.header(origin + target)
     method = before.method if again or before.method == "HEAD" else "GET"
     body = before.body if again else None
     request = replace(

@@ -13,6 +13,7 @@ from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
 from straingauge.journey import Journey, JourneyError, Pause, Play, RequestFailed, Step
+from straingauge.locust import collecting  # noqa: F401  listens to Locust
 from straingauge.locust.answer import Answer
 from straingauge.locust.client import Client
 from straingauge.locust.hooks import session_of

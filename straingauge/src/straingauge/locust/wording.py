@@ -1,6 +1,7 @@
 """A plain Locust call as a request: what `requests` and FastHttpUser would send."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
@@ -95,24 +96,27 @@ class Wording:
         auth: tuple[str | bytes, str | bytes] | None = None,
         timeout: float | tuple[float, float] | None = None,
     ) -> Worded:
+        headers = headers or {}
         origin, target = self._split(url)
         if params:
             target += ("&" if "?" in target else "?") + query(params)
-        own = {key: _text(value) for key, value in (headers or {}).items() if value is not None}
-        known = {key.lower(): key for key in (*self._player.headers, *own)}
         body, content_type = body_of(data, json, files)
-        defaults = {
-            "Accept-Encoding": _CODINGS,
-            "Content-Type": content_type,
-            "Accept": JSON if content_type == JSON else None,
-            "Authorization": basic(auth) if auth else self._base.authorization,
-            "Cookie": self._cookies.header(origin + target) if self._cookies.used else None,
-        }
-        if auth:
-            own.pop(known.pop("authorization", ""), None)
-        own |= {key: each for key, each in defaults.items() if each and key.lower() not in known}
-        host = own.pop(known.get("host", ""), None)
-        own.pop(known.get("content-length", ""), None)  # follows from the body
+        own = {key: _text(value) for key, value in headers.items() if value is not None}
+        known = _by_lower_case((*self._player.headers, *own))
+        host = own.pop(known["host"], None) if "host" in known else None
+        if "content-length" in known:
+            own.pop(known["content-length"], None)  # it follows from the body
+        if auth or (self._base.authorization and "authorization" not in known):
+            own.pop(known.get("authorization", ""), None)
+            own["Authorization"] = basic(auth) if auth else str(self._base.authorization)
+        if "accept-encoding" not in known:
+            own["Accept-Encoding"] = _CODINGS
+        if content_type and "content-type" not in known:
+            own["Content-Type"] = content_type
+        if content_type == JSON and "accept" not in known:
+            own["Accept"] = JSON
+        if self._cookies.used and "cookie" not in known:
+            own |= self._cookies.header(origin + target)
         request = self._player.request(
             method,
             target,
@@ -127,7 +131,7 @@ class Wording:
 
     def _split(self, url: str) -> tuple[str, str]:
         """Scheme, host and port, and what goes into the request."""
-        if not url.lower().startswith(("http://", "https://")):
+        if url.startswith("/") or not url.lower().startswith(("http://", "https://")):
             path = self._base.path + url.partition("#")[0]
             return self._base.origin, path or "/"
         parts = urlsplit(url)
@@ -135,5 +139,13 @@ class Wording:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", target
 
 
+@lru_cache(maxsize=1024)  # users send the same ones again and again
+def _by_lower_case(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Header names as they were written, by how they compare."""
+    return {name.lower(): name for name in names}
+
+
 def _text(value: str | bytes) -> str:
+    if value.__class__ is str:
+        return value
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
