@@ -107,7 +107,9 @@ def _diagnosis(result: Result) -> dict[str, Any]:
             {
                 "title": cause["title"],
                 "sure_percent": round(100 * cause["confidence"]),
-                "evidence": cause["evidence"][: words.EVIDENCE],
+                "evidence": [
+                    each for each in cause["evidence"] if not first or each != first.message
+                ][: words.EVIDENCE],
                 "advice": cause["advice"][: words.ADVICE],
             }
             for cause in causes[:MOST_CAUSES]

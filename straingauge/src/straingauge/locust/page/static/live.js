@@ -41,7 +41,7 @@ function diagnosis({ first, causes }) {
     shown.push(make('article', {},
       make('h3', { text: `${cause.title} (${cause.sure_percent} % sure)` }),
       make('ul', {}, ...cause.evidence.map((text) => make('li', { text }))),
-      ...list('What to change', cause.advice)));
+      ...list('What to change', cause.advice, 'h4')));
   }
   $('diagnosis').replaceChildren(...shown);
 }
@@ -52,7 +52,7 @@ function reasons(found) {
     make('b', { text: `${SEVERITIES[severity] ?? severity}: ` }), message, advice ? ` (try: ${advice})` : ''));
   const valid = !found.some(({ severity }) => severity === 'invalid');
   const text = valid ? 'The figures may be relied on' : 'Nothing may be concluded from this run';
-  $('reasons').replaceChildren(make('h2', { text: `Validity: ${text}` }), items.length ? make('ul', {}, ...items) : '');
+  $('reasons').replaceChildren(make('h2', { text: `Validity: ${text}` }), items.length ? make('ul', {}, ...items) : make('p', { class: 'note', text: 'Nothing speaks against them.' }));
 }
 
 function bar(parts, key = 'share') {
@@ -157,7 +157,7 @@ function show(data) {
   when('parts', seen.total.parts, parts);
   when('charts', seen.charts, drawings);
   when('inside', [seen.inside, seen.unseen], () => inside(seen));
-  when('errors', seen.errors, (found) => $('errors').replaceChildren(...(found.length ? list('Errors', found) : [])));
+  when('errors', seen.errors, (found) => $('errors').replaceChildren(...(found.length ? list('Errors', found, 'h2') : [])));
 }
 
 async function ask() {

@@ -27,8 +27,8 @@ export const badge = (grade) => make(
   make('span', { 'aria-hidden': 'true', text: SIGNS[grade] ?? '' }), ` ${grade.replace('_', ' ')}`,
 );
 
-export const list = (title, items, kind = 'ul') => [
-  make('h3', { text: title }), make(kind, {}, ...items.map((text) => make('li', { text }))),
+export const list = (title, items, level = 'h3') => [
+  make(level, { text: title }), make('ul', {}, ...items.map((text) => make('li', { text }))),
 ];
 
 export const percent = (share) => {
