@@ -76,8 +76,8 @@ def changes(
 
 
 def told(found: Sequence[Change]) -> bool:
-    """Whether more turns would tell nothing that matters: something is worse, or all is known."""
-    if any(change.verdict == "worse" for change in found):
+    """Whether more turns would tell nothing that matters: an endpoint is worse, or all is known."""
+    if any(change.endpoint and change.verdict == "worse" for change in found):
         return True
     medians = [change for change in found if change.metric == "p50 ms"]
     return bool(medians) and all(change.verdict != "cannot tell" for change in medians)

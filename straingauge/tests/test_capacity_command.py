@@ -1,0 +1,136 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from straingauge.cli import main
+from straingauge.target.keeper import wait_until
+from straingauge.target.ports import free_port, taken
+
+SERVICE = Path(__file__).with_name("turning_service.py")
+STRAINGAUGE = Path(sys.executable).with_name("straingauge")
+BRIEFLY = ("--get", "/", "--step", "200ms", "--warmup", "50ms", "--name", "carried")
+# Nobody must fail for how slow this machine is: only errors count.
+ERRORS_ONLY = """
+[all]
+error_rate_percent = { target = 0, warning = 1, critical = 2 }
+"""
+
+
+@contextmanager
+def service(*arguments: object) -> Iterator[str]:
+    """The service of this file's name, and its address."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, SERVICE, str(port), *map(str, arguments)])
+    try:
+        assert wait_until(lambda: taken(port), 30)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def capacity(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """The command as a user starts it."""
+    (folder / "errors.toml").write_text(ERRORS_ONLY)
+    return subprocess.Popen(
+        [STRAINGAUGE, "capacity", *BRIEFLY, "--results", str(folder / "results"),
+         "--thresholds", str(folder / "errors.toml"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+    )  # fmt: skip
+
+
+def document(folder: Path) -> dict[str, Any]:
+    """The one file it wrote."""
+    (file,) = (folder / "results").glob("carried_capacity_*.json")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):
+    """A service that keeps the demands at all levels carries at least the maximum."""
+    page = tmp_path / "page.html"
+    with service(1) as url:
+        found = capacity(
+            tmp_path,
+            "--host",
+            url,
+            "--from",
+            "20",
+            "--max",
+            "40",
+            "--confirm",
+            "1",
+            "--html",
+            str(page),
+        )
+        output, errors = found.communicate(timeout=60)
+    assert found.returncode == 0, errors
+    assert "capacity at least 40 /s, held 2 times of 2" in output
+    kept = document(tmp_path)
+    assert (kept["capacity"], kept["at_least"], kept["ended"]) == (40, True, None)
+    assert [each["phase"] for each in kept["levels"]] == [
+        "step", "step", "confirmation"
+    ]  # fmt: skip
+    assert page.read_text().count("<svg") == 2
+
+
+def test_users_are_looked_for_as_well(tmp_path: Path):
+    """--users plays so many users at once, of whom each begins anew when it is done."""
+    with service(1) as url:
+        found = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirm", "0")
+        output, errors = found.communicate(timeout=60)
+    assert found.returncode == 0, errors
+    assert "capacity at least 2 users" in output
+    assert [each["level"] for each in document(tmp_path)["levels"]] == [1, 2]
+
+
+def test_a_service_that_dies_ends_it_and_the_levels_are_kept(tmp_path: Path):
+    """When nobody answers any more it ends with 3, and what was played is on file."""
+    with service(1, 30) as url:
+        found = capacity(tmp_path, "--host", url, "--from", "20", "--max", "2000")
+        _, errors = found.communicate(timeout=60)
+    assert found.returncode == 3, errors
+    assert "the service died" in errors
+    assert "died" in document(tmp_path)["ended"]
+    assert document(tmp_path)["levels"]
+
+
+def test_ctrl_c_keeps_the_levels(tmp_path: Path):
+    """An interrupt ends it with 130 and a file of the levels that were played."""
+    with service(1) as url:
+        found = capacity(tmp_path, "--host", url, "--from", "1", "--max", "2", "--confirm", "1000")
+        assert found.stderr is not None
+        assert re.match(r"step +1 /s", found.stderr.readline())
+        found.send_signal(signal.SIGINT)
+        _, errors = found.communicate(timeout=60)
+    assert found.returncode == 130, errors
+    kept = document(tmp_path)
+    assert (kept["ended"], kept["capacity"]) == ("interrupted", None)
+    assert kept["levels"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--users", "--crowd", "5"], "--crowd is for a rate"),
+        (["--think", "1s"], "add --users"),
+        (["--max", "-1"], "--max"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], why: str):
+    """Options that contradict each other are refused before anything is sent."""
+    answer = CliRunner().invoke(main, ["capacity", "--get", "/", *arguments])
+    assert answer.exit_code == 2
+    assert why in answer.stderr
