@@ -85,6 +85,8 @@ def test_results_of_every_version_are_read_as_the_present_one(version: int):
     old, result = json.loads(golden.read_text()), read(golden)
     assert result["schema_version"] == SCHEMA_VERSION
     assert result["metrics"].items() >= old["metrics"].items()
+    assert result["configuration"].items() >= old["configuration"].items()
+    assert result["configuration"]["connections"] == "per-user"
     assert result["resources"]["samples"] == old["resources"]["samples"]
     command = [Path(sys.executable).with_name("straingauge"), "report", golden]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout

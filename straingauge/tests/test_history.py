@@ -138,6 +138,12 @@ def test_what_cannot_be_compared_is_a_trend_of_its_own(tmp_path: Path):
     assert "better" not in shown.output
 
 
+def test_a_copy_is_no_run(tmp_path: Path):
+    """A result that lies in two folders is one run."""
+    first, second = (folder_of(tmp_path / name, [10.0, 11.0]) for name in ("a", "b"))
+    assert "mixed  2 runs" in history(first, second).output
+
+
 def test_invalid_runs_and_broken_files_are_passed_over(tmp_path: Path):
     """A run that proves nothing is no point, and a file that is no result is named."""
     folder = folder_of(tmp_path / "results", [10.0, 11.0])

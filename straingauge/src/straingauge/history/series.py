@@ -117,7 +117,7 @@ def trends(
     """What became of each load test.
 
     Invalid runs take no part. A run whose settings or machine differ from its predecessor's begins
-    a trend of its own: figures that cannot be compared make no change.
+    a trend of its own: figures that cannot be compared make no change. A copy of a result is none.
 
     Args:
         results: With their files, in any order.
@@ -125,9 +125,12 @@ def trends(
         endpoint: Whose figures; empty: the whole run's.
     """
     groups: list[tuple[str, list[tuple[Result, Path]]]] = []
+    known: set[object] = set()
     for result, path in sorted(results, key=lambda each: _at(each[0])):
-        if invalid(result):
+        one = (result["name"], result["started_at"], result["metrics"]["duration_s"])
+        if invalid(result) or one in known:
             continue
+        known.add(one)
         same = [group for _, group in groups if group[0][0]["name"] == result["name"]]
         fits = next((group for group in same if not differences(group[-1][0], result)), None)
         if fits is not None:

@@ -35,6 +35,12 @@ def _to_2(result: dict[str, Any]) -> dict[str, Any]:
         "intervals": [],
         "diagnosis": [],
         **result,
+        # All there was, before there was a choice.
+        "configuration": {
+            "connections": "per-user",
+            "max_connections": None,
+            **result["configuration"],
+        },
         "metrics": {**_NOT_MEASURED, **metrics, **result["metrics"]},
         "endpoints": {
             name: {**_NOT_MEASURED, **figures} for name, figures in result["endpoints"].items()
