@@ -127,7 +127,8 @@ def trends(
     groups: list[tuple[str, list[tuple[Result, Path]]]] = []
     known: set[object] = set()
     for result, path in sorted(results, key=lambda each: _at(each[0])):
-        one = (result["name"], result["started_at"], result["metrics"]["duration_s"])
+        times = result["metrics"]["latency_ms"]
+        one = (result["name"], result["started_at"], *map(times.get, ("avg", "p50", "p95")))
         if invalid(result) or one in known:
             continue
         known.add(one)
