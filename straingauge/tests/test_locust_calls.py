@@ -304,3 +304,23 @@ def test_locusts_statistics_count_each_request_once(caller: Locust, *, alone: bo
     assert called.value == [[25, 25, 0, 250, 25], [26, 26], True]
     assert len(called.events) == (0 if alone else 26)
     assert called.record["main GET /x"]["requests"] == 25
+
+
+def test_an_answer_is_freed_when_nobody_has_it_any_more(caller: Locust):
+    """No answer, good, caught or failed, waits for the garbage collector with all its content."""
+    with serve(answering()) as server:
+        called = caller.call(
+            server.url,
+            """
+            import gc, weakref
+            gc.disable()
+            plain = weakref.ref(client.get("/x"))
+            failed = weakref.ref(client.get("http://127.0.0.1:9/x"))
+            with client.get("/x", catch_response=True) as answer:
+                caught = weakref.ref(answer)
+            del answer
+            gc.enable()
+            return [each() is None for each in (plain, failed, caught)]
+            """,
+        )
+    assert called.value == [True, True, True]

@@ -87,7 +87,9 @@ class Lines:
             answer.error = RequestFailed(Kind.TIMEOUT, f"no whole answer within {timeout_s:g} s")
             answer.done_ns = deadline_ns
         except RequestFailed as failure:
-            answer.error = failure
+            # What it came from would lead back to the answer, by way of frames.
+            failure.__cause__ = failure.__context__ = None
+            answer.error = failure.with_traceback(None)
             answer.done_ns = (connection and connection.done_ns) or monotonic_ns()
         except BaseException:
             self._session.part.recording.abandoned += connection is not None

@@ -69,7 +69,7 @@ class Telling:
         if error.__class__ is RequestFailed:
             # As Locust's tables show it: without ids, so that equal ones are one line.
             meta["exception"] = CatchResponseError(_IDS.sub("…", str(error)))
-        self._fire(**meta)
+        self._fire(response=answer, **meta)
         if self._lines.killed:
             raise GreenletExit
 
@@ -90,12 +90,15 @@ class Telling:
         error: Exception | None,
         context: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
-        """What listeners are told, as Locust's own clients word it."""
+        """What listeners are told beside the answer, as Locust's own clients word it.
+
+        The answer keeps it, so the answer is not in it: a cycle of them, and of all that was read
+        from the content, only the garbage collector could free.
+        """
         return {
             "request_type": method,
             "name": name,
             "context": {**self._owner.context(), **(context or {})},
-            "response": answer,
             "exception": error,
             "start_time": time.time() - (time.monotonic_ns() - answer.sent_ns) / 1e9,
             "url": answer.url,
