@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import resource
 import sys
 from collections import Counter
@@ -134,12 +135,22 @@ def test_full_disk(project: Project):
 
 
 def test_autoquit_ends_a_run_with_a_page(project: Project):
-    """With --autoquit a run on the page ends by itself, with result and exit code."""
+    """With --autoquit a run on the page ends by itself, with result and exit code.
+
+    Its service and database are watched as they are in pytest, and no password is kept.
+    """
+    watch = ["--database-url", "postgresql://u:hunter2@127.0.0.1:1/none"]
+    watch += ["--server-pid", str(os.getpid()), "--quiet-time", "1"]
     page = ["--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", free_port()]
-    run = project.start(READER, "--run-time", "1s", *page, headless=False)
+    run = project.start(READER, "--run-time", "1s", *page, *watch, headless=False)
     ended = end_of(run)
     assert ended.code == 0, ended.output
-    assert project.result()["verdict"]["grade"] == "target"
+    result = project.result()
+    assert result["verdict"]["grade"] == "target"
+    assert "127.0.0.1" in " ".join(result["resources"]["database"]["missing"])
+    assert "hunter2" not in json.dumps(result) + ended.output
+    assert result["resources"]["service"]["memory"]["initial_mb"] > 0
+    assert result["resources"]["after"]["quiet_s"] >= 1
 
 
 def test_expired_token_is_renewed(project: Project):
