@@ -51,6 +51,11 @@ def main() -> None:
       straingauge stand
     What a load test found, from its result file:
       straingauge report results/NAME.json
-    What became of it over time:
+    What became of it over time, and from one result to another:
       straingauge history results/
+      straingauge compare results/OLD.json results/NEW.json
+    Whether the files as they are make anything slower than the branch they come from:
+      straingauge ab journeys.py --base main
+    How much the service carries, and what gives first:
+      straingauge capacity journeys.py --max 500
     """
