@@ -220,4 +220,5 @@ def test_what_breaks_the_page_is_said_once(service: Service, tmp_path: Path):
         assert "RuntimeError: planted" in failed["error"]
         assert page.get(LIVE).status == 500
         assert page.log.count("cannot be composed: RuntimeError: planted") == 1
-        page.wait(lambda: page.get("/stats/requests").json["state"], "running".__eq__)
+        before = service.counts()
+        page.wait(service.counts, lambda now: now["/timed"] > before["/timed"])
