@@ -63,11 +63,20 @@ BENCHES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one run."""
+    """What came of one run.
+
+    Attributes:
+        planted: Whether one side was slower.
+        took_s: How long it took, with all it started.
+        worse: What was called worse.
+        medians: Of each endpoint: of base and of head in ms, and the interval in percent.
+        change_percent, low_percent, high_percent: The same of the endpoint in question.
+    """
 
     planted: bool
     took_s: float
     worse: list[str]
+    medians: dict[str, list[float | None]]
     change_percent: float | None
     low_percent: float | None
     high_percent: float | None
@@ -93,6 +102,11 @@ def tried(bench: Bench, *, planted: bool, more: list[str]) -> Outcome:
         planted,
         round(took_s, 1),
         [f"{c['endpoint']} {c['metric']}".strip() for c in changes if c["verdict"] == "worse"],
+        {
+            each["endpoint"]: [each["old"], each["new"], each["low"], each["high"]]
+            for each in changes
+            if each["metric"] == "p50 ms"
+        },
         median["change"],
         median["low"],
         median["high"],
