@@ -8,7 +8,7 @@ from straingauge.errors import Interrupted, StraingaugeError
 EXIT_CODES = """\b
 Exit codes:
   0    within target or warning; a report was shown; a stand was told to end
-  1    a critical threshold was crossed
+  1    a critical threshold was crossed; of compare and ab: worse than allowed
   2    wrong usage or configuration
   3    target unreachable, or its setup failed
   4    the run is invalid: its figures prove nothing
