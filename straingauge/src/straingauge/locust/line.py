@@ -90,7 +90,7 @@ class Line:
 
     def _connect(self, ip: str, port: int) -> None:
         number = self._socket.connect_ex((ip, port))
-        if number == errno.EINPROGRESS:
+        if number in (errno.EINPROGRESS, errno.EWOULDBLOCK):
             self.wait(writable=True)
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
