@@ -106,6 +106,16 @@ def test_few_requests_tell_nothing():
     assert change.reason == "0 blocks of enough requests are too few"
 
 
+def test_fewer_requests_served_in_a_turn_are_worse():
+    """The whole is worse where head serves less in its turns, and better where it serves more."""
+    random = np.random.default_rng(3)
+    many, few = requests(random, np.zeros(100)), requests(random, np.zeros(100))
+    few = Requests(few.pairs[::2], few.took_ms[::2], asked=few.pairs.size // 2)
+    slower = changes({"GET /": {"base": many, "head": few}}, 100)[0]
+    quicker = changes({"GET /": {"base": few, "head": many}}, 100)[0]
+    assert (slower.verdict, quicker.verdict) == ("worse", "better")
+
+
 def test_more_errors_are_worse():
     """A side that answers with errors is worse, however quick it is."""
     random = np.random.default_rng(2)

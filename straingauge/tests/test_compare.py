@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from comparing import MACHINE, simulated
 from straingauge.cli import main
 from straingauge.compare import Change, Comparison, FailOn, compare, markdown, table, verdict_of
+from straingauge.compare.sample import design_effect, interval_samples
 from straingauge.errors import InvalidRun, UsageError
 from straingauge.result import write
 
@@ -24,6 +25,16 @@ def test_two_runs_of_the_same_differ_in_nothing(restless: float):
         comparison = compare(*runs)
         assert not comparison.count("worse")
         assert not comparison.count("better")
+
+
+def test_requests_of_one_second_count_for_less():
+    """The more alike the requests of a second are, the less all of them say; else all count."""
+    calm, restless = (
+        design_effect(interval_samples(simulated(3, restless=spread))) for spread in (0.0, 0.3)
+    )
+    assert 1 <= calm < 4
+    assert restless > 3 * calm
+    assert design_effect([]) == 1
 
 
 def test_a_run_is_the_same_as_itself():

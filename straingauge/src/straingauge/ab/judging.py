@@ -164,7 +164,7 @@ def _errors(endpoint: str, sides: Sides, alpha: float) -> Change:
     for requests in (sides[side] for side in NAMES):
         asked = max(requests.asked - requests.limited, 1)
         shares.append(100.0 * requests.errors / asked)
-        drawn.append(share_draws(requests.errors, asked, 1.0, random))
+        drawn.append(share_draws(requests.errors, asked, random))
     low, high = interval(100.0 * (drawn[1] - drawn[0]), alpha)
     return Change(
         endpoint=endpoint,

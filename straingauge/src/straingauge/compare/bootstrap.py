@@ -34,12 +34,12 @@ def mean_draws_ns(sample: Sample, effect: float, random: np.random.Generator) ->
     return random.normal(sample.mean_ns(), error_ns, DRAWS)
 
 
-def share_draws(hits: int, n: int, effect: float, random: np.random.Generator) -> Floats:
+def share_draws(hits: int, n: int, random: np.random.Generator) -> Floats:
     """Draws of a share, such as an error rate, by Jeffreys' prior: sound where hits are 0, too.
 
     (Brown, Cai & DasGupta, Statistical Science 16 (2001) 101.)
     """
-    return random.beta(hits / effect + 0.5, (n - hits) / effect + 0.5, DRAWS)
+    return random.beta(hits + 0.5, n - hits + 0.5, DRAWS)
 
 
 def rate_draws(counts: Floats, random: np.random.Generator) -> Floats:

@@ -207,7 +207,7 @@ def _errors(endpoint: str, old: Result, new: Result, random: np.random.Generator
     (was, *before), (now, *after) = figures
     pair = _Pair(endpoint, "errors %", was, now, unit="points")
     if min(before[1], after[1]) > 0:
-        drawn = [share_draws(wrong, asked, 1.0, random) for wrong, asked in (before, after)]
+        drawn = [share_draws(wrong, asked, random) for wrong, asked in (before, after)]
         pair.draws = 100.0 * (drawn[1] - drawn[0])
     else:
         pair.reason = "no request was judged"
