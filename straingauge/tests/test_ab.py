@@ -3,8 +3,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from straingauge.ab import Played, Requests, Trial, Turns, changes, run_trial, told
+from straingauge.ab.tally import Tally
 from straingauge.ab.turns import NAMES, Gate, Name
 from straingauge.errors import TargetError
+from straingauge.journey import Kind, RequestFailed
 
 SLOT_NS = 100_000_000
 PAIRS = 300
@@ -64,6 +66,45 @@ def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
             seen.append((now_ns - turns.start_ns) // SLOT_NS)
             now_ns = turns.start_ns + (seen[-1] + 1) * SLOT_NS
         assert seen == turns.slots(side).tolist()
+
+
+def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
+    """Of a side's requests those of the other's turns are left out; failures have no time."""
+    turns = Turns(0, SLOT_NS, 3, seed=5)
+    own, others = turns.slots("head") * SLOT_NS, turns.slots("base") * SLOT_NS
+    tally = Tally()
+    channel = tally.channel("main", "GET /", 0)
+    for sent_ns in (*own.tolist(), *others.tolist()):
+        channel.add(sent_ns, sent_ns, 0, sent_ns + 7_000_000, 200, None)
+    channel.fail(own[0], own[0], 0, own[0] + 1, RequestFailed(Kind.BAD_STATUS, "answered 500"))
+    channel.fail(own[1], own[1], 0, own[1] + 1, RequestFailed(Kind.RATE_LIMITED, "answered 429"))
+    channel.fail(others[2], others[2], 0, others[2], RequestFailed(Kind.TIMEOUT, "too late"))
+    found = tally.requests(turns, "head")["GET /"]
+    assert (found.pairs.tolist(), found.took_ms.tolist()) == ([0, 1, 2], [7, 7, 7])
+    assert (found.asked, found.errors, found.limited) == (5, 1, 1)
+    assert tally.problems["GET /: bad_status"] == "answered 500"
+
+
+def test_nobody_there_is_noticed():
+    """Fifty requests in a row without an answer end it, and one answer starts the count anew."""
+    tally = Tally()
+    channel = tally.channel("main", "GET /", 0)
+    for number in range(60):
+        assert not tally.hopeless
+        channel.fail(1, 1, 0, 2, RequestFailed(Kind.REFUSED, "nobody there"))
+        if number == 10:
+            channel.add(1, 1, 2, 3, 200, None)
+    channel.fail(1, 1, 0, 2, RequestFailed(Kind.REFUSED, "nobody there"))
+    assert tally.hopeless
+
+
+def test_parts_follow_each_other():
+    """The pairs of a later part are numbered on from those before, and all counts are added."""
+    first = Requests(np.array([0, 1]), np.array([1.0, 2.0]), errors=1, limited=2, asked=5)
+    both = first.followed_by(first, 10)
+    assert both.pairs.tolist() == [0, 1, 10, 11]
+    assert both.took_ms.tolist() == [1, 2, 1, 2]
+    assert (both.errors, both.limited, both.asked) == (2, 4, 10)
 
 
 def test_equal_builds_are_not_called_worse():
