@@ -13,7 +13,7 @@ from straingauge.ab.turns import NAMES, Name, Turns
 from straingauge.compare import Change
 from straingauge.errors import StraingaugeError, TargetError
 
-BUDGET_S: Final = 120.0
+BUDGET_S: Final = 110.0
 SLOT_S: Final = 0.05
 _REQUESTS_A_SLOT: Final = 10  # or the change of sides would be most of it
 _LONGEST_SLOT_S: Final = 3.0

@@ -43,7 +43,7 @@ _FILE = click.Path(path_type=Path)
     "--users", type=click.IntRange(min=1), default=1, show_default=True, help="So many at once."
 )
 @click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s.")
-@click.option("--budget", type=Duration(), metavar="TIME", help="Of all turns.  [default: 120s]")
+@click.option("--budget", type=Duration(), metavar="TIME", help="Of all turns.  [default: 110s]")
 @click.option(
     "--turn", "slot_s", type=Duration(), help="Of one side; if not said, so long as it takes."
 )
