@@ -26,8 +26,12 @@ def test_counts_are_the_services_own(project: Project, service: Service, process
 
 
 def test_without_xdist(project: Project):
-    """Load tests need no xdist; one that is alone needs no summary beside its result."""
-    project.run(QUICK).assert_outcomes(passed=1)
+    """Load tests need no xdist; one that is alone needs no summary beside its page and result."""
+    outcome = project.run(QUICK)
+    outcome.assert_outcomes(passed=1)
+    (page,) = (project.path / "results").glob("report_*.html")
+    assert "quick met every target" in page.read_text()
+    outcome.stdout.fnmatch_lines([f"report   {page}"])
     assert not list((project.path / "results").glob("summary_*"))
     assert project.results()[0]["metrics"]["total_requests"] == 300
 
@@ -39,9 +43,23 @@ def test_one_result_for_each_test(project: Project):
     tests += '    with open("ran", "a") as file: file.write(f"{n}\\n")\n'
     outcome = project.run(tests, "-n", "3", "-v", "--junitxml=junit.xml")
     outcome.assert_outcomes(passed=9)
-    cases = ET.parse(project.path / "junit.xml").getroot().iter("testcase")  # noqa: S314  our own
+    junit = ET.parse(project.path / "junit.xml").getroot()  # noqa: S314  our own
+    cases = [*junit.iter("testcase")]
     names = sorted(case.get("name") or "" for case in cases)
     assert names == sorted(["test_quick", "test_again", *(f"test_other[{n}]" for n in range(7))])
+    told = [
+        {each.get("name"): each.get("value") for each in case.iter("property")} for case in cases
+    ]
+    (quick,) = (
+        each for case, each in zip(cases, told, strict=True) if case.get("name") == "test_quick"
+    )
+    assert (quick["grade"], quick["requests"], quick["error_rate_percent"]) == (
+        "target",
+        "300",
+        "0.0",
+    )
+    assert (project.path / "results" / quick["result_file"]).exists()
+    assert float(quick["p50_ms"] or 0) <= float(quick["p95_ms"] or 0)
     assert sorted((project.path / "ran").read_text().split()) == list("0123456")
     percentages = [int(found) for found in re.findall(r"\[ *(\d+)%\]", outcome.stdout.str())]
     assert percentages == sorted(percentages)
