@@ -389,3 +389,32 @@ def test_a_killed_user_ends_its_request_where_locust_has_promised_time(caller: L
         cut = caller.call(server.url, text.format(stop_timeout=0))
     assert (spared.totals["requests"], spared.totals["abandoned"]) == (1, 0)
     assert (cut.totals["requests"], cut.totals["abandoned"]) == (0, 1)
+
+
+def test_a_user_with_an_on_stop_of_its_own_leaves_nothing_open(caller: Locust):
+    """Whatever `on_stop` of a plain Locust class does, its connection is closed, its seat free."""
+    closed = threading.Event()
+
+    def handler(peer: Peer) -> None:
+        while peer.read() is not None:
+            peer.answer()
+        closed.set()
+
+    with serve(handler) as server:
+        called = caller.call(
+            server.url,
+            """
+            def on_stop(self):
+                self.said = self.client.get("/bye").status_code
+
+            own = type("Own", (type(user),), {"on_stop": on_stop})
+            first = own(user.environment)
+            first.client.get("/x")
+            first.on_stop()
+            second = own(user.environment)
+            second.on_stop()
+            return [first.said, second.player.index - first.player.index]
+            """,
+        )
+        assert closed.wait(20)
+    assert called.value == [200, 0]

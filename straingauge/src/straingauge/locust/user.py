@@ -94,6 +94,16 @@ class JourneyUser(Paced, RestMixin[Answer]):
             patient=bool(environment.stop_timeout),
         )
         self.client = Client(self, session, self._lines, self.host)
+        own_on_stop = self.on_stop
+
+        def on_stop() -> None:
+            try:
+                own_on_stop()
+            finally:
+                self._leave()
+
+        # Of the object, so that a class which overrides it has no need to know.
+        vars(self)["on_stop"] = on_stop
 
     def _tls(self) -> ssl.SSLContext:
         factory = type(self).ssl_context_factory
@@ -114,7 +124,7 @@ class JourneyUser(Paced, RestMixin[Answer]):
             raise GreenletExit  # ends this user; StopUser would have Locust log a traceback
         session_of(self.environment).part.remember(self.player)
 
-    def on_stop(self) -> None:
+    def _leave(self) -> None:
         """Close the connections, and let the account be used by the next user that starts."""
         self._lines.close()
         session_of(self.environment).seats.give_back(self.player.index)
