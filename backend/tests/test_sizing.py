@@ -1,0 +1,53 @@
+"""How many workers a load takes: deploy/sizing.py, as its user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from deployment import DEPLOY
+
+
+def size(path: Path, rate: float) -> "subprocess.CompletedProcess[str]":
+    """Run it on a result file."""
+    words = [sys.executable, str(DEPLOY / "sizing.py"), str(path), "--rate", str(rate)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def write(path: Path, *processes: tuple[int, float], duration_s: float = 10.0) -> Path:
+    """A result of processes that sent so much, at so many percent of a core."""
+    parts = {str(n): {"sent": sent, "cpu_percent": cpu} for n, (sent, cpu) in enumerate(processes)}
+    result = {
+        "metrics": {"duration_s": duration_s},
+        "resources": {"generator": {"processes": parts}},
+    }
+    path.write_text(json.dumps(result))
+    return path
+
+
+@pytest.mark.parametrize(("rate", "count"), [(1, 1), (700, 1), (701, 2), (7000, 10)])
+def test_workers_for_a_rate(tmp_path: Path, rate: float, count: int):
+    """Two processes that sent 500/s at half a core in all make 1,000/s a core, 700/s a worker."""
+    done = size(write(tmp_path / "a.json", (2000, 20.0), (3000, 30.0)), rate)
+    assert done.returncode == 0, done.stderr
+    assert "1000 requests/s by one core" in done.stdout
+    assert done.stdout.endswith(f"WORKERS={count}\n")
+
+
+def test_idle_generator_tells_nothing(tmp_path: Path):
+    """A run that kept the generator idle is refused: what it cost is not the requests'."""
+    done = size(write(tmp_path / "a.json", (100, 1.0)), 1000)
+    assert done.returncode == 1
+    assert "too little to tell: use more users" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "", '{"resources": null}'])
+def test_no_result(tmp_path: Path, text: str):
+    """A file that is no result is said to be none, in one line."""
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    done = size(path, 1000)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert str(path) in done.stderr
