@@ -33,7 +33,7 @@ from straingauge.locust.following import (
     STOP,
     WELCOME,
 )
-from straingauge.locust.part import Part
+from straingauge.locust.part import Part, _packed
 from straingauge.locust.version import fingerprint
 from straingauge.record import Recorder
 
@@ -137,11 +137,11 @@ class Worker:
         self._play(max(self._at_s - REPORT_EVERY_S, 0), self._at_s)
         record = self._recorder.snapshot()
         requests = record.requests("main")
-        return self._part.to_message() | {"record": record.to_bytes(), "requests": requests}
+        return self._part.to_message() | {"records": list(_packed(record)), "requests": requests}
 
     def _report(self) -> None:
         message = self._message()
-        self.reported_bytes = len(message["record"])
+        self.reported_bytes = sum(map(len, message["records"]))
         data = {
             "stats": self._stats.serialize_stats(),
             "stats_total": self._stats.total.get_stripped_report(),

@@ -10,6 +10,7 @@ from straingauge.engine import Delay
 from straingauge.histogram import Histogram
 
 EVERY_S: Final = 0.05
+YOUNG_S: Final = 1.0
 
 
 class Beat:
@@ -27,8 +28,9 @@ class Beat:
 
     @property
     def lag_ms(self) -> Delay:
-        """How late the loop ran."""
-        return Delay.of(self._late)
+        """How late the loop ran; nothing yet in the first second, of so few beats."""
+        young = time.monotonic() - self._began_s < YOUNG_S
+        return Delay(0.0, 0.0, 0.0) if young else Delay.of(self._late)
 
     @property
     def cpu_share(self) -> float:

@@ -16,7 +16,7 @@ from straingauge import ending, report
 from straingauge.errors import StraingaugeError
 from straingauge.fleet import LostProcess, Merged
 from straingauge.locust.asked import shape_of
-from straingauge.locust.part import findings_of, report_of
+from straingauge.locust.part import findings_of, reports_of
 from straingauge.observe import Watched
 from straingauge.result import environment
 from straingauge.result.compose import compose, conclude
@@ -117,7 +117,8 @@ class Ending:
         return Ended(end.result, end.path, table, error.exit_code if error else end.exit_code)
 
     def _compose(self, measured: Measured, *, so_far: bool = False) -> dict[str, Any]:
-        reports = [report_of(name, part) for name, part in measured.parts.items()]
+        parts = measured.parts.items()
+        reports = [each for name, part in parts for each in reports_of(name, part)]
         reports[0] = replace(reports[0], extra=reports[0].extra | {"watched": measured.watched})
         broken = str(measured.setup_error) if measured.setup_error else None
         plan = self._plan(measured)

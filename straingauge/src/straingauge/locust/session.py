@@ -119,24 +119,26 @@ class Session:
         self.part.recording.task_error(type(user_instance).__name__, exception)
 
     def begin(self) -> None:
-        """A run begins."""
+        """A run begins: its time, once the service is watched, which takes some."""
         with self._ending_now:  # the one before may still be judged
             self._setup_error = self._stopped_early = None
-            self._under_way = True
             self._judging.begin()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
             self.seats = Seats(self._share)
-            self._new_part()
-            if self.following is not None:
-                return
+            if self.following is None:
+                self._watch()
             if self.leading is not None:
                 self.leading.begin(time.monotonic_ns())
-            try:
-                host = require_host(self._environment, self.allowed_hosts)
-            except StraingaugeError as error:
-                self._call_off(error)
-            else:
-                self._judging.watch(host)
+            self._new_part()
+            self._under_way = True
+
+    def _watch(self) -> None:
+        try:
+            host = require_host(self._environment, self.allowed_hosts)
+        except StraingaugeError as error:
+            self._call_off(error)
+        else:
+            self._judging.watch(host)
 
     def end(self) -> None:
         """A run has ended here: its users have stopped, or for a master, are about to."""

@@ -41,7 +41,7 @@ def compose(merged: Merged, *, ended: str | None = None, so_far: bool = False) -
     return {
         "name": plan["name"],
         "started_at": plan["started_at"],
-        "configuration": {**plan["configuration"], "processes": len(merged.reports)},
+        "configuration": {**plan["configuration"], "processes": _processes(merged)},
         "environment": plan["environment"],
         "metrics": whole,
         "endpoints": {
@@ -116,9 +116,14 @@ def _evidence(
         users=users if whole["total_requests"] else 0,
         accounts=len(credentials),
         idle=merged.idle,
-        processes=len(merged.reports),
+        processes=_processes(merged),
         unseen=watched.blind if watched else (),
     )
+
+
+def _processes(merged: Merged) -> int:
+    """How many there were; one may have reported in parts."""
+    return len({report.process for report in merged.reports})
 
 
 def _unsent(merged: Merged) -> int:
