@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from straingauge.locust import JourneyUser
     from straingauge.locust.session import Session
 
+PLAY = """
+def journey(player):
+    yield player.get("/x")
+
+return str(user.play(journey))
+"""
+"""A call that plays a journey of one GET."""
+
 
 @dataclass(frozen=True)
 class Called:

@@ -5,17 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from calling import Locust
+from calling import PLAY, Locust
 from playing import played
 from serving import Handler, Peer, answering, hang_up, saying, serve
 from straingauge.journey import Kind
-
-PLAY = """
-def journey(player):
-    yield player.get("/x")
-
-return str(user.play(journey))
-"""
 
 
 def reset(peer: Peer) -> None:

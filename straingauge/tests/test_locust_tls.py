@@ -4,12 +4,13 @@ import ssl
 from pathlib import Path
 
 import pytest
-from calling import Locust
+from calling import PLAY, Locust
 from playing import played
 from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
 
 OK = b"HTTP/1.1 200 OK\r\n"
-PLAY = """
+
+
 def test_tls_is_spoken_with_whoever_answers_or_is_trusted(caller: Locust, tmp_path: Path):
     """By default any certificate will do, as for FastHttpUser; else only one that is trusted."""
     certificate = certified(tmp_path / "own.pem", "localhost")
@@ -74,5 +75,3 @@ def test_a_handshake_that_fails_has_its_kind(caller: Locust, kind: str):
             f"https://127.0.0.1:{server.port}", 'client.get("/x")', connection_timeout=0.3
         )
     assert called.failures == {kind: 1}
-
-
