@@ -121,6 +121,15 @@ def test_insides_show_what_was_seen_and_say_what_was_not(trouble: dict[str, Any]
     assert chart(steady, "memory")["instead"].startswith("not measured")
 
 
+def test_looks_close_together_make_no_peak():
+    """A tick of CPU time between two looks in a row is not shown as a core in use."""
+    result = reported()
+    samples = result["resources"]["samples"]
+    last = samples[-1]
+    samples.append({**last, "t_s": last["t_s"] + 0.01, "cpu_s": last["cpu_s"] + 0.01})
+    assert max(lines(chart(result, "cpu"))["service"]) == 20
+
+
 @pytest.mark.parametrize("endpoints", [1, 3, 12, 200])
 def test_intervals_are_few_however_long_the_run(endpoints: int):
     """A result keeps a bounded number of intervals, and they miss no request."""

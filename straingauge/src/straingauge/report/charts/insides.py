@@ -10,6 +10,7 @@ Samples = Sequence[Mapping[str, float]]
 Point = tuple[float, float]
 
 MB: Final = 1e6
+LEAST_STEP_S: Final = 0.2
 
 
 def insides(result: Mapping[str, Any]) -> list[Chart]:
@@ -115,12 +116,25 @@ def _points(samples: Samples, key: str, unit: float = 1.0) -> list[Point]:
 
 
 def _growth(samples: Samples, key: str, unit: float) -> list[Point]:
-    """By how much a counter grew each second, at the end of each step; a restart counts from 0."""
-    return [
-        (t_s, max(now - before if now >= before else now, 0.0) * unit / (t_s - t0_s))
-        for (t0_s, before), (t_s, now) in pairwise(_points(samples, key))
-        if t_s > t0_s
-    ]
+    """By how much a counter grew each second, at the end of each step; a restart counts from 0.
+
+    Looks that follow each other closely count as one: counters of CPU time have a coarse tick.
+    """
+    found: list[Point] = []
+    points = _points(samples, key)
+    for (t0_s, before), (t_s, now) in pairwise(_apart(points)):
+        grown = now - before if now >= before else now
+        found.append((t_s, max(grown, 0.0) * unit / (t_s - t0_s)))
+    return found
+
+
+def _apart(points: Sequence[Point]) -> list[Point]:
+    """The points without those too soon after the one before."""
+    kept: list[Point] = []
+    for point in points:
+        if not kept or point[0] - kept[-1][0] >= LEAST_STEP_S:
+            kept.append(point)
+    return kept
 
 
 def _shares(samples: Samples, key: str) -> list[Point]:
