@@ -1,9 +1,10 @@
 """A search for capacity as one HTML file: two charts and words; no script, no network."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
-from math import floor, log10
-from typing import Any, Final
+from math import ceil, floor, log, log10
+from typing import Any, Final, Self
 
 from straingauge.capacity.show import words
 from straingauge.capacity.usl import Law
@@ -65,6 +66,44 @@ def _times(found: Document) -> str:
     return _plot("p95 of response time, ms", f"load, {found['unit']}", points, found["capacity"])
 
 
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """From where to where a chart goes, and how: logarithmic where it does not begin at 0."""
+
+    least: float
+    most: float
+
+    @classmethod
+    def from_zero(cls, values: Sequence[float]) -> Self:
+        most = max(values)
+        power = 10.0 ** floor(log10(most)) if most > 0 else 1.0
+        steps = (step * power for step in (1, 2, 4, 8, 10) if step * power >= most)
+        return cls(0.0, next(steps))
+
+    @classmethod
+    def logarithmic(cls, values: Sequence[float]) -> Self:
+        least, most = min(values), max(values)
+        return cls(10.0 ** floor(log10(least)), 10.0 ** ceil(log10(most * 1.01)))
+
+    def at(self, share: float) -> float:
+        """The value at such a share of the axis."""
+        if self.least:
+            return float(self.least * (self.most / self.least) ** share)
+        return share * self.most
+
+    def share(self, value: float) -> float:
+        """Where on the axis a value is."""
+        if self.least:
+            return log(max(value, self.least) / self.least) / log(self.most / self.least)
+        return min(max(value / self.most, 0.0), 1.0)
+
+    def ticks(self) -> list[float]:
+        """Where it is labelled."""
+        if self.least:
+            return [self.least * 10**n for n in range(round(log10(self.most / self.least)) + 1)]
+        return [self.at(quarter / 4) for quarter in range(5)]
+
+
 def _plot(
     title: str,
     across: str,
@@ -72,33 +111,27 @@ def _plot(
     mark: float | None = None,
     curve: Callable[[float], float] | None = None,
 ) -> str:
+    """A chart; with a curve, which has its bend at few, what goes across is logarithmic."""
+    points = [point for point in points if curve is None or point[0] > 0]
     if not points:
         return ""
-    most_x = _nice(max(x for x, _, _ in points))
-    most_y = _nice(max(y for _, y, _ in points))
+    make = _Axis.from_zero if curve is None else _Axis.logarithmic
+    x_axis, y_axis = make([x for x, _, _ in points]), _Axis.from_zero([y for _, y, _ in points])
 
     def at(x: float, y: float) -> tuple[float, float]:
-        across_px = _LEFT + x / most_x * (_WIDTH - _LEFT - _RIGHT)
-        return across_px, _HEIGHT - _BOTTOM - y / most_y * (_HEIGHT - _TOP - _BOTTOM)
+        left = _LEFT + x_axis.share(x) * (_WIDTH - _LEFT - _RIGHT)
+        return left, _HEIGHT - _BOTTOM - y_axis.share(y) * (_HEIGHT - _TOP - _BOTTOM)
 
     parts = [f'<text class="title" x="{_LEFT}" y="16">{escape(title)}</text>']
-    parts += _grid(most_x, most_y, at)
+    parts += _grid(x_axis, y_axis, at)
     if mark is not None:
-        (x, bottom), (_, top) = at(mark, 0), at(mark, most_y)
+        (x, bottom), (_, top) = at(mark, 0), at(mark, y_axis.most)
         parts.append(f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom:.1f}" y2="{top}"/>')
         parts.append(f'<text x="{x + 4:.1f}" y="{top + 12:.1f}">capacity {mark:g}</text>')
     if curve is not None:
-        steps = [most_x * step / 100 for step in range(101)]
-        line = (at(x, min(max(curve(x), 0.0), most_y)) for x in steps)
+        line = (at(x, curve(x)) for x in (x_axis.at(step / 100) for step in range(101)))
         parts.append(f'<path d="M{" L".join(f"{x:.1f} {y:.1f}" for x, y in line)}"/>')
-    for x, y, holds in points:
-        left, top = at(x, y)
-        name = "held" if holds else "failed"
-        words = f"{x:.3g}: {y:.4g}, {'holds' if holds else 'does not hold'}"
-        parts.append(
-            f'<circle class="{name}" cx="{left:.1f}" cy="{top:.1f}" r="4">'
-            f"<title>{escape(words)}</title></circle>"
-        )
+    parts += [_point(*at(x, y), f"{x:.3g}: {y:.4g}", holds=holds) for x, y, holds in points]
     parts.append(f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 6}" text-anchor="end">{across}</text>')
     return (
         f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" role="img" '
@@ -106,24 +139,24 @@ def _plot(
     )
 
 
+def _point(left: float, top: float, figures: str, *, holds: bool) -> str:
+    name, words = ("held", "holds") if holds else ("failed", "does not hold")
+    return (
+        f'<circle class="{name}" cx="{left:.1f}" cy="{top:.1f}" r="4">'
+        f"<title>{escape(figures)}, {words}</title></circle>"
+    )
+
+
 def _grid(
-    most_x: float, most_y: float, at: Callable[[float, float], tuple[float, float]]
+    x_axis: _Axis, y_axis: _Axis, at: Callable[[float, float], tuple[float, float]]
 ) -> Iterator[str]:
-    for quarter in range(5):
-        x, y = most_x * quarter / 4, most_y * quarter / 4
-        left, bottom = at(x, 0)
-        _, top = at(0, y)
+    for y in y_axis.ticks():
+        _, top = at(x_axis.most, y)
         yield f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{top:.1f}" y2="{top:.1f}"/>'
         yield f'<text x="{_LEFT - 6}" y="{top + 4:.1f}" text-anchor="end">{y:g}</text>'
+    for x in x_axis.ticks():
+        left, bottom = at(x, 0)
         yield f'<text x="{left:.1f}" y="{bottom + 16:.1f}" text-anchor="middle">{x:g}</text>'
-
-
-def _nice(most: float) -> float:
-    """An axis' end: the next of 1, 2, 4, 8 times a power of ten."""
-    if most <= 0:
-        return 1.0
-    power = 10.0 ** floor(log10(most))
-    return next((step * power for step in (1, 2, 4, 8) if step * power >= most), 10 * power)
 
 
 def _table(found: Document) -> str:
