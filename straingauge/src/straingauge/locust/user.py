@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import gevent
 from gevent import GreenletExit
 from locust.env import Environment
-from locust.exception import StopTest
 from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
@@ -69,20 +68,12 @@ class JourneyUser(Paced, RestMixin[Answer]):
     default_headers: Mapping[str, str] | None = None
 
     def __init__(self, environment: Environment) -> None:
-        """Take a seat.
-
-        Raises:
-            StopTest: Locust was given no host.
-            UsageError: The class wants something that FastHttpUser has and this has not.
-        """
+        """Take a seat; a class that wants what there is not here ends the run."""
         super().__init__(environment)
-        own = type(self)
-        if self.host is None:
-            raise StopTest("which host? name it by --host, or as the user class' `host`")
+        own, session = type(self), session_of(environment)
         for name in _NOT_HERE:
             if getattr(own, name, None) is not None:
-                raise UsageError(f"{own.__name__}.{name}: a JourneyUser has no such thing")
-        session = session_of(environment)
+                session.fail_setup(UsageError(f"{own.__name__}.{name}: JourneyUser has no such"))
         self.player = session.player(own.account)
         self._renewed_s = -RENEW_EVERY_S
         self.player.headers.update(self.default_headers or {})
@@ -93,7 +84,7 @@ class JourneyUser(Paced, RestMixin[Answer]):
             self._tls,
             patient=bool(environment.stop_timeout),
         )
-        self.client = Client(self, session, self._lines, self.host)
+        self.client = Client(self, session, self._lines, self.host or "")
         own_on_stop = self.on_stop
 
         def on_stop() -> None:
