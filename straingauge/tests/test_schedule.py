@@ -5,7 +5,18 @@ from collections.abc import Callable
 
 import pytest
 from straingauge.errors import UsageError
-from straingauge.schedule import constant, poisson, ramp, share, spike, spread, steps, users, waves
+from straingauge.schedule import (
+    chain,
+    constant,
+    poisson,
+    ramp,
+    share,
+    spike,
+    spread,
+    steps,
+    users,
+    waves,
+)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +53,7 @@ from straingauge.schedule import constant, poisson, ramp, share, spike, spread, 
         lambda: spike(base_per_s=1, spike_per_s=2, at_s=8, lasts_s=2, duration_s=9),
         lambda: spike(base_per_s=1, spike_per_s=2, at_s=math.nan, lasts_s=2, duration_s=9),
         lambda: share(spread(count=1, duration_s=1), 2, 2),
+        lambda: chain([]),
     ],
 )
 def test_nonsense_is_refused_before_anything_is_sent(wrong: Callable[..., object]):
@@ -71,3 +83,11 @@ def test_the_refusal_says_what_was_wrong(wrong: Callable[..., object], says: str
     with pytest.raises(UsageError) as caught:
         wrong()
     assert says in str(caught.value)
+
+
+def test_chain_plays_one_schedule_after_the_other():
+    """Each arrival of a chain is that of its link, later by how long the links before it last."""
+    links = [spread(count=2, duration_s=4), constant(rate_per_s=1, duration_s=2)]
+    whole = chain(links)
+    assert [whole.arrivals(n) for n in range(5)] == [0.0, 2.0, 4.0, 5.0, None]
+    assert (whole.count, whole.duration_s) == (4, 6)

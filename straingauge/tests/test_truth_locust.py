@@ -32,6 +32,7 @@ COUNT = (
     601  # of which no quantile looked at here has a whole number: see straingauge.locust.figures
 )
 LEAST_MS, MOST_MS = 20, 40
+USERS = 20  # so few that most of the arrivals in the freeze have to wait for one
 QUANTILES = (0.5, 0.95, 0.99)
 PRINTED = ("50%", "66%", "75%", "80%", "90%", "95%", "98%", "99%")
 
@@ -76,7 +77,7 @@ class Shaped(JourneyUser):
         self.client.get(f"/{{sleep_ms}}/{{self.due_ns}}", name="/n")
 
 class Shape(Constant):
-    rate_per_s, duration_s, users = {RATE}, {LASTS_S}, 120
+    rate_per_s, duration_s, users = {RATE}, {LASTS_S}, {USERS}
 
 @events.quitting.add_listener
 def keep(environment, **_):
@@ -166,7 +167,7 @@ def engine(locusts: tuple[Told, Told]) -> dict[str, Any]:  # noqa: ARG001  one l
         yield user.get(f"/{sleep_ms}/0", name="GET /n")
 
     with stalling() as (url, _):
-        play(Load(url, schedule, mix(numbered), [User(n) for n in range(120)]), recorder)
+        play(Load(url, schedule, mix(numbered), [User(n) for n in range(USERS)]), recorder)
     return metrics(recorder.snapshot())
 
 
