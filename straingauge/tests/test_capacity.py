@@ -17,7 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def level(
     at: float, phase: Phase = "step", *, holds: bool = True, unproven: str | None = None
 ) -> Level:
-    """A level of a service that answers in 10 ms, whatever happens."""
+    """A level of a service that answers in 10 ms, or far too late."""
     return Level(
         level=at,
         phase=phase,
@@ -26,7 +26,7 @@ def level(
         unproven=unproven,
         throughput_rps=at,
         concurrency=at / 100,
-        avg_ms=10.0,
+        avg_ms=10.0 if holds else 800.0,
         p50_ms=9.0,
         p95_ms=20.0,
         p99_ms=30.0,
@@ -216,6 +216,7 @@ def test_the_knee_is_where_power_is_greatest():
     found = knee(levels)
     assert found is not None
     assert found.level == 40
+    assert knee(levels[:3]) is None  # it may lie beyond
 
 
 def test_all_is_told_in_words_chart_and_page():

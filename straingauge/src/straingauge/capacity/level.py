@@ -100,7 +100,9 @@ def knee(levels: Sequence[Level]) -> Level | None:
     """The level of greatest power, throughput by response time: beyond, more load buys delay.
 
     (Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer
-    communications", ICC 1979.) None where nothing was answered.
+    communications", ICC 1979.) None where no greater level was played: it may lie beyond.
     """
     served = [each for each in levels if each.avg_ms and each.throughput_rps]
-    return max(served, key=lambda each: each.throughput_rps / (each.avg_ms or 1), default=None)
+    found = max(served, key=lambda each: each.throughput_rps / (each.avg_ms or 1), default=None)
+    beyond = found is not None and any(each.level > found.level for each in levels)
+    return found if beyond else None
