@@ -13,8 +13,8 @@ ORDER = (
     *("schedule", "journey", "wire"),
     "histogram",  # pure arithmetic that engine and record share
     *("engine", "record", "fleet", "observe", "course", "summary", "verdict"),
-    *("diagnose", "result", "compare", "report", "history", "progress", "ending", "target", "address"),
-    *("ab", "capacity", "doctor", "draft"),
+    *("diagnose", "result", "compare", "report", "history", "progress", "ending"),
+    *("target", "address", "ab", "capacity", "doctor", "draft"),
     *("cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {"errors"}
