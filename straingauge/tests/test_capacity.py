@@ -254,3 +254,36 @@ def test_an_aborted_level_does_not_hold():
     late = {"reason": "late_sends", "severity": "invalid", "message": "late"}
     found = Level.of(5, "step", judged | {"validity": {"reasons": [late]}}, until="warning")
     assert (found.holds, found.unproven) == (True, "late")
+
+
+@pytest.mark.parametrize(
+    ("min_ms", "p95_ms", "duration_s", "holds"),
+    [
+        (5, 20, 10.1, True),
+        (5, 1900, 12.0, False),  # a queue that grew all the time
+        (5, 20, 12.0, True),  # one slow answer in the end
+        (2000, 2100, 12.0, True),  # a service that always takes so long
+    ],
+)
+def test_a_service_that_falls_behind_does_not_hold(
+    min_ms: float,
+    p95_ms: float,
+    duration_s: float,
+    holds: bool,  # noqa: FBT001
+):
+    """Where arrivals queue up a longer run would break every threshold: that rate does not hold."""
+    judged = {
+        "metrics": {
+            "throughput_rps": 50.0,
+            "error_rate_percent": 0.0,
+            "duration_s": duration_s,
+            "latency_ms": {"avg": 9.0, "min": min_ms, "p50": 9.0, "p95": p95_ms, "p99": 9.0},
+        },
+        "verdict": {"entries": []},
+        "validity": {"reasons": []},
+        "resources": {},
+    }
+    found = Level.of(50, "step", judged, until="warning", arrivals_s=10.0)
+    assert found.holds == holds
+    assert holds or found.why[0].startswith("it does not keep up")
+    assert Level.of(50, "step", judged, until="warning").holds  # users never queue up

@@ -13,6 +13,7 @@ _GRADES_THAT_END: Final[Mapping[Until, frozenset[str]]] = {
     "critical": frozenset({"critical", "no_data"}),
 }
 # Reasons of an invalid run that are the service's doing: it was too slow for what was due.
+_LATE_SHARE: Final = 0.05  # of the time of arrivals
 _OVERLOAD: Final = frozenset({"dropped_work", "interrupted"})
 
 
@@ -55,6 +56,7 @@ class Level:
         result: Mapping[str, Any],
         *,
         until: Until,
+        arrivals_s: float | None = None,
         aborted: str | None = None,
     ) -> "Level":
         """What a judged result says of that level.
@@ -64,6 +66,8 @@ class Level:
             phase: Why it was played.
             result: As `straingauge.result` lays it out.
             until: The grade from which on it does not hold.
+            arrivals_s: For how long there were arrivals, where a level is their rate: what is still
+                answered long after has queued up, and would for ever.
             aborted: Why it was ended before its time, if it was.
         """
         metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
@@ -72,7 +76,8 @@ class Level:
         reasons = [each for each in result["validity"]["reasons"] if each["severity"] == "invalid"]
         overload = [each["message"] for each in reasons if each["reason"] in _OVERLOAD]
         others = [each["message"] for each in reasons if each["reason"] not in _OVERLOAD]
-        why = [aborted] if aborted else [*broken, *overload]
+        behind = [] if arrivals_s is None else _behind(metrics, arrivals_s)
+        why = [aborted] if aborted else [*broken, *overload, *behind]
         service = (result["resources"] or {}).get("service") or {}
         average_ms = latency["avg"]
         return cls(
@@ -94,6 +99,19 @@ class Level:
     def as_dict(self) -> dict[str, Any]:
         """As the file has it."""
         return asdict(self)
+
+
+def _behind(metrics: Mapping[str, Any], arrivals_s: float) -> list[str]:
+    """That a queue was left when the last one had come; one slow answer in the end is none."""
+    latency = metrics["latency_ms"]
+    if latency["p95"] is None:
+        return []
+    late_s = metrics["duration_s"] - arrivals_s - latency["min"] / 1000
+    if late_s < _LATE_SHARE * arrivals_s or latency["p95"] / 1000 < late_s / 2:
+        return []
+    return [
+        f"it does not keep up: {late_s:.1f} s after the last arrival it was still busy with them"
+    ]
 
 
 def knee(levels: Sequence[Level]) -> Level | None:

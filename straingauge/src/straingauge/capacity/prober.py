@@ -80,7 +80,14 @@ class Prober:
         merged = Course(order, solo, self.name).take_part(plan, self._logged_in)
         assert merged is not None
         result, _ = conclude(compose(merged, ended=watch.why), self.thresholds)
-        found = Level.of(level, phase, result, until=self.until, aborted=watch.why)
+        found = Level.of(
+            level,
+            phase,
+            result,
+            until=self.until,
+            arrivals_s=None if self.by_users else self.step_s,
+            aborted=watch.why,
+        )
         if _nobody_answers(result):
             raise TargetError(
                 f"the service died at {level:g}: not one request was answered "
