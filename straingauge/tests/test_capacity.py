@@ -239,6 +239,16 @@ def test_all_is_told_in_words_chart_and_page():
     assert "http" not in html  # it needs no network
 
 
+def test_what_no_threshold_names_is_told_by_its_level():
+    """Where no threshold broke, what broke is the reason for which the level did not hold."""
+    found = hunt(Simulated(100))
+    assert found.broke is not None
+    found.broke = {**found.broke, "verdict": {"grade": "target", "entries": []}}
+    kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
+    assert kept["broke_first"]["what"] is None
+    assert "broke    at 100 /s: p95_ms = 900" in words(kept)
+
+
 def test_an_aborted_level_does_not_hold():
     """A level that was ended at once for its errors does not hold, and says so first."""
     metrics = {"throughput_rps": 5.0, "error_rate_percent": 50.0}

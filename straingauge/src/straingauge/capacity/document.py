@@ -75,8 +75,10 @@ def _broken(hunt: Hunt) -> dict[str, Any] | None:
     if result is None:
         return None
     first = broke_first([result])
+    least = [each for each in hunt.levels if each.level == hunt.search.failed and not each.holds]
     return {
         "level": hunt.search.failed,
         "what": asdict(first) if first else None,
+        "why": list(least[0].why) if least else [],
         "diagnosis": result["diagnosis"],
     }

@@ -72,7 +72,7 @@ def _broken(found: Document) -> Iterator[str]:
     broken = found["broke_first"]
     if broken is None:
         return
-    what = broken["what"]["message"] if broken["what"] else "see the levels' reasons"
+    what = broken["what"]["message"] if broken["what"] else _first(broken["why"])
     yield f"broke    at {broken['level']:g} {found['unit']}: {what}"
     for cause in broken["diagnosis"][:_CAUSES]:
         evidence = _first(cause["evidence"])
