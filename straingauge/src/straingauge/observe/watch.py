@@ -151,11 +151,10 @@ class Observer:
             self._looks.close()
 
     def _rest(self, quiet_s: float) -> None:
-        began_s = time.monotonic()
         rest = self._watched.rest
         while not self._stopping:
             self._look(rest)
-            passed_s = time.monotonic() - began_s
+            passed_s = (rest[-1]["t_ns"] - rest[0]["t_ns"]) / 1e9
             at_rest = _at_rest(rest[-1], self._watched.samples[0])
             if passed_s >= PATIENCE * quiet_s or (passed_s >= quiet_s and at_rest):
                 break

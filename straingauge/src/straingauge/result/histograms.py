@@ -128,7 +128,7 @@ def export_to(path: Path, lines: Iterable[str]) -> Path:
 
 
 def _kept(part: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  what the file has there
-    if name not in part:
+    if not part.get(name):
         raise UsageError(
             f"this result keeps no {name.removesuffix('_ns')}",
             hint="it is of an earlier straingauge: run the load again",
