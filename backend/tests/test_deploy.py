@@ -34,6 +34,8 @@ LOCUST_PARSER = """
 import json, sys
 import straingauge.locust
 from locust.argument_parser import get_parser
+
+pytestmark = pytest.mark.xdist_group("deploy")
 parser = get_parser(default_config_files=[])
 options = [vars(parser.parse_args(words)) for words in json.load(sys.stdin)]
 kept = ("master", "worker", "host", "expect_workers", "master_host", "master_port",

@@ -54,7 +54,7 @@ def why_no_load(test: str, url: str, results: Path, **given: str) -> str:
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert "Traceback" not in output
     _, _, failure = output.partition(f" test_{test} _")
-    (result,) = (json.loads(file.read_text()) for file in results.iterdir())
+    (result,) = (json.loads(file.read_text()) for file in results.glob("*.json"))
     assert result["verdict"]["grade"] == "invalid"
     assert result["metrics"]["total_requests"] == 0
     return failure.splitlines()[1]
@@ -102,7 +102,7 @@ def test_missing_recording(one_account: Service, tmp_path: Path):
 def test_one_account_for_all(one_account: Service, tmp_path: Path):
     """A service that knows only the test account is put under load, and the result says so."""
     _, output = run_load_tests(["concurrent_uploads"], one_account.url, tmp_path)
-    (result,) = (json.loads(file.read_text()) for file in tmp_path.iterdir())
+    (result,) = (json.loads(file.read_text()) for file in tmp_path.glob("*.json"))
     assert result["status_codes"] == {"202": 30}, output
     (note,) = (
         reason for reason in result["validity"]["reasons"] if reason["reason"] == "single_account"

@@ -70,6 +70,8 @@ def test_nobody_listening_is_refused(caller: Locust):
 UPLOAD = """
 from straingauge.journey import FilePart, Upload
 
+pytestmark = pytest.mark.xdist_group("locust_calls")
+
 def journey(player):
     upload = Upload({{}}, {{"f": FilePart(b"x" * {size})}})
     yield player.post("/x", upload=upload, timeout_s={timeout_s})

@@ -204,6 +204,8 @@ BROKEN = (
     + """
 from straingauge.locust.page import live
 
+pytestmark = pytest.mark.xdist_group("locust_page")
+
 def view(result):
     raise RuntimeError("planted")
 

@@ -109,6 +109,8 @@ from locust import constant_pacing
 from straingauge.errors import UsageError
 from straingauge.locust import Breakpoint, Constant, Soak, Spike, Steps, figures, waits
 
+pytestmark = pytest.mark.xdist_group("locust_waits")
+
 def refusal(function):
     try:
         function()

@@ -65,6 +65,8 @@ from locust import constant, events, task
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSV
 from straingauge.locust import Constant, JourneyUser
 
+pytestmark = pytest.mark.xdist_group("truth_locust")
+
 numbers = count()
 
 class Shaped(JourneyUser):

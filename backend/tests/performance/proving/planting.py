@@ -1,6 +1,7 @@
 """The real service with something planted in it: a wrapper or a setting, nothing inside `app/`."""
 
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -64,7 +65,7 @@ def is_list(scope: Scope) -> bool:
 def is_session(scope: Scope) -> bool:
     """Whether somebody reads one session."""
     path: str = scope["path"]
-    return scope["method"] == "GET" and path.startswith("/api/sessions/") and path.count("/") == 3
+    return scope["method"] == "GET" and re.fullmatch("/api/sessions/[^/]+", path) is not None
 
 
 def is_upload(scope: Scope) -> bool:
