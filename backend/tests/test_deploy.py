@@ -22,6 +22,8 @@ from app.main import create_app
 from app.settings import Settings, load_settings
 from deployment import COMPOSE, DEPLOY, MANIFESTS, ROOT, Container, containers, manifests
 
+pytestmark = pytest.mark.xdist_group("deploy")
+
 ALL = containers()
 OF_SERVICE = [each for each in ALL if each.image.startswith("therapybridge-service:")]
 OF_LOCUST = [each for each in ALL if each.image.startswith("therapybridge-locust:")]
@@ -34,8 +36,6 @@ LOCUST_PARSER = """
 import json, sys
 import straingauge.locust
 from locust.argument_parser import get_parser
-
-pytestmark = pytest.mark.xdist_group("deploy")
 parser = get_parser(default_config_files=[])
 options = [vars(parser.parse_args(words)) for words in json.load(sys.stdin)]
 kept = ("master", "worker", "host", "expect_workers", "master_host", "master_port",

@@ -10,6 +10,8 @@ from playing import played
 from serving import Handler, Peer, answering, hang_up, saying, serve
 from straingauge.journey import Kind
 
+pytestmark = pytest.mark.xdist_group("locust_calls")
+
 
 def reset(peer: Peer) -> None:
     """Reset instead of an answer."""
@@ -69,8 +71,6 @@ def test_nobody_listening_is_refused(caller: Locust):
 
 UPLOAD = """
 from straingauge.journey import FilePart, Upload
-
-pytestmark = pytest.mark.xdist_group("locust_calls")
 
 def journey(player):
     upload = Upload({{}}, {{"f": FilePart(b"x" * {size})}})

@@ -11,6 +11,8 @@ import pytest
 from counting_service import Service, counting_service
 from locust_page import USERS, Answer, Page, locust_page
 
+pytestmark = pytest.mark.xdist_group("locust_page")
+
 LIVE = "/straingauge/live.json"
 RESULT = "/straingauge/result.json"
 REPORT = "/straingauge/report.html"
@@ -203,8 +205,6 @@ BROKEN = (
     USERS
     + """
 from straingauge.locust.page import live
-
-pytestmark = pytest.mark.xdist_group("locust_page")
 
 def view(result):
     raise RuntimeError("planted")

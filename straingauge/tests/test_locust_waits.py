@@ -11,6 +11,8 @@ from counting_service import counting_service
 from locust_runs import Run, locust
 from straingauge.histogram import bucket_edges_ns, bucket_of
 
+pytestmark = pytest.mark.xdist_group("locust_waits")
+
 GAP_NS = 50_000_000
 HELD_UP_S = 0.3
 
@@ -108,8 +110,6 @@ import json, sys
 from locust import constant_pacing
 from straingauge.errors import UsageError
 from straingauge.locust import Breakpoint, Constant, Soak, Spike, Steps, figures, waits
-
-pytestmark = pytest.mark.xdist_group("locust_waits")
 
 def refusal(function):
     try:

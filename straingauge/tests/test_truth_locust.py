@@ -25,6 +25,8 @@ from straingauge.record import Recorder
 from straingauge.schedule import constant
 from straingauge.summary import metrics
 
+pytestmark = pytest.mark.xdist_group("truth_locust")
+
 SERVICE = Path(__file__).with_name("stalling_service.py")
 RATE = 200
 FREEZE_S, LASTS_S = 0.3, 3.005
@@ -64,8 +66,6 @@ from itertools import count
 from locust import constant, events, task
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSV
 from straingauge.locust import Constant, JourneyUser
-
-pytestmark = pytest.mark.xdist_group("truth_locust")
 
 numbers = count()
 
