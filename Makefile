@@ -54,9 +54,9 @@ perf: $(READY)  ## The main job: seven load tests of TherapyBridge, verdicts and
 
 test: $(READY)  ## All tests of both packages
 	@echo "Testing straingauge ..."
-	@cd straingauge && $(BIN)/python -m pytest -q -n 4 --dist loadgroup $(ARGS)
+	@cd straingauge && $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 	@echo "Testing backend ..."
-	@cd backend && $(BIN)/python -m pytest -q -n 4 --dist loadgroup $(ARGS)
+	@cd backend && $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 serve: $(READY)  ## TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
 	@cd backend && exec $(STAND) $(OPTIONS)

@@ -22,8 +22,6 @@ from app.main import create_app
 from app.settings import Settings, load_settings
 from deployment import COMPOSE, DEPLOY, MANIFESTS, ROOT, Container, containers, manifests
 
-pytestmark = pytest.mark.xdist_group("deploy")
-
 ALL = containers()
 OF_SERVICE = [each for each in ALL if each.image.startswith("therapybridge-service:")]
 OF_LOCUST = [each for each in ALL if each.image.startswith("therapybridge-locust:")]

@@ -59,10 +59,6 @@ DEFECTS = [
     ),
     Defect("leak_50_kb", "memory_leak_detection", "steady memory growth", "had not stopped"),
 ]
-# Its counterpart would depend on what else this machine does in those seconds.
-PLANTED_ONLY = [
-    Defect("ever_slower", "sustained_load", "degradation_percent_per_minute", "critical from"),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +115,7 @@ def played(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> dict[str
         return play(tests, stand.url, tmp_path_factory.mktemp("results"))
 
 
-@pytest.mark.parametrize("defect", DEFECTS + PLANTED_ONLY, ids=lambda defect: defect.planted)
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.planted)
 def test_planted_defect_fails_its_test(defect: Defect, ground: Ground, tmp_path: Path):
     """The load test that is there for a defect fails on it, and says what it is."""
     with ground.grown(defect.plant) as stand:

@@ -20,8 +20,6 @@ from service import Service, run_backend
 from tests.performance.proving.ground import CHEAP
 from tests.performance.proving.suite import BACKEND, PERFORMANCE
 
-pytestmark = pytest.mark.xdist_group("load_test")
-
 LOAD_USERS = 200
 LIMIT = "30/6second"
 """Of each user: Retry-After is waited out."""

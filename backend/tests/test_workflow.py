@@ -37,10 +37,7 @@ SHORTER = {
 }
 """The documented settings that make loads short."""
 
-pytestmark = [
-    pytest.mark.xdist_group("workflow"),
-    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's work tree"),
-]
+pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's work tree")
 
 
 def git(folder: Path, *words: str) -> str:

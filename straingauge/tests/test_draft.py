@@ -20,8 +20,6 @@ from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.target.ports import free_port
 
-pytestmark = pytest.mark.xdist_group("draft")
-
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bookshelf"
 OK = {"200": {"description": "fine"}}
 AT_ONCE = ("GET /ready", "GET /books", "GET /books/{isbn}")

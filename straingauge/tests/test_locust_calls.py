@@ -8,8 +8,6 @@ import pytest
 from calling import Locust
 from serving import Peer, answering, serve
 
-pytestmark = pytest.mark.xdist_group("locust_calls")
-
 
 def test_plain_calls_send_what_requests_would(caller: Locust):
     """JSON, forms, queries, accounts, own headers and session headers go out as one expects."""

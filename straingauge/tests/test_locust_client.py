@@ -10,8 +10,6 @@ from playing import played
 from serving import Handler, Peer, answering, hang_up, saying, serve
 from straingauge.journey import Kind
 
-pytestmark = pytest.mark.xdist_group("locust_calls")
-
 
 def reset(peer: Peer) -> None:
     """Reset instead of an answer."""

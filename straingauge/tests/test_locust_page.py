@@ -11,8 +11,6 @@ import pytest
 from counting_service import Service, counting_service
 from locust_page import USERS, Answer, Page, locust_page
 
-pytestmark = pytest.mark.xdist_group("locust_page")
-
 LIVE = "/straingauge/live.json"
 RESULT = "/straingauge/result.json"
 REPORT = "/straingauge/report.html"

@@ -8,8 +8,6 @@ from calling import PLAY, Locust
 from playing import played
 from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
 
-pytestmark = pytest.mark.xdist_group("locust_calls")
-
 OK = b"HTTP/1.1 200 OK\r\n"
 
 

@@ -11,8 +11,6 @@ from counting_service import counting_service
 from locust_runs import Run, locust
 from straingauge.histogram import bucket_edges_ns, bucket_of
 
-pytestmark = pytest.mark.xdist_group("locust_waits")
-
 GAP_NS = 50_000_000
 HELD_UP_S = 0.3
 

@@ -13,13 +13,9 @@ playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: pip install playwright"
 )
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.xdist_group("report_browser"),
-    pytest.mark.skipif(
-        CHROMIUM is None,
-        reason="needs a browser: apt install chromium, or put google-chrome on PATH",
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs a browser: apt install chromium, or put google-chrome on PATH"
+)
 
 PATIENCE_MS = 20_000
 OVER_TIME = ("latency", "heat", "rate", "errors", "parts", "cpu", "memory", "pool", "database")

@@ -25,8 +25,6 @@ from straingauge.record import Recorder
 from straingauge.schedule import constant
 from straingauge.summary import metrics
 
-pytestmark = pytest.mark.xdist_group("truth_locust")
-
 SERVICE = Path(__file__).with_name("stalling_service.py")
 RATE = 200
 FREEZE_S, LASTS_S = 0.3, 3.005

@@ -19,8 +19,6 @@ from straingauge.journey import User, mix
 from straingauge.record import Recorder, Series
 from straingauge.schedule import constant
 
-pytestmark = pytest.mark.xdist_group("truth_stall")
-
 RATE = 200
 DURATION_S = 2 * EVERY_S
 SERVICE = Path(__file__).with_name("freezing_service.py")
