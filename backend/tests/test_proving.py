@@ -114,5 +114,5 @@ def test_score_and_page():
 @pytest.mark.parametrize(("alarms", "code"), [((SLOW,), 0), ((), 1)])
 def test_exit_code(alarms: Sequence[Alarm], code: int, monkeypatch: pytest.MonkeyPatch):
     """A miss is the exit code."""
-    monkeypatch.setattr(proving, "_proved", lambda *_: iter([trial(FAULT, *alarms)]))
+    monkeypatch.setattr(proving, "_proved", lambda *_, **__: iter([trial(FAULT, *alarms)]))
     assert proving.main(["limiter_off"]) == code

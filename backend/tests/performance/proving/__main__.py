@@ -32,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     trials: list[Trial] = []
     try:
         plants = named(wanted.names) or [*FAULTS, *HEALTHY]
-        for trial in _proved(_rounds(plants, wanted.healthy_rounds), console, wanted.results):
+        tried = _rounds(plants, wanted.healthy_rounds)
+        for trial in _proved(tried, console, wanted.results, locust=wanted.locust):
             trials.append(trial)
             for path in wanted.out:  # after each: what is interrupted is kept
                 _write(path, trials, _command(arguments))
@@ -46,21 +47,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(trial.right for trial in trials) else 1
 
 
-def _proved(plants: Iterable[Plant], console: Console, results: Path | None) -> Iterator[Trial]:
+def _proved(
+    plants: Iterable[Plant], console: Console, results: Path | None, *, locust: bool
+) -> Iterator[Trial]:
     with tempfile.TemporaryDirectory() as folder, Ground() as ground:
         kept = results or Path(folder)
         console.print(headline(), style="bold")
         for plant in plants:
-            trial = _tried(plant, ground, kept)
+            trial = _tried(plant, ground, kept, locust=locust)
             console.print(line(trial), style=None if trial.right else "red")
             yield trial
 
 
-def _tried(plant: Plant, ground: Ground, results: Path) -> Trial:
+def _tried(plant: Plant, ground: Ground, results: Path, *, locust: bool) -> Trial:
     """Try once, and once more when this machine was too busy to tell."""
-    trial = attempt(plant, ground, _folder(results, plant))
+    trial = attempt(plant, ground, _folder(results, plant), locust=locust)
     if trial.disturbed:
-        trial = attempt(plant, ground, _folder(results, plant), repeated=True)
+        trial = attempt(plant, ground, _folder(results, plant), repeated=True, locust=locust)
     return trial
 
 
@@ -86,6 +89,8 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
                         help="how often each healthy service is tried")  # fmt: skip
     parser.add_argument("--out", type=Path, action="append", default=[],
                         help="write the table here, .md or .json; repeatable")  # fmt: skip
+    parser.add_argument("--locust", action="store_true",
+                        help="by Locust's load_test.py, not by pytest's seven")  # fmt: skip
     parser.add_argument("--results", type=Path, help="keep the result files in this folder")
     return parser.parse_args(arguments)
 

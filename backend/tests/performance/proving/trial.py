@@ -3,14 +3,14 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from straingauge.diagnose import overall
 from tests.performance.proving.catalogue import SETTINGS, Plant
 from tests.performance.proving.ground import Ground
-from tests.performance.proving.suite import run_load_tests
+from tests.performance.proving.suite import run_load_tests, run_locust
 
 SHORTER = {
     "SUSTAINED_LOAD_S": "5",
@@ -116,8 +116,17 @@ class Trial:
         return alarm.grade != "no_data" and alarm.test == (self.plant.test or alarm.test)
 
 
-def attempt(plant: Plant, ground: Ground, results: Path, *, repeated: bool = False) -> Trial:
+def attempt(
+    plant: Plant, ground: Ground, results: Path, *, repeated: bool = False, locust: bool = False
+) -> Trial:
     """Start the service, run the load tests against it, read their results.
+
+    Args:
+        plant: What is planted.
+        ground: Where.
+        results: Where result files go.
+        repeated: Whether this is the second attempt.
+        locust: By `load_test.py` instead of `pytest_load_test.py`; whichever run finds it will do.
 
     Raises:
         TargetError: The service does not start.
@@ -125,11 +134,19 @@ def attempt(plant: Plant, ground: Ground, results: Path, *, repeated: bool = Fal
     began_s = time.monotonic()
     with ground.grown(plant) as stand:
         assert stand.database_url is not None
-        _, output = run_load_tests(
-            [], stand.url, results, DATABASE_URL=stand.database_url, **SETTINGS, **SHORTER
-        )
-    files = [file for file in sorted(results.glob("*.json")) if not file.match("summary_*")]
+        given = {"DATABASE_URL": stand.database_url, **SETTINGS}
+        if locust:
+            output = run_locust(stand.url, results, **given)
+            plant = replace(plant, test="")
+        else:
+            _, output = run_load_tests([], stand.url, results, **given, **SHORTER)
+    files = [file for file in sorted(results.rglob("*.json")) if not file.match("summary_*")]
     found = [json.loads(file.read_text()) for file in files]
+    if locust:  # all are called alike
+        found = [
+            result | {"name": f"locust {file.parent.name}"}
+            for result, file in zip(found, files, strict=True)
+        ]
     alarms = [alarm for result in found if _is_valid(result) for alarm in _alarms(result)]
     invalid = [
         (result["name"], reason["reason"])
