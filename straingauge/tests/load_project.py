@@ -13,32 +13,18 @@ from typing import Any
 import pytest
 from counting_service import Service, counting_service
 from formats import conforming
+from project_files import JOURNEYS, THRESHOLDS
 
-THRESHOLDS = """
-[all]
-error_rate_percent = { target = 1, warning = 5, critical = 10 }
-"""
-
-HEAD = """
+HEAD = (
+    """
 import os
 import pytest
 from straingauge.journey import Pause
 from straingauge.pytest_plugin import Finding
 from straingauge.schedule import spread, users, waves
-from straingauge.verdict import validity
-
-validity.LATE_FLOOR_MS = float("inf")  # how busy this machine is today is no matter here
-
-def hello(user):
-    yield user.get("/hello")
-
-def boom(user):
-    yield user.get("/status/500")
-
-def log_in(user):
-    answer = yield user.post("/login", json={"password": user.data["password"]})
-    user.authorize(answer.json()["token"])
 """
+    + JOURNEYS
+)
 
 LOAD = """
 @pytest.mark.load

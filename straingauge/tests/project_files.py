@@ -1,0 +1,22 @@
+"""What projects of tests have in common, be they of pytest or of Locust."""
+
+THRESHOLDS = """
+[all]
+error_rate_percent = { target = 1, warning = 5, critical = 10 }
+"""
+
+JOURNEYS = """
+from straingauge.verdict import validity
+
+validity.LATE_FLOOR_MS = float("inf")  # how busy this machine is today is no matter here
+
+def hello(user):
+    yield user.get("/hello")
+
+def boom(user):
+    yield user.get("/status/500")
+
+def log_in(user):
+    answer = yield user.post("/login", json={"password": user.data["password"]})
+    user.authorize(answer.json()["token"])
+"""
