@@ -11,14 +11,14 @@ PROBES = ("/ready", "/metrics", "/live")
 
 
 def cache_that_fills() -> FastAPI:
-    """A cache of 40 MB fills with every fourth request, and stops growing."""
+    """A cache of 40 MB fills with every second request, and stops growing."""
     requests = 0
     cache: list[bytes] = []
 
     async def answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal requests
         requests += 1
-        if requests % 4 == 0 and len(cache) < 1000:
+        if requests % 2 == 0 and len(cache) < 1000:
             cache.append(bytes([1]) * 40_000)
         await app(scope, receive, send)
 

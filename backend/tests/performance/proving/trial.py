@@ -13,7 +13,7 @@ from tests.performance.proving.ground import Ground
 from tests.performance.proving.suite import run_load_tests, run_locust
 
 SHORTER = {
-    "SUSTAINED_LOAD_S": "5",
+    "SUSTAINED_LOAD_S": "6",
     "SUSTAINED_LOAD_RPS": "50",
     "LEAK_LOAD_S": "10.5",
     "LOAD_QUIET_S": "0.2",
