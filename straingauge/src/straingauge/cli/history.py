@@ -64,7 +64,10 @@ def history(
     found = trends(results, metrics=metrics or SHOWN, endpoint=endpoint)
     if not found:
         of = f" of {endpoint}" if endpoint else ""
-        raise UsageError(f"there is no valid result with these figures{of}")
+        raise UsageError(
+            f"there is no valid result with these figures{of}",
+            hint="name the folder that load tests wrote results into, or fewer conditions",
+        )
     for line in lines(found):
         click.echo(line)
     if output is not None:
