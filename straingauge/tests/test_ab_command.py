@@ -66,7 +66,7 @@ def repository(tmp_path: Path) -> Path:
 
 def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
     """A head that takes three times as long is worse, which is an exit code of 1, and on file."""
-    tried = ab(tmp_path, "--base", command(5), "--head", command(15), "--budget", "2s")
+    tried = ab(tmp_path, "--base", command(5), "--head", command(15), "--budget", "20s")
     output, errors = tried.communicate(timeout=60)
     assert tried.returncode == 1, errors
     assert "failed   worse: " in errors
@@ -105,7 +105,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path):
 
 def test_a_commit_is_compared_with_the_files_as_they_are(repository: Path):
     """The base is built from its commit, the head from the work tree; no worktree is left."""
-    tried = ab(repository, "--base", "HEAD", "--budget", "2s")
+    tried = ab(repository, "--base", "HEAD", "--budget", "20s")
     _, errors = tried.communicate(timeout=60)
     assert tried.returncode == 1, errors
     found = document(repository)
