@@ -177,3 +177,17 @@ def test_a_service_that_slows_down_is_found():
     assert trend is not None
     assert trend.rises
     assert trend.slope == pytest.approx(100 * 0.6 / 1.3, rel=0.25)
+
+
+def test_a_slow_rise_of_steady_response_times_is_found():
+    """Half a second for all, 2 % more each second, shows in six seconds, wild ones or none."""
+    chance = np.random.default_rng(5)
+    recorder = Recorder()
+    channel = recorder.channel("main", "GET /", 0)
+    for n in range(300):
+        at = n * 20_000_000
+        took_ms = 4000 if n % 40 == 7 else 500 * (1 + 0.02 * n / 50) + chance.normal(0, 4)
+        channel.add(at, at, at, at + int(took_ms * 1e6), 200, None)
+    trend = degradation(recorder.snapshot())
+    assert trend is not None
+    assert trend.low > 50

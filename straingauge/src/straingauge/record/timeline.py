@@ -12,6 +12,7 @@ MOST_SLOTS: Final = 2048
 _FINE_PER_COARSE_BITS: Final = 4
 COARSE_BUCKETS: Final = (BUCKETS >> _FINE_PER_COARSE_BITS) + 1
 COARSE_EDGES_NS: Final = bucket_edges_ns(np.arange(COARSE_BUCKETS + 1) << _FINE_PER_COARSE_BITS)
+_COARSE_MIDDLES_NS: Final = (COARSE_EDGES_NS[:-1] + COARSE_EDGES_NS[1:]) / 2
 
 STARTED, ERRORS, RATE_LIMITED, SERVED, RESPONSE_NS, SERVICE_NS = range(6)
 COLUMNS: Final = 6
@@ -88,17 +89,26 @@ class Timeline:
         return int(started[-1]) + 1 if started.size else 0
 
     def median_ns(self, slot: int) -> float | None:
-        """The median response time in a slot, within 9 %; None when nothing was served in it."""
-        counts = self.heat.table[slot]
-        cumulated = np.cumsum(counts, dtype=np.int64)
-        if not cumulated[-1]:
+        """The median response time in a slot, within 9 %; None when nothing was served in it.
+
+        Where one bucket and its neighbours have most of the requests, ranks tell little and their
+        mean tells more, as the sum of all is exact: such a median is within 2 % or so.
+        """
+        counts = self.heat.table[slot].astype(np.int64)
+        cumulated = np.cumsum(counts)
+        served = cumulated[-1]
+        if not served:
             return None
-        middle = (cumulated[-1] + 1) / 2
+        middle = (served + 1) / 2
         coarse = int(np.searchsorted(cumulated, middle))
-        before = cumulated[coarse] - counts[coarse]
-        share = (middle - before - 0.5) / counts[coarse]
         low, high = COARSE_EDGES_NS[coarse], COARSE_EDGES_NS[coarse + 1]
-        return float(low + (high - low) * share)
+        rank = middle - (cumulated[coarse] - counts[coarse]) - 0.5
+        by_rank = low + (high - low) * rank / counts[coarse]
+        around = counts[max(coarse - 1, 0) : coarse + 2].sum()
+        counts[max(coarse - 1, 0) : coarse + 2] = 0
+        mean = (self.sums[slot, RESPONSE_NS] - counts @ _COARSE_MIDDLES_NS) / around
+        by_mean = min(max(mean, low), high)
+        return float(by_rank + (by_mean - by_rank) * around / served)
 
     def _slots(self, second: Ints) -> Ints:
         last = int(second.max(initial=0))
