@@ -11,7 +11,7 @@ DATABASE = ("resources", "database")
 STATEMENT = re.compile(r"^\s*(with|select|insert|update|delete|merge)\b", re.IGNORECASE)
 AWAY = re.compile(
     r"could not connect|server closed the connection|terminating connection|connect call failed"
-    r"|connection (was closed|does not exist)|(database|postgres\w*)\W.*(unavailable|unreachable"
+    r"|connection (was closed in|does not exist)|(database|postgres\w*)\W.*(unavailable|unreachable"
     r"|not reachable|connection refused|starting up|shutting down)|too many clients",
     re.IGNORECASE,
 )

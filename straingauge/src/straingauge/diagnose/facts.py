@@ -94,8 +94,9 @@ class Facts:
         return self.rows("endpoints", endpoint, "errors", "examples")
 
     def said(self, words: re.Pattern[str]) -> str | None:
-        """The first error whose words match."""
-        details = (str(each.get("detail") or "") for each in self.examples)
+        """The first error whose words match: words of an answer, not ours for having none."""
+        answers = (each for each in self.examples if each.get("status") is not None)
+        details = (str(each.get("detail") or "") for each in answers)
         return next((detail for detail in details if words.search(detail)), None)
 
     def part_share(self, part: str) -> float | None:
