@@ -15,7 +15,7 @@ from accounts import Asking, Steps, account, patiently, signed_in, unused_accoun
 from checks import each_among, has, has_value, is_list_of, not_empty
 from speech import recording
 from straingauge.errors import TargetError
-from straingauge.journey import Pause, Request, Upload, User, tagged
+from straingauge.journey import Pause, Request, Upload, User, at_most, tagged
 
 __all__ = ["account", "signed_in", "unused_account"]
 
@@ -23,32 +23,17 @@ NOTES_PATIENCE_S = 30.0
 NOTES_POLL_S = 1.0
 SETUP_LISTS = {"patients": "/api/patients/", "sessions": "/api/sessions/?status=processed"}
 
-BEGIN_AT_ONCE = 10
-"""Users of one process that log in at the same time, however quickly they are spawned: passwords
-are slow to check on purpose, and a storm of them is not the load that was asked for."""
-
-_beginning: set[int] = set()
-
 _known: dict[tuple[str, str], list[dict[str, Any]]] = {}
 """Lists by e-mail and path: users who share an account share its limit, so it is asked once."""
 
 
+@at_most(16)
 def log_in(user: User) -> Steps:
     """Sign in, and get to know one's own patients and newest sessions, when it is one's turn.
 
     Raises:
         TargetError: The account is refused, or it has no patients or sessions to work with.
     """
-    while len(_beginning) >= BEGIN_AT_ONCE:
-        yield Pause(user.random.uniform(0.05, 0.2))
-    _beginning.add(user.index)
-    try:
-        yield from _get_to_know(user)
-    finally:
-        _beginning.discard(user.index)
-
-
-def _get_to_know(user: User) -> Steps:
     yield from signed_in(user)
     for name, path in SETUP_LISTS.items():
         rows = yield from _rows(user, path)

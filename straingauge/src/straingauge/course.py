@@ -13,14 +13,12 @@ from straingauge.engine import Connections, EngineReport, Load, play, require_po
 from straingauge.engine.phases import require_detectable
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.fleet import Fleet, Merged, Report, Seat
-from straingauge.journey import Journey, Mix, Response, Step, User, mix
+from straingauge.journey import Journey, Mix, Response, Step, User, at_most, mix
 from straingauge.observe import QUIET_S, Names, Observer
 from straingauge.record import Recorder
 from straingauge.schedule import Schedule, users
 
-LOG_INS_AT_ONCE = (
-    8  # by each process: the service hashes passwords, and that is not what is measured
-)
+LOG_INS_AT_ONCE = 16  # by each process: passwords are slow to check on purpose
 REPORT_SHARE = 0.01  # of the time: what an engine does besides sending makes it late
 PATIENCE_S = 180.0  # a log-in or a check after the load may have to wait a Retry-After out
 LOG_IN_HOLDS_S = (
@@ -177,10 +175,8 @@ class Course:
         order = self._order
         try:
             if order.log_in is not None:
-                missing = logged_in.missing(self._own(order.crowd))
-                for first in range(0, len(missing), LOG_INS_AT_ONCE):
-                    crowd = missing[first : first + LOG_INS_AT_ONCE]
-                    logged_in.add(self._log_in(order.log_in, crowd))
+                crowd = logged_in.missing(self._own(order.crowd))
+                logged_in.add(self._log_in(order.log_in, crowd))
             if order.warm_up is not None and not isinstance(order.warm_up, str):
                 self._play("warmup", order.warm_up, order.journeys, order.crowd)
         except Exception as error:
@@ -191,21 +187,23 @@ class Course:
         """Log these users in; gives them, or those that came to the end before the load was off.
 
         A request that failed and was tried again by the journey is no failed log-in. A log-in that
-        gives up for a reason of its own ends the others: they need not find out one after another.
+        gives up ends the others: they need not find out one after another.
         """
         done: list[User] = []
-        given_up: list[StraingaugeError] = []
+        failed: list[Exception] = []
 
+        @at_most(LOG_INS_AT_ONCE)
         @wraps(log_in)
         def to_its_end(user: User) -> Generator[Step, Response, None]:
             try:
                 yield from log_in(user)
-            except StraingaugeError as error:
-                given_up.append(error)
+            except Exception as error:
+                failed.append(error)
                 raise
             done.append(user)
 
-        self._play_each("setup", to_its_end, crowd, stop=lambda: bool(given_up))
+        self._play_each("setup", to_its_end, crowd, stop=lambda: bool(failed))
+        given_up = [error for error in failed if isinstance(error, StraingaugeError)]
         if given_up:
             raise TargetError(
                 f"a user could not log in at {self._url}: {given_up[0]}", hint=given_up[0].hint

@@ -10,6 +10,7 @@ judges each response with `assess`.
 """
 
 from straingauge.journey.content import MAX_BODY_BYTES
+from straingauge.journey.gate import at_most
 from straingauge.journey.headers import Headers, RawHeaders, values_of, worded
 from straingauge.journey.messages import (
     Check,
@@ -44,6 +45,7 @@ __all__ = [
     "Upload",
     "User",
     "assess",
+    "at_most",
     "mix",
     "tagged",
     "values_of",
