@@ -6,6 +6,7 @@ jobs' work: the first of them must be done before long.
 """
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from checks import has, has_value, if_served, is_audio, is_list_of
 from straingauge.journey import Pause, Request, RequestFailed, Response, User
 from straingauge.verdict import Finding
 
-PATIENCE_S = 30.0
+PATIENCE_S = float(os.environ.get("JOB_PATIENCE_S", "30"))
 """So long may all jobs of all users make no progress at all."""
 
 POLL_S = 1.0

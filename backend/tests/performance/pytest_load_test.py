@@ -23,6 +23,7 @@ SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
 SUSTAINED_RPS = float(os.environ.get("SUSTAINED_LOAD_RPS", f"{500 / 60}"))
 LEAK_S = float(os.environ.get("LEAK_LOAD_S", "15"))
 WAVES = int(os.environ.get("LOAD_WAVES", "20"))
+WAVE_S = float(os.environ.get("LOAD_WAVE_S", "0.5"))
 POOL_ROUNDS = int(os.environ.get("POOL_ROUNDS", "15"))
 QUIET_S = float(os.environ.get("LOAD_QUIET_S", "1"))
 """A soak is the same test with SUSTAINED_LOAD_S=3600; the limit of each user bounds the rate. The
@@ -42,7 +43,7 @@ def test_concurrent_health_checks(load: LoadTest):
     run = load.run(
         "concurrent_health_checks",
         journeys.health,
-        waves(concurrent=100, every_s=0.5, at_least=1, at_most=WAVES),
+        waves(concurrent=100, every_s=WAVE_S, at_least=1, at_most=WAVES),
         users=load.users(None, 100),
         quiet_s=QUIET_S,
     )
@@ -55,7 +56,7 @@ def test_concurrent_sessions(load: LoadTest):
     run = load.run(
         "concurrent_sessions",
         journeys.list_sessions,
-        waves(concurrent=50, every_s=0.5, at_least=4, at_most=WAVES),
+        waves(concurrent=50, every_s=WAVE_S, at_least=4, at_most=WAVES),
         users=load.users(journeys.account, 50, log_in=journeys.log_in),
         quiet_s=QUIET_S,
     )
@@ -69,7 +70,7 @@ def test_concurrent_uploads(load: LoadTest):
     run = load.run(
         "concurrent_uploads",
         journeys.upload_session,
-        waves(concurrent=10, every_s=1, at_least=3, at_most=3),
+        waves(concurrent=10, every_s=2 * WAVE_S, at_least=3, at_most=3),
         users=load.users(journeys.account, 10, log_in=journeys.log_in),
         quiet_s=QUIET_S,
         verify=ledger.look_up,

@@ -28,7 +28,8 @@ as the window lasts."""
 OTHERS_COUNT = 10
 ELSEWHERE_COUNT = 40
 USERS = 1 + OTHERS_COUNT + ELSEWHERE_COUNT
-LOOKS = 20
+LOOKS = 10
+LOOK_EVERY_S = 0.2
 ELSEWHERE_S = 0.5
 """So long the other connections take to come, while user 0 goes on asking: the process that serves
 it is busy, so that another one takes some of them. All at once they would go to one process."""
@@ -139,7 +140,7 @@ def look_on(user: User) -> Steps:
     for _ in range(LOOKS):
         answer = yield _list(user, name=OTHERS)
         user.data["refused"] = user.data.get("refused", 0) + (answer.status == 429)
-        yield Pause(0.1)
+        yield Pause(LOOK_EVERY_S)
 
 
 def ask_elsewhere(user: User) -> Steps:

@@ -79,13 +79,16 @@ async def workers_killed(place: Place) -> None:
     """Each 3 s the system kills one of the service's workers, as when memory runs out."""
     while True:
         await asyncio.sleep(3)
-        workers = [
-            child
-            for child in psutil.Process(place.pid).children()
-            if "multiprocessing.spawn" in " ".join(child.cmdline())
-        ]
+        workers = [child for child in psutil.Process(place.pid).children() if _is_worker(child)]
         if workers:
             min(workers, key=lambda child: child.create_time()).kill()
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        return "multiprocessing.spawn" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # also of one that is dead and not buried
+        return False
 
 
 async def vacuum(place: Place) -> None:

@@ -13,12 +13,14 @@ from tests.performance.proving.ground import Ground
 from tests.performance.proving.suite import run_load_tests, run_locust
 
 SHORTER = {
-    "SUSTAINED_LOAD_S": "6",
+    "SUSTAINED_LOAD_S": "5.5",
     "SUSTAINED_LOAD_RPS": "50",
     "LEAK_LOAD_S": "10.5",
     "LOAD_QUIET_S": "0.2",
     "LOAD_WAVES": "4",
-    "POOL_ROUNDS": "10",
+    "LOAD_WAVE_S": "0.3",
+    "POOL_ROUNDS": "6",
+    "JOB_PATIENCE_S": "10",
 }
 """Another length of the same load; no threshold is another."""
 
