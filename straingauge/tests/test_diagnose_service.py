@@ -121,10 +121,9 @@ def test_files_that_stay_open():
 
 def test_files_that_stay_open_when_the_clients_have_gone():
     """The clients' connections that are closed by the last look hide no file that stays open."""
-    files = [*range(140, 740, 10), 635]
-    leaking = healthy(
-        resources__samples=samples(open_files=files), resources__after__open_files=635
-    )
+    rows = samples(open_files=list(range(140, 740, 10)))
+    gone = [{"t_s": 30.3 + i / 50, "open_files": 635} for i in range(6)]
+    leaking = healthy(resources__samples=[*rows, *gone], resources__after__open_files=635)
     assert [each.cause for each in dangers(leaking)] == ["file_leak"]
 
 

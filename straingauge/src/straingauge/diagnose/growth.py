@@ -39,8 +39,7 @@ def file_leak(facts: Facts) -> Cause | None:
 
     Clients' connections and the pool's are opened early in a load; what goes on rising to its end
     is opened by requests and forgotten. At rest the clients may still hold their connections, so
-    only growth beyond them counts: that of the second half, by its trend, since the clients may
-    have gone by the last look.
+    only growth beyond them counts: that of the second half, by its trend.
     """
     pool = facts.figure("resources", "pool", "peak_in_use")
     return _never_returned(facts, "file_leak", "open_files", "open files and sockets", pool)
@@ -55,7 +54,9 @@ def _never_returned(
     facts: Facts, cause: CauseId, figure: str, words: str, free: float
 ) -> Cause | None:
     """What is taken by requests and not given back, beyond what the service may take freely."""
-    seen = facts.samples(figure)
+    # By the last looks the clients have gone, and taken their sockets with them.
+    ended_s = facts.figure("metrics", "duration_s")
+    seen = [each for each in facts.samples(figure) if each[0] <= ended_s]
     later = seen[len(seen) // 2 :]
     trend = _trend(later) if len(seen) >= FEWEST else None
     if trend is None or not trend.rises:
