@@ -125,8 +125,8 @@ HEALTHY = (
     Plant("shared_limiter", "two workers with a shared limiter", workers=2, env=TWO_WORKERS),
     Plant("vacuum", "VACUUM and ANALYZE running", beside=beside.vacuum),
     Plant("slow_first_request", "a first request of 2 s", app="healthy:slow_first_request"),
-    Plant("restart", "workers restarted gracefully once", workers=2, env=TWO_WORKERS,
-          beside=beside.restart),
+    Plant("restart", "workers restarted gracefully once", app="healthy:graceful_restart",
+          workers=2, env=TWO_WORKERS, beside=beside.restart),
 )  # fmt: skip
 
 FURTHER = (
