@@ -20,7 +20,7 @@ from collections import defaultdict
 from time import monotonic_ns
 from gevent import sleep, spawn
 from locust import TaskSet, between, constant_pacing, constant_throughput, events, poisson, task
-from straingauge.locust import JourneyUser, constant_pacing as ours
+from straingauge.locust import JourneyUser, constant_pacing as ours, together
 
 notes = defaultdict(list)
 
@@ -34,7 +34,7 @@ class Noting(JourneyUser):
         self.due_ns = None  # as its first request would
         if held_up and len(own) == 3:
             sleep({HELD_UP_S})
-        if min(map(len, notes.values())) >= 12 and len(notes) == 7:
+        if min(map(len, notes.values())) >= 12 and len(notes) == 9:
             spawn(self.environment.runner.quit)
 
 class Pacing(Noting):
@@ -71,6 +71,18 @@ class AtRandom(Noting):
 
 class Thinking(Noting):
     wait_time = between(0.01, 0.02)
+    @task
+    def run_once(self):
+        self.note()
+
+class Wave(Noting):
+    wait_time = together(0.1)
+    @task
+    def run_once(self):
+        self.note(held_up=True)
+
+class OtherWave(Noting):
+    wait_time = together(0.1)
     @task
     def run_once(self):
         self.note()
@@ -140,6 +152,7 @@ json.dump({
         lambda: waits.constant_pacing(0),
         lambda: waits.constant_throughput(-1),
         lambda: waits.poisson(float("inf")),
+        lambda: waits.together(0),
     )],
     "shapes": [each.configuration for each in (Rising(), Rush(), Chance())],
 }, sys.stdout)
@@ -152,7 +165,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
     path = tmp_path_factory.mktemp("waits")
     with (
         counting_service() as service,
-        locust(path / "waits", WAITS, service.url, "--users", "7", "--spawn-rate", "7") as noting,
+        locust(path / "waits", WAITS, service.url, "--users", "9", "--spawn-rate", "9") as noting,
         locust(path / "breaking", BREAKING, service.url) as breaking,
     ):
         pass
@@ -227,6 +240,18 @@ def test_random_pace(notes: dict[str, Any]):
     assert len(set(gaps)) == len(gaps)
 
 
+def test_waves_bring_all_users_together(notes: dict[str, Any]):
+    """Users of a wave are due at the same moments; who was held up joins again at a later one."""
+    (_, one_ns, _), (_, other_ns, _) = notes["Wave"], notes["OtherWave"]
+    gaps = np.diff(other_ns[1:]) / 1e8
+    assert np.abs(gaps - gaps.round()).max() < 0.2
+    assert (gaps.round() >= 1).all()
+    moments = np.array(other_ns[1:])
+    apart = [np.abs(moments - due).min() for due in one_ns[1:] if due <= moments.max()]
+    assert max(apart) < 0.2 * 1e8
+    assert np.diff(one_ns[1:]).max() >= 2.8e8
+
+
 def test_think_time_is_no_pace(notes: dict[str, Any]):
     """After a think time nothing is due: what comes next begins when it begins."""
     assert set(notes["Thinking"][1]) == {None}
@@ -259,6 +284,7 @@ def test_what_makes_no_sense_is_refused(parts: dict[str, Any]):
         "constant_pacing() needs a number more than 0, not 0",
         "constant_throughput() needs a number more than 0, not -1",
         "poisson() needs a number more than 0, not inf",
+        "together() needs a number more than 0, not 0",
     ]
 
 

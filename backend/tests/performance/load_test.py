@@ -16,7 +16,8 @@ import journeys
 import ledger
 import rate_limit
 from locust import between, constant, tag, task
-from straingauge.locust import JourneyUser
+from pool import pool_findings
+from straingauge.locust import JourneyUser, together
 
 
 class TherapyBridgeUser(JourneyUser):
@@ -114,13 +115,14 @@ class RateLimitBystander(JourneyUser):
 
 
 class DatabaseConnectionPoolUser(JourneyUser):
-    """Wants the database all the time, as often as the rate limit allows.
+    """Wants the database at the same moment as all others, as often as its rate limit allows.
 
     Only with --tags db_pool, or by name.
     """
 
     only_when_asked = True
-    wait_time = between(0.5, 1)
+    wait_time = together(0.75)
+    judge_service = pool_findings
     account = journeys.account
     log_in = journeys.log_in
 

@@ -1,9 +1,9 @@
 """Whether the connection pool is large enough: told by how many wait for each connection."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from straingauge.pytest_plugin import Finding, Run
-from straingauge.verdict import Grade
+from straingauge.verdict import Finding, Grade
 
 QUEUE_WARNING = 10
 QUEUE_CRITICAL = 20
@@ -14,9 +14,9 @@ fast machine as on a slow one. A hundred at once on 10 + 10 connections: 4. On 5
 """
 
 
-def pool_findings(run: Run) -> Iterator[Finding]:
-    """What was seen of the pool at its peak."""
-    pool = run.resources["pool"]
+def pool_findings(resources: Mapping[str, Any]) -> Iterator[Finding]:
+    """What was seen of the pool at its peak, by a result's `resources`."""
+    pool = resources["pool"]
     if pool is None:
         yield Finding("pool queue", "no_data", "the service's /metrics shows no connection pool")
         return

@@ -103,7 +103,7 @@ def test_database_pool_stress(load: LoadTest):
         users=load.users(journeys.account, 100, log_in=journeys.log_in),
         quiet_s=QUIET_S,
     )
-    load.judge(run, pool_findings(run))
+    load.judge(run, pool_findings(run.resources))
 
 
 @pytest.mark.load(endpoints=["GET /api/sessions/"])

@@ -9,7 +9,7 @@ of straingauge does.
 from straingauge.locust import figures as figures  # listens to Locust
 from straingauge.locust.shapes import Breakpoint, Constant, Soak, Spike, Steps
 from straingauge.locust.user import JourneyUser
-from straingauge.locust.waits import constant_pacing, constant_throughput, poisson
+from straingauge.locust.waits import constant_pacing, constant_throughput, poisson, together
 
 __all__ = [
     "Breakpoint",
@@ -21,4 +21,5 @@ __all__ = [
     "constant_pacing",
     "constant_throughput",
     "poisson",
+    "together",
 ]

@@ -100,12 +100,12 @@ class Ending:
     def so_far(self, measured: Measured) -> dict[str, Any]:
         """A run that goes on, judged by what there is of it; without endpoints' histograms."""
         result = self._compose(measured, so_far=True)
-        return conclude(result, self._thresholds, _findings(measured))[0]
+        return conclude(result, self._thresholds, self._findings(measured, result))[0]
 
     def conclude(self, measured: Measured) -> Ended:
         """Judge a run that is over, and write its result."""
-        findings = _findings(measured)
         result = self._compose(measured)
+        findings = self._findings(measured, result)
         end = ending.file(result, self._thresholds, self._results, findings=findings)
         if end.problem is not None:
             logger.error("%s; try: %s", end.problem, end.problem.hint)
@@ -150,6 +150,10 @@ class Ending:
             "environment": self._where,
         }
 
-
-def _findings(measured: Measured) -> list[Finding]:
-    return [finding for part in measured.parts.values() for finding in findings_of(part)]
+    def _findings(self, measured: Measured, result: Mapping[str, Any]) -> list[Finding]:
+        """What tasks found out, and what the classes say of the service."""
+        judges = (getattr(each, "judge_service", None) for each in self._of.user_classes)
+        return [
+            *(found for part in measured.parts.values() for found in findings_of(part)),
+            *(found for judge in judges if judge for found in judge(result["resources"])),
+        ]

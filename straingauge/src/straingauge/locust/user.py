@@ -45,6 +45,8 @@ class JourneyUser(Paced, RestMixin[Answer]):
         account: What the user with this index starts with: becomes ``player.data``.
         log_in: Played once before the first task; when it fails, the run ends. Played again when a
             journey is answered 401: tokens expire.
+        judge_service: What the class demands of the service as a whole, at the end of a run that
+            has such users: is given the result's `resources`.
         only_when_asked: Leave this class out of a run that names neither it nor one of its tags.
         network_timeout: Seconds from sending to the last byte, for requests that do not say.
         connection_timeout: Seconds for connecting, TLS included.
@@ -59,6 +61,7 @@ class JourneyUser(Paced, RestMixin[Answer]):
     abstract = True
     account: ClassVar[Callable[[int], Mapping[str, Any]] | None] = None
     log_in: ClassVar[Journey | None] = None
+    judge_service: ClassVar[Callable[[Mapping[str, Any]], Iterable[Finding]] | None] = None
     only_when_asked: ClassVar[bool] = False
     network_timeout: float = 60.0
     connection_timeout: float = 60.0

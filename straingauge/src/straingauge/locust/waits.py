@@ -15,7 +15,7 @@ count as dropped, and what it does send still counts from when it was due.
 import inspect
 import random
 from collections.abc import Callable
-from time import monotonic_ns
+from time import monotonic_ns, time_ns
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -66,6 +66,34 @@ def poisson(rate: float, *, catch_up: bool = True) -> WaitTime:
     """
     _require_positive("poisson", rate)
     return _paced(lambda: round(random.expovariate(rate) * 1e9), catch_up=catch_up)
+
+
+def together(every_s: float) -> WaitTime:
+    """A wave every so many seconds: all users of all processes run a task at the same moment.
+
+    By the clock of the day, whose seconds machines agree on. Who is still at it when a wave comes
+    joins the next one, and the wave it missed counts as dropped.
+
+    Raises:
+        UsageError: `every_s` is not more than 0.
+    """
+    _require_positive("together", every_s)
+    every_ns = round(every_s * 1e9)
+    joined: WeakKeyDictionary[object, int] = WeakKeyDictionary()
+
+    def wait_time(of: LocustUser | TaskSet) -> float:
+        user = of if isinstance(of, LocustUser) else of.user
+        now_ns, day_ns = monotonic_ns(), time_ns()
+        wave = day_ns // every_ns + 1
+        wait_ns = wave * every_ns - day_ns
+        missed = wave - joined.get(of, wave - 1) - 1
+        session_of(user.environment).part.lateness.dropped += max(missed, 0)
+        joined[of] = wave
+        user.due_ns = now_ns + wait_ns  # type: ignore[attr-defined]  # a plain one bears it
+        gevent.get_hub().loop.update_now()  # or the sleep counts from its last round
+        return wait_ns / 1e9
+
+    return wait_time
 
 
 def _require_positive(function: str, value: float) -> None:
