@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 import httpx2
@@ -44,14 +44,14 @@ async def make_log_ins_cheap(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def service(
+def settings(
     make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Service]:
-    """The service on a seeded database."""
+) -> dict[str, str]:
+    """Of a service on a seeded database."""
     url = make_database()
     run_backend("-m", "app.seed", "--sessions", "1000", database_url=url)
     asyncio.run(make_log_ins_cheap(url))
-    settings = {
+    return {
         "DATABASE_URL": url,
         "SECRET_KEY": "a key for tests, long enough to sign",
         "LOG_DIR": str(tmp_path_factory.mktemp("logs")),
@@ -59,6 +59,11 @@ def service(
         "JOB_WORKER": "false",
         "RATE_LIMIT_DEFAULT": LIMIT,
     }
+
+
+@pytest.fixture(scope="module")
+def service(settings: dict[str, str]) -> Iterator[Service]:
+    """The service, as it is."""
     service = Service(environment=settings)
     service.start()
     yield service
@@ -71,6 +76,13 @@ class Counts:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._before = self._now()
+
+    @classmethod
+    def zero(cls, service: Service) -> Self:
+        """Since the service began."""
+        counts = cls(service)
+        counts._before = {}
+        return counts
 
     def _now(self) -> dict[tuple[str, str], float]:
         text = httpx2.get(f"{self._service.url}/metrics").text
@@ -144,6 +156,37 @@ def test_log_in_limit_at_any_spawn_rate(service: Service, tmp_path: Path):
     assert set(result["phases"]["setup"]["status_codes"]) == {"200"}
 
 
+def test_refused_tokens_are_renewed(settings: dict[str, str], tmp_path: Path):
+    """A service that comes back with another key refuses each token once, and each is renewed."""
+    first = Service(environment=settings)
+    second = Service(environment=settings | {"SECRET_KEY": "another key for tests, long enough"})
+    second.port, second.url = first.port, first.url
+    first.start()
+    counts, began = Counts(first), False
+
+    def renewed() -> bool:
+        nonlocal began
+        if not began and counts.of("/api/sessions/", 200) > 10:
+            first.stop()
+            second.start()
+            began = True
+        return began and Counts.zero(second).of("/api/sessions/", 200) > 20
+
+    try:
+        play_until(
+            renewed,
+            first,
+            tmp_path,
+            *("--tags", "read", "--users", "5", "--spawn-rate", "5"),
+        )
+        since = Counts.zero(second)
+        assert 0 < since.all_of(401) <= 5
+        assert since.of("/api/v1/auth/refresh", 200) == since.all_of(401)
+    finally:
+        first.stop()
+        second.stop()
+
+
 def test_custom_scenario(service: Service, tmp_path: Path):
     """A task and a tag added to the file are what --tags plays, and nothing else."""
     folder = tmp_path / "performance"
@@ -165,7 +208,10 @@ def test_custom_scenario(service: Service, tmp_path: Path):
 
 
 def test_rate_limit_beside_other_users(service: Service, tmp_path: Path):
-    """One user meets the limit, which is judged, whoever else plays; others are not refused."""
+    """One user meets the limit, which is judged, whoever else plays; others are not refused.
+
+    So is the pool, since users were there that came all at once to wear it out.
+    """
     counts = Counts(service)
     result = play_until(
         lambda: counts.of("/api/sessions/", 429) > 0,
@@ -174,5 +220,5 @@ def test_rate_limit_beside_other_users(service: Service, tmp_path: Path):
         *("--tags", "rate_limit", "db_pool", "--users", "6", "--spawn-rate", "6"),
     )
     grades = {each["rule"]: each["grade"] for each in result["verdict"]["entries"]}
-    for rule in ("first 429", "Retry-After", "other users"):
+    for rule in ("first 429", "Retry-After", "other users", "pool queue"):
         assert grades[rule] == "target", result["verdict"]["entries"]
