@@ -1,13 +1,22 @@
 """Tests of the proving ground itself: what is planted, and when a trial counts as right."""
 
 import importlib
+import os
+import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from straingauge.diagnose import CAUSES
 from straingauge.errors import UsageError
 from tests.performance.proving import __main__ as proving
 from tests.performance.proving.catalogue import ALL, FAULTS, FURTHER, HEALTHY, Plant, named
+from tests.performance.proving.elsewhere import another_machine
 from tests.performance.proving.table import as_markdown, line, score
 from tests.performance.proving.trial import Alarm, Trial
 
@@ -111,8 +120,51 @@ def test_score_and_page():
     assert page.index("- p99 = 900 ms") < page.index("- mend it")
 
 
-@pytest.mark.parametrize(("alarms", "code"), [((SLOW,), 0), ((), 1)])
-def test_exit_code(alarms: Sequence[Alarm], code: int, monkeypatch: pytest.MonkeyPatch):
-    """A miss is the exit code."""
-    monkeypatch.setattr(proving, "_proved", lambda *_, **__: iter([trial(FAULT, *alarms)]))
+@pytest.mark.parametrize(
+    ("alarms", "cause", "code"),
+    [((SLOW,), "slow_tail", 0), ((SLOW,), "freeze", 1), ((), "slow_tail", 1)],
+)
+def test_exit_code(alarms: Sequence[Alarm], cause: str, code: int, monkeypatch: pytest.MonkeyPatch):
+    """A miss is the exit code, and so is a wrong cause."""
+    tried = trial(FAULT, *alarms, causes=[cause])
+    monkeypatch.setattr(proving, "_proved", lambda *_, **__: iter([tried]))
     assert proving.main(["limiter_off"]) == code
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not all(map(shutil.which, ("ip", "unshare"))),
+    reason="another machine takes root, ip and unshare",
+)
+def test_another_machine(server_url: str, tmp_path: Path):
+    """What runs there reaches the service by another address, and sees none of our processes."""
+    (tmp_path / "here").write_text("it is")
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with another_machine(url, server_url) as machine:
+            done = subprocess.run(
+                [*machine.by, sys.executable, "-c", THERE, url, machine.url, machine.database_url],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+        server.shutdown()
+    assert done.stdout.split("\n") == ["refused", "it is", "prove_reader", "[1]", ""]
+
+
+THERE = """
+import asyncio, sys, urllib.error, urllib.request
+import asyncpg, psutil
+loopback, url, database_url = sys.argv[1:]
+try:
+    urllib.request.urlopen(f"{loopback}/here")
+except urllib.error.URLError:
+    print("refused")
+print(urllib.request.urlopen(f"{url}/here").read().decode())
+async def who():
+    connection = await asyncpg.connect(database_url)
+    print(await connection.fetchval("SELECT current_user"))
+asyncio.run(who())
+print(psutil.pids())
+"""

@@ -18,11 +18,18 @@ from straingauge.errors import StraingaugeError
 from tests.performance.proving.catalogue import ALL, FAULTS, HEALTHY, Plant, named
 from tests.performance.proving.ground import Ground
 from tests.performance.proving.table import as_markdown, headline, line, score
-from tests.performance.proving.trial import Trial, attempt
+from tests.performance.proving.trial import How, Trial, attempt
+
+NAMED = 27 / 29
+"""So many of the faults' causes must be named first."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Plant, and look; gives 0 when all was found and no healthy service alarmed, else 1."""
+    """Plant, and look.
+
+    Returns:
+        0 when all was found, nearly all named, and no healthy service alarmed; else 1.
+    """
     wanted = _read(arguments)
     console = Console(highlight=False, soft_wrap=True)
     if wanted.list:
@@ -33,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         plants = named(wanted.names) or [*FAULTS, *HEALTHY]
         tried = _rounds(plants, wanted.healthy_rounds)
-        for trial in _proved(tried, console, wanted.results, locust=wanted.locust):
+        for trial in _proved(tried, console, wanted.results, wanted.how):
             trials.append(trial)
             for path in wanted.out:  # after each: what is interrupted is kept
                 _write(path, trials, _command(arguments))
@@ -44,26 +51,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         console.print(score(trials))
         return 130
     console.print(score(trials))
-    return 0 if all(trial.right for trial in trials) else 1
+    faults = [trial for trial in trials if not trial.plant.is_healthy]
+    enough = sum(trial.named for trial in faults) >= NAMED * len(faults)
+    return 0 if enough and all(trial.right for trial in trials) else 1
 
 
 def _proved(
-    plants: Iterable[Plant], console: Console, results: Path | None, *, locust: bool
+    plants: Iterable[Plant], console: Console, results: Path | None, how: How
 ) -> Iterator[Trial]:
     with tempfile.TemporaryDirectory() as folder, Ground() as ground:
         kept = results or Path(folder)
         console.print(headline(), style="bold")
         for plant in plants:
-            trial = _tried(plant, ground, kept, locust=locust)
+            trial = _tried(plant, ground, kept, how)
             console.print(line(trial), style=None if trial.right else "red")
             yield trial
 
 
-def _tried(plant: Plant, ground: Ground, results: Path, *, locust: bool) -> Trial:
+def _tried(plant: Plant, ground: Ground, results: Path, how: How) -> Trial:
     """Try once, and once more when this machine was too busy to tell."""
-    trial = attempt(plant, ground, _folder(results, plant), locust=locust)
+    trial = attempt(plant, ground, _folder(results, plant), how=how)
     if trial.disturbed:
-        trial = attempt(plant, ground, _folder(results, plant), repeated=True, locust=locust)
+        trial = attempt(plant, ground, _folder(results, plant), repeated=True, how=how)
     return trial
 
 
@@ -89,8 +98,12 @@ def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
                         help="how often each healthy service is tried")  # fmt: skip
     parser.add_argument("--out", type=Path, action="append", default=[],
                         help="write the table here, .md or .json; repeatable")  # fmt: skip
-    parser.add_argument("--locust", action="store_true",
+    parser.add_argument("--locust", dest="how", action="store_const", const="locust",
+                        default="pytest",
                         help="by Locust's load_test.py, not by pytest's seven")  # fmt: skip
+    parser.add_argument("--elsewhere", dest="how", action="store_const", const="elsewhere",
+                        help="from a machine of its own: another address, no process of the service"
+                        " in sight, a role that reads statistics only (needs root)")  # fmt: skip
     parser.add_argument("--results", type=Path, help="keep the result files in this folder")
     return parser.parse_args(arguments)
 

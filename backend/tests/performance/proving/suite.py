@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 PERFORMANCE = Path(__file__).resolve().parent.parent
@@ -20,7 +20,13 @@ LOCUST_RUNS = {
 
 
 def run_load_tests(
-    tests: Collection[str], url: str, results: Path, *, folder: Path = PERFORMANCE, **given: str
+    tests: Collection[str],
+    url: str,
+    results: Path,
+    *,
+    folder: Path = PERFORMANCE,
+    by: Sequence[str] = (),
+    **given: str,
 ) -> tuple[int, str]:
     """Run load tests against a service; gives the exit code and what was printed.
 
@@ -29,13 +35,14 @@ def run_load_tests(
         url: Where the service is.
         results: Where the result files go.
         folder: The load tests, or a copy of them.
+        by: The command that runs this one.
         given: Added to the environment.
     """
     file = folder / "pytest_load_test.py"
     named = [f"{file}::test_{test}" for test in tests] or [str(file)]
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *named),
+            *(*by, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *named),
             *("--load-host", url, "--load-results", str(results)),
         ],
         cwd=BACKEND,

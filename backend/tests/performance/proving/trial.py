@@ -5,10 +5,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from straingauge.diagnose import overall
 from tests.performance.proving.catalogue import SETTINGS, Plant
+from tests.performance.proving.elsewhere import another_machine
 from tests.performance.proving.ground import Ground
 from tests.performance.proving.suite import run_load_tests, run_locust
 
@@ -24,6 +25,7 @@ SHORTER = {
 }
 """Another length of the same load; no threshold is another."""
 
+How = Literal["pytest", "locust", "elsewhere"]
 ALARMS = ("critical", "warning", "no_data")
 BUSY = {"generator_late", "generator_saturated"}
 """Reasons that speak of this machine, not of the service: the trial is repeated once."""
@@ -119,7 +121,7 @@ class Trial:
 
 
 def attempt(
-    plant: Plant, ground: Ground, results: Path, *, repeated: bool = False, locust: bool = False
+    plant: Plant, ground: Ground, results: Path, *, repeated: bool = False, how: How = "pytest"
 ) -> Trial:
     """Start the service, run the load tests against it, read their results.
 
@@ -128,11 +130,14 @@ def attempt(
         ground: Where.
         results: Where result files go.
         repeated: Whether this is the second attempt.
-        locust: By `load_test.py` instead of `pytest_load_test.py`; whichever run finds it will do.
+        how: By `pytest_load_test.py`, here or on a machine of its own; or by `load_test.py`, of
+            whose runs whichever finds it will do.
 
     Raises:
         TargetError: The service does not start.
+        UsageError: Another machine cannot be made up here.
     """
+    locust = how == "locust"
     began_s = time.monotonic()
     with ground.grown(plant) as stand:
         assert stand.database_url is not None
@@ -140,6 +145,12 @@ def attempt(
         if locust:
             output = run_locust(stand.url, results, **given)
             plant = replace(plant, test="")
+        elif how == "elsewhere":
+            with another_machine(stand.url, stand.database_url) as machine:
+                given["DATABASE_URL"] = machine.database_url
+                _, output = run_load_tests(
+                    [], machine.url, results, by=machine.by, **given, **SHORTER
+                )
         else:
             _, output = run_load_tests([], stand.url, results, **given, **SHORTER)
     files = [file for file in sorted(results.rglob("*.json")) if not file.match("summary_*")]
