@@ -102,7 +102,10 @@ def standing(
     with ExitStack() as stack:
         if side.kind == "url":
             if refusal := refused(side.what):
-                raise TargetError(f"{side.name}: nothing answers at {side.what} ({refusal})")
+                raise TargetError(
+                    f"{side.name}: nothing answers at {side.what} ({refusal})",
+                    hint="start it there, or give a commit or a command, which is started here",
+                )
             yield Standing(side, side.what.rstrip("/"))
             return
         commit = None
