@@ -191,3 +191,16 @@ def test_a_slow_rise_of_steady_response_times_is_found():
     trend = degradation(recorder.snapshot())
     assert trend is not None
     assert trend.low > 50
+
+
+def test_six_seconds_that_fall_back_once_are_no_degradation():
+    """Of six seconds each has to be slower than all before it: five of them could be by chance."""
+    recorder = Recorder()
+    channel = recorder.channel("main", "GET /", 0)
+    for n, level_ms in enumerate([3.0, 3.4, 3.8, 3.7, 4.2, 4.6]):
+        for i in range(50):
+            at = n * 1_000_000_000 + i * 20_000_000
+            channel.add(at, at, at, at + int(level_ms * 1e6), 200, None)
+    trend = degradation(recorder.snapshot())
+    assert trend is not None
+    assert trend.slope > 0 > trend.low

@@ -10,7 +10,7 @@ from straingauge.errors import UsageError
 from tests.performance.proving import beside
 from tests.performance.proving.beside import Beside
 
-WINDOW_S = 4
+WINDOW_S = 3
 SETTINGS = {"RATE_LIMIT_DEFAULT": f"100/{WINDOW_S}second"}
 """The limit's window is a setting, which the service and the test of it read alike: by default a
 minute, most of which that test waits."""
