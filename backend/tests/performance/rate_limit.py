@@ -35,6 +35,9 @@ ELSEWHERE_S = 0.5
 it is busy, so that another one takes some of them. All at once they would go to one process."""
 
 EARLY_S = 2
+ROUNDED_S = 1
+"""Retry-After is in whole seconds, rounded up: so long before it is over a user may be served."""
+
 ENDPOINT = "GET /api/sessions/"
 OTHERS = "GET /api/sessions/ (other users)"
 ELSEWHERE = "GET /api/sessions/ (other connections)"
@@ -165,10 +168,11 @@ def wait_it_out(user: User) -> Steps:
     if refusal.retry_after_s > WINDOW_S:
         return  # it is untrue, and could be an hour
     over_at = refusal.at_s + refusal.retry_after_s
-    if refusal.retry_after_s > EARLY_S:
-        yield Pause(max(0.0, over_at - EARLY_S - time.monotonic()))
+    holds_until = over_at - ROUNDED_S
+    yield Pause(max(0.0, over_at - EARLY_S - time.monotonic()))
+    if time.monotonic() < holds_until:
         early = yield _list(user, name=f"{ENDPOINT} {EARLY_S} s before Retry-After is over")
-        if time.monotonic() < over_at:
+        if time.monotonic() < holds_until:
             user.data["status_early"] = early.status
     yield Pause(max(0.0, over_at - time.monotonic()))
     over = yield _list(user, name=f"{ENDPOINT} when Retry-After is over")
@@ -241,7 +245,7 @@ def _untrue(user: User, refusal: Refusal) -> str:
     if refusal.retry_after_s > WINDOW_S:
         return f"{said} s, but the window has {WINDOW_S} s"
     if user.data.get("status_early") == 200:
-        return f"said {said} s, and {EARLY_S} s before they were over the user was served"
+        return f"said {said} s, and over {ROUNDED_S} s before they were over the user was served"
     if user.data.get("status_over") == 429:
         return f"said {said} s, and when they were over the user was refused again"
     return ""
