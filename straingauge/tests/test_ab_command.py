@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,14 @@ def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_pat
 
 def test_ctrl_c_keeps_what_was_measured(tmp_path: Path):
     """An interrupt ends it with 130 and a file, and leaves no service behind."""
-    tried = ab(tmp_path, "--base", command(5), "--head", command(5), "--budget", "60s")
-    assert tried.stderr is not None
-    for line in tried.stderr:
-        if line.startswith("asking both"):
-            break
+    under_way = tmp_path / "under-way"
+    head = command(5, f"200 {under_way}")  # which the warm-up alone does not come to
+    tried = ab(tmp_path, "--base", command(5), "--head", head, "--budget", "60s")
+    give_up_at = time.monotonic() + 50
+    while not under_way.exists():
+        assert tried.poll() is None
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
     tried.send_signal(signal.SIGINT)
     _, errors = tried.communicate(timeout=60)
     assert tried.returncode == 130, errors

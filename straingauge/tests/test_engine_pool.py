@@ -87,7 +87,9 @@ def test_one_after_the_other_needs_one_connection():
 
 def test_the_connection_used_last_is_lent_first():
     """After a rush the few that go on use one connection, and the others may go cold."""
-    served: list[Peer] = []
+    rushed: list[Peer] = []
+    alone: list[Peer] = []
+    back: list[User] = []
     done: list[User] = []
     together = threading.Barrier(3)
 
@@ -95,12 +97,15 @@ def test_the_connection_used_last_is_lent_first():
         while (exchange := peer.read()) is not None:
             if exchange.target == "/rush":
                 together.wait(20)
-            served.append(peer)
+                rushed.append(peer)
+            else:
+                alone.append(peer)
             peer.answer()
 
     def journey(user: User):
         yield user.get("/rush")
-        while len(done) < user.index:
+        back.append(user)
+        while len(back) < 3 or len(done) < user.index:
             yield Pause(0.001)
         for _ in range(3):
             yield user.get("/alone")
@@ -108,8 +113,8 @@ def test_the_connection_used_last_is_lent_first():
 
     with serve(handler) as server:
         played(server.url, users(count=3, iterations=1), 3, journey)
-    assert len(set(served[:3])) == server.connections == 3
-    assert len(set(served[6:])) == 1
+    assert len(set(rushed)) == server.connections == 3
+    assert (len(alone), len(set(alone))) == (9, 1)
 
 
 def test_waiting_for_a_connection_is_response_time_alone():

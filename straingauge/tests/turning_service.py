@@ -1,11 +1,13 @@
-"""A service that waits before each answer: `turning_service.py PORT WAIT_MS [REQUESTS]`.
+"""A service that waits before each answer: `turning_service.py PORT WAIT_MS [REQUESTS [FILE]]`.
 
-With REQUESTS it ends, without a word to anybody, after so many.
+With REQUESTS it ends, without a word to anybody, after so many; with FILE it makes that then, and
+goes on.
 """
 
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 wait_s = float(sys.argv[2]) / 1000
 left = int(sys.argv[3]) if len(sys.argv) > 3 else None
@@ -27,7 +29,9 @@ class Service(asyncio.Protocol):
         global left  # noqa: PLW0603  of the whole process
         if left is not None:
             left -= 1
-            if left < 0:
+            if left < 0 and len(sys.argv) > 4:
+                Path(sys.argv[4]).touch()
+            elif left < 0:
                 print("I have had enough", flush=True)
                 os._exit(7)
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
