@@ -25,7 +25,6 @@ from straingauge.journey import (
     Upload,
     User,
     assess,
-    at_most,
     mix,
     tagged,
     worded,
@@ -348,21 +347,3 @@ def test_a_file_that_shrinks_is_noticed(tmp_path: Path):
     file.write_bytes(b"1")
     with pytest.raises(OSError, match="7 bytes shorter"):
         list(upload.chunks())
-
-
-def test_few_play_at_a_time_and_the_others_get_their_turn():
-    """Of five users two begin; each that ends, or is given up, lets the next one begin."""
-
-    @at_most(2)
-    def journey(user: User):
-        yield user.get("/")
-
-    plays = [Play(journey, User(index)) for index in range(5)]
-    steps = [play.begin() for play in plays]
-    assert [isinstance(step, Request) for step in steps] == [True, True, False, False, False]
-    assert isinstance(plays[2].resume(), Pause)
-    assert plays[0].answer(response()) is None
-    assert isinstance(plays[2].resume(), Request)
-    assert isinstance(plays[3].resume(), Pause)
-    plays[1].close()
-    assert isinstance(plays[3].resume(), Request)

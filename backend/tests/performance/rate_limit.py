@@ -51,13 +51,15 @@ class Refusal:
     Attributes:
         served: Requests that were served before it.
         failed: Requests that went wrong before it: whether the limiter saw them is not known.
-        at_s: When, on `time.monotonic`.
+        asked_s: When it was asked for, on `time.monotonic`: the service refused it after that.
+        at_s: When it was here: the service refused it before that.
         answer: The whole response.
         holds_until_s: Before then the window is surely not over, whatever Retry-After says.
     """
 
     served: int
     failed: int
+    asked_s: float
     at_s: float
     answer: Response
     holds_until_s: float
@@ -102,11 +104,11 @@ def hurry(user: User) -> Steps:
 
 def _burst(user: User) -> Steps:
     """Ask within one window: what is answered after it says nothing of the limit."""
-    began_s = time.monotonic()
+    asked_s = began_s = time.monotonic()
     answer = yield from _asked(user)
     if answer is not None and not _is_fresh(answer):
         yield Pause(WINDOW_S)  # this account was at work a moment ago
-        began_s = time.monotonic()
+        asked_s = began_s = time.monotonic()
         answer = yield from _asked(user)
     user.data |= {"first_answer": answer, "refusal": None, "served": 0}
     failed = 0
@@ -118,10 +120,11 @@ def _burst(user: User) -> Steps:
             user.data["served"] += 1
         elif answer is not None and user.data["refusal"] is None:
             served, now_s = user.data["served"], time.monotonic()
-            refusal = Refusal(served, failed, now_s, answer, began_s + WINDOW_S)
+            refusal = Refusal(served, failed, asked_s, now_s, answer, began_s + WINDOW_S)
             user.data["refusal"] = _bursts[user.data["email"]] = refusal
         if number >= BURST and _is_done(user.data["refusal"]):
             return
+        asked_s = time.monotonic()
         answer = yield from _asked(user)
 
 
@@ -168,10 +171,10 @@ def wait_it_out(user: User) -> Steps:
     if refusal.retry_after_s > WINDOW_S:
         return  # it is untrue, and could be an hour
     over_at = refusal.at_s + refusal.retry_after_s
-    holds_until = over_at - ROUNDED_S
+    holds_until = refusal.asked_s + refusal.retry_after_s - ROUNDED_S
     yield Pause(max(0.0, over_at - EARLY_S - time.monotonic()))
     if time.monotonic() < holds_until:
-        early = yield _list(user, name=f"{ENDPOINT} {EARLY_S} s before Retry-After is over")
+        early = yield _list(user, name=f"{ENDPOINT} before Retry-After is over")
         if time.monotonic() < holds_until:
             user.data["status_early"] = early.status
     yield Pause(max(0.0, over_at - time.monotonic()))
