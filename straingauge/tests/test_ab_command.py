@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from formats import conforming
 from straingauge.ab import worktree
 from straingauge.errors import TargetError
 
@@ -41,8 +41,7 @@ def ab(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def document(folder: Path) -> dict[str, Any]:
     """The one file it wrote."""
     (file,) = (folder / "results").glob("tried_ab_*.json")
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
+    return conforming(file)
 
 
 def git(folder: Path, *arguments: str) -> None:

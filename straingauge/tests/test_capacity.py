@@ -23,6 +23,7 @@ def level(
         phase=phase,
         holds=holds,
         why=[] if holds else ["p95_ms = 900 (warning from 500)"],
+        besides={},
         unproven=unproven,
         throughput_rps=at,
         concurrency=at / 100,
@@ -264,6 +265,28 @@ def test_an_aborted_level_does_not_hold():
     late = {"reason": "late_sends", "severity": "invalid", "message": "late"}
     found = Level.of(5, "step", judged | {"validity": {"reasons": [late]}}, until="warning")
     assert (found.holds, found.unproven) == (True, "late")
+
+
+@pytest.mark.parametrize(("cause", "holds"), [("keep_alive_off", True), ("freeze", False)])
+def test_what_is_wrong_at_any_load_is_no_matter_of_capacity(
+    cause: str,
+    holds: bool,  # noqa: FBT001
+):
+    """A danger that more load brings about ends a search; any other is said besides."""
+    danger = {"rule": "a title", "grade": "warning", "message": "seen", "limits": None}
+    latency = {"avg": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0}
+    judged = {
+        "metrics": {"throughput_rps": 5.0, "error_rate_percent": 0.0, "latency_ms": latency},
+        "verdict": {"entries": [danger | {"cause": cause}]},
+        "validity": {"reasons": []},
+        "resources": {},
+    }
+    found = Level.of(5, "step", judged, until="warning")
+    assert (found.holds, bool(found.why), bool(found.besides)) == (holds, not holds, holds)
+    search = hunt(Simulated(100))
+    search.levels[0] = replace(search.levels[0], besides=found.besides)
+    kept = document(search, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
+    assert ("besides  at any load, a title: seen" in words(kept)) == holds
 
 
 @pytest.mark.parametrize(

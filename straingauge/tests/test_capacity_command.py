@@ -1,4 +1,3 @@
-import json
 import os
 import re
 import signal
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from formats import conforming
 from straingauge.cli import main
 from straingauge.target.keeper import wait_until
 from straingauge.target.ports import free_port, taken
@@ -54,8 +54,7 @@ def capacity(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 def document(folder: Path) -> dict[str, Any]:
     """The one file it wrote."""
     (file,) = (folder / "results").glob("carried_capacity_*.json")
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
+    return conforming(file)
 
 
 def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):

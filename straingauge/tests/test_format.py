@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
 from straingauge.result import SCHEMA_VERSION, read, read_all, read_session, write, write_session
-from straingauge.result.reading import SESSION_VERSION
 from straingauge.result.schema import KEYWORDS, schema, violation
 
 VERSIONS = range(1, SCHEMA_VERSION + 1)
-NAMES = (*(f"result-{version}" for version in VERSIONS), f"session-{SESSION_VERSION}")
+SCHEMAS = files("straingauge.result") / "schemas"
+NAMES = sorted(file.name.removesuffix(".schema.json") for file in SCHEMAS.iterdir())
 JUDGES = {name: fastjsonschema.compile(schema(name)) for name in NAMES}
 SOMETHING_ELSE = (None, True, 0, -1, 1.5, 2, "", "target", "2026-01-02", [], [1], {}, {"a": {}})
 

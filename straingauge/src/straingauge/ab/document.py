@@ -1,6 +1,6 @@
 """The file of an A/B comparison: what both sides did in each pair of turns, and what it came to.
 
-Versions of the format:
+Versions of the format, with their JSON Schemas in `result/schemas/`:
     1   name, started_at, ended, invalid, configuration, environment, sides, slot_s, endpoints,
         comparison
 """

@@ -1,8 +1,8 @@
 """The file of a search for capacity.
 
-Versions of the format:
-    1   name, started_at, ended, configuration, environment, unit, capacity, at_least, knee, usl,
-        levels, broke_first
+Versions of the format, with their JSON Schemas in `result/schemas/`:
+    1   name, started_at, ended, configuration, environment, unit, capacity, best, failed, at_least,
+        confirmed, knee, usl, levels, broke_first
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from straingauge.capacity.hunt import Hunt
+from straingauge.capacity.level import of_load
 from straingauge.diagnose import broke_first
 from straingauge.result import environment
 from straingauge.result.file import write_whole
@@ -74,7 +75,9 @@ def _broken(hunt: Hunt) -> dict[str, Any] | None:
     result = hunt.broke
     if result is None:
         return None
-    first = broke_first([result])
+    verdict = result["verdict"]
+    entries = [each for each in verdict["entries"] if of_load(each)]
+    first = broke_first([{**result, "verdict": {**verdict, "entries": entries}}])
     least = [each for each in hunt.levels if each.level == hunt.search.failed and not each.holds]
     return {
         "level": hunt.search.failed,

@@ -15,6 +15,8 @@ _GRADES_THAT_END: Final[Mapping[Until, frozenset[str]]] = {
 # Reasons of an invalid run that are the service's doing: it was too slow for what was due.
 _LATE_SHARE: Final = 0.05  # of the time of arrivals
 _OVERLOAD: Final = frozenset({"dropped_work", "interrupted"})
+# Dangers that load brings about. The others are there at any load, and no matter of capacity.
+_BY_LOAD: Final = frozenset({"event_loop_blocked", "freeze", "jobs_not_draining"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Level:
         phase: Why it was played.
         holds: Whether all that is demanded was kept.
         why: What was not, in words; what is most wrong first.
+        besides: What is wrong with the service whatever the load: titles, and what shows it.
         unproven: Why it proves nothing about the service; None where it does.
         throughput_rps: Requests a second.
         concurrency: Requests under way at once, by Little's law.
@@ -38,6 +41,7 @@ class Level:
     phase: Phase
     holds: bool
     why: Sequence[str]
+    besides: Mapping[str, str]
     unproven: str | None
     throughput_rps: float
     concurrency: float
@@ -72,7 +76,8 @@ class Level:
         """
         metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
         entries = result["verdict"]["entries"]
-        broken = [each["message"] for each in entries if each["grade"] in _GRADES_THAT_END[until]]
+        wrong = [each for each in entries if each["grade"] in _GRADES_THAT_END[until]]
+        broken = [each["message"] for each in wrong if of_load(each)]
         reasons = [each for each in result["validity"]["reasons"] if each["severity"] == "invalid"]
         overload = [each["message"] for each in reasons if each["reason"] in _OVERLOAD]
         others = [each["message"] for each in reasons if each["reason"] not in _OVERLOAD]
@@ -85,6 +90,7 @@ class Level:
             phase=phase,
             holds=not why,
             why=why,
+            besides={each["rule"]: each["message"] for each in wrong if not of_load(each)},
             unproven="; ".join(others) or None,
             throughput_rps=metrics["throughput_rps"],
             concurrency=metrics["throughput_rps"] * (average_ms or 0.0) / 1000,
@@ -99,6 +105,11 @@ class Level:
     def as_dict(self) -> dict[str, Any]:
         """As the file has it."""
         return asdict(self)
+
+
+def of_load(entry: Mapping[str, Any]) -> bool:
+    """Whether an entry of a verdict tells how much load the service carries."""
+    return bool(entry["limits"]) or entry["cause"] is None or entry["cause"] in _BY_LOAD
 
 
 def _behind(metrics: Mapping[str, Any], arrivals_s: float) -> list[str]:

@@ -64,6 +64,9 @@ def _words(found: Document) -> Iterator[str]:
     if found["knee"] is not None:
         yield f"knee     {found['knee']:g} {unit}: from there on, more load buys mostly delay"
     yield from _broken(found)
+    besides = {what: shown for level in found["levels"] for what, shown in level["besides"].items()}
+    for what, shown in besides.items():
+        yield f"besides  at any load, {what}: {shown}"
     if found["usl"]:
         yield f"law      {_law(found['usl'])}"
 
