@@ -5,6 +5,7 @@ comes to decides nothing.
 """
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -20,6 +21,7 @@ from test_load_test import make_log_ins_cheap
 from tests.performance.proving.suite import BACKEND
 
 ROOT = BACKEND.parent
+TABLE = re.compile(r"^load test .*\n((?:\w+ .*\n)+)", re.MULTILINE)
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LIMIT = "100/3second"
 """Of each user: one load test waits until it may ask again."""
@@ -192,3 +194,20 @@ def test_command(command: str, place: Place):
     how = next((run for begins, run in HOW.items() if re.match(begins, command)), None)
     assert how is not None, "nothing here says how to run it"
     how(command, place)
+
+
+def test_verdicts_that_are_shown_were_given():
+    """The README's table is that of the session whose summary lies in `docs/perf.json`."""
+    (table,) = TABLE.findall((ROOT / "README.md").read_text())
+    session = json.loads((ROOT / "docs" / "perf.json").read_text())
+    lines = [line.split() for line in table.splitlines()]
+    for (name, grade, requests, rate, errors, *percentiles), test in zip(
+        lines, session["tests"], strict=True
+    ):
+        seen = test["metrics"]
+        assert (name, grade) == (test["name"], test["grade"])
+        assert int(requests) == seen["total_requests"]
+        assert int(rate) == round(seen["throughput_rps"])
+        assert errors == f"{seen['error_rate_percent']:.2f}%"
+        for shown_ms, figure in zip(percentiles, ("p50_ms", "p95_ms", "p99_ms"), strict=True):
+            assert float(shown_ms.lstrip("~")) == pytest.approx(seen[figure], rel=0.006)
