@@ -183,6 +183,18 @@ def test_cache_that_fills_and_stops_is_no_leak(stop_at: int, top_mb: float):
     assert not grown(memory(sizes), 400)["steady"]
 
 
+@given(warm_up_mb=st.floats(5, 40), pace=st.floats(0, 0.02))
+def test_what_is_left_of_a_warm_up_is_no_leak(warm_up_mb: float, pace: float):
+    """Memory that goes on growing at a fiftieth of its first pace is not; at a fifth it is one."""
+
+    def is_leak(pace: float) -> bool:
+        grown_mb = [warm_up_mb * (min(n, 20) + pace * max(n - 20, 0)) / 20 for n in range(40)]
+        return bool(grown(memory([100 + each for each in grown_mb]), 400)["steady"])
+
+    assert not is_leak(pace)
+    assert is_leak(pace + 0.2)
+
+
 def test_counters_that_begin_anew_lose_nothing():
     """A pool's counters are differences over the run, also when a worker was replaced in it."""
     counts = [10, 14, 3, 5]

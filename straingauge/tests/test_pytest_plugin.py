@@ -307,6 +307,12 @@ def test_wrong_thresholds_send_nothing(
     assert service.counts()["/hello"] == before
 
 
+def test_locusts_runs_are_judged_by_the_same_file(project: Project):
+    """A table for Locust's runs is no mistake in the thresholds of load tests."""
+    project.thresholds("[test.metrics]\np50_ms = { target = 0, warning = 0.001, critical = 0.002 }")
+    project.run(QUICK, "-n", "2").assert_outcomes(passed=1)
+
+
 def test_declared_endpoint_must_be_called(project: Project):
     """A threshold for an endpoint that was to be called and was not has no data, and fails."""
     project.thresholds('[endpoint."GET /other"]\np95_ms={target=1, warning=2, critical=3}')

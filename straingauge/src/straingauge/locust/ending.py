@@ -20,7 +20,7 @@ from straingauge.locust.part import findings_of, reports_of
 from straingauge.observe import Watched
 from straingauge.result import environment
 from straingauge.result.compose import compose, conclude
-from straingauge.verdict import Finding, Thresholds
+from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.validity import Reason
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Ending:
     """
 
     def __init__(
-        self, of: Environment, thresholds: Thresholds, results: Path, name: str = "metrics"
+        self, of: Environment, thresholds: Thresholds, results: Path, name: str = LOCUST
     ) -> None:
         self._of = of
         self._thresholds = thresholds

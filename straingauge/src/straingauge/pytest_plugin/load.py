@@ -40,7 +40,7 @@ from straingauge.observe import QUIET_S
 from straingauge.pytest_plugin.process import Process
 from straingauge.result import NotWritten, compose
 from straingauge.schedule import Schedule
-from straingauge.verdict import Finding, Thresholds
+from straingauge.verdict import LOCUST, Finding, Thresholds
 
 Account = Callable[[int], Mapping[str, Any]]
 """What user `index` starts with: becomes `User.data` (an address, a password, a file to send)."""
@@ -257,7 +257,7 @@ class LoadTest:
         thresholds = Thresholds.read(self._process.thresholds(self._item.path))
         marked = load_tests_of(getattr(self._item, "module", None))
         thresholds.check_names(
-            tests={name, *(function.removeprefix("test_") for function in marked)},
+            tests={name, LOCUST, *(function.removeprefix("test_") for function in marked)},
             endpoints=_endpoints(mark for marks in marked.values() for mark in marks),
         )
         return thresholds

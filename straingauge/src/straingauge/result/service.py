@@ -1,7 +1,7 @@
 """What became of the service's processes under load, and what was left of it afterwards."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from straingauge.observe import Sample, Watched
@@ -21,6 +21,7 @@ from straingauge.result.sampling import (
 PER_REQUESTS = 200
 TREND_PER_REQUESTS = 1000
 ENDS = 3  # samples whose median is the memory at the beginning, and at the end
+LATER_SHARE = 0.1  # of the whole run's trend has the second half of one that goes on
 WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator finds its size
 
 
@@ -75,8 +76,9 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
     """Resident memory of the serving processes, and how it grows by what it is asked.
 
     `growth_mb_per_200_requests` is the Theil-Sen slope over the run, so that one late jump of the
-    allocator is no leak; `steady` says that it surely still grew in the second half of the run: a
-    cache that fills and stops does not. `bytes_per_request` is of the lows after warm-up.
+    allocator is no leak; `steady` says that it surely still grew in the second half of the run, and
+    by a good part of what it grew before: a cache that fills and stops does not, and what is left
+    of a warm-up is next to nothing. `bytes_per_request` is of the lows after warm-up.
     """
     sizes = values(samples, "rss_bytes")
     if not sizes:
@@ -98,9 +100,13 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
         "trend_mb_per_200_requests": run,
         "later_trend_mb_per_200_requests": later,
         "bytes_per_request": trend(troughs(_warm(seen)), pace_s),
-        "steady": bool(run and later and run["low"] > 0 and later["low"] > 0),
+        "steady": bool(run and later and _goes_on(run, later)),
         "uss_peak_mb": highest(samples, "uss_bytes", MB),
     }
+
+
+def _goes_on(run: Mapping[str, float], later: Mapping[str, float]) -> bool:
+    return run["low"] > 0 and later["low"] > 0 and later["slope"] >= LATER_SHARE * run["slope"]
 
 
 def _level(samples: Sequence[Sample], key: str, requests: int) -> dict[str, Any] | None:

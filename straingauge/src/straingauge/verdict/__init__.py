@@ -3,11 +3,12 @@
 from straingauge.verdict.grade import GRADES, Grade, Limits, fails, worst
 from straingauge.verdict.judge import Finding, Verdict, judge
 from straingauge.verdict.metrics import METRICS, value_of
-from straingauge.verdict.thresholds import Thresholds
+from straingauge.verdict.thresholds import LOCUST, Thresholds
 from straingauge.verdict.validity import Evidence, Reason, examine
 
 __all__ = [
     "GRADES",
+    "LOCUST",
     "METRICS",
     "Evidence",
     "Finding",

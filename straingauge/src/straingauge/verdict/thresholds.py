@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from straingauge.errors import UsageError
 from straingauge.verdict.grade import Limits
@@ -21,6 +21,9 @@ from straingauge.verdict.metrics import METRICS
 
 Demands = Mapping[str, Limits]
 """Metric name -> what is demanded of it."""
+
+LOCUST: Final = "metrics"
+"""The name of Locust's runs, which are judged by the same file as a module's load tests."""
 
 _LEVELS = ("target", "warning", "critical")
 
