@@ -169,6 +169,9 @@ def master_and_worker(command: str, place: Place) -> None:
 
 
 LOCUST = "--headless --only-summary --users 2 --spawn-rate 2 --run-time 2s --load-results"
+JOURNEYS = "the same, by journeys"
+"""How the benchmark calls a Locust user that plays journeys."""
+
 HOW = {
     "make ": make,
     "straingauge run ": load("--duration 1s --results"),
@@ -211,3 +214,14 @@ def test_verdicts_that_are_shown_were_given():
         assert errors == f"{seen['error_rate_percent']:.2f}%"
         for shown_ms, figure in zip(percentiles, ("p50_ms", "p95_ms", "p99_ms"), strict=True):
             assert float(shown_ms.lstrip("~")) == pytest.approx(seen[figure], rel=0.006)
+
+
+def test_speeds_that_are_shown_were_measured():
+    """What one core sends, by the guide, is what the benchmark's kept figures say."""
+    measured = json.loads((ROOT / "benchmarks" / "results" / "locust.json").read_text())["cases"]
+    rates = [
+        f"{measured[case]['generators'][JOURNEYS]['median']['rate_rps']:,}"
+        for case in ("locust_get", "locust_mix")
+    ]
+    guide = (ROOT / "docs" / "guide.md").read_text()
+    assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", guide) == rates

@@ -6,7 +6,6 @@ from straingauge.summary import Trend, theil_sen
 
 MEMORY = ("resources", "service", "memory")
 AFTER = ("resources", "after")
-ALLOCATOR_MB = 3.0  # of growth are the allocator's own
 FEW = 10  # files, or threads
 FEWEST = 16  # samples, of which the second half still makes a trend
 
@@ -17,9 +16,9 @@ def memory_leak(facts: Facts) -> Cause | None:
     Surely means that the interval of the trend excludes zero (`summary.trend`). A cache that fills
     and stops does not grow in the second half; a collector's debt is paid back at rest.
     """
-    growth_mb = facts.figure(*MEMORY, "growth_mb")
-    if not facts.at(*MEMORY, "steady") or growth_mb <= ALLOCATOR_MB:
+    if not facts.at(*MEMORY, "steady"):
         return None
+    growth_mb = facts.figure(*MEMORY, "growth_mb")
     later_mb = facts.figure(*MEMORY, "later_trend_mb_per_200_requests", "slope")
     low_mb = facts.figure(*MEMORY, "later_trend_mb_per_200_requests", "low")
     evidence = [

@@ -15,8 +15,6 @@ from straingauge.summary import degradation, endpoints, metrics, settle
 from straingauge.verdict import Evidence, Finding, Thresholds, Verdict, examine, judge
 from straingauge.verdict.validity import as_dict
 
-STEADY_FLOOR_MB = 3.0  # growth below is the allocator's own
-
 
 def compose(merged: Merged, *, ended: str | None = None, so_far: bool = False) -> dict[str, Any]:
     """The result of a load, without its verdict.
@@ -171,7 +169,7 @@ def _steady_growth(result: Mapping[str, Any], thresholds: Thresholds) -> Iterabl
         return
     service = result["resources"]["service"]
     memory = service and service["memory"]
-    if memory and memory["steady"] and memory["growth_mb"] > STEADY_FLOOR_MB:
+    if memory and memory["steady"]:
         later = memory["later_trend_mb_per_200_requests"]
         yield Finding(
             "steady memory growth",

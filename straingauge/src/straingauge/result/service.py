@@ -20,6 +20,7 @@ from straingauge.result.sampling import (
 
 PER_REQUESTS = 200
 TREND_PER_REQUESTS = 1000
+ALLOCATOR_MB = 3.0  # of growth are the allocator's own
 ENDS = 3  # samples whose median is the memory at the beginning, and at the end
 LATER_SHARE = 0.1  # of the whole run's trend has the second half of one that goes on
 WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator finds its size
@@ -76,9 +77,10 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
     """Resident memory of the serving processes, and how it grows by what it is asked.
 
     `growth_mb_per_200_requests` is the Theil-Sen slope over the run, so that one late jump of the
-    allocator is no leak; `steady` says that it surely still grew in the second half of the run, and
-    by a good part of what it grew before: a cache that fills and stops does not, and what is left
-    of a warm-up is next to nothing. `bytes_per_request` is of the lows after warm-up.
+    allocator is no leak; `steady` says that by this slope it grew by more than an allocator does of
+    itself, and surely still did in the second half of the run, by a good part of what it did
+    before: a cache that fills and stops does not, and what is left of a warm-up is next to nothing.
+    `bytes_per_request` is of the lows after warm-up.
     """
     sizes = values(samples, "rss_bytes")
     if not sizes:
@@ -100,13 +102,15 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
         "trend_mb_per_200_requests": run,
         "later_trend_mb_per_200_requests": later,
         "bytes_per_request": trend(troughs(_warm(seen)), pace_s),
-        "steady": bool(run and later and _goes_on(run, later)),
+        "steady": bool(run and later and _goes_on(run, later, requests)),
         "uss_peak_mb": highest(samples, "uss_bytes", MB),
     }
 
 
-def _goes_on(run: Mapping[str, float], later: Mapping[str, float]) -> bool:
-    return run["low"] > 0 and later["low"] > 0 and later["slope"] >= LATER_SHARE * run["slope"]
+def _goes_on(run: Mapping[str, float], later: Mapping[str, float], requests: int) -> bool:
+    surely = run["low"] > 0 and later["low"] > 0
+    grown_mb = run["slope"] * requests / PER_REQUESTS
+    return surely and grown_mb > ALLOCATOR_MB and later["slope"] >= LATER_SHARE * run["slope"]
 
 
 def _level(samples: Sequence[Sample], key: str, requests: int) -> dict[str, Any] | None:
