@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from formats import whole
 from straingauge.capacity import Hunt, Level, Search, chart, document, fit, knee, page, words
 from straingauge.capacity.search import Phase
 from straingauge.errors import TargetError
@@ -204,6 +205,12 @@ def test_a_service_without_contention_has_no_peak():
     assert (found.coherency, found.peak_at) == (0, None)
 
 
+def test_an_idle_machine_is_no_part_of_the_law():
+    """Where far less than one is under way, answers late for want of work do not count."""
+    busy = [(n, law(n)) for n in (1, 2, 4, 8, 16)]
+    assert fit([(0.03, 1.0), (0.1, 5.0), *busy]) == fit(busy)
+
+
 def test_few_points_have_no_law():
     """Three points fit any law with three coefficients: none is shown."""
     assert fit([(1, 100), (2, 190), (4, 350)]) is None
@@ -248,6 +255,21 @@ def test_what_no_threshold_names_is_told_by_its_level():
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert kept["broke_first"]["what"] is None
     assert "broke    at 100 /s: p95_ms = 900" in words(kept)
+
+
+def test_what_falls_behind_is_explained():
+    """Where a level only fell behind, no threshold complains, and its cause is looked for."""
+    found = hunt(Simulated(100))
+    silent = whole(verdict={"grade": "target", "entries": []}, diagnosis=[])
+    metrics = {**silent["metrics"], "server_timing": None}
+    service = {**silent["resources"]["service"], "cpu_percent": {"avg": 96.0, "peak": 99.0}}
+    found.broke = {
+        **silent,
+        "metrics": metrics,
+        "resources": {**silent["resources"], "service": service},
+    }
+    kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
+    assert kept["broke_first"]["diagnosis"][0]["cause"] == "cpu_bound"
 
 
 def test_an_aborted_level_does_not_hold():

@@ -13,11 +13,20 @@ from typing import Any, Final
 
 from straingauge.capacity.hunt import Hunt
 from straingauge.capacity.level import of_load
-from straingauge.diagnose import broke_first
+from straingauge.diagnose import broke_first, diagnose
 from straingauge.result import environment
 from straingauge.result.file import write_whole
 
 CAPACITY_VERSION: Final = 1
+# What a level did not keep though no threshold says so, such as falling behind: of speed.
+_COMPLAINT: Final = {
+    "rule": "throughput_rps",
+    "grade": "critical",
+    "where": "",
+    "value": None,
+    "limits": None,
+    "cause": None,
+}
 
 
 def document(
@@ -79,9 +88,12 @@ def _broken(hunt: Hunt) -> dict[str, Any] | None:
     entries = [each for each in verdict["entries"] if of_load(each)]
     first = broke_first([{**result, "verdict": {**verdict, "entries": entries}}])
     least = [each for each in hunt.levels if each.level == hunt.search.failed and not each.holds]
+    why = list(least[0].why) if least else []
+    told = [{**_COMPLAINT, "message": each} for each in why]
+    complaining = {**verdict, "entries": [*verdict["entries"], *told]}
     return {
         "level": hunt.search.failed,
         "what": asdict(first) if first else None,
-        "why": list(least[0].why) if least else [],
-        "diagnosis": result["diagnosis"],
+        "why": why,
+        "diagnosis": result["diagnosis"] or diagnose({**result, "verdict": complaining}),
     }

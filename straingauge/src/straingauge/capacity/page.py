@@ -12,7 +12,7 @@ from straingauge.capacity.usl import Law
 Document = Mapping[str, Any]
 
 _WIDTH, _HEIGHT = 640, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 28, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 28, 44
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #59636e; --grid: #d1d9e0; --page: #fff;
   --good: #1a7f37; --bad: #cf222e; --law: #0969da }

@@ -28,6 +28,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 LEAST_POINTS: Final = 4  # one more than there are coefficients
+# With less under way nobody meets anybody, and response times are those of an idle machine.
+LEAST_CONCURRENCY: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +68,12 @@ class Law:
 def fit(points: Sequence[tuple[float, float]]) -> Law | None:
     """The law for these points of (requests under way, throughput a second).
 
-    None where they are fewer than `LEAST_POINTS` or all at one N.
+    Those of less than `LEAST_CONCURRENCY` count only where there are too few others. None where all
+    are fewer than `LEAST_POINTS`, or at one N.
     """
     usable = [(n, x) for n, x in points if n > 0 and x > 0]
+    met = [(n, x) for n, x in usable if n >= LEAST_CONCURRENCY]
+    usable = met if len(met) >= LEAST_POINTS else usable
     if len(usable) < LEAST_POINTS or np.ptp([n for n, _ in usable]) == 0:
         return None
     law = _fitted(usable)
