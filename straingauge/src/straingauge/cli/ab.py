@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from straingauge.cli.arguments import Duration, Think
+from straingauge.cli.arguments import Duration, played
 from straingauge.cli.compare import failures, show
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.run import heed_signals
@@ -29,20 +29,19 @@ _FILE = click.Path(path_type=Path)
 
 
 @main.command(epilog=EXIT_CODES, short_help="Compare two builds of a service on this machine.")
-@click.argument("file", required=False, type=_FILE)
+@played
 @click.option("--base", required=True, metavar="WHAT", help="A commit, a command or an address.")
 @click.option(
     "--head", default=".", show_default="the files as they are", metavar="WHAT", help="The same."
 )
-@click.option("--get", "gets", multiple=True, metavar="PATH", help="Instead of FILE; repeatable.")
 @click.option(
-    "--journey", "journeys", multiple=True, metavar="NAME[=WEIGHT]", help="Of FILE; repeatable."
+    "--users",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="So many at once.",
 )
-@click.option("--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags.")
-@click.option(
-    "--users", type=click.IntRange(min=1), default=1, show_default=True, help="So many at once."
-)
-@click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s.")
 @click.option("--budget", type=Duration(), metavar="TIME", help="Of all turns.  [default: 110s]")
 @click.option(
     "--turn", "slot_s", type=Duration(), help="Of one side; if not said, so long as it takes."

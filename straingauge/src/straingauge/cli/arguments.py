@@ -1,8 +1,10 @@
-"""What users write on the command line for times, and what that means."""
+"""What users write on the command line for times and for what is played, and what that means."""
 
 import math
 import re
-from typing import Literal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
 
 import click
 
@@ -57,3 +59,25 @@ class Think(click.ParamType[tuple[float, float]]):
         if least > most:
             self.fail(f"{value!r}: the least comes first, as in 1-3s", param, ctx)
         return least, most
+
+
+_PLAYED = (
+    click.argument("file", required=False, type=click.Path(path_type=Path)),
+    click.option(
+        "--get", "gets", multiple=True, metavar="PATH", help="Instead of FILE; repeatable."
+    ),
+    click.option(
+        "--journey", "journeys", multiple=True, metavar="NAME[=WEIGHT]", help="Of FILE; repeatable."
+    ),
+    click.option(
+        "--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags."
+    ),
+    click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s."),
+)
+
+
+def played(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What users do: FILE, --get, --journey, --tags and --think, as each command takes them."""
+    for parameter in reversed(_PLAYED):
+        command = parameter(command)
+    return command

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from straingauge.cli.arguments import Duration, Think
+from straingauge.cli.arguments import Duration, played
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.run import heed_signals
 from straingauge.cli.screen import Screen
@@ -37,20 +37,21 @@ DEMANDED = {
 
 
 @main.command(epilog=EXIT_CODES, short_help="Find the greatest load a service carries.")
-@click.argument("file", required=False, type=_FILE)
+@played
 @click.option("--host", metavar="URL", help="The service; if not said, as in straingauge run.")
-@click.option("--get", "gets", multiple=True, metavar="PATH", help="Instead of FILE; repeatable.")
-@click.option(
-    "--journey", "journeys", multiple=True, metavar="NAME[=WEIGHT]", help="Of FILE; repeatable."
-)
-@click.option("--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags.")
 @click.option("--users", "by_users", is_flag=True, help="Look for a number of users, not a rate.")
-@click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s.")
-@click.option("--from", "first", type=click.FloatRange(min=0, min_open=True), help="First level.")
+@click.option(
+    "--from",
+    "first",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="LOAD",
+    help="First level.",
+)
 @click.option(
     "--max",
     "most",
     type=click.FloatRange(min=0, min_open=True),
+    metavar="LOAD",
     help="Never beyond.  [default: 1000 /s, 200 users]",
 )
 @click.option(

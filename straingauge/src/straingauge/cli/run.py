@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from straingauge.cli.arguments import Duration, Think, Warmup
+from straingauge.cli.arguments import Duration, Warmup, played
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.screen import Screen
 from straingauge.errors import Interrupted
@@ -23,17 +23,11 @@ _FILE = click.Path(path_type=Path)
 
 
 @main.command(epilog=EXIT_CODES, short_help="Put one load on a service.")
-@click.argument("file", required=False, type=_FILE)
+@played
 @click.option("--host", metavar="URL", help="The service; if not said, see `Where to` above.")
-@click.option("--get", "gets", multiple=True, metavar="PATH", help="Instead of FILE; repeatable.")
-@click.option(
-    "--journey", "journeys", multiple=True, metavar="NAME[=WEIGHT]", help="Of FILE; repeatable."
-)
-@click.option("--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags.")
 @click.option(
     "--users", type=click.IntRange(min=1), metavar="N", help="So many at once; 10 if not said."
 )
-@click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s.")
 @click.option("--rate", type=float, metavar="R", help="So many journeys begin each second.")
 @click.option("--poisson", is_flag=True, help="They begin at random times, at that rate.")
 @click.option("--duration", type=Duration(), default="10s", show_default=True, help="How long.")
