@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from service import Service, run_backend
+from straingauge.capacity import words
 from straingauge.target.ports import free_port
 from test_load_test import make_log_ins_cheap
 from tests.performance.proving.suite import BACKEND
@@ -216,6 +217,12 @@ def test_verdicts_that_are_shown_were_given():
             assert float(shown_ms.lstrip("~")) == pytest.approx(seen[figure], rel=0.006)
 
 
+def test_a_capacity_that_is_shown_was_found():
+    """What TherapyBridge carries, by the guide, is what `docs/capacity.json` says was found."""
+    found = json.loads((ROOT / "docs" / "capacity.json").read_text())
+    assert f"```\n{words(found)}```\n" in (ROOT / "docs" / "guide.md").read_text()
+
+
 def test_speeds_that_are_shown_were_measured():
     """What one core sends, by the guide, is what the benchmark's kept figures say."""
     measured = json.loads((ROOT / "benchmarks" / "results" / "locust.json").read_text())["cases"]
@@ -225,3 +232,16 @@ def test_speeds_that_are_shown_were_measured():
     ]
     guide = (ROOT / "docs" / "guide.md").read_text()
     assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", guide) == rates
+
+
+def test_the_comparisons_own_truth_was_seen():
+    """How often A/B was right, by the guide, is what its benchmark's kept runs say."""
+    runs = json.loads((ROOT / "benchmarks" / "results" / "ab_small.json").read_text())
+    equal, planted = ([run for run in runs if run["planted"] == kind] for kind in (False, True))
+    alarms = sum(bool(run["worse"]) for run in equal)
+    found = sum(any(name.startswith("GET /list ") for name in run["worse"]) for run in planted)
+    longest_s = max(run["took_s"] for run in runs)
+    guide = " ".join((ROOT / "docs" / "guide.md").read_text().split())
+    assert f"{alarms} of {len(equal)} equal builds were called worse" in guide
+    assert f"{found} of {len(planted)} were found" in guide
+    assert f"in {longest_s:.0f} s at most" in guide
