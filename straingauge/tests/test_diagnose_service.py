@@ -90,6 +90,18 @@ def test_a_full_core_of_cheap_requests_is_no_root():
     assert causes(slowed(result, 250, 400, 500))[0] == "pool_exhausted"
 
 
+def test_cheap_requests_that_queue_before_a_full_core():
+    """Where requests do nothing but wait for a process that is busy, its CPU is what is short."""
+    timed = timing(pool=0.01, db=0.01, app=0.02, rest=0.96)
+    timed["parts"]["rest"]["p50_ms"] = 470.0
+    result = ill(
+        metrics__total_requests=14000,
+        metrics__server_timing=timed,
+        resources__service__cpu_percent={"avg": 95.0},
+    )
+    assert causes(slowed(result, 480, 620, 660))[:2] == ["cpu_bound", "slow_endpoint"]
+
+
 def test_a_leak_is_a_danger():
     """Memory that still grows in the second half and stays at rest is named, threshold or not."""
     leaking = healthy(resources__service__memory=LEAK, resources__after__memory_mb=112.0)

@@ -11,6 +11,7 @@ UNUSUAL = 3.0  # times the usual response time
 CORE_FULL = 85.0  # percent of one core, by one process
 WORK_BEGINS_S = 10.0  # after which somebody should have done a job
 KEPT_IDLE_S = 1.5  # at least, by any server that keeps connections
+QUEUED = 0.8  # of the usual response time, in which nobody works at the request
 CPU_DEAR_MS = 10.0  # of CPU time for one request; most services need a few
 
 
@@ -71,7 +72,8 @@ def cpu_bound(facts: Facts) -> Cause | None:
     """Speaks when the service's processes use all the CPU they can, and much for each request.
 
     A Python process computes on one core. Any load that is sent as fast as it is answered fills
-    it; so it is a cause only where a request costs much, by CPU time divided by requests.
+    it; so it is a cause only where a request costs much, by CPU time divided by requests, or where
+    half of them and more do nothing for nearly all of their time but wait until it is their turn.
     """
     busy, processes = facts.figure(*SERVICE, "cpu_percent", "avg"), _processes(facts)
     cpu_ms = 10 * busy * facts.duration_s / facts.requests if facts.requests else 0.0
@@ -82,12 +84,19 @@ def cpu_bound(facts: Facts) -> Cause | None:
     if not full and not computing:
         return None
     dear = graded(cpu_ms, CPU_DEAR_MS, 3 * CPU_DEAR_MS)
-    confidence = max(dear, 0.4) if full else min(dear, 0.8)
+    typical_ms = facts.figure("metrics", "latency_ms", "p50")
+    turn_ms = facts.figure("metrics", "server_timing", "parts", "rest", "p50_ms")
+    queued = full and turn_ms >= max(QUEUED * typical_ms, NOTICEABLE_MS)
+    confidence = max(dear, 0.85 if queued else 0.4) if full else min(dear, 0.8)
     evidence = [
         f"{processes:.0f} serving process(es) used {busy:.0f} % of a core on average, {cpu_ms:.1f}"
         " ms of CPU for each request"
     ]
-    if app_ms:
+    if queued:
+        evidence.append(
+            f"half of all requests waited {turn_ms:.0f} ms or more before the application began"
+        )
+    elif app_ms:
         evidence.append(f"half of all requests spent {app_ms:.1f} ms or more in the application")
     return named("cpu_bound", confidence, tuple(evidence))
 
