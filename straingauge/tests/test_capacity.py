@@ -272,6 +272,17 @@ def test_what_falls_behind_is_explained():
     assert kept["broke_first"]["diagnosis"][0]["cause"] == "cpu_bound"
 
 
+def test_what_is_there_at_any_load_did_not_break_first():
+    """A danger that no load brings about is not what gave: the level's own reason is."""
+    danger = {"rule": "a title", "grade": "warning", "message": "seen", "where": "", "value": None}
+    danger |= {"limits": None, "cause": "keep_alive_off"}
+    found = hunt(Simulated(100))
+    found.broke = whole(verdict={"grade": "warning", "entries": [danger]})
+    kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
+    assert kept["broke_first"]["what"] is None
+    assert "broke    at 100 /s: p95_ms = 900" in words(kept)
+
+
 def test_an_aborted_level_does_not_hold():
     """A level that was ended at once for its errors does not hold, and says so first."""
     metrics = {"throughput_rps": 5.0, "error_rate_percent": 50.0}

@@ -102,7 +102,7 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
         "trend_mb_per_200_requests": run,
         "later_trend_mb_per_200_requests": later,
         "bytes_per_request": trend(troughs(_warm(seen)), pace_s),
-        "steady": bool(run and later and _goes_on(run, later, requests)),
+        "steady": bool(run and later and growth > 0 and _goes_on(run, later, requests)),
         "uss_peak_mb": highest(samples, "uss_bytes", MB),
     }
 
