@@ -79,6 +79,13 @@ def test_our_check_agrees_with_a_librarys(name: str, data: st.DataObject):
     assert (violation(document, schema(name)) is None) == accepted(document, name)
 
 
+def test_true_is_no_version():
+    """To Python True is 1; a file whose version is true is of none."""
+    document = json.loads((GOLDEN / "session-1.json").read_text()) | {"session_version": True}
+    assert violation(document, schema("session-1")) == "session_version must be 1, not true"
+    assert not accepted(document, "session-1")
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_results_of_every_version_are_read_as_the_present_one(version: int):
     """An old file is brought up to the present format, with all that it had, and can be shown."""

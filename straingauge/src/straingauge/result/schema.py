@@ -101,7 +101,9 @@ def _enum(value: object, allowed: Sequence[object]) -> str | None:
 
 
 def _const(value: object, wanted: object) -> str | None:
-    return None if value == wanted else f"must be {wanted}, not {_shown(value)}"
+    # To Python True is 1; to JSON it is not.
+    same = value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
+    return None if same else f"must be {wanted}, not {_shown(value)}"
 
 
 def _minimum(value: object, least: float) -> str | None:
