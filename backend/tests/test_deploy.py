@@ -248,13 +248,15 @@ def test_no_secret_is_kept_here():
                 assert filled(value).count(SECRET) == 1, each.where
 
 
-def test_what_is_copied_is_there_and_let_through():
+def context() -> set[str]:
+    """The paths that the ignore file lets into the build context."""
+    lines = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    return {line[1:] for line in lines if line.startswith("!")}
+
+
+def test_copied_files_exist_and_are_in_the_context():
     """Each file that an image takes exists, and the ignore file lets it through."""
-    let_through = {
-        line[1:]
-        for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
-        if line.startswith("!")
-    }
+    let_through = context()
     for line in dockerfile("COPY"):
         *sources, _ = line.split()
         for source in sources:
@@ -262,6 +264,13 @@ def test_what_is_copied_is_there_and_let_through():
             assert source in let_through or any(
                 each.startswith(f"{source}/") for each in let_through
             )
+
+
+def test_context_has_what_the_package_needs():
+    """Without its readme and license files straingauge cannot be installed."""
+    project = tomllib.loads((ROOT / "straingauge" / "pyproject.toml").read_text())["project"]
+    for name in (project["readme"], *project["license-files"]):
+        assert f"straingauge/{name}" in context()
 
 
 def judged_by(tool: str, install: str, *words: str, files: list[Path], **env: str) -> None:

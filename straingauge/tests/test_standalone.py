@@ -122,3 +122,9 @@ def test_exit_codes_are_told_the_same_everywhere():
         if isinstance(kind, type) and issubclass(kind, errors.StraingaugeError)
     }
     assert table == told == raised | {0}
+
+
+def test_the_license_is_that_of_the_repository():
+    """A wheel can only contain files of its own folder, so the license stands there as well."""
+    assert PROJECT["project"]["license-files"] == ["LICENSE"]
+    assert (HERE / "LICENSE").read_text() == (HERE.parent / "LICENSE").read_text()
