@@ -6,8 +6,9 @@ PROCESSES ?= 2
 ARGS ?=
 
 VENV := .venv
-BIN := $(CURDIR)/$(VENV)/bin
+BIN := "$(CURDIR)/$(VENV)/bin"
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
 STAND := $(BIN)/straingauge stand
 OPTIONS = $(if $(PORT),--port $(PORT)) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
 # Locust gets a stand on a free port, unless told which, or a service that runs already: URL=...
@@ -37,7 +38,7 @@ pre-release: perf soak
 one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is none of: $2))
 
 .DEFAULT_GOAL := help
-.PHONY: help install perf test serve locust profile pictures bench prove lint fmt requirements clean
+.PHONY: help install develop perf test serve locust profile pictures bench prove lint fmt requirements clean
 .PHONY: page $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -46,13 +47,15 @@ help:  ## Say what there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo "Try: make perf"
 
-install: $(READY)  ## The environment alone, in .venv
+install: $(READY)  ## The environment alone, in .venv: what perf, serve and locust need (develop: the rest, too)
+
+develop: $(READY_DEV)  ## The environment with what tests and lint need
 
 perf: $(READY)  ## The main job: seven load tests of TherapyBridge, verdicts and result files (ARGS="-k health")
 	@echo "Load-testing TherapyBridge with $(PROCESSES) processes ..."
 	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(if $(URL),--load-host $(URL)) $(ARGS)
 
-test: $(READY)  ## All tests of both packages
+test: $(READY_DEV)  ## All tests of both packages
 	@echo "Testing straingauge ..."
 	@cd straingauge && $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 	@echo "Testing backend ..."
@@ -72,8 +75,8 @@ $(LEVELS) ramp: $(READY)
 profile: $(READY)  ## What the calendar wants (NAME=pre-deployment, post-deployment, daily, weekly, pre-release)
 	@$(MAKE) --no-print-directory --keep-going $(call one_of,NAME,$(PROFILES))
 
-pictures: $(READY)  ## Locust's page photographed while a TherapyBridge of its own is under load (DIR=build/pictures APP=module:app)
-	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} $(abspath $(or $(DIR),build/pictures)) $(ARGS)
+pictures: $(READY_DEV)  ## Locust's page photographed while a TherapyBridge of its own is under load (DIR=build/pictures APP=module:app)
+	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} "$(abspath $(or $(DIR),build/pictures))" $(ARGS)
 
 bench: $(READY)  ## Speed of engine, Locust user, Locust master and service, as ratios to peers (ARGS="--only get", ARGS="--only locust")
 	@$(BIN)/python benchmarks/engine.py $(ARGS); engine=$$?; \
@@ -82,9 +85,9 @@ bench: $(READY)  ## Speed of engine, Locust user, Locust master and service, as 
 	cd backend && $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py && exit $$engine)
 
 prove: $(READY)  ## Plant 29 faults and 9 healthy services: the load tests must tell them apart (ARGS="--list", ARGS="limiter_off")
-	@PYTHONPATH=$(CURDIR)/backend exec $(BIN)/python -m tests.performance.proving $(ARGS)
+	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python -m tests.performance.proving $(ARGS)
 
-lint: $(READY)  ## Style, types, and that requirements.txt agrees with pyproject.toml
+lint: $(READY_DEV)  ## Style, types, and that requirements.txt agrees with pyproject.toml
 	@echo "Linting ..."
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
@@ -92,11 +95,11 @@ lint: $(READY)  ## Style, types, and that requirements.txt agrees with pyproject
 	@cd backend && $(BIN)/mypy --no-error-summary
 	@$(BIN)/python .ci/requirements.py check
 
-fmt: $(READY)  ## Put the code into shape
+fmt: $(READY_DEV)  ## Put the code into shape
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-requirements: $(READY)  ## Resolve the newest versions within pyproject.toml's ranges into requirements.txt
+requirements: $(READY_DEV)  ## Resolve the newest versions within pyproject.toml's ranges into requirements.txt
 	@echo "Resolving ..."
 	@$(BIN)/python .ci/requirements.py write
 
@@ -106,11 +109,20 @@ clean:  ## Remove the environment, caches and results
 		-o -name .hypothesis -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	@find backend/tests/performance/results backend/logs -type f ! -name .gitkeep -delete
 
+# uv takes a tenth of pip's time. Where it cannot be had, or finds no registry, pip does the work.
+define install
+@echo "Installing $1 into $(VENV) ..."
+@cd backend && { $(PIP) -qq uv 2>/dev/null && $(BIN)/uv pip install -q --python $(BIN)/python -r $1; } || $(PIP) -qq -r $1
+@touch $@
+endef
+PIP := $(BIN)/python -m pip --disable-pip-version-check install
+
 $(READY): backend/requirements.txt backend/pyproject.toml straingauge/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "$(PYTHON) is not Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "$(PYTHON) cannot make an environment; on Debian: apt install python3-venv" >&2; exit 1; }
-	@cd backend && $(BIN)/python -m pip --disable-pip-version-check install -qq -r requirements.txt
-	@touch $@
+	$(call install,requirements.txt)
+
+$(READY_DEV): $(READY) backend/requirements-dev.txt
+	$(call install,requirements-dev.txt)

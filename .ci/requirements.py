@@ -1,16 +1,14 @@
 # ruff: noqa: INP001 - a script that stands alone
-"""Writes and checks backend/requirements.txt, the exact versions of everything.
+"""Write and check the exact versions in backend/requirements.txt and requirements-dev.txt.
 
-requirements.py write    resolves the ranges of both pyproject.toml files afresh, in an environment
-                         of its own, and writes what came out
-requirements.py check    says where the file and those ranges disagree
+requirements.py write    resolve the ranges of both pyproject.toml files with uv, for every platform
+                         and Python that they allow
+requirements.py check    report where the files and those ranges disagree
 """
 
 import subprocess
 import sys
-import tempfile
 import tomllib
-import venv
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -18,54 +16,74 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 BACKEND = ROOT / "backend"
-FILE = BACKEND / "requirements.txt"
-INSTRUMENT = "-e ../straingauge[locust,postgres,pytest]"
-HEADER = (
-    "# Exact versions of the whole. Made by `make requirements` from the ranges in pyproject.toml."
-)
-NOT_PINNED = {"pip", "setuptools", "straingauge", "wheel"}
+RUN = BACKEND / "requirements.txt"
+DEV = BACKEND / "requirements-dev.txt"
+DEV_EXTRA = "test"
+"""The extra of backend/pyproject.toml that only tests and lint need."""
+STRAINGAUGE = "-e ../straingauge[locust,postgres,pytest]"
+HEADER = "# Exact versions of {}. Written by `make requirements`; the ranges are in pyproject.toml."
+HEADERS = {
+    RUN: [HEADER.format("what the service and its load tests need"), STRAINGAUGE],
+    DEV: [HEADER.format("what the other tests and lint need"), "-r requirements.txt"],
+}
 
 
-def ranges() -> list[Requirement]:
-    """What both packages ask for, extras included."""
-    wanted = []
+def ranges(*, dev: bool) -> list[Requirement]:
+    """The requirements of both packages; with `dev`, those of tests and lint only."""
+    found: list[str] = []
     for package in ("backend", "straingauge"):
         project = tomllib.loads((ROOT / package / "pyproject.toml").read_text())["project"]
-        extras = project["optional-dependencies"].values()
-        wanted += [*project["dependencies"], *(item for extra in extras for item in extra)]
-    requirements = map(Requirement, wanted)
-    return [each for each in requirements if each.name not in NOT_PINNED]
+        groups = project["optional-dependencies"] | {"": project["dependencies"]}
+        for name, group in groups.items():
+            if (name == DEV_EXTRA) == dev:
+                found += group
+    requirements = map(Requirement, found)
+    return [each for each in requirements if each.name != "straingauge"]
 
 
 def write() -> None:
-    """Resolves the ranges anew and replaces the file."""
-    with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        pip = [f"{folder}/bin/python", "-m", "pip", "--disable-pip-version-check", "-qq"]
-        subprocess.run(
-            [*pip, "install", *INSTRUMENT.split(), *map(str, ranges())], cwd=BACKEND, check=True
-        )
-        frozen = subprocess.run(
-            [*pip, "freeze", "--exclude-editable"], check=True, capture_output=True, text=True
-        ).stdout
-    pins = [line for line in frozen.splitlines() if Requirement(line).name not in NOT_PINNED]
-    FILE.write_text("\n".join([HEADER, INSTRUMENT, *pins]) + "\n")
+    """Resolve the ranges and replace both files."""
+    run = _resolve([*map(str, ranges(dev=False))])
+    # Under the constraint of the other file's versions, so that no package has two.
+    both = _resolve([*run, *map(str, ranges(dev=True))])
+    RUN.write_text("\n".join([*HEADERS[RUN], *run]) + "\n")
+    DEV.write_text("\n".join([*HEADERS[DEV], *(pin for pin in both if pin not in run)]) + "\n")
+
+
+def _resolve(wanted: list[str]) -> list[str]:
+    """The pins of these requirements and of all they need, straingauge's apart."""
+    uv = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate"]
+    compiled = subprocess.run(
+        [*uv, "--universal", "--python-version", "3.11", "-"],
+        input="\n".join([STRAINGAUGE, *wanted]),
+        cwd=BACKEND,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
+    return [line for line in compiled.splitlines() if not line.startswith("-e ")]
 
 
 def check() -> list[str]:
-    """Where the file disagrees with the ranges; empty when it does not."""
-    lines = [line for line in FILE.read_text().splitlines() if not line.startswith("#")]
-    faults = [] if lines[0] == INSTRUMENT else [f"the first line is not `{INSTRUMENT}`"]
-    pins = {canonicalize_name(pin.name): pin.specifier for pin in map(Requirement, lines[1:])}
-    for name, specifier in pins.items():
-        if [each.operator for each in specifier] != ["=="]:
-            faults.append(f"{name} is not pinned to one version")
-    for wanted in ranges():
-        pin = pins.get(canonicalize_name(wanted.name))
-        if pin is None:
-            faults.append(f"{wanted.name} is missing")
-        elif not all(wanted.specifier.contains(each.version) for each in pin):
-            faults.append(f"{wanted.name}{pin} is outside {wanted.specifier}")
+    """The disagreements between the files and the ranges."""
+    faults = []
+    pins: dict[str, list[Requirement]] = {}
+    for file, header in HEADERS.items():
+        lines = file.read_text().splitlines()
+        if lines[: len(header)] != header:
+            faults.append(f"{file.name} does not begin with `{' / '.join(header)}`")
+        for pin in map(Requirement, lines[len(header) :]):
+            pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+            if [each.operator for each in pin.specifier] != ["=="]:
+                faults.append(f"{file.name}: {pin.name} is not pinned to one version")
+        for wanted in ranges(dev=file == DEV):
+            if (name := canonicalize_name(wanted.name)) not in pins:
+                faults.append(f"{file.name}: {wanted.name} is missing")
+            faults += [
+                f"{file.name}: {pin} is outside {wanted.specifier}"
+                for pin in pins.get(name, ())
+                if not all(wanted.specifier.contains(each.version) for each in pin.specifier)
+            ]
     return faults
 
 
@@ -75,4 +93,4 @@ if __name__ == "__main__":
     elif sys.argv[1:] != ["check"]:
         sys.exit(__doc__)
     if found := check():
-        sys.exit("\n".join(f"backend/requirements.txt: {fault}" for fault in found))
+        sys.exit("\n".join(found))
