@@ -24,7 +24,9 @@ import numpy as np
 import psutil
 from locust.rpc import Message, rpc
 from locust.stats import RequestStats
-from straingauge.locust.following import (
+from straingauge.locust.distributed.fingerprint import fingerprint
+from straingauge.locust.distributed.process_stats import ProcessStats, _packed
+from straingauge.locust.distributed.worker import (
     BEGIN,
     HELLO,
     LAST_FIGURES,
@@ -33,9 +35,7 @@ from straingauge.locust.following import (
     STOP,
     WELCOME,
 )
-from straingauge.locust.part import Part, _packed
-from straingauge.locust.version import fingerprint
-from straingauge.record import Recorder
+from straingauge.recording import Recorder
 
 WORKERS, ENDPOINTS, RATE_PER_S, PAST_S = 20, 10, 100, 600
 REPORT_EVERY_S, SETTLE_S = 3.0, 8.0
@@ -45,7 +45,7 @@ LOCUSTFILE = """
 import gevent
 from locust import events, task
 from straingauge.locust import JourneyUser
-from straingauge.locust.hooks import session_of
+from straingauge.locust.events import session_of
 
 class Reader(JourneyUser):
     @task
@@ -74,7 +74,7 @@ class Worker:
         self._random = np.random.default_rng(number)
         self._recorder = Recorder()
         self._stats = RequestStats()
-        self._part: Part | None = None
+        self._part: ProcessStats | None = None
         self._users = 0
         self.reported_bytes = 0
         self._send("client_ready", "2.47.0")
@@ -99,7 +99,7 @@ class Worker:
                     done = {"user_classes_count": counts, "user_count": self._users}
                     self._send("spawning_complete", done)
                 case kind if kind in (BEGIN, WELCOME) and message.data["run"] is not None:
-                    self._part = Part(message.data["run"]["number"], time.monotonic_ns())
+                    self._part = ProcessStats(message.data["run"]["number"], time.monotonic_ns())
                     self._origin_ns = time.monotonic_ns() - PAST_S * 1_000_000_000
                     self._play(0, PAST_S)
                     # Not all at once, as workers that were started by hand are not.

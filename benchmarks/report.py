@@ -21,12 +21,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from straingauge.fleet import Merged, Report
-from straingauge.journey import Kind, RequestFailed, worded
-from straingauge.observe import Watched
-from straingauge.record import Recorder
+from straingauge.journey import ErrorKind, RequestFailed, encode_headers
+from straingauge.observe import Observations
+from straingauge.recording import Recorder
 from straingauge.result import compose, conclude, write
 from straingauge.verdict import Thresholds
+from straingauge.workers import MergedReports, Report
 
 MOST_S, MOST_BYTES, MOST_SAMPLES = 2.0, 500_000, 2_048
 ENDPOINTS, RATE_RPS, DURATION_S = 12, 100, 3_600
@@ -79,18 +79,18 @@ def result() -> dict[str, Any]:
         "environment": {},
         "users": 0,
     }
-    watched = Watched(samples=[*samples(random.Random(2))])
+    watched = Observations(samples=[*samples(random.Random(2))])
     extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
     report = Report("main", time.monotonic_ns(), RATE_RPS * DURATION_S, record, extra)
     thresholds = Thresholds.parse({"all": DEMANDS}, source="benchmark")
-    return conclude(compose(Merged((report,), plan=plan)), thresholds)[0]
+    return conclude(compose(MergedReports((report,), plan=plan)), thresholds)[0]
 
 
 def recorded(chance: random.Random) -> bytes:
     """The hour's record."""
     recorder = Recorder()
     channels = [recorder.channel("main", f"GET /api/resource/{n}", 0) for n in range(ENDPOINTS)]
-    timeout = RequestFailed(Kind.TIMEOUT, "no answer in 30 s")
+    timeout = RequestFailed(ErrorKind.TIMEOUT, "no answer in 30 s")
     for n in range(RATE_RPS * DURATION_S):
         at_ns = n * 1_000_000_000 // RATE_RPS
         slow = slowness(at_ns / 1e9)
@@ -103,7 +103,7 @@ def recorded(chance: random.Random) -> bytes:
             channel.fail(*stamps, timeout)
             continue
         timing = f"pool;dur={pool_ms:.2f}, db;dur={db_ms:.2f}, app;dur={app_ms:.2f}"
-        channel.add(*stamps, 200, worded([(b"Server-Timing", timing.encode())]))
+        channel.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))
     return recorder.snapshot().to_bytes()
 
 

@@ -12,7 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from straingauge.diagnose import CAUSES
+from straingauge.diagnosis import CAUSES
 from straingauge.errors import UsageError
 from tests.performance.proving import __main__ as proving
 from tests.performance.proving.catalogue import ALL, FAULTS, FURTHER, HEALTHY, Plant, named

@@ -13,7 +13,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from straingauge.journey import Pause, Play, Request, Response, User, worded
+from straingauge.journey import Execution, Pause, Request, Response, User, encode_headers
 from tests.performance.proving.suite import PERFORMANCE
 
 REFUSED_S = 1000.0
@@ -55,7 +55,7 @@ def rate_limit() -> ModuleType:
 
 def judged(rate_limit: ModuleType, limiter: Limiter, said_s: int) -> str:
     """What the load test finds wrong with the Retry-After of this one."""
-    head = worded([(b"Retry-After", b"%d" % said_s)])
+    head = encode_headers([(b"Retry-After", b"%d" % said_s)])
     answer = Response(Request("GET", "/", "GET /"), 429, head, b"")
     asked_s = REFUSED_S - next(limiter.ways_s)
     limiter.now_s += next(limiter.ways_s)
@@ -64,7 +64,7 @@ def judged(rate_limit: ModuleType, limiter: Limiter, said_s: int) -> str:
     user.data["refusal"] = refusal
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rate_limit, "time", SimpleNamespace(monotonic=limiter.monotonic))
-        play = Play(rate_limit.wait_it_out, user)
+        play = Execution(rate_limit.wait_it_out, user)
         step = play.begin()
         while step is not None:
             if isinstance(step, Pause):

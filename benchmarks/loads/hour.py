@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 from straingauge.journey import RawHeaders
-from straingauge.record import Record, Recorder
+from straingauge.recording import Record, Recorder
 from straingauge.wire import ResponseReader
 
 HOUR_S: Final = 3600

@@ -9,10 +9,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-from straingauge.engine import Load, play
+from straingauge.engine import Load, run_load
 from straingauge.journey import FilePart, Journey, Request, Response, Upload, User, mix
-from straingauge.record import Recorder
-from straingauge.schedule import Schedule, constant, users
+from straingauge.recording import Recorder
+from straingauge.schedule import Schedule, constant, constant_users
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 import pages
@@ -70,7 +70,7 @@ def upload_of(path: Path) -> Journey:
 
 def load_of(what: str, seconds: float, file: Path | None) -> tuple[Journey, Schedule, int]:
     """Journey, schedule and number of users of a work."""
-    closed = users(count=USERS, duration_s=seconds)
+    closed = constant_users(count=USERS, duration_s=seconds)
     if what == "get":
         return read, closed, USERS
     if what == "mix":
@@ -80,7 +80,9 @@ def load_of(what: str, seconds: float, file: Path | None) -> tuple[Journey, Sche
     if what == "open":
         return read, constant(rate_per_s=OPEN_RATE_PER_S, duration_s=seconds), OPEN_USERS
     if what == "connections":
-        idle = users(count=CONNECTIONS, duration_s=seconds, ramp_s=CONNECTIONS_RAMP_S, think_s=1.0)
+        idle = constant_users(
+            count=CONNECTIONS, duration_s=seconds, ramp_s=CONNECTIONS_RAMP_S, think_s=1.0
+        )
         return read, idle, CONNECTIONS
     raise SystemExit(__doc__)
 
@@ -97,7 +99,7 @@ def main() -> None:
     journey, schedule, count = load_of(what, float(seconds), Path(rest[0]) if rest else None)
     load = Load(url, schedule, mix((journey, 1)), [User(index) for index in range(count)])
     recorder = Recorder()
-    report = play(load, recorder)
+    report = run_load(load, recorder)
     total = recorder.snapshot().total("main")
     said: dict[str, Any] = {
         "requests": total.requests,

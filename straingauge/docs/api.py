@@ -14,13 +14,22 @@ from types import ModuleType
 
 MODULES = (
     *("straingauge.journey", "straingauge.schedule", "straingauge.pytest_plugin"),
-    *("straingauge.locust", "straingauge.engine", "straingauge.record", "straingauge.summary"),
-    *("straingauge.verdict", "straingauge.diagnose", "straingauge.result", "straingauge.history"),
-    *("straingauge.doctor", "straingauge.draft", "straingauge.target", "straingauge.errors"),
+    *(
+        "straingauge.locust",
+        "straingauge.engine",
+        "straingauge.recording",
+        "straingauge.statistics",
+    ),
+    *("straingauge.verdict", "straingauge.diagnosis", "straingauge.result", "straingauge.history"),
+    *("straingauge.doctor", "straingauge.scaffold", "straingauge.target", "straingauge.errors"),
 )
 HEADS = (
     *("straingauge.cli.scenario", "straingauge.verdict.thresholds", "straingauge.verdict.metrics"),
-    *("straingauge.target.config", "straingauge.result.file", "straingauge.pytest_plugin.load"),
+    *(
+        "straingauge.target.config",
+        "straingauge.result.file",
+        "straingauge.pytest_plugin.load_test",
+    ),
 )
 
 

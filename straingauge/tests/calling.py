@@ -102,7 +102,7 @@ def main() -> None:
 
     file = str(Path(sys.argv[1]) / "locustfile.py")
     import straingauge.locust  # noqa: F401  adds its options
-    from straingauge.locust.hooks import session_of
+    from straingauge.locust.events import session_of
 
     options = get_parser().parse_args(["-f", file, "--headless", "--host", "http://127.0.0.1:1"])
     user_class = _user_class({})
@@ -136,10 +136,10 @@ def _user_class(attributes: Mapping[str, Any]) -> type:
 def _answer(
     order: Mapping[str, Any], environment: "Environment", session: "Session"
 ) -> dict[str, Any]:
-    from straingauge.locust.part import Part
+    from straingauge.locust.distributed.process_stats import ProcessStats
 
     session.part.stop()
-    session.part = Part(0, session.part.recording.began_ns)
+    session.part = ProcessStats(0, session.part.recording.began_ns)
     told: list[dict[str, Any]] = []
 
     def listen(**event: Any) -> None:  # noqa: ANN401  as Locust tells

@@ -5,17 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from straingauge.engine import Delay, EngineReport
-from straingauge.fleet import Merged, Report
-from straingauge.journey import Kind, RequestFailed
-from straingauge.record import Recorder
+from straingauge.engine import Delay, EngineStats
+from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.recording import Recorder
 from straingauge.result import compose, conclude
 from straingauge.verdict import Thresholds
+from straingauge.workers import MergedReports, Report
 
 DURATION_S = 20
 MEDIAN_MS = {"GET /a": 20.0, "GET /b": 5.0, "POST /c": 60.0}
 MACHINE = {"system": "Linux 6", "architecture": "x", "cpu": "c", "cpu_count": 2, "memory_mb": 8000}
-_IDLE = EngineReport(
+_IDLE = EngineStats(
     *(0, 0, 0, 0, 0, 0, 0),
     late_ms=Delay(0, 0, 0),
     loop_lag_ms=Delay(0, 0, 0),
@@ -59,7 +59,7 @@ def simulated(
             if number % every:
                 channel.add(*stamps, 200, None)
             else:
-                channel.fail(*stamps, RequestFailed(Kind.BAD_STATUS, "answered 500"))
+                channel.fail(*stamps, RequestFailed(ErrorKind.BAD_STATUS, "answered 500"))
     record = recorder.snapshot()
     report = Report(
         process="main",
@@ -76,5 +76,5 @@ def simulated(
         "users": 0,
     }
     demands = Thresholds.parse({}, source="comparing.py")
-    result, _ = conclude(compose(Merged((report,), plan=plan)), demands)
+    result, _ = conclude(compose(MergedReports((report,), plan=plan)), demands)
     return {**result, **changes}

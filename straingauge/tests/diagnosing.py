@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from straingauge.diagnose import diagnose
+from straingauge.diagnosis import diagnose
 
 ENDPOINTS = ("GET /items", "GET /items/{id}", "POST /items")
 DURATION_S = 30.0

@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
-from straingauge.engine import Load, play
-from straingauge.fleet import Merged, Report
-from straingauge.record import Recorder
+from straingauge.engine import Load, run_load
+from straingauge.recording import Recorder
 from straingauge.result import compose, conclude
 from straingauge.verdict import Thresholds
+from straingauge.workers import MergedReports, Report
 
 # Met by whatever answers at all, so that nothing but a missing or invalid run fails.
 DEMANDS = {"all": {"p95_ms": {"target": 60_000, "warning": 60_000, "critical": 60_000}}}
@@ -16,7 +16,7 @@ DEMANDS = {"all": {"p95_ms": {"target": 60_000, "warning": 60_000, "critical": 6
 def judged(load: Load) -> dict[str, Any]:
     """The result of a load, with its validity and verdict."""
     recorder = Recorder()
-    engine = play(load, recorder)
+    engine = run_load(load, recorder)
     record = recorder.snapshot()
     report = Report(
         process="main",
@@ -33,7 +33,7 @@ def judged(load: Load) -> dict[str, Any]:
         "users": 0,
     }
     thresholds = Thresholds.parse(DEMANDS, source="judging.py")
-    result, _ = conclude(compose(Merged((report,), plan=plan)), thresholds)
+    result, _ = conclude(compose(MergedReports((report,), plan=plan)), thresholds)
     return result
 
 

@@ -21,7 +21,7 @@ import os
 import pytest
 from straingauge.journey import Pause
 from straingauge.pytest_plugin import Finding
-from straingauge.schedule import spread, users, waves
+from straingauge.schedule import spread, constant_users, waves
 """
     + JOURNEYS
 )

@@ -4,10 +4,10 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from straingauge.engine import EngineReport, Load, play
+from straingauge.engine import EngineStats, Load, run_load
 from straingauge.journey import Journey, User, mix
-from straingauge.record import Recorder, Series
-from straingauge.schedule import users
+from straingauge.recording import Recorder, Series
+from straingauge.schedule import constant_users
 
 
 def get(user: User):
@@ -15,13 +15,17 @@ def get(user: User):
     yield user.get("/x")
 
 
-def played(url: str, journey: Journey = get, **settings: object) -> tuple[Series, EngineReport]:
+def played(url: str, journey: Journey = get, **settings: object) -> tuple[Series, EngineStats]:
     """One user's single journey, with what was recorded of it."""
     recorder = Recorder()
     load = Load(
-        url, users(count=1, iterations=1), mix(journey), [User(0)], **{"timeout_s": 20.0} | settings
+        url,
+        constant_users(count=1, iterations=1),
+        mix(journey),
+        [User(0)],
+        **{"timeout_s": 20.0} | settings,
     )
-    report = play(load, recorder)
+    report = run_load(load, recorder)
     return recorder.snapshot().total("main"), report
 
 

@@ -1,12 +1,12 @@
 """Records of outcomes that a test thinks up."""
 
 from hypothesis import strategies as st
-from straingauge.journey import Kind, RequestFailed
-from straingauge.record import Recorder
+from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.recording import Recorder
 
 ORIGIN_NS = 5_000_000_000_000
-Event = tuple[str, str, int, int, int, Kind | None]
-NOT_A_REQUEST = {Kind.JOURNEY_ERROR}
+Event = tuple[str, str, int, int, int, ErrorKind | None]
+NOT_A_REQUEST = {ErrorKind.JOURNEY_ERROR}
 
 outcomes = st.lists(
     st.tuples(
@@ -15,7 +15,7 @@ outcomes = st.lists(
         st.integers(0, 20_000_000_000_000),  # up to 5.5 h: beyond the timeline's first width
         st.integers(0, 10_000_000),
         st.integers(0, 10**11) | st.integers(0, 2 * 10**13),  # beyond an hour, too
-        st.none() | st.sampled_from(sorted(set(Kind) - NOT_A_REQUEST)),
+        st.none() | st.sampled_from(sorted(set(ErrorKind) - NOT_A_REQUEST)),
     ),
     max_size=60,
 )

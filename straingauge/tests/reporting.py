@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from straingauge.fleet import Merged, Report
-from straingauge.journey import Kind, RequestFailed, worded
-from straingauge.observe import DatabaseSeen, Watched
-from straingauge.record import Recorder
+from straingauge.journey import ErrorKind, RequestFailed, encode_headers
+from straingauge.observe import DatabaseStats, Observations
+from straingauge.recording import Recorder
 from straingauge.result import compose, conclude
 from straingauge.verdict import Thresholds
+from straingauge.workers import MergedReports, Report
 
 MS = 1_000_000
 ENDPOINTS = ("GET /items", "POST /items")
@@ -56,16 +56,16 @@ def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> dict[str, 
         "environment": {"python": "3.11"},
         "users": 0,
     }
-    database = DatabaseSeen()
+    database = DatabaseStats()
     samples = [*_samples(trouble=trouble)]
     rest = [{**samples[-1], "t_ns": samples[-1]["t_ns"] + n * 1000 * MS} for n in (1, 2)]
-    watched = Watched(samples=samples, rest=rest, seen_by="process", database=database)
+    watched = Observations(samples=samples, rest=rest, seen_by="process", database=database)
     extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
     record = _recorded(endpoints, words, trouble=trouble)
     sent = SECONDS * EACH_SECOND * len(endpoints)
     report = Report("main", time.monotonic_ns(), sent, record, extra)
     thresholds = Thresholds.parse(DEMANDS, source="a test")
-    return conclude(compose(Merged((report,), plan=plan)), thresholds)[0]
+    return conclude(compose(MergedReports((report,), plan=plan)), thresholds)[0]
 
 
 def _recorded(endpoints: Sequence[str], words: str, *, trouble: bool) -> bytes:
@@ -78,10 +78,10 @@ def _recorded(endpoints: Sequence[str], words: str, *, trouble: bool) -> bytes:
             took_ms = (5 + n % EACH_SECOND) * (40 if slow else 1)
             stamps = (at_ns, at_ns + MS, at_ns + 2 * MS, at_ns + took_ms * MS)
             if slow and n % 5 == 0:
-                channel.fail(*stamps, RequestFailed(Kind.TIMEOUT, words))
+                channel.fail(*stamps, RequestFailed(ErrorKind.TIMEOUT, words))
                 continue
             timing = f"db;dur={took_ms / 2}, app;dur=1"
-            channel.add(*stamps, 200, worded([(b"Server-Timing", timing.encode())]))
+            channel.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))
     return recorder.snapshot().to_bytes()
 
 

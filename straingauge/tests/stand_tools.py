@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 from straingauge.target.binaries import find_binaries
-from straingauge.target.keeper import wait_until
+from straingauge.target.reaper import wait_until
 
 TINY_SERVICE = Path(__file__).with_name("tiny_service.py")
 DEADLINE_S = 60.0

@@ -2,11 +2,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from straingauge.ab import Played, Requests, Trial, Turns, changes, run_trial, told
-from straingauge.ab.tally import Tally
-from straingauge.ab.turns import NAMES, Gate, Name
+from straingauge.ab import Requests, SlotPlan, SlotResult, Trial, changes, is_conclusive, run_trial
+from straingauge.ab.request_log import RequestLog
+from straingauge.ab.slot_plan import NAMES, Gate, Name
 from straingauge.errors import TargetError
-from straingauge.journey import Kind, RequestFailed
+from straingauge.journey import ErrorKind, RequestFailed
 
 SLOT_NS = 100_000_000
 PAIRS = 300
@@ -36,7 +36,7 @@ def both(seed: int, factor: float = 1.0) -> dict[str, dict[Name, Requests]]:
 
 def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
     """In each pair both sides have one slot; each of them is first about half of the time."""
-    turns = Turns(0, SLOT_NS, 1000, seed=1)
+    turns = SlotPlan(0, SLOT_NS, 1000, seed=1)
     base, head = turns.slots("base"), turns.slots("head")
     assert sorted([*base.tolist(), *head.tolist()]) == list(range(2000))
     assert base.tolist() != head.tolist()
@@ -46,7 +46,7 @@ def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
 
 def test_a_request_belongs_to_the_turn_it_was_sent_in():
     """What is sent in the other's turn, before the first or after the last one is in no pair."""
-    turns = Turns(1000, SLOT_NS, 5, seed=3)
+    turns = SlotPlan(1000, SLOT_NS, 5, seed=3)
     slots = turns.slots("base")
     own = 1000 + slots * SLOT_NS + 1
     others = 1000 + turns.slots("head") * SLOT_NS + 1
@@ -57,7 +57,7 @@ def test_a_request_belongs_to_the_turn_it_was_sent_in():
 
 def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
     """Waiting as long as the gate says leads to each own turn, one after the other."""
-    turns = Turns(10**9, SLOT_NS, 50, seed=4)
+    turns = SlotPlan(10**9, SLOT_NS, 50, seed=4)
     for side in NAMES:
         gate, now_ns, seen = Gate(turns, side), 0, []
         while (wait_s := gate.wait_s(now_ns)) != float("inf"):
@@ -70,15 +70,17 @@ def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
 
 def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
     """Of a side's requests those of the other's turns are left out; failures have no time."""
-    turns = Turns(0, SLOT_NS, 3, seed=5)
+    turns = SlotPlan(0, SLOT_NS, 3, seed=5)
     own, others = turns.slots("head") * SLOT_NS, turns.slots("base") * SLOT_NS
-    tally = Tally()
+    tally = RequestLog()
     channel = tally.channel("main", "GET /", 0)
     for sent_ns in (*own.tolist(), *others.tolist()):
         channel.add(sent_ns, sent_ns, 0, sent_ns + 7_000_000, 200, None)
-    channel.fail(own[0], own[0], 0, own[0] + 1, RequestFailed(Kind.BAD_STATUS, "answered 500"))
-    channel.fail(own[1], own[1], 0, own[1] + 1, RequestFailed(Kind.RATE_LIMITED, "answered 429"))
-    channel.fail(others[2], others[2], 0, others[2], RequestFailed(Kind.TIMEOUT, "too late"))
+    channel.fail(own[0], own[0], 0, own[0] + 1, RequestFailed(ErrorKind.BAD_STATUS, "answered 500"))
+    channel.fail(
+        own[1], own[1], 0, own[1] + 1, RequestFailed(ErrorKind.RATE_LIMITED, "answered 429")
+    )
+    channel.fail(others[2], others[2], 0, others[2], RequestFailed(ErrorKind.TIMEOUT, "too late"))
     found = tally.requests(turns, "head")["GET /"]
     assert (found.pairs.tolist(), found.took_ms.tolist()) == ([0, 1, 2], [7, 7, 7])
     assert (found.asked, found.errors, found.limited) == (5, 1, 1)
@@ -87,14 +89,14 @@ def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
 
 def test_nobody_there_is_noticed():
     """Fifty requests in a row without an answer end it, and one answer starts the count anew."""
-    tally = Tally()
+    tally = RequestLog()
     channel = tally.channel("main", "GET /", 0)
     for number in range(60):
         assert not tally.hopeless
-        channel.fail(1, 1, 0, 2, RequestFailed(Kind.REFUSED, "nobody there"))
+        channel.fail(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
         if number == 10:
             channel.add(1, 1, 2, 3, 200, None)
-    channel.fail(1, 1, 0, 2, RequestFailed(Kind.REFUSED, "nobody there"))
+    channel.fail(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
     assert tally.hopeless
 
 
@@ -126,17 +128,17 @@ def test_ten_percent_on_one_endpoint_are_found():
 
 def test_it_may_end_when_each_median_is_known():
     """It is told when every endpoint's median is worse, better or the same, and not before."""
-    assert not told([])
-    assert not told(changes(both(1), PAIRS, look=0.25))
+    assert not is_conclusive([])
+    assert not is_conclusive(changes(both(1), PAIRS, look=0.25))
     random = np.random.default_rng(1)
     plain: dict[Name, Requests] = {
         "base": requests(random, np.zeros(3000)),
         "head": requests(random, np.zeros(3000), factor=1.1),
     }
     found = changes({"GET /a": plain}, 3000)
-    assert told(found)
+    assert is_conclusive(found)
     # A whole that is worse does not say which endpoint is: that is waited for.
-    assert not told([change for change in found if not change.endpoint])
+    assert not is_conclusive([change for change in found if not change.endpoint])
 
 
 def test_few_requests_tell_nothing():
@@ -171,12 +173,12 @@ def test_more_errors_are_worse():
 class Pretended:
     """A player that plays nothing: it hands out what it was given."""
 
-    def __init__(self, side: Name, played: Callable[[Turns], Played]) -> None:
+    def __init__(self, side: Name, played: Callable[[SlotPlan], SlotResult]) -> None:
         self._side = side
         self._played = played
         self.stopped = False
 
-    def begin(self, turns: Turns) -> None:
+    def begin(self, turns: SlotPlan) -> None:
         """Take the turns."""
         self._turns = turns
 
@@ -188,20 +190,20 @@ class Pretended:
         """At once."""
         return True
 
-    def played(self) -> Played:
+    def played(self) -> SlotResult:
         """What there is."""
         return self._played(self._turns)
 
 
-def even(turns: Turns) -> Played:
+def even(turns: SlotPlan) -> SlotResult:
     """Requests that all took the same."""
     pairs = np.repeat(np.arange(turns.pairs), 20)
-    return Played({"GET /": Requests(pairs, np.full(pairs.size, 5.0), asked=pairs.size)}, 0.1)
+    return SlotResult({"GET /": Requests(pairs, np.full(pairs.size, 5.0), asked=pairs.size)}, 0.1)
 
 
 def trial(
-    base: Callable[[Turns], Played],
-    head: Callable[[Turns], Played],
+    base: Callable[[SlotPlan], SlotResult],
+    head: Callable[[SlotPlan], SlotResult],
     alive: Callable[[], None] = lambda: None,
 ) -> Trial:
     """A trial of two that only pretend."""
@@ -222,8 +224,8 @@ def test_what_is_plain_ends_early():
 def test_a_service_that_dies_ends_it_and_what_was_measured_is_kept():
     """When nobody answers any more, the trial ends with the reason, and keeps all till then."""
 
-    def gone(turns: Turns) -> Played:
-        return Played(even(turns).endpoints, 0.1, {"GET /: refused": "nobody there"}, gone=True)
+    def gone(turns: SlotPlan) -> SlotResult:
+        return SlotResult(even(turns).endpoints, 0.1, {"GET /: refused": "nobody there"}, gone=True)
 
     def dead() -> None:
         raise TargetError("head died in the middle")
@@ -241,7 +243,7 @@ def test_ctrl_c_ends_it_and_what_was_measured_is_kept():
     """An interrupted trial has its players stopped, and judges what there is."""
     calls = []
 
-    def interrupted(turns: Turns) -> Played:
+    def interrupted(turns: SlotPlan) -> SlotResult:
         calls.append(turns)
         if len(calls) == 1:
             raise KeyboardInterrupt
@@ -255,12 +257,12 @@ def test_ctrl_c_ends_it_and_what_was_measured_is_kept():
 @pytest.mark.parametrize(
     ("played", "why"),
     [
-        (Played({"GET /": Requests(asked=100, limited=9)}, 0.1), "rate limited"),
-        (Played({"GET /": Requests(asked=100)}, 0.95), "used up its core"),
-        (Played({}, 0.1), "nothing to compare"),
+        (SlotResult({"GET /": Requests(asked=100, limited=9)}, 0.1), "rate limited"),
+        (SlotResult({"GET /": Requests(asked=100)}, 0.95), "used up its core"),
+        (SlotResult({}, 0.1), "nothing to compare"),
     ],
 )
-def test_a_trial_that_proves_nothing_says_so(played: Played, why: str):
+def test_a_trial_that_proves_nothing_says_so(played: SlotResult, why: str):
     """Rate limits, a generator without time, or no request at all make a trial invalid."""
     found = trial(lambda _: played, lambda _: played)
     assert why in str(found.invalid())

@@ -3,7 +3,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from straingauge.ab.database import own_database, settle
+from straingauge.ab.database import own_database, vacuum
 from straingauge.errors import TargetError
 from straingauge.target import Postgres
 
@@ -39,7 +39,7 @@ def test_each_side_has_a_database_of_its_own(server: str, monkeypatch: pytest.Mo
         assert len(names) == 2
         with psycopg.connect(plain(base)) as connection:
             connection.execute("CREATE TABLE things AS SELECT n FROM generate_series(1, 500) n")
-        settle(base)
+        vacuum(base)
         with psycopg.connect(plain(base)) as connection:
             known = connection.execute(
                 "SELECT reltuples FROM pg_class WHERE relname = 'things'"

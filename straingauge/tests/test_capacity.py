@@ -8,8 +8,18 @@ from typing import Any
 
 import pytest
 from formats import whole
-from straingauge.capacity import Hunt, Level, Search, chart, document, fit, knee, page, words
-from straingauge.capacity.search import Phase
+from straingauge.capacity import (
+    CapacityRun,
+    Level,
+    LevelSearch,
+    chart,
+    document,
+    fit,
+    knee,
+    page,
+    words,
+)
+from straingauge.capacity.level_search import Phase
 from straingauge.errors import TargetError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,9 +92,9 @@ class Simulated:
         return level(at, phase, holds=holds), result()
 
 
-def hunt(service: Any, **options: Any) -> Hunt:  # noqa: ANN401  a service, a search's settings
+def hunt(service: Any, **options: Any) -> CapacityRun:  # noqa: ANN401  a service, a search's settings
     """A hunt on it, to its end."""
-    found = Hunt(Search(**({"first": 10, "maximum": 1000} | options)))
+    found = CapacityRun(LevelSearch(**({"first": 10, "maximum": 1000} | options)))
     found.run(service)
     return found
 

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from formats import conforming
 from straingauge.cli import main
-from straingauge.target.keeper import wait_until
-from straingauge.target.ports import free_port, taken
+from straingauge.target.ports import free_port, is_in_use
+from straingauge.target.reaper import wait_until
 
 SERVICE = Path(__file__).with_name("turning_service.py")
 STRAINGAUGE = Path(sys.executable).with_name("straingauge")
@@ -31,7 +31,7 @@ def service(*arguments: object) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen([sys.executable, SERVICE, str(port), *map(str, arguments)])
     try:
-        assert wait_until(lambda: taken(port), 30)
+        assert wait_until(lambda: is_in_use(port), 30)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()

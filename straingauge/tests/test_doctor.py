@@ -15,11 +15,11 @@ from counting_service import Service, counting_service
 from serving import answering, serve
 from stand_tools import write_stand
 from straingauge.cli import main
-from straingauge.doctor import Line, Patient, machine
+from straingauge.doctor import CheckContext, CheckResult, machine
 from straingauge.doctor.database import _room as room
 from straingauge.doctor.database import database
-from straingauge.observe import DatabaseSeen
-from straingauge.target.config import StandConfig
+from straingauge.observe import DatabaseStats
+from straingauge.target.config import StackConfig
 from straingauge.target.ports import free_port
 
 JOURNEYS = """
@@ -50,13 +50,13 @@ def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
         monkeypatch.delenv(name, raising=False)
 
 
-def examined(*arguments: object) -> tuple[int, dict[str, Line]]:
+def examined(*arguments: object) -> tuple[int, dict[str, CheckResult]]:
     """The exit code, and each check's worst line."""
     answer = CliRunner().invoke(
         main, ["doctor", "--json", *map(str, arguments)], catch_exceptions=False
     )
     order = ("not seen", "ok", "warning", "problem")
-    lines = [Line(**each) for each in json.loads(answer.output)]
+    lines = [CheckResult(**each) for each in json.loads(answer.output)]
     return answer.exit_code, {
         line.check: line for line in sorted(lines, key=lambda line: order.index(line.state))
     }
@@ -237,7 +237,7 @@ def test_the_pool_is_held_against_the_databases_limit(
     )
     sample = {"db_server_connections": others + 5, "db_connections": 5}
     (line,) = room(
-        patient(stand=StandConfig.from_file(file)), DatabaseSeen(max_connections=100), sample
+        patient(stand=StackConfig.from_file(file)), DatabaseStats(max_connections=100), sample
     )
     assert line.state == state
     assert f"{pool} of PostgreSQL's 100 connections" in line.message
@@ -251,8 +251,8 @@ def test_a_database_that_does_not_answer_is_a_problem():
     assert "secret" not in line.message
 
 
-def patient(**parts: Any) -> Patient:  # noqa: ANN401  parts of one
+def patient(**parts: Any) -> CheckContext:  # noqa: ANN401  parts of one
     """One whose service is not there."""
-    return Patient(
+    return CheckContext(
         url="http://127.0.0.1:1", answers=False, results=Path.cwd() / "results", users=1, **parts
     )

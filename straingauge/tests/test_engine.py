@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 from serving import Exchange, Peer, answering, serve
-from straingauge.engine import EngineReport, Load, play
+from straingauge.engine import EngineStats, Load, run_load
 from straingauge.errors import UsageError
 from straingauge.journey import Mix, Pause, User, mix
-from straingauge.record import Record, Recorder
-from straingauge.schedule import Schedule, constant, spread, users, waves
+from straingauge.recording import Record, Recorder
+from straingauge.schedule import Schedule, constant, constant_users, spread, waves
 
 
 def get(user: User):
@@ -28,10 +28,10 @@ def crowd(count: int) -> list[User]:
 
 def played(
     url: str, schedule: Schedule, count: int, mixed: Mix | None = None, **how: object
-) -> tuple[Record, EngineReport]:
+) -> tuple[Record, EngineStats]:
     """Play a schedule with so many users."""
     recorder = Recorder()
-    report = play(Load(url, schedule, mixed or mix(get), crowd(count)), recorder, **how)
+    report = run_load(Load(url, schedule, mixed or mix(get), crowd(count)), recorder, **how)
     return recorder.snapshot(), report
 
 
@@ -46,7 +46,7 @@ def users_of(requests: list[Exchange]) -> Counter[str]:
 def test_each_user_keeps_its_connection():
     """Users have one kept-alive connection each, however often they ask."""
     with serve(answering()) as server:
-        record, report = played(server.url, users(count=5, iterations=20), 5)
+        record, report = played(server.url, constant_users(count=5, iterations=20), 5)
     assert server.connections == report.connections == 5
     assert record.total("main").connect.count == 5
     assert set(users_of(server.requests).values()) == {20}
@@ -57,12 +57,12 @@ def test_a_connection_can_be_new_for_each_journey():
     with serve(answering()) as server:
         load = Load(
             server.url,
-            users(count=2, iterations=4),
+            constant_users(count=2, iterations=4),
             mix(get),
             crowd(2),
             connections="per-journey",
         )
-        report = play(load, Recorder())
+        report = run_load(load, Recorder())
     assert server.connections == report.connections == 8
 
 
@@ -103,7 +103,7 @@ def test_past_the_limit_waiting_arrivals_are_dropped_and_counted():
         load = Load(
             server.url, spread(count=10, duration_s=1e-6), mix(get), crowd(2), most_waiting=3
         )
-        report = play(load, recorder)
+        report = run_load(load, recorder)
     assert (report.sent, report.waited, report.dropped) == (5, 3, 5)
     assert recorder.snapshot().total("main").requests == 5
 
@@ -113,7 +113,7 @@ def test_past_the_limit_waiting_arrivals_are_dropped_and_counted():
     [
         spread(count=53, duration_s=0.2),
         waves(concurrent=7, at_least=3, at_most=3),
-        users(count=7, iterations=3),
+        constant_users(count=7, iterations=3),
     ],
 )
 @pytest.mark.parametrize("n", [1, 3, 7])
@@ -179,7 +179,7 @@ def test_after_its_duration_no_request_is_sent():
     with serve(answering()) as server:
         start_ns = time.monotonic_ns() + 500_000_000  # time to get ready
         record, report = played(
-            server.url, users(count=3, duration_s=0.3), 3, mix(endless), start_ns=start_ns
+            server.url, constant_users(count=3, duration_s=0.3), 3, mix(endless), start_ns=start_ns
         )
         last_ns = max(each.at_ns for each in server.requests)
     assert record.total("main").statuses[200] == len(server.requests) == report.sent
@@ -189,7 +189,7 @@ def test_after_its_duration_no_request_is_sent():
 
 def test_users_think_and_ramp():
     """Think time lies between a user's journeys, and a ramp before its first."""
-    schedule = users(count=2, iterations=3, think_s=(0.05, 0.06), ramp_s=0.2)
+    schedule = constant_users(count=2, iterations=3, think_s=(0.05, 0.06), ramp_s=0.2)
     start_ns = time.monotonic_ns()
     with serve(answering()) as server:
         played(server.url, schedule, 2, start_ns=start_ns)
@@ -211,7 +211,7 @@ def test_stop_ends_a_run_with_all_its_answers():
 
     with serve(handler) as server:
         record, report = played(
-            server.url, users(count=2, duration_s=60), 2, stop=server_seen.is_set
+            server.url, constant_users(count=2, duration_s=60), 2, stop=server_seen.is_set
         )
     assert report.duration_s < 30
     assert record.total("main").statuses[200] == report.sent == len(server.requests)
@@ -227,7 +227,9 @@ def test_ctrl_c_keeps_what_was_measured():
             raise KeyboardInterrupt
 
     with serve(answering()) as server:
-        record, report = played(server.url, users(count=2, duration_s=60), 2, on_tick=interrupt)
+        record, report = played(
+            server.url, constant_users(count=2, duration_s=60), 2, on_tick=interrupt
+        )
     assert report.interrupted
     assert report.duration_s < 30
     assert record.total("main").statuses[200] == report.sent - report.abandoned > 0
@@ -240,7 +242,7 @@ def test_a_crash_in_the_engine_is_raised_not_hung():
         raise RuntimeError("no progress")
 
     with serve(answering()) as server, pytest.raises(RuntimeError, match="no progress"):
-        played(server.url, users(count=1, duration_s=60), 1, on_tick=broken)
+        played(server.url, constant_users(count=1, duration_s=60), 1, on_tick=broken)
 
 
 def test_warm_up_is_kept_apart():
@@ -256,9 +258,9 @@ def test_warm_up_is_kept_apart():
 def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch):
     """A request that begins a moment before the start instant, as timers go, counts as main."""
     start_ns = time.monotonic_ns()
-    monkeypatch.setattr("straingauge.engine.starter.monotonic_ns", lambda: start_ns - 1)
+    monkeypatch.setattr("straingauge.engine.executors.monotonic_ns", lambda: start_ns - 1)
     with serve(answering()) as server:
-        record, _ = played(server.url, users(count=3, iterations=1), 3, start_ns=start_ns)
+        record, _ = played(server.url, constant_users(count=3, iterations=1), 3, start_ns=start_ns)
     assert record.total("main").requests == 3
     assert record.total("warmup").requests == 0
 
@@ -266,7 +268,7 @@ def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("schedule", "count"),
     [
-        (users(count=3, iterations=1), 2),
+        (constant_users(count=3, iterations=1), 2),
         (waves(concurrent=3), 2),
         (spread(count=1, duration_s=1), 0),
     ],
@@ -284,7 +286,7 @@ def test_too_many_connections_for_this_process_are_a_usage_error(
     monkeypatch.setattr("resource.getrlimit", lambda _: (100, 1_000))
     with serve(answering()) as server:
         with pytest.raises(UsageError, match="1000 connections need 1064 open files"):
-            played(server.url, users(count=1_000, iterations=1), 1_000)
+            played(server.url, constant_users(count=1_000, iterations=1), 1_000)
         assert server.connections == 0
 
 
@@ -299,10 +301,10 @@ WITHOUT_UNIX = """
 import asyncio, numpy, sys
 sys.modules |= {"uvloop": None, "resource": None}
 sys.platform = "win32"
-from straingauge.engine import Load, play
+from straingauge.engine import Load, run_load
 from straingauge.journey import User, mix
-from straingauge.record import Recorder
-from straingauge.schedule import users
+from straingauge.recording import Recorder
+from straingauge.schedule import constant_users
 
 def get(user):
     yield user.get("/x")
@@ -310,7 +312,8 @@ def get(user):
 
 recorder = Recorder()
 crowd = [User(n) for n in range(3)]
-report = play(Load(sys.argv[1], users(count=3, iterations=5), mix(get), crowd), recorder)
+load = Load(sys.argv[1], constant_users(count=3, iterations=5), mix(get), crowd)
+report = run_load(load, recorder)
 print(recorder.snapshot().total("main").statuses[200], report.connections)
 """
 
@@ -335,7 +338,7 @@ def test_a_users_token_goes_with_its_requests():
         yield user.get("/me")
 
     with serve(answering()) as server:
-        played(server.url, users(count=2, iterations=1), 2, mix(journey))
+        played(server.url, constant_users(count=2, iterations=1), 2, mix(journey))
     asked = [each.head for each in server.requests if each.target == "/me"]
     assert sorted("token-0" in head for head in asked) == [False, True]
     assert all(head.count("Authorization: Bearer token-") == 1 for head in asked)

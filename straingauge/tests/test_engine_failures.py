@@ -6,10 +6,10 @@ import socket
 import pytest
 from playing import peak_bytes, played
 from serving import Handler, Peer, answering, hang_up, saying, serve
-from straingauge.engine import Load, play
-from straingauge.journey import Kind, Pause, RequestFailed, User, mix
-from straingauge.record import Recorder
-from straingauge.schedule import users
+from straingauge.engine import Load, run_load
+from straingauge.journey import ErrorKind, Pause, RequestFailed, User, mix
+from straingauge.recording import Recorder
+from straingauge.schedule import constant_users
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -56,29 +56,32 @@ LARGE = {
 @pytest.mark.parametrize(
     ("handler", "kind"),
     [
-        (reset, Kind.RESET),
-        (hang_up, Kind.RESET),
-        (reset_within, Kind.RESET),
-        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), Kind.SHORT_BODY),
-        (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"), Kind.SHORT_BODY),
-        (saying(b"HTTP/1.1 200 OK\r\nContent-Le"), Kind.SHORT_BODY),
-        (saying(b"220 smtp.example.com ESMTP\r\n"), Kind.PROTOCOL),
-        (saying(b"\x00" * 1_000), Kind.PROTOCOL),
-        (saying(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), Kind.PROTOCOL),
-        (answering(500), Kind.BAD_STATUS),
-        (answering(404), Kind.BAD_STATUS),
-        (answering(422), Kind.BAD_STATUS),
-        (answering(302, headers="Location: /\r\n"), Kind.BAD_STATUS),
-        (answering(429, headers="Retry-After: 1\r\n"), Kind.RATE_LIMITED),
+        (reset, ErrorKind.RESET),
+        (hang_up, ErrorKind.RESET),
+        (reset_within, ErrorKind.RESET),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"), ErrorKind.SHORT_BODY),
+        (
+            saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"),
+            ErrorKind.SHORT_BODY,
+        ),
+        (saying(b"HTTP/1.1 200 OK\r\nContent-Le"), ErrorKind.SHORT_BODY),
+        (saying(b"220 smtp.example.com ESMTP\r\n"), ErrorKind.PROTOCOL),
+        (saying(b"\x00" * 1_000), ErrorKind.PROTOCOL),
+        (saying(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), ErrorKind.PROTOCOL),
+        (answering(500), ErrorKind.BAD_STATUS),
+        (answering(404), ErrorKind.BAD_STATUS),
+        (answering(422), ErrorKind.BAD_STATUS),
+        (answering(302, headers="Location: /\r\n"), ErrorKind.BAD_STATUS),
+        (answering(429, headers="Retry-After: 1\r\n"), ErrorKind.RATE_LIMITED),
     ],
 )
-def test_each_misbehaviour_has_its_kind(handler: Handler, kind: Kind):
+def test_each_misbehaviour_has_its_kind(handler: Handler, kind: ErrorKind):
     """What a server does wrong is counted once, as the kind it is."""
     with serve(handler) as server:
         series, report = played(server.url)
     assert series.requests == 1
-    assert series.limited.count == (1 if kind is Kind.RATE_LIMITED else 0)
-    assert dict(series.errors) == ({} if kind is Kind.RATE_LIMITED else {kind: 1})
+    assert series.limited.count == (1 if kind is ErrorKind.RATE_LIMITED else 0)
+    assert dict(series.errors) == ({} if kind is ErrorKind.RATE_LIMITED else {kind: 1})
     assert report.sent == 1
 
 
@@ -88,7 +91,7 @@ def test_what_is_too_large_is_cut_off_in_bounded_memory(what: str, monkeypatch: 
     monkeypatch.setattr("straingauge.wire.MAX_BODY_BYTES", 1_000_000)
     with serve(LARGE[what]) as server, peak_bytes() as peak:
         series, _ = played(server.url)
-    assert dict(series.errors) == {Kind.PROTOCOL: 1}
+    assert dict(series.errors) == {ErrorKind.PROTOCOL: 1}
     assert "bytes" in series.examples[0].detail
     assert peak() < 8_000_000
 
@@ -110,7 +113,7 @@ def test_a_decompression_bomb_is_an_error_in_bounded_memory(
     bombing = answering(body=bomb, headers=f"Content-Encoding: {coding}\r\n")
     with serve(bombing) as server, peak_bytes() as peak:
         series, _ = played(server.url, journey)
-    assert dict(series.errors) == {Kind.FAILED_CHECK: 1}
+    assert dict(series.errors) == {ErrorKind.FAILED_CHECK: 1}
     assert "inflates to more than 1000000" in series.examples[0].detail
     assert peak() < 8_000_000
 
@@ -120,7 +123,7 @@ def test_nobody_listening_is_refused():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     series, report = played(f"http://127.0.0.1:{port}")
-    assert dict(series.errors) == {Kind.REFUSED: 1}
+    assert dict(series.errors) == {ErrorKind.REFUSED: 1}
     assert (report.sent, report.connections) == (0, 0)
 
 
@@ -132,7 +135,7 @@ def test_a_failed_check_is_an_error_with_its_words():
 
     with serve(answering(body=b'{"ok": false}')) as server:
         series, _ = played(server.url, journey)
-    assert dict(series.errors) == {Kind.FAILED_CHECK: 1}
+    assert dict(series.errors) == {ErrorKind.FAILED_CHECK: 1}
     assert series.examples[0].detail == "not ok"
 
 
@@ -145,11 +148,13 @@ def test_a_journey_that_raises_is_counted_and_the_run_goes_on():
 
     with serve(answering()) as server:
         recorder = Recorder()
-        load = Load(server.url, users(count=2, iterations=3), mix(journey), [User(0), User(1)])
-        play(load, recorder)
+        load = Load(
+            server.url, constant_users(count=2, iterations=3), mix(journey), [User(0), User(1)]
+        )
+        run_load(load, recorder)
     series = recorder.snapshot().endpoints("main")["GET /x"]
     assert (series.requests, series.statuses[200]) == (6, 6)
-    assert dict(series.errors) == {Kind.JOURNEY_ERROR: 6}
+    assert dict(series.errors) == {ErrorKind.JOURNEY_ERROR: 6}
     assert "KeyError: 'missing'" in series.examples[0].detail
 
 
@@ -165,7 +170,7 @@ def test_a_time_that_never_comes_is_the_journeys_error(what: str, nonsense: floa
     with serve(answering()) as server:
         series, report = played(server.url, journey)
     assert (series.statuses[200], report.sent) == (1, 1)
-    assert dict(series.errors) == {Kind.JOURNEY_ERROR: 1}
+    assert dict(series.errors) == {ErrorKind.JOURNEY_ERROR: 1}
 
 
 def test_a_journey_that_fails_before_its_first_request_ends():
@@ -176,11 +181,13 @@ def test_a_journey_that_fails_before_its_first_request_ends():
         yield
 
     recorder = Recorder()
-    load = Load("http://127.0.0.1:9", users(count=1, duration_s=0.3), mix(broken), [User(0)])
-    report = play(load, recorder)
+    load = Load(
+        "http://127.0.0.1:9", constant_users(count=1, duration_s=0.3), mix(broken), [User(0)]
+    )
+    report = run_load(load, recorder)
     series = recorder.snapshot().endpoints("main")["journey broken"]
     assert series.requests == 0
-    assert series.errors[Kind.JOURNEY_ERROR] == report.journeys
+    assert series.errors[ErrorKind.JOURNEY_ERROR] == report.journeys
     assert 1 <= report.journeys <= 31
 
 
@@ -201,7 +208,7 @@ def test_a_journey_can_catch_a_failure_and_go_on():
 
     with serve(handler) as server:
         series, report = played(server.url, journey)
-    assert (series.requests, series.statuses[200], series.errors[Kind.RESET]) == (2, 1, 1)
+    assert (series.requests, series.statuses[200], series.errors[ErrorKind.RESET]) == (2, 1, 1)
     assert report.connections == 2
 
 
@@ -241,7 +248,7 @@ def test_a_post_is_never_repeated():
     with serve(closing_when_idle(1)) as server:
         series, report = played(server.url, journey)
         posts = [each for each in server.requests if each.method == "POST"]
-    assert dict(series.errors) == {Kind.RESET: 1}
+    assert dict(series.errors) == {ErrorKind.RESET: 1}
     assert (len(posts), report.reconnected) == (1, 0)
 
 
@@ -260,5 +267,5 @@ def test_a_server_that_always_closes_is_not_asked_for_ever():
 
     with serve(handler) as server:
         series, report = played(server.url, journey)
-    assert (series.requests, dict(series.errors)) == (2, {Kind.RESET: 1})
+    assert (series.requests, dict(series.errors)) == (2, {ErrorKind.RESET: 1})
     assert (report.reconnected, len(server.requests)) == (1, 3)

@@ -5,11 +5,11 @@ from collections import Counter
 
 import pytest
 from serving import Peer, answering, serve
-from straingauge.engine import EngineReport, Load, play
+from straingauge.engine import EngineStats, Load, run_load
 from straingauge.errors import UsageError
-from straingauge.journey import Journey, Kind, Pause, User, mix
-from straingauge.record import Recorder, Series
-from straingauge.schedule import Schedule, spread, users
+from straingauge.journey import ErrorKind, Journey, Pause, User, mix
+from straingauge.recording import Recorder, Series
+from straingauge.schedule import Schedule, constant_users, spread
 
 
 def get(user: User):
@@ -25,12 +25,12 @@ def played(
     *,
     share: tuple[int, int] = (0, 1),
     **settings: object,
-) -> tuple[Series, EngineReport]:
+) -> tuple[Series, EngineStats]:
     """Play a schedule with so many users over shared connections."""
     recorder = Recorder()
     crowd = [User(index) for index in range(count)]
     settings = {"timeout_s": 20.0, "connections": "shared"} | settings
-    report = play(Load(url, schedule, mix(journey), crowd, **settings), recorder, share=share)
+    report = run_load(Load(url, schedule, mix(journey), crowd, **settings), recorder, share=share)
     return recorder.snapshot().total("main"), report
 
 
@@ -59,7 +59,9 @@ def test_a_pool_never_exceeds_its_size_and_nobody_starves():
     """Twelve users over three connections: three requests at once, and each user has its turns."""
     crowded = Crowded(3)
     with serve(crowded) as server:
-        series, report = played(server.url, users(count=12, iterations=4), 12, max_connections=3)
+        series, report = played(
+            server.url, constant_users(count=12, iterations=4), 12, max_connections=3
+        )
     assert (series.statuses[200], dict(series.errors)) == (48, {})
     assert server.connections == report.connections == crowded.most == 3
     assert report.waited_for_connection >= 9
@@ -79,7 +81,7 @@ def test_one_after_the_other_needs_one_connection():
         asked.append(user.index)
 
     with serve(answering()) as server:
-        series, report = played(server.url, users(count=3, iterations=4), 3, in_turn)
+        series, report = played(server.url, constant_users(count=3, iterations=4), 3, in_turn)
     assert series.statuses[200] == 12
     assert server.connections == report.connections == 1
     assert report.waited_for_connection == 0
@@ -112,7 +114,7 @@ def test_the_connection_used_last_is_lent_first():
         done.append(user)
 
     with serve(handler) as server:
-        played(server.url, users(count=3, iterations=1), 3, journey)
+        played(server.url, constant_users(count=3, iterations=1), 3, journey)
     assert len(set(rushed)) == server.connections == 3
     assert (len(alone), len(set(alone))) == (9, 1)
 
@@ -154,11 +156,11 @@ def test_who_waits_in_vain_times_out_and_leaves_the_queue():
 
     with serve(stuck) as server:
         series, report = played(
-            server.url, users(count=3, iterations=1), 3, journey, max_connections=1
+            server.url, constant_users(count=3, iterations=1), 3, journey, max_connections=1
         )
         over.set()
         targets = [each.target for each in server.requests]
-    assert dict(series.errors) == {Kind.TIMEOUT: 2}
+    assert dict(series.errors) == {ErrorKind.TIMEOUT: 2}
     assert series.statuses[200] == 1
     assert targets == ["/stuck", "/patient"]
     assert (report.sent, report.connections) == (2, 2)
@@ -172,8 +174,10 @@ def test_a_failed_connection_makes_room_for_the_next():
         peer.reset()
 
     with serve(once) as server:
-        series, report = played(server.url, users(count=5, iterations=2), 5, max_connections=2)
-    assert dict(series.errors) == {Kind.RESET: 10}
+        series, report = played(
+            server.url, constant_users(count=5, iterations=2), 5, max_connections=2
+        )
+    assert dict(series.errors) == {ErrorKind.RESET: 10}
     assert report.connections == server.connections == 10
 
 
@@ -181,8 +185,8 @@ def test_refused_connections_make_room_too():
     """Where nobody listens, each request is refused and none waits for ever."""
     with serve(answering()) as gone:
         url = gone.url
-    series, report = played(url, users(count=6, iterations=2), 6, max_connections=2)
-    assert dict(series.errors) == {Kind.REFUSED: 12}
+    series, report = played(url, constant_users(count=6, iterations=2), 6, max_connections=2)
+    assert dict(series.errors) == {ErrorKind.REFUSED: 12}
     assert report.connections == 0
 
 
@@ -197,7 +201,9 @@ def test_connections_that_close_while_idle_are_replaced():
         peer.read()
 
     with serve(three_at_most) as server:
-        series, report = played(server.url, users(count=4, iterations=10), 4, max_connections=2)
+        series, report = played(
+            server.url, constant_users(count=4, iterations=10), 4, max_connections=2
+        )
     assert (series.statuses[200], dict(series.errors)) == (40, {})
     assert report.connections == server.connections >= 40 / 3
     assert report.sent == 40 + report.reconnected
@@ -211,7 +217,9 @@ def test_closing_after_each_answer_is_no_error():
         peer.answer(headers="Connection: close\r\n")
 
     with serve(closing) as server:
-        series, report = played(server.url, users(count=4, iterations=5), 4, max_connections=1)
+        series, report = played(
+            server.url, constant_users(count=4, iterations=5), 4, max_connections=1
+        )
     assert (series.statuses[200], dict(series.errors)) == (20, {})
     assert report.connections == server.connections == 20
 
@@ -219,8 +227,8 @@ def test_closing_after_each_answer_is_no_error():
 @pytest.mark.parametrize(("most", "opened"), [(5, [3, 2]), (1, [1, 1]), (None, [4, 4])])
 def test_processes_split_a_pool(most: int | None, opened: list[int]):
     """The limit holds for all processes together, but each has a connection at least."""
-    load = Load("http://x", users(count=8, iterations=1), mix(get), [User(n) for n in range(8)],
-                connections="shared", max_connections=most)  # fmt: skip
+    schedule, crowd = constant_users(count=8, iterations=1), [User(n) for n in range(8)]
+    load = Load("http://x", schedule, mix(get), crowd, connections="shared", max_connections=most)
     assert [load.most_connections(i, 2) for i in range(2)] == opened
 
 
@@ -230,4 +238,4 @@ def test_processes_split_a_pool(most: int | None, opened: list[int]):
 def test_a_pool_without_sense_is_a_usage_error(settings: dict[str, object]):
     """No connections at all, or a limit on a pool that is not there, is refused beforehand."""
     with pytest.raises(UsageError, match="max_connections"):
-        played("http://127.0.0.1:9", users(count=1, iterations=1), 1, **settings)
+        played("http://127.0.0.1:9", constant_users(count=1, iterations=1), 1, **settings)

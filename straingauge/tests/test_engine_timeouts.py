@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from playing import get, played
 from serving import Handler, Peer, serve
-from straingauge.engine import Load, play
-from straingauge.journey import Kind, User, mix
-from straingauge.record import Recorder
-from straingauge.schedule import users
+from straingauge.engine import Load, run_load
+from straingauge.journey import ErrorKind, User, mix
+from straingauge.recording import Recorder
+from straingauge.schedule import constant_users
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -62,7 +62,7 @@ def test_no_answer_in_time_is_a_timeout(how, own: bool):  # noqa: ANN001, FBT001
     with serve(how(over)) as server:
         series, _ = played(server.url, journey, **({} if own else {"timeout_s": 0.3}))
         over.set()
-    assert dict(series.errors) == {Kind.TIMEOUT: 1}
+    assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
     assert series.response.count == 1
     assert 300_000_000 <= (series.response.min_ns or 0) < 10_000_000_000
 
@@ -78,7 +78,7 @@ def test_a_connection_never_accepted_is_a_timeout():
         series, _ = played(f"http://127.0.0.1:{address[1]}", timeout_s=0.3)
         for waiting in queue:
             waiting.close()
-    assert dict(series.errors) == {Kind.TIMEOUT: 1}
+    assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
     assert series.service.sum_ns == series.response.sum_ns >= 300_000_000
 
 
@@ -93,7 +93,10 @@ def test_a_crowd_that_connects_at_once_waits_at_the_door():
     crowd = [User(n) for n in range(300)]
     with serve(stopping) as server:
         url = f"https://127.0.0.1:{server.port}"
-        play(Load(url, users(count=300, iterations=1), mix(get), crowd, timeout_s=1), recorder)
+        run_load(
+            Load(url, constant_users(count=300, iterations=1), mix(get), crowd, timeout_s=1),
+            recorder,
+        )
         over.set()
-    assert dict(recorder.snapshot().total("main").errors) == {Kind.TIMEOUT: 300}
+    assert dict(recorder.snapshot().total("main").errors) == {ErrorKind.TIMEOUT: 300}
     assert 64 <= server.connections < 200

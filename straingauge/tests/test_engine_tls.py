@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playing import played
 from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
-from straingauge.journey import Kind
+from straingauge.journey import ErrorKind
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -21,7 +21,7 @@ def test_plain_http_where_tls_is_due_is_a_tls_error():
 
     with serve(plain) as server:
         series, _ = played(f"https://127.0.0.1:{server.port}")
-    assert dict(series.errors) == {Kind.TLS: 1}
+    assert dict(series.errors) == {ErrorKind.TLS: 1}
 
 
 def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
@@ -32,7 +32,7 @@ def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
         good, _ = played(url, tls=trusting)
         bad, _ = played(url)
     assert (dict(good.errors), good.statuses[200]) == ({}, 1)
-    assert dict(bad.errors) == {Kind.TLS: 1}
+    assert dict(bad.errors) == {ErrorKind.TLS: 1}
     assert "certificate" in bad.examples[0].detail
 
 
@@ -42,7 +42,7 @@ def test_another_hosts_certificate_is_a_tls_error(tmp_path: Path):
     trusting = ssl.create_default_context(cafile=f"{other}.crt")
     with serve(answering(), speaking_tls(other)) as server:
         series, report = played(f"https://localhost:{server.port}", tls=trusting)
-    assert dict(series.errors) == {Kind.TLS: 1}
+    assert dict(series.errors) == {ErrorKind.TLS: 1}
     assert "localhost" in series.examples[0].detail
     assert (report.sent, len(server.requests)) == (0, 0)
 
@@ -59,9 +59,9 @@ def hello_then_reset(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ending", "kind"), [(hello_then_close, Kind.TLS), (hello_then_reset, Kind.RESET)]
+    ("ending", "kind"), [(hello_then_close, ErrorKind.TLS), (hello_then_reset, ErrorKind.RESET)]
 )
-def test_tls_that_ends_in_the_handshake_has_its_kind(ending: Handler, kind: Kind):
+def test_tls_that_ends_in_the_handshake_has_its_kind(ending: Handler, kind: ErrorKind):
     """A server that hangs up on a client's hello does not speak TLS with it; a reset is one."""
     with serve(ending) as server:
         series, report = played(f"https://127.0.0.1:{server.port}")
@@ -80,7 +80,7 @@ def test_tls_that_stops_in_the_handshake_is_a_timeout():
     with serve(stopping) as server:
         series, report = played(f"https://127.0.0.1:{server.port}", timeout_s=0.3)
         over.set()
-    assert dict(series.errors) == {Kind.TIMEOUT: 1}
+    assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
     assert report.connections == 0
 
 
@@ -90,4 +90,4 @@ def test_tls_that_breaks_off_in_the_body_is_a_short_body(certificate: Path):
     cut = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
     with serve(cut, speaking_tls(certificate)) as server:
         series, _ = played(f"https://localhost:{server.port}", tls=trusting)
-    assert dict(series.errors) == {Kind.SHORT_BODY: 1}
+    assert dict(series.errors) == {ErrorKind.SHORT_BODY: 1}

@@ -7,7 +7,7 @@ import pytest
 from playing import peak_bytes, played
 from serving import Peer, answering, hang_up, serve, speaking_tls
 from stand_tools import eventually
-from straingauge.journey import FilePart, Kind, Upload, User
+from straingauge.journey import ErrorKind, FilePart, Upload, User
 from straingauge.journey.upload import CHUNK_BYTES
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
@@ -65,7 +65,7 @@ def test_an_upload_whose_file_vanishes_is_the_journeys_error(tmp_path: Path):
 
     with serve(hang_up) as server:
         series, _ = played(server.url, journey)
-    assert dict(series.errors) == {Kind.JOURNEY_ERROR: 1}
+    assert dict(series.errors) == {ErrorKind.JOURNEY_ERROR: 1}
 
 
 def test_an_early_answer_ends_an_upload(tmp_path: Path):

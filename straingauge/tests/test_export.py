@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # comes without types
 from hdrh.log import HistogramLogReader  # type: ignore[import-untyped]  # the same
 from straingauge.cli import main
-from straingauge.fleet import Merged, Report
-from straingauge.record import Recorder
+from straingauge.recording import Recorder
 from straingauge.result import compose, conclude, write
 from straingauge.result.histograms import MOST_INTERVALS
 from straingauge.verdict import Thresholds
+from straingauge.workers import MergedReports, Report
 
 GOLDEN = Path(__file__).with_name("golden")
 STARTED_AT_S = 1_767_225_600
@@ -42,7 +42,7 @@ def result_file(folder: Path, *, seconds: int = 10) -> Path:
     extra: dict[str, Any] = {"engines": {}, "watched": None, "credentials": set()}
     report = Report("main", time.monotonic_ns(), 2000, recorder.snapshot().to_bytes(), extra)
     thresholds = Thresholds.parse({}, source="none")
-    result, _ = conclude(compose(Merged((report,), plan=plan)), thresholds)
+    result, _ = conclude(compose(MergedReports((report,), plan=plan)), thresholds)
     return write(result, folder)
 
 

@@ -14,8 +14,8 @@ from hdrh.log import HistogramLogReader  # type: ignore[import-untyped]  # the s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from straingauge.histogram import Histogram
-from straingauge.record import Record, Recorder
-from straingauge.record.hdr import _payload, decode, encode, intervals, log
+from straingauge.recording import Record, Recorder
+from straingauge.recording.hdr import _payload, decode, encode, intervals, log
 
 HOUR_NS = 3_600_000_000_000
 STARTED_AT_S = 1_700_000_000.25

@@ -13,21 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
 from straingauge.journey import (
+    ErrorKind,
+    Execution,
     FilePart,
     Journey,
     JourneyError,
-    Kind,
     Pause,
-    Play,
     Request,
     RequestFailed,
     Response,
     Upload,
     User,
-    assess,
+    check_response,
+    encode_headers,
     mix,
     tagged,
-    worded,
 )
 
 
@@ -38,7 +38,7 @@ def response(
     headers: Sequence[tuple[bytes, bytes]] = (),
 ) -> Response:
     """A response, by default a fine one."""
-    return Response(request or User(0).get("/x"), status, worded(headers), body)
+    return Response(request or User(0).get("/x"), status, encode_headers(headers), body)
 
 
 # Wording requests
@@ -123,9 +123,9 @@ def test_a_body_that_is_not_what_it_says_fails_a_check():
     """A broken encoding is found by the first check that looks, and is the service's fault."""
     request = User(0).get("/x", checks=[lambda r: None if r.json() else "empty"])
     broken = response(request, body=b"nonsense", headers=[(b"Content-Encoding", b"gzip")])
-    failure = assess(broken)
+    failure = check_response(broken)
     assert failure is not None
-    assert failure.kind is Kind.FAILED_CHECK
+    assert failure.kind is ErrorKind.FAILED_CHECK
     assert "not gzip" in failure.detail
 
 
@@ -155,25 +155,27 @@ def test_header_names_are_case_insensitive():
     [
         (200, (200,), None),
         (404, (200, 404), None),
-        (404, (200,), Kind.BAD_STATUS),
-        (500, (200,), Kind.BAD_STATUS),
-        (422, (202,), Kind.BAD_STATUS),
-        (429, (200,), Kind.RATE_LIMITED),
+        (404, (200,), ErrorKind.BAD_STATUS),
+        (500, (200,), ErrorKind.BAD_STATUS),
+        (422, (202,), ErrorKind.BAD_STATUS),
+        (429, (200,), ErrorKind.RATE_LIMITED),
         (429, (429,), None),
     ],
 )
-def test_only_expected_statuses_are_fine(status: int, expect: tuple[int, ...], kind: Kind | None):
+def test_only_expected_statuses_are_fine(
+    status: int, expect: tuple[int, ...], kind: ErrorKind | None
+):
     """Any status not expected is an error, but for 429, which counts apart."""
-    failure = assess(response(User(0).get("/x", expect=expect), status))
+    failure = check_response(response(User(0).get("/x", expect=expect), status))
     assert (failure.kind if failure else None) == kind
 
 
 def test_checks_are_asked_in_order():
     """The first check that finds something wrong is the one reported."""
     request = User(0).get("/x", checks=[lambda _: None, lambda _: "first", lambda _: "second"])
-    failure = assess(response(request))
+    failure = check_response(response(request))
     assert failure is not None
-    assert (failure.kind, failure.detail) == (Kind.FAILED_CHECK, "first")
+    assert (failure.kind, failure.detail) == (ErrorKind.FAILED_CHECK, "first")
 
 
 # Playing
@@ -188,7 +190,7 @@ def test_a_journey_is_driven_step_by_step():
         yield Pause(2)
         got.append((yield user.get("/b")).status)
 
-    play = Play(journey, User(0))
+    play = Execution(journey, User(0))
     first = play.begin()
     assert isinstance(first, Request)
     assert play.answer(response(first, 200)) == Pause(2)
@@ -208,9 +210,9 @@ def test_a_failure_arrives_at_the_yield():
         except RequestFailed as failure:
             yield user.get(f"/after/{failure.kind}")
 
-    play = Play(journey, User(0))
+    play = Execution(journey, User(0))
     play.begin()
-    step = play.fail(RequestFailed(Kind.TIMEOUT, "slow"))
+    step = play.fail(RequestFailed(ErrorKind.TIMEOUT, "slow"))
     assert isinstance(step, Request)
     assert step.target == "/after/timeout"
 
@@ -221,9 +223,9 @@ def test_an_uncaught_failure_just_ends_the_journey():
     def journey(user: User):
         yield user.get("/a")
 
-    play = Play(journey, User(0))
+    play = Execution(journey, User(0))
     play.begin()
-    assert play.fail(RequestFailed(Kind.RESET, "gone")) is None
+    assert play.fail(RequestFailed(ErrorKind.RESET, "gone")) is None
 
 
 def test_a_broken_journey_says_where():
@@ -233,7 +235,7 @@ def test_a_broken_journey_says_where():
         got = yield user.get("/a")
         got.json()["missing"]
 
-    play = Play(forgetful, User(0))
+    play = Execution(forgetful, User(0))
     play.begin()
     with pytest.raises(JourneyError, match="forgetful: KeyError: 'missing'") as caught:
         play.answer(response())
@@ -245,7 +247,7 @@ def test_a_broken_journey_says_where():
 def test_what_is_no_journey_is_an_error(journey: Journey):
     """A function that never yields, or yields something else, is a journey error."""
     with pytest.raises(JourneyError):
-        Play(journey, User(0)).begin()
+        Execution(journey, User(0)).begin()
 
 
 def test_giving_up_runs_the_journeys_finally():
@@ -259,7 +261,7 @@ def test_giving_up_runs_the_journeys_finally():
             cleaned.append(True)
             yield user.post("/logout")
 
-    play = Play(journey, User(0))
+    play = Execution(journey, User(0))
     play.begin()
     play.close()
     assert cleaned == [True]

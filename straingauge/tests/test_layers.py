@@ -12,9 +12,9 @@ import straingauge
 ORDER = (
     *("schedule", "journey", "wire"),
     "histogram",  # pure arithmetic that engine and record share
-    *("engine", "record", "fleet", "observe", "course", "summary", "verdict"),
-    *("diagnose", "result", "compare", "report", "history", "progress", "ending"),
-    *("target", "address", "ab", "capacity", "doctor", "draft"),
+    *("engine", "recording", "workers", "observe", "statistics", "verdict"),
+    *("diagnosis", "result", "compare", "report", "history", "progress"),
+    *("target", "runner", "ab", "capacity", "doctor", "scaffold"),
     *("cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {"errors"}

@@ -8,7 +8,7 @@ import pytest
 from calling import PLAY, Locust
 from playing import played
 from serving import Handler, Peer, answering, hang_up, saying, serve
-from straingauge.journey import Kind
+from straingauge.journey import ErrorKind
 
 
 def reset(peer: Peer) -> None:
@@ -44,7 +44,7 @@ def test_a_journeys_outcome_is_the_engines(caller: Locust, handler: Handler):
         series, report = played(server.url)
     with serve(handler) as server:
         called = caller.call(server.url, PLAY)
-    limited = {Kind.RATE_LIMITED: series.limited.count} if series.limited.count else {}
+    limited = {ErrorKind.RATE_LIMITED: series.limited.count} if series.limited.count else {}
     assert called.failures == dict(series.errors) | limited
     (figures,) = called.record.values()
     assert figures["statuses"] == {str(key): count for key, count in series.statuses.items()}

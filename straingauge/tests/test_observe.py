@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
 from straingauge.observe import (
-    Census,
-    MetricsPage,
-    Names,
+    MetricNames,
+    MetricsClient,
+    Observations,
     Observer,
+    ProcessTable,
     Sample,
     ServiceProcesses,
-    Watched,
     parse,
 )
 from straingauge.result.resources import resources
@@ -46,7 +46,7 @@ def service() -> Iterator[Service]:
 
 def test_process_that_listens_is_found(service: Service):
     """The service's process is the one that holds the listening socket of its port."""
-    seen = ServiceProcesses(service.url).sample(Census.take())
+    seen = ServiceProcesses(service.url).sample(ProcessTable.take())
     assert seen is not None
     assert seen.pids == (service.process.pid,)
     assert seen.rss_bytes > 1e6
@@ -63,7 +63,7 @@ def test_helpers_are_not_blamed_on_the_service():
         try:
             assert family.stdout is not None
             port = int(family.stdout.readline())
-            seen = ServiceProcesses(f"http://127.0.0.1:{port}").sample(Census.take())
+            seen = ServiceProcesses(f"http://127.0.0.1:{port}").sample(ProcessTable.take())
         finally:
             os.killpg(family.pid, 9)
     assert seen is not None
@@ -83,13 +83,13 @@ def test_helpers_are_not_blamed_on_the_service():
 def test_what_cannot_be_seen_is_said(url: str, reason: str):
     """Where no process can be seen there is no figure, and a reason."""
     processes = ServiceProcesses(url)
-    assert processes.sample(Census.take()) is None
+    assert processes.sample(ProcessTable.take()) is None
     assert reason in (processes.blind or "")
 
 
 def test_metrics_are_summed_over_workers(service: Service):
     """A gauge of several workers is their sum."""
-    with closing(MetricsPage(service.url)) as page:
+    with closing(MetricsClient(service.url)) as page:
         metrics = page.fetch()
     assert metrics is not None
     assert (metrics["db_pool_in_use"], metrics["db_pool_size"]) == (0, 7)
@@ -97,7 +97,7 @@ def test_metrics_are_summed_over_workers(service: Service):
 
 def test_missing_metrics_are_said(service: Service):
     """A page that is not there is a reason, not a zero."""
-    with closing(MetricsPage(service.url, "/status/404")) as page:
+    with closing(MetricsClient(service.url, "/status/404")) as page:
         assert page.fetch() is None
     assert page.blind == "GET /status/404 answered 404"
 
@@ -131,7 +131,7 @@ def test_service_elsewhere_is_seen_by_its_metrics(
 ):
     """Where its processes cannot be seen, the service's own account of itself is taken."""
     monkeypatch.setattr(ServiceProcesses, "sample", lambda *_: None)
-    names = Names(resident_memory="db_pool_size", cpu_seconds="db_pool_wait_seconds_sum")
+    names = MetricNames(resident_memory="db_pool_size", cpu_seconds="db_pool_wait_seconds_sum")
     with Observer(service.url, names) as observer:
         pass
     watched = observer.watched()
@@ -140,7 +140,7 @@ def test_service_elsewhere_is_seen_by_its_metrics(
 
 def test_pool_under_other_names_is_not_seen(service: Service):
     """A pool whose figures bear other names is said not to be seen."""
-    with Observer(service.url, Names(pool_in_use="other")) as observer:
+    with Observer(service.url, MetricNames(pool_in_use="other")) as observer:
         pass
     assert observer.watched().blind == ["the pool was not seen: no other in its /metrics"]
 
@@ -148,8 +148,8 @@ def test_pool_under_other_names_is_not_seen(service: Service):
 def test_unknown_name_in_observe_table():
     """A key in [observe] that means nothing is an error that names it."""
     with pytest.raises(UsageError, match="pool_in_used"):
-        Names.parse({"pool_in_used": "x"}, source="straingauge.toml")
-    assert Names.parse({"pool_in_use": "x"}, source="").pool_in_use == "x"
+        MetricNames.parse({"pool_in_used": "x"}, source="straingauge.toml")
+    assert MetricNames.parse({"pool_in_use": "x"}, source="").pool_in_use == "x"
 
 
 def memory(sizes_mb: list[float], every_s: float = 0.5) -> list[Sample]:
@@ -162,7 +162,7 @@ def memory(sizes_mb: list[float], every_s: float = 0.5) -> list[Sample]:
 
 def grown(samples: list[Sample], requests: int) -> dict[str, Any]:
     """What is said of the memory in these samples."""
-    watched = Watched(samples, [], "process")
+    watched = Observations(samples, [], "process")
     return resources(watched, {}, requests)["service"]["memory"]
 
 
@@ -219,13 +219,13 @@ def test_counters_that_begin_anew_lose_nothing():
         {"t_ns": n, "pool_in_use": n, "pool_timeouts": count, "pool_size": 5}
         for n, count in enumerate(counts)
     ]
-    pool = resources(Watched(samples, [], "metrics"), {}, 10)["pool"]
+    pool = resources(Observations(samples, [], "metrics"), {}, 10)["pool"]
     assert (pool["timeouts"], pool["peak_in_use"]) == (4 + 3 + 2, 3)
 
 
 def test_nothing_seen_is_nothing_said():
     """Without samples there is no memory and no pool: nothing is made up."""
-    found = resources(Watched([], ["blind"], "nothing"), {}, 10)
+    found = resources(Observations([], ["blind"], "nothing"), {}, 10)
     assert found["service"]["memory"] is None
     assert found["service"]["cpu_percent"] is None
     assert found["pool"] is None

@@ -12,9 +12,9 @@ import psutil
 import pytest
 from counting_service import Service, counting_service
 from stand_tools import eventually
-from straingauge.observe import Census, Observer, Sample, ServiceProcesses, Watched
-from straingauge.observe.census import Row
+from straingauge.observe import Observations, Observer, ProcessTable, Sample, ServiceProcesses
 from straingauge.observe.machine import Machine
+from straingauge.observe.process_table import Row
 from straingauge.result.resources import resources
 
 # By a name of its own: others may burn as well while this test runs.
@@ -80,11 +80,11 @@ def test_a_busy_neighbour_is_named_and_not_blamed_on_the_service():
     machine = Machine()
     with running(BURN) as burner:
         said(burner)
-        machine.sample(Census.take(), {os.getpid()}, set())
+        machine.sample(ProcessTable.take(), {os.getpid()}, set())
         machine.begin()
         before_s = used_s(burner.pid)
         assert eventually(lambda: used_s(burner.pid) > before_s + 0.5)
-        after = machine.sample(Census.take(), set(), set())
+        after = machine.sample(ProcessTable.take(), set(), set())
     assert machine.neighbours[f"burn{burner.pid}"] > 0.4
     assert after["service_family_cpu_s"] == 0
     assert after["generator_cpu_s"] < after["machine_cpu_s"]
@@ -97,9 +97,9 @@ def test_the_services_and_the_databases_time_is_their_own(owner: str):
     with running(BURN) as burner:
         said(burner)
         given = ({burner.pid}, set()) if owner.startswith("service") else (set(), {burner.pid})
-        before = machine.sample(Census.take(), *given)
+        before = machine.sample(ProcessTable.take(), *given)
         assert eventually(lambda: used_s(burner.pid) > before[owner] + 0.5)
-        after = machine.sample(Census.take(), *given)
+        after = machine.sample(ProcessTable.take(), *given)
     assert after[owner] - before[owner] > 0.4
     assert f"burn{burner.pid}" not in machine.neighbours
 
@@ -111,15 +111,17 @@ def test_the_generators_other_processes_are_the_generators(monkeypatch: pytest.M
     rows[parent] = Row(0, 16, 0)
     machine = Machine()
     monkeypatch.setattr(machine, "_is_kin", lambda pid: pid in (7, 9))
-    assert machine.sample(Census(rows), set(), set())["generator_cpu_s"] == 1 + 2 + 8 + 16
-    started_here = machine.sample(Census(rows), {9}, {7})  # service and database are no generator
+    assert machine.sample(ProcessTable(rows), set(), set())["generator_cpu_s"] == 1 + 2 + 8 + 16
+    started_here = machine.sample(
+        ProcessTable(rows), {9}, {7}
+    )  # service and database are no generator
     assert started_here["generator_cpu_s"] == 1 + 16
 
 
 def test_a_family_is_all_descendants():
     """A family holds children's children; who has the same parent is none of it."""
     rows = {1: Row(0, 0, 0), 2: Row(1, 1, 2), 3: Row(2, 4, 0), 4: Row(1, 8, 0), 5: Row(3, 16, 0)}
-    census = Census(rows)
+    census = ProcessTable(rows)
     assert sorted(census.family(2)) == [2, 3, 5]
     assert census.cpu_s({2, 3}) == 7
     assert census.family(6) == []
@@ -127,12 +129,12 @@ def test_a_family_is_all_descendants():
 
 def test_a_census_knows_parents_from_the_one_before():
     """A later census tells the same of who is whose child, and leaves out who has ended."""
-    before = Census.take()
+    before = ProcessTable.take()
     with running(BURN) as child:
         said(child)
-        during = Census.take(before)
+        during = ProcessTable.take(before)
         assert during.rows[child.pid].parent == os.getpid()
-    after = Census.take(during)
+    after = ProcessTable.take(during)
     assert child.pid not in after.rows
     assert after.rows[os.getpid()].parent == before.rows[os.getpid()].parent == os.getppid()
 
@@ -142,11 +144,11 @@ def test_an_orphan_is_no_longer_of_the_family():
     code = "import os, time; pid = os.fork(); pid and print(pid, flush=True); time.sleep(600)"
     with running(code) as parent:
         child = int(said(parent))
-        before = Census.take()
+        before = ProcessTable.take()
         assert before.family(parent.pid) == [parent.pid, child]
         parent.kill()
         parent.wait()
-        assert Census.take(before).rows[child].parent != parent.pid
+        assert ProcessTable.take(before).rows[child].parent != parent.pid
     os.kill(child, 9)
 
 
@@ -154,7 +156,7 @@ def test_a_replaced_worker_was_born_and_another_died():
     """A worker process that is replaced under load is counted once as gone and once as come."""
     with running(SUPERVISOR) as supervisor:
         processes = ServiceProcesses(f"http://127.0.0.1:{said(supervisor)}")
-        first = processes.sample(Census.take())
+        first = processes.sample(ProcessTable.take())
         assert first is not None
         assert len(first.pids) == 2
         assert supervisor.stdin is not None
@@ -163,11 +165,11 @@ def test_a_replaced_worker_was_born_and_another_died():
         successor = int(said(supervisor))
 
         def counted() -> bool:
-            seen = processes.sample(Census.take())
+            seen = processes.sample(ProcessTable.take())
             return seen is not None and (seen.born, seen.died) == (1, 1)
 
         assert eventually(counted)
-        last = processes.sample(Census.take())
+        last = processes.sample(ProcessTable.take())
         assert last is not None
         assert successor in last.pids
         os.kill(successor, 9)
@@ -175,11 +177,11 @@ def test_a_replaced_worker_was_born_and_another_died():
 
 def test_the_service_can_be_named_by_its_process(service: Service):
     """Where the port does not tell, the process that was named and its children are the service."""
-    seen = ServiceProcesses("http://127.0.0.1:9", service.process.pid).sample(Census.take())
+    seen = ServiceProcesses("http://127.0.0.1:9", service.process.pid).sample(ProcessTable.take())
     assert seen is not None
     assert seen.pids == (service.process.pid,)
     gone = ServiceProcesses("http://127.0.0.1:9", 2**22 - 1)
-    assert gone.sample(Census.take()) is None
+    assert gone.sample(ProcessTable.take()) is None
     assert "no process 4194303" in (gone.blind or "")
 
 
@@ -203,7 +205,8 @@ def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytes
     """A pool that is still in use after the quiet time gets more of it, and not without end."""
     figures = iter([0.0, 0.0, *[5.0] * 100_000])
     monkeypatch.setattr(
-        "straingauge.observe.names.Names.insides", lambda *_: {"pool_in_use": next(figures)}
+        "straingauge.observe.metric_names.MetricNames.insides",
+        lambda *_: {"pool_in_use": next(figures)},
     )
     with Observer(service.url) as observer:
         observer.rest(0.3)
@@ -224,12 +227,12 @@ def test_looking_on_has_its_price(service: Service):
     assert found["machine"]["cores"] == psutil.cpu_count()
 
 
-def watched(key: str, values: list[float], **others: float) -> Watched:
+def watched(key: str, values: list[float], **others: float) -> Observations:
     """Samples, half a second apart, of one figure."""
     samples: list[Sample] = [
         {"t_ns": number * 5e8, key: value, **others} for number, value in enumerate(values)
     ]
-    return Watched(samples, [], "process", rest=samples)
+    return Observations(samples, [], "process", rest=samples)
 
 
 def test_blocks_of_the_event_loop_are_those_of_the_load():
@@ -239,7 +242,7 @@ def test_blocks_of_the_event_loop_are_those_of_the_load():
         {"t_ns": n, "loop_blocks": b, "loop_blocked_s": s, "loop_longest_s": longest}
         for n, (b, s, longest) in enumerate(zip(blocks, blocked_s, longest_s, strict=True))
     ]
-    found = resources(Watched(samples), {}, 10)["service"]["event_loop"]
+    found = resources(Observations(samples), {}, 10)["service"]["event_loop"]
     assert (found["blocks"], found["blocked_s"]) == (2, pytest.approx(0.8))
     assert found["longest_ms"] == pytest.approx(800)  # not more than all together
     assert resources(watched("x", [1]), {}, 10)["service"]["event_loop"] is None
@@ -293,7 +296,7 @@ def cpu(machine: list[float], **used: list[float]) -> dict[str, Any]:
         {"t_ns": n * 1e9, "machine_cpu_s": total, **{k: used.get(k, [0.0] * 9)[n] for k in owners}}
         for n, total in enumerate(machine)
     ]
-    seen = Watched(samples, neighbours={"ffmpeg": 1.2, "sshd": 0.1})
+    seen = Observations(samples, neighbours={"ffmpeg": 1.2, "sshd": 0.1})
     found: dict[str, Any] = resources(seen, {}, 10)["machine"]
     return found
 

@@ -11,8 +11,8 @@ import pytest
 from counting_service import counting_service
 from psycopg.conninfo import make_conninfo
 from stand_tools import eventually
-from straingauge.observe import DatabaseSeen, Names, Observer, Watched
-from straingauge.observe.activity import scrubbed
+from straingauge.observe import DatabaseStats, MetricNames, Observations, Observer
+from straingauge.observe.activity import scrub_statement
 from straingauge.observe.postgres import Database
 from straingauge.result.database import database
 from straingauge.result.resources import resources
@@ -349,7 +349,7 @@ def test_a_service_elsewhere_is_seen_by_metrics_and_database(
     """Of a service on another machine its /metrics and its database's address show enough."""
     for user in ("process", "looks"):
         monkeypatch.setattr(f"straingauge.observe.{user}.is_here", lambda _host: False)
-    names = Names(resident_memory="db_pool_size")
+    names = MetricNames(resident_memory="db_pool_size")
     with counting_service() as service:
         with Observer(service.url, names, database_url=server) as observer:
             with connect(server) as client:
@@ -368,8 +368,8 @@ def test_a_service_elsewhere_is_seen_by_metrics_and_database(
 
 def test_no_database_is_nothing_said():
     """Where no database was named the result has none."""
-    assert database(Watched().database, [], 10) is None
-    assert database(DatabaseSeen(), [], 10) is not None
+    assert database(Observations().database, [], 10) is None
+    assert database(DatabaseStats(), [], 10) is not None
 
 
 @pytest.mark.parametrize(
@@ -382,7 +382,7 @@ def test_no_database_is_nothing_said():
 )
 def test_texts_in_statements_are_nobodys_business(statement: str, shown: str):
     """A statement is shown without the texts in it."""
-    assert scrubbed(statement) == shown
+    assert scrub_statement(statement) == shown
 
 
 def test_looks_do_not_wait_for_locks(server: str):

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from rich.text import Text
-from straingauge.fleet import LostProcess, Merged, Report
-from straingauge.progress import Moment, Progress, clock, line
-from straingauge.record import Recorder
+from straingauge.progress import Progress, Snapshot, clock, progress_line
+from straingauge.recording import Recorder
+from straingauge.workers import LostProcess, MergedReports, Report
 
-MOMENT = Moment(
+MOMENT = Snapshot(
     name="quick",
     phase="",
     elapsed_s=7.0,
@@ -40,7 +40,7 @@ class Paper:
         self.said.append(text)
 
 
-def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> Merged:
+def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> MergedReports:
     """A load of 10 s; of each process so many requests of 2 ms."""
     reports = []
     for number, count in enumerate(counts):
@@ -51,7 +51,7 @@ def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> Merge
         reports.append(Report(f"p{number}", 0, count, recorder.snapshot().to_bytes()))
     plan = {"name": "quick", "duration_s": 10.0, "enough_requests": None}
     start_ns = time.monotonic_ns() - round(began_s_ago * 1e9)
-    return Merged(tuple(reports), plan=plan, start_ns=start_ns)
+    return MergedReports(tuple(reports), plan=plan, start_ns=start_ns)
 
 
 def test_a_terminal_shows_the_time_that_is_left_and_the_figures_of_all():
@@ -111,7 +111,7 @@ def test_a_lost_process_is_named_at_once():
 @pytest.mark.parametrize("width", [20, 60, 80, 90, 100, 130, 300])
 def test_the_line_fits_the_terminal(width: int):
     """Whatever its width, the line is one line; the figures come before name and bar."""
-    shown = Text.from_ansi(line(MOMENT, width)).plain
+    shown = Text.from_ansi(progress_line(MOMENT, width)).plain
     assert len(shown) < width
     assert shown.endswith(FIGURES) == (width > len(FIGURES))
     assert shown.startswith("quick") == (width > len("quick ") + len(FIGURES))
@@ -120,8 +120,8 @@ def test_the_line_fits_the_terminal(width: int):
 
 def test_errors_are_red():
     """Errors stand out."""
-    assert "\x1b[1;31m1.5 % errors" in line(replace(MOMENT, errors_percent=1.5), 120)
-    assert "31m" not in line(replace(MOMENT, duration_s=None), 120)
+    assert "\x1b[1;31m1.5 % errors" in progress_line(replace(MOMENT, errors_percent=1.5), 120)
+    assert "31m" not in progress_line(replace(MOMENT, duration_s=None), 120)
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.4, "1:05"), (7265, "2:01:05")])

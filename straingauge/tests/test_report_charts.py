@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from reporting import EACH_SECOND, ENDPOINTS, SECONDS, TROUBLE_S, reported
-from straingauge.record import Recorder
+from straingauge.recording import Recorder
 from straingauge.report.charts import WHOLE, charts
 from straingauge.report.charts.latency import STEPS
 from straingauge.result.histograms import (

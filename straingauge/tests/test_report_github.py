@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from reporting import reported
-from straingauge.report import tell_github
+from straingauge.report import write_github
 from straingauge.report.github import MOST_OF_A_KIND
 from straingauge.report.markdown import markdown
 
@@ -39,14 +39,14 @@ def test_summary_is_added_where_github_wants_one(tmp_path: Path, results: list[d
     """The job's summary keeps what other steps have written; nothing is printed but on GitHub."""
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
-    assert tell_github(results, {"GITHUB_STEP_SUMMARY": str(summary)}) == []
+    assert write_github(results, {"GITHUB_STEP_SUMMARY": str(summary)}) == []
     assert summary.read_text() == "before\n" + markdown(results)
-    assert tell_github(results, {}) == []
+    assert write_github(results, {}) == []
 
 
 def test_annotations_are_whole_lines(results: list[dict[str, Any]]):
     """Each critical entry is an error, each warning a warning, and each stays on its line."""
-    lines = tell_github(results, {"GITHUB_ACTIONS": "true"})
+    lines = write_github(results, {"GITHUB_ACTIONS": "true"})
     errors = [line for line in lines if line.startswith("::error title=load test%3A stormy::")]
     assert any("p95_ms = " in line for line in errors)
     timeouts = [line for line in lines if line.startswith("::warning") and "timeout" in line]
@@ -58,7 +58,7 @@ def test_annotations_are_whole_lines(results: list[dict[str, Any]]):
 def test_more_annotations_than_github_shows_are_counted():
     """Of a flood, the last line says how many more there are."""
     flooded = reported(trouble=True, endpoints=[f"GET /{n}" for n in range(30)])
-    lines = tell_github([flooded], {"GITHUB_ACTIONS": "true"})
+    lines = write_github([flooded], {"GITHUB_ACTIONS": "true"})
     warnings = [line for line in lines if line.startswith("::warning")]
     assert len(warnings) == MOST_OF_A_KIND
     left = sum(map(len, (each["errors"]["kinds"] for each in flooded["endpoints"].values())))
@@ -72,6 +72,6 @@ def test_a_summary_that_cannot_be_written_is_no_failure(
 ):
     """Where the job's summary cannot be written, a warning says so and the annotations stand."""
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "folder")}
-    lines = tell_github(results, environment)
+    lines = write_github(results, environment)
     assert lines[0].startswith("::warning title=job summary::not written: ")
-    assert lines[1:] == tell_github(results, {"GITHUB_ACTIONS": "true"})
+    assert lines[1:] == write_github(results, {"GITHUB_ACTIONS": "true"})

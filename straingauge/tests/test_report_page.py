@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner
 from reporting import ENDPOINTS, reported
 from straingauge.cli import main
-from straingauge.diagnose import CAUSES
-from straingauge.diagnose.catalogue import TITLES as CAUSE_TITLES
-from straingauge.journey import Kind, RequestFailed
-from straingauge.record import Recorder
+from straingauge.diagnosis import CAUSES
+from straingauge.diagnosis.catalogue import TITLES as CAUSE_TITLES
+from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.recording import Recorder
 from straingauge.report.evidence import PLACES, TITLES, explained
 from straingauge.report.page import page
 from straingauge.result import read, write
@@ -211,7 +211,7 @@ def test_a_run_in_which_nothing_was_answered():
     """Where no request was served, rate and errors are drawn, and the rest says why it is not."""
     recorder = Recorder()
     channel = recorder.channel("main", "GET /a", 0)
-    channel.fail(0, 0, 0, 10, RequestFailed(Kind.REFUSED, "refused"))
+    channel.fail(0, 0, 0, 10, RequestFailed(ErrorKind.REFUSED, "refused"))
     (row,) = intervals_ns(recorder.snapshot().total("main"))
     assert (row["requests"], row["errors"], row["response_ns"]) == (1, 1, None)
     result = reported()

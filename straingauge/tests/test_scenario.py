@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from straingauge.cli.scenario import Scenario, from_file, from_paths
 from straingauge.errors import UsageError
-from straingauge.journey.play import journey_name
+from straingauge.journey.execution import journey_name
 
 PLAIN = """
 from straingauge.journey import mix, tagged, User

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from straingauge.record import Record, Recorder
-from straingauge.summary.stalls import find_stalls, stalls
+from straingauge.recording import Record, Recorder
+from straingauge.statistics.stalls import find_stalls, stalls
 
 RUN_S = 30.0
 Ends = Callable[[float, float], float]

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 from straingauge.errors import UsageError
-from straingauge.target import StandConfig, config
+from straingauge.target import StackConfig, config
 
 SERVICE = '[service]\ncommand = ["serve"]\n'
 
 
-def read(folder: Path, text: str) -> StandConfig:
+def read(folder: Path, text: str) -> StackConfig:
     """The configuration in a file of this text."""
     path = folder / "straingauge.toml"
     path.write_text(text)
-    return StandConfig.from_file(path)
+    return StackConfig.from_file(path)
 
 
 def test_the_documented_file_can_be_read(tmp_path: Path):
@@ -75,5 +75,5 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, com
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
     """A wrong path is told as such, with the option that sets it."""
     with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read") as caught:
-        StandConfig.from_file(tmp_path / "nowhere.toml")
+        StackConfig.from_file(tmp_path / "nowhere.toml")
     assert "--config" in str(caught.value.hint)

@@ -7,7 +7,7 @@ from stand_tools import eventually, python, runs, sql
 from straingauge.errors import TargetError
 from straingauge.target import Postgres, binaries, postgres
 from straingauge.target.binaries import Binaries, find_binaries
-from straingauge.target.ports import free_port, taken
+from straingauge.target.ports import free_port, is_in_use
 
 OWNER = """
 import time
@@ -170,4 +170,4 @@ def test_readable_programs_are_not_copied(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_free_port_is_free():
     """The port that is handed out is not taken."""
-    assert not taken(free_port())
+    assert not is_in_use(free_port())

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from straingauge.histogram import Histogram
-from straingauge.summary import quantile
+from straingauge.statistics import quantile
 
 RUNS, SAMPLES = 600, 400
 Inverse = Callable[[float], float]

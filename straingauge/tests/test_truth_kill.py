@@ -14,7 +14,7 @@ pytest_plugins = ["pytester", "load_project"]
 # Which worker a request is from shows in its path: users go round the two of them. Each keeps a
 # file with its process id, and one with the samples in the last report it has sent.
 TAPPED = """
-from straingauge.fleet import Member
+from straingauge.workers import Member
 
 def told(self, report, _send=Member.report):
     _send(self, report)

@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from straingauge.engine import Load, play
+from straingauge.engine import Load, run_load
 from straingauge.journey import RequestFailed, User, mix
-from straingauge.record import Channel, Record, Recorder
+from straingauge.recording import EndpointRecorder, Record, Recorder
 from straingauge.schedule import constant
 
 SERVICE = Path(__file__).with_name("sleeping_service.py")
@@ -61,7 +61,7 @@ class Keeping:
 class KeepingChannel:
     """Keeps one request's outcome."""
 
-    def __init__(self, sink: Keeping, key: Key, channel: Channel) -> None:
+    def __init__(self, sink: Keeping, key: Key, channel: EndpointRecorder) -> None:
         self._sink, self._key, self._channel = sink, key, channel
         self.connected = channel.connected
         self.journey_error = channel.journey_error
@@ -109,7 +109,7 @@ def told() -> Told:
         url = f"http://127.0.0.1:{int(service.stdout.readline())}"
         start_ns = time.monotonic_ns()
         load = Load(url, ARRIVALS, mix(three), [User(n) for n in range(USERS)])
-        play(load, sink, start_ns=start_ns)
+        run_load(load, sink, start_ns=start_ns)
         written, _ = service.communicate()
     log = {}
     for target, *figures in json.loads(written):

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from locust_runs import Run, locust, workers
-from straingauge.engine import Load, play
+from straingauge.engine import Load, run_load
 from straingauge.journey import User, mix
-from straingauge.record import Recorder
+from straingauge.recording import Recorder
 from straingauge.schedule import constant
-from straingauge.summary import metrics
+from straingauge.statistics import metrics
 
 SERVICE = Path(__file__).with_name("stalling_service.py")
 RATE = 200
@@ -167,7 +167,7 @@ def engine(locusts: tuple[Told, Told]) -> dict[str, Any]:  # noqa: ARG001  one l
         yield user.get(f"/{sleep_ms}/0", name="GET /n")
 
     with stalling() as (url, _):
-        play(Load(url, schedule, mix(numbered), [User(n) for n in range(USERS)]), recorder)
+        run_load(Load(url, schedule, mix(numbered), [User(n) for n in range(USERS)]), recorder)
     return metrics(recorder.snapshot())
 
 

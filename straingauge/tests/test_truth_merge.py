@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from recording import Event, outcomes, record_of
-from straingauge.record import Record
+from straingauge.recording import Record
 
 HOUR_NS = 3_600_000_000_000
 times = st.lists(

@@ -16,13 +16,13 @@ from straingauge.schedule import (
     Spike,
     Steps,
     constant,
+    constant_users,
     poisson,
     ramp,
     share,
     spike,
     spread,
     steps,
-    users,
     waves,
 )
 
@@ -108,7 +108,7 @@ def test_waves_come_together():
 
 def test_a_ramp_starts_users_one_by_one():
     """With 4 users over 2 s one starts every half second, the first at once."""
-    ramped = users(count=4, iterations=1, ramp_s=2)
+    ramped = constant_users(count=4, iterations=1, ramp_s=2)
     assert [ramped.begins(n) for n in range(4)] == [0, 0.5, 1, 1.5]
 
 

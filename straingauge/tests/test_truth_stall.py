@@ -14,9 +14,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from freezing_service import EVERY_S, FREEZE_S
-from straingauge.engine import EngineReport, Load, play
+from straingauge.engine import EngineStats, Load, run_load
 from straingauge.journey import User, mix
-from straingauge.record import Recorder, Series
+from straingauge.recording import Recorder, Series
 from straingauge.schedule import constant
 
 RATE = 200
@@ -28,7 +28,7 @@ class Frozen(NamedTuple):
     """A load over two freezes: what was measured, and each request's true response time."""
 
     series: Series
-    engine: EngineReport
+    engine: EngineStats
     true_ms: list[float]
 
 
@@ -49,7 +49,7 @@ def frozen() -> Frozen:
         url = f"http://127.0.0.1:{int(service.stdout.readline())}"
         start_ns = time.monotonic_ns()
         load = Load(url, schedule, mix(numbered), [User(n) for n in range(20)])
-        engine = play(load, recorder, start_ns=start_ns)
+        engine = run_load(load, recorder, start_ns=start_ns)
         log, _ = service.communicate()
     true_ms = [
         (answered_ns - start_ns) / 1e6 - int(target[1:]) * 1000 / RATE

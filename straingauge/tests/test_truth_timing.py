@@ -5,11 +5,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from straingauge.engine import Load, play
+from straingauge.engine import Load, run_load
 from straingauge.journey import User, mix
-from straingauge.record import Recorder
+from straingauge.recording import Recorder
 from straingauge.schedule import constant
-from straingauge.summary import metrics
+from straingauge.statistics import metrics
 
 REQUESTS = 100
 SLOW = 50  # the one request that sleeps longer for its database
@@ -64,7 +64,7 @@ def test_parts_and_shares_are_what_the_service_slept(sleeper: str):
         mix(asked),
         [User(n) for n in range(40)],
     )
-    play(load, recorder)
+    run_load(load, recorder)
     record = recorder.snapshot()
     whole, found = record.total("main").response, metrics(record)
     parts, slowest = found["server_timing"]["parts"], found["slowest"][0]

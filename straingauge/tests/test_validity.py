@@ -12,7 +12,7 @@ from judging import judged, reasons
 from serving import Handler, Peer, answering, serve
 from straingauge.engine import Load
 from straingauge.journey import Journey, Response, User, mix
-from straingauge.schedule import Schedule, constant, poisson, spread, users
+from straingauge.schedule import Schedule, constant, constant_users, poisson, spread
 
 
 def get(user: User):
@@ -68,7 +68,11 @@ def spoilt() -> list[Any]:
         ),
         pytest.param(
             "generator_saturated",
-            {"handler": answering(), "schedule": users(count=1, iterations=15), "journey": holding},
+            {
+                "handler": answering(),
+                "schedule": constant_users(count=1, iterations=15),
+                "journey": holding,
+            },
             id="loop lag",
         ),
     ]

@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
-from straingauge.fleet import LostProcess
 from straingauge.verdict import (
     GRADES,
-    Evidence,
     Finding,
-    Limits,
+    Threshold,
     Thresholds,
-    examine,
+    ValidityInput,
+    check_validity,
     fails,
     judge,
     worst,
 )
+from straingauge.workers import LostProcess
 
-LOWER = Limits(100, 500, 1000, higher_is_better=False)
-HIGHER = Limits(100, 50, 50, higher_is_better=True)
+LOWER = Threshold(100, 500, 1000, higher_is_better=False)
+HIGHER = Threshold(100, 50, 50, higher_is_better=True)
 values = st.floats(allow_nan=False, allow_infinity=False)
 
 
@@ -43,7 +43,7 @@ values = st.floats(allow_nan=False, allow_infinity=False)
         (HIGHER, math.nan, "no_data"),
     ],
 )
-def test_grades(limits: Limits, value: float | None, grade: str):
+def test_grades(limits: Threshold, value: float | None, grade: str):
     """Each grade begins and ends where the contract of thresholds.toml says."""
     assert limits.grade(value) == grade
 
@@ -56,7 +56,7 @@ def test_better_never_earns_worse(
     higher: bool,  # noqa: FBT001  hypothesis gives it by name
 ):
     """Of two values the better one never gets the worse grade, whatever the limits."""
-    limits = Limits(*sorted(three, reverse=higher), higher_is_better=higher)
+    limits = Threshold(*sorted(three, reverse=higher), higher_is_better=higher)
     better, worse = sorted((one, other), reverse=higher)
     assert GRADES.index(limits.grade(better)) <= GRADES.index(limits.grade(worse))
 
@@ -182,50 +182,56 @@ HEALTHY = {"requests": 10_000, "p95_ms": 100.0, "cpu_share": 0.3}
 @pytest.mark.parametrize(
     ("evidence", "reason", "severity"),
     [
-        (Evidence(), "no_data", "invalid"),
-        (Evidence(setup_error="gw1: 401"), "setup_failed", "invalid"),
-        (Evidence(**HEALTHY, interrupted="Ctrl-C"), "interrupted", "invalid"),
-        (Evidence(**HEALTHY, rate_limited=101), "rate_limited", "invalid"),
-        (Evidence(**HEALTHY, rate_limited=100), "rate_limited", "note"),
-        (Evidence(**HEALTHY, dropped=200), "dropped_work", "invalid"),
-        (Evidence(**HEALTHY, dropped=1), "dropped_work", "note"),
+        (ValidityInput(), "no_data", "invalid"),
+        (ValidityInput(setup_error="gw1: 401"), "setup_failed", "invalid"),
+        (ValidityInput(**HEALTHY, interrupted="Ctrl-C"), "interrupted", "invalid"),
+        (ValidityInput(**HEALTHY, rate_limited=101), "rate_limited", "invalid"),
+        (ValidityInput(**HEALTHY, rate_limited=100), "rate_limited", "note"),
+        (ValidityInput(**HEALTHY, dropped=200), "dropped_work", "invalid"),
+        (ValidityInput(**HEALTHY, dropped=1), "dropped_work", "note"),
         (
-            Evidence(requests=9000, p95_ms=20, late_p99_ms=30, cpu_share=1),
+            ValidityInput(requests=9000, p95_ms=20, late_p99_ms=30, cpu_share=1),
             "generator_saturated",
             "invalid",
         ),
         (
-            Evidence(**HEALTHY, loop_lag_p50_ms=50, loop_lag_p99_ms=90),
+            ValidityInput(**HEALTHY, loop_lag_p50_ms=50, loop_lag_p99_ms=90),
             "generator_saturated",
             "invalid",
         ),
-        (Evidence(**HEALTHY, late_p99_ms=30), "generator_late", "note"),
-        (Evidence(**HEALTHY, loop_lag_p99_ms=300), "generator_late", "invalid"),
-        (Evidence(requests=9000, late_p99_ms=300), "generator_late", "invalid"),
-        (Evidence(requests=9000, p95_ms=20, late_p99_ms=5, cpu_share=1), "generator_busy", "note"),
-        (Evidence(**HEALTHY, lost=[LostProcess("gw1", "killed", 90)]), "lost_worker", "note"),
+        (ValidityInput(**HEALTHY, late_p99_ms=30), "generator_late", "note"),
+        (ValidityInput(**HEALTHY, loop_lag_p99_ms=300), "generator_late", "invalid"),
+        (ValidityInput(requests=9000, late_p99_ms=300), "generator_late", "invalid"),
         (
-            Evidence(**HEALTHY, lost=[LostProcess("gw1", "killed", 90)], unsent=5000),
+            ValidityInput(requests=9000, p95_ms=20, late_p99_ms=5, cpu_share=1),
+            "generator_busy",
+            "note",
+        ),
+        (ValidityInput(**HEALTHY, lost=[LostProcess("gw1", "killed", 90)]), "lost_worker", "note"),
+        (
+            ValidityInput(**HEALTHY, lost=[LostProcess("gw1", "killed", 90)], unsent=5000),
             "lost_worker",
             "invalid",
         ),
-        (Evidence(**HEALTHY, users=50, accounts=1), "single_account", "note"),
-        (Evidence(**HEALTHY, users=50, accounts=40), "shared_accounts", "note"),
-        (Evidence(**HEALTHY, idle=8, processes=2), "idle_processes", "note"),
-        (Evidence(requests=367, p95_ms=1.0), "few_samples", "note"),
-        (Evidence(**HEALTHY, unseen=["no such process"]), "not_observed", "note"),
+        (ValidityInput(**HEALTHY, users=50, accounts=1), "single_account", "note"),
+        (ValidityInput(**HEALTHY, users=50, accounts=40), "shared_accounts", "note"),
+        (ValidityInput(**HEALTHY, idle=8, processes=2), "idle_processes", "note"),
+        (ValidityInput(requests=367, p95_ms=1.0), "few_samples", "note"),
+        (ValidityInput(**HEALTHY, unseen=["no such process"]), "not_observed", "note"),
     ],
 )
-def test_reasons_of_validity(evidence: Evidence, reason: str, severity: str):
+def test_reasons_of_validity(evidence: ValidityInput, reason: str, severity: str):
     """Each thing that can spoil a run is named, and only what spoils it makes it invalid."""
-    assert [(found.reason, found.severity) for found in examine(evidence)] == [(reason, severity)]
+    assert [(found.reason, found.severity) for found in check_validity(evidence)] == [
+        (reason, severity)
+    ]
 
 
 def test_nothing_to_say_of_a_good_run():
     """A run that nothing spoils has no reasons."""
-    assert examine(Evidence(**HEALTHY, users=50, accounts=50)) == []
+    assert check_validity(ValidityInput(**HEALTHY, users=50, accounts=50)) == []
 
 
 def test_slow_service_is_not_a_saturated_generator():
     """Where the service takes seconds, a generator late by a fifth of one is not to blame."""
-    assert examine(Evidence(requests=10_000, p95_ms=20_000, late_p99_ms=200)) == []
+    assert check_validity(ValidityInput(requests=10_000, p95_ms=20_000, late_p99_ms=200)) == []

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import answering, serve
-from straingauge.engine import Load, play
+from straingauge.engine import Load, run_load
 from straingauge.engine.phases import channels_by_start
 from straingauge.errors import UsageError
 from straingauge.journey import User, mix
-from straingauge.record import Record, Recorder
+from straingauge.recording import Record, Recorder
 from straingauge.schedule import constant, ramp
-from straingauge.summary import Warmup, settle
+from straingauge.statistics import Warmup, split_warmup
 
 Level = Callable[[float], float]
 """How slow a service is after so many seconds, in ms."""
@@ -40,7 +40,7 @@ def run(
 
 def found(record: Record) -> Warmup:
     """What is found of a warm-up."""
-    _, warmup = settle(record)
+    _, warmup = split_warmup(record)
     assert warmup is not None
     return warmup
 
@@ -142,7 +142,7 @@ def test_nothing_is_lost(warm_s: float, seconds: float, shards: int):
     level: Level = lambda at_s: 40 if at_s < warm_s else 10  # noqa: E731
     parts = [run(level, seconds=seconds, rate=20, seed=seed) for seed in range(shards)]
     whole = Record().merge(*parts)
-    settled, warmup = settle(whole)
+    settled, warmup = split_warmup(whole)
     assert warmup is not None
     assert {name for name, _ in settled.series} <= {"warmup", "main"}
     assert settled.requests("warmup") == warmup.requests
@@ -167,7 +167,7 @@ def test_a_record_without_segments_is_left_alone():
     recorder = Recorder()
     recorder.channel("main", "GET /", 0).add(0, 0, 1, 5, 200, None)
     record = recorder.snapshot()
-    assert settle(record) == (record, None)
+    assert split_warmup(record) == (record, None)
 
 
 def get(user: User):
@@ -181,7 +181,7 @@ def test_the_engine_keeps_a_runs_beginning_in_segments():
     with serve(answering()) as server:
         schedule = constant(rate_per_s=40, duration_s=1.5)
         load = Load(server.url, schedule, mix(get), [User(n) for n in range(5)])
-        play(load, recorder, detect_warmup=True)
+        run_load(load, recorder, detect_warmup=True)
     record = recorder.snapshot()
     segments = {name: series.requests for (name, _), series in sorted(record.series.items())}
     assert segments == {"main@0": 20, "main@0.5": 20, "main@1": 20}
@@ -199,4 +199,4 @@ def test_no_detection_where_it_makes_no_sense(given: dict, says: str):
     schedule = given.pop("schedule", constant(rate_per_s=1, duration_s=1))
     load = Load("http://127.0.0.1:9", schedule, mix(get), [User(0)])
     with pytest.raises(UsageError, match=says):
-        play(load, Recorder(), detect_warmup=True, **given)
+        run_load(load, Recorder(), detect_warmup=True, **given)

@@ -8,7 +8,7 @@ import h11
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from straingauge.journey import FilePart, Headers, Upload, User, values_of, worded
+from straingauge.journey import FilePart, Headers, Upload, User, encode_headers, values_of
 from straingauge.wire import (
     MAX_HEAD_BYTES,
     ProtocolError,
@@ -223,7 +223,7 @@ def test_one_header_is_found_as_all_are(headers: list[tuple[str, str]], cuts: li
     """Looking for one header finds what reading all of them does, however its name is written."""
     lines = [(f"X{name.upper()}".encode(), value.encode()) for name, value in headers]
     reader = ResponseReader()
-    for piece in split(b"HTTP/1.1 204 No" + worded(lines) + b"\r\n\r\n", cuts):
+    for piece in split(b"HTTP/1.1 204 No" + encode_headers(lines) + b"\r\n\r\n", cuts):
         reader.feed(piece)
     every = Headers(reader.headers)
     for name, _ in lines:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from checks import has, if_served
 from straingauge.errors import TargetError
-from straingauge.journey import Kind, Pause, Request, RequestFailed, Response, User
+from straingauge.journey import ErrorKind, Pause, Request, RequestFailed, Response, User
 
 Steps = Generator[Request | Pause, Response, None]
 """What a journey is."""
@@ -146,7 +146,7 @@ def patiently(request: Request) -> Asking[Response]:
         try:
             return (yield request)
         except RequestFailed as failed:
-            if failed.kind is Kind.REFUSED:  # nobody is there, nor will be
+            if failed.kind is ErrorKind.REFUSED:  # nobody is there, nor will be
                 raise
         yield Pause(FIRST_PAUSE_S * 2**attempt)
     return (yield request)

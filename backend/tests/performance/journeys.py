@@ -15,7 +15,7 @@ from accounts import Asking, Steps, account, patiently, signed_in, unused_accoun
 from checks import each_among, has, has_value, is_list_of, not_empty
 from speech import recording
 from straingauge.errors import TargetError
-from straingauge.journey import Pause, Request, Upload, User, at_most, tagged
+from straingauge.journey import Pause, Request, Upload, User, limit_concurrency, tagged
 
 __all__ = ["account", "signed_in", "unused_account"]
 
@@ -27,7 +27,7 @@ _known: dict[tuple[str, str], list[dict[str, Any]]] = {}
 """Lists by e-mail and path: users who share an account share its limit, so it is asked once."""
 
 
-@at_most(16)
+@limit_concurrency(16)
 def log_in(user: User) -> Steps:
     """Sign in, and get to know one's own patients and newest sessions, when it is one's turn.
 

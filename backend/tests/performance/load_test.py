@@ -17,7 +17,7 @@ import ledger
 import rate_limit
 from locust import between, constant, tag, task
 from pool import pool_findings
-from straingauge.locust import JourneyUser, together
+from straingauge.locust import JourneyUser, synchronized
 
 
 class TherapyBridgeUser(JourneyUser):
@@ -121,7 +121,7 @@ class DatabaseConnectionPoolUser(JourneyUser):
     """
 
     only_when_asked = True
-    wait_time = together(0.75)
+    wait_time = synchronized(0.75)
     judge_service = pool_findings
     account = journeys.account
     log_in = journeys.log_in

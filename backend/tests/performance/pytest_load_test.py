@@ -17,7 +17,7 @@ import speech
 from pool import pool_findings
 from straingauge.journey import mix
 from straingauge.pytest_plugin import LoadTest
-from straingauge.schedule import spread, users, waves
+from straingauge.schedule import constant_users, spread, waves
 
 SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
 SUSTAINED_RPS = float(os.environ.get("SUSTAINED_LOAD_RPS", f"{500 / 60}"))
@@ -84,7 +84,7 @@ def test_rate_limit_enforcement(load: LoadTest):
     run = load.run(
         "rate_limit_enforcement",
         rate_limit.hurry_or_look_on,
-        users(count=rate_limit.USERS, iterations=1),
+        constant_users(count=rate_limit.USERS, iterations=1),
         users=load.users(rate_limit.account, rate_limit.USERS, log_in=journeys.signed_in),
         quiet_s=QUIET_S,
         verify=rate_limit.wait_it_out,
@@ -99,7 +99,7 @@ def test_database_pool_stress(load: LoadTest):
     run = load.run(
         "database_pool_stress",
         mix(journeys.list_many_sessions, (journeys.session_detail, 2), journeys.patient_sessions),
-        users(count=100, iterations=POOL_ROUNDS),
+        constant_users(count=100, iterations=POOL_ROUNDS),
         users=load.users(journeys.account, 100, log_in=journeys.log_in),
         quiet_s=QUIET_S,
     )

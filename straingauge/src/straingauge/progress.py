@@ -14,10 +14,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from straingauge.fleet import Merged
-from straingauge.record import Record
+from straingauge.recording import Record
 from straingauge.report import in_ms
-from straingauge.summary import holds, metrics
+from straingauge.statistics import is_precise, metrics
+from straingauge.workers import MergedReports
 
 HELD_PERCENTILES = (0.50, 0.95)
 PLAIN_EVERY_S = 10.0
@@ -26,7 +26,7 @@ RATE_OVER_NS = 5_000_000_000
 BAR_COLUMNS = (10, 30)
 
 PHASES = {"setup": "logging in", "warmup": "warming up", "main": "", "verify": "reading back"}
-AT_REST = "looking on at rest"
+COOLDOWN = "looking on at rest"
 
 
 class Screen(Protocol):
@@ -48,7 +48,7 @@ class Screen(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Snapshot:
     """A load at one instant.
 
     Attributes:
@@ -113,13 +113,13 @@ class _Shown:
 
 
 class Progress:
-    """Shows how loads come on; its `watch` is a `straingauge.fleet.Watcher`."""
+    """Shows how loads come on; its `watch` is a `straingauge.workers.Watcher`."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._loads: dict[str, _Shown] = {}
 
-    def watch(self, test: str, merged: Merged) -> bool:
+    def watch(self, test: str, merged: MergedReports) -> bool:
         """Show a load's figures; gives whether they hold, so that it may end."""
         now_s = time.monotonic()
         plan = merged.plan
@@ -139,26 +139,26 @@ class Progress:
         record = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
         if due:
             shown.say_at_s = now_s + PLAIN_EVERY_S
-            self._show(moment(merged, record, shown))
+            self._show(snapshot(merged, record, shown))
         shown.look_at_s = now_s + (time.monotonic() - now_s) / SHARE
         return enough is not None and _hold(record, enough)
 
-    def _show(self, now: Moment) -> None:
+    def _show(self, now: Snapshot) -> None:
         if self._screen.live:
-            self._screen.rewrite(line(now, self._screen.width))
+            self._screen.rewrite(progress_line(now, self._screen.width))
         else:
             self._screen.say(f"load {now.name}: {now.in_words()}")
 
 
-def moment(merged: Merged, record: Record, shown: _Shown) -> Moment:
+def snapshot(merged: MergedReports, record: Record, shown: _Shown) -> Snapshot:
     """The figures of the phase that is on."""
     plan = merged.plan or {}
     phase = next((each for each in reversed(PHASES) if each in record.phases), "main")
     figures: dict[str, Any] = metrics(record, phase)
     now_ns, requests = time.monotonic_ns(), figures["total_requests"]
     begun_ns = merged.start_ns if phase == "main" else None
-    doing = AT_REST if merged.over and phase == "main" else PHASES[phase]
-    return Moment(
+    doing = COOLDOWN if merged.over and phase == "main" else PHASES[phase]
+    return Snapshot(
         name=plan["name"],
         phase=doing,
         elapsed_s=max(now_ns - (begun_ns or now_ns), 0) / 1e9,
@@ -170,7 +170,7 @@ def moment(merged: Merged, record: Record, shown: _Shown) -> Moment:
     )
 
 
-def line(now: Moment, width: int, *, colour: bool = True) -> str:
+def progress_line(now: Snapshot, width: int, *, colour: bool = True) -> str:
     """One line for a terminal of that width: the figures; where there is room, name and bar."""
     words = Text(now.in_words(), no_wrap=True, overflow="ellipsis", end="")
     if now.errors_percent:
@@ -202,7 +202,7 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def processes(merged: Merged) -> str:
+def processes(merged: MergedReports) -> str:
     """How many take part, and how many had no share."""
     count = len(merged.reports)
     idle = f", {merged.idle} without a share" if merged.idle else ""
@@ -213,4 +213,4 @@ def _hold(record: Record, enough: int) -> bool:
     response = record.total("main").response
     if sum(series.requests for series in record.endpoints("main").values()) < enough:
         return False
-    return all(holds(response, quantile) for quantile in HELD_PERCENTILES)
+    return all(is_precise(response, quantile) for quantile in HELD_PERCENTILES)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from app.seed.rows import PASSWORD
 from argon2 import PasswordHasher
-from straingauge.target import Postgres, Stand
-from straingauge.target.config import StandConfig
+from straingauge.target import Postgres, ServiceStack
+from straingauge.target.config import StackConfig
 from tests.performance.proving.beside import Place
 from tests.performance.proving.catalogue import SETTINGS, Plant
 from tests.performance.proving.suite import BACKEND
@@ -35,7 +35,7 @@ class Ground:
     """
 
     def __init__(self) -> None:
-        self._config = StandConfig.from_file(BACKEND / "straingauge.toml")
+        self._config = StackConfig.from_file(BACKEND / "straingauge.toml")
         self._numbers = itertools.count(1)
         self._stack = ExitStack()
 
@@ -50,7 +50,7 @@ class Ground:
             # Nothing is asked of it that a crash of this machine could undo.
             server = Postgres(database=TEMPLATE, max_connections=CONNECTIONS, durable=False)
             self._template_url = stack.enter_context(server).url
-            with Stand(self._of(Plant("seeded", "")), database_url=self._template_url):
+            with ServiceStack(self._of(Plant("seeded", "")), database_url=self._template_url):
                 pass  # it migrates and seeds first
             hashed = CHEAP.hash(PASSWORD)
             self._at(self._template_url, "UPDATE users SET password_hash = $1", hashed)
@@ -67,7 +67,7 @@ class Ground:
         self._stack.close()
 
     @contextmanager
-    def grown(self, plant: Plant) -> Iterator[Stand]:
+    def grown(self, plant: Plant) -> Iterator[ServiceStack]:
         """The service with this in it, and what happens beside it, for as long as the block lasts.
 
         Raises:
@@ -75,10 +75,13 @@ class Ground:
         """
         with self._database(plant) as url:
             config = replace(self._of(plant), prepare=())  # the template is prepared
-            with Stand(config, database_url=url) as stand, _beside(plant, Place(url, stand.pid)):
+            with (
+                ServiceStack(config, database_url=url) as stand,
+                _beside(plant, Place(url, stand.pid)),
+            ):
                 yield stand
 
-    def _of(self, plant: Plant) -> StandConfig:
+    def _of(self, plant: Plant) -> StackConfig:
         folder = self._folder / plant.name
         folder.mkdir(exist_ok=True)
         kept = {"LOG_DIR": str(folder / "logs"), "STORAGE_DIR": str(folder / "audio")}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from straingauge.diagnose import overall
+from straingauge.diagnosis import overall
 from tests.performance.proving.catalogue import SETTINGS, Plant
 from tests.performance.proving.elsewhere import another_machine
 from tests.performance.proving.ground import Ground
@@ -49,7 +49,7 @@ class Trial:
         alarms: What was found, the worst first.
         invalid: Why load tests say nothing: the test and the reason.
         cause: The cause that was named first; None where none was.
-        diagnosis: What was named over all load tests, best first; see `straingauge.diagnose`.
+        diagnosis: What was named over all load tests, best first; see `straingauge.diagnosis`.
         observer_cpu_percent: What watching cost in each load test, of a core.
         took_s: From the start of the service to its end.
         repeated: Whether this is the second attempt.

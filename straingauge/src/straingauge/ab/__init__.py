@@ -1,30 +1,30 @@
 """Two builds of a service side by side on this machine: which is slower, and by how much."""
 
-from straingauge.ab.cores import Cores, started_on
+from straingauge.ab.affinity import Affinity, started_on
+from straingauge.ab.analysis import MARGIN_PERCENT, changes, is_conclusive
 from straingauge.ab.document import comparison_of, write_document
-from straingauge.ab.judging import MARGIN_PERCENT, changes, told
-from straingauge.ab.player import Player
-from straingauge.ab.side import Side, Standing, standing
-from straingauge.ab.tally import Played, Requests
+from straingauge.ab.request_log import Requests, SlotResult
+from straingauge.ab.slot_plan import SlotPlan
 from straingauge.ab.trial import BUDGET_S, Trial, run_trial
-from straingauge.ab.turns import Turns
+from straingauge.ab.variant import RunningVariant, Variant, running_variant
+from straingauge.ab.variant_worker import VariantWorker
 
 __all__ = [
     "BUDGET_S",
     "MARGIN_PERCENT",
-    "Cores",
-    "Played",
-    "Player",
+    "Affinity",
     "Requests",
-    "Side",
-    "Standing",
+    "RunningVariant",
+    "SlotPlan",
+    "SlotResult",
     "Trial",
-    "Turns",
+    "Variant",
+    "VariantWorker",
     "changes",
     "comparison_of",
+    "is_conclusive",
     "run_trial",
-    "standing",
+    "running_variant",
     "started_on",
-    "told",
     "write_document",
 ]

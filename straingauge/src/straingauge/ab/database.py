@@ -29,7 +29,7 @@ def own_database(side: str) -> Iterator[str | None]:
         _execute(given, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def settle(url: str) -> None:
+def vacuum(url: str) -> None:
     """Bring a database to rest after it was filled: row versions, statistics, what is unwritten.
 
     Else autovacuum does it some time during the trial, in one of the two before the other, and

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from straingauge.ab.side import Standing
-from straingauge.ab.tally import Requests
+from straingauge.ab.request_log import Requests
 from straingauge.ab.trial import Trial
+from straingauge.ab.variant import RunningVariant
 from straingauge.compare import Comparison, as_dict
 from straingauge.result import environment
 from straingauge.result.file import write_whole
@@ -22,7 +22,9 @@ from straingauge.result.file import write_whole
 AB_VERSION: Final = 1
 
 
-def comparison_of(name: str, trial: Trial, base: Standing, head: Standing) -> Comparison:
+def comparison_of(
+    name: str, trial: Trial, base: RunningVariant, head: RunningVariant
+) -> Comparison:
     """What a trial came to, as any comparison is shown."""
     warnings = [f"{kind}: {detail}" for kind, detail in trial.problems.items()]
     if trial.ended is not None:
@@ -87,5 +89,5 @@ def _columns(requests: Requests, pairs: int) -> dict[str, Any]:
     }
 
 
-def _origin(standing: Standing) -> dict[str, Any]:
+def _origin(standing: RunningVariant) -> dict[str, Any]:
     return {"what": standing.side.what, "commit": standing.commit}

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Final, Protocol
 
-from straingauge.ab.judging import LOOKS, Sides, changes, told
-from straingauge.ab.tally import Played, Requests
-from straingauge.ab.turns import NAMES, Name, Turns
+from straingauge.ab.analysis import LOOKS, Sides, changes, is_conclusive
+from straingauge.ab.request_log import Requests, SlotResult
+from straingauge.ab.slot_plan import NAMES, Name, SlotPlan
 from straingauge.compare import Change
 from straingauge.errors import StraingaugeError, TargetError
 
@@ -28,7 +28,7 @@ _LIMITED: Final = 0.01  # of the requests
 class Plays(Protocol):
     """One side's player; see `player.Player`."""
 
-    def begin(self, turns: Turns, /) -> None:
+    def begin(self, turns: SlotPlan, /) -> None:
         """Have it play its turns."""
 
     def stop(self) -> None:
@@ -37,7 +37,7 @@ class Plays(Protocol):
     def ready(self, within_s: float, /) -> bool:
         """Whether it has come to its end; waits at most so long for that."""
 
-    def played(self) -> Played:
+    def played(self) -> SlotResult:
         """What it did, once it has; raises TargetError."""
 
 
@@ -65,7 +65,7 @@ class Trial:
     ended: str | None = None
     error: StraingaugeError | None = None
 
-    def add(self, played: Mapping[Name, Played], turns: Turns) -> None:
+    def add(self, played: Mapping[Name, SlotResult], turns: SlotPlan) -> None:
         """Count what both did in these turns."""
         for side, part in played.items():
             self.cpu_share = max(self.cpu_share, part.cpu_share)
@@ -140,7 +140,7 @@ def run_trial(
             _play(players, trial, (share - before) * budget_s, alive)
             before = share
             trial.changes = trial.judged(margin_percent, share, budget_s)
-            if told(trial.changes):
+            if is_conclusive(trial.changes):
                 break
             say(f"after {share * budget_s:.0f} s some medians are not known yet")
     except TargetError as error:
@@ -161,7 +161,7 @@ def _play(
         TargetError: A service is gone.
         KeyboardInterrupt: The user has had enough.
     """
-    turns = Turns(
+    turns = SlotPlan(
         start_ns=time.monotonic_ns() + _START_DELAY_NS,
         slot_ns=round(trial.slot_s * 1e9),
         pairs=max(1, round(duration_s / (2 * trial.slot_s))),
@@ -169,7 +169,7 @@ def _play(
     )
     for player in players.values():
         player.begin(turns)
-    played: dict[Name, Played] = {}
+    played: dict[Name, SlotResult] = {}
     try:
         _collect(players, played)
     except KeyboardInterrupt:
@@ -184,7 +184,7 @@ def _play(
         alive()
 
 
-def _collect(players: Mapping[Name, Plays], played: dict[Name, Played]) -> None:
+def _collect(players: Mapping[Name, Plays], played: dict[Name, SlotResult]) -> None:
     """Wait for both; where one finds nobody there any more, the other need not go on."""
     stopped = False
     while missing := [side for side in NAMES if side not in played]:

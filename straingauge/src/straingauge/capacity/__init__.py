@@ -1,21 +1,21 @@
 """How much a service carries: the greatest load that keeps the demands, and what gives first."""
 
+from straingauge.capacity.capacity_run import CapacityRun
 from straingauge.capacity.document import document, write_document
-from straingauge.capacity.hunt import Hunt
 from straingauge.capacity.level import Level, knee
+from straingauge.capacity.level_runner import ABORT_PERCENT, LevelRunner
+from straingauge.capacity.level_search import LevelSearch
 from straingauge.capacity.page import page
-from straingauge.capacity.prober import ABORT_PERCENT, Prober
-from straingauge.capacity.search import Search
-from straingauge.capacity.show import chart, level_line, words
-from straingauge.capacity.usl import Law, fit
+from straingauge.capacity.terminal import chart, level_line, words
+from straingauge.capacity.usl import UslFit, fit
 
 __all__ = [
     "ABORT_PERCENT",
-    "Hunt",
-    "Law",
+    "CapacityRun",
     "Level",
-    "Prober",
-    "Search",
+    "LevelRunner",
+    "LevelSearch",
+    "UslFit",
     "chart",
     "document",
     "fit",

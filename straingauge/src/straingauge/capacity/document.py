@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from straingauge.capacity.hunt import Hunt
+from straingauge.capacity.capacity_run import CapacityRun
 from straingauge.capacity.level import of_load
-from straingauge.diagnose import broke_first, diagnose
+from straingauge.diagnosis import broke_first, diagnose
 from straingauge.result import environment
 from straingauge.result.file import write_whole
 
@@ -30,7 +30,7 @@ _COMPLAINT: Final = {
 
 
 def document(
-    hunt: Hunt,
+    hunt: CapacityRun,
     *,
     name: str,
     unit: str,
@@ -79,7 +79,7 @@ def write_document(found: Mapping[str, Any], folder: Path) -> Path:
     return write_whole(found, folder, f"{found['name']}_capacity", started)
 
 
-def _broken(hunt: Hunt) -> dict[str, Any] | None:
+def _broken(hunt: CapacityRun) -> dict[str, Any] | None:
     """What gave first at the least level that did not hold, and why."""
     result = hunt.broke
     if result is None:

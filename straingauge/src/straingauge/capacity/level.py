@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from straingauge.capacity.search import Phase
+from straingauge.capacity.level_search import Phase
 
 Until = Literal["warning", "critical"]
 

@@ -6,8 +6,8 @@ from html import escape
 from math import ceil, floor, log, log10
 from typing import Any, Final, Self
 
-from straingauge.capacity.show import words
-from straingauge.capacity.usl import Law
+from straingauge.capacity.terminal import words
+from straingauge.capacity.usl import UslFit
 
 Document = Mapping[str, Any]
 
@@ -51,7 +51,7 @@ def _throughput(found: Document) -> str:
     """Throughput by what is under way at once, with the law."""
     levels = [each for each in found["levels"] if each["unproven"] is None]
     points = [(each["concurrency"], each["throughput_rps"], each["holds"]) for each in levels]
-    law = Law(**found["usl"]) if found["usl"] else None
+    law = UslFit(**found["usl"]) if found["usl"] else None
     curve = law.throughput_rps if law else None
     return _plot("Throughput, requests/s", "requests under way at once", points, curve=curve)
 

@@ -33,7 +33,7 @@ LEAST_CONCURRENCY: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Law:
+class UslFit:
     """A fit.
 
     Attributes:
@@ -65,7 +65,7 @@ class Law:
         )
 
 
-def fit(points: Sequence[tuple[float, float]]) -> Law | None:
+def fit(points: Sequence[tuple[float, float]]) -> UslFit | None:
     """The law for these points of (requests under way, throughput a second).
 
     Those of less than `LEAST_CONCURRENCY` count only where there are too few others. None where all
@@ -85,7 +85,7 @@ def fit(points: Sequence[tuple[float, float]]) -> Law | None:
         if (other := _fitted([*usable[:left_out], *usable[left_out + 1 :]])) is not None
         and other.peak_rps is not None
     ]
-    return Law(
+    return UslFit(
         law.rate_of_one,
         law.contention,
         law.coherency,
@@ -97,7 +97,7 @@ def fit(points: Sequence[tuple[float, float]]) -> Law | None:
     )
 
 
-def _fitted(points: Sequence[tuple[float, float]]) -> Law | None:
+def _fitted(points: Sequence[tuple[float, float]]) -> UslFit | None:
     n, x = np.array(points, dtype=np.float64).T
     weight = x / n
     columns = np.stack((np.ones_like(n), n - 1, n * (n - 1)), axis=1) * weight[:, None]
@@ -111,7 +111,7 @@ def _fitted(points: Sequence[tuple[float, float]]) -> Law | None:
     return None if best is None else _law(best[1], n, x)
 
 
-def _law(found: Floats, n: Floats, x: Floats) -> Law:
+def _law(found: Floats, n: Floats, x: Floats) -> UslFit:
     a, b, c = found.tolist()
     rate, sigma, kappa = 1 / a, b / a, c / a
     predicted = n / (a + b * (n - 1) + c * n * (n - 1))
@@ -123,4 +123,4 @@ def _law(found: Floats, n: Floats, x: Floats) -> Law:
         peak_rps = rate * at / (1 + sigma * (at - 1) + kappa * at * (at - 1))
     elif sigma > 0:
         peak_rps = rate / sigma  # approached, never reached (Amdahl)
-    return Law(rate, sigma, kappa, 100 * error, peak_rps, peak_at)
+    return UslFit(rate, sigma, kappa, 100 * error, peak_rps, peak_at)

@@ -3,7 +3,7 @@
 What a command needs is imported when it runs, so that `--help` is quick.
 """
 
-from straingauge.cli import ab, capacity, compare, doctor, export, history, init, report, run, stand
+from straingauge.cli import ab, capacity, compare, doctor, export, history, init, report, run, serve
 from straingauge.cli.group import main
 
 __all__ = [
@@ -17,5 +17,5 @@ __all__ = [
     "main",
     "report",
     "run",
-    "stand",
+    "serve",
 ]

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from straingauge.cli.arguments import Duration, played
 from straingauge.cli.compare import failures, show
 from straingauge.cli.group import EXIT_CODES, main
-from straingauge.cli.run import heed_signals
+from straingauge.cli.param_types import Duration, played
+from straingauge.cli.run import install_signal_handlers
 from straingauge.cli.screen import Screen
 from straingauge.errors import Interrupted, InvalidRun, UsageError
 
 if TYPE_CHECKING:
     from straingauge.ab import Trial
-    from straingauge.cli.settings import Settings
+    from straingauge.cli.options import RunOptions
     from straingauge.compare import Comparison
-    from straingauge.course import Order
+    from straingauge.runner.load_runner import LoadOrder
 
 _FILE = click.Path(path_type=Path)
 
@@ -111,17 +111,17 @@ def ab(
 
     Exits with 1 where anything is worse.
     """
-    from straingauge.ab import BUDGET_S, MARGIN_PERCENT, Side
-    from straingauge.address import STAND_FILE, find_upwards
-    from straingauge.cli.settings import Settings, prepare
+    from straingauge.ab import BUDGET_S, MARGIN_PERCENT, Variant
+    from straingauge.cli.options import RunOptions, prepare
     from straingauge.compare import FailOn
     from straingauge.result import NotWritten
+    from straingauge.target.service_locator import STAND_FILE, find_upwards
 
     tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()
-    asked = Settings(tags=tagged, **options)
+    asked = RunOptions(tags=tagged, **options)
     fail_on = [FailOn.parse(each) for each in conditions]
     prepare(asked)  # so that what makes no sense is said before anything is started
-    sides = Side("base", base), Side("head", head)
+    sides = Variant("base", base), Variant("head", head)
     trial, comparison, path = _tried(
         asked,
         sides,
@@ -149,7 +149,7 @@ def ab(
 
 
 def _tried(
-    asked: "Settings",
+    asked: "RunOptions",
     sides: tuple[Any, Any],
     config: Path | None,
     *,
@@ -162,33 +162,33 @@ def _tried(
 ) -> "tuple[Trial, Comparison, Any]":
     """Start both, try them, write the file; gives it or why it could not be written."""
     from straingauge.ab import (
-        Cores,
-        Player,
+        Affinity,
+        VariantWorker,
         comparison_of,
         run_trial,
-        standing,
+        running_variant,
         started_on,
         write_document,
     )
     from straingauge.result import NotWritten
 
     screen = Screen()
-    heed_signals()
+    install_signal_handlers()
     started = datetime.now().astimezone()
-    cores = Cores.of_this_machine()
+    cores = Affinity.of_this_machine()
     try:
         with ExitStack() as stack:
             with started_on(cores.services):
                 base, head = (
                     stack.enter_context(
-                        standing(each, config, env=env, ready=ready, say=screen.say)
+                        running_variant(each, config, env=env, ready=ready, say=screen.say)
                     )
                     for each in sides
                 )
             with started_on(cores.generator):
                 players = {
                     each.side.name: stack.enter_context(
-                        Player(each.side.name, each.url, partial(_order, asked))
+                        VariantWorker(each.side.name, each.url, partial(_order, asked))
                     )
                     for each in (base, head)
                 }
@@ -226,9 +226,9 @@ def _tried(
     return trial, comparison, path
 
 
-def _order(asked: "Settings") -> "Order":
+def _order(asked: "RunOptions") -> "LoadOrder":
     """What a player plays; made in its own process."""
-    from straingauge.cli.settings import prepare
+    from straingauge.cli.options import prepare
 
     return prepare(asked).order
 
@@ -243,7 +243,7 @@ def _environment(settings: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _shown(asked: "Settings") -> dict[str, Any]:
+def _shown(asked: "RunOptions") -> dict[str, Any]:
     fields = asdict(asked)
     names = ("gets", "journeys", "tags", "users", "think", "timeout")
     file = {"file": asked.file.name if asked.file else None}

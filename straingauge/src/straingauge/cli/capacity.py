@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from straingauge.cli.arguments import Duration, played
 from straingauge.cli.group import EXIT_CODES, main
-from straingauge.cli.run import heed_signals
+from straingauge.cli.param_types import Duration, played
+from straingauge.cli.run import install_signal_handlers
 from straingauge.cli.screen import Screen
 from straingauge.errors import CriticalVerdict, Interrupted, InvalidRun, UsageError
 
 if TYPE_CHECKING:
-    from straingauge.capacity import Hunt, Level
-    from straingauge.cli.settings import Prepared, Settings
+    from straingauge.capacity import CapacityRun, Level
+    from straingauge.cli.options import Prepared, RunOptions
     from straingauge.schedule import Schedule
     from straingauge.verdict import Thresholds
 
@@ -128,10 +128,10 @@ def capacity(
     It shows the knee, the diagnosis of the least level that did not hold, and a fit of the
     Universal Scalability Law. A service's rate limits belong switched off.
     """
-    from straingauge.address import ServiceAddress
-    from straingauge.capacity import ABORT_PERCENT, Hunt, Prober, Search
-    from straingauge.cli.settings import Settings, prepare
+    from straingauge.capacity import ABORT_PERCENT, CapacityRun, LevelRunner, LevelSearch
+    from straingauge.cli.options import RunOptions, prepare
     from straingauge.engine.address import resolve
+    from straingauge.target.service_locator import ServiceLocator
 
     most = most or (MOST_USERS if by_users else MOST_RATE)
     first = min(first or (1.0 if by_users else 10.0), most)
@@ -141,19 +141,19 @@ def capacity(
     if options["think"] is not None and not by_users:
         raise UsageError("--think is for users that come again: add --users")
     everybody = math.ceil(most) if by_users else crowd or CROWD
-    settings = Settings(tags=tagged, users=everybody, duration=step, **options)
+    settings = RunOptions(tags=tagged, users=everybody, duration=step, **options)
     prepared = prepare(settings)
     screen = Screen()
-    address = ServiceAddress(host, screen.say, option="--host")
+    address = ServiceLocator(host, screen.say, option="--host")
     if address.named:
         resolve(address.named, prepared.order.allowed_hosts)
-    heed_signals()
+    install_signal_handlers()
     started = datetime.now().astimezone()
-    hunt = Hunt(Search(first, most, precision / 100, confirm, whole=by_users))
+    hunt = CapacityRun(LevelSearch(first, most, precision / 100, confirm, whole=by_users))
     unit = "users" if by_users else "/s"
     try:
         address.find(prepared.order.near)
-        prober = Prober(
+        prober = LevelRunner(
             prepared.order,
             _schedule(settings, by_users=by_users),
             step,
@@ -174,7 +174,7 @@ def capacity(
 
 
 def _conclude(
-    hunt: "Hunt", settings: "Settings", unit: str, started: datetime, html: Path | None
+    hunt: "CapacityRun", settings: "RunOptions", unit: str, started: datetime, html: Path | None
 ) -> None:
     """Write and show what was found; raises what the exit code asks for."""
     from straingauge.capacity import chart, document, page, words, write_document
@@ -217,12 +217,12 @@ def _conclude(
         raise CriticalVerdict("the service does not hold even the lowest level")
 
 
-def _schedule(settings: "Settings", *, by_users: bool) -> "Callable[[float, float], Schedule]":
+def _schedule(settings: "RunOptions", *, by_users: bool) -> "Callable[[float, float], Schedule]":
     """The schedule of a level, for so many seconds."""
-    from straingauge.schedule import constant, users
+    from straingauge.schedule import constant, constant_users
 
     if by_users:
-        return lambda level, duration_s: users(
+        return lambda level, duration_s: constant_users(
             count=int(level), duration_s=duration_s, think_s=settings.think or 0.0
         )
     return lambda level, duration_s: constant(rate_per_s=level, duration_s=duration_s)

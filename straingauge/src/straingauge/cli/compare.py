@@ -93,7 +93,7 @@ def show(comparison: "Comparison", *, as_markdown: bool, as_json: bool) -> None:
 
 def failures(comparison: "Comparison", fail_on: "list[FailOn]") -> bool:
     """Whether it fails by one of the conditions; says by which figures."""
-    from straingauge.compare.show import described
+    from straingauge.compare.text import described
 
     failed = {id(each): each for one in fail_on for each in one.failed(comparison.changes)}
     for change in failed.values():

@@ -14,8 +14,8 @@ import click
 from straingauge.cli.group import EXIT_CODES, main
 
 if TYPE_CHECKING:
-    from straingauge.cli.settings import Prepared
-    from straingauge.doctor import Line, Patient
+    from straingauge.cli.options import Prepared
+    from straingauge.doctor import CheckContext, CheckResult
 
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red", "not seen": "cyan"}
 
@@ -76,11 +76,11 @@ def doctor(
     What is special to a service comes from FILE and from the nearest straingauge.toml. Nothing is
     started. The exit code is 3 where a line is a problem; warnings leave it 0.
     """
-    from straingauge.cli.settings import Settings, prepare
-    from straingauge.doctor import examine, exit_code
+    from straingauge.cli.options import RunOptions, prepare
+    from straingauge.doctor import checks, exit_code
 
     prepared = prepare(
-        Settings(
+        RunOptions(
             file=file,
             gets=() if file else ("/",),
             users=users,
@@ -91,7 +91,7 @@ def doctor(
         )
     )
     found = []
-    for line in examine(_patient(prepared, host)):
+    for line in checks.run_checks(_patient(prepared, host)):
         found.append(line)
         if not as_json:
             _show(line)
@@ -102,22 +102,22 @@ def doctor(
     sys.exit(exit_code(found))
 
 
-def _patient(prepared: "Prepared", host: str | None) -> "Patient":
+def _patient(prepared: "Prepared", host: str | None) -> "CheckContext":
     """Where and what is to be looked at."""
-    from straingauge.address import STAND_FILE, USUAL, find_upwards, refused
-    from straingauge.doctor import Patient
+    from straingauge.doctor import CheckContext
     from straingauge.engine.address import resolve
-    from straingauge.target.config import StandConfig
+    from straingauge.target.config import StackConfig
+    from straingauge.target.service_locator import STAND_FILE, USUAL, find_upwards, refused
 
     settings, order = prepared.settings, prepared.order
     url = (host or os.environ.get("API_BASE_URL") or USUAL).rstrip("/")
     resolve(url, order.allowed_hosts)
     description = find_upwards(settings.near, STAND_FILE)
-    return Patient(
+    return CheckContext(
         url=url,
         answers=refused(url) is None,
         order=order if settings.file else None,
-        stand=StandConfig.from_file(description) if description else None,
+        stand=StackConfig.from_file(description) if description else None,
         names=order.names,
         database_url=settings.database_url or os.environ.get("DATABASE_URL"),
         server_pid=settings.server_pid,
@@ -126,14 +126,14 @@ def _patient(prepared: "Prepared", host: str | None) -> "Patient":
     )
 
 
-def _show(line: "Line") -> None:
+def _show(line: "CheckResult") -> None:
     state = click.style(f"{line.state:<8}", fg=_STYLES[line.state])
     click.echo(f"{state}  {line.check:<12}  {line.message}")
     if line.advice:
         click.echo(f"{'':<8}  {'':<12}  -> {line.advice}")
 
 
-def _counted(lines: "Iterable[Line]") -> str:
+def _counted(lines: "Iterable[CheckResult]") -> str:
     states = [line.state for line in lines]
     problems, warnings = states.count("problem"), states.count("warning")
     if problems:

@@ -11,7 +11,7 @@ from straingauge.cli.group import EXIT_CODES, main
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from straingauge.draft import Draft
+    from straingauge.scaffold import Scaffold
 
 
 @main.command(epilog=EXIT_CODES, short_help="Draft a first load suite from an OpenAPI document.")
@@ -46,14 +46,18 @@ def init(*, url: str, folder: Path, document: str | None, writes: bool) -> None:
 
     Nothing is overwritten, and only the document is asked for: no load is sent.
     """
-    from straingauge import draft
+    from straingauge import scaffold
     from straingauge.observe.process import is_here
 
     url = _base(url)
-    made = draft.draft(
-        draft.fetch(url, document), url, folder.resolve(), here=is_here(_host(url)), writes=writes
+    made = scaffold.scaffold(
+        scaffold.fetch(url, document),
+        url,
+        folder.resolve(),
+        here=is_here(_host(url)),
+        writes=writes,
     )
-    for path in draft.write(made, folder):
+    for path in scaffold.write(made, folder):
         click.echo(f"written  {path}")
     for line in _told(made, url, folder):
         click.echo(line)
@@ -82,7 +86,7 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def _told(made: "Draft", url: str, folder: Path) -> "Iterable[str]":
+def _told(made: "Scaffold", url: str, folder: Path) -> "Iterable[str]":
     """What is called, what is not and why, and what to do next."""
     yield f"called   {_listed([operation.name for operation in made.mixed])}"
     for operation, reason in made.left_out:

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from straingauge.cli.arguments import Duration, Warmup, played
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.param_types import Duration, Warmup, played
 from straingauge.cli.screen import Screen
 from straingauge.errors import Interrupted
 
 if TYPE_CHECKING:
-    from straingauge.ending import Ending
+    from straingauge.runner.outcome import Outcome
 
 _FILE = click.Path(path_type=Path)
 
@@ -110,18 +110,18 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
 
     Ctrl-C ends the load; what was measured till then is in the result file.
     """
-    from straingauge.address import ServiceAddress
-    from straingauge.cli.control import play
-    from straingauge.cli.settings import Settings, prepare
+    from straingauge.cli.options import RunOptions, prepare
+    from straingauge.cli.run_load import play
     from straingauge.engine.address import resolve
+    from straingauge.target.service_locator import ServiceLocator
 
     tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()
-    prepared = prepare(Settings(tags=tagged, **options))
+    prepared = prepare(RunOptions(tags=tagged, **options))
     screen = Screen()
-    address = ServiceAddress(host, screen.say, option="--host")
+    address = ServiceLocator(host, screen.say, option="--host")
     if address.named:
         resolve(address.named, prepared.order.allowed_hosts)
-    heed_signals()
+    install_signal_handlers()
     try:
         address.find(prepared.order.near)
         end, interrupted = play(prepared, address, processes, screen)
@@ -132,13 +132,13 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     sys.exit(Interrupted.exit_code if interrupted else end.exit_code)
 
 
-def _show(end: "Ending", demanded: Iterable[str]) -> None:
-    from straingauge.report import tell_github, verdict_table
+def _show(end: "Outcome", demanded: Iterable[str]) -> None:
+    from straingauge.report import verdict_table, write_github
 
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
     table = verdict_table([(end.result, end.path)], width=width, colour=sys.stdout.isatty())
     click.echo(table, nl=False)
-    for line in tell_github([end.result]):
+    for line in write_github([end.result]):
         click.echo(line)
     uncalled = [name for name in demanded if name not in end.result["endpoints"]]
     if uncalled:  # other journeys may call them; or it is misspelt
@@ -147,7 +147,7 @@ def _show(end: "Ending", demanded: Iterable[str]) -> None:
         click.echo(f"straingauge: {end.problem}\n  try: {end.problem.hint}", err=True)
 
 
-def heed_signals() -> None:
+def install_signal_handlers() -> None:
     """End on SIGTERM and on a closed terminal as on Ctrl-C: with a result file."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored

@@ -11,10 +11,10 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from straingauge.cli.settings import Settings, prepare
-from straingauge.course import Course, LoggedIn
+from straingauge.cli.options import RunOptions, prepare
 from straingauge.errors import StraingaugeError
-from straingauge.fleet import Member
+from straingauge.runner.load_runner import LoadRunner, LoginCache
+from straingauge.workers import WorkerClient
 
 
 def main() -> int:
@@ -22,14 +22,14 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it says when it is over
     name, invitation, settings = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
     try:
-        take_part(name, invitation, settings)
+        run(name, invitation, settings)
     except StraingaugeError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def take_part(name: str, invitation: Mapping[str, Any], settings: Settings) -> None:
+def run(name: str, invitation: Mapping[str, Any], settings: RunOptions) -> None:
     """Play this process's share, and tell the others when it cannot.
 
     Raises:
@@ -37,10 +37,10 @@ def take_part(name: str, invitation: Mapping[str, Any], settings: Settings) -> N
         UsageError: What could be prepared there cannot be prepared here.
     """
     prepared = prepare(settings)
-    member = Member(name, invitation, (settings.run_name,))
+    member = WorkerClient(name, invitation, (settings.run_name,))
     problem: str | None = None
     try:
-        Course(prepared.order, member, name).take_part(prepared.plan, LoggedIn())
+        LoadRunner(prepared.order, member, name).run(prepared.plan, LoginCache())
     except StraingaugeError as error:
         problem = str(error)
     except Exception as error:  # noqa: BLE001  whatever it was, the others must not wait for it

@@ -2,7 +2,7 @@
 
 from straingauge.compare.comparison import CONFIDENCE, MARGIN_PERCENT, Comparison, compare
 from straingauge.compare.paired import Paired, paired
-from straingauge.compare.show import as_dict, markdown, table
+from straingauge.compare.text import as_dict, markdown, table
 from straingauge.compare.verdict import Change, FailOn, Verdict, verdict_of
 
 __all__ = [

@@ -25,7 +25,7 @@ from straingauge.compare.sample import (
 )
 from straingauge.compare.verdict import Change, Verdict
 from straingauge.errors import InvalidRun, UsageError
-from straingauge.summary.quantile import interval_ranks, samples_needed
+from straingauge.statistics.quantile import interval_ranks, samples_needed
 from straingauge.verdict.metrics import value_of
 
 MARGIN_PERCENT: Final = 5.0

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from straingauge.errors import UsageError
 from straingauge.histogram import Ints
-from straingauge.record.hdr import decode
+from straingauge.recording.hdr import decode
 
 Result = Mapping[str, Any]
 Floats = NDArray[np.float64]

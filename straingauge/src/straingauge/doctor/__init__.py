@@ -1,6 +1,6 @@
 """Is all ready for a load test? Each check looks, and says what it saw and what to do about it."""
 
-from straingauge.doctor.examine import examine
-from straingauge.doctor.line import Line, Patient, exit_code
+from straingauge.doctor.check_result import CheckContext, CheckResult, exit_code
+from straingauge.doctor.checks import run_checks
 
-__all__ = ["Line", "Patient", "examine", "exit_code"]
+__all__ = ["CheckContext", "CheckResult", "exit_code", "run_checks"]

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from straingauge.doctor.line import Line, Patient
-from straingauge.doctor.visit import Answer, Visit, visit
-from straingauge.journey import Kind
-from straingauge.journey.play import journey_name
+from straingauge.doctor.check_result import CheckContext, CheckResult
+from straingauge.doctor.journey_run import JourneyRun, ResponseSummary, run_journey
+from straingauge.journey import ErrorKind
+from straingauge.journey.execution import journey_name
 
 ACCOUNTS = 2  # of the crowd; they show whether each user has one of its own
 # draft-ietf-httpapi-ratelimit-headers, and what services sent before there was one.
@@ -18,26 +18,26 @@ _LIMIT_HEADERS = (
 )
 
 
-def journeys(patient: Patient) -> Iterator[Line]:
+def journeys(patient: CheckContext) -> Iterator[CheckResult]:
     """Log in, play each journey once, and look at what came back."""
     order = patient.order
     if order is None:
         advice = "straingauge doctor journeys.py: each journey is played once"
-        yield Line("journeys", "not seen", "no file with journeys was named", advice)
+        yield CheckResult("journeys", "not seen", "no file with journeys was named", advice)
         return
     if not patient.answers:
         return
     crowd = order.crowd[:ACCOUNTS]
-    visits: list[Visit] = []
+    visits: list[JourneyRun] = []
     if order.log_in is not None:
-        visits = [visit(order, patient.url, order.log_in, "log_in", user) for user in crowd]
+        visits = [run_journey(order, patient.url, order.log_in, "log_in", user) for user in crowd]
         line = _log_in(visits)
         yield line
         if line.state == "problem":
             return
         yield from _accounts([user.headers for user in crowd])
     for journey, _ in order.journeys.weights:
-        visits.append(visit(order, patient.url, journey, journey_name(journey), crowd[0]))
+        visits.append(run_journey(order, patient.url, journey, journey_name(journey), crowd[0]))
     played = visits[len(crowd) if order.log_in else 0 :]
     yield from _role(played)
     yield from _data(played)
@@ -45,19 +45,21 @@ def journeys(patient: Patient) -> Iterator[Line]:
     yield _limits([answer for each in visits for answer in each.answers])
 
 
-def _log_in(visits: Sequence[Visit]) -> Line:
+def _log_in(visits: Sequence[JourneyRun]) -> CheckResult:
     broken = next((each for each in visits if not each.ended), None)
     if broken is None:
-        return Line("log-in", "ok", f"{len(visits)} users log in")
+        return CheckResult("log-in", "ok", f"{len(visits)} users log in")
     failed = [answer for answer in broken.answers if answer.kind]
     why = broken.broke or (_worded(failed[-1]) if failed else "it did not come to its end")
-    return Line("log-in", "problem", why, "look at `account` and `log_in`, and create the account")
+    return CheckResult(
+        "log-in", "problem", why, "look at `account` and `log_in`, and create the account"
+    )
 
 
-def _accounts(headers: Sequence[Mapping[str, str]]) -> Iterator[Line]:
+def _accounts(headers: Sequence[Mapping[str, str]]) -> Iterator[CheckResult]:
     tokens = [each.get("Authorization") for each in headers]
     if len(tokens) > 1 and tokens[0] and len(set(tokens)) == 1:
-        yield Line(
+        yield CheckResult(
             "accounts",
             "warning",
             "two users are one account: limits by user bite sooner, caches are hotter",
@@ -65,46 +67,46 @@ def _accounts(headers: Sequence[Mapping[str, str]]) -> Iterator[Line]:
         )
 
 
-def _role(visits: Sequence[Visit]) -> Iterator[Line]:
+def _role(visits: Sequence[JourneyRun]) -> Iterator[CheckResult]:
     denied = [answer for answer in _failures(visits) if answer.status in (401, 403)]
     if denied:
         advice = "give the account the role these endpoints ask for, or log it in"
-        yield Line("role", "problem", _listed(denied), advice)
+        yield CheckResult("role", "problem", _listed(denied), advice)
     else:
-        yield Line("role", "ok", "no journey is denied anything")
+        yield CheckResult("role", "ok", "no journey is denied anything")
 
 
-def _data(visits: Sequence[Visit]) -> Iterator[Line]:
+def _data(visits: Sequence[JourneyRun]) -> Iterator[CheckResult]:
     """An id that is not there, a content that is not as expected, a journey that finds nothing."""
     missing = [
         answer
         for answer in _failures(visits)
-        if answer.status in (404, 410) or answer.kind is Kind.FAILED_CHECK
+        if answer.status in (404, 410) or answer.kind is ErrorKind.FAILED_CHECK
     ]
     broke = [f"{each.journey}: {each.broke}" for each in visits if each.broke]
     if missing or broke:
         words = "; ".join(filter(None, (_listed(missing), *broke)))
         advice = "seed the service's data, as the journeys expect it"
-        yield Line("data", "problem", words, advice)
+        yield CheckResult("data", "problem", words, advice)
     else:
-        yield Line("data", "ok", "each journey finds what it looks for")
+        yield CheckResult("data", "ok", "each journey finds what it looks for")
 
 
-def _others(visits: Sequence[Visit]) -> Iterator[Line]:
+def _others(visits: Sequence[JourneyRun]) -> Iterator[CheckResult]:
     known = (401, 403, 404, 410, 429)
     failed = [
         answer
         for answer in _failures(visits)
-        if answer.status not in known and answer.kind is not Kind.FAILED_CHECK
+        if answer.status not in known and answer.kind is not ErrorKind.FAILED_CHECK
     ]
     if failed:
-        yield Line("journeys", "problem", _listed(failed), "look into the service's log")
+        yield CheckResult("journeys", "problem", _listed(failed), "look into the service's log")
     else:
         names = ", ".join(each.journey for each in visits)
-        yield Line("journeys", "ok", f"played once: {names}")
+        yield CheckResult("journeys", "ok", f"played once: {names}")
 
 
-def _limits(answers: Sequence[Answer]) -> Line:
+def _limits(answers: Sequence[ResponseSummary]) -> CheckResult:
     """A limiter that is on is what a load beyond it would measure."""
     refused = [answer for answer in answers if answer.status == 429]
     told = {
@@ -115,19 +117,21 @@ def _limits(answers: Sequence[Answer]) -> Line:
     }
     advice = "spread the load over more users, or turn limits off for tests of anything else"
     if refused:
-        return Line("limits", "problem", f"{_listed(refused)}: they are on, and used up", advice)
+        return CheckResult(
+            "limits", "problem", f"{_listed(refused)}: they are on, and used up", advice
+        )
     if told:
-        return Line("limits", "warning", f"they are on: {min(told)}", advice)
-    return Line("limits", "ok", "no answer tells of a rate limit")
+        return CheckResult("limits", "warning", f"they are on: {min(told)}", advice)
+    return CheckResult("limits", "ok", "no answer tells of a rate limit")
 
 
-def _failures(visits: Sequence[Visit]) -> list[Answer]:
+def _failures(visits: Sequence[JourneyRun]) -> list[ResponseSummary]:
     return [answer for each in visits for answer in each.answers if answer.kind]
 
 
-def _listed(answers: Sequence[Answer]) -> str:
+def _listed(answers: Sequence[ResponseSummary]) -> str:
     return "; ".join(dict.fromkeys(map(_worded, answers)))
 
 
-def _worded(answer: Answer) -> str:
+def _worded(answer: ResponseSummary) -> str:
     return f"{answer.endpoint}: {answer.detail}"

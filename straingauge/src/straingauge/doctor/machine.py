@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from straingauge.doctor.line import Line, Patient, State
-from straingauge.observe import Census, ServiceProcesses
+from straingauge.doctor.check_result import CheckContext, CheckResult, State
+from straingauge.observe import ProcessTable, ServiceProcesses
 
 LOOK_S = 1.0
 BUSY_SHARE = 0.15  # of all cores
@@ -21,11 +21,11 @@ CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocks
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
 
 
-def other_load(patient: Patient) -> Iterator[Line]:
+def other_load(patient: CheckContext) -> Iterator[CheckResult]:
     """Whether others use the machine's cores, now that no load is on the service."""
-    before, began_s = Census.take(), time.monotonic()
+    before, began_s = ProcessTable.take(), time.monotonic()
     time.sleep(LOOK_S)
-    after, took_s = Census.take(before), time.monotonic() - began_s
+    after, took_s = ProcessTable.take(before), time.monotonic() - began_s
     ours = set(after.family(psutil.Process().pid)) | _service(patient, after)
     used_s = {
         pid: row.own_s - before.rows[pid].own_s
@@ -35,11 +35,11 @@ def other_load(patient: Patient) -> Iterator[Line]:
     cores = psutil.cpu_count() or 1
     share = sum(used_s.values()) / took_s / cores
     if share < BUSY_SHARE:
-        yield Line("other load", "ok", f"others use {share:.0%} of {cores} cores")
+        yield CheckResult("other load", "ok", f"others use {share:.0%} of {cores} cores")
         return
     busiest = sorted(used_s, key=lambda pid: -used_s[pid])[:3]
     named = ", ".join(f"{_name(pid)} {used_s[pid] / took_s:.0%} of a core" for pid in busiest)
-    yield Line(
+    yield CheckResult(
         "other load",
         "warning",
         f"others use {share:.0%} of {cores} cores: {named}",
@@ -47,12 +47,12 @@ def other_load(patient: Patient) -> Iterator[Line]:
     )
 
 
-def open_files(patient: Patient) -> Iterator[Line]:
+def open_files(patient: CheckContext) -> Iterator[CheckResult]:
     """Whether we may open as many connections as there are users."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = patient.users + FILES_FOR_OURSELVES
     enough = hard in (-1, resource.RLIM_INFINITY) or hard >= needed
-    yield Line(
+    yield CheckResult(
         "our files",
         "ok" if enough else "problem",
         f"this process may open {hard} files; {patient.users} users need {needed}",
@@ -60,7 +60,7 @@ def open_files(patient: Patient) -> Iterator[Line]:
     )
 
 
-def disk(patient: Patient) -> Iterator[Line]:
+def disk(patient: CheckContext) -> Iterator[CheckResult]:
     """Whether there is room for results."""
     there = next(
         folder for folder in (patient.results, *patient.results.parents) if folder.exists()
@@ -68,18 +68,18 @@ def disk(patient: Patient) -> Iterator[Line]:
     free_mb = shutil.disk_usage(there).free / 1e6
     room = f"{free_mb:.0f} MB free where results go ({there})"
     if free_mb >= LITTLE_DISK_MB:
-        yield Line("disk", "ok", room)
+        yield CheckResult("disk", "ok", room)
         return
     state: State = "warning" if free_mb >= NO_DISK_MB else "problem"
-    yield Line("disk", state, room, "free some space, or name another folder: --results DIR")
+    yield CheckResult("disk", state, room, "free some space, or name another folder: --results DIR")
 
 
-def memory(_: Patient) -> Iterator[Line]:
+def memory(_: CheckContext) -> Iterator[CheckResult]:
     """Whether there is room for the load itself."""
     seen = psutil.virtual_memory()
     share = seen.available / seen.total
     enough = share >= LITTLE_MEMORY_SHARE
-    yield Line(
+    yield CheckResult(
         "memory",
         "ok" if enough else "warning",
         f"{seen.available / 1e6:.0f} MB available, {share:.0%} of all",
@@ -87,14 +87,14 @@ def memory(_: Patient) -> Iterator[Line]:
     )
 
 
-def clock_source(_: Patient) -> Iterator[Line]:
+def clock_source(_: CheckContext) -> Iterator[CheckResult]:
     """Whether reading the clock is cheap: it is read several times for each request."""
     try:
         name = CLOCK_SOURCE.read_text(encoding="ascii").strip()
     except OSError:  # not Linux
         return
     slow = name in SLOW_CLOCKS
-    yield Line(
+    yield CheckResult(
         "clock source",
         "warning" if slow else "ok",
         f"the kernel reads {name}",
@@ -102,7 +102,7 @@ def clock_source(_: Patient) -> Iterator[Line]:
     )
 
 
-def _service(patient: Patient, census: Census) -> set[int]:
+def _service(patient: CheckContext, census: ProcessTable) -> set[int]:
     if not patient.answers:
         return set()
     sample = ServiceProcesses(patient.url, patient.server_pid).sample(census)

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from straingauge.doctor.line import Line, Patient
-from straingauge.observe import Census, MetricsPage, ServiceProcesses
+from straingauge.doctor.check_result import CheckContext, CheckResult
+from straingauge.observe import MetricsClient, ProcessTable, ServiceProcesses
 
 TIMEOUT_S = 10.0
 SLOW_S = 2.0
@@ -23,7 +23,7 @@ _AT_WORK_IN = ("DEBUG", "FLASK_DEBUG", "DJANGO_DEBUG", "PYTHONASYNCIODEBUG", "PY
 _NO = ("", "0", "false", "no", "off")
 
 
-def answers(patient: Patient) -> Iterator[Line]:
+def answers(patient: CheckContext) -> Iterator[CheckResult]:
     """Whether the service answers, is ready, and has our time of day."""
     if not patient.answers:
         yield _silent(patient)
@@ -33,7 +33,7 @@ def answers(patient: Patient) -> Iterator[Line]:
     try:
         status, date = _ask(patient.url, path)
     except (OSError, http.client.HTTPException) as error:
-        yield Line(
+        yield CheckResult(
             "service",
             "problem",
             f"GET {path} at {patient.url} brought no answer: {error or type(error).__name__}",
@@ -42,7 +42,7 @@ def answers(patient: Patient) -> Iterator[Line]:
         return
     took_s = time.monotonic() - began_s
     ready = status == 200 if patient.stand else status < 500
-    yield Line(
+    yield CheckResult(
         "service",
         "ok" if ready and took_s < SLOW_S else "warning" if ready else "problem",
         f"GET {path} at {patient.url} answers {status} in {1000 * took_s:.0f} ms",
@@ -52,57 +52,63 @@ def answers(patient: Patient) -> Iterator[Line]:
         yield from _clock(date)
 
 
-def processes(patient: Patient) -> Iterator[Line]:
+def processes(patient: CheckContext) -> Iterator[CheckResult]:
     """How the service was started: without reloader and debugging, with how many processes."""
     if not patient.answers:
         return
     seen = ServiceProcesses(patient.url, patient.server_pid)
-    sample = seen.sample(Census.take())
+    sample = seen.sample(ProcessTable.take())
     if sample is None:
         advice = "name its topmost process: --server-pid PID; or run doctor where the service runs"
-        yield Line("processes", "not seen", seen.blind or "the service's processes", advice)
+        yield CheckResult("processes", "not seen", seen.blind or "the service's processes", advice)
         return
     serving = [psutil.Process(pid) for pid in sample.pids]
     debugging = sorted({word for process in sample.family for word in _debugging(process)})
     if debugging:
-        yield Line(
+        yield CheckResult(
             "debugging",
             "warning",
             f"the service runs with {', '.join(debugging)}: it is slower than in use",
             "start it as it is started in production",
         )
     else:
-        yield Line("debugging", "ok", "no reloader and no debugging in its command or environment")
-    yield Line("processes", "ok", f"{len(serving)} serving, pid {', '.join(map(str, sample.pids))}")
+        yield CheckResult(
+            "debugging", "ok", "no reloader and no debugging in its command or environment"
+        )
+    yield CheckResult(
+        "processes", "ok", f"{len(serving)} serving, pid {', '.join(map(str, sample.pids))}"
+    )
     yield from _files(serving, patient.users)
 
 
-def figures(patient: Patient) -> Iterator[Line]:
+def figures(patient: CheckContext) -> Iterator[CheckResult]:
     """What the service tells of itself: without it a diagnosis has less to go by."""
     if not patient.answers:
         return
-    page = MetricsPage(patient.url, patient.names.metrics_path)
+    page = MetricsClient(patient.url, patient.names.metrics_path)
     found = page.fetch()
     page.close()
     if found is None:
         advice = "serve Prometheus text there, or name its path: metrics_path under [observe]"
-        yield Line("figures", "not seen", f"{page.blind}: no pool, event loop or jobs", advice)
+        yield CheckResult(
+            "figures", "not seen", f"{page.blind}: no pool, event loop or jobs", advice
+        )
         return
     insides = patient.names.insides(found)
     missing = [part for part in ("pool", "loop", "jobs") if not _any(part, insides)]
     seen = f"{patient.names.metrics_path} tells {len(insides)} figures that are known here"
     without = f", none of its {', '.join(missing)}" if missing else ""
     advice = "name them under [observe] in straingauge.toml, if it has any" if missing else ""
-    yield Line("figures", "not seen" if len(missing) == 3 else "ok", seen + without, advice)
+    yield CheckResult("figures", "not seen" if len(missing) == 3 else "ok", seen + without, advice)
 
 
 def _any(part: str, insides: Mapping[str, float]) -> bool:
     return any(name.startswith(part) for name in insides)
 
 
-def _silent(patient: Patient) -> Line:
+def _silent(patient: CheckContext) -> CheckResult:
     if patient.stand is not None:
-        return Line(
+        return CheckResult(
             "service",
             "warning",
             f"nothing answers at {patient.url}; a load would start the service with: "
@@ -110,7 +116,7 @@ def _silent(patient: Patient) -> Line:
             "to have the service itself looked at: straingauge stand -- straingauge doctor "
             "--host {url}",
         )
-    return Line(
+    return CheckResult(
         "service",
         "problem",
         f"nothing answers at {patient.url}",
@@ -131,16 +137,18 @@ def _ask(url: str, path: str) -> tuple[int, str | None]:
         connection.close()
 
 
-def _clock(date: str) -> Iterator[Line]:
+def _clock(date: str) -> Iterator[CheckResult]:
     try:
         skew_s = abs(parsedate_to_datetime(date).timestamp() - time.time())
     except (TypeError, ValueError):
         return
     # The header has whole seconds.
     if skew_s <= SKEW_S:
-        yield Line("clock", "ok", f"the service's time of day is ours, within {SKEW_S:.0f} s")
+        yield CheckResult(
+            "clock", "ok", f"the service's time of day is ours, within {SKEW_S:.0f} s"
+        )
     else:
-        yield Line(
+        yield CheckResult(
             "clock",
             "warning",
             f"the service's time of day is {skew_s:.0f} s off ours: tokens may end early, and its "
@@ -162,17 +170,17 @@ def _debugging(pid: int) -> Iterator[str]:
                 yield f"{name}={environment[name]}"
 
 
-def _files(serving: Sequence[psutil.Process], users: int) -> Iterator[Line]:
+def _files(serving: Sequence[psutil.Process], users: int) -> Iterator[CheckResult]:
     """Each user has a connection, and it may be that all come to one process."""
     limits = []
     for process in serving:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied, AttributeError):
             limits.append(process.rlimit(psutil.RLIMIT_NOFILE)[0])
     if not limits:
-        yield Line("its files", "not seen", "how many files the service may open")
+        yield CheckResult("its files", "not seen", "how many files the service may open")
         return
     enough = min(limits) < 0 or min(limits) >= users + FILES_FOR_OTHERS
-    yield Line(
+    yield CheckResult(
         "its files",
         "ok" if enough else "problem",
         f"the service may open {'any number of' if min(limits) < 0 else min(limits)} files, for "

@@ -10,23 +10,23 @@ for each request: that is where Python's speed is. Three rules keep the stamps t
 """
 
 from straingauge.engine.load import (
-    Channel,
     Connections,
     Delay,
-    EngineReport,
+    EndpointSink,
+    EngineStats,
     Load,
-    Sink,
+    OutcomeSink,
     require_pool,
 )
-from straingauge.engine.run import play
+from straingauge.engine.run import run_load
 
 __all__ = [
-    "Channel",
     "Connections",
     "Delay",
-    "EngineReport",
+    "EndpointSink",
+    "EngineStats",
     "Load",
-    "Sink",
-    "play",
+    "OutcomeSink",
     "require_pool",
+    "run_load",
 ]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from time import monotonic_ns
 from typing import Final, Protocol, cast
 
-from straingauge.engine.inbox import Inbox, Received
-from straingauge.journey import Kind, Request, RequestFailed, Response, Upload
+from straingauge.engine.receive_queue import Received, ReceiveQueue
+from straingauge.journey import ErrorKind, Request, RequestFailed, Response, Upload
 from straingauge.wire import ProtocolError, ResponseReader, ShortBody, encode
 
 # Methods a client may repeat on its own when a connection turns out stale (RFC 9110, 9.2.2).
@@ -57,7 +57,7 @@ class Connection(asyncio.Protocol):
         "owner",
     )
 
-    def __init__(self, owner: Owner, inbox: Inbox) -> None:
+    def __init__(self, owner: Owner, inbox: ReceiveQueue) -> None:
         self.owner: Owner | None = owner
         self._inbox = inbox
         self._transport: asyncio.Transport
@@ -132,7 +132,7 @@ class Connection(asyncio.Protocol):
         try:
             chunk = next(self._chunks)
         except OSError as error:
-            self._broken = RequestFailed(Kind.JOURNEY_ERROR, f"the upload's file: {error}")
+            self._broken = RequestFailed(ErrorKind.JOURNEY_ERROR, f"the upload's file: {error}")
             self._chunks = None
             self._transport.abort()
             return monotonic_ns()
@@ -161,7 +161,7 @@ class Connection(asyncio.Protocol):
             try:
                 complete = self._reader.feed(received)
             except ProtocolError as error:
-                self._forget().failed(RequestFailed(Kind.PROTOCOL, str(error)), at_ns)
+                self._forget().failed(RequestFailed(ErrorKind.PROTOCOL, str(error)), at_ns)
             else:
                 if complete:
                     self._answered(self.owner, self._awaited, at_ns)
@@ -193,10 +193,12 @@ class Connection(asyncio.Protocol):
                 owner.stale()
             else:
                 how = "reset" if error else "closed"
-                failure = RequestFailed(Kind.RESET, f"the connection was {how} without an answer")
+                failure = RequestFailed(
+                    ErrorKind.RESET, f"the connection was {how} without an answer"
+                )
                 owner.failed(failure, at_ns)
         elif error is not None:
-            owner.failed(RequestFailed(Kind.RESET, f"within the response: {error}"), at_ns)
+            owner.failed(RequestFailed(ErrorKind.RESET, f"within the response: {error}"), at_ns)
         else:
             self._ended_cleanly(owner, request, at_ns)
 
@@ -205,7 +207,7 @@ class Connection(asyncio.Protocol):
         try:
             reader.eof()
         except ShortBody as error:
-            owner.failed(RequestFailed(Kind.SHORT_BODY, str(error)), at_ns)
+            owner.failed(RequestFailed(ErrorKind.SHORT_BODY, str(error)), at_ns)
         else:
             owner.dropped(self)
             response = Response(request, reader.status, reader.headers, reader.body)

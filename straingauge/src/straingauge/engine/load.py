@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from straingauge.errors import UsageError
 from straingauge.histogram import Histogram
 from straingauge.journey import Mix, RawHeaders, RequestFailed, User
-from straingauge.schedule import Schedule, Users, Waves
+from straingauge.schedule import ConstantUsers, Schedule, Waves
 
 Connections = Literal["per-user", "per-journey", "shared"]
 
@@ -25,7 +25,7 @@ def require_pool(connections: Connections, max_connections: int | None) -> None:
         )
 
 
-class Channel(Protocol):
+class EndpointSink(Protocol):
     """Takes the outcomes of one endpoint in one phase; `record.Channel` is the one."""
 
     def add(  # noqa: PLR0917  names or an object for each outcome would cost time
@@ -58,10 +58,10 @@ class Channel(Protocol):
         """Count the opening of a connection."""
 
 
-class Sink(Protocol):
+class OutcomeSink(Protocol):
     """Where outcomes go; `record.Recorder` is the one."""
 
-    def channel(self, phase: str, endpoint: str, origin_ns: int, /) -> Channel:
+    def channel(self, phase: str, endpoint: str, origin_ns: int, /) -> EndpointSink:
         """The way in for one endpoint in one phase."""
 
 
@@ -100,31 +100,31 @@ class Load:
         require_pool(self.connections, self.max_connections)
         schedule, have = self.schedule, len(self.users)
         needed = 1
-        if isinstance(schedule, Users):
+        if isinstance(schedule, ConstantUsers):
             needed = schedule.count
         elif isinstance(schedule, Waves):
             needed = schedule.concurrent
         if have < needed:
             raise UsageError(f"the schedule needs {needed} users, the load has {have}")
 
-    def cast(self, i: int, n: int) -> list[User]:
+    def assign_users(self, i: int, n: int) -> list[User]:
         """The users that process i of n plays.
 
         Raises:
             UsageError: there is none for arrivals to go to.
         """
         users = self.users
-        if isinstance(self.schedule, Users):
+        if isinstance(self.schedule, ConstantUsers):
             users = users[: self.schedule.count]
         cast = [user for user in users if user.index % n == i]
-        if not cast and not isinstance(self.schedule, Users):
+        if not cast and not isinstance(self.schedule, ConstantUsers):
             raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
         return cast
 
     def most_connections(self, i: int, n: int) -> int:
         """How many connections process i of n has at most; of a shared pool, at least one."""
         if self.max_connections is None:
-            return len(self.cast(i, n))
+            return len(self.assign_users(i, n))
         return max(len(range(i, self.max_connections, n)), 1)
 
 
@@ -144,7 +144,7 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineReport:
+class EngineStats:
     """What one process's engine says of itself: the ground for the run's validity.
 
     Attributes:

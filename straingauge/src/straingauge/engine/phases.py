@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
-from straingauge.engine.load import Sink
-from straingauge.engine.stage import Channels
+from straingauge.engine.load import OutcomeSink
+from straingauge.engine.run_context import Channels
 from straingauge.errors import UsageError
 from straingauge.schedule import Ramp, Schedule, Spike, Steps
 
@@ -16,7 +16,7 @@ _SEGMENTS_S: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
 
 def channels_by_start(
-    sink: Sink, phase: str, start_ns: int, *, warmup_s: float, detect: bool
+    sink: OutcomeSink, phase: str, start_ns: int, *, warmup_s: float, detect: bool
 ) -> Callable[[int], Channels]:
     """What gives a journey its channels, by its intended start of `time.monotonic_ns`."""
     main = Channels(sink, phase, start_ns)

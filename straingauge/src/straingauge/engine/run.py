@@ -9,17 +9,22 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from straingauge.engine.address import resolve
-from straingauge.engine.delays import Delays
-from straingauge.engine.desk import Desk
-from straingauge.engine.files import files_for
-from straingauge.engine.load import Delay, EngineReport, Load, Sink
+from straingauge.engine.connection_pool import ConnectionPool, PooledVirtualUser
+from straingauge.engine.delay_histogram import DelayHistogram
+from straingauge.engine.dispatcher import Dispatcher
+from straingauge.engine.executors import (
+    ArrivalRateExecutor,
+    ConstantUsersExecutor,
+    Executor,
+    WaveExecutor,
+)
+from straingauge.engine.load import Delay, EngineStats, Load, OutcomeSink
 from straingauge.engine.phases import channels_by_start, require_detectable
-from straingauge.engine.player import Player
-from straingauge.engine.sharing import Pool, SharingPlayer
-from straingauge.engine.stage import Channels, Stage
-from straingauge.engine.starter import ClosedStarter, OpenStarter, Starter, WaveStarter
+from straingauge.engine.rlimit import raise_fd_limit
+from straingauge.engine.run_context import Channels, RunContext
+from straingauge.engine.virtual_user import VirtualUser
 from straingauge.errors import UsageError
-from straingauge.schedule import Users, Waves
+from straingauge.schedule import ConstantUsers, Waves
 
 # The clockwork: a beat measures the loop's lag, every 5th looks for timeouts, every 50th reports.
 # So a timeout costs nothing on the hot path and is noticed at most 50 ms late.
@@ -28,9 +33,9 @@ _BEATS_A_SWEEP: Final = 5
 _BEATS_A_TICK: Final = 50
 
 
-def play(
+def run_load(
     load: Load,
-    recorder: Sink,
+    recorder: OutcomeSink,
     *,
     phase: str = "main",
     start_ns: int | None = None,
@@ -40,7 +45,7 @@ def play(
     stop: Callable[[], bool] | None = None,
     enough: Callable[[], bool] | None = None,
     on_tick: Callable[[], None] | None = None,
-) -> EngineReport:
+) -> EngineStats:
     """Play a load, or one process's share of it, and wait until it is over.
 
     After the last arrival, journeys have `load.timeout_s` to end; then no further request is sent
@@ -69,17 +74,17 @@ def play(
     if detect_warmup:
         require_detectable(load.schedule, warmup_s)
     address = resolve(load.base_url, load.allowed_hosts)
-    with files_for(load.most_connections(*share)), _own_loop() as loop, _few_pauses(phase):
+    with raise_fd_limit(load.most_connections(*share)), _own_loop() as loop, _few_pauses(phase):
         start_ns = time.monotonic_ns() if start_ns is None else start_ns
         tls = (load.tls or ssl.create_default_context()) if address.tls else None
         engine = Engine(loop, stop, on_tick)
-        stage = Stage(
+        stage = RunContext(
             loop=loop,
             address=address,
             tls=tls,
             timeout_s=load.timeout_s,
             keep_connections=load.connections != "per-journey",
-            finished=engine.freed,
+            finished=engine.release,
         )
         engine.prepare(
             stage,
@@ -106,24 +111,24 @@ class Engine:
         self._loop = loop
         self._stop = stop or _never
         self._on_tick = on_tick
-        self._lag = Delays()
+        self._lag = DelayHistogram()
         self._beats = 0
         self._beat_due_ns = 0
         self._drained_ns = 0
         self._crash: BaseException | None = None
         self._halted = False
-        self._pool: Pool | None = None
+        self._pool: ConnectionPool | None = None
         # Set by `prepare`.
-        self._stage: Stage
+        self._stage: RunContext
         self._start_ns: int
-        self._players: list[Player]
-        self._desk: Desk
-        self._starter: Starter
+        self._players: list[VirtualUser]
+        self._desk: Dispatcher
+        self._starter: Executor
         loop.set_exception_handler(self._crashed)
 
     def prepare(
         self,
-        stage: Stage,
+        stage: RunContext,
         load: Load,
         *,
         share: tuple[int, int],
@@ -134,10 +139,10 @@ class Engine:
         """Cast the players and choose who starts them."""
         self._stage, self._start_ns = stage, start_ns
         players = self._players = self._cast(load, share)
-        desk = self._desk = Desk(players, load.mix, channels_at, load.most_waiting)
+        desk = self._desk = Dispatcher(players, load.mix, channels_at, load.most_waiting)
         schedule = load.schedule
-        if isinstance(schedule, Users):
-            self._starter = ClosedStarter(
+        if isinstance(schedule, ConstantUsers):
+            self._starter = ConstantUsersExecutor(
                 stage,
                 players,
                 users=schedule,
@@ -149,22 +154,22 @@ class Engine:
                 left_s = schedule.duration_s + (start_ns - time.monotonic_ns()) / 1e9
                 self._loop.call_later(max(left_s, 0), self._close)
         elif isinstance(schedule, Waves):
-            self._starter = WaveStarter(
+            self._starter = WaveExecutor(
                 stage, desk, waves=schedule, part=share, start_ns=start_ns, enough=enough
             )
         else:
-            self._starter = OpenStarter(
+            self._starter = ArrivalRateExecutor(
                 stage, desk, schedule=schedule, part=share, start_ns=start_ns
             )
 
-    def _cast(self, load: Load, share: tuple[int, int]) -> list[Player]:
-        users = load.cast(*share)
+    def _cast(self, load: Load, share: tuple[int, int]) -> list[VirtualUser]:
+        users = load.assign_users(*share)
         if load.connections != "shared":
-            return [Player(user, self._stage) for user in users]
-        pool = self._pool = Pool(load.most_connections(*share))
-        return [SharingPlayer(user, self._stage, pool) for user in users]
+            return [VirtualUser(user, self._stage) for user in users]
+        pool = self._pool = ConnectionPool(load.most_connections(*share))
+        return [PooledVirtualUser(user, self._stage, pool) for user in users]
 
-    def run(self) -> EngineReport:
+    def run(self) -> EngineStats:
         """Run to the end, or to Ctrl-C."""
         cpu_s, began_ns = time.process_time(), time.monotonic_ns()
         interrupted, abandoned = False, 0
@@ -177,7 +182,7 @@ class Engine:
             ended_ns = time.monotonic_ns()
             self._halted = self._stage.closing = True
             self._starter.stop()
-            self._desk.turn_away()
+            self._desk.drop_queued()
             if self._pool is not None:
                 self._pool.close()
             for player in self._players:
@@ -185,7 +190,7 @@ class Engine:
         if self._crash is not None:
             raise self._crash
         stage = self._stage
-        return EngineReport(
+        return EngineStats(
             sent=stage.sent,
             journeys=stage.journeys,
             dropped=self._desk.dropped,
@@ -201,10 +206,10 @@ class Engine:
             waited_for_connection=self._pool.waited if self._pool is not None else 0,
         )
 
-    def freed(self, player: Player) -> None:
+    def release(self, player: VirtualUser) -> None:
         """A player has finished its journey."""
         starter = self._starter
-        starter.freed(player)
+        starter.release(player)
         if starter.over:
             self._end_if_over()
 
@@ -228,7 +233,7 @@ class Engine:
         """Send no further request; those under way are awaited."""
         self._stage.closing = True
         self._starter.stop()
-        self._desk.turn_away()
+        self._desk.drop_queued()
         for player in self._players:
             if player.pausing:
                 player.stop()

@@ -9,34 +9,34 @@ Whoever drives a journey (the engine's callbacks, Locust's greenlets) does so th
 judges each response with `assess`.
 """
 
+from straingauge.journey.concurrency_limit import limit_concurrency
 from straingauge.journey.content import MAX_BODY_BYTES
-from straingauge.journey.gate import at_most
-from straingauge.journey.headers import Headers, RawHeaders, values_of, worded
-from straingauge.journey.messages import (
+from straingauge.journey.execution import Execution, Journey, JourneyError, Step
+from straingauge.journey.headers import Headers, RawHeaders, encode_headers, values_of
+from straingauge.journey.mix import Mix, mix, tagged
+from straingauge.journey.models import (
     Check,
-    Kind,
+    ErrorKind,
     Pause,
     Request,
     RequestFailed,
     Response,
-    assess,
+    check_response,
 )
-from straingauge.journey.mix import Mix, mix, tagged
-from straingauge.journey.play import Journey, JourneyError, Play, Step
 from straingauge.journey.upload import FilePart, Upload
 from straingauge.journey.user import User
 
 __all__ = [
     "MAX_BODY_BYTES",
     "Check",
+    "ErrorKind",
+    "Execution",
     "FilePart",
     "Headers",
     "Journey",
     "JourneyError",
-    "Kind",
     "Mix",
     "Pause",
-    "Play",
     "RawHeaders",
     "Request",
     "RequestFailed",
@@ -44,10 +44,10 @@ __all__ = [
     "Step",
     "Upload",
     "User",
-    "assess",
-    "at_most",
+    "check_response",
+    "encode_headers",
+    "limit_concurrency",
     "mix",
     "tagged",
     "values_of",
-    "worded",
 ]

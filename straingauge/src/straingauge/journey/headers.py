@@ -9,7 +9,7 @@ RawHeaders: TypeAlias = bytes
 """A valid head (RFC 9112) without its end: what starts it, then CRLF and a line for each header."""
 
 
-def worded(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Names and values as they would have come."""
     return b"".join(b"\r\n%s: %s" % header for header in headers)
 

@@ -6,7 +6,7 @@ from math import gcd
 from typing import TypeVar
 
 from straingauge.errors import UsageError
-from straingauge.journey.play import Journey, journey_name
+from straingauge.journey.execution import Journey, journey_name
 
 JourneyT = TypeVar("JourneyT", bound=Journey)
 

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, TypedDict, Unpack
 from urllib.parse import quote, urlencode
 
-from straingauge.journey.messages import Check, Request
+from straingauge.journey.models import Check, Request
 from straingauge.journey.upload import Upload
 
 _EXPECT_200 = frozenset({200})

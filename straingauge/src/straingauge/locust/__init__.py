@@ -6,10 +6,15 @@ Importing this package imports Locust, which patches the standard library for ge
 of straingauge does.
 """
 
-from straingauge.locust import figures as figures  # listens to Locust
-from straingauge.locust.shapes import Breakpoint, Constant, Soak, Spike, Steps
-from straingauge.locust.user import JourneyUser
-from straingauge.locust.waits import constant_pacing, constant_throughput, poisson, together
+from straingauge.locust.arrivals.shapes import Breakpoint, Constant, Soak, Spike, Steps
+from straingauge.locust.stats import stats_buckets as stats_buckets
+from straingauge.locust.user.user import JourneyUser
+from straingauge.locust.user.wait_time import (
+    constant_pacing,
+    constant_throughput,
+    poisson,
+    synchronized,
+)
 
 __all__ = [
     "Breakpoint",
@@ -21,5 +26,5 @@ __all__ = [
     "constant_pacing",
     "constant_throughput",
     "poisson",
-    "together",
+    "synchronized",
 ]

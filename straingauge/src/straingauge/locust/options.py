@@ -25,8 +25,8 @@ from pathlib import Path
 from configargparse import ArgumentParser
 from locust.env import Environment
 
-from straingauge.address import names_near
-from straingauge.observe import QUIET_S, Observer
+from straingauge.observe import COOLDOWN_S, Observer
+from straingauge.target.service_locator import metric_names_for
 from straingauge.verdict import Thresholds
 
 
@@ -74,7 +74,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--quiet-time",
         metavar="S",
         type=float,
-        default=QUIET_S,
+        default=COOLDOWN_S,
         include_in_web_ui=False,
         help="for how long the service is watched after the load (default: %(default)s); "
         "it takes longer to tell a small leak",
@@ -119,7 +119,7 @@ def observing(environment: Environment, aside: Callable[..., object]) -> Callabl
     database_url, options.database_url = options.database_url, ""
     return partial(
         Observer,
-        names=names_near(locustfile_of(environment)),
+        names=metric_names_for(locustfile_of(environment)),
         database_url=database_url or os.environ.get("DATABASE_URL"),
         server_pid=options.server_pid,
         aside=aside,

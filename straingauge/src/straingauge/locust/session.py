@@ -1,7 +1,7 @@
 """One Locust process and the runs it sees come and go.
 
 A process is alone, or a worker that reports to a master, or that master. Whoever is no worker
-watches the service, and when a run ends has it judged and written (`straingauge.locust.ending`).
+watches the service, and when a run ends has it judged and written (`straingauge.locust.outcome`).
 A worker's figures come with Locust's reports, every 3 s, and once more when its users have stopped:
 the master waits for those, since without them a run would miss its end.
 """
@@ -20,15 +20,15 @@ from locust.user.users import User as LocustUser
 
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
 from straingauge.journey import User
-from straingauge.locust.asked import shape_of
-from straingauge.locust.ending import Ended, Ending, Measured
-from straingauge.locust.following import Following
-from straingauge.locust.host import require_host
-from straingauge.locust.judging import Judging, Observe
-from straingauge.locust.leading import Leading
-from straingauge.locust.part import Part
-from straingauge.locust.seats import Seats
-from straingauge.locust.version import Files
+from straingauge.locust.distributed.fingerprint import Files
+from straingauge.locust.distributed.master import MasterSide
+from straingauge.locust.distributed.process_stats import ProcessStats
+from straingauge.locust.distributed.worker import WorkerSide
+from straingauge.locust.evaluation import LiveEvaluator, Observe
+from straingauge.locust.outcome import Ended, Measured, ResultBuilder
+from straingauge.locust.target import require_host
+from straingauge.locust.user.selection import shape_of
+from straingauge.locust.user.user_ids import UserIdAllocator
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +60,11 @@ class Session:
     def __init__(
         self,
         environment: Environment,
-        ending: Ending,
+        ending: ResultBuilder,
         *,
         observe: Observe,
         allowed_hosts: Iterable[str],
-        leading: Leading | None = None,
+        leading: MasterSide | None = None,
         modules: Files | None = None,
         quiet_s: float = 0.0,
     ) -> None:
@@ -72,14 +72,14 @@ class Session:
         self.runner: Runner = environment.runner
         self._allowed_hosts = tuple(allowed_hosts)
         self.leading = leading
-        self.following: Following | None = None
+        self.following: WorkerSide | None = None
         if isinstance(self.runner, WorkerRunner):
             told = self._announced, self._lost_master
-            self.following = Following(self.runner, modules or {}, *told)
-        self.part = Part(0, time.monotonic_ns())
-        self.seats = Seats(self._share)
+            self.following = WorkerSide(self.runner, modules or {}, *told)
+        self.part = ProcessStats(0, time.monotonic_ns())
+        self.seats = UserIdAllocator(self._share)
         self._environment = environment
-        self._judging = Judging(environment, ending, observe, quiet_s)
+        self._judging = LiveEvaluator(environment, ending, observe, quiet_s)
         self._started_at = ""
         self._ending_now = RLock()  # a signal may come while a run ends by itself
         self._setup_error: StraingaugeError | None = None
@@ -124,7 +124,7 @@ class Session:
             self._setup_error = self._stopped_early = None
             self._judging.begin()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
-            self.seats = Seats(self._share)
+            self.seats = UserIdAllocator(self._share)
             if self.following is None:
                 self._watch()
             if self.leading is not None:
@@ -219,9 +219,9 @@ class Session:
         self.part.stop()
         run = self.following.run if self.following is not None else None
         origin_ns = self.following.origin_ns() if self.following else time.monotonic_ns()
-        self.part = Part(run.number if run else 0, origin_ns)
+        self.part = ProcessStats(run.number if run else 0, origin_ns)
 
-    def _gather(self, leading: Leading) -> None:
+    def _gather(self, leading: MasterSide) -> None:
         if not leading.alive:  # Ctrl-C came to the workers too, and they were quicker
             self._interrupted()
         leading.gather()
@@ -236,7 +236,7 @@ class Session:
         self._judging.conclude(self._measured(), show=True)
         self.part.stop()
 
-    def _survive(self, following: Following) -> None:
+    def _survive(self, following: WorkerSide) -> None:
         """Keep what was measured here, though nobody is there to put it with the others'."""
         self._stopped_early = f"the master at {following.master} was lost"
         ended = self._judging.conclude(self._measured(), show=False)

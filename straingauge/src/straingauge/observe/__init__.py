@@ -1,22 +1,22 @@
 """What the service does while load is on it, seen from inside, on the clock of the requests."""
 
-from straingauge.observe.census import Census
-from straingauge.observe.exposition import MetricsPage, parse
-from straingauge.observe.names import Names
+from straingauge.observe.database_stats import DatabaseStats
+from straingauge.observe.metric_names import MetricNames
+from straingauge.observe.observer import COOLDOWN_S, Observations, Observer, Sample
 from straingauge.observe.process import ProcessSample, ServiceProcesses
-from straingauge.observe.seen import DatabaseSeen
-from straingauge.observe.watch import QUIET_S, Observer, Sample, Watched
+from straingauge.observe.process_table import ProcessTable
+from straingauge.observe.prometheus import MetricsClient, parse
 
 __all__ = [
-    "QUIET_S",
-    "Census",
-    "DatabaseSeen",
-    "MetricsPage",
-    "Names",
+    "COOLDOWN_S",
+    "DatabaseStats",
+    "MetricNames",
+    "MetricsClient",
+    "Observations",
     "Observer",
     "ProcessSample",
+    "ProcessTable",
     "Sample",
     "ServiceProcesses",
-    "Watched",
     "parse",
 ]

@@ -40,7 +40,7 @@ BLOCKED = f"""
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 
 
-def scrubbed(statement: str) -> str:
+def scrub_statement(statement: str) -> str:
     """A statement on one line, without the texts that stand in it: they may be anybody's secret."""
     return " ".join(_LITERAL.sub("'...'", statement).split())[:MOST_TEXT]
 
@@ -125,7 +125,7 @@ class Activity:
         """Take in who waits for whom; gives its sample."""
         first_of_each = {row.pid: row for row in reversed(rows)}
         for row in first_of_each.values():
-            key = (scrubbed(row.waiting), scrubbed(row.holding))
+            key = (scrub_statement(row.waiting), scrub_statement(row.holding))
             had = self.blocked.get(key, Blocked(*key, 0.0))
             if key in self.blocked or len(self.blocked) < MOST_EXAMPLES:
                 self.blocked[key] = Blocked(*key, max(had.longest_s, row.waiting_s))

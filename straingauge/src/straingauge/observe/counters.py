@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from straingauge.observe.activity import MARK, scrubbed
+from straingauge.observe.activity import MARK, scrub_statement
 
 Ask = Callable[..., list[tuple[Any, ...]]]
 """Runs a statement, with its parameters, and gives its rows."""
@@ -124,4 +124,4 @@ def busiest(before: Counters, after: Counters) -> tuple[dict[int, Statement], fl
 def texts(ask: Ask, schema: str, ids: Sequence[int]) -> dict[int, str]:
     """The statements of these ids, scrubbed."""
     rows = ask(TEXTS.format(schema=schema), (list(ids),))
-    return {id_: scrubbed(text) for id_, text in rows}
+    return {id_: scrub_statement(text) for id_, text in rows}

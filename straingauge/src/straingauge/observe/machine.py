@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import psutil
 
-from straingauge.observe.census import Census
+from straingauge.observe.process_table import ProcessTable
 
 NOTED_S = 0.02  # of CPU time between two looks: who used less is nobody's busy neighbour
 
@@ -31,7 +31,9 @@ class Machine:
         """What others did till now does not count."""
         self.neighbours = {}
 
-    def sample(self, census: Census, service: set[int], database: set[int]) -> dict[str, float]:
+    def sample(
+        self, census: ProcessTable, service: set[int], database: set[int]
+    ) -> dict[str, float]:
         """CPU time used until now, in seconds, of all and of each."""
         database = database - service
         generator = self._generator(census) - service - database
@@ -43,7 +45,7 @@ class Machine:
             "generator_cpu_s": census.cpu_s(generator),
         }
 
-    def _generator(self, census: Census) -> set[int]:
+    def _generator(self, census: ProcessTable) -> set[int]:
         """This process and those of its kind: forked by it, or started as it was by its parent.
 
         And its parent, which may be the controller of them all; else it is a shell that waits. Not
@@ -63,7 +65,7 @@ class Machine:
                 self._kin[pid] = psutil.Process(pid).cmdline() == psutil.Process().cmdline()
         return self._kin.get(pid, False)
 
-    def _note(self, census: Census, ours: set[int]) -> None:
+    def _note(self, census: ProcessTable, ours: set[int]) -> None:
         before, self._used_s = self._used_s, {pid: row.own_s for pid, row in census.rows.items()}
         if not before:
             return

@@ -16,7 +16,7 @@ from psycopg import conninfo, errors
 from straingauge.observe import activity, counters
 from straingauge.observe.activity import MARK, Activity, ActivityRow, BlockedRow
 from straingauge.observe.counters import DATABASE_COLUMNS, Counters, Statement, Table
-from straingauge.observe.seen import DatabaseSeen
+from straingauge.observe.database_stats import DatabaseStats
 
 T = TypeVar("T")
 OLDEST = 140000
@@ -75,11 +75,11 @@ class Database:
         if self._before is not None and self._after is not None:
             self._try(partial(self._compare, self._before, self._after), "comparison")
 
-    def seen(self) -> DatabaseSeen:
+    def seen(self) -> DatabaseStats:
         """All that was seen; a copy, which travels with each report: without what is not needed."""
         seen = self._activity
         over = self._before is not None and self._after is not None
-        return DatabaseSeen(
+        return DatabaseStats(
             missing=tuple(self._missing.values()),
             max_connections=self._max_connections,
             active=seen.active,

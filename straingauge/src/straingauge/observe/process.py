@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from straingauge.observe.census import Census
+from straingauge.observe.process_table import ProcessTable
 
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
 FIND_EVERY = 10  # samples; it looks through all processes of the machine
@@ -73,7 +73,7 @@ class ServiceProcesses:
         """Who came and went till now does not count."""
         self._born = self._died = 0
 
-    def sample(self, census: Census) -> ProcessSample | None:
+    def sample(self, census: ProcessTable) -> ProcessSample | None:
         """Look once; None when the service cannot be seen, with the reason in `blind`.
 
         Args:

@@ -17,7 +17,7 @@ Marker:
         against before anything is sent (a misspelt endpoint would otherwise never be judged), and
         each of them that has thresholds must have been called.
 
-Fixture: `load`, see `straingauge.pytest_plugin.load.LoadTest`.
+Fixture: `load`, see `straingauge.pytest_plugin.load_test.LoadTest`.
 
 Exit codes are pytest's own: 0 all within target or warning, 1 a critical threshold, an invalid run,
 a target that could not be reached or a wrong thresholds file, 2 interrupted, 4 wrong usage.
@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from straingauge.pytest_plugin.controlling import Controlling
-from straingauge.pytest_plugin.playing import Playing
+from straingauge.pytest_plugin.controller import ControllerPlugin
+from straingauge.pytest_plugin.worker import WorkerPlugin
 
 if TYPE_CHECKING:
-    from straingauge.pytest_plugin.load import Account, LoadTest, Run, Users
+    from straingauge.pytest_plugin.load_test import Account, LoadTest, Run, Users
     from straingauge.verdict import Finding
 
 __all__ = ["Account", "Finding", "LoadTest", "Run", "Users"]
@@ -41,9 +41,9 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401  whichever of __all__
     """Import what load tests name only when one does: every pytest session loads this module."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from straingauge.pytest_plugin import load
+    from straingauge.pytest_plugin import load_test
 
-    return getattr(load, name)
+    return getattr(load_test, name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -87,8 +87,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "other tests. `endpoints` names what its journeys call.",
     )
     if hasattr(config, "workerinput"):
-        config.pluginmanager.register(Playing(config, alone=None), "straingauge-playing")
+        config.pluginmanager.register(WorkerPlugin(config, alone=None), "straingauge-playing")
         return
-    controlling = Controlling(config)
+    controlling = ControllerPlugin(config)
     config.pluginmanager.register(controlling, "straingauge-controlling")
-    config.pluginmanager.register(Playing(config, alone=controlling.solo), "straingauge-playing")
+    config.pluginmanager.register(
+        WorkerPlugin(config, alone=controlling.solo), "straingauge-playing"
+    )

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from straingauge.fleet import Rendezvous
+from straingauge.workers import Coordinator
 
 # xdist bears no types, and need not be installed.
 Scheduling = Any
 Worker = Any
 
 
-class LoadTogether:
+class LoadScheduler:
     """Gives each load test to every worker, in one order, after the worker's share of the others.
 
     Where no load test was collected it hands everything to `stock`, the scheduler the user's
@@ -18,7 +18,7 @@ class LoadTogether:
     of its load tests before it reports what it has collected.
     """
 
-    def __init__(self, stock: Scheduling, rendezvous: Rendezvous, workers: int) -> None:
+    def __init__(self, stock: Scheduling, rendezvous: Coordinator, workers: int) -> None:
         self._stock = stock
         self._rendezvous = rendezvous
         self._expected = workers

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from straingauge.fleet import Merged
+from straingauge.workers import MergedReports
 
 if TYPE_CHECKING:
     from straingauge.progress import Progress
@@ -23,7 +23,7 @@ class Status:
         self._open = False
         self._progress: Progress | None = None
 
-    def watch(self, test: str, merged: Merged) -> bool:
+    def watch(self, test: str, merged: MergedReports) -> bool:
         """Show how a load comes on; gives whether its figures hold, so that it may end."""
         if self._progress is None:
             from straingauge.progress import Progress  # each session loads this module

@@ -1,8 +1,8 @@
 """What load tests found, for people: terminal, page, Markdown; from their results alone."""
 
-from straingauge.report.github import tell_github
+from straingauge.report.github import write_github
 from straingauge.report.terminal import verdict_table
-from straingauge.report.words import (
+from straingauge.report.text import (
     Found,
     Remark,
     Result,
@@ -30,6 +30,6 @@ __all__ = [
     "invalid_reason",
     "remarks",
     "summary_line",
-    "tell_github",
     "verdict_table",
+    "write_github",
 ]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.diagnose import CauseId, First, broke_first, overall
-from straingauge.report.words import EVIDENCE, SURE_ENOUGH, WORTH_SHOWING, Result
+from straingauge.diagnosis import CauseId, First, broke_first, overall
+from straingauge.report.text import EVIDENCE, SURE_ENOUGH, WORTH_SHOWING, Result
 
 TITLES: Final[Mapping[str, str]] = {
     "latency": "Response time",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from straingauge.report.markdown import markdown
-from straingauge.report.words import Result, remarks
+from straingauge.report.text import Result, remarks
 from straingauge.result import without_secrets
 
 MOST_OF_A_KIND: Final = 10  # of each, more of one step are not shown
@@ -22,7 +22,7 @@ _COMMANDS: Final = {
 }
 
 
-def tell_github(
+def write_github(
     results: Sequence[Result], environment: Mapping[str, str] = os.environ
 ) -> list[str]:
     """Add to the job's summary where there is one.

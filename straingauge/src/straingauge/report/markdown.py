@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from straingauge.report.words import (
+from straingauge.report.text import (
     Result,
     decided_by,
     diagnosis,

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from straingauge.report import insides, rows
+from straingauge.report import resources, tables
 from straingauge.report.charts import charts
 from straingauge.report.columns import COLUMNS
 from straingauge.report.evidence import TITLES, explained
-from straingauge.report.headline import headline, names_of, where
-from straingauge.report.words import Result, errors_seen, grade
+from straingauge.report.summary import names_of, summary, where
+from straingauge.report.text import Result, errors_seen, grade
 from straingauge.result import without_secrets
 from straingauge.result.histograms import export_to
 
@@ -56,7 +56,7 @@ def page(results: Sequence[Result]) -> str:
         _environment()
         .get_template("page.html")
         .render(
-            headline=headline(results),
+            headline=summary(results),
             runs=runs,
             shown=_shown_first(results),
             rows=_ROWS_OF_A_RUN,
@@ -86,16 +86,16 @@ def _run(result: Result, number: int, name: str) -> dict[str, Any]:
     return {
         "id": f"r{number}",
         "name": name,
-        **rows.verdict_row(result),
+        **tables.verdict_row(result),
         "where": where(result),
-        "demands": rows.demands(result),
-        "endpoints": rows.endpoint_rows(result),
-        "slowest": rows.slowest_rows(result),
+        "demands": tables.demands(result),
+        "endpoints": tables.endpoint_rows(result),
+        "slowest": tables.slowest_rows(result),
         "errors_seen": errors_seen(result),
-        "database": insides.database(result),
-        "after": insides.after(result),
+        "database": resources.database(result),
+        "after": resources.after(result),
         "reasons": result["validity"]["reasons"],
-        "environment": insides.environment(result),
+        "environment": resources.environment(result),
         "outside": [(name, TITLES[name], unit) for name, unit in _OUTSIDE.items()],
         "inside": [(name, TITLES[name], unit) for name, unit in _INSIDE.items()],
     }
@@ -103,7 +103,7 @@ def _run(result: Result, number: int, name: str) -> dict[str, Any]:
 
 def _shown_first(results: Sequence[Result]) -> list[int]:
     """The run with the worst verdict; beside it the others of its name, for one compares those."""
-    worst = min(results, key=lambda result: rows.GRADES.index(grade(result)))
+    worst = min(results, key=lambda result: tables.GRADES.index(grade(result)))
     same = [n for n, result in enumerate(results) if result["name"] == worst["name"]]
     return same[:_MOST_BESIDE]
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from straingauge.report.words import (
+from straingauge.report.text import (
     Found,
     Result,
     decided_by,

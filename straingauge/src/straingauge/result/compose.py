@@ -4,19 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from straingauge.diagnose import cause_of_read_back, dangers, diagnose
-from straingauge.engine import EngineReport
-from straingauge.fleet import Merged, Report
-from straingauge.observe import Watched
-from straingauge.record import Record, Series
+from straingauge.diagnosis import cause_of_read_back, dangers, diagnose
+from straingauge.engine import EngineStats
+from straingauge.observe import Observations
+from straingauge.recording import Record, Series
 from straingauge.result.histograms import histograms_ns, intervals_ns, most_each
 from straingauge.result.resources import resources
-from straingauge.summary import degradation, endpoints, metrics, settle
-from straingauge.verdict import Evidence, Finding, Thresholds, Verdict, examine, judge
+from straingauge.statistics import degradation, endpoints, metrics, split_warmup
+from straingauge.verdict import Finding, Thresholds, ValidityInput, Verdict, check_validity, judge
 from straingauge.verdict.validity import as_dict
+from straingauge.workers import MergedReports, Report
 
 
-def compose(merged: Merged, *, ended: str | None = None, so_far: bool = False) -> dict[str, Any]:
+def compose(
+    merged: MergedReports, *, ended: str | None = None, so_far: bool = False
+) -> dict[str, Any]:
     """The result of a load, without its verdict.
 
     Args:
@@ -27,7 +29,7 @@ def compose(merged: Merged, *, ended: str | None = None, so_far: bool = False) -
     """
     plan = merged.plan or {}
     measured = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
-    record, warmup = settle(measured)
+    record, warmup = split_warmup(measured)
     engines = _engines(merged.reports)
     whole, series = metrics(record), record.endpoints("main")
     status_codes, errors = whole.pop("status_codes"), whole.pop("errors")
@@ -51,7 +53,7 @@ def compose(merged: Merged, *, ended: str | None = None, so_far: bool = False) -
         "errors": errors,
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
         "resources": seen,
-        "validity": as_dict(examine(evidence)),
+        "validity": as_dict(check_validity(evidence)),
     }
 
 
@@ -79,7 +81,7 @@ def _distribution(series: Mapping[str, Series], endpoint: str) -> dict[str, Any]
     }
 
 
-def _engines(reports: Iterable[Report]) -> dict[str, EngineReport]:
+def _engines(reports: Iterable[Report]) -> dict[str, EngineStats]:
     """Each process's engine in the main phase, of those that came to its end."""
     return {
         report.process: report.extra["engines"]["main"]
@@ -89,16 +91,16 @@ def _engines(reports: Iterable[Report]) -> dict[str, EngineReport]:
 
 
 def _evidence(
-    merged: Merged,
-    engines: Mapping[str, EngineReport],
+    merged: MergedReports,
+    engines: Mapping[str, EngineStats],
     whole: Mapping[str, Any],
-    watched: Watched | None,
+    watched: Observations | None,
     ended: str | None,
-) -> Evidence:
+) -> ValidityInput:
     never_began = merged.broken if not whole["total_requests"] else None
     credentials = set().union(*(report.extra["credentials"] for report in merged.reports))
     users = merged.plan["users"] if merged.plan else 0
-    return Evidence(
+    return ValidityInput(
         requests=whole["total_requests"],
         rate_limited=whole["rate_limited"],
         dropped=sum(engine.dropped for engine in engines.values()),
@@ -119,12 +121,12 @@ def _evidence(
     )
 
 
-def _processes(merged: Merged) -> int:
+def _processes(merged: MergedReports) -> int:
     """How many there were; one may have reported in parts."""
     return len({report.process for report in merged.reports})
 
 
-def _unsent(merged: Merged) -> int:
+def _unsent(merged: MergedReports) -> int:
     """What the lost processes would have sent besides, had they kept up with the busiest one."""
     sent = {report.process: report.requests for report in merged.reports}
     most = max(sent.values(), default=0)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from straingauge.observe import DatabaseSeen, Sample
+from straingauge.observe import DatabaseStats, Sample
 from straingauge.observe.counters import Table
 from straingauge.result.sampling import highest, values, whole
 
@@ -11,7 +11,7 @@ MOST_TABLES = 20
 
 
 def database(
-    seen: DatabaseSeen | None, samples: Sequence[Sample], requests: int
+    seen: DatabaseStats | None, samples: Sequence[Sample], requests: int
 ) -> dict[str, Any] | None:
     """The `database` part of `resources`; None when no database was named.
 
@@ -47,7 +47,7 @@ def database(
     }
 
 
-def _waits(seen: DatabaseSeen) -> list[dict[str, Any]]:
+def _waits(seen: DatabaseStats) -> list[dict[str, Any]]:
     ordered = sorted(seen.waits.items(), key=lambda item: -item[1].total)
     return [
         {"event": event, "share": round(wait.total / seen.active, 4), "peak": whole(wait.peak)}
@@ -55,7 +55,7 @@ def _waits(seen: DatabaseSeen) -> list[dict[str, Any]]:
     ]
 
 
-def _statements(seen: DatabaseSeen, requests: int) -> list[dict[str, Any]] | None:
+def _statements(seen: DatabaseStats, requests: int) -> list[dict[str, Any]] | None:
     if seen.statements is None:
         return None
     return [
@@ -72,7 +72,7 @@ def _statements(seen: DatabaseSeen, requests: int) -> list[dict[str, Any]] | Non
     ]
 
 
-def _tables(seen: DatabaseSeen) -> list[dict[str, Any]] | None:
+def _tables(seen: DatabaseStats) -> list[dict[str, Any]] | None:
     """The tables that were touched, those first of which most was read row by row."""
     before, after = seen.before, seen.after
     if before is None or after is None or before.tables is None or after.tables is None:
@@ -104,7 +104,7 @@ def _touched(now: Table, before: Table | None) -> Table:
     return Table(now.name, now.live, *counts)
 
 
-def _totals(seen: DatabaseSeen) -> dict[str, float | None]:
+def _totals(seen: DatabaseStats) -> dict[str, float | None]:
     names = ("commits", "rollbacks", "deadlocks", "temp_files", "temp_bytes", "checkpoints")
     if not (seen.before and seen.after and seen.before.database and seen.after.database):
         return dict.fromkeys(("cache_hit_percent", *names))

@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from straingauge.errors import UsageError
-from straingauge.record import Series
-from straingauge.record.hdr import Interval, encode, intervals, log
-from straingauge.record.timeline import STARTED
+from straingauge.recording import Series
+from straingauge.recording.hdr import Interval, encode, intervals, log
+from straingauge.recording.timeline import STARTED
 from straingauge.result.file import NotWritten
 
 # Enough to see when something happened, few enough (some 40 kB) for a file that people keep.

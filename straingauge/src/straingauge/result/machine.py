@@ -5,7 +5,7 @@ from typing import Any
 
 import psutil
 
-from straingauge.observe import Sample, Watched
+from straingauge.observe import Observations, Sample
 from straingauge.result.sampling import points, shares
 
 OWNERS = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
@@ -13,7 +13,7 @@ MOST_NEIGHBOURS = 3
 BUSY_PERCENT = 10.0
 
 
-def machine(watched: Watched) -> dict[str, Any] | None:
+def machine(watched: Observations) -> dict[str, Any] | None:
     """The `machine` part of `resources`; all in percent of one core.
 
     `others_cpu_percent` is None where the service runs here and its processes cannot be seen.

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from straingauge.engine import EngineReport
-from straingauge.observe import Sample, Watched
+from straingauge.engine import EngineStats
+from straingauge.observe import Observations, Sample
 from straingauge.result.database import database
 from straingauge.result.machine import machine
 from straingauge.result.sampling import extremes, highest, increase, points, shares, whole
@@ -12,7 +12,7 @@ from straingauge.result.service import after, per_requests, service
 
 
 def resources(
-    watched: Watched | None, engines: Mapping[str, EngineReport], requests: int
+    watched: Observations | None, engines: Mapping[str, EngineStats], requests: int
 ) -> dict[str, Any]:
     """The `resources` part of a result, of the samples of its main phase.
 
@@ -64,7 +64,7 @@ def _observer(samples: Sequence[Sample]) -> dict[str, float] | None:
     return cost and {"cpu_percent": cost["avg"]}
 
 
-def _generator(engines: Mapping[str, EngineReport]) -> dict[str, Any]:
+def _generator(engines: Mapping[str, EngineStats]) -> dict[str, Any]:
     return {
         "processes": {
             name: {

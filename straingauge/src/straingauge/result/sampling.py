@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from straingauge.observe import Sample
-from straingauge.summary import theil_sen
+from straingauge.statistics import theil_sen
 
 MB = 1e6
 FEWEST_FOR_TREND = 8

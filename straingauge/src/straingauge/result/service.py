@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from straingauge.observe import Sample, Watched
+from straingauge.observe import Observations, Sample
 from straingauge.result.sampling import (
     MB,
     extremes,
@@ -26,7 +26,7 @@ LATER_SHARE = 0.1  # of the whole run's trend has the second half of one that go
 WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator finds its size
 
 
-def service(watched: Watched, requests: int) -> dict[str, Any]:
+def service(watched: Observations, requests: int) -> dict[str, Any]:
     """The `service` part of `resources`."""
     samples = watched.samples
     return {
@@ -45,7 +45,7 @@ def service(watched: Watched, requests: int) -> dict[str, Any]:
     }
 
 
-def after(watched: Watched) -> dict[str, Any] | None:
+def after(watched: Observations) -> dict[str, Any] | None:
     """The figures of the quiet time after the load; None when nobody looked.
 
     Of what is taken and given back it is the least that was seen, of memory the last.

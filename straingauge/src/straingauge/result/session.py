@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from straingauge.diagnose import broke_first, overall
+from straingauge.diagnosis import broke_first, overall
 from straingauge.result.file import write_whole
 from straingauge.result.reading import SESSION_VERSION
 from straingauge.verdict.grade import GRADES

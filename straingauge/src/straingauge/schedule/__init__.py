@@ -19,21 +19,22 @@ Where the rate changes, arrival n starts when the rate, summed up since the star
 from straingauge.schedule.arrivals import Arrivals
 from straingauge.schedule.chain import Chain, chain
 from straingauge.schedule.constant import Constant, constant
+from straingauge.schedule.constant_users import ConstantUsers, constant_users
 from straingauge.schedule.poisson import Poisson, poisson
 from straingauge.schedule.ramp import Ramp, ramp
 from straingauge.schedule.share import Share, share
 from straingauge.schedule.spike import Spike, spike
 from straingauge.schedule.spread import Spread, spread
 from straingauge.schedule.steps import Step, Steps, steps
-from straingauge.schedule.users import Users, users
 from straingauge.schedule.waves import Waves, waves
 
-Schedule = Constant | Spread | Ramp | Steps | Spike | Poisson | Chain | Waves | Users
+Schedule = Constant | Spread | Ramp | Steps | Spike | Poisson | Chain | Waves | ConstantUsers
 
 __all__ = [
     "Arrivals",
     "Chain",
     "Constant",
+    "ConstantUsers",
     "Poisson",
     "Ramp",
     "Schedule",
@@ -42,16 +43,15 @@ __all__ = [
     "Spread",
     "Step",
     "Steps",
-    "Users",
     "Waves",
     "chain",
     "constant",
+    "constant_users",
     "poisson",
     "ramp",
     "share",
     "spike",
     "spread",
     "steps",
-    "users",
     "waves",
 ]

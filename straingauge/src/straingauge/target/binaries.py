@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from straingauge.errors import TargetError
-from straingauge.target.run import passable
+from straingauge.target.process_group import passable
 
 OLDEST_MAJOR = 14
 VARIABLE = "STRAINGAUGE_POSTGRES_BIN"

@@ -57,7 +57,7 @@ class PostgresConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class StandConfig:
+class StackConfig:
     """All that must be known to start a service."""
 
     folder: Path

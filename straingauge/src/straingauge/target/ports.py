@@ -15,7 +15,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def taken(port: int) -> bool:
+def is_in_use(port: int) -> bool:
     """Whether another process listens on the port.
 
     Raises:
@@ -32,7 +32,7 @@ def taken(port: int) -> bool:
     return False
 
 
-def holder(port: int) -> tuple[int, str] | None:
+def port_holder(port: int) -> tuple[int, str] | None:
     """Number and command line of the process that listens on the port, if we may see it."""
     try:
         connections = psutil.net_connections(kind="tcp")

@@ -14,7 +14,7 @@ from typing import Self
 from straingauge.errors import TargetError
 from straingauge.target.binaries import HINT, Binaries, find_binaries
 from straingauge.target.ports import HOST, free_port
-from straingauge.target.run import Account, Child, Run
+from straingauge.target.process_group import Account, Child, ProcessGroup
 
 USER = "straingauge"
 READY_WITHIN_S = 60.0
@@ -67,7 +67,7 @@ class Postgres:
         max_connections: int = 100,
         durable: bool = True,
         binaries: Path | None = None,
-        run: Run | None = None,
+        run: ProcessGroup | None = None,
     ) -> None:
         """Describes the server; entering the context starts it.
 
@@ -92,7 +92,7 @@ class Postgres:
             TargetError: There is no PostgreSQL, or it does not start.
         """
         with ExitStack() as stack:
-            self._prepare(self._run or stack.enter_context(Run()))
+            self._prepare(self._run or stack.enter_context(ProcessGroup()))
             self._start_on_free_port()
             self._stack = stack.pop_all()
         return self
@@ -118,7 +118,7 @@ class Postgres:
         if not self._launch():
             raise TargetError(f"port {self._settings['port']} was taken meanwhile", "try again")
 
-    def _prepare(self, run: Run) -> None:
+    def _prepare(self, run: ProcessGroup) -> None:
         binaries = find_binaries(self._named)
         account = _other_account()
         if account:
@@ -159,7 +159,7 @@ class Postgres:
 class _Home:
     """Where and as whom PostgreSQL's programs run."""
 
-    run: Run
+    run: ProcessGroup
     binaries: Binaries
     account: Account | None
     environment: dict[str, str]

@@ -21,7 +21,7 @@ def fails(grade: Grade) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Threshold:
     """What is demanded of one metric, in the metric's own unit.
 
     Lower is better: ``target <= warning <= critical``; a value from `critical` on is critical.

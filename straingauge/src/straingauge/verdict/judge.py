@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from straingauge.verdict.grade import Grade, Limits, fails, worst
+from straingauge.verdict.grade import Grade, Threshold, fails, worst
 from straingauge.verdict.metrics import value_of
 from straingauge.verdict.thresholds import Thresholds
 
@@ -20,7 +20,7 @@ class Finding:
         where: The endpoint it is about; empty: the whole run.
         value: The figure, in the metric's unit, where there is one.
         limits: What was demanded, where it was a threshold.
-        cause: Id of the cause it speaks for (`straingauge.diagnose`), where a test knows it.
+        cause: Id of the cause it speaks for (`straingauge.diagnosis`), where a test knows it.
     """
 
     rule: str
@@ -28,7 +28,7 @@ class Finding:
     message: str
     where: str = ""
     value: float | None = None
-    limits: Limits | None = None
+    limits: Threshold | None = None
     cause: str | None = None
 
 
@@ -87,7 +87,9 @@ def judge(
     return Verdict(worst([entry.grade for entry in entries]), entries)
 
 
-def _entry(result: Mapping[str, Any], metric: str, limits: Limits, endpoint: str = "") -> Finding:
+def _entry(
+    result: Mapping[str, Any], metric: str, limits: Threshold, endpoint: str = ""
+) -> Finding:
     value = value_of(result, metric, endpoint or None)
     grade = limits.grade(value)
     subject = f"{endpoint} {metric}".strip()
@@ -98,7 +100,7 @@ def _entry(result: Mapping[str, Any], metric: str, limits: Limits, endpoint: str
     return Finding(metric, grade, message, endpoint, value, limits)
 
 
-def _compared(limits: Limits, grade: Grade) -> str:
+def _compared(limits: Threshold, grade: Grade) -> str:
     if grade == "target":
         return f"target {limits.target:g}"
     if grade == "acceptable":

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
-from straingauge.verdict.grade import Limits
+from straingauge.verdict.grade import Threshold
 from straingauge.verdict.metrics import METRICS
 
-Demands = Mapping[str, Limits]
+Demands = Mapping[str, Threshold]
 """Metric name -> what is demanded of it."""
 
 LOCUST: Final = "metrics"
@@ -120,7 +120,7 @@ def _demands(table: object, where: str, *, of_endpoint: bool) -> Demands:
     return {name: _limits(name, value, f"{where} {name}") for name, value in table.items()}
 
 
-def _limits(metric: str, value: object, where: str) -> Limits:
+def _limits(metric: str, value: object, where: str) -> Threshold:
     if not isinstance(value, Mapping) or set(value) != set(_LEVELS):
         raise UsageError(
             f"{where}: needs exactly target, warning and critical",
@@ -135,7 +135,7 @@ def _limits(metric: str, value: object, where: str) -> Limits:
         ):
             raise UsageError(f"{where}.{level}: not a number: {number!r}")
     higher = METRICS[metric].higher_is_better
-    limits = Limits(value["target"], value["warning"], value["critical"], higher)
+    limits = Threshold(value["target"], value["warning"], value["critical"], higher)
     if not limits.in_order:
         order = "target >= warning >= critical" if higher else "target <= warning <= critical"
         raise UsageError(

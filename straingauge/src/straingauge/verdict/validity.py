@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from straingauge.fleet import LostProcess
-from straingauge.summary import samples_needed
+from straingauge.statistics import samples_needed
+from straingauge.workers import LostProcess
 
 RATE_LIMITED_LIMIT = 0.01  # of all requests
 DROPPED_LIMIT = 0.01  # of all work that was due
@@ -22,7 +22,7 @@ ENOUGH_FOR_P99 = samples_needed(0.99)
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ValidityInput:
     """What validity is decided on.
 
     Attributes:
@@ -78,10 +78,10 @@ class Reason:
         return asdict(self)
 
 
-Rule = Callable[[Evidence], Iterable[Reason]]
+Rule = Callable[[ValidityInput], Iterable[Reason]]
 
 
-def examine(evidence: Evidence) -> list[Reason]:
+def check_validity(evidence: ValidityInput) -> list[Reason]:
     """All reasons that apply, the invalidating ones first."""
     reasons = [reason for rule in _RULES for reason in rule(evidence)]
     return sorted(reasons, key=lambda reason: reason.severity)
@@ -95,12 +95,12 @@ def as_dict(reasons: Sequence[Reason]) -> dict[str, Any]:
     }
 
 
-def _setup_failed(evidence: Evidence) -> Iterable[Reason]:
+def _setup_failed(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.setup_error:
         yield Reason("setup_failed", "invalid", f"no load was sent: {evidence.setup_error}")
 
 
-def _interrupted(evidence: Evidence) -> Iterable[Reason]:
+def _interrupted(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.interrupted:
         yield Reason(
             "interrupted",
@@ -111,14 +111,14 @@ def _interrupted(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _no_data(evidence: Evidence) -> Iterable[Reason]:
+def _no_data(evidence: ValidityInput) -> Iterable[Reason]:
     if not (evidence.requests or evidence.setup_error or evidence.interrupted):
         yield Reason(
             "no_data", "invalid", "not one request was sent", "look at the journey and its schedule"
         )
 
 
-def _rate_limited(evidence: Evidence) -> Iterable[Reason]:
+def _rate_limited(evidence: ValidityInput) -> Iterable[Reason]:
     share = evidence.rate_limited / evidence.requests if evidence.requests else 0.0
     if share:
         yield Reason(
@@ -130,7 +130,7 @@ def _rate_limited(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _late(evidence: Evidence) -> Iterable[Reason]:
+def _late(evidence: ValidityInput) -> Iterable[Reason]:
     """Lateness is in the response times; what it may not do is decide the verdict.
 
     A generator without CPU left is late all the time, and so is one that others leave none. One
@@ -152,11 +152,11 @@ def _late(evidence: Evidence) -> Iterable[Reason]:
     )
 
 
-def _busy(evidence: Evidence) -> bool:
+def _busy(evidence: ValidityInput) -> bool:
     return evidence.cpu_share >= BUSY_CPU_SHARE
 
 
-def _no_cpu_left(evidence: Evidence) -> Iterable[Reason]:
+def _no_cpu_left(evidence: ValidityInput) -> Iterable[Reason]:
     """A generator that keeps up, but only just: its times are right, its rate may be its own."""
     if _busy(evidence) and not list(_late(evidence)):
         yield Reason(
@@ -168,7 +168,7 @@ def _no_cpu_left(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _dropped(evidence: Evidence) -> Iterable[Reason]:
+def _dropped(evidence: ValidityInput) -> Iterable[Reason]:
     share = evidence.dropped / ((evidence.requests + evidence.dropped) or 1)
     if share:
         yield Reason(
@@ -179,7 +179,7 @@ def _dropped(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _lost(evidence: Evidence) -> Iterable[Reason]:
+def _lost(evidence: ValidityInput) -> Iterable[Reason]:
     if not evidence.lost:
         return
     missing = evidence.unsent + sum(lost.samples_at_most for lost in evidence.lost)
@@ -195,7 +195,7 @@ def _lost(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _shared_accounts(evidence: Evidence) -> Iterable[Reason]:
+def _shared_accounts(evidence: ValidityInput) -> Iterable[Reason]:
     if 0 < evidence.accounts < evidence.users:
         yield Reason(
             "single_account" if evidence.accounts == 1 else "shared_accounts",
@@ -206,7 +206,7 @@ def _shared_accounts(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _idle(evidence: Evidence) -> Iterable[Reason]:
+def _idle(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.idle:
         yield Reason(
             "idle_processes",
@@ -216,7 +216,7 @@ def _idle(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _few_samples(evidence: Evidence) -> Iterable[Reason]:
+def _few_samples(evidence: ValidityInput) -> Iterable[Reason]:
     if 0 < evidence.requests < ENOUGH_FOR_P99:
         yield Reason(
             "few_samples",
@@ -227,7 +227,7 @@ def _few_samples(evidence: Evidence) -> Iterable[Reason]:
         )
 
 
-def _unseen(evidence: Evidence) -> Iterable[Reason]:
+def _unseen(evidence: ValidityInput) -> Iterable[Reason]:
     for what in evidence.unseen:
         yield Reason("not_observed", "note", what)
 

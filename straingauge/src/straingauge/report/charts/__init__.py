@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from straingauge.report.charts.chart import Chart
-from straingauge.report.charts.insides import insides
 from straingauge.report.charts.latency import curve, heatmap, over_time, times_of
+from straingauge.report.charts.resources import insides
 from straingauge.report.charts.traffic import errors, parts, rate
 
 WHOLE = ""  # what stands for all endpoints together

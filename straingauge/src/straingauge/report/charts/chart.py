@@ -36,7 +36,7 @@ def series(name: str, y: Sequence[float | None], style: str | None = None) -> di
     return {"name": name, "y": [short(value) for value in y], "style": style}
 
 
-def instead(chart_id: str, title: str, words: str) -> Chart:
+def placeholder(chart_id: str, title: str, words: str) -> Chart:
     """Words in place of a chart: what was not measured, or that nothing happened."""
     return {"id": chart_id, "title": title, "unit": "", "kind": "lines", "instead": words}
 

@@ -6,13 +6,13 @@ from typing import Any, Final
 import numpy as np
 
 from straingauge.histogram import Ints
-from straingauge.record.hdr import decode
+from straingauge.recording.hdr import decode
 from straingauge.report.charts.chart import (
     Chart,
     entries_of,
-    instead,
     limit_lines,
     limits_of,
+    placeholder,
     series,
     short,
 )
@@ -60,7 +60,7 @@ def over_time(
 ) -> Chart:
     """Percentiles of each interval, the slowest requests as dots, and what was demanded."""
     if not rows:
-        return instead("latency", "Response time", OF_EARLIER)
+        return placeholder("latency", "Response time", OF_EARLIER)
     found = [quantiles_ms(each) for each in times]
     longest = [row["longest_ms"] for row in rows]
     lines = [series(name, [each[name] for each in found], name) for name in PERCENTILES]
@@ -81,7 +81,7 @@ def over_time(
 def heatmap(rows: Sequence[Mapping[str, Any]], times: Sequence[Times]) -> Chart:
     """How many requests took how long, interval by interval, in 8 buckets an octave."""
     if not any(each[0].size for each in times):
-        return instead("heat", "Every response time", OF_EARLIER if not rows else "no response")
+        return placeholder("heat", "Every response time", OF_EARLIER if not rows else "no response")
     return {
         "id": "heat",
         "title": "Every response time",
@@ -103,13 +103,13 @@ def curve(
     title = "Latency by percentile"
     kept = [each["histograms_ns"] for each in endpoints.values() if each.get("histograms_ns")]
     if len(kept) < len(endpoints) or not kept:
-        return instead("curve", title, OF_EARLIER if endpoints else "no response")
+        return placeholder("curve", title, OF_EARLIER if endpoints else "no response")
     response, service = (
         merged(times_of(each.get(kind)) for each in kept) for kind in ("response", "service")
     )
     count = int(response[1].sum())
     if not count:
-        return instead("curve", title, "no response")
+        return placeholder("curve", title, "no response")
     figures = endpoints[where] if where else result["metrics"]
     confidence = figures["latency_ms"].get("confidence", {})
     return {

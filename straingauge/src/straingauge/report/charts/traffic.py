@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.report.charts.chart import Chart, instead, limit_lines, series
+from straingauge.report.charts.chart import Chart, limit_lines, placeholder, series
 from straingauge.report.charts.latency import OF_EARLIER, Times
 
 _STYLES: Final = {"answered": "ok", "errors": "failed", "rate limited": "limited"}
@@ -14,7 +14,7 @@ def rate(rows: Rows, times: Sequence[Times]) -> Chart:
     """Requests per second by what became of them."""
     title = "Requests per second"
     if not rows:
-        return instead("rate", title, OF_EARLIER)
+        return placeholder("rate", title, OF_EARLIER)
     kinds: dict[str, list[float | None]] = {}
     for row, each in zip(rows, times, strict=True):
         counts = {"answered": int(each[1].sum())}
@@ -44,9 +44,9 @@ def errors(result: Mapping[str, Any], rows: Rows, where: str) -> Chart:
     """The share of requests that failed; rate-limited ones are no errors."""
     title = "Errors"
     if not rows or _of_earlier(rows[0]):
-        return instead("errors", title, OF_EARLIER)
+        return placeholder("errors", title, OF_EARLIER)
     if not any(row["errors"] for row in rows):
-        return instead("errors", title, "no errors")
+        return placeholder("errors", title, "no errors")
     y = [100 * row["errors"] / row["requests"] if row["requests"] else None for row in rows]
     return {
         "id": "errors",
@@ -67,7 +67,7 @@ def parts(rows: Rows, times: Sequence[Times]) -> Chart:
     if not names:
         earlier = rows and _of_earlier(rows[0])
         why = OF_EARLIER if earlier else "not measured: no Server-Timing header in the responses"
-        return instead("parts", title, why)
+        return placeholder("parts", title, why)
     served = [int(each[1].sum()) for each in times]
     return {
         "id": "parts",

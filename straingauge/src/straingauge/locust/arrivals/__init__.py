@@ -1,0 +1,1 @@
+"""Load shapes that set an arrival rate."""

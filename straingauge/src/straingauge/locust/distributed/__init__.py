@@ -1,0 +1,1 @@
+"""Several Locust processes that share one load."""

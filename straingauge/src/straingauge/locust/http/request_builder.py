@@ -1,0 +1,151 @@
+"""A plain Locust call as a request: what `requests` and FastHttpUser would send."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypedDict
+from urllib.parse import urlsplit
+
+from straingauge.journey import Request, Upload, User
+from straingauge.locust.http.cookies import Cookies
+from straingauge.locust.http.origin import Base
+from straingauge.locust.http.request_body import JSON, Data, Files, Pairs, basic, encode_body, query
+from straingauge.locust.http.response import GOOD
+
+_CODINGS: Final = "gzip, deflate"  # what `journey.Response` can undo
+_REMEMBERED: Final = 64  # as many as a journeys' user remembers
+
+
+class Options(TypedDict, total=False):
+    """What a call can carry beside its method and URL.
+
+    `timeout` is for the whole answer, in seconds; of a pair, as `requests` has it, the second
+    counts. `auth` is a user and a password.
+    """
+
+    data: Data
+    json: Any
+    files: Files | None
+    params: Pairs | str | bytes | None
+    headers: Mapping[str, str | bytes | None] | None
+    auth: tuple[str | bytes, str | bytes] | None
+    timeout: float | tuple[float, float] | None
+
+
+class BuiltRequest(NamedTuple):
+    """A request, and where to send it.
+
+    Attributes:
+        origin: scheme, host and port.
+        host: the Host header, if the caller has set it.
+    """
+
+    request: Request
+    origin: str
+    host: bytes | None
+
+
+class RequestBuilder:
+    """Words the calls of one user.
+
+    Args:
+        player: whose headers are sent with every request.
+        base: what relative URLs are relative to.
+        cookies: are sent where they belong.
+    """
+
+    __slots__ = ("_base", "_cookies", "_headers_then", "_plain", "_player")
+
+    def __init__(self, player: User, base: Base, cookies: Cookies) -> None:
+        self._player = player
+        self._base = base
+        self._cookies = cookies
+        self._plain: dict[tuple[str, str, str | None], BuiltRequest] = {}
+        self._headers_then: dict[str, str] = {}
+
+    def word(self, method: str, url: str, name: str | None, options: Options) -> BuiltRequest:
+        """The request.
+
+        Raises:
+            ValueError: it cannot be sent.
+            TypeError: there is no such option.
+        """
+        if options or self._cookies.used:
+            return self._worded(method, url, name, **options)
+        # As in `journey.User`: the commonest request by far is the same again and again.
+        headers = self._player.headers
+        if headers != self._headers_then or len(self._plain) > _REMEMBERED:
+            self._plain.clear()
+            self._headers_then = headers.copy()
+        key = method, url, name
+        worded = self._plain.get(key)
+        if worded is None:
+            worded = self._plain[key] = self._worded(method, url, name)
+        return worded
+
+    def _worded(
+        self,
+        method: str,
+        url: str,
+        name: str | None,
+        *,
+        data: Data = None,
+        json: Any = None,  # noqa: ANN401  whatever can be sent
+        files: Files | None = None,
+        params: Pairs | str | bytes | None = None,
+        headers: Mapping[str, str | bytes | None] | None = None,
+        auth: tuple[str | bytes, str | bytes] | None = None,
+        timeout: float | tuple[float, float] | None = None,
+    ) -> BuiltRequest:
+        headers = headers or {}
+        origin, target = self._split(url)
+        if params:
+            target += ("&" if "?" in target else "?") + query(params)
+        body, content_type = encode_body(data, json, files)
+        own = {key: _text(value) for key, value in headers.items() if value is not None}
+        known = _by_lower_case((*self._player.headers, *own))
+        host = own.pop(known["host"], None) if "host" in known else None
+        if "content-length" in known:
+            own.pop(known["content-length"], None)  # it follows from the body
+        if auth or (self._base.authorization and "authorization" not in known):
+            own.pop(known.get("authorization", ""), None)
+            own["Authorization"] = basic(auth) if auth else str(self._base.authorization)
+        if "accept-encoding" not in known:
+            own["Accept-Encoding"] = _CODINGS
+        if content_type and "content-type" not in known:
+            own["Content-Type"] = content_type
+        if content_type == JSON and "accept" not in known:
+            own["Accept"] = JSON
+        if self._cookies.used and "cookie" not in known:
+            own |= self._cookies.header(origin + target)
+        request = self._player.request(
+            method,
+            target,
+            name=f"{method} {name or url}",
+            headers=own,
+            upload=body if isinstance(body, Upload) else None,
+            content=body if isinstance(body, bytes) else None,
+            expect=GOOD,
+            timeout_s=timeout[-1] if isinstance(timeout, tuple) else timeout,
+        )
+        return BuiltRequest(request, origin, host.encode("latin-1") if host else None)
+
+    def _split(self, url: str) -> tuple[str, str]:
+        """Scheme, host and port, and what goes into the request."""
+        if url.startswith("/") or not url.lower().startswith(("http://", "https://")):
+            path = self._base.path + url.partition("#")[0]
+            return self._base.origin, path or "/"
+        parts = urlsplit(url)
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", target
+
+
+@lru_cache(maxsize=1024)  # users send the same ones again and again
+def _by_lower_case(names: tuple[str, ...]) -> Mapping[str, str]:
+    """Header names as they were written, by how they compare."""
+    return {name.lower(): name for name in names}
+
+
+def _text(value: str | bytes) -> str:
+    if value.__class__ is str:
+        return value
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,1 @@
+"""Recording of requests, and what Locust reports of them."""

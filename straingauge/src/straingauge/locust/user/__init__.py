@@ -1,0 +1,1 @@
+"""Simulated users: requests, pacing, and account numbers."""

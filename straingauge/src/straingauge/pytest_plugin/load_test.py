@@ -1,0 +1,310 @@
+"""What a load test sees: the `load` fixture, the users it makes and the run it gets back.
+
+A load test is three sentences, and reads like one:
+
+    @pytest.mark.load(endpoints=["GET /health"])
+    def test_concurrent_health_checks(load):
+        '''A hundred at once, again and again, do not make /health slow.'''
+        run = load.run(
+            "concurrent_health_checks",
+            journeys.health,
+            waves(concurrent=100, every_s=1.0, at_least=1, at_most=20),
+            users=load.users(journeys.account, 100),
+        )
+        load.judge(run)
+
+Under ``pytest -n N`` the body is executed by N processes at once, up to `LoadTest.run`, where they
+meet, play one schedule together from one start instant, and where all but one of them leave the
+test. So:
+
+- everything before `run` is executed N times: it must be cheap and do the same in each process;
+- everything after `run` is executed once, by the leading process, which always owns user 0;
+- a load test runs **one** load.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from straingauge import report
+from straingauge.engine import Connections
+from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
+from straingauge.journey import Journey, Mix, User
+from straingauge.observe import COOLDOWN_S
+from straingauge.pytest_plugin.worker_context import WorkerContext
+from straingauge.result import NotWritten, compose
+from straingauge.runner import outcome
+from straingauge.runner.load_runner import LoadOrder, LoadRunner, WarmUp, as_mix
+from straingauge.schedule import Schedule
+from straingauge.target.service_locator import metric_names_for
+from straingauge.verdict import LOCUST, Finding, Thresholds
+from straingauge.workers import MergedReports
+
+Account = Callable[[int], Mapping[str, Any]]
+"""What user `index` starts with: becomes `User.data` (an address, a password, a file to send)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The virtual users of a load test; made by `LoadTest.users`.
+
+    Process i of n plays, logs in and owns the users with ``index % n == i``.
+    """
+
+    count: int
+    account: Account | None
+    log_in: Journey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One load that was played, merged over all processes: what `LoadTest.run` gives the leader.
+
+    Attributes:
+        name: The run's name, and the stem of its result file.
+        metrics: The figures of the whole main phase, by the names of the result file
+            (``total_requests``, ``error_rate_percent``, ``latency_ms`` ...).
+        endpoints: The same figures for each endpoint, by its name.
+        status_codes: How often each status was answered in the main phase, as ``{"200": 450}``.
+        errors: ``kinds`` with their counts, and the first ``examples``.
+        resources: What was seen of the service, its pool and the generator.
+        users: The users this process played; user 0 is always among them. What a journey wrote
+            into ``user.data`` is found here.
+        result: The whole result as it will be written, without its verdict.
+        thresholds: What is demanded of it.
+        demanded: Endpoints it had to call.
+    """
+
+    name: str
+    metrics: Mapping[str, Any]
+    endpoints: Mapping[str, Mapping[str, Any]]
+    status_codes: Mapping[str, int]
+    errors: Mapping[str, Any]
+    resources: Mapping[str, Any]
+    users: Sequence[User]
+    result: Mapping[str, Any]
+    thresholds: Thresholds
+    demanded: Sequence[str]
+
+
+class LoadTest:
+    """The `load` fixture: puts one load on the service, and has it judged."""
+
+    def __init__(self, item: pytest.Item, process: WorkerContext) -> None:
+        self._item = item
+        self._process = process
+        self._ran = False
+        self.ending: outcome.Outcome | None = None
+
+    @property
+    def host(self) -> str:
+        """The service's base address; starts the stand where nothing answers.
+
+        Raises:
+            TargetError: There is none.
+        """
+        return self._process.fleet.address(str(self._item.path))
+
+    def users(self, account: Account | None, count: int, *, log_in: Journey | None = None) -> Users:
+        """Describe `count` virtual users.
+
+        Each has its own connection, ``user.data = dict(account(index))`` and ``user.index``.
+        `log_in` is played once for each user before the load starts (phase "setup", not measured);
+        a user that is logged in stays so for later tests in this session that name the same
+        `account` and `log_in`. A log-in that fails ends the test before any load is sent.
+
+        Where several users turn out to share an account, the result notes what that costs.
+        """
+        return Users(count, account, log_in)
+
+    def run(
+        self,
+        name: str,
+        journey: Journey | Mix,
+        schedule: Schedule,
+        *,
+        users: Users | int = 1,
+        warm_up: WarmUp = None,
+        verify: Journey | None = None,
+        quiet_s: float = COOLDOWN_S,
+        configuration: Mapping[str, Any] | None = None,
+        timeout_s: float = 30.0,
+        connections: Connections = "per-user",
+        max_connections: int | None = None,
+        processes: int | None = None,
+    ) -> Run:
+        """Put the load on the service, all processes together, and give back what was measured.
+
+        In order: check the thresholds file, meet the other processes, log the users in, play
+        `warm_up`, play `schedule`, play `verify`. Followers do not return from here; they leave the
+        test.
+
+        Args:
+            name: Stem of the result file and name of the ``[test.NAME]`` table in thresholds.toml;
+                the test's function is called ``test_NAME``.
+            journey: What each arrival plays; `straingauge.journey.mix` weighs several.
+            schedule: When. `straingauge.schedule.waves` ends early once the percentiles hold,
+                decided on the merged figures of all processes.
+            users: Who; a number means that many users without accounts.
+            warm_up: Played first and kept apart: in the result file, but not in the verdict. Or
+                "detect": where the warm-up of `schedule` itself ended is found afterwards, at most
+                half of it is kept apart, and ``metrics["warmup"]`` says how much and why.
+            verify: Played once by each user after the load (phase "verify"): read back here what
+                the service acknowledged, wait a Retry-After out. It may `Pause`. Each request that
+                fails here (status, check, exception) is a critical finding with its detail.
+            quiet_s: For how long the service is watched after the load, before `verify`: what it
+                still holds then is leaked, and it takes longer to tell a small leak of memory.
+            configuration: Shown in the result beside what is known of the schedule; no secrets.
+            timeout_s: For requests that name none of their own.
+            connections: "per-user", kept alive; "per-journey", a new one each; or "shared", a pool
+                for all, like that of a service in front. Of `warm_up` and `schedule`.
+            max_connections: Of that pool, over all processes (default: one for each user).
+            processes: At most so many processes share the load (default: all, up to the cores and
+                users).
+
+        Raises:
+            UsageError: A wrong thresholds file, a second run in one test, no users; a warm-up to be
+                detected in a ramp, in steps or in a spike.
+            TargetError: Nothing answers at the address, a log-in failed.
+        """
+        if self._ran:
+            raise UsageError(
+                f"{self._item.name}: a load test runs one load",
+                hint="write a second test for the second load",
+            )
+        self._ran = True
+        who = users if isinstance(users, Users) else Users(users, None, None)
+        thresholds = self._thresholds(name)
+        crowd = self._process.crowd(who.account, who.count, who.log_in)
+        order = LoadOrder(
+            test=self._item.nodeid,
+            near=str(self._item.path),
+            at_most=min(processes or who.count, who.count),
+            journeys=as_mix(journey),
+            schedule=schedule,
+            crowd=crowd,
+            log_in=who.log_in,
+            warm_up=warm_up,
+            verify=verify,
+            timeout_s=timeout_s,
+            connections=connections,
+            max_connections=max_connections,
+            allowed_hosts=self._process.allowed_hosts,
+            names=metric_names_for(self._item.path),
+            database_url=self._item.config.getoption("--database-url"),
+            server_pid=self._item.config.getoption("--server-pid"),
+            quiet_s=quiet_s,
+        )
+
+        def plan(url: str) -> dict[str, Any]:
+            return outcome.run_metadata(
+                order,
+                url,
+                name=name,
+                thresholds=thresholds,
+                results=self._process.results(self._item.path),
+                demanded=self._declared,
+                configuration=configuration,
+            )
+
+        merged = self._played(order, plan)
+        if merged is None:
+            pytest.skip("another process leads this load")
+        return self._run(compose(merged), crowd, thresholds)
+
+    def judge(self, run: Run, findings: Iterable[Finding] = ()) -> None:
+        """Judge the run by thresholds.toml and by `findings`, and write its result file.
+
+        Args:
+            run: What `run` gave.
+            findings: What the test itself found, such as
+                ``Finding("first 429", "critical", "came at request 131, not 101")``; they are
+                entries of the verdict like any threshold. Grades: target, acceptable, warning,
+                critical.
+
+        Raises:
+            CriticalVerdict: A critical threshold was crossed, or data for a threshold is missing.
+            InvalidRun: The run says nothing about the service (see ``validity`` in the result).
+            NotWritten: The result file could not be written; the message holds the figures.
+        """
+        end = self.ending = outcome.file(
+            run.result,
+            run.thresholds,
+            self._process.results(self._item.path),
+            findings=findings,
+            demanded=run.demanded,
+        )
+        self._process.fleet.judged()
+        self._item.user_properties += _properties(end)
+        if end.problem is not None:
+            figures = report.summary_line(end.result)
+            raise NotWritten(f"{end.problem}\n  {figures}", end.problem.hint) from end.problem
+        if end.verdict.grade == "invalid":
+            raise InvalidRun(report.invalid_reason(end.result), hint=report.advice(end.result))
+        if end.verdict.failed:
+            found = [entry.message for entry in end.verdict.decisive]
+            raise CriticalVerdict("\n".join(found + report.errors_seen(end.result)))
+
+    @property
+    def _declared(self) -> list[str]:
+        """The endpoints this test's marker says its journeys call."""
+        return _endpoints(self._item.iter_markers("load"))
+
+    def _thresholds(self, name: str) -> Thresholds:
+        """The thresholds file, checked against the tests and endpoints of this test's module."""
+        thresholds = Thresholds.read(self._process.thresholds(self._item.path))
+        marked = load_tests_of(getattr(self._item, "module", None))
+        thresholds.check_names(
+            tests={name, LOCUST, *(function.removeprefix("test_") for function in marked)},
+            endpoints=_endpoints(mark for marks in marked.values() for mark in marks),
+        )
+        return thresholds
+
+    def _played(
+        self, order: LoadOrder, plan: Callable[[str], dict[str, Any]]
+    ) -> MergedReports | None:
+        course = LoadRunner(order, self._process.fleet, self._process.name)
+        return course.run(plan, self._process.logged_in)
+
+    def _run(self, result: Mapping[str, Any], crowd: Sequence[User], thresholds: Thresholds) -> Run:
+        return Run(
+            name=result["name"],
+            metrics=result["metrics"],
+            endpoints=result["endpoints"],
+            status_codes=result["status_codes"],
+            errors=result["errors"],
+            resources=result["resources"],
+            users=crowd,
+            result=result,
+            thresholds=thresholds,
+            demanded=self._declared,
+        )
+
+
+def _properties(end: outcome.Outcome) -> list[tuple[str, object]]:
+    """What a JUnit file has of a load test, beside whether it passed."""
+    metrics = end.result["metrics"]
+    return [
+        ("grade", end.verdict.grade),
+        ("requests", metrics["total_requests"]),
+        ("error_rate_percent", metrics["error_rate_percent"]),
+        *((f"{name}_ms", metrics["latency_ms"][name]) for name in ("p50", "p95", "p99")),
+        ("result_file", str(end.path or "")),
+    ]
+
+
+def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:
+    """The load tests of a module, by function name, with their `load` marks."""
+    marks = {
+        name: [mark for mark in getattr(function, "pytestmark", []) if mark.name == "load"]
+        for name, function in vars(module or ModuleType("none")).items()
+        if name.startswith("test")
+    }
+    return {name: found for name, found in marks.items() if found}
+
+
+def _endpoints(marks: Iterable[pytest.Mark]) -> list[str]:
+    return [endpoint for mark in marks for endpoint in mark.kwargs.get("endpoints", ())]

@@ -1,0 +1,239 @@
+r"""Records as bytes: a magic word, a JSON header, then plain little-endian arrays.
+
+    b"SGREC\x01"   magic and format version
+    uint32          length of the header, in bytes
+    header          JSON: the small figures of each series and, in order, each array's length
+                    and type
+    arrays          back to back, each of the smallest type that holds all of it
+
+Version history
+    1   first
+    2   each series also has its parts, its slowest requests and its pulse
+    3   smallest types instead of int64, gaps instead of numbers of cells: a sixth of the bytes
+    4   each part also over time
+
+Tables are written sparsely: how far each filled cell is from the one before, and what they hold.
+Nothing is ever executed on reading, and equal records give equal bytes.
+"""
+
+import json
+import struct
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import astuple, fields
+from operator import attrgetter
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from straingauge.histogram import BUCKETS, Histogram, Ints
+from straingauge.recording.in_flight import COLUMNS as PULSE_COLUMNS
+from straingauge.recording.in_flight import MOST_SLOTS, InFlightTimeline
+from straingauge.recording.series import Example, Series
+from straingauge.recording.server_timings import MOST_SLOTS as SLOTS_OF_PARTS
+from straingauge.recording.server_timings import ServerTiming, ServerTimings
+from straingauge.recording.slow_requests import SlowRequest
+from straingauge.recording.timeline import COARSE_BUCKETS, COLUMNS, Timeline
+
+_MAGIC: Final = b"SGREC"
+_VERSION: Final = 4
+_LENGTH: Final = struct.Struct("<I")
+_TYPES: Final = ("<u1", "<u2", "<u4", "<i8")
+_BOUNDS: Final = [(kind, int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in _TYPES]
+_SLOW: Final = attrgetter(
+    *(each.name for each in fields(SlowRequest))
+)  # astuple takes half of all time
+
+_Array: TypeAlias = NDArray[np.integer[Any]]
+_Take: TypeAlias = Callable[[], _Array]
+
+
+class RecordFormatError(ValueError):
+    """These bytes are no record, or one that this version cannot read."""
+
+
+def encode(series: dict[tuple[str, str], Series]) -> bytes:
+    """All series as bytes."""
+    arrays: list[_Array] = []
+    entries = [[*key, _series_header(series[key], arrays)] for key in sorted(series)]
+    kinds = [_smallest_type(array) for array in arrays]
+    described = [[array.size, kind] for array, kind in zip(arrays, kinds, strict=True)]
+    header = json.dumps({"series": entries, "arrays": described}, separators=(",", ":")).encode()
+    body = [array.astype(kind).tobytes() for array, kind in zip(arrays, kinds, strict=True)]
+    return b"".join([_MAGIC, bytes([_VERSION]), _LENGTH.pack(len(header)), header, *body])
+
+
+def decode(data: bytes) -> dict[tuple[str, str], Series]:
+    """The series that `encode` wrote.
+
+    Raises:
+        RecordFormatError: these bytes are no record, or one of another version.
+    """
+    if data[: len(_MAGIC)] != _MAGIC:
+        raise RecordFormatError("this is no straingauge record")
+    version = data[len(_MAGIC) : len(_MAGIC) + 1]
+    if version != bytes([_VERSION]):
+        raise RecordFormatError(f"record of version {version.hex()}, this reads {_VERSION}")
+    try:
+        start = len(_MAGIC) + 1
+        (length,) = _LENGTH.unpack_from(data, start)
+        start += _LENGTH.size
+        header = json.loads(data[start : start + length])
+        take = _taker(data, start + length, header["arrays"])
+        return {
+            (phase, endpoint): _series(entry, take) for phase, endpoint, entry in header["series"]
+        }
+    except (struct.error, LookupError, TypeError, ValueError) as error:
+        raise RecordFormatError(f"this record is damaged: {error}") from error
+
+
+def _smallest_type(array: _Array) -> str:
+    """The narrowest type in which all of it has room, whatever type it has itself."""
+    least, most = int(array.min(initial=0)), int(array.max(initial=0))
+    return next(kind for kind, low, high in _BOUNDS if low <= least and most <= high)
+
+
+def _taker(data: bytes, start: int, kinds: list[list[Any]]) -> _Take:
+    """Hands out the arrays, which begin at this byte, one after the other."""
+    found = []
+    for size, kind in kinds:
+        if kind not in _TYPES:
+            raise ValueError(f"figures of type {kind}")
+        found.append(np.frombuffer(data, kind, size, start))
+        start += found[-1].nbytes
+    if start != len(data):
+        raise ValueError(f"{len(data)} bytes where {start} belong")
+    arrays = iter(found)
+    return lambda: next(arrays)
+
+
+def _put_filled(values: _Array, arrays: list[_Array]) -> Ints:
+    """Write what is not 0, and where; gives the cells in which something was."""
+    flat = values.reshape(-1)
+    cells = np.flatnonzero(flat)
+    arrays += [np.diff(cells, prepend=0), flat[cells]]
+    return cells
+
+
+def _take_filled(take: _Take, most: int) -> tuple[Ints, _Array]:
+    """The cells, which are below `most`, and what they hold."""
+    cells = np.cumsum(take(), dtype=np.int64)
+    if cells.size and not 0 <= cells.min() <= cells.max() < most:
+        raise ValueError(f"cell {cells.max()} of {most}")
+    return cells, take()
+
+
+def _series_header(series: Series, arrays: list[_Array]) -> dict[str, Any]:
+    return {
+        "requests": series.requests,
+        "statuses": sorted(series.statuses.items()),
+        "errors": sorted(series.errors.items()),
+        "examples": [astuple(example) for example in series.examples],
+        "first_ns": series.first_ns,
+        "last_ns": series.last_ns,
+        "histograms": [_histogram_header(each, arrays) for each in series.histograms],
+        "width_s": _timeline_header(series.timeline, arrays),
+        "parts": _parts_header(series.parts, arrays),
+        "slowest": [_SLOW(slow) for slow in series.slowest],
+        "width_ms": _pulse_header(series.pulse, arrays),
+    }
+
+
+def _series(header: dict[str, Any], take: _Take) -> Series:
+    series = Series()
+    series.requests = header["requests"]
+    series.statuses = Counter(dict(header["statuses"]))
+    series.errors = Counter(dict(header["errors"]))
+    series.examples = [Example(*example) for example in header["examples"]]
+    series.first_ns, series.last_ns = header["first_ns"], header["last_ns"]
+    for histogram, entry in zip(series.histograms, header["histograms"], strict=True):
+        _fill_histogram(histogram, entry, take)
+    series.timeline = _timeline(header["width_s"], take)
+    series.parts = _parts(header["parts"], take)
+    series.slowest = [_slow(slow) for slow in header["slowest"]]
+    series.pulse = _pulse(header["width_ms"], take)
+    return series
+
+
+def _histogram_header(histogram: Histogram, arrays: list[_Array]) -> list[int | None]:
+    _put_filled(histogram.counts, arrays)
+    return [
+        histogram.count,
+        histogram.sum_ns,
+        histogram.min_ns,
+        histogram.max_ns,
+        histogram.overflow,
+    ]
+
+
+def _fill_histogram(histogram: Histogram, header: list[Any], take: _Take) -> None:
+    histogram.count, histogram.sum_ns, *extremes, histogram.overflow = header
+    histogram.min_ns, histogram.max_ns = extremes
+    buckets, counts = _take_filled(take, BUCKETS)
+    histogram.counts[buckets] = counts
+
+
+def _timeline_header(timeline: Timeline, arrays: list[_Array]) -> int:
+    used = timeline.used
+    arrays += [timeline.longest_ns[:used], *timeline.sums[:used].T]
+    _put_filled(timeline.heat.table[:used], arrays)
+    return timeline.width_s
+
+
+def _timeline(width_s: int, take: _Take) -> Timeline:
+    timeline = Timeline()
+    timeline.width_s = width_s
+    timeline.longest_ns = take().astype(np.int64)
+    timeline.sums = np.stack([take() for _ in range(COLUMNS)], axis=1).astype(np.int64)
+    slots = len(timeline.sums)
+    timeline.heat.make_room(slots)
+    timeline.heat.set(*_take_filled(take, slots * COARSE_BUCKETS))
+    return timeline
+
+
+def _parts_header(parts: ServerTimings, arrays: list[_Array]) -> list[Any]:
+    filled = _put_filled(parts.counts, arrays)
+    arrays.append(parts.sums_ns[filled])
+    named = []
+    for name, part in sorted(parts.named.items()):
+        named.append([name, _histogram_header(part.times, arrays)])
+        arrays.append(part.sums_ns[filled])
+        _put_filled(part.slots_ns, arrays)
+    return [parts.width_s, named]
+
+
+def _parts(header: list[Any], take: _Take) -> ServerTimings:
+    parts = ServerTimings()
+    parts.width_s, named = header
+    filled, counts = _take_filled(take, BUCKETS)
+    parts.counts[filled] = counts
+    parts.sums_ns[filled] = take()
+    for name, histogram in named:
+        part = parts.named[name] = ServerTiming()
+        _fill_histogram(part.times, histogram, take)
+        part.sums_ns[filled] = take()
+        slots, sums_ns = _take_filled(take, SLOTS_OF_PARTS)
+        part.slots_ns[slots] = sums_ns
+    return parts
+
+
+def _slow(figures: list[Any]) -> SlowRequest:
+    response_ns, service_ns, intended_ns, status, request_id, parts_ms = figures
+    parts = tuple((name, duration_ms) for name, duration_ms in parts_ms)
+    return SlowRequest(response_ns, service_ns, intended_ns, status, request_id, parts)
+
+
+def _pulse_header(pulse: InFlightTimeline, arrays: list[_Array]) -> int:
+    _put_filled(pulse.counts.table[: pulse.used], arrays)
+    return pulse.width_ms
+
+
+def _pulse(width_ms: int, take: _Take) -> InFlightTimeline:
+    pulse = InFlightTimeline()
+    pulse.width_ms = width_ms
+    cells, counts = _take_filled(take, MOST_SLOTS * PULSE_COLUMNS)
+    if cells.size:
+        pulse.counts.make_room(int(cells[-1]) // PULSE_COLUMNS + 1)
+    pulse.counts.set(cells, counts)
+    return pulse

@@ -1,0 +1,79 @@
+"""When requests began and ended, finely: what a stall of the service is seen by."""
+
+from typing import Final
+
+import numpy as np
+
+from straingauge.histogram import Ints
+from straingauge.recording.counter_table import CounterTable
+
+FINEST_MS: Final = 50
+MOST_SLOTS: Final = 1 << 16  # 55 minutes of the finest
+LONG_MS: Final = 200
+BEGAN, ENDED, LONG_BEGAN, LONG_ENDED = range(4)
+COLUMNS: Final = 4
+
+
+class InFlightTimeline:
+    """Slots of `width_ms` after the phase's start; wider ones when a run gets long.
+
+    Memory is bounded: 0.5 MB while no slot counts more than 65,535.
+
+    Attributes:
+        width_ms: 50, doubled as often as the run needs.
+        counts: a row a slot: intended starts, ends of whatever kind, and again both of only
+            the requests that took `LONG_MS` or more.
+    """
+
+    __slots__ = ("counts", "width_ms")
+
+    def __init__(self) -> None:
+        self.width_ms = FINEST_MS
+        self.counts = CounterTable(COLUMNS, MOST_SLOTS)
+
+    def add(self, intended_ns: Ints, done_ns: Ints) -> None:
+        """Count requests by their intended start and their end, after the phase's start."""
+        last_ms = int(max(done_ns.max(initial=0), intended_ns.max(initial=0))) // 1_000_000
+        while last_ms // self.width_ms >= MOST_SLOTS:
+            self.widen()
+        self.counts.make_room(last_ms // self.width_ms + 1)
+        width_ns = self.width_ms * 1_000_000
+        began, ended = (
+            np.maximum(each, 0) // width_ns * COLUMNS for each in (intended_ns, done_ns)
+        )
+        long = done_ns - intended_ns >= LONG_MS * 1_000_000
+        cells = (began + BEGAN, ended + ENDED, began[long] + LONG_BEGAN, ended[long] + LONG_ENDED)
+        self.counts.add(np.concatenate(cells))
+
+    def merge(self, other: "InFlightTimeline") -> None:
+        """Count all that the other counted."""
+        while self.width_ms < other.width_ms:
+            self.widen()
+        other = other.widened(self.width_ms)
+        self.counts.merge(other.counts.table[: other.used])
+
+    def at(self, width_ms: int) -> Ints:
+        """The counts in slots of this width, up to the last in which anything ended."""
+        widened = self.widened(width_ms)
+        return widened.counts.table[: widened.used].astype(np.int64)
+
+    @property
+    def used(self) -> int:
+        """How many slots there are up to the last in which anything ended."""
+        ended = np.flatnonzero(self.counts.table[:, ENDED])
+        return int(ended[-1]) + 1 if ended.size else 0
+
+    def widened(self, width_ms: int) -> "InFlightTimeline":
+        """This one where its slots are so wide, otherwise a copy in which they are."""
+        if self.width_ms >= width_ms:
+            return self
+        copy = InFlightTimeline()
+        copy.width_ms, copy.counts = self.width_ms, self.counts.copy(self.used)
+        while copy.width_ms < width_ms:
+            copy.widen()
+        return copy
+
+    def widen(self) -> None:
+        """Join each two neighbouring slots: the width doubles."""
+        self.width_ms *= 2
+        self.counts.join_pairs()

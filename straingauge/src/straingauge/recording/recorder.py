@@ -1,0 +1,222 @@
+"""The hot path into the record: append now, count in bulk later."""
+
+import time
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from straingauge.histogram import Ints, bucket_of
+from straingauge.journey import ErrorKind, RawHeaders, RequestFailed
+from straingauge.recording.record import Record
+from straingauge.recording.series import EXAMPLES_OF_A_KIND, Example, Series
+from straingauge.recording.server_timing_header import (
+    columns_ms,
+    durations_ms,
+    request_id,
+    server_timing,
+)
+from straingauge.recording.slow_requests import SlowRequest, slowest, worth_keeping
+from straingauge.recording.timeline import ERRORS, RATE_LIMITED, STARTED
+
+_COLUMNS: Final = 5
+# Few enough that counting them holds nobody up for long (0.3 ms), many enough that it is cheap.
+_FLUSH_AT: Final = 1024 * _COLUMNS
+
+_KINDS: Final = tuple(ErrorKind)
+_KIND_SHIFT: Final = 10  # a status has fewer than 10 bits
+_STATUS: Final = (1 << _KIND_SHIFT) - 1
+_CODES: Final = {kind: (number + 1) << _KIND_SHIFT for number, kind in enumerate(_KINDS)}
+# Failures whose times say something about the service: see `Series`.
+_HAVE_TIMES: Final = frozenset({ErrorKind.BAD_STATUS, ErrorKind.FAILED_CHECK, ErrorKind.TIMEOUT})
+_SERVED: Final = np.array([True, *(kind in _HAVE_TIMES for kind in _KINDS)])
+_LIMITED: Final = np.array([False, *(kind is ErrorKind.RATE_LIMITED for kind in _KINDS)])
+
+
+class EndpointRecorder:
+    """Takes the outcomes of one endpoint in one phase; times are of `time.monotonic_ns`."""
+
+    __slots__ = ("_connects", "_headers", "_origin_ns", "_rows", "_series")
+
+    def __init__(self, series: Series, origin_ns: int) -> None:
+        self._series = series
+        self._origin_ns = origin_ns
+        # Flat, `_COLUMNS` figures an outcome: intended, sent, first byte, done, code.
+        self._rows: list[int] = []
+        self._headers: list[RawHeaders | None] = []  # one of each outcome
+        self._connects: list[int] = []
+
+    def add(  # noqa: PLR0917  names or an object for each outcome would cost time
+        self,
+        intended_ns: int,
+        sent_ns: int,
+        first_byte_ns: int,
+        done_ns: int,
+        status: int,
+        headers: RawHeaders | None,
+    ) -> None:
+        """Count a request that went well; the headers are kept till the next flush only."""
+        self._headers.append(headers)
+        rows = self._rows
+        rows += (intended_ns, sent_ns, first_byte_ns, done_ns, status)
+        if len(rows) >= _FLUSH_AT:
+            self.flush()
+
+    def fail(
+        self,
+        intended_ns: int,
+        sent_ns: int,
+        first_byte_ns: int,
+        done_ns: int,
+        failure: RequestFailed,
+    ) -> None:
+        """Count a request that failed or was rate limited.
+
+        Args:
+            intended_ns: when it should have started.
+            sent_ns: when it was written; `intended_ns` if it never was.
+            first_byte_ns: when the response began, 0 if it never did.
+            done_ns: when it was over.
+            failure: what went wrong, with the response if there was one.
+        """
+        response = failure.response
+        status = 0 if response is None else response.status
+        request_id = "" if response is None else response.headers.get("x-request-id", "")
+        if failure.kind is not ErrorKind.RATE_LIMITED:
+            self._example(failure.kind, failure.detail, status, request_id)
+        headers = None if response is None else response.raw_headers
+        code = status | _CODES[failure.kind]
+        self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers)
+
+    def journey_error(self, detail: str) -> None:
+        """Count a failure of the journey's own code after a request of this endpoint."""
+        self._series.errors[ErrorKind.JOURNEY_ERROR] += 1
+        self._example(ErrorKind.JOURNEY_ERROR, detail, 0, "")
+
+    def connected(self, connect_ns: int) -> None:
+        """Count the opening of a connection for a request of this endpoint."""
+        self._connects.append(connect_ns)
+        if len(self._connects) >= _FLUSH_AT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring what was appended into the series."""
+        series = self._series
+        series.connect.add(np.array(self._connects, dtype=np.int64))
+        self._connects.clear()
+        if not self._rows:
+            return
+        table = np.array(self._rows, dtype=np.int64).reshape(-1, _COLUMNS)
+        headers, self._headers = self._headers, []
+        self._rows.clear()
+        # First byte 0 stands for none, so only the others are shifted.
+        table[:, [0, 1, 3]] -= self._origin_ns
+        intended, _, _, done, code = table.T
+        series.requests += len(table)
+        series.add_span(int(intended.min()), int(done.max()))
+        second = np.maximum(intended, 0) // 1_000_000_000
+        series.timeline.add(second, STARTED)
+        series.pulse.add(intended, done)
+        kind = code >> _KIND_SHIFT
+        if kind.any():
+            self._count_failures(second, kind)
+        _count_statuses(series, code & _STATUS)
+        self._count_times(table, second, kind)
+        self._look_inside(table, second, _SERVED[kind], headers)
+
+    def _count_failures(self, second: Ints, kind: Ints) -> None:
+        errors = self._series.errors
+        for number, count in zip(*np.unique(kind[kind > 0], return_counts=True), strict=True):
+            if (name := _KINDS[number - 1]) is not ErrorKind.RATE_LIMITED:
+                errors[name] += int(count)
+        limited = _LIMITED[kind]
+        self._series.timeline.add(second[limited], RATE_LIMITED)
+        self._series.timeline.add(second[(kind > 0) & ~limited], ERRORS)
+
+    def _count_times(self, table: Ints, second: Ints, kind: Ints) -> None:
+        series, served = self._series, _SERVED[kind]
+        intended, sent, first_byte, done, _ = table.T
+        response, service = done - intended, done - sent
+        if not served.all():
+            series.limited.add(response[_LIMITED[kind]])
+            response, service, second = response[served], service[served], second[served]
+        series.response.add(response)
+        series.service.add(service)
+        answered = served & (first_byte > 0)
+        series.first_byte.add((first_byte - self._origin_ns - sent)[answered])
+        series.timeline.add_served(second, response, service, bucket_of(response))
+
+    def _look_inside(
+        self,
+        table: Ints,
+        second: Ints,
+        served: NDArray[np.bool_],
+        headers: list[RawHeaders | None],
+    ) -> None:
+        """Read the headers: those that split the response time, and those of the slowest."""
+        rows, response = np.flatnonzero(served), (table[:, 3] - table[:, 0])[served]
+        series = self._series
+        timed: list[int] = []
+        values: list[bytes] = []
+        for number, row in enumerate(rows.tolist()):
+            if (raw := headers[row]) is not None and (value := server_timing(raw)) is not None:
+                timed.append(number)
+                values.append(value)
+        if values:
+            series.parts.add(columns_ms(values), response[timed], second[rows[timed]])
+        slow = worth_keeping(response, series.slowest)
+        if slow.size:
+            found = [_slow(table[row].tolist(), headers[row]) for row in rows[slow].tolist()]
+            series.slowest = slowest(series.slowest + found)
+
+    def _example(self, kind: ErrorKind, detail: str, status: int, request_id: str) -> None:
+        if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_OF_A_KIND:
+            self._series.add_examples([Example(time.time(), kind, detail, status, request_id)])
+
+
+class Recorder:
+    """Collects outcomes; `snapshot` gives all there were since the beginning."""
+
+    __slots__ = ("_channels", "_record")
+
+    def __init__(self) -> None:
+        self._record = Record()
+        self._channels: list[EndpointRecorder] = []
+
+    def channel(self, phase: str, endpoint: str, origin_ns: int) -> EndpointRecorder:
+        """A new way into the record.
+
+        Args:
+            phase: "setup", "warmup", "main" or "verify".
+            endpoint: the name that requests count under.
+            origin_ns: the phase's start, which second 0 of its timeline begins with.
+        """
+        series = self._record.series.setdefault((phase, endpoint), Series())
+        channel = EndpointRecorder(series, origin_ns)
+        self._channels.append(channel)
+        return channel
+
+    def snapshot(self) -> Record:
+        """Everything so far. It is the living record, not a copy: merge or encode it to keep it."""
+        for channel in self._channels:
+            channel.flush()
+        return self._record
+
+
+def _slow(row: list[int], headers: RawHeaders | None) -> SlowRequest:
+    intended_ns, sent_ns, _, done_ns, code = row
+    headers = headers or b""
+    return SlowRequest(
+        done_ns - intended_ns,
+        done_ns - sent_ns,
+        intended_ns,
+        code & _STATUS,
+        request_id(headers),
+        tuple(sorted(durations_ms(server_timing(headers) or b"").items())),
+    )
+
+
+def _count_statuses(series: Series, statuses: Ints) -> None:
+    for status, count in zip(*np.unique(statuses, return_counts=True), strict=True):
+        if status:
+            series.statuses[int(status)] += int(count)

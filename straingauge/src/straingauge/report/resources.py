@@ -1,0 +1,89 @@
+"""What was seen of the database, of the service at rest and of the machine, in words."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from straingauge.report.text import Result, in_ms
+
+Pairs = list[tuple[str, str]]
+
+
+def database(result: Result) -> dict[str, Any]:
+    """PostgreSQL's own figures of the load; ``seen`` is false where nobody looked."""
+    seen = (result.get("resources") or {}).get("database")
+    if not seen:
+        return {"seen": False, "summary": "not measured"}
+    waits, blocked = seen.get("waits") or [], seen.get("blocked") or {}
+    first = f"{waits[0]['event']} {waits[0]['share']:.0%} of active time" if waits else "no waits"
+    deadlocks = f"{seen['deadlocks']} deadlocks" if seen.get("deadlocks") else ""
+    missing = "; ".join(seen.get("missing") or [])
+    return {
+        "seen": True,
+        "summary": ", ".join(filter(None, (first, deadlocks, missing))),
+        "facts": _database_facts(seen),
+        "waits": [
+            {"event": each["event"], "share": f"{each['share']:.1%}", "peak": each["peak"]}
+            for each in waits
+        ],
+        "blocked": blocked.get("examples") or [],
+        "statements": [
+            {
+                "share": f"{each['share']:.0%}",
+                "calls": f"{each['calls']:,}",
+                "per_request": f"{each['calls_per_request']:.2f}",
+                "mean": in_ms(each["mean_ms"]),
+                "rows": f"{each['rows']:,}",
+                "query": each["query"],
+            }
+            for each in seen.get("statements") or []
+        ],
+        "tables": [
+            {name: _plain(value) for name, value in each.items()}
+            for each in seen.get("tables") or []
+        ],
+    }
+
+
+def after(result: Result) -> Pairs:
+    """What the service still held when it had come to rest."""
+    seen = (result.get("resources") or {}).get("after") or {}
+    return _pairs(seen)
+
+
+def environment(result: Result) -> Pairs:
+    """Where and how it was run."""
+    return [
+        *_pairs(result.get("configuration") or {}),
+        *_pairs(result.get("environment") or {}),
+        *_pairs((result.get("resources") or {}).get("generator") or {}, "generator"),
+    ]
+
+
+def _database_facts(seen: Mapping[str, Any]) -> Pairs:
+    kept = {key: value for key, value in seen.items() if not isinstance(value, list)}
+    kept.pop("blocked", None)
+    return _pairs(kept)
+
+
+def _pairs(table: Mapping[str, Any], before: str = "") -> Pairs:
+    """Every figure of a nested table under its path; what is null was not measured."""
+    found: Pairs = []
+    for key, value in table.items():
+        name = f"{before} {key}".strip().replace("_", " ")
+        if isinstance(value, Mapping):
+            found += _pairs(value, name)
+        else:
+            found.append((name, _plain(value)))
+    return found
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(map(str, value)) or "-"
+    return str(value)

@@ -1,0 +1,1 @@
+"""One load from its specification to its outcome."""

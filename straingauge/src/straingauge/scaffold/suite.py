@@ -1,0 +1,138 @@
+"""The files of a first suite: journeys, thresholds and tests that run at once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from straingauge.errors import UsageError
+from straingauge.scaffold.code import HEAD, journeys
+from straingauge.scaffold.document import Document
+from straingauge.scaffold.operation import Operation, operations
+from straingauge.scaffold.security import log_in
+
+THRESHOLDS: Final = """# What is demanded. These are guesses: write what users were promised.
+# Grammar: python -m pydoc straingauge.verdict.thresholds
+
+[all]
+error_rate_percent = { target = 0.1, warning = 1, critical = 5 }
+p95_ms = { target = 200, warning = 500, critical = 1000 }
+"""
+TESTS: Final = '''"""Load tests of {title}; run them with: pytest {folder}."""
+
+import journeys
+import pytest
+from straingauge.schedule import constant, constant_users
+
+ACCOUNT, LOG_IN = (getattr(journeys, name, None) for name in ("account", "log_in"))
+
+
+@pytest.mark.load(endpoints=journeys.endpoints)
+def test_steady(load):
+    """Ten journeys begin each second, whether the service keeps up or not."""
+    run = load.run(
+        "steady",
+        journeys.mix,
+        constant(rate_per_s=10, duration_s=10),
+        users=load.users(ACCOUNT, 20, log_in=LOG_IN),
+    )
+    load.judge(run)
+
+
+@pytest.mark.load(endpoints=journeys.endpoints)
+def test_busy(load):
+    """Ten constant_users at once, each of whom begins anew when it is done."""
+    run = load.run(
+        "busy",
+        journeys.mix,
+        constant_users(count=10, duration_s=10, think_s=(0.1, 0.5)),
+        users=load.users(ACCOUNT, 10, log_in=LOG_IN),
+    )
+    load.judge(run)
+'''
+PYTEST_INI: Final = """[pytest]
+addopts = --load-host {url}
+"""
+FILES: Final = ("journeys.py", "thresholds.toml", "test_load.py", "pytest.ini")
+
+
+@dataclass(frozen=True, slots=True)
+class Scaffold:
+    """A suite before it is written.
+
+    Attributes:
+        files: Their texts by name.
+        mixed: The operations it calls.
+        left_out: Those it does not, and why.
+        settings: What it takes from the environment.
+    """
+
+    files: Mapping[str, str]
+    mixed: Sequence[Operation]
+    left_out: Sequence[tuple[Operation, str]]
+    settings: Sequence[str]
+
+
+def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: bool) -> Scaffold:
+    """Make a suite.
+
+    Args:
+        document: The service's.
+        url: Its base address.
+        folder: Where the suite will be.
+        here: Whether that is this machine: another has to be named each time it is loaded.
+        writes: Whether what changes data is called, too.
+    """
+    made = operations(document)
+    mixed = [each for each in made if not _reason(each, writes=writes)]
+    # A mix of nothing is none: what is played then says what is missing.
+    mixed = mixed or [each for each in made if each.reads] or made
+    code, settings = log_in(document) if any(each.needs_log_in for each in mixed) else ("", ())
+    title = str(document.content.get("info", {}).get("title") or "the service").replace('"', "'")
+    title = " ".join(title.replace("\\", "").split())
+    named = {"title": title, "folder": folder.name, "url": url, "source": document.source}
+    files = {
+        "journeys.py": journeys(made, mixed, head=HEAD.format(**named), log_in=code),
+        "thresholds.toml": THRESHOLDS,
+        "test_load.py": TESTS.format(**named),
+        "pytest.ini": PYTEST_INI.format(url=url),
+    }
+    if not here:
+        del files["pytest.ini"]
+    left_out = [(each, _reason(each, writes=writes)) for each in made if each not in mixed]
+    return Scaffold(files, mixed, left_out, settings)
+
+
+def write(made: Scaffold, folder: Path) -> list[Path]:
+    """Write the files, all or none; none of them may be there.
+
+    Raises:
+        UsageError: One is there already, or the folder cannot be written.
+    """
+    taken = [str(folder / name) for name in FILES if (folder / name).exists()]
+    if taken:
+        raise UsageError(
+            f"{', '.join(taken)}: there already, and nothing is overwritten",
+            hint="name another folder: -o DIR",
+        )
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in made.files.items():
+            with (folder / name).open("x", encoding="utf-8") as file:
+                written.append(folder / name)
+                file.write(text)
+    except OSError as error:
+        for path in written:
+            path.unlink()
+        raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
+    return written
+
+
+def _reason(operation: Operation, *, writes: bool) -> str:
+    """Why an operation is not called; empty where it is."""
+    if operation.blanks:
+        return f"not known: {operation.blanks[0].what}"
+    if operation.endless:
+        return "its answer is a stream that does not end"
+    return "" if operation.reads or writes else "it changes data; --writes takes it in"

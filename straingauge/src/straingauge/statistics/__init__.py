@@ -1,0 +1,20 @@
+"""Numbers with their error, from the merged record alone."""
+
+from straingauge.statistics.metrics import endpoints, metrics
+from straingauge.statistics.quantile import Quantile, is_precise, quantile, samples_needed
+from straingauge.statistics.trend import Trend, degradation, theil_sen
+from straingauge.statistics.warmup import Warmup, split_warmup
+
+__all__ = [
+    "Quantile",
+    "Trend",
+    "Warmup",
+    "degradation",
+    "endpoints",
+    "is_precise",
+    "metrics",
+    "quantile",
+    "samples_needed",
+    "split_warmup",
+    "theil_sen",
+]

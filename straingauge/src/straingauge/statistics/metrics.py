@@ -1,0 +1,108 @@
+"""The figures of a result file, as issue and guide name them."""
+
+from typing import Any, Final
+
+from straingauge.histogram import Histogram
+from straingauge.recording import Record, Series
+from straingauge.statistics.breakdown import server_timing, slowest
+from straingauge.statistics.quantile import quantile
+from straingauge.statistics.stalls import stalls
+
+_PERCENTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+
+
+def metrics(record: Record, phase: str = "main") -> dict[str, Any]:
+    """A phase's figures over all endpoints.
+
+    `duration_s` is from the first intended start to the last end. `latency_ms` is response time
+    (done - intended), `service_time_ms` done - sent. `error_rate_percent` is of the requests that
+    were not rate limited; a journey whose own code failed is an error of its last request.
+    """
+    total = record.total(phase)
+    return {
+        **figures(total, _duration_s(total)),
+        "slowest": slowest(record, phase),
+        "stalls": stalls(record, phase),
+    }
+
+
+def endpoints(record: Record, phase: str = "main") -> dict[str, dict[str, Any]]:
+    """The same for each endpoint, over the whole phase's duration."""
+    duration_s = _duration_s(record.total(phase))
+    return {name: figures(each, duration_s) for name, each in record.endpoints(phase).items()}
+
+
+def figures(series: Series, duration_s: float) -> dict[str, Any]:
+    """One series' figures."""
+    limited = series.limited.count
+    errors = sum(series.errors.values())
+    judged = max(series.requests - limited, errors)
+    return {
+        "total_requests": series.requests,
+        "duration_s": round(duration_s, 6),
+        "throughput_rps": round(series.requests / duration_s, 3) if duration_s else 0.0,
+        "error_rate_percent": round(100 * errors / judged, 4) if judged else 0.0,
+        "rate_limited": limited,
+        "latency_ms": _times(series.response),
+        "service_time_ms": _times(series.service),
+        "first_byte_ms": _times(series.first_byte),
+        "connect_ms": _times(series.connect),
+        "status_codes": {
+            str(status): series.statuses[status] for status in sorted(series.statuses)
+        },
+        "errors": _errors(series),
+        "server_timing": server_timing(series.parts),
+    }
+
+
+def _times(histogram: Histogram) -> dict[str, Any]:
+    """Average, extremes and percentiles in milliseconds; None of nothing.
+
+    `confidence` has the interval of each percentile, or the reason why there is none.
+    """
+    found = {name: quantile(histogram, q) for name, q in _PERCENTILES}
+    return {
+        "avg": _ms(histogram.mean_ns),
+        "min": _ms(histogram.min_ns),
+        "max": _ms(histogram.max_ns),
+        **{name: _rounded(each.value_ms) for name, each in found.items()},
+        "samples": histogram.count,
+        "overflow": histogram.overflow,
+        "confidence": {
+            name: {
+                "low": _rounded(each.low_ms),
+                "high": _rounded(each.high_ms),
+                "reason": each.reason,
+            }
+            for name, each in found.items()
+        },
+    }
+
+
+def _errors(series: Series) -> dict[str, Any]:
+    kinds = {str(kind): series.errors[kind] for kind in sorted(series.errors)}
+    examples = [
+        {
+            "time": each.time,
+            "kind": str(each.kind),
+            "detail": each.detail,
+            "status": each.status or None,
+            "request_id": each.request_id or None,
+        }
+        for each in series.examples
+    ]
+    return {"kinds": kinds, "examples": examples}
+
+
+def _duration_s(series: Series) -> float:
+    if series.first_ns is None or series.last_ns is None:
+        return 0.0
+    return (series.last_ns - series.first_ns) / 1e9
+
+
+def _ms(time_ns: float | None) -> float | None:
+    return None if time_ns is None else _rounded(time_ns / 1e6)
+
+
+def _rounded(time_ms: float | None) -> float | None:
+    return None if time_ms is None else round(time_ms, 6)

@@ -1,0 +1,298 @@
+"""When task runs are due: waits that keep a pace, and shapes of arrivals, in real Locusts."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from counting_service import counting_service
+from locust_runs import Run, locust
+from straingauge.histogram import bucket_edges_ns, bucket_of
+
+GAP_NS = 50_000_000
+HELD_UP_S = 0.3
+
+WAITS = f"""
+import json
+from collections import defaultdict
+from time import monotonic_ns
+from gevent import sleep, spawn
+from locust import TaskSet, between, constant_pacing, constant_throughput, events, poisson, task
+from straingauge.locust import JourneyUser, constant_pacing as ours, synchronized
+
+notes = defaultdict(list)
+
+class Noting(JourneyUser):
+    abstract = True
+    fixed_count = 1
+
+    def note(self, held_up=False):
+        own = notes[type(self).__name__]
+        own.append([self.began_ns, self.due_ns, monotonic_ns()])
+        self.due_ns = None  # as its first request would
+        if held_up and len(own) == 3:
+            sleep({HELD_UP_S})
+        if min(map(len, notes.values())) >= 12 and len(notes) == 9:
+            spawn(self.environment.runner.quit)
+
+class Pacing(Noting):
+    wait_time = constant_pacing(0.05)
+    @task
+    def run_once(self):
+        self.note(held_up=True)
+
+class Throughput(Noting):
+    wait_time = constant_throughput(20)
+    @task
+    def run_once(self):
+        self.note(held_up=True)
+
+class Staying(Noting):
+    wait_time = ours(0.05, catch_up=False)
+    @task
+    def run_once(self):
+        self.note(held_up=True)
+
+class Nested(Noting):
+    @task
+    class Inner(TaskSet):
+        wait_time = constant_pacing(0.05)
+        @task
+        def run_once(self):
+            self.user.note()
+
+class AtRandom(Noting):
+    wait_time = poisson(50)
+    @task
+    def run_once(self):
+        self.note()
+
+class Thinking(Noting):
+    wait_time = between(0.01, 0.02)
+    @task
+    def run_once(self):
+        self.note()
+
+class Wave(Noting):
+    wait_time = synchronized(0.1)
+    @task
+    def run_once(self):
+        self.note(held_up=True)
+
+class OtherWave(Noting):
+    wait_time = synchronized(0.1)
+    @task
+    def run_once(self):
+        self.note()
+
+class SlowStart(Noting):
+    wait_time = constant_pacing(0.05)
+    def on_start(self):
+        sleep({HELD_UP_S})
+    @task
+    def run_once(self):
+        self.note()
+
+@events.quit.add_listener
+def keep(**_):
+    with open("notes.json", "w") as file:
+        json.dump(notes, file)
+"""
+
+BREAKING = """
+from locust import task
+from straingauge.locust import Breakpoint, JourneyUser
+
+class Any(JourneyUser):
+    @task
+    def ask(self):
+        self.client.get("/status/503")
+
+class Shape(Breakpoint):
+    from_per_s, to_per_s, duration_s = 50, 5000, 600
+    users = 5
+"""
+
+PARTS = """
+import json, sys
+from locust import constant_pacing
+from straingauge.errors import UsageError
+from straingauge.locust import Breakpoint, Constant, Soak, Spike, Steps, stats_buckets, wait_time
+
+def refusal(function):
+    try:
+        function()
+    except UsageError as error:
+        return str(error)
+
+class NoRate(Constant):
+    duration_s = 5
+
+class Backwards(Steps):
+    rates = [(5, 10), (5, -1)]
+
+class Rising(Soak):
+    rate_per_s, duration_s, ramp_s = 30, 60, 10
+
+class Rush(Spike):
+    base_per_s, spike_per_s, at_s, lasts_s, duration_s = 1, 50, 5, 5, 20
+
+class Chance(Constant):
+    rate_per_s, duration_s, poisson = 5, 10, True
+
+times_ms = json.load(sys.stdin)
+json.dump({
+    "buckets": [stats_buckets.bucket_ms(ms) for ms in times_ms],
+    "printed": ["%d" % stats_buckets.bucket_ms(ms) for ms in times_ms],
+    "refusals": [refusal(each) for each in (
+        NoRate().check,
+        Backwards().check,
+        lambda: wait_time.constant_pacing(0),
+        lambda: wait_time.constant_throughput(-1),
+        lambda: wait_time.poisson(float("inf")),
+        lambda: wait_time.together(0),
+    )],
+    "shapes": [each.configuration for each in (Rising(), Rush(), Chance())],
+}, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
+    """A run of users that note when they are due, and one till the service breaks."""
+    path = tmp_path_factory.mktemp("waits")
+    with (
+        counting_service() as service,
+        locust(path / "waits", WAITS, service.url, "--users", "9", "--spawn-rate", "9") as noting,
+        locust(path / "breaking", BREAKING, service.url) as breaking,
+    ):
+        pass
+    return noting, breaking
+
+
+@pytest.fixture(scope="module")
+def notes(runs: tuple[Run, Run]) -> dict[str, Any]:
+    """Of each user's task runs, what it noted: pace's beginning, due moment, real beginning."""
+    found = json.loads((runs[0].path / "notes.json").read_text())
+    return {name: list(zip(*rows, strict=True)) for name, rows in found.items()}
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, Any]:
+    """What pure functions say, in a process that Locust has patched."""
+    done = subprocess.run(
+        [sys.executable, "-c", PARTS],
+        input=json.dumps([ns / 1e6 for ns in TIMES_NS.tolist()]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+TIMES_NS = np.geomspace(513, 3.5e12, 5000).astype(np.int64)
+
+
+@pytest.mark.parametrize("user", ["Pacing", "Throughput", "SlowStart"])
+def test_run_n_is_due_n_times_the_pace_after_the_first(notes: dict[str, Any], user: str):
+    """With Locust's own constant_pacing or constant_throughput no run is left out or moved."""
+    (began_ns, *_), due_ns, ran_ns = notes[user]
+    assert due_ns[0] is None
+    assert list(due_ns[1:]) == [began_ns + n * GAP_NS for n in range(1, len(due_ns))]
+    assert all(ran >= due for ran, due in zip(ran_ns[1:], due_ns[1:], strict=True))
+
+
+def test_late_user_catches_up(notes: dict[str, Any]):
+    """A user that was held up for 0.3 s makes the runs it missed without a wait in between."""
+    _, due_ns, ran_ns = notes["Pacing"]
+    late = [ran_ns[n] - due_ns[n] for n in range(3, 8)]
+    assert min(late) > 0
+    assert late[0] >= HELD_UP_S * 1e9 - GAP_NS
+    assert ran_ns[7] - ran_ns[3] < 4 * GAP_NS + late[4]
+
+
+def test_late_user_may_stay_late(runs: tuple[Run, Run], notes: dict[str, Any]):
+    """Without catch_up the pace begins anew when the user was late, and what it missed is dropped.
+
+    It was held up for 6 paces: the run due first is made, late, and 5 are not.
+    """
+    _, due_ns, ran_ns = notes["Staying"]
+    assert ran_ns[3] - due_ns[3] >= HELD_UP_S * 1e9 - GAP_NS
+    assert due_ns[4] - ran_ns[3] == pytest.approx(GAP_NS, abs=GAP_NS / 5)
+    (process,) = runs[0].processes.values()
+    assert process["dropped"] >= 5
+    assert process["waited"] >= 3  # in each of the users that were held up
+
+
+def test_pace_of_a_task_set(notes: dict[str, Any]):
+    """A task set within a user keeps its pace, too."""
+    due_ns = notes["Nested"][1]
+    assert set(np.diff(due_ns[1:])) == {GAP_NS}
+
+
+def test_random_pace(notes: dict[str, Any]):
+    """Locust's own poisson is a pace as well: each run is due a random time after the last."""
+    gaps = np.diff(notes["AtRandom"][1][1:])
+    assert (gaps > 0).all()
+    assert len(set(gaps)) == len(gaps)
+
+
+def test_waves_bring_all_users_together(notes: dict[str, Any]):
+    """Users of a wave are due at the same moments; who was held up joins again at a later one."""
+    (_, one_ns, _), (_, other_ns, _) = notes["Wave"], notes["OtherWave"]
+    gaps = np.diff(other_ns[1:]) / 1e8
+    assert np.abs(gaps - gaps.round()).max() < 0.2
+    assert (gaps.round() >= 1).all()
+    moments = np.array(other_ns[1:])
+    apart = [np.abs(moments - due).min() for due in one_ns[1:] if due <= moments.max()]
+    assert max(apart) < 0.2 * 1e8
+    assert np.diff(one_ns[1:]).max() >= 2.8e8
+
+
+def test_think_time_is_no_pace(notes: dict[str, Any]):
+    """After a think time nothing is due: what comes next begins when it begins."""
+    assert set(notes["Thinking"][1]) == {None}
+
+
+def test_breakpoint_ends_where_a_limit_is_crossed(runs: tuple[Run, Run]):
+    """More and more arrivals end when 5 % fail, and log and result say at what rate."""
+    _, run = runs
+    assert "no further arrivals: 100.0 % errors (limit 5 %) at " in run.output
+    shape = run.result["configuration"]["shape"]
+    assert shape["broke"].startswith("100.0 % errors (limit 5 %) at ")
+    assert shape["users"] == 5
+    assert run.code == 1
+
+
+def test_locust_counts_in_the_histograms_buckets(parts: dict[str, Any]):
+    """A time on Locust's page is the middle of the bucket that a result counts it in."""
+    low_ns, high_ns = bucket_edges_ns(bucket_of(TIMES_NS)), bucket_edges_ns(bucket_of(TIMES_NS) + 1)
+    middle_ms = (low_ns + high_ns) / 2e6
+    assert parts["buckets"] == pytest.approx(middle_ms.tolist(), rel=1e-9)
+    assert [int(each) for each in parts["printed"]] == [round(ms) for ms in parts["buckets"]]
+    assert len(set(parts["buckets"])) <= 128 * np.log2(TIMES_NS[-1] / TIMES_NS[0]) + 1
+
+
+def test_what_makes_no_sense_is_refused(parts: dict[str, Any]):
+    """A shape or a pace that cannot be kept is a usage error that names what is wrong."""
+    assert parts["refusals"] == [
+        "the shape NoRate has no rate_per_s",
+        "duration_s of step 2 must be more than 0, not -1",
+        "constant_pacing() needs a number more than 0, not 0",
+        "constant_throughput() needs a number more than 0, not -1",
+        "poisson() needs a number more than 0, not inf",
+        "together() needs a number more than 0, not 0",
+    ]
+
+
+def test_shapes_have_users_enough_for_their_peak(parts: dict[str, Any]):
+    """Without a number of its own a shape has as many users as arrive in its busiest second."""
+    assert [shape["users"] for shape in parts["shapes"]] == [30, 50, 10]
+    assert [shape["arrivals"][0]["schedule"] for shape in parts["shapes"]] == [
+        "ramp",
+        "spike",
+        "poisson",
+    ]

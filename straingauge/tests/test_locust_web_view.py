@@ -1,0 +1,157 @@
+"""What Locust's tab makes of a result, in a process of its own: Locust patches its process."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from reporting import SECONDS, reported
+
+PROGRAM = """
+import json, sys
+from straingauge.locust.web.view import view
+json.dump({name: view(result) for name, result in json.load(sys.stdin).items()}, sys.stdout)
+"""
+WATCHED = """
+import json, sys
+from straingauge.locust.web.live import Live
+
+class Runs:
+    ended, asked = None, 0
+
+    def result_so_far(self):
+        self.asked += 1
+
+runs, state, asked = Runs(), ["running"], []
+live = Live(runs, lambda: (state[0], 5))
+for state[0] in ("running", "running", "stopped", "stopped"):
+    for _ in range(500):
+        live.shown()
+    asked.append(runs.asked)
+json.dump(asked, sys.stdout)
+"""
+MANY = [f"GET /{n:03d}" for n in range(250)]
+QUIET_S = (5, 6)
+COARSE = 0.064  # how far a second's percentiles may be off
+
+
+def results() -> dict[str, dict[str, Any]]:
+    """The results that are looked at."""
+    pausing, unseen, long, many = reported(), reported(), reported(), reported()
+    pausing["intervals"] = [row for row in pausing["intervals"] if row["start_s"] not in QUIET_S]
+    unseen["resources"] |= dict.fromkeys(("service", "pool", "jobs", "database", "machine"))
+    unseen["resources"]["samples"] = []
+    long["resources"]["samples"] = [
+        {"t_s": n / 2, "pool_in_use": 7 if n == 777 else 1} for n in range(2_000)
+    ]
+    figures = many["endpoints"]["GET /items"]
+    many["endpoints"] = dict.fromkeys(MANY, figures)
+    failed = {**many["verdict"]["entries"][0], "where": MANY[-1], "grade": "critical"}
+    many["verdict"]["entries"].append(failed)
+    return {
+        "steady": reported(),
+        "trouble": reported(trouble=True),
+        "pausing": pausing,
+        "unseen": unseen,
+        "long": long,
+        "many": many,
+    }
+
+
+@pytest.fixture(scope="module")
+def views() -> dict[str, dict[str, Any]]:
+    """What the page shows of each."""
+    shown: dict[str, dict[str, Any]] = run(PROGRAM, results())
+    return shown
+
+
+def run(program: str, given: object = None) -> Any:  # noqa: ANN401  what it prints, as JSON
+    """What a program makes of what it is given."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=json.dumps(given),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def line(view: dict[str, Any], chart: str, name: str) -> list[list[float | None]]:
+    """The points of a line."""
+    (found,) = (each for each in view["charts"] if each["title"] == chart)
+    points: list[list[float | None]]
+    (points,) = (each["points"] for each in found["lines"] if each["name"] == name)
+    return points
+
+
+@pytest.mark.parametrize(("name", "share_ms"), [("p50", 14), ("p95", 23)])
+def test_each_second_has_its_own_percentiles(
+    views: dict[str, dict[str, Any]], name: str, share_ms: float
+):
+    """The response times over a run are those of each second, slow ones as slow as they were."""
+    steady, trouble = (line(views[run], "Response time", name) for run in ("steady", "trouble"))
+    assert [t_s for t_s, _ in steady] == list(range(SECONDS - 1))  # the last is not over
+    assert [ms for _, ms in steady] == [pytest.approx(share_ms, rel=COARSE)] * len(steady)
+    assert trouble[9][1] == pytest.approx(share_ms, rel=COARSE)
+    assert trouble[11][1] == pytest.approx(40 * share_ms, rel=2 * COARSE)
+
+
+def test_a_second_without_requests_is_shown_as_one(views: dict[str, dict[str, Any]]):
+    """Where nothing was sent there are 0 requests, and no response time to draw a line to."""
+    requests = dict(line(views["pausing"], "Requests", "requests"))
+    times = dict(line(views["pausing"], "Response time", "p95"))
+    assert [requests[t_s] for t_s in (4, *QUIET_S, 7)] == [40, 0, 0, 40]
+    assert [times[t_s] for t_s in QUIET_S] == [None, None]
+
+
+def test_parts_over_time_are_of_each_response(views: dict[str, dict[str, Any]]):
+    """Each Server-Timing part is drawn as its mean by response, in its second."""
+    drawn = {name: line(views["steady"], "Response time by part", name) for name in ("db", "app")}
+    assert [ms for _, ms in drawn["app"]] == [pytest.approx(1)] * (SECONDS - 1)
+    assert [ms for _, ms in drawn["db"]] == [pytest.approx(14.5 / 2)] * (SECONDS - 1)
+
+
+def test_cpu_is_of_the_time_between_two_looks(views: dict[str, dict[str, Any]]):
+    """0.1 s of CPU in each half second are 20 % of a core, at any time of the run."""
+    service = line(views["steady"], "CPU of one core", "service")
+    assert {round(percent or 0, 3) for _, percent in service} == {20}
+
+
+def test_a_peak_is_never_thinned_out(views: dict[str, dict[str, Any]]):
+    """A long run has no more points than fit, and its one high look is among them."""
+    in_use = line(views["long"], "Connection pool", "in use")
+    assert len(in_use) <= 120
+    assert [388.5, 7] in in_use
+    assert sorted({value or 0 for _, value in in_use}) == [1, 7]
+
+
+def test_what_was_not_seen_is_left_out(views: dict[str, dict[str, Any]]):
+    """Without a look inside there are no empty groups and no empty charts."""
+    unseen = views["unseen"]
+    assert [group["title"] for group in unseen["inside"]] == []
+    titles = [chart["title"] for chart in unseen["charts"]]
+    assert titles == ["Response time", "Requests", "Response time by part"]
+
+
+def test_too_many_endpoints_are_cut_the_worst_kept(views: dict[str, dict[str, Any]]):
+    """A table of hundreds is cut and says so; what failed stands first."""
+    many = views["many"]
+    assert many["endpoints"][0]["name"] == MANY[-1]
+    assert many["endpoints"][0]["grade"] == "critical"
+    assert len(many["endpoints"]) + many["endpoints_left_out"] == len(MANY)
+    assert many["endpoints_left_out"] == 50
+
+
+def test_what_broke_first_is_told_with_its_moment(views: dict[str, dict[str, Any]]):
+    """The diagnosis says what failed, and when it began to show; a steady run has none."""
+    first = views["trouble"]["diagnosis"]["first"]
+    assert "p95_ms" in first["message"]
+    assert 10 <= first["at_s"] < 14
+    assert views["steady"]["diagnosis"]["first"] is None
+
+
+def test_a_run_is_asked_about_once_for_all_viewers():
+    """For two seconds everybody is shown the same, but a run's end is told at once."""
+    assert run(WATCHED) == [1, 1, 2, 2]
