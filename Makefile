@@ -78,11 +78,11 @@ profile: $(READY)  ## What the calendar wants (NAME=pre-deployment, post-deploym
 pictures: $(READY_DEV)  ## Locust's page photographed while a TherapyBridge of its own is under load (DIR=build/pictures APP=module:app)
 	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} "$(abspath $(or $(DIR),build/pictures))" $(ARGS)
 
-bench: $(READY)  ## Speed of engine, Locust user, Locust master and service, as ratios to peers (ARGS="--only get", ARGS="--only locust")
+bench: $(READY)  ## Speed of engine, Locust user, Locust master and service, as ratios to peers (ARGS="--only get", ARGS="--keep" updates the committed results)
 	@$(BIN)/python benchmarks/engine.py $(ARGS); engine=$$?; \
-	$(if $(ARGS),exit $$engine,[ $$engine -le 1 ] || exit $$engine; \
+	$(if $(filter-out --keep,$(ARGS)),exit $$engine,[ $$engine -le 1 ] || exit $$engine; \
 	$(BIN)/python benchmarks/master.py || engine=$$?; \
-	cd backend && $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py && exit $$engine)
+	cd backend && $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS) && exit $$engine)
 
 prove: $(READY)  ## Plant 29 faults and 9 healthy services: the load tests must tell them apart (ARGS="--list", ARGS="limiter_off")
 	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python -m tests.performance.proving $(ARGS)

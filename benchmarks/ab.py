@@ -6,7 +6,7 @@
 Each run is one `straingauge ab`, as a user would start it, of two equal services (A/A) and of one
 in which one endpoint takes a tenth longer (planted), in turn. Ends with 1 where A/A says worse in
 more than 1 of 20, or the plant is found in fewer than 18 of 20, or a run takes 3 minutes or more.
-What came of each run is kept in `results/ab_SERVICE.json` after each.
+The outcomes are written to `build/benchmarks/ab_SERVICE.json` after each run.
 """
 
 import argparse
@@ -18,6 +18,9 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
+
+from output import add_keep_option, results_folder
 
 HERE = Path(__file__).parent
 BACKEND = HERE.parent / "backend"
@@ -38,7 +41,7 @@ class Bench:
     folder: Path
 
 
-SMALL = f"{sys.executable} {HERE / 'ab_service.py'} {{port}}"
+SMALL = f"{quote(sys.executable)} {quote(str(HERE / 'ab_service.py'))} {{port}}"
 OWN = "{python} -m uvicorn %s --host 127.0.0.1 --port {port} --no-access-log"
 BENCHES = {
     "small": Bench(
@@ -119,10 +122,11 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20, help="of each kind")
     parser.add_argument("--service", choices=sorted(BENCHES), default="small")
     parser.add_argument("--only", choices=["equal", "planted"])
+    add_keep_option(parser)
     options, more = parser.parse_known_args()
     bench = BENCHES[options.service]
     kinds = {None: (False, True), "equal": (False,), "planted": (True,)}[options.only]
-    kept = HERE / "results" / f"ab_{options.service}.json"
+    kept = results_folder(keep=options.keep) / f"ab_{options.service}.json"
     outcomes: list[Outcome] = []
     print("what      seconds  p50 of the endpoint       said worse", flush=True)
     for _ in range(options.runs):

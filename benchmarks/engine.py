@@ -29,10 +29,10 @@ from book import Page
 from cases import CASES, CONNECTIONS, GROUPS, Bench, Case
 from generators import AB, HEY, K6, K9, LOCUST, WRK, Order
 from nginx import MOST_CONNECTIONS, SPARE_FILES, serving
+from output import add_keep_option, results_folder
 from rich.console import Console
 from sample import Failed
 
-RESULTS = Path(__file__).resolve().parent / "results"
 PROGRAMS = {LOCUST: "locust", K6: "k6", K9: "k9", HEY: "hey", WRK: "wrk", AB: "ab"}
 
 
@@ -85,7 +85,9 @@ def _kept(given: argparse.Namespace, book: list[Page]) -> dict[Path, list[Page]]
     for name, cases in GROUPS.items():
         keys = [case.key for case in cases]
         if set(keys) <= set(given.only):
-            found[RESULTS / f"{name}.json"] = [page for page in book if page.case.key in keys]
+            found[results_folder(keep=given.keep) / f"{name}.json"] = [
+                page for page in book if page.case.key in keys
+            ]
     return found
 
 
@@ -114,8 +116,9 @@ def _arguments() -> argparse.Namespace:
         "--output",
         metavar="FILE",
         type=Path,
-        help="keep the figures here (default: of engine or locust as a whole, in results/)",
+        help="keep the figures here (default: of engine or locust as a whole, in build/benchmarks)",
     )
+    add_keep_option(parser)
     return parser.parse_args()
 
 

@@ -25,10 +25,10 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import psutil
+from output import add_keep_option, results_folder
 
 HERE = Path(__file__).resolve().parent
 BACKEND = HERE.parent / "backend"
-RESULT = HERE / "results" / "service.json"
 EMAIL, PASSWORD = "test@example.com", "TestPass123!"
 
 
@@ -200,7 +200,7 @@ def report() -> bool:
     return all(bound.ratio >= bound.at_least for bound in BOUNDS)
 
 
-def write_result(rounds: int, duration_s: int, body_bytes: int) -> None:
+def write_result(file: Path, rounds: int, duration_s: int, body_bytes: int) -> None:
     """Keep the figures, for whoever compares."""
     result = {
         "machine": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()},
@@ -221,8 +221,7 @@ def write_result(rounds: int, duration_s: int, body_bytes: int) -> None:
             for bound in BOUNDS
         },
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    file.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def main() -> int:
@@ -230,6 +229,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="length of each measurement")
+    add_keep_option(parser)
     given = parser.parse_args()
     if shutil.which("wrk") is None or shutil.which("taskset") is None:
         raise SystemExit("wrk or taskset is missing; try: apt-get install wrk util-linux")
@@ -255,7 +255,8 @@ def main() -> int:
             for case in CASES:
                 measure(case, servers[case.app], headers, given.seconds)
     good = report()
-    write_result(given.rounds, given.seconds, body_bytes)
+    file = results_folder(keep=given.keep) / "service.json"
+    write_result(file, given.rounds, given.seconds, body_bytes)
     return 0 if good else 1
 
 
