@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from straingauge.journey import ErrorKind, RequestFailed, encode_headers
+from straingauge.http import ErrorKind, RequestFailed, encode_headers
 from straingauge.observe import Observations
 from straingauge.recording import Recorder
 from straingauge.result import compose, conclude, write

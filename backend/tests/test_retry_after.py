@@ -13,7 +13,8 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from straingauge.journey import Execution, Pause, Request, Response, User, encode_headers
+from straingauge.http import Request, Response, encode_headers
+from straingauge.journey import Execution, Pause, User
 from tests.performance.proving.suite import PERFORMANCE
 
 REFUSED_S = 1000.0

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from straingauge.journey import RawHeaders
+from straingauge.http import RawHeaders
+from straingauge.http.codec import ResponseReader
 from straingauge.recording import Record, Recorder
-from straingauge.wire import ResponseReader
 
 HOUR_S: Final = 3600
 RATE_PER_S: Final = 5_000

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from straingauge.engine import Load, run_load
-from straingauge.journey import FilePart, Journey, Request, Response, Upload, User, mix
+from straingauge.http import FilePart, Request, Response, Upload
+from straingauge.journey import Journey, User, mix
 from straingauge.recording import Recorder
 from straingauge.schedule import Schedule, constant, constant_users
 

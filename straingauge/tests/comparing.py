@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from straingauge.engine import Delay, EngineStats
-from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 from straingauge.result import compose, conclude
 from straingauge.verdict import Thresholds

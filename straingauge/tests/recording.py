@@ -1,7 +1,7 @@
 """Records of outcomes that a test thinks up."""
 
 from hypothesis import strategies as st
-from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 
 ORIGIN_NS = 5_000_000_000_000

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from straingauge.journey import ErrorKind, RequestFailed, encode_headers
+from straingauge.http import ErrorKind, RequestFailed, encode_headers
 from straingauge.observe import DatabaseStats, Observations
 from straingauge.recording import Recorder
 from straingauge.result import compose, conclude

@@ -6,7 +6,7 @@ from straingauge.ab import Requests, SlotPlan, SlotResult, Trial, changes, is_co
 from straingauge.ab.request_log import RequestLog
 from straingauge.ab.slot_plan import NAMES, Gate, Name
 from straingauge.errors import TargetError
-from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.http import ErrorKind, RequestFailed
 
 SLOT_NS = 100_000_000
 PAIRS = 300

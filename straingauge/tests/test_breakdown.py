@@ -1,7 +1,7 @@
 """Inside figures: shares, percentiles and the slowest requests, as arithmetic has them."""
 
 import pytest
-from straingauge.journey import encode_headers
+from straingauge.http import encode_headers
 from straingauge.recording import Record, Recorder
 from straingauge.statistics import endpoints, metrics
 

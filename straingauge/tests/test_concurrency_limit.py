@@ -1,6 +1,7 @@
 """A journey that only a few users play at a time."""
 
-from straingauge.journey import Execution, Pause, Request, Response, User, limit_concurrency
+from straingauge.http import Request, Response
+from straingauge.journey import Execution, Pause, User, limit_concurrency
 
 FINE = Response(User(0).get("/"), 200, b"", b"{}")
 

@@ -7,7 +7,8 @@ import pytest
 from playing import peak_bytes, played
 from serving import Handler, Peer, answering, hang_up, saying, serve
 from straingauge.engine import Load, run_load
-from straingauge.journey import ErrorKind, Pause, RequestFailed, User, mix
+from straingauge.http import ErrorKind, RequestFailed
+from straingauge.journey import Pause, User, mix
 from straingauge.recording import Recorder
 from straingauge.schedule import constant_users
 
@@ -88,7 +89,7 @@ def test_each_misbehaviour_has_its_kind(handler: Handler, kind: ErrorKind):
 @pytest.mark.parametrize("what", LARGE)
 def test_what_is_too_large_is_cut_off_in_bounded_memory(what: str, monkeypatch: pytest.MonkeyPatch):
     """Of 100 MB in a head, or in a body past the limit, little is kept, and it is a failure."""
-    monkeypatch.setattr("straingauge.wire.MAX_BODY_BYTES", 1_000_000)
+    monkeypatch.setattr("straingauge.http.codec.MAX_BODY_BYTES", 1_000_000)
     with serve(LARGE[what]) as server, peak_bytes() as peak:
         series, _ = played(server.url)
     assert dict(series.errors) == {ErrorKind.PROTOCOL: 1}
@@ -101,7 +102,7 @@ def test_a_decompression_bomb_is_an_error_in_bounded_memory(
     layers: int, monkeypatch: pytest.MonkeyPatch
 ):
     """A small body that would inflate to 100 MB is cut off at the limit, and it is a failure."""
-    monkeypatch.setattr("straingauge.journey.content.MAX_BODY_BYTES", 1_000_000)
+    monkeypatch.setattr("straingauge.http.decoding.MAX_BODY_BYTES", 1_000_000)
     bomb = b"\0" * 100_000_000
     for _ in range(layers):
         bomb = gzip.compress(bomb)

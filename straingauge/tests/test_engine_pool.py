@@ -7,7 +7,8 @@ import pytest
 from serving import Peer, answering, serve
 from straingauge.engine import EngineStats, Load, run_load
 from straingauge.errors import UsageError
-from straingauge.journey import ErrorKind, Journey, Pause, User, mix
+from straingauge.http import ErrorKind
+from straingauge.journey import Journey, Pause, User, mix
 from straingauge.recording import Recorder, Series
 from straingauge.schedule import Schedule, constant_users, spread
 

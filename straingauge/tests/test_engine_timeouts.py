@@ -8,7 +8,8 @@ import pytest
 from playing import get, played
 from serving import Handler, Peer, serve
 from straingauge.engine import Load, run_load
-from straingauge.journey import ErrorKind, User, mix
+from straingauge.http import ErrorKind
+from straingauge.journey import User, mix
 from straingauge.recording import Recorder
 from straingauge.schedule import constant_users
 

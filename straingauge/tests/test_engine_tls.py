@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playing import played
 from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
-from straingauge.journey import ErrorKind
+from straingauge.http import ErrorKind
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 

@@ -7,8 +7,9 @@ import pytest
 from playing import peak_bytes, played
 from serving import Peer, answering, hang_up, serve, speaking_tls
 from stand_tools import eventually
-from straingauge.journey import ErrorKind, FilePart, Upload, User
-from straingauge.journey.upload import CHUNK_BYTES
+from straingauge.http import ErrorKind, FilePart, Upload
+from straingauge.http.multipart import CHUNK_BYTES
+from straingauge.journey import User
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 

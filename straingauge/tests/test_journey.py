@@ -12,23 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
-from straingauge.journey import (
+from straingauge.http import (
     ErrorKind,
-    Execution,
     FilePart,
-    Journey,
-    JourneyError,
-    Pause,
     Request,
     RequestFailed,
     Response,
     Upload,
-    User,
     check_response,
     encode_headers,
-    mix,
-    tagged,
 )
+from straingauge.journey import Execution, Journey, JourneyError, Pause, User, mix, tagged
 
 
 def response(
@@ -132,7 +126,7 @@ def test_a_body_that_is_not_what_it_says_fails_a_check():
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
 def test_a_body_may_inflate_up_to_the_limit(coding: str, monkeypatch: pytest.MonkeyPatch):
     """Content of just the largest size is read; a byte more, or the end missing, is an error."""
-    monkeypatch.setattr("straingauge.journey.content.MAX_BODY_BYTES", 5_000)
+    monkeypatch.setattr("straingauge.http.decoding.MAX_BODY_BYTES", 5_000)
     pack = gzip.compress if coding == "gzip" else zlib.compress
     headers = [(b"Content-Encoding", coding.encode())]
     assert response(body=pack(b"a" * 5_000), headers=headers).body == b"a" * 5_000

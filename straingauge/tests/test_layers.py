@@ -10,7 +10,7 @@ import pytest
 import straingauge
 
 ORDER = (
-    *("schedule", "journey", "wire"),
+    *("schedule", "http", "journey"),
     "histogram",  # pure arithmetic that engine and record share
     *("engine", "recording", "workers", "observe", "statistics", "verdict"),
     *("diagnosis", "result", "compare", "report", "history", "progress"),

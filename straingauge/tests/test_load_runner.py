@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from serving import answering, serve
-from straingauge.journey import Journey, Pause, Request, Response, User, mix
+from straingauge.http import Request, Response
+from straingauge.journey import Journey, Pause, User, mix
 from straingauge.observe import MetricNames
 from straingauge.runner.load_runner import LoadOrder, LoadRunner, LoginCache
 from straingauge.schedule import constant_users

@@ -8,7 +8,7 @@ import pytest
 from calling import PLAY, Locust
 from playing import played
 from serving import Handler, Peer, answering, hang_up, saying, serve
-from straingauge.journey import ErrorKind
+from straingauge.http import ErrorKind
 
 
 def reset(peer: Peer) -> None:

@@ -11,8 +11,8 @@ import uvloop
 from serving import Peer, serve
 from straingauge.engine.connection import Connection
 from straingauge.engine.receive_queue import Reader, Received, ReceiveQueue
-from straingauge.journey import FilePart, Request, RequestFailed, Response, Upload
-from straingauge.wire import encode
+from straingauge.http import FilePart, Request, RequestFailed, Response, Upload
+from straingauge.http.codec import encode
 
 
 class Calls(list[Callable[[], None]]):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from recording import ORIGIN_NS, Event, outcomes, record_of
-from straingauge.journey import ErrorKind, RequestFailed, Response, User, encode_headers
+from straingauge.http import ErrorKind, RequestFailed, Response, encode_headers
+from straingauge.journey import User
 from straingauge.recording import Record, Recorder, RecordFormatError
 from straingauge.recording.timeline import (
     ERRORS,

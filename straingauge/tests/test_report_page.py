@@ -13,7 +13,7 @@ from reporting import ENDPOINTS, reported
 from straingauge.cli import main
 from straingauge.diagnosis import CAUSES
 from straingauge.diagnosis.catalogue import TITLES as CAUSE_TITLES
-from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 from straingauge.report.evidence import PLACES, TITLES, explained
 from straingauge.report.page import page

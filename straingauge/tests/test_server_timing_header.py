@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from straingauge.journey import encode_headers
+from straingauge.http import encode_headers
 from straingauge.recording.server_timing_header import (
     columns_ms,
     durations_ms,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from straingauge.histogram import bucket_of
-from straingauge.journey import ErrorKind, RawHeaders, RequestFailed, Response, User, encode_headers
+from straingauge.http import ErrorKind, RawHeaders, RequestFailed, Response, encode_headers
+from straingauge.journey import User
 from straingauge.recording import Record, Recorder
 from straingauge.recording.in_flight import (
     BEGAN,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 from straingauge.histogram import Histogram
-from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Record, Recorder
 from straingauge.statistics import (
     Trend,

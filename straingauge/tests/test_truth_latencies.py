@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from straingauge.engine import Load, run_load
-from straingauge.journey import RequestFailed, User, mix
+from straingauge.http import RequestFailed
+from straingauge.journey import User, mix
 from straingauge.recording import EndpointRecorder, Record, Recorder
 from straingauge.schedule import constant
 

@@ -12,7 +12,8 @@ from typing import Any
 from judging import judged, reasons
 from serving import Handler, Peer, answering, serve
 from straingauge.engine import Load
-from straingauge.journey import Journey, Response, User, mix
+from straingauge.http import Response
+from straingauge.journey import Journey, User, mix
 from straingauge.schedule import constant
 
 RATE = 50

@@ -11,7 +11,8 @@ import pytest
 from judging import judged, reasons
 from serving import Handler, Peer, answering, serve
 from straingauge.engine import Load
-from straingauge.journey import Journey, Response, User, mix
+from straingauge.http import Response
+from straingauge.journey import Journey, User, mix
 from straingauge.schedule import Schedule, constant, constant_users, poisson, spread
 
 

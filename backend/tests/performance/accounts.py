@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from checks import has, if_served
 from straingauge.errors import TargetError
-from straingauge.journey import ErrorKind, Pause, Request, RequestFailed, Response, User
+from straingauge.http import ErrorKind, Request, RequestFailed, Response
+from straingauge.journey import Pause, User
 
 Steps = Generator[Request | Pause, Response, None]
 """What a journey is."""

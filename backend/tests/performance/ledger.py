@@ -14,7 +14,8 @@ from datetime import datetime
 
 from accounts import Asking, Steps, account, signed_in
 from checks import has, has_value, if_served, is_audio, is_list_of
-from straingauge.journey import Pause, Request, RequestFailed, Response, User
+from straingauge.http import Request, RequestFailed, Response
+from straingauge.journey import Pause, User
 from straingauge.verdict import Finding
 
 PATIENCE_S = float(os.environ.get("JOB_PATIENCE_S", "30"))

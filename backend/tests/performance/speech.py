@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from straingauge.errors import UsageError
-from straingauge.journey import FilePart
+from straingauge.http import FilePart
 
 AUDIO = Path(__file__).parent / "audio"
 

@@ -9,7 +9,7 @@ import numpy as np
 from straingauge.ab.slot_plan import Name, SlotPlan
 from straingauge.compare.sample import Floats
 from straingauge.histogram import Ints
-from straingauge.journey import ErrorKind, RawHeaders, RequestFailed
+from straingauge.http import ErrorKind, RawHeaders, RequestFailed
 
 _HOPELESS: Final = 50  # requests in a row that got no answer: nobody is there any more
 _NO_ANSWER: Final = frozenset({ErrorKind.REFUSED, ErrorKind.RESET})

@@ -17,7 +17,8 @@ from straingauge.ab.request_log import RequestLog, SlotResult
 from straingauge.ab.slot_plan import Gate, Name, SlotPlan
 from straingauge.engine import Load, run_load
 from straingauge.errors import StraingaugeError, TargetError
-from straingauge.journey import Journey, Mix, Pause, Response, Step, User, mix
+from straingauge.http import Response
+from straingauge.journey import Journey, Mix, Pause, Step, User, mix
 from straingauge.journey.execution import journey_name
 from straingauge.recording import Recorder
 from straingauge.runner.load_runner import LoadOrder

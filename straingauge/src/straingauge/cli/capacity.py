@@ -130,7 +130,7 @@ def capacity(
     """
     from straingauge.capacity import ABORT_PERCENT, CapacityRun, LevelRunner, LevelSearch
     from straingauge.cli.options import RunOptions, prepare
-    from straingauge.engine.address import resolve
+    from straingauge.http.address import resolve
     from straingauge.target.service_locator import ServiceLocator
 
     most = most or (MOST_USERS if by_users else MOST_RATE)

@@ -105,7 +105,7 @@ def doctor(
 def _patient(prepared: "Prepared", host: str | None) -> "CheckContext":
     """Where and what is to be looked at."""
     from straingauge.doctor import CheckContext
-    from straingauge.engine.address import resolve
+    from straingauge.http.address import resolve
     from straingauge.target.config import StackConfig
     from straingauge.target.service_locator import STAND_FILE, USUAL, find_upwards, refused
 

@@ -112,7 +112,7 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     """
     from straingauge.cli.options import RunOptions, prepare
     from straingauge.cli.run_load import play
-    from straingauge.engine.address import resolve
+    from straingauge.http.address import resolve
     from straingauge.target.service_locator import ServiceLocator
 
     tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()

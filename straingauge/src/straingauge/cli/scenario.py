@@ -22,7 +22,8 @@ from types import ModuleType
 from typing import Any
 
 from straingauge.errors import UsageError
-from straingauge.journey import Journey, Mix, Response, Step, User, mix
+from straingauge.http import Response
+from straingauge.journey import Journey, Mix, Step, User, mix
 from straingauge.journey.mix import tags_of
 
 SPECIAL = ("account", "log_in", "verify")

@@ -6,17 +6,8 @@ from dataclasses import dataclass, field
 from functools import wraps
 
 from straingauge.engine import Load, run_load
-from straingauge.journey import (
-    ErrorKind,
-    Headers,
-    Journey,
-    Request,
-    RequestFailed,
-    Response,
-    Step,
-    User,
-    mix,
-)
+from straingauge.http import ErrorKind, Headers, Request, RequestFailed, Response
+from straingauge.journey import Journey, Step, User, mix
 from straingauge.recording import Recorder
 from straingauge.runner.load_runner import LoadOrder
 from straingauge.schedule import constant_users

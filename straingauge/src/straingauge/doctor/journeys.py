@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from straingauge.doctor.check_result import CheckContext, CheckResult
 from straingauge.doctor.journey_run import JourneyRun, ResponseSummary, run_journey
-from straingauge.journey import ErrorKind
+from straingauge.http import ErrorKind
 from straingauge.journey.execution import journey_name
 
 ACCOUNTS = 2  # of the crowd; they show whether each user has one of its own

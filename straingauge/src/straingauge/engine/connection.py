@@ -8,8 +8,8 @@ from time import monotonic_ns
 from typing import Final, Protocol, cast
 
 from straingauge.engine.receive_queue import Received, ReceiveQueue
-from straingauge.journey import ErrorKind, Request, RequestFailed, Response, Upload
-from straingauge.wire import ProtocolError, ResponseReader, ShortBody, encode
+from straingauge.http import ErrorKind, Request, RequestFailed, Response, Upload
+from straingauge.http.codec import ProtocolError, ResponseReader, ShortBody, encode
 
 # Methods a client may repeat on its own when a connection turns out stale (RFC 9110, 9.2.2).
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})

@@ -5,7 +5,8 @@ from collections import OrderedDict
 from straingauge.engine.connection import Connection
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.virtual_user import VirtualUser
-from straingauge.journey import RequestFailed, Response, User
+from straingauge.http import RequestFailed, Response
+from straingauge.journey import User
 
 
 class ConnectionPool:

@@ -4,7 +4,7 @@ import ssl
 
 from straingauge.engine.connection import Connection, Owner
 from straingauge.engine.run_context import RunContext
-from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.http import ErrorKind, RequestFailed
 
 
 class ConnectFailed(Exception):

@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 
 from straingauge.errors import UsageError
 from straingauge.histogram import Histogram
-from straingauge.journey import Mix, RawHeaders, RequestFailed, User
+from straingauge.http import RawHeaders, RequestFailed
+from straingauge.journey import Mix, User
 from straingauge.schedule import ConstantUsers, Schedule, Waves
 
 Connections = Literal["per-user", "per-journey", "shared"]

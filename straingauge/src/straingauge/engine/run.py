@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from straingauge.engine.address import resolve
 from straingauge.engine.connection_pool import ConnectionPool, PooledVirtualUser
 from straingauge.engine.delay_histogram import DelayHistogram
 from straingauge.engine.dispatcher import Dispatcher
@@ -24,6 +23,7 @@ from straingauge.engine.rlimit import raise_fd_limit
 from straingauge.engine.run_context import Channels, RunContext
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.errors import UsageError
+from straingauge.http.address import resolve
 from straingauge.schedule import ConstantUsers, Waves
 
 # The clockwork: a beat measures the loop's lag, every 5th looks for timeouts, every 50th reports.

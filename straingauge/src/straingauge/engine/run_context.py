@@ -5,9 +5,9 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from straingauge.engine.address import Address
 from straingauge.engine.load import EndpointSink, OutcomeSink
 from straingauge.engine.receive_queue import ReceiveQueue
+from straingauge.http.address import Address
 
 if TYPE_CHECKING:
     from straingauge.engine.virtual_user import VirtualUser

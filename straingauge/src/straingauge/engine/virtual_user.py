@@ -8,19 +8,8 @@ from straingauge.engine.connection import Connection
 from straingauge.engine.connector import ConnectFailed, connect
 from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import Channels, RunContext
-from straingauge.journey import (
-    ErrorKind,
-    Execution,
-    Journey,
-    JourneyError,
-    Pause,
-    Request,
-    RequestFailed,
-    Response,
-    Step,
-    User,
-    check_response,
-)
+from straingauge.http import ErrorKind, Request, RequestFailed, Response, check_response
+from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
 from straingauge.journey.execution import journey_name
 
 _IDLE_JOURNEY_S = 0.01

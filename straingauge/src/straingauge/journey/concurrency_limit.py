@@ -4,8 +4,9 @@ from collections.abc import Callable, Generator
 from functools import wraps
 from typing import Final
 
-from straingauge.journey.execution import Journey, Step
-from straingauge.journey.models import Pause, Response
+from straingauge.http import Response
+from straingauge.journey.execution import Journey
+from straingauge.journey.step import Pause, Step
 from straingauge.journey.user import User
 
 _LOOK_EVERY_S: Final = 0.02

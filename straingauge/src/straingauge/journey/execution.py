@@ -5,10 +5,10 @@ from inspect import GEN_CLOSED, getgeneratorstate
 from types import GeneratorType
 from typing import TypeAlias
 
-from straingauge.journey.models import Pause, Request, RequestFailed, Response
+from straingauge.http import Request, RequestFailed, Response
+from straingauge.journey.step import Pause, Step
 from straingauge.journey.user import User
 
-Step: TypeAlias = Request | Pause
 Journey: TypeAlias = Callable[[User], Generator[Step, Response, None]]
 
 

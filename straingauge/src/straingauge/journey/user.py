@@ -9,8 +9,7 @@ from math import inf
 from typing import Any, TypedDict, Unpack
 from urllib.parse import quote, urlencode
 
-from straingauge.journey.models import Check, Request
-from straingauge.journey.upload import Upload
+from straingauge.http import Check, Request, Upload
 
 _EXPECT_200 = frozenset({200})
 # What may stand in a request target as it is (RFC 3986, sections 3.3 and 3.4), "%" included: a

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from locust.env import Environment
 
-from straingauge.engine.address import resolve
 from straingauge.errors import TargetError, UsageError
+from straingauge.http.address import resolve
 from straingauge.target.service_locator import refused
 
 

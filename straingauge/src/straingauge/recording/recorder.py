@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import Ints, bucket_of
-from straingauge.journey import ErrorKind, RawHeaders, RequestFailed
+from straingauge.http import ErrorKind, RawHeaders, RequestFailed
 from straingauge.recording.record import Record
 from straingauge.recording.series import EXAMPLES_OF_A_KIND, Example, Series
 from straingauge.recording.server_timing_header import (

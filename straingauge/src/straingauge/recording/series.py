@@ -19,7 +19,7 @@ class Example:
 
     Attributes:
         time: when it ended, in seconds since the epoch.
-        kind: see `journey.Kind`.
+        kind: see `http.ErrorKind`.
         detail: in words.
         status: of the response, 0 without one.
         request_id: the response's X-Request-ID, "" without one.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import Ints
-from straingauge.journey import RawHeaders, values_of
+from straingauge.http import RawHeaders, values_of
 
 Columns: TypeAlias = dict[str, tuple[Ints, NDArray[np.float64]]]
 _LONGEST_NAME: Final = 64

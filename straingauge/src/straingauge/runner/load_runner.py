@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 from straingauge.engine import Connections, EngineStats, Load, require_pool, run_load
 from straingauge.engine.phases import require_detectable
 from straingauge.errors import StraingaugeError, TargetError
-from straingauge.journey import Journey, Mix, Response, Step, User, limit_concurrency, mix
+from straingauge.http import Response
+from straingauge.journey import Journey, Mix, Step, User, limit_concurrency, mix
 from straingauge.observe import COOLDOWN_S, MetricNames, Observer
 from straingauge.recording import Recorder
 from straingauge.schedule import Schedule, constant_users

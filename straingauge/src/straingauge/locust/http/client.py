@@ -9,7 +9,7 @@ from gevent import GreenletExit
 from locust.exception import CatchResponseError
 
 from straingauge.errors import StraingaugeError, UsageError
-from straingauge.journey import Request, RequestFailed, check_response
+from straingauge.http import Request, RequestFailed, check_response
 from straingauge.locust.http import redirects
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.cookies import Cookies

@@ -10,12 +10,12 @@ from typing import Final
 from gevent import get_hub
 from gevent.hub import Hub
 
-from straingauge.engine.address import Address
-from straingauge.journey import ErrorKind, Request, RequestFailed, Upload
+from straingauge.http import ErrorKind, Request, RequestFailed, Upload
+from straingauge.http.address import Address
+from straingauge.http.codec import ProtocolError, ResponseReader, ShortBody, encode
 from straingauge.locust.http.receive_queue import ReceiveQueue
 from straingauge.locust.http.socket_stream import WRITABLE, SocketStream, Told
 from straingauge.locust.http.tls_stream import TlsStream
-from straingauge.wire import ProtocolError, ResponseReader, ShortBody, encode
 
 # Methods a client may repeat on its own when a connection turns out stale (RFC 9110, 9.2.2).
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})

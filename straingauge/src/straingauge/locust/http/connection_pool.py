@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from time import monotonic_ns
 
-from straingauge.journey import ErrorKind, Request, RequestFailed
+from straingauge.http import ErrorKind, Request, RequestFailed
 from straingauge.locust.http.connection import Connection, Stale
 from straingauge.locust.http.origin import Origin
 from straingauge.locust.http.response import LocustResponse

@@ -5,7 +5,7 @@ from http.cookiejar import CookieJar
 from typing import Any, cast
 from urllib.request import Request
 
-from straingauge.journey import values_of
+from straingauge.http import values_of
 from straingauge.locust.http.response import LocustResponse
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
-from straingauge.engine.address import Address, resolve
+from straingauge.http.address import Address, resolve
 from straingauge.locust.http.request_body import basic
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
-from straingauge.journey import ErrorKind, RequestFailed
+from straingauge.http import ErrorKind, RequestFailed
 from straingauge.locust.http.cookies import Cookies
 from straingauge.locust.http.request_builder import BuiltRequest
 from straingauge.locust.http.response import LocustResponse

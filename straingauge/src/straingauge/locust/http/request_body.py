@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from straingauge.journey import FilePart, Upload
+from straingauge.http import FilePart, Upload
 
 Pairs: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
 Data: TypeAlias = Any

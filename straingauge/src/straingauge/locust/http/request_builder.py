@@ -5,13 +5,14 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
-from straingauge.journey import Request, Upload, User
+from straingauge.http import Request, Upload
+from straingauge.journey import User
 from straingauge.locust.http.cookies import Cookies
 from straingauge.locust.http.origin import Base
 from straingauge.locust.http.request_body import JSON, Data, Files, Pairs, basic, encode_body, query
 from straingauge.locust.http.response import GOOD
 
-_CODINGS: Final = "gzip, deflate"  # what `journey.Response` can undo
+_CODINGS: Final = "gzip, deflate"  # what `http.decoding` can undo
 _REMEMBERED: Final = 64  # as many as a journeys' user remembers
 
 

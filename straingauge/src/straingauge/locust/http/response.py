@@ -8,7 +8,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from locust.exception import CatchResponseError, LocustError, ResponseError
 
-from straingauge.journey import ErrorKind, Request, RequestFailed, Response
+from straingauge.http import ErrorKind, Request, RequestFailed, Response
 
 GOOD: Final = frozenset({*range(200, 209), 226, 301, 302, 303, 304, 307, 308})
 """Statuses that mean success where nobody says what to expect: those of Locust's FastHttpUser."""

@@ -6,14 +6,8 @@ from collections.abc import Mapping
 from geventhttpclient._parser import HTTPParseError
 from geventhttpclient.response import HTTPConnectionClosed
 
-from straingauge.journey import (
-    ErrorKind,
-    JourneyError,
-    RawHeaders,
-    Request,
-    RequestFailed,
-    encode_headers,
-)
+from straingauge.http import ErrorKind, RawHeaders, Request, RequestFailed, encode_headers
+from straingauge.journey import JourneyError
 from straingauge.locust.http.response import LocustResponse, failure_of
 from straingauge.recording import EndpointRecorder, Record, Recorder
 

@@ -9,7 +9,8 @@ from gevent import GreenletExit
 from locust.env import Environment
 from locust.exception import CatchResponseError
 
-from straingauge.journey import RequestFailed, User
+from straingauge.http import RequestFailed
+from straingauge.journey import User
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.response import LocustResponse, failure_of
 from straingauge.locust.session import Session

@@ -11,7 +11,8 @@ from locust.env import Environment
 from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
-from straingauge.journey import Execution, Journey, JourneyError, Pause, RequestFailed, Step
+from straingauge.http import RequestFailed
+from straingauge.journey import Execution, Journey, JourneyError, Pause, Step
 from straingauge.locust import gc_tuning  # noqa: F401  listens to Locust
 from straingauge.locust.events import session_of
 from straingauge.locust.http.client import Client

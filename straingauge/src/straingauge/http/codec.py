@@ -9,7 +9,10 @@ from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from straingauge.journey import MAX_BODY_BYTES, Headers, RawHeaders, Request, Upload
+from straingauge.http.decoding import MAX_BODY_BYTES
+from straingauge.http.headers import Headers, RawHeaders
+from straingauge.http.models import Request
+from straingauge.http.multipart import Upload
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 

@@ -8,14 +8,9 @@ import h11
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from straingauge.journey import FilePart, Headers, Upload, User, encode_headers, values_of
-from straingauge.wire import (
-    MAX_HEAD_BYTES,
-    ProtocolError,
-    ResponseReader,
-    ShortBody,
-    encode,
-)
+from straingauge.http import FilePart, Headers, Upload, encode_headers, values_of
+from straingauge.http.codec import MAX_HEAD_BYTES, ProtocolError, ResponseReader, ShortBody, encode
+from straingauge.journey import User
 
 Verdict = tuple[object, ...]
 

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite
 from typing import Any, Final, TypeAlias
 
 import orjson
 
-from straingauge.journey.content import decoded
-from straingauge.journey.headers import Headers, RawHeaders, values_of
-from straingauge.journey.upload import Upload
+from straingauge.http.decoding import decoded
+from straingauge.http.headers import Headers, RawHeaders, values_of
+from straingauge.http.multipart import Upload
 
 _UNREAD: Final = object()
 
@@ -122,21 +121,6 @@ class Response:
 
 Check: TypeAlias = Callable[[Response], str | None]
 """None when the response is fine, else what was wrong with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Yielded by a journey: do nothing for so many seconds.
-
-    Raises:
-        ValueError: they are no number, or never end.
-    """
-
-    seconds: float
-
-    def __post_init__(self) -> None:
-        if not isfinite(self.seconds):
-            raise ValueError(f"a pause ends: not after {self.seconds} seconds")
 
 
 class RequestFailed(Exception):
