@@ -13,7 +13,12 @@ from collections.abc import Iterator
 from types import ModuleType
 
 MODULES = (
-    *("straingauge.journey", "straingauge.schedule", "straingauge.pytest_plugin"),
+    *(
+        "straingauge.http",
+        "straingauge.journey",
+        "straingauge.schedule",
+        "straingauge.pytest_plugin",
+    ),
     *(
         "straingauge.locust",
         "straingauge.engine",

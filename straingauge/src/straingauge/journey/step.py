@@ -1,0 +1,25 @@
+"""One step of a journey: a request, or a pause."""
+
+from dataclasses import dataclass
+from math import isfinite
+from typing import TypeAlias
+
+from straingauge.http import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Yielded by a journey: do nothing for so many seconds.
+
+    Raises:
+        ValueError: they are no number, or never end.
+    """
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if not isfinite(self.seconds):
+            raise ValueError(f"a pause ends: not after {self.seconds} seconds")
+
+
+Step: TypeAlias = Request | Pause
