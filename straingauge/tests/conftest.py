@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from calling import Locust, locust
+from hypothesis import settings
 from serving import certified
 
 # What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
@@ -16,6 +17,10 @@ from serving import certified
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
+
+# A shared machine may take any time for an example; what is slow is measured by benchmarks.
+settings.register_profile("straingauge", deadline=None)
+settings.load_profile("straingauge")
 
 
 @pytest.fixture(scope="session")

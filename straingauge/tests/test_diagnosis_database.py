@@ -77,7 +77,7 @@ def test_an_index_that_is_missing():
     assert causes(result)[0] == "missing_index"
     assert set(causes(result)) >= {"slow_statement", "pool_exhausted", "slow_endpoint"}
     assert (
-        "of which about 1 are wanted each time: SELECT * FROM items WHERE owner = $1"
+        "about 1 rows are returned each time: SELECT * FROM items WHERE owner = $1"
         in first(result)["evidence"][1]
     )
 
@@ -100,7 +100,7 @@ def test_a_query_in_a_loop():
     )
     found = first(slowed(result, 200, 300, 400))
     assert found["cause"] == "n_plus_one"
-    assert "20.0 times for each request" in found["evidence"][0]
+    assert "20.0 times per request" in found["evidence"][0]
 
 
 def test_begin_and_commit_are_no_loop():

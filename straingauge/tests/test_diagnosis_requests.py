@@ -15,7 +15,7 @@ from diagnosing import (
     slowed,
     timing,
 )
-from straingauge.diagnosis import cause_of_read_back, diagnose
+from straingauge.diagnosis import cause_of_failed_check, diagnose
 
 
 def test_some_endpoints_are_slow():
@@ -66,7 +66,7 @@ def test_errors_of_one_endpoint():
     failing = errors_of("bad_status", 9, "status 500, expected 200", at=ENDPOINTS[:1], status=500)
     found = first(ill(complaint("error_rate_percent"), **failing))
     assert found["cause"] == "endpoint_errors"
-    assert f"most at {ENDPOINTS[0]} (3.0%)" in found["evidence"]
+    assert f"most often {ENDPOINTS[0]} (3.0%)" in found["evidence"]
     assert found["advice"][0] == "search the service's log for X-Request-ID bad-1"
 
 
@@ -100,7 +100,7 @@ def test_a_database_that_does_not_answer():
     result["resources"]["database"] |= {"looks": 60, "unanswered": 20}
     found = first(result)
     assert found["cause"] == "database_away"
-    assert found["evidence"] == ["the database did not answer 20 of 60 looks at it"]
+    assert found["evidence"] == ["20 of 60 samples of the database failed"]
 
 
 def test_a_crash_breaks_connections():
@@ -175,4 +175,4 @@ def test_a_neighbour_of_the_generator_delays_no_service_elsewhere():
 )
 def test_what_a_failed_look_back_means(kind: str, status: int | None, detail: str, cause: str):
     """What is found after the load tells lost, altered and foreign data apart."""
-    assert cause_of_read_back({"kind": kind, "status": status, "detail": detail}) == cause
+    assert cause_of_failed_check({"kind": kind, "status": status, "detail": detail}) == cause

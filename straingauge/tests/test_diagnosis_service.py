@@ -13,7 +13,7 @@ from diagnosing import (
     stalls,
     timing,
 )
-from straingauge.diagnosis import dangers, diagnose
+from straingauge.diagnosis import diagnose, warnings
 
 WAITING = timing(pool=0.85, db=0.08, app=0.05, rest=0.02)
 FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, wait_avg_ms=300.0)
@@ -52,7 +52,7 @@ def test_a_freeze_with_a_free_loop():
     result = slowed(result, 12, 400, 500)
     assert causes(result)[0] == "freeze"
     assert "event_loop_blocked" not in causes(result)
-    assert "the event loop was not blocked meanwhile" in first(result)["evidence"]
+    assert "the event loop was not blocked during the pauses" in first(result)["evidence"]
 
 
 def test_a_few_slow_ones_of_a_wave_are_no_freeze():
@@ -76,7 +76,7 @@ def test_cpu_burnt_by_requests():
     result = slowed(result, 700, 1200, 1500)
     assert causes(result)[0] == "cpu_bound"
     assert {"event_loop_blocked", "slow_endpoint"} <= set(causes(result))
-    assert "33.0 ms of CPU for each request" in first(result)["evidence"][0]
+    assert "33.0 ms of CPU per request" in first(result)["evidence"][0]
 
 
 def test_a_full_core_of_cheap_requests_is_no_root():
@@ -107,14 +107,14 @@ def test_a_leak_is_a_danger():
     leaking = healthy(resources__service__memory=LEAK, resources__after__memory_mb=112.0)
     found = first(leaking)
     assert found["cause"] == "memory_leak"
-    assert "2.60 MB for each 200 of them (at least 2.10)" in found["evidence"][0]
-    assert [each.cause for each in dangers(leaking)] == ["memory_leak"]
+    assert "2.60 MB per 200 requests (at least 2.10)" in found["evidence"][0]
+    assert [each.cause for each in warnings(leaking)] == ["memory_leak"]
 
 
 def test_a_leak_nobody_looked_at_at_rest_is_no_alarm():
     """Growth that was not confirmed at rest is a cause to think of, and no warning of its own."""
     growing = healthy(resources__service__memory=LEAK, resources__after=None)
-    assert dangers(growing) == []
+    assert warnings(growing) == []
     assert diagnose(growing) == []
     assert causes(ill(complaint("memory_peak_mb"), resources__service__memory=LEAK))
 
@@ -128,7 +128,7 @@ def test_files_that_stay_open():
         resources__after__memory_mb=112.0,
     )
     assert causes(leaking)[:2] == ["file_leak", "memory_leak"]
-    assert dangers(leaking)[0].cause == "file_leak"
+    assert warnings(leaking)[0].cause == "file_leak"
 
 
 def test_files_that_stay_open_when_the_clients_have_gone():
@@ -136,7 +136,7 @@ def test_files_that_stay_open_when_the_clients_have_gone():
     rows = samples(open_files=list(range(140, 740, 10)))
     gone = [{"t_s": 30.3 + i / 50, "open_files": 635} for i in range(6)]
     leaking = healthy(resources__samples=[*rows, *gone], resources__after__open_files=635)
-    assert [each.cause for each in dangers(leaking)] == ["file_leak"]
+    assert [each.cause for each in warnings(leaking)] == ["file_leak"]
 
 
 def test_threads_that_never_end():
@@ -144,7 +144,7 @@ def test_threads_that_never_end():
     rising = healthy(
         resources__samples=samples(threads=list(range(12, 72))), resources__after__threads=71
     )
-    assert [each.cause for each in dangers(rising)] == ["thread_leak"]
+    assert [each.cause for each in warnings(rising)] == ["thread_leak"]
     filled = [min(12 + n, 40) for n in range(60)]
     pool = healthy(resources__samples=samples(threads=filled), resources__after__threads=40)
     assert causes(pool) == []
@@ -155,7 +155,7 @@ def test_no_keep_alive():
     parts = {"a": {"sent": 900, "connections": 890}}
     closing = healthy(resources__generator__processes=parts)
     assert causes(closing) == ["keep_alive_off"]
-    assert [each.cause for each in dangers(closing)] == ["keep_alive_off"]
+    assert [each.cause for each in warnings(closing)] == ["keep_alive_off"]
 
 
 def test_connections_closed_while_idle():

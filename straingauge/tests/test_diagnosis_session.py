@@ -1,7 +1,7 @@
 from typing import Any
 
 from diagnosing import ENDPOINTS, complaint, healthy, ill, pool, slow, slowed, table, timing
-from straingauge.diagnosis import broke_first, diagnose, overall
+from straingauge.diagnosis import diagnose, diagnose_session, first_failure
 from straingauge.report import diagnosis, verdict_table
 
 LIMITS = {"warning": 200.0, "critical": 400.0}
@@ -32,8 +32,8 @@ def index_missing(name: str) -> dict[str, Any]:
 
 def test_several_tests_make_a_cause_surer():
     """The same cause in two tests is surer than in one, and both tests are named."""
-    (alone, *_) = overall([pool_too_small("one")])
-    (twice, *_) = overall([pool_too_small("one"), pool_too_small("other")])
+    (alone, *_) = diagnose_session([pool_too_small("one")])
+    (twice, *_) = diagnose_session([pool_too_small("one"), pool_too_small("other")])
     assert alone["cause"] == twice["cause"] == "pool_exhausted"
     assert alone["tests"] == ["one"]
     assert twice["tests"] == ["one", "other"]
@@ -43,13 +43,13 @@ def test_several_tests_make_a_cause_surer():
 def test_a_root_of_one_test_stands_before_its_symptoms_in_others():
     """What accounts for a cause in any test ranks above it in the session."""
     session = [pool_too_small("one"), pool_too_small("other"), index_missing("third")]
-    assert overall(session)[0]["cause"] == "missing_index"
+    assert diagnose_session(session)[0]["cause"] == "missing_index"
 
 
 def test_what_broke_first_is_told_by_time():
     """The entry that was crossed first in time is what broke first, with its test and second."""
     session = [pool_too_small("later", "12:06:30"), pool_too_small("sooner", "12:05:30")]
-    first = broke_first(session)
+    first = first_failure(session)
     assert first is not None
     assert (first.test, first.at_s, first.message) == ("sooner", 7.0, "p95_ms is bad")
 
@@ -58,7 +58,7 @@ def test_what_is_critical_broke_before_a_warning():
     """A critical entry comes before a warning, whenever that was."""
     warned = diagnosed("warned", ill({**complaint("cpu_percent"), "grade": "warning"}))
     failed = diagnosed("failed", ill(complaint("error_rate_percent")), at="12:30:00")
-    first = broke_first([warned, failed])
+    first = first_failure([warned, failed])
     assert first is not None
     assert (first.test, first.at_s) == ("failed", None)
 
@@ -67,7 +67,7 @@ def test_without_a_time_the_surest_broke_first():
     """Where no moment is known, the test that shows the surest cause broke first."""
     guessed = diagnosed("guessed", ill(complaint("error_rate_percent")))
     known = diagnosed("known", ill(complaint("first 429", cause="rate_limiter_absent")), "12:30:00")
-    first = broke_first([guessed, known])
+    first = first_failure([guessed, known])
     assert first is not None
     assert (first.test, first.at_s) == ("known", None)
 
@@ -78,7 +78,7 @@ def test_why_is_of_the_test_that_broke_first():
     lines = diagnosis([pool_too_small("lists"), diagnosed("limit", unlimited)])
     assert "(lists, 7 s after its start)" in lines[1]
     assert lines[2].startswith("Why: the database connection pool is exhausted")
-    assert lines[4].startswith("Also: the rate limiter is not at work (95% sure, in limit)")
+    assert lines[4].startswith("Also: the rate limiter is not active (95% sure, in limit)")
 
 
 def test_a_session_that_is_well_says_nothing():
@@ -113,4 +113,4 @@ def test_a_cause_of_a_later_version_is_left_out():
     """A file whose causes this version does not know is shown without them."""
     known = pool_too_small("one")
     known["diagnosis"].append({"cause": "from the future", "confidence": 1.0})
-    assert "from the future" not in [cause["cause"] for cause in overall([known])]
+    assert "from the future" not in [cause["cause"] for cause in diagnose_session([known])]

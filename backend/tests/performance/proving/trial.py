@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from straingauge.diagnosis import overall
+from straingauge.diagnosis import diagnose_session
 from tests.performance.proving.catalogue import SETTINGS, Plant
 from tests.performance.proving.elsewhere import another_machine
 from tests.performance.proving.ground import Ground
@@ -171,7 +171,7 @@ def attempt(
         plant=plant,
         alarms=sorted(alarms, key=lambda alarm: ALARMS.index(alarm.grade)),
         invalid=invalid if found else [("all", "no result file")],
-        diagnosis=overall(found),
+        diagnosis=diagnose_session(found),
         took_s=time.monotonic() - began_s,
         repeated=repeated,
         output=output,

@@ -2,7 +2,7 @@
 
 Versions of the format, with their JSON Schemas in `result/schemas/`:
     1   name, started_at, ended, configuration, environment, unit, capacity, best, failed, at_least,
-        confirmed, knee, usl, levels, broke_first
+        confirmed, knee, usl, levels, first_failure
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from straingauge.capacity.capacity_run import CapacityRun
 from straingauge.capacity.level import of_load
-from straingauge.diagnosis import broke_first, diagnose
+from straingauge.diagnosis import diagnose, first_failure
 from straingauge.result import environment
 from straingauge.result.file import write_whole
 
@@ -86,7 +86,7 @@ def _broken(hunt: CapacityRun) -> dict[str, Any] | None:
         return None
     verdict = result["verdict"]
     entries = [each for each in verdict["entries"] if of_load(each)]
-    first = broke_first([{**result, "verdict": {**verdict, "entries": entries}}])
+    first = first_failure([{**result, "verdict": {**verdict, "entries": entries}}])
     least = [each for each in hunt.levels if each.level == hunt.search.failed and not each.holds]
     why = list(least[0].why) if least else []
     told = [{**_COMPLAINT, "message": each} for each in why]

@@ -1,18 +1,21 @@
-"""Which cause accounts for what a run found? Rules on the result's own data; pure."""
+"""The causes that account for the failures of a run: rules on the result's own data, pure."""
 
-from straingauge.diagnosis.cause import CAUSES, Cause, CauseId
-from straingauge.diagnosis.integrity import cause_of_read_back
-from straingauge.diagnosis.run import dangers, diagnose
-from straingauge.diagnosis.session import First, broke_first, overall
+from straingauge.diagnosis.cause import Cause, Evidence, FoundCause, cause
+from straingauge.diagnosis.causes import CAUSES
+from straingauge.diagnosis.causes.integrity import cause_of_failed_check
+from straingauge.diagnosis.run import diagnose, warnings
+from straingauge.diagnosis.session import FirstFailure, diagnose_session, first_failure
 
 __all__ = [
     "CAUSES",
     "Cause",
-    "CauseId",
-    "First",
-    "broke_first",
-    "cause_of_read_back",
-    "dangers",
+    "Evidence",
+    "FirstFailure",
+    "FoundCause",
+    "cause",
+    "cause_of_failed_check",
     "diagnose",
-    "overall",
+    "diagnose_session",
+    "first_failure",
+    "warnings",
 ]

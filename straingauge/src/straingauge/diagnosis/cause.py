@@ -1,79 +1,105 @@
-"""What a diagnosis consists of: causes, each with how sure it is, why, and what to do."""
+"""The declaration of a cause, and a cause found in a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
-from straingauge.diagnosis.catalogue import ADVICE, TITLES
 from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.topic import Topic
 
-CauseId = Literal[
-    "pool_exhausted",
-    "connections_leaked",
-    "slow_statement",
-    "missing_index",
-    "n_plus_one",
-    "lock_contention",
-    "event_loop_blocked",
-    "cpu_bound",
-    "memory_leak",
-    "file_leak",
-    "thread_leak",
-    "freeze",
-    "endpoint_errors",
-    "connection_resets",
-    "wrong_content",
-    "slow_endpoint",
-    "slow_tail",
-    "slowing_down",
-    "rate_limiter_tight",
-    "rate_limiter_absent",
-    "rate_limiter_loose",
-    "rate_limiter_per_process",
-    "rate_limiter_untrue",
-    "keep_alive_off",
-    "jobs_not_draining",
-    "lost_writes",
-    "doubled_writes",
-    "altered_writes",
-    "foreign_data",
-    "generator_saturated",
-    "noisy_neighbour",
-    "database_away",
-    "slow_start",
-    "service_restarted",
-]
-CAUSES: tuple[CauseId, ...] = get_args(CauseId)
-
-UNSURE = 0.5  # from here on a cause holds: it may account for others
-SURE = 0.95
+LIKELY = 0.5  # from this confidence on a cause explains others
+MAX_CONFIDENCE = 0.95  # a rule sees figures from outside, never the code
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """One cause that accounts for what was found.
+class Evidence:
+    """The outcome of a rule that applies.
 
     Attributes:
-        cause: Its id, which other programs may rely on.
-        title: The same in words.
+        confidence: From 0 to 1.
+        sentences: With the figures it rests on, the strongest first.
+        advice: What to do in this very case; the cause's general advice follows it.
+    """
+
+    confidence: float
+    sentences: tuple[str, ...]
+    advice: tuple[str, ...] = ()
+
+
+Rule = Callable[[ResultView], Evidence | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Everything the product knows about one cause; the only place that declares it.
+
+    Attributes:
+        id: Stable name that other programs may rely on.
+        title: The same as a clause for people.
+        advice: Documented remedies, in the order to try them.
+        topics: What kinds of failed thresholds it can account for.
+        charts: Charts and tables of the report that show its evidence, the best first; see
+            `straingauge.report.evidence.TITLES`.
+        explains: Ids of the symptoms it brings about.
+        explained_by: Ids of the causes that bring it about, where they do not list it themselves.
+        warns_from: Confidence from which it is a warning even if all thresholds pass; for causes
+            that get worse with time, users or rows. None: never.
+        always_shown: Whether it is shown, as a note, even if no threshold failed.
+        rule: Finds it in a result; None where only tests can find it, which know what to expect.
+    """
+
+    id: str
+    title: str
+    advice: tuple[str, ...]
+    topics: tuple[Topic, ...]
+    charts: tuple[str, ...]
+    explains: tuple[str, ...] = ()
+    explained_by: tuple[str, ...] = ()
+    warns_from: float | None = None
+    always_shown: bool = False
+    rule: Rule | None = None
+
+    def detect(self, result: ResultView) -> "FoundCause | None":
+        """Apply the rule to a result."""
+        evidence = self.rule(result) if self.rule is not None else None
+        return None if evidence is None else self.found(evidence)
+
+    def found(self, evidence: Evidence) -> "FoundCause":
+        """This cause with the evidence for it."""
+        return FoundCause(
+            cause=self.id,
+            title=self.title,
+            confidence=min(evidence.confidence, MAX_CONFIDENCE),
+            evidence=evidence.sentences,
+            advice=(*evidence.advice, *self.advice),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCause:
+    """A cause that accounts for what was measured.
+
+    Attributes:
+        cause: The id of the `Cause`.
+        title: Its title.
         confidence: From 0 to 1.
         evidence: Sentences with the figures it rests on, the strongest first.
         advice: What to do, the most specific first.
     """
 
-    cause: CauseId
+    cause: str
     title: str
     confidence: float
     evidence: tuple[str, ...]
     advice: tuple[str, ...]
 
     @property
-    def holds(self) -> bool:
-        """Whether it is sure enough to account for others."""
-        return self.confidence >= UNSURE
+    def is_likely(self) -> bool:
+        """It is likely enough to explain others."""
+        return self.confidence >= LIKELY
 
     def as_dict(self) -> dict[str, Any]:
-        """As the result file has it."""
+        """The object that the result file stores."""
         return {
             **asdict(self),
             "confidence": round(self.confidence, 2),
@@ -82,18 +108,37 @@ class Cause:
         }
 
 
-Rule = Callable[[ResultView], Cause | None]
-Rules = Mapping[CauseId, Rule]
+def cause(
+    *,
+    title: str,
+    advice: tuple[str, ...],
+    topics: tuple[Topic, ...],
+    charts: tuple[str, ...],
+    explains: tuple[str, ...] = (),
+    explained_by: tuple[str, ...] = (),
+    warns_from: float | None = None,
+    always_shown: bool = False,
+) -> Callable[[Rule], Cause]:
+    """Declare a cause whose rule is the decorated function and whose id is its name."""
+
+    def declare(rule: Rule) -> Cause:
+        return Cause(
+            id=rule.__name__,
+            title=title,
+            advice=advice,
+            topics=topics,
+            charts=charts,
+            explains=explains,
+            explained_by=explained_by,
+            warns_from=warns_from,
+            always_shown=always_shown,
+            rule=rule,
+        )
+
+    return declare
 
 
-def make_cause(
-    cause: CauseId, confidence: float, evidence: tuple[str, ...], advice: tuple[str, ...] = ()
-) -> Cause:
-    """A cause with its title, and its usual advice after what is said of this very case."""
-    return Cause(cause, TITLES[cause], min(confidence, SURE), evidence, (*advice, *ADVICE[cause]))
-
-
-def scale(value: float, unsure: float, sure: float) -> float:
-    """Confidence in proportion: 0.5 at `unsure`, 0.95 from `sure` on; nothing far below."""
-    share = (value - unsure) / (sure - unsure)
-    return max(0.0, min(SURE, UNSURE + share * (SURE - UNSURE)))
+def scale(value: float, likely: float, certain: float) -> float:
+    """Confidence in proportion to a value: 0.5 at `likely`, 0.95 from `certain` on, at least 0."""
+    share = (value - likely) / (certain - likely)
+    return max(0.0, min(MAX_CONFIDENCE, LIKELY + share * (MAX_CONFIDENCE - LIKELY)))

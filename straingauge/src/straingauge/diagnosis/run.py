@@ -4,69 +4,82 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from straingauge.diagnosis.cause import Cause
+from straingauge.diagnosis.cause import Cause, Evidence, FoundCause
+from straingauge.diagnosis.causes import CAUSES
+from straingauge.diagnosis.failed_topics import failed_topics
 from straingauge.diagnosis.ranking import ranked
-from straingauge.diagnosis.reported import reported_by_tests
 from straingauge.diagnosis.result_view import ResultView
-from straingauge.diagnosis.rules import ACCOUNTS_FOR, ALARMS, NOTES, RULES, topics
+from straingauge.diagnosis.topic import Topic
 from straingauge.verdict import Finding
 
-WORTH_SAYING = 0.2
+MIN_CONFIDENCE = 0.2  # below it a cause is noise to a reader
+REPORTED_CONFIDENCE = {"critical": 0.95, "warning": 0.85}  # of a test that names the cause
 
 
 def diagnose(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What accounts for a result's verdict, best first; empty where nothing is to explain.
+    """Return the causes that account for a result's verdict, best first.
 
     Args:
-        result: With its verdict, as its file has it; any other part may be null or missing.
+        result: The content of a result file with its verdict; other parts may be null or missing.
 
     Returns:
         Objects with ``cause`` (an id), ``title``, ``confidence`` (0..1), ``evidence`` and
-        ``advice`` (sentences).
+        ``advice`` (sentences). Empty where nothing failed.
     """
-    facts = ResultView(result)
-    complained = topics(facts)
+    view = ResultView(result)
+    topics = failed_topics(view)
     found = []
-    for cause in RULES:
-        seen = RULES[cause](facts)
-        told = reported_by_tests(cause)(facts)
-        if told is None and not (seen and _may_speak(seen, complained)):
+    for cause in CAUSES.values():
+        detected = cause.detect(view)
+        reported = _reported(cause, view)
+        if reported is None and not (detected and _is_relevant(detected, topics)):
             continue
-        found.append(_joined(told, seen))
-    said = [cause for cause in ranked(found) if cause.confidence >= WORTH_SAYING]
-    return [cause.as_dict() for cause in said]
+        found.append(_joined(reported, detected))
+    return [cause.as_dict() for cause in ranked(found) if cause.confidence >= MIN_CONFIDENCE]
 
 
-def dangers(result: Mapping[str, Any]) -> list[Finding]:
-    """Causes so evident that they are warnings, even where every threshold holds.
+def warnings(result: Mapping[str, Any]) -> list[Finding]:
+    """Return the causes that are warnings by themselves, even if every threshold passes.
 
     Args:
-        result: Without its verdict.
+        result: The content of a result file without its verdict.
     """
-    facts = ResultView(result)
-    found = [seen for cause in ALARMS if (seen := RULES[cause](facts)) and _alarming(seen)]
+    view = ResultView(result)
+    candidates = (each for each in CAUSES.values() if each.warns_from is not None)
+    found = [one for cause in candidates if (one := cause.detect(view)) and _warns(one)]
     return [
         Finding(cause.title, "warning", cause.evidence[0], cause=cause.cause)
         for cause in ranked(found)
-        if _alarming(cause)
+        if _warns(cause)
     ]
 
 
-def _may_speak(cause: Cause, complained: frozenset[str]) -> bool:
-    accounts = bool(complained.intersection(ACCOUNTS_FOR[cause.cause]))
-    return accounts or cause.cause in NOTES or _alarming(cause)
+def _reported(cause: Cause, view: ResultView) -> FoundCause | None:
+    """Return a cause that the findings of tests name, with their messages as evidence."""
+    entries = [entry for entry in view.failures if entry.get("cause") == cause.id]
+    if not entries:
+        return None
+    confidence = max(REPORTED_CONFIDENCE[entry["grade"]] for entry in entries)
+    messages = dict.fromkeys(str(entry.get("message")) for entry in entries)
+    return cause.found(Evidence(confidence, tuple(messages)))
 
 
-def _alarming(cause: Cause) -> bool:
-    return cause.confidence >= ALARMS.get(cause.cause, 1.0)
+def _is_relevant(found: FoundCause, topics: frozenset[Topic]) -> bool:
+    cause = CAUSES[found.cause]
+    return bool(topics.intersection(cause.topics)) or cause.always_shown or _warns(found)
 
 
-def _joined(told: Cause | None, seen: Cause | None) -> Cause:
-    """What a test said and what a rule saw of one cause: the test's words first."""
-    if told is None or seen is None:
-        one = told or seen
+def _warns(found: FoundCause) -> bool:
+    least = CAUSES[found.cause].warns_from
+    return least is not None and found.confidence >= least
+
+
+def _joined(reported: FoundCause | None, detected: FoundCause | None) -> FoundCause:
+    """Join what a test reported and what a rule detected of one cause, the test's words first."""
+    if reported is None or detected is None:
+        one = reported or detected
         assert one is not None
         return one
-    confidence = max(told.confidence, seen.confidence)
-    evidence = tuple(dict.fromkeys((*told.evidence, *seen.evidence)))
-    return replace(seen, confidence=confidence, evidence=evidence)
+    confidence = max(reported.confidence, detected.confidence)
+    evidence = tuple(dict.fromkeys((*reported.evidence, *detected.evidence)))
+    return replace(detected, confidence=confidence, evidence=evidence)

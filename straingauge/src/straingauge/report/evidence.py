@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.diagnosis import CauseId, First, broke_first, overall
+from straingauge.diagnosis import CAUSES, FirstFailure, diagnose_session, first_failure
 from straingauge.report.text import EVIDENCE, SURE_ENOUGH, WORTH_SHOWING, Result
 
 TITLES: Final[Mapping[str, str]] = {
@@ -32,43 +32,6 @@ TITLES: Final[Mapping[str, str]] = {
 }
 """All that a link can lead to, by the end of its anchor."""
 
-PLACES: Final[Mapping[CauseId, Sequence[str]]] = {
-    "pool_exhausted": ("pool", "parts"),
-    "connections_leaked": ("pool", "database", "after"),
-    "slow_statement": ("statements", "parts"),
-    "missing_index": ("tables", "statements"),
-    "n_plus_one": ("statements", "parts"),
-    "lock_contention": ("waits", "database"),
-    "event_loop_blocked": ("loop", "heat"),
-    "cpu_bound": ("cpu", "latency"),
-    "memory_leak": ("memory", "after"),
-    "file_leak": ("handles", "after"),
-    "thread_leak": ("handles", "after"),
-    "freeze": ("heat", "rate"),
-    "endpoint_errors": ("errors", "errors-seen"),
-    "connection_resets": ("errors", "errors-seen"),
-    "wrong_content": ("errors", "errors-seen"),
-    "slow_endpoint": ("endpoints", "latency"),
-    "slow_tail": ("curve", "slowest"),
-    "slowing_down": ("latency", "heat"),
-    "rate_limiter_tight": ("rate", "demands"),
-    "rate_limiter_absent": ("rate", "demands"),
-    "rate_limiter_loose": ("rate", "demands"),
-    "rate_limiter_per_process": ("rate", "demands"),
-    "rate_limiter_untrue": ("demands", "rate"),
-    "keep_alive_off": ("parts", "latency"),
-    "jobs_not_draining": ("jobs",),
-    "lost_writes": ("demands", "errors-seen"),
-    "doubled_writes": ("demands",),
-    "altered_writes": ("demands",),
-    "foreign_data": ("demands", "errors-seen"),
-    "generator_saturated": ("cpu", "validity"),
-    "noisy_neighbour": ("cpu", "heat"),
-    "database_away": ("database", "errors"),
-    "slow_start": ("latency", "slowest"),
-    "service_restarted": ("handles", "rate"),
-}
-
 
 def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]:
     """What broke first and the causes of all runs, with links to where each shows.
@@ -77,7 +40,7 @@ def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]
         results: In the order of the page.
         names: What the page calls them.
     """
-    first, causes = broke_first(results), overall(results)
+    first, causes = first_failure(results), diagnose_session(results)
     least = WORTH_SHOWING if first else SURE_ENOUGH
     where = {f"r{n}": (names[n], result) for n, result in enumerate(results)}
     return {
@@ -86,7 +49,7 @@ def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]
     }
 
 
-def _first(first: First, where: Mapping[str, tuple[str, Result]]) -> dict[str, Any]:
+def _first(first: FirstFailure, where: Mapping[str, tuple[str, Result]]) -> dict[str, Any]:
     anchor, name = next(
         (anchor, name)
         for anchor, (name, result) in where.items()
@@ -108,7 +71,7 @@ def _shown(cause: Mapping[str, Any], where: Mapping[str, tuple[str, Result]]) ->
                 "name": name,
                 "links": [
                     {"title": TITLES[place], "anchor": f"{anchor}-{place}"}
-                    for place in PLACES[cause["cause"]]
+                    for place in CAUSES[cause["cause"]].charts
                 ],
             }
             for anchor, (name, result) in where.items()

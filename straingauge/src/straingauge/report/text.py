@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from straingauge.diagnosis import broke_first, overall
+from straingauge.diagnosis import diagnose_session, first_failure
 
 Result = Mapping[str, Any]
 Found = Sequence[tuple[Result, Path | None]]
@@ -21,7 +21,7 @@ EVIDENCE, ADVICE, OTHERS = 3, 3, 3  # sentences, sentences, and causes after the
 
 def diagnosis(results: Sequence[Result]) -> list[str]:
     """What broke first in a session, why, and what to change; nothing where all is well."""
-    first, causes = broke_first(results), overall(results)
+    first, causes = first_failure(results), diagnose_session(results)
     # Without a warning only what needs no verdict is worth a line: a generator that was late.
     causes = causes if first else [cause for cause in causes if cause["confidence"] >= SURE_ENOUGH]
     if not first and not causes:

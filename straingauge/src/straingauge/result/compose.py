@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from straingauge.diagnosis import cause_of_read_back, dangers, diagnose
+from straingauge.diagnosis import cause_of_failed_check, diagnose, warnings
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations
 from straingauge.recording import Record, Series
@@ -67,7 +67,7 @@ def conclude(
     """The result with its verdict and what accounts for it, and that verdict."""
     found = [*_not_read_back(result), *_steady_growth(result, thresholds), *findings]
     known = {finding.cause for finding in found if finding.grade in ("warning", "critical")}
-    found += [danger for danger in dangers(result) if danger.cause not in known]
+    found += [danger for danger in warnings(result) if danger.cause not in known]
     verdict = judge(result, thresholds, found, demanded=demanded)
     judged = {**result, "verdict": verdict.as_dict()}
     return {**judged, "diagnosis": diagnose(judged)}, verdict
@@ -161,7 +161,7 @@ def _not_read_back(result: Mapping[str, Any]) -> Iterable[Finding]:
         "critical",
         f"{wrong} of {verify['total_requests']} requests after the load went wrong; first: "
         f"{first['detail']}",
-        cause=cause_of_read_back(first),
+        cause=cause_of_failed_check(first),
     )
 
 

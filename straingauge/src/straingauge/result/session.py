@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from straingauge.diagnosis import broke_first, overall
+from straingauge.diagnosis import diagnose_session, first_failure
 from straingauge.result.file import write_whole
 from straingauge.result.reading import SESSION_VERSION
 from straingauge.verdict.grade import GRADES
@@ -28,7 +28,7 @@ def summarize(judged: Judged, folder: Path) -> dict[str, Any]:
     """
     results = [result for result, _ in judged]
     grades = [result["verdict"]["grade"] for result in results]
-    first = broke_first(results)
+    first = first_failure(results)
     return {
         "session_version": SESSION_VERSION,
         "started_at": results[0]["started_at"],
@@ -36,7 +36,7 @@ def summarize(judged: Judged, folder: Path) -> dict[str, Any]:
         "environment": results[0]["environment"],
         "tests": [_test(result, path, folder) for result, path in judged],
         "broke_first": asdict(first) if first else None,
-        "diagnosis": overall(results),
+        "diagnosis": diagnose_session(results),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.diagnosis import broke_first
+from straingauge.diagnosis import first_failure
 from straingauge.locust.web.charts import charts
 from straingauge.locust.web.resources import inside
 from straingauge.report import text
@@ -98,7 +98,7 @@ def _judged(demands: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 
 def _diagnosis(result: Result) -> dict[str, Any]:
     """What broke first, and what accounts for it; causes that nobody asks for are left out."""
-    first = broke_first([result])
+    first = first_failure([result])
     least = text.WORTH_SHOWING if first else text.SURE_ENOUGH
     causes = [cause for cause in result["diagnosis"] if cause["confidence"] >= least]
     return {

@@ -1,0 +1,242 @@
+"""Causes in PostgreSQL's statistics: missing indexes, N+1, slow statements, locks, outages."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.result_view import ResultView, listed, number
+
+DATABASE = ("resources", "database")
+STATEMENT = re.compile(r"^\s*(with|select|insert|update|delete|merge)\b", re.IGNORECASE)
+AWAY = re.compile(
+    r"could not connect|server closed the connection|terminating connection|connect call failed"
+    r"|connection (was closed in|does not exist)|(database|postgres\w*)\W.*(unavailable|unreachable"
+    r"|not reachable|connection refused|starting up|shutting down)|too many clients",
+    re.IGNORECASE,
+)
+BIG_TABLE_ROWS = 1_000  # for smaller ones PostgreSQL rightly prefers a sequential scan
+MIN_SCANS_PER_REQUEST = 0.05  # fewer are maintenance and statistics
+SELECTIVE = 0.05  # at most this share of the rows read is needed
+MAX_STATEMENT_CHARS = 160
+
+WAITING = ("pool_exhausted", "slow_endpoint", "slow_start", "slow_tail", "slowing_down")
+
+
+@cause(
+    title="an index is missing: a table is read as a whole",
+    topics=("speed",),
+    # A request that holds its connection for longer makes the pool too small.
+    explains=(*WAITING, "endpoint_errors", "freeze", "slow_statement"),
+    warns_from=0.9,
+    charts=("tables", "statements"),
+    advice=(
+        "create an index on the columns the statement filters, joins and sorts by (CREATE INDEX"
+        " CONCURRENTLY), and check with EXPLAIN that it is used",
+        "compare the database's indexes with those the migrations should have made",
+    ),
+)
+def missing_index(result: ResultView) -> Evidence | None:
+    """Detect repeated sequential scans of a big table.
+
+    PostgreSQL counts sequential scans and the rows they read for each table. An index avoids
+    reading a thousand rows or more for a few results at nearly every request.
+    """
+    scans = sorted(_scans(result), key=lambda scan: -(number(scan, "seq_rows_read") or 0))
+    if not scans:
+        return None
+    worst = scans[0]
+    rows, count = number(worst, "rows_per_seq_scan") or 0.0, number(worst, "seq_scans") or 0.0
+    confidence = scale(rows, BIG_TABLE_ROWS, 5 * BIG_TABLE_ROWS)
+    table = str(worst.get("table"))
+    statement = next((each for each in _statements(result) if _mentions(each, table)), None)
+    evidence = [
+        f"{count:.0f} sequential scans of table {table}, {rows:.0f} rows each,"
+        f" during {result.requests:.0f} requests"
+    ]
+    if statement is not None:
+        returned = (number(statement, "rows") or 0.0) / max(number(statement, "calls") or 0.0, 1)
+        confidence += 0.1 if returned <= SELECTIVE * rows else 0.0
+        evidence.append(f"about {returned:.0f} rows are returned each time: {_text(statement)}")
+    advice = f"look at the filters of statements on {table}: which column has no index?"
+    return Evidence(confidence, tuple(evidence), (advice,))
+
+
+@cause(
+    title="one request runs the same statement repeatedly (N+1)",
+    topics=("speed",),
+    explains=(*WAITING, "cpu_bound", "event_loop_blocked", "slow_statement"),
+    warns_from=0.9,
+    charts=("statements", "parts"),
+    advice=(
+        "load the related rows with the first statement (a join, or selectinload / joinedload in"
+        " SQLAlchemy), or with one statement for all of them",
+    ),
+)
+def n_plus_one(result: ResultView) -> Evidence | None:
+    """Detect a statement that runs several times per request.
+
+    `pg_stat_statements` groups statements that differ only in their values. A request needs a
+    statement once or a few times; one that runs once per row of a list is a query in a loop.
+    """
+    often = [s for s in _statements(result) if (number(s, "calls_per_request") or 0) >= 3]
+    if not often or result.requests < 20:
+        return None
+    worst = max(often, key=lambda s: number(s, "calls_per_request") or 0)
+    calls = number(worst, "calls_per_request") or 0.0
+    evidence = (
+        f"{calls:.1f} times per request ({number(worst, 'calls') or 0:.0f} calls for"
+        f" {result.requests:.0f} requests): {_text(worst)}",
+    )
+    return Evidence(scale(calls, 3, 8), evidence)
+
+
+@cause(
+    title="a statement is slow in the database",
+    topics=("speed",),
+    explains=WAITING,
+    charts=("statements", "parts"),
+    advice=(
+        "run EXPLAIN (ANALYZE, BUFFERS) on the statement: look for sequential scans, sorts on disk"
+        " and estimates that are far off",
+    ),
+)
+def slow_statement(result: ResultView) -> Evidence | None:
+    """Detect a statement with a high mean time and a large share of the database's time.
+
+    A lookup by key takes well under a millisecond; a mean of 20 ms is long for a statement that
+    every request waits for. Lock waits are included: then the lock is the cause.
+    """
+    slow = [s for s in _statements(result) if (number(s, "mean_ms") or 0) >= 10]
+    slow = [s for s in slow if (number(s, "share") or 0) >= 0.2]
+    share = result.part_share("db")
+    if not slow or (share is not None and share < 0.15):
+        return None
+    worst = max(slow, key=lambda s: number(s, "total_ms") or 0)
+    mean_ms = number(worst, "mean_ms") or 0.0
+    evidence = [
+        f"{mean_ms:.0f} ms on average, {number(worst, 'share'):.0%} of all database time:"
+        f" {_text(worst)}"
+    ]
+    if share is not None:
+        evidence.append(f"the database takes {share:.0%} of the time of slow requests")
+    return Evidence(scale(mean_ms, 20, 100), tuple(evidence))
+
+
+@cause(
+    title="statements wait for a lock that another transaction holds",
+    topics=("speed", "errors"),
+    explains=(*WAITING, "endpoint_errors", "freeze", "slow_statement"),
+    charts=("waits", "database"),
+    advice=(
+        "keep transactions short: commit before slow work, never wait for a network within one",
+        "set lock_timeout, and always lock several rows in the same order",
+    ),
+)
+def lock_contention(result: ResultView) -> Evidence | None:
+    """Detect connections that wait for locks of other transactions, often or for long.
+
+    `pg_stat_activity` names the event a connection waits for; `Lock:` is a lock on rows or tables
+    that another transaction holds until it ends, unlike the short internal locks (`LWLock:`). Only
+    waits with a known holder count: the queue of NOTIFY takes such a lock for an instant, too.
+    """
+    waits = result.rows(*DATABASE, "waits")
+    share = sum(number(w, "share") or 0 for w in waits if str(w.get("event")).startswith("Lock:"))
+    blocked, longest_s = (result.figure(*DATABASE, "blocked", key) for key in ("peak", "longest_s"))
+    deadlocks = result.figure(*DATABASE, "deadlocks")
+    confidence = max(
+        scale(share, 0.1, 0.4) if share >= 0.05 and blocked else 0.0,
+        scale(longest_s, 0.5, 2) if longest_s >= 0.3 else 0.0,
+        0.7 if deadlocks else 0.0,
+    )
+    if not confidence:
+        return None
+    evidence = [
+        f"up to {blocked:.0f} connections waited for a lock, the longest {longest_s:.1f} s;"
+        f" one waited in {share:.0%} of all samples of busy connections"
+    ]
+    for example in result.rows(*DATABASE, "blocked", "examples")[:1]:
+        waiting, holding = _shortened(example.get("waiting")), _shortened(example.get("holding"))
+        evidence.append(f"waiting: {waiting}; holding the lock: {holding}")
+    if deadlocks:
+        evidence.append(f"{deadlocks:.0f} deadlocks, each ended by an error")
+    return Evidence(confidence, tuple(evidence))
+
+
+@cause(
+    title="the database cannot be reached",
+    topics=("errors",),
+    explains=(
+        *WAITING,
+        "connections_leaked",
+        "endpoint_errors",
+        "freeze",
+        "jobs_not_draining",
+        "slow_statement",
+    ),
+    charts=("database", "errors"),
+    advice=(
+        "check that PostgreSQL runs, its log, the address and password in use, and max_connections",
+    ),
+)
+def database_away(result: ResultView) -> Evidence | None:
+    """Detect errors that name an unreachable database, or an observer that could not reach it.
+
+    The words are those of PostgreSQL, asyncpg and psycopg. If responses do not quote them, status
+    503 from several endpoints at once points there, unless requests timed out at the pool.
+    """
+    words = result.error_matching(AWAY) or result.error_matching(
+        re.compile("database", re.IGNORECASE)
+    )
+    missing = [
+        one for one in map(str, listed(result.result, *DATABASE, "missing")) if AWAY.search(one)
+    ]
+    setup = str(result.reasons.get("setup_failed", {}).get("message", ""))
+    if AWAY.search(setup):
+        return Evidence(0.8, (setup,))
+    unavailable = [name for name in result.endpoints if _is_unavailable(result, name)]
+    samples, failed = (result.figure(*DATABASE, key) for key in ("looks", "unanswered"))
+    if failed >= max(1, 0.05 * samples) and result.errors:
+        evidence = f"{failed:.0f} of {samples:.0f} samples of the database failed"
+        return Evidence(0.9, (evidence, *((words,) if words else ())))
+    if missing and (words or result.errors):
+        return Evidence(0.9, (missing[0], *((words,) if words else ())))
+    if words and AWAY.search(words):
+        return Evidence(0.85, (f"the errors say: {words}",))
+    if len(unavailable) >= 2 and not result.figure("resources", "pool", "timeouts"):
+        evidence = f"{', '.join(unavailable)} returned 503 (service unavailable)"
+        return Evidence(0.7 if words else 0.5, (evidence,))
+    return None
+
+
+def _scans(result: ResultView) -> Iterable[Mapping[str, Any]]:
+    least = max(10, MIN_SCANS_PER_REQUEST * result.requests)
+    for table in result.rows(*DATABASE, "tables"):
+        scans, rows = number(table, "seq_scans") or 0, number(table, "rows_per_seq_scan") or 0
+        if rows >= BIG_TABLE_ROWS and scans >= least:
+            yield table
+
+
+def _statements(result: ResultView) -> list[Mapping[str, Any]]:
+    """Return the statements without BEGIN, SET and the like, which are many and cost nothing."""
+    rows = result.rows(*DATABASE, "statements")
+    return [row for row in rows if STATEMENT.search(str(row.get("query")))]
+
+
+def _is_unavailable(result: ResultView, endpoint: str) -> bool:
+    count = result.figure("endpoints", endpoint, "status_codes", "503")
+    return count >= max(3, 0.01 * result.figure("endpoints", endpoint, "total_requests"))
+
+
+def _mentions(statement: Mapping[str, Any], table: str) -> bool:
+    """The statement names the table, with or without its schema."""
+    return bool(re.search(rf"\b{re.escape(table.rpartition('.')[2])}\b", str(statement["query"])))
+
+
+def _text(statement: Mapping[str, Any]) -> str:
+    return _shortened(statement.get("query"))
+
+
+def _shortened(sql: object) -> str:
+    line = " ".join(str(sql).split())
+    return line if len(line) <= MAX_STATEMENT_CHARS else f"{line[: MAX_STATEMENT_CHARS - 3]}..."

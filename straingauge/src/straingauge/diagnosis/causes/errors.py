@@ -1,0 +1,89 @@
+"""Failed requests: error statuses, broken connections, wrong content."""
+
+from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.result_view import ResultView, number
+
+BROKEN = ("reset", "refused", "tls")
+ERROR_RESPONSE = ("bad_status", "timeout")
+CONTENT = ("failed_check", "short_body", "protocol", "journey_error")
+
+
+@cause(
+    title="requests fail with an error status or a timeout",
+    topics=("errors",),
+    charts=("errors", "errors-seen"),
+    advice=(
+        "read the service's log at these times; then check the pool, the database's limits, and the"
+        " machine's memory and open files",
+    ),
+)
+def endpoint_errors(result: ResultView) -> Evidence | None:
+    """Detect responses with an unexpected status, and timeouts."""
+    return _errors(result, ERROR_RESPONSE)
+
+
+@cause(
+    title="connections break before the response",
+    topics=("errors",),
+    charts=("errors", "errors-seen"),
+    advice=(
+        "look for workers that crash or are killed (exit codes, dmesg), for timeouts of the server"
+        " or a proxy that are shorter than the request, and for a full accept queue",
+    ),
+)
+def connection_resets(result: ResultView) -> Evidence | None:
+    """Detect connections that break while a request is in flight.
+
+    A request that met a connection closed while idle is sent again on a new one, and does not
+    count.
+    """
+    return _errors(result, BROKEN)
+
+
+@cause(
+    title="responses have the wrong content",
+    topics=("errors",),
+    explains=("altered_writes",),
+    charts=("errors", "errors-seen"),
+    advice=(
+        "look at the service's error handling: a failure must have a status of 4xx or 5xx, and a"
+        " body must be complete before it is sent",
+    ),
+)
+def wrong_content(result: ResultView) -> Evidence | None:
+    """Detect responses with the expected status whose body fails a check."""
+    return _errors(result, CONTENT)
+
+
+def _errors(result: ResultView, kinds: tuple[str, ...]) -> Evidence | None:
+    """Return evidence as confident as these kinds' share of all errors."""
+    count = sum(result.errors.get(kind, 0) for kind in kinds)
+    if not count:
+        return None
+    share = count / sum(result.errors.values())
+    evidence = [
+        f"{count:.0f} of {result.requests:.0f} requests: {_counts(result, kinds)}",
+        *_endpoints(result, kinds),
+    ]
+    rows = [row for row in result.examples if row.get("kind") in kinds]
+    details = dict.fromkeys(str(row.get("detail")) for row in rows)
+    evidence += [f"for example: {detail}" for detail in list(details)[:1]]
+    return Evidence(0.4 + 0.4 * share, tuple(evidence), result.request_ids(rows))
+
+
+def _counts(result: ResultView, kinds: tuple[str, ...]) -> str:
+    found = {kind: result.errors[kind] for kind in kinds if kind in result.errors}
+    return ", ".join(f"{count:.0f} x {kind}" for kind, count in found.items())
+
+
+def _endpoints(result: ResultView, kinds: tuple[str, ...]) -> list[str]:
+    """Return a sentence with the three endpoints of the highest error rate."""
+    shares = {}
+    for name, each in result.endpoints.items():
+        count = sum(number(each, "errors", "kinds", kind) or 0 for kind in kinds)
+        requests = number(each, "total_requests") or 0
+        if count and requests:
+            shares[name] = count / requests
+    most = sorted(shares, key=lambda name: -shares[name])[:3]
+    listed = ", ".join(f"{name} ({shares[name]:.1%})" for name in most)
+    return [f"most often {listed}"] if most else []

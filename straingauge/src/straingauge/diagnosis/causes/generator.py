@@ -1,0 +1,86 @@
+"""Causes outside the service: the load generator, and other programs on its machine."""
+
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.result_view import ResultView
+
+MACHINE = ("resources", "machine")
+MUCH_PERCENT = 30.0  # of one core
+SERVICE_NEEDS_PERCENT = 50.0  # of one core
+FULL = 0.85  # of all cores: below it there was CPU left for every program
+OWN_PAUSE_MS = 200.0  # a lack of CPU delays by some scheduler slices, not by this much
+
+
+@cause(
+    title="the load generator could not keep up",
+    topics=("generator",),
+    explains=("freeze", "slow_endpoint", "slow_tail", "slowing_down"),
+    charts=("cpu", "validity"),
+    advice=(
+        "use more processes (-n), a lower rate, or a dedicated machine; until then the run says"
+        " nothing about the service",
+    ),
+)
+def generator_saturated(result: ResultView) -> Evidence | None:
+    """Detect a generator that reports late starts; certain if it used up its own core."""
+    saturated, late = (result.reasons.get(f"generator_{name}") for name in ("saturated", "late"))
+    reason = saturated or late
+    if reason is None:
+        return None
+    confidence = 0.7 if reason.get("severity") == "invalid" else 0.3
+    return Evidence(0.95 if saturated else confidence, (str(reason.get("message")),))
+
+
+@cause(
+    title="other programs on this machine took the CPU",
+    topics=("generator", "speed"),
+    # The machine comes before anything that runs on it.
+    explains=("cpu_bound", "generator_saturated", "slow_endpoint", "slow_tail", "slowing_down"),
+    charts=("cpu", "heat"),
+    advice=(
+        "run the test again when the machine is idle, or give service and generator dedicated"
+        " cores; this is no evidence against the service",
+    ),
+)
+def noisy_neighbour(result: ResultView) -> Evidence | None:
+    """Detect a machine filled by other programs, if the service shows no fault of its own.
+
+    A fair scheduler takes little from those who need little: a service that needs a tenth of a core
+    is delayed by some slices, not by seconds. So only one that needed much had too little, unless
+    the generator was late as well. A long-blocked loop, locks and connection timeouts are the
+    service's own fault, whoever else is busy. If the service's processes are on another machine,
+    other programs here delay only the generator.
+    """
+    others = result.figure(*MACHINE, "others_cpu_percent", "avg")
+    cores = result.figure(*MACHINE, "cores") or result.figure("environment", "machine", "cpu_count")
+    used = result.figure(*MACHINE, "cpu_percent", "avg")
+    late = result.reasons.keys() & {"generator_saturated", "generator_late"}
+    full = bool(cores) and used >= 100 * FULL * cores
+    remote = result.at("resources", "service", "seen_by") in ("metrics", "nothing")
+    if others < MUCH_PERCENT or not (late or (full and not remote)) or _is_own_fault(result):
+        return None
+    neighbours = [
+        f"{row.get('name')} ({row.get('cpu_percent')} %)"
+        for row in result.rows(*MACHINE, "neighbours")[:3]
+    ]
+    evidence = [
+        f"other programs used {others:.0f} % of a core on average, all together {used:.0f} % of"
+        f" {cores:.0f} cores"
+    ]
+    if neighbours:
+        evidence.append(f"the busiest of them: {', '.join(neighbours)}")
+    confidence = scale(others, MUCH_PERCENT, 100)
+    confidence = confidence if full else min(confidence, 0.6)
+    service_percent = result.figure("resources", "service", "cpu_percent", "avg")
+    if not late and service_percent < SERVICE_NEEDS_PERCENT:
+        confidence = min(confidence, 0.25)
+    return Evidence(confidence, tuple(evidence))
+
+
+def _is_own_fault(result: ResultView) -> bool:
+    """The service's own figures show more than a lack of CPU."""
+    return bool(
+        result.figure("resources", "service", "event_loop", "longest_ms") >= OWN_PAUSE_MS
+        or result.figure("resources", "pool", "timeouts")
+        or result.figure("resources", "database", "blocked", "longest_s") >= 0.5
+        or result.errors
+    )

@@ -1,0 +1,142 @@
+"""Growth while the service works: of its memory, files, threads and response times."""
+
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.result_view import ResultView
+from straingauge.statistics import Trend, theil_sen
+
+MEMORY = ("resources", "service", "memory")
+COOLDOWN = ("resources", "after")
+MIN_GROWTH = 10  # files, or threads
+MIN_SAMPLES = 16  # whose second half still makes a trend
+
+
+@cause(
+    title="the service's memory grows and is not released",
+    topics=("growth",),
+    explains=("service_restarted", "slowing_down"),
+    warns_from=0.85,
+    charts=("memory", "after"),
+    advice=(
+        "compare tracemalloc snapshots before and after some hundred requests; look at module-level"
+        " lists, dicts and caches without a size limit",
+        "until it is found, restart workers after a number of requests",
+    ),
+)
+def memory_leak(result: ResultView) -> Evidence | None:
+    """Detect memory that still grows in the second half and is not released in the cooldown.
+
+    The interval of the trend must exclude zero (`straingauge.statistics.trend`). A cache that fills
+    up stops growing before the second half; garbage is collected during the cooldown.
+    """
+    if not result.at(*MEMORY, "steady"):
+        return None
+    growth_mb = result.figure(*MEMORY, "growth_mb")
+    later_mb = result.figure(*MEMORY, "later_trend_mb_per_200_requests", "slope")
+    low_mb = result.figure(*MEMORY, "later_trend_mb_per_200_requests", "low")
+    evidence = [
+        f"memory grew by {growth_mb:.1f} MB in {result.requests:.0f} requests; in the second half"
+        f" by {later_mb:.2f} MB per 200 requests (at least {low_mb:.2f})"
+    ]
+    final_mb, initial_mb = (
+        result.number(*COOLDOWN, "memory_mb"),
+        result.number(*MEMORY, "initial_mb"),
+    )
+    if final_mb is None or initial_mb is None:
+        return Evidence(0.65, (*evidence, "not measured during the cooldown"))
+    kept_mb = final_mb - initial_mb
+    evidence.append(f"{kept_mb:.1f} MB of it remained after the cooldown")
+    return Evidence(0.9 if kept_mb >= 0.6 * growth_mb else 0.35, tuple(evidence))
+
+
+@cause(
+    title="the service opens files or sockets and does not close them",
+    topics=("growth", "errors"),
+    explains=("connection_resets", "endpoint_errors", "memory_leak"),
+    warns_from=0.85,
+    charts=("handles", "after"),
+    advice=(
+        "list the open files (`ls -l /proc/PID/fd`, lsof), and close each in a `with` on every"
+        " path",
+        '`ulimit -n` is the end of it: "Too many open files" for every request',
+    ),
+)
+def file_leak(result: ResultView) -> Evidence | None:
+    """Detect open files and sockets that rise in the second half and stay open in the cooldown.
+
+    Connections of clients and of the pool are opened early in a load; what still rises at its end
+    is opened by requests and forgotten. Clients may keep their connections during the cooldown, so
+    only growth beyond them counts: that of the second half, by its trend.
+    """
+    pool = result.figure("resources", "pool", "peak_in_use")
+    return _never_released(result, "open_files", "open files and sockets", pool)
+
+
+@cause(
+    title="the service starts threads that never end",
+    topics=("growth", "errors"),
+    explains=("cpu_bound", "memory_leak"),
+    warns_from=0.85,
+    charts=("handles", "after"),
+    advice=(
+        "list them (`py-spy dump --pid PID`, /proc/PID/task), and give the work to an executor of a"
+        " fixed size that is shut down with the service",
+        "each takes a stack, and the process limit is the end of it: no thread can be started",
+    ),
+)
+def thread_leak(result: ResultView) -> Evidence | None:
+    """Detect threads that rise in the second half and are alive in the cooldown."""
+    return _never_released(result, "threads", "threads", 0)
+
+
+@cause(
+    title="the service gets slower over time",
+    topics=("trend",),
+    explains=("slow_endpoint", "slow_tail"),
+    charts=("latency", "heat"),
+    advice=(
+        "look for what grows with the requests served: tables and lists read as a whole, caches"
+        " that are searched, queues that are not drained",
+    ),
+)
+def slowing_down(result: ResultView) -> Evidence | None:
+    """Detect response times that rise over a steady load.
+
+    The trend's interval excludes zero, and its low end is large enough to matter.
+    """
+    low, slope = (
+        result.figure("metrics", "degradation", f"{name}percent_per_minute")
+        for name in ("low_", "")
+    )
+    if low < 5:
+        return None
+    evidence = f"response times rise by {slope:.0f} % per minute (at least {low:.0f} %)"
+    return Evidence(scale(low, 10, 40), (evidence,))
+
+
+def _never_released(
+    result: ResultView, resource: str, words: str, allowance: float
+) -> Evidence | None:
+    """Return evidence that requests take a resource and keep it, beyond the allowance."""
+    # By the last samples the clients have gone, and their sockets with them.
+    ended_s = result.figure("metrics", "duration_s")
+    samples = [each for each in result.samples(resource) if each[0] <= ended_s]
+    later = samples[len(samples) // 2 :]
+    trend = _trend(later) if len(samples) >= MIN_SAMPLES else None
+    if trend is None or not trend.rises:
+        return None
+    growth = trend.slope * (later[-1][0] - later[0][0])
+    if growth < MIN_GROWTH + allowance:
+        return None
+    evidence = [
+        f"{words} rose from {samples[0][1]:.0f} to {max(n for _, n in samples):.0f}, by"
+        f" {growth:.0f} in the second half of the load"
+    ]
+    final = result.number(*COOLDOWN, resource)
+    if final is None:
+        return Evidence(0.6, (*evidence, "not measured during the cooldown"))
+    evidence.append(f"{final:.0f} remained after the cooldown")
+    return Evidence(0.9 if final >= samples[0][1] + growth else 0.35, tuple(evidence))
+
+
+def _trend(points: list[tuple[float, float]]) -> Trend | None:
+    return theil_sen([t_s for t_s, _ in points], [value for _, value in points])

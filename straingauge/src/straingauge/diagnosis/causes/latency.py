@@ -1,0 +1,165 @@
+"""Slow requests, and where their time goes: of one endpoint, a few of all, or the first."""
+
+import statistics
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.diagnosis.topic import topic_of_metric
+
+NOTICED_MS = 100.0  # people take a shorter response time to be immediate (Nielsen 1993)
+TAIL = 3.0  # times the median
+MIN_REQUESTS = 30  # for a statement about an endpoint's tail
+PART_WORDS = {
+    "pool": "waiting for a database connection",
+    "db": "the database",
+    "app": "the application's own code",
+    "rest": "outside of what the service measures (middleware, queueing, network)",
+}
+
+
+@cause(
+    title="an endpoint is slow for most requests",
+    topics=("speed",),
+    explains=("slow_tail",),
+    charts=("endpoints", "latency"),
+    advice=(
+        "for high latency check, in this order: indexes, slow statements, CPU and memory, and the"
+        " latency of connections to other services",
+    ),
+)
+def slow_endpoint(result: ResultView) -> Evidence | None:
+    """Detect an endpoint with a slow median, and say where its time goes.
+
+    It is the plainest of all causes: whatever else explains the time ranks above it. If most of the
+    time goes to the application or its surroundings, nothing more can be said from outside.
+    """
+    failed = {str(e.get("where")) for e in result.failures if topic_of_metric(str(e.get("rule")))}
+    failed &= result.endpoints.keys()
+    slow = {
+        name: p50_ms
+        for name, p50_ms in _medians(result).items()
+        if p50_ms >= NOTICED_MS and (not failed or name in failed)
+    }
+    if not slow:
+        return None
+    worst = max(slow, key=lambda name: slow[name])
+    evidence = [f"{name}: half of all requests take {slow[name]:.0f} ms or more" for name in slow]
+    part = _largest_part(result, worst)
+    advice = result.request_ids(row for row in result.slowest if row.get("endpoint") == worst)
+    if part is None:
+        return Evidence(0.6, tuple(evidence), advice)
+    name, share = part
+    evidence.insert(1, f"{share:.0%} of the time of {worst} is {PART_WORDS.get(name, name)}")
+    own = name not in ("pool", "db")
+    return Evidence(0.75 if own else 0.5, tuple(evidence), advice)
+
+
+@cause(
+    title="a small share of all requests is much slower than the rest",
+    topics=("speed",),
+    charts=("curve", "slowest"),
+    advice=(
+        "look at what surrounds the application: middleware, proxy, load balancer, network, name"
+        " resolution; and at calls to other services that time out",
+    ),
+)
+def slow_tail(result: ResultView) -> Evidence | None:
+    """Detect a few percent of requests, of all endpoints, that are slower by about one amount.
+
+    If endpoints suffer alike, and neither the pool nor the database accounts for it, the cause lies
+    in front of the application or around it.
+    """
+    tails = {name: tail for name in result.endpoints if (tail := _tail(result, name)) is not None}
+    slow = {n: t for n, t in tails.items() if t[1] >= max(TAIL * t[0], t[0] + NOTICED_MS)}
+    if not slow:
+        return None
+    medians, tops = zip(*slow.values(), strict=True)
+    confidence = 0.6 if len(slow) / len(tails) >= 0.6 else 0.4
+    evidence = [
+        f"the slowest few percent take {min(tops):.0f} to {max(tops):.0f} ms, half of all"
+        f" requests at most {max(medians):.0f} ms, at {len(slow)} of {len(tails)} endpoints"
+    ]
+    outside = _outside(result)
+    if outside is not None:
+        evidence.append(
+            f"{outside:.0%} of the time of the slowest is neither pool wait nor database"
+        )
+        confidence = confidence + 0.15 if outside >= 0.7 else min(confidence, 0.35)
+    times = [ms for row in result.slowest if (ms := number(row, "response_ms"))]
+    if len(times) >= 5 and max(times) <= 1.4 * min(times):
+        evidence.append(f"slow by about one amount: {min(times):.0f} to {max(times):.0f} ms")
+        confidence += 0.1
+    return Evidence(confidence, tuple(evidence), result.request_ids(result.slowest))
+
+
+@cause(
+    title="only the start is slow",
+    topics=("speed",),
+    explains=("slow_tail",),
+    charts=("latency", "slowest"),
+    advice=(
+        "warm up before traffic arrives: open the pool, load models and caches at start, and report"
+        " ready only afterwards",
+    ),
+)
+def slow_start(result: ResultView) -> Evidence | None:
+    """Detect slow requests at the beginning and none later.
+
+    The first requests pay for what is opened, loaded or compiled on first use. If most requests are
+    slow, the slowest may be early by chance, or because of the load before.
+    """
+    least_ms = min((number(row, "response_ms") or 0 for row in result.slowest), default=0.0)
+    if result.figure("metrics", "latency_ms", "p50") > least_ms / 3:
+        return None
+    times = [t_s for row in result.slowest if (t_s := number(row, "t_s")) is not None]
+    start_s = min(3.0, 0.1 * result.duration_s)
+    if len(times) < 5 or result.duration_s < 10:
+        return None
+    early = sum(t_s <= start_s for t_s in times) / len(times)
+    evidence = f"{early:.0%} of the {len(times)} slowest requests came in the first {start_s:.1f} s"
+    return Evidence(scale(early, 0.7, 1.1), (evidence,)) if early >= 0.7 else None
+
+
+def _medians(result: ResultView) -> Mapping[str, float]:
+    return {
+        name: p50_ms
+        for name, each in result.endpoints.items()
+        if (p50_ms := number(each, "latency_ms", "p50")) is not None
+    }
+
+
+def _tail(result: ResultView, endpoint: str) -> tuple[float, float] | None:
+    """Return an endpoint's median and the height of its tail; None for too few requests."""
+    latency = ("endpoints", endpoint, "latency_ms")
+    p50_ms = result.number(*latency, "p50")
+    if p50_ms is None or result.figure("endpoints", endpoint, "total_requests") < MIN_REQUESTS:
+        return None
+    return p50_ms, max(result.figure(*latency, "p95"), result.figure(*latency, "p99"))
+
+
+def _largest_part(result: ResultView, endpoint: str) -> tuple[str, float] | None:
+    own = result.table("endpoints", endpoint, "server_timing", "parts")
+    parts = own or result.table("metrics", "server_timing", "parts")
+    shares = {name: number(parts, name, "share") or 0.0 for name in parts}
+    name = max(shares, key=lambda part: shares[part], default="")
+    return (name, shares[name]) if shares.get(name) else None
+
+
+def _outside(result: ResultView) -> float | None:
+    """Return the share of the slowest requests' time outside of pool and database, if known."""
+    shares = list(_outside_shares(result.slowest))
+    if shares:
+        return statistics.median(shares)
+    inside = [result.part_share(part) for part in ("pool", "db")]
+    known = [share for share in inside if share is not None]
+    return 1 - sum(known) if known else None
+
+
+def _outside_shares(rows: Iterable[Mapping[str, Any]]) -> Iterable[float]:
+    for row in rows:
+        whole_ms = number(row, "response_ms")
+        if whole_ms and isinstance(row.get("parts_ms"), Mapping) and row["parts_ms"]:
+            inside = sum(number(row, "parts_ms", part) or 0 for part in ("pool", "db"))
+            yield max(0.0, 1 - inside / whole_ms)

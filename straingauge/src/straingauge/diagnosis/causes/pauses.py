@@ -1,0 +1,99 @@
+"""Pauses of the whole service: a blocked event loop, and freezes of any other kind."""
+
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.result_view import ResultView
+
+SERVICE = ("resources", "service")
+STALLS = ("metrics", "stalls")
+NOTICEABLE_MS = 100.0  # shorter pauses are the scheduler's and the garbage collector's
+COMPARABLE = 0.2  # of the delay to be explained
+UNUSUAL = 3.0  # times the median response time
+
+
+@cause(
+    title="the service's event loop is blocked",
+    topics=("speed",),
+    explains=(
+        "endpoint_errors",
+        "freeze",
+        "pool_exhausted",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    warns_from=0.85,
+    charts=("loop", "heat"),
+    advice=(
+        "look for blocking calls in `async def` (time.sleep, synchronous drivers and clients, file"
+        " and CPU work): use their async counterparts, or a thread (asyncio.to_thread)",
+        "PYTHONASYNCIODEBUG=1 logs each step of the loop that takes longer than 100 ms",
+    ),
+)
+def event_loop_blocked(result: ResultView) -> Evidence | None:
+    """Detect an event loop that was blocked for long enough to explain the delays.
+
+    An event loop runs one step at a time: while a step computes or waits synchronously, no request
+    is served. A pause much shorter than the measured delays did not cause them.
+    """
+    loop = (*SERVICE, "event_loop")
+    blocks, longest_ms = result.figure(*loop, "blocks"), result.figure(*loop, "longest_ms")
+    blocked_s = result.figure(*loop, "blocked_s")
+    share = blocked_s / result.duration_s if result.duration_s else 0.0
+    if blocks < 3 or longest_ms < NOTICEABLE_MS or share < 0.01:
+        return None
+    confidence = min(scale(longest_ms, 100, 250), scale(share, 0.02, 0.06))
+    evidence = [
+        f"the event loop was blocked {blocks:.0f} times, {blocked_s:.1f} s in total ({share:.0%} of"
+        f" the time), the longest {longest_ms:.0f} ms"
+    ]
+    if stalls := result.figure(*STALLS, "count"):
+        evidence.append(f"clients saw {stalls:.0f} pauses in which no request was answered")
+    return Evidence(_limited(result, longest_ms, confidence), tuple(evidence))
+
+
+@cause(
+    title="the whole service pauses now and then",
+    topics=("speed",),
+    explains=("slow_endpoint", "slow_tail", "slowing_down"),
+    warns_from=0.85,
+    charts=("heat", "rate"),
+    advice=(
+        "look for what stops everything at these times: a global lock, a garbage collection of a"
+        " large heap, a synchronous flush, a container that is throttled or paused",
+    ),
+)
+def freeze(result: ResultView) -> Evidence | None:
+    """Detect repeated pauses in which several requests were in flight and none was answered.
+
+    One slow request is its own matter; if all wait together, the whole service stands still. In
+    waves a few slow requests look the same, so waves prove little. An event loop that kept running
+    points to something else that all requests share.
+    """
+    count, longest_ms = result.figure(*STALLS, "count"), result.figure(*STALLS, "longest_ms")
+    total_s, every_s = result.figure(*STALLS, "total_s"), result.number(*STALLS, "every_s")
+    share = total_s / result.duration_s if result.duration_s else 0.0
+    if count < 2 or longest_ms < NOTICEABLE_MS or share < 0.01:
+        return None
+    confidence = min(scale(longest_ms, 150, 400), scale(share, 0.01, 0.05))
+    if longest_ms < UNUSUAL * result.figure("metrics", "latency_ms", "p50"):
+        confidence = min(confidence, 0.4)  # the requests may just take that long
+    if result.reasons.keys() & {"generator_saturated", "generator_late"}:
+        confidence = min(confidence, 0.4)  # the generator may have paused instead
+    if result.at("configuration", "schedule", "kind") == "waves":
+        confidence = min(confidence, 0.4)  # a wave starts when the slowest of the last one is done
+    evidence = [
+        f"{count:.0f} pauses without a response while up to {result.figure(*STALLS, 'waiting'):.0f}"
+        f" requests were in flight: {total_s:.1f} s in total ({share:.0%} of the time), the longest"
+        f" {longest_ms:.0f} ms"
+    ]
+    if every_s is not None:
+        evidence.append(f"about every {every_s:.1f} s")
+    if result.number(*SERVICE, "event_loop", "blocks") == 0:
+        evidence.append("the event loop was not blocked during the pauses")
+    return Evidence(_limited(result, longest_ms, confidence), tuple(evidence))
+
+
+def _limited(result: ResultView, pause_ms: float, confidence: float) -> float:
+    """Limit the confidence of pauses too short to explain the slow requests."""
+    return confidence if pause_ms >= COMPARABLE * result.slow_ms else min(confidence, 0.4)

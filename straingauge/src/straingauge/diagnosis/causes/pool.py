@@ -1,0 +1,135 @@
+"""The service's connection pool: too small, or drained by connections that are never returned."""
+
+from itertools import pairwise
+
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
+
+POOL = ("resources", "pool")
+COOLDOWN = ("resources", "after")
+CONNECTIONS = ("resources", "database", "connections")
+MIN_WAIT_MS = 5.0  # on average; a free connection is there within microseconds
+
+
+@cause(
+    title="the database connection pool is exhausted",
+    topics=("speed",),
+    explains=(
+        "endpoint_errors",
+        "freeze",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    charts=("pool", "parts"),
+    advice=(
+        'raise pool size and overflow (in the log: "QueuePool limit", "connection timeout"), within'
+        " what the database allows for all processes together",
+        "return connections before slow work that needs none (uploads, calls to other services)",
+    ),
+)
+def pool_exhausted(result: ResultView) -> Evidence | None:
+    """Detect a pool with all connections in use while requests wait for one, or time out.
+
+    A timeout is certain evidence. Otherwise the share of slow requests' time spent waiting counts:
+    some waiting under heavy load is normal, and no cause of anything.
+    """
+    size, peak = result.figure(*POOL, "size"), result.figure(*POOL, "peak_in_use")
+    waiters, wait_ms = result.figure(*POOL, "peak_waiters"), result.figure(*POOL, "wait_avg_ms")
+    timeouts, words = result.figure(*POOL, "timeouts"), result.error_matching(POOL_WORDS)
+    share = result.part_share("pool")
+    full = waiters > 0 and peak >= size > 0 and wait_ms >= MIN_WAIT_MS
+    if timeouts or (words and "pool" in words.lower()):
+        confidence = 0.9
+    elif share is not None:
+        confidence = scale(share, 0.35, 0.7) if share >= 0.2 else 0.0
+        confidence = confidence if full or not size else min(confidence, 0.4)
+    else:
+        confidence = scale(waiters / max(peak, 1), 5, 20) if full else 0.0
+    if not confidence:
+        return None
+    evidence = []
+    if timeouts:
+        evidence.append(f"{timeouts:.0f} requests timed out waiting for a connection")
+    if words:
+        evidence.append(f"the errors say: {words}")
+    if size:
+        evidence.append(
+            f"all {peak:.0f} connections were in use (size {size:.0f}), up to {waiters:.0f}"
+            f" requests waited, {wait_ms:.0f} ms on average"
+        )
+    if share is not None:
+        evidence.append(f"waiting for a connection takes {share:.0%} of the time of slow requests")
+    return Evidence(confidence, tuple(evidence))
+
+
+@cause(
+    title="database connections are checked out and never returned",
+    topics=("speed", "errors", "growth"),
+    # A leaked connection is a socket and some memory, and it sits in a transaction; so does each
+    # request that waits for it.
+    explains=(
+        "endpoint_errors",
+        "file_leak",
+        "freeze",
+        "lock_contention",
+        "memory_leak",
+        "pool_exhausted",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    warns_from=0.85,
+    charts=("pool", "database", "after"),
+    advice=(
+        "open sessions in a context manager or a dependency that closes them on every path,"
+        " including errors and cancelled requests",
+        "set idle_in_transaction_session_timeout, so that PostgreSQL ends forgotten transactions",
+    ),
+)
+def connections_leaked(result: ResultView) -> Evidence | None:
+    """Detect connections that are still in use during the cooldown.
+
+    Without requests only background work needs a connection, and it comes and goes. So more than
+    one must be in use with no job waiting, or the whole pool. A rising minimum during the load adds
+    confidence.
+    """
+    kept = result.figure(*COOLDOWN, "pool_in_use")
+    if not kept:
+        return None
+    minima = _quarterly_minima([value for _, value in result.samples("pool_in_use")])
+    rising = bool(minima) and minima[-1] > minima[0] and all(a <= b for a, b in pairwise(minima))
+    drained = kept >= max(result.figure(*POOL, "size"), 2)
+    trend = result.figure(*POOL, "in_use_trend_per_1000_requests", "low") > 0
+    waiting = result.number(*COOLDOWN, "jobs_waiting")
+    working = result.figure("resources", "jobs", "waiting", "final") if waiting is None else waiting
+    idle = result.figure(*COOLDOWN, "database_idle_in_transaction") >= kept
+    confidence = 0.4
+    if kept >= 2:
+        confidence = 0.93 if rising or trend or drained else 0.87
+        confidence = min(confidence, 0.6) if working and not drained else confidence
+    elif idle and not working:
+        confidence = 0.6
+    evidence = [
+        f"{kept:.0f} connections are in use after"
+        f" {result.figure(*COOLDOWN, 'quiet_s'):.0f} s without requests"
+    ]
+    if rising:
+        steps = ", ".join(f"{value:.0f}" for value in minima)
+        evidence.append(f"minimum in use in each quarter of the load: {steps}")
+    if idle:
+        evidence.append("in the database they are idle in a transaction")
+    idle_s = result.figure(*CONNECTIONS, "idle_in_transaction_longest_s")
+    if idle_s >= 1:
+        evidence.append(f"a transaction was idle for {idle_s:.0f} s in the database")
+    return Evidence(confidence, tuple(evidence))
+
+
+def _quarterly_minima(values: list[float]) -> list[float]:
+    """Return the minimum of each quarter; empty for too few samples."""
+    quarter = len(values) // 4
+    if quarter < 2:
+        return []
+    return [min(values[i * quarter : (i + 1) * quarter]) for i in range(4)]

@@ -1,0 +1,159 @@
+"""The service's processes: their CPU, restarts, connections and background jobs."""
+
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.result_view import ResultView, number
+
+SERVICE = ("resources", "service")
+CORE_FULL_PERCENT = 85.0  # of one core, by one process
+EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
+QUEUED = 0.8  # share of the median response time in which no code works on the request
+NOTICEABLE_MS = 100.0
+JOBS_START_S = 10.0  # after which a worker should have done a job
+KEEP_ALIVE_S = 1.5  # at least, for any server that keeps connections open
+
+
+@cause(
+    title="the service is out of CPU",
+    topics=("speed",),
+    # Code that computes blocks the event loop, and a blocked loop delays every request.
+    explains=(
+        "endpoint_errors",
+        "event_loop_blocked",
+        "freeze",
+        "pool_exhausted",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    charts=("cpu", "latency"),
+    advice=(
+        "profile the service under this load (py-spy) and take the most expensive work out of the"
+        " request",
+        "run one worker process per core, or more machines",
+    ),
+)
+def cpu_bound(result: ResultView) -> Evidence | None:
+    """Detect processes that use all the CPU they can, and much per request.
+
+    A Python process computes on one core. Any load sent as fast as it is answered fills it; so it
+    is a cause only where a request is expensive, by CPU time divided by requests, or where half of
+    the requests or more spend nearly all of their time in a queue.
+    """
+    busy, processes = result.figure(*SERVICE, "cpu_percent", "avg"), _processes(result)
+    cpu_ms = 10 * busy * result.duration_s / result.requests if result.requests else 0.0
+    app_ms = result.figure("metrics", "server_timing", "parts", "app", "p50_ms")
+    full = busy >= CORE_FULL_PERCENT * processes
+    computing = app_ms >= EXPENSIVE_CPU_MS and cpu_ms >= 0.6 * app_ms
+    if not full and not computing:
+        return None
+    expensive = scale(cpu_ms, EXPENSIVE_CPU_MS, 3 * EXPENSIVE_CPU_MS)
+    typical_ms = result.figure("metrics", "latency_ms", "p50")
+    queue_ms = result.figure("metrics", "server_timing", "parts", "rest", "p50_ms")
+    queued = full and queue_ms >= max(QUEUED * typical_ms, NOTICEABLE_MS)
+    confidence = max(expensive, 0.85 if queued else 0.4) if full else min(expensive, 0.8)
+    evidence = [
+        f"{processes:.0f} serving process(es) used {busy:.0f} % of a core on average, {cpu_ms:.1f}"
+        " ms of CPU per request"
+    ]
+    if queued:
+        evidence.append(
+            f"half of all requests waited {queue_ms:.0f} ms or more before the application started"
+        )
+    elif app_ms:
+        evidence.append(f"half of all requests spent {app_ms:.1f} ms or more in the application")
+    return Evidence(confidence, tuple(evidence))
+
+
+@cause(
+    title="processes of the service ended or started during the load",
+    topics=("errors",),
+    explains=("connection_resets", "endpoint_errors", "slow_start"),
+    always_shown=True,
+    charts=("handles", "rate"),
+    advice=(
+        "if it was no deliberate deployment, look for what ended the process: exit codes, dmesg"
+        " (out of memory), the supervisor's log",
+    ),
+)
+def service_restarted(result: ResultView) -> Evidence | None:
+    """Detect processes that ended; with low confidence, since a graceful restart is no fault.
+
+    It accounts for failures only together with broken connections.
+    """
+    born, died = (result.figure(*SERVICE, "restarts", key) for key in ("born", "died"))
+    if not died:
+        return None
+    broken = sum(result.errors.get(kind, 0) for kind in ("reset", "refused", "short_body"))
+    evidence = f"{died:.0f} processes ended and {born:.0f} started during the load"
+    if broken:
+        return Evidence(0.7, (evidence, f"{broken:.0f} connections broke"))
+    return Evidence(0.3, (evidence, "no connection broke"))
+
+
+@cause(
+    title="the service closes the connection after each response",
+    topics=("speed", "errors"),
+    explains=("connection_resets",),
+    warns_from=0.85,
+    charts=("parts", "latency"),
+    advice=(
+        "keep connections open (HTTP/1.1's default): look for `Connection: close` in middleware or"
+        " proxy, and at the server's keep-alive timeout",
+    ),
+)
+def keep_alive_off(result: ResultView) -> Evidence | None:
+    """Detect far more opened connections than users.
+
+    The generator keeps one connection per user and opens another only after the server closed it;
+    HTTP/1.1 servers keep connections open by default (RFC 9112, section 9.3). They may close them
+    after some idle seconds (the shortest defaults are 2 to 5 s), so users that return later than
+    that prove nothing.
+    """
+    processes = result.table("resources", "generator", "processes")
+    opened = sum(number(processes, name, "connections") or 0 for name in processes)
+    sent = sum(number(processes, name, "sent") or 0 for name in processes)
+    users = result.number("configuration", "users")
+    broken = sum(result.errors.values())
+    other_policy = result.at("configuration", "connections") not in (None, "per-user")
+    if users is None or other_policy or sent < 50 or opened - broken <= 2 * users:
+        return None
+    if users * result.duration_s / sent > KEEP_ALIVE_S:
+        return None
+    share = (opened - broken) / sent
+    evidence = f"{opened:.0f} connections were opened for {sent:.0f} requests of {users:.0f} users"
+    return Evidence(scale(share, 0.3, 0.8), (evidence,))
+
+
+@cause(
+    title="background jobs are queued and not processed",
+    topics=("speed", "data"),
+    warns_from=0.85,
+    charts=("jobs",),
+    advice=(
+        "check that the job worker runs, reaches its queue and logs no errors; add workers if it"
+        " only lags behind",
+    ),
+)
+def jobs_not_draining(result: ResultView) -> Evidence | None:
+    """Detect a job queue that grew while few or no jobs were done.
+
+    A queue that lags behind a burst and then catches up works; one that has time and does nothing
+    does not.
+    """
+    jobs = ("resources", "jobs")
+    done = result.number(*jobs, "done")
+    initial, final = (result.number(*jobs, "waiting", key) for key in ("initial", "final"))
+    if done is None or initial is None or final is None or final - initial < 3:
+        return None
+    queued = final - initial + done
+    confidence = 0.9 if not done else scale((final - initial) / queued, 0.5, 1.1)
+    observed_s = result.duration_s + result.figure("resources", "after", "quiet_s")
+    if observed_s < JOBS_START_S:
+        confidence = min(confidence, 0.6)
+    evidence = f"{final:.0f} jobs wait at the end, {initial:.0f} at the start; {done:.0f} done"
+    return Evidence(confidence, (evidence,)) if confidence >= 0.3 else None
+
+
+def _processes(result: ResultView) -> float:
+    return max(result.figure(*SERVICE, "processes", "peak"), 1.0)
