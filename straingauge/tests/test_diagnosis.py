@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from diagnosing import (
+from diagnosis_results import (
     causes,
     complaint,
+    failed_run,
     healthy,
-    ill,
     latency,
     noted,
     pool,
@@ -71,7 +71,7 @@ def test_a_new_file_is_all_a_new_cause_needs(tmp_path: Path, monkeypatch: pytest
     assert declared.keys() - CAUSES.keys() == {"planted"}
     assert "planted" in explanations(declared)["cpu_bound"]
     monkeypatch.setattr(diagnosis_of_run, "CAUSES", declared)
-    assert "planted" in causes(slowed(ill(), 900, 1500, 2000))
+    assert "planted" in causes(slowed(failed_run(), 900, 1500, 2000))
 
 
 def test_two_causes_of_one_id_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -93,7 +93,7 @@ def test_a_symptom_that_does_not_exist_is_refused():
 
 
 def test_a_healthy_run_has_no_diagnosis():
-    """Where nothing is to explain, nothing is explained."""
+    """A run without failures has no causes and no warnings."""
     assert diagnose(healthy()) == []
     assert warnings(healthy()) == []
 
@@ -128,8 +128,8 @@ under_load = st.fixed_dictionaries(
 
 
 @given(changes=under_load)
-def test_whatever_holds_the_thresholds_is_healthy(changes: dict[str, Any]):
-    """A busy pool, a full core, a tail, a neighbour: no diagnosis while thresholds hold."""
+def test_load_within_thresholds_is_not_diagnosed(changes: dict[str, Any]):
+    """A busy pool, core, tail or neighbour is not diagnosed while thresholds pass."""
     assert diagnose(healthy(**changes)) == []
     assert warnings(healthy(**changes)) == []
 
@@ -196,14 +196,14 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("changes", HARMLESS.values(), ids=HARMLESS)
-def test_what_looks_dangerous_and_is_not(changes: dict[str, Any]):
-    """What grows and stops, pauses shortly or passes by is neither named nor a warning."""
+def test_harmless_patterns_are_not_diagnosed(changes: dict[str, Any]):
+    """Growth that stops, short pauses and passing load are neither named nor a warning."""
     assert diagnose(healthy(**changes)) == []
     assert warnings(healthy(**changes)) == []
 
 
 def test_a_graceful_restart_is_a_note():
-    """A process that ended without breaking a connection is said, unsurely, and is no warning."""
+    """A process that ended without breaking a connection is shown, but is no warning."""
     restarted = healthy(resources__service__restarts={"born": 1, "died": 1})
     (note,) = diagnose(restarted)
     assert note["cause"] == "service_restarted"
@@ -212,7 +212,7 @@ def test_a_graceful_restart_is_a_note():
 
 
 def _parts(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The path of every part of a result that has parts of its own, and of every figure."""
+    """Yield the path of every object and every number of a result."""
     if path:
         yield path
     if isinstance(value, Mapping):
@@ -220,7 +220,7 @@ def _parts(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
             yield from _parts(inner, (*path, key))
 
 
-BROKEN = ill(
+BROKEN = failed_run(
     complaint(where="GET /items", limits={"warning": 50}),
     complaint("error_rate_percent"),
     complaint("later", cause="memory_leak"),
@@ -238,8 +238,8 @@ rubbish = st.sampled_from([GONE, None, None, math.nan, "no figure", [], {}, [Non
 
 
 @given(changes=st.dictionaries(st.sampled_from(PATHS), rubbish, max_size=12))
-def test_any_part_may_be_missing(changes: dict[tuple[str, ...], object]):
-    """With any parts null, missing or senseless, what is left is diagnosed, and nothing raises."""
+def test_a_result_may_lack_any_part(changes: dict[tuple[str, ...], object]):
+    """A result with null, missing or invalid parts is diagnosed by the rest of it."""
     result = copy.deepcopy(BROKEN)
     for path, value in changes.items():
         found: Any = result
@@ -257,28 +257,28 @@ def test_any_part_may_be_missing(changes: dict[tuple[str, ...], object]):
     warnings(result)
 
 
-def test_nothing_at_all_is_diagnosed_as_nothing():
+def test_an_empty_result_has_no_diagnosis():
     """An empty result has no diagnosis."""
     assert diagnose({}) == []
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_a_finding_that_names_its_cause_is_believed(cause: str):
-    """What a test knows to be the cause is named, surely, with the test's own words."""
-    best = diagnose(ill(complaint("as it knew", cause=cause)))[0]
+def test_a_reported_cause_ranks_first(cause: str):
+    """A cause that a test reports is named with high confidence and the test's own message."""
+    best = diagnose(failed_run(complaint("as it knew", cause=cause)))[0]
     assert best["cause"] == cause
     assert best["confidence"] > 0.9
     assert best["evidence"][0] == "as it knew is bad"
 
 
-def test_a_good_finding_accuses_nobody():
-    """A finding that earned target names a cause that was looked for and not found."""
+def test_a_passing_finding_names_no_cause():
+    """A finding graded target names a cause that was looked for and not found: no diagnosis."""
     entry = {**complaint(cause="rate_limiter_absent"), "grade": "target"}
     assert diagnose(healthy(verdict={"grade": "target", "entries": [entry]})) == []
 
 
 def test_an_explanation_ranks_above_what_it_explains():
-    """For each pair, the cause that accounts for the other comes first, though less sure."""
+    """Of each pair the cause that explains the other ranks first, even with less confidence."""
     for explanation, symptoms in EXPLAINS.items():
         for symptom in symptoms:
             pair = (found(symptom, 0.95), found(explanation, LIKELY))
@@ -287,14 +287,14 @@ def test_an_explanation_ranks_above_what_it_explains():
             assert second.confidence < first.confidence
 
 
-def test_a_guess_explains_nothing():
-    """A cause that does not hold lowers no other."""
+def test_an_unlikely_cause_explains_nothing():
+    """A cause that is not likely lowers no other."""
     sure = found("pool_exhausted", 0.9)
     assert ranked([found("missing_index", LIKELY - 0.01), sure])[0] == sure
 
 
-def test_every_danger_is_a_warning():
-    """A danger is a warning though thresholds hold, and the verdict's entry names its cause."""
+def test_a_leak_warns_even_if_thresholds_pass():
+    """A cause that gets worse with time is a warning even if all thresholds pass."""
     leaked = healthy(
         resources__after__pool_in_use=6,
         resources__samples=samples(pool_in_use=[0, 1, 2, 3, 4, 5, 6, 6]),
@@ -306,7 +306,7 @@ def test_every_danger_is_a_warning():
     assert min(c.warns_from for c in CAUSES.values() if c.warns_from is not None) >= 0.85
 
 
-def test_a_saturated_generator_accuses_nobody_else():
-    """What a saturated generator measured says nothing of the service, however slow it looks."""
-    late = slowed(ill(validity=noted("generator_saturated", "invalid")), 900, 1500, 2000)
+def test_a_saturated_generator_is_the_only_cause():
+    """The response times of a saturated generator blame nothing in the service."""
+    late = slowed(failed_run(validity=noted("generator_saturated", "invalid")), 900, 1500, 2000)
     assert causes(late) == ["generator_saturated"]

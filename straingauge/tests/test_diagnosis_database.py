@@ -1,12 +1,12 @@
-"""Each test is a fault as it shows in a result; the first cause named has to be the fault."""
+"""Each test gives a result that shows one fault; the first cause must be that fault."""
 
-from diagnosing import (
+from diagnosis_results import (
     ENDPOINTS,
     causes,
     complaint,
     errors_of,
+    failed_run,
     first,
-    ill,
     pool,
     samples,
     slow,
@@ -23,8 +23,8 @@ FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, wait_avg_ms=300.0)
 
 
 def test_a_pool_too_small():
-    """Statements are fast, all connections in use, and waiting for one takes the time."""
-    result = ill(resources__pool=FULL_POOL, metrics__server_timing=WAITING)
+    """Fast statements, all connections in use and long waits for one: the pool is exhausted."""
+    result = failed_run(resources__pool=FULL_POOL, metrics__server_timing=WAITING)
     found = first(slowed(result, 250, 400, 500))
     assert found["cause"] == "pool_exhausted"
     assert found["confidence"] >= 0.9
@@ -32,17 +32,19 @@ def test_a_pool_too_small():
     assert "raise pool size" in str(found["advice"])
 
 
-def test_waiting_for_the_pool_in_vain():
-    """Errors that say that the pool gave up are the pool's, though its figures were not seen."""
+def test_pool_timeouts_in_error_messages():
+    """Errors that quote a pool timeout name the pool, even without pool metrics."""
     words = "status 500: QueuePool limit of size 5 overflow 0 reached, connection timed out"
-    result = ill(complaint("error_rate_percent"), **errors_of("bad_status", 30, words, status=500))
+    result = failed_run(
+        complaint("error_rate_percent"), **errors_of("bad_status", 30, words, status=500)
+    )
     result["resources"]["pool"] = result["metrics"]["server_timing"] = None
     assert causes(result)[:2] == ["pool_exhausted", "endpoint_errors"]
 
 
 def test_a_busy_pool_is_no_cause_of_a_tail():
-    """A full pool that the slowest requests hardly waited for is not what made them slow."""
-    result = slowed(ill(resources__pool=pool(peak_in_use=10, peak_waiters=40)), 60, 850, 860)
+    """A full pool is not blamed if the slowest requests hardly waited for it."""
+    result = slowed(failed_run(resources__pool=pool(peak_in_use=10, peak_waiters=40)), 60, 850, 860)
     result["resources"]["pool"]["wait_avg_ms"] = 20.0
     outside = {"pool": 15.0, "db": 5.0, "app": 4.0}
     result["metrics"]["slowest"] = [
@@ -51,9 +53,9 @@ def test_a_busy_pool_is_no_cause_of_a_tail():
     assert causes(result)[0] == "slow_tail"
 
 
-def test_connections_that_never_come_back():
-    """The floor of the pool rises, at rest it stays: a leak, and the full pool is its doing."""
-    result = ill(
+def test_leaked_connections():
+    """A pool whose minimum rises and stays in the cooldown leaks, which explains a full pool."""
+    result = failed_run(
         complaint("error_rate_percent"),
         **errors_of("timeout", 40, "no answer within 30 s"),
         resources__pool=pool(timeouts=40, peak_in_use=10, peak_waiters=20, wait_avg_ms=9000),
@@ -63,11 +65,11 @@ def test_connections_that_never_come_back():
     assert causes(result)[:2] == ["connections_leaked", "pool_exhausted"]
 
 
-def test_an_index_that_is_missing():
-    """A table read as a whole makes statements slow and the pool full: the index is named."""
+def test_a_missing_index():
+    """A table read as a whole makes statements slow and fills the pool: the index ranks first."""
     scanned = table(seq_scans=900, rows_per_seq_scan=50_000, seq_rows_read=45_000_000)
     lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=80.0, total_ms=72e3)
-    result = ill(
+    result = failed_run(
         metrics__server_timing=timing(pool=0.5, db=0.45, app=0.03, rest=0.02),
         resources__pool=FULL_POOL,
         resources__database__tables=[table("kinds", rows=12), scanned],
@@ -83,16 +85,16 @@ def test_an_index_that_is_missing():
 
 
 def test_small_tables_need_no_index():
-    """Reading a dozen rows from end to end is as it should be, however often."""
+    """Sequential scans of a dozen rows are normal, however often they happen."""
     many = table("kinds", rows=12, seq_scans=90_000, rows_per_seq_scan=12)
-    result = slowed(ill(resources__database__tables=[many]), 250, 400, 500)
+    result = slowed(failed_run(resources__database__tables=[many]), 250, 400, 500)
     assert "missing_index" not in causes(result)
 
 
 def test_a_query_in_a_loop():
-    """One statement many times a request is N+1, whatever CPU and pool it takes besides."""
+    """A statement repeated per request is N+1, whatever CPU and connections it also takes."""
     loop = statement("SELECT * FROM owners WHERE id = $1", calls=18_000, calls_per_request=20.0)
-    result = ill(
+    result = failed_run(
         metrics__server_timing=timing(pool=0.4, db=0.5, app=0.08, rest=0.02),
         resources__pool=FULL_POOL,
         resources__database__statements=[loop],
@@ -104,30 +106,32 @@ def test_a_query_in_a_loop():
 
 
 def test_begin_and_commit_are_no_loop():
-    """Statements that begin and end transactions are many in any service."""
+    """Statements that begin and end transactions are no N+1."""
     begin = statement("BEGIN", calls_per_request=9.0)
-    result = slowed(ill(resources__database__statements=[begin]), 200, 300, 400)
+    result = slowed(failed_run(resources__database__statements=[begin]), 200, 300, 400)
     assert "n_plus_one" not in causes(result)
 
 
 def test_a_slow_statement():
-    """A statement that takes most of the database's time, with all indexes there, is named."""
+    """A statement that takes most of the database's time is named if no index is missing."""
     report = statement("SELECT sum(x) FROM items", mean_ms=220.0, total_ms=2e5, share=0.9)
-    result = ill(metrics__server_timing=DATABASE, resources__database__statements=[report])
+    result = failed_run(metrics__server_timing=DATABASE, resources__database__statements=[report])
     assert causes(slowed(result, 240, 400, 500))[0] == "slow_statement"
 
 
-def test_a_lock_that_nobody_was_seen_to_hold_is_no_contention():
-    """One glimpse of a short lock, when hardly anybody was busy, accuses nobody."""
-    result = ill(resources__database__waits=[{"event": "Lock:object", "share": 1.0, "peak": 1}])
+def test_a_lock_wait_without_a_holder_is_no_contention():
+    """One sample with a short lock wait is no lock contention."""
+    result = failed_run(
+        resources__database__waits=[{"event": "Lock:object", "share": 1.0, "peak": 1}]
+    )
     assert "lock_contention" not in causes(slowed(result, 12, 400, 500))
 
 
 def test_a_lock_that_is_held():
-    """Waiting for a lock makes the statement slow and the pool full: the lock is named."""
+    """Lock waits make a statement slow and fill the pool: the lock ranks first."""
     update = statement("UPDATE items SET x = $1", mean_ms=900.0, total_ms=8e5, share=0.97)
     held = {"waiting": "UPDATE items SET x = $1", "holding": "UPDATE items SET y = $1"}
-    result = ill(
+    result = failed_run(
         metrics__server_timing=timing(pool=0.3, db=0.65, app=0.03, rest=0.02),
         resources__pool=FULL_POOL,
         resources__database__statements=[update],

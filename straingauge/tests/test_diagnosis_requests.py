@@ -1,13 +1,13 @@
-"""Each test is a fault as it shows in a result; the first cause named has to be the fault."""
+"""Each test gives a result that shows one fault; the first cause must be that fault."""
 
 import pytest
-from diagnosing import (
+from diagnosis_results import (
     ENDPOINTS,
     causes,
     complaint,
     errors_of,
+    failed_run,
     first,
-    ill,
     latency,
     loop,
     noted,
@@ -19,8 +19,8 @@ from straingauge.diagnosis import cause_of_failed_check, diagnose
 
 
 def test_some_endpoints_are_slow():
-    """Endpoints whose median is slow are named, with where their time goes."""
-    result = ill(complaint(where=ENDPOINTS[0]))
+    """Endpoints with a slow median are named, and where their time goes."""
+    result = failed_run(complaint(where=ENDPOINTS[0]))
     result["endpoints"][ENDPOINTS[0]]["latency_ms"] = latency(650, 700, 750)
     result["endpoints"][ENDPOINTS[0]]["server_timing"] = timing(db=0.02, app=0.03, rest=0.95)
     result["metrics"]["slowest"] = [slow(ENDPOINTS[0], 750, at_s=i) for i in range(20)]
@@ -32,8 +32,8 @@ def test_some_endpoints_are_slow():
 
 
 def test_a_few_of_all_requests_are_slow():
-    """A constant delay of a few requests of all endpoints, outside of pool and database."""
-    result = slowed(ill(), 10, 30, 820)
+    """A constant delay of a few requests at all endpoints is a slow tail."""
+    result = slowed(failed_run(), 10, 30, 820)
     result["metrics"]["slowest"] = [
         slow(ENDPOINTS[i % 3], 810 + i, at_s=1.3 * i) for i in range(20)
     ]
@@ -45,26 +45,26 @@ def test_a_few_of_all_requests_are_slow():
 
 
 def test_only_the_start_is_slow():
-    """Slow requests that all come at the beginning are the start's."""
-    result = slowed(ill(), 10, 30, 820)
+    """Slow requests that all come at the beginning are a slow start."""
+    result = slowed(failed_run(), 10, 30, 820)
     result["metrics"]["slowest"] = [slow(ENDPOINTS[i % 3], 800, at_s=i / 10) for i in range(20)]
     assert causes(result)[:2] == ["slow_start", "slow_tail"]
     assert "slow_start" not in causes(slowed(result, 500, 700, 820))
 
 
-def test_ever_slower():
-    """Response times that surely rise over a steady load."""
+def test_slowing_down():
+    """Response times that rise over a steady load are named as slowing down."""
     trend = {"percent_per_minute": 90.0, "low_percent_per_minute": 70.0}
-    result = ill(complaint("degradation_percent_per_minute"), metrics__degradation=trend)
+    result = failed_run(complaint("degradation_percent_per_minute"), metrics__degradation=trend)
     assert causes(slowed(result, 150, 300, 350))[0] == "slowing_down"
-    slow_by_now = ill(complaint("p50_ms"), metrics__degradation=trend)
+    slow_by_now = failed_run(complaint("p50_ms"), metrics__degradation=trend)
     assert causes(slowed(slow_by_now, 300, 350, 400))[0] == "slowing_down"
 
 
 def test_errors_of_one_endpoint():
-    """Error statuses are named with their endpoint, their share, and the ids to search for."""
+    """Error statuses are named with endpoint, rate, and the request ids to search for."""
     failing = errors_of("bad_status", 9, "status 500, expected 200", at=ENDPOINTS[:1], status=500)
-    found = first(ill(complaint("error_rate_percent"), **failing))
+    found = first(failed_run(complaint("error_rate_percent"), **failing))
     assert found["cause"] == "endpoint_errors"
     assert f"most often {ENDPOINTS[0]} (3.0%)" in found["evidence"]
     assert found["advice"][0] == "search the service's log for X-Request-ID bad-1"
@@ -80,23 +80,25 @@ def test_errors_of_one_endpoint():
     ],
 )
 def test_other_errors(kind: str, status: int | None, detail: str, cause: str):
-    """Broken connections, wrong bodies and an absent database are told from plain errors."""
+    """Broken connections, wrong bodies and an unreachable database differ from plain errors."""
     errors = errors_of(kind, 27, detail, status=status)
-    assert first(ill(complaint("error_rate_percent"), **errors))["cause"] == cause
+    assert first(failed_run(complaint("error_rate_percent"), **errors))["cause"] == cause
 
 
-def test_all_unavailable():
-    """503 from several endpoints at once is rather the database than each of them."""
+def test_503_from_several_endpoints():
+    """Status 503 from several endpoints at once points to the database."""
     gone = errors_of("bad_status", 90, "status 503, expected 200: database", status=503)
-    assert causes(ill(complaint("error_rate_percent"), **gone)) == [
+    assert causes(failed_run(complaint("error_rate_percent"), **gone)) == [
         "database_away",
         "endpoint_errors",
     ]
 
 
 def test_a_database_that_does_not_answer():
-    """Errors while the observer could not reach the database either are the database's."""
-    result = ill(complaint("error_rate_percent"), **errors_of("bad_status", 90, "status 500"))
+    """Errors while the observer cannot reach the database either name it."""
+    result = failed_run(
+        complaint("error_rate_percent"), **errors_of("bad_status", 90, "status 500")
+    )
     result["resources"]["database"] |= {"looks": 60, "unanswered": 20}
     found = first(result)
     assert found["cause"] == "database_away"
@@ -104,8 +106,8 @@ def test_a_database_that_does_not_answer():
 
 
 def test_a_crash_breaks_connections():
-    """Connections that break while processes die are the processes' doing."""
-    result = ill(
+    """Connections that break while processes end are explained by the restart."""
+    result = failed_run(
         complaint("error_rate_percent"),
         **errors_of("reset", 20, "the connection was closed without an answer"),
         resources__service__restarts={"born": 1, "died": 1},
@@ -113,19 +115,19 @@ def test_a_crash_breaks_connections():
     assert causes(result) == ["service_restarted", "connection_resets"]
 
 
-def test_a_limiter_in_the_way():
-    """Load that was refused without asking for it names the limiter."""
-    refused = ill(metrics__rate_limited=200, validity=noted("rate_limited", "invalid"))
+def test_a_tight_rate_limiter():
+    """Unexpected 429 responses name the rate limiter."""
+    refused = failed_run(metrics__rate_limited=200, validity=noted("rate_limited", "invalid"))
     assert causes(refused)[0] == "rate_limiter_tight"
 
 
 @pytest.mark.parametrize("reason", ["generator_late", "generator_saturated"])
-def test_a_neighbour_is_named_and_not_the_service(reason: str):
-    """Where others fill the machine, they are named first and the service is not to blame."""
+def test_a_noisy_neighbour(reason: str):
+    """Other programs that fill the machine rank first, before the service."""
     crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 98.0}}
     crowded["neighbours"] = [{"name": "compiler", "cpu_percent": 98}]
     result = slowed(
-        ill(resources__machine=crowded, validity=noted(reason, "invalid")), 30, 300, 350
+        failed_run(resources__machine=crowded, validity=noted(reason, "invalid")), 30, 300, 350
     )
     found = diagnose(result)
     assert found[0]["cause"] == "noisy_neighbour"
@@ -133,30 +135,30 @@ def test_a_neighbour_is_named_and_not_the_service(reason: str):
     assert found[1]["confidence"] < found[0]["confidence"]
 
 
-def test_a_neighbour_is_no_excuse():
-    """A loop that blocks for long is the service's own, however busy the machine is."""
+def test_a_neighbour_does_not_excuse_a_blocked_loop():
+    """An event loop blocked for long is the service's own fault, however busy the machine is."""
     crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 98.0}}
-    result = ill(resources__machine=crowded, resources__service__event_loop=loop(12, 300.0))
+    result = failed_run(resources__machine=crowded, resources__service__event_loop=loop(12, 300.0))
     assert causes(slowed(result, 12, 290, 310))[0] == "event_loop_blocked"
     assert "noisy_neighbour" not in causes(result)
 
 
-def test_a_neighbour_delays_nobody_who_wants_little():
-    """A full machine is no reason for a tail of a second where the service wants little CPU."""
+def test_a_neighbour_does_not_delay_a_service_that_needs_little_cpu():
+    """A full machine does not explain a tail of a second in a service that needs little CPU."""
     crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 140.0}}
     trend = {"percent_per_minute": 30.0, "low_percent_per_minute": 15.0}
-    result = slowed(ill(resources__machine=crowded, metrics__degradation=trend), 10, 30, 820)
+    result = slowed(failed_run(resources__machine=crowded, metrics__degradation=trend), 10, 30, 820)
     assert causes(result)[0] == "slow_tail"
     assert "slowing_down" not in causes(result)
 
 
-def test_a_neighbour_of_the_generator_delays_no_service_elsewhere():
-    """What keeps this machine busy is named where the service runs here, not where it does not."""
+def test_a_neighbour_does_not_delay_a_remote_service():
+    """Other programs on this machine are blamed only if the service runs here as well."""
     crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 98.0}}
     busy = {"avg": 60.0, "peak": 80.0}
     for seen_by, named in (("process", True), ("metrics", False)):
         service = {"seen_by": seen_by, "cpu_percent": busy}
-        result = ill(resources__machine=crowded, resources__service=service)
+        result = failed_run(resources__machine=crowded, resources__service=service)
         assert ("noisy_neighbour" in causes(slowed(result, 30, 300, 350))) is named
 
 
@@ -173,6 +175,6 @@ def test_a_neighbour_of_the_generator_delays_no_service_elsewhere():
         ("bad_status", 503, "status 503, expected 200 or 404 or 429: ...", "endpoint_errors"),
     ],
 )
-def test_what_a_failed_look_back_means(kind: str, status: int | None, detail: str, cause: str):
-    """What is found after the load tells lost, altered and foreign data apart."""
+def test_the_cause_of_a_failed_verification(kind: str, status: int | None, detail: str, cause: str):
+    """Verification after the load distinguishes lost, altered and foreign data."""
     assert cause_of_failed_check({"kind": kind, "status": status, "detail": detail}) == cause

@@ -1,11 +1,11 @@
-"""Each test is a fault as it shows in a result; the first cause named has to be the fault."""
+"""Each test gives a result that shows one fault; the first cause must be that fault."""
 
-from diagnosing import (
+from diagnosis_results import (
     causes,
     complaint,
+    failed_run,
     first,
     healthy,
-    ill,
     loop,
     pool,
     samples,
@@ -26,8 +26,8 @@ LEAK = {
 
 
 def test_an_event_loop_that_is_blocked():
-    """A loop that stands still stops everybody: it is named before stalls, tail and pool."""
-    result = ill(
+    """A blocked event loop delays every request: it ranks before pauses, tail and pool."""
+    result = failed_run(
         metrics__stalls=stalls(12, 280, every_s=2.5),
         resources__service__event_loop=loop(12, 300.0),
         resources__pool=FULL_POOL,
@@ -38,14 +38,14 @@ def test_an_event_loop_that_is_blocked():
 
 
 def test_short_blocks_make_no_long_delays():
-    """A loop blocked for a tenth of a second is not why requests take a whole one."""
-    result = slowed(ill(resources__service__event_loop=loop(20, 110.0)), 10, 1000, 1100)
+    """A loop blocked for 100 ms does not explain requests of a second."""
+    result = slowed(failed_run(resources__service__event_loop=loop(20, 110.0)), 10, 1000, 1100)
     assert causes(result)[0] == "slow_tail"
 
 
 def test_a_freeze_with_a_free_loop():
-    """All stand still again and again while the event loop runs: a freeze, not a blocked loop."""
-    result = ill(
+    """Repeated pauses while the event loop runs are a freeze, not a blocked loop."""
+    result = failed_run(
         metrics__stalls=stalls(6, 480, every_s=5.0),
         resources__service__event_loop=loop(0, 0.0),
     )
@@ -55,9 +55,9 @@ def test_a_freeze_with_a_free_loop():
     assert "the event loop was not blocked during the pauses" in first(result)["evidence"]
 
 
-def test_a_few_slow_ones_of_a_wave_are_no_freeze():
-    """Where nobody comes before a wave's slowest is answered, silence is the rule."""
-    result = ill(
+def test_slow_requests_of_a_wave_are_no_freeze():
+    """The silence at the end of each wave is no freeze."""
+    result = failed_run(
         metrics__stalls=stalls(6, 800, every_s=1.0),
         resources__service__event_loop=loop(0, 0.0),
         configuration__schedule={"kind": "waves"},
@@ -65,9 +65,9 @@ def test_a_few_slow_ones_of_a_wave_are_no_freeze():
     assert causes(slowed(result, 12, 700, 800))[0] == "slow_tail"
 
 
-def test_cpu_burnt_by_requests():
-    """Requests that compute fill a core and hold up the loop: the CPU is named."""
-    result = ill(
+def test_expensive_requests():
+    """Requests that compute fill a core and block the loop: the CPU ranks first."""
+    result = failed_run(
         metrics__server_timing=timing(pool=0.02, db=0.03, app=0.6, rest=0.35),
         resources__service__cpu_percent={"avg": 99.0},
         resources__service__event_loop=loop(200, 900.0),
@@ -79,9 +79,9 @@ def test_cpu_burnt_by_requests():
     assert "33.0 ms of CPU per request" in first(result)["evidence"][0]
 
 
-def test_a_full_core_of_cheap_requests_is_no_root():
-    """A load as fast as it is answered fills a core; the small pool is still what is named."""
-    result = ill(
+def test_a_full_core_of_cheap_requests_is_no_cause():
+    """A closed load fills a core by itself; the small pool is named, not the CPU."""
+    result = failed_run(
         metrics__total_requests=9000,
         metrics__server_timing=WAITING,
         resources__service__cpu_percent={"avg": 97.0},
@@ -90,11 +90,11 @@ def test_a_full_core_of_cheap_requests_is_no_root():
     assert causes(slowed(result, 250, 400, 500))[0] == "pool_exhausted"
 
 
-def test_cheap_requests_that_queue_before_a_full_core():
-    """Where requests do nothing but wait for a process that is busy, its CPU is what is short."""
+def test_cheap_requests_that_queue_for_a_full_core():
+    """Requests that only wait for a busy process name its CPU."""
     timed = timing(pool=0.01, db=0.01, app=0.02, rest=0.96)
     timed["parts"]["rest"]["p50_ms"] = 470.0
-    result = ill(
+    result = failed_run(
         metrics__total_requests=14000,
         metrics__server_timing=timed,
         resources__service__cpu_percent={"avg": 95.0},
@@ -102,8 +102,8 @@ def test_cheap_requests_that_queue_before_a_full_core():
     assert causes(slowed(result, 480, 620, 660))[:2] == ["cpu_bound", "slow_endpoint"]
 
 
-def test_a_leak_is_a_danger():
-    """Memory that still grows in the second half and stays at rest is named, threshold or not."""
+def test_a_memory_leak():
+    """Memory that still grows in the second half and stays in the cooldown is named."""
     leaking = healthy(resources__service__memory=LEAK, resources__after__memory_mb=112.0)
     found = first(leaking)
     assert found["cause"] == "memory_leak"
@@ -111,16 +111,16 @@ def test_a_leak_is_a_danger():
     assert [each.cause for each in warnings(leaking)] == ["memory_leak"]
 
 
-def test_a_leak_nobody_looked_at_at_rest_is_no_alarm():
-    """Growth that was not confirmed at rest is a cause to think of, and no warning of its own."""
+def test_growth_without_a_cooldown_is_no_warning():
+    """Growth not confirmed in the cooldown is a possible cause, and no warning by itself."""
     growing = healthy(resources__service__memory=LEAK, resources__after=None)
     assert warnings(growing) == []
     assert diagnose(growing) == []
-    assert causes(ill(complaint("memory_peak_mb"), resources__service__memory=LEAK))
+    assert causes(failed_run(complaint("memory_peak_mb"), resources__service__memory=LEAK))
 
 
-def test_files_that_stay_open():
-    """Files that rise to the end and stay open are named, before the memory they take."""
+def test_a_file_leak():
+    """Files that rise to the end and stay open rank before the memory they take."""
     leaking = healthy(
         resources__samples=samples(open_files=list(range(40, 640, 10))),
         resources__after__open_files=630,
@@ -131,16 +131,16 @@ def test_files_that_stay_open():
     assert warnings(leaking)[0].cause == "file_leak"
 
 
-def test_files_that_stay_open_when_the_clients_have_gone():
-    """The clients' connections that are closed by the last look hide no file that stays open."""
+def test_a_file_leak_after_the_clients_disconnected():
+    """Client connections closed before the last sample hide no file that stays open."""
     rows = samples(open_files=list(range(140, 740, 10)))
     gone = [{"t_s": 30.3 + i / 50, "open_files": 635} for i in range(6)]
     leaking = healthy(resources__samples=[*rows, *gone], resources__after__open_files=635)
     assert [each.cause for each in warnings(leaking)] == ["file_leak"]
 
 
-def test_threads_that_never_end():
-    """Threads that requests start and leave behind are named; a pool that fills is not."""
+def test_a_thread_leak():
+    """Threads that requests start and leave behind are named; a thread pool that fills is not."""
     rising = healthy(
         resources__samples=samples(threads=list(range(12, 72))), resources__after__threads=71
     )
@@ -151,7 +151,7 @@ def test_threads_that_never_end():
 
 
 def test_no_keep_alive():
-    """A connection for each request is a warning though loopback makes it cheap."""
+    """A connection per request is a warning, even though loopback makes it cheap."""
     parts = {"a": {"sent": 900, "connections": 890}}
     closing = healthy(resources__generator__processes=parts)
     assert causes(closing) == ["keep_alive_off"]
@@ -159,14 +159,14 @@ def test_no_keep_alive():
 
 
 def test_connections_closed_while_idle():
-    """A server may close what its users leave idle for seconds: no keep-alive is missed."""
+    """A server may close connections that users leave idle for seconds without a warning."""
     parts = {"a": {"sent": 900, "connections": 890}}
     result = healthy(resources__generator__processes=parts, metrics__duration_s=120.0)
     assert causes(result) == []
 
 
-def test_jobs_that_nobody_does():
-    """A queue that only grows is a warning; in a run of seconds it may just have begun."""
+def test_jobs_that_are_not_processed():
+    """A queue that only grows is a warning, unless the run was too short to tell."""
     stuck = {"waiting": {"initial": 0, "peak": 30, "final": 30}, "done": 0}
     assert causes(healthy(resources__jobs=stuck)) == ["jobs_not_draining"]
     assert causes(healthy(resources__jobs=stuck, metrics__duration_s=3.0)) == []

@@ -1,4 +1,4 @@
-"""A healthy result with all its parts, from which each test changes only what its fault changes."""
+"""A complete healthy result, of which each test changes only what its fault changes."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ REQUESTS = 900
 
 
 def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
-    """A run in which all is well, with parts replaced by their path: ``metrics__stalls``."""
+    """Return a healthy run, with parts replaced by their path: ``metrics__stalls``."""
     result: dict[str, Any] = {
         "name": "steady",
         "started_at": "2024-12-17T12:05:30+00:00",
@@ -64,7 +64,7 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
 
 
 def put(result: dict[str, Any], value: object, *path: str) -> None:
-    """Replace what stands at a path."""
+    """Replace the value at a path."""
     found = result
     for key in path[:-1]:
         found = found[key]
@@ -77,8 +77,8 @@ def complaint(rule: str = "p95_ms", where: str = "", **more: Any) -> dict[str, A
     return {"rule": rule, "grade": "critical", "message": f"{rule} is bad", "where": where, **more}
 
 
-def ill(*entries: Mapping[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A run whose verdict complains, of slow responses unless told otherwise."""
+def failed_run(*entries: Mapping[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return a run whose verdict fails, by default because of slow responses."""
     verdict = {"grade": "critical", "entries": list(entries or [complaint()])}
     return healthy(verdict=verdict, **changes)
 
@@ -95,7 +95,7 @@ def causes(result: Mapping[str, Any]) -> list[str]:
 
 
 def first(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The cause that is named first."""
+    """The first cause."""
     return diagnose(result)[0]
 
 
@@ -113,7 +113,7 @@ def slow(endpoint: str, response_ms: float, *, at_s: float, **parts_ms: float) -
 
 
 def timing(**shares: float) -> dict[str, Any]:
-    """Server-Timing whose parts take these shares of the time, in the slowest as in all."""
+    """Server-Timing whose parts take these shares of the time, both of the slowest and of all."""
     parts = {
         name: {"avg_ms": 20 * share, "p50_ms": 10 * share, "share": share, "share_slowest": share}
         for name, share in shares.items()
@@ -127,14 +127,14 @@ def latency(p50: float, p95: float, p99: float) -> dict[str, float]:
 
 
 def slowed(result: dict[str, Any], p50: float, p95: float, p99: float) -> dict[str, Any]:
-    """The same result with these response times of the whole and of each endpoint."""
+    """The same result with these response times, for the whole run and each endpoint."""
     for part in (result["metrics"], *result["endpoints"].values()):
         part["latency_ms"] = latency(p50, p95, p99)
     return result
 
 
 def samples(**figures: Sequence[float]) -> list[dict[str, float]]:
-    """Sixty samples, two a second; a figure that is given has its values spread over them."""
+    """Sixty samples, two per second; given values are spread over them."""
     usual = {"pool_in_use": [0, 3, 1, 5, 2], "open_files": [40, 60, 61, 60]}
     rows = [{"t_s": i / 2} for i in range(60)]
     for name, values in {**usual, **figures}.items():
@@ -144,13 +144,13 @@ def samples(**figures: Sequence[float]) -> list[dict[str, float]]:
 
 
 def pool(**changes: float) -> dict[str, float]:
-    """A connection pool at work."""
+    """A connection pool in use."""
     usual = {"size": 10, "peak_in_use": 8, "peak_overflow": 0, "peak_waiters": 0}
     return {**usual, "waits": 0, "wait_s": 0.0, "wait_avg_ms": 0.1, "timeouts": 0, **changes}
 
 
 def stalls(count: int, longest_ms: float, *, every_s: float | None) -> dict[str, Any]:
-    """Times in which nobody was answered."""
+    """Pauses without any response."""
     total_s = count * longest_ms / 1000
     return {
         "count": count,
@@ -181,7 +181,7 @@ def table(name: str = "items", **changes: float) -> dict[str, Any]:
 def errors_of(
     kind: str, count: int, detail: str, *, at: Sequence[str] = ENDPOINTS, status: int | None = None
 ) -> dict[str, Any]:
-    """Changes that make requests fail: for `healthy` and `ill`."""
+    """Changes that make requests fail, for `healthy` and `failed_run`."""
     example = {"time": 1.0, "kind": kind, "detail": detail, "status": status, "request_id": "bad-1"}
     errors = {"kinds": {kind: count}, "examples": [example]}
     endpoints = {name: _figures(REQUESTS // 3) for name in ENDPOINTS}
