@@ -21,12 +21,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from straingauge.http import ErrorKind, RequestFailed, encode_headers
+from straingauge.http import encode_headers
 from straingauge.observe import Observations
 from straingauge.recording import Recorder
 from straingauge.result import compose, conclude, write
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
+
+from straingauge import ErrorKind, RequestFailed
 
 MOST_S, MOST_BYTES, MOST_SAMPLES = 2.0, 500_000, 2_048
 ENDPOINTS, RATE_RPS, DURATION_S = 12, 100, 3_600

@@ -17,7 +17,8 @@ from app.settings import Settings, load_settings
 from fastapi import FastAPI
 from recordings import make_patient
 from service import Service, account, client_of, run_backend
-from straingauge.target import Postgres
+
+from straingauge import Postgres
 
 T = TypeVar("T")
 _numbers = itertools.count(1)

@@ -7,8 +7,9 @@ from app.auth.models import Role
 from app.auth.tokens import Principal
 from fastapi import FastAPI
 from service import PASSWORD, run_backend
-from straingauge.target import Postgres
 from straingauge.target.ports import free_port
+
+from straingauge import Postgres
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 BOOM = "ann@example.com said something private"

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from straingauge.diagnosis import CAUSES
-from straingauge.errors import UsageError
 from tests.performance.proving import __main__ as proving
 from tests.performance.proving.catalogue import ALL, FAULTS, FURTHER, HEALTHY, Plant, named
 from tests.performance.proving.elsewhere import another_machine
 from tests.performance.proving.table import as_markdown, line, score
 from tests.performance.proving.trial import Alarm, Trial
+
+from straingauge import UsageError
 
 FAULT = Plant("slow", "it is slow", ("slow_tail",), test="sustained_load")
 FINE = Plant("fine", "it is fine")

@@ -13,9 +13,11 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from straingauge.http import Request, Response, encode_headers
-from straingauge.journey import Execution, Pause, User
+from straingauge.http import encode_headers
+from straingauge.journey import Execution
 from tests.performance.proving.suite import PERFORMANCE
+
+from straingauge import Pause, Request, Response, User
 
 REFUSED_S = 1000.0
 

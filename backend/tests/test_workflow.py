@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 from deployment import ROOT
-from straingauge.target import Postgres
 from straingauge.target.ports import free_port
 from workflow import EXPRESSION, Step, Workflow
+
+from straingauge import Postgres
 
 FILE = ROOT / ".github/workflows/performance.yml"
 CONTENT = yaml.safe_load(FILE.read_text())

@@ -10,10 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from straingauge.engine import Load, run_load
-from straingauge.http import FilePart, Request, Response, Upload
-from straingauge.journey import Journey, User, mix
 from straingauge.recording import Recorder
-from straingauge.schedule import Schedule, constant, constant_users
+
+from straingauge import (
+    FilePart,
+    Journey,
+    Request,
+    Response,
+    Schedule,
+    Upload,
+    User,
+    constant,
+    constant_users,
+    mix,
+)
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 import pages

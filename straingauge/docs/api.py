@@ -14,10 +14,10 @@ from types import ModuleType
 
 MODULES = (
     *(
+        "straingauge",
         "straingauge.http",
         "straingauge.journey",
         "straingauge.schedule",
-        "straingauge.pytest_plugin",
     ),
     *(
         "straingauge.locust",

@@ -19,9 +19,7 @@ HEAD = (
     """
 import os
 import pytest
-from straingauge.journey import Pause
-from straingauge.pytest_plugin import Finding
-from straingauge.schedule import spread, constant_users, waves
+from straingauge import Finding, Pause, constant_users, spread, waves
 """
     + JOURNEYS
 )

@@ -166,7 +166,7 @@ def test_logins_are_kept_over_tests(project: Project, service: Service):
     """A user logs in once in a session, whatever the number of load tests."""
     account = 'lambda index: {"password": "right", "index": index}'
     tests = f"\naccount = {account}\n" + QUICK + QUICK.replace("quick", "again")
-    tests = tests.replace("users=20", "users=load.users(account, 20, log_in=log_in)")
+    tests = tests.replace("users=20", "users=load.accounts(account, 20, log_in=log_in)")
     before = service.counts()["/login"]
     project.run(tests, "-n", "2").assert_outcomes(passed=2)
     assert service.counts()["/login"] - before == 20
@@ -183,7 +183,7 @@ def stubborn(user):
     except RequestFailed:
         yield user.get("/hello")
 """
-    tests += QUICK.replace("users=20", "users=load.users(None, 20, log_in=stubborn)")
+    tests += QUICK.replace("users=20", "users=load.accounts(None, 20, log_in=stubborn)")
     project.run(tests, "-n", "0").assert_outcomes(passed=1)
 
 
@@ -198,7 +198,7 @@ def hopeless(user):
         raise TargetError("no such account", hint="make one")
     yield Pause(3600)
 """
-    tests += QUICK.replace("users=20", "users=load.users(None, 20, log_in=hopeless)")
+    tests += QUICK.replace("users=20", "users=load.accounts(None, 20, log_in=hopeless)")
     outcome = project.run(tests, "-n", processes)
     outcome.assert_outcomes(failed=1)
     outcome.stdout.re_match_lines(
@@ -219,7 +219,7 @@ def test_figures_under_other_names(project: Project):
 def test_result_bears_no_secret(project: Project):
     """No token or password is in what is written; that all users share an account is."""
     account = 'lambda index: {"password": "right"}'
-    tests = QUICK.replace("users=20", f"users=load.users({account}, 20, log_in=log_in)")
+    tests = QUICK.replace("users=20", f"users=load.accounts({account}, 20, log_in=log_in)")
     project.run(tests, "-n", "0").assert_outcomes(passed=1)
     (written,) = (project.path / "results").glob("quick_*.json")
     page = next((project.path / "results").glob("report_*.html")).read_text()
@@ -234,7 +234,7 @@ def test_result_bears_no_secret(project: Project):
 def test_failed_login_sends_no_load(project: Project, service: Service, processes: str):
     """A log-in that fails in one process ends the load for all, with that error and no load."""
     account = 'lambda index: {"password": "wrong" if index == 1 else "right"}'
-    tests = QUICK.replace("users=20", f"users=load.users({account}, 20, log_in=log_in)")
+    tests = QUICK.replace("users=20", f"users=load.accounts({account}, 20, log_in=log_in)")
     before = service.counts()["/hello"]
     outcome = project.run(tests, "-n", processes)
     outcome.assert_outcomes(failed=1)

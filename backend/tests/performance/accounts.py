@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from checks import has, if_served
-from straingauge.errors import TargetError
-from straingauge.http import ErrorKind, Request, RequestFailed, Response
-from straingauge.journey import Pause, User
+
+from straingauge import ErrorKind, Pause, Request, RequestFailed, Response, TargetError, User
 
 Steps = Generator[Request | Pause, Response, None]
 """What a journey is."""

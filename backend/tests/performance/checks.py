@@ -5,7 +5,7 @@ A status of 200 is no proof: a service in trouble sends an empty list, another's
 
 from collections.abc import Collection
 
-from straingauge.http import Check, Response
+from straingauge import Check, Response
 
 
 def has(*fields: str) -> Check:

@@ -14,9 +14,8 @@ import ledger
 from accounts import Asking, Steps, account, patiently, signed_in, unused_account
 from checks import each_among, has, has_value, is_list_of, not_empty
 from speech import recording
-from straingauge.errors import TargetError
-from straingauge.http import Request, Upload
-from straingauge.journey import Pause, User, limit_concurrency, tagged
+
+from straingauge import Pause, Request, TargetError, Upload, User, limit_concurrency, tagged
 
 __all__ = ["account", "signed_in", "unused_account"]
 

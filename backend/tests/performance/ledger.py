@@ -14,9 +14,8 @@ from datetime import datetime
 
 from accounts import Asking, Steps, account, signed_in
 from checks import has, has_value, if_served, is_audio, is_list_of
-from straingauge.http import Request, RequestFailed, Response
-from straingauge.journey import Pause, User
-from straingauge.verdict import Finding
+
+from straingauge import Finding, Pause, Request, RequestFailed, Response, User
 
 PATIENCE_S = float(os.environ.get("JOB_PATIENCE_S", "30"))
 """So long may all jobs of all users make no progress at all."""

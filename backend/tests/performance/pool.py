@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from straingauge.verdict import Finding, Grade
+from straingauge import Finding, Grade
 
 QUEUE_WARNING = 10
 QUEUE_CRITICAL = 20

@@ -15,9 +15,8 @@ import pytest
 import rate_limit
 import speech
 from pool import pool_findings
-from straingauge.journey import mix
-from straingauge.pytest_plugin import LoadTest
-from straingauge.schedule import constant_users, spread, waves
+
+from straingauge import LoadTest, constant_users, mix, spread, waves
 
 SUSTAINED_S = float(os.environ.get("SUSTAINED_LOAD_S", "60"))
 SUSTAINED_RPS = float(os.environ.get("SUSTAINED_LOAD_RPS", f"{500 / 60}"))
@@ -44,7 +43,7 @@ def test_concurrent_health_checks(load: LoadTest):
         "concurrent_health_checks",
         journeys.health,
         waves(concurrent=100, every_s=WAVE_S, at_least=1, at_most=WAVES),
-        users=load.users(None, 100),
+        users=load.accounts(None, 100),
         quiet_s=QUIET_S,
     )
     load.judge(run)
@@ -57,7 +56,7 @@ def test_concurrent_sessions(load: LoadTest):
         "concurrent_sessions",
         journeys.list_sessions,
         waves(concurrent=50, every_s=WAVE_S, at_least=4, at_most=WAVES),
-        users=load.users(journeys.account, 50, log_in=journeys.log_in),
+        users=load.accounts(journeys.account, 50, log_in=journeys.log_in),
         quiet_s=QUIET_S,
     )
     load.judge(run)
@@ -71,7 +70,7 @@ def test_concurrent_uploads(load: LoadTest):
         "concurrent_uploads",
         journeys.upload_session,
         waves(concurrent=10, every_s=2 * WAVE_S, at_least=3, at_most=3),
-        users=load.users(journeys.account, 10, log_in=journeys.log_in),
+        users=load.accounts(journeys.account, 10, log_in=journeys.log_in),
         quiet_s=QUIET_S,
         verify=ledger.look_up,
     )
@@ -85,7 +84,7 @@ def test_rate_limit_enforcement(load: LoadTest):
         "rate_limit_enforcement",
         rate_limit.hurry_or_look_on,
         constant_users(count=rate_limit.USERS, iterations=1),
-        users=load.users(rate_limit.account, rate_limit.USERS, log_in=journeys.signed_in),
+        users=load.accounts(rate_limit.account, rate_limit.USERS, log_in=journeys.signed_in),
         quiet_s=QUIET_S,
         verify=rate_limit.wait_it_out,
         processes=1,
@@ -100,7 +99,7 @@ def test_database_pool_stress(load: LoadTest):
         "database_pool_stress",
         mix(journeys.list_many_sessions, (journeys.session_detail, 2), journeys.patient_sessions),
         constant_users(count=100, iterations=POOL_ROUNDS),
-        users=load.users(journeys.account, 100, log_in=journeys.log_in),
+        users=load.accounts(journeys.account, 100, log_in=journeys.log_in),
         quiet_s=QUIET_S,
     )
     load.judge(run, pool_findings(run.resources))
@@ -121,7 +120,7 @@ def test_sustained_load(load: LoadTest):
             (journeys.upload_session, 1),
         ),
         spread(count=round(SUSTAINED_RPS * SUSTAINED_S), duration_s=SUSTAINED_S),
-        users=load.users(journeys.account, 50, log_in=journeys.log_in),
+        users=load.accounts(journeys.account, 50, log_in=journeys.log_in),
         quiet_s=QUIET_S,
         verify=ledger.look_up,
     )
@@ -136,7 +135,7 @@ def test_memory_leak_detection(load: LoadTest):
         mix(*READS.weights, (journeys.update_session, 2)),
         spread(count=round(80 * LEAK_S), duration_s=LEAK_S),
         warm_up=spread(count=100, duration_s=1),
-        users=load.users(journeys.account, 100, log_in=journeys.log_in),
+        users=load.accounts(journeys.account, 100, log_in=journeys.log_in),
         quiet_s=QUIET_S,
         verify=ledger.look_up,
     )

@@ -13,9 +13,8 @@ from typing import Any
 from accounts import Asking, Steps, signed_in, unused_account
 from checks import if_served, is_list_of
 from limits import parse
-from straingauge.http import Request, RequestFailed, Response
-from straingauge.journey import Pause, User, tagged
-from straingauge.verdict import Finding
+
+from straingauge import Finding, Pause, Request, RequestFailed, Response, User, tagged
 
 _RATE = parse(os.environ.get("RATE_LIMIT_DEFAULT", "100/minute"))
 LIMIT, WINDOW_S = _RATE.amount, _RATE.get_expiry()

@@ -21,8 +21,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from straingauge.errors import UsageError
-from straingauge.http import FilePart
+
+from straingauge import FilePart, UsageError
 
 AUDIO = Path(__file__).parent / "audio"
 

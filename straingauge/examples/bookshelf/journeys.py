@@ -1,6 +1,6 @@
 """What readers do: they look for a book, look closer at one, and now and then borrow one."""
 
-from straingauge.journey import mix, tagged
+from straingauge import mix, tagged
 
 WORDS = ("river", "winter", "garden", "letter", "harbour")
 endpoints = ["GET /books", "GET /books/{isbn}", "POST /loans"]

@@ -2,7 +2,8 @@
 
 import journeys
 import pytest
-from straingauge.schedule import constant, spike
+
+from straingauge import constant, spike
 
 
 @pytest.mark.load(endpoints=journeys.endpoints)

@@ -1,1 +1,172 @@
-"""Puts load on an HTTP service, watches it from the inside, and says what it found."""
+"""Load testing for HTTP services that names the cause.
+
+Everything a load test needs is imported from here; names load on first use, so that
+``import straingauge`` itself is cheap:
+
+    from straingauge import Pause, constant, mix, tagged
+
+    @tagged("read")
+    def read_newest(user):
+        sessions = (yield user.get("/api/sessions/")).json()
+        yield Pause(1.5)
+        yield user.get(f"/api/sessions/{sessions[0]['id']}", name="GET /api/sessions/{id}")
+
+Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`, `Journey`, `Mix`,
+`mix`, `tagged`, `limit_concurrency`; failed requests raise `RequestFailed`, with an `ErrorKind`.
+
+Schedules: `constant`, `ramp`, `steps`, `spike`, `poisson`, `spread`, `chain` (arrival rates),
+`constant_users` and `waves` (numbers of users); each returns a `Schedule`.
+
+pytest: `LoadTest` is the type of the ``load`` fixture, `LoadRun` of what it measured, `Account` of
+the function that gives each user its data; a test reports a `Finding` with a `Grade`.
+
+Services: `ServiceStack` starts a service with its database, `Postgres` a database alone.
+
+Results: `read_result` and `read_results` read result files.
+
+Errors: `StraingaugeError` and its subclasses, see `straingauge.errors`.
+
+Locust users and shapes are in `straingauge.locust`. Modules and names that are not in a package's
+``__all__`` are private.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from straingauge.errors import (
+        CriticalVerdict,
+        Interrupted,
+        InvalidRun,
+        StraingaugeError,
+        TargetError,
+        UsageError,
+    )
+    from straingauge.http import (
+        Check,
+        ErrorKind,
+        FilePart,
+        Request,
+        RequestFailed,
+        Response,
+        Upload,
+    )
+    from straingauge.journey import (
+        Account,
+        Journey,
+        Mix,
+        Pause,
+        User,
+        limit_concurrency,
+        mix,
+        tagged,
+    )
+    from straingauge.pytest_plugin.load_test import LoadRun, LoadTest
+    from straingauge.result import read as read_result
+    from straingauge.result import read_all as read_results
+    from straingauge.schedule import (
+        Schedule,
+        chain,
+        constant,
+        constant_users,
+        poisson,
+        ramp,
+        spike,
+        spread,
+        steps,
+        waves,
+    )
+    from straingauge.target import Postgres, ServiceStack
+    from straingauge.verdict import Finding, Grade
+
+    __version__: str
+
+__all__ = [
+    "Account",
+    "Check",
+    "CriticalVerdict",
+    "ErrorKind",
+    "FilePart",
+    "Finding",
+    "Grade",
+    "Interrupted",
+    "InvalidRun",
+    "Journey",
+    "LoadRun",
+    "LoadTest",
+    "Mix",
+    "Pause",
+    "Postgres",
+    "Request",
+    "RequestFailed",
+    "Response",
+    "Schedule",
+    "ServiceStack",
+    "StraingaugeError",
+    "TargetError",
+    "Upload",
+    "UsageError",
+    "User",
+    "__version__",
+    "chain",
+    "constant",
+    "constant_users",
+    "limit_concurrency",
+    "mix",
+    "poisson",
+    "ramp",
+    "read_result",
+    "read_results",
+    "spike",
+    "spread",
+    "steps",
+    "tagged",
+    "waves",
+]
+
+_MODULES = {
+    "straingauge.errors": (
+        *("CriticalVerdict", "Interrupted", "InvalidRun", "StraingaugeError"),
+        *("TargetError", "UsageError"),
+    ),
+    "straingauge.http": (
+        *("Check", "ErrorKind", "FilePart", "Request", "RequestFailed", "Response", "Upload"),
+    ),
+    "straingauge.journey": (
+        *("Account", "Journey", "Mix", "Pause", "User", "limit_concurrency", "mix", "tagged"),
+    ),
+    "straingauge.pytest_plugin.load_test": ("LoadRun", "LoadTest"),
+    "straingauge.schedule": (
+        *("Schedule", "chain", "constant", "constant_users", "poisson", "ramp"),
+        *("spike", "spread", "steps", "waves"),
+    ),
+    "straingauge.target": ("Postgres", "ServiceStack"),
+    "straingauge.verdict": ("Finding", "Grade"),
+}
+_LOCATIONS = {name: (module, name) for module, names in _MODULES.items() for name in names} | {
+    "read_result": ("straingauge.result", "read"),
+    "read_results": ("straingauge.result", "read_all"),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  any of the public names
+    """Import a public name on first use (PEP 562).
+
+    Raises:
+        AttributeError: There is no such name.
+    """
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("straingauge")
+    elif name in _LOCATIONS:
+        module, attribute = _LOCATIONS[name]
+        value = getattr(import_module(module), attribute)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

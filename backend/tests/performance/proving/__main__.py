@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from straingauge.errors import StraingaugeError
 from tests.performance.proving.catalogue import ALL, FAULTS, HEALTHY, Plant, named
 from tests.performance.proving.ground import Ground
 from tests.performance.proving.table import as_markdown, headline, line, score
 from tests.performance.proving.trial import How, Trial, attempt
+
+from straingauge import StraingaugeError
 
 NAMED = 27 / 29
 """So many of the faults' causes must be named first."""

@@ -6,9 +6,10 @@ Further faults are planted when asked for. The load tests know nothing of this f
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from straingauge.errors import UsageError
 from tests.performance.proving import beside
 from tests.performance.proving.beside import Beside
+
+from straingauge import UsageError
 
 WINDOW_S = 3
 SETTINGS = {"RATE_LIMIT_DEFAULT": f"100/{WINDOW_S}second"}

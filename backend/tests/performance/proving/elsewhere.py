@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from straingauge.errors import UsageError
+
+from straingauge import UsageError
 
 HERE, THERE = "10.78.0.1", "10.78.0.2"
 LINK_HERE, LINK_THERE, NAMESPACE = "prove-here", "prove-there", "prove-elsewhere"

@@ -15,11 +15,12 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 from app.seed.rows import PASSWORD
 from argon2 import PasswordHasher
-from straingauge.target import Postgres, ServiceStack
 from straingauge.target.config import StackConfig
 from tests.performance.proving.beside import Place
 from tests.performance.proving.catalogue import SETTINGS, Plant
 from tests.performance.proving.suite import BACKEND
+
+from straingauge import Postgres, ServiceStack
 
 TEMPLATE = "seeded"
 CONNECTIONS = 200

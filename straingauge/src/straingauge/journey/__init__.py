@@ -13,9 +13,10 @@ from straingauge.journey.concurrency_limit import limit_concurrency
 from straingauge.journey.execution import Execution, Journey, JourneyError
 from straingauge.journey.mix import Mix, mix, tagged
 from straingauge.journey.step import Pause, Step
-from straingauge.journey.user import User
+from straingauge.journey.user import Account, User
 
 __all__ = [
+    "Account",
     "Execution",
     "Journey",
     "JourneyError",

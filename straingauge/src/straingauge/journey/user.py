@@ -3,13 +3,16 @@
 import json as jsonlib
 import random
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from math import inf
 from typing import Any, TypedDict, Unpack
 from urllib.parse import quote, urlencode
 
 from straingauge.http import Check, Request, Upload
+
+Account = Callable[[int], Mapping[str, Any]]
+"""Gives the user with this index its data, such as an email address and a password."""
 
 _EXPECT_200 = frozenset({200})
 # What may stand in a request target as it is (RFC 3986, sections 3.3 and 3.4), "%" included: a

@@ -8,7 +8,7 @@ the master waits for those, since without them a run would miss its end.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from locust.runners import Runner, WorkerRunner
 from locust.user.users import User as LocustUser
 
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
-from straingauge.journey import User
+from straingauge.journey import Account, User
 from straingauge.locust.distributed.fingerprint import Files
 from straingauge.locust.distributed.master import MasterSide
 from straingauge.locust.distributed.process_stats import ProcessStats
@@ -33,9 +33,6 @@ from straingauge.locust.user.user_ids import UserIdAllocator
 logger = logging.getLogger(__name__)
 
 SETUP_FAILED: Final = "straingauge_setup_failed"
-
-Account = Callable[[int], Mapping[str, Any]]
-"""What the user of a number starts with."""
 
 
 class Session:

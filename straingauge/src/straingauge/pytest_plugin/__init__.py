@@ -23,27 +23,10 @@ Exit codes are pytest's own: 0 all within target or warning, 1 a critical thresh
 a target that could not be reached or a wrong thresholds file, 2 interrupted, 4 wrong usage.
 """
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
 from straingauge.pytest_plugin.controller import ControllerPlugin
 from straingauge.pytest_plugin.worker import WorkerPlugin
-
-if TYPE_CHECKING:
-    from straingauge.pytest_plugin.load_test import Account, LoadTest, Run, Users
-    from straingauge.verdict import Finding
-
-__all__ = ["Account", "Finding", "LoadTest", "Run", "Users"]
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whichever of __all__
-    """Import what load tests name only when one does: every pytest session loads this module."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from straingauge.pytest_plugin import load_test
-
-    return getattr(load_test, name)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,7 +9,7 @@ A load test is three sentences, and reads like one:
             "concurrent_health_checks",
             journeys.health,
             waves(concurrent=100, every_s=1.0, at_least=1, at_most=20),
-            users=load.users(journeys.account, 100),
+            users=load.accounts(journeys.account, 100),
         )
         load.judge(run)
 
@@ -32,7 +32,7 @@ import pytest
 from straingauge import report
 from straingauge.engine import Connections
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
-from straingauge.journey import Journey, Mix, User
+from straingauge.journey import Account, Journey, Mix, User
 from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.result import NotWritten, compose
@@ -43,13 +43,10 @@ from straingauge.target.service_locator import metric_names_for
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.workers import MergedReports
 
-Account = Callable[[int], Mapping[str, Any]]
-"""What user `index` starts with: becomes `User.data` (an address, a password, a file to send)."""
-
 
 @dataclass(frozen=True, slots=True)
-class Users:
-    """The virtual users of a load test; made by `LoadTest.users`.
+class Accounts:
+    """The virtual users of a load test; made by `LoadTest.accounts`.
 
     Process i of n plays, logs in and owns the users with ``index % n == i``.
     """
@@ -60,7 +57,7 @@ class Users:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LoadRun:
     """One load that was played, merged over all processes: what `LoadTest.run` gives the leader.
 
     Attributes:
@@ -108,7 +105,9 @@ class LoadTest:
         """
         return self._process.fleet.address(str(self._item.path))
 
-    def users(self, account: Account | None, count: int, *, log_in: Journey | None = None) -> Users:
+    def accounts(
+        self, account: Account | None, count: int, *, log_in: Journey | None = None
+    ) -> Accounts:
         """Describe `count` virtual users.
 
         Each has its own connection, ``user.data = dict(account(index))`` and ``user.index``.
@@ -118,7 +117,7 @@ class LoadTest:
 
         Where several users turn out to share an account, the result notes what that costs.
         """
-        return Users(count, account, log_in)
+        return Accounts(count, account, log_in)
 
     def run(
         self,
@@ -126,7 +125,7 @@ class LoadTest:
         journey: Journey | Mix,
         schedule: Schedule,
         *,
-        users: Users | int = 1,
+        users: Accounts | int = 1,
         warm_up: WarmUp = None,
         verify: Journey | None = None,
         quiet_s: float = COOLDOWN_S,
@@ -135,7 +134,7 @@ class LoadTest:
         connections: Connections = "per-user",
         max_connections: int | None = None,
         processes: int | None = None,
-    ) -> Run:
+    ) -> LoadRun:
         """Put the load on the service, all processes together, and give back what was measured.
 
         In order: check the thresholds file, meet the other processes, log the users in, play
@@ -176,7 +175,7 @@ class LoadTest:
                 hint="write a second test for the second load",
             )
         self._ran = True
-        who = users if isinstance(users, Users) else Users(users, None, None)
+        who = users if isinstance(users, Accounts) else Accounts(users, None, None)
         thresholds = self._thresholds(name)
         crowd = self._process.crowd(who.account, who.count, who.log_in)
         order = LoadOrder(
@@ -215,7 +214,7 @@ class LoadTest:
             pytest.skip("another process leads this load")
         return self._run(compose(merged), crowd, thresholds)
 
-    def judge(self, run: Run, findings: Iterable[Finding] = ()) -> None:
+    def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:
         """Judge the run by thresholds.toml and by `findings`, and write its result file.
 
         Args:
@@ -269,8 +268,10 @@ class LoadTest:
         course = LoadRunner(order, self._process.fleet, self._process.name)
         return course.run(plan, self._process.logged_in)
 
-    def _run(self, result: Mapping[str, Any], crowd: Sequence[User], thresholds: Thresholds) -> Run:
-        return Run(
+    def _run(
+        self, result: Mapping[str, Any], crowd: Sequence[User], thresholds: Thresholds
+    ) -> LoadRun:
+        return LoadRun(
             name=result["name"],
             metrics=result["metrics"],
             endpoints=result["endpoints"],

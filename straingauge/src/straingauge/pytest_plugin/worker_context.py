@@ -1,24 +1,15 @@
 """What the load tests of one process share: the others, the users, the options."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pytest
 
 from straingauge.errors import UsageError
-from straingauge.journey import Journey, User
+from straingauge.journey import Account, Journey, User
 from straingauge.runner.load_runner import LoginCache
 from straingauge.workers import CoordinatorClient
-
-
-class Account(Protocol):
-    """What user `index` starts with."""
-
-    def __call__(self, index: int, /) -> Mapping[str, Any]:
-        """Its data."""
 
 
 @dataclass(slots=True)

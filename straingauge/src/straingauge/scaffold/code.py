@@ -78,10 +78,9 @@ def journeys(
 
 def _imports(code: str) -> str:
     standard = [f"import {name}" for name in ("base64", "os") if f"{name}." in code]
-    ours = ["from straingauge import journey"]
-    if "UsageError(" in code:
-        ours.append("from straingauge.errors import UsageError")
-    return "\n".join([*standard, *([""] if standard else []), *ours])
+    ours = ["UsageError", "mix"] if "UsageError(" in code else ["mix"]
+    own = f"from straingauge import {', '.join(ours)}"
+    return "\n".join([*standard, *([""] if standard else []), own])
 
 
 def _spaced(code: str) -> str:
@@ -174,7 +173,7 @@ def _bracketed(brackets: str, items: Sequence[str], indent: int) -> str:
 
 
 def _mix(made: Sequence[Operation], mixed: Sequence[Operation]) -> str:
-    lines = ["mix = journey.mix("]
+    lines = ["mix = mix("]
     lines += [f"    ({operation.function}, 1)," for operation in mixed]
     for operation in made:
         if operation not in mixed:

@@ -22,31 +22,31 @@ TESTS: Final = '''"""Load tests of {title}; run them with: pytest {folder}."""
 
 import journeys
 import pytest
-from straingauge.schedule import constant, constant_users
+from straingauge import constant, constant_users
 
 ACCOUNT, LOG_IN = (getattr(journeys, name, None) for name in ("account", "log_in"))
 
 
 @pytest.mark.load(endpoints=journeys.endpoints)
 def test_steady(load):
-    """Ten journeys begin each second, whether the service keeps up or not."""
+    """Ten journeys start per second, whether the service keeps up or not."""
     run = load.run(
         "steady",
         journeys.mix,
         constant(rate_per_s=10, duration_s=10),
-        users=load.users(ACCOUNT, 20, log_in=LOG_IN),
+        users=load.accounts(ACCOUNT, 20, log_in=LOG_IN),
     )
     load.judge(run)
 
 
 @pytest.mark.load(endpoints=journeys.endpoints)
 def test_busy(load):
-    """Ten constant_users at once, each of whom begins anew when it is done."""
+    """Ten concurrent users, each of which starts its next journey when one ends."""
     run = load.run(
         "busy",
         journeys.mix,
         constant_users(count=10, duration_s=10, think_s=(0.1, 0.5)),
-        users=load.users(ACCOUNT, 10, log_in=LOG_IN),
+        users=load.accounts(ACCOUNT, 10, log_in=LOG_IN),
     )
     load.judge(run)
 '''
