@@ -1,12 +1,12 @@
-"""The A/B's own truth: equal builds must not be called worse, ten percent on one must be found.
+"""Error rates of `straingauge ab`: false alarms and missed slowdowns of 10 %.
 
-    python benchmarks/ab.py --runs 20                       a small service of realistic times
-    python benchmarks/ab.py --runs 20 --service own         our own service with its database
+    python benchmarks/ab.py --runs 20                         a small service with realistic times
+    python benchmarks/ab.py --runs 20 --service therapybridge   TherapyBridge with its database
 
-Each run is one `straingauge ab`, as a user would start it, of two equal services (A/A) and of one
-in which one endpoint takes a tenth longer (planted), in turn. Ends with 1 where A/A says worse in
-more than 1 of 20, or the plant is found in fewer than 18 of 20, or a run takes 3 minutes or more.
-The outcomes are written to `build/benchmarks/ab_SERVICE.json` after each run.
+Runs of `straingauge ab` with two equal services alternate with runs in which one endpoint takes a
+tenth longer. Exits with 1 if more than 1 of 20 equal builds are called worse, if fewer than 18 of
+20 slowdowns are found, or if a run takes 3 minutes or more. The outcomes are written to
+`build/benchmarks/ab_SERVICE.json` after each run.
 """
 
 import argparse
@@ -25,24 +25,24 @@ from output import add_keep_option, results_folder
 HERE = Path(__file__).parent
 BACKEND = HERE.parent / "backend"
 STRAINGAUGE = Path(sys.executable).with_name("straingauge")
-LONGEST_S = 180.0
-FALSE_ALARMS = 1 / 20
-FOUND = 18 / 20
+MAX_S = 180.0
+MAX_FALSE_ALARMS = 1 / 20
+MIN_FOUND = 18 / 20
 
 
 @dataclass(frozen=True)
 class Bench:
-    """A service to try it on."""
+    """A service to compare builds of."""
 
     arguments: tuple[str, ...]
     equal: str
-    planted: str
+    slower: str
     endpoint: str
     folder: Path
 
 
 SMALL = f"{quote(sys.executable)} {quote(str(HERE / 'ab_service.py'))} {{port}}"
-OWN = "{python} -m uvicorn %s --host 127.0.0.1 --port {port} --no-access-log"
+THERAPYBRIDGE = "{python} -m uvicorn %s --host 127.0.0.1 --port {port} --no-access-log"
 BENCHES = {
     "small": Bench(
         ("--get", "/list", "--get", "/item", "--get", "/search"),
@@ -51,13 +51,13 @@ BENCHES = {
         "GET /list",
         HERE,
     ),
-    "own": Bench(
+    "therapybridge": Bench(
         (
             *("tests/performance/journeys.py", "--tags", "read", "--config", "straingauge.toml"),
             *("--env", "RATE_LIMIT_ENABLED=false", "--env", f"PYTHONPATH={BACKEND}"),
         ),
-        OWN % "app.main:create_app --factory",
-        OWN % "tests.performance.proving.slower:tenth --factory",
+        THERAPYBRIDGE % "app.main:create_app --factory",
+        THERAPYBRIDGE % "tests.performance.proving.slower:tenth --factory",
         "GET /api/sessions/{id}",
         BACKEND,
     ),
@@ -66,17 +66,17 @@ BENCHES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one run.
+    """The outcome of one run.
 
     Attributes:
-        planted: Whether one side was slower.
-        took_s: How long it took, with all it started.
-        worse: What was called worse.
-        medians: Of each endpoint: of base and of head in ms, and the interval in percent.
-        change_percent, low_percent, high_percent: The same of the endpoint in question.
+        slowed: One variant was slower.
+        took_s: Duration of the command.
+        worse: Metrics that were called worse.
+        medians: By endpoint, p50 of base and head in ms, and the interval of the change in percent.
+        change_percent, low_percent, high_percent: The change of the slowed endpoint.
     """
 
-    planted: bool
+    slowed: bool
     took_s: float
     worse: list[str]
     medians: dict[str, list[float | None]]
@@ -85,9 +85,9 @@ class Outcome:
     high_percent: float | None
 
 
-def tried(bench: Bench, *, planted: bool, more: list[str]) -> Outcome:
-    """One run."""
-    head = bench.planted if planted else bench.equal
+def run_ab(bench: Bench, *, slowed: bool, more: list[str]) -> Outcome:
+    """Run `straingauge ab` once."""
+    head = bench.slower if slowed else bench.equal
     with tempfile.TemporaryDirectory() as results:
         began_s = time.monotonic()
         done = subprocess.run(
@@ -102,7 +102,7 @@ def tried(bench: Bench, *, planted: bool, more: list[str]) -> Outcome:
     named = [each for each in changes if each["endpoint"] == bench.endpoint]
     median = next(each for each in named if each["metric"] == "p50 ms")
     return Outcome(
-        planted,
+        slowed,
         round(took_s, 1),
         [f"{c['endpoint']} {c['metric']}".strip() for c in changes if c["verdict"] == "worse"],
         {
@@ -117,50 +117,50 @@ def tried(bench: Bench, *, planted: bool, more: list[str]) -> Outcome:
 
 
 def main() -> int:
-    """Try, show and judge."""
+    """Run, print and evaluate."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=20, help="of each kind")
+    parser.add_argument("--runs", type=int, default=20, help="runs of each kind")
     parser.add_argument("--service", choices=sorted(BENCHES), default="small")
-    parser.add_argument("--only", choices=["equal", "planted"])
+    parser.add_argument("--only", choices=["equal", "slowed"])
     add_keep_option(parser)
     options, more = parser.parse_known_args()
     bench = BENCHES[options.service]
-    kinds = {None: (False, True), "equal": (False,), "planted": (True,)}[options.only]
-    kept = results_folder(keep=options.keep) / f"ab_{options.service}.json"
+    kinds = {None: (False, True), "equal": (False,), "slowed": (True,)}[options.only]
+    file = results_folder(keep=options.keep) / f"ab_{options.service}.json"
     outcomes: list[Outcome] = []
-    print("what      seconds  p50 of the endpoint       said worse", flush=True)
+    print("kind      seconds  p50 of the endpoint       called worse", flush=True)
     for _ in range(options.runs):
-        for planted in kinds:
-            outcome = tried(bench, planted=planted, more=more)
+        for slowed in kinds:
+            outcome = run_ab(bench, slowed=slowed, more=more)
             outcomes.append(outcome)
             interval = f"{outcome.low_percent or 0:+.1f} to {outcome.high_percent or 0:+.1f}"
             print(
-                f"{'planted' if planted else 'equal':<9} {outcome.took_s:>7.0f}  "
+                f"{'slowed' if slowed else 'equal':<9} {outcome.took_s:>7.0f}  "
                 f"{outcome.change_percent or 0:+5.1f} % ({interval})  "
                 f"{', '.join(outcome.worse) or '-'}",
                 flush=True,
             )
-            kept.write_text(json.dumps([asdict(each) for each in outcomes], indent=1) + "\n")
-    return judged(outcomes, bench.endpoint)
+            file.write_text(json.dumps([asdict(each) for each in outcomes], indent=1) + "\n")
+    return evaluate(outcomes, bench.endpoint)
 
 
-def judged(outcomes: list[Outcome], endpoint: str) -> int:
-    """Whether it keeps what it promises; says so."""
-    equal = [each for each in outcomes if not each.planted]
-    planted = [each for each in outcomes if each.planted]
-    alarms = sum(bool(each.worse) for each in equal)
-    found = sum(any(name.startswith(endpoint) for name in each.worse) for each in planted)
+def evaluate(outcomes: list[Outcome], endpoint: str) -> int:
+    """Print the error rates; return 0 if they are small enough, else 1."""
+    equal = [each for each in outcomes if not each.slowed]
+    slowed = [each for each in outcomes if each.slowed]
+    false_alarms = sum(bool(each.worse) for each in equal)
+    found = sum(any(name.startswith(endpoint) for name in each.worse) for each in slowed)
     longest_s = max(each.took_s for each in outcomes)
-    print(f"equal builds called worse: {alarms} of {len(equal)}")
-    print(f"planted 10 % found:        {found} of {len(planted)}")
+    print(f"equal builds called worse: {false_alarms} of {len(equal)}")
+    print(f"slowdowns of 10 % found:   {found} of {len(slowed)}")
     print(f"longest run:               {longest_s:.0f} s")
-    kept = (
-        alarms <= FALSE_ALARMS * len(equal) + 1e-9
-        and found >= FOUND * len(planted) - 1e-9
-        and longest_s < LONGEST_S
+    passed = (
+        false_alarms <= MAX_FALSE_ALARMS * len(equal) + 1e-9
+        and found >= MIN_FOUND * len(slowed) - 1e-9
+        and longest_s < MAX_S
     )
-    print("as promised" if kept else "NOT as promised")
-    return 0 if kept else 1
+    print("requirements met" if passed else "requirements missed")
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is measured, and what is required of it ("Speed" in issues 3 and 5)."""
+"""The benchmark cases and their requirements."""
 
 import json
 import statistics
@@ -11,12 +11,21 @@ from functools import partial
 from pathlib import Path
 
 import generators as by
-from generators import K6, LEAN, LOCUST, STEADY_USERS, STRAINGAUGE, USERS, Generator, Order
+from generators import (
+    JOURNEY_USER,
+    K6,
+    LOCUST,
+    STEADY_USERS,
+    STRAINGAUGE,
+    USERS,
+    Generator,
+    RunArguments,
+)
+from measurement import MARGIN_S, MeasurementError, Metrics, Window, measure
 from nginx import Nginx
-from sample import MARGIN_S, Failed, Figures, Work, take
 
 HELP_RUNS = 9
-HOUR_PATIENCE_S = 300
+HOUR_TIMEOUT_S = 300
 CONNECTIONS, CONNECTIONS_RAMP_S = 10_000, 8
 STEADY_S, STEADY_SETTLE_S = 60, 2.0
 STEADY_DEVIATION = 0.02
@@ -24,21 +33,21 @@ STEADY_DEVIATION = 0.02
 
 @dataclass(frozen=True)
 class Bench:
-    """Where it is measured: the target, the generators' core, and how long.
+    """The set-up of a measurement: the target, the generators' core and the length.
 
     Attributes:
-        seconds: How long requests are counted, each time.
+        seconds: Length of each measurement.
     """
 
     target: Nginx
     core: int
     seconds: int
-    order: Callable[[int], Order]
+    arguments: Callable[[int], RunArguments]
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Our rate must be so many times the peer's; None requires nothing."""
+    """Least ratio of our rate to a peer's; None if the ratio is only shown."""
 
     peer: str
     at_least: float | None
@@ -46,96 +55,98 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Limit:
-    """A figure of ours must be within these limits."""
+    """Limits of one of our metrics."""
 
     what: str
-    figure: str
+    metric: str
     at_most: float | None = None
     at_least: float | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """One work.
+    """One kind of work for the generators.
 
     Attributes:
-        key: Its name on the command line.
-        title: Its name in the tables.
-        takers: By generator, what measures it once.
-        required: Of ours.
-        repeated: Whether one round is not enough.
-        ours: The generator of which it is required.
+        key: Name on the command line.
+        title: Name in the tables.
+        measurements: By generator, the function that measures it once.
+        required: Requirements for our generator.
+        is_repeated: More than one round is needed.
+        ours: Our generator.
     """
 
     key: str
     title: str
-    takers: Mapping[str, Callable[[Bench], Figures]]
+    measurements: Mapping[str, Callable[[Bench], Metrics]]
     required: tuple[Ratio | Limit, ...]
-    repeated: bool = True
+    is_repeated: bool = True
     ours: str = STRAINGAUGE
 
 
-def _sending(generator: Generator, bench: Bench) -> Figures:
-    """Requests as fast as they go."""
+def _measure_rate(generator: Generator, bench: Bench) -> Metrics:
+    """Measure requests without pauses."""
     run_s = bench.seconds + MARGIN_S
-    return take(generator, Work(bench.seconds, run_s), bench.target, bench.order(run_s), bench.core)
+    return measure(
+        generator, Window(bench.seconds, run_s), bench.target, bench.arguments(run_s), bench.core
+    )
 
 
-def _arriving(generator: Generator, bench: Bench) -> Figures:
-    """The open model: all of the run counts for lateness, all but its ends for the rate."""
+def _measure_arrivals(generator: Generator, bench: Bench) -> Metrics:
+    """Measure the open model: the start delay over the whole run, the rate without its ends."""
     run_s = 4 * bench.seconds
-    work = Work(run_s - MARGIN_S, run_s)
-    return take(generator, work, bench.target, bench.order(run_s), bench.core)
+    work = Window(run_s - MARGIN_S, run_s)
+    return measure(generator, work, bench.target, bench.arguments(run_s), bench.core)
 
 
-def _connected(generator: Generator, bench: Bench) -> Figures:
-    """Many connections that do little: counted once all of them are open."""
+def _measure_connections(generator: Generator, bench: Bench) -> Metrics:
+    """Measure many connections with few requests, once all of them are open."""
     run_s = CONNECTIONS_RAMP_S + 2 * bench.seconds + MARGIN_S
-    work = Work(
-        2 * bench.seconds, run_s, warm=lambda now, _: now.active >= CONNECTIONS, settle_s=1.0
+    work = Window(
+        2 * bench.seconds, run_s, is_warm=lambda now, _: now.active >= CONNECTIONS, settle_s=1.0
     )
-    return take(generator, work, bench.target, bench.order(run_s), bench.core)
+    return measure(generator, work, bench.target, bench.arguments(run_s), bench.core)
 
 
-def _steady(generator: Generator, bench: Bench) -> Figures:
-    """Thousands of Locust users for a minute, counted once all of them are there."""
+def _measure_steady_users(generator: Generator, bench: Bench) -> Metrics:
+    """Measure thousands of Locust users for a minute, once all of them run."""
     run_s = by.STEADY_RAMP_S + STEADY_S + 8
-    work = Work(
-        STEADY_S, run_s, warm=lambda now, _: now.active >= STEADY_USERS, settle_s=STEADY_SETTLE_S
+    work = Window(
+        STEADY_S, run_s, is_warm=lambda now, _: now.active >= STEADY_USERS, settle_s=STEADY_SETTLE_S
     )
-    return take(generator, work, bench.target, bench.order(run_s), bench.core)
+    return measure(generator, work, bench.target, bench.arguments(run_s), bench.core)
 
 
-def _hour(bench: Bench) -> Figures:
-    """The record of an hour in simulated time."""
+def _measure_hour(bench: Bench) -> Metrics:
+    """Measure the record of an hour in simulated time."""
     script = str(by.LOADS / "hour.py")
     command = ["taskset", "-c", str(bench.core), sys.executable, script]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=HOUR_PATIENCE_S
+        command, check=False, capture_output=True, text=True, timeout=HOUR_TIMEOUT_S
     )
     if done.returncode != 0:
-        raise Failed(done.stderr.strip().splitlines()[-1])
-    figures: Figures = json.loads(done.stdout)
-    return figures
+        raise MeasurementError(done.stderr.strip().splitlines()[-1])
+    metrics: Metrics = json.loads(done.stdout)
+    return metrics
 
 
-def _help(bench: Bench) -> Figures:
-    """How long `straingauge --help` takes, from the command to its end."""
+def _measure_help(bench: Bench) -> Metrics:
+    """Measure the time that `straingauge --help` takes."""
     program = str(Path(sys.executable).parent / "straingauge")
     command = ["taskset", "-c", str(bench.core), program, "--help"]
-    taken_s = []
+    durations_s = []
     for _ in range(HELP_RUNS):
         began_s = time.perf_counter()
         done = subprocess.run(command, check=False, capture_output=True, text=True)
-        taken_s.append(time.perf_counter() - began_s)
+        durations_s.append(time.perf_counter() - began_s)
         if done.returncode != 0 or "Usage" not in done.stdout:
-            raise Failed(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}")
-    return {"help_s": statistics.median(taken_s)}
+            raise MeasurementError(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}")
+    return {"help_s": statistics.median(durations_s)}
 
 
-def _takers(
-    how: Callable[[Generator, Bench], Figures], *generators: Generator
-) -> dict[str, Callable[[Bench], Figures]]:
+def _measurements(
+    how: Callable[[Generator, Bench], Metrics], *generators: Generator
+) -> dict[str, Callable[[Bench], Metrics]]:
     return {each.name: partial(how, each) for each in generators}
 
 
@@ -143,8 +154,8 @@ ENGINE = (
     Case(
         "get",
         "GET of an 80-byte JSON, 50 connections",
-        _takers(
-            _sending,
+        _measurements(
+            _measure_rate,
             *(by.straingauge("get"), by.locust("Get"), by.k6("get.js", {"VUS": USERS}), by.k9()),
             *(by.hey(), by.wrk(), by.ab()),
         ),
@@ -156,25 +167,25 @@ ENGINE = (
     Case(
         "mix",
         "login, list of 12 kB, detail of 8 kB: JSON parsed and checked, 50 users",
-        _takers(_sending, by.straingauge("mix"), by.locust("Mix")),
+        _measurements(_measure_rate, by.straingauge("mix"), by.locust("Mix")),
         (Ratio(LOCUST, 8),),
     ),
     Case(
         "upload",
         "multipart upload of a 100 kB file, 50 users",
-        _takers(_sending, by.straingauge("upload"), by.locust("Uploads")),
+        _measurements(_measure_rate, by.straingauge("upload"), by.locust("Uploads")),
         (Ratio(LOCUST, 4),),
     ),
     Case(
         "open",
         "open model, 5,000 arrivals/s",
-        _takers(
-            _arriving,
+        _measurements(
+            _measure_arrivals,
             by.straingauge("open"),
             by.k6("open.js", {"VUS": by.OPEN_USERS, "RATE": by.OPEN_RATE_PER_S}),
         ),
         (
-            Limit("lateness, p99, ms", "late_p99_ms", at_most=1),
+            Limit("start delay, p99, ms", "start_delay_p99_ms", at_most=1),
             Limit("arrivals dropped", "dropped", at_most=0),
             Limit("arrivals not sent", "missing", at_most=0),
         ),
@@ -182,30 +193,30 @@ ENGINE = (
     Case(
         "connections",
         "10,000 open connections, 1 request/s each",
-        _takers(_connected, by.straingauge("connections")),
+        _measurements(_measure_connections, by.straingauge("connections")),
         (
-            Limit("most resident memory, MB", "peak_mb", at_most=300),
+            Limit("peak resident memory, MB", "peak_mb", at_most=300),
             Limit("open connections", "connections", at_least=CONNECTIONS),
             Limit("requests/s", "rate_rps", at_least=0.98 * CONNECTIONS),
         ),
-        repeated=False,
+        is_repeated=False,
     ),
     Case(
         "hour",
         "record of an hour at 5,000 requests/s, 10 endpoints, simulated",
-        {STRAINGAUGE: _hour},
+        {STRAINGAUGE: _measure_hour},
         (
             Limit("growth of resident memory, MB", "memory_mb", at_most=50),
             Limit("merge of 10 workers' records, s", "merge_s", at_most=0.2),
         ),
-        repeated=False,
+        is_repeated=False,
     ),
     Case(
         "help",
         "straingauge --help",
-        {STRAINGAUGE: _help},
+        {STRAINGAUGE: _measure_help},
         (Limit(f"seconds, median of {HELP_RUNS}", "help_s", at_most=0.2),),
-        repeated=False,
+        is_repeated=False,
     ),
 )
 
@@ -213,48 +224,59 @@ LOCUST_USER = (
     Case(
         "locust_get",
         "in Locust: GET of an 80-byte JSON, 50 users",
-        _takers(
-            _sending,
-            *(by.lean("Get"), by.lean("Get", file="journeys_locustfile.py"), by.locust("Get")),
+        _measurements(
+            _measure_rate,
+            *(
+                by.journey_user("Get"),
+                by.journey_user("Get", file="journeys_locustfile.py"),
+                by.locust("Get"),
+            ),
         ),
         (Ratio(LOCUST, 3),),
-        ours=LEAN,
+        ours=JOURNEY_USER,
     ),
     Case(
         "locust_mix",
         "in Locust: login, list of 12 kB, detail of 8 kB: JSON parsed and checked, 50 users",
-        _takers(
-            _sending,
-            *(by.lean("Mix"), by.lean("Mix", file="journeys_locustfile.py"), by.locust("Mix")),
+        _measurements(
+            _measure_rate,
+            *(
+                by.journey_user("Mix"),
+                by.journey_user("Mix", file="journeys_locustfile.py"),
+                by.locust("Mix"),
+            ),
         ),
         (Ratio(LOCUST, 2.5),),
-        ours=LEAN,
+        ours=JOURNEY_USER,
     ),
     Case(
         "locust_upload",
         "in Locust: multipart upload of a 100 kB file, 50 users",
-        _takers(
-            _sending,
-            by.lean("Uploads"),
-            by.lean("Uploads", file="journeys_locustfile.py"),
+        _measurements(
+            _measure_rate,
+            by.journey_user("Uploads"),
+            by.journey_user("Uploads", file="journeys_locustfile.py"),
             by.locust("Uploads"),
         ),
         (Ratio(LOCUST, None),),
-        ours=LEAN,
+        ours=JOURNEY_USER,
     ),
     Case(
         "locust_users",
         f"in Locust: {STEADY_USERS:,} users, 1 request/s each, {STEADY_S} s",
-        _takers(_steady, by.lean("Steady", users=STEADY_USERS, file="steady_locustfile.py")),
+        _measurements(
+            _measure_steady_users,
+            by.journey_user("Steady", users=STEADY_USERS, file="steady_locustfile.py"),
+        ),
         (
-            Limit("most resident memory, MB", "peak_mb", at_most=700),
-            Limit("users seen", "users_seen", at_least=STEADY_USERS),
+            Limit("peak resident memory, MB", "peak_mb", at_most=700),
+            Limit("users", "users_seen", at_least=STEADY_USERS),
             Limit("requests/s", "rate_rps", at_least=(1 - STEADY_DEVIATION) * STEADY_USERS),
             Limit("slowest user, requests/s", "slowest_user_rps", at_least=1 - STEADY_DEVIATION),
             Limit("fastest user, requests/s", "fastest_user_rps", at_most=1 + STEADY_DEVIATION),
         ),
-        repeated=False,
-        ours=LEAN,
+        is_repeated=False,
+        ours=JOURNEY_USER,
     ),
 )
 

@@ -1,7 +1,7 @@
-"""Every generator: how it is started for a work, and how its own report is read.
+"""All generators: how each is started for a case, and how its own report is read.
 
-A generator keeps 50 connections busy for the seconds it is given, on the one core it is pinned to,
-and does no more for a request than the work asks: no checks beyond, no extra output.
+A generator keeps 50 connections busy for a given time, on the core that it is pinned to. It does no
+more per request than the case needs: no other checks, no extra output.
 """
 
 import json
@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pages
+import payloads
 import peers
 
-LEAN, LEAN_JOURNEYS = "straingauge's Locust user", "the same, by journeys"
+JOURNEY_USER, JOURNEY_USER_JOURNEYS = "straingauge's Locust user", "the same, by journeys"
 LOADS = Path(__file__).resolve().parent / "loads"
 USERS = 50
 OPEN_RATE_PER_S, OPEN_USERS = 5_000, 500
@@ -27,13 +27,13 @@ STRAINGAUGE, LOCUST, K6, K9, HEY, WRK, AB = (
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a generator is told.
+class RunArguments:
+    """The arguments of one run of a generator.
 
     Attributes:
-        url: The target's, without a path.
-        seconds: How long to send.
-        folder: Its own, for what it writes; there is `upload.bin`, too.
+        url: URL of the target, without a path.
+        seconds: Length of the run.
+        folder: A folder for its output; it contains `upload.bin`.
     """
 
     url: str
@@ -41,198 +41,240 @@ class Order:
     folder: Path
 
     @property
-    def file(self) -> Path:
-        """What to upload."""
+    def upload_file(self) -> Path:
+        """The file to upload."""
         return self.folder / "upload.bin"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a generator says of itself: its requests, what went wrong, further figures."""
+class GeneratorReport:
+    """The report of a generator: its requests, its errors, and further metrics."""
 
     requests: int
     error: str | None
-    figures: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Generator:
-    """A generator at one work.
+    """A generator for one case.
 
     Attributes:
-        name: As in the tables.
-        command: Its command line.
-        read: Reads its report from its standard output, or from the files in its folder.
-        environment: Variables beside the usual ones.
+        name: Name in the tables.
+        command: Returns its command line.
+        read: Reads its report from its standard output or from its folder.
+        environment: Returns further environment variables.
     """
 
     name: str
-    command: Callable[[Order], list[str]]
-    read: Callable[[Order, str], Reading]
-    environment: Callable[[Order], dict[str, str]] = lambda _: {}
+    command: Callable[[RunArguments], list[str]]
+    read: Callable[[RunArguments, str], GeneratorReport]
+    environment: Callable[[RunArguments], dict[str, str]] = lambda _: {}
 
 
-def straingauge(work: str) -> Generator:
-    """The engine of straingauge."""
+def straingauge(case: str) -> Generator:
+    """Return the engine of straingauge."""
 
-    def command(order: Order) -> list[str]:
+    def command(arguments: RunArguments) -> list[str]:
         script = str(LOADS / "straingauge_load.py")
-        return [sys.executable, script, work, order.url, str(order.seconds), str(order.file)]
+        return [
+            sys.executable,
+            script,
+            case,
+            arguments.url,
+            str(arguments.seconds),
+            str(arguments.upload_file),
+        ]
 
-    def read(_: Order, output: str) -> Reading:
-        said = json.loads(output)
-        wrong = ", ".join(f"{count} x {kind}" for kind, count in said["errors"].items())
-        figures = {"peak_mb": said["peak_mb"]}
-        if said["planned"] is not None:
-            figures |= {name: said[name] for name in ("late_p50_ms", "late_p99_ms", "late_max_ms")}
-            figures["dropped"] = said["dropped"]
-            figures["dropped_percent"] = 100 * said["dropped"] / said["planned"]
-            figures["missing"] = said["planned"] - said["sent"]
-        return Reading(said["requests"], wrong and f"{wrong}: {said['examples'][0]}", figures)
+    def read(_: RunArguments, output: str) -> GeneratorReport:
+        report = json.loads(output)
+        errors = ", ".join(f"{count} x {kind}" for kind, count in report["errors"].items())
+        metrics = {"peak_mb": report["peak_mb"]}
+        if report["planned"] is not None:
+            metrics |= {
+                name: report[name]
+                for name in ("start_delay_p50_ms", "start_delay_p99_ms", "start_delay_max_ms")
+            }
+            metrics["dropped"] = report["dropped"]
+            metrics["dropped_percent"] = 100 * report["dropped"] / report["planned"]
+            metrics["missing"] = report["planned"] - report["sent"]
+        return GeneratorReport(
+            report["requests"], errors and f"{errors}: {report['examples'][0]}", metrics
+        )
 
     return Generator(STRAINGAUGE, command, read)
 
 
 def locust(user_class: str) -> Generator:
-    """Locust with one of the users of locustfile.py."""
+    """Return Locust with one of the user classes of locustfile.py."""
 
-    def command(order: Order) -> list[str]:
+    def command(arguments: RunArguments) -> list[str]:
         return [
             *(peers.program("locust"), "-f", str(LOADS / "locustfile.py"), "--headless", "--json"),
-            *("-u", str(USERS), "-r", str(USERS), "-t", f"{order.seconds}s", "-H", order.url),
+            *(
+                "-u",
+                str(USERS),
+                "-r",
+                str(USERS),
+                "-t",
+                f"{arguments.seconds}s",
+                "-H",
+                arguments.url,
+            ),
             *("--loglevel", "WARNING", user_class),
         ]
 
-    def read(_: Order, output: str) -> Reading:
+    def read(_: RunArguments, output: str) -> GeneratorReport:
         entries = json.loads(output)
         failed = sum(entry["num_failures"] for entry in entries)
         requests = sum(entry["num_requests"] for entry in entries)
-        return Reading(requests, _some(failed, "requests failed"))
+        return GeneratorReport(requests, _some(failed, "requests failed"))
 
-    return Generator(LOCUST, command, read, lambda order: {"UPLOAD_FILE": str(order.file)})
+    return Generator(
+        LOCUST, command, read, lambda arguments: {"UPLOAD_FILE": str(arguments.upload_file)}
+    )
 
 
-def lean(user_class: str, *, users: int = USERS, file: str = "locustfile.py") -> Generator:
-    """Our user in Locust, by one of the classes of a locustfile."""
+def journey_user(user_class: str, *, users: int = USERS, file: str = "locustfile.py") -> Generator:
+    """Return Locust with our user, by one of the classes of a locustfile."""
 
-    def command(order: Order) -> list[str]:
+    def command(arguments: RunArguments) -> list[str]:
         spawn_rate = max(users // STEADY_RAMP_S, USERS)
         return [
             *(sys.executable, "-m", "locust", "-f", str(LOADS / file), "--headless"),
-            *("-u", str(users), "-r", str(spawn_rate), "-t", f"{order.seconds}s", "-H", order.url),
-            # Requests on their way when time is over are counted by both sides only if they end.
+            *(
+                "-u",
+                str(users),
+                "-r",
+                str(spawn_rate),
+                "-t",
+                f"{arguments.seconds}s",
+                "-H",
+                arguments.url,
+            ),
+            # Both sides count the requests in flight at the end only if they are completed.
             *("--stop-timeout", "10", "--loglevel", "WARNING"),
-            *("--load-results", str(order.folder / "results"), user_class),
+            *("--load-results", str(arguments.folder / "results"), user_class),
         ]
 
-    def read(order: Order, _: str) -> Reading:
-        (file,) = (order.folder / "results").iterdir()
+    def read(arguments: RunArguments, _: str) -> GeneratorReport:
+        (file,) = (arguments.folder / "results").iterdir()
         result = json.loads(file.read_text())
         file.unlink()
         kinds = result["errors"]["kinds"]
-        wrong = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
-        said = order.folder / "steady.json"
-        figures = json.loads(said.read_text()) if said.exists() else {}
-        return Reading(result["metrics"]["total_requests"], wrong, figures)
+        errors = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+        report = arguments.folder / "steady.json"
+        metrics = json.loads(report.read_text()) if report.exists() else {}
+        return GeneratorReport(result["metrics"]["total_requests"], errors, metrics)
 
-    def environment(order: Order) -> dict[str, str]:
-        steady = str(order.folder / "steady.json")
-        return {"LEAN": "1", "UPLOAD_FILE": str(order.file), "STEADY_REPORT": steady}
+    def environment(arguments: RunArguments) -> dict[str, str]:
+        steady = str(arguments.folder / "steady.json")
+        return {
+            "JOURNEY_USER": "1",
+            "UPLOAD_FILE": str(arguments.upload_file),
+            "STEADY_REPORT": steady,
+        }
 
-    name = LEAN_JOURNEYS if file == "journeys_locustfile.py" else LEAN
+    name = JOURNEY_USER_JOURNEYS if file == "journeys_locustfile.py" else JOURNEY_USER
     return Generator(name, command, read, environment)
 
 
 def k6(script: str, variables: Mapping[str, Any]) -> Generator:
-    """k6 with a script of ours."""
+    """Return k6 with one of our scripts."""
 
-    def command(order: Order) -> list[str]:
-        summary = str(order.folder / "k6.json")
+    def command(arguments: RunArguments) -> list[str]:
+        summary = str(arguments.folder / "k6.json")
         return [
             *(peers.program("k6"), "run", "--quiet", "--no-color", "--no-usage-report"),
             *("--address", "localhost:0", "--summary-export", summary, str(LOADS / script)),
         ]
 
-    def environment(order: Order) -> dict[str, str]:
-        url = f"{order.url}{pages.GET_PATH}"
-        given = {"URL": url, "SECONDS": order.seconds, "GOMAXPROCS": 1, **variables}
-        return {name: str(value) for name, value in given.items()}
+    def environment(arguments: RunArguments) -> dict[str, str]:
+        url = f"{arguments.url}{payloads.GET_PATH}"
+        values = {"URL": url, "SECONDS": arguments.seconds, "GOMAXPROCS": 1, **variables}
+        return {name: str(value) for name, value in values.items()}
 
-    def read(order: Order, _: str) -> Reading:
-        return _k6_summary(order.folder / "k6.json", arrivals="RATE" in variables)
+    def read(arguments: RunArguments, _: str) -> GeneratorReport:
+        return _k6_summary(arguments.folder / "k6.json", arrivals="RATE" in variables)
 
     return Generator(K6, command, read, environment)
 
 
 def k9() -> Generator:
-    """k9-load with the Python script."""
+    """Return k9-load with the Python script."""
 
-    def command(order: Order) -> list[str]:
-        given = {"URL": f"{order.url}{pages.GET_PATH}", "VUS": USERS, "SECONDS": order.seconds}
+    def command(arguments: RunArguments) -> list[str]:
+        variables = {
+            "URL": f"{arguments.url}{payloads.GET_PATH}",
+            "VUS": USERS,
+            "SECONDS": arguments.seconds,
+        }
         return [
             *(peers.program("k9"), "run", "--quiet", "--no-color"),
-            *("--summary-export", str(order.folder / "k9.json")),
-            *(part for name, value in given.items() for part in ("-e", f"{name}={value}")),
+            *("--summary-export", str(arguments.folder / "k9.json")),
+            *(part for name, value in variables.items() for part in ("-e", f"{name}={value}")),
             str(LOADS / "k9_get.py"),
         ]
 
-    return Generator(K9, command, lambda order, _: _k6_summary(order.folder / "k9.json"))
+    return Generator(K9, command, lambda arguments, _: _k6_summary(arguments.folder / "k9.json"))
 
 
-def _k6_summary(file: Path, *, arrivals: bool = False) -> Reading:
-    metrics = json.loads(file.read_text())["metrics"]
-    requests = int(metrics["http_reqs"]["count"])
-    failed = metrics["http_req_failed"]["passes"]  # k6 counts that it was true that it failed
-    figures = {}
+def _k6_summary(file: Path, *, arrivals: bool = False) -> GeneratorReport:
+    summary = json.loads(file.read_text())["metrics"]
+    requests = int(summary["http_reqs"]["count"])
+    failed = summary["http_req_failed"]["passes"]  # requests for which "failed" is true
+    metrics = {}
     if arrivals:
-        dropped = metrics.get("dropped_iterations", {}).get("count", 0)  # k6 leaves out a zero
-        figures = {"dropped": dropped, "dropped_percent": 100 * dropped / (requests + dropped)}
-    return Reading(requests, _some(failed, "requests failed"), figures)
+        dropped = summary.get("dropped_iterations", {}).get("count", 0)  # k6 omits a zero
+        metrics = {"dropped": dropped, "dropped_percent": 100 * dropped / (requests + dropped)}
+    return GeneratorReport(requests, _some(failed, "requests failed"), metrics)
 
 
 def hey() -> Generator:
-    """Go's hey."""
+    """Return hey."""
 
-    def command(order: Order) -> list[str]:
-        url = f"{order.url}{pages.GET_PATH}"
-        return ["hey", "-z", f"{order.seconds}s", "-c", str(USERS), "-cpus", "1", url]
+    def command(arguments: RunArguments) -> list[str]:
+        url = f"{arguments.url}{payloads.GET_PATH}"
+        return ["hey", "-z", f"{arguments.seconds}s", "-c", str(USERS), "-cpus", "1", url]
 
-    def read(_: Order, output: str) -> Reading:
+    def read(_: RunArguments, output: str) -> GeneratorReport:
         counts = {int(s): int(n) for s, n in re.findall(r"\[(\d{3})\]\s+(\d+) resp", output)}
-        strange = sum(count for status, count in counts.items() if status != 200)
-        broken = sum(
+        unexpected = sum(count for status, count in counts.items() if status != 200)
+        failed = sum(
             map(int, re.findall(r"\[(\d+)\]\s+(?!\d+ resp)\w+ ", output.partition("Error")[2]))
         )
-        return Reading(sum(counts.values()), _some(strange + broken, "answers other than 200"))
+        return GeneratorReport(
+            sum(counts.values()), _some(unexpected + failed, "responses other than 200")
+        )
 
     return Generator(HEY, command, read)
 
 
 def wrk() -> Generator:
-    """C's wrk."""
+    """Return wrk."""
 
-    def command(order: Order) -> list[str]:
-        url = f"{order.url}{pages.GET_PATH}"
-        return ["wrk", "-t1", f"-c{USERS}", f"-d{order.seconds}s", url]
+    def command(arguments: RunArguments) -> list[str]:
+        url = f"{arguments.url}{payloads.GET_PATH}"
+        return ["wrk", "-t1", f"-c{USERS}", f"-d{arguments.seconds}s", url]
 
-    def read(_: Order, output: str) -> Reading:
-        wrong = re.search(r"(Non-2xx.*|Socket errors.*)", output)
-        return Reading(_number(r"(\d+) requests in", output), wrong and wrong[1])
+    def read(_: RunArguments, output: str) -> GeneratorReport:
+        errors = re.search(r"(Non-2xx.*|Socket errors.*)", output)
+        return GeneratorReport(_number(r"(\d+) requests in", output), errors and errors[1])
 
     return Generator(WRK, command, read)
 
 
 def ab() -> Generator:
-    """Apache's ab, with keep-alive."""
+    """Return Apache's ab, with keep-alive."""
 
-    def command(order: Order) -> list[str]:
-        most = str(200_000 * order.seconds)  # without it, -t ends at 50,000
-        timed = ["-t", str(order.seconds), "-n", most]
-        return ["ab", "-q", "-k", "-c", str(USERS), *timed, f"{order.url}{pages.GET_PATH}"]
+    def command(arguments: RunArguments) -> list[str]:
+        most = str(200_000 * arguments.seconds)  # without it, -t stops after 50,000
+        timed = ["-t", str(arguments.seconds), "-n", most]
+        return ["ab", "-q", "-k", "-c", str(USERS), *timed, f"{arguments.url}{payloads.GET_PATH}"]
 
-    def read(_: Order, output: str) -> Reading:
-        wrong = re.search(r"(Non-2xx responses:\s+\d+|Failed requests:\s+[1-9]\d*)", output)
-        return Reading(_number(r"Complete requests:\s+(\d+)", output), wrong and wrong[1])
+    def read(_: RunArguments, output: str) -> GeneratorReport:
+        errors = re.search(r"(Non-2xx responses:\s+\d+|Failed requests:\s+[1-9]\d*)", output)
+        return GeneratorReport(_number(r"Complete requests:\s+(\d+)", output), errors and errors[1])
 
     return Generator(AB, command, read)
 

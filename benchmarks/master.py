@@ -1,10 +1,10 @@
-"""What 20 reporting workers cost a Locust master: `python benchmarks/master.py [--seconds 15]`.
+"""CPU cost of 20 reporting workers for a Locust master: `python benchmarks/master.py`.
 
-The master is a real one, in a process of its own; the workers are 20 connections of one other
-process over real ZMQ, that say and answer what workers do: hearts, pings, Locust's reports with its
-own figures and ours, of ten endpoints and ten minutes (100 requests/s each, log-normal latencies).
-Measured twice: headless, and with somebody asking for the verdict so far every 2 s, as the page
-does. The machine should be idle. Exit code 1: more than 10 % of a core.
+The master is a real one in a separate process. The workers are 20 ZMQ connections of one other
+process, which send mode workers send: heartbeats, pings, and reports with Locust's statistics and
+ours, for ten endpoints and ten minutes (100 requests/s each, log-normal response times). Measured
+twice: headless, and while a client reads the verdict every 2 s, as the web page does. The machine
+should be idle. Exit code 1: more than 10 % of a core.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-# Importing Locust patches the standard library, so that all below is greenlets.
+# Importing Locust patches the standard library, so the code below runs in greenlets.
 import gevent
 import numpy as np
 import psutil
@@ -53,18 +53,18 @@ class Reader(JourneyUser):
         self.client.get("/")
 
 @events.test_start.add_listener
-def look_on(environment, **_):
-    def look():
+def read_verdicts(environment, **_):
+    def read_every_2_s():
         while True:
             gevent.sleep(2)
             session_of(environment).result_so_far()
-    if ASKED:
-        gevent.spawn(look)
+    if READ_VERDICTS:
+        gevent.spawn(read_every_2_s)
 """
 
 
 class Worker:
-    """One connection that says what a worker says."""
+    """A connection that sends mode a worker sends."""
 
     def __init__(self, port: int, number: int, locustfile: Path) -> None:
         self._modules = {"locustfile": fingerprint(locustfile)}
@@ -102,15 +102,15 @@ class Worker:
                     self._part = ProcessStats(message.data["run"]["number"], time.monotonic_ns())
                     self._origin_ns = time.monotonic_ns() - PAST_S * 1_000_000_000
                     self._play(0, PAST_S)
-                    # Not all at once, as workers that were started by hand are not.
+                    # Workers that are started by hand do not report all at the same moment either.
                     gevent.sleep(REPORT_EVERY_S * self._number / WORKERS)
                     gevent.spawn(self._every, REPORT_EVERY_S, self._report)
                 case kind if kind == STOP and self._part is not None:
                     self._send(LAST_FIGURES, self._message())
 
-    def _every(self, seconds: float, what: Callable[[], None]) -> None:
+    def _every(self, seconds: float, action: Callable[[], None]) -> None:
         while True:
-            what()
+            action()
             gevent.sleep(seconds)
 
     def _beat(self) -> None:
@@ -120,11 +120,11 @@ class Worker:
     def _ping(self) -> None:
         self._send(PING, {"sent_ns": time.monotonic_ns()})
 
-    def _play(self, since_s: float, till_s: float) -> None:
-        """Requests as they come in that time: by each endpoint its share."""
+    def _play(self, since_s: float, until_s: float) -> None:
+        """Record the requests of a period, spread evenly over the endpoints."""
         for endpoint in range(ENDPOINTS):
-            number = max(1, round((till_s - since_s) * RATE_PER_S / ENDPOINTS))
-            starts = np.sort(self._random.uniform(since_s, till_s, number)) * 1e9 + self._origin_ns
+            number = max(1, round((until_s - since_s) * RATE_PER_S / ENDPOINTS))
+            starts = np.sort(self._random.uniform(since_s, until_s, number)) * 1e9 + self._origin_ns
             took = self._random.lognormal(3.0, 0.6, number) * 1e6
             channel = self._recorder.channel("main", f"GET /{endpoint}", self._origin_ns)
             for at, ns in zip(starts.astype(int).tolist(), took.astype(int).tolist(), strict=True):
@@ -153,27 +153,27 @@ class Worker:
         self._send("stats", data)
 
 
-class Answering(BaseHTTPRequestHandler):
-    """Somebody has to be at the host."""
+class NotFoundHandler(BaseHTTPRequestHandler):
+    """The service under test; Locust needs one that responds."""
 
     def do_GET(self) -> None:
-        """An empty page."""
+        """Respond with an empty page."""
         self.send_response(404)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Write no log."""
 
 
-def measure(folder: Path, seconds: float, *, asked: bool) -> tuple[float, int]:
-    """CPU of the master in percent of a core, and the bytes of one worker's figures."""
-    (folder / "locustfile.py").write_text(LOCUSTFILE.replace("ASKED", str(asked)))
+def measure(folder: Path, seconds: float, *, read_verdicts: bool) -> tuple[float, int]:
+    """Return the master's CPU use in percent of a core, and the bytes of a worker's report."""
+    (folder / "locustfile.py").write_text(LOCUSTFILE.replace("READ_VERDICTS", str(read_verdicts)))
     (folder / "thresholds.toml").write_text(
         "[all]\np95_ms = { target = 1, warning = 5, critical = 10 }\n"
     )
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    service = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    service = ThreadingHTTPServer(("127.0.0.1", 0), NotFoundHandler)
     threading.Thread(target=service.serve_forever, daemon=True).start()
     command = [sys.executable, "-m", "locust", "--master", "--headless", "--only-summary"]
     command += ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
@@ -186,10 +186,10 @@ def measure(folder: Path, seconds: float, *, asked: bool) -> tuple[float, int]:
         gevent.sleep(SETTLE_S)
         before_s, began_s = sum(master.cpu_times()[:2]), time.monotonic()
         gevent.sleep(seconds)
-        used_s = sum(master.cpu_times()[:2]) - before_s
+        cpu_s = sum(master.cpu_times()[:2]) - before_s
         if not all(worker.reported_bytes for worker in workers):
             raise SystemExit(f"not all workers reported: {(folder / 'master.log').read_text()}")
-        return 100 * used_s / (time.monotonic() - began_s), workers[0].reported_bytes
+        return 100 * cpu_s / (time.monotonic() - began_s), workers[0].reported_bytes
     finally:
         master.kill()
         master.wait()
@@ -197,21 +197,21 @@ def measure(folder: Path, seconds: float, *, asked: bool) -> tuple[float, int]:
 
 
 def main() -> int:
-    """Measure, and show."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
-    parser.add_argument("--asked", choices=["yes", "no", "both"], default="both")
-    given = parser.parse_args()
-    wanted = {"yes": [True], "no": [False], "both": [False, True]}[given.asked]
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement")
+    parser.add_argument("--read-verdicts", choices=["yes", "no", "both"], default="both")
+    options = parser.parse_args()
+    wanted = {"yes": [True], "no": [False], "both": [False, True]}[options.read_verdicts]
     worst = 0.0
-    for asked in wanted:
+    for read_verdicts in wanted:
         with tempfile.TemporaryDirectory(prefix="straingauge-bench-") as folder:
-            cpu_percent, size = measure(Path(folder), given.seconds, asked=asked)
-        what = "asked for its verdict every 2 s" if asked else "headless"
+            cpu_percent, size = measure(Path(folder), options.seconds, read_verdicts=read_verdicts)
+        mode = "verdict read every 2 s" if read_verdicts else "headless"
         print(
-            f"master with {WORKERS} workers, {what}: {cpu_percent:.1f} % of a core"
+            f"master with {WORKERS} workers, {mode}: {cpu_percent:.1f} % of a core"
             f" (one report: {size / 1000:.0f} kB every {REPORT_EVERY_S:.0f} s)"
         )
         worst = max(worst, cpu_percent)

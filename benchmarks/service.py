@@ -1,8 +1,8 @@
-"""How fast the service is, as ratios measured in one run: `DATABASE_URL=... python service.py`.
+"""Speed of TherapyBridge relative to baselines: `DATABASE_URL=... python benchmarks/service.py`.
 
-One worker on core 0, wrk with 32 connections on core 1. Rounds are interleaved, so that whatever
-else the machine does falls on all cases alike; the figures are medians over the rounds. Exits 1
-when a ratio is below its bound.
+One worker runs on core 0, wrk with 32 connections on core 1. Rounds are interleaved, so that other
+work of the machine affects all cases alike. Values are medians over the rounds. Exits with 1 if a
+ratio is too small.
 """
 
 import argparse
@@ -34,7 +34,7 @@ EMAIL, PASSWORD = "test@example.com", "TestPass123!"
 
 @dataclass
 class Case:
-    """One address under load, and what was measured there."""
+    """One endpoint and its measurements."""
 
     name: str
     app: str
@@ -44,37 +44,41 @@ class Case:
 
     @property
     def rate_rps(self) -> float:
-        """Requests per second, the median of the rounds."""
+        """Requests per second, the median over the rounds."""
         return statistics.median(self.rates_rps)
 
 
 @dataclass(frozen=True)
-class Bound:
-    """The case must reach this share of the rival's rate."""
+class Requirement:
+    """Least ratio of a case's rate to that of its baseline."""
 
     case: Case
-    rival: Case
+    baseline: Case
     at_least: float
 
     @property
     def ratio(self) -> float:
         """The median over the rounds of the ratio within each."""
-        pairs = zip(self.case.rates_rps, self.rival.rates_rps, strict=True)
+        pairs = zip(self.case.rates_rps, self.baseline.rates_rps, strict=True)
         return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
-BARE = Case("bare FastAPI route", "rivals:bare", "/live")
+BARE = Case("bare FastAPI route", "baselines:bare", "/live")
 LIVE = Case("/live", "app.main:app", "/live")
 HEALTH = Case("/health", "app.main:app", "/health")
-BY_HAND = Case("Starlette + asyncpg by hand", "rivals:by_hand", "/api/sessions/")
+BY_HAND = Case("Starlette + asyncpg by hand", "baselines:by_hand", "/api/sessions/")
 SESSIONS = Case("/api/sessions/", "app.main:app", "/api/sessions/")
 CASES = (BARE, LIVE, HEALTH, BY_HAND, SESSIONS)
-BOUNDS = (Bound(LIVE, BARE, 0.8), Bound(HEALTH, BARE, 0.4), Bound(SESSIONS, BY_HAND, 0.7))
+REQUIREMENTS = (
+    Requirement(LIVE, BARE, 0.8),
+    Requirement(HEALTH, BARE, 0.4),
+    Requirement(SESSIONS, BY_HAND, 0.7),
+)
 
 
 @dataclass(frozen=True)
 class Server:
-    """One uvicorn."""
+    """A running uvicorn."""
 
     url: str
     process: psutil.Process
@@ -82,7 +86,7 @@ class Server:
 
 @contextmanager
 def served(app: str, environment: dict[str, str]) -> Iterator[Server]:
-    """Serve an app from core 0 until the block ends."""
+    """Run an app on core 0 until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     process = subprocess.Popen(
@@ -96,7 +100,7 @@ def served(app: str, environment: dict[str, str]) -> Iterator[Server]:
     try:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 30
-        while not answers(url):
+        while not responds(url):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{app} did not start")
             time.sleep(0.05)
@@ -106,8 +110,8 @@ def served(app: str, environment: dict[str, str]) -> Iterator[Server]:
         process.wait()
 
 
-def answers(url: str) -> bool:
-    """Whether anything is served there."""
+def responds(url: str) -> bool:
+    """Return true if a server responds at a URL."""
     try:
         httpx2.get(url)
     except httpx2.TransportError:
@@ -116,7 +120,7 @@ def answers(url: str) -> bool:
 
 
 def measure(case: Case, server: Server, headers: dict[str, str], duration_s: int) -> None:
-    """Load one case for a while and keep its rate and the CPU time of each request."""
+    """Put load on one case; record its rate and its CPU time per request."""
     flags = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
     before = server.process.cpu_times()
     output = subprocess.run(
@@ -130,7 +134,7 @@ def measure(case: Case, server: Server, headers: dict[str, str], duration_s: int
     ).stdout
     after = server.process.cpu_times()
     if "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"{case.name} answered with errors:\n{output}")
+        raise SystemExit(f"{case.name} responded with errors:\n{output}")
     requests = re.search(r"(\d+) requests in", output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     assert requests is not None
@@ -141,7 +145,7 @@ def measure(case: Case, server: Server, headers: dict[str, str], duration_s: int
 
 
 def prepare(environment: dict[str, str]) -> None:
-    """Bring the database to this code's schema, with the sample data."""
+    """Migrate the database and add the sample data."""
     for module in (("alembic", "upgrade", "head"), ("app.seed",)):
         done = subprocess.run(
             [sys.executable, "-m", *module],
@@ -156,7 +160,7 @@ def prepare(environment: dict[str, str]) -> None:
 
 
 async def therapist_id(database_url: str) -> str:
-    """The id of the account that lists its sessions."""
+    """Return the id of the account whose sessions are listed."""
     connection = await asyncpg.connect(database_url)
     try:
         return str(await connection.fetchval("SELECT id FROM users WHERE email = $1", EMAIL))
@@ -165,7 +169,7 @@ async def therapist_id(database_url: str) -> str:
 
 
 def authorize(server: Server) -> dict[str, str]:
-    """The headers of a therapist who has logged in."""
+    """Log a therapist in; return the headers for further requests."""
     login = httpx2.post(
         f"{server.url}/api/v1/auth/login", json={"email": EMAIL, "password": PASSWORD}
     )
@@ -174,34 +178,34 @@ def authorize(server: Server) -> dict[str, str]:
 
 
 def check_same_bytes(servers: dict[str, Server], headers: dict[str, str]) -> int:
-    """Hold the service to the rival's very bytes; gives their number."""
+    """Check that service and baseline respond with the same bytes; return their number."""
     mine, theirs = (
         httpx2.get(f"{servers[case.app].url}{case.path}", headers=headers)
         for case in (SESSIONS, BY_HAND)
     )
     if mine.content != theirs.content:
         raise SystemExit(
-            "the service and the hand-written handler answer with different bytes:\n"
+            "the service and the hand-written handler respond with different bytes:\n"
             f"{mine.text[:400]}\n{theirs.text[:400]}"
         )
     return len(mine.content)
 
 
 def report() -> bool:
-    """Print the table; gives whether every ratio reaches its bound."""
+    """Print the table; return true if every ratio is large enough."""
     print(f"{'':30}{'requests/s':>12}{'CPU us/request':>16}")
     for case in CASES:
         print(f"{case.name:30}{case.rate_rps:12,.0f}{statistics.median(case.cpu_us):16.0f}")
     print()
-    for bound in BOUNDS:
-        verdict = "ok" if bound.ratio >= bound.at_least else "BELOW ITS BOUND"
-        what = f"{bound.case.name} / {bound.rival.name}"
-        print(f"{what:46}{bound.ratio:6.2f}   (at least {bound.at_least})  {verdict}")
-    return all(bound.ratio >= bound.at_least for bound in BOUNDS)
+    for requirement in REQUIREMENTS:
+        verdict = "ok" if requirement.ratio >= requirement.at_least else "MISSED"
+        what = f"{requirement.case.name} / {requirement.baseline.name}"
+        print(f"{what:46}{requirement.ratio:6.2f}   (at least {requirement.at_least})  {verdict}")
+    return all(requirement.ratio >= requirement.at_least for requirement in REQUIREMENTS)
 
 
 def write_result(file: Path, rounds: int, duration_s: int, body_bytes: int) -> None:
-    """Keep the figures, for whoever compares."""
+    """Write the results to a file."""
     result = {
         "machine": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()},
         "python": platform.python_version(),
@@ -213,31 +217,31 @@ def write_result(file: Path, rounds: int, duration_s: int, body_bytes: int) -> N
             for case in CASES
         },
         "ratios": {
-            bound.case.name: {
-                "against": bound.rival.name,
-                "ratio": round(bound.ratio, 3),
-                "at_least": bound.at_least,
+            requirement.case.name: {
+                "against": requirement.baseline.name,
+                "ratio": round(requirement.ratio, 3),
+                "at_least": requirement.at_least,
             }
-            for bound in BOUNDS
+            for requirement in REQUIREMENTS
         },
     }
     file.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def main() -> int:
-    """Measure, print, keep; 1 when a ratio is below its bound."""
+    """Measure, print and write; return 1 if a ratio is too small."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=3, help="length of each measurement")
     add_keep_option(parser)
-    given = parser.parse_args()
+    options = parser.parse_args()
     if shutil.which("wrk") is None or shutil.which("taskset") is None:
         raise SystemExit("wrk or taskset is missing; try: apt-get install wrk util-linux")
     database_url = os.environ.get("DATABASE_URL")
     if database_url is None:
         raise SystemExit("DATABASE_URL is not set; `make serve` starts a database and prints it")
     environment = dict(os.environ) | {
-        "RATE_LIMIT_DEFAULT": "1000000000/minute",  # counted all the same
+        "RATE_LIMIT_DEFAULT": "1000000000/minute",  # limits nothing, but is counted
         "JOB_WORKER": "false",
     }
     prepare(environment)
@@ -249,15 +253,15 @@ def main() -> int:
         }
         headers = authorize(servers[SESSIONS.app])
         body_bytes = check_same_bytes(servers, headers)
-        for case in CASES:  # warm: connections, prepared statements, caches
+        for case in CASES:  # warm-up: connections, prepared statements, caches
             measure(Case(case.name, case.app, case.path), servers[case.app], headers, 1)
-        for _ in range(given.rounds):
+        for _ in range(options.rounds):
             for case in CASES:
-                measure(case, servers[case.app], headers, given.seconds)
-    good = report()
-    file = results_folder(keep=given.keep) / "service.json"
-    write_result(file, given.rounds, given.seconds, body_bytes)
-    return 0 if good else 1
+                measure(case, servers[case.app], headers, options.seconds)
+    passed = report()
+    file = results_folder(keep=options.keep) / "service.json"
+    write_result(file, options.rounds, options.seconds, body_bytes)
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

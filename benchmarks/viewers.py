@@ -1,8 +1,8 @@
-"""What looking on costs: `python benchmarks/viewers.py [--users 1000 --viewers 20 --seconds 20]`.
+"""CPU cost of viewers of Locust's tab: `python benchmarks/viewers.py [--viewers 20 --seconds 20]`.
 
-One Locust with users at one request a second each, at nginx; first nobody looks at its page, then
-viewers do, each asking for straingauge's figures every 2 s as a browser does. Says how long an
-answer takes, and what the users notice. The machine should be idle.
+One Locust process sends one request per second and user to nginx, first without viewers, then with
+viewers that load the tab's data every 2 s, as a browser does. Prints the duration of their
+requests and the response times of the users. The machine should be idle.
 """
 
 import argparse
@@ -38,57 +38,57 @@ ENDPOINTS, EVERY_S, READY_S = 15, 2.0, 5.0
 
 
 @dataclass
-class Seen:
-    """A time of the run.
+class Period:
+    """The measurements of one period of the run.
 
     Attributes:
-        cpu_percent: Of one core, used by Locust.
-        per_s: Requests a second, over the run till then.
-        p95_ms: Response time of the users' requests in each second.
-        took_ms: How long each answer to a viewer took.
-        bytes: Sent for an answer, the largest.
+        cpu_percent: CPU use of Locust, in percent of a core.
+        rate_rps: Requests per second since the start of the run.
+        p95_ms: p95 of the users' response times in each second.
+        viewer_ms: Duration of each viewer's request.
+        max_bytes: Largest response to a viewer.
     """
 
     cpu_percent: float
-    per_s: float
+    rate_rps: float
     p95_ms: list[float]
-    took_ms: list[float]
-    bytes: int
+    viewer_ms: list[float]
+    max_bytes: int
 
 
-class Page:
-    """Locust's page, from this side."""
+class WebClient:
+    """A client of Locust's web page."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def ask(self, path: str, form: str | None = None, tag: str = "") -> tuple[bytes, str]:
-        """The body, and its ETag."""
+    def request(self, path: str, form: str | None = None, tag: str = "") -> tuple[bytes, str]:
+        """Send a request; return the body and its ETag."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         kind = {"Content-Type": "application/x-www-form-urlencoded", "If-None-Match": tag}
         with contextlib.closing(connection):
             connection.request("POST" if form else "GET", path, form, kind)
-            answer = connection.getresponse()
-            return answer.read(), answer.headers["ETag"] or ""
+            response = connection.getresponse()
+            return response.read(), response.headers["ETag"] or ""
 
 
-def look_on(page: Page, until_s: float, took_ms: list[float], sizes: list[int]) -> None:
-    """One viewer."""
+def run_viewer(client: WebClient, until_s: float, viewer_ms: list[float], sizes: list[int]) -> None:
+    """Load the tab's data repeatedly, as one viewer."""
     tag = ""
     while (began_s := time.monotonic()) < until_s:
-        body, tag = page.ask("/straingauge/live.json", tag=tag)
-        took_ms.append(1000 * (time.monotonic() - began_s))
+        body, tag = client.request("/straingauge/live.json", tag=tag)
+        viewer_ms.append(1000 * (time.monotonic() - began_s))
         sizes.append(len(body))
         time.sleep(EVERY_S)
 
 
-def watch(page: Page, process: psutil.Process, viewers: int, seconds: float) -> Seen:
-    """The run for some time, with so many looking on."""
-    took_ms: list[float] = []
+def measure(client: WebClient, process: psutil.Process, viewers: int, seconds: float) -> Period:
+    """Measure a period of the run with a number of viewers."""
+    viewer_ms: list[float] = []
     sizes: list[int] = [0]
     until_s, before = time.monotonic() + seconds, process.cpu_times()
-    given = (page, until_s, took_ms, sizes)
-    threads = [threading.Thread(target=look_on, args=given) for _ in range(viewers)]
+    arguments = (client, until_s, viewer_ms, sizes)
+    threads = [threading.Thread(target=run_viewer, args=arguments) for _ in range(viewers)]
     for each in threads:
         each.start()
         time.sleep(EVERY_S / max(1, viewers))
@@ -96,24 +96,24 @@ def watch(page: Page, process: psutil.Process, viewers: int, seconds: float) -> 
     used_s = sum(process.cpu_times()[:2]) - sum(before[:2])
     for each in threads:
         each.join()
-    seen = json.loads(page.ask("/straingauge/live.json")[0])["seen"]
+    seen = json.loads(client.request("/straingauge/live.json")[0])["seen"]
     times = next(each for each in seen["charts"] if each["title"] == "Response time")
     points = next(line["points"] for line in times["lines"] if line["name"] == "p95")
     p95_ms = [value for _, value in points[-round(seconds) :]]
-    return Seen(100 * used_s / seconds, seen["total"]["per_s"], p95_ms, took_ms, max(sizes))
+    return Period(100 * used_s / seconds, seen["total"]["per_s"], p95_ms, viewer_ms, max(sizes))
 
 
 def main() -> None:
-    """Measure and say."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--users", type=int, default=1000)
     parser.add_argument("--viewers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=20.0)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         target = stack.enter_context(nginx.serving(folder, core=0))
-        tasks = "".join(TASK.format(n=n, path=nginx.pages.GET_PATH) for n in range(ENDPOINTS))
+        tasks = "".join(TASK.format(n=n, path=nginx.payloads.GET_PATH) for n in range(ENDPOINTS))
         (folder / "locustfile.py").write_text(LOCUSTFILE + tasks)
         (folder / "thresholds.toml").write_text("")
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -124,22 +124,22 @@ def main() -> None:
         locust = psutil.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
         stack.callback(locust.wait)
         stack.callback(locust.terminate)
-        page = Page(port)
+        client = WebClient(port)
         while True:
             with contextlib.suppress(ConnectionError):
-                page.ask("/straingauge/live.json")
+                client.request("/straingauge/live.json")
                 break
             time.sleep(0.1)
-        page.ask("/swarm", f"user_count={asked.users}&spawn_rate={asked.users}")
+        client.request("/swarm", f"user_count={options.users}&spawn_rate={options.users}")
         time.sleep(READY_S)
-        for viewers in (0, asked.viewers):
-            seen = watch(page, locust, viewers, asked.seconds)
-            print(f"{asked.users} users, {viewers} viewers: CPU {seen.cpu_percent:.0f} % of a core")
-            median_ms, worst_ms = statistics.median(seen.p95_ms), max(seen.p95_ms)
-            print(f"  {seen.per_s:.0f} requests/s, p95 {median_ms:.2f} ms, at worst {worst_ms:.2f}")
-        cuts = statistics.quantiles(seen.took_ms, n=100)
-        print(f"  {len(seen.took_ms)} answers of at most {seen.bytes / 1000:.0f} kB")
-        print(f"  p50 {cuts[49]:.1f}, p95 {cuts[94]:.1f}, longest {max(seen.took_ms):.1f} ms")
+        for viewers in (0, options.viewers):
+            period = measure(client, locust, viewers, options.seconds)
+            print(f"{viewers} viewers: CPU {period.cpu_percent:.0f} % of a core")
+            median_ms, worst_ms = statistics.median(period.p95_ms), max(period.p95_ms)
+            print(f"  {period.rate_rps:.0f} requests/s, p95 {median_ms:.2f} ms, max {worst_ms:.2f}")
+        cuts = statistics.quantiles(period.viewer_ms, n=100)
+        print(f"  {len(period.viewer_ms)} responses of at most {period.max_bytes / 1000:.0f} kB")
+        print(f"  p50 {cuts[49]:.1f}, p95 {cuts[94]:.1f}, longest {max(period.viewer_ms):.1f} ms")
 
 
 if __name__ == "__main__":

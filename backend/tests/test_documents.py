@@ -237,11 +237,11 @@ def test_speeds_that_are_shown_were_measured():
 def test_the_comparisons_own_truth_was_seen():
     """How often A/B was right, by the guide, is what its benchmark's kept runs say."""
     runs = json.loads((ROOT / "benchmarks" / "results" / "ab_small.json").read_text())
-    equal, planted = ([run for run in runs if run["planted"] == kind] for kind in (False, True))
+    equal, slowed = ([run for run in runs if run["slowed"] == kind] for kind in (False, True))
     alarms = sum(bool(run["worse"]) for run in equal)
-    found = sum(any(name.startswith("GET /list ") for name in run["worse"]) for run in planted)
+    found = sum(any(name.startswith("GET /list ") for name in run["worse"]) for run in slowed)
     longest_s = max(run["took_s"] for run in runs)
     guide = " ".join((ROOT / "docs" / "guide.md").read_text().split())
     assert f"{alarms} of {len(equal)} equal builds were called worse" in guide
-    assert f"{found} of {len(planted)} were found" in guide
+    assert f"{found} of {len(slowed)} were found" in guide
     assert f"in {longest_s:.0f} s at most" in guide

@@ -1,4 +1,4 @@
-// k6 at the GET journey: URL, VUS and SECONDS come from the environment.
+// k6 with the GET journey: URL, VUS and SECONDS come from the environment.
 import http from "k6/http";
 
 export const options = { vus: Number(__ENV.VUS), duration: `${__ENV.SECONDS}s` };

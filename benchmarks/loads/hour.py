@@ -1,11 +1,11 @@
 """The record of an hour at 5,000 requests/s over 10 endpoints, in simulated time.
 
-Prints as JSON the memory the recorder took: by how much the process's resident memory rose at its
-highest, so the allocator's share is in it. What is kept of a response's headers is kept till the
-next flush only, so the last minute has them as the parser makes them, and the others none.
+Prints as JSON the memory of the recorder: the peak growth of the process's resident memory, which
+includes the allocator's share. The recorder keeps response headers until the next flush only, so
+only the requests of the last minute have headers.
 
-And how long ten workers' records take to decode and to merge: ten copies of that whole hour's
-record, which is more than any tenth of it would be.
+Also prints the time to decode and to merge the records of ten workers. Each is a copy of the whole
+hour's record, which is larger than a tenth of the load.
 """
 
 import gc
@@ -33,33 +33,33 @@ RESPONSE: Final = (
 
 
 def memory_bytes(field: str) -> int:
-    """VmRSS (resident now) or VmHWM (the most there ever was) of proc(5)."""
+    """Return VmRSS (current) or VmHWM (peak resident memory) of proc(5), in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
 
 
 def parsed_headers() -> RawHeaders:
-    """A response's headers, as the engine hands them on."""
+    """Return the headers of a response, in the engine's format."""
     reader = ResponseReader()
     reader.feed(RESPONSE)
     return reader.headers
 
 
 def feed(recorder: Recorder, service_ns: list[int]) -> None:
-    """Count every request of the hour at its simulated time."""
+    """Record all requests of the hour at their simulated times."""
     channels = [recorder.channel("main", f"GET /{n}", 0) for n in range(ENDPOINTS)]
     between_ns = 1_000_000_000 // RATE_PER_S
     requests = HOUR_S * RATE_PER_S
     for n in range(requests):
         headers = parsed_headers() if n >= requests - WITH_HEADERS else None
-        at_ns, taken_ns = n * between_ns, service_ns[n % DRAWN]
+        at_ns, duration_ns = n * between_ns, service_ns[n % DRAWN]
         sent_ns = at_ns + 30_000
-        first_ns = sent_ns + taken_ns - 10_000
-        channels[n % ENDPOINTS].add(at_ns, sent_ns, first_ns, sent_ns + taken_ns, 200, headers)
+        first_ns = sent_ns + duration_ns - 10_000
+        channels[n % ENDPOINTS].add(at_ns, sent_ns, first_ns, sent_ns + duration_ns, 200, headers)
 
 
 def main() -> None:
-    """Feed, merge, say."""
+    """Record, merge and print."""
     drawn = np.random.default_rng(1).lognormal(np.log(5e6), 1.0, DRAWN)
     service_ns = np.clip(drawn, 20_000, 60e9).astype(np.int64).tolist()
     gc.collect()
@@ -79,14 +79,14 @@ def main() -> None:
     requests = merged.total("main").requests
     if requests != WORKERS * HOUR_S * RATE_PER_S:
         raise SystemExit(f"{requests} requests in the merged record")
-    said = {
+    measured = {
         "memory_mb": memory_mb,
         "add_us": fed_s * 1e6 / (HOUR_S * RATE_PER_S),
         "encoded_mb": len(encoded) / 1e6,
         "decode_s": decoded_s - began_s,
         "merge_s": merged_s - decoded_s,
     }
-    print(json.dumps(said))
+    print(json.dumps(measured))
 
 
 if __name__ == "__main__":

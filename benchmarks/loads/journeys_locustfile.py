@@ -1,4 +1,4 @@
-"""straingauge's Locust user playing the journeys of straingauge_load.py: Get, Mix or Uploads."""
+"""straingauge's Locust user with the journeys of straingauge_load.py: Get, Mix or Uploads."""
 
 import os
 from pathlib import Path
@@ -9,29 +9,29 @@ from straingauge.locust import JourneyUser
 
 
 class Get(JourneyUser):
-    """One GET."""
+    """Send GET requests."""
 
     @task
     def read(self) -> None:
-        """One GET."""
+        """Send GET requests."""
         self.play(straingauge_load.read)
 
 
 class Mix(JourneyUser):
-    """Logs in, opens the list, reads one of its sessions."""
+    """Log in, open the list, read one of its sessions."""
 
     @task
     def work(self) -> None:
-        """The engine's own journey."""
+        """Run the engine's journey."""
         self.play(straingauge_load.work)
 
 
 class Uploads(JourneyUser):
-    """Uploads a file, read anew each time."""
+    """Upload a file, which is read each time."""
 
     upload_it = staticmethod(straingauge_load.upload_of(Path(os.environ["UPLOAD_FILE"])))
 
     @task
     def upload(self) -> None:
-        """The engine's own journey."""
+        """Run the engine's journey."""
         self.play(self.upload_it)

@@ -1,4 +1,4 @@
-"""k9-load at the GET journey, as a Python script: URL, VUS and SECONDS come by `-e`."""
+"""k9-load with the GET journey: URL, VUS and SECONDS come from `-e`."""
 
 import k9
 
@@ -6,5 +6,5 @@ options = {"vus": int(k9.env["VUS"]), "duration": f"{k9.env['SECONDS']}s"}
 
 
 async def default() -> None:
-    """One GET."""
+    """Send one GET request."""
     await k9.http.get(k9.env["URL"])

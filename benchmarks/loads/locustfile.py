@@ -1,7 +1,7 @@
-"""The same works in Locust: `locust -f locustfile.py Get`, Mix or Uploads.
+"""The same cases in Locust: `locust -f locustfile.py Get`, Mix or Uploads.
 
-By Locust's own FastHttpUser, or with LEAN=1 by straingauge's JourneyUser: another base class, and
-not another line.
+The users are Locust's FastHttpUser, or with JOURNEY_USER=1 straingauge's JourneyUser; only the base
+class differs.
 """
 
 import os
@@ -11,56 +11,56 @@ from pathlib import Path
 
 from locust import task
 
-if "LEAN" in os.environ:
+if "JOURNEY_USER" in os.environ:
     from straingauge.locust import JourneyUser as HttpUser
 else:
     from locust import FastHttpUser as HttpUser
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-import pages
+import payloads
 
 
 class Get(HttpUser):
-    """One GET."""
+    """Send GET requests."""
 
     @task
     def read(self) -> None:
-        """One GET."""
-        self.client.get(pages.GET_PATH)
+        """Send GET requests."""
+        self.client.get(payloads.GET_PATH)
 
 
 class Mix(HttpUser):
-    """Logs in, opens the list, reads one of its sessions."""
+    """Log in, open the list, read one of its sessions."""
 
     @task
     def work(self) -> None:
-        """As `work` of straingauge_load.py."""
+        """Do the same as `work` in straingauge_load.py."""
         account = {"email": "test@example.com", "password": "TestPass123!"}
-        with self.client.post(pages.LOGIN_PATH, json=account, catch_response=True) as answer:
-            token = answer.json()["access_token"]
+        with self.client.post(payloads.LOGIN_PATH, json=account, catch_response=True) as response:
+            token = response.json()["access_token"]
             if not token:
-                answer.failure("no token")
+                response.failure("no token")
         headers = {"Authorization": f"Bearer {token}"}
-        with self.client.get(pages.LIST_PATH, headers=headers, catch_response=True) as answer:
-            rows = answer.json()
+        with self.client.get(payloads.LIST_PATH, headers=headers, catch_response=True) as response:
+            rows = response.json()
             if not rows or not all(row["id"] for row in rows):
-                answer.failure("no sessions, or one without id")
+                response.failure("no sessions, or one without id")
         session = random.choice(rows)["id"]
         with self.client.get(
-            f"{pages.LIST_PATH}{session}",
-            name=f"{pages.LIST_PATH}{{id}}",
+            f"{payloads.LIST_PATH}{session}",
+            name=f"{payloads.LIST_PATH}{{id}}",
             headers=headers,
             catch_response=True,
-        ) as answer:
-            if answer.json()["id"] != session:
-                answer.failure("another session than asked for")
+        ) as response:
+            if response.json()["id"] != session:
+                response.failure("not the requested session")
 
 
 class Uploads(HttpUser):
-    """Uploads a file, read anew each time."""
+    """Upload a file, which is read each time."""
 
     @task
     def upload(self) -> None:
-        """As `upload_of` of straingauge_load.py."""
+        """Do the same as `upload_of` in straingauge_load.py."""
         with Path(os.environ["UPLOAD_FILE"]).open("rb") as file:
-            self.client.post(pages.UPLOAD_PATH, data={"patient_id": "1"}, files={"file": file})
+            self.client.post(payloads.UPLOAD_PATH, data={"patient_id": "1"}, files={"file": file})

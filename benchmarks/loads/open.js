@@ -1,4 +1,4 @@
-// k6 at the open model: URL, RATE, VUS and SECONDS come from the environment.
+// k6 with the open model: URL, RATE, VUS and SECONDS come from the environment.
 import http from "k6/http";
 
 export const options = {

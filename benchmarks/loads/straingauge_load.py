@@ -1,6 +1,7 @@
-"""straingauge's engine as one generator process: `straingauge_load.py WORK URL SECONDS [FILE]`.
+"""straingauge's engine as one generator process: `straingauge_load.py CASE URL SECONDS [FILE]`.
 
-WORK is get, mix, upload, open or connections. Prints as JSON what the engine and its record say.
+CASE is get, mix, upload, open or connections. Prints statistics of the engine and the record as
+JSON.
 """
 
 import json
@@ -26,7 +27,7 @@ from straingauge import (
 )
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-import pages
+import payloads
 
 Steps = Generator[Request, Response, None]
 USERS = 50
@@ -35,26 +36,28 @@ CONNECTIONS, CONNECTIONS_RAMP_S = 10_000, 8.0
 
 
 def read(user: User) -> Steps:
-    """One GET."""
-    yield user.get(pages.GET_PATH)
+    """Send one GET request."""
+    yield user.get(payloads.GET_PATH)
 
 
 def work(user: User) -> Steps:
     """Log in, open the list, read one of its sessions."""
-    answer = yield user.post(
-        pages.LOGIN_PATH,
+    response = yield user.post(
+        payloads.LOGIN_PATH,
         json={"email": "test@example.com", "password": "TestPass123!"},
         checks=[has_token],
     )
-    user.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    rows = (yield user.get(pages.LIST_PATH, checks=[has_sessions])).json()
+    user.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+    rows = (yield user.get(payloads.LIST_PATH, checks=[has_sessions])).json()
     session = user.random.choice(rows)["id"]
 
     def is_that_one(response: Response) -> str | None:
-        return None if response.json()["id"] == session else "another session than asked for"
+        return None if response.json()["id"] == session else "not the requested session"
 
     yield user.get(
-        f"{pages.LIST_PATH}{session}", name=f"GET {pages.LIST_PATH}{{id}}", checks=[is_that_one]
+        f"{payloads.LIST_PATH}{session}",
+        name=f"GET {payloads.LIST_PATH}{{id}}",
+        checks=[is_that_one],
     )
 
 
@@ -70,27 +73,27 @@ def has_sessions(response: Response) -> str | None:
 
 
 def upload_of(path: Path) -> Journey:
-    """A journey that uploads this file, read anew each time."""
+    """Return a journey that uploads a file, which is read each time."""
     form = Upload({"patient_id": "1"}, {"file": FilePart(path)})
 
     def upload(user: User) -> Steps:
-        yield user.post(pages.UPLOAD_PATH, upload=form, expect=[202])
+        yield user.post(payloads.UPLOAD_PATH, upload=form, expect=[202])
 
     return upload
 
 
-def load_of(what: str, seconds: float, file: Path | None) -> tuple[Journey, Schedule, int]:
-    """Journey, schedule and number of users of a work."""
+def load_of(case: str, seconds: float, file: Path | None) -> tuple[Journey, Schedule, int]:
+    """Return the journey, the schedule and the number of users of a case."""
     closed = constant_users(count=USERS, duration_s=seconds)
-    if what == "get":
+    if case == "get":
         return read, closed, USERS
-    if what == "mix":
+    if case == "mix":
         return work, closed, USERS
-    if what == "upload" and file is not None:
+    if case == "upload" and file is not None:
         return upload_of(file), closed, USERS
-    if what == "open":
+    if case == "open":
         return read, constant(rate_per_s=OPEN_RATE_PER_S, duration_s=seconds), OPEN_USERS
-    if what == "connections":
+    if case == "connections":
         idle = constant_users(
             count=CONNECTIONS, duration_s=seconds, ramp_s=CONNECTIONS_RAMP_S, think_s=1.0
         )
@@ -99,32 +102,32 @@ def load_of(what: str, seconds: float, file: Path | None) -> tuple[Journey, Sche
 
 
 def peak_resident_bytes() -> int:
-    """The most memory this process ever had resident: VmHWM of proc(5)."""
+    """Return the peak resident memory of this process: VmHWM of proc(5)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def main() -> None:
-    """Play, and say how it went."""
-    what, url, seconds, *rest = sys.argv[1:]
-    journey, schedule, count = load_of(what, float(seconds), Path(rest[0]) if rest else None)
+    """Run the load and print the statistics."""
+    case, url, seconds, *rest = sys.argv[1:]
+    journey, schedule, count = load_of(case, float(seconds), Path(rest[0]) if rest else None)
     load = Load(url, schedule, mix((journey, 1)), [User(index) for index in range(count)])
     recorder = Recorder()
     report = run_load(load, recorder)
     total = recorder.snapshot().total("main")
-    said: dict[str, Any] = {
+    statistics: dict[str, Any] = {
         "requests": total.requests,
         "errors": dict(total.errors),
         "examples": [example.detail for example in total.examples],
-        "planned": getattr(schedule, "count", None) if what == "open" else None,
+        "planned": getattr(schedule, "count", None) if case == "open" else None,
         "sent": report.sent,
         "dropped": report.dropped,
-        "late_p50_ms": report.late_ms.p50,
-        "late_p99_ms": report.late_ms.p99,
-        "late_max_ms": report.late_ms.max,
+        "start_delay_p50_ms": report.late_ms.p50,
+        "start_delay_p99_ms": report.late_ms.p99,
+        "start_delay_max_ms": report.late_ms.max,
         "peak_mb": peak_resident_bytes() / 1e6,
     }
-    print(json.dumps(said))
+    print(json.dumps(statistics))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the target serves: bodies as long and as deep as a real service's, the same in every run."""
+"""Response bodies of the target: as long and as nested as real ones, equal in every run."""
 
 import json
 import random
@@ -19,7 +19,7 @@ ACCEPTED_BODY = json.dumps({"id": str(uuid.UUID(int=7)), "status": "pending"})
 
 
 def write(folder: Path) -> None:
-    """Write the files that are served: one list of sessions, and each of these in full."""
+    """Write the served files: a list of sessions, and each session in full."""
     drawn = random.Random(1)
     rows = [_session(drawn) for _ in range(SESSIONS)]
     served = folder / LIST_PATH.strip("/")
@@ -31,14 +31,14 @@ def write(folder: Path) -> None:
         (served / row["id"]).write_text(text)
     (folder / GET_PATH.strip("/")).write_text(GET_BODY)
     (folder / ACCEPTED_PATH.strip("/")).write_text(ACCEPTED_BODY)
-    (served / "upload").touch()  # nginx says 405 to a POST only where there is something
+    (served / "upload").touch()  # nginx answers 405 to a POST only if the file exists
 
 
-_WORDS = ("and then", "I", "went home", "because", "it was", "late", "but", "nobody", "waited")
+_WORDS = ("and then", "I", "went home", "because", "it was", "late", "but", "they", "waited")
 
 
 def _session(drawn: random.Random) -> dict[str, str]:
-    """A row of about 300 bytes."""
+    """Return a row of about 300 bytes."""
     day = f"2026-{drawn.randint(1, 12):02}-{drawn.randint(1, 28):02}T09:00:00Z"
     return {
         "id": str(uuid.UUID(int=drawn.getrandbits(128))),

@@ -1,4 +1,4 @@
-"""What the service is measured against: a bare FastAPI route, Starlette with asyncpg by hand."""
+"""Baselines for the service: a bare FastAPI route, and Starlette with hand-written asyncpg."""
 
 import contextlib
 import os
@@ -18,7 +18,7 @@ bare = FastAPI()
 
 @bare.get("/live")
 async def live() -> dict[str, str]:
-    """The least a FastAPI service can do."""
+    """The smallest possible FastAPI endpoint."""
     return {"status": "alive"}
 
 
