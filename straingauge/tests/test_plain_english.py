@@ -31,7 +31,15 @@ WORDS = {
 OPENINGS = re.compile(r"(What|Whether|Where|Who|How)\b")
 """Words that do not begin a docstring: use an imperative or a noun phrase."""
 
-CLEAN = [".ci", ".github", "CHANGELOG.md", "LICENSE", "benchmarks", "SECURITY.md", "docs/glossary.md"]
+CLEAN = [
+    ".ci",
+    ".github",
+    "CHANGELOG.md",
+    "LICENSE",
+    "SECURITY.md",
+    "benchmarks",
+    "docs/glossary.md",
+]
 """The files and folders that are checked."""
 
 IGNORED = ("test_plain_english.py",)
