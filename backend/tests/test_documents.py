@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from service import Service, run_backend
-from straingauge.capacity import words
+from straingauge.capacity import summary
 from straingauge.target.ports import free_port
 from test_load_test import make_log_ins_cheap
 from tests.performance.proving.suite import BACKEND
@@ -220,7 +220,7 @@ def test_verdicts_that_are_shown_were_given():
 def test_a_capacity_that_is_shown_was_found():
     """What TherapyBridge carries, by the guide, is what `docs/capacity.json` says was found."""
     found = json.loads((ROOT / "docs" / "capacity.json").read_text())
-    assert f"```\n{words(found)}```\n" in (ROOT / "docs" / "guide.md").read_text()
+    assert f"```\n{summary(found)}```\n" in (ROOT / "docs" / "guide.md").read_text()
 
 
 def test_speeds_that_are_shown_were_measured():

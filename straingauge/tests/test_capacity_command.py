@@ -76,7 +76,7 @@ def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):
         )
         output, errors = found.communicate(timeout=60)
     assert found.returncode == 0, errors
-    assert "capacity at least 40 /s, held 2 times of 2" in output
+    assert "capacity at least 40 /s, confirmed 2/2" in output
     kept = document(tmp_path)
     assert (kept["capacity"], kept["at_least"], kept["ended"]) == (40, True, None)
     assert [each["phase"] for each in kept["levels"]] == [

@@ -141,7 +141,7 @@ def test_an_invalid_run_is_refused():
 
 def test_anyway_compares_with_a_warning():
     """What should not be compared can be, and the warning stays in every form of the outcome."""
-    comparison = compare(simulated(1), simulated(2, configuration={"users": 9}), anyway=True)
+    comparison = compare(simulated(1), simulated(2, configuration={"users": 9}), force=True)
     assert "the setting users was 4 and is 9" in comparison.warnings
     assert "users was 4 and is 9" in table(comparison, width=100, colour=False)
     assert "users was 4 and is 9" in markdown(comparison)

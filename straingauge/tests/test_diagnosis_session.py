@@ -109,16 +109,16 @@ def test_a_failed_session_shows_failure_cause_and_fix():
     assert lines[1].startswith("Why: the database connection pool is exhausted (8")
     assert "in lists, details" in lines[1]
     assert "all 3 connections were in use" in lines[1]
-    assert lines[2].startswith("What to change: raise pool size and overflow")
+    assert lines[2].startswith("Fix: raise pool size and overflow")
     assert len(lines) <= 8
     shown = verdict_table([(result, None) for result in session], width=160, colour=False)
     assert shown.endswith("\n".join(diagnosis(session)) + "\n")
 
 
 def test_an_unexplained_warning():
-    """A warning that no rule accounts for is shown as unexplained."""
+    """A warning that no rule explains is shown as unexplained."""
     puzzling = diagnosed("one", failed_run(complaint("error_rate_percent")))
-    assert diagnosis([puzzling])[-1].startswith("Why: no rule accounts for it")
+    assert diagnosis([puzzling])[-1].startswith("Why: no rule explains it")
 
 
 def test_an_unknown_cause_is_left_out():

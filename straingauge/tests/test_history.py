@@ -103,7 +103,7 @@ def test_a_change_is_shown_with_its_commit(tmp_path: Path):
     assert "mixed  16 runs, 2026-01-02 to 2026-01-17" in shown.output
     assert "p95_ms" in shown.output
     assert "▁▂▁▂▁▂▁▂▁▂│██████" in shown.output
-    words = "worse: +43 %, 10.5 to 15, since 2026-01-12 03:04 (commit 000000000)"
+    words = "worse: +43%, 10.5 to 15.0, since 2026-01-12 03:04 (commit 000000000)"
     assert words in shown.output
     text = page.read_text()
     assert f'<li class="worse">{words}</li>' in text
@@ -134,7 +134,7 @@ def test_what_cannot_be_compared_is_a_trend_of_its_own(tmp_path: Path):
         (folder / f"other_{number}.json").write_text(json.dumps(result))
     shown = history(folder, "--metric", "p95_ms")
     assert shown.output.count("10 runs") == 2
-    assert "apart from earlier ones: the machines differ: cpu_count was" in shown.output
+    assert "separate from earlier runs: the machines differ: cpu_count was" in shown.output
     assert "better" not in shown.output
 
 

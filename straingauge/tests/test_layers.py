@@ -13,7 +13,7 @@ ORDER = (
     *("schedule", "http", "journey"),
     "histogram",  # pure arithmetic that engine and record share
     *("engine", "recording", "workers", "observe", "statistics", "verdict"),
-    *("diagnosis", "result", "compare", "report", "history", "progress"),
+    *("diagnosis", "result", "report", "compare", "history", "progress"),
     *("target", "runner", "ab", "capacity", "doctor", "scaffold"),
     *("cli", "pytest_plugin", "locust"),
 )

@@ -51,7 +51,7 @@ def test_errors_are_shown_with_their_first_example():
     errors = {"kinds": {"bad_status": 30}, "examples": [example, example]}
     found = result(endpoints={"POST /upload": {"errors": errors}})
     shown = verdict_table([(found, None)], width=160, colour=False)
-    line = "POST /upload: 30 x bad_status, such as: status 422, expected 202"
+    line = "POST /upload: 30 x bad_status, e.g. status 422, expected 202"
     assert f"errors   health: {line}" in shown
 
 
@@ -67,4 +67,4 @@ def test_invalid_run_says_why_and_what_to_do():
 
 def test_one_line():
     """A run's figures fit one line."""
-    assert summary_line(result()) == "health: 450 requests, 123/s, 0.50 % errors, p95 56.8 ms"
+    assert summary_line(result()) == "health: 450 requests, 123/s, 0.50% errors, p95 56.8 ms"

@@ -127,7 +127,7 @@ def test_one_cursor_moves_through_all_charts(viewed: Viewed):
         shares = viewed.cursors(run)
         assert len(shares) == len(viewed.drawn(run))
         assert shares == pytest.approx([12.2 / SECONDS] * len(shares), abs=0.01)
-    assert "waiting for one 9" in viewed.chart("pool").locator("figcaption").inner_text()
+    assert "waiting 9" in viewed.chart("pool").locator("figcaption").inner_text()
     assert "failed 20 %" in viewed.chart("errors").locator("figcaption").inner_text()
     assert "12.2 s after the start: in use 5" in viewed.tab.locator("#readout").inner_text()
 
@@ -152,7 +152,7 @@ def test_an_endpoint_of_its_own(viewed: Viewed):
     """Choosing an endpoint draws its charts alone, and those of its namesake in the other run."""
     viewed.tab.locator("#r1 input.endpoint[value='GET /items']").check()
     assert viewed.tab.locator("#r2 input.endpoint[value='GET /items']").is_checked()
-    for run, figures in ((1, "answered 16/s"), (2, "answered 20/s")):
+    for run, figures in ((1, "succeeded 16/s"), (2, "succeeded 20/s")):
         viewed.chart("rate", run).focus()
         viewed.tab.keyboard.press("Home")
         for _ in range(12):

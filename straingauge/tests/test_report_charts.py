@@ -28,7 +28,7 @@ def trouble() -> dict[str, Any]:
 def chart(result: dict[str, Any], name: str, endpoint: str = WHOLE) -> dict[str, Any]:
     """One of its charts."""
     drawn = charts(result)
-    every = [*drawn["endpoints"][endpoint], *drawn["insides"]]
+    every = [*drawn["endpoints"][endpoint], *drawn["resources"]]
     return next(each for each in every if each["id"] == name)
 
 
@@ -45,7 +45,7 @@ def test_rate_and_errors_are_those_of_each_second(
     rate = lines(chart(trouble, "rate", endpoint))
     failed = [count * EACH_SECOND / 5 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
     assert rate["errors"][:-1] == failed[:-1]
-    sent = np.add(rate["answered"], rate["errors"])
+    sent = np.add(rate["succeeded"], rate["errors"])
     assert sent[:-1] == pytest.approx(count * EACH_SECOND)
     shares = lines(chart(trouble, "errors", endpoint))["failed"]
     assert shares == [20 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
@@ -60,7 +60,7 @@ def test_wide_intervals_and_a_short_last_one_are_rates_too():
     ]
     result["metrics"]["duration_s"] = 6.0
     rate = lines(chart(result, "rate"))
-    assert rate == {"answered": [7, 14], "errors": [1, 2], "rate limited": [2, 4]}
+    assert rate == {"succeeded": [7, 14], "errors": [1, 2], "rate limited": [2, 4]}
     assert chart(result, "rate")["half"] == [2, 1]
 
 
@@ -110,15 +110,15 @@ def test_parts_are_shown_for_each_response(trouble: dict[str, Any]):
 
 def test_insides_show_what_was_seen_and_say_what_was_not(trouble: dict[str, Any]):
     """What was looked at is drawn, what was idle is said to be, what was not seen says why."""
-    assert max(lines(chart(trouble, "pool"))["waiting for one"]) == 9
+    assert max(lines(chart(trouble, "pool"))["waiting"]) == 9
     assert lines(chart(trouble, "cpu"))["service"] == [20] * (2 * SECONDS)
-    assert chart(trouble, "jobs")["instead"].startswith("not measured")
+    assert chart(trouble, "jobs")["placeholder"].startswith("not measured")
     steady = reported()
     steady["resources"]["samples"] = [
         {"t_s": each["t_s"], "jobs_waiting": 0} for each in steady["resources"]["samples"]
     ]
-    assert chart(steady, "jobs")["instead"] == "none all the time: waiting"
-    assert chart(steady, "memory")["instead"].startswith("not measured")
+    assert chart(steady, "jobs")["placeholder"] == "always 0: waiting"
+    assert chart(steady, "memory")["placeholder"].startswith("not measured")
 
 
 def test_looks_close_together_make_no_peak():

@@ -215,7 +215,7 @@ def test_a_run_in_which_nothing_was_answered():
     result = reported()
     result["intervals"] = [row]
     html = page([result])
-    assert '"instead":"no response"' in html
+    assert '"placeholder":"no response"' in html
 
 
 def test_no_secret_is_shown():

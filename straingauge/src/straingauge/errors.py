@@ -27,6 +27,11 @@ class StraingaugeError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    @property
+    def with_hint(self) -> str:
+        """The message, and on a second line the hint if there is one."""
+        return f"{self}\n  try: {self.hint}" if self.hint else str(self)
+
 
 class UsageError(StraingaugeError):
     """Wrong usage or configuration; raised before anything is sent."""

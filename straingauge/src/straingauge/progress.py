@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from straingauge.recording import Record
-from straingauge.report import in_ms
+from straingauge.report.format import number
 from straingauge.statistics import is_precise, metrics
 from straingauge.workers import MergedReports
 
@@ -83,7 +83,7 @@ class Snapshot:
             parts.append(f"{clock(self.left_s)} left")
         parts += [f"{self.requests} requests", f"{self.rate_per_s:.0f}/s"]
         parts.append(f"{self.errors_percent:.1f} % errors")
-        percentiles = (f"{name} {in_ms(value)}" for name, value in self.latency_ms.items())
+        percentiles = (f"{name} {number(value)}" for name, value in self.latency_ms.items())
         return f"{', '.join(parts)}, {' '.join(percentiles)} ms"
 
 

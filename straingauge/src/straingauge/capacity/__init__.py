@@ -6,7 +6,7 @@ from straingauge.capacity.level import Level, knee
 from straingauge.capacity.level_runner import ABORT_PERCENT, LevelRunner
 from straingauge.capacity.level_search import LevelSearch
 from straingauge.capacity.page import page
-from straingauge.capacity.terminal import chart, level_line, words
+from straingauge.capacity.terminal import chart, level_line, summary
 from straingauge.capacity.usl import UslFit, fit
 
 __all__ = [
@@ -22,6 +22,6 @@ __all__ = [
     "knee",
     "level_line",
     "page",
-    "words",
+    "summary",
     "write_document",
 ]

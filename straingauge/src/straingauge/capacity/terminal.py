@@ -1,99 +1,109 @@
-"""A search for capacity for people: a chart of all levels, and what it comes to in words."""
+"""A search for capacity for a terminal: a chart of all levels, and a summary."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-_COLUMNS: Final = 28
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-_CAUSES: Final = 2
+from straingauge.report.format import number, percent, rate, share
+from straingauge.report.terminal import bar, labelled
 
 Document = Mapping[str, Any]
 
+_BAR_WIDTH: Final = 28
+_CAUSES: Final = 2
+
 
 def level_line(level: Mapping[str, Any], unit: str) -> str:
-    """One level when it has been played."""
-    how = "holds" if level["holds"] else f"does not hold: {_first(level['why'])}"
+    """A level, once it has run."""
+    outcome = "passed" if level["holds"] else f"failed: {_first(level['why'])}"
     return (
         f"{level['phase']:<12} {level['level']:>6g} {unit:<5} {level['throughput_rps']:>7.1f}/s  "
-        f"p95 {_ms(level['p95_ms'])} ms  {how}"
+        f"p95 {number(level['p95_ms'], 'ms')}  {outcome}"
     )
 
 
 def chart(found: Document) -> str:
-    """Throughput and p95 of each level as bars, the levels in order; repeated ones averaged."""
+    """Throughput and p95 of all levels as bars, by load; the mean where a level was repeated."""
     rows = list(_rows(found["levels"]))
     if not rows:
         return ""
     most_rps = max(row[1] for row in rows) or 1.0
     most_ms = max(row[2] or 0.0 for row in rows) or 1.0
-    head = f"{'load':>10}  {'throughput':<{_COLUMNS + 10}}  {'p95':<{_COLUMNS + 10}}"
+    head = f"{'load':>10}  {'throughput':<{_BAR_WIDTH + 10}}  {'p95':<{_BAR_WIDTH + 10}}"
     lines = [head.rstrip()]
-    for level, rps, p95_ms, holds in rows:
+    for level, rps, p95_ms, passed in rows:
         marks = [
             word
             for word, here in (
                 ("capacity", level == found["capacity"]),
                 ("knee", level == found["knee"]),
-                ("does not hold", not holds),
+                ("failed", not passed),
             )
             if here
         ]
-        first, second = _bar(rps / most_rps), _bar((p95_ms or 0.0) / most_ms)
-        figures = f"{first} {rps:>7.1f}/s  {second} {_ms(p95_ms):>6} ms"
-        lines.append(f"{level:>4g} {found['unit']:<5}  {figures}  {', '.join(marks)}".rstrip())
+        first = bar(rps / most_rps, _BAR_WIDTH)
+        second = bar((p95_ms or 0.0) / most_ms, _BAR_WIDTH)
+        cells = f"{first} {rps:>7.1f}/s  {second} {number(p95_ms):>6} ms"
+        lines.append(f"{level:>4g} {found['unit']:<5}  {cells}  {', '.join(marks)}".rstrip())
     return "\n".join(lines) + "\n"
 
 
-def words(found: Document) -> str:
-    """What it comes to: the capacity, the knee, what broke first and why, the law."""
-    return "\n".join(_words(found)) + "\n"
+def summary(found: Document) -> str:
+    """The capacity, the knee, the limit with its cause, and the fitted law."""
+    return "\n".join(summary_lines(found)) + "\n"
 
 
-def _words(found: Document) -> Iterator[str]:
+def summary_lines(found: Document) -> Iterator[str]:
+    """The summary, line by line."""
     unit = found["unit"]
     if found["ended"]:
-        yield f"ended    {found['ended']}"
+        yield labelled("stopped", found["ended"])
+    yield labelled("capacity", _capacity(found))
+    if found["knee"] is not None:
+        yield labelled("knee", f"{found['knee']:g} {unit}: above it, load mostly adds latency")
+    yield from _limit(found)
+    problems = {
+        what: message for level in found["levels"] for what, message in level["besides"].items()
+    }
+    for what, message in problems.items():
+        yield labelled("note", f"at any load: {what}: {message}")
+    if found["usl"]:
+        yield labelled("USL:", _law(found["usl"]))
+
+
+def _capacity(found: Document) -> str:
+    unit = found["unit"]
     if found["capacity"] is not None:
         least = "at least " if found["at_least"] else ""
-        times = found["confirmed"] + 1
-        yield f"capacity {least}{found['capacity']:g} {unit}, held {times} times of {times}"
-    elif found["best"] is not None:
-        yield f"capacity not known: {found['best']:g} {unit} held, unconfirmed"
-    else:
-        yield "capacity none: not even the lowest level held"
-    if found["knee"] is not None:
-        yield f"knee     {found['knee']:g} {unit}: from there on, more load buys mostly delay"
-    yield from _broken(found)
-    besides = {what: shown for level in found["levels"] for what, shown in level["besides"].items()}
-    for what, shown in besides.items():
-        yield f"besides  at any load, {what}: {shown}"
-    if found["usl"]:
-        yield f"law      {_law(found['usl'])}"
+        runs = found["confirmed"] + 1
+        return f"{least}{found['capacity']:g} {unit}, confirmed {runs}/{runs}"
+    if found["best"] is not None:
+        return f"unknown: {found['best']:g} {unit} passed, but was not confirmed"
+    return "none: the lowest level failed"
 
 
-def _broken(found: Document) -> Iterator[str]:
-    broken = found["broke_first"]
-    if broken is None:
+def _limit(found: Document) -> Iterator[str]:
+    limit = found["broke_first"]
+    if limit is None:
         return
-    what = broken["what"]["message"] if broken["what"] else _first(broken["why"])
-    yield f"broke    at {broken['level']:g} {found['unit']}: {what}"
-    for cause in broken["diagnosis"][:_CAUSES]:
+    what = limit["what"]["message"] if limit["what"] else _first(limit["why"])
+    yield labelled("limit", f"at {limit['level']:g} {found['unit']}: {what}")
+    for cause in limit["diagnosis"][:_CAUSES]:
         evidence = _first(cause["evidence"])
-        yield f"why      {cause['title']} ({cause['confidence']:.0%} sure): {evidence}"
-    if broken["diagnosis"]:
-        yield f"change   {_first(broken['diagnosis'][0]['advice'])}"
+        yield labelled("why", f"{cause['title']} ({share(cause['confidence'])} sure): {evidence}")
+    if limit["diagnosis"]:
+        yield labelled("fix", _first(limit["diagnosis"][0]["advice"]))
 
 
 def _law(law: Mapping[str, Any]) -> str:
     text = (
-        f"USL: {law['rate_of_one']:.3g}/s for one alone, contention {law['contention']:.3g}, "
-        f"coherency {law['coherency']:.2g}, within {law['error_percent']:.1f} %"
+        f"lambda = {number(law['rate_of_one'])}/s, sigma = {law['contention']:.3g}, "
+        f"kappa = {law['coherency']:.2g}, error {percent(law['error_percent'], 1)}"
     )
     if law["peak_rps"] is None:
-        return f"{text}; it foresees no peak yet"
+        return f"{text}; no peak predicted"
     spread = f" ({law['low_rps']:.0f} to {law['high_rps']:.0f})" if law["low_rps"] else ""
-    at = f" at {law['peak_at']:.0f} under way at once" if law["peak_at"] else ""
-    return f"{text}; at most {law['peak_rps']:.0f}/s{spread}{at}"
+    at = f" at {law['peak_at']:.0f} requests in flight" if law["peak_at"] else ""
+    return f"{text}; peak {rate(law['peak_rps'])}{spread}{at}"
 
 
 def _rows(
@@ -110,17 +120,5 @@ def _rows(
         )
 
 
-def _bar(share: float) -> str:
-    eighths = round(min(max(share, 0.0), 1.0) * _COLUMNS * 8)
-    full, rest = divmod(eighths, 8)
-    return (_EIGHTHS[8] * full + (_EIGHTHS[rest] if rest else "")).ljust(_COLUMNS)
-
-
 def _first(sentences: Sequence[str]) -> str:
     return sentences[0] if sentences else "no reason was kept"
-
-
-def _ms(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from straingauge.cli.compare import failures, show
-from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.group import EXIT_CODES, main, print_error
 from straingauge.cli.param_types import Duration, played
 from straingauge.cli.run import install_signal_handlers
 from straingauge.cli.screen import Screen
@@ -135,7 +135,7 @@ def ab(
     )
     show(comparison, as_markdown=markdown, as_json=as_json)
     if isinstance(path, NotWritten):
-        click.echo(f"straingauge: {path}\n  try: {path.hint}", err=True)
+        print_error(path)
     else:
         click.echo(f"result   {path}", err=True)
     if trial.error is not None:

@@ -177,7 +177,7 @@ def _conclude(
     hunt: "CapacityRun", settings: "RunOptions", unit: str, started: datetime, html: Path | None
 ) -> None:
     """Write and show what was found; raises what the exit code asks for."""
-    from straingauge.capacity import chart, document, page, words, write_document
+    from straingauge.capacity import chart, document, page, summary, write_document
     from straingauge.result import NotWritten
     from straingauge.result.histograms import export_to
 
@@ -196,7 +196,7 @@ def _conclude(
         near=settings.near.parent,
     )
     click.echo(chart(found), nl=False)
-    click.echo(words(found), nl=False)
+    click.echo(summary(found), nl=False)
     problem: NotWritten | None = None
     try:
         folder = (settings.results or settings.near.with_name("results")).resolve()

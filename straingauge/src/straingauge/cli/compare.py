@@ -1,101 +1,105 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge compare`: what changed from one result to another."""
+"""`straingauge compare`: changes from one result to another."""
 
 import json
-import os
-import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.screen import standard_output
 
 if TYPE_CHECKING:
     from straingauge.compare import Comparison, FailOn
 
 _FILE = click.Path(path_type=Path)
+MARGIN_PERCENT: Final = 5.0
 
 
-@main.command(epilog=EXIT_CODES, short_help="Show what changed between two results.")
+@main.command(epilog=EXIT_CODES, short_help="Compare two results.")
 @click.argument("old", type=_FILE)
 @click.argument("new", type=_FILE)
 @click.option(
     "--margin",
     type=click.FloatRange(min=0, min_open=True),
+    default=MARGIN_PERCENT,
+    show_default=True,
     metavar="PERCENT",
-    help="A change that nobody would mind.  [default: 5]",
+    help="Smallest change that counts, in percent.",
 )
 @click.option(
     "--fail-on",
     "conditions",
     multiple=True,
     metavar="VERDICT[:N%]",
-    help="Exit with 1 where a figure is so: worse, worse:5%, cannot-tell; repeatable.",
+    help="Exit with 1 on this verdict: worse, worse:5%, cannot-tell. Repeatable.",
 )
-@click.option("--anyway", is_flag=True, help="Compare what should not be, with a warning.")
-@click.option("--markdown", is_flag=True, help="Write it as Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
+@click.option("--force", is_flag=True, help="Compare despite different machines or settings.")
+@click.option("--markdown", is_flag=True, help="Print Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(
     *,
     old: Path,
     new: Path,
-    margin: float | None,
+    margin: float,
     conditions: tuple[str, ...],
-    anyway: bool,
+    force: bool,
     markdown: bool,
     as_json: bool,
 ) -> None:
-    """Shows what changed from one result to another: by how much, how surely, and to what end.
+    """Compare two results of the same load test.
 
     \b
-      straingauge compare results/old.json results/new.json
-      straingauge compare old.json new.json --fail-on worse:5% --markdown
+      straingauge compare results/old.json results/new.json --fail-on worse:5%
 
-    Each figure has the interval in which its change lies; all intervals hold at once with 95 %.
-    *worse* and *better*: the whole interval lies beyond the margin. *same*: it lies within it.
-    *cannot tell*: neither; more data would say.
+    Each metric has a confidence interval of its change; all intervals together
+    hold with 95 % confidence. The verdict depends on the whole interval:
 
-    Results of other tests, settings or machines are not compared, nor are invalid runs, unless
-    --anyway. What the machine did between the two runs is in no interval: `straingauge ab` compares
-    two builds free of that. With GITHUB_STEP_SUMMARY set, the table goes there as well.
+    \b
+      worse, better  beyond the margin
+      same           within the margin
+      cannot tell    neither; more data would decide it
+
+    Results of different tests, settings or machines and invalid runs are not
+    compared, unless --force is given. The interval covers chance within a run,
+    not what the machine did between runs; `straingauge ab` avoids that.
+
+    With GITHUB_STEP_SUMMARY set, the table is appended there as Markdown.
     """
-    from straingauge.compare import MARGIN_PERCENT, FailOn
-    from straingauge.compare import compare as compared
+    from straingauge.compare import FailOn
+    from straingauge.compare import compare as compare_results
     from straingauge.result import read
 
     fail_on = [FailOn.parse(each) for each in conditions]
-    comparison = compared(
-        read(old), read(new), margin_percent=margin or MARGIN_PERCENT, anyway=anyway
-    )
+    comparison = compare_results(read(old), read(new), margin_percent=margin, force=force)
     show(comparison, as_markdown=markdown, as_json=as_json)
     if failures(comparison, fail_on):
         sys.exit(1)
 
 
 def show(comparison: "Comparison", *, as_markdown: bool, as_json: bool) -> None:
-    """Write a comparison to standard output, and to GitHub's summary where there is one."""
+    """Print a comparison, and append it to GitHub's job summary if there is one."""
     from straingauge.compare import as_dict, table
     from straingauge.compare import markdown as in_markdown
+    from straingauge.report.github import append_summary
 
     if as_json:
         click.echo(json.dumps(as_dict(comparison), indent=2, allow_nan=False))
     elif as_markdown:
         click.echo(in_markdown(comparison), nl=False)
     else:
-        width = shutil.get_terminal_size(fallback=(120, 24)).columns
-        click.echo(table(comparison, width=width, colour=sys.stdout.isatty()), nl=False)
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(in_markdown(comparison))
+        click.echo(table(comparison, **standard_output()), nl=False)
+    append_summary(in_markdown(comparison))
 
 
 def failures(comparison: "Comparison", fail_on: "list[FailOn]") -> bool:
-    """Whether it fails by one of the conditions; says by which figures."""
-    from straingauge.compare.text import described
+    """Print the changes that fail by one of the conditions; True if there are any."""
+    from straingauge.compare.text import change_text
+    from straingauge.report.terminal import labelled
 
     failed = {id(each): each for one in fail_on for each in one.failed(comparison.changes)}
     for change in failed.values():
-        click.echo(f"failed   {change.verdict}: {described(change)}", err=True)
+        click.echo(labelled("failed", f"{change.verdict}: {change_text(change)}"), err=True)
     return bool(failed)

@@ -23,12 +23,15 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except StraingaugeError as error:
-            click.echo(f"straingauge: {error}", err=True)
-            if error.hint:
-                click.echo(f"  try: {error.hint}", err=True)
+            print_error(error)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(Interrupted.exit_code)
+
+
+def print_error(error: StraingaugeError) -> None:
+    """Write an error and its hint to standard error."""
+    click.echo(f"straingauge: {error.with_hint}", err=True)
 
 
 @click.group(

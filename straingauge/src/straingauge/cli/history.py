@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.screen import standard_output
 
 
 @main.command(epilog=EXIT_CODES, short_help="Show how stored results change over time.")
@@ -55,6 +56,7 @@ def history(
     from straingauge.errors import UsageError
     from straingauge.history import lines, page, trends
     from straingauge.history.series import SHOWN
+    from straingauge.report.terminal import render
     from straingauge.result.histograms import export_to
 
     _check(metrics, endpoint)
@@ -68,8 +70,7 @@ def history(
             f"there is no valid result with these figures{of}",
             hint="name the folder that load tests wrote results into, or fewer conditions",
         )
-    for line in lines(found):
-        click.echo(line)
+    click.echo(render(lines(found), **standard_output()), nl=False)
     if output is not None:
         click.echo(f"page     {export_to(output, [page(found)])}")
 

@@ -1,13 +1,12 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
 """`straingauge report`: what load tests found, from their files."""
 
-import shutil
-import sys
 from pathlib import Path
 
 import click
 
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.screen import standard_output
 
 _FILE = click.Path(path_type=Path)
 
@@ -40,8 +39,7 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     if output is not None and output.suffix not in (".html", ".md"):
         raise UsageError(f"{output}: neither a page nor Markdown", hint="-o report.html")
     results = read_all(files)
-    width = shutil.get_terminal_size(fallback=(120, 24)).columns
-    click.echo(verdict_table(results, width=width, colour=sys.stdout.isatty()), nl=False)
+    click.echo(verdict_table(results, **standard_output()), nl=False)
     if output is not None:
         click.echo(f"report   {_write([result for result, _ in results], output)}")
 

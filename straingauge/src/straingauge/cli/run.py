@@ -1,7 +1,6 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
 """`straingauge run`: one load from the command line."""
 
-import shutil
 import signal
 import sys
 from collections.abc import Iterable
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.group import EXIT_CODES, main, print_error
 from straingauge.cli.param_types import Duration, Warmup, played
-from straingauge.cli.screen import Screen
+from straingauge.cli.screen import Screen, standard_output
 from straingauge.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -134,17 +133,17 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
 
 def _show(end: "Outcome", demanded: Iterable[str]) -> None:
     from straingauge.report import verdict_table, write_github
+    from straingauge.report.terminal import labelled
 
-    width = shutil.get_terminal_size(fallback=(120, 24)).columns
-    table = verdict_table([(end.result, end.path)], width=width, colour=sys.stdout.isatty())
-    click.echo(table, nl=False)
+    click.echo(verdict_table([(end.result, end.path)], **standard_output()), nl=False)
     for line in write_github([end.result]):
         click.echo(line)
     uncalled = [name for name in demanded if name not in end.result["endpoints"]]
     if uncalled:  # other journeys may call them; or it is misspelt
-        click.echo(f"note     thresholds for what was not called: {', '.join(uncalled)}")
+        text = f"thresholds for endpoints that were not called: {', '.join(uncalled)}"
+        click.echo(labelled("note", text))
     if end.problem is not None:
-        click.echo(f"straingauge: {end.problem}\n  try: {end.problem.hint}", err=True)
+        print_error(end.problem)
 
 
 def install_signal_handlers() -> None:

@@ -1,10 +1,25 @@
 """The terminal, or the log, that a command reports to while it works: standard error."""
 
 import os
+import shutil
 import sys
 import threading
+from typing import TypedDict
 
 CLEAR_LINE = "\r\x1b[2K"
+
+
+class Output(TypedDict):
+    """How to render a report for standard output."""
+
+    width: int
+    colour: bool
+
+
+def standard_output() -> Output:
+    """Width of the terminal in columns, and whether standard output is one."""
+    width = shutil.get_terminal_size(fallback=(120, 24)).columns
+    return {"width": width, "colour": sys.stdout.isatty()}
 
 
 class Screen:

@@ -83,7 +83,7 @@ def compare(
     *,
     margin_percent: float = MARGIN_PERCENT,
     confidence: float = CONFIDENCE,
-    anyway: bool = False,
+    force: bool = False,
 ) -> Comparison:
     """Compare two results.
 
@@ -96,7 +96,7 @@ def compare(
         new: The same.
         margin_percent: What nobody would mind; of error rates it is `MARGIN_POINTS`.
         confidence: As above.
-        anyway: Compare what should not be, and warn.
+        force: Compare despite different machines or settings, with warnings.
 
     Raises:
         InvalidRun: One of them proves nothing.
@@ -108,11 +108,11 @@ def compare(
         if (why := invalid(result))
     ]
     doubts = [*broken, *differences(old, new)]
-    if doubts and not anyway:
+    if doubts and not force:
         kind = InvalidRun if broken else UsageError
         raise kind(
             f"these results cannot be compared: {'; '.join(doubts)}",
-            hint="run the same load on the same machine again, or say --anyway to see it with "
+            hint="run the same load on the same machine again, or say --force to see it with "
             "these warnings; straingauge ab compares two builds on one machine",
         )
     pairs = list(_pairs(old, new, np.random.default_rng(_SEED)))

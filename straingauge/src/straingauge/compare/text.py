@@ -1,70 +1,59 @@
-"""A comparison for people and for programs: terminal, Markdown, JSON."""
+"""A comparison as a terminal table, Markdown, or JSON."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from io import StringIO
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from straingauge.compare.comparison import Comparison
 from straingauge.compare.verdict import Change
+from straingauge.report.format import count, number, signed
+from straingauge.report.grades import look
+from straingauge.report.markdown import folded, markdown_table, plain
+from straingauge.report.terminal import labelled, render
+from straingauge.report.terminal import table as terminal_table
 
-_COLOURS: Final = {"better": "green", "same": "dim", "worse": "bold red", "cannot tell": "yellow"}
 _ORDER: Final = ("worse", "better", "cannot tell", "same")
-_HEADINGS: Final = ("", "old", "new", "change", "interval", "verdict")
+_NUMBERS: Final = ("old", "new", "change", "interval")
 _WHOLE: Final = "whole run"
 
 
 def table(comparison: Comparison, *, width: int, colour: bool) -> str:
-    """All changes, one row each, by endpoint; then the warnings and what it comes to.
+    """Render all changes, one row each, by endpoint; then the warnings and a summary.
 
     Args:
-        comparison: What came out.
+        comparison: The changes.
         width: Of the terminal, in columns.
-        colour: Whether it shows any.
+        colour: Whether the terminal shows colours.
     """
-    console = Console(
-        file=StringIO(), width=width, force_terminal=colour, color_system="auto" if colour else None
-    )
-    shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    for name in _HEADINGS:
-        figure = name in _HEADINGS[1:5]
-        shown.add_column(name, justify="right" if figure else "left", no_wrap=figure)
+    made = terminal_table("", *_NUMBERS, "verdict", numbers=_NUMBERS)
     last: str | None = None
     for change in comparison.changes:
         if change.endpoint != last:
             last = change.endpoint
-            shown.add_row(Text(last or _WHOLE, style="bold"))
-        verdict = Text(change.verdict, style=_COLOURS[change.verdict])
+            made.add_row(Text(last or _WHOLE, style="bold"))
+        verdict = Text(change.verdict, style=look(change.verdict).style)
         if change.reason:
             verdict.append(f" ({change.reason})", style="dim")
-        shown.add_row(f"  {change.metric}", *_cells(change), verdict)
-    console.print(shown)
-    for line in (*_warnings(comparison), summary(comparison)):
-        console.print(Text(line), soft_wrap=True)
-    output = console.file
-    assert isinstance(output, StringIO)
-    return output.getvalue()
+        made.add_row(f"  {change.metric}", *_cells(change), verdict)
+    warnings = [labelled("warning", each) for each in comparison.warnings]
+    return render([made, *warnings, summary(comparison)], width=width, colour=colour)
 
 
 def markdown(comparison: Comparison) -> str:
-    """The same as a Markdown table: what changed first, what is the same folded away."""
-    told = [change for change in comparison.changes if change.verdict in ("worse", "better")]
-    rest = [change for change in comparison.changes if change not in told]
-    lines = [f"### {comparison.name}: {summary(comparison)}", ""]
-    lines += [f"> **warning** {_escaped(each)}" for each in comparison.warnings]
-    lines += ["", *_rows(told)] if told else []
-    if rest:
-        lines += ["", f"<details><summary>{len(rest)} others</summary>", "", *_rows(rest)]
-        lines += ["", "</details>"]
+    """Render changes for better or worse as a Markdown table, and fold away the others."""
+    changed = [change for change in comparison.changes if change.verdict in ("worse", "better")]
+    others = [change for change in comparison.changes if change not in changed]
+    lines = [f"### {plain(comparison.name)}: {plain(summary(comparison))}", ""]
+    lines += [f"> **warning** {plain(each)}" for each in comparison.warnings]
+    lines += ["", *_rows(changed)] if changed else []
+    lines += ["", *folded(count(len(others), "other"), _rows(others))] if others else []
     return "\n".join(lines) + "\n"
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:
-    """For programs, as JSON has it: each change with its verdict."""
+    """Convert a comparison to JSON, each change with its verdict."""
     return {
         "name": comparison.name,
         "old": dict(comparison.old),
@@ -76,56 +65,40 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
 
 
 def summary(comparison: Comparison) -> str:
-    """How many figures earned which verdict, and the worst of them."""
+    """The number of changes with each verdict, and the worst change."""
     counts = [f"{n} {verdict}" for verdict in _ORDER if (n := comparison.count(verdict))]
     worse = [change for change in comparison.changes if change.verdict == "worse"]
     line = ", ".join(counts) or "nothing to compare"
     if not worse:
         return line
     worst = max(worse, key=lambda change: abs(change.low or 0.0) / change.margin)
-    return f"{line}; worst: {described(worst)}"
+    return f"{line}; worst: {change_text(worst)}"
 
 
-def described(change: Change) -> str:
-    """One change in words."""
-    what = f"{change.endpoint or _WHOLE} {change.metric}"
+def change_text(change: Change) -> str:
+    """A change in one line."""
     old, new, moved, interval = _cells(change)
-    return f"{what} {old} -> {new}, {moved} ({interval})"
+    return f"{_name(change)} {old} -> {new}, {moved} ({interval})"
+
+
+def _name(change: Change) -> str:
+    return f"{change.endpoint or _WHOLE} {change.metric}"
 
 
 def _rows(changes: Iterable[Change]) -> list[str]:
-    lines = ["| figure | old | new | change | interval | verdict |", "|---|--:|--:|--:|--:|---|"]
+    rows = []
     for change in changes:
-        name = _escaped(f"{change.endpoint or _WHOLE} {change.metric}")
         strong = "**" if change.verdict == "worse" else ""
-        cells = " | ".join(_cells(change))
-        lines.append(f"| {name} | {cells} | {strong}{change.verdict}{strong} |")
-    return lines
+        rows.append([plain(_name(change)), *_cells(change), f"{strong}{change.verdict}{strong}"])
+    return markdown_table(("metric", *_NUMBERS, "verdict"), rows, numbers=_NUMBERS)
 
 
 def _cells(change: Change) -> tuple[str, str, str, str]:
     """Old, new, change and interval."""
     interval = "-"
     if change.low is not None and change.high is not None:
-        interval = f"{_signed(change.low)} to {_signed(change.high)}"
-    moved = "-" if change.change is None else f"{_signed(change.change)} {change.unit}"
-    return _figure(change.old), _figure(change.new), moved, interval
-
-
-def _warnings(comparison: Comparison) -> list[str]:
-    return [f"warning  {each}" for each in comparison.warnings]
-
-
-def _figure(value: float | None) -> str:
-    """Three figures are as many as a measurement has."""
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.0f}" if abs(value) >= 100 else f"{value:+.1f}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+        interval = f"{signed(change.low)} to {signed(change.high)}"
+    moved = "-"
+    if change.change is not None:
+        moved = f"{signed(change.change)}{'%' if change.unit == '%' else f' {change.unit}'}"
+    return number(change.old), number(change.new), moved, interval

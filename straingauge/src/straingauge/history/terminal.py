@@ -1,64 +1,58 @@
-"""Trends for people at a terminal: one line for each metric."""
+"""Trends for a terminal: one line for each metric."""
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Final
 
-import click
+from rich.text import Text
 
 from straingauge.history.series import Series, Shift, Trend
+from straingauge.report import terminal
+from straingauge.report.format import count, number
+from straingauge.report.grades import look
 
-BARS = "▁▂▃▄▅▆▇█"
-CHANGE = "│"
-MOST = 40  # points of a line
-_COLOURS = {"better": "green", "worse": "red"}
+_SHIFT: Final = "│"
+_MOST_POINTS: Final = 40
 
 
-def lines(trends: Sequence[Trend]) -> Iterator[str]:
-    """All trends, each with its metrics; the latest change of each in words."""
+def lines(trends: Sequence[Trend]) -> Iterator[Text]:
+    """All trends, each with its metrics; the latest shift of each in words."""
     for trend in trends:
-        points = max((series.points for series in trend.series), key=len)
-        first, last = points[0].at, points[-1].at
-        yield (
-            f"{trend.name} {trend.endpoint}".rstrip()
-            + f"  {len(points)} {'run' if len(points) == 1 else 'runs'}, {first:%Y-%m-%d}"
-            + (f" to {last:%Y-%m-%d}" if last.date() != first.date() else "")
-        )
+        yield Text(title(trend))
         if trend.since:
-            yield f"  apart from earlier ones: {trend.since}"
+            yield Text(f"  separate from earlier runs: {trend.since}")
         for series in trend.series:
-            latest = f"{figure(series.points[-1].value):>8}"
-            words = told(series, series.shifts[-1]) if series.shifts else ""
-            line = f"  {series.metric:<34} {sparkline(series)} {latest}"
-            if words:
-                line += "  " + click.style(words, fg=_COLOURS[series.shifts[-1].direction])
+            latest = number(series.points[-1].value)
+            line = Text(f"  {series.metric:<34} {sparkline(series)} {latest:>8}")
+            if series.shifts:
+                shift = series.shifts[-1]
+                line.append(f"  {shift_text(series, shift)}", style=look(shift.direction).style)
             yield line
 
 
+def title(trend: Trend) -> str:
+    """The trend's name, its number of runs and their dates."""
+    points = max((series.points for series in trend.series), key=len)
+    first, last = points[0].at, points[-1].at
+    name = f"{trend.name} {trend.endpoint}".rstrip()
+    end = f" to {last:%Y-%m-%d}" if last.date() != first.date() else ""
+    return f"{name}  {count(len(points), 'run')}, {first:%Y-%m-%d}{end}"
+
+
 def sparkline(series: Series) -> str:
-    """The last points as bars between the least and the largest, and where the level changed."""
-    start = max(0, len(series.points) - MOST)
-    shown = [point.value for point in series.points[start:]]
-    low, high = min(shown), max(shown)
-    changes = {shift.index - start for shift in series.shifts}
-    bars = [
-        (CHANGE if number in changes else "")
-        + BARS[round((value - low) / (high - low) * (len(BARS) - 1)) if high > low else 0]
-        for number, value in enumerate(shown)
-    ]
-    return "".join(bars)
+    """The latest points as bars, with a stroke where the level shifted."""
+    start = max(0, len(series.points) - _MOST_POINTS)
+    bars = terminal.sparkline([point.value for point in series.points[start:]])
+    shifts = {shift.index - start for shift in series.shifts}
+    return "".join((_SHIFT if n in shifts else "") + bar for n, bar in enumerate(bars))
 
 
-def told(series: Series, shift: Shift) -> str:
-    """A change in words: how much, since when, since which commit."""
+def shift_text(series: Series, shift: Shift) -> str:
+    """A shift in words: how large, since when, since which commit."""
     point = series.points[shift.index]
-    by = f"{shift.percent:+.0f} %" if math.isfinite(shift.percent) else "from 0"
+    by = f"{shift.percent:+.0f}%" if math.isfinite(shift.percent) else "from 0"
     commit = f" (commit {point.commit})" if point.commit else ""
     return (
-        f"{shift.direction}: {by}, {figure(shift.before)} to {figure(shift.after)}, since "
+        f"{shift.direction}: {by}, {number(shift.before)} to {number(shift.after)}, since "
         f"{point.at:%Y-%m-%d %H:%M}{commit}"
     )
-
-
-def figure(value: float) -> str:
-    """Three figures are as many as a measurement has."""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"

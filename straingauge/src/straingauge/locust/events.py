@@ -102,7 +102,7 @@ def _greet(
 
 
 def _complain(error: StraingaugeError) -> None:
-    sys.stderr.write(f"{error}\n" + (f"  try: {error.hint}\n" if error.hint else ""))
+    sys.stderr.write(f"{error.with_hint}\n")
     sys.stderr.flush()
 
 

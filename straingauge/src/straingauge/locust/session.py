@@ -203,7 +203,7 @@ class Session:
         if self._setup_error is not None:
             return
         self._setup_error = error
-        logger.error("setup failed: %s%s", error, f"; try: {error.hint}" if error.hint else "")
+        logger.error("setup failed: %s", error.with_hint)
         headless = self._environment.web_ui is None
         spawn(self.runner.quit if headless else self.runner.stop)
 

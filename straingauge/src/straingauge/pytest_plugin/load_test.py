@@ -245,7 +245,7 @@ class LoadTest:
             raise InvalidRun(report.invalid_reason(end.result), hint=report.advice(end.result))
         if end.verdict.failed:
             found = [entry.message for entry in end.verdict.decisive]
-            raise CriticalVerdict("\n".join(found + report.errors_seen(end.result)))
+            raise CriticalVerdict("\n".join(found + report.error_lines(end.result)))
 
     @property
     def _declared(self) -> list[str]:

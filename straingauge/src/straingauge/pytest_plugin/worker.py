@@ -79,7 +79,7 @@ class WorkerPlugin:
         """Show our errors as the sentences they are; hand the result over: its file, or itself."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, StraingaugeError):
-            report.longrepr = in_words(call.excinfo.value)
+            report.longrepr = call.excinfo.value.with_hint
         load = item.stash.get(_LOAD, None)
         if load is not None and report.when == "call":
             end = load.ending
@@ -110,8 +110,3 @@ class WorkerPlugin:
 def is_load_test(item: pytest.Item) -> bool:
     """Whether the test is marked `load`."""
     return item.get_closest_marker("load") is not None
-
-
-def in_words(error: StraingaugeError) -> str:
-    """The error as the user reads it: what is wrong, and what to try."""
-    return f"{error}\n  try: {error.hint}" if error.hint else str(error)

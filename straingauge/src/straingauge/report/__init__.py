@@ -1,7 +1,6 @@
-"""What load tests found, for people: terminal, page, Markdown; from their results alone."""
+"""Results for readers: terminal, HTML page, Markdown; made from result files alone."""
 
 from straingauge.report.github import write_github
-from straingauge.report.terminal import verdict_table
 from straingauge.report.text import (
     Found,
     Remark,
@@ -9,13 +8,13 @@ from straingauge.report.text import (
     advice,
     decided_by,
     diagnosis,
-    errors_seen,
+    error_lines,
     grade,
-    in_ms,
     invalid_reason,
     remarks,
     summary_line,
 )
+from straingauge.report.verdict_table import verdict_table
 
 __all__ = [
     "Found",
@@ -24,9 +23,8 @@ __all__ = [
     "advice",
     "decided_by",
     "diagnosis",
-    "errors_seen",
+    "error_lines",
     "grade",
-    "in_ms",
     "invalid_reason",
     "remarks",
     "summary_line",

@@ -1,47 +1,47 @@
-"""Which chart or table of the page shows what a cause's evidence says."""
+"""The charts and tables of the page that show a cause's evidence."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.diagnosis import CAUSES, FirstFailure, diagnose_session, first_failure
-from straingauge.report.text import EVIDENCE, SURE_ENOUGH, WORTH_SHOWING, Result
+from straingauge.report.text import CERTAIN, EVIDENCE, LIKELY, Result
 
 TITLES: Final[Mapping[str, str]] = {
     "latency": "Response time",
-    "heat": "Every response time",
+    "heat": "Response times, all requests",
     "curve": "Latency by percentile",
     "rate": "Requests per second",
     "errors": "Errors",
-    "parts": "Where the response time goes",
+    "parts": "Response time by part",
     "cpu": "CPU",
     "memory": "Memory of the service",
     "pool": "Connection pool",
     "database": "PostgreSQL",
-    "loop": "Event loop held up",
+    "loop": "Event loop blocked",
     "jobs": "Background jobs",
     "handles": "Open files and threads",
-    "demands": "What was demanded",
+    "thresholds": "Thresholds",
     "endpoints": "Endpoints",
     "slowest": "The slowest requests",
     "errors-seen": "The errors",
     "waits": "PostgreSQL's waits",
     "statements": "Statements",
     "tables": "Tables",
-    "after": "After the load",
+    "cooldown": "After the load",
     "validity": "Validity",
 }
-"""All that a link can lead to, by the end of its anchor."""
+"""Titles of the charts and tables that a link can lead to, by the end of its anchor."""
 
 
 def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]:
-    """What broke first and the causes of all runs, with links to where each shows.
+    """What broke first and the causes of all runs, with links to their evidence.
 
     Args:
         results: In the order of the page.
-        names: What the page calls them.
+        names: Their names on the page.
     """
     first, causes = first_failure(results), diagnose_session(results)
-    least = WORTH_SHOWING if first else SURE_ENOUGH
+    least = LIKELY if first else CERTAIN
     where = {f"r{n}": (names[n], result) for n, result in enumerate(results)}
     return {
         "first": first and _first(first, where),
@@ -63,7 +63,7 @@ def _shown(cause: Mapping[str, Any], where: Mapping[str, tuple[str, Result]]) ->
     return {
         "title": cause["title"],
         "percent": round(100 * cause["confidence"]),
-        "sure": cause["confidence"] >= SURE_ENOUGH,
+        "sure": cause["confidence"] >= CERTAIN,
         "evidence": cause["evidence"][: 2 * EVIDENCE],
         "advice": cause["advice"],
         "places": [

@@ -1,4 +1,4 @@
-"""What a run on GitHub shows beside its log: the job's summary, and annotations.
+"""Results in a GitHub Actions run: the job's summary and annotations.
 
 Source: "Workflow commands for GitHub Actions" in GitHub's documentation.
 """
@@ -12,7 +12,7 @@ from straingauge.report.markdown import markdown
 from straingauge.report.text import Result, remarks
 from straingauge.result import without_secrets
 
-MOST_OF_A_KIND: Final = 10  # of each, more of one step are not shown
+MOST_OF_A_KIND: Final = 10  # annotations of one kind that GitHub shows for a step
 _COMMANDS: Final = {
     "critical": "error",
     "no_data": "error",
@@ -25,23 +25,31 @@ _COMMANDS: Final = {
 def write_github(
     results: Sequence[Result], environment: Mapping[str, str] = os.environ
 ) -> list[str]:
-    """Add to the job's summary where there is one.
+    """Add the results to the job's summary, if there is one.
 
     Returns:
-        The lines by which GitHub marks a run; none where this is no run of GitHub's.
+        Annotations, as lines to print; empty outside of GitHub Actions.
     """
     results = [without_secrets(result) for result in results]
     lines: list[str] = []
-    summary = environment.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        try:
-            with Path(summary).open("a", encoding="utf-8") as file:
-                file.write(markdown(results))
-        except OSError as error:
-            lines.append(_command("warning", "job summary", f"not written: {error}"))
+    try:
+        append_summary(markdown(results), environment)
+    except OSError as error:
+        lines.append(_command("warning", "job summary", f"not written: {error}"))
     if environment.get("GITHUB_ACTIONS") == "true":
         lines += _annotations(results)
     return lines
+
+
+def append_summary(text: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Append Markdown to the job's summary, if there is one.
+
+    Raises:
+        OSError: It is not writable.
+    """
+    if summary := environment.get("GITHUB_STEP_SUMMARY"):
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def _annotations(results: Sequence[Result]) -> Iterator[str]:
@@ -60,7 +68,7 @@ def _annotations(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _command(command: str, title: str, message: str) -> str:
-    """One line, whatever stands in it: what ends a line or a property is escaped."""
+    """A workflow command on one line, with line ends and separators escaped."""
     message = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     title = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     title = title.replace(":", "%3A").replace(",", "%2C")

@@ -1,9 +1,13 @@
-"""What load tests found, as Markdown: for a pull request's summary, from their results alone."""
+"""Results of runs as Markdown, such as for a pull request."""
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Final
 
+from straingauge.report.format import percent
+from straingauge.report.grades import look
 from straingauge.report.text import (
+    PERCENTILES,
     Result,
     decided_by,
     diagnosis,
@@ -12,54 +16,66 @@ from straingauge.report.text import (
     remarks,
 )
 
-_ICONS = {"target": "✅", "acceptable": "✅", "warning": "⚠️", "critical": "❌", "no_data": "❌"}
-_COLUMNS = ("load test", "verdict", "requests", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms")
-_OPENING = re.compile(r"(What broke first|Why|What to change|Also):")
-# What Markdown or HTML would take for its own, a service may have put into an error's text.
+_NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
+_OPENING = re.compile(r"(What broke first|Why|Fix|Also):")
+# Characters that Markdown or HTML would interpret; the text of an error may have them.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """The verdict table, what broke and why, and all remarks."""
+    """Render the verdict table, what broke and why, and all remarks."""
     return "\n".join(_lines(results)) + "\n"
+
+
+def markdown_table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], *, numbers: Sequence[str] = ()
+) -> list[str]:
+    """Lines of a table.
+
+    Args:
+        titles: Of the columns.
+        rows: Their cells, as Markdown.
+        numbers: Titles of columns that are aligned right.
+    """
+    rule = "|".join("--:" if title in numbers else "---" for title in titles)
+    return [f"| {' | '.join(titles)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)]
+
+
+def folded(summary: str, lines: Sequence[str]) -> list[str]:
+    """Lines that are hidden until the reader opens them."""
+    return [f"<details><summary>{summary}</summary>", "", *lines, "", "</details>"]
+
+
+def plain(text: str) -> str:
+    """Text on one line, with what Markdown would interpret escaped."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _lines(results: Sequence[Result]) -> Iterator[str]:
     yield "## Load tests"
     yield ""
-    yield f"| {' | '.join((*_COLUMNS, 'decided by'))} |"
-    yield f"|---|---|{'--:|' * (len(_COLUMNS) - 2)}---|"
-    for result in results:
-        yield f"| {' | '.join(_cells(result))} |"
+    titles = ("load test", "verdict", *_NUMBERS, "decided by")
+    yield from markdown_table(titles, [_cells(result) for result in results], numbers=_NUMBERS)
     explained = [line for line in diagnosis(results) if line]
     if explained:
         yield "\n### Diagnosis\n"
-        yield from (f"- {_told(line)}" for line in explained)
-    noted = [*remarks(results)]
+        yield from ("- " + _OPENING.sub(r"**\1:**", plain(line), count=1) for line in explained)
+    noted = [
+        f"- **{each.kind}** {plain(f'{each.tests}: {each.message}')}" for each in remarks(results)
+    ]
     if noted:
-        yield f"\n<details><summary>Remarks ({len(noted)})</summary>\n"
-        yield from (f"- **{each.kind}** {plain(f'{each.tests}: {each.message}')}" for each in noted)
-        yield "\n</details>"
+        yield ""
+        yield from folded(f"Remarks ({len(noted)})", noted)
 
 
 def _cells(result: Result) -> list[str]:
     metrics, earned = result["metrics"], grade(result)
-    latency = metrics["latency_ms"]
     return [
         plain(result["name"]),
-        f"{_ICONS.get(earned, '🚫')} {earned.replace('_', ' ')}",
+        f"{look(earned).icon} {earned.replace('_', ' ')}",
         f"{metrics['total_requests']:,}",
         f"{metrics['throughput_rps']:,.0f}",
-        f"{metrics['error_rate_percent']:.2f} %",
-        *(plain(percentile(latency, name)) for name in ("p50", "p95", "p99")),
+        percent(metrics["error_rate_percent"]),
+        *(plain(percentile(metrics["latency_ms"], name)) for name in PERCENTILES),
         plain(decided_by(result, most=2)),
     ]
-
-
-def _told(line: str) -> str:
-    return _OPENING.sub(r"**\1:**", plain(line), count=1)
-
-
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -1,20 +1,23 @@
-"""What was seen of the database, of the service at rest and of the machine, in words."""
+"""Observations of the database, the service after the load, and the machine, as text."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from straingauge.report.text import Result, in_ms
+from straingauge.report.format import number, share
+from straingauge.report.text import Result
 
 Pairs = list[tuple[str, str]]
 
 
 def database(result: Result) -> dict[str, Any]:
-    """PostgreSQL's own figures of the load; ``seen`` is false where nobody looked."""
+    """PostgreSQL's statistics of the load; ``seen`` is false if it was not watched."""
     seen = (result.get("resources") or {}).get("database")
     if not seen:
         return {"seen": False, "summary": "not measured"}
     waits, blocked = seen.get("waits") or [], seen.get("blocked") or {}
-    first = f"{waits[0]['event']} {waits[0]['share']:.0%} of active time" if waits else "no waits"
+    first = (
+        f"{waits[0]['event']} {share(waits[0]['share'])} of active time" if waits else "no waits"
+    )
     deadlocks = f"{seen['deadlocks']} deadlocks" if seen.get("deadlocks") else ""
     missing = "; ".join(seen.get("missing") or [])
     return {
@@ -22,16 +25,16 @@ def database(result: Result) -> dict[str, Any]:
         "summary": ", ".join(filter(None, (first, deadlocks, missing))),
         "facts": _database_facts(seen),
         "waits": [
-            {"event": each["event"], "share": f"{each['share']:.1%}", "peak": each["peak"]}
+            {"event": each["event"], "share": share(each["share"]), "peak": each["peak"]}
             for each in waits
         ],
         "blocked": blocked.get("examples") or [],
         "statements": [
             {
-                "share": f"{each['share']:.0%}",
+                "share": share(each["share"]),
                 "calls": f"{each['calls']:,}",
                 "per_request": f"{each['calls_per_request']:.2f}",
-                "mean": in_ms(each["mean_ms"]),
+                "mean": number(each["mean_ms"]),
                 "rows": f"{each['rows']:,}",
                 "query": each["query"],
             }
@@ -44,14 +47,14 @@ def database(result: Result) -> dict[str, Any]:
     }
 
 
-def after(result: Result) -> Pairs:
-    """What the service still held when it had come to rest."""
+def cooldown(result: Result) -> Pairs:
+    """Memory, connections and files that the service still had after the load."""
     seen = (result.get("resources") or {}).get("after") or {}
     return _pairs(seen)
 
 
 def environment(result: Result) -> Pairs:
-    """Where and how it was run."""
+    """Configuration and environment of the run, and the load generator's own statistics."""
     return [
         *_pairs(result.get("configuration") or {}),
         *_pairs(result.get("environment") or {}),
@@ -65,11 +68,11 @@ def _database_facts(seen: Mapping[str, Any]) -> Pairs:
     return _pairs(kept)
 
 
-def _pairs(table: Mapping[str, Any], before: str = "") -> Pairs:
-    """Every figure of a nested table under its path; what is null was not measured."""
+def _pairs(table: Mapping[str, Any], prefix: str = "") -> Pairs:
+    """Every value of a nested table under its path."""
     found: Pairs = []
     for key, value in table.items():
-        name = f"{before} {key}".strip().replace("_", " ")
+        name = f"{prefix} {key}".strip().replace("_", " ")
         if isinstance(value, Mapping):
             found += _pairs(value, name)
         else:

@@ -1,18 +1,19 @@
-"""A session in one sentence, and the figures that stand for it."""
+"""A session in one sentence and a few numbers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from straingauge.report.tables import GRADES
-from straingauge.report.text import Result, grade, in_ms
+from straingauge.report.format import number, percent
+from straingauge.report.grades import RUN_GRADES
+from straingauge.report.text import Result, grade
 
 
 def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """The session in one sentence, with the figures a manager asks for."""
+    """The session's worst grade, a sentence about it, and the tiles of the page's head."""
     grades = Counter(grade(result) for result in results)
-    worst = min(grades, key=GRADES.index)
+    worst = min(grades, key=RUN_GRADES.index)
     return {
         "grade": worst,
         "sentence": _sentence(results, grades, worst),
@@ -24,11 +25,11 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
 def _sentence(results: Sequence[Result], grades: Mapping[str, int], worst: str) -> str:
     words = {
         "target": "met every target",
-        "acceptable": "met what is demanded, though not every target",
+        "acceptable": "passed all thresholds, but missed a target",
         "warning": "gave a warning",
         "critical": "crossed a critical threshold",
-        "no_data": "had no data for what is demanded",
-        "invalid": "proved nothing: the run is invalid",
+        "no_data": "had no data for a threshold",
+        "invalid": "is invalid: no conclusion can be drawn",
         "not judged": "was not judged",
     }
     if len(results) == 1:
@@ -46,8 +47,12 @@ def _tiles(results: Sequence[Result]) -> list[dict[str, str]]:
     memory = [m for result in results if (m := _memory(result)) is not None]
     return [
         _tile("requests", f"{requests:,}", "", f"in {_seconds(results):,.0f} s of load"),
-        _tile("errors", f"{failed:,}", "", f"{100 * failed / max(1, requests):.2f} % of requests"),
-        _tile("highest p95", in_ms(slowest["metrics"]["latency_ms"]["p95"]), "ms", slowest["name"]),
+        _tile(
+            "errors", f"{failed:,}", "", f"{percent(100 * failed / max(1, requests))} of requests"
+        ),
+        _tile(
+            "highest p95", number(slowest["metrics"]["latency_ms"]["p95"]), "ms", slowest["name"]
+        ),
         _tile(
             "highest rate", f"{busiest['metrics']['throughput_rps']:,.0f}", "/s", busiest["name"]
         ),
@@ -75,7 +80,7 @@ def _memory(result: Result) -> float | None:
 
 
 def names_of(results: Sequence[Result]) -> list[str]:
-    """Each run's name; with the time of its start where several have the same."""
+    """Names of the runs, with the time of their start if several have the same."""
     count = Counter(result["name"] for result in results)
     return [
         f"{result['name']} {datetime.fromisoformat(result['started_at']):%H:%M:%S}"
@@ -86,7 +91,7 @@ def names_of(results: Sequence[Result]) -> list[str]:
 
 
 def where(result: Result) -> str:
-    """When, against what and of which commit."""
+    """Start, target and commit of a run."""
     started = datetime.fromisoformat(result["started_at"])
     commit = (result.get("environment") or {}).get("commit") or {}
     named = f"commit {commit['id'][:9]}" if commit.get("id") else ""

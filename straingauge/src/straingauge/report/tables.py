@@ -1,14 +1,74 @@
-"""The page's tables as rows of words: the verdicts, the demands, the endpoints, the slowest."""
+"""Tables of the page, each as rows of text with its columns."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from straingauge.report.text import Result, decided_by, grade, in_ms, percentile
+from straingauge.report.format import number, percent
+from straingauge.report.grades import RUN_GRADES
+from straingauge.report.text import PERCENTILES, Result, decided_by, grade, percentile
 
 Row = dict[str, Any]
-GRADES: Final = ("invalid", "critical", "no_data", "not judged", "warning", "acceptable", "target")
-_PERCENTILES: Final = ("p50", "p95", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        key: Of the value in a row.
+        title: Its heading.
+        kind: "text", "number", "code" or "grade".
+    """
+
+    key: str
+    title: str
+    kind: str = "text"
+
+
+def _numbers(**titles: str) -> tuple[Column, ...]:
+    return tuple(Column(key, title, "number") for key, title in titles.items())
+
+
+COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
+    "thresholds": (
+        Column("grade", "verdict", "grade"),
+        Column("where", "of"),
+        Column("message", "finding"),
+    ),
+    "slowest": (
+        Column("t_s", "at s", "number"),
+        Column("endpoint", "endpoint"),
+        *_numbers(status="status", response="response ms", service="service ms"),
+        Column("parts", "parts, ms"),
+        Column("request_id", "request id"),
+    ),
+    "waits": (Column("event", "event"), *_numbers(share="share", peak="most at once")),
+    "blocked": (Column("waiting", "waiting", "code"), Column("holding", "blocked by", "code")),
+    "statements": (
+        *_numbers(
+            share="of all time",
+            calls="calls",
+            per_request="per request",
+            mean="mean ms",
+            rows="rows",
+        ),
+        Column("query", "statement", "code"),
+    ),
+    "tables": (
+        Column("table", "table"),
+        *_numbers(
+            rows="rows",
+            seq_scans="sequential scans",
+            rows_per_seq_scan="rows each",
+            index_scans="index scans",
+            inserted="inserted",
+            updated="updated",
+            deleted="deleted",
+        ),
+    ),
+}
 
 
 def verdict_row(result: Result) -> Row:
@@ -19,33 +79,32 @@ def verdict_row(result: Result) -> Row:
         "requests": f"{metrics['total_requests']:,}",
         "rate": f"{metrics['throughput_rps']:,.0f}",
         "decided": decided_by(result, most=2),
-        "demanded": _demanded(result),
+        "passed": _counted(result),
         "bullet": _bullet(result),
-        **_figures(metrics),
+        **_cells(metrics),
     }
 
 
-def demands(result: Result) -> list[Row]:
-    """All that was demanded of a run and all that was found, the worst first."""
+def threshold_rows(result: Result) -> list[Row]:
+    """All findings of a run's verdict, worst first."""
     entries = result.get("verdict", {}).get("entries", [])
     rows = [
         {
             "grade": entry["grade"],
-            "rule": entry["rule"].replace("_", " "),
             "where": entry.get("where") or "the whole run",
             "message": entry["message"],
         }
         for entry in entries
     ]
-    return sorted(rows, key=lambda row: GRADES.index(row["grade"]))
+    return sorted(rows, key=lambda row: RUN_GRADES.index(row["grade"]))
 
 
-def _demanded(result: Result) -> str:
-    """How the demands went, by grade, the worst first."""
+def _counted(result: Result) -> str:
+    """The number of findings of each grade, worst first."""
     grades = Counter(entry["grade"] for entry in result.get("verdict", {}).get("entries", []))
-    words = {"target": "met", "no_data": "without data"}
-    counted = [f"{grades[each]} {words.get(each, each)}" for each in GRADES if grades[each]]
-    return ", ".join(counted) or "nothing"
+    words = {"target": "passed", "no_data": "without data"}
+    counted = [f"{grades[each]} {words.get(each, each)}" for each in RUN_GRADES if grades[each]]
+    return ", ".join(counted) or "none"
 
 
 def endpoint_rows(result: Result) -> list[Row]:
@@ -56,7 +115,7 @@ def endpoint_rows(result: Result) -> list[Row]:
             "name": name,
             "requests": f"{figures['total_requests']:,}",
             "parts": _parts(figures.get("server_timing")),
-            **_figures(figures),
+            **_cells(figures),
         }
         for name, figures in named
     ]
@@ -69,48 +128,48 @@ def slowest_rows(result: Result) -> list[Row]:
             "t_s": f"{each['t_s']:.2f}",
             "endpoint": each["endpoint"],
             "status": each["status"] or "none",
-            "response": in_ms(each["response_ms"]),
-            "service": in_ms(each["service_ms"]),
-            "parts": ", ".join(f"{k} {in_ms(v)}" for k, v in (each["parts_ms"] or {}).items()),
+            "response": number(each["response_ms"]),
+            "service": number(each["service_ms"]),
+            "parts": ", ".join(f"{k} {number(v)}" for k, v in (each["parts_ms"] or {}).items()),
             "request_id": each["request_id"],
         }
         for each in result["metrics"].get("slowest") or []
     ]
 
 
-def _figures(figures: Mapping[str, Any]) -> Row:
-    latency = figures["latency_ms"]
-    percentiles = {name: percentile(latency, name) for name in _PERCENTILES}
-    return {"errors": f"{figures['error_rate_percent']:.2f} %", **percentiles}
+def _cells(metrics: Mapping[str, Any]) -> Row:
+    latency = metrics["latency_ms"]
+    percentiles = {name: percentile(latency, name) for name in PERCENTILES}
+    return {"errors": percent(metrics["error_rate_percent"]), **percentiles}
 
 
 def _parts(timing: Mapping[str, Any] | None) -> Sequence[Row]:
-    """The Server-Timing parts in the charts' order: what the service did not name comes last."""
+    """The Server-Timing parts in the order of the charts: unattributed time comes last."""
     parts = (timing or {}).get("parts", {})
     names = sorted(parts, key=lambda name: (name in ("rest", "other"), name))
     return [{"name": name, **parts[name]} for name in names]
 
 
 def _bullet(result: Result) -> Row | None:
-    """How near the tightest latency demand is to being missed: places in percent of a bar."""
+    """How near the tightest latency threshold is: positions in percent of a bar."""
     entries = result.get("verdict", {}).get("entries", [])
-    demands = [
+    thresholds = [
         (entry["value"] / entry["limits"]["critical"], entry)
         for entry in entries
         if entry["rule"].endswith("_ms") and entry.get("limits") and entry.get("value") is not None
         if entry["limits"]["critical"]
     ]
-    if not demands:
+    if not thresholds:
         return None
-    _, tightest = max(demands, key=lambda pair: pair[0])
+    _, tightest = max(thresholds, key=lambda pair: pair[0])
     limits, value = tightest["limits"], tightest["value"]
     end = limits["critical"] * 1.2
     bounds = [0, *(limits[name] for name in ("target", "warning", "critical")), end]
     at = [round(100 * bound / end, 2) for bound in bounds]
     name = tightest["rule"].removesuffix("_ms").replace("_", " ")
     return {
-        "name": f"{name} {in_ms(value)} of {limits['critical']:g} ms",
-        "words": f"{tightest.get('where') or ''} {name} {in_ms(value)} ms; target "
+        "name": f"{name} {number(value)} of {limits['critical']:g} ms",
+        "words": f"{tightest.get('where') or ''} {name} {number(value, 'ms')}; target "
         f"{limits['target']:g}, warning from {limits['warning']:g}, critical from "
         f"{limits['critical']:g} ms".strip(),
         "value": round(min(98.0, 100 * value / end), 2),

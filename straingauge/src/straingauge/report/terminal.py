@@ -1,80 +1,73 @@
-"""What a run found, for people at a terminal; from its result alone."""
+"""Tables, bars and labelled lines for a terminal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from io import StringIO
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from straingauge.report.text import (
-    Found,
-    Result,
-    decided_by,
-    diagnosis,
-    grade,
-    percentile,
-    remarks,
-)
-
-_COLOURS = {
-    "target": "green",
-    "acceptable": "green",
-    "warning": "yellow",
-    "critical": "bold red",
-    "no_data": "bold red",
-    "invalid": "bold magenta",
-    "not judged": "magenta",
-}
-WIDE = 120  # columns, from which the table has room for what decided each verdict
-_NUMBERS = ("requests", "req/s", "errors", "p50 ms", "p95 ms", "p99 ms")
+LABEL_WIDTH: Final = 8
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+_LEVELS: Final = "▁▂▃▄▅▆▇█"
 
 
-def verdict_table(results: Found, *, width: int, colour: bool) -> str:
-    """All runs, one row each; every warning and note; where the files are; what broke, and why.
+def table(*columns: str, numbers: Sequence[str] = (), fixed: Sequence[str] = ()) -> Table:
+    """Create a table without borders.
 
     Args:
-        results: Each with its file, None where there is none.
-        width: Of the terminal, in columns.
-        colour: Whether it shows any.
+        columns: The titles.
+        numbers: Titles of columns with numbers: aligned right, never wrapped.
+        fixed: Titles of other columns that are never wrapped.
     """
+    made = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for title in columns:
+        made.add_column(
+            title,
+            justify="right" if title in numbers else "left",
+            no_wrap=title in numbers or title in fixed,
+            overflow="fold",
+        )
+    return made
+
+
+def render(parts: Iterable[Table | Text | str], *, width: int, colour: bool) -> str:
+    """Render tables, and lines that are not wrapped.
+
+    Args:
+        parts: In their order.
+        width: Of the terminal, in columns.
+        colour: Whether the terminal shows colours.
+    """
+    output = StringIO()
     console = Console(
-        file=StringIO(), width=width, force_terminal=colour, color_system="auto" if colour else None
+        file=output, width=width, force_terminal=colour, color_system="auto" if colour else None
     )
-    console.print(_table((result for result, _ in results), wide=width >= WIDE))
-    for line in _lines(results):
-        console.print(Text(line), soft_wrap=True)
-    output = console.file
-    assert isinstance(output, StringIO)
+    for part in parts:
+        if isinstance(part, Table):
+            console.print(part)
+        else:
+            console.print(Text(part) if isinstance(part, str) else part, soft_wrap=True)
     return output.getvalue()
 
 
-def _lines(results: Found) -> Iterator[str]:
-    alone = [result for result, _ in results]
-    for remark in remarks(alone):
-        yield f"{remark.kind:<8} {remark.tests}: {remark.message}"
-    for result, path in results:
-        yield f"result   {path or result['name'] + ': not written'}"
-    yield from diagnosis(alone)
+def labelled(label: str, text: object, width: int = LABEL_WIDTH) -> str:
+    """A line that begins with a label, such as "result   results/get.json"."""
+    return f"{label:<{width}} {text}"
 
 
-def _table(results: Iterable[Result], *, wide: bool) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-    table.add_column("load test", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for name in _NUMBERS:
-        table.add_column(name, justify="right", no_wrap=True)
-    if wide:
-        table.add_column("decided by", overflow="fold")
-    for result in results:
-        metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
-        cells = [
-            result["name"],
-            Text(grade(result), style=_COLOURS[grade(result)]),
-            str(metrics["total_requests"]),
-            f"{metrics['throughput_rps']:.0f}",
-            f"{metrics['error_rate_percent']:.2f}%",
-            *(percentile(latency, name) for name in ("p50", "p95", "p99")),
-        ]
-        table.add_row(*cells, *([Text(decided_by(result))] if wide else []))
-    return table
+def bar(share: float, width: int) -> str:
+    """A horizontal bar over a share of `width` columns, to an eighth of a column."""
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return (_EIGHTHS[8] * full + (_EIGHTHS[rest] if rest else "")).ljust(width)
+
+
+def sparkline(values: Sequence[float]) -> list[str]:
+    """One bar of eight heights for each value, between the lowest and the highest of them."""
+    low, high = min(values), max(values)
+    top = len(_LEVELS) - 1
+    return [
+        _LEVELS[round((value - low) / (high - low) * top) if high > low else 0] for value in values
+    ]

@@ -15,7 +15,7 @@ MIN_SAMPLES = 16  # whose second half still makes a trend
     topics=("growth",),
     explains=("service_restarted", "slowing_down"),
     warns_from=0.85,
-    charts=("memory", "after"),
+    charts=("memory", "cooldown"),
     advice=(
         "compare tracemalloc snapshots before and after some hundred requests; look at module-level"
         " lists, dicts and caches without a size limit",
@@ -53,7 +53,7 @@ def memory_leak(result: ResultView) -> Evidence | None:
     topics=("growth", "errors"),
     explains=("connection_resets", "endpoint_errors", "memory_leak"),
     warns_from=0.85,
-    charts=("handles", "after"),
+    charts=("handles", "cooldown"),
     advice=(
         "list the open files (`ls -l /proc/PID/fd`, lsof), and close each in a `with` on every"
         " path",
@@ -76,7 +76,7 @@ def file_leak(result: ResultView) -> Evidence | None:
     topics=("growth", "errors"),
     explains=("cpu_bound", "memory_leak"),
     warns_from=0.85,
-    charts=("handles", "after"),
+    charts=("handles", "cooldown"),
     advice=(
         "list them (`py-spy dump --pid PID`, /proc/PID/task), and give the work to an executor of a"
         " fixed size that is shut down with the service",

@@ -14,7 +14,7 @@ lost_writes = Cause(
     title="acknowledged writes are lost",
     topics=("data",),
     explains=("altered_writes",),  # a row that is gone fails the comparison as well
-    charts=("demands", "errors-seen"),
+    charts=("thresholds", "errors-seen"),
     advice=(
         "acknowledge only after the commit (and after the file is written), and let a failed commit"
         " end in an error",
@@ -24,7 +24,7 @@ doubled_writes = Cause(
     id="doubled_writes",
     title="acknowledged writes are stored more than once",
     topics=("data",),
-    charts=("demands",),
+    charts=("thresholds",),
     advice=(
         "make the write idempotent: a unique constraint, or an idempotency key stored with the row",
     ),
@@ -33,7 +33,7 @@ altered_writes = Cause(
     id="altered_writes",
     title="stored data differs from what was sent",
     topics=("data",),
-    charts=("demands",),
+    charts=("thresholds",),
     advice=(
         "compare what was sent with what is stored: encoding, truncation, two writers of one row or"
         " file name",
@@ -43,7 +43,7 @@ foreign_data = Cause(
     id="foreign_data",
     title="data of another user can be read",
     topics=("data",),
-    charts=("demands", "errors-seen"),
+    charts=("thresholds", "errors-seen"),
     advice=(
         "filter every read by its owner, in one place that no endpoint can bypass; this is a"
         " breach, not a performance matter",

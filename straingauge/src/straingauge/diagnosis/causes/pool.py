@@ -82,7 +82,7 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
         "slowing_down",
     ),
     warns_from=0.85,
-    charts=("pool", "database", "after"),
+    charts=("pool", "database", "cooldown"),
     advice=(
         "open sessions in a context manager or a dependency that closes them on every path,"
         " including errors and cancelled requests",

@@ -7,7 +7,7 @@ from straingauge.diagnosis.result_view import ResultView
 @cause(
     title="the rate limiter rejects ordinary load",
     topics=("limits",),
-    charts=("rate", "demands"),
+    charts=("rate", "thresholds"),
     advice=(
         "raise the limit, or count by user instead of by address; let the test use more users",
     ),
@@ -31,7 +31,7 @@ rate_limiter_absent = Cause(
     title="the rate limiter is not active",
     topics=("limits",),
     explains=("rate_limiter_loose", "rate_limiter_untrue"),
-    charts=("rate", "demands"),
+    charts=("rate", "thresholds"),
     advice=(
         "limits not enforced: is the limiter registered with the application? does the endpoint"
         " have its decorator? does its signature have `request: Request`?",
@@ -42,7 +42,7 @@ rate_limiter_loose = Cause(
     id="rate_limiter_loose",
     title="the rate limiter lets more through than it should",
     topics=("limits",),
-    charts=("rate", "demands"),
+    charts=("rate", "thresholds"),
     advice=(
         "compare the limit and the window in effect with the intended ones",
         "check that all endpoints count into the limit they share, by the same key",
@@ -53,7 +53,7 @@ rate_limiter_per_process = Cause(
     title="each process counts the rate limit separately",
     topics=("limits",),
     explains=("rate_limiter_loose",),
-    charts=("rate", "demands"),
+    charts=("rate", "thresholds"),
     advice=(
         "keep the limiter's counts where all processes share them (Redis, the database), not in"
         " memory",
@@ -63,7 +63,7 @@ rate_limiter_untrue = Cause(
     id="rate_limiter_untrue",
     title="Retry-After headers are wrong",
     topics=("limits",),
-    charts=("demands", "rate"),
+    charts=("thresholds", "rate"),
     advice=(
         "send Retry-After with each 429, as the seconds left of the exceeded window (RFC 9110,"
         " section 10.2.3), and serve the client after that time",

@@ -281,7 +281,7 @@ def _check(environment: Environment, **_: object) -> None:
             # It may get users before it hears its master tell it of the run.
             dispatcher_of(environment).open_for(UNTOLD)
     except StraingaugeError as error:  # Locust would print a traceback, and go on
-        sys.stderr.write(f"{error}\n" + (f"  try: {error.hint}\n" if error.hint else ""))
+        sys.stderr.write(f"{error.with_hint}\n")
         sys.exit(error.exit_code)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.report.text import in_ms
+from straingauge.report.format import number
 
 Figure = tuple[str, str]
 """A label, and the figure with its unit."""
@@ -47,7 +47,7 @@ def _service(service: Mapping[str, Any], jobs: Mapping[str, Any] | None) -> Iter
     if (restarts := service.get("restarts")) and (restarts["born"] or restarts["died"]):
         yield "worker processes", f"{restarts['born']:.0f} born, {restarts['died']:.0f} died"
     if loop := service.get("event_loop"):
-        longest = f", {in_ms(loop['longest_ms'])} ms at most" if loop["longest_ms"] else ""
+        longest = f", {number(loop['longest_ms'])} ms at most" if loop["longest_ms"] else ""
         yield "blocks of the event loop", f"{loop['blocks']:.0f}{longest}"
     if jobs:
         waiting = jobs["waiting"]
@@ -64,7 +64,7 @@ def _pool(pool: Mapping[str, Any]) -> Iterator[Figure]:
         if pool[key] is not None:
             yield label, f"{pool[key]:.0f}"
     if pool["waits"] is not None:
-        yield "waits", f"{pool['waits']:.0f}, {in_ms(pool['wait_avg_ms'])} ms each"
+        yield "waits", f"{pool['waits']:.0f}, {number(pool['wait_avg_ms'])} ms each"
     if pool["timeouts"] is not None:
         yield "timed out", f"{pool['timeouts']:.0f}"
 
@@ -78,7 +78,7 @@ def _database(database: Mapping[str, Any]) -> Iterator[Figure]:
         yield "at work at most", f"{active:.0f}"
     if (idle := connections.get("idle_in_transaction_peak")) is not None:
         longest_s = connections.get("idle_in_transaction_longest_s") or 0.0
-        yield "idle in a transaction at most", f"{idle:.0f}, {in_ms(1000 * longest_s)} ms"
+        yield "idle in a transaction at most", f"{idle:.0f}, {number(1000 * longest_s)} ms"
     blocked = database.get("blocked")
     if blocked and blocked["peak"] is not None:
         longest = f", {blocked['longest_s']:.1f} s at most" if blocked["peak"] else ""
@@ -104,7 +104,7 @@ def _machine(resources: Mapping[str, Any]) -> Iterator[Figure]:
         busiest = max(each["cpu_percent"] for each in processes)
         yield "load generator, busiest", f"{busiest:.0f} %"
         lag_ms = max(each["loop_lag_p99_ms"] for each in processes)
-        yield "load generator late, p99", f"{in_ms(lag_ms)} ms"
+        yield "load generator late, p99", f"{number(lag_ms)} ms"
 
 
 def _share(cpu: Mapping[str, float]) -> str:

@@ -7,6 +7,7 @@ from straingauge.diagnosis import first_failure
 from straingauge.locust.web.charts import charts
 from straingauge.locust.web.resources import inside
 from straingauge.report import text
+from straingauge.report.format import number
 from straingauge.verdict import GRADES
 
 Result = Mapping[str, Any]
@@ -45,7 +46,7 @@ def view(result: Result) -> dict[str, Any]:
         "total": _figures(result["metrics"]),
         "endpoints": endpoints[:MOST_ENDPOINTS],
         "endpoints_left_out": max(0, len(endpoints) - MOST_ENDPOINTS),
-        "errors": text.errors_seen(result)[:MOST_ERRORS],
+        "errors": text.error_lines(result)[:MOST_ERRORS],
         "diagnosis": _diagnosis(result),
         "inside": inside(result["resources"]),
         "unseen": (result["resources"]["database"] or {}).get("missing", []),
@@ -69,8 +70,8 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
                 "name": name,
                 "share": part["share"],
                 "share_slowest": part["share_slowest"],
-                "p50_ms": text.in_ms(part["p50_ms"]),
-                "p95_ms": text.in_ms(part["p95_ms"]),
+                "p50_ms": number(part["p50_ms"]),
+                "p95_ms": number(part["p95_ms"]),
             }
             for name, part in parts.items()
         ],
@@ -99,7 +100,7 @@ def _judged(demands: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 def _diagnosis(result: Result) -> dict[str, Any]:
     """What broke first, and what accounts for it; causes that nobody asks for are left out."""
     first = first_failure([result])
-    least = text.WORTH_SHOWING if first else text.SURE_ENOUGH
+    least = text.LIKELY if first else text.CERTAIN
     causes = [cause for cause in result["diagnosis"] if cause["confidence"] >= least]
     return {
         "first": first and {"message": first.message, "at_s": first.at_s},

@@ -1,14 +1,14 @@
-"""From a result to the charts of its page: pure data, and words where something is missing."""
+"""Charts of a result as plain data; a placeholder says why one is missing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from straingauge.report.charts.chart import Chart
 from straingauge.report.charts.latency import curve, heatmap, over_time, times_of
-from straingauge.report.charts.resources import insides
+from straingauge.report.charts.resources import resource_charts
 from straingauge.report.charts.traffic import errors, parts, rate
 
-WHOLE = ""  # what stands for all endpoints together
+WHOLE = ""  # the name of all endpoints together
 
 
 def charts(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,14 +16,14 @@ def charts(result: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``end_s``, the length of the time axis; ``endpoints``, for each endpoint and for all
-        together ("") its charts; ``insides``, those of the service and its database.
+        together ("") its charts; ``resources``, those of the service and its database.
     """
     endpoints: Mapping[str, Mapping[str, Any]] = result["endpoints"]
-    inside = insides(result)
+    resources = resource_charts(result)
     views = {WHOLE: _view(result, _rows(result, result), endpoints, WHOLE)}
     for name, figures in endpoints.items():
         views[name] = _view(result, _rows(result, figures), {name: figures}, name)
-    return {"end_s": _end_s(result, inside), "endpoints": views, "insides": inside}
+    return {"end_s": _end_s(result, resources), "endpoints": views, "resources": resources}
 
 
 def _rows(result: Mapping[str, Any], part: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -58,9 +58,9 @@ def _load_s(result: Mapping[str, Any]) -> float:
     return float((warm_up.get("lasted_s") or 0) + result["metrics"]["duration_s"])
 
 
-def _end_s(result: Mapping[str, Any], inside: Sequence[Chart]) -> float:
+def _end_s(result: Mapping[str, Any], resources: Sequence[Chart]) -> float:
     """Where the time axis ends: with the load or with the last sample, whichever is later."""
-    ends: list[float] = [chart["x"][-1] for chart in inside if not chart["instead"]]
+    ends: list[float] = [chart["x"][-1] for chart in resources if not chart["placeholder"]]
     return max([*ends, _load_s(result), 1.0])
 
 

@@ -22,7 +22,7 @@ Times = tuple[Ints, Ints]
 
 PERCENTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 STEPS: Final = 8  # of the percentile axis, to each halving of what is slower
-OF_EARLIER: Final = "not kept: the file is of an earlier straingauge"
+NOT_KEPT: Final = "not kept in the result file"
 _NOTHING: Times = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
 
 
@@ -58,9 +58,9 @@ def quantiles_ms(times: Times) -> dict[str, float | None]:
 def over_time(
     result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], times: Sequence[Times], where: str
 ) -> Chart:
-    """Percentiles of each interval, the slowest requests as dots, and what was demanded."""
+    """Percentiles of each interval, the slowest requests as dots, and the thresholds."""
     if not rows:
-        return placeholder("latency", "Response time", OF_EARLIER)
+        return placeholder("latency", "Response time", NOT_KEPT)
     found = [quantiles_ms(each) for each in times]
     longest = [row["longest_ms"] for row in rows]
     lines = [series(name, [each[name] for each in found], name) for name in PERCENTILES]
@@ -72,19 +72,21 @@ def over_time(
         "log": True,
         "x": [row["start_s"] + row["length_s"] / 2 for row in rows],
         "series": [*lines, series("longest", longest, "longest")],
-        "limits": _telling_limits(result, where),
+        "limits": _main_limits(result, where),
         "dots": [_dot(each) for each in _slowest(result, where)],
-        "instead": None,
+        "placeholder": None,
     }
 
 
 def heatmap(rows: Sequence[Mapping[str, Any]], times: Sequence[Times]) -> Chart:
-    """How many requests took how long, interval by interval, in 8 buckets an octave."""
+    """Number of requests by interval and response time, in 8 buckets per octave."""
     if not any(each[0].size for each in times):
-        return placeholder("heat", "Every response time", OF_EARLIER if not rows else "no response")
+        return placeholder(
+            "heat", "Response times, all requests", NOT_KEPT if not rows else "no response"
+        )
     return {
         "id": "heat",
-        "title": "Every response time",
+        "title": "Response times, all requests",
         "unit": "ms",
         "kind": "heat",
         "log": True,
@@ -92,7 +94,7 @@ def heatmap(rows: Sequence[Mapping[str, Any]], times: Sequence[Times]) -> Chart:
             [row["start_s"], row["length_s"], _cells(each)]
             for row, each in zip(rows, times, strict=True)
         ],
-        "instead": None,
+        "placeholder": None,
     }
 
 
@@ -103,7 +105,7 @@ def curve(
     title = "Latency by percentile"
     kept = [each["histograms_ns"] for each in endpoints.values() if each.get("histograms_ns")]
     if len(kept) < len(endpoints) or not kept:
-        return placeholder("curve", title, OF_EARLIER if endpoints else "no response")
+        return placeholder("curve", title, NOT_KEPT if endpoints else "no response")
     response, service = (
         merged(times_of(each.get(kind)) for each in kept) for kind in ("response", "service")
     )
@@ -133,7 +135,7 @@ def curve(
             for name, q in PERCENTILES.items()
             if (limits := limits_of(result, f"{name}_ms", where))
         ],
-        "instead": None,
+        "placeholder": None,
     }
 
 
@@ -157,8 +159,8 @@ def _cells(times: Times) -> list[int]:
     return [int(each) for pair in zip(cells, counts, strict=True) for each in pair]
 
 
-def _telling_limits(result: Mapping[str, Any], where: str) -> list[Chart]:
-    """The limits of one percentile, for three times two lines would hide the curve."""
+def _main_limits(result: Mapping[str, Any], where: str) -> list[Chart]:
+    """Thresholds of one percentile: those of all three would hide the curves."""
     failed = [e["rule"] for e in entries_of(result, where) if e["grade"] in ("warning", "critical")]
     for rule in (*failed, "p95_ms", "p99_ms", "p50_ms", "max_ms"):
         name = rule.removesuffix("_ms")
@@ -175,7 +177,7 @@ def _slowest(result: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
 def _dot(slow: Mapping[str, Any]) -> list[Any]:
     parts = slow.get("parts_ms") or {}
     split = ", ".join(f"{name} {value:.3g} ms" for name, value in parts.items())
-    words = f"{slow['endpoint']} {slow['status'] or 'no answer'}"
+    words = f"{slow['endpoint']} {slow['status'] or 'no response'}"
     return [
         short(slow["t_s"]),
         short(slow["response_ms"]),

@@ -1,4 +1,4 @@
-"""The service, its pool and its database over time, as the observer saw them."""
+"""Charts of the service, its connection pool and its database over time."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -13,8 +13,8 @@ MB: Final = 1e6
 LEAST_STEP_S: Final = 0.2
 
 
-def insides(result: Mapping[str, Any]) -> list[Chart]:
-    """All charts of what was seen from the inside; those of what was not say why."""
+def resource_charts(result: Mapping[str, Any]) -> list[Chart]:
+    """All charts of what was sampled; a placeholder for the rest."""
     resources = result.get("resources") or {}
     samples: Samples = resources.get("samples") or []
     cores = (resources.get("machine") or {}).get("cores")
@@ -27,7 +27,7 @@ def insides(result: Mapping[str, Any]) -> list[Chart]:
                 "database": _shares(samples, "database_cpu_s"),
                 "load generator": _shares(samples, "generator_cpu_s"),
             },
-            _unseen(resources, "the service's processes were not seen"),
+            _unseen(resources, "the service's processes were not found"),
             limits=[_line(f"all {cores} cores: {100 * cores} %", 100 * cores)] if cores else [],
         ),
         _chart(
@@ -36,16 +36,16 @@ def insides(result: Mapping[str, Any]) -> list[Chart]:
                 "resident": _points(samples, "rss_bytes", 1 / MB),
                 "unshared": _points(samples, "uss_bytes", 1 / MB),
             },
-            _unseen(resources, "the service's processes were not seen"),
+            _unseen(resources, "the service's processes were not found"),
             from_zero=False,
         ),
         _chart(
             *("pool", "Connection pool", "connections"),
             {
                 "in use": _points(samples, "pool_in_use"),
-                "waiting for one": _points(samples, "pool_waiters"),
+                "waiting": _points(samples, "pool_waiters"),
             },
-            "the service tells nothing of its pool in /metrics",
+            "the service exports no pool metrics",
             limits=[_line(f"size {size:g}", size)] if size else [],
         ),
         _chart(
@@ -56,17 +56,17 @@ def insides(result: Mapping[str, Any]) -> list[Chart]:
                 "waiting for a lock": _points(samples, "db_waiting_for_locks"),
                 "blocked": _points(samples, "db_blocked"),
             },
-            _unseen(resources, "the database was not named (--database-url, DATABASE_URL)"),
+            _unseen(resources, "no database was given (--database-url, DATABASE_URL)"),
         ),
         _chart(
-            *("loop", "Event loop held up", "ms per second"),
+            *("loop", "Event loop blocked", "ms per second"),
             {"blocked": _growth(samples, "loop_blocked_s", 1000)},
-            "the service tells nothing of its event loop in /metrics",
+            "the service exports no event loop metrics",
         ),
         _chart(
             *("jobs", "Background jobs", "waiting"),
             {"waiting": _points(samples, "jobs_waiting")},
-            "the service tells nothing of jobs in /metrics",
+            "the service exports no job metrics",
         ),
         _chart(
             *("handles", "Open files and threads", ""),
@@ -75,7 +75,7 @@ def insides(result: Mapping[str, Any]) -> list[Chart]:
                 "threads": _points(samples, "threads"),
                 "processes": _points(samples, "processes"),
             },
-            _unseen(resources, "the service's processes were not seen"),
+            _unseen(resources, "the service's processes were not found"),
         ),
     ]
 
@@ -90,12 +90,12 @@ def _chart(
     limits: Sequence[Chart] = (),
     from_zero: bool = True,
 ) -> Chart:
-    """Lines over the moments at which any of them was seen."""
+    """Lines over the times of all their samples."""
     seen = {name: dict(points) for name, points in lines.items() if points}
     if not seen:
         return placeholder(chart_id, title, f"not measured: {why}")
     if not any(value for of in seen.values() for value in of.values()):
-        return placeholder(chart_id, title, f"none all the time: {', '.join(seen)}")
+        return placeholder(chart_id, title, f"always 0: {', '.join(seen)}")
     x = sorted(set().union(*seen.values()))
     return {
         "id": chart_id,
@@ -107,7 +107,7 @@ def _chart(
         "x": [round(t_s, 3) for t_s in x],
         "series": [series(name, [of.get(t_s) for t_s in x]) for name, of in seen.items()],
         "limits": [*limits],
-        "instead": None,
+        "placeholder": None,
     }
 
 
@@ -116,9 +116,9 @@ def _points(samples: Samples, key: str, unit: float = 1.0) -> list[Point]:
 
 
 def _growth(samples: Samples, key: str, unit: float) -> list[Point]:
-    """By how much a counter grew each second, at the end of each step; a restart counts from 0.
+    """Growth of a counter per second, at the end of each step; a restart counts from 0.
 
-    Looks that follow each other closely count as one: counters of CPU time have a coarse tick.
+    Samples less than `LEAST_STEP_S` apart count as one, since CPU time has a coarse tick.
     """
     found: list[Point] = []
     points = _points(samples, key)
@@ -129,7 +129,7 @@ def _growth(samples: Samples, key: str, unit: float) -> list[Point]:
 
 
 def _apart(points: Sequence[Point]) -> list[Point]:
-    """The points without those too soon after the one before."""
+    """Points that are at least `LEAST_STEP_S` apart."""
     kept: list[Point] = []
     for point in points:
         if not kept or point[0] - kept[-1][0] >= LEAST_STEP_S:
@@ -147,6 +147,6 @@ def _line(name: str, y: float) -> Chart:
 
 
 def _unseen(resources: Mapping[str, Any], why: str) -> str:
-    """Why, in the observer's own words where it has any."""
+    """The reason, from the observer if it gave one."""
     unseen = (resources.get("database") or {}).get("missing") or []
     return "; ".join(unseen) if unseen and "database" in why else why

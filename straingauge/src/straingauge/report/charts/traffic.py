@@ -1,26 +1,26 @@
-"""What was sent and what became of it, interval by interval, and where the service's time went."""
+"""Charts of requests and errors by interval, and of the parts of the response time."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.report.charts.chart import Chart, limit_lines, placeholder, series
-from straingauge.report.charts.latency import OF_EARLIER, Times
+from straingauge.report.charts.latency import NOT_KEPT, Times
 
-_STYLES: Final = {"answered": "ok", "errors": "failed", "rate limited": "limited"}
+_STYLES: Final = {"succeeded": "ok", "errors": "failed", "rate limited": "limited"}
 Rows = Sequence[Mapping[str, Any]]
 
 
 def rate(rows: Rows, times: Sequence[Times]) -> Chart:
-    """Requests per second by what became of them."""
+    """Requests per second by outcome."""
     title = "Requests per second"
     if not rows:
-        return placeholder("rate", title, OF_EARLIER)
+        return placeholder("rate", title, NOT_KEPT)
     kinds: dict[str, list[float | None]] = {}
     for row, each in zip(rows, times, strict=True):
-        counts = {"answered": int(each[1].sum())}
-        if not _of_earlier(row):
+        counts = {"succeeded": int(each[1].sum())}
+        if not _has_no_counts(row):
             failed, limited = row["errors"], row["rate_limited"]
-            counts = {"answered": row["requests"] - failed - limited}
+            counts = {"succeeded": row["requests"] - failed - limited}
             counts |= {"errors": failed, "rate limited": limited}
         for name, count in counts.items():
             kinds.setdefault(name, []).append(count / row["length_s"])
@@ -33,18 +33,18 @@ def rate(rows: Rows, times: Sequence[Times]) -> Chart:
         "series": [
             series(name, y, _STYLES[name])
             for name, y in kinds.items()
-            if name == "answered" or any(y)
+            if name == "succeeded" or any(y)
         ],
         "limits": [],
-        "instead": None,
+        "placeholder": None,
     }
 
 
 def errors(result: Mapping[str, Any], rows: Rows, where: str) -> Chart:
-    """The share of requests that failed; rate-limited ones are no errors."""
+    """Percentage of requests that failed; rate-limited ones do not count."""
     title = "Errors"
-    if not rows or _of_earlier(rows[0]):
-        return placeholder("errors", title, OF_EARLIER)
+    if not rows or _has_no_counts(rows[0]):
+        return placeholder("errors", title, NOT_KEPT)
     if not any(row["errors"] for row in rows):
         return placeholder("errors", title, "no errors")
     y = [100 * row["errors"] / row["requests"] if row["requests"] else None for row in rows]
@@ -56,17 +56,17 @@ def errors(result: Mapping[str, Any], rows: Rows, where: str) -> Chart:
         **_over(rows),
         "series": [series("failed", y, "failed")],
         "limits": limit_lines(result, "error_rate_percent", where, ""),
-        "instead": None,
+        "placeholder": None,
     }
 
 
 def parts(rows: Rows, times: Sequence[Times]) -> Chart:
-    """Milliseconds of each response by part, as the service's Server-Timing header tells."""
-    title = "Where the response time goes"
+    """Mean milliseconds of a response by part, from the service's Server-Timing header."""
+    title = "Response time by part"
     names = sorted({name for row in rows for name in row.get("parts_ms", {})}, key=_order)
     if not names:
-        earlier = rows and _of_earlier(rows[0])
-        why = OF_EARLIER if earlier else "not measured: no Server-Timing header in the responses"
+        earlier = rows and _has_no_counts(rows[0])
+        why = NOT_KEPT if earlier else "not measured: no Server-Timing header in the responses"
         return placeholder("parts", title, why)
     served = [int(each[1].sum()) for each in times]
     return {
@@ -87,7 +87,7 @@ def parts(rows: Rows, times: Sequence[Times]) -> Chart:
             for name in names
         ],
         "limits": [],
-        "instead": None,
+        "placeholder": None,
     }
 
 
@@ -98,10 +98,10 @@ def _over(rows: Rows) -> dict[str, Any]:
     }
 
 
-def _of_earlier(row: Mapping[str, Any]) -> bool:
+def _has_no_counts(row: Mapping[str, Any]) -> bool:
     return "requests" not in row
 
 
 def _order(name: str) -> tuple[bool, str]:
-    """What the service did not name comes last, on top."""
+    """Sort key: time that the service did not name comes last, on top."""
     return name in ("rest", "other"), name

@@ -1,4 +1,4 @@
-// One cursor through all charts that share the axis of time; and its values in words.
+// One cursor for all charts that share the time axis, with its values as text.
 
 class Cursor {
   constructor(readout) {
@@ -35,7 +35,7 @@ class Cursor {
     this.pending = requestAnimationFrame(() => this.moveTo(figureElement, value));
   }
 
-  // With the keyboard: from one measured moment to the next.
+  // With the keyboard: from one sample to the next.
   step(figureElement, key) {
     const { chart, plot } = this.drawn.get(figureElement);
     const stops = stopsOf(chart);
@@ -67,24 +67,24 @@ class Cursor {
     mark(plot, value);
     const step = value === null ? null : Math.min(chart.series[0].y.length - 1, Math.round(value * 8));
     chart.series.forEach((each, n) => legend[n].replaceChildren(step === null ? "" : withUnit(each.y[step], chart.unit)));
-    this.say(value === null ? "" : `${percent(1 - 2 ** (-step / 8))}: ${wordsOf(chart, legend)}`);
+    this.announce(value === null ? "" : `${percent(1 - 2 ** (-step / 8))}: ${valueText(chart, legend)}`);
   }
 
-  moveAll(value, told = null) {
+  moveAll(value, source = null) {
     this.at = value;
     for (const [figureElement, { chart }] of this.drawn) if (chart.kind !== "curve") this.place(figureElement);
-    this.say(value === null ? "" : [`${moment(value)} after the start`, told && wordsOf(told.chart, told.legend)].filter(Boolean).join(": "));
+    this.announce(value === null ? "" : [`${clock(value)} after the start`, source && valueText(source.chart, source.legend)].filter(Boolean).join(": "));
   }
 
   place(figureElement) {
     const { chart, plot, legend } = this.drawn.get(figureElement);
     mark(plot, this.at);
-    valuesAt(chart, this.at).forEach((words, n) => legend[n].replaceChildren(words));
+    valuesAt(chart, this.at).forEach((text, n) => legend[n].replaceChildren(text));
   }
 
-  say(words) {
-    this.readout.textContent = words;
-    this.readout.hidden = !words;
+  announce(text) {
+    this.readout.textContent = text;
+    this.readout.hidden = !text;
   }
 }
 
@@ -95,16 +95,16 @@ function mark({ cursor, x }, value) {
   cursor.setAttribute("x2", x.at(value));
 }
 
-// For each entry of the legend, what it was at that moment; nothing without a moment.
+// The value of each entry of the legend at a time; empty without one.
 function valuesAt(chart, at) {
   if (chart.kind === "heat") return [heatAt(chart, at)];
   if (at === null) return chart.series.map(() => "");
   const slot = nearestTo(chart.x, at);
-  return chart.series.map((each) => withUnit(chart.sparse ? lastSeen(each.y, slot) : each.y[slot], chart.unit));
+  return chart.series.map((each) => withUnit(chart.sparse ? lastSample(each.y, slot) : each.y[slot], chart.unit));
 }
 
-// Some figures are looked at less often than others.
-function lastSeen(values, slot) {
+// Some values are sampled less often than others.
+function lastSample(values, slot) {
   for (let n = slot; n >= 0; n -= 1) if (values[n] !== null) return values[n];
   return values.find((value) => value !== null);
 }
@@ -118,7 +118,7 @@ function heatAt(chart, at) {
   return count ? `${figure(count)} requests of ${figure(least)} to ${figure(most)} ${chart.unit}` : "no response";
 }
 
-function wordsOf(chart, legend) {
+function valueText(chart, legend) {
   if (chart.kind === "heat") return legend[0].textContent;
   return chart.series.map((each, n) => `${each.name} ${legend[n].textContent}`).join(", ");
 }

@@ -1,8 +1,8 @@
-// One chart as SVG. Colours, dashes and fonts are the style sheet's.
+// One chart as SVG. Colours, dashes and fonts are in the style sheet.
 
 const MARGIN = { top: 10, right: 10, bottom: 22, left: 54 };
 const HEIGHT = { lines: 168, stack: 148, heat: 190, curve: 240 };
-const FEW = 40; // points, up to which each is marked
+const FEW = 40; // number of points up to which each is marked
 
 function styleOf(chart, number) {
   return chart.series[number].style || `${chart.kind === "curve" ? "c" : "s"}${number}`;
@@ -15,7 +15,7 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-// A frame with axes; gives its scales and the group that what is measured goes into.
+// A frame with axes and their scales.
 function frame(chart, width, domain, end) {
   const height = HEIGHT[chart.kind];
   const across = chart.kind === "curve" ? [0, Math.max(1, end)] : [0, end];
@@ -29,16 +29,16 @@ function frame(chart, width, domain, end) {
       element("text", { class: "tick", x: MARGIN.left - 7, y: place + 4, "text-anchor": "end" }, figure(tick)),
     );
   }
-  const marks = chart.kind === "curve" ? percentileTicks(end) : timeTicks(end, width / 90).map((t) => [t, roundMoment(t)]);
-  let room = -Infinity; // where the last words ended
-  for (const [value, words] of marks) {
-    const [place, half] = [x.at(value), words.length * 3.2];
+  const marks = chart.kind === "curve" ? percentileTicks(end) : timeTicks(end, width / 90).map((t) => [t, roundClock(t)]);
+  let taken = -Infinity; // where the last label ended
+  for (const [value, label] of marks) {
+    const [place, half] = [x.at(value), label.length * 3.2];
     const middle = Math.min(place, width - half);
-    const fits = middle - half > room + 4;
-    if (fits) room = middle + half;
+    const fits = middle - half > taken + 4;
+    if (fits) taken = middle + half;
     svg.append(
       element("line", { class: "grid", x1: place, x2: place, y1: MARGIN.top, y2: height - MARGIN.bottom }),
-      element("text", { class: "tick", x: middle, y: height - 6, "text-anchor": "middle" }, fits ? words : ""),
+      element("text", { class: "tick", x: middle, y: height - 6, "text-anchor": "middle" }, fits ? label : ""),
     );
   }
   return { svg, x, y, width, height, bottom: height - MARGIN.bottom };
@@ -66,9 +66,9 @@ function drawLines(chart, { svg, x, y }) {
       if (value !== null) svg.append(element("circle", { class: `point ${styleOf(chart, number)}`, cx: x.at(chart.x[slot]), cy: y.at(value), r: 2.2 }));
     });
   });
-  for (const [t, value, words] of chart.dots || []) {
+  for (const [t, value, text] of chart.dots || []) {
     const dot = element("circle", { class: "dot", cx: x.at(t), cy: y.at(value), r: 3 });
-    dot.append(element("title", {}, `${withUnit(value, chart.unit)} at ${moment(t)}: ${words}`));
+    dot.append(element("title", {}, `${withUnit(value, chart.unit)} at ${clock(t)}: ${text}`));
     svg.append(dot);
   }
 }
@@ -122,7 +122,7 @@ function drawCurve(chart, { svg, x, y, width, bottom }) {
     const left = x.at(thin);
     svg.append(
       element("rect", { class: "thin", x: left, y: MARGIN.top, width: width - MARGIN.right - left, height: bottom - MARGIN.top }),
-      element("text", { class: "remark", x: width - MARGIN.right - 6, y: bottom - 8, "text-anchor": "end" }, "fewer than 10 requests"),
+      element("text", { class: "note", x: width - MARGIN.right - 6, y: bottom - 8, "text-anchor": "end" }, "fewer than 10 requests"),
     );
   }
   for (const mark of chart.marks) {
@@ -143,22 +143,22 @@ function drawCurve(chart, { svg, x, y, width, bottom }) {
     svg.append(element("path", { class: `line ${styleOf(chart, number)}`, d: pathOf(places, each.y, x, y) })));
 }
 
-// From the top down; words that would run into those above stand below their line.
+// From the top down; a label that would overlap the one above is placed below its line.
 function drawLimits(chart, { svg, y, width }) {
   const right = width - MARGIN.right;
-  const limits = (chart.limits || []).filter((limit) => limit.y <= y.high); // others are told above the chart
+  const limits = (chart.limits || []).filter((limit) => limit.y <= y.high); // the legend has the others
   let above = -Infinity;
   for (const limit of limits.sort((one, other) => other.y - one.y)) {
     const place = y.at(limit.y);
-    const words = place - 4 - above < 13 ? place + 12 : place - 4;
-    above = words;
+    const baseline = place - 4 - above < 13 ? place + 12 : place - 4;
+    above = baseline;
     svg.append(
       element("line", { class: `limit ${limit.grade}`, x1: MARGIN.left, x2: right, y1: place, y2: place }),
-      element("text", { class: `limit ${limit.grade}`, x: right - 4, y: words, "text-anchor": "end" }, limitInWords(limit, chart.unit)),
+      element("text", { class: `limit ${limit.grade}`, x: right - 4, y: baseline, "text-anchor": "end" }, limitText(limit, chart.unit)),
     );
   }
 }
 
-function limitInWords({ name, grade, y }, unit) {
+function limitText({ name, grade, y }, unit) {
   return grade === "bound" ? name : `${name} from ${withUnit(y, unit)}`;
 }

@@ -1,4 +1,4 @@
-// Figures in words. Three figures are as many as a measurement has.
+// Numbers and units as text, with three significant digits.
 
 function figure(value) {
   if (value === null || value === undefined) return "–";
@@ -15,15 +15,15 @@ function trimmed(value) {
   return String(Number(value.toPrecision(size >= 10 ? 3 : 2)));
 }
 
-// With what is short of its unit: the title of the chart has all of it.
+// With a short unit: the title of the chart has all of it.
 function withUnit(value, unit) {
   const [first] = unit.split(" ");
-  const short = ["ms", "MB", "%"].includes(first) ? ` ${first}` : first === "/s" ? first : "";
+  const short = ["ms", "MB"].includes(first) ? ` ${first}` : ["/s", "%"].includes(first) ? first : "";
   return value === null || value === undefined ? "–" : `${figure(value)}${short}`;
 }
 
-// Seconds after the load began.
-function moment(seconds) {
+// Time since the start of the load.
+function clock(seconds) {
   if (seconds < 60) return `${trimmed(Math.round(seconds * 100) / 100)} s`;
   const whole = Math.round(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
@@ -31,13 +31,13 @@ function moment(seconds) {
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest} h` : `${minutes}:${rest} min`;
 }
 
-function roundMoment(seconds) {
+function roundClock(seconds) {
   if (seconds >= 3600 && seconds % 3600 === 0) return `${seconds / 3600} h`;
-  return seconds >= 60 && seconds < 3600 && seconds % 60 === 0 ? `${seconds / 60} min` : moment(seconds);
+  return seconds >= 60 && seconds < 3600 && seconds % 60 === 0 ? `${seconds / 60} min` : clock(seconds);
 }
 
 function percent(share) {
-  if (share >= 1) return "100 %";
+  if (share >= 1) return "100%";
   const digits = Math.max(0, Math.ceil(-Math.log10(1 - share) - 2 - 1e-9));
-  return `${(100 * share).toFixed(digits)} %`;
+  return `${(100 * share).toFixed(digits)}%`;
 }

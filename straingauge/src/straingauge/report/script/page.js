@@ -1,8 +1,8 @@
-// Which runs are shown, of which endpoint; all that is shown is drawn, and drawn again when it has to be.
+// Selection of runs and endpoints; draws the selected ones, again after each change of size.
 
 const runs = JSON.parse(document.getElementById("data").textContent);
 const cursor = new Cursor(document.getElementById("readout"));
-const stage = document.getElementById("runs");
+const container = document.getElementById("runs");
 const choices = [...document.querySelectorAll("input[name=show]")];
 const sections = [...document.querySelectorAll("section.run")];
 
@@ -12,7 +12,7 @@ function isShown(number) {
 
 function chartsOf(number, endpoint) {
   const run = runs[number];
-  return [...(run.endpoints[endpoint] || run.endpoints[""]), ...run.insides];
+  return [...(run.endpoints[endpoint] || run.endpoints[""]), ...run.resources];
 }
 
 function endpointOf(number) {
@@ -22,41 +22,41 @@ function endpointOf(number) {
 
 function drawShown() {
   const shownRuns = sections.map((_, number) => number).filter(isShown);
-  stage.style.setProperty("--columns", Math.max(1, shownRuns.length));
-  stage.classList.toggle("beside", shownRuns.length > 1);
+  container.style.setProperty("--columns", Math.max(1, shownRuns.length));
+  container.classList.toggle("side-by-side", shownRuns.length > 1);
   const all = shownRuns.map((number) => ({ number, charts: chartsOf(number, endpointOf(number)) }));
   const end = Math.max(...all.map(({ number }) => runs[number].end_s));
   for (const { number, charts } of all) {
     charts.forEach((chart, place) => {
-      const alike = all.map((each) => each.charts[place]).filter((each) => !each.instead);
-      drawFigure(document.getElementById(`r${number}-${chart.id}`), chart, alike, end);
+      const comparable = all.map((each) => each.charts[place]).filter((each) => !each.placeholder);
+      drawFigure(document.getElementById(`r${number}-${chart.id}`), chart, comparable, end);
     });
   }
 }
 
-function drawFigure(figureElement, chart, alike, end) {
+function drawFigure(figureElement, chart, comparable, end) {
   cursor.forget(figureElement);
   const canvas = figureElement.querySelector(".canvas");
   const legend = figureElement.querySelector(".legend");
   legend.replaceChildren();
-  figureElement.toggleAttribute("data-instead", Boolean(chart.instead));
-  canvas.style.minHeight = chart.instead && alike.length ? `${HEIGHT[alike[0].kind]}px` : "";
-  if (chart.instead) {
-    canvas.replaceChildren(chart.instead);
+  figureElement.toggleAttribute("data-placeholder", Boolean(chart.placeholder));
+  canvas.style.minHeight = chart.placeholder && comparable.length ? `${HEIGHT[comparable[0].kind]}px` : "";
+  if (chart.placeholder) {
+    canvas.replaceChildren(chart.placeholder);
     figureElement.removeAttribute("tabindex");
     return;
   }
-  const last = chart.kind === "curve" ? Math.max(...alike.map((each) => (each.series[0].y.length - 1) / 8)) : end;
+  const last = chart.kind === "curve" ? Math.max(...comparable.map((each) => (each.series[0].y.length - 1) / 8)) : end;
   const width = Math.max(260, canvas.clientWidth || 720);
-  const plot = draw(chart, width, extent(alike), last);
+  const plot = draw(chart, width, extent(comparable), last);
   canvas.replaceChildren(plot.svg);
   figureElement.setAttribute("tabindex", "0");
   cursor.add(figureElement, chart, plot, fillLegend(legend, chart, plot));
 }
 
-// The entries, and behind each the place for its value at the cursor.
+// The entries, each with an element for its value at the cursor.
 function fillLegend(legend, chart, plot) {
-  const names = chart.kind === "heat" ? ["each row a time; the stronger, the more requests"] : chart.series.map((each) => each.name);
+  const names = chart.kind === "heat" ? ["darker: more requests"] : chart.series.map((each) => each.name);
   const values = names.map((name, number) => {
     const value = document.createElement("b");
     const entry = document.createElement("li");
@@ -66,12 +66,12 @@ function fillLegend(legend, chart, plot) {
     return value;
   });
   const beyond = (chart.limits || []).filter((limit) => limit.y > plot.y.high);
-  const asides = beyond.map((limit) => limitInWords(limit, chart.unit));
-  if (chart.kind === "curve" && chart.marks.length) asides.push("dashed: warning from");
-  for (const words of asides) {
+  const asides = beyond.map((limit) => limitText(limit, chart.unit));
+  if (chart.kind === "curve" && chart.marks.length) asides.push("dashed: warning threshold");
+  for (const text of asides) {
     const entry = document.createElement("li");
     entry.className = "aside";
-    entry.append(words);
+    entry.append(text);
     legend.append(entry);
   }
   return values;
@@ -92,7 +92,7 @@ function show(numbers) {
   drawShown();
 }
 
-// An address within the page: its run is shown, and what it names is pointed out.
+// A link within the page: show its run, and highlight its target.
 function follow(hash) {
   const found = /^#r(\d+)(-.+)?$/.exec(hash);
   const number = found && Number(found[1]);
@@ -126,7 +126,7 @@ document.addEventListener("change", (event) => {
     drawShown();
   }
 });
-stage.addEventListener("keydown", (event) => {
+container.addEventListener("keydown", (event) => {
   const figureElement = event.target.closest("figure[tabindex]");
   if (!figureElement || event.target !== figureElement) return;
   if (["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key)) {
@@ -136,12 +136,12 @@ stage.addEventListener("keydown", (event) => {
 });
 document.addEventListener("keydown", (event) => event.key === "Escape" && cursor.release());
 
-let before = null; // what was shown when printing began
+let before = null; // the runs that were shown before printing
 addEventListener("beforeprint", () => {
   if (before) return;
   before = sections.flatMap((section, number) => (section.hidden ? [] : [number]));
   cursor.release();
-  for (const number of sections.keys()) show([number]); // one by one: each is drawn on axes of its own
+  for (const number of sections.keys()) show([number]); // one by one, since each has its own axes
 });
 addEventListener("afterprint", () => {
   const again = before;
@@ -151,9 +151,9 @@ addEventListener("afterprint", () => {
 addEventListener("hashchange", () => follow(location.hash));
 let width = 0;
 new ResizeObserver(() => {
-  if (stage.clientWidth === width || before) return; // its height is our own doing; paper scales
-  width = stage.clientWidth;
+  if (container.clientWidth === width || before) return; // its height follows from drawing; on paper the charts scale
+  width = container.clientWidth;
   drawShown();
-}).observe(stage);
-show(JSON.parse(stage.dataset.shown));
+}).observe(container);
+show(JSON.parse(container.dataset.shown));
 follow(location.hash);

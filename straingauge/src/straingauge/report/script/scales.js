@@ -1,4 +1,4 @@
-// From values to places in a chart and back, and where its axis has marks.
+// From values to positions in a chart and back, and the ticks of axes.
 
 function linear([low, high], [from, to]) {
   const factor = (to - from) / (high - low || 1);
@@ -45,15 +45,15 @@ function decadeTicks(low, high, count) {
   return within.length > count + 3 && decades.length > 1 ? decades : within;
 }
 
-// Seconds have their own round numbers.
+// Round numbers of seconds.
 function timeTicks(end, count) {
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
   return multiples(0, end, steps.find((step) => end / step <= count) || 86400);
 }
 
-// What all the charts of one kind have to show, side by side or alone.
+// The range of all charts of one kind, so that they share an axis side by side.
 function extent(charts) {
-  const values = charts.flatMap(shown).filter((value) => value !== null && Number.isFinite(value));
+  const values = charts.flatMap(valuesOf).filter((value) => value !== null && Number.isFinite(value));
   const log = charts[0].log;
   const usable = log ? values.filter((value) => value > 0) : values;
   if (!usable.length) return log ? [1, 10] : [0, 1];
@@ -70,8 +70,8 @@ function extent(charts) {
   return [0, high * 1.1 || 1];
 }
 
-function shown(chart) {
-  if (chart.instead) return [];
+function valuesOf(chart) {
+  if (chart.placeholder) return [];
   if (chart.kind === "heat") return chart.slots.flatMap(([, , cells]) => edges(cells));
   if (chart.kind === "stack") return chart.x.map((_, slot) => sum(chart.series.map((each) => each.y[slot])));
   const dots = (chart.dots || []).map(([, y]) => y);
@@ -83,7 +83,7 @@ function edges(cells) {
   return [bucketEdge(cells[0]), bucketEdge(cells[cells.length - 2] + 1)];
 }
 
-// Lower edge of a heatmap's bucket, in ms: 8 equal ones to each octave of nanoseconds.
+// Lower edge of a heatmap's bucket, in ms: 8 equal buckets per octave of nanoseconds.
 function bucketEdge(bucket) {
   return 2 ** (bucket >> 3) * (1 + (bucket & 7) / 8) / 1e6;
 }

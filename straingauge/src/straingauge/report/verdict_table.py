@@ -1,0 +1,62 @@
+"""Results of runs for a terminal: a row each, then remarks, files and the diagnosis."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from straingauge.report.format import percent
+from straingauge.report.grades import look
+from straingauge.report.terminal import labelled, render, table
+from straingauge.report.text import (
+    PERCENTILES,
+    Found,
+    Result,
+    decided_by,
+    diagnosis,
+    grade,
+    percentile,
+    remarks,
+)
+
+WIDE: Final = 120  # columns, from which there is room for what decided each verdict
+_NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
+
+
+def verdict_table(results: Found, *, width: int, colour: bool) -> str:
+    """Render all runs, one row each; remarks; where the files are; the first failure and its cause.
+
+    Args:
+        results: Each with its file, None where there is none.
+        width: Of the terminal, in columns.
+        colour: Whether the terminal shows colours.
+    """
+    runs = _table((result for result, _ in results), wide=width >= WIDE)
+    return render([runs, *_lines(results)], width=width, colour=colour)
+
+
+def _lines(results: Found) -> Iterator[str]:
+    alone = [result for result, _ in results]
+    for remark in remarks(alone):
+        yield labelled(remark.kind, f"{remark.tests}: {remark.message}")
+    for result, path in results:
+        yield labelled("result", path or f"{result['name']}: not written")
+    yield from diagnosis(alone)
+
+
+def _table(results: Iterable[Result], *, wide: bool) -> Table:
+    titles = ("load test", "verdict", *_NUMBERS, *(("decided by",) if wide else ()))
+    made = table(*titles, numbers=_NUMBERS, fixed=("load test", "verdict"))
+    for result in results:
+        metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
+        cells = [
+            result["name"],
+            Text(grade(result), style=look(grade(result)).style),
+            f"{metrics['total_requests']:,}",
+            f"{metrics['throughput_rps']:,.0f}",
+            percent(metrics["error_rate_percent"]),
+            *(percentile(latency, name) for name in PERCENTILES),
+        ]
+        made.add_row(*cells, *([Text(decided_by(result))] if wide else []))
+    return made
