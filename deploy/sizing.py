@@ -1,8 +1,8 @@
-# ruff: noqa: INP001 - a script that stands alone
-"""How many Locust workers a load takes: `python deploy/sizing.py RESULT --rate REQUESTS_PER_S`.
+# ruff: noqa: INP001 - a standalone script
+"""Compute the number of Locust workers: `python deploy/sizing.py RESULT --rate REQUESTS_PER_S`.
 
-RESULT is the file of any run of the same mix on the same kind of machine, at whatever rate. What a
-request cost the generator there, log-ins and all, tells how many one core can send.
+RESULT is the result file of a run of the same mix on the same type of machine, at any rate. The CPU
+time per request in that run, including logins, gives the request rate that one core can generate.
 """
 
 import argparse
@@ -13,52 +13,53 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-BUSY = 0.7
-"""Of a worker's core: beyond that it begins to be late, and a late generator measures itself."""
+MAX_UTILIZATION = 0.7
+"""CPU utilization per worker above which requests are sent late and response times are wrong."""
 
-WORTH_PERCENT = 5.0
-"""Below so much of a core nearly all of it is the process itself, and little the requests."""
+MIN_CPU_PERCENT = 5.0
+"""CPU usage per process below which its fixed cost dominates, so the estimate is unreliable."""
 
 
-def per_core(result: Mapping[str, Any]) -> float:
-    """Requests/s that one whole core of the generator would have sent.
+def rate_per_core(result: Mapping[str, Any]) -> float:
+    """Return the requests/s that one core of the load generator can send.
 
     Raises:
-        ValueError: The run kept its generator too idle to tell, or is no result of a load.
+        ValueError: The file is not a result of a load test, or its generator was nearly idle.
     """
     try:
-        parts = result["resources"]["generator"]["processes"].values()
-        sent = sum(part["sent"] for part in parts)
-        busy = sum(part["cpu_percent"] for part in parts)
+        processes = result["resources"]["generator"]["processes"].values()
+        sent = sum(process["sent"] for process in processes)
+        cpu_percent = sum(process["cpu_percent"] for process in processes)
         duration_s = result["metrics"]["duration_s"]
     except (KeyError, TypeError, AttributeError):
-        raise ValueError("this is no result of a load") from None
-    if not sent or not duration_s or busy < WORTH_PERCENT * len(parts):
+        raise ValueError("not a result of a load test") from None
+    if not sent or not duration_s or cpu_percent < MIN_CPU_PERCENT * len(processes):
         raise ValueError(
-            f"{sent} requests took {busy:.1f} % of a core, too little to tell: use more users"
+            f"{sent} requests used {cpu_percent:.1f} % of a core, which is too little for an"
+            " estimate: use more users"
         )
-    return sent / duration_s / (busy / 100)
+    return sent / duration_s / (cpu_percent / 100)
 
 
-def workers(rate: float, per_core_rps: float) -> int:
-    """Workers, each a process with a core of its own, that send so many requests each second."""
-    return math.ceil(rate / (per_core_rps * BUSY))
+def worker_count(rate_rps: float, rate_per_core_rps: float) -> int:
+    """Return the number of workers, with one core each, for a request rate."""
+    return math.ceil(rate_rps / (rate_per_core_rps * MAX_UTILIZATION))
 
 
 def main() -> None:
-    """Read the command line, and say how many."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("result", type=Path, help="a result file")
-    parser.add_argument("--rate", type=float, required=True, help="requests/s that are wanted")
-    given = parser.parse_args()
+    """Run the command line interface."""
+    parser = argparse.ArgumentParser(description=__doc__.partition(":")[0] + ".")
+    parser.add_argument("result", type=Path, help="result file of a load test")
+    parser.add_argument("--rate", type=float, required=True, help="target rate in requests/s")
+    options = parser.parse_args()
     try:
-        rps = per_core(json.loads(given.result.read_text()))
+        rps = rate_per_core(json.loads(options.result.read_text()))
     except (OSError, ValueError) as error:
-        sys.exit(f"{given.result}: {error}")
-    count = workers(given.rate, rps)
+        sys.exit(f"{options.result}: {error}")
+    count = worker_count(options.rate, rps)
     sys.stdout.write(
-        f"{rps:.0f} requests/s by one core of the generator, measured in {given.result.name};\n"
-        f"{given.rate:g} requests/s take {count} worker(s), each {BUSY:.0%} busy: WORKERS={count}\n"
+        f"{rps:.0f} requests/s per core of the load generator, measured in {options.result.name}.\n"
+        f"{options.rate:g} requests/s at {MAX_UTILIZATION:.0%} CPU per worker: WORKERS={count}\n"
     )
 
 

@@ -1,8 +1,8 @@
-"""Who may see clinical records: the therapist who made them, and nobody else.
+"""Access control for clinical records: only the therapist who created a record can see it.
 
-- Another therapist's record is a 404, exactly as one that does not exist, so ids tell nothing.
-- Accounts with the role patient or admin are a 403 on every clinical endpoint, before anything is
-  looked up. An admin runs accounts and the service; that takes no look into a patient's file.
+- A record of another therapist is a 404, like one that does not exist, so ids reveal nothing.
+- The roles patient and admin get a 403 from every clinical endpoint, before any query. An admin
+  manages accounts and the service, which requires no access to patient data.
 """
 
 from typing import Annotated
@@ -15,17 +15,17 @@ from app.auth.tokens import Principal
 from app.errors import Forbidden
 
 
-async def therapist_of(request: Request) -> Principal:
-    """The therapist who is asking.
+async def current_therapist(request: Request) -> Principal:
+    """Return the therapist who sent the request.
 
     Raises:
         Unauthorized: The request has no valid token.
-        Forbidden: The account is no therapist's.
+        Forbidden: The account has another role.
     """
     principal = await current_user(request)
     if principal.role is not Role.THERAPIST:
-        raise Forbidden("Clinical records are for their therapist alone.")
+        raise Forbidden("Clinical records require the role therapist.")
     return principal
 
 
-Therapist = Annotated[Principal, Depends(therapist_of)]
+Therapist = Annotated[Principal, Depends(current_therapist)]

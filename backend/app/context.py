@@ -1,7 +1,6 @@
-"""What is known about the request being answered: its id, and where its time went.
+"""Context of the current request: its id and server timing.
 
-One object per request in one context variable, so that code far from the request (the pool, a log
-record) can reach it for the price of a dictionary look-up.
+A context variable gives code without access to the request (the pool, a log record) this object.
 """
 
 from contextvars import ContextVar
@@ -11,7 +10,14 @@ Header = tuple[bytes, bytes]
 
 
 class RequestContext:
-    """One request: its id, where its time went, and headers to add to its answer."""
+    """State of one request.
+
+    Attributes:
+        request_id: Id of the request in the log and in `X-Request-Id`.
+        pool_ns: Time spent waiting for a database connection.
+        db_ns: Time spent in database calls.
+        headers: Headers to add to the response.
+    """
 
     __slots__ = ("_db_depth", "_db_started_ns", "db_ns", "headers", "pool_ns", "request_id")
 
@@ -24,13 +30,13 @@ class RequestContext:
         self._db_started_ns = 0
 
     def enter_database(self) -> None:
-        """Note that a call to the database starts. Overlapping calls count once, as their union."""
+        """Record the start of a database call. Overlapping calls count once."""
         if self._db_depth == 0:
             self._db_started_ns = perf_counter_ns()
         self._db_depth += 1
 
     def leave_database(self) -> None:
-        """Note that a call to the database ended, well or not."""
+        """Record the end of a database call, successful or not."""
         self._db_depth -= 1
         if self._db_depth == 0:
             self.db_ns += perf_counter_ns() - self._db_started_ns

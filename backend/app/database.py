@@ -1,7 +1,7 @@
-"""The database of one process: its engine, the declarative base and the session of a request.
+"""Database access: engine, declarative base and the session of a request.
 
-A connection that PostgreSQL has closed is replaced before anybody sees it. An exhausted pool and an
-absent database are both a quick 503 (`app.errors`).
+A pooled connection that PostgreSQL has closed is replaced at checkout. An exhausted pool and an
+unavailable database both lead to a fast 503 (`app.errors`).
 """
 
 from collections.abc import AsyncIterator
@@ -19,13 +19,13 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from app.context import current_request
-from app.errors import GOING_AWAY, database_away
-from app.pool import MeasuredPool, PoolWatcher, TimedConnection, is_open
+from app.errors import CONNECTION_LOST_ERRORS, database_unavailable
+from app.pool import InstrumentedPool, PoolObserver, TimedConnection, is_open
 from app.settings import Settings
 
 
 class Base(DeclarativeBase):
-    """Base of all tables; constraints get names by rule, so that migrations can refer to them."""
+    """Base of all tables. Constraint names follow a convention, so migrations can refer to them."""
 
     metadata = MetaData(
         naming_convention={
@@ -39,18 +39,18 @@ class Base(DeclarativeBase):
 
 
 class Database:
-    """The pool of one process, and the ways to use it."""
+    """Connection pool of one process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.engine = create_async_engine(
             settings.sqlalchemy_url,
             async_creator=self._connect,
-            poolclass=MeasuredPool,
+            poolclass=InstrumentedPool,
             pool_size=settings.db_pool_size + settings.db_max_overflow,
             max_overflow=0,
             pool_timeout=settings.db_pool_timeout,
-            hide_parameters=True,  # an error in the log must not quote a transcript
+            hide_parameters=True,  # keep transcripts out of error messages
         )
         self.pool.base_size = settings.db_pool_size
         self.pool.max_waiters = settings.db_pool_max_waiters
@@ -61,46 +61,46 @@ class Database:
         event.listen(self.engine.sync_engine, "handle_error", _leave_database_on_error)
 
     @property
-    def pool(self) -> MeasuredPool:
-        """The pool as it is now."""
+    def pool(self) -> InstrumentedPool:
+        """The connection pool of the engine."""
         pool = self.engine.pool
-        assert isinstance(pool, MeasuredPool)
+        assert isinstance(pool, InstrumentedPool)
         return pool
 
-    def watch(self, watcher: PoolWatcher) -> None:
-        """Tell `watcher` of each change in the pool, beginning with its state now."""
-        self.pool.watcher = watcher
-        watcher.changed(self.pool.state)
+    def observe(self, observer: PoolObserver) -> None:
+        """Notify `observer` of the current state of the pool and of each change."""
+        self.pool.observer = observer
+        observer.on_change(self.pool.state)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
-        """A session that commits when its block ends well and rolls back when it does not."""
+        """Open a session that commits at the end of the block and rolls back on an exception."""
         async with self._sessions() as session:
             yield session
             await session.commit()
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[TimedConnection]:
-        """A pooled asyncpg connection without SQLAlchemy on top, for the few hottest reads.
+    async def driver_connection(self) -> AsyncIterator[TimedConnection]:
+        """Check out an asyncpg connection, without the overhead of SQLAlchemy.
 
-        No transaction is opened: each statement stands alone.
+        Statements run in autocommit mode.
 
         Raises:
-            Unavailable: when the pool is exhausted or the database is away.
+            Unavailable: The pool is exhausted or the database is unavailable.
         """
-        proxy = await self.pool.take()
+        proxy = await self.pool.checkout()
         connection = proxy.driver_connection
         assert isinstance(connection, TimedConnection)
         try:
             yield connection
         except Exception as error:
-            if connection.is_closed() or isinstance(error, GOING_AWAY):
-                raise database_away() from error
+            if connection.is_closed() or isinstance(error, CONNECTION_LOST_ERRORS):
+                raise database_unavailable() from error
             raise
         finally:
-            if connection.is_closed() or self.pool.closes_next:
+            if connection.is_closed() or self.pool.closes_on_return:
                 await greenlet_spawn(proxy.close)
-            else:  # nothing to await, so no greenlet, which costs as much as all the rest
+            else:  # nothing to await, so no greenlet, which would double the cost
                 proxy.close()
 
     async def close(self) -> None:
@@ -116,12 +116,12 @@ class Database:
                 server_settings={"application_name": "therapybridge", "timezone": "UTC"},
             )
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            raise database_away() from error
+            raise database_unavailable() from error
         return connection
 
 
 def _replace_closed(_adapter: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
-    """Have SQLAlchemy reconnect a pooled connection that the server closed."""
+    """Make SQLAlchemy reconnect a pooled connection that the server closed."""
     if not is_open(entry):
         raise DisconnectionError
 
@@ -139,12 +139,12 @@ def _leave_database(*_: object) -> None:
 
 
 def _leave_database_on_error(context: ExceptionContext) -> None:
-    if context.statement is not None:  # an execution failed, not a connect or a commit
+    if context.statement is not None:  # not for errors of connect and commit
         _leave_database()
 
 
 async def database_session(request: Request) -> AsyncIterator[AsyncSession]:
-    """The session of one request. It commits before the answer is sent: a 2xx is durable."""
+    """Open the session of a request. It commits before the response, so a 2xx is durable."""
     database: Database = request.app.state.database
     async with database.session() as session:
         yield session

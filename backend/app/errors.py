@@ -1,8 +1,8 @@
-"""One error base, one handler, one JSON shape.
+"""Errors, their exception handler and the JSON format of error responses.
 
     {"error": {"code": "not_found", "message": "...", "request_id": "..."}}
 
-Validation errors add `details`: what was wrong, and where. The tree:
+Validation errors add `details`, a list of `where` and `message`. The hierarchy:
 
     AppError
       BadRequest 400   Unauthorized 401   Forbidden 403   NotFound 404   Conflict 409
@@ -24,7 +24,7 @@ from app.context import current_request
 
 
 class AppError(Exception):
-    """Base of all errors the service answers with; the message is shown to the client."""
+    """Base of all errors that become a response. The message is shown to the client."""
 
     status_code = 500
     code = "internal_error"
@@ -46,14 +46,14 @@ class AppError(Exception):
 
 
 class BadRequest(AppError):
-    """400: the request makes no sense as it is."""
+    """400: the request is malformed."""
 
     status_code = 400
     code = "bad_request"
 
 
 class Unauthorized(AppError):
-    """401: no valid token."""
+    """401: the token is missing or invalid."""
 
     status_code = 401
     code = "unauthorized"
@@ -63,56 +63,56 @@ class Unauthorized(AppError):
 
 
 class Forbidden(AppError):
-    """403: a valid token, of the wrong role."""
+    """403: the account has the wrong role."""
 
     status_code = 403
     code = "forbidden"
 
 
 class NotFound(AppError):
-    """404: not there, or not the caller's."""
+    """404: the resource does not exist or belongs to another account."""
 
     status_code = 404
     code = "not_found"
 
 
 class Conflict(AppError):
-    """409: the thing is not in the state for this."""
+    """409: the state of the resource does not allow the request."""
 
     status_code = 409
     code = "conflict"
 
 
 class PayloadTooLarge(AppError):
-    """413: more bytes than allowed."""
+    """413: the body is too large."""
 
     status_code = 413
     code = "payload_too_large"
 
 
 class UnsupportedMedia(AppError):
-    """415: not a type that is taken."""
+    """415: the media type is not supported."""
 
     status_code = 415
     code = "unsupported_media_type"
 
 
 class Unprocessable(AppError):
-    """422: well formed, but not valid; `details` say what."""
+    """422: the request is well-formed but invalid; `details` list the errors."""
 
     status_code = 422
     code = "validation_error"
 
 
 class RateLimited(AppError):
-    """429: too many requests; `Retry-After` says when the next is served."""
+    """429: too many requests; `Retry-After` has the seconds to wait."""
 
     status_code = 429
     code = "rate_limited"
 
 
 class Unavailable(AppError):
-    """503: the service cannot answer now; worth trying again after `Retry-After` seconds."""
+    """503: temporarily unavailable; `Retry-After` has the seconds to wait."""
 
     status_code = 503
     code = "unavailable"
@@ -123,8 +123,8 @@ class Unavailable(AppError):
 
 _CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
 
-# How PostgreSQL says, on a connection that was good, that it is going away or full.
-GOING_AWAY = (
+# Errors of an open connection that mean that the server is shutting down or out of connections.
+CONNECTION_LOST_ERRORS = (
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -134,7 +134,7 @@ GOING_AWAY = (
 
 
 def error_response(error: AppError) -> Response:
-    """The one JSON shape of every error."""
+    """Create the JSON response for an error."""
     context = current_request.get()
     body: dict[str, Any] = {
         "code": error.code,
@@ -152,38 +152,38 @@ def error_response(error: AppError) -> Response:
 
 
 def as_app_error(error: Exception) -> AppError | None:
-    """Translate what frameworks and drivers raise; None for an error nobody foresaw."""
+    """Convert an error of a framework or driver; None for an unexpected error."""
     match error:
         case AppError():
             return error
         case RequestValidationError():
             return _validation_error(error)
         case HTTPException():
-            translated = AppError(
+            converted = AppError(
                 str(error.detail), code=_CODES.get(error.status_code, "http_error")
             )
-            translated.status_code = error.status_code
-            translated.headers = error.headers
-            return translated
-        case DBAPIError() if error.connection_invalidated or _is_going_away(error):
-            return database_away()
-        case _ if isinstance(error, GOING_AWAY):
-            return database_away()
+            converted.status_code = error.status_code
+            converted.headers = error.headers
+            return converted
+        case DBAPIError() if error.connection_invalidated or _is_connection_lost(error):
+            return database_unavailable()
+        case _ if isinstance(error, CONNECTION_LOST_ERRORS):
+            return database_unavailable()
     return None
 
 
-def database_away() -> Unavailable:
-    """The answer of every endpoint that needs the database while it is away."""
-    return Unavailable("The database is away.", code="database_unavailable")
+def database_unavailable() -> Unavailable:
+    """Create the error for requests that need the database while it is unavailable."""
+    return Unavailable("The database is unavailable.", code="database_unavailable")
 
 
-def _is_going_away(error: DBAPIError) -> bool:
-    # SQLAlchemy wraps asyncpg's error in one of its own, and keeps it as the cause.
-    return isinstance(getattr(error.orig, "__cause__", None), GOING_AWAY)
+def _is_connection_lost(error: DBAPIError) -> bool:
+    # SQLAlchemy keeps the error of asyncpg as the cause of its own.
+    return isinstance(getattr(error.orig, "__cause__", None), CONNECTION_LOST_ERRORS)
 
 
 def _validation_error(error: RequestValidationError) -> AppError:
-    # Without `input`: an answer (and a log) never repeats a password or a transcript.
+    # Without `input`, so that no password or transcript reaches a response or the log.
     details = [
         {"where": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
         for item in error.errors()
@@ -192,13 +192,14 @@ def _validation_error(error: RequestValidationError) -> AppError:
 
 
 async def _handle(_request: Request, error: Exception) -> Response:
-    translated = as_app_error(error)
-    if translated is None:
+    converted = as_app_error(error)
+    if converted is None:
         raise error
-    return error_response(translated)
+    return error_response(converted)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every foreseen error in the one shape; the rest reach the middleware's 500."""
-    for kind in (AppError, HTTPException, RequestValidationError, DBAPIError, *GOING_AWAY):
-        app.add_exception_handler(kind, _handle)
+    """Register the handler for all expected errors; the middleware handles the rest."""
+    expected = (AppError, HTTPException, RequestValidationError, DBAPIError)
+    for error_type in (*expected, *CONNECTION_LOST_ERRORS):
+        app.add_exception_handler(error_type, _handle)

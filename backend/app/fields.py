@@ -1,4 +1,4 @@
-"""Field types that several requests share."""
+"""Field types shared by request bodies."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -9,25 +9,25 @@ _EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def without_nul(text: str) -> str:
-    """Refuse text that PostgreSQL cannot store."""
+def reject_nul(text: str) -> str:
+    """Reject text with NUL characters, which PostgreSQL cannot store."""
     if "\0" in text:
         raise ValueError("must not contain NUL characters")
     return text
 
 
-def _moment(when: datetime) -> datetime:
-    moment = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
-    if not _EARLIEST <= moment < _LATEST:
+def _check_timestamp(value: datetime) -> datetime:
+    timestamp = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+    if not _EARLIEST <= timestamp < _LATEST:
         raise ValueError("must lie between the years 1900 and 2200")
-    return moment
+    return timestamp
 
 
-Text = Annotated[str, AfterValidator(without_nul)]
+Text = Annotated[str, AfterValidator(reject_nul)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(without_nul),
+    AfterValidator(reject_nul),
 ]
-Moment = Annotated[datetime, AfterValidator(_moment)]
-"""A time; one without a zone is taken as UTC."""
+Timestamp = Annotated[datetime, AfterValidator(_check_timestamp)]
+"""Date and time; UTC if it has no time zone."""

@@ -1,9 +1,8 @@
-"""The file `app.log`: JSON lines from several processes at once, rotated by size.
+"""Log file shared by several processes, rotated by size.
 
-Lines are gathered for a fifth of a second and written by one `write` to a file opened for
-appending, which puts whole lines one after the other whoever else writes. Rotation happens under a
-lock of its own; a process that finds the name belongs to a new file opens that one. So nothing is
-torn or lost when another process rotates: what was written to the old file is in the old file.
+Lines are buffered for 0.2 s and appended with a single `write`, so lines of different processes are
+never interleaved. Rotation holds a lock file; the other processes reopen the log file before their
+next write. No line is split or lost by a rotation.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ _FLUSH_AT_BYTES = 64 * 1024
 
 
 class LogFile:
-    """One process's hold on the file."""
+    """Buffered writer for the shared log file."""
 
     def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,17 +29,18 @@ class LogFile:
         self._timer: asyncio.TimerHandle | None = None
         self._fd = self._open()
 
-    def write(self, line: bytes, *, at_once: bool = False) -> None:
-        """Take a line, which must end in a newline.
+    def write(self, line: bytes, *, flush: bool = False) -> None:
+        """Add a line to the buffer, which is flushed within 0.2 s.
 
-        It is in the file a fifth of a second later at most; at once when asked, and when no event
-        loop runs in this thread to do it later.
+        Args:
+            line: The line, with its newline.
+            flush: Flush immediately. Also done if no event loop is running in this thread.
         """
         with self._lock:
             self._lines.append(line)
             self._size_bytes += len(line)
-            due = at_once or self._size_bytes >= _FLUSH_AT_BYTES
-        if due:
+            is_due = flush or self._size_bytes >= _FLUSH_AT_BYTES
+        if is_due:
             self.flush()
         elif self._timer is None:
             try:
@@ -51,19 +51,19 @@ class LogFile:
                 self._timer = loop.call_later(_FLUSH_AFTER_S, self.flush)
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write the buffered lines."""
         with self._lock:
             self._timer = None
             if not self._lines:
                 return
             lines, self._lines, self._size_bytes = self._lines, [], 0
-            self._follow()
+            self._reopen_if_rotated()
             os.write(self._fd, b"".join(lines))
             if os.fstat(self._fd).st_size >= self._max_bytes:
                 self._rotate()
 
     def close(self) -> None:
-        """Write what was gathered, and let go of the file; more than once does no harm."""
+        """Write the buffered lines and close the file. Can be called more than once."""
         if self._timer is not None:
             self._timer.cancel()
         self.flush()
@@ -76,13 +76,13 @@ class LogFile:
 
     def _is_current(self) -> bool:
         try:
-            named = self.path.stat()
+            current = self.path.stat()
         except FileNotFoundError:
             return False
-        return os.path.samestat(named, os.fstat(self._fd))
+        return os.path.samestat(current, os.fstat(self._fd))
 
-    def _follow(self) -> None:
-        """Open the file that has the name now, if another process rotated ours away."""
+    def _reopen_if_rotated(self) -> None:
+        """Reopen the file if another process has rotated it."""
         if not self._is_current():
             os.close(self._fd)
             self._fd = self._open()
@@ -91,13 +91,13 @@ class LogFile:
         lock = os.open(f"{self.path}.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self._is_current():  # else another process was first
+            if self._is_current():  # not rotated by another process
                 for number in range(self._backups, 0, -1):
                     older = self._backup(number)
                     newer = self._backup(number - 1) if number > 1 else self.path
                     if newer.exists():
                         newer.replace(older)
-            self._follow()
+            self._reopen_if_rotated()
         finally:
             os.close(lock)
 

@@ -1,8 +1,8 @@
-"""What is logged, and what never is: no transcript, no token, no password, no e-mail address.
+"""JSON logging without transcripts, tokens, passwords or e-mail addresses.
 
-Requests are logged by their route's template, not their address. Of an exception its type and where
-it was raised are logged, not its message, because drivers quote the row they choked on. In all
-other messages what looks like an e-mail address or a token is blotted out.
+Requests are logged with the path template of their route, not their URL. Exceptions are logged with
+type and stack, not with their message, because messages of drivers can quote rows. In all other
+messages, e-mail addresses and tokens are redacted.
 """
 
 import logging
@@ -27,15 +27,15 @@ _SECRETS = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text without e-mail addresses, tokens, and passwords in URLs."""
+    """Replace e-mail addresses, tokens, and passwords in URLs."""
     return _SECRETS.sub(lambda match: f"[{match.lastgroup}]", text)
 
 
 class JsonFormatter(logging.Formatter):
-    """A log record as one line of JSON."""
+    """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its newline."""
+        """Return the line without a newline."""
         entry: dict[str, object] = {
             "time": _timestamp(record.created),
             "level": record.levelname,
@@ -46,13 +46,13 @@ class JsonFormatter(logging.Formatter):
         if request is not None:
             entry["request_id"] = request.request_id
         if record.exc_info is not None and record.exc_info[1] is not None:
-            entry["exception"] = describe(record.exc_info[1])
+            entry["exception"] = describe_exception(record.exc_info[1])
         return orjson.dumps(entry, default=str).decode()
 
 
-def describe(error: BaseException) -> dict[str, object]:
-    """An exception's type and place, and PostgreSQL's code for it; never its message."""
-    described: dict[str, object] = {
+def describe_exception(error: BaseException) -> dict[str, object]:
+    """Return type, stack, SQLSTATE and cause of an exception, without its message."""
+    description: dict[str, object] = {
         "type": f"{type(error).__module__}.{type(error).__qualname__}",
         "frames": [
             f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
@@ -61,15 +61,15 @@ def describe(error: BaseException) -> dict[str, object]:
     }
     sqlstate = getattr(getattr(error, "orig", error), "sqlstate", None)
     if sqlstate is not None:
-        described["sqlstate"] = sqlstate
+        description["sqlstate"] = sqlstate
     cause = error.__cause__ or error.__context__
     if cause is not None:
-        described["cause"] = describe(cause)
-    return described
+        description["cause"] = describe_exception(cause)
+    return description
 
 
 class _FileHandler(logging.Handler):
-    """Log records into the shared file; warnings and worse at once, they may be the last words."""
+    """Writes log records to the shared file; warnings and errors are flushed immediately."""
 
     def __init__(self, file: LogFile) -> None:
         super().__init__()
@@ -79,12 +79,12 @@ class _FileHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode() + b"\n"
-            self._file.write(line, at_once=record.levelno >= logging.WARNING)
-        except Exception:  # noqa: BLE001 -- logging's own protocol: report it, never raise
+            self._file.write(line, flush=record.levelno >= logging.WARNING)
+        except Exception:  # noqa: BLE001 -- the protocol of logging: report, do not raise
             self.handleError(record)
 
     def close(self) -> None:
-        """Write the last lines; a handler may be closed more than once."""
+        """Flush and close the file. Can be called more than once."""
         self._file.close()
         super().close()
 
@@ -95,7 +95,7 @@ class _ConsoleFormatter(logging.Formatter):
 
 
 class Logs:
-    """Logging of one app: `start` to `stop`."""
+    """Logging of one app, between `start` and `stop`."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -103,7 +103,7 @@ class Logs:
         self.access: AccessLog | None = None
 
     def start(self) -> None:
-        """Open the file and send records to it."""
+        """Open the log file and attach the handlers."""
         settings = self._settings
         file = LogFile(
             settings.log_dir / "app.log",
@@ -118,17 +118,17 @@ class Logs:
         console = logging.StreamHandler(sys.stderr)
         console.setFormatter(_ConsoleFormatter())
         console.setLevel(logging.WARNING)
-        # uvicorn's loggers keep to themselves, so they are named beside the root.
+        # uvicorn's loggers do not propagate to the root logger, so they need the handler, too.
         self._attached = [
             (logging.getLogger(), handler),
             (logging.getLogger("uvicorn"), handler),
             (logging.getLogger("app"), console),
         ]
-        for logger, each in self._attached:
-            logger.addHandler(each)
+        for logger, attached in self._attached:
+            logger.addHandler(attached)
 
     def stop(self) -> None:
-        """Stop sending, and write the last lines."""
+        """Detach the handlers and close the log file."""
         self.access = None
         for logger, handler in self._attached:
             logger.removeHandler(handler)
@@ -136,7 +136,7 @@ class Logs:
 
 
 class AccessLog:
-    """One line for each request, written without a log record: it is the hottest line there is."""
+    """Access log, one line per request. It bypasses `logging` for speed."""
 
     def __init__(self, file: LogFile) -> None:
         self._file = file
@@ -144,7 +144,7 @@ class AccessLog:
     def write(
         self, request: RequestContext, method: str, route: str, status: int, total_ns: int
     ) -> None:
-        """Log a request that was answered. The arguments need no escaping: none is the client's."""
+        """Log a request. The arguments are not escaped: they must not contain client input."""
         line = (
             f'{{"time":"{_timestamp(time.time())}","level":"INFO","logger":"access",'
             f'"request_id":"{request.request_id}","method":"{method}","route":"{route}",'
@@ -154,12 +154,12 @@ class AccessLog:
         self._file.write(line.encode())
 
 
-_second = (0, "")
+_cached_second = (0, "")
 
 
 def _timestamp(epoch_s: float) -> str:
-    global _second  # noqa: PLW0603 -- formatting a date costs more than the rest of the line
-    whole_s = int(epoch_s)
-    if _second[0] != whole_s:
-        _second = (whole_s, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole_s)))
-    return f"{_second[1]}.{int((epoch_s - whole_s) * 1000):03d}Z"
+    global _cached_second  # noqa: PLW0603 -- formatting a date costs more than the rest of the line
+    second = int(epoch_s)
+    if _cached_second[0] != second:
+        _cached_second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
+    return f"{_cached_second[1]}.{int((epoch_s - second) * 1000):03d}Z"

@@ -1,4 +1,4 @@
-"""The application: `uvicorn app.main:app`."""
+"""The ASGI application: `uvicorn app.main:app`."""
 
 import gc
 import logging
@@ -12,10 +12,10 @@ from app.auth import endpoints as auth
 from app.auth import passwords
 from app.auth.tokens import AccessTokens
 from app.database import Database
-from app.event_loop import EventLoopClock
+from app.event_loop import EventLoopMonitor
 from app.health import endpoints as health
 from app.health import schema
-from app.jobs.figures import JobQueue
+from app.jobs.queue_stats import QueueStatsReader
 from app.jobs.supervisor import supervised_worker
 from app.logs import Logs
 from app.metrics import loop_metrics, pool_metrics
@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
-    """What lives as long as the app. It starts also when the database is away, and says so."""
+    """Start and stop what the app needs. The app also starts while the database is unavailable."""
     state = application.state
     settings: Settings = state.settings
     state.logs.start()
     try:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(state.database.close)
-            stack.push_async_callback(state.job_queue.close)
+            stack.push_async_callback(state.queue_stats.close)
             passwords.warm_up()
             schema.head()
             limits: RateLimits | None = state.rate_limits
@@ -46,38 +46,38 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
                 logger.warning(limits.warning)
             if settings.job_worker:
                 await stack.enter_async_context(supervised_worker(settings))
-            # What lives until the end is never garbage: the collector need not look at it again.
-            # And requests make few cycles: looking after each 700 objects took 5 % of the time.
+            # Exclude the objects that exist now from garbage collection, and collect less often:
+            # requests create few cycles, and the default threshold of 700 cost 5 % of the time.
             gc.collect()
             gc.freeze()
             gc.set_threshold(10_000, 10, 10)
-            stack.enter_context(EventLoopClock(loop_metrics))
+            stack.enter_context(EventLoopMonitor(loop_metrics))
             yield
     finally:
         state.logs.stop()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The service, set up but not started."""
+    """Create the application without starting it."""
     application = FastAPI(title="TherapyBridge", version="0.1.0", lifespan=_lifespan)
     state = application.state
     state.settings = settings = settings or get_settings()
     state.logs = Logs(settings)
     state.access_tokens = AccessTokens(settings.signing_key(), settings.access_token_ttl_s)
     state.database = Database(settings)
-    state.job_queue = JobQueue(settings)
+    state.queue_stats = QueueStatsReader(settings)
     state.rate_limits = (
         RateLimits(settings, state.access_tokens, state.database)
         if settings.rate_limit_enabled
         else None
     )
-    state.database.watch(pool_metrics)
+    state.database.observe(pool_metrics)
     errors.install(application)
     application.add_middleware(RequestContextMiddleware, logs=state.logs)
-    # As they are, into the one table, the hottest first: routes are tried in order, and FastAPI's
-    # `include_router` would look twice for each request.
-    table = application.router.routes
-    table[:0] = [
+    # Routes are matched in order, so the most frequent come first. They are added directly, because
+    # routes added with `include_router` are matched twice per request.
+    routes = application.router.routes
+    routes[:0] = [
         route
         for domain in (health, sessions, patients, notes, auth)
         for route in domain.router.routes
@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Make `app` when uvicorn asks for it: importing this module demands no settings."""
+    """Create `app` on first access, so that importing this module needs no settings."""
     if name != "app":
         raise AttributeError(name)
     application = create_app()

@@ -1,7 +1,7 @@
-"""Prometheus metrics, right for several workers.
+"""Prometheus metrics of all workers.
 
-Each worker keeps its numbers in files of one directory that belongs to the service's main process;
-whichever worker is asked adds them up (prometheus-client's multiprocess mode).
+Each worker writes its metrics to files in a directory of the service's main process. The worker
+that serves /metrics aggregates them (multiprocess mode of prometheus-client).
 """
 
 import atexit
@@ -27,17 +27,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from app.jobs.figures import JobFigures
+from app.jobs.queue_stats import QueueStats
 from app.pool import PoolState
 
 _PREFIX = "therapybridge-metrics-"
 
 
 def _directory() -> Path:
-    """The directory of this service: named after its main process, which outlives its workers."""
-    given = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if given is not None and _PREFIX not in given:  # an operator's own choice
-        return Path(given)
+    """Return the directory of this service, named after its main process."""
+    configured = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    if configured is not None and _PREFIX not in configured:  # set by the operator
+        return Path(configured)
     is_worker = multiprocessing.parent_process() is not None
     main = psutil.Process(os.getppid() if is_worker else os.getpid())
     directory = Path(tempfile.gettempdir(), f"{_PREFIX}{_identity(main)}")
@@ -50,8 +50,8 @@ def _identity(process: psutil.Process) -> str:
     return f"{os.getuid()}-{process.pid}-{int(process.create_time())}"
 
 
-def _sweep() -> None:
-    """Remove the directories of services that are gone: a killed one could not."""
+def _remove_stale_directories() -> None:
+    """Remove the directories of services that were killed."""
     for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}{os.getuid()}-*"):
         pid = int(directory.name.split("-")[-2])
         try:
@@ -63,37 +63,37 @@ def _sweep() -> None:
 
 
 DIRECTORY = _directory()
-_sweep()
+_remove_stale_directories()
 DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(DIRECTORY)
 
-# prometheus-client chooses when it is first imported, which may have been long ago. It asks for the
-# process id at each count, in case of a fork; uvicorn's workers are spawned.
+# prometheus-client selects its value class at import, before the directory is set. Its default
+# reads the process id on each update in case of a fork; uvicorn's workers are spawned.
 _PID = os.getpid()
 values.ValueClass = values.MultiProcessValue(lambda: _PID)  # type: ignore[no-untyped-call]
 
 _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-_requests = Counter("http_requests", "Requests answered.", ["method", "route", "status"])
+_requests = Counter("http_requests", "Completed requests.", ["method", "route", "status"])
 _durations = Histogram(
     "http_request_duration_seconds",
-    "Time from a request's headers to the end of its answer.",
+    "Time from the headers of a request to the end of its response.",
     ["method", "route"],
     buckets=_LATENCY_S,
 )
 
 
 class PoolMetrics:
-    """The pool's numbers (`app.pool.PoolWatcher`), each written only when it has changed."""
+    """Metrics of the connection pool (`app.pool.PoolObserver`), written on change only."""
 
     def __init__(self) -> None:
         def gauge(name: str, text: str) -> Gauge:
-            return Gauge(name, f"{text} Summed over the workers.", multiprocess_mode="livesum")
+            return Gauge(name, f"{text} Sum of all workers.", multiprocess_mode="livesum")
 
         self._gauges = (
-            gauge("db_pool_size", "Connections the pool keeps open."),
+            gauge("db_pool_size", "Connections that the pool keeps open."),
             gauge("db_pool_in_use", "Connections in use."),
-            gauge("db_pool_overflow", "Connections open beyond the pool's size."),
+            gauge("db_pool_overflow", "Open connections beyond the pool size."),
             gauge("db_pool_waiters", "Requests waiting for a connection."),
         )
         self._written = PoolState(-1, -1, -1, -1)
@@ -101,22 +101,22 @@ class PoolMetrics:
             "db_pool_wait_seconds", "Time to get a connection.", buckets=(0.0001, *_LATENCY_S)
         )
         self._refusals = Counter(
-            "db_pool_timeouts", "Requests that got no connection: waited in vain, or too many did."
+            "db_pool_timeouts", "Requests without a connection: timed out, or too many waiting."
         )
 
-    def changed(self, state: PoolState) -> None:
-        """Show the pool as it is now."""
-        for gauge, was, now in zip(self._gauges, self._written, state, strict=True):
-            if was != now:
-                gauge.set(now)
+    def on_change(self, state: PoolState) -> None:
+        """Update the gauges."""
+        for gauge, old, new in zip(self._gauges, self._written, state, strict=True):
+            if old != new:
+                gauge.set(new)
         self._written = state
 
-    def waited(self, wait_s: float) -> None:
-        """Count a wait."""
+    def on_wait(self, wait_s: float) -> None:
+        """Record the duration of a checkout."""
         self._wait_s.observe(wait_s)
 
-    def refused(self) -> None:
-        """Count a refusal."""
+    def on_refusal(self) -> None:
+        """Count a failed checkout."""
         self._refusals.inc()
 
 
@@ -124,47 +124,47 @@ pool_metrics = PoolMetrics()
 
 
 class LoopMetrics:
-    """What held the event loops up (`app.event_loop.LoopWatcher`)."""
+    """Metrics of event loop blocks (`app.event_loop.LoopObserver`)."""
 
     def __init__(self) -> None:
         self._blocks = Counter(
-            "event_loop_blocks", "Times a worker's event loop stood still for more than 0.1 s."
+            "event_loop_blocks", "Times that the event loop of a worker was blocked over 0.1 s."
         )
-        self._blocked_s = Counter("event_loop_blocked_seconds", "Time they stood still in all.")
+        self._blocked_s = Counter("event_loop_blocked_seconds", "Total duration of these blocks.")
         self._longest_s = Gauge(
             "event_loop_longest_block_seconds",
-            "Longest of the last minute, in any worker.",
+            "Longest block of the last minute, in any worker.",
             multiprocess_mode="livemax",
         )
 
-    def blocked(self, late_s: float) -> None:
+    def on_block(self, duration_s: float) -> None:
         """Count a block."""
         self._blocks.inc()
-        self._blocked_s.inc(late_s)
+        self._blocked_s.inc(duration_s)
 
-    def longest(self, late_s: float) -> None:
-        """Show the longest of the last minute."""
-        self._longest_s.set(late_s)
+    def on_longest_change(self, duration_s: float) -> None:
+        """Update the longest block of the last minute."""
+        self._longest_s.set(duration_s)
 
 
 loop_metrics = LoopMetrics()
 
-_Answered = tuple[Counter, Histogram]
-_answered: dict[tuple[str, str, int], _Answered] = {}
+_RouteMetrics = tuple[Counter, Histogram]
+_route_metrics: dict[tuple[str, str, int], _RouteMetrics] = {}
 
 
-def request_answered(method: str, route: str, status: int, duration_s: float) -> None:
-    """Count a request."""
+def record_request(method: str, route: str, status: int, duration_s: float) -> None:
+    """Count a request and its duration."""
     key = (method, route, status)
-    known = _answered.get(key)
-    if known is None:
-        known = (_requests.labels(method, route, str(status)), _durations.labels(method, route))
-        _answered[key] = known
-    known[0].inc()
-    known[1].observe(duration_s)
+    metrics = _route_metrics.get(key)
+    if metrics is None:
+        metrics = (_requests.labels(method, route, str(status)), _durations.labels(method, route))
+        _route_metrics[key] = metrics
+    metrics[0].inc()
+    metrics[1].observe(duration_s)
 
 
-class _Processes(Collector):
+class _ProcessCollector(Collector):
     """Memory, CPU time and open files of each worker."""
 
     def collect(self) -> Iterator[Metric]:
@@ -183,40 +183,42 @@ class _Processes(Collector):
                     cpu.add_metric(label, times.user + times.system)
                     files.add_metric(label, process.num_fds())
             except psutil.NoSuchProcess:
-                # Its pool is gone with it; its counters stay.
+                # Removes the gauges of the process and keeps its counters.
                 mark_process_dead(pid)  # type: ignore[no-untyped-call]
         yield from (memory, cpu, files)
 
 
-class _Jobs(Collector):
-    """The queue of jobs, which all workers share."""
+class _JobCollector(Collector):
+    """Statistics of the job queue, which all workers share."""
 
-    def __init__(self, figures: JobFigures) -> None:
-        self._figures = figures
+    def __init__(self, stats: QueueStats) -> None:
+        self._stats = stats
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "jobs_waiting", "Jobs that nobody has begun.", self._figures.waiting
-        )
+        yield GaugeMetricFamily("jobs_waiting", "Jobs that have not started.", self._stats.waiting)
         yield CounterMetricFamily(
-            "jobs_done", "Jobs that are over, well or not.", self._figures.done
+            "jobs_done", "Jobs that have finished or failed.", self._stats.done
         )
 
 
 def _workers() -> set[int]:
-    """The processes that have written gauges here."""
-    found = (re.fullmatch(r"gauge_live\w+_(\d+)\.db", path.name) for path in DIRECTORY.iterdir())
-    return {int(match.group(1)) for match in found if match is not None}
+    """Return the pids of processes that have written gauges to the directory."""
+    matches = (re.fullmatch(r"gauge_live\w+_(\d+)\.db", path.name) for path in DIRECTORY.iterdir())
+    return {int(match.group(1)) for match in matches if match is not None}
 
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-def render(jobs: JobFigures | None) -> bytes:
-    """All metrics of all workers, as Prometheus text; without those of the jobs if unknown."""
+def render(jobs: QueueStats | None) -> bytes:
+    """Render the metrics of all workers as Prometheus text.
+
+    Args:
+        jobs: Statistics of the job queue; None to omit them.
+    """
     registry = CollectorRegistry()
     if jobs is not None:
-        registry.register(_Jobs(jobs))
-    registry.register(_Processes())  # first: it drops the gauges of the dead
+        registry.register(_JobCollector(jobs))
+    registry.register(_ProcessCollector())  # before the next: removes gauges of dead processes
     MultiProcessCollector(registry, path=str(DIRECTORY))  # type: ignore[no-untyped-call]
     return generate_latest(registry)

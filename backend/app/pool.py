@@ -1,7 +1,7 @@
-"""The connection pool: SQLAlchemy's, made to tell what happens in it.
+"""SQLAlchemy's connection pool with metrics, fair queueing and fast failure.
 
-It counts who waits and for how long, hands connections out in order, refuses at once when too many
-wait already, and lets connections outlive a peak.
+It counts waiting requests and measures their wait, serves them in order, fails immediately if too
+many are waiting, and keeps overflow connections open during a peak.
 """
 
 from collections.abc import Awaitable, Iterator
@@ -20,13 +20,13 @@ from app.errors import Unavailable
 from app.fair_queue import FairQueue
 
 T = TypeVar("T")
-_LINGER_S = 10
+_OVERFLOW_IDLE_S = 10
 
 
 class TimedConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg is untyped
-    """An asyncpg connection whose calls count as database time of the request that makes them.
+    """An asyncpg connection that adds the duration of its calls to the current request.
 
-    `execute` also sees the BEGIN and COMMIT that SQLAlchemy sends.
+    This includes the BEGIN and COMMIT of SQLAlchemy, which are sent with `execute`.
     """
 
     async def execute(self, *args: object, **kwargs: object) -> str:
@@ -58,7 +58,14 @@ async def _timed(call: Awaitable[T]) -> T:
 
 
 class PoolState(NamedTuple):
-    """Connections the pool keeps, that are in use, that are open beyond its size; and who waits."""
+    """State of the connection pool.
+
+    Attributes:
+        size: Connections that the pool keeps open.
+        in_use: Connections in use.
+        overflow: Open connections beyond `size`.
+        waiting: Requests waiting for a connection.
+    """
 
     size: int
     in_use: int
@@ -66,32 +73,32 @@ class PoolState(NamedTuple):
     waiting: int
 
 
-class PoolWatcher(Protocol):
-    """Who wants to know what happens in the pool."""
+class PoolObserver(Protocol):
+    """Receiver of pool events."""
 
-    def changed(self, state: PoolState) -> None:
-        """A connection went out or came back, or somebody began or ceased to wait."""
+    def on_change(self, state: PoolState) -> None:
+        """Receive the state after a checkout, a return or a change in the number of waiters."""
 
-    def waited(self, wait_s: float) -> None:
-        """It took this long to get a connection, or not to get one."""
+    def on_wait(self, wait_s: float) -> None:
+        """Receive the duration of a checkout, successful or not."""
 
-    def refused(self) -> None:
-        """Somebody got no connection."""
+    def on_refusal(self) -> None:
+        """Receive a checkout that timed out or exceeded the number of waiters."""
 
 
-class MeasuredPool(AsyncAdaptedQueuePool):
-    """SQLAlchemy's pool, which says who waits, and fails fast and plainly when it is exhausted.
+class InstrumentedPool(AsyncAdaptedQueuePool):
+    """Connection pool with an observer, which fails fast when it is exhausted.
 
-    SQLAlchemy closes an overflow connection when it comes back, so that a steady load a little
-    above the pool's size opens and closes connections without end, at milliseconds each. Here all
-    may stay; those beyond the size are closed as they come back, `_LINGER_S` after the last peak.
+    SQLAlchemy closes an overflow connection when it is returned, so a load slightly above the pool
+    size opens and closes connections all the time, at milliseconds each. This pool keeps them open
+    and closes them on return `_OVERFLOW_IDLE_S` seconds after the last peak.
     """
 
     _queue_class = FairQueue
 
     base_size = 0
     max_waiters = 0
-    watcher: PoolWatcher | None = None
+    observer: PoolObserver | None = None
     waiting = 0
     refusals = 0
     _peak_ns = 0
@@ -99,33 +106,34 @@ class MeasuredPool(AsyncAdaptedQueuePool):
 
     @property
     def state(self) -> PoolState:
-        """The pool as it is now."""
-        is_open = self._pool.maxsize + self.overflow()
+        """The current state."""
+        open_count = self._pool.maxsize + self.overflow()
         return PoolState(
             size=self.base_size,
-            in_use=is_open - self.checkedin(),
-            overflow=max(0, is_open - self.base_size),
+            in_use=open_count - self.checkedin(),
+            overflow=max(0, open_count - self.base_size),
             waiting=self.waiting,
         )
 
     @property
-    def closes_next(self) -> bool:
-        """Whether the next connection to come back is one too many."""
+    def closes_on_return(self) -> bool:
+        """True if the next returned connection is to be closed."""
         if self.checkedin() < self.base_size:
             return False
-        return perf_counter_ns() - self._peak_ns > _LINGER_S * 1e9
+        return perf_counter_ns() - self._peak_ns > _OVERFLOW_IDLE_S * 1e9
 
     @property
     def _is_exhausted(self) -> bool:
         return self.checkedin() == 0 and self.overflow() >= self._max_overflow
 
-    async def take(self) -> PoolProxiedConnection:
-        """Check a connection out, with SQLAlchemy's greenlet only where it must be opened first.
+    async def checkout(self) -> PoolProxiedConnection:
+        """Check out a connection.
 
-        A greenlet costs more than all the rest of this: it begins by mapping memory for its stack.
+        SQLAlchemy's greenlet is used only if the connection must be opened first: mapping memory
+        for its stack costs more than the rest of the checkout.
 
         Raises:
-            Unavailable: when the pool is exhausted or the database is away.
+            Unavailable: The pool is exhausted or the database is unavailable.
         """
         queue = self._pool
         assert isinstance(queue, FairQueue)
@@ -133,12 +141,12 @@ class MeasuredPool(AsyncAdaptedQueuePool):
             started_ns = perf_counter_ns()
             try:
                 with self._waiter():
-                    await queue.wait(self._timeout)
+                    await queue.wait_available(self._timeout)
             except Unavailable:
-                self._account(started_ns)
+                self._record_wait(started_ns)
                 raise
-            self._waited_ns = perf_counter_ns() - started_ns  # for `_do_get`, which comes at once
-        entry = queue.first()
+            self._waited_ns = perf_counter_ns() - started_ns  # `_do_get`, called next, adds it
+        entry = queue.peek()
         if entry is not None and is_open(entry):
             return self.connect()
         return await greenlet_spawn(self.connect)
@@ -152,64 +160,64 @@ class MeasuredPool(AsyncAdaptedQueuePool):
                     return super()._do_get()
             return super()._do_get()
         finally:
-            self._account(started_ns)
+            self._record_wait(started_ns)
 
     @contextmanager
     def _waiter(self) -> Iterator[None]:
-        """One more who waits, unless there are too many; refused when it waits in vain."""
+        """Count a waiting request; fail if too many are waiting, or if the wait times out."""
         if self.waiting >= self.max_waiters:
-            raise self._refusal()
+            raise self._refuse()
         self.waiting += 1
-        self._tell()
+        self._notify()
         try:
             yield
         except (PoolTimeout, Empty) as error:
-            raise self._refusal() from error
+            raise self._refuse() from error
         finally:
             self.waiting -= 1
 
-    def _refusal(self) -> Unavailable:
+    def _refuse(self) -> Unavailable:
         self.refusals += 1
-        if self.watcher is not None:
-            self.watcher.refused()
+        if self.observer is not None:
+            self.observer.on_refusal()
         return Unavailable("All database connections are in use.", code="pool_exhausted")
 
-    def _account(self, started_ns: int) -> None:
+    def _record_wait(self, started_ns: int) -> None:
         now_ns = perf_counter_ns()
         if self.checkedout() > self.base_size:
             self._peak_ns = now_ns
         request = current_request.get()
         if request is not None:
             request.pool_ns += now_ns - started_ns
-        if self.watcher is not None:
-            self.watcher.waited((now_ns - started_ns) / 1e9)
-        self._tell()
+        if self.observer is not None:
+            self.observer.on_wait((now_ns - started_ns) / 1e9)
+        self._notify()
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        if self.closes_next:
+        if self.closes_on_return:
             try:
                 record.close()
             finally:
                 self._dec_overflow()
         else:
             super()._do_return_conn(record)
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
-        if self.watcher is not None:
-            self.watcher.changed(self.state)
+    def _notify(self) -> None:
+        if self.observer is not None:
+            self.observer.on_change(self.state)
 
-    def recreate(self) -> "MeasuredPool":
-        """A new, empty pool of the same settings; SQLAlchemy calls this when it disposes of one."""
+    def recreate(self) -> "InstrumentedPool":
+        """Create an empty pool with the same settings. SQLAlchemy calls this in `dispose`."""
         pool = super().recreate()
-        assert isinstance(pool, MeasuredPool)
+        assert isinstance(pool, InstrumentedPool)
         pool.base_size = self.base_size
         pool.max_waiters = self.max_waiters
-        pool.watcher = self.watcher
+        pool.observer = self.observer
         return pool
 
 
 def is_open(entry: ConnectionPoolEntry) -> bool:
-    """Whether a pooled connection is there and can be used: no ping, asyncpg knows."""
+    """Check that a pool entry has an open connection, without a round trip."""
     connection = entry.driver_connection
     return isinstance(connection, TimedConnection) and not connection.is_closed()

@@ -1,6 +1,6 @@
-"""Every setting of the service, read once from the environment (or `backend/.env`).
+"""Settings of the service, read once from the environment or `backend/.env`.
 
-`python -m app.settings` prints them as the Markdown table that `docs/guide.md` carries.
+`python -m app.settings` prints them as the Markdown table of `docs/guide.md`.
 """
 
 import os
@@ -23,27 +23,27 @@ VAR_DIR = BACKEND_DIR / "var"
 
 
 class SettingsError(SystemExit):
-    """A setting is missing or wrong: the program ends with one line, and no traceback."""
+    """A setting is missing or invalid. The program exits with one line and no traceback."""
 
 
-def _rate(value: str) -> str:
+def _check_rate(value: str) -> str:
     parse_rate(value)
     return value
 
 
-def _postgres_url(value: SecretStr) -> SecretStr:
+def _check_postgres_url(value: SecretStr) -> SecretStr:
     scheme = urlsplit(value.get_secret_value()).scheme
     if scheme not in {"postgresql", "postgres"}:
         raise ValueError("must look like postgresql://user:password@127.0.0.1:5432/database")
     return value
 
 
-Rate = Annotated[str, AfterValidator(_rate)]
-PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres_url)]
+Rate = Annotated[str, AfterValidator(_check_rate)]
+PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 
 
 class Settings(BaseSettings):
-    """The settings, each under its name in capitals as an environment variable."""
+    """The settings. Each is the environment variable of its upper-case name."""
 
     model_config = SettingsConfigDict(
         env_file=BACKEND_DIR / ".env", extra="ignore", frozen=True, hide_input_in_errors=True
@@ -53,89 +53,91 @@ class Settings(BaseSettings):
         description="PostgreSQL 14 or later: `postgresql://user:password@host:port/database`."
     )
     db_pool_size: int = Field(
-        10, ge=5, le=20, description="Connections each worker keeps open, 5 to 20."
+        10, ge=5, le=20, description="Connections that each worker keeps open, 5 to 20."
     )
     db_max_overflow: int = Field(
-        10, ge=0, le=100, description="Further connections a worker may open at a peak."
+        10, ge=0, le=100, description="Additional connections per worker during a peak."
     )
     db_pool_timeout: float = Field(
-        2.0, gt=0, le=60, description="Seconds a request waits for a connection; then it is a 503."
+        2.0, gt=0, le=60, description="Seconds to wait for a pooled connection before a 503."
     )
     db_pool_max_waiters: int = Field(
         200,
         ge=0,
-        description="Requests that may wait for a connection at once; the next is a 503 at once.",
+        description="Requests that may wait for a connection; further ones get a 503 at once.",
     )
     db_connect_timeout: float = Field(
-        3.0, gt=0, le=60, description="Seconds to open a connection; then the database is away."
+        3.0, gt=0, le=60, description="Seconds to wait for a new connection before a 503."
     )
 
     secret_key: SecretStr | None = Field(
         None,
         min_length=32,
-        description="Signs access tokens, 32 characters or more. Unset: a key is made once and kept"
-        " in `backend/var/secret.key`, readable by its owner only.",
+        description="Signs access tokens, 32 characters or more. If unset, a key is generated once"
+        " and stored in `backend/var/secret.key`, readable by its owner only.",
     )
-    access_token_ttl_s: int = Field(1800, ge=1, description="Seconds an access token is good for.")
+    access_token_ttl_s: int = Field(1800, ge=1, description="Lifetime of an access token, in s.")
     refresh_token_ttl_s: int = Field(
-        14 * 86400, ge=1, description="Seconds a refresh token is good for."
+        14 * 86400, ge=1, description="Lifetime of a refresh token, in s."
     )
 
-    rate_limit_enabled: bool = Field(default=True, description="Whether requests are limited.")
+    rate_limit_enabled: bool = Field(default=True, description="Enables rate limits.")
     rate_limit_default: Rate = Field(
-        "100/minute", description="All of `/api/` together, by user (by address without a token)."
+        "100/minute", description="Limit of `/api/` per user (per address without a token)."
     )
-    rate_limit_login: Rate = Field("5/minute", description="Logins, by account and address.")
-    rate_limit_signup: Rate = Field("20/hour", description="Sign-ups, by address.")
-    rate_limit_upload: Rate = Field("30/minute", description="Uploads, by user.")
+    rate_limit_login: Rate = Field(
+        "5/minute", description="Limit of logins per account and address."
+    )
+    rate_limit_signup: Rate = Field("20/hour", description="Limit of sign-ups per address.")
+    rate_limit_upload: Rate = Field("30/minute", description="Limit of uploads per user.")
     rate_limit_storage: str = Field(
         "memory",
         pattern=r"^(memory|postgres|rediss?://.+)$",
-        description="Where the counts are kept: `memory` (each worker counts for itself),"
-        " `postgres` (shared), or `redis://host:port` (shared).",
+        description="Storage of the counters: `memory` (separate for each worker), `postgres`"
+        " (shared), or `redis://host:port` (shared).",
     )
     trust_forwarded_for: bool = Field(
         default=False,
-        description="Take a client's address from the last entry of `X-Forwarded-For`. Only behind"
-        " a proxy of your own that sets it.",
+        description="Use the last entry of `X-Forwarded-For` as the client's address. Enable only"
+        " behind a trusted proxy that sets it.",
     )
 
     job_worker: bool = Field(
-        default=True, description="Start the job worker as a child of the service."
+        default=True, description="Starts the job worker as a child process of the service."
     )
     job_heartbeat_s: float = Field(
         30.0,
         ge=1,
         le=3600,
-        description="Seconds after which the jobs of a silent (killed) worker are taken up again.",
+        description="Seconds without a heartbeat after which the jobs of a worker are retried.",
     )
-    storage_dir: Path = Field(VAR_DIR / "audio", description="Where uploaded audio is kept.")
+    storage_dir: Path = Field(VAR_DIR / "audio", description="Directory of uploaded audio.")
     max_upload_bytes: int = Field(
-        100 * 1024 * 1024, ge=1024, description="Largest upload, in bytes; a larger one is a 413."
+        100 * 1024 * 1024, ge=1024, description="Largest upload in bytes; a larger one is a 413."
     )
     transcriber: Literal["offline", "openai"] = Field(
-        "offline", description="What turns speech into text."
+        "offline", description="Provider that transcribes recordings."
     )
     note_extractor: Literal["offline", "openai"] = Field(
-        "offline", description="What turns a transcript into notes."
+        "offline", description="Provider that extracts notes."
     )
     openai_base_url: str = Field(
-        "https://api.openai.com/v1", description="Any endpoint that speaks the OpenAI protocol."
+        "https://api.openai.com/v1", description="Base URL of an OpenAI-compatible API."
     )
-    openai_api_key: SecretStr | None = Field(None, description="Its key.")
+    openai_api_key: SecretStr | None = Field(None, description="API key of that API.")
     openai_transcription_model: str = Field(
-        "whisper-1", description="Its model for speech to text."
+        "whisper-1", description="Model for transcription with that API."
     )
-    openai_notes_model: str = Field("gpt-4o-mini", description="Its model for notes.")
+    openai_notes_model: str = Field("gpt-4o-mini", description="Model for notes with that API.")
 
-    log_dir: Path = Field(BACKEND_DIR / "logs", description="Where `app.log` is written.")
+    log_dir: Path = Field(BACKEND_DIR / "logs", description="Directory of `app.log`.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="The least level that is logged."
+        "INFO", description="Lowest level that is logged."
     )
     log_max_bytes: int = Field(
-        10_000_000, ge=1000, description="Size at which `app.log` is rotated, in bytes."
+        10_000_000, ge=1000, description="Size in bytes at which `app.log` is rotated."
     )
-    log_backups: int = Field(5, ge=1, description="Rotated log files that are kept.")
+    log_backups: int = Field(5, ge=1, description="Number of rotated log files to keep.")
 
     @model_validator(mode="after")
     def _openai_needs_a_key(self) -> Self:
@@ -145,77 +147,77 @@ class Settings(BaseSettings):
 
     @property
     def sqlalchemy_url(self) -> URL:
-        """`DATABASE_URL` for SQLAlchemy with asyncpg, whatever its scheme said."""
+        """`DATABASE_URL` for SQLAlchemy with asyncpg."""
         return make_url(self.driver_url).set(drivername="postgresql+asyncpg")
 
     @property
     def driver_url(self) -> str:
-        """`DATABASE_URL` for asyncpg itself."""
+        """`DATABASE_URL` for asyncpg."""
         return self.database_url.get_secret_value()
 
     def signing_key(self) -> str:
-        """The key that signs access tokens; the same for all workers on this machine."""
+        """Return the key that signs access tokens, the same for all workers on this machine."""
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
-        return _kept_key(VAR_DIR / "secret.key")
+        return _load_or_create_key(VAR_DIR / "secret.key")
 
 
-def _kept_key(path: Path) -> str:
-    """Read the key file, making it first if there is none.
+def _load_or_create_key(path: Path) -> str:
+    """Read the key file; create it if it does not exist.
 
-    Workers start at the same moment: each writes a file of its own and links it to the name, which
-    succeeds for exactly one of them and never shows a half-written key.
+    Workers start at the same time: each writes a temporary file and links it to the final name,
+    which succeeds for exactly one of them and never exposes an incomplete key.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, own = tempfile.mkstemp(dir=path.parent)  # of mode 600
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # with mode 600
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(48))
-        with suppress(FileExistsError):  # another worker was first: its key is the one
-            path.hardlink_to(own)
-        Path(own).unlink()
+        with suppress(FileExistsError):  # another worker was first
+            path.hardlink_to(temporary)
+        Path(temporary).unlink()
     return path.read_text()
 
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """Read the settings once.
+    """Read the settings on the first call and return the same object afterwards.
 
     Raises:
-        SettingsError: when one is missing or wrong; says which and how to set it.
+        SettingsError: A setting is missing or invalid; the message says which.
     """
     return load_settings()
 
 
-def load_settings(**given: Any) -> Settings:  # noqa: ANN401 -- pydantic checks each value
-    """Read the settings, those given here before those in the environment.
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 -- pydantic checks each value
+    """Read the settings; arguments take precedence over the environment.
 
     Raises:
-        SettingsError: when one is missing or wrong; says which and how to set it.
+        SettingsError: A setting is missing or invalid; the message says which.
     """
     try:
-        return Settings(**given)
+        return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
 
 
 def _explain(error: ValidationError) -> str:
-    wrong = []
+    problems = []
     for item in error.errors(include_url=False, include_input=False, include_context=False):
         name = "_".join(str(part) for part in item["loc"]).upper()
         if item["type"] == "missing":
-            wrong.append(f"{name} is not set")
+            problems.append(f"{name} is not set")
         else:
-            wrong.append(f"{name or 'settings'}: {item['msg'].removeprefix('Value error, ')}")
+            problems.append(f"{name or 'settings'}: {item['msg'].removeprefix('Value error, ')}")
     hint = ""
-    if any(text.startswith("DATABASE_URL") for text in wrong):
+    if any(text.startswith("DATABASE_URL") for text in problems):
         hint = "; try: export DATABASE_URL=postgresql://user:password@127.0.0.1:5432/therapybridge"
-    return "; ".join(wrong) + hint
+    return "; ".join(problems) + hint
 
 
 def markdown_table() -> str:
-    """The settings as a Markdown table, for `docs/guide.md`."""
-    rows = ["| setting | default | what |", "|---|---|---|"]
+    """Return the settings as a Markdown table, for `docs/guide.md`."""
+    rows = ["| setting | default | description |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         if field.is_required():
             default = "(required)"

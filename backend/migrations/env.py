@@ -1,16 +1,16 @@
-"""Runs the migrations over asyncpg against DATABASE_URL.
+"""Run migrations with asyncpg against DATABASE_URL.
 
-A program that has a connection already (the tests) hands it over as `config.attributes`.
+A caller with an open connection (the tests) passes it in `config.attributes["connection"]`.
 """
 
 import asyncio
 from logging.config import fileConfig
 
 import app.auth.models
-import app.middleware.windows
+import app.middleware.rate_limit_storage
 import app.notes.models
 import app.patients.models
-import app.sessions.models  # noqa: F401 -- importing a model puts its table into the metadata
+import app.sessions.models  # noqa: F401 -- importing a model adds its table to the metadata
 import asyncpg
 from alembic import context
 from app.database import Base
@@ -19,13 +19,13 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-# Serialises services that migrate at the same moment; any number that nobody else uses will do.
+# Key of the advisory lock that serializes concurrent migrations; an arbitrary unique number.
 _MIGRATION_LOCK = 0x7465726D
 
 
-def _include_name(name: str | None, kind: str, _parents: object) -> bool:
-    """Leave tables alone that are not ours to describe: pgqueuer's and the rate limiter's."""
-    return kind != "table" or name in Base.metadata.tables
+def _include_name(name: str | None, object_type: str, _parents: object) -> bool:
+    """Exclude tables without a model, which are those of pgqueuer."""
+    return object_type != "table" or name in Base.metadata.tables
 
 
 def _run(connection: Connection) -> None:
@@ -47,9 +47,9 @@ async def _connect_and_run() -> None:
         await engine.dispose()
 
 
-given = context.config.attributes.get("connection")
-if given is not None:
-    _run(given)
+open_connection = context.config.attributes.get("connection")
+if open_connection is not None:
+    _run(open_connection)
 else:
     assert context.config.config_file_name is not None
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)

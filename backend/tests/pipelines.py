@@ -8,7 +8,7 @@ from app.audio.storage import AudioStore
 from app.jobs.pipeline import Pipeline
 from app.notes.schemas import Notes
 from app.providers.base import Transcript
-from app.providers.choose import Providers
+from app.providers.factory import Providers
 from fastapi import FastAPI
 
 

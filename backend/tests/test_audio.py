@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from app.audio.kinds import KINDS, SNIFF_BYTES, detect
+from app.audio.formats import FORMATS, SNIFF_BYTES, detect
 from app.settings import Settings
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,7 +111,7 @@ def test_a_format_is_told_by_its_first_bytes(media_type: str):
 
 def test_every_accepted_format_has_a_sample():
     """The tests know a sample of each format, so a new one cannot come without."""
-    assert {kind.media_type for kind in KINDS} == set(HEADS)
+    assert {kind.media_type for kind in FORMATS} == set(HEADS)
 
 
 @pytest.mark.parametrize(

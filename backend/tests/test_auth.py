@@ -117,7 +117,7 @@ async def test_each_broken_password_rule_is_named(
 @given(st.text(st.characters(codec="utf-8"), max_size=240))
 def test_whatever_else_a_password_holds_does_not_matter(rest: str):
     """A password with all that is asked for keeps the rules, whatever stands beside it."""
-    assert passwords.broken_rules(f"Aa1!aaaaaaaa{rest}") == []
+    assert passwords.violated_rules(f"Aa1!aaaaaaaa{rest}") == []
 
 
 async def test_passwords_are_hashed_as_owasp_asks(tokens: dict[str, str], app: FastAPI):
@@ -141,13 +141,13 @@ async def test_login_does_not_tell_who_has_an_account(
     """A wrong password and an unknown account get the same answer for the same work."""
     assert tokens
     verified = []
-    verify = passwords._verify_now
+    verify = passwords._verify_password_sync
 
     def counted(password_hash: str | None, password: str) -> bool:
-        verified.append(password_hash or passwords._nobodys_hash())
+        verified.append(password_hash or passwords._dummy_hash())
         return verify(password_hash, password)
 
-    monkeypatch.setattr(passwords, "_verify_now", counted)
+    monkeypatch.setattr(passwords, "_verify_password_sync", counted)
     answers = [
         await client.post(LOGIN, json={"email": email, "password": "Wrong-Pass-123"})
         for email in ("ann@example.com", "nobody@example.com")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from app.event_loop import BEAT_S, WINDOW_S, EventLoopClock
+from app.event_loop import INTERVAL_S, WINDOW_S, EventLoopMonitor
 
 HELD_S = 0.4
 
@@ -16,13 +16,13 @@ class Noted:
     blocks_s: list[float] = field(default_factory=list)
     longest_s: list[float] = field(default_factory=list)
 
-    def blocked(self, late_s: float) -> None:
-        """A block."""
-        self.blocks_s.append(late_s)
+    def on_block(self, duration_s: float) -> None:
+        """Record a block."""
+        self.blocks_s.append(duration_s)
 
-    def longest(self, late_s: float) -> None:
-        """The longest."""
-        self.longest_s.append(late_s)
+    def on_longest_change(self, duration_s: float) -> None:
+        """Record the longest block."""
+        self.longest_s.append(duration_s)
 
 
 @dataclass
@@ -69,17 +69,17 @@ def noted() -> Noted:
 
 async def test_a_handler_that_holds_the_loop_is_told_with_its_length(noted: Noted):
     """A block is as long as the loop was held, less at most one beat."""
-    with EventLoopClock(noted):
-        await asyncio.sleep(2 * BEAT_S)
+    with EventLoopMonitor(noted):
+        await asyncio.sleep(2 * INTERVAL_S)
         before = len(noted.blocks_s)
         time.sleep(HELD_S)  # noqa: ASYNC251 -- the very thing that must not be done
-        await asyncio.sleep(2 * BEAT_S)
-    assert max(noted.blocks_s[before:]) > HELD_S - BEAT_S - 0.01
+        await asyncio.sleep(2 * INTERVAL_S)
+    assert max(noted.blocks_s[before:]) > HELD_S - INTERVAL_S - 0.01
 
 
 def test_small_delays_are_no_blocks(loop: Loop, noted: Noted):
     """A tick that is a little late, as by a garbage collection, is no block."""
-    with EventLoopClock(noted):
+    with EventLoopMonitor(noted):
         for late_s in (0.0, 0.02, 0.09):
             loop.come(late_s)
     assert noted.blocks_s == []
@@ -88,7 +88,7 @@ def test_small_delays_are_no_blocks(loop: Loop, noted: Noted):
 
 def test_each_block_is_told_once(loop: Loop, noted: Noted):
     """The clock goes on after a block: it does not count the beats that were missed."""
-    with EventLoopClock(noted):
+    with EventLoopMonitor(noted):
         for late_s in (0.0, 0.5, 0.0, 0.2, 0.0):
             loop.come(late_s)
     assert noted.blocks_s == pytest.approx([0.5, 0.2])
@@ -96,7 +96,7 @@ def test_each_block_is_told_once(loop: Loop, noted: Noted):
 
 def test_the_longest_is_of_the_last_minute_only(loop: Loop, noted: Noted):
     """When the longest block is a minute old, the next longest since then takes its place."""
-    with EventLoopClock(noted):
+    with EventLoopMonitor(noted):
         loop.come(0.5)
         loop.come(0.2)
         loop.come(0.3)

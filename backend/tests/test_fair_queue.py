@@ -25,7 +25,7 @@ async def take(queue: Queue, timeout_s: float = 10.0) -> object:
 
 async def until_in_line(queue: Queue, waiting: int) -> None:
     """Let the others run until so many wait."""
-    while len(queue._line) < waiting:  # noqa: ASYNC110 -- the queue announces nothing
+    while len(queue._waiters) < waiting:  # noqa: ASYNC110 -- the queue announces nothing
         await asyncio.sleep(0)
 
 

@@ -17,7 +17,7 @@ from app.jobs import worker as worker_module
 from app.jobs.worker import FIRST_DELAY, MAX_ATTEMPTS, Worker
 from app.notes.schemas import Notes
 from app.providers.base import ProviderRefused, ProviderUnavailable, Transcript
-from app.providers.choose import Providers
+from app.providers.factory import Providers
 from fastapi import FastAPI
 from openai_double import Answer, OpenAIDouble
 from pgqueuer import PgQueuer
@@ -247,7 +247,7 @@ class TestWorkerProcess:
 
     async def test_a_decoder_ends_with_its_worker(self):
         """The decoding process ends when whoever started it is killed, even in the middle."""
-        sleeper = "import app.jobs.lifeline as l, time; l.end_with_parent(); time.sleep(600)"
+        sleeper = "import app.jobs.parent_watch as l, time; l.exit_with_parent(); time.sleep(600)"
         read, write = os.pipe()
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", sleeper),

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import httpx2
 from app.providers.base import Transcript
-from app.providers.choose import Providers
+from app.providers.factory import Providers
 from app.providers.rules import RuleExtractor
 from fastapi import FastAPI
 from pipelines import Canned, pipeline_of
@@ -12,7 +12,7 @@ from recordings import give_transcript, upload, wav
 
 
 async def _jobs(app: FastAPI) -> list[str]:
-    async with app.state.database.driver() as connection:
+    async with app.state.database.driver_connection() as connection:
         rows = await connection.fetch("SELECT entrypoint FROM pgqueuer ORDER BY id")
     return [row[0] for row in rows]
 

@@ -28,7 +28,7 @@ def database_of(client: httpx2.AsyncClient) -> Database:
 async def held(database: Database, count: int) -> AsyncIterator[list[TimedConnection]]:
     """Hold some of the pool's connections."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(database.driver()) for _ in range(count)]
+        yield [await stack.enter_async_context(database.driver_connection()) for _ in range(count)]
 
 
 def total(metrics: str, name: str) -> float:
@@ -98,7 +98,7 @@ async def test_overflow_connections_outlive_a_peak(
     async with held(database, 8):
         pass
     assert database.pool.state.overflow == 3
-    monkeypatch.setattr(pool_module, "_LINGER_S", 0)
+    monkeypatch.setattr(pool_module, "_OVERFLOW_IDLE_S", 0)
     for left in (2, 1, 0, 0):
         async with held(database, 1):
             pass
@@ -147,7 +147,7 @@ async def test_server_timing_tells_the_database_from_the_rest(open_client: Open,
     async def nap(request: Request) -> None:
         database: Database = request.app.state.database
         if way == "driver":
-            async with database.driver() as connection:
+            async with database.driver_connection() as connection:
                 await connection.fetchval("SELECT pg_sleep(0.2)::text")
         else:
             async with database.session() as session:

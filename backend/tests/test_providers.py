@@ -151,7 +151,7 @@ class TestOpenAI:
         async with OpenAI(
             "http://127.0.0.1:9", KEY, transcription_model="a", notes_model="b", backoff_s=0.001
         ) as openai:
-            with pytest.raises(ProviderUnavailable, match="does not answer"):
+            with pytest.raises(ProviderUnavailable, match="did not respond"):
                 await openai.transcribe(audio, "audio/wav")
 
     async def test_silence_is_final(self, endpoint: OpenAIDouble, openai: OpenAI, audio: Path):
@@ -190,7 +190,7 @@ class TestPocketsphinx:
         python.write_text("#!/bin/sh\nkill -SEGV $$\n")
         python.chmod(0o700)
         monkeypatch.setattr(sys, "executable", str(python))
-        with pytest.raises(ProviderUnavailable, match="ended with code"):
+        with pytest.raises(ProviderUnavailable, match="exited with code"):
             await PocketsphinxTranscriber().transcribe(audio, "audio/wav")
 
     async def test_a_decoder_that_hangs_is_stopped(

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 import httpx2
 import pytest
 from app.database import Database
-from app.jobs.upkeep import forget_outdated
+from app.jobs.maintenance import delete_expired_rows
 from app.main import create_app
 from app.middleware.rate_limit import RateLimits, limiter
-from app.middleware.windows import MemoryWindows, PostgresWindows
+from app.middleware.rate_limit_storage import MemoryStorage, PostgresStorage
 from app.settings import Settings, SettingsError
 from fastapi import FastAPI, Request
 from hypothesis import given
@@ -43,13 +43,13 @@ async def test_counts_that_nobody_needs_are_deleted(open_client: Open, app: Fast
     client = await open_client(rate_limit_storage="postgres")
     await account(client)
     database: Database = app.state.database
-    async with database.driver() as connection:
+    async with database.driver_connection() as connection:
         await connection.execute(
             "INSERT INTO rate_limits (key, count, resets_at)"
             " VALUES ('over', 1, now() - interval '1 s')"
         )
         open_windows = await connection.fetchval("SELECT count(*) - 1 FROM rate_limits")
-        await forget_outdated(database)
+        await delete_expired_rows(database)
         left = await connection.fetchval("SELECT count(*) FROM rate_limits")
     assert left == open_windows > 0
 
@@ -73,7 +73,7 @@ async def test_after_retry_after_the_next_is_served(open_client: Open):
     now_s = [1000.0]
 
     def stop_the_clock(app: FastAPI) -> None:
-        app.state.rate_limits.storage = MemoryWindows(clock=lambda: now_s[0])
+        app.state.rate_limits.storage = MemoryStorage(clock=lambda: now_s[0])
 
     client = await open_client(stop_the_clock)
     ann = await account(client)
@@ -105,14 +105,14 @@ async def test_retry_after_is_true_by_the_real_clock(open_client: Open, storage:
 def test_no_window_holds_more_than_its_limit(limit: int, gaps_s: list[float]):
     """However requests arrive, a window counts from its first one and says truly when it ends."""
     now_s = [0.0]
-    windows = MemoryWindows(clock=lambda: now_s[0])
+    windows = MemoryStorage(clock=lambda: now_s[0])
 
     async def run() -> None:
         opened_s = None
         served = 0
         for gap_s in gaps_s:
             now_s[0] += gap_s
-            window = await windows.spend("ann", 60)
+            window = await windows.hit("ann", 60)
             if opened_s is None or now_s[0] >= opened_s + 60:
                 opened_s, served = now_s[0], 0
             served += window.used <= limit
@@ -125,12 +125,12 @@ def test_no_window_holds_more_than_its_limit(limit: int, gaps_s: list[float]):
 def test_windows_that_are_over_are_forgotten():
     """Counting for ever new users takes no more memory than their open windows."""
     now_s = [0.0]
-    windows = MemoryWindows(clock=lambda: now_s[0])
+    windows = MemoryStorage(clock=lambda: now_s[0])
 
     async def run() -> None:
         for user in range(20_000):
             now_s[0] += 1
-            await windows.spend(f"user {user}", 60)
+            await windows.hit(f"user {user}", 60)
 
     asyncio.run(run())
     assert len(windows._windows) <= 1024
@@ -139,7 +139,7 @@ def test_windows_that_are_over_are_forgotten():
 async def test_both_storages_are_whole_storages_of_limits(settings: Settings, app: FastAPI):
     """What the `limits` library asks of a storage, both of ours do."""
     database: Database = app.state.database
-    for storage in (MemoryWindows(), PostgresWindows(database=database)):
+    for storage in (MemoryStorage(), PostgresStorage(database=database)):
         assert await storage.incr("ann", 60) == 1
         assert await storage.incr("ann", 60, amount=2) == 3
         assert await storage.get("ann") == 3
@@ -290,8 +290,8 @@ async def test_counts_in_postgres_hold_no_address_of_a_person(open_client: Open)
     client = await open_client(rate_limit_storage="postgres")
     await account(client, "ann@example.com")
     limits: RateLimits = client._transport.app.state.rate_limits  # type: ignore[attr-defined]
-    assert isinstance(limits.storage, PostgresWindows)
-    async with limits.storage._database.driver() as connection:
+    assert isinstance(limits.storage, PostgresStorage)
+    async with limits.storage._database.driver_connection() as connection:
         rows = await connection.fetch("SELECT key FROM rate_limits")
     keys = json.dumps([row["key"] for row in rows])
     assert len(rows) == 2  # sign-up and login

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
-from app.seed.rows import PASSWORD, PATIENTS_EACH, TEST_EMAIL, emails, shares
+from app.seed.rows import PASSWORD, PATIENTS_PER_USER, TEST_EMAIL, emails, sessions_per_account
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ async def test_a_second_run_changes_nothing_and_a_larger_one_adds(database_url: 
     first = await _rows(database_url)
     assert {table: len(rows) for table, rows in first.items()} == {
         "users": 4,
-        "patients": 4 * PATIENTS_EACH,
+        "patients": 4 * PATIENTS_PER_USER,
         "sessions": 120,
         "notes": 120,
     }
@@ -71,10 +71,10 @@ async def test_an_account_that_was_there_keeps_its_id(
 ):
     """Seeding beside an account of the same address adds to that one."""
     url = app.state.settings.driver_url
-    async with app.state.database.driver() as connection:
+    async with app.state.database.driver_connection() as connection:
         await connection.execute("UPDATE users SET email = $1", TEST_EMAIL)
     run_backend("-m", "app.seed", "--sessions", "55", "--users", "0", database_url=url)
-    assert len((await client.get("/api/patients/", headers=ann)).json()) == PATIENTS_EACH
+    assert len((await client.get("/api/patients/", headers=ann)).json()) == PATIENTS_PER_USER
 
 
 def test_a_missing_database_is_one_plain_line():
@@ -89,7 +89,7 @@ def test_a_missing_database_is_one_plain_line():
 def test_the_sessions_are_shared_out(users: int, sessions: int):
     """The shares add up, the test account has its 50, and the others differ by at most one."""
     accounts = emails(users)
-    found = shares(accounts, sessions)
+    found = sessions_per_account(accounts, sessions)
     assert sum(found.values()) == sessions
     assert found[TEST_EMAIL] >= min(50, sessions)
     others = [count for email, count in found.items() if email != TEST_EMAIL]

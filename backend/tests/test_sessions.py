@@ -29,7 +29,7 @@ def put_sessions(app: FastAPI, patient_id: str) -> Callable[..., Any]:
     async def put(minutes: list[int], status: Status = Status.PROCESSED) -> list[str]:
         ids = [uuid.uuid4() for _ in minutes]
         dates = [NOON + timedelta(minutes=minute) for minute in minutes]
-        async with app.state.database.driver() as connection:
+        async with app.state.database.driver_connection() as connection:
             await connection.execute(
                 """
                 INSERT INTO sessions (id, patient_id, therapist_id, session_date, status)
@@ -140,7 +140,7 @@ class TestPaging:
         minutes = st.lists(st.integers(0, 5), max_size=12)  # many of the same date
 
         async def check(there: list[int], late: list[int], limit: int) -> None:
-            async with app.state.database.driver() as connection:
+            async with app.state.database.driver_connection() as connection:
                 await connection.execute("DELETE FROM sessions")
             first = set(await put_sessions(there))
             target, seen = f"/api/sessions/?limit={limit}", []
@@ -195,7 +195,7 @@ class TestPaging:
 async def test_a_page_reads_the_index_in_order(app: FastAPI, put_sessions: Callable[..., Any]):
     """PostgreSQL serves a page from the list's index, without sorting."""
     await put_sessions(list(range(2000)))
-    async with app.state.database.driver() as connection:
+    async with app.state.database.driver_connection() as connection:
         await connection.execute("ANALYZE sessions")
         plan = await connection.fetch(
             """

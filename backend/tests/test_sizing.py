@@ -31,7 +31,7 @@ def test_workers_for_a_rate(tmp_path: Path, rate: float, count: int):
     """Two processes that sent 500/s at half a core in all make 1,000/s a core, 700/s a worker."""
     done = size(write(tmp_path / "a.json", (2000, 20.0), (3000, 30.0)), rate)
     assert done.returncode == 0, done.stderr
-    assert "1000 requests/s by one core" in done.stdout
+    assert "1000 requests/s per core" in done.stdout
     assert done.stdout.endswith(f"WORKERS={count}\n")
 
 
@@ -39,7 +39,7 @@ def test_idle_generator_tells_nothing(tmp_path: Path):
     """A run that kept the generator idle is refused: what it cost is not the requests'."""
     done = size(write(tmp_path / "a.json", (100, 1.0)), 1000)
     assert done.returncode == 1
-    assert "too little to tell: use more users" in done.stderr
+    assert "too little for an estimate: use more users" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "", '{"resources": null}'])

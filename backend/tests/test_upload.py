@@ -16,7 +16,7 @@ from app.audio.multipart import MalformedForm, read_form
 from app.audio.storage import AudioStore
 from app.errors import Unavailable
 from app.jobs import queue
-from app.jobs.upkeep import requeue_stuck, sweep_files
+from app.jobs.maintenance import delete_orphaned_files, requeue_stuck_sessions
 from app.sessions import endpoints
 from app.sessions.upload import MIN_BYTES
 from app.settings import Settings
@@ -51,7 +51,7 @@ def _files(settings: Settings) -> list[Path]:
 
 async def _rows(app: FastAPI) -> tuple[int, int]:
     """How many sessions and jobs there are."""
-    async with app.state.database.driver() as connection:
+    async with app.state.database.driver_connection() as connection:
         sessions = await connection.fetchval("SELECT count(*) FROM sessions")
         return sessions, await connection.fetchval("SELECT count(*) FROM pgqueuer")
 
@@ -213,8 +213,10 @@ async def test_row_and_job_come_together_or_not_at_all(
     assert answer.status_code == 503
     assert await _rows(app) == (0, 0)
     store = AudioStore(settings.storage_dir)
-    assert await sweep_files(app.state.database, store) == 0, "it is young: it may yet get a row"
-    assert await sweep_files(app.state.database, store, older_than_s=-1) == 1
+    assert await delete_orphaned_files(app.state.database, store) == 0, (
+        "it is young: it may yet get a row"
+    )
+    assert await delete_orphaned_files(app.state.database, store, older_than_s=-1) == 1
     assert _files(settings) == []
 
 
@@ -252,7 +254,7 @@ async def test_the_sweep_spares_what_has_a_row(
     left = Path(settings.storage_dir) / "incoming" / uuid.uuid4().hex
     left.write_bytes(b"half")
     store = AudioStore(settings.storage_dir)
-    assert await sweep_files(app.state.database, store, older_than_s=-1) == 1
+    assert await delete_orphaned_files(app.state.database, store, older_than_s=-1) == 1
     assert [file.read_bytes() for file in _files(settings)] == [wav()]
 
 
@@ -261,11 +263,11 @@ async def test_a_session_without_a_job_gets_one(
 ):
     """An unfinished session that has lost its job is queued again, once."""
     await upload(client, ann, patient_id, wav())
-    assert await requeue_stuck(app.state.database) == 0
-    async with app.state.database.driver() as connection:
+    assert await requeue_stuck_sessions(app.state.database) == 0
+    async with app.state.database.driver_connection() as connection:
         await connection.execute("DELETE FROM pgqueuer")
-    assert await requeue_stuck(app.state.database) == 1
-    assert await requeue_stuck(app.state.database) == 0
+    assert await requeue_stuck_sessions(app.state.database) == 1
+    assert await requeue_stuck_sessions(app.state.database) == 0
     assert await _rows(app) == (1, 1)
 
 

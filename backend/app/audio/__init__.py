@@ -1,1 +1,1 @@
-"""Recordings: what kind of file one is, how it arrives, where it is kept, how it is read back."""
+"""Audio files: format detection, multipart upload, storage and range responses."""

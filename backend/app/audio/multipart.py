@@ -1,4 +1,4 @@
-"""Reads a multipart/form-data body as it arrives: a stream of pieces, never the whole."""
+"""Streaming parser for multipart/form-data bodies."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-if TYPE_CHECKING:  # it exists for type checkers only
+if TYPE_CHECKING:  # not defined at run time
     from python_multipart.multipart import MultipartCallbacks
 
 MAX_PART_HEADERS = 16
 
 
 class MalformedForm(Exception):
-    """The body is no multipart/form-data; the message says why."""
+    """The body is not valid multipart/form-data."""
 
 
 @dataclass(slots=True)
@@ -22,8 +22,8 @@ class Part:
     """One part of the form.
 
     Attributes:
-        name: The field's name.
-        filename: The file's name as the client gave it, None for a plain field.
+        name: Field name.
+        filename: File name sent by the client; None for a plain field.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Part:
 
 
 @dataclass(slots=True)
-class Piece:
-    """Some bytes of a part. The last piece of each part has `last` set, and may be empty."""
+class Chunk:
+    """Some bytes of a part. The last chunk of a part has `last` set and may be empty."""
 
     part: Part
     data: bytes
@@ -41,9 +41,9 @@ class Piece:
 
 @dataclass(slots=True)
 class _Collector:
-    """Turns the parser's callbacks into pieces."""
+    """Parser callbacks that collect chunks."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    chunks: list[Chunk] = field(default_factory=list)
     finished: bool = False
     _part: Part = field(default_factory=lambda: Part("", None))
     _header: bytearray = field(default_factory=bytearray)
@@ -66,9 +66,9 @@ class _Collector:
         self._value.clear()
 
     def headers_finished(self) -> None:
-        kind, options = parse_options_header(self._disposition)
+        disposition, options = parse_options_header(self._disposition)
         name = options.get(b"name")
-        if kind != b"form-data" or name is None:
+        if disposition != b"form-data" or name is None:
             raise MalformedForm("a part of the form has no name")
         filename = options.get(b"filename")
         self._part = Part(
@@ -77,36 +77,36 @@ class _Collector:
         )
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
-        self.pieces.append(Piece(self._part, data[start:end]))
+        self.chunks.append(Chunk(self._part, data[start:end]))
 
     def part_end(self) -> None:
-        self.pieces.append(Piece(self._part, b"", last=True))
+        self.chunks.append(Chunk(self._part, b"", last=True))
 
     def end(self) -> None:
         self.finished = True
 
-    def take(self) -> list[Piece]:
-        taken, self.pieces = self.pieces, []
-        return taken
+    def drain(self) -> list[Chunk]:
+        chunks, self.chunks = self.chunks, []
+        return chunks
 
 
 def _boundary(content_type: str) -> bytes:
-    kind, options = parse_options_header(content_type)
+    media_type, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
-    if kind != b"multipart/form-data" or not boundary:
+    if media_type != b"multipart/form-data" or not boundary:
         raise MalformedForm("the body must be multipart/form-data with a boundary")
     return boundary
 
 
-async def read_form(content_type: str, body: AsyncIterator[bytes]) -> AsyncIterator[Piece]:
-    """Yield the form's pieces in order, holding no more than one chunk of the body.
+async def read_form(content_type: str, body: AsyncIterator[bytes]) -> AsyncIterator[Chunk]:
+    """Yield the parts of a form in order, chunk by chunk; memory stays at one chunk of the body.
 
     Args:
-        content_type: The request's Content-Type header.
-        body: The chunks of the body.
+        content_type: Content-Type header of the request.
+        body: Chunks of the request body.
 
     Raises:
-        MalformedForm: The body is not what Content-Type says, or ends before its end.
+        MalformedForm: The body is not a form, or ends before its closing boundary.
     """
     collector = _Collector()
     callbacks: MultipartCallbacks = {
@@ -123,11 +123,11 @@ async def read_form(content_type: str, body: AsyncIterator[bytes]) -> AsyncItera
         parser = MultipartParser(
             _boundary(content_type), callbacks, max_header_count=MAX_PART_HEADERS
         )
-        async for chunk in body:
-            parser.write(chunk)
-            for piece in collector.take():
-                yield piece
+        async for data in body:
+            parser.write(data)
+            for chunk in collector.drain():
+                yield chunk
     except MultipartParseError as error:
-        raise MalformedForm(f"the form cannot be read: {error}") from error
+        raise MalformedForm(f"the form cannot be parsed: {error}") from error
     if not collector.finished:
         raise MalformedForm("the form ends before its closing boundary")

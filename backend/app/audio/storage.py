@@ -1,8 +1,8 @@
-"""Where recordings are kept: one file for each session, named by its id.
+"""Audio storage on disk: one file per session, named by the session id.
 
-A file appears under its name whole and durable, or not at all: it is written beside, synced, moved,
-and the folder synced (a rename is durable only then). Whatever a crash leaves behind, an unfinished
-file or one whose row was never committed, is swept up by the job worker.
+Files are stored atomically and durably: written to a temporary name, synced, renamed, and the
+directory synced (only then is a rename durable). Files that a crash leaves behind, unfinished or
+without a committed row, are deleted by the job worker.
 """
 
 import asyncio
@@ -17,47 +17,47 @@ from typing import BinaryIO, Self
 
 from app.errors import Unavailable
 
-_BATCH_BYTES = 1024 * 1024  # written and hashed in a thread, in batches worth the trip
+_BATCH_BYTES = 1024 * 1024  # large batches, because each is written and hashed in a thread
 
 
 class AudioStore:
-    """The folder `STORAGE_DIR`."""
+    """The recordings in `STORAGE_DIR`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._incoming = root / "incoming"
 
     def path(self, session_id: uuid.UUID) -> Path:
-        """Where the recording of a session is, if it has one."""
+        """Return the path of a session's recording; the file need not exist."""
         return self._root / session_id.hex[:2] / session_id.hex
 
-    def receive(self) -> "IncomingFile":
-        """A new file to write to, gone at the end of its `async with` unless kept."""
+    def create_incoming(self) -> "IncomingFile":
+        """Create a temporary file, deleted at the end of its `async with` unless stored."""
         return IncomingFile(self, self._incoming / uuid.uuid4().hex)
 
-    def stored(self, *, older_than_s: float) -> Iterator[uuid.UUID]:
-        """The sessions that have a file of at least this age."""
-        before = time.time() - older_than_s
+    def iter_session_ids(self, *, older_than_s: float) -> Iterator[uuid.UUID]:
+        """Yield the ids of sessions whose file is older than `older_than_s` seconds."""
+        cutoff = time.time() - older_than_s
         for path in self._root.glob("[0-9a-f][0-9a-f]/" + "[0-9a-f]" * 32):
-            if path.stat().st_mtime < before:
+            if path.stat().st_mtime < cutoff:
                 yield uuid.UUID(path.name)
 
     def remove(self, session_ids: Collection[uuid.UUID]) -> None:
-        """Delete the files of sessions that do not exist."""
+        """Delete the recordings of these sessions."""
         for session_id in session_ids:
             self.path(session_id).unlink(missing_ok=True)
 
-    def sweep_incoming(self, *, older_than_s: float) -> int:
-        """Delete what interrupted uploads of a crashed service left; return how many."""
-        before = time.time() - older_than_s
-        left = [path for path in self._incoming.glob("*") if path.stat().st_mtime < before]
-        for path in left:
+    def delete_stale_incoming(self, *, older_than_s: float) -> int:
+        """Delete temporary files left by a crash; return how many."""
+        cutoff = time.time() - older_than_s
+        stale = [path for path in self._incoming.glob("*") if path.stat().st_mtime < cutoff]
+        for path in stale:
             path.unlink(missing_ok=True)
-        return len(left)
+        return len(stale)
 
 
 class IncomingFile:
-    """A recording on its way in. Memory stays at one batch, however long it is."""
+    """A recording that is being received. Memory use is bounded by one batch."""
 
     def __init__(self, store: AudioStore, path: Path) -> None:
         self._store = store
@@ -72,39 +72,39 @@ class IncomingFile:
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
-        # No await: when the client has hung up this task is cancelled, and the file must still go.
+        # No await: the task is cancelled if the client disconnects, and the file must be deleted.
         if self._file is not None:
             self._file.close()
             self._path.unlink(missing_ok=True)
 
     @property
     def sha256(self) -> str:
-        """Of everything written; complete once kept."""
+        """SHA-256 of the data written, in hexadecimal; complete after `store_as`."""
         return self._hash.hexdigest()
 
     async def write(self, data: bytes) -> None:
-        """Add to the file.
+        """Append data.
 
         Raises:
-            Unavailable: The disk is full or broken.
+            Unavailable: The file cannot be written, for example because the disk is full.
         """
         self._batch += data
         self.size_bytes += len(data)
         if len(self._batch) >= _BATCH_BYTES:
             await _in_thread(self._flush)
 
-    async def keep(self, session_id: uuid.UUID) -> None:
-        """Make the file durable as the recording of this session.
+    async def store_as(self, session_id: uuid.UUID) -> None:
+        """Store the file durably as the recording of a session.
 
         Raises:
-            Unavailable: The disk is full or broken.
+            Unavailable: The file cannot be written, for example because the disk is full.
         """
         target = self._store.path(session_id)
-        await _in_thread(lambda: self._keep(target))
+        await _in_thread(lambda: self._move_to(target))
 
     def _flush(self) -> None:
         if self._file is None:
@@ -114,24 +114,26 @@ class IncomingFile:
         self._hash.update(self._batch)
         self._batch.clear()
 
-    def _keep(self, target: Path) -> None:
+    def _move_to(self, target: Path) -> None:
         self._flush()
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
         if not target.parent.exists():
             target.parent.mkdir(exist_ok=True)
-            _sync_folder(target.parent.parent)
+            _fsync_directory(target.parent.parent)
         self._path.replace(target)
-        _sync_folder(target.parent)
+        _fsync_directory(target.parent)
 
 
-async def _in_thread(work: Callable[[], None]) -> None:
+async def _in_thread(function: Callable[[], None]) -> None:
     try:
-        await asyncio.to_thread(work)
+        await asyncio.to_thread(function)
     except OSError as error:
         raise Unavailable(
-            "The recording cannot be stored now.", code="storage_unavailable", retry_after_s=60
+            "The recording cannot be stored at the moment.",
+            code="storage_unavailable",
+            retry_after_s=60,
         ) from error
 
 
@@ -139,7 +141,7 @@ def _create(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
-def _sync_folder(folder: Path) -> None:
+def _fsync_directory(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

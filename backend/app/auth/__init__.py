@@ -1,1 +1,1 @@
-"""Accounts and tokens."""
+"""Accounts, passwords and tokens."""

@@ -1,4 +1,4 @@
-"""What endpoints depend on to know who is asking."""
+"""FastAPI dependencies that authenticate a request."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -12,11 +12,11 @@ from app.middleware.rate_limit import ANONYMOUS, RateLimits
 
 
 async def current_user(request: Request) -> Principal:
-    """Who is asking, by the access token alone.
+    """Return the account of the access token, without a database query.
 
     Raises:
-        Unauthorized: without a valid token.
-        RateLimited: when an address has tried too often without one.
+        Unauthorized: The token is missing or invalid.
+        RateLimited: The address has sent too many requests without a valid token.
     """
     tokens: AccessTokens = request.app.state.access_tokens
     try:
@@ -24,7 +24,7 @@ async def current_user(request: Request) -> Principal:
     except Unauthorized:
         limits: RateLimits | None = request.app.state.rate_limits
         if limits is not None:
-            await limits.spend(ANONYMOUS, request, {})
+            await limits.hit(ANONYMOUS, request, {})
         raise
 
 
@@ -32,18 +32,18 @@ CurrentUser = Annotated[Principal, Depends(current_user)]
 
 
 def require_role(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:
-    """A dependency that lets only these roles in.
+    """Create a dependency that admits these roles only.
 
         therapist: Annotated[Principal, Depends(require_role(Role.THERAPIST))]
 
     Raises:
-        Forbidden: for any other role.
+        Forbidden: The account has another role.
     """
     allowed = frozenset(roles)
 
     async def check(principal: CurrentUser) -> Principal:
         if principal.role not in allowed:
-            raise Forbidden(f"This is for the role {' or '.join(sorted(allowed))}.")
+            raise Forbidden(f"This requires the role {' or '.join(sorted(allowed))}.")
         return principal
 
     return check

@@ -17,13 +17,13 @@ from app.auth.schemas import (
 )
 from app.auth.service import TokenService
 from app.database import DbSession
-from app.middleware.rate_limit import by_account, by_address, limiter
+from app.middleware.rate_limit import account_key, address_key, limiter
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
 
 def token_service(request: Request, session: DbSession) -> TokenService:
-    """The service of this request."""
+    """Create the token service of a request."""
     state = request.app.state
     return TokenService(session, state.access_tokens, state.settings.refresh_token_ttl_s)
 
@@ -32,39 +32,39 @@ Tokens = Annotated[TokenService, Depends(token_service)]
 
 
 def _login_key(request: Request, arguments: Mapping[str, Any]) -> str:
-    return by_account(arguments["credentials"].email, by_address(request, arguments))
+    return account_key(arguments["credentials"].email, address_key(request, arguments))
 
 
 @router.post("/signup", status_code=201, response_model=UserResponse)
-@limiter.limit("signup", key=by_address)
+@limiter.limit("signup", key=address_key)
 async def signup(request: Request, session: DbSession, account: SignupRequest) -> User:
-    """Make an account, as therapist or patient."""
+    """Create an account with the role therapist or patient."""
     return await service.sign_up(session, account)
 
 
 @router.post("/login")
 @limiter.limit("login", key=_login_key)
 async def login(request: Request, tokens: Tokens, credentials: LoginRequest) -> TokenResponse:
-    """Tokens for e-mail address and password."""
+    """Log in with e-mail address and password."""
     return await tokens.log_in(credentials)
 
 
 @router.post("/refresh")
 @limiter.limit("default")
-async def refresh(request: Request, tokens: Tokens, given: RefreshRequest) -> TokenResponse:
-    """New tokens for a refresh token, which is spent by this."""
-    return await tokens.refresh(given.refresh_token)
+async def refresh(request: Request, tokens: Tokens, payload: RefreshRequest) -> TokenResponse:
+    """Exchange a refresh token for a new pair of tokens; it can be used once."""
+    return await tokens.refresh(payload.refresh_token)
 
 
 @router.post("/logout", status_code=204)
 @limiter.limit("default")
-async def logout(request: Request, tokens: Tokens, given: RefreshRequest) -> None:
-    """Revoke a refresh token and all that descend from the same login."""
-    await tokens.log_out(given.refresh_token)
+async def logout(request: Request, tokens: Tokens, payload: RefreshRequest) -> None:
+    """Revoke a refresh token and all others of the same login."""
+    await tokens.log_out(payload.refresh_token)
 
 
 @router.get("/me", response_model=UserResponse)
 @limiter.limit("default")
 async def me(request: Request, session: DbSession, principal: CurrentUser) -> User:
-    """The caller's account."""
+    """Return the caller's account."""
     return await service.me(session, principal)

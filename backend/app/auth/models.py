@@ -11,7 +11,7 @@ from app.database import Base
 
 
 class Role(StrEnum):
-    """What an account may do."""
+    """Role of an account."""
 
     THERAPIST = "therapist"
     PATIENT = "patient"
@@ -19,7 +19,7 @@ class Role(StrEnum):
 
 
 class User(Base):
-    """An account. E-mail addresses are kept in lower case, so that one address is one account."""
+    """An account. E-mail addresses are stored in lower case, so they are unique in any case."""
 
     __tablename__ = "users"
     __table_args__ = (CheckConstraint("email = lower(email)", name="email_is_lower"),)
@@ -35,10 +35,10 @@ class User(Base):
 
 
 class RefreshToken(Base):
-    """A refresh token, by its SHA-256 only.
+    """A refresh token, stored as its SHA-256 only.
 
-    All tokens that descend from one login share a family. Each is spent by its use; a spent one
-    that comes back has been stolen, or its successor has, so the whole family is revoked.
+    All tokens of one login form a family. A token is spent by its use. If a spent token is sent
+    again, it or its successor was stolen, and the whole family is revoked.
     """
 
     __tablename__ = "refresh_tokens"

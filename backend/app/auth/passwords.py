@@ -1,8 +1,8 @@
-"""Passwords: the rules they keep, and argon2id in a few threads.
+"""Password rules, and argon2id hashing in a thread pool.
 
-Parameters: the OWASP Password Storage Cheat Sheet's minimum for argon2id (19 MiB, two passes, one
-lane). argon2 lets go of Python's lock, so it runs beside the event loop; the number of threads
-bounds the memory and the cores that a rush of logins can take.
+Parameters are the minimum of the OWASP Password Storage Cheat Sheet for argon2id (19 MiB, two
+passes, one lane). argon2 releases the GIL, so hashing runs in parallel with the event loop. The
+number of threads bounds the memory and the cores that concurrent logins use.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _threads = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="argon2")
 
 MAX_LENGTH = 256
-"""Hashing is costly by design: the length is bounded, far beyond what anybody types."""
+"""Longest accepted password in characters; bounds the cost of hashing."""
 
 
-def broken_rules(password: str) -> list[str]:
-    """What a new password lacks, a sentence for each; empty when it is good."""
+def violated_rules(password: str) -> list[str]:
+    """Return the rules that a new password violates, one sentence each."""
     rules = {
         "It needs at least 12 characters.": len(password) >= 12,
         f"It may have at most {MAX_LENGTH} characters.": len(password) <= MAX_LENGTH,
@@ -34,42 +34,42 @@ def broken_rules(password: str) -> list[str]:
             for char in password
         ),
     }
-    return [message for message, kept in rules.items() if not kept]
+    return [message for message, satisfied in rules.items() if not satisfied]
 
 
-def hash_now(password: str) -> str:
-    """The argon2id hash; takes tens of milliseconds, so not in the event loop."""
+def hash_password_sync(password: str) -> str:
+    """Hash a password with argon2id. Blocks for tens of milliseconds: not for the event loop."""
     return _hasher.hash(password)
 
 
 async def hash_password(password: str) -> str:
-    """The argon2id hash, computed in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, hash_now, password)
+    """Hash a password with argon2id, in a thread."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, hash_password_sync, password)
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether the password is the one of the hash, found out in a thread.
+    """Check a password against a hash, in a thread.
 
-    Without a hash (no such account) the work is the same and the answer is no: the time a login
-    takes does not tell who has an account.
+    Without a hash (unknown account) a dummy hash is checked and the result is False, so the
+    duration does not reveal which accounts exist.
     """
     loop = asyncio.get_running_loop()
-    matches = await loop.run_in_executor(_threads, _verify_now, password_hash, password)
+    matches = await loop.run_in_executor(_threads, _verify_password_sync, password_hash, password)
     return matches and password_hash is not None
 
 
-def _verify_now(password_hash: str | None, password: str) -> bool:
+def _verify_password_sync(password_hash: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(password_hash or _nobodys_hash(), password)
+        return _hasher.verify(password_hash or _dummy_hash(), password)
     except VerifyMismatchError:
         return False
 
 
 @cache
-def _nobodys_hash() -> str:
-    return hash_now(os.urandom(16).hex())
+def _dummy_hash() -> str:
+    return hash_password_sync(os.urandom(16).hex())
 
 
 def warm_up() -> None:
-    """Make nobody's hash, so that the first unknown account is not slower than a known one."""
-    _nobodys_hash()
+    """Compute the dummy hash, so that the first login to an unknown account is not slower."""
+    _dummy_hash()

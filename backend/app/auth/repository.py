@@ -1,4 +1,4 @@
-"""The queries of accounts and refresh tokens."""
+"""Database queries for accounts and refresh tokens."""
 
 import uuid
 from datetime import timedelta
@@ -10,7 +10,7 @@ from app.auth.models import RefreshToken, User
 
 
 async def user_by_email(session: AsyncSession, email: str) -> User | None:
-    """The account of a lower-cased address."""
+    """Return the account of a lower-case e-mail address."""
     return await session.scalar(select(User).where(User.email == email))
 
 
@@ -22,7 +22,7 @@ async def add_refresh_token(
     family_id: uuid.UUID,
     ttl_s: int,
 ) -> None:
-    """Keep a new token; time is the database's, the same for all workers."""
+    """Store a new token. Its expiry uses the database's clock, which all workers share."""
     session.add(
         RefreshToken(
             token_hash=token_hash,
@@ -34,20 +34,20 @@ async def add_refresh_token(
     await session.flush()
 
 
-async def spend_refresh_token(session: AsyncSession, token_hash: bytes) -> RefreshToken | None:
-    """Mark a token spent if it was good; of two at once, one gets it."""
-    good = (
+async def consume_refresh_token(session: AsyncSession, token_hash: bytes) -> RefreshToken | None:
+    """Mark a valid token as spent and return it; of concurrent calls, one succeeds."""
+    is_valid = (
         RefreshToken.token_hash == token_hash,
         RefreshToken.spent_at.is_(None),
         RefreshToken.revoked_at.is_(None),
         RefreshToken.expires_at > func.now(),
     )
-    statement = update(RefreshToken).where(*good).values(spent_at=func.now())
+    statement = update(RefreshToken).where(*is_valid).values(spent_at=func.now())
     return await session.scalar(statement.returning(RefreshToken))
 
 
 async def revoke_family_of(session: AsyncSession, token_hash: bytes) -> None:
-    """Revoke every token that descends from the same login as this one."""
+    """Revoke all tokens of the same login."""
     family = (
         select(RefreshToken.family_id)
         .where(RefreshToken.token_hash == token_hash)
@@ -60,8 +60,8 @@ async def revoke_family_of(session: AsyncSession, token_hash: bytes) -> None:
     )
 
 
-async def forget_expired_tokens(session: AsyncSession, user_id: uuid.UUID) -> None:
-    """Delete a user's tokens that are past their time."""
+async def delete_expired_tokens(session: AsyncSession, user_id: uuid.UUID) -> None:
+    """Delete a user's expired tokens."""
     await session.execute(
         delete(RefreshToken).where(
             RefreshToken.user_id == user_id, RefreshToken.expires_at <= func.now()

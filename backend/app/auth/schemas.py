@@ -1,4 +1,4 @@
-"""What the auth endpoints take and give."""
+"""Request and response bodies of the auth endpoints."""
 
 import uuid
 from datetime import datetime
@@ -8,20 +8,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 
 from app.auth.models import Role
 from app.auth.passwords import MAX_LENGTH
-from app.fields import Name, without_nul
+from app.fields import Name, reject_nul
 
-# A deliverable address is one that a message reaches; the rule here only catches slips.
+# Only a sent message proves an address. This pattern catches typing errors.
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"),
-    AfterValidator(without_nul),
+    AfterValidator(reject_nul),
     AfterValidator(str.lower),
 ]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
 class SignupRequest(BaseModel):
-    """A new account. Administrators are not made here."""
+    """A new account. Administrators cannot sign up."""
 
     email: Email
     password: SecretStr
@@ -30,20 +30,20 @@ class SignupRequest(BaseModel):
 
 
 class LoginRequest(BaseModel):
-    """Who wants in."""
+    """Credentials."""
 
     email: Email
     password: Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
 
 
 class RefreshRequest(BaseModel):
-    """A refresh token, to be spent or revoked."""
+    """A refresh token to exchange or revoke."""
 
     refresh_token: Token
 
 
 class UserResponse(BaseModel):
-    """An account, without its secrets."""
+    """An account without its password hash."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -55,9 +55,9 @@ class UserResponse(BaseModel):
 
 
 class TokenResponse(BaseModel):
-    """A pair of tokens; `expires_in` is the access token's time in seconds."""
+    """A pair of tokens; `expires_in` is the lifetime of the access token in seconds."""
 
     access_token: str
     refresh_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 -- a kind of token, not one
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 -- a token type, not a token
     expires_in: int

@@ -1,4 +1,4 @@
-"""The rules of accounts: who may sign up, log in, and go on."""
+"""Sign-up, login and token rotation."""
 
 import uuid
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from app.errors import Conflict, NotFound, Unauthorized, Unprocessable
 
 
 async def sign_up(session: AsyncSession, request: SignupRequest) -> User:
-    """Make an account.
+    """Create an account.
 
     Raises:
-        Unprocessable: when the password breaks a rule; says which.
-        Conflict: when the address has an account already.
+        Unprocessable: The password violates a rule; `details` list the rules.
+        Conflict: The address already has an account.
     """
     password = request.password.get_secret_value()
-    broken = passwords.broken_rules(password)
-    if broken:
+    violated = passwords.violated_rules(password)
+    if violated:
         raise Unprocessable(
             "The password is too weak.",
             code="weak_password",
-            details=[{"where": "body.password", "message": message} for message in broken],
+            details=[{"where": "body.password", "message": message} for message in violated],
         )
     user = User(
         email=request.email,
@@ -38,44 +38,46 @@ async def sign_up(session: AsyncSession, request: SignupRequest) -> User:
     try:
         await session.flush()
     except IntegrityError as error:
-        raise Conflict("This e-mail address has an account.", code="email_taken") from error
+        raise Conflict("This e-mail address already has an account.", code="email_taken") from error
     await session.refresh(user, ["created_at"])
     return user
 
 
 @dataclass(frozen=True, slots=True)
 class TokenService:
-    """Gives out pairs of tokens: for a password, or for a refresh token that was not yet spent."""
+    """Issues token pairs for a password or for an unspent refresh token."""
 
     session: AsyncSession
     access_tokens: AccessTokens
     refresh_ttl_s: int
 
     async def log_in(self, request: LoginRequest) -> TokenResponse:
-        """Tokens for a password. The answer and its time are the same for an unknown account.
+        """Issue tokens for a password.
+
+        The response and its duration are the same for a wrong password and an unknown account.
 
         Raises:
-            Unauthorized: when account and password do not belong together.
+            Unauthorized: The account does not exist, or the password is wrong.
         """
         user = await repository.user_by_email(self.session, request.email)
-        # The password takes a while: the connection goes back to the pool meanwhile.
-        await self.session.commit()
-        known = user.password_hash if user is not None else None
-        matches = await passwords.verify_password(known, request.password.get_secret_value())
+        await self.session.commit()  # return the connection to the pool while hashing
+        password_hash = user.password_hash if user is not None else None
+        password = request.password.get_secret_value()
+        matches = await passwords.verify_password(password_hash, password)
         if user is None or not matches:
             raise Unauthorized("E-mail address or password is wrong.", code="wrong_credentials")
-        await repository.forget_expired_tokens(self.session, user.id)
+        await repository.delete_expired_tokens(self.session, user.id)
         return await self._issue(user, family_id=uuid.uuid4())
 
     async def refresh(self, refresh_token: str) -> TokenResponse:
-        """A new pair for a refresh token, which is spent by this.
+        """Exchange a refresh token for a new pair of tokens.
 
         Raises:
-            Unauthorized: when it is unknown, expired, revoked or spent. A spent one that comes
-                back revokes its family: somebody else has used it, or its successor.
+            Unauthorized: The token is unknown, expired, revoked or spent. A spent token also
+                revokes its family: it or its successor was stolen.
         """
         token_hash = hash_refresh_token(refresh_token)
-        spent = await repository.spend_refresh_token(self.session, token_hash)
+        spent = await repository.consume_refresh_token(self.session, token_hash)
         if spent is None:
             await self.log_out(refresh_token)
             raise Unauthorized("The refresh token is not valid.", code="invalid_refresh_token")
@@ -83,9 +85,9 @@ class TokenService:
         return await self._issue(user, family_id=spent.family_id)
 
     async def log_out(self, refresh_token: str) -> None:
-        """Revoke the token and all its kin; access tokens run out by themselves."""
+        """Revoke a token and its family. Access tokens stay valid until they expire."""
         await repository.revoke_family_of(self.session, hash_refresh_token(refresh_token))
-        await self.session.commit()  # stands, whatever the caller raises next
+        await self.session.commit()  # survives an error that the caller raises next
 
     async def _issue(self, user: User, *, family_id: uuid.UUID) -> TokenResponse:
         refresh_token = new_refresh_token()
@@ -104,12 +106,12 @@ class TokenService:
 
 
 async def me(session: AsyncSession, principal: Principal) -> User:
-    """The caller's account.
+    """Return the caller's account.
 
     Raises:
-        NotFound: when it is gone since the token was issued.
+        NotFound: The account was deleted after the token was issued.
     """
     user = await session.get(User, principal.id)
     if user is None:
-        raise NotFound("This account is gone.")
+        raise NotFound("This account no longer exists.")
     return user

@@ -1,4 +1,4 @@
-"""Access tokens (JWT) and refresh tokens (random), and who a request comes from."""
+"""Access tokens (JWT) and refresh tokens (random)."""
 
 import hashlib
 import secrets
@@ -13,22 +13,22 @@ from app.auth.models import Role
 from app.errors import Unauthorized
 
 _ALGORITHM = "HS256"
-_MAX_REMEMBERED = 10_000
+_MAX_CACHED_TOKENS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is asking, as the access token says; no database was asked."""
+    """The authenticated account, as stated by the access token."""
 
     id: uuid.UUID
     role: Role
 
 
 class AccessTokens:
-    """Issues access tokens and verifies them.
+    """Issues and verifies access tokens.
 
-    A verified token is remembered until it expires (the newest 10,000), because checking a
-    signature costs more than everything else the service does to a request before its endpoint.
+    The 10,000 newest verified tokens are cached until they expire: checking a signature costs more
+    than all other work before the endpoint is called.
     """
 
     def __init__(self, key: str, ttl_s: int) -> None:
@@ -37,7 +37,7 @@ class AccessTokens:
         self._verified: dict[str, tuple[Principal, float]] = {}
 
     def issue(self, principal: Principal) -> str:
-        """A signed token that is good for `ttl_s` seconds."""
+        """Create a signed token that is valid for `ttl_s` seconds."""
         now_s = int(time.time())
         claims = {
             "sub": str(principal.id),
@@ -48,16 +48,16 @@ class AccessTokens:
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
     def verify(self, token: str | None) -> Principal:
-        """Who the token was issued to.
+        """Return the account that a token was issued to.
 
         Raises:
-            Unauthorized: when there is none, or it is malformed, expired or signed by another.
+            Unauthorized: The token is missing, malformed, expired or signed with another key.
         """
         if token is None:
             raise Unauthorized("Send an access token: Authorization: Bearer <token>.")
-        known = self._verified.get(token)
-        if known is not None and time.time() < known[1]:
-            return known[0]
+        cached = self._verified.get(token)
+        if cached is not None and time.time() < cached[1]:
+            return cached[0]
         try:
             claims = jwt.decode(
                 token,
@@ -71,14 +71,14 @@ class AccessTokens:
             raise Unauthorized("The access token has expired.", code="token_expired") from None
         except (jwt.InvalidTokenError, ValueError):
             raise Unauthorized("The access token is not valid.") from None
-        if len(self._verified) >= _MAX_REMEMBERED:
+        if len(self._verified) >= _MAX_CACHED_TOKENS:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = (principal, claims["exp"])
         return principal
 
 
 def bearer_token(request: Request) -> str | None:
-    """The token of the Authorization header, if there is one."""
+    """Return the token of the Authorization header; None if there is none."""
     for name, value in request.scope["headers"]:
         if name == b"authorization":
             return str(value[7:], "latin-1") if value[:7].lower() == b"bearer " else None
@@ -86,10 +86,10 @@ def bearer_token(request: Request) -> str | None:
 
 
 def new_refresh_token() -> str:
-    """256 random bits, as text."""
+    """Generate a token of 256 random bits."""
     return secrets.token_urlsafe(32)
 
 
 def hash_refresh_token(token: str) -> bytes:
-    """What is stored of a refresh token. SHA-256 will do: the token is random."""
+    """Hash a refresh token for storage. SHA-256 is enough, because the token is random."""
     return hashlib.sha256(token.encode()).digest()

@@ -1,1 +1,1 @@
-"""What operators and load balancers ask."""
+"""Health checks and metrics."""

@@ -1,6 +1,6 @@
-"""`/`, `/live`, `/ready`, `/health`, `/metrics`: never rate limited.
+"""`/`, `/live`, `/ready`, `/health` and `/metrics`, none of them rate limited.
 
-Plain Starlette routes: there is no parameter here that FastAPI could check.
+Plain Starlette routes, because there are no parameters for FastAPI to validate.
 """
 
 import asyncio
@@ -28,23 +28,23 @@ def _json(body: bytes, status_code: int = 200) -> Response:
 
 
 async def root(_request: Request) -> Response:
-    """What this is, and where its documentation is."""
+    """Return the name of the service and the paths of its documentation and health check."""
     return _json(_ROOT)
 
 
 async def live(_request: Request) -> Response:
-    """Whether the process answers; it touches nothing else."""
+    """Liveness probe: the process responds. No database access."""
     return _json(_ALIVE)
 
 
 async def ready(request: Request) -> Response:
-    """Whether requests can be served: asks the database, 503 when it is away or has no schema."""
+    """Readiness probe: 503 if the database is unavailable or its schema is not current."""
     await schema.check(request.app.state.database)
     return _json(_READY)
 
 
 async def health(request: Request) -> Response:
-    """The state of the service in detail: asks the database, 503 when something is amiss."""
+    """Detailed state of the service; 503 if the database check fails."""
     state = request.app.state
     started_ns = perf_counter_ns()
     database: dict[str, Any] = {"status": "ok"}
@@ -79,10 +79,9 @@ def _rate_limit(limits: RateLimits | None) -> dict[str, str | bool | None]:
 
 
 async def prometheus(request: Request) -> Response:
-    """Prometheus text: requests, pool, event loops, jobs and processes, of all workers together."""
-    jobs = await request.app.state.job_queue.figures()
-    # In a thread: it reads the files of all workers.
-    text = await asyncio.to_thread(metrics.render, jobs)
+    """Metrics of all workers in Prometheus text format."""
+    jobs = await request.app.state.queue_stats.read()
+    text = await asyncio.to_thread(metrics.render, jobs)  # reads a file per worker
     return Response(text, media_type=metrics.CONTENT_TYPE)
 
 

@@ -1,7 +1,4 @@
-"""Whether the database answers, and has the schema this code was written for.
-
-Both in one query, straight on the driver's connection: it is asked at each health check.
-"""
+"""Check of the database and its schema version, in one query on a driver connection."""
 
 from functools import cache
 
@@ -18,20 +15,20 @@ _UPGRADE = "run: python -m alembic upgrade head"
 
 @cache
 def head() -> str | None:
-    """The newest migration of this code."""
+    """Return the newest migration of this code."""
     config = Config(BACKEND_DIR / "alembic.ini")
     config.set_main_option("script_location", str(BACKEND_DIR / "migrations"))
     return ScriptDirectory.from_config(config).get_current_head()
 
 
 async def check(database: Database) -> None:
-    """Ask the database for its schema's version.
+    """Check that the database responds and has the schema of this code.
 
     Raises:
-        Unavailable: when the database is away, or its schema is missing or not this code's.
+        Unavailable: The database is unavailable, or its schema is missing or of another version.
     """
     try:
-        async with database.driver() as connection:
+        async with database.driver_connection() as connection:
             version = await connection.fetchval("SELECT version_num FROM alembic_version")
     except asyncpg.UndefinedTableError:
         version = None
@@ -39,6 +36,6 @@ async def check(database: Database) -> None:
         raise Unavailable(f"The database has no schema; {_UPGRADE}", code="schema_missing")
     if version != head():
         raise Unavailable(
-            f"The database's schema is {version}, this code's is {head()}; {_UPGRADE}",
+            f"The database has schema {version}, this code needs {head()}; {_UPGRADE}",
             code="schema_outdated",
         )

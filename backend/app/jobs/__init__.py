@@ -1,1 +1,1 @@
-"""Background work: a queue in PostgreSQL, a worker process, and who keeps that one alive."""
+"""Background jobs: a queue in PostgreSQL, a worker process and its supervisor."""

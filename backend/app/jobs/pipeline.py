@@ -1,8 +1,7 @@
-"""What happens to a session after its upload: transcription, then notes.
+"""Processing of a session after its upload: transcription, then notes.
 
-Each step ends in one transaction that stores what it made, sets the next state and queues the next
-step, so that there is no moment at which a killed worker could lose one. A step may run twice, and
-finds then that it has nothing to do.
+Each step ends in one transaction that stores its output, sets the next status and queues the next
+step, so a killed worker loses nothing. Steps are idempotent: a step that has run does nothing.
 """
 
 import uuid
@@ -14,12 +13,12 @@ from app.audio.storage import AudioStore
 from app.database import Database
 from app.jobs.queue import EXTRACT_NOTES, enqueue
 from app.notes.repository import put_notes
-from app.providers.choose import Providers
+from app.providers.factory import Providers
 from app.sessions.models import Status, TherapySession
 
 
 class Pipeline:
-    """The steps, over one database and one set of providers."""
+    """The processing steps, on one database and one set of providers."""
 
     def __init__(self, database: Database, store: AudioStore, providers: Providers) -> None:
         self._database = database
@@ -27,71 +26,72 @@ class Pipeline:
         self._providers = providers
 
     async def transcribe(self, session_id: uuid.UUID) -> None:
-        """Turn the recording into a transcript.
+        """Transcribe the recording of a session.
 
         Raises:
-            ProviderError: It cannot be done, now or ever.
+            ProviderError: The provider failed, temporarily or permanently.
         """
-        waiting = (Status.UPLOADING, Status.TRANSCRIBING)
-        media_type = await self._begin(
-            _moved(session_id, waiting, status=Status.TRANSCRIBING), TherapySession.media_type
+        pending = (Status.UPLOADING, Status.TRANSCRIBING)
+        media_type = await self._start(
+            _transition(session_id, pending, status=Status.TRANSCRIBING), TherapySession.media_type
         )
         if media_type is None:
             return
-        made = await self._providers.transcriber.transcribe(
+        transcript = await self._providers.transcriber.transcribe(
             self._store.path(session_id), media_type
         )
-        done = _moved(
+        transition = _transition(
             session_id,
             (Status.TRANSCRIBING,),
             status=Status.TRANSCRIBED,
-            transcript=made.text,
-            transcriber=made.transcriber,
-            duration_s=made.duration_s,
+            transcript=transcript.text,
+            transcriber=transcript.transcriber,
+            duration_s=transcript.duration_s,
         )
         async with self._database.session() as session:
-            await session.execute(done)
+            await session.execute(transition)
             await enqueue(session, EXTRACT_NOTES, session_id)
 
     async def extract_notes(self, session_id: uuid.UUID) -> None:
-        """Turn the transcript into notes.
+        """Extract notes from the transcript of a session.
 
         Raises:
-            ProviderError: It cannot be done, now or ever.
+            ProviderError: The provider failed, temporarily or permanently.
         """
-        waiting = (Status.TRANSCRIBED, Status.EXTRACTING_NOTES)
-        transcript = await self._begin(
-            _moved(session_id, waiting, status=Status.EXTRACTING_NOTES), TherapySession.transcript
+        pending = (Status.TRANSCRIBED, Status.EXTRACTING_NOTES)
+        transcript = await self._start(
+            _transition(session_id, pending, status=Status.EXTRACTING_NOTES),
+            TherapySession.transcript,
         )
         if transcript is None:
             return
         notes = await self._providers.extractor.extract(transcript)
         async with self._database.session() as session:
             await session.execute(
-                _moved(session_id, (Status.EXTRACTING_NOTES,), status=Status.PROCESSED)
+                _transition(session_id, (Status.EXTRACTING_NOTES,), status=Status.PROCESSED)
             )
             await put_notes(session, session_id, notes)
 
     async def fail(self, session_id: uuid.UUID, reason: str) -> None:
-        """Give a session up, saying why."""
+        """Mark a session as failed, with a reason."""
         unfinished = tuple(set(Status) - {Status.PROCESSED, Status.FAILED})
         async with self._database.session() as session:
             await session.execute(
-                _moved(session_id, unfinished, status=Status.FAILED, failure_reason=reason)
+                _transition(session_id, unfinished, status=Status.FAILED, failure_reason=reason)
             )
 
-    async def _begin(self, statement: Update, column: Any) -> str | None:  # noqa: ANN401 -- a column
+    async def _start(self, statement: Update, column: Any) -> str | None:  # noqa: ANN401 -- a column
         async with self._database.session() as session:
-            found: str | None = await session.scalar(statement.returning(column))
-            return found
+            value: str | None = await session.scalar(statement.returning(column))
+            return value
 
 
-def _moved(
+def _transition(
     session_id: uuid.UUID,
     states: tuple[Status, ...],
     **values: Any,  # noqa: ANN401 -- column values
 ) -> Update:
-    """Change a session that is in one of these states, and no other."""
+    """Build an update of a session that applies in these states only."""
     return (
         update(TherapySession)
         .where(TherapySession.id == session_id, TherapySession.status.in_(states))

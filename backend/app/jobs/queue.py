@@ -1,4 +1,4 @@
-"""Putting work into the queue, in the same transaction as what the work is about."""
+"""Queueing of jobs, in the same transaction as the data they process."""
 
 import uuid
 
@@ -10,12 +10,12 @@ EXTRACT_NOTES = "extract_notes"
 
 
 async def enqueue(session: AsyncSession, entrypoint: str, session_id: uuid.UUID) -> bool:
-    """Queue one job for a therapy session; it exists if and when the transaction commits.
+    """Queue a job for a therapy session as part of the current transaction.
 
-    Call it after a statement of the transaction: that one sends the BEGIN.
+    Must be called after another statement, because that statement sends the BEGIN.
 
     Returns:
-        False when the same job is queued or running already; there is never a second one.
+        False if the same job is already queued or running; duplicates are not queued.
     """
     assert session.in_transaction()
     connection = await (await session.connection()).get_raw_connection()

@@ -1,10 +1,9 @@
 """The job worker: `python -m app.jobs.worker`.
 
-A step that fails for now is queued again with a growing delay, at most `MAX_ATTEMPTS` times; one
-that never can succeed fails the session with its reason. A worker that is told to stop gives its
-jobs back; one that is killed cannot, and its jobs are taken up when their heartbeat has been silent
-for `JOB_HEARTBEAT_S`. When PostgreSQL goes away the worker ends, and whoever started it starts
-another.
+A step that fails temporarily is retried with exponential backoff, at most `MAX_ATTEMPTS` attempts.
+A permanent failure marks the session as failed. A worker that is stopped requeues its jobs. The
+jobs of a killed worker are retried after `JOB_HEARTBEAT_S` seconds without a heartbeat. If
+PostgreSQL becomes unavailable, the worker exits and its supervisor restarts it.
 """
 
 import asyncio
@@ -23,13 +22,13 @@ from pgqueuer.models import Job
 
 from app.audio.storage import AudioStore
 from app.database import Database
-from app.jobs.lifeline import end_with_parent
+from app.jobs.maintenance import run_maintenance
+from app.jobs.parent_watch import exit_with_parent
 from app.jobs.pipeline import Pipeline
 from app.jobs.queue import EXTRACT_NOTES, TRANSCRIBE
-from app.jobs.upkeep import keep_tidy
 from app.logs import Logs
 from app.providers.base import ProviderRefused, ProviderUnavailable
-from app.providers.choose import chosen_providers
+from app.providers.factory import open_providers
 from app.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
@@ -38,15 +37,14 @@ MAX_ATTEMPTS = 4
 FIRST_DELAY = timedelta(seconds=5)
 DELAY_FACTOR = 6  # 5 s, 30 s, 3 min
 CONCURRENCY = 4
-LOOK_AGAIN = timedelta(seconds=5)
-"""New jobs announce themselves; those queued again while others are handed out, and those of a
-silent worker, are found by looking."""
+POLL_INTERVAL = timedelta(seconds=5)
+"""Polling finds retried jobs and jobs of a killed worker. New jobs arrive by notification."""
 
 Step = Callable[[uuid.UUID], Awaitable[None]]
 
 
 class Worker:
-    """Runs the pipeline's steps for the jobs of the queue."""
+    """Runs the pipeline step of each job in the queue."""
 
     def __init__(self, pipeline: Pipeline, queue: PgQueuer) -> None:
         self._pipeline = pipeline
@@ -79,14 +77,14 @@ class Worker:
                 logger.exception("a job failed")
             if attempt < MAX_ATTEMPTS:
                 delay = FIRST_DELAY * DELAY_FACTOR ** (attempt - 1)
-                raise RetryRequested(delay, "tried and failed") from error
+                raise RetryRequested(delay, "the attempt failed") from error
             await self._pipeline.fail(session_id, f"{reason} ({attempt} attempts)")
 
     async def _unless_stopped(self, work: Awaitable[None]) -> None:
-        """Do the work; when the worker is told to stop, drop it and ask for it to be queued again.
+        """Run a step; cancel and requeue it if the worker is stopped.
 
         Raises:
-            RetryRequested: The worker stops.
+            RetryRequested: The worker is stopping.
         """
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stopping.wait())
@@ -98,12 +96,12 @@ class Worker:
                 task.cancel()
                 await asyncio.wait({task})
         if task.cancelled():
-            raise RetryRequested(timedelta(0), "the worker stops")
+            raise RetryRequested(timedelta(0), "the worker is stopping")
         await task
 
 
 async def run(settings: Settings, *, child: bool) -> None:
-    """Work until told to stop by SIGTERM, SIGINT or, as a child, by the parent's end."""
+    """Run jobs until SIGTERM or SIGINT or, as a child process, until the parent exits."""
     async with AsyncExitStack() as stack:
         connection = await asyncpg.connect(
             settings.driver_url,
@@ -113,16 +111,16 @@ async def run(settings: Settings, *, child: bool) -> None:
         stack.push_async_callback(connection.close, timeout=5)
         database = Database(settings)
         stack.push_async_callback(database.close)
-        providers = await stack.enter_async_context(chosen_providers(settings))
+        providers = await stack.enter_async_context(open_providers(settings))
         store = AudioStore(settings.storage_dir)
         queue = PgQueuer.from_asyncpg_connection(connection)
         Worker(Pipeline(database, store, providers), queue)
         _stop_on_signals(queue.shutdown, child=child)
-        tidy = asyncio.create_task(keep_tidy(database, store))
-        stack.push_async_callback(_cancel, tidy)
+        maintenance = asyncio.create_task(run_maintenance(database, store))
+        stack.push_async_callback(_cancel, maintenance)
         heartbeat_timeout = timedelta(seconds=settings.job_heartbeat_s)
         await queue.qm.run(
-            dequeue_timeout=min(heartbeat_timeout, LOOK_AGAIN),
+            dequeue_timeout=min(heartbeat_timeout, POLL_INTERVAL),
             heartbeat_timeout=heartbeat_timeout,
             batch_size=CONCURRENCY // 2,
             max_concurrent_tasks=CONCURRENCY,
@@ -139,7 +137,7 @@ def _stop_on_signals(stopping: asyncio.Event, *, child: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     if child:
-        end_with_parent(stop_from_thread)
+        exit_with_parent(stop_from_thread)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
@@ -148,14 +146,14 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
 
 
 def main() -> int:
-    """Run the worker; the exit code is 1 when it could not go on."""
+    """Run the worker; return 1 if it failed."""
     settings = get_settings()
     logs = Logs(settings)
     logs.start()
     try:
         asyncio.run(run(settings, child="--child" in sys.argv[1:]))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RuntimeError):
-        logger.exception("the job worker cannot go on")
+        logger.exception("the job worker failed")
         return 1
     finally:
         logs.stop()

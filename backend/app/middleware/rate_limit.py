@@ -1,12 +1,11 @@
 """Rate limits: `@limiter.limit("100/minute")` on any endpoint that takes the `Request`.
 
-A window opens with the first request of a user and ends one period later; the first request after
-that opens the next (`limits` calls this a fixed window). Of the algorithms `limits` knows it is the
-one whose promises are exact and cheap to keep: of 101 rapid requests exactly 100 pass, the time to
-wait is known (the window's end) and after it the whole allowance is back, and a count costs one
-number per user and one step to update, also in PostgreSQL. A sliding-window counter only estimates,
-so its `Retry-After` can be untrue; a moving window keeps a time stamp per request. The price: near
-a window's end a user may send two allowances within one period.
+The algorithm is a fixed window per user: a window opens with the first request and ends one period
+later; the first request after that opens the next. It is exact and cheap: of 101 rapid requests
+exactly 100 pass, `Retry-After` is exact (the end of the window), and a user costs one counter and
+one update per request, also in PostgreSQL. A sliding-window counter only estimates, so its
+`Retry-After` can be wrong; a moving window stores a timestamp per request. The drawback: around the
+end of a window a user can send twice the limit within one period.
 """
 
 import functools
@@ -32,43 +31,48 @@ from app.auth.tokens import AccessTokens, bearer_token
 from app.context import current_request
 from app.database import Database
 from app.errors import RateLimited, Unauthorized, Unavailable
-from app.middleware.windows import MemoryWindows, PostgresWindows, Window
+from app.middleware.rate_limit_storage import MemoryStorage, PostgresStorage, Window
 from app.settings import Settings, SettingsError
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Key = Callable[[Request, Mapping[str, Any]], str]
+KeyFunc = Callable[[Request, Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """One use of the decorator: which rate, counted under which name, and for whom.
+    """One use of the decorator.
 
-    `key` gives whom a request counts for, from it and the endpoint's arguments; None: the user.
+    Attributes:
+        rate: A rate such as "100/minute", or the name of a rate in the settings.
+        scope: Name under which requests are counted.
+        key: Returns the counter key for a request and the arguments of its endpoint; None for the
+            default key, the user or address.
     """
 
     rate: str
     scope: str
-    key: Key | None
+    key: KeyFunc | None
 
 
 class _Limiter:
-    """The decorator: it knows endpoints at import, and the settings once the app has started."""
+    """The `@limiter.limit` decorator. Rates of the settings are looked up per request."""
 
     def limit(
-        self, rate: str, *, key: Key | None = None
+        self, rate: str, *, key: KeyFunc | None = None
     ) -> Callable[[Callable[P, Awaitable[R]]], Callable[P, Awaitable[R]]]:
-        """Limit an endpoint; it answers 429 with a true `Retry-After` beyond the rate.
+        """Limit the rate of an endpoint; beyond it the response is 429 with `Retry-After`.
 
         Args:
-            rate: "100/minute" and the like, counted for this endpoint alone; or "default", "login",
-                "signup", "upload": the rate of the setting `RATE_LIMIT_<NAME>`, counted over all
-                endpoints that name it.
-            key: whom a request counts for; left out, its user, or its address without a token.
+            rate: A rate such as "100/minute", counted for this endpoint alone; or "default",
+                "login", "signup" or "upload" for the rate of the setting `RATE_LIMIT_<NAME>`,
+                counted over all endpoints that use the name.
+            key: Returns the key a request is counted under. Default: the user of the token, or the
+                address if there is none.
 
         Raises:
-            ValueError: at import, when the rate is neither.
-            TypeError: at import, when the endpoint takes no `Request`.
+            ValueError: At import, if the rate is neither.
+            TypeError: At import, if the endpoint has no parameter of type `Request`.
         """
         named = f"rate_limit_{rate}" in Settings.model_fields
         if not named:
@@ -84,7 +88,7 @@ class _Limiter:
                 request = cast("Request", kwargs[parameter])  # FastAPI passes by keyword
                 limits: RateLimits | None = request.app.state.rate_limits
                 if limits is not None:
-                    await limits.spend(rule, request, kwargs)
+                    await limits.hit(rule, request, kwargs)
                 return await endpoint(*args, **kwargs)
 
             return limited
@@ -99,7 +103,7 @@ def _request_parameter(endpoint: Callable[..., object]) -> str:
         if isinstance(hint, type) and issubclass(hint, Request):
             return name
     raise TypeError(
-        f"{endpoint.__module__}.{endpoint.__qualname__} is rate limited and so needs a parameter "
+        f"{endpoint.__module__}.{endpoint.__qualname__} is rate limited, so it needs a parameter "
         "of type Request: async def endpoint(request: Request, ...)"
     )
 
@@ -107,103 +111,102 @@ def _request_parameter(endpoint: Callable[..., object]) -> str:
 limiter = _Limiter()
 
 ANONYMOUS = Rule("default", "default", None)
-"""What a request without a valid token costs its address, whichever endpoint it was for."""
+"""Rule for requests without a valid token, counted by address over all endpoints."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Budget:
+class _Limit:
     item: RateLimitItem
     expiry_s: int
-    limit_header: tuple[bytes, bytes]
+    header: tuple[bytes, bytes]
 
 
 class RateLimits:
-    """The limits of one running app."""
+    """The rate limits of a running app."""
 
     def __init__(self, settings: Settings, tokens: AccessTokens, database: Database) -> None:
         self._settings = settings
         self._tokens = tokens
-        self._budgets: dict[Rule, _Budget] = {}
+        self._limits: dict[Rule, _Limit] = {}
         self.storage = _open_storage(settings.rate_limit_storage, database)
-        self.shared = not isinstance(self.storage, MemoryWindows)
+        self.shared = not isinstance(self.storage, MemoryStorage)
         self.warning = _warning(self.storage)
 
-    async def spend(self, rule: Rule, request: Request, arguments: Mapping[str, Any]) -> None:
-        """Count a request, and note the `RateLimit-*` headers of its answer.
+    async def hit(self, rule: Rule, request: Request, arguments: Mapping[str, Any]) -> None:
+        """Count a request, and set the `RateLimit-*` headers of its response.
 
         Raises:
-            RateLimited: when it is one too many.
-            Unavailable: when the counts cannot be reached.
+            RateLimited: The limit is exceeded.
+            Unavailable: The storage of the counters is unavailable.
         """
-        budget = self._budgets.get(rule) or self._budget(rule)
-        who = rule.key(request, arguments) if rule.key is not None else self._who(request)
-        window = await self._count(f"{rule.scope}:{who}", budget.expiry_s)
-        limit = budget.item.amount
+        limit = self._limits.get(rule) or self._parse_limit(rule)
+        key = rule.key(request, arguments) if rule.key is not None else self._client_key(request)
+        window = await self._count(f"{rule.scope}:{key}", limit.expiry_s)
+        amount = limit.item.amount
         resets_in = str(max(1, math.ceil(window.resets_in_s)))
         context = current_request.get()
         if context is not None:
             context.headers = [
-                budget.limit_header,
-                (b"ratelimit-remaining", b"%d" % max(0, limit - window.used)),
+                limit.header,
+                (b"ratelimit-remaining", b"%d" % max(0, amount - window.used)),
                 (b"ratelimit-reset", resets_in.encode()),
             ]
-        if window.used > limit:
+        if window.used > amount:
             raise RateLimited(
-                f"The limit is {budget.item}. Try again in {resets_in} s.",
+                f"The limit is {limit.item}. Try again in {resets_in} s.",
                 headers={"Retry-After": resets_in},
             )
 
     async def _count(self, key: str, expiry_s: int) -> Window:
         storage = self.storage
-        if isinstance(storage, MemoryWindows | PostgresWindows):
-            return await storage.spend(key, expiry_s)
+        if isinstance(storage, MemoryStorage | PostgresStorage):
+            return await storage.hit(key, expiry_s)
         try:
             count = await storage.incr(key, expiry_s)
             resets_in_s = await storage.get_expiry(key) - time.time()
         except (StorageError, OSError) as error:
             raise Unavailable(
-                "The rate limit's storage is away.", code="rate_limit_unavailable"
+                "The rate limit storage is unavailable.", code="rate_limit_unavailable"
             ) from error
-        # Redis tells whole seconds, rounded: without one more, `Retry-After` could be too short.
+        # Redis rounds to whole seconds. Add one, so that `Retry-After` is never too short.
         return Window(count, resets_in_s + 1)
 
-    def _budget(self, rule: Rule) -> _Budget:
+    def _parse_limit(self, rule: Rule) -> _Limit:
         rate = getattr(self._settings, f"rate_limit_{rule.rate}", rule.rate)
         item = parse_rate(rate)
-        budget = _Budget(item, item.get_expiry(), (b"ratelimit-limit", b"%d" % item.amount))
-        self._budgets[rule] = budget
-        return budget
+        limit = _Limit(item, item.get_expiry(), (b"ratelimit-limit", b"%d" % item.amount))
+        self._limits[rule] = limit
+        return limit
 
-    def _who(self, request: Request) -> str:
+    def _client_key(self, request: Request) -> str:
         try:
             return f"user:{self._tokens.verify(bearer_token(request)).id.hex}"
         except Unauthorized:
-            return by_address(request, {})
+            return address_key(request, {})
 
 
-def _open_storage(where: str, database: Database) -> Storage:
-    if where == "memory":
-        return MemoryWindows()
-    if where == "postgres":
-        return PostgresWindows(database=database)
+def _open_storage(location: str, database: Database) -> Storage:
+    if location == "memory":
+        return MemoryStorage()
+    if location == "postgres":
+        return PostgresStorage(database=database)
     try:
         storage = storage_from_string(
-            f"async+{where}", implementation="redispy", wrap_exceptions=True
+            f"async+{location}", implementation="redispy", wrap_exceptions=True
         )
     except ConfigurationError as error:
         raise SettingsError(
-            f"RATE_LIMIT_STORAGE is a Redis address: {error} Try: pip install redis"
+            f"RATE_LIMIT_STORAGE is a Redis URL: {error} Try: pip install redis"
         ) from None
     assert isinstance(storage, Storage)
     return storage
 
 
-def by_address(request: Request, _arguments: Mapping[str, Any]) -> str:
-    """The key of the address a request comes from.
+def address_key(request: Request, _arguments: Mapping[str, Any]) -> str:
+    """Return the key of the client's address.
 
-    uvicorn believes `X-Forwarded-For` when the connection comes from this machine. Unless the
-    settings say so too, an address that stands in that header is one the client may have made up,
-    and all such requests count together.
+    uvicorn trusts `X-Forwarded-For` on connections from this machine. Unless the settings trust it
+    too, an address from that header may be forged, and all such requests share one key.
     """
     client = request.scope["client"]
     host = client[0] if client is not None else "unix"
@@ -217,25 +220,25 @@ def by_address(request: Request, _arguments: Mapping[str, Any]) -> str:
     return f"address:{host}"
 
 
-def by_account(account: str, address: str) -> str:
-    """The key of an account seen from an address; hashed, so that no e-mail address is stored."""
+def account_key(account: str, address: str) -> str:
+    """Return the key of an account at an address, hashed so that no e-mail address is stored."""
     digest = hashlib.sha256(account.strip().lower().encode()).hexdigest()[:32]
     return f"account:{digest}:{address}"
 
 
 def _warning(storage: Storage) -> str | None:
-    if not isinstance(storage, MemoryWindows) or not _several_workers():
+    if not isinstance(storage, MemoryStorage) or not _has_sibling_workers():
         return None
     return (
-        "Each worker counts for itself (RATE_LIMIT_STORAGE=memory), so the limits are that many"
-        " times too wide; set RATE_LIMIT_STORAGE=postgres."
+        "Each worker counts requests separately (RATE_LIMIT_STORAGE=memory), so the effective limit"
+        " is multiplied by the number of workers; set RATE_LIMIT_STORAGE=postgres."
     )
 
 
-def _several_workers() -> bool:
-    """Whether this process is one of several that serve the same address.
+def _has_sibling_workers() -> bool:
+    """Detect whether several workers serve this address.
 
-    uvicorn's workers are children of its main process; so is the one child of `--reload`.
+    uvicorn's workers are children of its main process, and so is the single child of `--reload`.
     """
     if multiprocessing.parent_process() is None:
         return False

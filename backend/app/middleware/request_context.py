@@ -1,6 +1,6 @@
-"""The outermost layer: an id, the times, a log line and the metrics of each request.
+"""Outermost middleware: request id, server timing, access log and metrics.
 
-Pure ASGI and nothing per request that can be made once: it costs about ten microseconds.
+Plain ASGI with little work per request; it costs about ten microseconds.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.context import RequestContext, current_request
 from app.errors import AppError, error_response
 from app.logs import Logs
-from app.metrics import request_answered
+from app.metrics import record_request
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ _id_numbers = itertools.count(1)
 
 
 class RequestContextMiddleware:
-    """Wraps the whole app.
+    """ASGI middleware around the whole app.
 
-    An error nobody foresaw ends here: it is logged with the request's id and answered 500 in the
-    one JSON shape.
+    An unhandled exception is logged with the request id, and the response is a 500 in the JSON
+    error format.
     """
 
     def __init__(self, app: ASGIApp, logs: Logs) -> None:
@@ -36,20 +36,20 @@ class RequestContextMiddleware:
         self._logs = logs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         started_ns = perf_counter_ns()
         context = RequestContext(_request_id(scope))
-        outer = current_request.set(context)
+        token = current_request.set(context)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                # A new list: the response object behind the old one may be used again.
+                # A copy, because the response object that owns the list may be used again.
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", context.request_id.encode()),
@@ -64,23 +64,23 @@ class RequestContextMiddleware:
             except Exception:
                 logger.exception("unhandled error")
                 if status:
-                    raise  # half an answer is out: only closing the connection tells the client
+                    raise  # the response has started: only closing the connection is left
                 await _internal_error()(scope, receive, send_with_headers)
         finally:
-            self._account(scope, context, status or 499, perf_counter_ns() - started_ns)
-            current_request.reset(outer)
+            self._record(scope, context, status or 499, perf_counter_ns() - started_ns)
+            current_request.reset(token)
 
-    def _account(self, scope: Scope, context: RequestContext, status: int, total_ns: int) -> None:
+    def _record(self, scope: Scope, context: RequestContext, status: int, total_ns: int) -> None:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         route = _route(scope)
-        request_answered(method, route, status, total_ns / 1e9)
+        record_request(method, route, status, total_ns / 1e9)
         access = self._logs.access
         if access is not None:
             access.write(context, method, route, status, total_ns)
 
 
 def _route(scope: Scope) -> str:
-    """The template of the route that was taken; Starlette tells only that there was one."""
+    """Return the path template of the matched route."""
     route = scope.get("route")
     if route is not None:
         return str(route.path)
@@ -89,7 +89,7 @@ def _route(scope: Scope) -> str:
 
 
 def _request_id(scope: Scope) -> str:
-    """The client's id if it is a plain short word, else one of ours."""
+    """Return the client's X-Request-Id if it is valid, else a new id."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _valid_id(value):
             return str(value, "ascii")
@@ -106,4 +106,4 @@ def _server_timing(context: RequestContext, total_ns: int) -> bytes:
 
 
 def _internal_error() -> ASGIApp:
-    return error_response(AppError("Something went wrong here; the log knows what."))
+    return error_response(AppError("Internal error. The log has the details of this request id."))

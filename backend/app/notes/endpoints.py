@@ -23,10 +23,10 @@ router = APIRouter(prefix="/api/sessions", tags=["notes"])
 async def get_notes(
     request: Request, therapist: Therapist, session: DbSession, session_id: UUID
 ) -> StoredNotes:
-    """The notes extracted from a session of the caller's; 404 until there are any."""
+    """Return the notes of a session; 404 if there are none yet."""
     notes = await repository.get_notes(session, therapist.id, session_id)
     if notes is None:
-        raise NotFound("There are no notes of such a session.")
+        raise NotFound("This session has no notes, or does not exist.")
     return StoredNotes(session_id=session_id, created_at=notes.created_at, **notes.content)
 
 
@@ -35,12 +35,12 @@ async def get_notes(
 async def extract_notes(
     request: Request, therapist: Therapist, session: DbSession, session_id: UUID
 ) -> ExtractionAccepted:
-    """Queue the extraction of notes; asked again while that is under way, it is the same job."""
-    found = await get_session(session, therapist.id, session_id, lock=True)
-    if found.transcript is None:
+    """Queue the extraction of notes. While a job is queued, further calls return the same job."""
+    record = await get_session(session, therapist.id, session_id, lock=True)
+    if record.transcript is None:
         raise Conflict("This session has no transcript yet.", code="no_transcript")
     queued = await enqueue(session, EXTRACT_NOTES, session_id)
     if queued:
-        found.status = Status.EXTRACTING_NOTES
-        found.failure_reason = None
-    return ExtractionAccepted(id=session_id, status=found.status, already_queued=not queued)
+        record.status = Status.EXTRACTING_NOTES
+        record.failure_reason = None
+    return ExtractionAccepted(id=session_id, status=record.status, already_queued=not queued)

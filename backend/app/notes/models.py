@@ -12,7 +12,7 @@ from app.database import Base
 
 
 class SessionNotes(Base):
-    """The notes of one session, as `app.notes.schemas.Notes`; a new extraction replaces them."""
+    """Notes of one session (`app.notes.schemas.Notes`); a new extraction replaces them."""
 
     __tablename__ = "notes"
 

@@ -1,4 +1,4 @@
-"""Notes in the database."""
+"""Database queries for notes."""
 
 import uuid
 
@@ -15,7 +15,7 @@ from app.sessions.models import TherapySession
 async def get_notes(
     session: AsyncSession, therapist_id: uuid.UUID, session_id: uuid.UUID
 ) -> SessionNotes | None:
-    """The notes of a session of this therapist, if it has any."""
+    """Return the notes of a session; None if it has none or belongs to another therapist."""
     query = (
         select(SessionNotes)
         .join(TherapySession, TherapySession.id == SessionNotes.session_id)
@@ -25,7 +25,7 @@ async def get_notes(
 
 
 async def put_notes(session: AsyncSession, session_id: uuid.UUID, notes: Notes) -> None:
-    """Store notes, in place of earlier ones."""
+    """Store the notes of a session, replacing earlier ones."""
     row = insert(SessionNotes).values(session_id=session_id, content=notes.model_dump())
     await session.execute(
         row.on_conflict_do_update(

@@ -1,4 +1,4 @@
-"""The shape of extracted notes, the same whoever extracted them."""
+"""Schema of extracted notes, common to all extractors."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -13,12 +13,12 @@ _Items = Annotated[list[str], Field(default_factory=list, max_length=50)]
 
 
 class Notes(BaseModel):
-    """Notes of one session. An aid to the therapist's memory, never a diagnosis."""
+    """Notes of one session: a memory aid for the therapist, not a diagnosis."""
 
     model_config = ConfigDict(extra="ignore")
 
     extractor: str = Field(
-        description="Who wrote these notes: `rules` (word lists, no understanding of the text) "
+        description="Extractor of the notes: `rules` (word lists, no understanding of the text) "
         "or `openai:<model>`."
     )
     summary: str = Field(max_length=5000)
@@ -35,7 +35,7 @@ class Notes(BaseModel):
 
 
 class StoredNotes(Notes):
-    """Notes as the service returns them."""
+    """Notes in responses."""
 
     session_id: UUID
     created_at: datetime

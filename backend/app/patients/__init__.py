@@ -1,1 +1,1 @@
-"""Patients: each belongs to the one therapist who made it."""
+"""Patients. Each belongs to the therapist who created it."""

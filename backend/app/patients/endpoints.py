@@ -1,4 +1,4 @@
-"""`/api/patients`: a therapist's own patients."""
+"""`/api/patients`: the caller's patients."""
 
 from uuid import UUID
 
@@ -28,11 +28,11 @@ async def list_patients(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> list[Patient]:
-    """The caller's patients by name, page by page."""
+    """List the caller's patients by name, in pages."""
     after = decode_cursor(cursor) if cursor is not None else None
-    found = await repository.list_patients(session, therapist.id, limit=limit + 1, after=after)
-    page = list(found[:limit])
-    if len(found) > limit:
+    rows = await repository.list_patients(session, therapist.id, limit=limit + 1, after=after)
+    page = list(rows[:limit])
+    if len(rows) > limit:
         response.headers.update(next_link(request, encode_cursor(page[-1].full_name, page[-1].id)))
     return page
 
@@ -42,7 +42,7 @@ async def list_patients(
 async def add_patient(
     request: Request, therapist: Therapist, session: DbSession, patient: NewPatient
 ) -> Patient:
-    """Make a patient of the caller's."""
+    """Create a patient."""
     return await repository.add_patient(session, therapist.id, patient.model_dump())
 
 
@@ -51,7 +51,7 @@ async def add_patient(
 async def get_patient(
     request: Request, therapist: Therapist, session: DbSession, patient_id: UUID
 ) -> Patient:
-    """One patient of the caller's."""
+    """Return one patient of the caller."""
     return await repository.get_patient(session, therapist.id, patient_id)
 
 
@@ -64,7 +64,7 @@ async def change_patient(
     patient_id: UUID,
     changes: PatientChanges,
 ) -> Patient:
-    """Change a patient of the caller's; fields left out stay as they are."""
+    """Change a patient of the caller; omitted fields keep their value."""
     patient = await repository.get_patient(session, therapist.id, patient_id)
     return await repository.change_patient(session, patient, changes.model_dump(exclude_unset=True))
 
@@ -80,7 +80,7 @@ async def list_patient_sessions(
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Response:
-    """The sessions of one patient, newest first, page by page."""
+    """List the sessions of one patient, newest first, in pages."""
     await repository.get_patient(session, therapist.id, patient_id)
     driver = (await (await session.connection()).get_raw_connection()).driver_connection
     query = ListQuery(patient_id=patient_id, limit=limit, cursor=cursor)

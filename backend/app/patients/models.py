@@ -10,10 +10,10 @@ from app.database import Base
 
 
 class Patient(Base):
-    """A patient of one therapist, who alone sees it."""
+    """A patient, visible only to its therapist."""
 
     __tablename__ = "patients"
-    # Serves "this therapist's patients by name, from here on", and the check of ownership.
+    # Used by the list of a therapist's patients by name, and by the ownership check.
     __table_args__ = (Index("ix_patients_therapist", "therapist_id", "full_name", "id"),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)

@@ -1,4 +1,4 @@
-"""Patients in the database, always seen through the therapist whose they are."""
+"""Database queries for patients, always restricted to their therapist."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ async def list_patients(
     limit: int,
     after: tuple[str, uuid.UUID] | None,
 ) -> Sequence[Patient]:
-    """At most `limit` patients by name, those after the one with this name and id."""
+    """Return at most `limit` patients by name, after the given name and id."""
     query = (
         select(Patient)
         .where(Patient.therapist_id == therapist_id)
@@ -33,22 +33,22 @@ async def list_patients(
 async def get_patient(
     session: AsyncSession, therapist_id: uuid.UUID, patient_id: uuid.UUID
 ) -> Patient:
-    """One patient.
+    """Return one patient.
 
     Raises:
-        NotFound: There is none of this id, or it is another therapist's.
+        NotFound: The patient does not exist or belongs to another therapist.
     """
     query = select(Patient).where(Patient.id == patient_id, Patient.therapist_id == therapist_id)
     patient = (await session.scalars(query)).one_or_none()
     if patient is None:
-        raise NotFound("There is no such patient.")
+        raise NotFound("The patient does not exist.")
     return patient
 
 
 async def add_patient(
     session: AsyncSession, therapist_id: uuid.UUID, fields: Mapping[str, Any]
 ) -> Patient:
-    """A new patient of this therapist."""
+    """Add a patient of this therapist."""
     patient = Patient(therapist_id=therapist_id, **fields)
     session.add(patient)
     await session.flush()

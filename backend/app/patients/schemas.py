@@ -1,4 +1,4 @@
-"""What goes in and out of the patients endpoints."""
+"""Request and response bodies of the patients endpoints."""
 
 from datetime import date, datetime
 from typing import Annotated, Self
@@ -19,7 +19,7 @@ Phone = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=3, m
 
 
 class NewPatient(BaseModel):
-    """A patient to be made."""
+    """A new patient."""
 
     full_name: Name
     email: Email | None = None
@@ -28,7 +28,7 @@ class NewPatient(BaseModel):
 
 
 class PatientChanges(BaseModel):
-    """The fields to change; what is left out stays, null clears."""
+    """Fields to change. Omitted fields keep their value, null clears a field."""
 
     full_name: Name | None = None
     email: Email | None = None
@@ -36,14 +36,14 @@ class PatientChanges(BaseModel):
     date_of_birth: date | None = None
 
     @model_validator(mode="after")
-    def _keep_a_name(self) -> Self:
+    def _require_name(self) -> Self:
         if "full_name" in self.model_fields_set and self.full_name is None:
             raise ValueError("full_name cannot be cleared")
         return self
 
 
 class PatientRecord(BaseModel):
-    """A patient as the service returns it."""
+    """A patient in responses."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -53,4 +53,4 @@ class PatientRecord(BaseModel):
     phone: str | None
     date_of_birth: date | None
     created_at: datetime
-    updated_at: datetime = Field(description="When it was last changed.")
+    updated_at: datetime = Field(description="Time of the last change.")

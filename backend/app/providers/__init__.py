@@ -1,1 +1,1 @@
-"""Speech to text, and text to notes: one small interface, an online and an offline kind of each."""
+"""Transcription and note extraction, each with an online and an offline provider."""

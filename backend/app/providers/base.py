@@ -1,4 +1,4 @@
-"""What every provider offers, and the two ways in which one fails."""
+"""Provider interfaces and errors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,30 +8,30 @@ from app.notes.schemas import Notes
 
 
 class ProviderError(Exception):
-    """Base of both failures. The message is shown to the therapist: plain, and without secrets.
+    """Base of provider errors. The message is shown to the therapist and contains no secrets.
 
     ProviderError
-    +-- ProviderUnavailable   it may work later: the job is tried again
-    +-- ProviderRefused       it will never work with this input or setting: the session fails
+    +-- ProviderUnavailable   temporary: the job is retried
+    +-- ProviderRefused       permanent for this input or setting: the session fails
     """
 
 
 class ProviderUnavailable(ProviderError):
-    """It may work later."""
+    """The provider failed temporarily."""
 
 
 class ProviderRefused(ProviderError):
-    """It will not work however often it is tried."""
+    """The provider rejected the input; a retry cannot succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What was said.
+    """Transcript of a recording.
 
     Attributes:
-        text: The words, one line per utterance where the provider tells them apart.
-        transcriber: Who wrote it down, such as `pocketsphinx` or `openai:whisper-1`.
-        duration_s: Length of the recording, None when the provider does not know.
+        text: The words, one line per utterance if the provider separates them.
+        transcriber: Name of the transcriber, such as `pocketsphinx` or `openai:whisper-1`.
+        duration_s: Length of the recording in seconds; None if the provider does not report it.
     """
 
     text: str
@@ -40,26 +40,26 @@ class Transcript:
 
 
 class Transcriber(Protocol):
-    """Writes down what is said in a recording."""
+    """Converts speech to text."""
 
     async def transcribe(self, audio: Path, media_type: str) -> Transcript:
         """Transcribe one stored recording.
 
         Raises:
-            ProviderUnavailable: Try again later.
-            ProviderRefused: This recording cannot be transcribed.
+            ProviderUnavailable: The provider failed temporarily.
+            ProviderRefused: The recording cannot be transcribed.
         """
         ...
 
 
 class NoteExtractor(Protocol):
-    """Draws clinical notes from a transcript."""
+    """Extracts clinical notes from a transcript."""
 
     async def extract(self, transcript: str) -> Notes:
         """Extract the notes of one session.
 
         Raises:
-            ProviderUnavailable: Try again later.
-            ProviderRefused: No notes can be drawn from this transcript.
+            ProviderUnavailable: The provider failed temporarily.
+            ProviderRefused: No notes can be extracted from the transcript.
         """
         ...

@@ -1,7 +1,7 @@
-"""The word lists of the rule-based extractor: plain data, to be read and argued with.
+"""Word lists of the rule-based extractor.
 
-Each list maps what the notes call a thing to the stems that point to it. A stem matches any word
-that begins with it, so "sleep" finds "sleeping" and "sleepless".
+Each list maps a label in the notes to word stems. A stem matches any word that begins with it, so
+"sleep" matches "sleeping" and "sleepless".
 """
 
 TOPICS = {
@@ -62,8 +62,8 @@ ACTION_PHRASES = (
 
 FOLLOW_UP_PHRASES = ("next session", "next time", "next week", "follow up", "come back to")
 
-# Deliberately broad: a false alarm costs a glance, a missed one may cost far more. They are matched
-# as written, in any sentence, negated or not.
+# Deliberately broad, because a missed risk costs more than a false alarm. Phrases match in any
+# sentence, negated or not.
 RISKS = {
     "suicidal thoughts mentioned": (
         *("suicid", "kill myself", "end my life", "end it all", "not be here anymore"),

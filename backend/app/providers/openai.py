@@ -1,8 +1,8 @@
-"""Speech to text and notes by any endpoint that speaks the OpenAI protocol.
+"""Transcription and notes from any endpoint with an OpenAI-compatible API.
 
-A busy or failing endpoint (429, 5xx, no answer) is tried again a few times here, for as long as it
-asks for within reason; after that the job queue waits longer. What it says is validated before it
-is believed. Neither the key nor any of the transcript appears in an error.
+A failing endpoint (429, 5xx, no response) is retried a few times, honoring Retry-After up to 30 s;
+later retries are made by the job queue. Responses are validated. Errors contain neither the key nor
+any part of the transcript.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx2
 import orjson
 
-from app.audio.kinds import BY_MEDIA_TYPE
+from app.audio.formats import BY_MEDIA_TYPE
 from app.notes.schemas import Notes
 from app.providers.base import ProviderRefused, ProviderUnavailable, Transcript
 
@@ -35,7 +35,7 @@ _INSTRUCTIONS = (
 
 
 class OpenAI:
-    """Both providers over one endpoint; close it with `async with`."""
+    """Transcriber and note extractor on one endpoint. Use as an async context manager."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class OpenAI:
 
     async def __aexit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self._client.aclose()
 
@@ -71,21 +71,22 @@ class OpenAI:
         """Send the recording, streamed from disk, to `audio/transcriptions`.
 
         Raises:
-            ProviderUnavailable: The endpoint is busy, broken, away or incoherent.
-            ProviderRefused: The endpoint does not take this recording or our key.
+            ProviderUnavailable: The endpoint failed, did not respond or sent an invalid response.
+            ProviderRefused: The endpoint rejected the recording or the API key.
         """
 
         async def send() -> httpx2.Response:
             with audio.open("rb") as recording:
-                name = f"recording{BY_MEDIA_TYPE[media_type].suffix}"  # they tell types by name
+                # The endpoint detects the format by the suffix.
+                name = f"recording{BY_MEDIA_TYPE[media_type].suffix}"
                 return await self._client.post(
                     "audio/transcriptions",
                     data={"model": self._transcription_model, "response_format": "verbose_json"},
                     files={"file": (name, recording, media_type)},
                 )
 
-        answer = await self._ask(send)
-        text, duration = answer.get("text"), answer.get("duration")
+        body = await self._request(send)
+        text, duration = body.get("text"), body.get("duration")
         if not isinstance(text, str):
             raise ProviderUnavailable("the transcription endpoint sent no text")
         if not text.strip():
@@ -94,13 +95,13 @@ class OpenAI:
         return Transcript(text.strip(), f"openai:{self._transcription_model}", duration_s)
 
     async def extract(self, transcript: str) -> Notes:
-        """Ask `chat/completions` for the notes as JSON.
+        """Request the notes as JSON from `chat/completions`.
 
         Raises:
-            ProviderUnavailable: The endpoint is busy, broken or away, or its notes are not valid.
-            ProviderRefused: The endpoint does not take the transcript or our key.
+            ProviderUnavailable: The endpoint failed, did not respond or sent invalid notes.
+            ProviderRefused: The endpoint rejected the transcript or the API key.
         """
-        question = {
+        payload = {
             "model": self._notes_model,
             "response_format": {"type": "json_object"},
             "messages": [
@@ -108,26 +109,26 @@ class OpenAI:
                 {"role": "user", "content": transcript},
             ],
         }
-        answer = await self._ask(lambda: self._client.post("chat/completions", json=question))
+        body = await self._request(lambda: self._client.post("chat/completions", json=payload))
         try:
-            content = orjson.loads(answer["choices"][0]["message"]["content"])
+            content = orjson.loads(body["choices"][0]["message"]["content"])
             return Notes.model_validate({**content, "extractor": f"openai:{self._notes_model}"})
         except (KeyError, IndexError, TypeError, ValueError):
-            # `from None`: a validation error quotes what it was given, which is the transcript's.
+            # `from None`: a validation error quotes its input, which comes from the transcript.
             raise ProviderUnavailable("the notes endpoint sent notes that are not valid") from None
 
-    async def _ask(self, send: Callable[[], Awaitable[httpx2.Response]]) -> dict[str, Any]:
-        """Send until answered, a few times; return the JSON object of the answer."""
+    async def _request(self, send: Callable[[], Awaitable[httpx2.Response]]) -> dict[str, Any]:
+        """Send a request with retries; return the JSON object of the response."""
         for attempt in range(1, ATTEMPTS + 1):
             wait_s = self._backoff_s * 2 ** (attempt - 1)
             try:
                 response = await send()
             except httpx2.TransportError as error:
-                reason = f"the endpoint does not answer ({type(error).__name__})"
+                reason = f"the endpoint did not respond ({type(error).__name__})"
             else:
                 if response.is_success:
                     return _json_object(response)
-                reason = f"the endpoint answered {response.status_code}"
+                reason = f"the endpoint responded with {response.status_code}"
                 if response.status_code != 429 and response.status_code < 500:
                     raise ProviderRefused(reason)
                 wait_s = _retry_after_s(response, wait_s)
@@ -138,15 +139,15 @@ class OpenAI:
 
 def _json_object(response: httpx2.Response) -> dict[str, Any]:
     try:
-        answer = response.json()
+        body = response.json()
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
+        body = None
+    if not isinstance(body, dict):
         raise ProviderUnavailable("the endpoint sent something other than a JSON object")
-    return answer
+    return body
 
 
-def _retry_after_s(response: httpx2.Response, otherwise_s: float) -> float:
-    """The seconds of Retry-After; a date there, or nonsense, counts as absent."""
+def _retry_after_s(response: httpx2.Response, default_s: float) -> float:
+    """Return the seconds of Retry-After; `default_s` if it is missing, a date or invalid."""
     value = response.headers.get("retry-after", "")
-    return min(float(value), MAX_RETRY_AFTER_S) if value.isdigit() else otherwise_s
+    return min(float(value), MAX_RETRY_AFTER_S) if value.isdigit() else default_s

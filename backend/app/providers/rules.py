@@ -1,11 +1,11 @@
-"""Notes by word lists: what works without any account elsewhere, and understands nothing.
+"""Rule-based note extraction by word lists, without network access or language understanding.
 
-The transcript is cut into sentences. A topic, strategy, emotion or risk is noted when one of its
-stems (`app.providers.lexicon`) begins a word of it. Actions, triggers and follow-ups are the
-sentences that hold one of their phrases; the summary is the sentences richest in the words that
-the transcript uses most, in their order (Luhn 1958, "The automatic creation of literature
-abstracts"). Mood is the balance of positive and negative words over the whole, its trajectory the
-difference between the second half and the first. The output says `"extractor": "rules"`.
+The transcript is split into sentences. A topic, strategy, emotion or risk is noted if a word begins
+with one of its stems (`app.providers.lexicon`). Actions, triggers and follow-ups are the sentences
+that contain one of their phrases. The summary consists of the sentences richest in the most
+frequent words of the transcript, in their order (Luhn 1958, "The automatic creation of literature
+abstracts"). Mood is the balance of positive and negative words; its trajectory is the change of
+that balance over the thirds of the transcript. Notes have `"extractor": "rules"`.
 """
 
 import re
@@ -27,26 +27,26 @@ _WORD = re.compile(r"[a-z][a-z'-]*")
 
 
 class RuleExtractor:
-    """Draws notes from a transcript by rules alone."""
+    """Note extractor based on rules."""
 
     async def extract(self, transcript: str) -> Notes:
-        """Note what the word lists find; takes about a millisecond per minute of speech.
+        """Extract notes; takes about one millisecond per minute of speech.
 
         Raises:
-            ProviderRefused: The transcript holds no words.
+            ProviderRefused: The transcript contains no words.
         """
         return extract_notes(transcript)
 
 
 def extract_notes(transcript: str) -> Notes:
-    """Note what the word lists find in `transcript`.
+    """Extract notes from a transcript.
 
     Raises:
-        ProviderRefused: It holds no words.
+        ProviderRefused: The transcript contains no words.
     """
     sentences = split_sentences(transcript)
     if not any(_WORD.search(sentence.lower()) for sentence in sentences):
-        raise ProviderRefused("the transcript holds no words")
+        raise ProviderRefused("the transcript contains no words")
     text = "\n".join(sentences)
     return Notes(
         extractor="rules",
@@ -65,7 +65,7 @@ def extract_notes(transcript: str) -> Notes:
 
 
 def split_sentences(transcript: str) -> list[str]:
-    """The sentences of a transcript, without the names of speakers."""
+    """Split a transcript into sentences, without speaker names."""
     parts = (part.strip() for part in _SENTENCE_END.split(transcript))
     return [sentence for part in parts if (sentence := _SPEAKER.sub("", part))]
 
@@ -76,10 +76,10 @@ def _count(stems: Iterable[str], text: str) -> int:
 
 
 def _named(lists: Mapping[str, Sequence[str]], text: str) -> list[str]:
-    """The names whose stems occur, the most frequent first."""
-    counts = {name: _count(stems, text) for name, stems in lists.items()}
-    found = [name for name, count in counts.items() if count]
-    return sorted(found, key=lambda name: -counts[name])[:_MAX_ITEMS]
+    """Return the labels whose stems occur, most frequent first."""
+    counts = {label: _count(stems, text) for label, stems in lists.items()}
+    found = [label for label, count in counts.items() if count]
+    return sorted(found, key=lambda label: -counts[label])[:_MAX_ITEMS]
 
 
 def _holding(phrases: Sequence[str], sentences: Iterable[str]) -> list[str]:
@@ -101,23 +101,23 @@ def _summary(sentences: Sequence[str]) -> str:
 
 
 def _quotes(sentences: Iterable[str]) -> list[str]:
-    """Sentences in the first person that name a feeling."""
-    feelings = [stem for stems in lexicon.EMOTIONS.values() for stem in stems]
+    """Return first-person sentences that name an emotion."""
+    emotions = [stem for stems in lexicon.EMOTIONS.values() for stem in stems]
     found = (
         sentence
         for sentence in sentences
         if len(sentence.split()) in _QUOTE_WORDS
         and _count(("i ", "i'", "my "), sentence)
-        and _count(feelings, sentence)
+        and _count(emotions, sentence)
     )
     return list(dict.fromkeys(found))[:_MAX_ITEMS]
 
 
 def _balance(sentences: Iterable[str]) -> float:
-    """Positive against negative words, from -1 to 1; words beyond ten of a kind matter little."""
+    """Return the balance of positive and negative words, from -1 to 1, damped for few words."""
     text = "\n".join(sentences)
-    good, bad = _count(lexicon.POSITIVE, text), _count(lexicon.NEGATIVE, text)
-    return (good - bad) / (good + bad + 2)
+    positive, negative = _count(lexicon.POSITIVE, text), _count(lexicon.NEGATIVE, text)
+    return (positive - negative) / (positive + negative + 2)
 
 
 def _mood(balance: float) -> Mood:
@@ -131,11 +131,11 @@ def _mood(balance: float) -> Mood:
 
 
 def _trajectory(sentences: Sequence[str]) -> Trajectory:
-    """How the balance moves over the thirds of the transcript."""
+    """Classify the change of the balance over the thirds of the transcript."""
     third = max(1, len(sentences) // 3)
     parts = (sentences[:third], sentences[third : 2 * third], sentences[2 * third :])
     balances = [_balance(part) for part in parts]
-    steps = [there - here for here, there in pairwise(balances)]
+    steps = [after - before for before, after in pairwise(balances)]
     if min(steps) < -0.4 and max(steps) > 0.4:
         return "fluctuating"
     change = balances[-1] - balances[0]

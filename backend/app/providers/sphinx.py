@@ -1,10 +1,9 @@
-"""Offline speech to text by pocketsphinx, in a process of its own.
+"""Offline transcription with pocketsphinx, in a separate process.
 
-Decoding is hours of C code for hours of speech: in the event loop it would stop everything, in a
-thread a crash of it would take the worker along. `python -m app.providers.sphinx FILE` decodes one
-file, writes `{"text": ..., "duration_s": ...}` and ends; `PocketsphinxTranscriber` runs that, one
-at a time, at low priority. Its accuracy is modest: it is there so that the service works without
-any account elsewhere.
+Decoding is CPU-bound C code that takes about as long as the recording: it would block the event
+loop, and in a thread a crash would end the worker. `python -m app.providers.sphinx FILE` decodes
+one file, writes `{"text": ..., "duration_s": ...}` and exits; `PocketsphinxTranscriber` runs it,
+one at a time, at low priority. Accuracy is modest; it lets the service work without an account.
 """
 
 import asyncio
@@ -16,44 +15,44 @@ from pathlib import Path
 
 import orjson
 
-from app.audio.kinds import BY_MEDIA_TYPE, WAV
-from app.jobs.lifeline import end_with_parent
+from app.audio.formats import BY_MEDIA_TYPE, WAV
+from app.jobs.parent_watch import exit_with_parent
 from app.providers.base import ProviderRefused, ProviderUnavailable, Transcript
 from app.providers.wav import RATE_HZ, UnreadableAudio, read_pcm
 from app.settings import BACKEND_DIR
 
-_UNREADABLE = 3  # exit code: the reason is on standard output
+_UNREADABLE = 3  # exit code; the reason is written to standard output
 _NICENESS = 10
 TIMEOUT_S = 2 * 3600
 
 
 class PocketsphinxTranscriber:
-    """Transcribes WAV files without any network."""
+    """Transcriber for WAV files that needs no network."""
 
     def __init__(self, timeout_s: float = TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
-        self._one_at_a_time = asyncio.Semaphore(1)
+        self._semaphore = asyncio.Semaphore(1)
 
     async def transcribe(self, audio: Path, media_type: str) -> Transcript:
         """Decode one WAV file in a child process.
 
         Raises:
-            ProviderUnavailable: The decoder died or took too long.
-            ProviderRefused: The file is no PCM WAV, or holds no speech.
+            ProviderUnavailable: The decoder crashed or timed out.
+            ProviderRefused: The file is not a PCM WAV file, or contains no speech.
         """
         if media_type != WAV.media_type:
-            kind = BY_MEDIA_TYPE[media_type].name
+            name = BY_MEDIA_TYPE[media_type].name
             raise ProviderRefused(
-                f"the offline transcriber reads WAV only, not {kind} (TRANSCRIBER=openai does)"
+                f"the offline transcriber reads WAV only, not {name} (TRANSCRIBER=openai does)"
             )
-        async with self._one_at_a_time:
-            answer = orjson.loads(await self._decode(audio))
-        if not answer["text"]:
+        async with self._semaphore:
+            result = orjson.loads(await self._decode(audio))
+        if not result["text"]:
             raise ProviderRefused("no speech was found in the recording")
-        return Transcript(answer["text"], "pocketsphinx", answer["duration_s"])
+        return Transcript(result["text"], "pocketsphinx", result["duration_s"])
 
     async def _decode(self, audio: Path) -> bytes:
-        # Its standard input is a pipe that only this process holds: when we end, however, it ends.
+        # Only this process holds the write end of the pipe, so the child exits with it.
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "app.providers.sphinx", str(audio)),
             stdin=asyncio.subprocess.PIPE,
@@ -75,22 +74,22 @@ class PocketsphinxTranscriber:
         if code == _UNREADABLE:
             raise ProviderRefused(output.decode())
         if code != 0:
-            raise ProviderUnavailable(f"the decoder ended with code {code}")
+            raise ProviderUnavailable(f"the decoder exited with code {code}")
         return output
 
 
 class _PcmReader:
-    """The file-like face that pocketsphinx's segmenter reads from.
+    """File-like object for pocketsphinx's segmenter.
 
-    A second of silence follows the recording: the segmenter gives up speech only after a pause.
+    Appends one second of silence, because the segmenter returns speech only after a pause.
     """
 
     def __init__(self, path: Path) -> None:
-        self._seconds = chain(self._counted(path), [bytes(2 * RATE_HZ)])
+        self._seconds = chain(self._read(path), [bytes(2 * RATE_HZ)])
         self._buffer = bytearray()
         self.duration_s = 0.0
 
-    def _counted(self, path: Path) -> Iterator[bytes]:
+    def _read(self, path: Path) -> Iterator[bytes]:
         for second in read_pcm(path):
             self.duration_s += len(second) / 2 / RATE_HZ
             yield second
@@ -98,16 +97,16 @@ class _PcmReader:
     def read(self, size: int) -> bytes:
         while len(self._buffer) < size and (second := next(self._seconds, b"")):
             self._buffer += second
-        taken = bytes(self._buffer[:size])
+        data = bytes(self._buffer[:size])
         del self._buffer[:size]
-        return taken
+        return data
 
 
 def decode(path: Path) -> dict[str, object]:
-    """Decode a WAV file here and now: a line of text for each stretch of speech.
+    """Decode a WAV file in this process, one line of text per segment of speech.
 
     Raises:
-        UnreadableAudio: The file is no PCM WAV.
+        UnreadableAudio: The file is not a PCM WAV file.
     """
     from pocketsphinx import Decoder, Segmenter  # type: ignore[import-untyped] # it has no types
 
@@ -124,8 +123,8 @@ def decode(path: Path) -> dict[str, object]:
 
 
 def main(path: Path) -> int:
-    """Decode `path` to standard output; an exit code of 3 says that it cannot be."""
-    end_with_parent()
+    """Decode a file to standard output; return 3 if it is not readable."""
+    exit_with_parent()
     os.nice(_NICENESS)
     try:
         sys.stdout.buffer.write(orjson.dumps(decode(path)))

@@ -1,4 +1,4 @@
-"""Reads a PCM WAV file as 16 kHz mono 16-bit samples, which is what pocketsphinx hears."""
+"""Conversion of PCM WAV files to 16 kHz mono 16-bit samples, the input of pocketsphinx."""
 
 import sys
 import wave
@@ -12,23 +12,23 @@ _MIN_RATE_HZ, _MAX_RATE_HZ = 8_000, 192_000
 
 
 class UnreadableAudio(Exception):
-    """The file cannot be read as PCM WAV; the message says why."""
+    """The file cannot be read as PCM WAV."""
 
 
 def read_pcm(path: Path) -> Iterator[bytes]:
-    """Yield the recording second by second as little-endian 16-bit mono at 16 kHz.
+    """Yield the recording in blocks of one second, as little-endian 16-bit mono at 16 kHz.
 
-    Channels are averaged. A higher rate is brought down by averaging the samples each output sample
-    spans (a box filter: cheap, and what it lets alias lies above the band of speech models), a
-    lower one is brought up by linear interpolation. Memory does not grow with the file.
+    Channels are averaged. Higher rates are downsampled with a box filter (cheap, and its aliasing
+    lies above the band of speech models), lower rates are upsampled by linear interpolation. Memory
+    use is constant.
 
     Raises:
-        UnreadableAudio: It is no PCM WAV, or has a width or rate that is not understood.
+        UnreadableAudio: The file is not PCM WAV, or its sample width or rate is not supported.
     """
     try:
         with wave.open(str(path), "rb") as recording:
             yield from _seconds(recording)
-    except (wave.Error, EOFError, RuntimeError) as error:  # the last for chunks beyond the end
+    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a chunk beyond the end
         raise UnreadableAudio(f"not a PCM WAV file: {error or 'it ends too early'}") from error
 
 
@@ -46,8 +46,8 @@ def _seconds(recording: wave.Wave_read) -> Iterator[bytes]:
 
 
 def _sixteen_bit(frames: bytes, width_bytes: int) -> "array[int]":
-    """Samples of any PCM width as 16-bit ones: the two highest bytes of each."""
-    if width_bytes == 1:  # the one unsigned width
+    """Convert samples of any PCM width to 16 bits by keeping their two highest bytes."""
+    if width_bytes == 1:  # 8-bit WAV samples are unsigned
         return array("h", [(sample - 128) << 8 for sample in frames])
     if width_bytes not in (2, 3, 4):
         raise UnreadableAudio(f"samples of {width_bytes} bytes are not supported")
@@ -80,7 +80,7 @@ def _resample(samples: "array[int]", rate_hz: int) -> list[int]:
     padded = [*samples, *samples[-1:]]
     out = []
     for i in range(count):
-        whole, part = divmod(i * rate_hz, RATE_HZ)
-        here, there = padded[whole], padded[whole + 1]
-        out.append(here + (there - here) * part // RATE_HZ)
+        index, part = divmod(i * rate_hz, RATE_HZ)
+        left, right = padded[index], padded[index + 1]
+        out.append(left + (right - left) * part // RATE_HZ)
     return out

@@ -1,1 +1,1 @@
-"""Made-up accounts, patients, sessions and notes, to develop and to measure against."""
+"""Synthetic accounts, patients, sessions and notes for development and load tests."""

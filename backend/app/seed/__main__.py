@@ -1,4 +1,4 @@
-"""Fills a database with made-up data: `python -m app.seed --help`."""
+"""Seed a database with synthetic data: `python -m app.seed --help`."""
 
 import argparse
 import asyncio
@@ -14,20 +14,24 @@ from app.seed import rows
 from app.settings import get_settings
 
 _EPILOG = f"""\
-accounts   {rows.TEST_EMAIL} and load-user-001@example.com ... -NNN, all therapists,
-           with the password {rows.PASSWORD} and one hash of it (Argon2 is slow on purpose)
-again      a second run adds nothing, a larger --sessions or --users only what is missing
-first      the tables: python -m alembic upgrade head
-example    DATABASE_URL=postgresql://user:password@127.0.0.1:5432/therapybridge python -m app.seed
+Accounts: {rows.TEST_EMAIL} and load-user-001@example.com to load-user-NNN@example.com, all
+therapists with the password {rows.PASSWORD} and the same hash (Argon2 is slow on purpose).
+Rows that exist are kept: a second run with larger numbers adds what is missing.
+
+create the tables first:
+  python -m alembic upgrade head
+
+example:
+  DATABASE_URL=postgresql://user:password@127.0.0.1:5432/therapybridge python -m app.seed
 """
 
 
 class SeedError(SystemExit):
-    """The database cannot be filled: one line that says why and what to try."""
+    """The database cannot be seeded; the message names the reason and a remedy."""
 
 
 async def _add(connection: asyncpg.Connection, table: rows.Table) -> int:
-    """COPY rows beside the table, then move over those that are not there yet."""
+    """Copy rows into a temporary table, then insert those that do not exist; return how many."""
     columns, name = ", ".join(table.columns), table.name
     await connection.execute(
         f"CREATE TEMPORARY TABLE seed_{name} (LIKE {name} INCLUDING STORAGE) ON COMMIT DROP"
@@ -36,17 +40,17 @@ async def _add(connection: asyncpg.Connection, table: rows.Table) -> int:
         f"seed_{name}", records=table.rows, columns=table.columns
     )
     status: str = await connection.execute(
-        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM seed_{name} "  # noqa: S608 -- our own names
+        f"INSERT INTO {name} ({columns}) SELECT {columns} FROM seed_{name} "  # noqa: S608 -- names are constants
         f"ON CONFLICT ({table.conflict}) DO NOTHING"
     )
     return int(status.rsplit(maxsplit=1)[-1])
 
 
 async def seed(database_url: str, *, users: int, sessions: int) -> dict[str, int]:
-    """Add what is missing, all or nothing; return how many rows each table gained.
+    """Add missing rows in one transaction; return the number of rows added to each table.
 
     Raises:
-        SeedError: The database cannot be reached, or has no tables yet.
+        SeedError: The database cannot be reached, or has no tables.
     """
     try:
         connection = await asyncpg.connect(database_url)
@@ -54,7 +58,7 @@ async def seed(database_url: str, *, users: int, sessions: int) -> dict[str, int
         raise SeedError(f"The database cannot be reached: {error}. Check DATABASE_URL.") from None
     try:
         added = await _add_all(connection, users, sessions)
-        for name in added:  # so that the first query after this is planned and served well
+        for name in added:  # statistics for the planner of the first query
             await connection.execute(f"VACUUM (ANALYZE) {name}")
     except asyncpg.UndefinedTableError:
         raise SeedError("The tables are missing: python -m alembic upgrade head") from None
@@ -67,11 +71,11 @@ async def _add_all(connection: asyncpg.Connection, users: int, sessions: int) ->
     accounts = rows.emails(users)
     async with connection.transaction():
         added = {"users": await _add(connection, rows.user_table(accounts, _hash()))}
-        # An account that was there before has an id of its own.
-        found = await connection.fetch(
+        # An account that existed before may have another id.
+        records = await connection.fetch(
             "SELECT email, id FROM users WHERE email = ANY($1::text[])", accounts
         )
-        ids = {row["email"]: uuid.UUID(str(row["id"])) for row in found}
+        ids = {row["email"]: uuid.UUID(str(row["id"])) for row in records}
         owners = {email: ids[email] for email in accounts}
         tables = rows.session_and_notes_tables(owners, sessions)
         for table in (rows.patient_table(owners), *tables):
@@ -91,10 +95,10 @@ def _count(text: str) -> int:
 
 
 def main() -> None:
-    """Read the command line, seed, say what was added."""
+    """Run the command line interface."""
     parser = argparse.ArgumentParser(
         prog="python -m app.seed",
-        description="Fill DATABASE_URL with made-up therapists, patients, sessions and notes.",
+        description="Add synthetic therapists, patients, sessions and notes to DATABASE_URL.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -102,15 +106,18 @@ def main() -> None:
         "--sessions",
         type=_count,
         default=os.environ.get("SEED_SESSIONS", "20000"),
-        help="sessions in all (default: SEED_SESSIONS, else 20000)",
+        help="total number of sessions (default: SEED_SESSIONS, or 20000)",
     )
     parser.add_argument(
-        "--users", type=_count, default=200, help="load users beside the test user (%(default)s)"
+        "--users",
+        type=_count,
+        default=200,
+        help="number of load users, in addition to the test user (default: %(default)s)",
     )
-    wanted = parser.parse_args()
+    options = parser.parse_args()
     url = get_settings().driver_url
     started_s = time.monotonic()
-    added = asyncio.run(seed(url, users=wanted.users, sessions=wanted.sessions))
+    added = asyncio.run(seed(url, users=options.users, sessions=options.sessions))
     counts = ", ".join(f"{count} {name}" for name, count in added.items())
     sys.stdout.write(f"added {counts} in {time.monotonic() - started_s:.1f} s\n")
 

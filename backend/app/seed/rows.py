@@ -1,7 +1,7 @@
-"""Which rows are seeded: the same ones each time, whatever was asked for before.
+"""Deterministic generation of seed rows.
 
-Every id follows from its owner's e-mail address and a number, and nothing from the clock or from
-chance, so a second run meets its own rows and a larger one adds to them.
+Every id is derived from the owner's e-mail address and a number, independent of clock and chance.
+A second run generates the same rows, and a run with larger numbers adds to them.
 """
 
 import random
@@ -14,17 +14,17 @@ from typing import Any
 import orjson
 
 from app.providers.rules import extract_notes
-from app.seed.talk import conversation
+from app.seed.transcripts import generate_transcript
 
 TEST_EMAIL = "test@example.com"
-PASSWORD = "TestPass123!"  # noqa: S105 -- public: these accounts exist to be logged in to
-PATIENTS_EACH = 8
+PASSWORD = "TestPass123!"  # noqa: S105 -- public, of synthetic accounts
+PATIENTS_PER_USER = 8
 TEST_USER_SESSIONS = 50
-CONVERSATIONS = 300
+TRANSCRIPTS = 300
 EPOCH = datetime(2024, 12, 1, 9, 0, tzinfo=UTC)
 
 _NAMESPACE = uuid.UUID("5eed0000-0000-4000-8000-000000000000")
-_FIRST = (
+_FIRST_NAMES = (
     "Alder",
     "Birch",
     "Cedar",
@@ -36,12 +36,22 @@ _FIRST = (
     "Rowan",
     "Willow",
 )
-_LAST = ("Brook", "Cliff", "Dale", "Field", "Harbour", "Meadow", "Ridge", "Shore", "Stone", "Vale")
+_LAST_NAMES = (
+    *("Brook", "Cliff", "Dale", "Field", "Harbour"),
+    *("Meadow", "Ridge", "Shore", "Stone", "Vale"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of one table: its columns, those that tell that a row is there already, the rows."""
+    """Rows of one table.
+
+    Attributes:
+        name: Table name.
+        columns: Column names, in the order of the values in a row.
+        conflict: Columns of the unique constraint that identifies an existing row.
+        rows: The rows.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -50,7 +60,7 @@ class Table:
 
 
 def emails(users: int) -> list[str]:
-    """The test account first, then the load accounts."""
+    """Return the e-mail addresses of all accounts, the test account first."""
     return [TEST_EMAIL, *(f"load-user-{number:03d}@example.com" for number in range(1, users + 1))]
 
 
@@ -59,7 +69,7 @@ def _id(kind: str, owner: str, number: int = 0) -> uuid.UUID:
 
 
 def user_table(accounts: list[str], password_hash: str) -> Table:
-    """All accounts, with one password."""
+    """Generate the accounts, all with the same password."""
     columns = ("id", "email", "password_hash", "role", "full_name", "created_at")
     rows = (
         (_id("user", email), email, password_hash, "therapist", _user_name(email), EPOCH)
@@ -73,61 +83,61 @@ def _user_name(email: str) -> str:
 
 
 def patient_table(owners: Mapping[str, uuid.UUID]) -> Table:
-    """The same number of patients for each account."""
+    """Generate `PATIENTS_PER_USER` patients for each account."""
     columns = ("id", "therapist_id", "full_name", "email", "date_of_birth", "created_at")
     return Table("patients", (*columns, "updated_at"), "id", _patients(owners))
 
 
 def _patients(owners: Mapping[str, uuid.UUID]) -> Iterator[tuple[Any, ...]]:
     for email, owner in owners.items():
-        for number in range(PATIENTS_EACH):
+        for number in range(PATIENTS_PER_USER):
             patient = _id("patient", email, number)
-            first, last = _FIRST[patient.int % 10], _LAST[patient.int // 10 % 10]
+            first, last = _FIRST_NAMES[patient.int % 10], _LAST_NAMES[patient.int // 10 % 10]
             born = date(1960, 1, 1) + timedelta(days=patient.int % 16_000)
             address = f"{first}.{last}.{number}@example.org".lower()
             yield (patient, owner, f"{first} {last} {number + 1}", address, born, EPOCH, EPOCH)
 
 
-def shares(accounts: list[str], sessions: int) -> dict[str, int]:
-    """How many sessions each account has: first enough for the test user, the rest in turns."""
+def sessions_per_account(accounts: list[str], sessions: int) -> dict[str, int]:
+    """Distribute sessions: up to `TEST_USER_SESSIONS` to the test account, the rest evenly."""
     counts = dict.fromkeys(accounts, 0)
-    own = min(TEST_USER_SESSIONS, sessions)
-    each, over = divmod(sessions - own, len(accounts))
-    for place, email in enumerate(accounts):
-        counts[email] = each + (place < over) + (own if place == 0 else 0)
+    reserved = min(TEST_USER_SESSIONS, sessions)
+    each, remainder = divmod(sessions - reserved, len(accounts))
+    for index, email in enumerate(accounts):
+        counts[email] = each + (index < remainder) + (reserved if index == 0 else 0)
     return counts
 
 
 def session_and_notes_tables(owners: Mapping[str, uuid.UUID], sessions: int) -> tuple[Table, Table]:
-    """Processed sessions with transcripts, and the notes that the rules draw from those."""
-    dice = random.Random(1)  # noqa: S311 -- it must be the same each time, not unpredictable
-    talks = [conversation(dice) for _ in range(CONVERSATIONS)]
-    notes = [orjson.dumps(extract_notes(talk).model_dump()).decode() for talk in talks]
+    """Generate processed sessions with transcripts, and their notes by the rule-based extractor."""
+    rng = random.Random(1)  # noqa: S311 -- must be reproducible
+    transcripts = [generate_transcript(rng) for _ in range(TRANSCRIPTS)]
+    notes = [orjson.dumps(extract_notes(text).model_dump()).decode() for text in transcripts]
     ids = [
         (email, _id("session", email, number), number)
-        for email, count in shares(list(owners), sessions).items()
+        for email, count in sessions_per_account(list(owners), sessions).items()
         for number in range(count)
     ]
     columns = ("id", "patient_id", "therapist_id", "session_date", "status", "duration_s")
     details = ("transcript", "transcriber", "created_at", "updated_at")
     return (
-        Table("sessions", columns + details, "id", _sessions(owners, ids, talks)),
+        Table("sessions", columns + details, "id", _sessions(owners, ids, transcripts)),
         Table(
             "notes",
             ("session_id", "content", "created_at"),
             "session_id",
-            ((session, notes[session.int % CONVERSATIONS], EPOCH) for _, session, _ in ids),
+            ((session, notes[session.int % TRANSCRIPTS], EPOCH) for _, session, _ in ids),
         ),
     )
 
 
 def _sessions(
-    owners: Mapping[str, uuid.UUID], ids: list[tuple[str, uuid.UUID, int]], talks: list[str]
+    owners: Mapping[str, uuid.UUID], ids: list[tuple[str, uuid.UUID, int]], transcripts: list[str]
 ) -> Iterator[tuple[Any, ...]]:
     for email, session, number in ids:
-        when = EPOCH - timedelta(days=number, minutes=session.int % 480)
-        patient = _id("patient", email, session.int % PATIENTS_EACH)
-        talk = f"Synthetic session {number} of {email}.\n{talks[session.int % CONVERSATIONS]}"
+        date_time = EPOCH - timedelta(days=number, minutes=session.int % 480)
+        patient = _id("patient", email, session.int % PATIENTS_PER_USER)
+        text = f"Synthetic session {number} of {email}.\n{transcripts[session.int % TRANSCRIPTS]}"
         duration_s = 2700.0 + session.int % 600
-        known = (session, patient, owners[email], when, "processed", duration_s)
-        yield (*known, talk, "synthetic", when, when)
+        values = (session, patient, owners[email], date_time, "processed", duration_s)
+        yield (*values, text, "synthetic", date_time, date_time)

@@ -1,1 +1,1 @@
-"""Therapy sessions: list, detail, upload, audio, and the states they go through."""
+"""Therapy sessions: list, detail, upload, audio and status."""

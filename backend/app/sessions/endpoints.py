@@ -1,4 +1,4 @@
-"""`/api/sessions`: a therapist's own sessions, from upload to notes."""
+"""`/api/sessions`: the caller's sessions, from upload to notes."""
 
 import asyncio
 import uuid
@@ -9,11 +9,11 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import insert
 
-from app.audio.answer import audio_response
-from app.audio.kinds import BY_MEDIA_TYPE
+from app.audio.formats import BY_MEDIA_TYPE
+from app.audio.range_response import audio_response
 from app.audio.storage import AudioStore
 from app.auth.tokens import Principal
-from app.clinical import Therapist, therapist_of
+from app.clinical import Therapist, current_therapist
 from app.database import Database, DbSession
 from app.errors import NotFound
 from app.jobs.queue import TRANSCRIBE, enqueue
@@ -27,7 +27,7 @@ from app.sessions.upload import Upload, read_upload
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 
-# FastAPI would read the whole form before the endpoint runs; so it is described here by hand.
+# Described by hand, because a FastAPI form parameter would read the whole body before the endpoint.
 _UPLOAD_FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -49,9 +49,9 @@ _UPLOAD_FORM: dict[str, Any] = {
 }
 _RECORDING: dict[int | str, dict[str, Any]] = {
     200: {"content": {"audio/*": {}}, "description": "The recording, byte for byte."},
-    206: {"content": {"audio/*": {}}, "description": "The bytes of the Range."},
-    304: {"description": "The client has it already (If-None-Match)."},
-    416: {"description": "The recording has no such bytes."},
+    206: {"content": {"audio/*": {}}, "description": "The requested range."},
+    304: {"description": "The client's copy is current (If-None-Match)."},
+    416: {"description": "The range lies outside the recording."},
 }
 
 
@@ -59,17 +59,19 @@ _RECORDING: dict[int | str, dict[str, Any]] = {
     "/", response_model=list[SessionSummary], openapi_extra={"parameters": QUERY_PARAMETERS}
 )
 async def list_sessions(request: Request) -> Response:
-    """The caller's sessions without transcripts, newest first; `Link: rel="next"` leads on."""
-    # The hottest endpoint takes nothing but the request: each dependency or parameter that FastAPI
-    # resolves costs as much as the limiter.
-    return await _list_sessions(request=request, therapist=await therapist_of(request))
+    """List the caller's sessions without transcripts, newest first, with a `Link` to the next page.
+
+    This endpoint is called most, so it takes the request only: each dependency or parameter that
+    FastAPI resolves costs as much as the rate limiter.
+    """
+    return await _list_sessions(request=request, therapist=await current_therapist(request))
 
 
 @limiter.limit("default")
 async def _list_sessions(request: Request, therapist: Principal) -> Response:
     database: Database = request.app.state.database
     query = list_query(request)
-    async with database.driver() as connection:
+    async with database.driver_connection() as connection:
         page = await read_page(connection, therapist.id, query)
     return page_response(request, page)
 
@@ -81,15 +83,15 @@ async def upload_session(
     therapist: Therapist,
     patient_id: Annotated[UUID | None, Query(description="Here or in the form.")] = None,
 ) -> UploadAccepted:
-    """Take in a recording. With the 202 it is durable, and its transcription is queued."""
+    """Upload a recording. After the 202 it is stored durably and its transcription is queued."""
     database: Database = request.app.state.database
 
-    async def check_patient(wanted: UUID) -> None:
+    async def check_patient(patient_id: UUID) -> None:
         async with database.session() as session:
-            await get_patient(session, therapist.id, wanted)
+            await get_patient(session, therapist.id, patient_id)
 
     store = _store(request)
-    async with store.receive() as file:
+    async with store.create_incoming() as file:
         upload = Upload(
             file,
             max_bytes=request.app.state.settings.max_upload_bytes,
@@ -97,9 +99,9 @@ async def upload_session(
             fields={} if patient_id is None else {"patient_id": str(patient_id)},
         )
         fields = await read_upload(upload, request)
-        assert upload.kind is not None
+        assert upload.audio_format is not None
         session_id = uuid.uuid4()
-        await file.keep(session_id)
+        await file.store_as(session_id)
         accepted = UploadAccepted(
             id=session_id,
             patient_id=fields.patient_id,
@@ -107,10 +109,10 @@ async def upload_session(
             status=Status.UPLOADING,
             sha256=file.sha256,
             size_bytes=file.size_bytes,
-            media_type=upload.kind.media_type,
+            media_type=upload.audio_format.media_type,
         )
-        # The row and its job are one transaction. If it fails the file is an orphan, to be swept:
-        # it is not removed here, because a commit whose answer is lost may still have happened.
+        # If this transaction fails, maintenance deletes the file. It is not deleted here, because a
+        # commit may have succeeded although its response was lost.
         async with database.session() as session:
             values = {**accepted.model_dump(), "therapist_notes": fields.notes}
             await session.execute(
@@ -125,7 +127,7 @@ async def upload_session(
 async def get_session(
     request: Request, therapist: Therapist, session: DbSession, session_id: UUID
 ) -> TherapySession:
-    """One whole session of the caller's."""
+    """Return one session of the caller, with its transcript."""
     return await repository.get_session(session, therapist.id, session_id)
 
 
@@ -138,9 +140,9 @@ async def change_session(
     session_id: UUID,
     changes: SessionChanges,
 ) -> TherapySession:
-    """Change date or own notes of a session of the caller's; fields left out stay as they are."""
-    found = await repository.get_session(session, therapist.id, session_id)
-    return await repository.change_session(session, found, changes.model_dump(exclude_unset=True))
+    """Change date or therapist notes of a session; omitted fields keep their value."""
+    record = await repository.get_session(session, therapist.id, session_id)
+    return await repository.change_session(session, record, changes.model_dump(exclude_unset=True))
 
 
 @router.get("/{session_id}/audio", response_class=Response, responses=_RECORDING)
@@ -149,21 +151,21 @@ async def change_session(
 async def get_audio(
     request: Request, therapist: Therapist, session: DbSession, session_id: UUID
 ) -> Response:
-    """The stored recording, byte for byte; Range, If-Range and If-None-Match are honoured."""
-    found = await repository.get_session(session, therapist.id, session_id)
-    if found.sha256 is None or found.media_type is None:
+    """Return the recording unchanged. Supports Range, If-Range and If-None-Match."""
+    record = await repository.get_session(session, therapist.id, session_id)
+    if record.sha256 is None or record.media_type is None:
         raise NotFound("This session has no recording.", code="no_recording")
     try:
         return await asyncio.to_thread(
             audio_response,
             request,
             _store(request).path(session_id),
-            name=f"session-{session_id}{BY_MEDIA_TYPE[found.media_type].suffix}",
-            media_type=found.media_type,
-            sha256=found.sha256,
+            name=f"session-{session_id}{BY_MEDIA_TYPE[record.media_type].suffix}",
+            media_type=record.media_type,
+            sha256=record.sha256,
         )
     except FileNotFoundError as error:
-        raise NotFound("The recording is lost.", code="recording_lost") from error
+        raise NotFound("The recording is missing.", code="recording_lost") from error
 
 
 def _store(request: Request) -> AudioStore:

@@ -1,7 +1,7 @@
-"""The list of sessions: the hottest read of the service.
+"""The list of sessions, the most frequent request of the service.
 
-PostgreSQL renders the rows as JSON itself, so nothing is done here per row: the text is only
-joined, never parsed. `benchmarks/service.py` holds it against fetching rows and encoding them here.
+PostgreSQL renders the rows as JSON, so Python does no work per row. `benchmarks/service.py`
+compares this with fetching rows and encoding them in Python.
 """
 
 import uuid
@@ -30,47 +30,52 @@ from app.sessions.schemas import SessionSummary
 
 
 class ListQuery(BaseModel):
-    """What may stand in the query of a list."""
+    """Query parameters of a list."""
 
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Rows in one page.")
     patient_id: Annotated[
         uuid.UUID | None, WithJsonSchema({"type": "string", "format": "uuid"})
-    ] = Field(None, description="Only this patient's.")
+    ] = Field(None, description="Sessions of this patient only.")
     status: Annotated[Status | None, WithJsonSchema({"type": "string", "enum": list(Status)})] = (
-        Field(None, description="Only those in this state.")
+        Field(None, description="Sessions with this status only.")
     )
     cursor: Annotated[str | None, WithJsonSchema({"type": "string"})] = Field(
         None, max_length=MAX_CURSOR, description=CURSOR_HELP
     )
 
 
-_EVERYTHING = ListQuery()
+_DEFAULT_QUERY = ListQuery()
 
 QUERY_PARAMETERS = [
     {"name": name, "in": "query", "required": False, "schema": schema}
     for name, schema in ListQuery.model_json_schema()["properties"].items()
 ]
-"""`ListQuery` for OpenAPI, since FastAPI does not see it."""
+"""`ListQuery` for OpenAPI, because the endpoint parses the query without FastAPI."""
 
 
 def list_query(request: Request) -> ListQuery:
-    """Read the query here: FastAPI's way of doing it costs a quarter of the whole request.
+    """Parse the query. FastAPI's own parsing would take a quarter of the whole request.
 
     Raises:
-        RequestValidationError: A parameter is wrong.
+        RequestValidationError: A parameter is invalid.
     """
     if not request.scope["query_string"]:
-        return _EVERYTHING
+        return _DEFAULT_QUERY
     try:
         return ListQuery.model_validate(dict(request.query_params))
     except ValidationError as error:
-        wrong = [{**item, "loc": ("query", *item["loc"])} for item in error.errors()]
-        raise RequestValidationError(wrong) from error
+        errors = [{**item, "loc": ("query", *item["loc"])} for item in error.errors()]
+        raise RequestValidationError(errors) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows as a JSON array, and the cursor of the next page if there is one."""
+    """One page of a list.
+
+    Attributes:
+        body: Rows as a JSON array.
+        cursor: Cursor of the next page; None on the last page.
+    """
 
     body: bytes
     cursor: str | None
@@ -78,18 +83,18 @@ class Page:
 
 @cache
 def _statement(*, patient: bool, status: bool, cursor: bool) -> str:
-    """The query for one combination of filters; few enough to stay prepared on each connection.
+    """Build the SQL for a combination of filters; few enough to stay prepared on a connection.
 
-    One row beyond the page tells whether there is a next one.
+    It reads one row more than the page, to know whether there is a next page.
     """
     conditions, parameters = ["therapist_id = $1"], 2
-    for wanted, condition in (
+    for enabled, condition in (
         (patient, "patient_id = ${}"),
         (status, "status = ${}"),
         (cursor, "(session_date, id) < (${}, ${})"),
     ):
-        if wanted:
-            numbers = [parameters + place + 1 for place in range(condition.count("{}"))]
+        if enabled:
+            numbers = [parameters + index + 1 for index in range(condition.count("{}"))]
             conditions.append(condition.format(*numbers))
             parameters += len(numbers)
     columns = ", ".join(SessionSummary.model_fields)
@@ -103,7 +108,7 @@ def _statement(*, patient: bool, status: bool, cursor: bool) -> str:
             last.session_date, last.id
         FROM (SELECT count(*) > $2 AS more FROM page) AS counted
         LEFT JOIN (SELECT session_date, id FROM page OFFSET $2 - 1 LIMIT 1) AS last ON counted.more
-    """  # noqa: S608 -- put together from the lines above, nothing of a request's
+    """  # noqa: S608 -- built from constants, without request data
 
 
 async def read_page(
@@ -112,7 +117,7 @@ async def read_page(
     """Read one page of a therapist's sessions, newest first.
 
     Raises:
-        BadRequest: The cursor is none of ours.
+        BadRequest: The cursor is invalid.
     """
     values: list[Any] = [therapist_id, query.limit]
     if query.patient_id is not None:
@@ -136,10 +141,10 @@ def _position(cursor: str) -> tuple[datetime, uuid.UUID]:
     try:
         return datetime.fromisoformat(key).astimezone(UTC), row_id
     except (ValueError, OverflowError):
-        raise BadRequest("The cursor is not one of ours.", code="bad_cursor") from None
+        raise BadRequest("The cursor is invalid.", code="bad_cursor") from None
 
 
 def page_response(request: Request, page: Page) -> Response:
-    """The page as an answer, with its `Link` to the next."""
+    """Create the response for a page, with a `Link` to the next page."""
     headers = next_link(request, page.cursor) if page.cursor is not None else None
     return Response(page.body, media_type="application/json", headers=headers)

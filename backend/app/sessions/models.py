@@ -1,4 +1,4 @@
-"""The sessions table, and the states a session goes through."""
+"""The sessions table and the status of a session."""
 
 import uuid
 from datetime import datetime
@@ -22,13 +22,13 @@ from app.database import Base
 
 
 class Status(StrEnum):
-    """Where a session is on its way from a recording to notes.
+    """Processing status of a session.
 
-    uploading -> transcribing -> transcribed -> extracting_notes -> processed; failed from anywhere,
-    with a reason, and back to extracting_notes when extraction is asked for again.
+    uploading -> transcribing -> transcribed -> extracting_notes -> processed. Every status can
+    change to failed, and a request for extraction changes it back to extracting_notes.
     """
 
-    UPLOADING = "uploading"  # the recording is safe on disk; its job waits for the worker
+    UPLOADING = "uploading"  # the recording is stored; its job waits for the worker
     TRANSCRIBING = "transcribing"
     TRANSCRIBED = "transcribed"
     EXTRACTING_NOTES = "extracting_notes"
@@ -39,14 +39,14 @@ class Status(StrEnum):
 class TherapySession(Base):
     """One session of a patient with the therapist.
 
-    `therapist_id` repeats the patient's, so that a list and a check of ownership read one index.
-    The transcript is by far the largest column: migration 0001 has PostgreSQL store a long one out
-    of line, so that lists never read it.
+    `therapist_id` duplicates that of the patient, so lists and ownership checks read one index. The
+    transcript is by far the largest column: migration 0001 makes PostgreSQL store long transcripts
+    out of line, so lists never read them.
     """
 
     __tablename__ = "sessions"
     __table_args__ = (
-        # The order of every list; the two others serve its filters in the same order.
+        # The order of every list. The other two indexes serve filtered lists in the same order.
         Index("ix_sessions_list", "therapist_id", "session_date", "id"),
         Index("ix_sessions_patient", "patient_id", "session_date", "id"),
         Index("ix_sessions_status", "therapist_id", "status", "session_date", "id"),

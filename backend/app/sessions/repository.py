@@ -1,4 +1,4 @@
-"""Sessions in the database, always seen through the therapist whose they are."""
+"""Database queries for sessions, always restricted to their therapist."""
 
 import uuid
 from collections.abc import Mapping
@@ -14,28 +14,28 @@ from app.sessions.models import TherapySession
 async def get_session(
     session: AsyncSession, therapist_id: uuid.UUID, session_id: uuid.UUID, *, lock: bool = False
 ) -> TherapySession:
-    """One whole session, locked until the transaction ends if asked for.
+    """Return one session, with `lock` locked until the end of the transaction.
 
     Raises:
-        NotFound: There is none of this id, or it is another therapist's.
+        NotFound: The session does not exist or belongs to another therapist.
     """
     query = select(TherapySession).where(
         TherapySession.id == session_id, TherapySession.therapist_id == therapist_id
     )
     if lock:
         query = query.with_for_update()
-    found = (await session.scalars(query)).one_or_none()
-    if found is None:
-        raise NotFound("There is no such session.")
-    return found
+    record = (await session.scalars(query)).one_or_none()
+    if record is None:
+        raise NotFound("The session does not exist.")
+    return record
 
 
 async def change_session(
-    session: AsyncSession, changed: TherapySession, fields: Mapping[str, Any]
+    session: AsyncSession, record: TherapySession, fields: Mapping[str, Any]
 ) -> TherapySession:
     """Set fields of a session."""
     for name, value in fields.items():
-        setattr(changed, name, value)
+        setattr(record, name, value)
     await session.flush()
-    await session.refresh(changed)
-    return changed
+    await session.refresh(record)
+    return record

@@ -1,4 +1,4 @@
-"""What goes in and out of the sessions endpoints."""
+"""Request and response bodies of the sessions endpoints."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -6,61 +6,61 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from app.fields import Moment, Text
+from app.fields import Text, Timestamp
 from app.sessions.models import Status
 
 TherapistNotes = Annotated[Text, StringConstraints(max_length=20_000)]
 
 
 class SessionSummary(BaseModel):
-    """A session in a list: no transcript."""
+    """A session in a list, without its transcript."""
 
     id: UUID
     patient_id: UUID
     session_date: datetime
     status: Status
-    failure_reason: str | None = Field(description="Why the status is `failed`, in plain words.")
+    failure_reason: str | None = Field(description="Reason for the status `failed`.")
     duration_s: float | None = Field(description="Length of the recording in seconds.")
-    size_bytes: int | None = Field(description="Size of the recording, null if there is none.")
+    size_bytes: int | None = Field(description="Size of the recording in bytes, null if none.")
     created_at: datetime
     updated_at: datetime
 
 
 class SessionRecord(SessionSummary):
-    """A whole session."""
+    """A session with all its fields."""
 
     model_config = ConfigDict(from_attributes=True)
 
-    media_type: str | None = Field(description="Of the recording, told from its content.")
-    sha256: str | None = Field(description="Of the recording, in hexadecimal.")
+    media_type: str | None = Field(description="Media type detected from the recording's content.")
+    sha256: str | None = Field(description="SHA-256 of the recording, in hexadecimal.")
     therapist_notes: str | None
     transcript: str | None
-    transcriber: str | None = Field(description="Who wrote the transcript down.")
+    transcriber: str | None = Field(description="Transcriber that created the transcript.")
 
 
 class SessionChanges(BaseModel):
-    """The fields to change; what is left out stays, null clears the notes."""
+    """Fields to change. Omitted fields keep their value, null clears the notes."""
 
-    session_date: Moment | None = None
+    session_date: Timestamp | None = None
     therapist_notes: TherapistNotes | None = None
 
     @model_validator(mode="after")
-    def _keep_a_date(self) -> Self:
+    def _require_date(self) -> Self:
         if "session_date" in self.model_fields_set and self.session_date is None:
             raise ValueError("session_date cannot be cleared")
         return self
 
 
 class UploadFields(BaseModel):
-    """The plain fields of an upload."""
+    """Form fields of an upload, without the file."""
 
     patient_id: UUID
-    session_date: Moment | None = None
+    session_date: Timestamp | None = None
     notes: TherapistNotes | None = None
 
 
 class UploadAccepted(BaseModel):
-    """A recording that is stored, and whose transcription is queued."""
+    """Response to an upload: the recording is stored and its transcription queued."""
 
     id: UUID
     patient_id: UUID
@@ -72,8 +72,8 @@ class UploadAccepted(BaseModel):
 
 
 class ExtractionAccepted(BaseModel):
-    """An extraction that is queued."""
+    """Response to a request for notes: the extraction is queued."""
 
     id: UUID
     status: Status
-    already_queued: bool = Field(description="Whether an earlier request's job does this one too.")
+    already_queued: bool = Field(description="True if a job of an earlier request covers it.")

@@ -1,8 +1,8 @@
-"""Taking in a recording: the form is read as it arrives, judged as early as it can be.
+"""Streaming upload of a recording, validated as early as possible.
 
-The order of checks is the order in which the answers become known: the size by Content-Length, the
-patient by the query, then while the body streams in the patient by the form, the type by the first
-bytes, the size by counting. Nothing of a refused or broken upload stays.
+Checks run in the order in which their input arrives: the size by Content-Length, the patient by the
+query, then from the body the patient by the form, the format by the first bytes, the size by
+counting. A rejected or aborted upload leaves no data.
 """
 
 import uuid
@@ -14,14 +14,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from app.audio.kinds import SNIFF_BYTES, AudioKind, detect
-from app.audio.multipart import MalformedForm, Piece, read_form
+from app.audio.formats import SNIFF_BYTES, AudioFormat, detect
+from app.audio.multipart import Chunk, MalformedForm, read_form
 from app.audio.storage import IncomingFile
 from app.errors import BadRequest, PayloadTooLarge, UnsupportedMedia
 from app.sessions.schemas import UploadFields
 
 MIN_BYTES = 512
-"""A smaller file cannot hold speech: half a kilobyte is a quarter of a second of good Opus."""
+"""Smallest recording; 512 bytes are a quarter of a second of Opus at 16 kbit/s."""
 MAX_FIELDS_BYTES = 128 * 1024
 _FORM_OVERHEAD_BYTES = MAX_FIELDS_BYTES + 64 * 1024
 
@@ -30,45 +30,46 @@ CheckPatient = Callable[[uuid.UUID], Awaitable[object]]
 
 @dataclass(slots=True)
 class Upload:
-    """One upload being read.
+    """An upload in progress.
 
     Attributes:
-        file: Where the recording goes.
-        max_bytes: Its largest size.
-        check_patient: Raises when there is no such patient.
-        fields: The form's plain fields, to begin with those of the query.
+        file: Destination of the recording.
+        max_bytes: Maximum size of the recording.
+        check_patient: Raises an error if the patient does not exist.
+        fields: Form fields, initially those of the query.
+        audio_format: Detected format of the recording.
     """
 
     file: IncomingFile
     max_bytes: int
     check_patient: CheckPatient
     fields: dict[str, str]
-    kind: AudioKind | None = None
+    audio_format: AudioFormat | None = None
     _texts: dict[str, bytearray] = field(default_factory=dict)
     _checked: bool = False
     _head: bytearray = field(default_factory=bytearray)
     _file_parts: int = 0
 
     async def read(self, request: Request) -> UploadFields:
-        """Read the whole request, writing its recording to the file.
+        """Read the request and write the recording to the file.
 
         Raises:
-            AppError: The upload is refused; the kind says why.
-            RequestValidationError: A field is missing or wrong.
-            ClientDisconnect: The client went away.
+            AppError: The upload is rejected; the subclass names the reason.
+            RequestValidationError: A field is missing or invalid.
+            ClientDisconnect: The client disconnected.
         """
-        self._refuse_long_body(request)
+        self._check_content_length(request)
         if "patient_id" in self.fields:
             await self._check_patient()
         try:
             content_type = request.headers.get("content-type", "")
-            async for piece in read_form(content_type, request.stream()):
-                await self._take(piece)
+            async for chunk in read_form(content_type, request.stream()):
+                await self._add(chunk)
         except MalformedForm as error:
-            raise BadRequest(f"The upload cannot be read: {error}.", code="bad_form") from error
+            raise BadRequest(f"The upload cannot be parsed: {error}.", code="bad_form") from error
         return await self._finish()
 
-    def _refuse_long_body(self, request: Request) -> None:
+    def _check_content_length(self, request: Request) -> None:
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > self.max_bytes + _FORM_OVERHEAD_BYTES:
             raise self._too_large()
@@ -84,24 +85,24 @@ class Upload:
         try:
             return UploadFields.model_validate(self.fields)
         except ValidationError as error:
-            wrong = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
-            raise RequestValidationError(wrong) from error
+            errors = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
+            raise RequestValidationError(errors) from error
 
-    async def _take(self, piece: Piece) -> None:
-        if piece.part.name == "file":
-            await self._take_audio(piece)
+    async def _add(self, chunk: Chunk) -> None:
+        if chunk.part.name == "file":
+            await self._add_audio(chunk)
         else:
-            self._take_text(piece)
+            self._add_text(chunk)
 
-    def _take_text(self, piece: Piece) -> None:
-        text = self._texts.setdefault(piece.part.name, bytearray())
-        text += piece.data
+    def _add_text(self, chunk: Chunk) -> None:
+        text = self._texts.setdefault(chunk.part.name, bytearray())
+        text += chunk.data
         if sum(map(len, self._texts.values())) > MAX_FIELDS_BYTES or len(self._texts) > 16:
-            raise PayloadTooLarge("The form's fields are too long.")
-        if piece.last:
-            self.fields[piece.part.name] = text.decode("utf-8", "replace")
+            raise PayloadTooLarge("The form fields are too long.")
+        if chunk.last:
+            self.fields[chunk.part.name] = text.decode("utf-8", "replace")
 
-    async def _take_audio(self, piece: Piece) -> None:
+    async def _add_audio(self, chunk: Chunk) -> None:
         if not self._file_parts:
             self._file_parts = 1
             if "patient_id" in self.fields and not self._checked:
@@ -109,21 +110,21 @@ class Upload:
         elif self._file_parts == 2:
             raise BadRequest("Send one file at a time.")
         if len(self._head) < SNIFF_BYTES:
-            self._head += piece.data[: SNIFF_BYTES - len(self._head)]
+            self._head += chunk.data[: SNIFF_BYTES - len(self._head)]
             if len(self._head) == SNIFF_BYTES:
-                self._sniff()
-        if self.file.size_bytes + len(piece.data) > self.max_bytes:
+                self._detect_format()
+        if self.file.size_bytes + len(chunk.data) > self.max_bytes:
             raise self._too_large()
-        await self.file.write(piece.data)
-        if piece.last:
+        await self.file.write(chunk.data)
+        if chunk.last:
             self._file_parts = 2
 
-    def _sniff(self) -> None:
-        self.kind = detect(bytes(self._head))
-        if self.kind is None:
+    def _detect_format(self) -> None:
+        self.audio_format = detect(bytes(self._head))
+        if self.audio_format is None:
             raise UnsupportedMedia(
-                "This is no recording we know: send WAV, MP3, M4A/MP4, AAC, Ogg, Opus, FLAC, WebM,"
-                " AIFF or AMR."
+                "The audio format is not supported. Send WAV, MP3, M4A/MP4, AAC, Ogg, Opus, FLAC,"
+                " WebM, AIFF or AMR."
             )
 
     async def _finish(self) -> UploadFields:
@@ -134,26 +135,26 @@ class Upload:
             await self.check_patient(fields.patient_id)
         if self.file.size_bytes < MIN_BYTES:
             raise BadRequest(
-                f"The file has {self.file.size_bytes} bytes, a recording at least {MIN_BYTES}.",
+                f"The file has {self.file.size_bytes} bytes; a recording has at least {MIN_BYTES}.",
                 code="too_small",
             )
         return fields
 
 
 class UploadAborted(BadRequest):
-    """The client went away in the middle; nobody reads this answer, the log does."""
+    """The client disconnected during the upload. The error reaches the log only."""
 
     code = "upload_aborted"
 
 
 async def read_upload(upload: Upload, request: Request) -> UploadFields:
-    """Read the upload; a client that hangs up is an error of its own, not one of the service.
+    """Read an upload, treating a disconnect as an error of the client.
 
     Raises:
-        AppError: The upload is refused or was broken off.
-        RequestValidationError: A field is missing or wrong.
+        AppError: The upload was rejected or aborted.
+        RequestValidationError: A field is missing or invalid.
     """
     try:
         return await upload.read(request)
     except ClientDisconnect as error:
-        raise UploadAborted("The upload was broken off.") from error
+        raise UploadAborted("The upload was aborted.") from error

@@ -1,4 +1,4 @@
-"""Accounts, patients, sessions and notes."""
+"""Create the tables of accounts, patients, sessions and notes."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -129,8 +129,8 @@ def _create_sessions() -> None:
     op.create_index(
         "ix_sessions_status", "sessions", ["therapist_id", "status", "session_date", "id"]
     )
-    # A long transcript is stored out of line, not compressed in place: a page then holds dozens of
-    # sessions, and a list of 50 reads a handful of pages.
+    # Store long transcripts out of line, not compressed in place: a database page then holds dozens
+    # of sessions, and a list of 50 sessions reads few pages.
     op.execute("ALTER TABLE sessions ALTER COLUMN transcript SET STORAGE EXTERNAL")
 
 

@@ -1,6 +1,6 @@
-"""pgqueuer's own tables, exactly as the installed pgqueuer makes them.
+"""Create the tables of pgqueuer with its own installation script.
 
-A later pgqueuer that changes its schema brings a migration that runs its `Queries.upgrade`.
+If a later version of pgqueuer changes its schema, add a migration that runs `Queries.upgrade`.
 """
 
 from alembic import op
@@ -13,8 +13,8 @@ depends_on = None
 
 
 def _run(script: str) -> None:
-    # Several statements with a function body among them: asyncpg takes them as one simple query,
-    # SQLAlchemy's prepared statements would not.
+    # The script has several statements, which asyncpg runs as one simple query; SQLAlchemy would
+    # prepare it, which allows a single statement only.
     connection = op.get_bind().connection.dbapi_connection
     assert connection is not None
     connection.run_async(lambda driver: driver.execute(script))

@@ -1,4 +1,4 @@
-"""The counts of the rate limits, when they are kept in PostgreSQL."""
+"""Create the table of rate limit counters, used with RATE_LIMIT_STORAGE=postgres."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("resets_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_rate_limits")),
-        prefixes=["UNLOGGED"],  # the counts of the last minute need not survive a crash
+        prefixes=["UNLOGGED"],  # counters need not survive a crash
     )
 
 

@@ -17,7 +17,7 @@ def n_plus_one() -> FastAPI:
         kept = Kept()
         await app(scope, receive, kept)
         database: Database = scope["app"].state.database
-        async with database.driver() as connection:
+        async with database.driver_connection() as connection:
             for row in orjson.loads(kept.body) if kept.status == 200 else ():
                 await connection.fetchrow(
                     "SELECT full_name FROM patients WHERE id = $1", row["patient_id"]
@@ -40,7 +40,7 @@ def connections_leaked() -> FastAPI:
     async def answer(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if is_read(scope) and hit():
             database: Database = scope["app"].state.database
-            taken.append(await database.pool.take())
+            taken.append(await database.pool.checkout())
         await app(scope, receive, send)
 
     return planted(answer)

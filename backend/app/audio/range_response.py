@@ -1,4 +1,4 @@
-"""Sends a stored recording: whole or by Range, with conditions (RFC 9110)."""
+"""Serve a stored recording, with range and conditional requests (RFC 9110)."""
 
 from pathlib import Path
 
@@ -9,53 +9,54 @@ from starlette.types import Receive, Scope, Send
 from app.errors import AppError, BadRequest, error_response
 
 
-class _Unsatisfiable(AppError):
-    """416: the recording has no such bytes."""
+class _UnsatisfiableRange(AppError):
+    """416: the range lies outside the recording."""
 
     status_code = 416
     code = "range_not_satisfiable"
 
 
 class _AudioResponse(FileResponse):
-    """Starlette's answer, with the service's JSON errors instead of plain text ones."""
+    """Starlette's `FileResponse` with JSON error bodies instead of plain text ones."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        wanted = Request(scope).headers.get("range")
+        range_header = Request(scope).headers.get("range")
         assert self.stat_result is not None
-        if wanted is not None:
+        if range_header is not None:
             size = self.stat_result.st_size
             try:
-                self._parse_range_header(wanted, size)
-            except MalformedRangeHeader as error:
-                refused: AppError | None = BadRequest(error.content, code="bad_range")
+                self._parse_range_header(range_header, size)
+            except MalformedRangeHeader as malformed:
+                error: AppError | None = BadRequest(malformed.content, code="bad_range")
             except RangeNotSatisfiable:
-                refused = _Unsatisfiable(
+                error = _UnsatisfiableRange(
                     f"The recording has {size} bytes.", headers={"Content-Range": f"bytes */{size}"}
                 )
             else:
-                refused = None
-            if refused is not None and self._range_counts(Request(scope).headers.get("if-range")):
-                await error_response(refused)(scope, receive, send)
+                error = None
+            if error is not None and self._range_applies(Request(scope).headers.get("if-range")):
+                await error_response(error)(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
 
-    def _range_counts(self, condition: str | None) -> bool:
-        return condition is None or self._should_use_range(condition)
+    def _range_applies(self, if_range: str | None) -> bool:
+        return if_range is None or self._should_use_range(if_range)
 
 
 def audio_response(
     request: Request, path: Path, *, name: str, media_type: str, sha256: str
 ) -> Response:
-    """Answer with the file, or 304 when the client has it already.
+    """Return the file, or 304 if the client's copy is current.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: The file does not exist.
     """
     stat = path.stat()
     etag = f'"{sha256}"'
     headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    known = request.headers.get("if-none-match", "")
-    if known.strip() == "*" or etag in [tag.strip().removeprefix("W/") for tag in known.split(",")]:
+    cached = request.headers.get("if-none-match", "")
+    cached_tags = [tag.strip().removeprefix("W/") for tag in cached.split(",")]
+    if cached.strip() == "*" or etag in cached_tags:
         return Response(status_code=304, headers=headers)
     return _AudioResponse(
         path, headers=headers, media_type=media_type, filename=name, stat_result=stat

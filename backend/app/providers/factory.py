@@ -1,4 +1,4 @@
-"""Builds the providers that the settings ask for."""
+"""Creation of the providers that the settings select."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,15 +13,15 @@ from app.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """One of each kind."""
+    """One transcriber and one note extractor."""
 
     transcriber: Transcriber
     extractor: NoteExtractor
 
 
 @asynccontextmanager
-async def chosen_providers(settings: Settings) -> AsyncIterator[Providers]:
-    """The providers of `settings`, open for as long as the block lasts."""
+async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
+    """Open the providers of `settings`; close them at the end of the context."""
     offline = Providers(PocketsphinxTranscriber(), RuleExtractor())
     if settings.openai_api_key is None:
         yield offline

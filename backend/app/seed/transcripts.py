@@ -1,6 +1,6 @@
-"""Made-up conversations: assembled from stock sentences, and saying so in their first line.
+"""Synthetic transcripts, assembled from stock sentences.
 
-No person is described by them. They exist to have the length and the vocabulary of transcripts.
+They describe no real person. Their length and vocabulary resemble real transcripts.
 """
 
 import random
@@ -11,7 +11,7 @@ _OPENINGS = (
     "What stood out for you this week?",
     "Last time we talked about small steps. How did that go?",
 )
-_TROUBLES = (
+_PROBLEMS = (
     "Work has been difficult because my manager moved the deadline again.",
     "I felt anxious every time the phone rang at the office.",
     "I have not slept well, I lie awake and worry about the same things.",
@@ -33,7 +33,7 @@ _QUESTIONS = (
     "What helped, even a little?",
     "How strong was that, from one to ten?",
 )
-_HELP = (
+_SUGGESTIONS = (
     "Let's try the breathing exercise once more, slowly.",
     "A thought record might help: write down the situation and the evidence for the thought.",
     "We could plan the exposure step by step, beginning with one stop on the train.",
@@ -42,7 +42,7 @@ _HELP = (
     "Perhaps you could be kinder to yourself there.",
     "The grounding exercise with five things you can see works anywhere.",
 )
-_GAINS = (
+_PROGRESS = (
     "I managed to take a walk on three days and felt calmer.",
     "The breathing helped, I felt lighter afterwards.",
     "I am proud that I said no to the extra shift.",
@@ -60,15 +60,15 @@ _CLOSINGS = (
 )
 
 
-def conversation(dice: random.Random) -> str:
-    """A transcript of some 3 kB: opening, exchanges, closing."""
-    lines = [f"Therapist: {dice.choice(_OPENINGS)}"]
-    for _ in range(dice.randint(9, 14)):
+def generate_transcript(rng: random.Random) -> str:
+    """Generate a transcript of about 3 kB: opening, exchanges, closing."""
+    lines = [f"Therapist: {rng.choice(_OPENINGS)}"]
+    for _ in range(rng.randint(9, 14)):
         lines += [
-            f"Client: {dice.choice(_TROUBLES)} {dice.choice(_TROUBLES)}",
-            f"Therapist: {dice.choice(_QUESTIONS)}",
-            f"Client: {dice.choice(_GAINS if dice.random() < 0.6 else _TROUBLES)}",
-            f"Therapist: {dice.choice(_HELP)}",
+            f"Client: {rng.choice(_PROBLEMS)} {rng.choice(_PROBLEMS)}",
+            f"Therapist: {rng.choice(_QUESTIONS)}",
+            f"Client: {rng.choice(_PROGRESS if rng.random() < 0.6 else _PROBLEMS)}",
+            f"Therapist: {rng.choice(_SUGGESTIONS)}",
         ]
-    lines += [f"Client: {dice.choice(_GAINS)}", f"Therapist: {dice.choice(_CLOSINGS)}"]
-    return "\n".join([*lines, f"Client: {dice.choice(_CLOSINGS)}"])
+    lines += [f"Client: {rng.choice(_PROGRESS)}", f"Therapist: {rng.choice(_CLOSINGS)}"]
+    return "\n".join([*lines, f"Client: {rng.choice(_CLOSINGS)}"])
