@@ -38,6 +38,7 @@ CLEAN = [
     "LICENSE",
     "SECURITY.md",
     "benchmarks",
+    "docs/decisions",
     "docs/glossary.md",
 ]
 """The files and folders that are checked."""
