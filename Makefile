@@ -56,10 +56,15 @@ perf: $(READY)  ## The main job: seven load tests of TherapyBridge, verdicts and
 	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(if $(URL),--load-host $(URL)) $(ARGS)
 
 test: $(READY_DEV)  ## All tests of both packages
-	@echo "Testing straingauge ..."
-	@cd straingauge && $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
-	@echo "Testing backend ..."
-	@cd backend && $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
+	$(call tests_of,straingauge)
+	$(call tests_of,backend)
+
+# What needs a timely load generator runs after the others, alone. 5: none was selected by ARGS.
+define tests_of
+@echo "Testing $1 ..."
+@cd $1 && $(BIN)/python -m pytest -q -m "not serial" -n 4 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
+@cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS) || [ $$? -eq 5 ]
+endef
 
 serve: $(READY)  ## TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
 	@cd backend && exec $(STAND) $(OPTIONS)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 import httpx2
+import hypothesis
 import pytest
 from app.main import create_app
 from app.settings import Settings, load_settings
@@ -21,7 +22,21 @@ from service import Service, account, client_of, run_backend
 from straingauge import Postgres
 
 T = TypeVar("T")
+
+# A shared machine may take any time for an example; what is slow is measured by benchmarks.
+hypothesis.settings.register_profile("backend", deadline=None)
+hypothesis.settings.load_profile("backend")
 _numbers = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after that
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a fixture of their module on one worker of xdist."""
+    for item in items:
+        info = item._fixtureinfo if isinstance(item, pytest.Function) else None
+        fixtures = info.name2fixturedefs.values() if info else ()
+        if any(fixture.scope == "module" for each in fixtures for fixture in each):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Recordings made up for the tests: the beginnings of real formats, and real WAV files."""
 
-import asyncio
 import io
 import math
 import wave
@@ -83,10 +82,3 @@ async def give_transcript(
             .where(TherapySession.id == UUID(session_id))
             .values(transcript=text, transcriber="test", status=Status.TRANSCRIBED)
         )
-
-
-async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    """Wait for what happens in another process."""
-    async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110 -- no event of ours tells of it
-            await asyncio.sleep(0.02)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import pytest
 from service import Service, run_backend
@@ -32,6 +33,7 @@ SHORT = {
     "POOL_ROUNDS": "2",
     "SUSTAINED_LOAD_S": "2",
     "LEAK_LOAD_S": "2",
+    "SEED_SESSIONS": "500",
     "RATE_LIMIT_DEFAULT": LIMIT,
 }
 
@@ -112,7 +114,7 @@ def place(
 
 def make(command: str, place: Place) -> None:
     """Make knows the target, its variables and their values; what it does has tests of its own."""
-    place.run(f"cd {ROOT} && {command} --dry-run", 0)
+    place.run(f"cd {quote(str(ROOT))} && {command} --dry-run", 0)
 
 
 def load(more: str) -> Callable[[str, Place], None]:

@@ -23,8 +23,8 @@ from openai_double import Answer, OpenAIDouble
 from pgqueuer import PgQueuer
 from pgqueuer.types import QueueExecutionMode
 from pipelines import Canned, pipeline_of
-from recordings import recording, until, upload, wav
-from service import Service, account
+from recordings import recording, upload, wav
+from service import DEADLINE_S, Service, account, until
 
 NOTES = Notes(extractor="canned", summary="Fine.", mood="neutral", mood_trajectory="stable")
 WORDS = Transcript("words", "canned", 1.0)
@@ -276,6 +276,6 @@ def _workers(service: Service) -> list[psutil.Process]:
 async def _finished(database_url: str, sessions: int) -> None:
     """Wait until so many sessions have come to an end."""
     question = "SELECT count(*) FROM sessions WHERE status IN ('processed', 'failed')"
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(DEADLINE_S):
         while await ask(database_url, question) < sessions:  # noqa: ASYNC110 -- another process
             await asyncio.sleep(0.05)

@@ -80,7 +80,7 @@ def test_level_at_a_service_that_runs():
     (command,) = commands(
         make("locust", "LEVEL=stress", "URL=http://localhost:1", "RUN_TIME=7s")[1]
     )
-    assert "stand" not in command
+    assert "straingauge stand" not in command
     assert "--host http://localhost:1" in command
     assert load(command) == (100, 7)
 

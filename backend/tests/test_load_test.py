@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
-import httpx2
 import pytest
-from service import Service, run_backend
+from service import DEADLINE_S, Service, run_backend
 from tests.performance.proving.ground import CHEAP
 from tests.performance.proving.suite import BACKEND, PERFORMANCE
 
@@ -85,7 +84,7 @@ class Counts:
         return counts
 
     def _now(self) -> dict[tuple[str, str], float]:
-        text = httpx2.get(f"{self._service.url}/metrics").text
+        _, text = self._service.get("/metrics")
         return {(route, status): float(n) for _, route, status, n in COUNTED.findall(text)}
 
     def of(self, route: str, status: int) -> int:
@@ -121,13 +120,13 @@ def play_until(
         text=True,
     )
     try:
-        give_up_at = time.monotonic() + 60
+        give_up_at = time.monotonic() + DEADLINE_S
         while not seen():
             assert run.poll() is None, run.communicate()[0]
             assert time.monotonic() < give_up_at
             time.sleep(0.05)
         run.send_signal(signal.SIGTERM)
-        output, _ = run.communicate(timeout=90)
+        output, _ = run.communicate(timeout=DEADLINE_S)
     finally:
         run.kill()
     files = list(results.glob("metrics_*.json"))

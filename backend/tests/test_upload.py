@@ -23,8 +23,8 @@ from app.settings import Settings
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from recordings import HEADS, recording, until, upload, wav
-from service import Service, account
+from recordings import HEADS, recording, upload, wav
+from service import Service, account, until
 
 MAX_BYTES = 1_000_000
 

@@ -38,7 +38,10 @@ SHORTER = {
 }
 """The documented settings that make loads short."""
 
-pytestmark = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's work tree")
+pytestmark = [
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's work tree"),
+    pytest.mark.serial,  # its load has to be valid
+]
 
 
 def git(folder: Path, *words: str) -> str:

@@ -23,6 +23,16 @@ settings.register_profile("straingauge", deadline=None)
 settings.load_profile("straingauge")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after that
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a fixture of their module on one worker of xdist."""
+    for item in items:
+        info = item._fixtureinfo if isinstance(item, pytest.Function) else None
+        fixtures = info.name2fixturedefs.values() if info else ()
+        if any(fixture.scope == "module" for each in fixtures for fixture in each):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def _first_loop() -> None:
     """The first loop of a process opens a pipe that stays, whatever is played."""

@@ -2,7 +2,8 @@
 
 import ast
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,9 +29,18 @@ def step_of(package: Path, path: Path) -> str:
     return path.relative_to(package).parts[0].removesuffix(".py")
 
 
-def imports_of(path: Path) -> Iterator[str]:
+def imports_of(path: Path) -> Iterable[str]:
     """Every module a file imports, at the top, in functions and for type checkers alike."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    return _imports_in(path.read_text())
+
+
+@cache  # a copy of the package has the same texts
+def _imports_in(text: str) -> list[str]:
+    return list(_found_imports(text))
+
+
+def _found_imports(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -66,6 +76,7 @@ def may_import(step: str, other: str) -> bool:
     return other in above
 
 
+@cache
 def steps() -> set[str]:
     """Every module and package right below straingauge."""
     return {step_of(PACKAGE, path) for path in PACKAGE.rglob("*.py")}
