@@ -78,7 +78,7 @@ class Played:
 
     def grades(self, rule: str) -> set[str]:
         """What the findings of this name earned."""
-        entries = self.result["verdict"]["entries"]
+        entries = self.result["verdict"]["findings"]
         return {entry["grade"] for entry in entries if entry["rule"] == rule}
 
     def says(self, rule: str) -> str:
@@ -89,7 +89,7 @@ class Played:
         """
         found = [
             entry["message"]
-            for entry in self.result["verdict"]["entries"]
+            for entry in self.result["verdict"]["findings"]
             if entry["rule"] == rule and entry["grade"] == "critical"
         ]
         errors = [example["detail"] for example in self.result["errors"]["examples"]]

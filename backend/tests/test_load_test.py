@@ -218,6 +218,6 @@ def test_rate_limit_beside_other_users(service: Service, tmp_path: Path):
         tmp_path,
         *("--tags", "rate_limit", "db_pool", "--users", "6", "--spawn-rate", "6"),
     )
-    grades = {each["rule"]: each["grade"] for each in result["verdict"]["entries"]}
+    grades = {each["rule"]: each["grade"] for each in result["verdict"]["findings"]}
     for rule in ("first 429", "Retry-After", "other users", "pool queue"):
-        assert grades[rule] == "target", result["verdict"]["entries"]
+        assert grades[rule] == "target", result["verdict"]["findings"]

@@ -26,7 +26,13 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
                 "high_percent_per_minute": 5.0,
             },
             "slowest": [slow(ENDPOINTS[i % 3], 40.0 - i, at_s=1.4 * i) for i in range(20)],
-            "stalls": {"count": 0, "longest_ms": 0, "total_s": 0, "every_s": None, "waiting": 0},
+            "stalls": {
+                "count": 0,
+                "longest_ms": 0,
+                "total_s": 0,
+                "period_s": None,
+                "peak_waiting": 0,
+            },
         },
         "endpoints": {name: _figures(REQUESTS // 3) for name in ENDPOINTS},
         "errors": {"kinds": {}, "examples": []},
@@ -36,7 +42,7 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
             "pool": pool(),
             "database": _database(),
             "generator": {
-                "processes": {"a": {"sent": REQUESTS, "connections": 20, "reconnected": 0}}
+                "processes": {"a": {"sent": REQUESTS, "connections": 20, "reconnects": 0}}
             },
             "machine": {
                 "cores": 2,
@@ -44,8 +50,8 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
                 "others_cpu_percent": {"avg": 3.0, "peak": 15.0},
                 "neighbours": [],
             },
-            "after": {
-                "quiet_s": 5.0,
+            "cooldown": {
+                "duration_s": 5.0,
                 "memory_mb": 121.0,
                 "open_files": 60,
                 "threads": 5,
@@ -56,7 +62,7 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
             "samples": samples(),
         },
         "validity": {"valid": True, "reasons": []},
-        "verdict": {"grade": "target", "entries": []},
+        "verdict": {"grade": "target", "findings": []},
     }
     for path, value in changes.items():
         put(result, value, *path.split("__"))
@@ -74,12 +80,18 @@ def put(result: dict[str, Any], value: object, *path: str) -> None:
 
 def complaint(rule: str = "p95_ms", where: str = "", **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """An entry of a verdict that failed."""
-    return {"rule": rule, "grade": "critical", "message": f"{rule} is bad", "where": where, **more}
+    return {
+        "rule": rule,
+        "grade": "critical",
+        "message": f"{rule} is bad",
+        "endpoint": where,
+        **more,
+    }
 
 
 def failed_run(*entries: Mapping[str, Any], **changes: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return a run whose verdict fails, by default because of slow responses."""
-    verdict = {"grade": "critical", "entries": list(entries or [complaint()])}
+    verdict = {"grade": "critical", "findings": list(entries or [complaint()])}
     return healthy(verdict=verdict, **changes)
 
 
@@ -103,7 +115,7 @@ def slow(endpoint: str, response_ms: float, *, at_s: float, **parts_ms: float) -
     """One of the slowest requests."""
     return {
         "endpoint": endpoint,
-        "t_s": at_s,
+        "start_s": at_s,
         "response_ms": response_ms,
         "service_ms": response_ms,
         "status": 200,
@@ -146,7 +158,7 @@ def samples(**figures: Sequence[float]) -> list[dict[str, float]]:
 def pool(**changes: float) -> dict[str, float]:
     """A connection pool in use."""
     usual = {"size": 10, "peak_in_use": 8, "peak_overflow": 0, "peak_waiters": 0}
-    return {**usual, "waits": 0, "wait_s": 0.0, "wait_avg_ms": 0.1, "timeouts": 0, **changes}
+    return {**usual, "waits": 0, "wait_s": 0.0, "avg_wait_ms": 0.1, "timeouts": 0, **changes}
 
 
 def stalls(count: int, longest_ms: float, *, every_s: float | None) -> dict[str, Any]:
@@ -156,8 +168,8 @@ def stalls(count: int, longest_ms: float, *, every_s: float | None) -> dict[str,
         "count": count,
         "longest_ms": longest_ms,
         "total_s": total_s,
-        "every_s": every_s,
-        "waiting": 7,
+        "period_s": every_s,
+        "peak_waiting": 7,
     }
 
 
@@ -205,7 +217,7 @@ def _figures(requests: int) -> dict[str, Any]:
         "latency_ms": latency(10.0, 25.0, 38.0),
         "status_codes": {"200": requests},
         "errors": {"kinds": {}, "examples": []},
-        "server_timing": timing(pool=0.02, db=0.5, app=0.38, rest=0.1),
+        "server_timing": timing(pool=0.02, db=0.5, app=0.38, unattributed=0.1),
     }
 
 
@@ -216,18 +228,18 @@ def _service() -> dict[str, Any]:
             "final_mb": 120.0,
             "growth_mb": 2.0,
             "later_trend_mb_per_200_requests": {"slope": 0.0, "low": -0.2, "high": 0.2},
-            "steady": False,
+            "still_growing": False,
         },
         "cpu_percent": {"avg": 12.0, "peak": 35.0},
         "processes": {"initial": 1, "peak": 1, "final": 1},
         "event_loop": {"blocks": 1, "blocked_s": 0.02, "longest_ms": 20.0},
-        "restarts": {"born": 0, "died": 0},
+        "restarts": {"started": 0, "exited": 0},
     }
 
 
 def _database() -> dict[str, Any]:
     return {
-        "missing": [],
+        "unavailable": [],
         "connections": {"max": 100, "peak": 9, "idle_in_transaction_longest_s": 0.0},
         "waits": [{"event": "LWLock:WALWrite", "share": 0.1, "peak": 1}],
         "blocked": {"peak": 0, "longest_s": 0.0, "examples": []},

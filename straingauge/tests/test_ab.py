@@ -145,7 +145,7 @@ def test_few_requests_tell_nothing():
     """An endpoint that was hardly called has no interval, and says why."""
     few = {side: Requests(np.array([0, 1]), np.array([1.0, 2.0]), asked=2) for side in NAMES}
     change = changes({"GET /a": few}, 2)[1]
-    assert (change.verdict, change.low) == ("cannot tell", None)
+    assert (change.verdict, change.low) == ("inconclusive", None)
     assert change.reason == "0 blocks of enough requests are too few"
 
 
@@ -217,7 +217,7 @@ def test_what_is_plain_ends_early():
     assert (found.pairs, found.ended, found.invalid()) == (25, None, None)
     assert {change.verdict for change in found.changes if change.unit == "%"} <= {
         "same",
-        "cannot tell",
+        "inconclusive",
     }
 
 

@@ -72,7 +72,7 @@ def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
     assert "failed   worse: " in errors
     assert "worse" in output
     found = document(tmp_path)
-    assert (found["ended"], found["invalid"]) == (None, None)
+    assert (found["stopped_early"], found["invalid_reason"]) == (None, None)
     assert found["comparison"]["verdicts"]["worse"] >= 1
     base = found["endpoints"]["GET /"]["base"]
     assert sum(base["by_pair"]["served"]) == base["requests"] > 0
@@ -86,7 +86,7 @@ def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_pat
     assert "died in the middle" in errors
     assert "I have had enough" in errors
     found = document(tmp_path)
-    assert "died in the middle" in found["ended"]
+    assert "died in the middle" in found["stopped_early"]
     assert found["endpoints"]["GET /"]["base"]["requests"] > 0
 
 
@@ -103,7 +103,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path):
     tried.send_signal(signal.SIGINT)
     _, errors = tried.communicate(timeout=60)
     assert tried.returncode == 130, errors
-    assert document(tmp_path)["ended"] == "interrupted"
+    assert document(tmp_path)["stopped_early"] == "interrupted"
 
 
 def test_a_commit_is_compared_with_the_files_as_they_are(repository: Path):
@@ -112,8 +112,8 @@ def test_a_commit_is_compared_with_the_files_as_they_are(repository: Path):
     _, errors = tried.communicate(timeout=60)
     assert tried.returncode == 1, errors
     found = document(repository)
-    assert len(found["sides"]["base"]["commit"]) == 40
-    assert found["sides"]["head"] == {"what": ".", "commit": None}
+    assert len(found["variants"]["base"]["commit"]) == 40
+    assert found["variants"]["head"] == {"source": ".", "commit": None}
     assert list((repository / ".git").glob("worktrees/*")) == []
 
 

@@ -32,10 +32,10 @@ def level(
     return Level(
         level=at,
         phase=phase,
-        holds=holds,
-        why=[] if holds else ["p95_ms = 900 (warning from 500)"],
-        besides={},
-        unproven=unproven,
+        passed=holds,
+        reasons=[] if holds else ["p95_ms = 900 (warning from 500)"],
+        load_independent={},
+        inconclusive=unproven,
         throughput_rps=at,
         concurrency=at / 100,
         avg_ms=10.0 if holds else 800.0,
@@ -53,9 +53,9 @@ def result(message: str = "p95_ms = 900 (warning from 500)") -> dict[str, Any]:
         "rule": "p95_ms",
         "grade": "critical",
         "message": message,
-        "where": "",
+        "endpoint": "",
         "value": 900.0,
-        "limits": None,
+        "threshold": None,
         "cause": None,
     }
     cause = {
@@ -69,7 +69,7 @@ def result(message: str = "p95_ms = 900 (warning from 500)") -> dict[str, Any]:
         "name": "hunted",
         "endpoints": {},
         "metrics": {"stalls": None},
-        "verdict": {"grade": "critical", "entries": [entry]},
+        "verdict": {"grade": "critical", "findings": [entry]},
         "validity": {"reasons": []},
         "diagnosis": [cause],
     }
@@ -185,11 +185,11 @@ def test_the_law_is_recovered_from_what_follows_it():
     """From exact points the fit has the coefficients, no error, and the peak where it is."""
     found = fit([(n, law(n)) for n in (1, 2, 4, 8, 16, 32, 64)])
     assert found is not None
-    assert found.rate_of_one == pytest.approx(100)
+    assert found.lambda_rps == pytest.approx(100)
     assert found.contention == pytest.approx(0.05)
     assert found.coherency == pytest.approx(0.001)
     assert found.error_percent == pytest.approx(0, abs=1e-6)
-    assert found.peak_at == pytest.approx(math.sqrt(0.95 / 0.001))
+    assert found.peak_concurrency == pytest.approx(math.sqrt(0.95 / 0.001))
     assert found.peak_rps == pytest.approx(max(law(n / 100) for n in range(100, 10_000)), rel=1e-4)
     assert found.throughput_rps(20) == pytest.approx(law(20))
 
@@ -201,10 +201,10 @@ def test_noise_shows_in_the_error_and_in_the_spread_of_the_peak():
     found = fit(points)
     assert found is not None
     assert 1 < found.error_percent < 10
-    assert found.low_rps is not None
-    assert found.high_rps is not None
-    assert found.low_rps <= law(math.sqrt(950)) * 1.05
-    assert found.high_rps >= law(math.sqrt(950)) * 0.95
+    assert found.peak_low_rps is not None
+    assert found.peak_high_rps is not None
+    assert found.peak_low_rps <= law(math.sqrt(950)) * 1.05
+    assert found.peak_high_rps >= law(math.sqrt(950)) * 0.95
 
 
 def test_a_service_without_contention_has_no_peak():
@@ -212,7 +212,7 @@ def test_a_service_without_contention_has_no_peak():
     found = fit([(n, 100 * n) for n in (1, 2, 4, 8)])
     assert found is not None
     assert found.contention == pytest.approx(0, abs=1e-9)
-    assert (found.coherency, found.peak_at) == (0, None)
+    assert (found.coherency, found.peak_concurrency) == (0, None)
 
 
 def test_an_idle_machine_is_no_part_of_the_law():
@@ -261,16 +261,16 @@ def test_what_no_threshold_names_is_told_by_its_level():
     """Where no threshold broke, what broke is the reason for which the level did not hold."""
     found = hunt(Simulated(100))
     assert found.broke is not None
-    found.broke = {**found.broke, "verdict": {"grade": "target", "entries": []}}
+    found.broke = {**found.broke, "verdict": {"grade": "target", "findings": []}}
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
-    assert kept["broke_first"]["what"] is None
+    assert kept["limit"]["first_failure"] is None
     assert "limit    at 100 /s: p95_ms = 900" in summary(kept)
 
 
 def test_what_falls_behind_is_explained():
     """Where a level only fell behind, no threshold complains, and its cause is looked for."""
     found = hunt(Simulated(100))
-    silent = whole(verdict={"grade": "target", "entries": []}, diagnosis=[])
+    silent = whole(verdict={"grade": "target", "findings": []}, diagnosis=[])
     metrics = {**silent["metrics"], "server_timing": None}
     service = {**silent["resources"]["service"], "cpu_percent": {"avg": 96.0, "peak": 99.0}}
     found.broke = {
@@ -279,17 +279,23 @@ def test_what_falls_behind_is_explained():
         "resources": {**silent["resources"], "service": service},
     }
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
-    assert kept["broke_first"]["diagnosis"][0]["cause"] == "cpu_bound"
+    assert kept["limit"]["diagnosis"][0]["cause"] == "cpu_bound"
 
 
 def test_what_is_there_at_any_load_did_not_break_first():
     """A danger that no load brings about is not what gave: the level's own reason is."""
-    danger = {"rule": "a title", "grade": "warning", "message": "seen", "where": "", "value": None}
-    danger |= {"limits": None, "cause": "keep_alive_off"}
+    danger = {
+        "rule": "a title",
+        "grade": "warning",
+        "message": "seen",
+        "endpoint": "",
+        "value": None,
+    }
+    danger |= {"threshold": None, "cause": "keep_alive_off"}
     found = hunt(Simulated(100))
-    found.broke = whole(verdict={"grade": "warning", "entries": [danger]})
+    found.broke = whole(verdict={"grade": "warning", "findings": [danger]})
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
-    assert kept["broke_first"]["what"] is None
+    assert kept["limit"]["first_failure"] is None
     assert "limit    at 100 /s: p95_ms = 900" in summary(kept)
 
 
@@ -299,15 +305,19 @@ def test_an_aborted_level_does_not_hold():
     latency = {"avg": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0}
     judged = {
         "metrics": metrics | {"latency_ms": latency},
-        "verdict": {"entries": []},
+        "verdict": {"findings": []},
         "validity": {"reasons": [{"reason": "interrupted", "severity": "invalid", "message": "x"}]},
         "resources": {},
     }
     found = Level.of(5, "step", judged, until="warning", aborted="half of them failed")
-    assert (found.holds, found.why, found.unproven) == (False, ["half of them failed"], None)
+    assert (found.passed, found.reasons, found.inconclusive) == (
+        False,
+        ["half of them failed"],
+        None,
+    )
     late = {"reason": "late_sends", "severity": "invalid", "message": "late"}
     found = Level.of(5, "step", judged | {"validity": {"reasons": [late]}}, until="warning")
-    assert (found.holds, found.unproven) == (True, "late")
+    assert (found.passed, found.inconclusive) == (True, "late")
 
 
 @pytest.mark.parametrize(("cause", "holds"), [("keep_alive_off", True), ("freeze", False)])
@@ -316,18 +326,22 @@ def test_what_is_wrong_at_any_load_is_no_matter_of_capacity(
     holds: bool,  # noqa: FBT001
 ):
     """A danger that more load brings about ends a search; any other is said besides."""
-    danger = {"rule": "a title", "grade": "warning", "message": "seen", "limits": None}
+    danger = {"rule": "a title", "grade": "warning", "message": "seen", "threshold": None}
     latency = {"avg": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0}
     judged = {
         "metrics": {"throughput_rps": 5.0, "error_rate_percent": 0.0, "latency_ms": latency},
-        "verdict": {"entries": [danger | {"cause": cause}]},
+        "verdict": {"findings": [danger | {"cause": cause}]},
         "validity": {"reasons": []},
         "resources": {},
     }
     found = Level.of(5, "step", judged, until="warning")
-    assert (found.holds, bool(found.why), bool(found.besides)) == (holds, not holds, holds)
+    assert (found.passed, bool(found.reasons), bool(found.load_independent)) == (
+        holds,
+        not holds,
+        holds,
+    )
     search = hunt(Simulated(100))
-    search.levels[0] = replace(search.levels[0], besides=found.besides)
+    search.levels[0] = replace(search.levels[0], load_independent=found.load_independent)
     kept = document(search, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert ("at any load: a title: seen" in summary(kept)) == holds
 
@@ -355,11 +369,11 @@ def test_a_service_that_falls_behind_does_not_hold(
             "duration_s": duration_s,
             "latency_ms": {"avg": 9.0, "min": min_ms, "p50": 9.0, "p95": p95_ms, "p99": 9.0},
         },
-        "verdict": {"entries": []},
+        "verdict": {"findings": []},
         "validity": {"reasons": []},
         "resources": {},
     }
     found = Level.of(50, "step", judged, until="warning", arrivals_s=10.0)
-    assert found.holds == holds
-    assert holds or found.why[0].startswith("it does not keep up")
-    assert Level.of(50, "step", judged, until="warning").holds  # users never queue up
+    assert found.passed == holds
+    assert holds or found.reasons[0].startswith("it does not keep up")
+    assert Level.of(50, "step", judged, until="warning").passed  # users never queue up

@@ -78,7 +78,7 @@ def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):
     assert found.returncode == 0, errors
     assert "capacity at least 40 /s, confirmed 2/2" in output
     kept = document(tmp_path)
-    assert (kept["capacity"], kept["at_least"], kept["ended"]) == (40, True, None)
+    assert (kept["capacity"], kept["is_lower_bound"], kept["stopped_early"]) == (40, True, None)
     assert [each["phase"] for each in kept["levels"]] == [
         "step", "step", "confirmation"
     ]  # fmt: skip
@@ -102,7 +102,7 @@ def test_a_service_that_dies_ends_it_and_the_levels_are_kept(tmp_path: Path):
         _, errors = found.communicate(timeout=60)
     assert found.returncode == 3, errors
     assert "the service died" in errors
-    assert "died" in document(tmp_path)["ended"]
+    assert "died" in document(tmp_path)["stopped_early"]
     assert document(tmp_path)["levels"]
 
 
@@ -116,7 +116,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
         _, errors = found.communicate(timeout=60)
     assert found.returncode == 130, errors
     kept = document(tmp_path)
-    assert (kept["ended"], kept["capacity"]) == ("interrupted", None)
+    assert (kept["stopped_early"], kept["capacity"]) == ("interrupted", None)
     assert kept["levels"]
 
 

@@ -42,7 +42,7 @@ def test_a_run_is_the_same_as_itself():
     comparison = compare(simulated(1), simulated(1), margin_percent=12)
     assert verdicts(comparison, "GET /a") == {
         **dict.fromkeys(("p50 ms", "p95 ms", "avg ms", "errors %"), "same"),
-        "p99 ms": "cannot tell",
+        "p99 ms": "inconclusive",
     }
 
 
@@ -79,7 +79,7 @@ def test_too_few_samples_tell_nothing():
     change = next(
         c for c in compare(*few).changes if (c.endpoint, c.metric) == ("GET /a", "p99 ms")
     )
-    assert change.verdict == "cannot tell"
+    assert change.verdict == "inconclusive"
     assert change.reason is not None
     assert "too little for p99" in change.reason
 
@@ -89,7 +89,7 @@ def test_an_endpoint_that_only_one_run_called_is_named():
     old, new = simulated(1), simulated(2)
     del new["endpoints"]["GET /b"]
     (change,) = [each for each in compare(old, new).changes if each.endpoint == "GET /b"]
-    assert (change.verdict, change.reason) == ("cannot tell", "the new run did not call it")
+    assert (change.verdict, change.reason) == ("inconclusive", "the new run did not call it")
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_an_endpoint_that_only_one_run_called_is_named():
         (-9, -6, False, "better"),
         (-9, -6, True, "worse"),
         (-4, 4, False, "same"),
-        (2, 9, False, "cannot tell"),
-        (-9, 9, True, "cannot tell"),
-        (None, None, False, "cannot tell"),
+        (2, 9, False, "inconclusive"),
+        (-9, 9, True, "inconclusive"),
+        (None, None, False, "inconclusive"),
     ],
 )
 def test_a_verdict_is_by_the_whole_interval(
@@ -186,7 +186,7 @@ class TestCommand:
         """Each endpoint's figures are shown with their intervals, and the worst in one line."""
         answer = CliRunner().invoke(main, ["compare", *files])
         assert answer.exit_code == 0
-        for words in ("GET /a", "p95 ms", "worse", "cannot tell", "worst: GET /a"):
+        for words in ("GET /a", "p95 ms", "worse", "inconclusive", "worst: GET /a"):
             assert words in answer.output
 
     def test_fails_when_told_to(self, files: tuple[str, str]):

@@ -105,7 +105,7 @@ under_load = st.fixed_dictionaries(
             pool,
             peak_in_use=st.integers(0, 10),
             peak_waiters=st.integers(0, 90),
-            wait_avg_ms=st.floats(0, 200),
+            avg_wait_ms=st.floats(0, 200),
         ),
         "metrics__latency_ms": st.floats(1, 400).map(lambda ms: latency(ms, 2 * ms, 6 * ms)),
         "resources__service__event_loop": st.builds(
@@ -114,15 +114,15 @@ under_load = st.fixed_dictionaries(
             st.floats(0, 99),
         ),
         "resources__machine__others_cpu_percent": st.floats(0, 100).map(lambda cpu: {"avg": cpu}),
-        "resources__after__memory_mb": st.floats(60, 200),
-        "resources__after__pool_in_use": st.integers(0, 1),
+        "resources__cooldown__memory_mb": st.floats(60, 200),
+        "resources__cooldown__pool_in_use": st.integers(0, 1),
         "resources__samples": st.lists(st.integers(20, 100), min_size=4, max_size=4).map(
             lambda files: samples(open_files=[*files, files[-1], files[-1]])
         ),
         "resources__jobs__waiting": st.integers(0, 20).map(
             lambda final: {"initial": 0, "peak": 20, "final": final}
         ),
-        "resources__service__restarts": st.just({"born": 0, "died": 0}),
+        "resources__service__restarts": st.just({"started": 0, "exited": 0}),
     }
 )
 
@@ -140,18 +140,18 @@ HARMLESS = {
             "initial_mb": 100.0,
             "growth_mb": 40.0,
             "later_trend_mb_per_200_requests": {"slope": 0.0, "low": -0.1, "high": 0.1},
-            "steady": False,
+            "still_growing": False,
         },
-        "resources__after__memory_mb": 140.0,
+        "resources__cooldown__memory_mb": 140.0,
     },
     "memory given back at rest": {
         "resources__service__memory": {
             "initial_mb": 100.0,
             "growth_mb": 40.0,
             "later_trend_mb_per_200_requests": {"slope": 4.0, "low": 3.0, "high": 5.0},
-            "steady": True,
+            "still_growing": True,
         },
-        "resources__after__memory_mb": 104.0,
+        "resources__cooldown__memory_mb": 104.0,
     },
     "pauses of a collector": {
         "resources__service__event_loop": {"blocks": 90, "blocked_s": 1.8, "longest_ms": 20.0}
@@ -161,7 +161,7 @@ HARMLESS = {
     },
     "files that are opened once, late": {
         "resources__samples": samples(open_files=[40] * 11 + [90]),
-        "resources__after__open_files": 90,
+        "resources__cooldown__open_files": 90,
     },
     "uploads that all take their time": {
         "metrics__latency_ms": latency(900, 1200, 1300),
@@ -169,13 +169,13 @@ HARMLESS = {
             "count": 3,
             "longest_ms": 900,
             "total_s": 2.7,
-            "every_s": 1.0,
-            "waiting": 10,
+            "period_s": 1.0,
+            "peak_waiting": 10,
         },
     },
-    "one job that takes a connection at rest": {"resources__after__pool_in_use": 1},
+    "one job that takes a connection at rest": {"resources__cooldown__pool_in_use": 1},
     "jobs that take connections at rest": {
-        "resources__after__pool_in_use": 3,
+        "resources__cooldown__pool_in_use": 3,
         "resources__jobs": {"waiting": {"initial": 0, "peak": 40, "final": 15}, "done": 25},
     },
     "a queue of jobs that is caught up with": {
@@ -204,7 +204,7 @@ def test_harmless_patterns_are_not_diagnosed(changes: dict[str, Any]):
 
 def test_a_graceful_restart_is_a_note():
     """A process that ended without breaking a connection is shown, but is no warning."""
-    restarted = healthy(resources__service__restarts={"born": 1, "died": 1})
+    restarted = healthy(resources__service__restarts={"started": 1, "exited": 1})
     (note,) = diagnose(restarted)
     assert note["cause"] == "service_restarted"
     assert note["confidence"] < LIKELY
@@ -221,13 +221,13 @@ def _parts(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...
 
 
 BROKEN = failed_run(
-    complaint(where="GET /items", limits={"warning": 50}),
+    complaint(where="GET /items", threshold={"warning": 50}),
     complaint("error_rate_percent"),
     complaint("later", cause="memory_leak"),
     complaint("never heard of", cause="from the future"),
     resources__service__event_loop={"blocks": 9, "blocked_s": 3.0, "longest_ms": 400.0},
-    resources__after__pool_in_use=9,
-    resources__pool=pool(timeouts=3, peak_in_use=10, peak_waiters=9, wait_avg_ms=300),
+    resources__cooldown__pool_in_use=9,
+    resources__pool=pool(timeouts=3, peak_in_use=10, peak_waiters=9, avg_wait_ms=300),
     validity=noted("generator_late"),
 )
 PATHS = sorted(set(_parts(BROKEN)))
@@ -274,7 +274,7 @@ def test_a_reported_cause_ranks_first(cause: str):
 def test_a_passing_finding_names_no_cause():
     """A finding graded target names a cause that was looked for and not found: no diagnosis."""
     entry = {**complaint(cause="rate_limiter_absent"), "grade": "target"}
-    assert diagnose(healthy(verdict={"grade": "target", "entries": [entry]})) == []
+    assert diagnose(healthy(verdict={"grade": "target", "findings": [entry]})) == []
 
 
 def test_an_explanation_ranks_above_what_it_explains():
@@ -296,7 +296,7 @@ def test_an_unlikely_cause_explains_nothing():
 def test_a_leak_warns_even_if_thresholds_pass():
     """A cause that gets worse with time is a warning even if all thresholds pass."""
     leaked = healthy(
-        resources__after__pool_in_use=6,
+        resources__cooldown__pool_in_use=6,
         resources__samples=samples(pool_in_use=[0, 1, 2, 3, 4, 5, 6, 6]),
     )
     (finding,) = warnings(leaked)

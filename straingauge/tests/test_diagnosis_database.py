@@ -17,9 +17,9 @@ from diagnosis_results import (
     timing,
 )
 
-DATABASE = timing(pool=0.02, db=0.9, app=0.05, rest=0.03)
-WAITING = timing(pool=0.85, db=0.08, app=0.05, rest=0.02)
-FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, wait_avg_ms=300.0)
+DATABASE = timing(pool=0.02, db=0.9, app=0.05, unattributed=0.03)
+WAITING = timing(pool=0.85, db=0.08, app=0.05, unattributed=0.02)
+FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, avg_wait_ms=300.0)
 
 
 def test_a_pool_too_small():
@@ -45,7 +45,7 @@ def test_pool_timeouts_in_error_messages():
 def test_a_busy_pool_is_no_cause_of_a_tail():
     """A full pool is not blamed if the slowest requests hardly waited for it."""
     result = slowed(failed_run(resources__pool=pool(peak_in_use=10, peak_waiters=40)), 60, 850, 860)
-    result["resources"]["pool"]["wait_avg_ms"] = 20.0
+    result["resources"]["pool"]["avg_wait_ms"] = 20.0
     outside = {"pool": 15.0, "db": 5.0, "app": 4.0}
     result["metrics"]["slowest"] = [
         slow(ENDPOINTS[i % 3], 850 + i, at_s=i, **outside) for i in range(20)
@@ -58,8 +58,8 @@ def test_leaked_connections():
     result = failed_run(
         complaint("error_rate_percent"),
         **errors_of("timeout", 40, "no answer within 30 s"),
-        resources__pool=pool(timeouts=40, peak_in_use=10, peak_waiters=20, wait_avg_ms=9000),
-        resources__after__pool_in_use=10,
+        resources__pool=pool(timeouts=40, peak_in_use=10, peak_waiters=20, avg_wait_ms=9000),
+        resources__cooldown__pool_in_use=10,
         resources__samples=samples(pool_in_use=[0, 2, 3, 5, 6, 8, 10, 10]),
     )
     assert causes(result)[:2] == ["connections_leaked", "pool_exhausted"]
@@ -70,7 +70,7 @@ def test_a_missing_index():
     scanned = table(seq_scans=900, rows_per_seq_scan=50_000, seq_rows_read=45_000_000)
     lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=80.0, total_ms=72e3)
     result = failed_run(
-        metrics__server_timing=timing(pool=0.5, db=0.45, app=0.03, rest=0.02),
+        metrics__server_timing=timing(pool=0.5, db=0.45, app=0.03, unattributed=0.02),
         resources__pool=FULL_POOL,
         resources__database__tables=[table("kinds", rows=12), scanned],
         resources__database__statements=[{**lookup, "share": 0.95}],
@@ -95,7 +95,7 @@ def test_a_query_in_a_loop():
     """A statement repeated per request is N+1, whatever CPU and connections it also takes."""
     loop = statement("SELECT * FROM owners WHERE id = $1", calls=18_000, calls_per_request=20.0)
     result = failed_run(
-        metrics__server_timing=timing(pool=0.4, db=0.5, app=0.08, rest=0.02),
+        metrics__server_timing=timing(pool=0.4, db=0.5, app=0.08, unattributed=0.02),
         resources__pool=FULL_POOL,
         resources__database__statements=[loop],
         resources__service__cpu_percent={"avg": 98.0},
@@ -130,9 +130,9 @@ def test_a_lock_wait_without_a_holder_is_no_contention():
 def test_a_lock_that_is_held():
     """Lock waits make a statement slow and fill the pool: the lock ranks first."""
     update = statement("UPDATE items SET x = $1", mean_ms=900.0, total_ms=8e5, share=0.97)
-    held = {"waiting": "UPDATE items SET x = $1", "holding": "UPDATE items SET y = $1"}
+    held = {"waiting": "UPDATE items SET x = $1", "blocking": "UPDATE items SET y = $1"}
     result = failed_run(
-        metrics__server_timing=timing(pool=0.3, db=0.65, app=0.03, rest=0.02),
+        metrics__server_timing=timing(pool=0.3, db=0.65, app=0.03, unattributed=0.02),
         resources__pool=FULL_POOL,
         resources__database__statements=[update],
         resources__database__waits=[{"event": "Lock:transactionid", "share": 0.8, "peak": 9}],

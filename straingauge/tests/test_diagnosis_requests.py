@@ -22,7 +22,9 @@ def test_some_endpoints_are_slow():
     """Endpoints with a slow median are named, and where their time goes."""
     result = failed_run(complaint(where=ENDPOINTS[0]))
     result["endpoints"][ENDPOINTS[0]]["latency_ms"] = latency(650, 700, 750)
-    result["endpoints"][ENDPOINTS[0]]["server_timing"] = timing(db=0.02, app=0.03, rest=0.95)
+    result["endpoints"][ENDPOINTS[0]]["server_timing"] = timing(
+        db=0.02, app=0.03, unattributed=0.95
+    )
     result["metrics"]["slowest"] = [slow(ENDPOINTS[0], 750, at_s=i) for i in range(20)]
     found = first(result)
     assert found["cause"] == "slow_endpoint"
@@ -99,7 +101,7 @@ def test_a_database_that_does_not_answer():
     result = failed_run(
         complaint("error_rate_percent"), **errors_of("bad_status", 90, "status 500")
     )
-    result["resources"]["database"] |= {"looks": 60, "unanswered": 20}
+    result["resources"]["database"] |= {"samples": 60, "failed_samples": 20}
     found = first(result)
     assert found["cause"] == "database_away"
     assert found["evidence"] == ["20 of 60 samples of the database failed"]
@@ -110,7 +112,7 @@ def test_a_crash_breaks_connections():
     result = failed_run(
         complaint("error_rate_percent"),
         **errors_of("reset", 20, "the connection was closed without an answer"),
-        resources__service__restarts={"born": 1, "died": 1},
+        resources__service__restarts={"started": 1, "exited": 1},
     )
     assert causes(result) == ["service_restarted", "connection_resets"]
 
@@ -156,8 +158,8 @@ def test_a_neighbour_does_not_delay_a_remote_service():
     """Other programs on this machine are blamed only if the service runs here as well."""
     crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 98.0}}
     busy = {"avg": 60.0, "peak": 80.0}
-    for seen_by, named in (("process", True), ("metrics", False)):
-        service = {"seen_by": seen_by, "cpu_percent": busy}
+    for source, named in (("process", True), ("metrics", False)):
+        service = {"source": source, "cpu_percent": busy}
         result = failed_run(resources__machine=crowded, resources__service=service)
         assert ("noisy_neighbour" in causes(slowed(result, 30, 300, 350))) is named
 

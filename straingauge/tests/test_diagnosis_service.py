@@ -15,13 +15,13 @@ from diagnosis_results import (
 )
 from straingauge.diagnosis import diagnose, warnings
 
-WAITING = timing(pool=0.85, db=0.08, app=0.05, rest=0.02)
-FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, wait_avg_ms=300.0)
+WAITING = timing(pool=0.85, db=0.08, app=0.05, unattributed=0.02)
+FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, avg_wait_ms=300.0)
 LEAK = {
     "initial_mb": 100.0,
     "growth_mb": 12.0,
     "later_trend_mb_per_200_requests": {"slope": 2.6, "low": 2.1, "high": 3.0},
-    "steady": True,
+    "still_growing": True,
 }
 
 
@@ -68,7 +68,7 @@ def test_slow_requests_of_a_wave_are_no_freeze():
 def test_expensive_requests():
     """Requests that compute fill a core and block the loop: the CPU ranks first."""
     result = failed_run(
-        metrics__server_timing=timing(pool=0.02, db=0.03, app=0.6, rest=0.35),
+        metrics__server_timing=timing(pool=0.02, db=0.03, app=0.6, unattributed=0.35),
         resources__service__cpu_percent={"avg": 99.0},
         resources__service__event_loop=loop(200, 900.0),
         metrics__stalls=stalls(20, 900, every_s=1.5),
@@ -92,8 +92,8 @@ def test_a_full_core_of_cheap_requests_is_no_cause():
 
 def test_cheap_requests_that_queue_for_a_full_core():
     """Requests that only wait for a busy process name its CPU."""
-    timed = timing(pool=0.01, db=0.01, app=0.02, rest=0.96)
-    timed["parts"]["rest"]["p50_ms"] = 470.0
+    timed = timing(pool=0.01, db=0.01, app=0.02, unattributed=0.96)
+    timed["parts"]["unattributed"]["p50_ms"] = 470.0
     result = failed_run(
         metrics__total_requests=14000,
         metrics__server_timing=timed,
@@ -104,7 +104,7 @@ def test_cheap_requests_that_queue_for_a_full_core():
 
 def test_a_memory_leak():
     """Memory that still grows in the second half and stays in the cooldown is named."""
-    leaking = healthy(resources__service__memory=LEAK, resources__after__memory_mb=112.0)
+    leaking = healthy(resources__service__memory=LEAK, resources__cooldown__memory_mb=112.0)
     found = first(leaking)
     assert found["cause"] == "memory_leak"
     assert "2.60 MB per 200 requests (at least 2.10)" in found["evidence"][0]
@@ -113,7 +113,7 @@ def test_a_memory_leak():
 
 def test_growth_without_a_cooldown_is_no_warning():
     """Growth not confirmed in the cooldown is a possible cause, and no warning by itself."""
-    growing = healthy(resources__service__memory=LEAK, resources__after=None)
+    growing = healthy(resources__service__memory=LEAK, resources__cooldown=None)
     assert warnings(growing) == []
     assert diagnose(growing) == []
     assert causes(failed_run(complaint("memory_peak_mb"), resources__service__memory=LEAK))
@@ -123,9 +123,9 @@ def test_a_file_leak():
     """Files that rise to the end and stay open rank before the memory they take."""
     leaking = healthy(
         resources__samples=samples(open_files=list(range(40, 640, 10))),
-        resources__after__open_files=630,
+        resources__cooldown__open_files=630,
         resources__service__memory=LEAK,
-        resources__after__memory_mb=112.0,
+        resources__cooldown__memory_mb=112.0,
     )
     assert causes(leaking)[:2] == ["file_leak", "memory_leak"]
     assert warnings(leaking)[0].cause == "file_leak"
@@ -135,18 +135,18 @@ def test_a_file_leak_after_the_clients_disconnected():
     """Client connections closed before the last sample hide no file that stays open."""
     rows = samples(open_files=list(range(140, 740, 10)))
     gone = [{"t_s": 30.3 + i / 50, "open_files": 635} for i in range(6)]
-    leaking = healthy(resources__samples=[*rows, *gone], resources__after__open_files=635)
+    leaking = healthy(resources__samples=[*rows, *gone], resources__cooldown__open_files=635)
     assert [each.cause for each in warnings(leaking)] == ["file_leak"]
 
 
 def test_a_thread_leak():
     """Threads that requests start and leave behind are named; a thread pool that fills is not."""
     rising = healthy(
-        resources__samples=samples(threads=list(range(12, 72))), resources__after__threads=71
+        resources__samples=samples(threads=list(range(12, 72))), resources__cooldown__threads=71
     )
     assert [each.cause for each in warnings(rising)] == ["thread_leak"]
     filled = [min(12 + n, 40) for n in range(60)]
-    pool = healthy(resources__samples=samples(threads=filled), resources__after__threads=40)
+    pool = healthy(resources__samples=samples(threads=filled), resources__cooldown__threads=40)
     assert causes(pool) == []
 
 

@@ -26,9 +26,9 @@ def diagnosed(name: str, result: dict[str, Any], at: str = "12:05:30") -> dict[s
 def pool_too_small(name: str, at: str = "12:05:30") -> dict[str, Any]:
     """A run whose requests waited for connections."""
     result = failed_run(
-        complaint(where=ENDPOINTS[0], limits=LIMITS),
-        metrics__server_timing=timing(pool=0.6, db=0.3, app=0.05, rest=0.05),
-        resources__pool=pool(size=3, peak_in_use=3, peak_waiters=40, wait_avg_ms=150.0),
+        complaint(where=ENDPOINTS[0], threshold=LIMITS),
+        metrics__server_timing=timing(pool=0.6, db=0.3, app=0.05, unattributed=0.05),
+        resources__pool=pool(size=3, peak_in_use=3, peak_waiters=40, avg_wait_ms=150.0),
     )
     result["metrics"]["slowest"] = [slow(ENDPOINTS[0], 450, at_s=s) for s in (21.0, 7.0, 9.0)]
     return diagnosed(name, slowed(result, 250, 400, 450), at)
@@ -97,7 +97,7 @@ def test_a_healthy_session_has_no_diagnosis():
     """Healthy runs get no diagnosis lines."""
     old = healthy()
     assert diagnosis([diagnosed("one", healthy()), old]) == []
-    restarted = healthy(resources__service__restarts={"born": 1, "died": 1})
+    restarted = healthy(resources__service__restarts={"started": 1, "exited": 1})
     assert diagnosis([diagnosed("one", restarted)]) == []
 
 

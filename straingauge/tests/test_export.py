@@ -1,6 +1,6 @@
 """`straingauge export`, from a load to what HdrHistogram's own reader makes of the files."""
 
-import shutil
+import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
+from formats import whole
 from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # comes without types
 from hdrh.log import HistogramLogReader  # type: ignore[import-untyped]  # the same
 from straingauge.cli import main
@@ -18,7 +19,6 @@ from straingauge.result.histograms import MOST_INTERVALS
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
 
-GOLDEN = Path(__file__).with_name("golden")
 STARTED_AT_S = 1_767_225_600
 
 
@@ -94,14 +94,14 @@ def test_it_is_written_where_one_says(tmp_path: Path):
     ]
 
 
-def test_an_old_result_has_nothing_to_export(tmp_path: Path):
-    """A result without histograms, of an earlier straingauge, is a clear error and no file."""
-    file = shutil.copy(GOLDEN / "result-1.json", tmp_path / "mixed_20260101_000000.json")
+def test_a_result_without_response_times_is_an_error(tmp_path: Path):
+    """Where no request has a response time, there is nothing to export: an error and no file."""
+    file = tmp_path / "mixed_20260101_000000.json"
+    file.write_text(json.dumps(whole(endpoints={}, intervals=[])))
     for what in ("hdr", "log"):
         done = CliRunner().invoke(main, ["export", str(file), "--format", what])
         assert done.exit_code == 2
-        assert "this result keeps no" in done.output
-        assert "run the load again" in done.output
+        assert "no request has a response time" in done.output
     assert list(tmp_path.iterdir()) == [file]
 
 

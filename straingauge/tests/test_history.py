@@ -120,7 +120,7 @@ def test_more_throughput_is_better(tmp_path: Path):
         result["metrics"]["throughput_rps"] = 100.0 if number < 8 else 200.0
         file.write_text(json.dumps(result))
     shown = history(folder)
-    assert "better: +100 %, 100 to 200" in shown.output
+    assert "better: +100%, 100 to 200" in shown.output
     assert "worse" not in shown.output
 
 

@@ -53,7 +53,7 @@ def test_workers_that_come_late_or_with_other_files(project: Project, tmp_path: 
     assert result["metrics"]["total_requests"] == project.served().total()
     assert "its load test is another than its master's" in reasons(result)["refused_worker"]
     assert "after the start" in reasons(result)["worker_came_and_went"]
-    came_s = [each["came_s"] for each in result["resources"]["generator"]["workers"].values()]
+    came_s = [each["connected_s"] for each in result["resources"]["generator"]["workers"].values()]
     assert max(came_s[0], 1) < came_s[1]
 
 

@@ -147,10 +147,10 @@ def test_autoquit_ends_a_run_with_a_page(project: Project):
     assert ended.code == 0, ended.output
     result = project.result()
     assert result["verdict"]["grade"] == "target"
-    assert "127.0.0.1" in " ".join(result["resources"]["database"]["missing"])
+    assert "127.0.0.1" in " ".join(result["resources"]["database"]["unavailable"])
     assert "hunter2" not in json.dumps(result) + ended.output
     assert result["resources"]["service"]["memory"]["initial_mb"] > 0
-    assert result["resources"]["after"]["quiet_s"] >= 1
+    assert result["resources"]["cooldown"]["duration_s"] >= 1
 
 
 def test_expired_token_is_renewed(project: Project):

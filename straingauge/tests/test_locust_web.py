@@ -122,7 +122,7 @@ def test_inside_is_seen_while_the_run_goes_on(during: During):
     """Server-Timing parts, the service's memory and its pool are shown before the run is over."""
     seen = during.one.json["seen"]
     timed = next(each for each in seen["endpoints"] if each["name"] == "GET /timed")
-    assert {part["name"] for part in timed["parts"]} == {"db", "app", "rest"}
+    assert {part["name"] for part in timed["parts"]} == {"db", "app", "unattributed"}
     titles = {group["title"]: dict(group["figures"]) for group in seen["inside"]}
     assert titles["Connection pool"]["in use at most"] == "0 of 7"
     assert titles["Service"]["memory now"].endswith(" MB")

@@ -47,8 +47,8 @@ def results() -> dict[str, dict[str, Any]]:
     ]
     figures = many["endpoints"]["GET /items"]
     many["endpoints"] = dict.fromkeys(MANY, figures)
-    failed = {**many["verdict"]["entries"][0], "where": MANY[-1], "grade": "critical"}
-    many["verdict"]["entries"].append(failed)
+    failed = {**many["verdict"]["findings"][0], "endpoint": MANY[-1], "grade": "critical"}
+    many["verdict"]["findings"].append(failed)
     return {
         "steady": reported(),
         "trouble": reported(trouble=True),

@@ -106,7 +106,7 @@ def test_who_comes_late_leaves_early_or_is_silent_is_named(roster: Roster):
     assert "worker a was silent from 2.0 s after the start till 12.0 s" in said
     assert "worker b left 30.0 s after the start" in said
     assert "worker c came 20.0 s after the start" in said
-    assert roster.as_dict()["worker a"]["silent_s"] == [[2.0, 12.0]]
+    assert roster.as_dict()["worker a"]["silences_s"] == [[2.0, 12.0]]
     assert "worker d" not in said
     assert roster.refuse("worker d", "it is another")
     assert not roster.refuse("worker d", "it is another")

@@ -192,8 +192,8 @@ def test_the_service_is_looked_at_after_the_load(service: Service):
         observer.rest(0.5, meanwhile=lambda: calls.append(time.monotonic()))
         watched = observer.watched()
         before = len(watched.rest)
-    found = resources(watched, {}, 10)["after"]
-    assert found["quiet_s"] >= 0.5
+    found = resources(watched, {}, 10)["cooldown"]
+    assert found["duration_s"] >= 0.5
     assert found["memory_mb"] > 1
     assert found["open_files"] >= 3
     assert (found["pool_in_use"], found["database_connections"]) == (0, None)
@@ -210,8 +210,8 @@ def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytes
     )
     with Observer(service.url) as observer:
         observer.rest(0.3)
-    found = resources(observer.watched(), {}, 10)["after"]
-    assert found["quiet_s"] >= 0.8
+    found = resources(observer.watched(), {}, 10)["cooldown"]
+    assert found["duration_s"] >= 0.8
     assert found["pool_in_use"] == 5.0
 
 

@@ -91,7 +91,7 @@ def test_calls_of_a_statement_are_counted(server: str):
     assert sum(each["share"] for each in found["statements"]) == pytest.approx(1, abs=0.01)
     assert not any("straingauge" in each["query"] for each in found["statements"])
     assert found["commits"] == pytest.approx(37, abs=3)  # and that of the connection itself
-    assert found["missing"] == []
+    assert found["unavailable"] == []
 
 
 def test_statements_of_several_roles_are_one(server: str):
@@ -121,7 +121,7 @@ def test_counts_that_were_reset_begin_there(server: str):
 
     found = figures(server, load)
     assert statement(found, "min(id)")["calls"] == 30
-    assert any("reset" in each for each in found["missing"])
+    assert any("reset" in each for each in found["unavailable"])
 
 
 def test_sequential_scans_are_counted_with_their_rows(server: str):
@@ -167,7 +167,7 @@ def test_who_waits_for_whom_is_seen(server: str):
     assert found["blocked"]["longest_s"] > 0.2
     (example,) = found["blocked"]["examples"]
     assert example["waiting"] == "UPDATE things SET kind = 0 WHERE id = 1"
-    assert example["holding"] == "UPDATE things SET kind = kind WHERE id = 1 AND '...' <> '...'"
+    assert example["blocking"] == "UPDATE things SET kind = kind WHERE id = 1 AND '...' <> '...'"
     (wait,) = (each for each in found["waits"] if each["event"] == "Lock:transactionid")
     assert wait["peak"] == 1
     assert wait["share"] > 0.5
@@ -195,7 +195,7 @@ def test_the_root_of_a_queue_is_named(server: str):
 
     blocked = figures(server, load)["blocked"]
     assert blocked["peak"] == 2
-    assert {each["holding"] for each in blocked["examples"]} == {"LOCK TABLE things"}
+    assert {each["blocking"] for each in blocked["examples"]} == {"LOCK TABLE things"}
 
 
 def test_a_forgotten_transaction_is_seen(server: str):
@@ -249,7 +249,7 @@ def test_a_role_without_rights_sees_what_it_may(server: str):
     assert found["connections"]["peak"] == 1
     assert found["tables"][0]["seq_scans"] == 1
     assert found["statements"] == []
-    assert found["missing"] == [
+    assert found["unavailable"] == [
         "the statements of other roles: GRANT pg_read_all_stats TO poor",
         "what 1 connections of other roles do: GRANT pg_read_all_stats TO poor",
     ]
@@ -266,7 +266,7 @@ def test_what_was_granted_is_no_longer_missing(server: str):
             watch.sample()
 
     found = figures(make_conninfo(server, user="reader", password="r"), load)
-    assert found["missing"] == []
+    assert found["unavailable"] == []
     assert statement(found, "count(kind)")["calls"] == 1
 
 
@@ -284,7 +284,7 @@ def test_without_the_extension_the_rest_is_seen(server: str):
     assert found["statements"] is None
     assert [each["table"] for each in found["tables"]] == []
     assert found["commits"] >= 1
-    assert found["missing"] == [
+    assert found["unavailable"] == [
         "which statements took the time: CREATE EXTENSION pg_stat_statements"
     ]
 
@@ -312,10 +312,10 @@ def test_other_databases_are_not_the_services(server: str):
 def test_a_database_that_cannot_be_asked_is_said(url: str, reason: str):
     """An address that leads nowhere is a sentence in the result, without the password."""
     found = figures(url, lambda _: None)
-    assert (found["looks"], found["unanswered"]) == (2, 2)
+    assert (found["samples"], found["failed_samples"]) == (2, 2)
     assert found["statements"] is None
     assert found["tables"] is None
-    (missing,) = found["missing"]
+    (missing,) = found["unavailable"]
     assert reason in missing
     assert "hush" not in missing
 
@@ -333,14 +333,14 @@ def test_a_lost_connection_is_opened_again(server: str):
         assert eventually(lambda: watch.sample()["db_reachable"] == 1.0)
 
     found = figures(server, load)
-    assert found["unanswered"] >= 1
-    assert found["missing"] == []
+    assert found["failed_samples"] >= 1
+    assert found["unavailable"] == []
 
 
 def test_a_driver_of_sqlalchemys_is_no_matter(server: str):
     """An address as SQLAlchemy writes it is understood."""
     found = figures(server.replace("postgresql://", "postgresql+asyncpg://"), lambda _: None)
-    assert found["unanswered"] == 0
+    assert found["failed_samples"] == 0
 
 
 def test_a_service_elsewhere_is_seen_by_metrics_and_database(
@@ -362,7 +362,7 @@ def test_a_service_elsewhere_is_seen_by_metrics_and_database(
     assert found["service"]["restarts"] is None
     assert found["pool"]["size"] == 7
     assert statement(found["database"], "count(*)")["calls"] == 1
-    assert found["after"]["database_connections"] == 0
+    assert found["cooldown"]["database_connections"] == 0
     assert found["machine"]["others_cpu_percent"] is not None
 
 

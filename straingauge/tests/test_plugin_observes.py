@@ -33,8 +33,8 @@ def test_the_database_that_is_named_is_watched(project: Project, database_url: s
     project.run(QUICK, "-n", processes, "--database-url", database_url).assert_outcomes(passed=1)
     (result,) = project.results()
     found = result["resources"]["database"]
-    assert (found["missing"], found["unanswered"]) == ([], 0)
-    assert found["looks"] >= 2
+    assert (found["unavailable"], found["failed_samples"]) == ([], 0)
+    assert found["samples"] >= 2
     assert found["connections"]["max"] == 20
     for file in project.path.rglob("*.json"):
         assert password(database_url) not in file.read_text()
@@ -60,7 +60,7 @@ def test_the_named_process_is_the_service(project: Project, service: Service):
     """With --server-pid that process is watched, whoever listens on the port."""
     pid = str(service.process.pid)
     project.run(QUICK, "-n", "0", "--server-pid", pid).assert_outcomes(passed=1)
-    assert project.results()[0]["resources"]["service"]["seen_by"] == "process"
+    assert project.results()[0]["resources"]["service"]["source"] == "process"
 
 
 # Each notes when it is played: in a file, since that may be in any process.
@@ -91,7 +91,7 @@ def test_nobody_reads_back_before_the_service_was_at_rest(project: Project, proc
     tests = NOTED + load.replace("users=20", "users=20, quiet_s=1.5, verify=read_back")
     project.run(tests, "-n", processes).assert_outcomes(passed=1)
     (result,) = project.results()
-    assert result["resources"]["after"]["quiet_s"] >= 1.5
+    assert result["resources"]["cooldown"]["duration_s"] >= 1.5
     asked, back = (
         [float(line) for line in (project.path / name).read_text().split()]
         for name in ("asked", "read back")

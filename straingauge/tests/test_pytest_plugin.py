@@ -106,7 +106,7 @@ def test_a_detected_warm_up_is_accounted_for(project: Project, processes: str):
     assert warmup["reason"]
     assert warmup["requests"] + result["metrics"]["total_requests"] == 300
     assert result["configuration"]["warm_up"] == "detect"
-    assert result["phases"].keys() == ({"warmup"} if warmup["lasted_s"] else set())
+    assert result["phases"].keys() == ({"warmup"} if warmup["duration_s"] else set())
 
 
 def test_no_warm_up_is_detected_where_the_load_changes(project: Project, service: Service):

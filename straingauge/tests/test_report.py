@@ -17,7 +17,7 @@ def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN
         "name": name,
         "metrics": figures,
         "endpoints": {},
-        "verdict": {"grade": "warning", "entries": [entry]},
+        "verdict": {"grade": "warning", "findings": [entry]},
         "validity": {"reasons": []},
         **changes,
     }
@@ -58,7 +58,7 @@ def test_errors_are_shown_with_their_first_example():
 def test_invalid_run_says_why_and_what_to_do():
     """An invalid run shows its reasons, and what would make it valid."""
     reason = {"severity": "invalid", "reason": "no_data", "message": "nothing", "advice": "look"}
-    verdict = {"grade": "invalid", "entries": []}
+    verdict = {"grade": "invalid", "findings": []}
     found = result(verdict=verdict, validity={"reasons": [reason]})
     assert invalid_reason(found) == "INVALID: nothing"
     assert advice(found) == "look"

@@ -56,7 +56,7 @@ def test_wide_intervals_and_a_short_last_one_are_rates_too():
     result = reported()
     counts = {"requests": 40, "errors": 4, "rate_limited": 8, "longest_ms": None, "parts_ms": {}}
     result["intervals"] = [
-        {"start_s": start, "length_s": 4, "response_ns": None, **counts} for start in (0, 4)
+        {"start_s": start, "duration_s": 4, "histogram_ns": None, **counts} for start in (0, 4)
     ]
     result["metrics"]["duration_s"] = 6.0
     rate = lines(chart(result, "rate"))
@@ -102,10 +102,10 @@ def test_percentile_curve_is_the_distribution():
 def test_parts_are_shown_for_each_response(trouble: dict[str, Any]):
     """Server-Timing's parts stand in milliseconds of each response, by second."""
     parts = lines(chart(trouble, "parts", ENDPOINTS[1]))
-    assert [*parts] == ["app", "db", "rest"]
+    assert [*parts] == ["app", "db", "unattributed"]
     assert parts["app"][0] == 1
     assert parts["db"][0] == pytest.approx(14.5 / 2, rel=0.001)
-    assert parts["rest"][0] == pytest.approx(14.5 / 2 - 1, rel=0.001)
+    assert parts["unattributed"][0] == pytest.approx(14.5 / 2 - 1, rel=0.001)
 
 
 def test_insides_show_what_was_seen_and_say_what_was_not(trouble: dict[str, Any]):

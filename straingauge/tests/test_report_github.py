@@ -62,7 +62,7 @@ def test_more_annotations_than_github_shows_are_counted():
     warnings = [line for line in lines if line.startswith("::warning")]
     assert len(warnings) == MOST_OF_A_KIND
     left = sum(map(len, (each["errors"]["kinds"] for each in flooded["endpoints"].values())))
-    left += sum(entry["grade"] == "warning" for entry in flooded["verdict"]["entries"])
+    left += sum(entry["grade"] == "warning" for entry in flooded["verdict"]["findings"])
     more = left - (MOST_OF_A_KIND - 1)
     assert warnings[-1].endswith(f"and {more} more, in the result files")
 

@@ -64,7 +64,7 @@ def words_of(html: str) -> str:
 def test_nothing_of_a_result_becomes_markup():
     """Names of endpoints, runs and queries, errors and messages are shown, never executed."""
     result = reported(f"run {HOSTILE}", endpoints=[HOSTILE], trouble=True, words=HOSTILE)
-    result["verdict"]["entries"][0]["message"] = HOSTILE
+    result["verdict"]["findings"][0]["message"] = HOSTILE
     result["resources"]["database"]["statements"] = [
         {"query": HOSTILE, "calls": 1, "mean_ms": 1, "rows": 1, "calls_per_request": 1, "share": 1}
     ]
@@ -211,7 +211,7 @@ def test_a_run_in_which_nothing_was_answered():
     channel = recorder.channel("main", "GET /a", 0)
     channel.fail(0, 0, 0, 10, RequestFailed(ErrorKind.REFUSED, "refused"))
     (row,) = intervals_ns(recorder.snapshot().total("main"))
-    assert (row["requests"], row["errors"], row["response_ns"]) == (1, 1, None)
+    assert (row["requests"], row["errors"], row["histogram_ns"]) == (1, 1, None)
     result = reported()
     result["intervals"] = [row]
     html = page([result])

@@ -26,7 +26,8 @@ MS = 1_000_000
 Outcome = tuple[int, int, RawHeaders | None]
 
 timings = st.lists(
-    st.tuples(st.sampled_from([*"abcdefghijk", "rest", "other"]), st.integers(0, 50)), max_size=12
+    st.tuples(st.sampled_from([*"abcdefghijk", "unattributed", "other"]), st.integers(0, 50)),
+    max_size=12,
 ).map(lambda parts: ", ".join(f"{name};dur={ms}" for name, ms in parts).encode())
 headers = st.none() | st.tuples(timings, st.integers(0, 99)).map(
     lambda each: encode_headers([(b"Server-Timing", each[0]), (b"X-Request-ID", b"r%d" % each[1])])
@@ -68,7 +69,7 @@ def test_a_response_is_split_into_parts_and_rest():
     assert {name: part.times.sum_ns for name, part in parts.named.items()} == {
         "pool": 2 * MS,
         "db": 5 * MS,
-        "rest": 23 * MS,
+        "unattributed": 23 * MS,
     }
     assert (parts.counts.sum(), parts.sums_ns.sum()) == (2, 30 * MS)
     slow = bucket_of(np.array([20 * MS]))[0]
@@ -80,7 +81,7 @@ def test_parts_are_kept_over_time_too():
     raw = encode_headers([(b"Server-Timing", b"db;dur=2")])
     parts = record_of([(0, 10, raw), (900, 10, raw), (3100, 10, raw)]).total("main").parts
     assert parts.over_time_ns(1)["db"][:5].tolist() == [4 * MS, 0, 0, 2 * MS, 0]
-    assert parts.over_time_ns(2)["rest"][:3].tolist() == [16 * MS, 8 * MS, 0]
+    assert parts.over_time_ns(2)["unattributed"][:3].tolist() == [16 * MS, 8 * MS, 0]
     hour = record_of([(0, 10, raw), (3_600_000, 10, raw)]).total("main").parts
     assert (hour.width_s, int(hour.over_time_ns(16)["db"][225])) == (16, 2 * MS)
 
@@ -88,7 +89,7 @@ def test_parts_are_kept_over_time_too():
 def test_parts_that_overlap_leave_no_rest():
     """A service whose parts exceed the response time has no rest, not a negative one."""
     raw = encode_headers([(b"Server-Timing", b"total;dur=10, db;dur=9")])
-    assert record_of([(0, 11, raw)]).total("main").parts.named["rest"].times.sum_ns == 0
+    assert record_of([(0, 11, raw)]).total("main").parts.named["unattributed"].times.sum_ns == 0
 
 
 def test_a_service_cannot_fill_the_memory_with_names():
@@ -166,4 +167,4 @@ def test_the_same_names_are_kept_however_a_load_was_split():
     ]
     merged = Record().merge(*(record_of(outcomes[n::2]) for n in (1, 0)))
     assert merged == record_of(outcomes)
-    assert set(merged.total("main").parts.named) == {*"abcdefgh", "other", "rest"}
+    assert set(merged.total("main").parts.named) == {*"abcdefgh", "other", "unattributed"}

@@ -120,10 +120,10 @@ def test_a_freezing_service_is_found(
     found = stalls(record_of(requests))
     freezes = RUN_S / every_s
     assert 0.6 * freezes <= found["count"] <= freezes + 1
-    assert found["every_s"] == pytest.approx(every_s, abs=0.25)
+    assert found["period_s"] == pytest.approx(every_s, abs=0.25)
     assert found["longest_ms"] >= 1000 * freeze_s - 100
     assert found["total_s"] == pytest.approx(found["count"] * freeze_s, rel=0.25)
-    assert found["waiting"] >= 3
+    assert found["peak_waiting"] >= 3
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -173,11 +173,11 @@ def test_a_freeze_among_requests_that_never_end_soon_is_found():
 
 def test_without_requests_there_are_no_stalls():
     """A phase without requests has no stalls, and few stalls have no rhythm."""
-    nothing = {"count": 0, "longest_ms": 0, "total_s": 0, "every_s": None, "waiting": 0}
+    nothing = {"count": 0, "longest_ms": 0, "total_s": 0, "period_s": None, "peak_waiting": 0}
     assert stalls(Record()) == nothing
     assert find_stalls([], 50) == []
     once = stalls(record_of(arriving(random.Random(3), 50, fast, freezing(0.4, 20))))
-    assert (once["count"], once["every_s"]) == (2, None)
+    assert (once["count"], once["period_s"]) == (2, None)
 
 
 def test_two_processes_stalls_are_those_of_their_service():
@@ -185,4 +185,4 @@ def test_two_processes_stalls_are_those_of_their_service():
     requests = list(arriving(random.Random(5), 60, fast, freezing(0.4, 2)))
     halves = (record_of(iter(requests[n::2])) for n in range(2))
     assert stalls(Record().merge(*halves)) == stalls(record_of(iter(requests)))
-    assert np.isclose(stalls(record_of(iter(requests)))["every_s"], 2, atol=0.06)
+    assert np.isclose(stalls(record_of(iter(requests)))["period_s"], 2, atol=0.06)

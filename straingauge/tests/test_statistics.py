@@ -72,7 +72,7 @@ def test_no_samples_are_no_zeros():
     found = metrics(Record())
     assert found["total_requests"] == 0
     assert found["latency_ms"]["p95"] is None
-    assert found["latency_ms"]["confidence"]["p95"]["reason"] == "no samples"
+    assert found["latency_ms"]["confidence_intervals"]["p95"]["reason"] == "no samples"
 
 
 def test_metrics_are_arithmetic():

@@ -74,7 +74,7 @@ def test_parts_and_shares_are_what_the_service_slept(sleeper: str):
     assert parts["db"]["avg_ms"] == pytest.approx(db_ms / REQUESTS, abs=1e-5)
     assert parts["db"]["p50_ms"] == pytest.approx(DB_MS, rel=0.005)
     assert parts["db"]["share"] == pytest.approx(db_ms / whole_ms, abs=1e-5)
-    assert parts["rest"]["share"] == pytest.approx(1 - named_ms / whole_ms, abs=1e-3)
+    assert parts["unattributed"]["share"] == pytest.approx(1 - named_ms / whole_ms, abs=1e-3)
     assert sum(part["share"] for part in parts.values()) == pytest.approx(1, abs=1e-3)
     slow = next(each for each in found["slowest"] if each["request_id"] == f"r{SLOW}")
     assert slow["parts_ms"] == {"db": SLOW_DB_MS, "pool": POOL_MS}

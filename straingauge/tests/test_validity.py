@@ -93,6 +93,6 @@ def test_too_few_samples_are_said_to_be_so():
     result = result_of(answering(), constant(rate_per_s=100, duration_s=0.2))
     assert reasons(result)["few_samples"] == "note"
     assert result["validity"]["valid"]
-    p99 = result["metrics"]["latency_ms"]["confidence"]["p99"]
+    p99 = result["metrics"]["latency_ms"]["confidence_intervals"]["p99"]
     assert (p99["low"], p99["high"]) == (None, None)
     assert "too few for p99" in p99["reason"]

@@ -139,7 +139,7 @@ p95_ms = { target = 100, warning = 500, critical = 1000 }
 def test_only_what_concerns_the_run_is_demanded(tmp_path: Path):
     """A run is held to [all], to its own test table and to the endpoints it called."""
     verdict = judge(result(), thresholds(DEMANDS, tmp_path))
-    assert [(entry.where, entry.rule) for entry in verdict.entries] == [
+    assert [(entry.endpoint, entry.rule) for entry in verdict.findings] == [
         ("", "error_rate_percent"),
         ("GET /health", "p95_ms"),
     ]

@@ -61,7 +61,7 @@ def found(record: Record) -> Warmup:
 def test_a_service_that_has_to_warm_up(warm_s: float, seconds: float, cut_s: float):
     """Slow in its first three seconds means: measured from the fourth on, and why."""
     warmup = found(run(lambda at_s: 30 if at_s < warm_s else 10, seconds=seconds))
-    assert warmup.lasted_s == cut_s
+    assert warmup.duration_s == cut_s
     assert warmup.requests == cut_s * 100
     assert f"to {cut_s:g} s" in warmup.reason
 
@@ -69,14 +69,14 @@ def test_a_service_that_has_to_warm_up(warm_s: float, seconds: float, cut_s: flo
 def test_a_gradual_warm_up_is_cut_where_it_no_longer_matters():
     """A cache that fills, e-fold every second from five times as slow, is warm by 4 s or 8 s."""
     warmup = found(run(lambda at_s: 10 * (1 + 4 * float(np.exp(-at_s))), seconds=40, rate=300))
-    assert warmup.lasted_s in {4, 8}
+    assert warmup.duration_s in {4, 8}
 
 
 @pytest.mark.parametrize("scatter", [0.1, 0.5, 1.0])
 def test_a_steady_service_has_none(scatter: float):
     """Of 100 runs of a steady service, however much it scatters, at most 5 have a warm-up."""
     runs = [found(run(lambda _: 10, seconds=8, seed=seed, scatter=scatter)) for seed in range(100)]
-    assert sum(warmup.lasted_s > 0 for warmup in runs) <= 5
+    assert sum(warmup.duration_s > 0 for warmup in runs) <= 5
 
 
 def test_what_comes_in_bursts_is_rarely_taken_for_one():
@@ -87,19 +87,19 @@ def test_what_comes_in_bursts_is_rarely_taken_for_one():
         return lambda at_s: 20 if slow[int(at_s)] else 10
 
     runs = [found(run(bursts(seed), seconds=60, rate=50, seed=seed)) for seed in range(100)]
-    assert sum(warmup.lasted_s > 0 for warmup in runs) <= 10
+    assert sum(warmup.duration_s > 0 for warmup in runs) <= 10
 
 
 @pytest.mark.parametrize("growth", [0.01, 0.1, 1])
 def test_a_service_that_gets_slower_has_none(growth: float):
     """Slower and slower is a defect to be judged, and no warm-up."""
-    assert found(run(lambda at_s: 10 * (1 + growth * at_s))).lasted_s == 0
+    assert found(run(lambda at_s: 10 * (1 + growth * at_s))).duration_s == 0
 
 
 def test_never_more_than_half_a_run():
     """A service that is still getting quicker at half of the run is judged on all of it."""
     warmup = found(run(lambda at_s: 100 - 4 * at_s))
-    assert (warmup.lasted_s, warmup.requests) == (0, 0)
+    assert (warmup.duration_s, warmup.requests) == (0, 0)
     assert "had not surely ended 8 s after the start" in warmup.reason
 
 
@@ -108,19 +108,19 @@ def test_never_more_than_half_a_run():
 def test_what_is_cut_is_at_most_half(warm_s: float, seconds: float):
     """Wherever a warm-up ends, the run goes on for as long again after the cut."""
     warmup = found(run(lambda at_s: 40 if at_s < warm_s else 10, seconds=seconds, rate=30))
-    assert warmup.lasted_s <= seconds / 2
+    assert warmup.duration_s <= seconds / 2
 
 
 def test_a_slight_difference_is_none():
     """Surely slower, by five percent, is no reason to leave a measurement out."""
-    assert found(run(lambda at_s: 10.5 if at_s < 4 else 10, rate=3000, scatter=0.1)).lasted_s == 0
+    assert found(run(lambda at_s: 10.5 if at_s < 4 else 10, rate=3000, scatter=0.1)).duration_s == 0
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(0.4, 100), (20, 1)])
 def test_too_little_to_tell(seconds: float, rate: int):
     """Where nothing can be told, nothing is cut, and the reason says so."""
     warmup = found(run(lambda at_s: 50 if at_s < 4 else 10, seconds=seconds, rate=rate))
-    assert warmup.lasted_s == 0
+    assert warmup.duration_s == 0
     assert "too few requests" in warmup.reason
 
 
@@ -132,7 +132,7 @@ def test_a_changing_mix_is_none():
         at_ns = n * 10_000_000
         name, took_ns = ("POST /login", 300_000_000) if n < 100 else ("GET /", 5_000_000 + n)
         channels_at(at_ns)[name].add(at_ns, at_ns, at_ns, at_ns + took_ns, 200, None)
-    assert found(recorder.snapshot()).lasted_s == 0
+    assert found(recorder.snapshot()).duration_s == 0
 
 
 @given(warm_s=st.floats(0, 12), seconds=st.floats(0.1, 40), shards=st.integers(1, 3))

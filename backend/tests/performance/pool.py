@@ -27,7 +27,7 @@ def pool_findings(resources: Mapping[str, Any]) -> Iterator[Finding]:
         "pool queue",
         "critical" if queue >= QUEUE_CRITICAL else grade,
         f"at the peak {waiting} requests waited for {connections} database connections, {queue:.0f}"
-        f" on each; a wait took {pool['wait_avg_ms']:.1f} ms on average (DB_POOL_SIZE is"
+        f" on each; a wait took {pool['avg_wait_ms']:.1f} ms on average (DB_POOL_SIZE is"
         f" {pool['size']:.0f}, DB_MAX_OVERFLOW adds to it)",
         value=queue,
     )

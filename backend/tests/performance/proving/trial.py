@@ -186,7 +186,7 @@ def _is_valid(result: Mapping[str, Any]) -> bool:
 def _alarms(result: Mapping[str, Any]) -> list[Alarm]:
     return [
         Alarm(result["name"], entry["grade"], entry["message"])
-        for entry in result["verdict"]["entries"]
+        for entry in result["verdict"]["findings"]
         if entry["grade"] in ALARMS
     ]
 

@@ -80,7 +80,7 @@ def is_conclusive(found: Sequence[Change]) -> bool:
     if any(change.endpoint and change.verdict == "worse" for change in found):
         return True
     medians = [change for change in found if change.metric == "p50 ms"]
-    return bool(medians) and all(change.verdict != "cannot tell" for change in medians)
+    return bool(medians) and all(change.verdict != "inconclusive" for change in medians)
 
 
 def _blocks(sides: Sides, pairs: int, least: int, shortest: int) -> list[int]:
@@ -176,5 +176,5 @@ def _errors(endpoint: str, sides: Sides, alpha: float) -> Change:
         high=high,
         unit="points",
         margin=MARGIN_POINTS,
-        alike=ALIKE_POINTS,
+        same_margin=ALIKE_POINTS,
     )

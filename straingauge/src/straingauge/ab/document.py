@@ -1,9 +1,4 @@
-"""The file of an A/B comparison: what both sides did in each pair of turns, and what it came to.
-
-Versions of the format, with their JSON Schemas in `result/schemas/`:
-    1   name, started_at, ended, invalid, configuration, environment, sides, slot_s, endpoints,
-        comparison
-"""
+"""The file of an A/B comparison; its JSON Schema is `result/schemas/ab-1.schema.json`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -58,11 +53,11 @@ def write_document(
         "ab_version": AB_VERSION,
         "name": comparison.name,
         "started_at": started.isoformat(timespec="seconds"),
-        "ended": trial.ended,
-        "invalid": trial.invalid(),
+        "stopped_early": trial.ended,
+        "invalid_reason": trial.invalid(),
         "configuration": dict(configuration),
         "environment": environment(near),
-        "sides": {"base": dict(comparison.old), "head": dict(comparison.new)},
+        "variants": {"base": dict(comparison.old), "head": dict(comparison.new)},
         "slot_s": trial.slot_s,
         "endpoints": {
             name: {side: _columns(each, trial.pairs) for side, each in sides.items()}
@@ -90,4 +85,4 @@ def _columns(requests: Requests, pairs: int) -> dict[str, Any]:
 
 
 def _origin(standing: RunningVariant) -> dict[str, Any]:
-    return {"what": standing.side.what, "commit": standing.commit}
+    return {"source": standing.side.what, "commit": standing.commit}

@@ -49,7 +49,7 @@ class CapacityRun:
 
     @property
     def _proven(self) -> list[Level]:
-        return [each for each in self.levels if each.unproven is None]
+        return [each for each in self.levels if each.inconclusive is None]
 
     def run(self, probe: Probe, show: Callable[[Level], None] = lambda _level: None) -> None:
         """Play level after level; whatever ends it, what was found is kept.
@@ -62,11 +62,11 @@ class CapacityRun:
                 level, result = probe(*wanted)
                 self.levels.append(level)
                 show(level)
-                if level.unproven is not None and level.holds:
-                    self.ended = f"at {level.level:g}: {level.unproven}"
+                if level.inconclusive is not None and level.passed:
+                    self.ended = f"at {level.level:g}: {level.inconclusive}"
                     return
-                self.search.tell(level.level, holds=level.holds)
-                if not level.holds and level.level <= self._broke_at:
+                self.search.tell(level.level, holds=level.passed)
+                if not level.passed and level.level <= self._broke_at:
                     self._broke_at, self.broke = level.level, result
         except TargetError as error:
             self.ended, self.error = str(error), error

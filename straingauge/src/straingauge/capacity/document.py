@@ -22,9 +22,9 @@ CAPACITY_VERSION: Final = 1
 _COMPLAINT: Final = {
     "rule": "throughput_rps",
     "grade": "critical",
-    "where": "",
+    "endpoint": "",
     "value": None,
-    "limits": None,
+    "threshold": None,
     "cause": None,
 }
 
@@ -53,19 +53,19 @@ def document(
         "capacity_version": CAPACITY_VERSION,
         "name": name,
         "started_at": started.isoformat(timespec="seconds"),
-        "ended": hunt.ended,
+        "stopped_early": hunt.ended,
         "configuration": dict(configuration),
         "environment": environment(near),
         "unit": unit,
         "capacity": hunt.capacity,
-        "best": hunt.search.best,
-        "failed": hunt.search.failed,
-        "at_least": hunt.search.at_least,
-        "confirmed": hunt.search.confirmed,
+        "highest_passed": hunt.search.best,
+        "lowest_failed": hunt.search.failed,
+        "is_lower_bound": hunt.search.at_least,
+        "confirmations": hunt.search.confirmed,
         "knee": None if knee is None else knee.level,
         "usl": None if law is None else asdict(law),
         "levels": [level.as_dict() for level in hunt.levels],
-        "broke_first": _broken(hunt),
+        "limit": _broken(hunt),
     }
 
 
@@ -85,15 +85,15 @@ def _broken(hunt: CapacityRun) -> dict[str, Any] | None:
     if result is None:
         return None
     verdict = result["verdict"]
-    entries = [each for each in verdict["entries"] if of_load(each)]
-    first = first_failure([{**result, "verdict": {**verdict, "entries": entries}}])
-    least = [each for each in hunt.levels if each.level == hunt.search.failed and not each.holds]
-    why = list(least[0].why) if least else []
+    entries = [each for each in verdict["findings"] if of_load(each)]
+    first = first_failure([{**result, "verdict": {**verdict, "findings": entries}}])
+    least = [each for each in hunt.levels if each.level == hunt.search.failed and not each.passed]
+    why = list(least[0].reasons) if least else []
     told = [{**_COMPLAINT, "message": each} for each in why]
-    complaining = {**verdict, "entries": [*verdict["entries"], *told]}
+    complaining = {**verdict, "findings": [*verdict["findings"], *told]}
     return {
         "level": hunt.search.failed,
-        "what": asdict(first) if first else None,
-        "why": why,
+        "first_failure": asdict(first) if first else None,
+        "reasons": why,
         "diagnosis": result["diagnosis"] or diagnose({**result, "verdict": complaining}),
     }

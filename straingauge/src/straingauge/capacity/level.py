@@ -26,10 +26,10 @@ class Level:
     Attributes:
         level: Arrivals a second, or users.
         phase: Why it was played.
-        holds: Whether all that is demanded was kept.
-        why: What was not, in words; what is most wrong first.
-        besides: What is wrong with the service whatever the load: titles, and what shows it.
-        unproven: Why it proves nothing about the service; None where it does.
+        passed: Whether all thresholds passed.
+        reasons: What was not, in words; what is most wrong first.
+        load_independent: Faults of the service at any load: titles, and what shows them.
+        inconclusive: Why it proves nothing about the service; None where it does.
         throughput_rps: Requests a second.
         concurrency: Requests under way at once, by Little's law.
         avg_ms, p50_ms, p95_ms, p99_ms: Response times.
@@ -39,10 +39,10 @@ class Level:
 
     level: float
     phase: Phase
-    holds: bool
-    why: Sequence[str]
-    besides: Mapping[str, str]
-    unproven: str | None
+    passed: bool
+    reasons: Sequence[str]
+    load_independent: Mapping[str, str]
+    inconclusive: str | None
     throughput_rps: float
     concurrency: float
     avg_ms: float | None
@@ -75,7 +75,7 @@ class Level:
             aborted: Why it was ended before its time, if it was.
         """
         metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
-        entries = result["verdict"]["entries"]
+        entries = result["verdict"]["findings"]
         wrong = [each for each in entries if each["grade"] in _GRADES_THAT_END[until]]
         broken = [each["message"] for each in wrong if of_load(each)]
         reasons = [each for each in result["validity"]["reasons"] if each["severity"] == "invalid"]
@@ -88,10 +88,10 @@ class Level:
         return cls(
             level=level,
             phase=phase,
-            holds=not why,
-            why=why,
-            besides={each["rule"]: each["message"] for each in wrong if not of_load(each)},
-            unproven="; ".join(others) or None,
+            passed=not why,
+            reasons=why,
+            load_independent={each["rule"]: each["message"] for each in wrong if not of_load(each)},
+            inconclusive="; ".join(others) or None,
             throughput_rps=metrics["throughput_rps"],
             concurrency=metrics["throughput_rps"] * (average_ms or 0.0) / 1000,
             avg_ms=average_ms,
@@ -109,7 +109,7 @@ class Level:
 
 def of_load(entry: Mapping[str, Any]) -> bool:
     """Whether an entry of a verdict tells how much load the service carries."""
-    return bool(entry["limits"]) or entry["cause"] is None or entry["cause"] in _BY_LOAD
+    return bool(entry["threshold"]) or entry["cause"] is None or entry["cause"] in _BY_LOAD
 
 
 def _behind(metrics: Mapping[str, Any], arrivals_s: float) -> list[str]:

@@ -36,17 +36,17 @@ def _row(level: dict[str, Any]) -> dict[str, Any]:
         "p95": number(level["p95_ms"]),
         "errors": percent(level["error_rate_percent"]),
         "cpu": number(level["cpu_percent"]),
-        "state": _state(level["holds"]),
-        "reasons": "; ".join(level["why"]),
+        "state": _state(level["passed"]),
+        "reasons": "; ".join(level["reasons"]),
     }
 
 
 def _throughput(found: Document) -> dict[str, Any] | None:
     """Throughput by the number of requests in flight, with the fitted law."""
     points = [
-        (each["concurrency"], each["throughput_rps"], _state(each["holds"]))
+        (each["concurrency"], each["throughput_rps"], _state(each["passed"]))
         for each in found["levels"]
-        if each["unproven"] is None and each["concurrency"] > 0
+        if each["inconclusive"] is None and each["concurrency"] > 0
     ]
     if not points:
         return None
@@ -62,7 +62,7 @@ def _throughput(found: Document) -> dict[str, Any] | None:
 def _response_time(found: Document) -> dict[str, Any] | None:
     """p95 of the response time by load."""
     points = [
-        (each["level"], each["p95_ms"], _state(each["holds"]))
+        (each["level"], each["p95_ms"], _state(each["passed"]))
         for each in found["levels"]
         if each["p95_ms"] is not None
     ]

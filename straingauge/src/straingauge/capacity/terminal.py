@@ -14,7 +14,7 @@ _CAUSES: Final = 2
 
 def level_line(level: Mapping[str, Any], unit: str) -> str:
     """A level, once it has run."""
-    outcome = "passed" if level["holds"] else f"failed: {_first(level['why'])}"
+    outcome = "passed" if level["passed"] else f"failed: {_first(level['reasons'])}"
     return (
         f"{level['phase']:<12} {level['level']:>6g} {unit:<5} {level['throughput_rps']:>7.1f}/s  "
         f"p95 {number(level['p95_ms'], 'ms')}  {outcome}"
@@ -55,14 +55,16 @@ def summary(found: Document) -> str:
 def summary_lines(found: Document) -> Iterator[str]:
     """The summary, line by line."""
     unit = found["unit"]
-    if found["ended"]:
-        yield labelled("stopped", found["ended"])
+    if found["stopped_early"]:
+        yield labelled("stopped", found["stopped_early"])
     yield labelled("capacity", _capacity(found))
     if found["knee"] is not None:
         yield labelled("knee", f"{found['knee']:g} {unit}: above it, load mostly adds latency")
     yield from _limit(found)
     problems = {
-        what: message for level in found["levels"] for what, message in level["besides"].items()
+        what: message
+        for level in found["levels"]
+        for what, message in level["load_independent"].items()
     }
     for what, message in problems.items():
         yield labelled("note", f"at any load: {what}: {message}")
@@ -73,19 +75,19 @@ def summary_lines(found: Document) -> Iterator[str]:
 def _capacity(found: Document) -> str:
     unit = found["unit"]
     if found["capacity"] is not None:
-        least = "at least " if found["at_least"] else ""
-        runs = found["confirmed"] + 1
+        least = "at least " if found["is_lower_bound"] else ""
+        runs = found["confirmations"] + 1
         return f"{least}{found['capacity']:g} {unit}, confirmed {runs}/{runs}"
-    if found["best"] is not None:
-        return f"unknown: {found['best']:g} {unit} passed, but was not confirmed"
+    if found["highest_passed"] is not None:
+        return f"unknown: {found['highest_passed']:g} {unit} passed, but was not confirmed"
     return "none: the lowest level failed"
 
 
 def _limit(found: Document) -> Iterator[str]:
-    limit = found["broke_first"]
+    limit = found["limit"]
     if limit is None:
         return
-    what = limit["what"]["message"] if limit["what"] else _first(limit["why"])
+    what = limit["first_failure"]["message"] if limit["first_failure"] else _first(limit["reasons"])
     yield labelled("limit", f"at {limit['level']:g} {found['unit']}: {what}")
     for cause in limit["diagnosis"][:_CAUSES]:
         evidence = _first(cause["evidence"])
@@ -96,13 +98,15 @@ def _limit(found: Document) -> Iterator[str]:
 
 def _law(law: Mapping[str, Any]) -> str:
     text = (
-        f"lambda = {number(law['rate_of_one'])}/s, sigma = {law['contention']:.3g}, "
+        f"lambda = {number(law['lambda_rps'])}/s, sigma = {law['contention']:.3g}, "
         f"kappa = {law['coherency']:.2g}, error {percent(law['error_percent'], 1)}"
     )
     if law["peak_rps"] is None:
         return f"{text}; no peak predicted"
-    spread = f" ({law['low_rps']:.0f} to {law['high_rps']:.0f})" if law["low_rps"] else ""
-    at = f" at {law['peak_at']:.0f} requests in flight" if law["peak_at"] else ""
+    spread = (
+        f" ({law['peak_low_rps']:.0f} to {law['peak_high_rps']:.0f})" if law["peak_low_rps"] else ""
+    )
+    at = f" at {law['peak_concurrency']:.0f} requests in flight" if law["peak_concurrency"] else ""
     return f"{text}; peak {rate(law['peak_rps'])}{spread}{at}"
 
 
@@ -116,7 +120,7 @@ def _rows(
             level,
             sum(each["throughput_rps"] for each in same) / len(same),
             sum(p95s) / len(p95s) if p95s else None,
-            all(each["holds"] for each in same),
+            all(each["passed"] for each in same),
         )
 
 

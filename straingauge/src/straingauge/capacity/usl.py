@@ -37,29 +37,29 @@ class UslFit:
     """A fit.
 
     Attributes:
-        rate_of_one: lambda, in requests a second.
+        lambda_rps: lambda, in requests a second.
         contention: sigma.
         coherency: kappa.
         error_percent: Root mean square of the relative errors of X at the points fitted.
         peak_rps: The greatest throughput by the law; None where it has none (sigma = kappa = 0).
-        peak_at: The number under way at which that is; None where it is only approached.
-        low_rps, high_rps: The peaks when one point is left out, least and greatest (jackknife).
+        peak_concurrency: The number under way at which that is; None where it is only approached.
+        peak_low_rps, peak_high_rps: Lowest and highest peak when one point is left out (jackknife).
     """
 
-    rate_of_one: float
+    lambda_rps: float
     contention: float
     coherency: float
     error_percent: float
     peak_rps: float | None
-    peak_at: float | None
-    low_rps: float | None = None
-    high_rps: float | None = None
+    peak_concurrency: float | None
+    peak_low_rps: float | None = None
+    peak_high_rps: float | None = None
 
     def throughput_rps(self, concurrency: float) -> float:
         """X(N)."""
         others = concurrency - 1
         return (
-            self.rate_of_one
+            self.lambda_rps
             * concurrency
             / (1 + self.contention * others + self.coherency * concurrency * others)
         )
@@ -86,12 +86,12 @@ def fit(points: Sequence[tuple[float, float]]) -> UslFit | None:
         and other.peak_rps is not None
     ]
     return UslFit(
-        law.rate_of_one,
+        law.lambda_rps,
         law.contention,
         law.coherency,
         law.error_percent,
         law.peak_rps,
-        law.peak_at,
+        law.peak_concurrency,
         min(peaks, default=None),
         max(peaks, default=None),
     )
@@ -116,11 +116,11 @@ def _law(found: Floats, n: Floats, x: Floats) -> UslFit:
     rate, sigma, kappa = 1 / a, b / a, c / a
     predicted = n / (a + b * (n - 1) + c * n * (n - 1))
     error = float(np.sqrt(np.mean((predicted / x - 1) ** 2)))
-    peak_rps = peak_at = None
+    peak_rps = peak_concurrency = None
     if kappa > 0:
-        peak_at = sqrt(max(1 - sigma, 0.0) / kappa)
-        at = max(peak_at, 1.0)
+        peak_concurrency = sqrt(max(1 - sigma, 0.0) / kappa)
+        at = max(peak_concurrency, 1.0)
         peak_rps = rate * at / (1 + sigma * (at - 1) + kappa * at * (at - 1))
     elif sigma > 0:
         peak_rps = rate / sigma  # approached, never reached (Amdahl)
-    return UslFit(rate, sigma, kappa, 100 * error, peak_rps, peak_at)
+    return UslFit(rate, sigma, kappa, 100 * error, peak_rps, peak_concurrency)

@@ -245,6 +245,10 @@ def _environment(settings: tuple[str, ...]) -> dict[str, str]:
 
 def _shown(asked: "RunOptions") -> dict[str, Any]:
     fields = asdict(asked)
-    names = ("gets", "journeys", "tags", "users", "think", "timeout")
-    file = {"file": asked.file.name if asked.file else None}
-    return file | {name: fields[name] for name in names}
+    return {
+        "file": asked.file.name if asked.file else None,
+        "get_paths": fields["gets"],
+        **{name: fields[name] for name in ("journeys", "tags", "users")},
+        "think_s": fields["think"],
+        "timeout_s": fields["timeout"],
+    }

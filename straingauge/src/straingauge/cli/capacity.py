@@ -181,7 +181,6 @@ def _conclude(
     from straingauge.result import NotWritten
     from straingauge.result.histograms import export_to
 
-    names = ("gets", "journeys", "tags", "think", "duration", "timeout")
     asked = asdict(settings)
     found = document(
         hunt,
@@ -190,8 +189,10 @@ def _conclude(
         started=started,
         configuration={
             "file": settings.file.name if settings.file else None,
-            **{name: asked[name] for name in names},
-            "max": hunt.search.maximum,
+            "get_paths": asked["gets"],
+            **{name: asked[name] for name in ("journeys", "tags")},
+            **{f"{name}_s": asked[name] for name in ("think", "duration", "timeout")},
+            "max_level": hunt.search.maximum,
         },
         near=settings.near.parent,
     )

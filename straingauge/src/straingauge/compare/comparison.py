@@ -189,7 +189,7 @@ def _throughput(old: Result, new: Result, random: np.random.Generator) -> _Pair:
     pair = _Pair("", "throughput /s", was, now, higher_is_better=True)
     rates = []
     for result, samples in ((old, interval_samples(old)), (new, interval_samples(new))):
-        lengths = [each["length_s"] for each in result.get("intervals", [])]
+        lengths = [each["duration_s"] for each in result.get("intervals", [])]
         rates.append(np.array([s.n / l_s for s, l_s in zip(samples, lengths, strict=True)][:-1]))
     if min(each.size for each in rates) < _LEAST_SLOTS:
         pair.reason = f"a run of less than {_LEAST_SLOTS + 1} intervals is too short"
@@ -235,7 +235,7 @@ def _change(pair: _Pair, alpha: float, margin_percent: float) -> Change:
         high=high,
         unit=pair.unit,
         margin=MARGIN_POINTS if pair.unit == "points" else margin_percent,
-        alike=ALIKE_POINTS if pair.unit == "points" else None,
+        same_margin=ALIKE_POINTS if pair.unit == "points" else None,
         higher_is_better=pair.higher_is_better,
         reason=pair.reason,
     )

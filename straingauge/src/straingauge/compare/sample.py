@@ -100,7 +100,7 @@ def endpoint_samples(result: Result) -> dict[str, Sample]:
 def interval_samples(result: Result) -> list[Sample]:
     """The response times of all endpoints in each interval of the run, oldest first."""
     try:
-        return [Sample(*decode(each["response_ns"])) for each in result.get("intervals", [])]
+        return [Sample(*decode(each["histogram_ns"])) for each in result.get("intervals", [])]
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{result['name']}: its intervals cannot be read: {error}") from error
 

@@ -14,7 +14,7 @@ from straingauge.report.markdown import folded, markdown_table, plain
 from straingauge.report.terminal import labelled, render
 from straingauge.report.terminal import table as terminal_table
 
-_ORDER: Final = ("worse", "better", "cannot tell", "same")
+_ORDER: Final = ("worse", "better", "inconclusive", "same")
 _NUMBERS: Final = ("old", "new", "change", "interval")
 _WHOLE: Final = "whole run"
 

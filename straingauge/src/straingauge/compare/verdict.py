@@ -7,7 +7,7 @@ practical equivalence": Kruschke, Advances in Methods and Practices in Psycholog
     worse        the interval lies beyond the margin on the bad side
     better       it lies beyond it on the good side
     same         it lies within the margin
-    cannot tell  anything else: more data would say
+    inconclusive  anything else: more data would say
 """
 
 import re
@@ -17,7 +17,7 @@ from typing import Final, Literal, Self
 
 from straingauge.errors import UsageError
 
-Verdict = Literal["better", "worse", "same", "cannot tell"]
+Verdict = Literal["better", "worse", "same", "inconclusive"]
 
 _FAILURE: Final = re.compile(r"(worse)(?::(\d+(?:\.\d*)?|\.\d+)\s*%)?|(cannot[ -]tell)")
 
@@ -27,19 +27,19 @@ def verdict_of(
     high: float | None,
     margin: float,
     *,
-    alike: float | None = None,
+    same_margin: float | None = None,
     higher_is_better: bool = False,
 ) -> Verdict:
     """The verdict on a change whose interval is [low, high], in the unit of the margin.
 
-    Without an interval nothing can be told. `alike` is the margin of *same*, where it is another.
+    Without an interval it is inconclusive. `same_margin` is the margin of *same*, if it differs.
     """
     if low is None or high is None:
-        return "cannot tell"
+        return "inconclusive"
     if low > margin or high < -margin:
         return "better" if (low > margin) == higher_is_better else "worse"
-    alike = margin if alike is None else alike
-    return "same" if -alike <= low and high <= alike else "cannot tell"
+    same_margin = margin if same_margin is None else same_margin
+    return "same" if -same_margin <= low and high <= same_margin else "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Change:
         low, high: The interval in which the change lies, or None where there is none.
         unit: "%" of the old value, or "points" for what is a percentage itself.
         margin: What nobody would mind, in `unit`.
-        alike: The margin of *same*, where it is another than that of *worse*.
+        same_margin: The margin of *same*, where it is another than that of *worse*.
         higher_is_better: The metric's direction.
         reason: Why there is no interval, or what to know of it.
     """
@@ -68,7 +68,7 @@ class Change:
     high: float | None
     unit: Literal["%", "points"]
     margin: float
-    alike: float | None = None
+    same_margin: float | None = None
     higher_is_better: bool = False
     reason: str | None = None
 
@@ -83,7 +83,7 @@ class Change:
             self.low,
             self.high,
             margin,
-            alike=self.alike,
+            same_margin=self.same_margin,
             higher_is_better=self.higher_is_better,
         )
 
@@ -110,7 +110,7 @@ class FailOn:
                 hint="--fail-on worse, --fail-on worse:5%, or --fail-on cannot-tell",
             )
         if found[3]:
-            return cls("cannot tell")
+            return cls("inconclusive")
         return cls("worse", None if found[2] is None else float(found[2]))
 
     def failed(self, changes: Sequence[Change]) -> list[Change]:

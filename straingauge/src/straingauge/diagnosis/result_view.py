@@ -59,7 +59,7 @@ class ResultView:
     @cached_property
     def failures(self) -> list[Mapping[str, Any]]:
         """Entries of the verdict that are a warning or critical."""
-        entries = self.rows("verdict", "entries")
+        entries = self.rows("verdict", "findings")
         return [entry for entry in entries if entry.get("grade") in FAILING]
 
     @cached_property

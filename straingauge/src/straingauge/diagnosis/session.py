@@ -63,7 +63,7 @@ def first_failure(results: Sequence[Mapping[str, Any]]) -> FirstFailure | None:
     entries = [
         (result, entry)
         for result in results
-        for entry in ResultView(result).rows("verdict", "entries")
+        for entry in ResultView(result).rows("verdict", "findings")
         if entry.get("grade") in FAILING and ResultView(result).at("verdict", "grade") != "invalid"
     ]
     if not entries:
@@ -109,12 +109,12 @@ def _order(
 
 def _failed_s(result: Mapping[str, Any], entry: Mapping[str, Any]) -> float | None:
     """Return when the first of the slowest requests crossed a response-time threshold."""
-    limit_ms = number(entry, "limits", "warning")
+    limit_ms = number(entry, "threshold", "warning")
     if limit_ms is None or not str(entry.get("rule")).endswith("_ms"):
         return None
-    where = entry.get("where")
+    where = entry.get("endpoint")
     times = (
-        number(row, "t_s")
+        number(row, "start_s")
         for row in ResultView(result).slowest
         if (number(row, "response_ms") or 0) >= limit_ms and where in ("", row.get("endpoint"))
     )

@@ -101,8 +101,8 @@ class HostSampler:
                 "processes": len(seen.pids),
                 "helper_rss_bytes": seen.helper_rss_bytes,
                 "helpers": seen.helpers,
-                "born": seen.born,
-                "died": seen.died,
+                "processes_started": seen.born,
+                "processes_exited": seen.died,
             }
             if seen.uss_bytes is not None:
                 sample["uss_bytes"] = seen.uss_bytes

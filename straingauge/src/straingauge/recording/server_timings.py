@@ -9,7 +9,7 @@ from straingauge.recording.server_timing_header import Columns
 
 MOST_PARTS: Final = 8
 MOST_SLOTS: Final = 256  # of time, for a chart
-REST: Final = "rest"
+REST: Final = "unattributed"
 OTHER: Final = "other"
 _OURS: Final = (REST, OTHER)
 _MOST_NS: Final = 3_600_000_000_000
@@ -57,7 +57,7 @@ class ServerTimings:
     Attributes:
         counts: how many responses, by the bucket of their response time.
         sums_ns: their summed response time, by the same.
-        named: by name; "rest" is each response's time less all that it named, at least 0.
+        named: by name; "unattributed" is each response's time less all that it named, at least 0.
         width_s: of their slots of time, a power of two: it doubles after `MOST_SLOTS` of them.
     """
 

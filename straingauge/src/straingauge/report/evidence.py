@@ -54,7 +54,7 @@ def _first(first: FirstFailure, where: Mapping[str, tuple[str, Result]]) -> dict
         (anchor, name)
         for anchor, (name, result) in where.items()
         if result["name"] == first.test
-        and any(entry["message"] == first.message for entry in result["verdict"]["entries"])
+        and any(entry["message"] == first.message for entry in result["verdict"]["findings"])
     )
     return {"test": name, "message": first.message, "at_s": first.at_s, "anchor": anchor}
 

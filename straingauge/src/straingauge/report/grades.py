@@ -52,7 +52,6 @@ LOOKS: Final[Mapping[str, Look]] = {
     "better": _GOOD,
     "worse": _BAD,
     "same": _PLAIN,
-    "cannot tell": _WARN,
     "inconclusive": _WARN,
     # levels of a capacity search
     "passed": _GOOD,

@@ -19,7 +19,7 @@ def database(result: Result) -> dict[str, Any]:
         f"{waits[0]['event']} {share(waits[0]['share'])} of active time" if waits else "no waits"
     )
     deadlocks = f"{seen['deadlocks']} deadlocks" if seen.get("deadlocks") else ""
-    missing = "; ".join(seen.get("missing") or [])
+    missing = "; ".join(seen.get("unavailable") or [])
     return {
         "seen": True,
         "summary": ", ".join(filter(None, (first, deadlocks, missing))),
@@ -49,7 +49,7 @@ def database(result: Result) -> dict[str, Any]:
 
 def cooldown(result: Result) -> Pairs:
     """Memory, connections and files that the service still had after the load."""
-    seen = (result.get("resources") or {}).get("after") or {}
+    seen = (result.get("resources") or {}).get("cooldown") or {}
     return _pairs(seen)
 
 

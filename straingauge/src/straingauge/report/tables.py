@@ -38,14 +38,14 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("message", "finding"),
     ),
     "slowest": (
-        Column("t_s", "at s", "number"),
+        Column("start_s", "at s", "number"),
         Column("endpoint", "endpoint"),
         *_numbers(status="status", response="response ms", service="service ms"),
         Column("parts", "parts, ms"),
         Column("request_id", "request id"),
     ),
     "waits": (Column("event", "event"), *_numbers(share="share", peak="most at once")),
-    "blocked": (Column("waiting", "waiting", "code"), Column("holding", "blocked by", "code")),
+    "blocked": (Column("waiting", "waiting", "code"), Column("blocking", "blocked by", "code")),
     "statements": (
         *_numbers(
             share="of all time",
@@ -87,11 +87,11 @@ def verdict_row(result: Result) -> Row:
 
 def threshold_rows(result: Result) -> list[Row]:
     """All findings of a run's verdict, worst first."""
-    entries = result.get("verdict", {}).get("entries", [])
+    entries = result.get("verdict", {}).get("findings", [])
     rows = [
         {
             "grade": entry["grade"],
-            "where": entry.get("where") or "the whole run",
+            "where": entry.get("endpoint") or "the whole run",
             "message": entry["message"],
         }
         for entry in entries
@@ -101,7 +101,7 @@ def threshold_rows(result: Result) -> list[Row]:
 
 def _counted(result: Result) -> str:
     """The number of findings of each grade, worst first."""
-    grades = Counter(entry["grade"] for entry in result.get("verdict", {}).get("entries", []))
+    grades = Counter(entry["grade"] for entry in result.get("verdict", {}).get("findings", []))
     words = {"target": "passed", "no_data": "without data"}
     counted = [f"{grades[each]} {words.get(each, each)}" for each in RUN_GRADES if grades[each]]
     return ", ".join(counted) or "none"
@@ -125,7 +125,7 @@ def slowest_rows(result: Result) -> list[Row]:
     """The slowest requests, each with the id that finds it in the service's log."""
     return [
         {
-            "t_s": f"{each['t_s']:.2f}",
+            "start_s": f"{each['start_s']:.2f}",
             "endpoint": each["endpoint"],
             "status": each["status"] or "none",
             "response": number(each["response_ms"]),
@@ -146,23 +146,25 @@ def _cells(metrics: Mapping[str, Any]) -> Row:
 def _parts(timing: Mapping[str, Any] | None) -> Sequence[Row]:
     """The Server-Timing parts in the order of the charts: unattributed time comes last."""
     parts = (timing or {}).get("parts", {})
-    names = sorted(parts, key=lambda name: (name in ("rest", "other"), name))
+    names = sorted(parts, key=lambda name: (name in ("unattributed", "other"), name))
     return [{"name": name, **parts[name]} for name in names]
 
 
 def _bullet(result: Result) -> Row | None:
     """How near the tightest latency threshold is: positions in percent of a bar."""
-    entries = result.get("verdict", {}).get("entries", [])
+    entries = result.get("verdict", {}).get("findings", [])
     thresholds = [
-        (entry["value"] / entry["limits"]["critical"], entry)
+        (entry["value"] / entry["threshold"]["critical"], entry)
         for entry in entries
-        if entry["rule"].endswith("_ms") and entry.get("limits") and entry.get("value") is not None
-        if entry["limits"]["critical"]
+        if entry["rule"].endswith("_ms")
+        and entry.get("threshold")
+        and entry.get("value") is not None
+        if entry["threshold"]["critical"]
     ]
     if not thresholds:
         return None
     _, tightest = max(thresholds, key=lambda pair: pair[0])
-    limits, value = tightest["limits"], tightest["value"]
+    limits, value = tightest["threshold"], tightest["value"]
     end = limits["critical"] * 1.2
     bounds = [0, *(limits[name] for name in ("target", "warning", "critical")), end]
     at = [round(100 * bound / end, 2) for bound in bounds]

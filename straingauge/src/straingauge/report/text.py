@@ -94,7 +94,7 @@ def decided_by(result: Result, *, most: int | None = None) -> str:
     """
     if grade(result) == "invalid":
         return "; ".join(reason["reason"].replace("_", " ") for reason in _invalidating(result))
-    entries = result.get("verdict", {}).get("entries", [])
+    entries = result.get("verdict", {}).get("findings", [])
     if grade(result) in ("target", "acceptable", "not judged"):
         return f"{count(len(entries), 'threshold')} passed" if entries else ""
     found = [entry["message"] for entry in entries if entry["grade"] == grade(result)]
@@ -123,7 +123,7 @@ def remarks(results: Sequence[Result]) -> Iterator[Remark]:
     """Warnings, errors and notes of all runs; once where several runs share one."""
     runs: dict[tuple[str, str], list[str]] = {}
     for result in results:
-        entries = result.get("verdict", {}).get("entries", [])
+        entries = result.get("verdict", {}).get("findings", [])
         for entry in entries if grade(result) != "invalid" else ():
             if entry["grade"] in _REMARKED:
                 runs.setdefault((entry["grade"], entry["message"]), []).append(result["name"])
@@ -138,7 +138,7 @@ def remarks(results: Sequence[Result]) -> Iterator[Remark]:
 def percentile(latency: Mapping[str, Any], name: str) -> str:
     """A percentile in ms; with a tilde if there are too few samples for a confidence interval."""
     value = latency[name]
-    is_rough = latency.get("confidence", {}).get(name, {}).get("low") is None
+    is_rough = latency.get("confidence_intervals", {}).get(name, {}).get("low") is None
     return f"~{number(value)}" if is_rough and value is not None else number(value)
 
 

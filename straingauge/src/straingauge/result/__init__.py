@@ -2,10 +2,9 @@
 
 from straingauge.result.compose import compose, conclude
 from straingauge.result.environment import environment
-from straingauge.result.file import NotWritten, without_secrets, write
+from straingauge.result.file import SCHEMA_VERSION, NotWritten, without_secrets, write
 from straingauge.result.reading import read, read_all, read_session
 from straingauge.result.session import summarize, write_session
-from straingauge.result.versions import SCHEMA_VERSION
 
 __all__ = [
     "SCHEMA_VERSION",

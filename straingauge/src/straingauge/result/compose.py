@@ -171,7 +171,7 @@ def _steady_growth(result: Mapping[str, Any], thresholds: Thresholds) -> Iterabl
         return
     service = result["resources"]["service"]
     memory = service and service["memory"]
-    if memory and memory["steady"]:
+    if memory and memory["still_growing"]:
         later = memory["later_trend_mb_per_200_requests"]
         yield Finding(
             "steady memory growth",

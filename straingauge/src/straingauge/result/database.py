@@ -22,9 +22,9 @@ def database(
         return None
     looks = values(samples, "db_reachable")
     return {
-        "missing": list(seen.missing),
-        "looks": len(looks),
-        "unanswered": looks.count(0.0),
+        "unavailable": list(seen.missing),
+        "samples": len(looks),
+        "failed_samples": looks.count(0.0),
         "connections": {
             "max": seen.max_connections,
             "peak": whole(highest(samples, "db_connections")),
@@ -38,7 +38,7 @@ def database(
             "peak": whole(highest(samples, "db_blocked")),
             "longest_s": highest(samples, "db_blocked_s"),
             "examples": [
-                {"waiting": each.waiting, "holding": each.holding} for each in seen.blocked
+                {"waiting": each.waiting, "blocking": each.holding} for each in seen.blocked
             ],
         },
         "statements": _statements(seen, requests),

@@ -1,17 +1,8 @@
-"""Result files: one JSON file for each run, written whole or not at all, and never over another.
+"""Write result files: one JSON file per run, complete or not at all, never over another.
 
-Versions of the format, each with its JSON Schema in `schemas/`:
-    1   name, started_at, configuration, environment, metrics, endpoints, status_codes, errors,
-        phases, resources, verdict, validity
-    2   always has besides: `diagnosis`, `intervals` over all and of each endpoint, its
-        `histograms_ns` (HdrHistogram); in `metrics` server_timing, slowest, stalls, warmup; in
-        `resources` jobs, database, machine, after, observer (null where nobody looked)
-
-A field that is added makes no new version: readers ignore what they do not know. One that goes, is
-renamed or changes its meaning does, with a step in `versions`, a schema and a golden file.
-
-A summary of a session (`straingauge.result.session`) has versions of its own:
-    1   started_at, grade, environment, tests, broke_first, diagnosis
+The format is version 1; its JSON Schemas are in `schemas/`. A new field does not need a new
+version: readers ignore fields they do not know. Removing or renaming a field, or changing its
+meaning, does.
 """
 
 import json
@@ -22,10 +13,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from straingauge.errors import UsageError
-from straingauge.result.versions import SCHEMA_VERSION
+
+SCHEMA_VERSION: Final = 1
 
 # Journeys may put what a service answered into an error's text; a result file is passed on.
 _SECRETS = re.compile(

@@ -35,7 +35,7 @@ def intervals_ns(series: Series, most: int = MOST_INTERVALS) -> list[dict[str, A
     """A series over time, as a result keeps it: slots of 1 s, or of 2, 4, 8 ... s.
 
     By intended start; a slot in which nothing started has no row. In each: how many requests,
-    errors and rate-limited ones; the response times of those that have one, ``response_ns`` being
+    errors and rate-limited ones; the response times of those that have one, ``histogram_ns`` being
     null where none has; and ``parts_ms``, the Server-Timing parts summed over its responses.
 
     Args:
@@ -57,12 +57,12 @@ def intervals_ns(series: Series, most: int = MOST_INTERVALS) -> list[dict[str, A
         rows.append(
             {
                 "start_s": slot * width_s,
-                "length_s": width_s,
+                "duration_s": width_s,
                 "requests": started,
                 "errors": errors,
                 "rate_limited": limited,
                 "longest_ms": round(times.longest_ms, 6) if times else None,
-                "response_ns": times.payload if times else None,
+                "histogram_ns": times.payload if times else None,
                 "parts_ms": {name: round(int(sums) / 1e6, 3) for name, sums in parts.items()},
             }
         )
@@ -76,36 +76,36 @@ def most_each(endpoints: int) -> int:
 
 
 def whole_run_log(result: Mapping[str, Any]) -> Iterator[str]:
-    """An interval log with one line for each endpoint's response times, one for its service times.
+    """An interval log with two lines per endpoint: its response times and its service times.
 
     The tags are "ENDPOINT response" and "ENDPOINT service"; within 0.5 % of the samples.
 
     Raises:
-        UsageError: this result keeps no histograms.
+        UsageError: No request has a response time.
     """
-    after_s = (result["metrics"].get("warmup") or {}).get("lasted_s", 0.0)
+    after_s = (result["metrics"].get("warmup") or {}).get("duration_s", 0.0)
     length_s = result["metrics"]["duration_s"]
     lines = [
-        Interval(after_s, f"{endpoint} {kind}", length_s, figures[longest]["max"] or 0.0, payload)
-        for endpoint, figures in result["endpoints"].items()
-        for kind, longest in (("response", "latency_ms"), ("service", "service_time_ms"))
-        if (payload := _kept(figures, "histograms_ns")[kind])
+        Interval(after_s, f"{endpoint} {kind}", length_s, statistics[times]["max"] or 0.0, payload)
+        for endpoint, statistics in result["endpoints"].items()
+        for kind, times in (("response", "latency_ms"), ("service", "service_time_ms"))
+        if (payload := statistics["histograms_ns"][kind])
     ]
-    return log(lines, _started_at_s(result))
+    return _log(result, lines)
 
 
 def interval_log(result: Mapping[str, Any]) -> Iterator[str]:
     """An interval log of all endpoints' response times; each line within 6.4 % of the samples.
 
     Raises:
-        UsageError: this result keeps no intervals.
+        UsageError: No request has a response time.
     """
     lines = [
-        Interval(each["start_s"], "", each["length_s"], each["longest_ms"], each["response_ns"])
-        for each in _kept(result, "intervals")
-        if each["response_ns"]
+        Interval(each["start_s"], "", each["duration_s"], each["longest_ms"], each["histogram_ns"])
+        for each in result["intervals"]
+        if each["histogram_ns"]
     ]
-    return log(lines, _started_at_s(result))
+    return _log(result, lines)
 
 
 def export_to(path: Path, lines: Iterable[str]) -> Path:
@@ -127,14 +127,7 @@ def export_to(path: Path, lines: Iterable[str]) -> Path:
     return path
 
 
-def _kept(part: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401  what the file has there
-    if not part.get(name):
-        raise UsageError(
-            f"this result keeps no {name.removesuffix('_ns')}",
-            hint="it is of an earlier straingauge: run the load again",
-        )
-    return part[name]
-
-
-def _started_at_s(result: Mapping[str, Any]) -> float:
-    return datetime.fromisoformat(result["started_at"]).timestamp()
+def _log(result: Mapping[str, Any], lines: list[Interval]) -> Iterator[str]:
+    if not lines:
+        raise UsageError(f"{result['name']}: no request has a response time")
+    return log(lines, datetime.fromisoformat(result["started_at"]).timestamp())

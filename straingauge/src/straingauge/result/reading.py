@@ -1,4 +1,4 @@
-"""Reading result files: our own of any version, and clear words on whatever else is given."""
+"""Read result files, with a helpful error for any other file."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from straingauge.errors import UsageError
+from straingauge.result.file import SCHEMA_VERSION
 from straingauge.result.schema import schema, violation
-from straingauge.result.versions import SCHEMA_VERSION, upgraded
 
 SESSION_VERSION: Final = 1
 
@@ -29,7 +29,7 @@ _OTHERS: Final[Mapping[str, str]] = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read a result file of any version, as the present one has it.
+    """Read a result file.
 
     Raises:
         UsageError: No such file, not a result, not a whole one, or of a later straingauge; the
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {kind}, not a result", hint="name the results themselves")
     version = _version(path, document, "schema_version", SCHEMA_VERSION)
     _check(path, document, f"result-{version}")
-    return upgraded(document)
+    return document
 
 
 def read_session(path: Path) -> dict[str, Any]:

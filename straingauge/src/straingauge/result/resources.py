@@ -8,7 +8,7 @@ from straingauge.observe import Observations, Sample
 from straingauge.result.database import database
 from straingauge.result.machine import machine
 from straingauge.result.sampling import extremes, highest, increase, points, shares, whole
-from straingauge.result.service import after, per_requests, service
+from straingauge.result.service import cooldown, per_requests, service
 
 
 def resources(
@@ -28,7 +28,7 @@ def resources(
         "jobs": _jobs(samples),
         "database": database(watched.database, samples, requests) if watched else None,
         "machine": machine(watched) if watched else None,
-        "after": after(watched) if watched else None,
+        "cooldown": cooldown(watched) if watched else None,
         "generator": _generator(engines),
         "observer": _observer(samples),
         "samples": [_shown(sample, samples[0]["t_ns"]) for sample in samples],
@@ -48,7 +48,7 @@ def _pool(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
         "peak_waiters": highest(samples, "pool_waiters"),
         "waits": waits,
         "wait_s": wait_s,
-        "wait_avg_ms": round(1000 * wait_s / waits, 3) if waits and wait_s is not None else 0.0,
+        "avg_wait_ms": round(1000 * wait_s / waits, 3) if waits and wait_s is not None else 0.0,
         "timeouts": increase(samples, "pool_timeouts"),
     }
 
@@ -70,10 +70,10 @@ def _generator(engines: Mapping[str, EngineStats]) -> dict[str, Any]:
             name: {
                 "sent": engine.sent,
                 "dropped": engine.dropped,
-                "waited": engine.waited,
+                "queued": engine.waited,
                 "connections": engine.connections,
-                "reconnected": engine.reconnected,
-                "late_p99_ms": round(engine.late_ms.p99, 3),
+                "reconnects": engine.reconnected,
+                "start_delay_p99_ms": round(engine.late_ms.p99, 3),
                 "loop_lag_p99_ms": round(engine.loop_lag_ms.p99, 3),
                 "cpu_percent": round(100 * engine.cpu_share, 1),
             }

@@ -30,7 +30,7 @@ def service(watched: Observations, requests: int) -> dict[str, Any]:
     """The `service` part of `resources`."""
     samples = watched.samples
     return {
-        "seen_by": watched.seen_by,
+        "source": watched.seen_by,
         "memory": _memory(samples, requests),
         "cpu_percent": shares(points(samples, "cpu_s")),
         "processes": extremes(samples, "processes"),
@@ -45,7 +45,7 @@ def service(watched: Observations, requests: int) -> dict[str, Any]:
     }
 
 
-def after(watched: Observations) -> dict[str, Any] | None:
+def cooldown(watched: Observations) -> dict[str, Any] | None:
     """The figures of the quiet time after the load; None when nobody looked.
 
     Of what is taken and given back it is the least that was seen, of memory the last.
@@ -55,7 +55,7 @@ def after(watched: Observations) -> dict[str, Any] | None:
         return None
     memory = values(rest, "rss_bytes")[-ENDS:]
     return {
-        "quiet_s": round((rest[-1]["t_ns"] - rest[0]["t_ns"]) / 1e9, 3),
+        "duration_s": round((rest[-1]["t_ns"] - rest[0]["t_ns"]) / 1e9, 3),
         "memory_mb": round(statistics.median(memory) / MB, 3) if memory else None,
         "open_files": _least(rest, "open_files"),
         "threads": _least(rest, "threads"),
@@ -102,7 +102,7 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
         "trend_mb_per_200_requests": run,
         "later_trend_mb_per_200_requests": later,
         "bytes_per_request": trend(troughs(_warm(seen)), pace_s),
-        "steady": bool(run and later and growth > 0 and _goes_on(run, later, requests)),
+        "still_growing": bool(run and later and growth > 0 and _goes_on(run, later, requests)),
         "uss_peak_mb": highest(samples, "uss_bytes", MB),
     }
 
@@ -122,8 +122,8 @@ def _level(samples: Sequence[Sample], key: str, requests: int) -> dict[str, Any]
 
 def _restarts(samples: Sequence[Sample]) -> dict[str, float] | None:
     """Serving processes that came and went during the load."""
-    born, died = values(samples[1:], "born"), values(samples[1:], "died")
-    return {"born": int(born[-1]), "died": int(died[-1])} if born and died else None
+    born, died = values(samples[1:], "processes_started"), values(samples[1:], "processes_exited")
+    return {"started": int(born[-1]), "exited": int(died[-1])} if born and died else None
 
 
 def _event_loop(samples: Sequence[Sample]) -> dict[str, float | None] | None:

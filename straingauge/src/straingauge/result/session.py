@@ -35,7 +35,7 @@ def summarize(judged: Judged, folder: Path) -> dict[str, Any]:
         "grade": max(grades, key=_FROM_BEST.index),
         "environment": results[0]["environment"],
         "tests": [_test(result, path, folder) for result, path in judged],
-        "broke_first": asdict(first) if first else None,
+        "first_failure": asdict(first) if first else None,
         "diagnosis": diagnose_session(results),
     }
 
@@ -57,7 +57,7 @@ def _test(result: Mapping[str, Any], path: Path | None, folder: Path) -> dict[st
         "name": result["name"],
         "started_at": result["started_at"],
         "grade": grade,
-        "decided_by": _decided_by(result),
+        "reasons": _decided_by(result),
         "metrics": {
             **{name: metrics[name] for name in _FIGURES},
             **{f"{name}_ms": metrics["latency_ms"][name] for name in _PERCENTILES},
@@ -74,7 +74,7 @@ def _decided_by(result: Mapping[str, Any]) -> list[str]:
         return [each["message"] for each in reasons if each["severity"] == "invalid"]
     if grade in ("target", "acceptable"):
         return []
-    return [each["message"] for each in result["verdict"]["entries"] if each["grade"] == grade]
+    return [each["message"] for each in result["verdict"]["findings"] if each["grade"] == grade]
 
 
 def _named(path: Path, folder: Path) -> str:

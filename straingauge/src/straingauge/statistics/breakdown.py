@@ -20,14 +20,14 @@ def server_timing(parts: ServerTimings) -> dict[str, Any] | None:
 
     `share` is a part's share of all response time, `share_slowest` the same within the slowest
     1 %, at least one response. Where that line runs through a bucket (0.8 % wide), as much of the
-    bucket counts as is needed. "rest" is what the service did not name: network, queueing before
-    it, its event loop. Parts that overlap have shares of more than 1 together.
+    bucket counts as is needed. "unattributed" is what the service did not name: network, queueing
+    before it, its event loop. Parts that overlap have shares of more than 1 together.
     """
     responses = int(parts.counts.sum())
     if not responses:
         return None
     slowest = _weights(parts.counts, _SLOWEST_SHARE)
-    named = sorted(parts.named.items(), key=lambda item: (item[0] == "rest", item[0]))
+    named = sorted(parts.named.items(), key=lambda item: (item[0] == "unattributed", item[0]))
     return {
         "responses": responses,
         "parts": {name: _figures(part, parts.sums_ns, slowest) for name, part in named},
@@ -44,7 +44,7 @@ def slowest(record: Record, phase: str) -> list[dict[str, Any]]:
     return [
         {
             "endpoint": endpoint,
-            "t_s": round(slow.intended_ns / 1e9, 6),
+            "start_s": round(slow.intended_ns / 1e9, 6),
             "response_ms": round(slow.response_ns / 1e6, 6),
             "service_ms": round(slow.service_ns / 1e6, 6),
             "status": slow.status or None,

@@ -58,7 +58,7 @@ def figures(series: Series, duration_s: float) -> dict[str, Any]:
 def _times(histogram: Histogram) -> dict[str, Any]:
     """Average, extremes and percentiles in milliseconds; None of nothing.
 
-    `confidence` has the interval of each percentile, or the reason why there is none.
+    `confidence_intervals` has the interval of each percentile, or the reason why there is none.
     """
     found = {name: quantile(histogram, q) for name, q in _PERCENTILES}
     return {
@@ -68,7 +68,7 @@ def _times(histogram: Histogram) -> dict[str, Any]:
         **{name: _rounded(each.value_ms) for name, each in found.items()},
         "samples": histogram.count,
         "overflow": histogram.overflow,
-        "confidence": {
+        "confidence_intervals": {
             name: {
                 "low": _rounded(each.low_ms),
                 "high": _rounded(each.high_ms),

@@ -96,8 +96,8 @@ def stalls(record: Record, phase: str = "main") -> dict[str, Any]:
         "count": len(found),
         "longest_ms": round(1000 * max((each.length_s for each in found), default=0.0)),
         "total_s": round(sum(each.length_s for each in found), 3),
-        "every_s": round(median(np.diff(starts).tolist()), 3) if len(found) > 2 else None,
-        "waiting": max((each.waiting for each in found), default=0),
+        "period_s": round(median(np.diff(starts).tolist()), 3) if len(found) > 2 else None,
+        "peak_waiting": max((each.waiting for each in found), default=0),
     }
 
 

@@ -46,12 +46,12 @@ class Warmup:
     """What was found of a warm-up.
 
     Attributes:
-        lasted_s: From the start to its end; 0 when there was none.
+        duration_s: From the start to its end; 0 when there was none.
         requests: How many it had, all kept apart in the phase "warmup".
         reason: Why it ends there, or why there is none, in words and figures.
     """
 
-    lasted_s: float
+    duration_s: float
     requests: int
     reason: str
 

@@ -17,18 +17,18 @@ class Finding:
         rule: What was looked at: a metric's name, or words such as "first 429".
         grade: What it earned.
         message: The finding in words, with its figures.
-        where: The endpoint it is about; empty: the whole run.
+        endpoint: The endpoint it is about; empty: the whole run.
         value: The figure, in the metric's unit, where there is one.
-        limits: What was demanded, where it was a threshold.
+        threshold: The threshold it was graded by, if any.
         cause: Id of the cause it speaks for (`straingauge.diagnosis`), where a test knows it.
     """
 
     rule: str
     grade: Grade
     message: str
-    where: str = ""
+    endpoint: str = ""
     value: float | None = None
-    limits: Threshold | None = None
+    threshold: Threshold | None = None
     cause: str | None = None
 
 
@@ -37,7 +37,7 @@ class Verdict:
     """What a run earned: the worst of its entries; "invalid" when nothing may be concluded."""
 
     grade: Grade | Literal["invalid"]
-    entries: Sequence[Finding]
+    findings: Sequence[Finding]
 
     @property
     def failed(self) -> bool:
@@ -49,11 +49,11 @@ class Verdict:
         """The entries that earned the grade; none where all is well."""
         if self.grade in ("target", "acceptable"):
             return ()
-        return [entry for entry in self.entries if entry.grade == self.grade]
+        return [entry for entry in self.findings if entry.grade == self.grade]
 
     def as_dict(self) -> dict[str, Any]:
         """As the result file has it."""
-        return {"grade": self.grade, "entries": [asdict(entry) for entry in self.entries]}
+        return {"grade": self.grade, "findings": [asdict(entry) for entry in self.findings]}
 
 
 def judge(

@@ -43,7 +43,7 @@ METRICS: Mapping[str, Metric] = {
     "memory_peak_mb": Metric(("resources", "service", "memory", "peak_mb"), of_endpoint=False),
     "cpu_percent": Metric(("resources", "service", "cpu_percent", "avg"), of_endpoint=False),
     "pool_timeouts": Metric(("resources", "pool", "timeouts"), of_endpoint=False),
-    "pool_wait_avg_ms": Metric(("resources", "pool", "wait_avg_ms"), of_endpoint=False),
+    "pool_wait_avg_ms": Metric(("resources", "pool", "avg_wait_ms"), of_endpoint=False),
 }
 
 

@@ -156,7 +156,7 @@ def lock_contention(result: ResultView) -> Evidence | None:
         f" one waited in {share:.0%} of all samples of busy connections"
     ]
     for example in result.rows(*DATABASE, "blocked", "examples")[:1]:
-        waiting, holding = _shortened(example.get("waiting")), _shortened(example.get("holding"))
+        waiting, holding = _shortened(example.get("waiting")), _shortened(example.get("blocking"))
         evidence.append(f"waiting: {waiting}; holding the lock: {holding}")
     if deadlocks:
         evidence.append(f"{deadlocks:.0f} deadlocks, each ended by an error")
@@ -189,13 +189,13 @@ def database_away(result: ResultView) -> Evidence | None:
         re.compile("database", re.IGNORECASE)
     )
     missing = [
-        one for one in map(str, listed(result.result, *DATABASE, "missing")) if AWAY.search(one)
+        one for one in map(str, listed(result.result, *DATABASE, "unavailable")) if AWAY.search(one)
     ]
     setup = str(result.reasons.get("setup_failed", {}).get("message", ""))
     if AWAY.search(setup):
         return Evidence(0.8, (setup,))
     unavailable = [name for name in result.endpoints if _is_unavailable(result, name)]
-    samples, failed = (result.figure(*DATABASE, key) for key in ("looks", "unanswered"))
+    samples, failed = (result.figure(*DATABASE, key) for key in ("samples", "failed_samples"))
     if failed >= max(1, 0.05 * samples) and result.errors:
         evidence = f"{failed:.0f} of {samples:.0f} samples of the database failed"
         return Evidence(0.9, (evidence, *((words,) if words else ())))

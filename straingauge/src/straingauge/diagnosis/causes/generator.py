@@ -55,7 +55,7 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     used = result.figure(*MACHINE, "cpu_percent", "avg")
     late = result.reasons.keys() & {"generator_saturated", "generator_late"}
     full = bool(cores) and used >= 100 * FULL * cores
-    remote = result.at("resources", "service", "seen_by") in ("metrics", "nothing")
+    remote = result.at("resources", "service", "source") in ("metrics", "nothing")
     if others < MUCH_PERCENT or not (late or (full and not remote)) or _is_own_fault(result):
         return None
     neighbours = [

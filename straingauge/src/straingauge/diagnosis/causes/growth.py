@@ -5,7 +5,7 @@ from straingauge.diagnosis.result_view import ResultView
 from straingauge.statistics import Trend, theil_sen
 
 MEMORY = ("resources", "service", "memory")
-COOLDOWN = ("resources", "after")
+COOLDOWN = ("resources", "cooldown")
 MIN_GROWTH = 10  # files, or threads
 MIN_SAMPLES = 16  # whose second half still makes a trend
 
@@ -28,7 +28,7 @@ def memory_leak(result: ResultView) -> Evidence | None:
     The interval of the trend must exclude zero (`straingauge.statistics.trend`). A cache that fills
     up stops growing before the second half; garbage is collected during the cooldown.
     """
-    if not result.at(*MEMORY, "steady"):
+    if not result.at(*MEMORY, "still_growing"):
         return None
     growth_mb = result.figure(*MEMORY, "growth_mb")
     later_mb = result.figure(*MEMORY, "later_trend_mb_per_200_requests", "slope")

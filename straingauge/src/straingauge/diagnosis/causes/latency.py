@@ -15,7 +15,7 @@ PART_WORDS = {
     "pool": "waiting for a database connection",
     "db": "the database",
     "app": "the application's own code",
-    "rest": "outside of what the service measures (middleware, queueing, network)",
+    "unattributed": "outside of what the service measures (middleware, queueing, network)",
 }
 
 
@@ -35,7 +35,9 @@ def slow_endpoint(result: ResultView) -> Evidence | None:
     It is the plainest of all causes: whatever else explains the time ranks above it. If most of the
     time goes to the application or its surroundings, nothing more can be said from outside.
     """
-    failed = {str(e.get("where")) for e in result.failures if topic_of_metric(str(e.get("rule")))}
+    failed = {
+        str(e.get("endpoint")) for e in result.failures if topic_of_metric(str(e.get("rule")))
+    }
     failed &= result.endpoints.keys()
     slow = {
         name: p50_ms
@@ -113,7 +115,7 @@ def slow_start(result: ResultView) -> Evidence | None:
     least_ms = min((number(row, "response_ms") or 0 for row in result.slowest), default=0.0)
     if result.figure("metrics", "latency_ms", "p50") > least_ms / 3:
         return None
-    times = [t_s for row in result.slowest if (t_s := number(row, "t_s")) is not None]
+    times = [t_s for row in result.slowest if (t_s := number(row, "start_s")) is not None]
     start_s = min(3.0, 0.1 * result.duration_s)
     if len(times) < 5 or result.duration_s < 10:
         return None

@@ -71,7 +71,7 @@ def freeze(result: ResultView) -> Evidence | None:
     points to something else that all requests share.
     """
     count, longest_ms = result.figure(*STALLS, "count"), result.figure(*STALLS, "longest_ms")
-    total_s, every_s = result.figure(*STALLS, "total_s"), result.number(*STALLS, "every_s")
+    total_s, every_s = result.figure(*STALLS, "total_s"), result.number(*STALLS, "period_s")
     share = total_s / result.duration_s if result.duration_s else 0.0
     if count < 2 or longest_ms < NOTICEABLE_MS or share < 0.01:
         return None
@@ -82,8 +82,9 @@ def freeze(result: ResultView) -> Evidence | None:
         confidence = min(confidence, 0.4)  # the generator may have paused instead
     if result.at("configuration", "schedule", "kind") == "waves":
         confidence = min(confidence, 0.4)  # a wave starts when the slowest of the last one is done
+    waiting = result.figure(*STALLS, "peak_waiting")
     evidence = [
-        f"{count:.0f} pauses without a response while up to {result.figure(*STALLS, 'waiting'):.0f}"
+        f"{count:.0f} pauses without a response while up to {waiting:.0f}"
         f" requests were in flight: {total_s:.1f} s in total ({share:.0%} of the time), the longest"
         f" {longest_ms:.0f} ms"
     ]

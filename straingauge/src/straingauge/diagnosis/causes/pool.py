@@ -6,7 +6,7 @@ from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
 
 POOL = ("resources", "pool")
-COOLDOWN = ("resources", "after")
+COOLDOWN = ("resources", "cooldown")
 CONNECTIONS = ("resources", "database", "connections")
 MIN_WAIT_MS = 5.0  # on average; a free connection is there within microseconds
 
@@ -36,7 +36,7 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     some waiting under heavy load is normal, and no cause of anything.
     """
     size, peak = result.figure(*POOL, "size"), result.figure(*POOL, "peak_in_use")
-    waiters, wait_ms = result.figure(*POOL, "peak_waiters"), result.figure(*POOL, "wait_avg_ms")
+    waiters, wait_ms = result.figure(*POOL, "peak_waiters"), result.figure(*POOL, "avg_wait_ms")
     timeouts, words = result.figure(*POOL, "timeouts"), result.error_matching(POOL_WORDS)
     share = result.part_share("pool")
     full = waiters > 0 and peak >= size > 0 and wait_ms >= MIN_WAIT_MS

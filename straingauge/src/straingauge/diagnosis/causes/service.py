@@ -49,7 +49,7 @@ def cpu_bound(result: ResultView) -> Evidence | None:
         return None
     expensive = scale(cpu_ms, EXPENSIVE_CPU_MS, 3 * EXPENSIVE_CPU_MS)
     typical_ms = result.figure("metrics", "latency_ms", "p50")
-    queue_ms = result.figure("metrics", "server_timing", "parts", "rest", "p50_ms")
+    queue_ms = result.figure("metrics", "server_timing", "parts", "unattributed", "p50_ms")
     queued = full and queue_ms >= max(QUEUED * typical_ms, NOTICEABLE_MS)
     confidence = max(expensive, 0.85 if queued else 0.4) if full else min(expensive, 0.8)
     evidence = [
@@ -81,7 +81,7 @@ def service_restarted(result: ResultView) -> Evidence | None:
 
     It accounts for failures only together with broken connections.
     """
-    born, died = (result.figure(*SERVICE, "restarts", key) for key in ("born", "died"))
+    born, died = (result.figure(*SERVICE, "restarts", key) for key in ("started", "exited"))
     if not died:
         return None
     broken = sum(result.errors.get(kind, 0) for kind in ("reset", "refused", "short_body"))
@@ -148,7 +148,7 @@ def jobs_not_draining(result: ResultView) -> Evidence | None:
         return None
     queued = final - initial + done
     confidence = 0.9 if not done else scale((final - initial) / queued, 0.5, 1.1)
-    observed_s = result.duration_s + result.figure("resources", "after", "quiet_s")
+    observed_s = result.duration_s + result.figure("resources", "cooldown", "duration_s")
     if observed_s < JOBS_START_S:
         confidence = min(confidence, 0.6)
     evidence = f"{final:.0f} jobs wait at the end, {initial:.0f} at the start; {done:.0f} done"

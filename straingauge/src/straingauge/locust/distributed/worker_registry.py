@@ -178,10 +178,10 @@ class WorkerRegistry:
         """As the result file has it; times in seconds after the run's beginning."""
         return {
             each.name: {
-                "came_s": self._after_s(each.came_ns),
-                "reported_s": self._after_s(each.reported_ns) if each.message else None,
-                "finished_s": self._after_s(each.finished_ns) if each.finished_ns else None,
-                "silent_s": [[self._after_s(at) for at in silence] for silence in each.silences],
+                "connected_s": self._after_s(each.came_ns),
+                "last_report_s": self._after_s(each.reported_ns) if each.message else None,
+                "completed_s": self._after_s(each.finished_ns) if each.finished_ns else None,
+                "silences_s": [[self._after_s(at) for at in silence] for silence in each.silences],
                 "clock": each.message["clock"] if each.message else None,
             }
             for each in self._workers.values()

@@ -67,13 +67,13 @@ def _rates(rows: Rows) -> list[SocketStream]:
         ("rate limited", "rate_limited"),
     ):
         if name == "requests" or any(row[key] for row in rows):
-            seen = {row["start_s"]: row[key] / row["length_s"] for row in rows}
+            seen = {row["start_s"]: row[key] / row["duration_s"] for row in rows}
             lines.append((name, [(t_s, seen.get(t_s, 0.0)) for t_s in _slots(rows)]))
     return lines
 
 
 def _response_times(rows: Rows) -> list[SocketStream]:
-    decoded = {row["start_s"]: decode(row["response_ns"]) for row in rows if row["response_ns"]}
+    decoded = {row["start_s"]: decode(row["histogram_ns"]) for row in rows if row["histogram_ns"]}
     return [
         (
             name,
@@ -111,7 +111,7 @@ def _slots(rows: Rows) -> Iterable[float]:
     """Every slot from the first to the last row, also those without one."""
     if not rows:
         return []
-    width_s = rows[0]["length_s"]
+    width_s = rows[0]["duration_s"]
     number = round((rows[-1]["start_s"] - rows[0]["start_s"]) / width_s) + 1
     return [rows[0]["start_s"] + slot * width_s for slot in range(number)]
 

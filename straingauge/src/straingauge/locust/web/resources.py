@@ -37,14 +37,14 @@ def _service(service: Mapping[str, Any], jobs: Mapping[str, Any] | None) -> Iter
         yield "memory now", f"{memory['final_mb']:.0f} MB"
         yield "memory at most", f"{memory['peak_mb']:.0f} MB"
         if (grown := memory["growth_mb"]) is not None:
-            going_on = ", and it goes on" if memory["steady"] and grown > 0 else ""
+            going_on = ", and it goes on" if memory["still_growing"] and grown > 0 else ""
             yield "memory, change", f"{grown:+.1f} MB{going_on}"
     if cpu := service.get("cpu_percent"):
         yield "CPU, of one core", _share(cpu)
     for key, label in (("threads", "threads"), ("open_files", "open files")):
         if level := service.get(key):
             yield label, f"{level['final']:.0f} (at most {level['peak']:.0f})"
-    if (restarts := service.get("restarts")) and (restarts["born"] or restarts["died"]):
+    if (restarts := service.get("restarts")) and (restarts["started"] or restarts["exited"]):
         yield "worker processes", f"{restarts['born']:.0f} born, {restarts['died']:.0f} died"
     if loop := service.get("event_loop"):
         longest = f", {number(loop['longest_ms'])} ms at most" if loop["longest_ms"] else ""
@@ -64,7 +64,7 @@ def _pool(pool: Mapping[str, Any]) -> Iterator[Figure]:
         if pool[key] is not None:
             yield label, f"{pool[key]:.0f}"
     if pool["waits"] is not None:
-        yield "waits", f"{pool['waits']:.0f}, {number(pool['wait_avg_ms'])} ms each"
+        yield "waits", f"{pool['waits']:.0f}, {number(pool['avg_wait_ms'])} ms each"
     if pool["timeouts"] is not None:
         yield "timed out", f"{pool['timeouts']:.0f}"
 

@@ -49,7 +49,7 @@ def view(result: Result) -> dict[str, Any]:
         "errors": text.error_lines(result)[:MOST_ERRORS],
         "diagnosis": _diagnosis(result),
         "inside": inside(result["resources"]),
-        "unseen": (result["resources"]["database"] or {}).get("missing", []),
+        "unseen": (result["resources"]["database"] or {}).get("unavailable", []),
         "charts": charts(result),
     }
 
@@ -86,8 +86,8 @@ def _demands(result: Result, endpoint: str) -> list[dict[str, str]]:
     """What was demanded of an endpoint, or of the whole run, and what came of it."""
     return [
         {"grade": entry["grade"], "text": entry["message"].removeprefix(endpoint).strip()}
-        for entry in result["verdict"]["entries"]
-        if entry["where"] == endpoint
+        for entry in result["verdict"]["findings"]
+        if entry["endpoint"] == endpoint
     ]
 
 

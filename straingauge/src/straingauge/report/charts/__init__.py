@@ -30,7 +30,12 @@ def _rows(result: Mapping[str, Any], part: Mapping[str, Any]) -> list[dict[str, 
     """The intervals of a run or of an endpoint; the last ends with the load, which it outlasts."""
     end_s = _load_s(result)
     return [
-        {**row, "length_s": min(row["length_s"], max(end_s - row["start_s"], row["length_s"] / 20))}
+        {
+            **row,
+            "duration_s": min(
+                row["duration_s"], max(end_s - row["start_s"], row["duration_s"] / 20)
+            ),
+        }
         for row in part.get("intervals") or []
     ]
 
@@ -41,7 +46,7 @@ def _view(
     endpoints: Mapping[str, Mapping[str, Any]],
     where: str,
 ) -> list[Chart]:
-    times = [times_of(row["response_ns"]) for row in rows]
+    times = [times_of(row["histogram_ns"]) for row in rows]
     return [
         over_time(result, rows, times, where),
         heatmap(rows, times),
@@ -55,7 +60,7 @@ def _view(
 def _load_s(result: Mapping[str, Any]) -> float:
     """From the load's start to its end; its figures begin after a warm-up that was cut off."""
     warm_up = result["metrics"].get("warmup") or {}
-    return float((warm_up.get("lasted_s") or 0) + result["metrics"]["duration_s"])
+    return float((warm_up.get("duration_s") or 0) + result["metrics"]["duration_s"])
 
 
 def _end_s(result: Mapping[str, Any], resources: Sequence[Chart]) -> float:

@@ -44,15 +44,15 @@ def placeholder(chart_id: str, title: str, words: str) -> Chart:
 def entries_of(result: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
     """Findings about an endpoint, or about the whole run for ""; with one endpoint, all of them."""
     sole = len(result["endpoints"]) == 1
-    entries = result.get("verdict", {}).get("entries", [])
-    return [entry for entry in entries if sole or (entry.get("where") or "") == where]
+    entries = result.get("verdict", {}).get("findings", [])
+    return [entry for entry in entries if sole or (entry.get("endpoint") or "") == where]
 
 
 def limits_of(result: Mapping[str, Any], rule: str, where: str) -> dict[str, float]:
     """The thresholds of a metric by grade; empty if it has none."""
     for entry in entries_of(result, where):
-        if entry["rule"] == rule and entry.get("limits"):
-            return {grade: float(entry["limits"][grade]) for grade in GRADES}
+        if entry["rule"] == rule and entry.get("threshold"):
+            return {grade: float(entry["threshold"][grade]) for grade in GRADES}
     return {}
 
 

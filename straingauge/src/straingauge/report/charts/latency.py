@@ -70,7 +70,7 @@ def over_time(
         "unit": "ms",
         "kind": "lines",
         "log": True,
-        "x": [row["start_s"] + row["length_s"] / 2 for row in rows],
+        "x": [row["start_s"] + row["duration_s"] / 2 for row in rows],
         "series": [*lines, series("longest", longest, "longest")],
         "limits": _main_limits(result, where),
         "dots": [_dot(each) for each in _slowest(result, where)],
@@ -91,7 +91,7 @@ def heatmap(rows: Sequence[Mapping[str, Any]], times: Sequence[Times]) -> Chart:
         "kind": "heat",
         "log": True,
         "slots": [
-            [row["start_s"], row["length_s"], _cells(each)]
+            [row["start_s"], row["duration_s"], _cells(each)]
             for row, each in zip(rows, times, strict=True)
         ],
         "placeholder": None,
@@ -113,7 +113,7 @@ def curve(
     if not count:
         return placeholder("curve", title, "no response")
     figures = endpoints[where] if where else result["metrics"]
-    confidence = figures["latency_ms"].get("confidence", {})
+    confidence = figures["latency_ms"].get("confidence_intervals", {})
     return {
         "id": "curve",
         "title": title,
@@ -179,7 +179,7 @@ def _dot(slow: Mapping[str, Any]) -> list[Any]:
     split = ", ".join(f"{name} {value:.3g} ms" for name, value in parts.items())
     words = f"{slow['endpoint']} {slow['status'] or 'no response'}"
     return [
-        short(slow["t_s"]),
+        short(slow["start_s"]),
         short(slow["response_ms"]),
         ": ".join(filter(None, (words, split))),
     ]

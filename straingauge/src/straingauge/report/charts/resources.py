@@ -148,5 +148,5 @@ def _line(name: str, y: float) -> Chart:
 
 def _unseen(resources: Mapping[str, Any], why: str) -> str:
     """The reason, from the observer if it gave one."""
-    unseen = (resources.get("database") or {}).get("missing") or []
+    unseen = (resources.get("database") or {}).get("unavailable") or []
     return "; ".join(unseen) if unseen and "database" in why else why

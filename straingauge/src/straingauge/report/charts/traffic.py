@@ -23,7 +23,7 @@ def rate(rows: Rows, times: Sequence[Times]) -> Chart:
             counts = {"succeeded": row["requests"] - failed - limited}
             counts |= {"errors": failed, "rate limited": limited}
         for name, count in counts.items():
-            kinds.setdefault(name, []).append(count / row["length_s"])
+            kinds.setdefault(name, []).append(count / row["duration_s"])
     return {
         "id": "rate",
         "title": title,
@@ -82,7 +82,7 @@ def parts(rows: Rows, times: Sequence[Times]) -> Chart:
                     row["parts_ms"].get(name, 0) / count if count else None
                     for row, count in zip(rows, served, strict=True)
                 ],
-                "rest" if name == "rest" else None,
+                "unattributed" if name == "unattributed" else None,
             )
             for name in names
         ],
@@ -93,8 +93,8 @@ def parts(rows: Rows, times: Sequence[Times]) -> Chart:
 
 def _over(rows: Rows) -> dict[str, Any]:
     return {
-        "x": [row["start_s"] + row["length_s"] / 2 for row in rows],
-        "half": [row["length_s"] / 2 for row in rows],
+        "x": [row["start_s"] + row["duration_s"] / 2 for row in rows],
+        "half": [row["duration_s"] / 2 for row in rows],
     }
 
 
@@ -104,4 +104,4 @@ def _has_no_counts(row: Mapping[str, Any]) -> bool:
 
 def _order(name: str) -> tuple[bool, str]:
     """Sort key: time that the service did not name comes last, on top."""
-    return name in ("rest", "other"), name
+    return name in ("unattributed", "other"), name

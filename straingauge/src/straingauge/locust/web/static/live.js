@@ -102,7 +102,7 @@ function parts(found) {
   $('parts').replaceChildren(make('h2', { text: 'Where the time goes (Server-Timing)' }),
     make('p', { text: 'of all requests' }), bar(found), make('p', { text: 'of the slowest 1 %' }), bar(found, 'share_slowest'),
     make('ul', { class: 'legend' }, ...found.map(line)),
-    make('p', { class: 'note', text: 'rest: network, queueing and the event loop, which the service does not tell' }));
+    make('p', { class: 'note', text: 'unattributed: network, queueing and the event loop, which the service does not tell' }));
 }
 
 function drawings(found) {
