@@ -180,7 +180,7 @@ HOW = {
     "straingauge run ": load("--duration 1s --results"),
     "straingauge ab ": load("--base HEAD --budget 1s --warmup 200ms --results"),
     "straingauge capacity ": load(
-        "--from 10 --max 10 --step 1s --warmup 200ms --confirm 0 --results"
+        "--from 10 --max 10 --step 1s --warmup 200ms --confirmations 0 --results"
     ),
     "straingauge doctor ": doctor,
     "straingauge init ": draft,

@@ -204,11 +204,11 @@ def even(turns: SlotPlan) -> SlotResult:
 def trial(
     base: Callable[[SlotPlan], SlotResult],
     head: Callable[[SlotPlan], SlotResult],
-    alive: Callable[[], None] = lambda: None,
+    check_alive: Callable[[], None] = lambda: None,
 ) -> Trial:
     """A trial of two that only pretend."""
     players = {"base": Pretended("base", base), "head": Pretended("head", head)}
-    return run_trial(players, budget_s=10, margin_percent=3, alive=alive)  # type: ignore[arg-type]
+    return run_trial(players, budget_s=10, margin_percent=3, check_alive=check_alive)  # type: ignore[arg-type]
 
 
 def test_what_is_plain_ends_early():

@@ -13,7 +13,7 @@ from straingauge.errors import TargetError
 
 SERVICE = Path(__file__).with_name("turning_service.py")
 STRAINGAUGE = Path(sys.executable).with_name("straingauge")
-BRIEFLY = ("--get", "/", "--warmup", "200ms", "--turn", "50ms", "--name", "tried")
+BRIEFLY = ("--get", "/", "--warmup", "200ms", "--slot", "50ms", "--name", "tried")
 STAND = """
 [service]
 command = ["{python}", "service.py", "{port}", "4"]

@@ -69,7 +69,7 @@ def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):
             "20",
             "--max",
             "40",
-            "--confirm",
+            "--confirmations",
             "1",
             "--html",
             str(page),
@@ -88,7 +88,7 @@ def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):
 def test_users_are_looked_for_as_well(tmp_path: Path):
     """--users plays so many users at once, of whom each begins anew when it is done."""
     with service(1) as url:
-        found = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirm", "0")
+        found = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirmations", "0")
         output, errors = found.communicate(timeout=60)
     assert found.returncode == 0, errors
     assert "capacity at least 2 users" in output
@@ -109,7 +109,9 @@ def test_a_service_that_dies_ends_it_and_the_levels_are_kept(tmp_path: Path):
 def test_ctrl_c_keeps_the_levels(tmp_path: Path):
     """An interrupt ends it with 130 and a file of the levels that were played."""
     with service(1) as url:
-        found = capacity(tmp_path, "--host", url, "--from", "1", "--max", "2", "--confirm", "1000")
+        found = capacity(
+            tmp_path, "--host", url, "--from", "1", "--max", "2", "--confirmations", "1000"
+        )
         assert found.stderr is not None
         assert re.match(r"step +1 /s", found.stderr.readline())
         found.send_signal(signal.SIGINT)
@@ -123,7 +125,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--users", "--crowd", "5"], "--crowd is for a rate"),
+        (["--users", "--max-users", "5"], "--max-users is for a rate"),
         (["--think", "1s"], "add --users"),
         (["--max", "-1"], "--max"),
     ],

@@ -153,15 +153,18 @@ def test_invalid_runs_and_broken_files_are_passed_over(tmp_path: Path):
     (folder / "broken.json").write_text("{")
     shown = history(folder)
     assert "mixed  2 runs" in shown.output
-    assert f"passed over  {folder / 'broken.json'}: not valid JSON" in shown.output
+    assert f"skipped  {folder / 'broken.json'}: not valid JSON" in shown.output
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--metric", "throughput"], "did you mean throughput_rps?"),
-        (["--endpoint", "GET /none"], "no valid result with these figures of GET /none"),
-        (["--endpoint", "GET /hello", "--metric", "cpu_percent"], "there is no such metric here"),
+        (["--endpoint", "GET /none"], "no valid result has these metrics of GET /none"),
+        (
+            ["--endpoint", "GET /hello", "--metric", "cpu_percent"],
+            "--metric cpu_percent: unknown metric",
+        ),
         (["--test", "other"], "no valid result"),
     ],
 )

@@ -128,7 +128,7 @@ def test_one_cursor_moves_through_all_charts(viewed: Viewed):
         assert len(shares) == len(viewed.drawn(run))
         assert shares == pytest.approx([12.2 / SECONDS] * len(shares), abs=0.01)
     assert "waiting 9" in viewed.chart("pool").locator("figcaption").inner_text()
-    assert "failed 20 %" in viewed.chart("errors").locator("figcaption").inner_text()
+    assert "failed 20%" in viewed.chart("errors").locator("figcaption").inner_text()
     assert "12.2 s after the start: in use 5" in viewed.tab.locator("#readout").inner_text()
 
 
@@ -145,7 +145,7 @@ def test_the_keyboard_moves_the_cursor(viewed: Viewed):
     viewed.chart("curve").focus()
     for _ in range(9):
         viewed.tab.keyboard.press("ArrowRight")
-    assert viewed.tab.locator("#readout").inner_text().startswith("50 %: response time ")
+    assert viewed.tab.locator("#readout").inner_text().startswith("50%: response time ")
 
 
 def test_an_endpoint_of_its_own(viewed: Viewed):

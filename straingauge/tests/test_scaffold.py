@@ -61,8 +61,8 @@ def test_a_suite_runs_at_once(bookshelf: str, tmp_path: Path):
     folder = tmp_path / "load"
     written = straingauge("init", bookshelf, "-o", folder)
     assert written.exit_code == 0, written.output
-    assert f"called   {', '.join(AT_ONCE)}" in written.output
-    assert "left out POST /loans: it changes data; --writes takes it in" in written.output
+    assert f"covered     {', '.join(AT_ONCE)}" in written.output
+    assert "skipped     POST /loans: it changes data (include it with --writes)" in written.output
     command = [Path(sys.executable).with_name("straingauge"), "run", folder / "journeys.py"]
     ran = subprocess.run(
         [*map(str, command), "--host", bookshelf, "--duration", "500ms", "--users", "2"],
@@ -140,7 +140,7 @@ def test_a_service_without_a_document_is_told(tmp_path: Path):
     assert "nothing answers" in silent.output
 
 
-def test_what_is_not_known_raises_and_is_left_out(tmp_path: Path):
+def test_what_is_not_known_raises_and_is_skipped(tmp_path: Path):
     """An id nobody told of and a body of bytes stand as blanks, which say what is missing."""
     one = {
         "name": "id",
@@ -158,7 +158,7 @@ def test_what_is_not_known_raises_and_is_left_out(tmp_path: Path):
         writes=True,
     )
     assert names(made) == ["GET /up"]
-    assert [reason for _, reason in made.left_out] == [
+    assert [reason for _, reason in made.skipped] == [
         "not known: id of GET /things/{id}",
         "not known: the body of PUT /image (image/png)",
     ]
@@ -349,7 +349,7 @@ def test_each_method_is_asked_by_its_name(tmp_path: Path):
     assert {request.body for request in sent} == {None}
 
 
-def test_a_stream_is_left_out():
+def test_a_stream_is_skipped():
     """An answer that never ends is no journey."""
     responses = {"200": {"description": "events", "content": {"text/event-stream": {}}}}
     made = drafted({"/": {"get": {"responses": OK}}, "/events": {"get": {"responses": responses}}})

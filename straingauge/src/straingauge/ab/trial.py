@@ -111,7 +111,7 @@ def run_trial(
     slot_s: float | None = None,
     users: int = 1,
     margin_percent: float,
-    alive: Callable[[], None],
+    check_alive: Callable[[], None],
     say: Callable[[str], None] = lambda _line: None,
 ) -> Trial:
     """Play both sides in turn, and judge at each look.
@@ -123,7 +123,7 @@ def run_trial(
         slot_s: How long a turn is; found out in the warm-up where it is not given.
         users: How many there are, to find it out.
         margin_percent: What nobody would mind.
-        alive: Raises TargetError where a side's service is gone; asked when nobody answers.
+        check_alive: Raises TargetError where a side's service is gone; asked when nobody answers.
         say: Is told how it stands after each look.
 
     Returns:
@@ -133,11 +133,11 @@ def run_trial(
     try:
         if warmup_s:
             warm = Trial(slot_s=trial.slot_s)
-            _play(players, warm, warmup_s, alive)
+            _play(players, warm, warmup_s, check_alive)
             trial.slot_s = slot_s or _slot_s(warm.endpoints, users)
         before = 0.0
         for share in LOOKS:
-            _play(players, trial, (share - before) * budget_s, alive)
+            _play(players, trial, (share - before) * budget_s, check_alive)
             before = share
             trial.changes = trial.judged(margin_percent, share, budget_s)
             if is_conclusive(trial.changes):
@@ -153,7 +153,7 @@ def run_trial(
 
 
 def _play(
-    players: Mapping[Name, Plays], trial: Trial, duration_s: float, alive: Callable[[], None]
+    players: Mapping[Name, Plays], trial: Trial, duration_s: float, check_alive: Callable[[], None]
 ) -> None:
     """Have both play for so long and add what they did, also where it ends early.
 
@@ -181,7 +181,7 @@ def _play(
         if len(played) == len(players):
             trial.add(played, turns)
     if any(each.gone for each in played.values()):
-        alive()
+        check_alive()
 
 
 def _collect(players: Mapping[Name, Plays], played: dict[Name, SlotResult]) -> None:

@@ -1,5 +1,5 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge ab`: two builds of a service, side by side."""
+"""`straingauge ab`: comparison of two builds of a service."""
 
 import sys
 from collections.abc import Mapping
@@ -8,10 +8,11 @@ from dataclasses import asdict
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.compare import failures, show
 from straingauge.cli.group import EXIT_CODES, main, print_error
 from straingauge.cli.param_types import Duration, played
@@ -25,14 +26,21 @@ if TYPE_CHECKING:
     from straingauge.compare import Comparison
     from straingauge.runner.load_runner import LoadOrder
 
-_FILE = click.Path(path_type=Path)
+BUDGET: Final = "110s"
+MARGIN_PERCENT: Final = 3
 
 
 @main.command(epilog=EXIT_CODES, short_help="Compare two builds of a service on this machine.")
 @played
-@click.option("--base", required=True, metavar="WHAT", help="A commit, a command or an address.")
 @click.option(
-    "--head", default=".", show_default="the files as they are", metavar="WHAT", help="The same."
+    "--base", required=True, metavar="BUILD", help="Old build: a commit, a command or a URL."
+)
+@click.option(
+    "--head",
+    default=".",
+    show_default="the working tree",
+    metavar="BUILD",
+    help="New build: a commit, a command or a URL.",
 )
 @click.option(
     "--users",
@@ -40,50 +48,59 @@ _FILE = click.Path(path_type=Path)
     default=1,
     show_default=True,
     metavar="N",
-    help="So many at once.",
-)
-@click.option("--budget", type=Duration(), metavar="TIME", help="Of all turns.  [default: 110s]")
-@click.option(
-    "--turn", "slot_s", type=Duration(), help="Of one side; if not said, so long as it takes."
-)
-@click.option("--warmup", type=Duration(), default="6s", show_default=True, help="Of both sides.")
-@click.option(
-    "--margin",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="PERCENT",
-    help="A change that nobody would mind.  [default: 3]",
+    help="Number of concurrent users.",
 )
 @click.option(
-    "--fail-on",
-    "conditions",
-    multiple=True,
-    metavar="VERDICT[:N%]",
-    default=("worse",),
+    "--budget",
+    type=Duration(),
+    default=BUDGET,
     show_default=True,
-    help="Exit with 1 where a figure is so; as in straingauge compare.",
+    help="Maximum time of all slots.",
 )
-@click.option("--timeout", type=Duration(), default="30s", show_default=True, help="Of a request.")
-@click.option("--config", type=_FILE, help="Else the straingauge.toml nearest to FILE.")
-@click.option("--ready", default="/", show_default=True, help="Path of a bare command that is up.")
 @click.option(
-    "--env", "settings", multiple=True, metavar="NAME=VALUE", help="For both sides; repeatable."
+    "--slot",
+    "slot_s",
+    type=Duration(),
+    show_default="measured in the warm-up",
+    help="Time of one slot of a build.",
 )
-@click.option("--results", type=_FILE, metavar="DIR", help="Else results/ beside FILE.")
-@click.option("--name", help="Of the result file; else that of FILE.")
+@common_options.warmup("6s", "Warm-up of both builds.")
+@common_options.margin(MARGIN_PERCENT)
+@common_options.fail_on("worse")
+@common_options.timeout("30s")
 @click.option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="HOST", help="As in straingauge run."
+    "--config",
+    type=common_options.PATH,
+    show_default="straingauge.toml nearest to FILE",
+    help="How to start the builds.",
 )
-@click.option("--markdown", is_flag=True, help="Write the table as Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Write it as JSON.")
+@click.option(
+    "--ready",
+    default="/",
+    show_default=True,
+    metavar="PATH",
+    help="Path that answers 200 once a service started by a command is ready.",
+)
+@click.option(
+    "--env",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Environment variable of both builds. Repeatable.",
+)
+@common_options.results
+@common_options.name
+@common_options.allow_hosts
+@common_options.markdown
+@common_options.as_json
 def ab(
     *,
     base: str,
     head: str,
-    tags: str | None,
-    budget: float | None,
+    budget: float,
     slot_s: float | None,
     warmup: float,
-    margin: float | None,
+    margin: float,
     conditions: tuple[str, ...],
     config: Path | None,
     ready: str,
@@ -92,65 +109,62 @@ def ab(
     as_json: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
-    """Compares two builds of a service side by side on this machine, and says which is slower.
+    """Compare two builds of a service side by side on this machine.
 
     \b
       straingauge ab journeys.py --tags read --base main
-      straingauge ab --get /health --base v1.2 --head v1.3
-      straingauge ab --get / --base "python old.py {port}" --head "python new.py {port}"
-      straingauge ab --get / --base http://localhost:8001 --head http://localhost:8002
+      straingauge ab --get / --base http://localhost:8001 --head "app {port}"
 
-    A commit is checked out into a git worktree and started as its straingauge.toml says, with an
-    environment of its own only where its dependencies differ. Both services run at once, each with
-    its own database, and are asked in turns of a tenth of a second or more, whose order is drawn by
-    chance: what the machine does meanwhile happens to both. It ends as soon as something is
-    surely worse, or each endpoint's median is known, or its time is up.
+    A commit is checked out into a git worktree and started as its
+    straingauge.toml says; it gets its own environment if its dependencies
+    differ. Both services run at once, each with its own database, and are
+    measured in turn, in short slots in random order, so that whatever else the
+    machine does affects both. The comparison ends once an endpoint is worse,
+    the median of every endpoint is known, or --budget is used up.
 
-    Users are as in straingauge run. One alone shows best what each request takes; more of them wait
-    for each other as well. A service's rate limits belong switched off: --env NAME=VALUE.
-
-    Exits with 1 where anything is worse.
+    One user measures the time that requests take; several users also wait for
+    each other. Turn off rate limits of the service with --env.
     """
-    from straingauge.ab import BUDGET_S, MARGIN_PERCENT, Variant
+    from straingauge.ab import Variant
     from straingauge.cli.options import RunOptions, prepare
     from straingauge.compare import FailOn
+    from straingauge.report.terminal import labelled
     from straingauge.result import NotWritten
     from straingauge.target.service_locator import STAND_FILE, find_upwards
 
-    tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()
-    asked = RunOptions(tags=tagged, **options)
+    run_options = RunOptions(**options)
     fail_on = [FailOn.parse(each) for each in conditions]
-    prepare(asked)  # so that what makes no sense is said before anything is started
-    sides = Variant("base", base), Variant("head", head)
-    trial, comparison, path = _tried(
-        asked,
-        sides,
-        config or find_upwards(asked.near, STAND_FILE),
+    prepare(run_options)  # raises on wrong usage before anything is started
+    variants = Variant("base", base), Variant("head", head)
+    trial, comparison, path = _run(
+        run_options,
+        variants,
+        config or find_upwards(run_options.near, STAND_FILE),
         env=_environment(settings),
         ready=ready,
-        budget_s=budget or BUDGET_S,
+        budget_s=budget,
         warmup_s=warmup,
         slot_s=slot_s,
-        margin_percent=margin or MARGIN_PERCENT,
+        margin_percent=margin,
     )
     show(comparison, as_markdown=markdown, as_json=as_json)
     if isinstance(path, NotWritten):
         print_error(path)
     else:
-        click.echo(f"result   {path}", err=True)
+        click.echo(labelled("result", path), err=True)
     if trial.error is not None:
         raise trial.error
     if trial.ended is not None:
-        raise Interrupted(f"{trial.ended} after {trial.pairs} pairs of turns")
+        raise Interrupted(f"{trial.ended} after {trial.pairs} pairs of slots")
     if (why := trial.invalid()) is not None:
-        raise InvalidRun(f"this comparison proves nothing: {why}")
+        raise InvalidRun(f"the comparison is invalid: {why}")
     if failures(comparison, fail_on):
         sys.exit(1)
 
 
-def _tried(
-    asked: "RunOptions",
-    sides: tuple[Any, Any],
+def _run(
+    run_options: "RunOptions",
+    variants: tuple[Any, Any],
     config: Path | None,
     *,
     env: Mapping[str, str],
@@ -160,7 +174,7 @@ def _tried(
     slot_s: float | None,
     margin_percent: float,
 ) -> "tuple[Trial, Comparison, Any]":
-    """Start both, try them, write the file; gives it or why it could not be written."""
+    """Start both builds, measure them, write the file; the last value is its path or the error."""
     from straingauge.ab import (
         Affinity,
         VariantWorker,
@@ -183,54 +197,54 @@ def _tried(
                     stack.enter_context(
                         running_variant(each, config, env=env, ready=ready, say=screen.say)
                     )
-                    for each in sides
+                    for each in variants
                 )
             with started_on(cores.generator):
-                players = {
+                workers = {
                     each.side.name: stack.enter_context(
-                        VariantWorker(each.side.name, each.url, partial(_order, asked))
+                        VariantWorker(each.side.name, each.url, partial(_order, run_options))
                     )
                     for each in (base, head)
                 }
 
-            def alive() -> None:
+            def check_alive() -> None:
                 for each in (base, head):
                     each.require_alive()
 
-            screen.say(f"asking both in turns, for {budget_s:.0f} s at most")
+            screen.say(f"measuring both in turn, for up to {budget_s:.0f} s")
             trial = run_trial(
-                players,
+                workers,
                 budget_s=budget_s,
                 warmup_s=warmup_s,
                 slot_s=slot_s,
-                users=asked.crowd,
+                users=run_options.crowd,
                 margin_percent=margin_percent,
-                alive=alive,
+                check_alive=check_alive,
                 say=screen.say,
             )
     finally:
         screen.clear()
-    comparison = comparison_of(asked.run_name, trial, base, head)
+    comparison = comparison_of(run_options.run_name, trial, base, head)
     configuration = {"budget_s": budget_s, "warmup_s": warmup_s, "margin_percent": margin_percent}
     try:
         path = write_document(
             comparison,
             trial,
             started=started,
-            configuration={**configuration, **_shown(asked)},
-            near=asked.near.parent,
-            folder=(asked.results or asked.near.with_name("results")).resolve(),
+            configuration={**configuration, **_configuration(run_options)},
+            near=run_options.near.parent,
+            folder=run_options.results_folder,
         )
     except NotWritten as error:
         return trial, comparison, error
     return trial, comparison, path
 
 
-def _order(asked: "RunOptions") -> "LoadOrder":
-    """What a player plays; made in its own process."""
+def _order(run_options: "RunOptions") -> "LoadOrder":
+    """The load of a worker, prepared in its own process."""
     from straingauge.cli.options import prepare
 
-    return prepare(asked).order
+    return prepare(run_options).order
 
 
 def _environment(settings: tuple[str, ...]) -> dict[str, str]:
@@ -243,10 +257,10 @@ def _environment(settings: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _shown(asked: "RunOptions") -> dict[str, Any]:
-    fields = asdict(asked)
+def _configuration(run_options: "RunOptions") -> dict[str, Any]:
+    fields = asdict(run_options)
     return {
-        "file": asked.file.name if asked.file else None,
+        "file": run_options.file.name if run_options.file else None,
         "get_paths": fields["gets"],
         **{name: fields[name] for name in ("journeys", "tags", "users")},
         "think_s": fields["think"],

@@ -8,37 +8,24 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.screen import standard_output
 
 if TYPE_CHECKING:
     from straingauge.compare import Comparison, FailOn
 
-_FILE = click.Path(path_type=Path)
-MARGIN_PERCENT: Final = 5.0
+MARGIN_PERCENT: Final = 5
 
 
 @main.command(epilog=EXIT_CODES, short_help="Compare two results.")
-@click.argument("old", type=_FILE)
-@click.argument("new", type=_FILE)
-@click.option(
-    "--margin",
-    type=click.FloatRange(min=0, min_open=True),
-    default=MARGIN_PERCENT,
-    show_default=True,
-    metavar="PERCENT",
-    help="Smallest change that counts, in percent.",
-)
-@click.option(
-    "--fail-on",
-    "conditions",
-    multiple=True,
-    metavar="VERDICT[:N%]",
-    help="Exit with 1 on this verdict: worse, worse:5%, cannot-tell. Repeatable.",
-)
+@click.argument("old", type=common_options.PATH)
+@click.argument("new", type=common_options.PATH)
+@common_options.margin(MARGIN_PERCENT)
+@common_options.fail_on()
 @click.option("--force", is_flag=True, help="Compare despite different machines or settings.")
-@click.option("--markdown", is_flag=True, help="Print Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@common_options.markdown
+@common_options.as_json
 def compare(
     *,
     old: Path,

@@ -1,57 +1,41 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge doctor`: is all ready for a load test?"""
+"""`straingauge doctor`: checks before a load test."""
 
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.screen import standard_output
 
 if TYPE_CHECKING:
     from straingauge.cli.options import Prepared
     from straingauge.doctor import CheckContext, CheckResult
 
-_STYLES = {"ok": "green", "warning": "yellow", "problem": "red", "not seen": "cyan"}
 
-
-@main.command(epilog=EXIT_CODES, short_help="Look whether all is ready for a load test.")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--host", metavar="URL", help="The service; else API_BASE_URL, else port 8000 here.")
+@main.command(epilog=EXIT_CODES, short_help="Check that a load test can run.")
+@click.argument("file", required=False, type=common_options.PATH)
+@common_options.host
 @click.option(
     "--users",
     type=click.IntRange(min=1),
     default=100,
     show_default=True,
     metavar="N",
-    help="How many there are to be: each has a connection.",
+    help="Number of users of the planned load; each has a connection.",
 )
-@click.option("--database-url", metavar="URL", help="Its PostgreSQL.  [default: DATABASE_URL]")
-@click.option(
-    "--server-pid",
-    type=click.IntRange(min=1),
-    metavar="PID",
-    help="The service's topmost process, where its port does not tell.",
-)
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where result files will go; else results/ beside FILE.",
-)
-@click.option(
-    "--allow-host",
-    "allow_hosts",
-    multiple=True,
-    metavar="HOST",
-    help="May be asked though it is not this machine; repeatable.",
-)
-@click.option("--json", "as_json", is_flag=True, help="A JSON array of what was found instead.")
+@common_options.database_url
+@common_options.server_pid
+@common_options.results
+@common_options.allow_hosts
+@common_options.as_json
 def doctor(
     *,
     file: Path | None,
@@ -63,21 +47,21 @@ def doctor(
     allow_hosts: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Looks whether all is ready for a load test, and says what to do where it is not.
+    """Check that a load test can run, and advise how to fix what prevents it.
 
     \b
-      straingauge doctor --host http://localhost:8000
-      straingauge doctor journeys.py --users 500
+      straingauge doctor journeys.py --users 500 --host http://localhost:8000
 
-    The service answers and is not being debugged; its pool fits into PostgreSQL's connections; file
-    descriptors, disk and memory suffice; nobody else uses the machine. With FILE, as for
-    `straingauge run`: two users log in, and the first plays each journey once, writes included.
+    Checks the service, its debug settings, its connection pool against the
+    limit of PostgreSQL, file descriptors, disk, memory, and other load on this
+    machine. With FILE, two users log in, and the first runs each journey once,
+    writes included. No service is started.
 
-    What is special to a service comes from FILE and from the nearest straingauge.toml. Nothing is
-    started. The exit code is 3 where a line is a problem; warnings leave it 0.
+    Settings of a service are read from FILE and the nearest straingauge.toml.
+    The exit code is 3 if a check finds a problem; warnings leave it 0.
     """
     from straingauge.cli.options import RunOptions, prepare
-    from straingauge.doctor import checks, exit_code
+    from straingauge.doctor import exit_code, run_checks
 
     prepared = prepare(
         RunOptions(
@@ -91,19 +75,19 @@ def doctor(
         )
     )
     found = []
-    for line in checks.run_checks(_patient(prepared, host)):
-        found.append(line)
+    for result in run_checks(_context(prepared, host)):
+        found.append(result)
         if not as_json:
-            _show(line)
+            _show(result)
     if as_json:
-        click.echo(json.dumps([asdict(line) for line in found], indent=2))
+        click.echo(json.dumps([asdict(result) for result in found], indent=2))
     else:
-        click.echo(_counted(found))
+        click.echo(_summary(found))
     sys.exit(exit_code(found))
 
 
-def _patient(prepared: "Prepared", host: str | None) -> "CheckContext":
-    """Where and what is to be looked at."""
+def _context(prepared: "Prepared", host: str | None) -> "CheckContext":
+    """What the checks need to know."""
     from straingauge.doctor import CheckContext
     from straingauge.http.address import resolve
     from straingauge.target.config import StackConfig
@@ -122,20 +106,27 @@ def _patient(prepared: "Prepared", host: str | None) -> "CheckContext":
         database_url=settings.database_url or os.environ.get("DATABASE_URL"),
         server_pid=settings.server_pid,
         users=len(order.crowd),
-        results=(settings.results or settings.near.with_name("results")).resolve(),
+        results=settings.results_folder,
     )
 
 
-def _show(line: "CheckResult") -> None:
-    state = click.style(f"{line.state:<8}", fg=_STYLES[line.state])
-    click.echo(f"{state}  {line.check:<12}  {line.message}")
-    if line.advice:
-        click.echo(f"{'':<8}  {'':<12}  -> {line.advice}")
+def _show(result: "CheckResult") -> None:
+    from rich.text import Text
+
+    from straingauge.report.grades import look
+    from straingauge.report.terminal import labelled, render
+
+    line = Text(f"{result.state:<8}", style=look(result.state).style)
+    line.append(f"  {labelled(result.check, result.message, 13)}", style="default")
+    advice = [f"{'':<8}  {labelled('', f'-> {result.advice}', 13)}"] if result.advice else []
+    click.echo(render([line, *advice], **standard_output()), nl=False)
 
 
-def _counted(lines: "Iterable[CheckResult]") -> str:
-    states = [line.state for line in lines]
+def _summary(results: "Sequence[CheckResult]") -> str:
+    from straingauge.report.format import count
+
+    states = [result.state for result in results]
     problems, warnings = states.count("problem"), states.count("warning")
     if problems:
-        return f"not ready: {problems} to be mended first"
-    return f"ready, with {warnings} to know of" if warnings else "ready"
+        return f"Not ready ({count(problems, 'problem')})"
+    return f"Ready ({count(warnings, 'warning')})" if warnings else "Ready"

@@ -1,44 +1,48 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge export`: results for the tools of HdrHistogram."""
+"""`straingauge export`: histograms for HdrHistogram tools."""
 
 from pathlib import Path
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
 
 
-@main.command(epilog=EXIT_CODES, short_help="Write a result's histograms for HdrHistogram's tools.")
-@click.argument("file", type=click.Path(path_type=Path))
+@main.command(epilog=EXIT_CODES, short_help="Export histograms as HdrHistogram logs.")
+@click.argument("file", type=common_options.PATH)
 @click.option(
     "-o",
     "--output",
     "directory",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the file; beside FILE unless given.",
+    metavar="DIR",
+    show_default="the folder of FILE",
+    help="Folder for the log.",
 )
 @click.option(
     "--format",
-    "what",
+    "log_format",
     type=click.Choice(["hdr", "log"]),
     default="hdr",
     show_default=True,
     help="hdr: each endpoint over the whole run; log: all endpoints over time.",
 )
-def export(*, file: Path, directory: Path | None, what: str) -> None:
-    """Writes a result's histograms as an HdrHistogram log, and says where.
-
-    Both formats are interval logs of version 1.3, in nanoseconds. `hdr` has one line for each
-    endpoint's response times and one for its service times, named by their tags and true to 0.5 %;
-    `log` has one line for each second (or 2, 4, 8 ... in a long run) of all response times:
+def export(*, file: Path, directory: Path | None, log_format: str) -> None:
+    """Export the histograms of a result as an HdrHistogram log.
 
     \b
-      straingauge export results/NAME.json                  # results/NAME.hdr.hlog
-      straingauge export results/NAME.json --format log     # results/NAME.log.hlog
+      straingauge export results/NAME.json                # results/NAME.hdr.hlog
+      straingauge export results/NAME.json --format log   # results/NAME.log.hlog
+
+    Both formats are interval logs of version 1.3, in nanoseconds. `hdr` has a
+    line for the response times and one for the service times of each endpoint,
+    named by tags and accurate to 0.5 %. `log` has a line for all response times
+    of each second, or of 2, 4, 8 ... seconds in a long run.
     """
     from straingauge.result import read
     from straingauge.result.histograms import export_to, interval_log, whole_run_log
 
     result = read(file)
-    lines = whole_run_log(result) if what == "hdr" else interval_log(result)
-    click.echo(export_to((directory or file.parent) / f"{file.stem}.{what}.hlog", lines))
+    lines = whole_run_log(result) if log_format == "hdr" else interval_log(result)
+    click.echo(export_to((directory or file.parent) / f"{file.stem}.{log_format}.hlog", lines))

@@ -1,5 +1,5 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge history`: how stored results change over time."""
+"""`straingauge history`: trends of stored results."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -7,29 +7,35 @@ from typing import Any
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.screen import standard_output
 
 
-@main.command(epilog=EXIT_CODES, short_help="Show how stored results change over time.")
-@click.argument(
-    "paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FOLDER..."
+@main.command(epilog=EXIT_CODES, short_help="Show trends of stored results.")
+@click.argument("paths", nargs=-1, required=True, type=common_options.PATH, metavar="FOLDER...")
+@click.option("--test", "names", multiple=True, metavar="NAME", help="Load test. Repeatable.")
+@click.option(
+    "--endpoint",
+    default="",
+    metavar="NAME",
+    show_default="all endpoints together",
+    help="Endpoint.",
 )
-@click.option("--test", "names", multiple=True, metavar="NAME", help="Only this one; repeatable.")
-@click.option("--endpoint", default="", metavar="NAME", help="Of this endpoint, not of all.")
 @click.option(
     "--metric",
     "metrics",
     multiple=True,
     metavar="NAME",
-    help="As thresholds.toml names it; repeatable.  [default: the main ones]",
+    show_default="the main ones",
+    help="Metric, as in a threshold file. Repeatable.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="HTML",
-    help="Write a page, too.",
+    help="HTML page to write.",
 )
 def history(
     *,
@@ -39,24 +45,24 @@ def history(
     metrics: tuple[str, ...],
     output: Path | None,
 ) -> None:
-    """Shows how the results in a folder change over time, and where their level changed.
+    """Show trends of the results in a folder, and where their level shifted.
 
     \b
-      straingauge history results/
-      straingauge history results/ --metric p99_ms --endpoint "GET /books" -o history.html
+      straingauge history results/ --metric p99_ms -o history.html
 
-    One line for each load test and metric: a bar for each run, a stroke where the level changed,
-    and since when, by how much and from which commit on. A change is one that chance does not
-    explain (1 % a series) and that is 3 % or more; it takes some fourteen runs, four of them new.
+    Prints a line for each load test and metric, with a bar for each run and a
+    stroke where the level shifted, and since which commit. A shift is 3 % or
+    more and statistically significant (1 % per series); to find one takes about
+    14 runs, 4 of them after it.
 
-    Invalid runs are left out. Runs with other settings or on another machine are a trend of their
-    own. A file that is no result is named and passed over. A change is no failure: the exit code
-    is 0; `straingauge compare` is what fails.
+    Invalid runs are skipped. Runs with different settings or on a different
+    machine are a separate trend. The exit code is 0 whatever the trends are;
+    `straingauge compare` can fail.
     """
     from straingauge.errors import UsageError
     from straingauge.history import lines, page, trends
     from straingauge.history.series import SHOWN
-    from straingauge.report.terminal import render
+    from straingauge.report.terminal import labelled, render
     from straingauge.result.histograms import export_to
 
     _check(metrics, endpoint)
@@ -67,16 +73,16 @@ def history(
     if not found:
         of = f" of {endpoint}" if endpoint else ""
         raise UsageError(
-            f"there is no valid result with these figures{of}",
-            hint="name the folder that load tests wrote results into, or fewer conditions",
+            f"no valid result has these metrics{of}",
+            hint="name the folder of the result files, or use fewer options",
         )
     click.echo(render(lines(found), **standard_output()), nl=False)
     if output is not None:
-        click.echo(f"page     {export_to(output, [page(found)])}")
+        click.echo(labelled("page", export_to(output, [page(found)])))
 
 
 def _check(metrics: Iterable[str], endpoint: str) -> None:
-    """A misspelt metric would show nothing."""
+    """Raise UsageError for an unknown metric."""
     import difflib
 
     from straingauge.errors import UsageError
@@ -86,13 +92,14 @@ def _check(metrics: Iterable[str], endpoint: str) -> None:
     for name in metrics:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
-            raise UsageError(f"--metric {name}: there is no such metric here", hint=hint)
+            hint = f"did you mean {close[0]}?" if close else f"known metrics: {', '.join(known)}"
+            raise UsageError(f"--metric {name}: unknown metric", hint=hint)
 
 
 def _results(paths: Iterable[Path]) -> Iterator[tuple[Mapping[str, Any], Path]]:
-    """All results; in a folder with years of them one broken file must not hide the others."""
+    """All results; in a folder, files that cannot be read are reported and skipped."""
     from straingauge.errors import UsageError
+    from straingauge.report.terminal import labelled
     from straingauge.result import read
     from straingauge.result.reading import is_result
 
@@ -104,4 +111,4 @@ def _results(paths: Iterable[Path]) -> Iterator[tuple[Mapping[str, Any], Path]]:
             except UsageError as error:
                 if not path.is_dir():
                     raise
-                click.echo(f"passed over  {error}", err=True)
+                click.echo(labelled("skipped", error), err=True)

@@ -74,6 +74,11 @@ class RunOptions:
         return (self.file or Path("get")).resolve()
 
     @property
+    def results_folder(self) -> Path:
+        """Folder of the result file."""
+        return (self.results or self.near.with_name("results")).resolve()
+
+    @property
     def crowd(self) -> int:
         """How many users: at a rate, as many as may be busy at once with answers of a second."""
         if self.users is not None or self.rate is None:
@@ -113,7 +118,7 @@ class Prepared:
             url,
             name=settings.run_name,
             thresholds=self.thresholds,
-            results=(settings.results or settings.near.with_name("results")).resolve(),
+            results=settings.results_folder,
             configuration={
                 "file": settings.file.name if settings.file else None,
                 "journeys": weights,

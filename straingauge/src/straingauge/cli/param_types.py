@@ -61,18 +61,33 @@ class Think(click.ParamType[tuple[float, float]]):
         return least, most
 
 
+def _split(tags: str | None) -> tuple[str, ...]:
+    return tuple(tag.strip() for tag in tags.split(",")) if tags else ()
+
+
 _PLAYED = (
     click.argument("file", required=False, type=click.Path(path_type=Path)),
     click.option(
-        "--get", "gets", multiple=True, metavar="PATH", help="Instead of FILE; repeatable."
+        "--get",
+        "gets",
+        multiple=True,
+        metavar="PATH",
+        help="Path to request, instead of FILE. Repeatable.",
     ),
     click.option(
-        "--journey", "journeys", multiple=True, metavar="NAME[=WEIGHT]", help="Of FILE; repeatable."
+        "--journey",
+        "journeys",
+        multiple=True,
+        metavar="NAME[=WEIGHT]",
+        help="Journey of FILE to run. Repeatable.",
     ),
     click.option(
-        "--tags", metavar="A,B", help="Only journeys of FILE that bear one of these tags."
+        "--tags",
+        metavar="A,B",
+        callback=lambda _ctx, _param, value: _split(value),
+        help="Only journeys of FILE with one of these tags.",
     ),
-    click.option("--think", type=Think(), help="Each user's pause between journeys, as 1-3s."),
+    click.option("--think", type=Think(), help="Pause of a user between journeys, such as 1-3s."),
 )
 
 

@@ -1,47 +1,47 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge report`: what load tests found, from their files."""
+"""`straingauge report`: results of load tests."""
 
 from pathlib import Path
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.screen import standard_output
 
-_FILE = click.Path(path_type=Path)
 
-
-@main.command(epilog=EXIT_CODES, short_help="Show what load tests found.")
-@click.argument("files", nargs=-1, required=True, type=_FILE, metavar="FILE...")
+@main.command(epilog=EXIT_CODES, short_help="Show results of load tests.")
+@click.argument("files", nargs=-1, required=True, type=common_options.PATH, metavar="FILE...")
 @click.option(
     "-o",
     "--output",
-    type=_FILE,
-    metavar="PAGE.html",
-    help="Write a page with charts, or Markdown where the name ends in .md.",
+    type=common_options.PATH,
+    metavar="PAGE",
+    help="HTML page with charts to write, or Markdown if the name ends in .md.",
 )
 def report(*, files: tuple[Path, ...], output: Path | None) -> None:
-    """Shows what load tests found, from their result files, one row each.
+    """Show results of load tests, one row each.
 
     \b
-      straingauge report results/*.json
       straingauge report results/*.json -o report.html
 
-    The page is one file that needs no network. A session's summary file stands for its results;
-    several runs of one test are shown side by side.
+    The page is one file and loads nothing from elsewhere. A session's summary
+    file stands for all its results. Runs with the same name are shown side by
+    side.
 
-    Showing a bad result is no failure: the exit code is 0 whatever the verdicts are.
+    The exit code is 0 whatever the verdicts are.
     """
     from straingauge.errors import UsageError
     from straingauge.report import verdict_table
+    from straingauge.report.terminal import labelled
     from straingauge.result import read_all
 
     if output is not None and output.suffix not in (".html", ".md"):
-        raise UsageError(f"{output}: neither a page nor Markdown", hint="-o report.html")
+        raise UsageError(f"{output}: the name must end in .html or .md", hint="-o report.html")
     results = read_all(files)
     click.echo(verdict_table(results, **standard_output()), nl=False)
     if output is not None:
-        click.echo(f"report   {_write([result for result, _ in results], output)}")
+        click.echo(labelled("report", _write([result for result, _ in results], output)))
 
 
 def _write(results: list[dict[str, object]], output: Path) -> Path:

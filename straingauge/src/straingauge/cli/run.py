@@ -4,12 +4,12 @@
 import signal
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main, print_error
 from straingauge.cli.param_types import Duration, Warmup, played
 from straingauge.cli.screen import Screen, standard_output
@@ -18,39 +18,42 @@ from straingauge.errors import Interrupted
 if TYPE_CHECKING:
     from straingauge.runner.outcome import Outcome
 
-_FILE = click.Path(path_type=Path)
-
 
 @main.command(epilog=EXIT_CODES, short_help="Put one load on a service.")
 @played
-@click.option("--host", metavar="URL", help="The service; if not said, see `Where to` above.")
+@common_options.host
 @click.option(
-    "--users", type=click.IntRange(min=1), metavar="N", help="So many at once; 10 if not said."
+    "--users",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="10",
+    help="Number of concurrent users.",
 )
-@click.option("--rate", type=float, metavar="R", help="So many journeys begin each second.")
-@click.option("--poisson", is_flag=True, help="They begin at random times, at that rate.")
-@click.option("--duration", type=Duration(), default="10s", show_default=True, help="How long.")
+@click.option("--rate", type=float, metavar="R", help="Arrival rate: journeys started per second.")
+@click.option("--poisson", is_flag=True, help="Random arrivals (Poisson process) at that rate.")
+@click.option(
+    "--duration", type=Duration(), default="10s", show_default=True, help="Duration of the load."
+)
 @click.option(
     "--warmup",
     type=Warmup(),
     metavar="TIME|detect",
-    help="Play so long before, or find out how long it takes; it is kept apart.",
+    help="Warm-up that is not measured, or `detect` to find its end in the results.",
 )
-@click.option(
-    "--timeout", type=Duration(), default="30s", show_default=True, help="For each request."
-)
+@common_options.timeout("30s")
 @click.option(
     "--connections",
     type=click.Choice(["per-user", "per-journey", "shared"]),
     default="per-user",
     show_default=True,
-    help="One for each user, a new one each journey, or a pool for all.",
+    help="How connections are kept: by user, for one journey, or in a pool for all.",
 )
 @click.option(
     "--max-connections",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Of a shared pool, over all processes; else one for each user.",
+    show_default="one for each user",
+    help="Size of the shared pool, over all processes.",
 )
 @click.option(
     "--processes",
@@ -58,32 +61,15 @@ _FILE = click.Path(path_type=Path)
     default=1,
     show_default="1",
     metavar="N",
-    help="So many share the one load; those beyond the cores or the users take no share.",
+    help="Number of processes that share the load; those beyond cores or users are idle.",
 )
-@click.option(
-    "--database-url",
-    metavar="URL",
-    help="The service's PostgreSQL, to be watched.  [default: the stand's, DATABASE_URL]",
-)
-@click.option(
-    "--server-pid",
-    type=click.IntRange(min=1),
-    metavar="PID",
-    help="The service's topmost process, where its port does not tell.",
-)
-@click.option(
-    "--thresholds", type=_FILE, metavar="TOML", help="Else thresholds.toml beside FILE, if any."
-)
-@click.option("--results", type=_FILE, metavar="DIR", help="Else results/ beside FILE.")
-@click.option("--name", help="Of the run and its result file; else that of FILE.")
-@click.option(
-    "--allow-host",
-    "allow_hosts",
-    multiple=True,
-    metavar="HOST",
-    help="May be put under load though it is not this machine; repeatable.",
-)
-def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -> NoReturn:  # noqa: ANN401  each as click has checked it
+@common_options.database_url
+@common_options.server_pid
+@common_options.thresholds
+@common_options.results
+@common_options.name
+@common_options.allow_hosts
+def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noqa: ANN401  each as click has checked it
     """Puts one load on a service, shows how it comes on, judges it and writes one result file.
 
     A quick look, ten users for ten seconds:
@@ -114,8 +100,7 @@ def run(*, host: str | None, processes: int, tags: str | None, **options: Any) -
     from straingauge.http.address import resolve
     from straingauge.target.service_locator import ServiceLocator
 
-    tagged = tuple(tag.strip() for tag in tags.split(",")) if tags else ()
-    prepared = prepare(RunOptions(tags=tagged, **options))
+    prepared = prepare(RunOptions(**options))
     screen = Screen()
     address = ServiceLocator(host, screen.say, option="--host")
     if address.named:

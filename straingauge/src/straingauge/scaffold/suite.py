@@ -63,13 +63,13 @@ class Scaffold:
     Attributes:
         files: Their texts by name.
         mixed: The operations it calls.
-        left_out: Those it does not, and why.
+        skipped: Those it does not, and why.
         settings: What it takes from the environment.
     """
 
     files: Mapping[str, str]
     mixed: Sequence[Operation]
-    left_out: Sequence[tuple[Operation, str]]
+    skipped: Sequence[tuple[Operation, str]]
     settings: Sequence[str]
 
 
@@ -99,8 +99,8 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
     }
     if not here:
         del files["pytest.ini"]
-    left_out = [(each, _reason(each, writes=writes)) for each in made if each not in mixed]
-    return Scaffold(files, mixed, left_out, settings)
+    skipped = [(each, _reason(each, writes=writes)) for each in made if each not in mixed]
+    return Scaffold(files, mixed, skipped, settings)
 
 
 def write(made: Scaffold, folder: Path) -> list[Path]:
@@ -135,4 +135,4 @@ def _reason(operation: Operation, *, writes: bool) -> str:
         return f"not known: {operation.blanks[0].what}"
     if operation.endless:
         return "its answer is a stream that does not end"
-    return "" if operation.reads or writes else "it changes data; --writes takes it in"
+    return "" if operation.reads or writes else "it changes data (include it with --writes)"

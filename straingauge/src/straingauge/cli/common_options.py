@@ -1,0 +1,101 @@
+"""Options that several commands share, with the same wording and defaults."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from straingauge.cli.param_types import Duration
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+PATH: Final = click.Path(path_type=Path)
+
+host: Final[Decorator] = click.option(
+    "--host",
+    metavar="URL",
+    show_default="API_BASE_URL, or http://localhost:8000",
+    help="Base URL of the service.",
+)
+results: Final[Decorator] = click.option(
+    "--results",
+    type=PATH,
+    metavar="DIR",
+    show_default="results/ next to FILE",
+    help="Folder for result files.",
+)
+name: Final[Decorator] = click.option(
+    "--name", show_default="the name of FILE", help="Name of the run and its result file."
+)
+allow_hosts: Final[Decorator] = click.option(
+    "--allow-host",
+    "allow_hosts",
+    multiple=True,
+    metavar="HOST",
+    help="Host that may be put under load though it is not this machine. Repeatable.",
+)
+thresholds: Final[Decorator] = click.option(
+    "--thresholds",
+    type=PATH,
+    metavar="TOML",
+    show_default="thresholds.toml next to FILE",
+    help="Threshold file.",
+)
+database_url: Final[Decorator] = click.option(
+    "--database-url",
+    metavar="URL",
+    show_default="that of straingauge.toml, or DATABASE_URL",
+    help="PostgreSQL of the service, to observe it.",
+)
+server_pid: Final[Decorator] = click.option(
+    "--server-pid",
+    type=click.IntRange(min=1),
+    metavar="PID",
+    help="Parent PID of the service, if it cannot be found by its port.",
+)
+markdown: Final[Decorator] = click.option("--markdown", is_flag=True, help="Print Markdown.")
+as_json: Final[Decorator] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def timeout(default: str) -> Decorator:
+    """The timeout of a request."""
+    return click.option(
+        "--timeout",
+        type=Duration(),
+        default=default,
+        show_default=True,
+        help="Timeout of a request.",
+    )
+
+
+def warmup(default: str, help_text: str) -> Decorator:
+    """The time that is not measured."""
+    return click.option(
+        "--warmup", type=Duration(), default=default, show_default=True, help=help_text
+    )
+
+
+def margin(default: float) -> Decorator:
+    """The margin of a comparison."""
+    return click.option(
+        "--margin",
+        type=click.FloatRange(min=0, min_open=True),
+        default=default,
+        show_default=True,
+        metavar="PERCENT",
+        help="Smallest change that counts, in percent.",
+    )
+
+
+def fail_on(*default: str) -> Decorator:
+    """The verdicts for which a comparison exits with 1."""
+    return click.option(
+        "--fail-on",
+        "conditions",
+        multiple=True,
+        metavar="VERDICT[:N%]",
+        default=default,
+        show_default=bool(default),
+        help="Exit with 1 on this verdict: worse, worse:5%, cannot-tell. Repeatable.",
+    )
