@@ -24,7 +24,8 @@ from typing import Any
 from straingauge.http import encode_headers
 from straingauge.observe import Observations
 from straingauge.recording import Recorder
-from straingauge.result import compose, conclude, write
+from straingauge.result.assembly import compose, conclude
+from straingauge.result.format import write
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
 

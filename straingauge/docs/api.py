@@ -25,14 +25,19 @@ MODULES = (
         "straingauge.recording",
         "straingauge.statistics",
     ),
-    *("straingauge.verdict", "straingauge.diagnosis", "straingauge.result", "straingauge.history"),
+    *(
+        "straingauge.verdict",
+        "straingauge.diagnosis",
+        "straingauge.result.format",
+        "straingauge.history",
+    ),
     *("straingauge.doctor", "straingauge.scaffold", "straingauge.target", "straingauge.errors"),
 )
 HEADS = (
     *("straingauge.cli.scenario", "straingauge.verdict.thresholds", "straingauge.verdict.metrics"),
     *(
         "straingauge.target.config",
-        "straingauge.result.file",
+        "straingauge.result.format.write",
         "straingauge.pytest_plugin.load_test",
     ),
 )

@@ -8,7 +8,7 @@ import numpy as np
 from straingauge.engine import Delay, EngineStats
 from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
-from straingauge.result import compose, conclude
+from straingauge.result.assembly import compose, conclude
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
 

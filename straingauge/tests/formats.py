@@ -11,9 +11,9 @@ from typing import Any
 
 from straingauge.ab.document import AB_VERSION
 from straingauge.capacity.document import CAPACITY_VERSION
-from straingauge.result import SCHEMA_VERSION
-from straingauge.result.reading import SESSION_VERSION
-from straingauge.result.schema import Schema, schema, violation
+from straingauge.result.format import SCHEMA_VERSION
+from straingauge.result.format.read import SESSION_VERSION
+from straingauge.result.format.schema import Schema, schema, violation
 
 GOLDEN = Path(__file__).with_name("golden")
 PRESENT = {

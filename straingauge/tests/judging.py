@@ -5,7 +5,7 @@ from typing import Any
 
 from straingauge.engine import Load, run_load
 from straingauge.recording import Recorder
-from straingauge.result import compose, conclude
+from straingauge.result.assembly import compose, conclude
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
 

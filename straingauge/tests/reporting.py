@@ -9,7 +9,7 @@ from typing import Any
 from straingauge.http import ErrorKind, RequestFailed, encode_headers
 from straingauge.observe import DatabaseStats, Observations
 from straingauge.recording import Recorder
-from straingauge.result import compose, conclude
+from straingauge.result.assembly import compose, conclude
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
 

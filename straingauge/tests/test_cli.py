@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from formats import whole
 from stand_tools import runs, write_stand
 from straingauge.cli import main
-from straingauge.result import write
+from straingauge.result.format import write
 
 from straingauge import errors
 

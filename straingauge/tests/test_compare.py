@@ -9,7 +9,7 @@ from straingauge.cli import main
 from straingauge.compare import Change, Comparison, FailOn, compare, markdown, table, verdict_of
 from straingauge.compare.sample import design_effect, interval_samples
 from straingauge.errors import InvalidRun, UsageError
-from straingauge.result import write
+from straingauge.result.format import write
 
 
 def verdicts(comparison: Comparison, endpoint: str = "") -> dict[str, str]:

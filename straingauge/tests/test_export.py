@@ -14,8 +14,9 @@ from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # comes
 from hdrh.log import HistogramLogReader  # type: ignore[import-untyped]  # the same
 from straingauge.cli import main
 from straingauge.recording import Recorder
-from straingauge.result import compose, conclude, write
-from straingauge.result.histograms import MOST_INTERVALS
+from straingauge.result.assembly import compose, conclude
+from straingauge.result.assembly.histograms import MOST_INTERVALS
+from straingauge.result.format import write
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
 

@@ -13,10 +13,11 @@ from formats import GOLDEN, closed, conforming, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
-from straingauge.result import read, read_all, read_session, write, write_session
-from straingauge.result.schema import KEYWORDS, schema, violation
+from straingauge.result.assembly import write_session
+from straingauge.result.format import read, read_all, read_session, write
+from straingauge.result.format.schema import KEYWORDS, schema, violation
 
-SCHEMAS = files("straingauge.result") / "schemas"
+SCHEMAS = files("straingauge.result.format") / "schemas"
 NAMES = sorted(file.name.removesuffix(".schema.json") for file in SCHEMAS.iterdir())
 JUDGES = {name: fastjsonschema.compile(schema(name)) for name in NAMES}
 SOMETHING_ELSE = (None, True, 0, -1, 1.5, 2, "", "target", "2026-01-02", [], [1], {}, {"a": {}})
@@ -218,3 +219,13 @@ def test_a_folder_and_a_summary_stand_for_their_results(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no result in this folder"):
         read_all([tmp_path / "empty"])
+
+
+def test_reading_a_result_needs_no_engine():
+    """A result is read and written without loading the engine, the workers or the observer."""
+    code = "import sys, straingauge.result.format; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    for name in ("engine", "workers", "observe", "statistics", "http"):
+        assert f"straingauge.{name}" not in loaded.stdout.split()

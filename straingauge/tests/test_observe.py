@@ -21,7 +21,7 @@ from straingauge.observe import (
     ServiceProcesses,
     parse,
 )
-from straingauge.result.resources import resources
+from straingauge.result.assembly.resources import resources
 
 # Serves from two processes that share one socket, and has a child that serves nothing but is big.
 FAMILY = """

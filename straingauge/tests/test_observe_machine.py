@@ -15,7 +15,7 @@ from stand_tools import eventually
 from straingauge.observe import Observations, Observer, ProcessTable, Sample, ServiceProcesses
 from straingauge.observe.machine import Machine
 from straingauge.observe.process_table import Row
-from straingauge.result.resources import resources
+from straingauge.result.assembly.resources import resources
 
 # By a name of its own: others may burn as well while this test runs.
 BURN = """

@@ -14,8 +14,8 @@ from stand_tools import eventually
 from straingauge.observe import DatabaseStats, MetricNames, Observations, Observer
 from straingauge.observe.activity import scrub_statement
 from straingauge.observe.postgres import Database
-from straingauge.result.database import database
-from straingauge.result.resources import resources
+from straingauge.result.assembly.database import database
+from straingauge.result.assembly.resources import resources
 from straingauge.target import Postgres
 
 ROWS = 5_000

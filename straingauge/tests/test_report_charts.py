@@ -8,7 +8,7 @@ from reporting import EACH_SECOND, ENDPOINTS, SECONDS, TROUBLE_S, reported
 from straingauge.recording import Recorder
 from straingauge.report.charts import WHOLE, charts
 from straingauge.report.charts.latency import STEPS
-from straingauge.result.histograms import (
+from straingauge.result.assembly.histograms import (
     FEWEST_OF_AN_ENDPOINT,
     MOST_INTERVALS,
     MOST_OF_ENDPOINTS,

@@ -16,8 +16,8 @@ from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 from straingauge.report.evidence import TITLES, explained
 from straingauge.report.page import page
-from straingauge.result import read, write
-from straingauge.result.histograms import intervals_ns
+from straingauge.result.assembly.histograms import intervals_ns
+from straingauge.result.format import read, write
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("result-*.json"))
 HOSTILE = """</script><script>alert(1)</script><img src=x onerror="alert(2)">'"&{{ 7*7 }}"""

@@ -6,7 +6,8 @@ from typing import Any, Self
 import pytest
 from formats import whole
 from straingauge.errors import UsageError
-from straingauge.result import NotWritten, environment, read, write
+from straingauge.result.assembly import environment
+from straingauge.result.format import WriteError, read, write
 
 
 def result(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result
@@ -57,7 +58,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(os, "fsync", full)
     else:
         monkeypatch.setattr(Path, "hardlink_to", full)
-    with pytest.raises(NotWritten, match="No space left on device") as error:
+    with pytest.raises(WriteError, match="No space left on device") as error:
         write(result(), tmp_path)
     assert "--results" in (error.value.hint or "")
     assert list(tmp_path.iterdir()) == []

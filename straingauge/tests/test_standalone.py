@@ -89,7 +89,7 @@ def test_the_wheel_has_all_files():
         ["git", "-C", str(PACKAGE), "ls-files"], capture_output=True, text=True, check=True
     )
     files = [name for name in listed.stdout.split() if not name.endswith(".py")]
-    assert "result/schemas/result-1.schema.json" in files
+    assert "result/format/schemas/result-1.schema.json" in files
     left_out = [name for name in files if not any(fnmatch(name, each) for each in patterns)]
     assert left_out == []
 

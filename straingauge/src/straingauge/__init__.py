@@ -62,8 +62,8 @@ if TYPE_CHECKING:
         tagged,
     )
     from straingauge.pytest_plugin.load_test import LoadRun, LoadTest
-    from straingauge.result import read as read_result
-    from straingauge.result import read_all as read_results
+    from straingauge.result.format import read as read_result
+    from straingauge.result.format import read_all as read_results
     from straingauge.schedule import (
         Schedule,
         chain,
@@ -144,8 +144,8 @@ _MODULES = {
     "straingauge.verdict": ("Finding", "Grade"),
 }
 _LOCATIONS = {name: (module, name) for module, names in _MODULES.items() for name in names} | {
-    "read_result": ("straingauge.result", "read"),
-    "read_results": ("straingauge.result", "read_all"),
+    "read_result": ("straingauge.result.format", "read"),
+    "read_results": ("straingauge.result.format", "read_all"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The file of an A/B comparison; its JSON Schema is `result/schemas/ab-1.schema.json`."""
+"""The file of an A/B comparison; its JSON Schema is `result/format/schemas/ab-1.schema.json`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,8 +11,8 @@ from straingauge.ab.request_log import Requests
 from straingauge.ab.trial import Trial
 from straingauge.ab.variant import RunningVariant
 from straingauge.compare import Comparison, as_dict
-from straingauge.result import environment
-from straingauge.result.file import write_whole
+from straingauge.result.assembly import environment
+from straingauge.result.format.write import write_json
 
 AB_VERSION: Final = 1
 
@@ -47,7 +47,7 @@ def write_document(
         folder: For the file.
 
     Raises:
-        NotWritten: No such directory, no space, no right; nothing is left behind.
+        WriteError: No such directory, no space, no right; nothing is left behind.
     """
     document = {
         "ab_version": AB_VERSION,
@@ -65,7 +65,7 @@ def write_document(
         },
         "comparison": as_dict(comparison),
     }
-    return write_whole(document, folder, f"{comparison.name}_ab", started)
+    return write_json(document, folder, f"{comparison.name}_ab", started)
 
 
 def _columns(requests: Requests, pairs: int) -> dict[str, Any]:

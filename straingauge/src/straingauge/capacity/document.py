@@ -1,6 +1,6 @@
 """The file of a search for capacity.
 
-Versions of the format, with their JSON Schemas in `result/schemas/`:
+Versions of the format, with their JSON Schemas in `result/format/schemas/`:
     1   name, started_at, ended, configuration, environment, unit, capacity, best, failed, at_least,
         confirmed, knee, usl, levels, first_failure
 """
@@ -14,8 +14,8 @@ from typing import Any, Final
 from straingauge.capacity.capacity_run import CapacityRun
 from straingauge.capacity.level import of_load
 from straingauge.diagnosis import diagnose, first_failure
-from straingauge.result import environment
-from straingauge.result.file import write_whole
+from straingauge.result.assembly import environment
+from straingauge.result.format.write import write_json
 
 CAPACITY_VERSION: Final = 1
 # What a level did not keep though no threshold says so, such as falling behind: of speed.
@@ -73,10 +73,10 @@ def write_document(found: Mapping[str, Any], folder: Path) -> Path:
     """Write it to ``<name>_capacity_<YYYYMMDD_HHMMSS>.json``.
 
     Raises:
-        NotWritten: No such directory, no space, no right; nothing is left behind.
+        WriteError: No such directory, no space, no right; nothing is left behind.
     """
     started = datetime.fromisoformat(found["started_at"])
-    return write_whole(found, folder, f"{found['name']}_capacity", started)
+    return write_json(found, folder, f"{found['name']}_capacity", started)
 
 
 def _broken(hunt: CapacityRun) -> dict[str, Any] | None:

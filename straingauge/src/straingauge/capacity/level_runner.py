@@ -9,7 +9,7 @@ from straingauge.capacity.level import Level, Until
 from straingauge.capacity.level_search import Phase
 from straingauge.errors import TargetError
 from straingauge.recording import Record
-from straingauge.result import compose, conclude
+from straingauge.result.assembly import compose, conclude
 from straingauge.runner import outcome
 from straingauge.runner.load_runner import LoadOrder, LoadRunner, LoginCache
 from straingauge.schedule import Schedule

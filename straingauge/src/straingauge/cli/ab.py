@@ -129,7 +129,7 @@ def ab(
     from straingauge.cli.options import RunOptions, prepare
     from straingauge.compare import FailOn
     from straingauge.report.terminal import labelled
-    from straingauge.result import NotWritten
+    from straingauge.result.format import WriteError
     from straingauge.target.service_locator import STAND_FILE, find_upwards
 
     run_options = RunOptions(**options)
@@ -148,7 +148,7 @@ def ab(
         margin_percent=margin,
     )
     show(comparison, as_markdown=markdown, as_json=as_json)
-    if isinstance(path, NotWritten):
+    if isinstance(path, WriteError):
         print_error(path)
     else:
         click.echo(labelled("result", path), err=True)
@@ -184,7 +184,7 @@ def _run(
         started_on,
         write_document,
     )
-    from straingauge.result import NotWritten
+    from straingauge.result.format import WriteError
 
     screen = Screen()
     install_signal_handlers()
@@ -235,7 +235,7 @@ def _run(
             near=run_options.near.parent,
             folder=run_options.results_folder,
         )
-    except NotWritten as error:
+    except WriteError as error:
         return trial, comparison, error
     return trial, comparison, path
 

@@ -193,8 +193,8 @@ def _conclude(
     """Print and write the outcome; raise the error that its exit code belongs to."""
     from straingauge.capacity import chart, document, page, summary, write_document
     from straingauge.report.terminal import labelled
-    from straingauge.result import NotWritten
-    from straingauge.result.histograms import export_to
+    from straingauge.result.format import WriteError
+    from straingauge.result.format.write import write_lines
 
     fields = asdict(settings)
     found = document(
@@ -213,12 +213,12 @@ def _conclude(
     )
     click.echo(chart(found), nl=False)
     click.echo(summary(found), nl=False)
-    problem: NotWritten | None = None
+    problem: WriteError | None = None
     try:
         click.echo(labelled("result", write_document(found, settings.results_folder)))
         if html is not None:
-            click.echo(labelled("page", export_to(html, [page(found)])))
-    except NotWritten as error:
+            click.echo(labelled("page", write_lines(html, [page(found)])))
+    except WriteError as error:
         problem = error
     if capacity_run.error is not None:
         raise capacity_run.error

@@ -57,7 +57,7 @@ def compare(
     """
     from straingauge.compare import FailOn
     from straingauge.compare import compare as compare_results
-    from straingauge.result import read
+    from straingauge.result.format import read
 
     fail_on = [FailOn.parse(each) for each in conditions]
     comparison = compare_results(read(old), read(new), margin_percent=margin, force=force)

@@ -40,9 +40,10 @@ def export(*, file: Path, directory: Path | None, log_format: str) -> None:
     named by tags and accurate to 0.5 %. `log` has a line for all response times
     of each second, or of 2, 4, 8 ... seconds in a long run.
     """
-    from straingauge.result import read
-    from straingauge.result.histograms import export_to, interval_log, whole_run_log
+    from straingauge.result.format import read
+    from straingauge.result.format.hdr_log import interval_log, whole_run_log
+    from straingauge.result.format.write import write_lines
 
     result = read(file)
     lines = whole_run_log(result) if log_format == "hdr" else interval_log(result)
-    click.echo(export_to((directory or file.parent) / f"{file.stem}.{log_format}.hlog", lines))
+    click.echo(write_lines((directory or file.parent) / f"{file.stem}.{log_format}.hlog", lines))

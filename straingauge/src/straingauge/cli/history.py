@@ -63,7 +63,7 @@ def history(
     from straingauge.history import lines, page, trends
     from straingauge.history.series import SHOWN
     from straingauge.report.terminal import labelled, render
-    from straingauge.result.histograms import export_to
+    from straingauge.result.format.write import write_lines
 
     _check(metrics, endpoint)
     results = [
@@ -78,7 +78,7 @@ def history(
         )
     click.echo(render(lines(found), **standard_output()), nl=False)
     if output is not None:
-        click.echo(labelled("page", export_to(output, [page(found)])))
+        click.echo(labelled("page", write_lines(output, [page(found)])))
 
 
 def _check(metrics: Iterable[str], endpoint: str) -> None:
@@ -100,8 +100,8 @@ def _results(paths: Iterable[Path]) -> Iterator[tuple[Mapping[str, Any], Path]]:
     """All results; in a folder, files that cannot be read are reported and skipped."""
     from straingauge.errors import UsageError
     from straingauge.report.terminal import labelled
-    from straingauge.result import read
-    from straingauge.result.reading import is_result
+    from straingauge.result.format import read
+    from straingauge.result.format.read import is_result
 
     for path in paths:
         for file in sorted(path.rglob("*.json")) if path.is_dir() else (path,):

@@ -34,7 +34,7 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     from straingauge.errors import UsageError
     from straingauge.report import verdict_table
     from straingauge.report.terminal import labelled
-    from straingauge.result import read_all
+    from straingauge.result.format import read_all
 
     if output is not None and output.suffix not in (".html", ".md"):
         raise UsageError(f"{output}: the name must end in .html or .md", hint="-o report.html")
@@ -47,7 +47,7 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
 def _write(results: list[dict[str, object]], output: Path) -> Path:
     from straingauge.report.markdown import markdown
     from straingauge.report.page import page
-    from straingauge.result.histograms import export_to
+    from straingauge.result.format.write import write_lines
 
     text = page(results) if output.suffix == ".html" else markdown(results)
-    return export_to(output, [text])
+    return write_lines(output, [text])

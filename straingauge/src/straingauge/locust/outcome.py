@@ -17,8 +17,8 @@ from straingauge.errors import StraingaugeError
 from straingauge.locust.distributed.process_stats import findings_of, reports_of
 from straingauge.locust.user.selection import shape_of
 from straingauge.observe import Observations
-from straingauge.result import environment
-from straingauge.result.compose import compose, conclude
+from straingauge.result.assembly import environment
+from straingauge.result.assembly.compose import compose, conclude
 from straingauge.runner import outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.validity import Reason

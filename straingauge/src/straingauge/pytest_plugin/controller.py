@@ -80,7 +80,7 @@ class ControllerPlugin:
         self._status.clear()
         path = getattr(report, "straingauge_result", None)
         if path:
-            from straingauge.result import read
+            from straingauge.result.format import read
 
             self._shown.append((read(Path(path)), Path(path)))
         unwritten = getattr(report, "straingauge_unwritten", None)
@@ -136,13 +136,14 @@ class ControllerPlugin:
         if folder is None:
             return
         from straingauge.report.page import write_page
-        from straingauge.result import NotWritten, write_session
+        from straingauge.result.assembly import write_session
+        from straingauge.result.format import WriteError
 
         try:
             if len(self._shown) > 1:
                 self._summary = write_session(self._shown, folder)
             self._page = write_page([result for result, _ in self._shown], folder)
-        except NotWritten as error:
+        except WriteError as error:
             self._problems.append(str(error))
 
 

@@ -35,7 +35,8 @@ from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.journey import Account, Journey, Mix, User
 from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.worker_context import WorkerContext
-from straingauge.result import NotWritten, compose
+from straingauge.result.assembly import compose
+from straingauge.result.format import WriteError
 from straingauge.runner import outcome
 from straingauge.runner.load_runner import LoadOrder, LoadRunner, WarmUp, as_mix
 from straingauge.schedule import Schedule
@@ -227,7 +228,7 @@ class LoadTest:
         Raises:
             CriticalVerdict: A critical threshold was crossed, or data for a threshold is missing.
             InvalidRun: The run says nothing about the service (see ``validity`` in the result).
-            NotWritten: The result file could not be written; the message holds the figures.
+            WriteError: The result file could not be written; the message holds the figures.
         """
         end = self.ending = outcome.file(
             run.result,
@@ -240,7 +241,7 @@ class LoadTest:
         self._item.user_properties += _properties(end)
         if end.problem is not None:
             figures = report.summary_line(end.result)
-            raise NotWritten(f"{end.problem}\n  {figures}", end.problem.hint) from end.problem
+            raise WriteError(f"{end.problem}\n  {figures}", end.problem.hint) from end.problem
         if end.verdict.grade == "invalid":
             raise InvalidRun(report.invalid_reason(end.result), hint=report.advice(end.result))
         if end.verdict.failed:

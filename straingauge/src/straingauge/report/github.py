@@ -10,7 +10,7 @@ from typing import Final
 
 from straingauge.report.markdown import markdown
 from straingauge.report.text import Result, remarks
-from straingauge.result import without_secrets
+from straingauge.result.format import without_secrets
 
 MOST_OF_A_KIND: Final = 10  # annotations of one kind that GitHub shows for a step
 _COMMANDS: Final = {

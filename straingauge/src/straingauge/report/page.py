@@ -11,8 +11,8 @@ from straingauge.report.evidence import TITLES, explained
 from straingauge.report.grades import RUN_GRADES
 from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
-from straingauge.result import without_secrets
-from straingauge.result.histograms import export_to
+from straingauge.result.format import without_secrets
+from straingauge.result.format.write import write_lines
 
 _SCRIPTS: Final = (*html.CHART_SCRIPTS, "page.js")
 _TRAFFIC_UNITS: Final = {
@@ -59,10 +59,10 @@ def write_page(results: Sequence[Result], folder: Path) -> Path:
     """Write the page of a session to ``report_<YYYYMMDD_HHMMSS>.html``, by its first test's start.
 
     Raises:
-        NotWritten: The disk is full, or the folder is not writable.
+        WriteError: The disk is full, or the folder is not writable.
     """
     started = datetime.fromisoformat(results[0]["started_at"])
-    return export_to(folder / f"report_{started:%Y%m%d_%H%M%S}.html", [page(results)])
+    return write_lines(folder / f"report_{started:%Y%m%d_%H%M%S}.html", [page(results)])
 
 
 def _run(result: Result, number: int, name: str) -> dict[str, Any]:

@@ -1,22 +1,4 @@
-"""The result of one run: composed from what was measured and seen, kept as one JSON file."""
+"""Results: the JSON file of a run, and of a session of several runs.
 
-from straingauge.result.compose import compose, conclude
-from straingauge.result.environment import environment
-from straingauge.result.file import SCHEMA_VERSION, NotWritten, without_secrets, write
-from straingauge.result.reading import read, read_all, read_session
-from straingauge.result.session import summarize, write_session
-
-__all__ = [
-    "SCHEMA_VERSION",
-    "NotWritten",
-    "compose",
-    "conclude",
-    "environment",
-    "read",
-    "read_all",
-    "read_session",
-    "summarize",
-    "without_secrets",
-    "write",
-    "write_session",
-]
+`format` reads, writes and validates the files; `assembly` makes their content from measurements.
+"""

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from straingauge.errors import CriticalVerdict, InvalidRun, TargetError
-from straingauge.result import NotWritten, compose, conclude, environment, write
+from straingauge.result.assembly import compose, conclude, environment
+from straingauge.result.format import WriteError, write
 from straingauge.runner.load_runner import LoadOrder, WarmUp, schedule_as_dict
 from straingauge.schedule import Waves
 from straingauge.verdict import Finding, Thresholds, Verdict
@@ -32,7 +33,7 @@ class Outcome:
     result: Mapping[str, Any]
     verdict: Verdict
     path: Path | None
-    problem: NotWritten | None = None
+    problem: WriteError | None = None
 
     @property
     def exit_code(self) -> int:
@@ -122,5 +123,5 @@ def file(
     judged, verdict = conclude(result, thresholds, findings, demanded=demanded)
     try:
         return Outcome(judged, verdict, write(judged, results))
-    except NotWritten as error:
+    except WriteError as error:
         return Outcome(judged, verdict, None, error)

@@ -8,8 +8,8 @@ from straingauge.diagnosis import cause_of_failed_check, diagnose, warnings
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations
 from straingauge.recording import Record, Series
-from straingauge.result.histograms import histograms_ns, intervals_ns, most_each
-from straingauge.result.resources import resources
+from straingauge.result.assembly.histograms import histograms_ns, intervals_ns, most_each
+from straingauge.result.assembly.resources import resources
 from straingauge.statistics import degradation, endpoints, metrics, split_warmup
 from straingauge.verdict import Finding, Thresholds, ValidityInput, Verdict, check_validity, judge
 from straingauge.verdict.validity import as_dict

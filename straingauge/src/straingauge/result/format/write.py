@@ -7,32 +7,20 @@ meaning, does.
 
 import json
 import os
-import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
+from straingauge.result.format.secrets import without_secrets
 
 SCHEMA_VERSION: Final = 1
 
-# Journeys may put what a service answered into an error's text; a result file is passed on.
-_SECRETS = re.compile(
-    r"""eyJ[\w-]{8,}\.[\w-]+\.[\w-]*            # a JSON web token
-    | (?<=Bearer[ ])\S+
-    | (?<=://)[^/\s:@]+:[^/\s@]+(?=@)            # user:password in an address
-    | (?<=["']password["']:)\s*"[^"]*"
-    | (?:(?<=_token["']:)|(?<=["']token["']:)|(?<=secret["']:))\s*"[^"]*"
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-HIDDEN = "[hidden]"
 
-
-class NotWritten(UsageError):
+class WriteError(UsageError):
     """The result file could not be written."""
 
 
@@ -42,18 +30,18 @@ def write(result: Mapping[str, Any], directory: Path) -> Path:
     Two runs of one name in one second: the later file takes the next free second.
 
     Raises:
-        NotWritten: No such directory, no space, no right; nothing is left behind.
+        WriteError: No such directory, no space, no right; nothing is left behind.
     """
     document = {"schema_version": SCHEMA_VERSION, **result}
     started = datetime.fromisoformat(result["started_at"])
-    return write_whole(document, directory, result["name"], started)
+    return write_json(document, directory, result["name"], started)
 
 
-def write_whole(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
+def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
     """Write any document as ``<name>_<YYYYMMDD_HHMMSS>.json``, without secrets.
 
     Raises:
-        NotWritten: As `write`.
+        WriteError: As `write`.
     """
     text = json.dumps(without_secrets(document), indent=2, allow_nan=False) + "\n"
     path = _path(directory, name, started)
@@ -61,22 +49,30 @@ def write_whole(document: Mapping[str, Any], directory: Path, name: str, started
         directory.mkdir(parents=True, exist_ok=True)
         return _write_new(text, directory, name, started)
     except OSError as error:
-        raise NotWritten(
+        raise WriteError(
             f"cannot write the result of {name} to {path}: {error.strerror or error}",
             hint="free some space, or name another directory (--results DIR; pytest: "
             "--load-results DIR)",
         ) from error
 
 
-def without_secrets(value: Any) -> Any:  # noqa: ANN401  any JSON value, and the same kind back
-    """The same value with tokens and passwords in its texts hidden."""
-    if isinstance(value, str):
-        return _SECRETS.sub(HIDDEN, value)
-    if isinstance(value, Mapping):
-        return {key: without_secrets(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_secrets(item) for item in value]
-    return value
+def write_lines(path: Path, lines: Iterable[str]) -> Path:
+    """Write a text file, complete or not at all; an existing one is replaced.
+
+    Raises:
+        WriteError: No space or no right.
+    """
+    unfinished = path.with_name(f".{path.name}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text("".join(lines), encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        reason = error.strerror or str(error)
+        raise WriteError(f"cannot write {path}: {reason}", "name another folder: -o DIR") from error
+    return path
 
 
 def _write_new(text: str, directory: Path, name: str, started: datetime) -> Path:

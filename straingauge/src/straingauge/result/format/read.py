@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from straingauge.errors import UsageError
-from straingauge.result.file import SCHEMA_VERSION
-from straingauge.result.schema import schema, violation
+from straingauge.result.format.schema import schema, violation
+from straingauge.result.format.write import SCHEMA_VERSION
 
 SESSION_VERSION: Final = 1
 

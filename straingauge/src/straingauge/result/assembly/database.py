@@ -5,7 +5,7 @@ from typing import Any
 
 from straingauge.observe import DatabaseStats, Sample
 from straingauge.observe.counters import Table
-from straingauge.result.sampling import highest, values, whole
+from straingauge.result.assembly.sampling import highest, values, whole
 
 MOST_TABLES = 20
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from straingauge.diagnosis import diagnose_session, first_failure
-from straingauge.result.file import write_whole
-from straingauge.result.reading import SESSION_VERSION
+from straingauge.result.format.read import SESSION_VERSION
+from straingauge.result.format.write import write_json
 from straingauge.verdict.grade import GRADES
 
 Judged = Sequence[tuple[Mapping[str, Any], Path | None]]
@@ -44,11 +44,11 @@ def write_session(judged: Judged, folder: Path) -> Path:
     """Write the summary to ``summary_<YYYYMMDD_HHMMSS>.json``, by the first test's start.
 
     Raises:
-        NotWritten: No such directory, no space, no right; nothing is left behind.
+        WriteError: No such directory, no space, no right; nothing is left behind.
     """
     summary = summarize(judged, folder)
     started = datetime.fromisoformat(summary["started_at"])
-    return write_whole(summary, folder, "summary", started)
+    return write_json(summary, folder, "summary", started)
 
 
 def _test(result: Mapping[str, Any], path: Path | None, folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from straingauge.observe import Observations, Sample
-from straingauge.result.sampling import (
+from straingauge.result.assembly.sampling import (
     MB,
     extremes,
     highest,

@@ -6,7 +6,7 @@ from typing import Any
 import psutil
 
 from straingauge.observe import Observations, Sample
-from straingauge.result.sampling import points, shares
+from straingauge.result.assembly.sampling import points, shares
 
 OWNERS = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
 MOST_NEIGHBOURS = 3

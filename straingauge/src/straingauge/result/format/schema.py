@@ -29,7 +29,7 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 @cache
 def schema(name: str) -> Schema:
     """A schema of this package: "result-1", "session-1"."""
-    file = resources.files("straingauge.result") / "schemas" / f"{name}.schema.json"
+    file = resources.files("straingauge.result.format") / "schemas" / f"{name}.schema.json"
     found: Schema = json.loads(file.read_text(encoding="utf-8"))
     return found
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations, Sample
-from straingauge.result.database import database
-from straingauge.result.machine import machine
-from straingauge.result.sampling import extremes, highest, increase, points, shares, whole
-from straingauge.result.service import cooldown, per_requests, service
+from straingauge.result.assembly.database import database
+from straingauge.result.assembly.machine import machine
+from straingauge.result.assembly.sampling import extremes, highest, increase, points, shares, whole
+from straingauge.result.assembly.service import cooldown, per_requests, service
 
 
 def resources(

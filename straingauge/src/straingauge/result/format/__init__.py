@@ -1,0 +1,27 @@
+"""The format of result files: reading, writing and validating them.
+
+It needs nothing of the engine: a result can be read without running a load.
+"""
+
+from straingauge.result.format.read import is_result, read, read_all, read_session
+from straingauge.result.format.secrets import without_secrets
+from straingauge.result.format.write import (
+    SCHEMA_VERSION,
+    WriteError,
+    write,
+    write_json,
+    write_lines,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "WriteError",
+    "is_result",
+    "read",
+    "read_all",
+    "read_session",
+    "without_secrets",
+    "write",
+    "write_json",
+    "write_lines",
+]
