@@ -38,7 +38,7 @@ pre-release: perf soak
 one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is none of: $2))
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test serve locust profile pictures bench prove lint fmt requirements clean
+.PHONY: help install develop perf test serve locust profile pictures bench faults lint fmt requirements clean
 .PHONY: page $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -89,8 +89,8 @@ bench: $(READY)  ## Speed of engine, Locust user, Locust master and service, as 
 	$(BIN)/python benchmarks/master.py || engine=$$?; \
 	cd backend && $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS) && exit $$engine)
 
-prove: $(READY)  ## Plant 29 faults and 9 healthy services: the load tests must tell them apart (ARGS="--list", ARGS="limiter_off")
-	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python -m tests.performance.proving $(ARGS)
+faults: $(READY)  ## Inject 29 faults into the service, and check that the load tests detect them (ARGS="--list", ARGS="limiter_off")
+	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python -m tests.performance.fault_injection $(ARGS)
 
 lint: $(READY_DEV)  ## Style, types, and that requirements.txt agrees with pyproject.toml
 	@echo "Linting ..."

@@ -57,7 +57,8 @@ BENCHES = {
             *("--env", "RATE_LIMIT_ENABLED=false", "--env", f"PYTHONPATH={BACKEND}"),
         ),
         THERAPYBRIDGE % "app.main:create_app --factory",
-        THERAPYBRIDGE % "tests.performance.proving.slower:tenth --factory",
+        THERAPYBRIDGE
+        % "tests.performance.fault_injection.slow_endpoint:ten_percent_slower --factory",
         "GET /api/sessions/{id}",
         BACKEND,
     ),

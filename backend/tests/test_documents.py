@@ -20,7 +20,7 @@ from service import Service, run_backend
 from straingauge.capacity import summary
 from straingauge.target.ports import free_port
 from test_load_test import make_log_ins_cheap
-from tests.performance.proving.suite import BACKEND
+from tests.performance.fault_injection.suite import BACKEND
 
 ROOT = BACKEND.parent
 TABLE = re.compile(r"^load test .*\n((?:\w+ .*\n)+)", re.MULTILINE)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from service import Service, run_backend
-from tests.performance.proving.suite import PERFORMANCE, run_load_tests
+from tests.performance.fault_injection.suite import PERFORMANCE, run_load_tests
 
 Start = Callable[..., Service]
 
@@ -61,24 +61,24 @@ def why_no_load(test: str, url: str, results: Path, **given: str) -> str:
 
 
 def test_wrong_password(one_account: Service, tmp_path: Path):
-    """A wrong password is said at once, with the variables that hold account and password."""
+    """A wrong password is reported with the variables for the account and its password."""
     line = why_no_load(
         "concurrent_sessions", one_account.url, tmp_path, TEST_USER_PASSWORD="not this one"
     )
-    assert "the service does not accept test@example.com" in line
+    assert "the service rejects the password of test@example.com" in line
     assert "TEST_USER_EMAIL and TEST_USER_PASSWORD" in line
     assert "not this one" not in line
 
 
 def test_empty_database(start: Start, tmp_path: Path):
-    """A service without any account is said to need seeding, with the command for it."""
+    """A database without accounts is reported with the command to seed it."""
     line = why_no_load("concurrent_sessions", start().url, tmp_path)
-    assert "the service does not accept test@example.com" in line
+    assert "the service rejects the password of test@example.com" in line
     assert "`python -m app.seed`" in line
 
 
 def test_account_without_sessions(start: Start, tmp_path: Path):
-    """An account that has nothing to read is said to need seeding, with the command for it."""
+    """An account without sessions is reported with the command to seed the database."""
     service = start("--users", "0", "--sessions", "0")
     line = why_no_load("concurrent_sessions", service.url, tmp_path)
     assert "test@example.com has no sessions" in line
@@ -86,7 +86,7 @@ def test_account_without_sessions(start: Start, tmp_path: Path):
 
 
 def test_missing_recording(one_account: Service, tmp_path: Path):
-    """A recording that is not there is named, with the command that brings it back."""
+    """A missing recording is reported with the command to restore it."""
     folder = tmp_path / "performance"
     shutil.copytree(PERFORMANCE, folder, ignore=shutil.ignore_patterns("results", "__pycache__"))
     (folder / "audio" / "speech.ogg").unlink()
@@ -100,7 +100,7 @@ def test_missing_recording(one_account: Service, tmp_path: Path):
 
 
 def test_one_account_for_all(one_account: Service, tmp_path: Path):
-    """A service that knows only the test account is put under load, and the result says so."""
+    """With only the test account, the load runs and the result has a note about it."""
     _, output = run_load_tests(["concurrent_uploads"], one_account.url, tmp_path)
     (result,) = (json.loads(file.read_text()) for file in tmp_path.glob("*.json"))
     assert result["status_codes"] == {"202": 30}, output

@@ -1,9 +1,9 @@
-"""Tests of the load tests: a planted fault fails the right one, for the right reason.
+"""An injected fault fails the right load test for the right reason.
 
-Each runs one load test in a process of its own, as an engineer would, against the real service with
-one fault (performance/proving), and against the same service without it. What is looked at is the
-finding by its name: how fast this machine is decides nothing. `make prove` does so for all faults,
-with all load tests, and has them name the cause.
+Each test runs one load test in a separate process against the real service with one fault
+(performance/fault_injection), and against the service without it. It evaluates a finding by its
+rule, which does not depend on the speed of the machine. `make faults` runs all load tests for all
+faults and checks the diagnosis, too.
 """
 
 import json
@@ -13,129 +13,146 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.performance.proving.catalogue import ALL, SETTINGS, Plant
-from tests.performance.proving.ground import Ground
-from tests.performance.proving.suite import run_load_tests
+from tests.performance.fault_injection.catalogue import ALL, SETTINGS, Fault
+from tests.performance.fault_injection.service_factory import ServiceFactory
+from tests.performance.fault_injection.suite import run_load_tests
 
 SHORTER = {
     "SUSTAINED_LOAD_S": "6",
     "SUSTAINED_LOAD_RPS": "50",
     "LEAK_LOAD_S": "9",
-    "LOAD_QUIET_S": "0.2",
+    "LOAD_COOLDOWN_S": "0.2",
 }
-"""Another length of the same load; no threshold is another."""
+"""Shorter load tests with the same thresholds."""
+
+WRITES = "acknowledged writes"
 
 
 @dataclass(frozen=True, slots=True)
-class Defect:
-    """What is planted, which test must fail, which of its findings, and what that must say."""
+class Expected:
+    """An injected fault and the finding that must report it.
 
-    planted: str
+    Attributes:
+        fault_name: Name of the fault.
+        test: Load test that must fail.
+        rule: Rule of the finding.
+        text: Text in the message of the finding.
+    """
+
+    fault_name: str
     test: str
     rule: str
-    says: str
+    text: str
 
     @property
-    def plant(self) -> Plant:
-        """What is planted."""
-        return ALL.get(self.planted) or Plant(self.planted, "", app=f"errors:{self.planted}")
+    def fault(self) -> Fault:
+        """The fault of this name."""
+        return ALL.get(self.fault_name) or Fault(
+            self.fault_name, "", app=f"errors:{self.fault_name}"
+        )
 
 
-DEFECTS = [
-    Defect("uploads_422", "concurrent_uploads", "error_rate_percent", "status 422, expected 202"),
-    Defect("uploads_not_stored", "concurrent_uploads", "ledger", "and is not there (404)"),
-    Defect("uploads_altered", "concurrent_uploads", "ledger", "as it was acknowledged"),
-    Defect("uploads_doubled", "concurrent_uploads", "ledger", "sent once and is there twice"),
-    Defect("limiter_off", "rate_limit_enforcement", "first 429", "is the limiter off?"),
-    Defect("limiter_per_process", "rate_limit_enforcement", "other connections", "were served"),
-    Defect("retry_after_gone", "rate_limit_enforcement", "Retry-After", "missing on the 429"),
-    Defect("errors_500", "sustained_load", "error_rate_percent", "status 500, expected 200"),
-    Defect("tenants_mixed", "sustained_load", "ledger", "another user could read /api/sessions/"),
-    Defect(
+EXPECTED = [
+    Expected("uploads_422", "concurrent_uploads", "error_rate_percent", "status 422, expected 202"),
+    Expected("uploads_not_stored", "concurrent_uploads", WRITES, "but is missing (404)"),
+    Expected("uploads_altered", "concurrent_uploads", WRITES, "bytes read back differ"),
+    Expected("uploads_duplicated", "concurrent_uploads", WRITES, "sent once and stored twice"),
+    Expected("limiter_off", "rate_limit_enforcement", "first 429", "is the limiter off?"),
+    Expected("limiter_per_process", "rate_limit_enforcement", "other connections", "were served"),
+    Expected("retry_after_missing", "rate_limit_enforcement", "Retry-After", "missing on the 429"),
+    Expected("errors_500", "sustained_load", "error_rate_percent", "status 500, expected 200"),
+    Expected("tenants_mixed", "sustained_load", WRITES, "another user could read /api/sessions/"),
+    Expected(
         "small_pool",
         "database_pool_stress",
         "pool queue",
         "requests waited for 2 database connections",
     ),
-    Defect("leak_50_kb", "memory_leak_detection", "steady memory growth", "had not stopped"),
+    Expected("leak_50_kb", "memory_leak_detection", "steady memory growth", "had not stopped"),
 ]
 
 
-PLANTED = [
-    # A leak is judged by its growth over time: a generator that is late judges nothing.
-    pytest.param(each, id=each.planted, marks=[pytest.mark.serial] * (each.planted == "leak_50_kb"))
-    for each in DEFECTS
+INJECTED = [
+    # Memory growth over time cannot be evaluated if the load generator is late.
+    pytest.param(
+        expected,
+        id=expected.fault_name,
+        marks=[pytest.mark.serial] * (expected.fault_name == "leak_50_kb"),
+    )
+    for expected in EXPECTED
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """One load test as it went: what was printed, and what the file says."""
+class Outcome:
+    """Outcome of one load test: exit code, output and result file."""
 
     exit_code: int
     output: str
     result: dict[str, Any]
 
     def grades(self, rule: str) -> set[str]:
-        """What the findings of this name earned."""
+        """Return the grades of a rule's findings."""
         entries = self.result["verdict"]["findings"]
         return {entry["grade"] for entry in entries if entry["rule"] == rule}
 
-    def says(self, rule: str) -> str:
-        """The critical findings of this name and the first errors, one a line, from the file.
+    def messages(self, rule: str) -> str:
+        """Return the critical findings of a rule and the first errors, one per line.
 
-        On the terminal they are missing where the run is invalid as well, since this machine was
-        too busy to send on time.
+        They are read from the file, because the terminal omits them if the run is invalid, for
+        example because this machine was too busy.
         """
-        found = [
+        messages = [
             entry["message"]
             for entry in self.result["verdict"]["findings"]
             if entry["rule"] == rule and entry["grade"] == "critical"
         ]
         errors = [example["detail"] for example in self.result["errors"]["examples"]]
-        return "\n".join(found + errors)
+        return "\n".join(messages + errors)
 
 
-def play(tests: Collection[str], url: str, results: Path) -> dict[str, Played]:
-    """Run load tests against the service at `url`, in one process; gives each by its name."""
+def run(tests: Collection[str], url: str, results: Path) -> dict[str, Outcome]:
+    """Run load tests against a service in one process; return the outcomes by name."""
     exit_code, output = run_load_tests(tests, url, results, **SETTINGS, **SHORTER)
     files = {test: list(results.glob(f"{test}_*.json")) for test in tests}
-    assert all(len(found) == 1 for found in files.values()), output
+    assert all(len(paths) == 1 for paths in files.values()), output
     return {
-        test: Played(exit_code, output, json.loads(found[0].read_text()))
-        for test, found in files.items()
+        test: Outcome(exit_code, output, json.loads(paths[0].read_text()))
+        for test, paths in files.items()
     }
 
 
-@pytest.fixture(scope="session")  # so that the tests may be on any worker of xdist
-def ground() -> Iterator[Ground]:
-    """Where services are started, each on a seeded database of its own."""
+@pytest.fixture(scope="session")  # shared by the tests of an xdist worker, in any order
+def factory() -> Iterator[ServiceFactory]:
+    """Starts services, each on its own seeded database."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("SEED_SESSIONS", "4000")
-        with Ground() as ground:
-            yield ground
+        with ServiceFactory() as factory:
+            yield factory
 
 
 @pytest.fixture(scope="module")
-def played(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Played]:
-    """All those load tests, on the service as it is."""
-    tests = sorted({defect.test for defect in DEFECTS})
-    with ground.grown(ALL["as_it_is"]) as stand:
-        return play(tests, stand.url, tmp_path_factory.mktemp("results"))
+def healthy(
+    factory: ServiceFactory, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Outcome]:
+    """Outcomes of all these load tests against the unmodified service."""
+    tests = sorted({expected.test for expected in EXPECTED})
+    with factory.start(ALL["unmodified"]) as stack:
+        return run(tests, stack.url, tmp_path_factory.mktemp("results"))
 
 
-@pytest.mark.parametrize("defect", PLANTED)
-def test_planted_defect_fails_its_test(defect: Defect, ground: Ground, tmp_path: Path):
-    """The load test that is there for a defect fails on it, and says what it is."""
-    with ground.grown(defect.plant) as stand:
-        found = play([defect.test], stand.url, tmp_path)[defect.test]
-    assert found.exit_code == 1, found.output
-    assert "critical" in found.grades(defect.rule), found.output
-    assert defect.says in found.says(defect.rule)
+@pytest.mark.parametrize("expected", INJECTED)
+def test_injected_fault_fails_its_test(expected: Expected, factory: ServiceFactory, tmp_path: Path):
+    """A load test fails on the fault it covers and describes it."""
+    with factory.start(expected.fault) as stack:
+        outcome = run([expected.test], stack.url, tmp_path)[expected.test]
+    assert outcome.exit_code == 1, outcome.output
+    assert "critical" in outcome.grades(expected.rule), outcome.output
+    assert expected.text in outcome.messages(expected.rule)
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.planted)
-def test_healthy_service_has_no_such_defect(defect: Defect, played: dict[str, Played]):
-    """On the service as it is, the load test does not find the defect."""
-    found = played[defect.test]
-    assert found.grades(defect.rule) <= {"target", "acceptable"}, found.output
+@pytest.mark.parametrize("expected", EXPECTED, ids=lambda expected: expected.fault_name)
+def test_unmodified_service_passes(expected: Expected, healthy: dict[str, Outcome]):
+    """The finding that reports a fault passes on the unmodified service."""
+    outcome = healthy[expected.test]
+    assert outcome.grades(expected.rule) <= {"target", "acceptable"}, outcome.output

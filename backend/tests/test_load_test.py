@@ -16,8 +16,8 @@ from typing import Any, Self
 import asyncpg
 import pytest
 from service import DEADLINE_S, Service, run_backend
-from tests.performance.proving.ground import CHEAP
-from tests.performance.proving.suite import BACKEND, PERFORMANCE
+from tests.performance.fault_injection.service_factory import FAST_HASHER
+from tests.performance.fault_injection.suite import BACKEND, PERFORMANCE
 
 LOAD_USERS = 200
 LIMIT = "30/6second"
@@ -38,7 +38,9 @@ CUSTOM = """
 async def make_log_ins_cheap(url: str) -> None:
     """Give all accounts a hash of the same password that is quick to check."""
     connection = await asyncpg.connect(url)
-    await connection.execute("UPDATE users SET password_hash = $1", CHEAP.hash("TestPass123!"))
+    await connection.execute(
+        "UPDATE users SET password_hash = $1", FAST_HASHER.hash("TestPass123!")
+    )
     await connection.close()
 
 

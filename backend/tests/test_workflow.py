@@ -28,7 +28,7 @@ WHOLE = os.environ.get("WORKFLOW") == "whole"
 SHORTER = {
     "SEED_SESSIONS": "20000" if WHOLE else "1000",
     "LOAD_WAVES": "4",
-    "LOAD_QUIET_S": "0.2",
+    "LOAD_COOLDOWN_S": "0.2",
     "SUSTAINED_LOAD_S": "6",
     "LEAK_LOAD_S": "9",
     "RUN_TIME": "15s",

@@ -1,4 +1,4 @@
-"""Whose account a virtual user has, and how it signs in and stays signed in."""
+"""Accounts of the virtual users, their login and the renewal of their tokens."""
 
 import os
 import time
@@ -6,33 +6,39 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from checks import has, if_served
+from checks import has, if_success
 
 from straingauge import ErrorKind, Pause, Request, RequestFailed, Response, TargetError, User
 
 Steps = Generator[Request | Pause, Response, None]
-"""What a journey is."""
+"""A journey."""
 
 T = TypeVar("T")
-Asking = Generator[Request | Pause, Response, T]
-"""A part of a journey that finds something out."""
+StepsReturning = Generator[Request | Pause, Response, T]
+"""A part of a journey that returns a value."""
 
 SEEDED_PASSWORD = "TestPass123!"
 LOAD_USERS = 200
-OF_THE_CROWD = 100
-"""Load users beyond this number are played by no test but the one of the rate limit."""
+SHARED_USERS = 100
+"""Load users above this number are used by the rate limit test only."""
 
-ANSWERS = (200, 401, 429, 503)
-LOGIN_PATIENCE_S = 150.0
+LOGIN_STATUSES = (200, 401, 429, 503)
+LOGIN_TIMEOUT_S = 150.0
 RENEW_BEFORE_S = 60.0
-_HAS_TOKENS = if_served(has("access_token", "refresh_token", "expires_in"))
+_HAS_TOKENS = if_success(has("access_token", "refresh_token", "expires_in"))
 ATTEMPTS = 5
-FIRST_PAUSE_S = 0.1
+FIRST_BACKOFF_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a log-in gives. `renew_at` is read on `time.monotonic`."""
+    """Tokens of an account.
+
+    Attributes:
+        access: Access token.
+        refresh: Refresh token.
+        renew_at: Time at which to renew the access token, on `time.monotonic`.
+    """
 
     access: str
     refresh: str
@@ -40,13 +46,13 @@ class Tokens:
 
 
 _tokens: dict[str, Tokens] = {}
-"""By e-mail: users who share an account share its tokens, as it may log in only now and then."""
+"""Tokens by e-mail address. Users with the same account share them, because logins are limited."""
 
-_asking: set[str] = set()
+_logging_in: set[str] = set()
 
 
 def test_account() -> dict[str, Any]:
-    """The account of TEST_USER_EMAIL and TEST_USER_PASSWORD, else the seeded test user."""
+    """Return the account of TEST_USER_EMAIL and TEST_USER_PASSWORD, or the seeded test user."""
     return {
         "email": os.environ.get("TEST_USER_EMAIL", "test@example.com"),
         "password": os.environ.get("TEST_USER_PASSWORD", SEEDED_PASSWORD),
@@ -54,108 +60,112 @@ def test_account() -> dict[str, Any]:
 
 
 def account(index: int) -> dict[str, Any]:
-    """The account of user `index`: the test account, then the load users, then round again."""
+    """Return the account of user `index`: the test account first, then the load users in turn."""
     number = index % (LOAD_USERS + 1)
     return _load_user(number) if number else test_account()
 
 
 def unused_account(index: int) -> dict[str, Any]:
-    """An account no other test plays, and another one each minute: its limit is untouched."""
+    """Return an account that no other test uses, a different one each minute."""
     minute = int(time.time()) // 60
-    return _load_user(OF_THE_CROWD + 1 + (index + 13 * minute) % (LOAD_USERS - OF_THE_CROWD))
+    return _load_user(SHARED_USERS + 1 + (index + 13 * minute) % (LOAD_USERS - SHARED_USERS))
 
 
 def _load_user(number: int) -> dict[str, Any]:
     return {"email": f"load-user-{number:03d}@example.com", "password": SEEDED_PASSWORD}
 
 
-def signed_in(user: User) -> Steps:
-    """Let the user carry a token that holds for another minute: log in, or renew it in time.
+def ensure_logged_in(user: User) -> Steps:
+    """Log in, or renew the access token if it expires within a minute.
 
-    Whose token was taken away was refused with it, and gets another one: Locust's `JourneyUser`
-    does that to a user which is answered 401. A service that does not know the seeded load users
-    has the one test account: all share it then.
+    A user without its token had it rejected (Locust's `JourneyUser` removes the token after a 401)
+    and gets a new one. If the service does not know the seeded load users, all users share the test
+    account.
 
     Raises:
-        TargetError: The service refuses the test account itself.
+        TargetError: The service rejects the test account.
     """
     email = user.data["email"]
-    while email in _asking:  # somebody else of this account is at it
+    while email in _logging_in:  # another user of this account is logging in
         yield Pause(0.05)
     tokens = _tokens.get(email)
-    carries = user.headers.get("Authorization")
-    is_refused = tokens is not None and not carries and user.data.get("bears") == tokens.access
-    if tokens is None or is_refused or tokens.renew_at < time.monotonic():
-        _asking.add(email)
+    has_token = user.headers.get("Authorization")
+    was_rejected = tokens is not None and not has_token and user.data.get("token") == tokens.access
+    if tokens is None or was_rejected or tokens.renew_at < time.monotonic():
+        _logging_in.add(email)
         try:
             tokens = yield from _new_tokens(user, tokens)
         finally:
-            _asking.discard(email)
+            _logging_in.discard(email)
     if tokens is None:
         user.data.update(test_account())
-        yield from signed_in(user)
+        yield from ensure_logged_in(user)
     else:
         _tokens[email] = tokens
-        user.data["bears"] = tokens.access
+        user.data["token"] = tokens.access
         user.authorize(tokens.access)
 
 
-def _new_tokens(user: User, old: Tokens | None) -> Asking[Tokens | None]:
-    """Renew the tokens, or log in; None where the service does not know this load user."""
+def _new_tokens(user: User, old: Tokens | None) -> StepsReturning[Tokens | None]:
+    """Renew the tokens, or log in; return None if the service does not know this load user."""
     if old is not None:
-        answer = yield user.post(
+        response = yield user.post(
             "/api/v1/auth/refresh",
             json={"refresh_token": old.refresh},
             expect=(200, 401),
             checks=[_HAS_TOKENS],
         )
-        if answer.status == 200:
-            return _tokens_in(answer)
+        if response.status == 200:
+            return _parse_tokens(response)
     credentials = {"email": user.data["email"], "password": user.data["password"]}
-    give_up_at = time.monotonic() + LOGIN_PATIENCE_S
+    deadline = time.monotonic() + LOGIN_TIMEOUT_S
     while True:
-        answer = yield from patiently(
-            user.post("/api/v1/auth/login", json=credentials, expect=ANSWERS, checks=[_HAS_TOKENS])
-        )
-        if answer.status == 200:
-            return _tokens_in(answer)
-        if answer.status == 401 and credentials != test_account():
-            return None
-        if answer.status == 401:
-            raise TargetError(
-                f"the service does not accept {credentials['email']} with its password: set"
-                " TEST_USER_EMAIL and TEST_USER_PASSWORD, or seed the database it uses by"
-                " `python -m app.seed`"
+        response = yield from with_retries(
+            user.post(
+                "/api/v1/auth/login",
+                json=credentials,
+                expect=LOGIN_STATUSES,
+                checks=[_HAS_TOKENS],
             )
-        wait_s = float(answer.headers.get("Retry-After") or 1)  # a 429, or a 503 of a busy service
-        if time.monotonic() + wait_s > give_up_at:
+        )
+        if response.status == 200:
+            return _parse_tokens(response)
+        if response.status == 401 and credentials != test_account():
+            return None
+        if response.status == 401:
+            raise TargetError(
+                f"the service rejects the password of {credentials['email']}: set TEST_USER_EMAIL"
+                " and TEST_USER_PASSWORD, or seed its database with `python -m app.seed`"
+            )
+        wait_s = float(response.headers.get("Retry-After") or 1)
+        if time.monotonic() + wait_s > deadline:
             raise TargetError(
                 f"{credentials['email']} cannot log in for another {wait_s:.0f} s"
-                f" (status {answer.status}): wait, or look at the service's log"
+                f" (status {response.status}): wait, or check the log of the service"
             )
         yield Pause(wait_s)
 
 
-def patiently(request: Request) -> Asking[Response]:
-    """Ask for the setup, which is not what is measured: of a service in trouble, several times.
+def with_retries(request: Request) -> StepsReturning[Response]:
+    """Send a request of the setup, which is not measured, with retries.
 
     Raises:
-        RequestFailed: The last attempt did.
+        RequestFailed: All attempts failed.
     """
     for attempt in range(ATTEMPTS - 1):
         try:
             return (yield request)
-        except RequestFailed as failed:
-            if failed.kind is ErrorKind.REFUSED:  # nobody is there, nor will be
+        except RequestFailed as error:
+            if error.kind is ErrorKind.REFUSED:  # no service is listening
                 raise
-        yield Pause(FIRST_PAUSE_S * 2**attempt)
+        yield Pause(FIRST_BACKOFF_S * 2**attempt)
     return (yield request)
 
 
-def _tokens_in(answer: Response) -> Tokens:
-    given = answer.json()
+def _parse_tokens(response: Response) -> Tokens:
+    body = response.json()
     return Tokens(
-        access=given["access_token"],
-        refresh=given["refresh_token"],
-        renew_at=time.monotonic() + given["expires_in"] - RENEW_BEFORE_S,
+        access=body["access_token"],
+        refresh=body["refresh_token"],
+        renew_at=time.monotonic() + body["expires_in"] - RENEW_BEFORE_S,
     )

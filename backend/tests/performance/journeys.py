@@ -1,8 +1,8 @@
-"""What a therapist does, written once: `pytest_load_test.py` and `load_test.py` (Locust) play it.
+"""Journeys of a therapist, shared by `pytest_load_test.py` and `load_test.py` (Locust).
 
-A journey is a generator: it yields requests and is handed the responses. It says which answers are
-right (`expect`) and looks into them (`checks`); how they are sent is no concern of it. A request
-that goes wrong is counted, and ends the journey that made it.
+A journey is a generator that yields requests and receives the responses. It declares the expected
+status (`expect`) and checks the content (`checks`), independent of how requests are sent. A failed
+request is counted and ends the journey.
 """
 
 import hashlib
@@ -10,119 +10,126 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import ledger
-from accounts import Asking, Steps, account, patiently, signed_in, unused_account
-from checks import each_among, has, has_value, is_list_of, not_empty
+import write_checks
+from accounts import (
+    Steps,
+    StepsReturning,
+    account,
+    ensure_logged_in,
+    unused_account,
+    with_retries,
+)
+from checks import each_in, has, has_value, is_list_of, not_empty
 from speech import recording
 
 from straingauge import Pause, Request, TargetError, Upload, User, limit_concurrency, tagged
 
-__all__ = ["account", "signed_in", "unused_account"]
+__all__ = ["account", "ensure_logged_in", "unused_account"]
 
-NOTES_PATIENCE_S = 30.0
+NOTES_TIMEOUT_S = 30.0
 NOTES_POLL_S = 1.0
 SETUP_LISTS = {"patients": "/api/patients/", "sessions": "/api/sessions/?status=processed"}
 
-_known: dict[tuple[str, str], list[dict[str, Any]]] = {}
-"""Lists by e-mail and path: users who share an account share its limit, so it is asked once."""
+_lists: dict[tuple[str, str], list[dict[str, Any]]] = {}
+"""Lists by e-mail address and path, requested once per account, because users share its limit."""
 
 
 @limit_concurrency(16)
 def log_in(user: User) -> Steps:
-    """Sign in, and get to know one's own patients and newest sessions, when it is one's turn.
+    """Log in, and read the ids of the user's patients and newest sessions.
 
     Raises:
-        TargetError: The account is refused, or it has no patients or sessions to work with.
+        TargetError: The account is rejected, or it has no patients or sessions.
     """
-    yield from signed_in(user)
+    yield from ensure_logged_in(user)
     for name, path in SETUP_LISTS.items():
-        rows = yield from _rows(user, path)
+        rows = yield from _fetch_list(user, path)
         if not rows:
             raise TargetError(
-                f"{user.data['email']} has no {name}, so there is nothing to put load on:"
-                " fill the service's database by `python -m app.seed`"
+                f"{user.data['email']} has no {name}, so there is nothing to request:"
+                " seed the database of the service with `python -m app.seed`"
             )
         user.data[name] = [row["id"] for row in rows]
-        user.data.setdefault("foreign", {})[name] = _somebody_elses(user, path)
+        user.data.setdefault("foreign", {})[name] = _foreign_id(user, path)
 
 
 @tagged("health")
 def health(user: User) -> Steps:
-    """Ask how the service is; it asks its database for that."""
+    """Request the health check, which queries the database."""
     yield user.get("/health", checks=[has("status")])
 
 
 @tagged("health")
 def ready(user: User) -> Steps:
-    """Ask, as an orchestrator does, whether requests may be sent here."""
+    """Request the readiness probe, like an orchestrator."""
     yield user.get("/ready")
 
 
 @tagged("read")
 def list_sessions(user: User) -> Steps:
-    """Open the list of one's newest sessions."""
-    yield from signed_in(user)
-    yield sessions_of(user)
+    """List the newest sessions."""
+    yield from ensure_logged_in(user)
+    yield list_request(user)
 
 
 @tagged("read", "db_pool")
 def list_many_sessions(user: User) -> Steps:
-    """Scroll far down: the longest page the service gives."""
-    yield from signed_in(user)
-    yield sessions_of(user, limit=200)
+    """List sessions with the maximum page size."""
+    yield from ensure_logged_in(user)
+    yield list_request(user, limit=200)
 
 
 @tagged("read", "db_pool")
 def session_detail(user: User) -> Steps:
     """Read one session with its transcript."""
-    yield from signed_in(user)
-    yield session_of(user, user.random.choice(user.data["sessions"]))
+    yield from ensure_logged_in(user)
+    yield detail_request(user, user.random.choice(user.data["sessions"]))
 
 
 @tagged("read", "db_pool")
 def list_patients(user: User) -> Steps:
-    """Open the list of one's patients."""
-    yield from signed_in(user)
+    """List the patients."""
+    yield from ensure_logged_in(user)
     yield user.get("/api/patients/", checks=[is_list_of("id", "full_name"), not_empty])
 
 
 @tagged("read", "db_pool")
 def patient_sessions(user: User) -> Steps:
-    """Open the sessions of one patient."""
-    yield from signed_in(user)
+    """List the sessions of one patient."""
+    yield from ensure_logged_in(user)
     patient = user.random.choice(user.data["patients"])
     yield user.get(
         f"/api/patients/{patient}/sessions",
         name="GET /api/patients/{id}/sessions",
-        checks=[is_list_of("id", "patient_id"), each_among("patient_id", [patient])],
+        checks=[is_list_of("id", "patient_id"), each_in("patient_id", [patient])],
     )
 
 
 @tagged("write")
 def update_session(user: User) -> Steps:
-    """Jot down a note on a session, and find it there again."""
-    yield from signed_in(user)
+    """Change the therapist notes of a session."""
+    yield from ensure_logged_in(user)
     session = user.random.choice(user.data["sessions"])
-    note = f"looked at again, {user.random.getrandbits(64):016x}"
-    ledger.note_sent(user, session, note)
+    note = f"updated by a load test, {user.random.getrandbits(64):016x}"
+    write_checks.record_note_sent(user, session, note)
     yield user.patch(
         f"/api/sessions/{session}",
         name="PATCH /api/sessions/{id}",
         json={"therapist_notes": note},
         checks=[has_value("id", session), has_value("therapist_notes", note)],
     )
-    ledger.note_acknowledged(user, session, note)
+    write_checks.record_note_acknowledged(user, session, note)
 
 
 @tagged("upload")
 def upload_session(user: User) -> Steps:
-    """Upload the recording of a session, and remember what was acknowledged."""
-    yield from signed_in(user)
+    """Upload a recording and record the acknowledgement for `write_checks`."""
+    yield from ensure_logged_in(user)
     number = user.data["recordings"] = user.data.get("recordings", user.index) + 1
     audio = recording(number, stamp=f"user {user.index}, {user.random.getrandbits(64):016x}")
     patient = user.random.choice(user.data["patients"])
-    date = datetime.now(UTC).isoformat()  # to the microsecond: no other upload of theirs has it
-    answer = yield user.post(
+    date = datetime.now(UTC).isoformat()  # unique per upload: it has microseconds
+    response = yield user.post(
         "/api/sessions/upload",
         upload=Upload({"patient_id": patient, "session_date": date}, {"file": audio}),
         expect=[202],
@@ -130,10 +137,10 @@ def upload_session(user: User) -> Steps:
         timeout_s=60,
     )
     assert isinstance(audio.content, bytes)
-    ledger.remember(
+    write_checks.record_upload(
         user,
         {
-            "id": answer.json()["id"],
+            "id": response.json()["id"],
             "patient": patient,
             "date": date,
             "file": audio.sent_name,
@@ -144,18 +151,20 @@ def upload_session(user: User) -> Steps:
 
 @tagged("extract")
 def extract_notes(user: User) -> Steps:
-    """Have the notes of a session extracted anew, wait for them, and read them."""
-    yield from signed_in(user)
+    """Request the extraction of notes, wait for it and read the notes."""
+    yield from ensure_logged_in(user)
     session = user.random.choice(user.data["sessions"])
     yield user.post(
         f"/api/sessions/{session}/extract-notes",
         name="POST /api/sessions/{id}/extract-notes",
         expect=[202],
     )
-    give_up_at = time.monotonic() + NOTES_PATIENCE_S
-    while (yield session_of(user, session)).json()["status"] != "processed":
-        if time.monotonic() > give_up_at:
-            raise TimeoutError(f"no notes in {NOTES_PATIENCE_S:.0f} s: does the job worker run?")
+    deadline = time.monotonic() + NOTES_TIMEOUT_S
+    while (yield detail_request(user, session)).json()["status"] != "processed":
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"no notes after {NOTES_TIMEOUT_S:.0f} s: check that the job worker runs"
+            )
         yield Pause(NOTES_POLL_S)
     yield user.get(
         f"/api/sessions/{session}/notes",
@@ -164,38 +173,38 @@ def extract_notes(user: User) -> Steps:
     )
 
 
-def _rows(user: User, path: str) -> Asking[list[dict[str, Any]]]:
-    """A list, for the setup: users who share an account ask once."""
+def _fetch_list(user: User, path: str) -> StepsReturning[list[dict[str, Any]]]:
+    """Request a list for the setup, once per account."""
     key = user.data["email"], path
-    if key not in _known:
-        answer = yield from patiently(user.get(path, checks=[is_list_of("id")]))
-        _known[key] = answer.json()
-    return _known[key]
+    if key not in _lists:
+        response = yield from with_retries(user.get(path, checks=[is_list_of("id")]))
+        _lists[key] = response.json()
+    return _lists[key]
 
 
-def _somebody_elses(user: User, path: str) -> str | None:
-    """The id of a row that is another account's; None while no other account is known."""
+def _foreign_id(user: User, path: str) -> str | None:
+    """Return the id of a row of another account; None if no other account is known."""
     others = (
         rows
-        for (email, what), rows in _known.items()
-        if what == path and email != user.data["email"]
+        for (email, other_path), rows in _lists.items()
+        if other_path == path and email != user.data["email"]
     )
     rows = next(others, [])
     return rows[0]["id"] if rows else None
 
 
-def sessions_of(user: User, *, limit: int = 50) -> Request:
-    """The request for one's newest sessions."""
+def list_request(user: User, *, limit: int = 50) -> Request:
+    """Create the request for the newest sessions."""
     return user.get(
         "/api/sessions/",
         params={"limit": limit},
         name="GET /api/sessions/" if limit == 50 else f"GET /api/sessions/?limit={limit}",
-        checks=[is_list_of("id"), not_empty, each_among("patient_id", user.data["patients"])],
+        checks=[is_list_of("id"), not_empty, each_in("patient_id", user.data["patients"])],
     )
 
 
-def session_of(user: User, session: str) -> Request:
-    """The request for one session, which must be that one and whole."""
+def detail_request(user: User, session: str) -> Request:
+    """Create the request for one session."""
     return user.get(
         f"/api/sessions/{session}",
         name="GET /api/sessions/{id}",

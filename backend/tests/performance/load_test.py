@@ -1,27 +1,27 @@
-"""Locust users of TherapyBridge, playing the journeys of journeys.py.
+"""Locust users of TherapyBridge, which run the journeys of journeys.py.
 
-locust -f tests/performance/load_test.py --host=http://localhost:8000    (page on port 8089)
+locust -f tests/performance/load_test.py --host=http://localhost:8000    (web UI on port 8089)
     ... --users 50 --spawn-rate 5 --run-time 5m --headless
     ... --tags upload --users 10 --spawn-rate 2 --headless
 
-Tags: read, write, upload, extract, health, rate_limit, db_pool. What is demanded stands in
-thresholds.toml. Each run leaves results/metrics_<time>.json, and its verdict is the exit code:
-0 fine or warning, 1 critical, 3 setup failed, 4 invalid.
+Tags: read, write, upload, extract, health, rate_limit, db_pool. Thresholds: thresholds.toml. Each
+run writes results/metrics_<time>.json and exits with 0 (passed or warning), 1 (critical), 3 (setup
+failed) or 4 (invalid).
 
-A new scenario is a method with @task and @tag that plays a journey, or simply calls
+To add a task, write a method with @task and @tag that runs a journey or calls
 self.client.get("/...").
 """
 
 import journeys
-import ledger
 import rate_limit
+import write_checks
 from locust import between, constant, tag, task
 from pool import pool_findings
 from straingauge.locust import JourneyUser, synchronized
 
 
 class TherapyBridgeUser(JourneyUser):
-    """A therapist at work: looks things up, jots things down, uploads a recording now and then."""
+    """A therapist who reads sessions and patients, and sometimes writes notes or uploads audio."""
 
     wait_time = between(1, 3)
     account = journeys.account
@@ -66,9 +66,9 @@ class TherapyBridgeUser(JourneyUser):
     @tag("upload")
     def upload_session(self):
         self.play(journeys.upload_session)
-        self.wait()  # 30 uploads a minute are allowed
-        self.play(ledger.look_up, phase="verify")
-        self.find(ledger.findings([self.player]))
+        self.wait()  # the limit is 30 uploads per minute
+        self.play(write_checks.verify, phase="verify")
+        self.find(write_checks.findings([self.player]))
 
     @task(2)
     @tag("extract")
@@ -77,47 +77,47 @@ class TherapyBridgeUser(JourneyUser):
 
 
 class RateLimitTestUser(JourneyUser):
-    """Runs into its limit again and again; there is one of it, however many users there are.
+    """Exhausts its rate limit repeatedly. There is one such user, for any number of users.
 
-    Only with --tags rate_limit, or by name.
+    Runs only with --tags rate_limit or if named on the command line.
     """
 
     only_when_asked = True
     fixed_count = 1
     wait_time = constant(1)
     account = journeys.unused_account
-    log_in = journeys.signed_in
+    log_in = journeys.ensure_logged_in
 
     @task
     @tag("rate_limit")
-    def hit_the_limit(self):
-        self.play(rate_limit.hurry)
-        self.play(rate_limit.wait_it_out, phase="verify")
+    def exhaust_limit(self):
+        self.play(rate_limit.exhaust_limit)
+        self.play(rate_limit.honor_retry_after, phase="verify")
         self.find(rate_limit.burst_findings(self.player))
 
 
 class RateLimitBystander(JourneyUser):
-    """Must not notice that another user has run into its limit.
+    """Stays below its rate limit and must not be affected by a user that exhausts it.
 
-    Only with --tags rate_limit, or by name.
+    Runs only with --tags rate_limit or if named on the command line.
     """
 
     only_when_asked = True
-    wait_time = constant(15)  # stays below its own limit
+    wait_time = constant(15)  # below the limit
     account = journeys.unused_account
-    log_in = journeys.signed_in
+    log_in = journeys.ensure_logged_in
 
     @task
     @tag("rate_limit")
-    def look_on(self):
-        self.play(rate_limit.look_on)
-        self.find(rate_limit.others_findings([self.player]))
+    def unaffected_user(self):
+        self.play(rate_limit.unaffected_user)
+        self.find(rate_limit.unaffected_findings([self.player]))
 
 
 class DatabaseConnectionPoolUser(JourneyUser):
-    """Wants the database at the same moment as all others, as often as its rate limit allows.
+    """Queries the database at the same moments as all others, as often as its rate limit allows.
 
-    Only with --tags db_pool, or by name.
+    Runs only with --tags db_pool or if named on the command line.
     """
 
     only_when_asked = True

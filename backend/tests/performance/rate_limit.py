@@ -1,7 +1,7 @@
-"""The promise of the rate limit, and the journeys that hold the service to it.
+"""Journeys and findings that test the rate limit.
 
-One user asks so quickly that it is refused, and is refused on its other connections as well; then
-waits as it was told. Others go about their work meanwhile.
+One user sends requests until it is refused, checks that its other connections are refused, too, and
+waits for Retry-After. Other users must not be affected.
 """
 
 import os
@@ -10,38 +10,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accounts import Asking, Steps, signed_in, unused_account
-from checks import if_served, is_list_of
+from accounts import Steps, StepsReturning, ensure_logged_in, unused_account
+from checks import if_success, is_list_of
 from limits import parse
 
 from straingauge import Finding, Pause, Request, RequestFailed, Response, User, tagged
 
 _RATE = parse(os.environ.get("RATE_LIMIT_DEFAULT", "100/minute"))
 LIMIT, WINDOW_S = _RATE.amount, _RATE.get_expiry()
-"""Requests that one user may make in a window. The service reads the same setting."""
+"""Requests that a user may send in a window of this length. The service reads the same setting."""
 
 BURST = LIMIT + LIMIT // 2
-FURTHEST = 5 * LIMIT
-"""Where nothing has been refused by the end of the burst, the limit is looked for till here, as far
-as the window lasts."""
+MAX_BURST = 5 * LIMIT
+"""Requests after which the search for the limit ends, if the window has not ended before."""
 
-OTHERS_COUNT = 10
-ELSEWHERE_COUNT = 40
-USERS = 1 + OTHERS_COUNT + ELSEWHERE_COUNT
-LOOKS = 10
-LOOK_EVERY_S = 0.2
-ELSEWHERE_S = 0.5
-"""So long the other connections take to come, while user 0 goes on asking: the process that serves
-it is busy, so that another one takes some of them. All at once they would go to one process."""
+UNAFFECTED_USERS = 10
+OTHER_CONNECTIONS = 40
+USERS = 1 + UNAFFECTED_USERS + OTHER_CONNECTIONS
+UNAFFECTED_REQUESTS = 10
+UNAFFECTED_INTERVAL_S = 0.2
+OTHER_CONNECTIONS_S = 0.5
+"""Time over which the other connections are spread, while user 0 continues to send: the process
+that serves user 0 is busy, so other processes accept some of them. All at once would go to one.
+"""
 
 EARLY_S = 2
-ROUNDED_S = 1
-"""Retry-After is in whole seconds, rounded up: so long before it is over a user may be served."""
+ROUNDING_S = 1
+"""Retry-After is rounded up to whole seconds, so a user may be served this long before its end."""
 
 ENDPOINT = "GET /api/sessions/"
-OTHERS = "GET /api/sessions/ (other users)"
-ELSEWHERE = "GET /api/sessions/ (other connections)"
-_IS_LIST = if_served(is_list_of("id"))
+OTHER_USERS_ENDPOINT = "GET /api/sessions/ (other users)"
+OTHER_CONNECTIONS_ENDPOINT = "GET /api/sessions/ (other connections)"
+_IS_LIST = if_success(is_list_of("id"))
 
 
 @dataclass(slots=True)
@@ -49,208 +49,212 @@ class Refusal:
     """The first 429 of a burst.
 
     Attributes:
-        served: Requests that were served before it.
-        failed: Requests that went wrong before it: whether the limiter saw them is not known.
-        asked_s: When it was asked for, on `time.monotonic`: the service refused it after that.
-        at_s: When it was here: the service refused it before that.
-        answer: The whole response.
-        holds_until_s: Before then the window is surely not over, whatever Retry-After says.
+        served: Number of requests served before it.
+        failed: Number of requests failed before it, which the limiter may or may not have counted.
+        sent_s: Time at which the request was sent, on `time.monotonic`.
+        received_s: Time at which the response was received.
+        response: The response.
+        window_open_until_s: Time until which the window is certainly open.
     """
 
     served: int
     failed: int
-    asked_s: float
-    at_s: float
-    answer: Response
-    holds_until_s: float
+    sent_s: float
+    received_s: float
+    response: Response
+    window_open_until_s: float
 
     @property
     def retry_after_s(self) -> int | None:
-        """What the service says; None where it names no number of seconds."""
-        value = self.answer.headers.get("Retry-After", "")
+        """Value of Retry-After; None if it is not a positive number."""
+        value = self.response.headers.get("Retry-After", "")
         return int(value) if value.isdecimal() and int(value) > 0 else None
 
 
 _bursts: dict[str, Refusal | None] = {}
-"""By e-mail, once it is known whether the burst was refused: for its other connections."""
+"""Result of the burst by e-mail address, for the other connections of the same user."""
 
 
 def account(index: int) -> Mapping[str, Any]:
-    """User 0, others, and users who have user 0's account on connections of their own."""
-    if index <= OTHERS_COUNT:
+    """Return the account of a user; the last users share user 0's account."""
+    if index <= UNAFFECTED_USERS:
         return unused_account(index)
-    return {**unused_account(0), "elsewhere": True}
+    return {**unused_account(0), "is_other_connection": True}
 
 
 @tagged("rate_limit")
-def hurry_or_look_on(user: User) -> Steps:
-    """User 0 runs into its limit; the others go about their work."""
-    if "elsewhere" in user.data:
-        yield from ask_elsewhere(user)
+def run(user: User) -> Steps:
+    """Run the journey of a user: exhaust the limit, connect again, or be unaffected."""
+    if "is_other_connection" in user.data:
+        yield from other_connection(user)
     else:
-        yield from (look_on if user.index else hurry)(user)
+        yield from (unaffected_user if user.index else exhaust_limit)(user)
 
 
-def hurry(user: User) -> Steps:
-    """Ask 150 times or more in one fresh window, each time as soon as the last answer is there."""
+def exhaust_limit(user: User) -> Steps:
+    """Send at least 1.5 times the limit in one new window, without pauses."""
     email = user.data["email"]
     _bursts.pop(email, None)
     try:
-        yield from signed_in(user)
+        yield from ensure_logged_in(user)
         yield from _burst(user)
     finally:
         _bursts.setdefault(email, None)
 
 
 def _burst(user: User) -> Steps:
-    """Ask within one window: what is answered after it says nothing of the limit."""
-    asked_s = began_s = time.monotonic()
-    answer = yield from _asked(user)
-    if answer is not None and not _is_fresh(answer):
-        yield Pause(WINDOW_S)  # this account was at work a moment ago
-        asked_s = began_s = time.monotonic()
-        answer = yield from _asked(user)
-    user.data |= {"first_answer": answer, "refusal": None, "served": 0}
+    """Send requests within one window; later responses do not depend on its limit."""
+    sent_s = started_s = time.monotonic()
+    response = yield from _try_list(user)
+    if response is not None and not _is_first_of_window(response):
+        yield Pause(WINDOW_S)  # this account was used before
+        sent_s = started_s = time.monotonic()
+        response = yield from _try_list(user)
+    user.data |= {"first_response": response, "refusal": None, "served": 0}
     failed = 0
-    for number in range(1, FURTHEST + 1):
-        if time.monotonic() - began_s >= WINDOW_S:
+    for number in range(1, MAX_BURST + 1):
+        if time.monotonic() - started_s >= WINDOW_S:
             return
-        failed += answer is None
-        if answer is not None and answer.status == 200:
+        failed += response is None
+        if response is not None and response.status == 200:
             user.data["served"] += 1
-        elif answer is not None and user.data["refusal"] is None:
+        elif response is not None and user.data["refusal"] is None:
             served, now_s = user.data["served"], time.monotonic()
-            refusal = Refusal(served, failed, asked_s, now_s, answer, began_s + WINDOW_S)
+            refusal = Refusal(served, failed, sent_s, now_s, response, started_s + WINDOW_S)
             user.data["refusal"] = _bursts[user.data["email"]] = refusal
         if number >= BURST and _is_done(user.data["refusal"]):
             return
-        asked_s = time.monotonic()
-        answer = yield from _asked(user)
+        sent_s = time.monotonic()
+        response = yield from _try_list(user)
 
 
 def _is_done(refusal: Refusal | None) -> bool:
-    return refusal is not None and time.monotonic() > refusal.at_s + ELSEWHERE_S
+    return refusal is not None and time.monotonic() > refusal.received_s + OTHER_CONNECTIONS_S
 
 
-def _asked(user: User) -> Asking[Response | None]:
-    """The answer, if it was one: what goes wrong is counted, and the burst goes on."""
+def _try_list(user: User) -> StepsReturning[Response | None]:
+    """Request the list; return None if the request failed (it is counted)."""
     try:
         return (yield _list(user))
     except RequestFailed:
         return None
 
 
-def look_on(user: User) -> Steps:
-    """Ask now and then, and remember having been refused."""
-    yield from signed_in(user)
-    for _ in range(LOOKS):
-        answer = yield _list(user, name=OTHERS)
-        user.data["refused"] = user.data.get("refused", 0) + (answer.status == 429)
-        yield Pause(LOOK_EVERY_S)
+def unaffected_user(user: User) -> Steps:
+    """Send requests well below the limit and count refusals."""
+    yield from ensure_logged_in(user)
+    for _ in range(UNAFFECTED_REQUESTS):
+        response = yield _list(user, name=OTHER_USERS_ENDPOINT)
+        user.data["refused"] = user.data.get("refused", 0) + (response.status == 429)
+        yield Pause(UNAFFECTED_INTERVAL_S)
 
 
-def ask_elsewhere(user: User) -> Steps:
-    """Once user 0 has been refused, ask for it on another connection."""
-    yield from signed_in(user)
+def other_connection(user: User) -> Steps:
+    """Send a request of user 0 on another connection after it has been refused."""
+    yield from ensure_logged_in(user)
     while user.data["email"] not in _bursts:
         yield Pause(0.02)
     refusal = _bursts[user.data["email"]]
     if refusal is None:
         return
-    yield Pause(user.random.uniform(0, ELSEWHERE_S))
-    answer = yield _list(user, name=ELSEWHERE)
-    if time.monotonic() < refusal.holds_until_s:
-        user.data["status_elsewhere"] = answer.status
+    yield Pause(user.random.uniform(0, OTHER_CONNECTIONS_S))
+    response = yield _list(user, name=OTHER_CONNECTIONS_ENDPOINT)
+    if time.monotonic() < refusal.window_open_until_s:
+        user.data["other_connection_status"] = response.status
 
 
-def wait_it_out(user: User) -> Steps:
-    """Wait as long as Retry-After says, and remember what was answered shortly before and then."""
+def honor_retry_after(user: User) -> Steps:
+    """Wait for Retry-After, and send a request shortly before its end and one at its end."""
     refusal = user.data.get("refusal")
     if refusal is None or refusal.retry_after_s is None:
         return
     if refusal.retry_after_s > WINDOW_S:
-        return  # it is untrue, and could be an hour
-    over_at = refusal.at_s + refusal.retry_after_s
-    holds_until = refusal.asked_s + refusal.retry_after_s - ROUNDED_S
-    yield Pause(max(0.0, over_at - EARLY_S - time.monotonic()))
-    if time.monotonic() < holds_until:
-        early = yield _list(user, name=f"{ENDPOINT} before Retry-After is over")
-        if time.monotonic() < holds_until:
-            user.data["status_early"] = early.status
-    yield Pause(max(0.0, over_at - time.monotonic()))
-    over = yield _list(user, name=f"{ENDPOINT} when Retry-After is over")
-    user.data["status_over"] = over.status
+        return  # wrong, and possibly an hour
+    end_s = refusal.received_s + refusal.retry_after_s
+    refused_until_s = refusal.sent_s + refusal.retry_after_s - ROUNDING_S
+    yield Pause(max(0.0, end_s - EARLY_S - time.monotonic()))
+    if time.monotonic() < refused_until_s:
+        early = yield _list(user, name=f"{ENDPOINT} before Retry-After")
+        if time.monotonic() < refused_until_s:
+            user.data["early_status"] = early.status
+    yield Pause(max(0.0, end_s - time.monotonic()))
+    after = yield _list(user, name=f"{ENDPOINT} after Retry-After")
+    user.data["after_status"] = after.status
 
 
 def findings(users: Sequence[User]) -> Iterator[Finding]:
-    """What these users remember: user 0 of its burst, the others of having been refused."""
+    """Evaluate all users: the burst of user 0, unaffected users and other connections."""
     for user in users:
         if user.index == 0:
             yield from burst_findings(user)
-    yield from others_findings(
-        [user for user in users if user.index and "elsewhere" not in user.data]
+    yield from unaffected_findings(
+        [user for user in users if user.index and "is_other_connection" not in user.data]
     )
-    seen = [user.data["status_elsewhere"] for user in users if "status_elsewhere" in user.data]
-    if seen:
-        served = seen.count(200)
-        wrong = (
-            f"{served} of {len(seen)} requests of the same user on other connections were served"
-            " while it was refused: each process counts for itself"
+    key = "other_connection_status"
+    statuses = [user.data[key] for user in users if key in user.data]
+    if statuses:
+        served = statuses.count(200)
+        problem = (
+            f"{served} of {len(statuses)} requests of the same user on other connections were"
+            " served while it was refused: each process counts separately"
         )
-        yield _finding("other connections", wrong if served else "", "rate_limiter_per_process")
+        yield _finding("other connections", problem if served else "", "rate_limiter_per_process")
 
 
-def others_findings(users: Sequence[User]) -> Iterator[Finding]:
-    """Whether those who only looked on were refused."""
+def unaffected_findings(users: Sequence[User]) -> Iterator[Finding]:
+    """Evaluate users that stayed below the limit."""
     if users:
         refused = sum(user.data.get("refused", 0) for user in users)
-        wrong = f"{refused} of their requests were refused as well" if refused else ""
-        yield _finding("other users", wrong, "rate_limiter_tight")
+        problem = f"{refused} of their requests were refused, too" if refused else ""
+        yield _finding("other users", problem, "rate_limiter_tight")
 
 
 def burst_findings(user: User) -> Iterator[Finding]:
-    """What came of the burst of the user that hurried: the limit, its headers, Retry-After."""
-    if user.data.get("first_answer") is None:
-        yield _finding("first 429", "the burst came to nothing, see the errors")
+    """Evaluate the burst of a user: the limit, its headers and Retry-After."""
+    if user.data.get("first_response") is None:
+        yield _finding("first 429", "the first request of the burst failed, see the errors")
         return
-    yield _finding("RateLimit headers", _lacking(user.data["first_answer"]), "rate_limiter_untrue")
+    problem = _missing_headers(user.data["first_response"])
+    yield _finding("RateLimit headers", problem, "rate_limiter_untrue")
     refusal: Refusal | None = user.data["refusal"]
     if refusal is None:
         yield _never_refused(user.data["served"])
         return
-    tight, loose = refusal.served + refusal.failed < LIMIT, refusal.served > LIMIT
+    is_tight, is_loose = refusal.served + refusal.failed < LIMIT, refusal.served > LIMIT
     yield _finding(
         "first 429",
-        f"came after {refusal.served} requests, not {LIMIT}" if tight or loose else "",
-        "rate_limiter_tight" if tight else "rate_limiter_loose",
+        f"after {refusal.served} requests, not {LIMIT}" if is_tight or is_loose else "",
+        "rate_limiter_tight" if is_tight else "rate_limiter_loose",
     )
-    answer = refusal.answer
-    yield _finding("RateLimit headers of the 429", _lacking(answer), "rate_limiter_untrue")
-    yield _finding("Retry-After", _untrue(user, refusal), "rate_limiter_untrue")
-    json = answer.headers.get("Content-Type", "").startswith("application/json")
-    yield _finding("429 body", "" if json else f"is no JSON but {answer.text[:80]!r}")
+    response = refusal.response
+    problem = _missing_headers(response)
+    yield _finding("RateLimit headers of the 429", problem, "rate_limiter_untrue")
+    problem = _retry_after_problem(user, refusal)
+    yield _finding("Retry-After", problem, "rate_limiter_untrue")
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    yield _finding("429 body", "" if is_json else f"not JSON but {response.text[:80]!r}")
 
 
 def _never_refused(served: int) -> Finding:
-    """Without a limit, or so slowly that no limit was reached."""
+    """Report a missing limit, or that the limit was not reached."""
     if served <= LIMIT:
-        said = f"first 429: no more than {served} requests were served in {WINDOW_S} s"
-        return Finding("first 429", "no_data", said)
-    wrong = f"none in {served} requests of one user: is the limiter off?"
-    return _finding("first 429", wrong, "rate_limiter_absent")
+        message = f"first 429: only {served} requests were served in {WINDOW_S} s"
+        return Finding("first 429", "no_data", message)
+    problem = f"none in {served} requests of one user: is the limiter off?"
+    return _finding("first 429", problem, "rate_limiter_absent")
 
 
-def _untrue(user: User, refusal: Refusal) -> str:
-    """What is wrong with the Retry-After of a refusal, if anything."""
-    said = refusal.answer.headers.get("Retry-After", "missing")
+def _retry_after_problem(user: User, refusal: Refusal) -> str:
+    """Return a description of what is wrong with Retry-After, or an empty string."""
+    value = refusal.response.headers.get("Retry-After", "missing")
     if refusal.retry_after_s is None:
-        return f"{said} on the 429: no client knows when to come back"
+        return f"{value} on the 429, so clients do not know when to retry"
     if refusal.retry_after_s > WINDOW_S:
-        return f"{said} s, but the window has {WINDOW_S} s"
-    if user.data.get("status_early") == 200:
-        return f"said {said} s, and over {ROUNDED_S} s before they were over the user was served"
-    if user.data.get("status_over") == 429:
-        return f"said {said} s, and when they were over the user was refused again"
+        return f"{value} s, but the window is {WINDOW_S} s"
+    if user.data.get("early_status") == 200:
+        return f"{value} s, but the user was served more than {ROUNDING_S} s before its end"
+    if user.data.get("after_status") == 429:
+        return f"{value} s, but the user was refused again after it"
     return ""
 
 
@@ -258,19 +262,21 @@ def _list(user: User, *, name: str = ENDPOINT) -> Request:
     return user.get("/api/sessions/", name=name, expect=[200, 429], checks=[_IS_LIST])
 
 
-def _is_fresh(answer: Response) -> bool:
-    """Whether this was the first request of a window, as far as the service tells."""
-    limit, left = (answer.headers.get(f"RateLimit-{name}", "") for name in ("Limit", "Remaining"))
-    return not (limit.isdecimal() and left.isdecimal()) or int(left) == int(limit) - 1
+def _is_first_of_window(response: Response) -> bool:
+    """Check by the RateLimit headers that a request was the first of a window."""
+    headers = (f"RateLimit-{name}" for name in ("Limit", "Remaining"))
+    limit, remaining = (response.headers.get(name, "") for name in headers)
+    is_known = limit.isdecimal() and remaining.isdecimal()
+    return not is_known or int(remaining) == int(limit) - 1
 
 
-def _lacking(answer: Response) -> str:
-    wanted = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-    missing = [name for name in wanted if name not in answer.headers]
+def _missing_headers(response: Response) -> str:
+    names = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+    missing = [name for name in names if name not in response.headers]
     return f"{', '.join(missing)} missing" if missing else ""
 
 
-def _finding(rule: str, wrong: str, cause: str | None = None) -> Finding:
-    grade = "critical" if wrong else "target"
-    said = f"{rule}: {wrong or 'as promised'}"
-    return Finding(rule, grade, said, cause=cause if wrong else None)
+def _finding(rule: str, problem: str, cause: str | None = None) -> Finding:
+    grade = "critical" if problem else "target"
+    message = f"{rule}: {problem or 'as promised'}"
+    return Finding(rule, grade, message, cause=cause if problem else None)

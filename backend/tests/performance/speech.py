@@ -1,6 +1,6 @@
-"""Recordings to upload: real speech, in six formats, ten sizes and five rates.
+"""Recordings to upload: speech in six formats, ten sizes and five sampling rates.
 
-`audio/speech.*` is one made-up sentence spoken by a machine, written down six times:
+`audio/speech.*` is one sentence of synthesized speech in six formats:
 
     espeak-ng -v en-us -s 165 -w 22.wav "I slept better this week, and went for a walk."
     sox 22.wav -r 8000 -b 16 -c 1 speech.wav
@@ -11,7 +11,8 @@
     ffmpeg -i 16.wav -c:a aac -b:a 32k speech.m4a
     ffmpeg -i 16.wav -c:a libopus -b:a 24k speech.webm
 
-The larger WAV files are resampled from `speech.wav` here: no such program is needed for the tests.
+The larger WAV files are resampled from `speech.wav` by this module, so that the tests do not need
+these programs.
 """
 
 import io
@@ -35,17 +36,17 @@ CONTENT_TYPES = {
     ".webm": "audio/webm",
 }
 
-STUDIO = [(16_000, 1), (44_100, 2), (22_050, 1), (48_000, 2)]
-"""Rate in Hz and channels of the WAV files made here: 100 to 600 kB."""
+RESAMPLED = [(16_000, 1), (44_100, 2), (22_050, 1), (48_000, 2)]
+"""Sampling rate in Hz and channels of the resampled WAV files, 100 to 600 kB each."""
 
 
 def recording(number: int, stamp: str) -> FilePart:
-    """The recording with this number, going round through all formats and sizes.
+    """Return a recording; consecutive numbers cycle through all formats and sizes.
 
     Args:
-        number: Which one.
-        stamp: Written into a WAV file as its comment, so that no two uploads are the same, and a
-            service that mixes them up is found out.
+        number: Number of the recording.
+        stamp: Comment for WAV files, which makes each upload unique, so that swapped recordings are
+            detected.
     """
     name, content = _recordings()[number % len(_recordings())]
     if name.endswith(".wav"):
@@ -54,10 +55,10 @@ def recording(number: int, stamp: str) -> FilePart:
 
 
 def require() -> None:
-    """Make sure that there is something to upload.
+    """Check that all recordings exist.
 
     Raises:
-        UsageError: A file of `audio/` is missing.
+        UsageError: A file in `audio/` is missing.
     """
     _recordings()
 
@@ -72,28 +73,28 @@ def _recordings() -> list[tuple[str, bytes]]:
             f"no audio to upload: {names} missing from {AUDIO}", hint=f"git checkout -- {AUDIO}"
         )
     speech = dict(files)["speech.wav"]
-    made = [(f"speech_{rate}_{n}.wav", _resampled(speech, rate, n)) for rate, n in STUDIO]
-    return files + made
+    resampled = [(f"speech_{rate}_{n}.wav", _resample(speech, rate, n)) for rate, n in RESAMPLED]
+    return files + resampled
 
 
-def _resampled(speech: bytes, rate: int, channels: int) -> bytes:
-    """The same speech at another rate, by linear interpolation, the same on each channel."""
+def _resample(speech: bytes, rate: int, channels: int) -> bytes:
+    """Resample a WAV file by linear interpolation, with equal channels."""
     with wave.open(io.BytesIO(speech)) as source:
         samples = np.frombuffer(source.readframes(source.getnframes()), dtype="<i2")
-        seconds = source.getnframes() / source.getframerate()
-    at = np.arange(int(seconds * rate)) * (len(samples) / (seconds * rate))
-    sound = np.interp(at, np.arange(len(samples)), samples).astype("<i2")
-    out = io.BytesIO()
-    with wave.open(out, "wb") as target:
+        duration_s = source.getnframes() / source.getframerate()
+    positions = np.arange(int(duration_s * rate)) * (len(samples) / (duration_s * rate))
+    resampled = np.interp(positions, np.arange(len(samples)), samples).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as target:
         target.setnchannels(channels)
         target.setsampwidth(2)
         target.setframerate(rate)
-        target.writeframes(np.repeat(sound, channels).tobytes())
-    return out.getvalue()
+        target.writeframes(np.repeat(resampled, channels).tobytes())
+    return file.getvalue()
 
 
 def _with_comment(content: bytes, comment: str) -> bytes:
-    """The WAV file with an INFO comment behind its samples, as the RIFF format has it."""
+    """Append an INFO comment (RIFF) to a WAV file."""
     text = comment.encode().ljust(len(comment) + 1 + (len(comment) + 1) % 2, b"\0")
     info = b"INFOICMT" + struct.pack("<I", len(text)) + text
     tail = b"LIST" + struct.pack("<I", len(info)) + info

@@ -1,4 +1,4 @@
-"""The load tests as an engineer runs them: `pytest` or `locust`, in a process of its own."""
+"""Run the load tests with `pytest` or `locust` in a separate process, as a user does."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ LOCUST_RUNS = {
     "rate_limit": "--tags rate_limit --users 12 --spawn-rate 12 --run-time 12s",
     "db_pool": "--tags db_pool --users 60 --spawn-rate 60 --run-time 10s",
 }
-"""What somebody who looks at all of `load_test.py` starts, one after the other."""
+"""Locust runs that together cover all of `load_test.py`, with their options."""
 
 
 def run_load_tests(
@@ -25,59 +25,60 @@ def run_load_tests(
     results: Path,
     *,
     folder: Path = PERFORMANCE,
-    by: Sequence[str] = (),
-    **given: str,
+    command_prefix: Sequence[str] = (),
+    **env: str,
 ) -> tuple[int, str]:
-    """Run load tests against a service; gives the exit code and what was printed.
+    """Run load tests against a service; return the exit code and the output.
 
     Args:
-        tests: Their names, without `test_`; none: all of them.
-        url: Where the service is.
-        results: Where the result files go.
-        folder: The load tests, or a copy of them.
-        by: The command that runs this one.
-        given: Added to the environment.
+        tests: Names without `test_`; empty for all.
+        url: URL of the service.
+        results: Folder for the result files.
+        folder: Folder of the load tests.
+        command_prefix: Arguments to put before the command.
+        env: Additional environment variables.
     """
     file = folder / "pytest_load_test.py"
-    named = [f"{file}::test_{test}" for test in tests] or [str(file)]
-    done = subprocess.run(
+    node_ids = [f"{file}::test_{test}" for test in tests] or [str(file)]
+    process = subprocess.run(
         [
-            *(*by, sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *named),
+            *command_prefix,
+            *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *node_ids),
             *("--load-host", url, "--load-results", str(results)),
         ],
         cwd=BACKEND,
-        env=os.environ | given,
+        env=os.environ | env,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    return done.returncode, done.stdout + done.stderr
+    return process.returncode, process.stdout + process.stderr
 
 
-def run_locust(url: str, results: Path, **given: str) -> str:
-    """Run Locust against a service, each of `LOCUST_RUNS` once; gives what was printed.
+def run_locust(url: str, results: Path, **env: str) -> str:
+    """Run each of `LOCUST_RUNS` against a service; return the output.
 
     Args:
-        url: Where the service is.
-        results: Each run's result goes into a folder of its name in here.
-        given: Added to the environment.
+        url: URL of the service.
+        results: Folder for the result files, in a subfolder for each run.
+        env: Additional environment variables.
     """
-    printed = []
+    outputs = []
     for name, options in LOCUST_RUNS.items():
-        done = subprocess.run(
+        process = subprocess.run(
             [
                 *(sys.executable, "-m", "locust", "-f", str(PERFORMANCE / "load_test.py")),
                 *("--headless", "--only-summary", "--stop-timeout", "20", "--host", url),
                 *("--load-results", str(results / name), *options.split()),
             ],
             cwd=BACKEND,
-            env=os.environ | given,
+            env=os.environ | env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=300,
             check=False,
         )
-        printed.append(done.stdout + done.stderr)
-    return "\n".join(printed)
+        outputs.append(process.stdout + process.stderr)
+    return "\n".join(outputs)

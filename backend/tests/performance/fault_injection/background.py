@@ -1,6 +1,6 @@
-"""What happens beside the service while it is under load: in its database, or on its machine.
+"""Background tasks that run during a load test, against the database or processes of the service.
 
-Each is an endless coroutine, which is cancelled when the load is over.
+Each is an endless coroutine, cancelled at the end of the load.
 """
 
 import asyncio
@@ -17,24 +17,24 @@ import psutil
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a service runs.
+class RunningService:
+    """A service under test.
 
     Attributes:
-        database_url: Its database.
-        pid: Its main process.
+        database_url: URL of its database.
+        pid: Process id of its main process.
     """
 
     database_url: str
     pid: int
 
 
-Beside = Callable[[Place], Coroutine[Any, Any, None]]
+BackgroundTask = Callable[[RunningService], Coroutine[Any, Any, None]]
 
 
-async def row_lock(place: Place) -> None:
-    """A writer locks all sessions for 1.5 seconds, and again after half a second."""
-    connection = await asyncpg.connect(place.database_url)
+async def row_lock(service: RunningService) -> None:
+    """Lock all sessions for 1.5 of every 2 s."""
+    connection = await asyncpg.connect(service.database_url)
     try:
         while True:
             async with connection.transaction():
@@ -45,9 +45,9 @@ async def row_lock(place: Place) -> None:
         connection.terminate()
 
 
-async def table_locked(place: Place) -> None:
-    """As by a migration in one transaction: nobody reads sessions for 1.2 s of each 4."""
-    connection = await asyncpg.connect(place.database_url)
+async def table_lock(service: RunningService) -> None:
+    """Lock the sessions table for 1.2 of every 4 s, like a migration in one transaction."""
+    connection = await asyncpg.connect(service.database_url)
     try:
         while True:
             async with connection.transaction():
@@ -58,10 +58,10 @@ async def table_locked(place: Place) -> None:
         connection.terminate()
 
 
-async def database_away(place: Place) -> None:
-    """Of each 8 s the database lets nobody in for 2, and ends whatever is connected."""
-    name = urlsplit(place.database_url).path.lstrip("/")
-    connection = await asyncpg.connect(place.database_url, database="postgres")
+async def database_outage(service: RunningService) -> None:
+    """Refuse database connections for 2 of every 8 s, and terminate the open ones."""
+    name = urlsplit(service.database_url).path.lstrip("/")
+    connection = await asyncpg.connect(service.database_url, database="postgres")
     try:
         while True:
             await asyncio.sleep(6)
@@ -75,11 +75,11 @@ async def database_away(place: Place) -> None:
         connection.terminate()
 
 
-async def workers_killed(place: Place) -> None:
-    """Each 3 s the system kills one of the service's workers, as when memory runs out."""
+async def kill_workers(service: RunningService) -> None:
+    """Kill the oldest worker of the service every 3 s, like the kernel when memory runs out."""
     while True:
         await asyncio.sleep(3)
-        workers = [child for child in psutil.Process(place.pid).children() if _is_worker(child)]
+        workers = [child for child in psutil.Process(service.pid).children() if _is_worker(child)]
         if workers:
             min(workers, key=lambda child: child.create_time()).kill()
 
@@ -87,13 +87,13 @@ async def workers_killed(place: Place) -> None:
 def _is_worker(process: psutil.Process) -> bool:
     try:
         return "multiprocessing.spawn" in " ".join(process.cmdline())
-    except psutil.NoSuchProcess:  # also of one that is dead and not buried
+    except psutil.NoSuchProcess:  # also raised for zombies
         return False
 
 
-async def vacuum(place: Place) -> None:
-    """VACUUM and ANALYZE go over the tables, with a second's rest between."""
-    connection = await asyncpg.connect(place.database_url)
+async def vacuum(service: RunningService) -> None:
+    """Run VACUUM (ANALYZE) repeatedly, with pauses of 1 s."""
+    connection = await asyncpg.connect(service.database_url)
     try:
         while True:
             await connection.execute("VACUUM (ANALYZE)")
@@ -102,21 +102,21 @@ async def vacuum(place: Place) -> None:
         connection.terminate()
 
 
-async def neighbour(_place: Place) -> None:
-    """Another program keeps one core busy for 5 seconds of each 15."""
+async def noisy_neighbor(_service: RunningService) -> None:
+    """Keep one core busy with another process for 5 of every 15 s."""
     while True:
         await asyncio.sleep(5)
-        program = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "while True: pass")
         try:
             await asyncio.sleep(5)
         finally:
-            program.kill()
-            await program.wait()
+            process.kill()
+            await process.wait()
         await asyncio.sleep(5)
 
 
-async def restart(place: Place) -> None:
-    """After 10 seconds uvicorn replaces its workers, one by one, each once it has finished."""
+async def rolling_restart(service: RunningService) -> None:
+    """Make uvicorn replace its workers one by one after 10 s, each after its last request."""
     await asyncio.sleep(10)
-    os.kill(place.pid, signal.SIGHUP)
+    os.kill(service.pid, signal.SIGHUP)
     await asyncio.Event().wait()
