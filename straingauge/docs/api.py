@@ -1,8 +1,8 @@
 # ruff: noqa: INP001 - a script that stands alone
-"""Writes the docstrings of all public names as one page of Markdown: `python docs/api.py > api.md`.
+"""Write the API reference as one page of Markdown: `python docs/api.py > api.md`.
 
-Public is what the modules below name in `__all__`; of the others, which are written to be read by
-`pydoc`, their own docstring.
+It contains the docstrings of all names in `__all__` of `MODULES`, and the module docstrings of
+`HEADS`, which describe file formats.
 """
 
 import importlib
@@ -13,25 +13,11 @@ from collections.abc import Iterator
 from types import ModuleType
 
 MODULES = (
-    *(
-        "straingauge",
-        "straingauge.http",
-        "straingauge.journey",
-        "straingauge.schedule",
-    ),
-    *(
-        "straingauge.locust",
-        "straingauge.engine",
-        "straingauge.recording",
-        "straingauge.statistics",
-    ),
-    *(
-        "straingauge.verdict",
-        "straingauge.diagnosis",
-        "straingauge.result.format",
-        "straingauge.history",
-    ),
-    *("straingauge.doctor", "straingauge.scaffold", "straingauge.target", "straingauge.errors"),
+    *("straingauge", "straingauge.http", "straingauge.journey", "straingauge.schedule"),
+    *("straingauge.locust", "straingauge.engine", "straingauge.recording"),
+    *("straingauge.statistics", "straingauge.verdict", "straingauge.diagnosis"),
+    *("straingauge.result.format", "straingauge.history", "straingauge.doctor"),
+    *("straingauge.scaffold", "straingauge.target", "straingauge.errors"),
 )
 HEADS = (
     *("straingauge.cli.scenario", "straingauge.verdict.thresholds", "straingauge.verdict.metrics"),
@@ -45,7 +31,7 @@ HEADS = (
 
 def main() -> None:
     """Write the page to standard output."""
-    print("# straingauge, name by name")
+    print("# API reference of straingauge")
     for name in MODULES:
         print("\n".join(module(importlib.import_module(name))))
     print("\n# Files and formats")
@@ -54,14 +40,14 @@ def main() -> None:
 
 
 def module(of: ModuleType) -> Iterator[str]:
-    """A module and its public names."""
+    """Yield a module's docstring and its public names."""
     yield from head(of, 2)
     for name in public(of):
         yield from named(name, getattr(of, name))
 
 
 def public(of: ModuleType) -> list[str]:
-    """What a module names as public; of errors, which has no list, its own classes."""
+    """Return the public names of a module: `__all__`, or else the classes that it defines."""
     if hasattr(of, "__all__"):
         return list(of.__all__)
     own = inspect.getmembers(of, inspect.isclass)
@@ -69,12 +55,12 @@ def public(of: ModuleType) -> list[str]:
 
 
 def head(of: ModuleType, depth: int) -> Iterator[str]:
-    """A module's own words."""
+    """Yield a heading and the module's docstring."""
     yield f"\n{'#' * depth} `{of.__name__}`\n\n{quoted(of)}"
 
 
 def named(name: str, value: object) -> Iterator[str]:
-    """A public name: its signature, its docstring, and those of its methods."""
+    """Yield the signature and docstring of a public name, and those of its methods."""
     ours = str(getattr(value, "__module__", "")).startswith("straingauge")
     if not ours or not (inspect.isclass(value) or inspect.isroutine(value)):
         yield f"\n### `{name}`\n\n    {short(repr(value)):.200}"
@@ -87,7 +73,7 @@ def named(name: str, value: object) -> Iterator[str]:
 
 
 def signature(value: object) -> str:
-    """As it is called; empty where Python cannot tell."""
+    """Return the signature; empty if Python does not know it."""
     try:
         return short(str(inspect.signature(value)))  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -95,12 +81,12 @@ def signature(value: object) -> str:
 
 
 def short(text: str) -> str:
-    """Names without the modules they are from."""
+    """Return names without their modules."""
     return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z_a-z])", "", text)
 
 
 def quoted(value: object) -> str:
-    """A docstring as it was laid out."""
+    """Return a docstring as an indented block."""
     text = inspect.getdoc(value)
     if text is None:
         sys.exit(f"{value!r} is public and has no docstring")

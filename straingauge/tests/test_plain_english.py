@@ -40,6 +40,9 @@ CLEAN = [
     "benchmarks",
     "docs/decisions",
     "docs/glossary.md",
+    "docs/pictures.py",
+    "straingauge/docs",
+    "straingauge/examples",
 ]
 """The files and folders that are checked."""
 

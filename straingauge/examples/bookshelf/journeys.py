@@ -1,4 +1,4 @@
-"""What readers do: they look for a book, look closer at one, and now and then borrow one."""
+"""Journeys of readers: search for a book, read about one, sometimes borrow one."""
 
 from straingauge import mix, tagged
 
@@ -7,7 +7,7 @@ endpoints = ["GET /books", "GET /books/{isbn}", "POST /loans"]
 
 
 def has_books(response):
-    """A check: a search for a word there is finds books with it in their titles."""
+    """Check that a search finds books with the word in their titles."""
     title = response.request.target.rpartition("=")[2]
     books = response.json()
     wrong = [book["isbn"] for book in books if title not in book["title"]]
@@ -15,8 +15,8 @@ def has_books(response):
 
 
 @tagged("read")
-def look(user):
-    """Look for a book, and look closer at one that was found."""
+def search(user):
+    """Search for a book and open one of the results."""
     title = user.random.choice(WORDS)
     books = (yield user.get("/books", params={"title": title}, checks=[has_books])).json()
     isbn = user.random.choice(books)["isbn"]
@@ -25,7 +25,7 @@ def look(user):
 
 @tagged("write")
 def borrow(user):
-    """Borrow a book that nobody else asks for; remember it, to be read back."""
+    """Borrow a book that no other user borrows, and remember it for `verify`."""
     mine = user.data.setdefault("mine", [])
     isbn = f"loan-{user.index}-{len(mine)}"
     yield user.post("/loans", json={"isbn": isbn, "reader": f"{user.index}"}, expect=[201])
@@ -33,9 +33,9 @@ def borrow(user):
 
 
 def verify(user):
-    """After the load: what was lent once is not lent again."""
+    """Check after the load that a book on loan cannot be borrowed again."""
     for isbn in user.data.get("mine", [])[:3]:
         yield user.post("/loans", json={"isbn": isbn, "reader": "another"}, expect=[409])
 
 
-mix = mix((look, 9), (borrow, 1))
+mix = mix((search, 9), (borrow, 1))

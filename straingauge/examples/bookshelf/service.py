@@ -1,15 +1,14 @@
-"""A small library service to put load on: `python service.py PORT [FILE]`.
+"""A small library service to load-test: `python service.py PORT [FILE]`.
 
-Unlike what straingauge grew up with on purpose: the standard library's threads, no framework, no
-accounts, and SQLite for a database, in FILE or, unless one is named, in a file of its own that goes
-when it does.
+It uses threads of the standard library, no framework, no accounts, and SQLite. The database is
+FILE, or by default a temporary file.
 
-    GET  /openapi.json        what there is
-    GET  /ready               200 once the shelf is filled
-    GET  /books?title=TEXT    the first 20 whose title has it
-    GET  /books/{isbn}        one
-    POST /loans               {"isbn": ..., "reader": ...}: borrow a book; 409 when it is lent
-    GET  /metrics             how many loans there are, as Prometheus text
+    GET  /openapi.json        the OpenAPI document
+    GET  /ready               200 once the books are stored
+    GET  /books?title=TEXT    the first 20 books with this text in their title
+    GET  /books/{isbn}        one book
+    POST /loans               {"isbn": ..., "reader": ...}: borrow a book; 409 if it is lent
+    GET  /metrics             number of loans, as Prometheus text
 """
 
 import json
@@ -28,11 +27,11 @@ BOOKS = 2_000
 WORDS = ("river", "winter", "garden", "letter", "harbour", "silence", "clock", "island", "bread")
 OPENAPI = Path(__file__).with_name("openapi.json")
 
-Answer = tuple[int, object]
+Reply = tuple[int, object]
 
 
 class Shelf:
-    """The books and who has them; each thread has a connection of its own."""
+    """The books and their loans; each thread has a separate database connection."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -46,15 +45,15 @@ class Shelf:
             rows = ((f"978-{number:06}", _title(number)) for number in range(BOOKS))
             database.executemany("INSERT OR IGNORE INTO books VALUES (?, ?)", rows)
 
-    def find(self, title: str) -> Answer:
-        """The first books whose title has that text."""
+    def find(self, title: str) -> Reply:
+        """Return the first books with a text in their title."""
         rows = self._database.execute(
             "SELECT isbn, title FROM books WHERE instr(title, ?) ORDER BY isbn LIMIT 20", (title,)
         )
         return 200, [{"isbn": isbn, "title": text} for isbn, text in rows]
 
-    def one(self, isbn: str) -> Answer:
-        """One book, and whether it is lent."""
+    def get(self, isbn: str) -> Reply:
+        """Return one book."""
         row = self._database.execute(
             "SELECT title, reader FROM books LEFT JOIN loans USING (isbn) WHERE isbn = ?", (isbn,)
         ).fetchone()
@@ -62,8 +61,8 @@ class Shelf:
             return 404, {"detail": "no such book"}
         return 200, {"isbn": isbn, "title": row[0], "lent": row[1] is not None}
 
-    def lend(self, loan: object) -> Answer:
-        """Lend a book, to one reader only."""
+    def lend(self, loan: object) -> Reply:
+        """Lend a book to one reader."""
         if not (isinstance(loan, dict) and {"isbn", "reader"} <= loan.keys()):
             return 422, {"detail": "a loan has an isbn and a reader"}
         try:
@@ -74,7 +73,7 @@ class Shelf:
         return 201, {"isbn": loan["isbn"], "reader": loan["reader"]}
 
     def loans(self) -> int:
-        """How many books are lent."""
+        """Return the number of loans."""
         return int(self._database.execute("SELECT count(*) FROM loans").fetchone()[0])
 
     @property
@@ -86,30 +85,30 @@ class Shelf:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection, kept alive."""
+    """A client's connection, which is kept alive."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # head and body are two writes
     shelf: Shelf
 
     def do_GET(self) -> None:
-        """Answer a reader who looks."""
+        """Respond to a reader who searches."""
         url = urlsplit(self.path)
         if url.path == "/openapi.json":
             self._send(200, OPENAPI.read_bytes())
         elif url.path == "/metrics":
             self._send(200, f"loans {self.shelf.loans()}\n".encode(), "text/plain")
         elif url.path == "/books":
-            self._answer(self.shelf.find, parse_qs(url.query).get("title", [""])[0])
+            self._reply(self.shelf.find, parse_qs(url.query).get("title", [""])[0])
         elif url.path.startswith("/books/"):
-            self._answer(self.shelf.one, unquote(url.path.removeprefix("/books/")))
+            self._reply(self.shelf.get, unquote(url.path.removeprefix("/books/")))
         elif url.path == "/ready":
             self._send(200, b'{"ready": true}')
         else:
             self._send(404, b'{"detail": "no such page"}')
 
     def do_POST(self) -> None:
-        """Answer a reader who borrows."""
+        """Respond to a reader who borrows."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         if urlsplit(self.path).path != "/loans":
             self._send(404, b'{"detail": "no such page"}')
@@ -119,13 +118,13 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             self._send(422, b'{"detail": "not JSON"}')
             return
-        self._answer(self.shelf.lend, loan)
+        self._reply(self.shelf.lend, loan)
 
     def log_message(self, *_: object) -> None:
-        """Nothing: a line for each request would be measured."""
+        """Write no log, which would be measured as well."""
 
-    def _answer(self, ask: Callable[[Any], Answer], about: object) -> None:
-        status, content = ask(about)
+    def _reply(self, handle: Callable[[Any], Reply], argument: object) -> None:
+        status, content = handle(argument)
         self._send(status, json.dumps(content).encode())
 
     def _send(self, status: int, body: bytes, kind: str = "application/json") -> None:
@@ -137,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """A thread for each connection."""
+    """A server with a thread for each connection."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -149,7 +148,7 @@ def _title(number: int) -> str:
 
 
 def main() -> None:
-    """Serve at the port named on the command line."""
+    """Serve on the port from the command line."""
     port, *named = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
         Handler.shelf = Shelf(Path(named[0]) if named else Path(folder) / "shelf.sqlite")

@@ -1,4 +1,4 @@
-"""Load tests of the bookshelf; from this folder: pytest."""
+"""Load tests of the bookshelf service: run `pytest` in this folder."""
 
 import journeys
 import pytest
@@ -8,7 +8,7 @@ from straingauge import constant, spike
 
 @pytest.mark.load(endpoints=journeys.endpoints)
 def test_readers(load):
-    """Thirty readers a second come and look; each tenth borrows, and nothing lent is lent twice."""
+    """Thirty readers per second search, one in ten borrows, and no book is lent twice."""
     run = load.run(
         "readers",
         journeys.mix,
@@ -22,10 +22,10 @@ def test_readers(load):
 
 @pytest.mark.load(endpoints=["GET /books", "GET /books/{isbn}"])
 def test_school_class(load):
-    """Ten readers a second, and for two seconds sixty."""
+    """Ten readers per second, with a spike of sixty for two seconds."""
     run = load.run(
         "school_class",
-        journeys.look,
+        journeys.search,
         spike(base_per_s=10, spike_per_s=60, at_s=2, lasts_s=2, duration_s=6),
         users=60,
     )
