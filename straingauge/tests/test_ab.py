@@ -16,7 +16,7 @@ def requests(random: np.random.Generator, machine: np.ndarray, factor: float = 1
     """Six requests in each turn, log-normal, slower when the machine is."""
     pairs = np.repeat(np.arange(machine.size), 6)
     took_ms = 10 * factor * np.exp(random.normal(0, 0.25, pairs.size) + machine[pairs])
-    return Requests(pairs, took_ms, asked=pairs.size)
+    return Requests(pairs, took_ms, total=pairs.size)
 
 
 def both(seed: int, factor: float = 1.0) -> dict[str, dict[Name, Requests]]:
@@ -25,19 +25,19 @@ def both(seed: int, factor: float = 1.0) -> dict[str, dict[Name, Requests]]:
     drift = 0.4 * np.sin(np.linspace(0, 9, PAIRS)) + 0.02 * random.standard_t(3, PAIRS).cumsum()
     found: dict[str, dict[Name, Requests]] = {}
     for endpoint, slower in (("GET /a", factor), ("GET /b", 1.0)):
-        # Within a pair the two turns are a little apart; which is first is drawn.
+        # Within a pair the two plan are a little apart; which is first is drawn.
         machines = [drift + random.normal(0, 0.1, PAIRS) for _ in NAMES]
         found[endpoint] = {
-            side: requests(random, machine, slower if side == "head" else 1.0)
-            for side, machine in zip(NAMES, machines, strict=True)
+            variant: requests(random, machine, slower if variant == "head" else 1.0)
+            for variant, machine in zip(NAMES, machines, strict=True)
         }
     return found
 
 
 def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
-    """In each pair both sides have one slot; each of them is first about half of the time."""
-    turns = SlotPlan(0, SLOT_NS, 1000, seed=1)
-    base, head = turns.slots("base"), turns.slots("head")
+    """In each pair both variants have one slot; each of them is first about half of the time."""
+    plan = SlotPlan(0, SLOT_NS, 1000, seed=1)
+    base, head = plan.slots("base"), plan.slots("head")
     assert sorted([*base.tolist(), *head.tolist()]) == list(range(2000))
     assert base.tolist() != head.tolist()
     assert 440 < (base < head).sum() < 560
@@ -46,34 +46,34 @@ def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
 
 def test_a_request_belongs_to_the_turn_it_was_sent_in():
     """What is sent in the other's turn, before the first or after the last one is in no pair."""
-    turns = SlotPlan(1000, SLOT_NS, 5, seed=3)
-    slots = turns.slots("base")
+    plan = SlotPlan(1000, SLOT_NS, 5, seed=3)
+    slots = plan.slots("base")
     own = 1000 + slots * SLOT_NS + 1
-    others = 1000 + turns.slots("head") * SLOT_NS + 1
-    assert turns.pair_of("base", own).tolist() == [0, 1, 2, 3, 4]
-    outside = np.array([*others.tolist(), 999, turns.end_ns])
-    assert turns.pair_of("base", outside).tolist() == [-1] * 7
+    others = 1000 + plan.slots("head") * SLOT_NS + 1
+    assert plan.pair_of("base", own).tolist() == [0, 1, 2, 3, 4]
+    outside = np.array([*others.tolist(), 999, plan.end_ns])
+    assert plan.pair_of("base", outside).tolist() == [-1] * 7
 
 
 def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
     """Waiting as long as the gate says leads to each own turn, one after the other."""
-    turns = SlotPlan(10**9, SLOT_NS, 50, seed=4)
-    for side in NAMES:
-        gate, now_ns, seen = Gate(turns, side), 0, []
+    plan = SlotPlan(10**9, SLOT_NS, 50, seed=4)
+    for variant in NAMES:
+        gate, now_ns, seen = Gate(plan, variant), 0, []
         while (wait_s := gate.wait_s(now_ns)) != float("inf"):
             now_ns += round(wait_s * 1e9)
             assert gate.wait_s(now_ns) == 0
-            seen.append((now_ns - turns.start_ns) // SLOT_NS)
-            now_ns = turns.start_ns + (seen[-1] + 1) * SLOT_NS
-        assert seen == turns.slots(side).tolist()
+            seen.append((now_ns - plan.start_ns) // SLOT_NS)
+            now_ns = plan.start_ns + (seen[-1] + 1) * SLOT_NS
+        assert seen == plan.slots(variant).tolist()
 
 
 def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
-    """Of a side's requests those of the other's turns are left out; failures have no time."""
-    turns = SlotPlan(0, SLOT_NS, 3, seed=5)
-    own, others = turns.slots("head") * SLOT_NS, turns.slots("base") * SLOT_NS
-    tally = RequestLog()
-    channel = tally.channel("main", "GET /", 0)
+    """Of a variant's requests those of the other's plan are left out; failures have no time."""
+    plan = SlotPlan(0, SLOT_NS, 3, seed=5)
+    own, others = plan.slots("head") * SLOT_NS, plan.slots("base") * SLOT_NS
+    log = RequestLog()
+    channel = log.channel("main", "GET /", 0)
     for sent_ns in (*own.tolist(), *others.tolist()):
         channel.add(sent_ns, sent_ns, 0, sent_ns + 7_000_000, 200, None)
     channel.fail(own[0], own[0], 0, own[0] + 1, RequestFailed(ErrorKind.BAD_STATUS, "answered 500"))
@@ -81,32 +81,32 @@ def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
         own[1], own[1], 0, own[1] + 1, RequestFailed(ErrorKind.RATE_LIMITED, "answered 429")
     )
     channel.fail(others[2], others[2], 0, others[2], RequestFailed(ErrorKind.TIMEOUT, "too late"))
-    found = tally.requests(turns, "head")["GET /"]
+    found = log.requests(plan, "head")["GET /"]
     assert (found.pairs.tolist(), found.took_ms.tolist()) == ([0, 1, 2], [7, 7, 7])
-    assert (found.asked, found.errors, found.limited) == (5, 1, 1)
-    assert tally.problems["GET /: bad_status"] == "answered 500"
+    assert (found.total, found.errors, found.rate_limited) == (5, 1, 1)
+    assert log.problems["GET /: bad_status"] == "answered 500"
 
 
 def test_nobody_there_is_noticed():
     """Fifty requests in a row without an answer end it, and one answer starts the count anew."""
-    tally = RequestLog()
-    channel = tally.channel("main", "GET /", 0)
+    log = RequestLog()
+    channel = log.channel("main", "GET /", 0)
     for number in range(60):
-        assert not tally.hopeless
+        assert not log.is_unreachable
         channel.fail(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
         if number == 10:
             channel.add(1, 1, 2, 3, 200, None)
     channel.fail(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
-    assert tally.hopeless
+    assert log.is_unreachable
 
 
 def test_parts_follow_each_other():
     """The pairs of a later part are numbered on from those before, and all counts are added."""
-    first = Requests(np.array([0, 1]), np.array([1.0, 2.0]), errors=1, limited=2, asked=5)
+    first = Requests(np.array([0, 1]), np.array([1.0, 2.0]), errors=1, rate_limited=2, total=5)
     both = first.followed_by(first, 10)
     assert both.pairs.tolist() == [0, 1, 10, 11]
     assert both.took_ms.tolist() == [1, 2, 1, 2]
-    assert (both.errors, both.limited, both.asked) == (2, 4, 10)
+    assert (both.errors, both.rate_limited, both.total) == (2, 4, 10)
 
 
 def test_equal_builds_are_not_called_worse():
@@ -143,27 +143,27 @@ def test_it_may_end_when_each_median_is_known():
 
 def test_few_requests_tell_nothing():
     """An endpoint that was hardly called has no interval, and says why."""
-    few = {side: Requests(np.array([0, 1]), np.array([1.0, 2.0]), asked=2) for side in NAMES}
+    few = {variant: Requests(np.array([0, 1]), np.array([1.0, 2.0]), total=2) for variant in NAMES}
     change = changes({"GET /a": few}, 2)[1]
     assert (change.verdict, change.low) == ("inconclusive", None)
-    assert change.reason == "0 blocks of enough requests are too few"
+    assert change.reason == "too few blocks with enough requests: 0"
 
 
 def test_fewer_requests_served_in_a_turn_are_worse():
-    """The whole is worse where head serves less in its turns, and better where it serves more."""
+    """The whole is worse where head serves less in its plan, and better where it serves more."""
     random = np.random.default_rng(3)
     many, few = requests(random, np.zeros(100)), requests(random, np.zeros(100))
-    few = Requests(few.pairs[::2], few.took_ms[::2], asked=few.pairs.size // 2)
+    few = Requests(few.pairs[::2], few.took_ms[::2], total=few.pairs.size // 2)
     slower = changes({"GET /": {"base": many, "head": few}}, 100)[0]
     quicker = changes({"GET /": {"base": few, "head": many}}, 100)[0]
     assert (slower.verdict, quicker.verdict) == ("worse", "better")
 
 
 def test_more_errors_are_worse():
-    """A side that answers with errors is worse, however quick it is."""
+    """A variant that answers with errors is worse, however quick it is."""
     random = np.random.default_rng(2)
     base = requests(random, np.zeros(100))
-    head = Requests(base.pairs, base.took_ms, errors=30, asked=base.asked + 30)
+    head = Requests(base.pairs, base.took_ms, errors=30, total=base.total + 30)
     found = {
         change.metric: change for change in changes({"GET /": {"base": base, "head": head}}, 99 + 1)
     }
@@ -171,16 +171,16 @@ def test_more_errors_are_worse():
 
 
 class Pretended:
-    """A player that plays nothing: it hands out what it was given."""
+    """A worker that plays nothing: it hands out what it was given."""
 
-    def __init__(self, side: Name, played: Callable[[SlotPlan], SlotResult]) -> None:
-        self._side = side
-        self._played = played
+    def __init__(self, variant: Name, result: Callable[[SlotPlan], SlotResult]) -> None:
+        self._side = variant
+        self._played = result
         self.stopped = False
 
-    def begin(self, turns: SlotPlan) -> None:
-        """Take the turns."""
-        self._turns = turns
+    def start(self, plan: SlotPlan) -> None:
+        """Take the plan."""
+        self._turns = plan
 
     def stop(self) -> None:
         """Remember it."""
@@ -190,15 +190,15 @@ class Pretended:
         """At once."""
         return True
 
-    def played(self) -> SlotResult:
+    def result(self) -> SlotResult:
         """What there is."""
         return self._played(self._turns)
 
 
-def even(turns: SlotPlan) -> SlotResult:
+def even(plan: SlotPlan) -> SlotResult:
     """Requests that all took the same."""
-    pairs = np.repeat(np.arange(turns.pairs), 20)
-    return SlotResult({"GET /": Requests(pairs, np.full(pairs.size, 5.0), asked=pairs.size)}, 0.1)
+    pairs = np.repeat(np.arange(plan.pairs), 20)
+    return SlotResult({"GET /": Requests(pairs, np.full(pairs.size, 5.0), total=pairs.size)}, 0.1)
 
 
 def trial(
@@ -207,8 +207,8 @@ def trial(
     check_alive: Callable[[], None] = lambda: None,
 ) -> Trial:
     """A trial of two that only pretend."""
-    players = {"base": Pretended("base", base), "head": Pretended("head", head)}
-    return run_trial(players, budget_s=10, margin_percent=3, check_alive=check_alive)  # type: ignore[arg-type]
+    workers = {"base": Pretended("base", base), "head": Pretended("head", head)}
+    return run_trial(workers, budget_s=10, margin_percent=3, check_alive=check_alive)  # type: ignore[arg-type]
 
 
 def test_what_is_plain_ends_early():
@@ -224,30 +224,32 @@ def test_what_is_plain_ends_early():
 def test_a_service_that_dies_ends_it_and_what_was_measured_is_kept():
     """When nobody answers any more, the trial ends with the reason, and keeps all till then."""
 
-    def gone(turns: SlotPlan) -> SlotResult:
-        return SlotResult(even(turns).endpoints, 0.1, {"GET /: refused": "nobody there"}, gone=True)
+    def is_unreachable(plan: SlotPlan) -> SlotResult:
+        return SlotResult(
+            even(plan).endpoints, 0.1, {"GET /: refused": "nobody there"}, is_unreachable=True
+        )
 
     def dead() -> None:
-        raise TargetError("head died in the middle")
+        raise TargetError("head died during the trial")
 
-    found = trial(even, gone, dead)
-    assert found.ended == "head died in the middle"
+    found = trial(even, is_unreachable, dead)
+    assert found.ended == "head died during the trial"
     assert isinstance(found.error, TargetError)
     assert found.pairs > 0
-    assert found.endpoints["GET /"]["base"].asked == 20 * found.pairs
+    assert found.endpoints["GET /"]["base"].total == 20 * found.pairs
     assert found.problems == {"head: GET /: refused": "nobody there"}
     assert found.changes
 
 
 def test_ctrl_c_ends_it_and_what_was_measured_is_kept():
-    """An interrupted trial has its players stopped, and judges what there is."""
+    """An interrupted trial has its workers stopped, and judges what there is."""
     calls = []
 
-    def interrupted(turns: SlotPlan) -> SlotResult:
-        calls.append(turns)
+    def interrupted(plan: SlotPlan) -> SlotResult:
+        calls.append(plan)
         if len(calls) == 1:
             raise KeyboardInterrupt
-        return even(turns)
+        return even(plan)
 
     found = trial(interrupted, even)
     assert found.ended == "interrupted"
@@ -255,14 +257,14 @@ def test_ctrl_c_ends_it_and_what_was_measured_is_kept():
 
 
 @pytest.mark.parametrize(
-    ("played", "why"),
+    ("result", "why"),
     [
-        (SlotResult({"GET /": Requests(asked=100, limited=9)}, 0.1), "rate limited"),
-        (SlotResult({"GET /": Requests(asked=100)}, 0.95), "used up its core"),
+        (SlotResult({"GET /": Requests(total=100, rate_limited=9)}, 0.1), "rate limited"),
+        (SlotResult({"GET /": Requests(total=100)}, 0.95), "used up its core"),
         (SlotResult({}, 0.1), "nothing to compare"),
     ],
 )
-def test_a_trial_that_proves_nothing_says_so(played: SlotResult, why: str):
+def test_a_trial_that_proves_nothing_says_so(result: SlotResult, why: str):
     """Rate limits, a generator without time, or no request at all make a trial invalid."""
-    found = trial(lambda _: played, lambda _: played)
+    found = trial(lambda _: result, lambda _: result)
     assert why in str(found.invalid())

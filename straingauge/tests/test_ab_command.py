@@ -21,7 +21,7 @@ command = ["{python}", "service.py", "{port}", "4"]
 
 
 def command(wait_ms: int, requests: int | str = "") -> str:
-    """A side: the service that waits so long, and ends after so many requests."""
+    """A variant: the service that waits so long, and ends after so many requests."""
     return f"{sys.executable} {SERVICE} {{port}} {wait_ms} {requests}".strip()
 
 
@@ -83,10 +83,10 @@ def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_pat
     tried = ab(tmp_path, "--base", command(5), "--head", command(5, 100), "--budget", "60s")
     _, errors = tried.communicate(timeout=60)
     assert tried.returncode == 3, errors
-    assert "died in the middle" in errors
+    assert "died during the trial" in errors
     assert "I have had enough" in errors
     found = document(tmp_path)
-    assert "died in the middle" in found["stopped_early"]
+    assert "died during the trial" in found["stopped_early"]
     assert found["endpoints"]["GET /"]["base"]["requests"] > 0
 
 
@@ -138,7 +138,7 @@ def test_a_base_with_other_dependencies_has_an_environment_of_its_own(
 
 def test_an_installation_that_fails_says_why(tmp_path: Path):
     """When a base's packages cannot be installed, the error ends with what was said of it."""
-    with pytest.raises(TargetError, match="it does not build") as failed:
+    with pytest.raises(TargetError, match="the build failed") as failed:
         worktree._install([sys.executable, "-c", "raise SystemExit('no such package')"], tmp_path)
     assert "no such package" in str(failed.value)
 
@@ -159,7 +159,7 @@ def test_a_base_that_does_not_start_is_named(repository: Path):
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (("--base", "no-such-branch"), 2, "base (no-such-branch): there is no commit"),
+        (("--base", "no-such-branch"), 2, "base (no-such-branch): unknown commit"),
         (("--base", "http://127.0.0.1:1"), 3, "nothing answers at http://127.0.0.1:1"),
         (("--base", "HEAD", "--fail-on", "bad"), 2, "--fail-on 'bad' means nothing"),
     ],

@@ -28,7 +28,7 @@ def databases(url: str) -> set[str]:
 
 
 def test_each_side_has_a_database_of_its_own(server: str, monkeypatch: pytest.MonkeyPatch):
-    """On the server of DATABASE_URL each side gets a new database, of which nothing is left."""
+    """On the server of DATABASE_URL each variant gets a new database, of which nothing is left."""
     monkeypatch.setenv("DATABASE_URL", server)
     before = databases(server)
     with own_database("base") as base, own_database("head") as head:

@@ -86,7 +86,7 @@ def test_people_read_one_line_for_each_check(service: Service):
     assert "ok        service       GET / at " in answer.output
     assert "not seen  journeys      no file with journeys was named\n" in answer.output
     assert "-> straingauge doctor journeys.py" in answer.output
-    assert answer.output.splitlines()[-1].startswith("ready")
+    assert answer.output.splitlines()[-1].startswith("Ready")
 
 
 def test_where_nothing_answers_the_exit_code_is_3(tmp_path: Path):

@@ -1,16 +1,15 @@
-"""Two builds of a service side by side on this machine: which is slower, and by how much."""
+"""Comparison of two builds of a service, side by side on this machine."""
 
 from straingauge.ab.affinity import Affinity, started_on
 from straingauge.ab.analysis import MARGIN_PERCENT, changes, is_conclusive
 from straingauge.ab.document import comparison_of, write_document
 from straingauge.ab.request_log import Requests, SlotResult
 from straingauge.ab.slot_plan import SlotPlan
-from straingauge.ab.trial import BUDGET_S, Trial, run_trial
+from straingauge.ab.trial import Trial, run_trial
 from straingauge.ab.variant import RunningVariant, Variant, running_variant
 from straingauge.ab.variant_worker import VariantWorker
 
 __all__ = [
-    "BUDGET_S",
     "MARGIN_PERCENT",
     "Affinity",
     "Requests",

@@ -1,8 +1,9 @@
-"""Which cores the services have, and which the generator; and that both go first there.
+"""CPU cores of the services and of the load generator, and their priority.
 
-Where the kernel has put one of two equal services is a difference of several percent that lasts for
-as long as it leaves it there: turns do not level it out. So both have the same cores, of which they
-make use in turn, and the generator another one. What else runs on them waits, where we may say so.
+The core on which the kernel runs one of two equal services makes a difference of several percent,
+for as long as it stays there; alternating slots do not average it out. So both services share the
+same cores, which they use in turn, and the generator has another one. They have priority over other
+processes on these cores, if this user may set it.
 """
 
 import os
@@ -12,16 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-_PRIORITY: Final = -10  # nine tenths of a core that one other program wants as well
+_PRIORITY: Final = -10  # about 90% of a core shared with one other process
 
 
 @dataclass(frozen=True, slots=True)
 class Affinity:
-    """Who may run where; both empty where that cannot be said: wherever the kernel likes.
+    """Cores of each part; empty where affinity cannot be set.
 
     Attributes:
-        services: Of both services and their databases.
-        generator: Of the processes that play.
+        services: Cores of both services and their databases.
+        generator: Cores of the processes that send the load.
     """
 
     services: frozenset[int] = frozenset()
@@ -29,11 +30,7 @@ class Affinity:
 
     @classmethod
     def of_this_machine(cls) -> "Affinity":
-        """The first core that is ours for the generator, the others for the services.
-
-        Of several processes on one core the kernel gives each its part: a service that needs more
-        than one core gets all but one.
-        """
+        """The first usable core for the generator, the others for the services."""
         if not hasattr(os, "sched_getaffinity"):  # not Linux
             return cls()
         first, *others = sorted(os.sched_getaffinity(0))
@@ -42,17 +39,17 @@ class Affinity:
 
 @contextmanager
 def started_on(cores: frozenset[int]) -> Iterator[None]:
-    """What is started within the block runs on these cores only, before others.
+    """Run processes started within the block on these cores, with priority over others.
 
     Args:
-        cores: Theirs; none: wherever the kernel likes.
+        cores: The cores; if empty, nothing is changed.
     """
     if not cores:
         yield
         return
     ours, priority = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
     os.sched_setaffinity(0, cores)
-    if _may_go_first():
+    if _may_raise_priority():
         os.setpriority(os.PRIO_PROCESS, 0, min(_PRIORITY, priority))
     try:
         yield
@@ -61,9 +58,9 @@ def started_on(cores: frozenset[int]) -> Iterator[None]:
         os.setpriority(os.PRIO_PROCESS, 0, priority)
 
 
-def _may_go_first() -> bool:
-    """Whether this user may take precedence over others, and give it up again."""
+def _may_raise_priority() -> bool:
+    """True if this user may raise the priority, and lower it again."""
     if os.geteuid() == 0:
         return True
-    soft, _ = resource.getrlimit(resource.RLIMIT_NICE)  # 20 - nice is the most there is
+    soft, _ = resource.getrlimit(resource.RLIMIT_NICE)  # the limit is 20 - nice
     return soft >= 20 - _PRIORITY

@@ -1,14 +1,14 @@
-"""From requests to changes: pure.
+"""Changes from base to head, computed from their requests: pure.
 
-Consecutive pairs of slots are put together until a block has enough requests of an endpoint on both
-sides for the figure in question, and is as long as pairs are alike for being near to each other;
-the blocks are what is compared, one by one (`compare.paired`).
+Consecutive pairs of slots are grouped into blocks. A block has enough requests of an endpoint in
+both variants for the metric in question, and is longer than the time for which neighbouring pairs
+are correlated. Blocks are compared pair by pair (`compare.paired`).
 
-There are a few looks at them while they come in, so that what is plain ends early. Each look has
-its share of the error probability, and in it each figure (Bonferroni, weighted, both times):
-whichever look is the last, all its intervals hold together with the confidence asked for. Most goes
-to the last look and to the figures that say most (as O'Brien & Fleming, Biometrics 35 (1979) 549,
-spend little on early looks).
+The data is evaluated a few times while it comes in, so that a clear result ends the trial early.
+Each evaluation has its share of the error probability, and within it each metric (weighted
+Bonferroni): all intervals of the last evaluation hold together with the given confidence. The last
+one and the most informative metrics get the largest share, as in O'Brien & Fleming, Biometrics 35
+(1979) 549.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ from straingauge.compare.bootstrap import interval, share_draws
 from straingauge.compare.comparison import ALIKE_POINTS, CONFIDENCE, MARGIN_POINTS
 from straingauge.compare.sample import Floats
 
-Sides: TypeAlias = Mapping[Name, Requests]
+RequestsByVariant: TypeAlias = Mapping[Name, Requests]
 
-# At these shares of the time given, and each one's share of the error probability.
+# Share of the budget at which the data is evaluated -> share of the error probability.
 LOOKS: Final[Mapping[float, float]] = {0.25: 0.1, 0.5: 0.2, 1.0: 0.7}
 MARGIN_PERCENT: Final = 3.0
 
-# The figure, as a share or the mean; how many requests of each side a block of it needs; and its
-# part of the error probability.
+# Metric -> its quantile (None: the mean), the requests of each variant that a block needs, and its
+# share of the error probability.
 _FIGURES: Final[Mapping[str, tuple[float | None, int, float]]] = {
     "p50 ms": (0.50, 10, 0.35),
     "avg ms": (None, 10, 0.35),
@@ -40,64 +40,66 @@ _FIGURES: Final[Mapping[str, tuple[float | None, int, float]]] = {
 }
 _ERRORS_PART: Final = 0.10
 _THROUGHPUT_PART: Final = 0.05
-_LEAST_BLOCKS: Final = 8
+_MIN_BLOCKS: Final = 8
 _SEED: Final = 1
 
 
 def changes(
-    endpoints: Mapping[str, Sides],
+    endpoints: Mapping[str, RequestsByVariant],
     pairs: int,
     *,
     margin_percent: float = MARGIN_PERCENT,
     look: float = 1.0,
-    shortest: int = 1,
+    min_pairs: int = 1,
 ) -> list[Change]:
-    """What changed from base to head, by what both did till now.
+    """Compute the changes from base to head.
 
     Args:
-        endpoints: Both sides' requests, by endpoint.
-        pairs: How many pairs of slots there were.
-        margin_percent: What nobody would mind.
-        look: Which of the looks it is.
-        shortest: The least number of pairs in a block.
+        endpoints: Requests of both variants by endpoint.
+        pairs: Number of pairs of slots.
+        margin_percent: Smallest change that counts.
+        look: Key in `LOOKS` of this evaluation.
+        min_pairs: Smallest number of pairs in a block.
     """
     alpha = (1 - CONFIDENCE) * LOOKS[look]
     each = alpha / max(len(endpoints), 1)
-    found = [_throughput(endpoints, pairs, shortest, alpha * _THROUGHPUT_PART, margin_percent)]
-    for endpoint, sides in endpoints.items():
-        for metric, (share, least, part) in _FIGURES.items():
-            blocks = _blocks(sides, pairs, least, shortest)
-            figures = {side: _figures(sides[side], blocks, share) for side in NAMES}
-            whole = {side: _figure(sides[side].took_ms, share) for side in NAMES}
+    found = [_throughput(endpoints, pairs, min_pairs, alpha * _THROUGHPUT_PART, margin_percent)]
+    for endpoint, variants in endpoints.items():
+        for metric, (share, min_requests, part) in _FIGURES.items():
+            blocks = _blocks(variants, pairs, min_requests, min_pairs)
+            figures = {variant: _figures(variants[variant], blocks, share) for variant in NAMES}
+            whole = {variant: _figure(variants[variant].took_ms, share) for variant in NAMES}
             change = _change(figures, whole, each * part, margin_percent)
             found.append(replace(change, endpoint=endpoint, metric=metric))
-        found.append(_errors(endpoint, sides, each * _ERRORS_PART))
+        found.append(_errors(endpoint, variants, each * _ERRORS_PART))
     return found
 
 
 def is_conclusive(found: Sequence[Change]) -> bool:
-    """Whether more turns would tell nothing that matters: an endpoint is worse, or all is known."""
+    """True if an endpoint is worse, or the verdict on each endpoint's median is known."""
     if any(change.endpoint and change.verdict == "worse" for change in found):
         return True
     medians = [change for change in found if change.metric == "p50 ms"]
     return bool(medians) and all(change.verdict != "inconclusive" for change in medians)
 
 
-def _blocks(sides: Sides, pairs: int, least: int, shortest: int) -> list[int]:
-    """Where each block of pairs ends: each has enough requests of both sides, and enough pairs."""
-    counts = np.stack([np.bincount(sides[side].pairs, minlength=pairs) for side in NAMES])
+def _blocks(
+    variants: RequestsByVariant, pairs: int, min_requests: int, min_pairs: int
+) -> list[int]:
+    """The end of each block of pairs: each has enough requests of both variants, and pairs."""
+    counts = np.stack([np.bincount(variants[variant].pairs, minlength=pairs) for variant in NAMES])
     ends: list[int] = []
     base = head = 0
     for pair, (of_base, of_head) in enumerate(counts.T.tolist(), 1):
         base, head = base + of_base, head + of_head
-        if min(base, head) >= least and pair - (ends[-1] if ends else 0) >= shortest:
+        if min(base, head) >= min_requests and pair - (ends[-1] if ends else 0) >= min_pairs:
             ends.append(pair)
             base = head = 0
     return ends
 
 
 def _figures(requests: Requests, ends: Sequence[int], share: float | None) -> Floats:
-    """The figure of each block."""
+    """The metric of each block."""
     order = np.argsort(requests.pairs, kind="stable")
     cuts = np.searchsorted(requests.pairs[order], ends)
     parts = np.split(requests.took_ms[order], cuts)[: len(ends)]
@@ -105,28 +107,32 @@ def _figures(requests: Requests, ends: Sequence[int], share: float | None) -> Fl
 
 
 def _figure(took_ms: Floats, share: float | None) -> float:
-    """A quantile, or the mean; NaN of nothing."""
+    """A quantile, or the mean; NaN without requests."""
     if not took_ms.size:
         return nan
     return float(took_ms.mean() if share is None else np.quantile(took_ms, share))
 
 
 def _throughput(
-    endpoints: Mapping[str, Sides], pairs: int, shortest: int, alpha: float, margin_percent: float
+    endpoints: Mapping[str, RequestsByVariant],
+    pairs: int,
+    min_pairs: int,
+    alpha: float,
+    margin_percent: float,
 ) -> Change:
-    """Of the whole: what each side was served in its turns, block by block."""
-    blocks = pairs // shortest
+    """Requests per slot of all endpoints, block by block."""
+    blocks = pairs // min_pairs
     figures: dict[Name, Floats] = {}
-    for side in NAMES:
+    for variant in NAMES:
         served = np.zeros(pairs)
-        for sides in endpoints.values():
-            served += np.bincount(sides[side].pairs, minlength=pairs)
-        figures[side] = served[: blocks * shortest].reshape(blocks, shortest).mean(axis=1)
+        for variants in endpoints.values():
+            served += np.bincount(variants[variant].pairs, minlength=pairs)
+        figures[variant] = served[: blocks * min_pairs].reshape(blocks, min_pairs).mean(axis=1)
     both = (figures["base"] > 0) & (figures["head"] > 0)
-    figures = {side: figures[side][both] for side in NAMES}
-    whole = {side: float(figures[side].mean()) if both.any() else nan for side in NAMES}
+    figures = {variant: figures[variant][both] for variant in NAMES}
+    whole = {variant: float(figures[variant].mean()) if both.any() else nan for variant in NAMES}
     change = _change(figures, whole, alpha, margin_percent)
-    return replace(change, metric="requests a turn", higher_is_better=True)
+    return replace(change, metric="requests a slot", higher_is_better=True)
 
 
 def _change(
@@ -136,13 +142,13 @@ def _change(
     margin_percent: float,
 ) -> Change:
     blocks = figures["base"].size
-    old, new = (None if np.isnan(whole[side]) else whole[side] for side in NAMES)
+    old, new = (None if np.isnan(whole[variant]) else whole[variant] for variant in NAMES)
     change = low = high = None
-    reason: str | None = f"{blocks} blocks of enough requests are too few"
+    reason: str | None = f"too few blocks with enough requests: {blocks}"
     if blocks:
         found = paired(np.log(figures["head"] / figures["base"]), alpha)
         change = found.change
-        if blocks >= _LEAST_BLOCKS and found.low is not None:
+        if blocks >= _MIN_BLOCKS and found.low is not None:
             low, high, reason = found.low, found.high, None
     return Change(
         endpoint="",
@@ -158,13 +164,13 @@ def _change(
     )
 
 
-def _errors(endpoint: str, sides: Sides, alpha: float) -> Change:
+def _errors(endpoint: str, variants: RequestsByVariant, alpha: float) -> Change:
     random = np.random.default_rng(_SEED)
     shares, drawn = [], []
-    for requests in (sides[side] for side in NAMES):
-        asked = max(requests.asked - requests.limited, 1)
-        shares.append(100.0 * requests.errors / asked)
-        drawn.append(share_draws(requests.errors, asked, random))
+    for requests in (variants[variant] for variant in NAMES):
+        total = max(requests.total - requests.rate_limited, 1)
+        shares.append(100.0 * requests.errors / total)
+        drawn.append(share_draws(requests.errors, total, random))
     low, high = interval(100.0 * (drawn[1] - drawn[0]), alpha)
     return Change(
         endpoint=endpoint,

@@ -1,4 +1,4 @@
-"""A database for each side, and both in the same state before anything is measured."""
+"""A database for each variant, and the same initial state of both."""
 
 import os
 from collections.abc import Iterator
@@ -9,19 +9,20 @@ from straingauge.errors import TargetError
 
 
 @contextmanager
-def own_database(side: str) -> Iterator[str | None]:
-    """The address of a new, empty database beside that of DATABASE_URL; it is dropped in the end.
+def own_database(variant: str) -> Iterator[str | None]:
+    """Create an empty database on the server of DATABASE_URL, and drop it at the end.
 
-    None where the variable is not set: the stand then starts a server of its own.
+    Yields:
+        Its URL; None if DATABASE_URL is not set: the service then starts with a separate server.
 
     Raises:
-        TargetError: The server refuses; two builds must not share one database.
+        TargetError: The server refuses.
     """
     given = os.environ.get("DATABASE_URL")
     if not given:
         yield None
         return
-    name = f"straingauge_ab_{side}_{os.getpid()}"
+    name = f"straingauge_ab_{variant}_{os.getpid()}"
     _execute(given, f'CREATE DATABASE "{name}"')
     try:
         yield urlunsplit(urlsplit(given)._replace(path=f"/{name}"))
@@ -30,10 +31,10 @@ def own_database(side: str) -> Iterator[str | None]:
 
 
 def vacuum(url: str) -> None:
-    """Bring a database to rest after it was filled: row versions, statistics, what is unwritten.
+    """Vacuum and analyse a database after it was filled.
 
-    Else autovacuum does it some time during the trial, in one of the two before the other, and
-    their plans differ meanwhile: that is a fifth on one endpoint between two equal builds.
+    Otherwise autovacuum does so during the trial, at different times in the two databases, and
+    query plans differ in between: up to 20 % on one endpoint between two equal builds.
 
     Raises:
         TargetError: The server refuses.
@@ -43,13 +44,13 @@ def vacuum(url: str) -> None:
 
 def _execute(url: str, statement: str) -> None:
     parts = urlsplit(url)
-    # SQLAlchemy names its driver in the scheme; PostgreSQL's own clients do not know it.
+    # SQLAlchemy puts its driver into the scheme, which PostgreSQL clients do not accept.
     server = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
     try:
         import psycopg
     except ImportError as error:
         raise TargetError(
-            "a database for each side takes psycopg",
+            "a database for each variant needs psycopg",
             hint="pip install 'straingauge[postgres]', or unset DATABASE_URL",
         ) from error
     try:
@@ -58,5 +59,5 @@ def _execute(url: str, statement: str) -> None:
     except psycopg.Error as error:
         raise TargetError(
             f"the database server refuses {statement!r}: {error}".strip(),
-            hint="give its user the right CREATEDB, or unset DATABASE_URL",
+            hint="grant CREATEDB to its user, or unset DATABASE_URL",
         ) from error

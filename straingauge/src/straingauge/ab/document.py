@@ -20,10 +20,10 @@ AB_VERSION: Final = 1
 def comparison_of(
     name: str, trial: Trial, base: RunningVariant, head: RunningVariant
 ) -> Comparison:
-    """What a trial came to, as any comparison is shown."""
+    """Convert a trial to a comparison."""
     warnings = [f"{kind}: {detail}" for kind, detail in trial.problems.items()]
     if trial.ended is not None:
-        warnings.insert(0, f"after {trial.pairs} pairs of turns: {trial.ended}")
+        warnings.insert(0, f"stopped after {trial.pairs} pairs of slots: {trial.ended}")
     return Comparison(name, _origin(base), _origin(head), trial.changes, warnings)
 
 
@@ -36,18 +36,18 @@ def write_document(
     near: Path,
     folder: Path,
 ) -> Path:
-    """Write it to ``<name>_ab_<YYYYMMDD_HHMMSS>.json``.
+    """Write a comparison to ``<name>_ab_<YYYYMMDD_HHMMSS>.json``.
 
     Args:
-        comparison: What they came to.
-        trial: What they did.
+        comparison: The comparison.
+        trial: Its measurements.
         started: When it began.
-        configuration: What the user asked for; no secrets.
-        near: A folder of the work tree.
-        folder: For the file.
+        configuration: Options of the command, without secrets.
+        near: A folder of the working tree.
+        folder: Folder of the file.
 
     Raises:
-        WriteError: No such directory, no space, no right; nothing is left behind.
+        WriteError: The folder does not exist or is not writable, or the disk is full.
     """
     document = {
         "ab_version": AB_VERSION,
@@ -60,8 +60,8 @@ def write_document(
         "variants": {"base": dict(comparison.old), "head": dict(comparison.new)},
         "slot_s": trial.slot_s,
         "endpoints": {
-            name: {side: _columns(each, trial.pairs) for side, each in sides.items()}
-            for name, sides in trial.endpoints.items()
+            name: {variant: _columns(each, trial.pairs) for variant, each in variants.items()}
+            for name, variants in trial.endpoints.items()
         },
         "comparison": as_dict(comparison),
     }
@@ -69,14 +69,14 @@ def write_document(
 
 
 def _columns(requests: Requests, pairs: int) -> dict[str, Any]:
-    """One side's requests of one endpoint: how many, and the median of each pair of turns."""
+    """Requests of one variant to one endpoint: counts, and the median of each pair of slots."""
     order = np.argsort(requests.pairs, kind="stable")
     cuts = np.searchsorted(requests.pairs[order], np.arange(1, pairs))
     parts = np.split(requests.took_ms[order], cuts) if pairs else []
     return {
-        "requests": requests.asked,
+        "requests": requests.total,
         "errors": requests.errors,
-        "rate_limited": requests.limited,
+        "rate_limited": requests.rate_limited,
         "by_pair": {
             "served": [part.size for part in parts],
             "p50_ms": [round(float(np.median(p)), 4) if p.size else None for p in parts],
@@ -84,5 +84,5 @@ def _columns(requests: Requests, pairs: int) -> dict[str, Any]:
     }
 
 
-def _origin(standing: RunningVariant) -> dict[str, Any]:
-    return {"source": standing.side.what, "commit": standing.commit}
+def _origin(running: RunningVariant) -> dict[str, Any]:
+    return {"source": running.variant.what, "commit": running.commit}

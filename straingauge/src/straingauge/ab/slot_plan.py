@@ -1,8 +1,7 @@
-"""Whose turn it is: short slots of one clock, in pairs, the first of each pair by chance. Pure.
+"""Alternating time slots of two variants, in pairs of random order: pure.
 
-Two slots of a pair follow one right after the other, so that what the machine does for longer than
-that happens to both sides. Which of them is first is drawn, so that what it does besides is as
-likely to happen to the one as to the other.
+The two slots of a pair follow each other directly, so that a slow change of the machine affects
+both variants. Their order is random, so that a short one is equally likely to affect either.
 """
 
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ NAMES: Final[tuple[Name, Name]] = ("base", "head")
 
 @dataclass(frozen=True, slots=True)
 class SlotPlan:
-    """The turns of both sides.
+    """Slots of both variants.
 
     Attributes:
-        start_ns: When the first slot begins, by `time.monotonic_ns`.
-        slot_ns: How long each lasts.
-        pairs: How many pairs there are.
-        seed: Of the chance that says who is first.
+        start_ns: Start of the first slot, by `time.monotonic_ns`.
+        slot_ns: Duration of a slot.
+        pairs: Number of pairs.
+        seed: Seed of the random order.
     """
 
     start_ns: int
@@ -34,42 +33,42 @@ class SlotPlan:
 
     @property
     def end_ns(self) -> int:
-        """When the last slot ends."""
+        """End of the last slot."""
         return self.start_ns + 2 * self.pairs * self.slot_ns
 
-    def slots(self, side: Name) -> Ints:
-        """The number of this side's slot in each pair: 2 k or 2 k + 1."""
+    def slots(self, variant: Name) -> Ints:
+        """Number of this variant's slot in each pair: 2 k or 2 k + 1."""
         head_first = np.random.default_rng(self.seed).integers(0, 2, self.pairs)
-        second = head_first if side == "base" else 1 - head_first
+        second = head_first if variant == "base" else 1 - head_first
         return np.asarray(2 * np.arange(self.pairs) + second, dtype=np.int64)
 
-    def pair_of(self, side: Name, at_ns: Ints) -> Ints:
-        """The pair of each instant; -1 where it was not that side's turn."""
+    def pair_of(self, variant: Name, at_ns: Ints) -> Ints:
+        """Number of the pair at each time; -1 outside of this variant's slots."""
         slots = (at_ns - self.start_ns) // self.slot_ns
         pairs = slots // 2
         inside = (pairs >= 0) & (pairs < self.pairs)
-        own = self.slots(side)[np.where(inside, pairs, 0)] == slots
+        own = self.slots(variant)[np.where(inside, pairs, 0)] == slots
         return np.where(inside & own, pairs, -1)
 
 
 class Gate:
-    """Tells a side how long it has to wait for its turn."""
+    """Waiting times until the slots of one variant."""
 
-    def __init__(self, turns: SlotPlan, side: Name) -> None:
-        self._turns = turns
-        self._slots: list[int] = turns.slots(side).tolist()
+    def __init__(self, plan: SlotPlan, variant: Name) -> None:
+        self._plan = plan
+        self._slots: list[int] = plan.slots(variant).tolist()
 
     def wait_s(self, now_ns: int) -> float:
-        """Until this side's turn; 0 when it is, infinite when there is none any more."""
-        turns = self._turns
-        slot: int = (now_ns - turns.start_ns) // turns.slot_ns
+        """Seconds until this variant's next slot; 0 within one, infinite after the last."""
+        plan = self._plan
+        slot: int = (now_ns - plan.start_ns) // plan.slot_ns
         pair = max(slot // 2, 0)
-        if pair >= turns.pairs:
+        if pair >= plan.pairs:
             return float("inf")
         if slot == self._slots[pair]:
             return 0.0
         if slot > self._slots[pair]:
             pair += 1
-        if pair >= turns.pairs:
+        if pair >= plan.pairs:
             return float("inf")
-        return (turns.start_ns + self._slots[pair] * turns.slot_ns - now_ns) / 1e9
+        return (plan.start_ns + self._slots[pair] * plan.slot_ns - now_ns) / 1e9

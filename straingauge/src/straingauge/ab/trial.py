@@ -1,4 +1,4 @@
-"""Both sides in turn, until it is plain or the time is up."""
+"""A trial: both variants in turn, until the result is clear or the time is up."""
 
 import random
 import time
@@ -7,53 +7,52 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Final, Protocol
 
-from straingauge.ab.analysis import LOOKS, Sides, changes, is_conclusive
+from straingauge.ab.analysis import LOOKS, RequestsByVariant, changes, is_conclusive
 from straingauge.ab.request_log import Requests, SlotResult
 from straingauge.ab.slot_plan import NAMES, Name, SlotPlan
 from straingauge.compare import Change
 from straingauge.errors import StraingaugeError, TargetError
 
-BUDGET_S: Final = 110.0
 SLOT_S: Final = 0.05
-_REQUESTS_A_SLOT: Final = 10  # or the change of sides would be most of it
+_REQUESTS_A_SLOT: Final = 10  # for fewer, most of a slot is its start and end
 _LONGEST_SLOT_S: Final = 3.0
-_BLOCK_S: Final = 1.0  # pairs within that are alike: singly they would count as more than they are
-_BLOCKS: Final = 100  # of a short trial
+_BLOCK_S: Final = 1.0  # pairs within this time are correlated
+_BLOCKS: Final = 100  # in a short trial
 _LOOK_EVERY_S: Final = 0.05
-_START_DELAY_NS: Final = 300_000_000  # till both processes are set up
-_SATURATED: Final = 0.9  # of a core: beyond, it is the generator that is slow
+_START_DELAY_NS: Final = 300_000_000  # until both processes are set up
+_SATURATED: Final = 0.9  # of a core: above, the generator is slow
 _LIMITED: Final = 0.01  # of the requests
 
 
-class Plays(Protocol):
-    """One side's player; see `player.Player`."""
+class Worker(Protocol):
+    """A process that sends one variant's load; see `variant_worker.VariantWorker`."""
 
-    def begin(self, turns: SlotPlan, /) -> None:
-        """Have it play its turns."""
+    def start(self, plan: SlotPlan, /) -> None:
+        """Start the slots of a plan."""
 
     def stop(self) -> None:
-        """Have it end what it plays."""
+        """Stop early."""
 
     def ready(self, within_s: float, /) -> bool:
-        """Whether it has come to its end; waits at most so long for that."""
+        """True if the slots are over; waits for at most `within_s`."""
 
-    def played(self) -> SlotResult:
-        """What it did, once it has; raises TargetError."""
+    def result(self) -> SlotResult:
+        """The measurements, once the slots are over; raises TargetError."""
 
 
 @dataclass(slots=True)
 class Trial:
-    """What was found so far; kept however it ends.
+    """Measurements so far; kept however the trial ends.
 
     Attributes:
-        slot_s: How long each side's turn was.
-        pairs: How many pairs of turns there were.
-        endpoints: Both sides' requests, by endpoint.
-        changes: By the last look.
-        cpu_share: The generators', at most.
-        problems: The first error of each kind, by side and endpoint.
-        ended: Why it did not come to its end; None where it did.
-        error: The same, to be raised once all is kept.
+        slot_s: Duration of a slot.
+        pairs: Number of pairs of slots.
+        endpoints: Requests of both variants by endpoint.
+        changes: The changes, by the last evaluation.
+        cpu_share: Highest CPU usage of a worker; 1.0 is a saturated core.
+        problems: First error message of each kind, by variant and endpoint.
+        ended: Why the trial stopped early; None if it did not.
+        error: The error that stopped it, to be raised once everything is written.
     """
 
     slot_s: float = SLOT_S
@@ -65,48 +64,51 @@ class Trial:
     ended: str | None = None
     error: StraingaugeError | None = None
 
-    def add(self, played: Mapping[Name, SlotResult], turns: SlotPlan) -> None:
-        """Count what both did in these turns."""
-        for side, part in played.items():
+    def add(self, result: Mapping[Name, SlotResult], plan: SlotPlan) -> None:
+        """Add the measurements of both variants in the slots of a plan."""
+        for variant, part in result.items():
             self.cpu_share = max(self.cpu_share, part.cpu_share)
             for kind, detail in part.problems.items():
-                self.problems.setdefault(f"{side}: {kind}", detail)
+                self.problems.setdefault(f"{variant}: {kind}", detail)
             for name, requests in part.endpoints.items():
-                sides = self.endpoints.setdefault(name, {each: Requests() for each in NAMES})
-                sides[side] = sides[side].followed_by(requests, self.pairs)
-        self.pairs += turns.pairs
+                variants = self.endpoints.setdefault(name, {each: Requests() for each in NAMES})
+                variants[variant] = variants[variant].followed_by(requests, self.pairs)
+        self.pairs += plan.pairs
 
-    def judged(self, margin_percent: float, look: float, budget_s: float) -> list[Change]:
-        """What has changed, by what was measured till now."""
+    def evaluate(self, margin_percent: float, look: float, budget_s: float) -> list[Change]:
+        """Compute the changes from all measurements so far."""
         block_s = min(_BLOCK_S, budget_s / _BLOCKS)
         return changes(
             self.endpoints,
             self.pairs,
             margin_percent=margin_percent,
             look=look,
-            shortest=ceil(block_s / (2 * self.slot_s)),
+            min_pairs=ceil(block_s / (2 * self.slot_s)),
         )
 
     def invalid(self) -> str | None:
-        """Why nothing may be concluded; None where something may."""
-        parts = [each for sides in self.endpoints.values() for each in sides.values()]
-        asked, limited = sum(each.asked for each in parts), sum(each.limited for each in parts)
-        if not asked:
-            return "no turn came to its end: there is nothing to compare"
-        if limited > _LIMITED * asked:
+        """Why no conclusion can be drawn; None if one can."""
+        parts = [each for variants in self.endpoints.values() for each in variants.values()]
+        total, rate_limited = (
+            sum(each.total for each in parts),
+            sum(each.rate_limited for each in parts),
+        )
+        if not total:
+            return "no slot was completed: there is nothing to compare"
+        if rate_limited > _LIMITED * total:
             return (
-                f"{limited} of {asked} requests were rate limited: switch the limits off for both "
-                "sides (--env NAME=VALUE), or use more accounts"
+                f"{rate_limited} of {total} requests were rate limited: turn the limits off for "
+                "both variants (--env NAME=VALUE), or use more accounts"
             )
         if self.cpu_share > _SATURATED:
-            return "the generator used up its core: use fewer users"
+            return "the load generator used up its core: use fewer users"
         return None
 
 
 def run_trial(
-    players: Mapping[Name, Plays],
+    workers: Mapping[Name, Worker],
     *,
-    budget_s: float = BUDGET_S,
+    budget_s: float,
     warmup_s: float = 0.0,
     slot_s: float | None = None,
     users: int = 1,
@@ -114,93 +116,93 @@ def run_trial(
     check_alive: Callable[[], None],
     say: Callable[[str], None] = lambda _line: None,
 ) -> Trial:
-    """Play both sides in turn, and judge at each look.
+    """Measure both variants in turn, and evaluate the data at each share of `LOOKS`.
 
     Args:
-        players: The two sides.
-        budget_s: How long what counts may take in all.
-        warmup_s: How long both play before; what they do there counts nowhere.
-        slot_s: How long a turn is; found out in the warm-up where it is not given.
-        users: How many there are, to find it out.
-        margin_percent: What nobody would mind.
-        check_alive: Raises TargetError where a side's service is gone; asked when nobody answers.
-        say: Is told how it stands after each look.
+        workers: The workers of both variants.
+        budget_s: Maximum time of all slots.
+        warmup_s: Time before them, which is not evaluated.
+        slot_s: Duration of a slot; measured in the warm-up by default.
+        users: Number of users, to choose the duration of a slot.
+        margin_percent: Smallest change that counts.
+        check_alive: Raises TargetError if a service is gone; called when one does not respond.
+        say: Called with a line after each evaluation.
 
     Returns:
-        What was found; where a service died or the user interrupted, what was found till then.
+        The trial; if a service died or the user interrupted it, with the measurements until then.
     """
     trial = Trial(slot_s=slot_s or SLOT_S)
     try:
         if warmup_s:
             warm = Trial(slot_s=trial.slot_s)
-            _play(players, warm, warmup_s, check_alive)
-            trial.slot_s = slot_s or _slot_s(warm.endpoints, users)
+            _run_slots(workers, warm, warmup_s, check_alive)
+            trial.slot_s = slot_s or _choose_slot_s(warm.endpoints, users)
         before = 0.0
         for share in LOOKS:
-            _play(players, trial, (share - before) * budget_s, check_alive)
+            _run_slots(workers, trial, (share - before) * budget_s, check_alive)
             before = share
-            trial.changes = trial.judged(margin_percent, share, budget_s)
+            trial.changes = trial.evaluate(margin_percent, share, budget_s)
             if is_conclusive(trial.changes):
                 break
-            say(f"after {share * budget_s:.0f} s some medians are not known yet")
+            say(f"after {share * budget_s:.0f} s: some medians are inconclusive")
     except TargetError as error:
         trial.ended, trial.error = str(error), error
     except KeyboardInterrupt:
         trial.ended = "interrupted"
     if trial.ended is not None and trial.pairs:
-        trial.changes = trial.judged(margin_percent, 1.0, budget_s)
+        trial.changes = trial.evaluate(margin_percent, 1.0, budget_s)
     return trial
 
 
-def _play(
-    players: Mapping[Name, Plays], trial: Trial, duration_s: float, check_alive: Callable[[], None]
+def _run_slots(
+    workers: Mapping[Name, Worker], trial: Trial, duration_s: float, check_alive: Callable[[], None]
 ) -> None:
-    """Have both play for so long and add what they did, also where it ends early.
+    """Run the slots of one part, and add the measurements, even if it ends early.
 
     Raises:
         TargetError: A service is gone.
-        KeyboardInterrupt: The user has had enough.
+        KeyboardInterrupt: The user interrupted.
     """
-    turns = SlotPlan(
+    plan = SlotPlan(
         start_ns=time.monotonic_ns() + _START_DELAY_NS,
         slot_ns=round(trial.slot_s * 1e9),
         pairs=max(1, round(duration_s / (2 * trial.slot_s))),
         seed=random.getrandbits(32),
     )
-    for player in players.values():
-        player.begin(turns)
-    played: dict[Name, SlotResult] = {}
+    for worker in workers.values():
+        worker.start(plan)
+    result: dict[Name, SlotResult] = {}
     try:
-        _collect(players, played)
+        _collect(workers, result)
     except KeyboardInterrupt:
-        for side in set(players) - set(played):
-            players[side].stop()
-        _collect(players, played)
+        for variant in set(workers) - set(result):
+            workers[variant].stop()
+        _collect(workers, result)
         raise
     finally:
-        if len(played) == len(players):
-            trial.add(played, turns)
-    if any(each.gone for each in played.values()):
+        if len(result) == len(workers):
+            trial.add(result, plan)
+    if any(each.is_unreachable for each in result.values()):
         check_alive()
 
 
-def _collect(players: Mapping[Name, Plays], played: dict[Name, SlotResult]) -> None:
-    """Wait for both; where one finds nobody there any more, the other need not go on."""
+def _collect(workers: Mapping[Name, Worker], result: dict[Name, SlotResult]) -> None:
+    """Wait for both workers; once one finds its service gone, stop the other."""
     stopped = False
-    while missing := [side for side in NAMES if side not in played]:
-        for side in missing:
-            if players[side].ready(_LOOK_EVERY_S):
-                played[side] = players[side].played()
-                if played[side].gone and not stopped:
+    while missing := [variant for variant in NAMES if variant not in result]:
+        for variant in missing:
+            if workers[variant].ready(_LOOK_EVERY_S):
+                result[variant] = workers[variant].result()
+                if result[variant].is_unreachable and not stopped:
                     stopped = True
-                    for other in set(missing) - set(played):
-                        players[other].stop()
+                    for other in set(missing) - set(result):
+                        workers[other].stop()
 
 
-def _slot_s(endpoints: Mapping[str, Sides], users: int) -> float:
-    """Long enough for some requests, however slow they are; short enough to change sides often."""
-    took = [each.took_ms.sum() for sides in endpoints.values() for each in sides.values()]
-    count = sum(each.took_ms.size for sides in endpoints.values() for each in sides.values())
+def _choose_slot_s(endpoints: Mapping[str, RequestsByVariant], users: int) -> float:
+    """A duration that fits some requests, however slow, and alternates often."""
+    took = [each.took_ms.sum() for variants in endpoints.values() for each in variants.values()]
+    count = sum(each.took_ms.size for variants in endpoints.values() for each in variants.values())
     if not count:
         return SLOT_S
     typical_s = float(sum(took)) / count / 1000 / users

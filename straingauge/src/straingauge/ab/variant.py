@@ -1,4 +1,4 @@
-"""One of the two that are compared: a commit, a command or an address, and how it is started."""
+"""A variant to compare: a commit, a command or a URL, and how it is started."""
 
 import shlex
 import sys
@@ -25,11 +25,11 @@ _TAIL_LINES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """What the user asked to be compared.
+    """A variant as the user names it.
 
     Attributes:
-        name: Which of the two.
-        what: A commit, "." for the files as they are, a command with {port}, or an address.
+        name: "base" or "head".
+        what: A commit, "." for the working tree, a command with {port}, or a URL.
     """
 
     name: Name
@@ -37,7 +37,7 @@ class Variant:
 
     @property
     def kind(self) -> Kind:
-        """What `what` is."""
+        """Kind of `what`."""
         if urlsplit(self.what).scheme in ("http", "https"):
             return "url"
         return "command" if "{port}" in self.what else "revision"
@@ -45,22 +45,22 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class RunningVariant:
-    """A side whose service answers.
+    """A variant whose service responds.
 
     Attributes:
-        side: Which.
-        url: Where.
-        commit: Its id, where it is one.
-        log_path: What the service writes, where we started it.
+        variant: The variant.
+        url: Its base URL.
+        commit: Id of its commit, if it is one.
+        log_path: Log of the service, if it was started here.
     """
 
-    side: Variant
+    variant: Variant
     url: str
     commit: str | None = None
     log_path: Path | None = None
 
     def require_alive(self) -> None:
-        """Raise TargetError with the end of its log where nothing answers any more."""
+        """Raise TargetError with the end of the log if the service does not respond."""
         if (refusal := refused(self.url)) is None:
             return
         tail = ""
@@ -68,67 +68,67 @@ class RunningVariant:
             lines = self.log_path.read_text(errors="replace").splitlines()[-_TAIL_LINES:]
             tail = "".join(f"\n    {line}" for line in lines)
         raise TargetError(
-            f"{self.side.name} ({self.side.what}) died in the middle: {refusal}{tail}",
-            hint="start it alone under the same load: straingauge run",
+            f"{self.variant.name} ({self.variant.what}) died during the trial: {refusal}{tail}",
+            hint="put the same load on it alone: straingauge run",
         )
 
 
 @contextmanager
 def running_variant(
-    side: Variant,
+    variant: Variant,
     config_path: Path | None,
     *,
     env: Mapping[str, str],
     ready: str,
     say: Callable[[str], None],
 ) -> Iterator[RunningVariant]:
-    """The side's service, on a database of its own, for as long as the block lasts.
+    """Start a variant's service with its database, and stop both at the end.
 
     Args:
-        side: Which.
-        config_path: The straingauge.toml that describes it, in the work tree; if any.
-        env: Added to the environment of all its commands.
-        ready: Of a command without a description: the path that answers 200 once it can work.
-        say: Is told each step that begins.
+        variant: The variant.
+        config_path: The straingauge.toml in the working tree that describes it, if any.
+        env: Environment variables of all its commands.
+        ready: For a command without straingauge.toml: path that answers 200 once it is ready.
+        say: Called with a line at each step.
 
     Raises:
-        UsageError: There is no such commit, or nothing says what to start.
-        TargetError: It does not build, or does not start; the message says which side and why.
+        UsageError: The commit is unknown, or there is nothing to start.
+        TargetError: It does not build or start; the message names the variant and the reason.
     """
 
     def tell(line: str) -> None:
-        say(f"{side.name}: {line}")
+        say(f"{variant.name}: {line}")
 
     with ExitStack() as stack:
-        if side.kind == "url":
-            if refusal := refused(side.what):
+        if variant.kind == "url":
+            if refusal := refused(variant.what):
                 raise TargetError(
-                    f"{side.name}: nothing answers at {side.what} ({refusal})",
-                    hint="start it there, or give a commit or a command, which is started here",
+                    f"{variant.name}: nothing answers at {variant.what} ({refusal})",
+                    hint="start it, or give a commit or a command to start",
                 )
-            yield RunningVariant(side, side.what.rstrip("/"))
+            yield RunningVariant(variant, variant.what.rstrip("/"))
             return
         commit = None
         try:
-            if side.kind == "command":
-                config = _commanded(side, config_path, ready)
+            if variant.kind == "command":
+                config = _from_command(variant, config_path, ready)
             else:
-                config, commit = _revised(side, config_path, stack, tell)
+                config, commit = _from_revision(variant, config_path, stack, tell)
             config = replace(config, port=0, env={**config.env, **env})
-            database = stack.enter_context(own_database(side.name)) if config.postgres else None
+            database = stack.enter_context(own_database(variant.name)) if config.postgres else None
             stand = stack.enter_context(ServiceStack(config, database_url=database, say=tell))
             if config.postgres and stand.database_url:
                 vacuum(stand.database_url)
         except TargetError as error:
-            raise TargetError(f"{side.name} ({side.what}): {error}", error.hint) from error
+            raise TargetError(f"{variant.name} ({variant.what}): {error}", error.hint) from error
         except StraingaugeError as error:
-            raise UsageError(f"{side.name} ({side.what}): {error}", error.hint) from error
-        yield RunningVariant(side, stand.url, commit, stand.log_path)
+            raise UsageError(f"{variant.name} ({variant.what}): {error}", error.hint) from error
+        yield RunningVariant(variant, stand.url, commit, stand.log_path)
 
 
-def _commanded(side: Variant, config_path: Path | None, ready: str) -> StackConfig:
-    """What a command starts: the described service with that command, or the command alone."""
-    command = tuple(shlex.split(side.what))
+def _from_command(variant: Variant, config_path: Path | None, ready: str) -> StackConfig:
+    """Configuration of a command: that of straingauge.toml with this command, or a minimal one."""
+    command = tuple(shlex.split(variant.what))
     if config_path is not None:
         return replace(StackConfig.from_file(config_path), command=command)
     return StackConfig(
@@ -146,26 +146,26 @@ def _commanded(side: Variant, config_path: Path | None, ready: str) -> StackConf
     )
 
 
-def _revised(
-    side: Variant, config_path: Path | None, stack: ExitStack, tell: Callable[[str], None]
+def _from_revision(
+    variant: Variant, config_path: Path | None, stack: ExitStack, tell: Callable[[str], None]
 ) -> tuple[StackConfig, str | None]:
-    """What a commit's own description starts, with the Python that has its dependencies."""
+    """Configuration of a commit, with a Python that has its dependencies."""
     if config_path is None:
         raise UsageError(
-            "no straingauge.toml says how to start it",
-            hint="name one by --config, or give commands with {port} or addresses instead",
+            "there is no straingauge.toml to start it",
+            hint="name one with --config, or give a command with {port} or a URL",
         )
-    if side.what == WORK_TREE:
-        return _from_its_folder(StackConfig.from_file(config_path), sys.executable), None
-    tell("checking it out")
-    tree = stack.enter_context(checked_out(side.what, config_path))
+    if variant.what == WORK_TREE:
+        return _in_folder(StackConfig.from_file(config_path), sys.executable), None
+    tell("checking out")
+    tree = stack.enter_context(checked_out(variant.what, config_path))
     config = StackConfig.from_file(tree.config_path)
     python = python_of(config.folder, config_path.parent, tree.folder, tell)
-    return _from_its_folder(config, python), tree.commit
+    return _in_folder(config, python), tree.commit
 
 
-def _from_its_folder(config: StackConfig, python: str) -> StackConfig:
-    """Run by that Python, with the code of the folder before any that is installed."""
+def _in_folder(config: StackConfig, python: str) -> StackConfig:
+    """Run with this Python; the code of the folder comes before installed packages."""
 
     def words(command: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(word.replace("{python}", python) for word in command)

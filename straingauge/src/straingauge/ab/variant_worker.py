@@ -1,6 +1,6 @@
-"""A process that plays one side's load in its turns.
+"""A process that sends one variant's load in its slots.
 
-Each side has its own: what a scenario file remembers (tokens, ids) is of one service only.
+Each variant has its own, since what a scenario file remembers (tokens, ids) belongs to one service.
 """
 
 import multiprocessing
@@ -29,159 +29,163 @@ _LEAVE_WITHIN_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """What a player says when it cannot go on."""
+class Failure:
+    """The error of a worker that cannot continue."""
 
     message: str
     hint: str | None = None
 
 
 class VariantWorker:
-    """A side's load in a process of its own; use as a context manager.
+    """A variant's load in a separate process; a context manager.
 
     Args:
-        side: Which.
-        url: Of its service.
-        prepare: Makes what is played, anew in that process; it must be found there by its name.
+        variant: "base" or "head".
+        url: Base URL of its service.
+        prepare: Prepares the load in that process; must be importable there.
     """
 
-    def __init__(self, side: Name, url: str, prepare: Callable[[], LoadOrder]) -> None:
-        self._side = side
+    def __init__(self, variant: Name, url: str, prepare: Callable[[], LoadOrder]) -> None:
+        self._variant = variant
         context = multiprocessing.get_context("spawn")
         self._pipe, self._theirs = context.Pipe()
         self._process = context.Process(
-            target=attend,
-            args=(self._theirs, side, url, prepare),
-            name=f"straingauge {side}",
+            target=serve,
+            args=(self._theirs, variant, url, prepare),
+            name=f"straingauge {variant}",
             daemon=True,
         )
 
     def __enter__(self) -> Self:
-        """Start it and log its users in.
+        """Start the process and log its users in.
 
         Raises:
-            TargetError: They cannot log in, or the process ended.
+            TargetError: A log-in failed, or the process ended.
         """
         self._process.start()
         self._theirs.close()
         try:
-            self._heard()
+            self._receive()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pipe.close()  # that tells it to leave
+        self._pipe.close()  # the process exits on it
         self._process.join(_LEAVE_WITHIN_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
 
-    def begin(self, turns: SlotPlan) -> None:
-        """Have it play its turns."""
-        self._pipe.send(turns)
+    def start(self, plan: SlotPlan) -> None:
+        """Start the slots of a plan."""
+        self._pipe.send(plan)
 
     def stop(self) -> None:
-        """Have it end what it plays: `played` gives what there is."""
+        """Stop early; `result` returns what was measured."""
         self._pipe.send(None)
 
     def ready(self, within_s: float) -> bool:
-        """Whether it has played its turns; waits at most so long for that."""
+        """True if the slots are over; waits for at most `within_s`."""
         return self._pipe.poll(within_s)
 
-    def played(self) -> SlotResult:
-        """Wait until it has played its turns.
+    def result(self) -> SlotResult:
+        """Wait for the end of the slots, and return the measurements.
 
         Raises:
             TargetError: The process ended, or something in it failed.
         """
-        played = self._heard()
-        assert isinstance(played, SlotResult)
-        return played
+        result = self._receive()
+        assert isinstance(result, SlotResult)
+        return result
 
-    def _heard(self) -> object:
+    def _receive(self) -> object:
         try:
             answer = self._pipe.recv()
         except (EOFError, ConnectionResetError):
             self._process.join(_LEAVE_WITHIN_S)
             raise TargetError(
-                f"the process that plays {self._side} ended with code {self._process.exitcode}"
+                f"the worker of {self._variant} exited with code {self._process.exitcode}"
             ) from None
-        if isinstance(answer, Failed):
-            raise TargetError(f"{self._side}: {answer.message}", answer.hint)
+        if isinstance(answer, Failure):
+            raise TargetError(f"{self._variant}: {answer.message}", answer.hint)
         return answer
 
 
-def attend(pipe: Connection, side: Name, url: str, prepare: Callable[[], LoadOrder]) -> None:
-    """The process: log in, then play turns whenever some are given, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it says when it is over
+def serve(pipe: Connection, variant: Name, url: str, prepare: Callable[[], LoadOrder]) -> None:
+    """Log in, then run slots whenever a plan arrives, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process stops it
     try:
         order = prepare()
         log_in(order, url)
         pipe.send("ready")
         while True:
-            turns = pipe.recv()
-            if turns is not None:  # else it was told to stop when it had just come to its end
-                pipe.send(run_slots(order, url, side, turns, stop=pipe.poll))
+            plan = pipe.recv()
+            if plan is not None:  # None: a stop that came after the end
+                pipe.send(run_slots(order, url, variant, plan, stop=pipe.poll))
     except (EOFError, BrokenPipeError):
         return  # told to leave
     except StraingaugeError as error:
-        pipe.send(Failed(str(error), error.hint))
+        pipe.send(Failure(str(error), error.hint))
     except Exception as error:  # noqa: BLE001  whatever it was, whoever waits must hear of it
         traceback.print_exc()
-        pipe.send(Failed(f"{type(error).__name__}: {error}"))
+        pipe.send(Failure(f"{type(error).__name__}: {error}"))
 
 
 def run_slots(
-    order: LoadOrder, url: str, side: Name, turns: SlotPlan, *, stop: Callable[[], bool]
+    order: LoadOrder, url: str, variant: Name, plan: SlotPlan, *, stop: Callable[[], bool]
 ) -> SlotResult:
-    """Play an order's journeys in a side's turns; a user begins none when it is not its turn."""
+    """Run journeys in a variant's slots; none starts outside of them."""
     schedule = order.schedule
     assert isinstance(schedule, ConstantUsers)
-    tally = RequestLog()
-    gate = Gate(turns, side)
+    log = RequestLog()
+    gate = Gate(plan, variant)
     report = run_load(
         Load(
             url,
-            replace(schedule, duration_s=(turns.end_ns - turns.start_ns) / 1e9),
-            Mix(tuple((_gated(each, gate), weight) for each, weight in order.journeys.weights)),
+            replace(schedule, duration_s=(plan.end_ns - plan.start_ns) / 1e9),
+            Mix(
+                tuple(
+                    (_in_own_slots(each, gate), weight) for each, weight in order.journeys.weights
+                )
+            ),
             order.crowd,
             timeout_s=order.timeout_s,
             connections=order.connections,
             max_connections=order.max_connections,
             allowed_hosts=order.allowed_hosts,
         ),
-        tally,
-        start_ns=turns.start_ns,
-        stop=lambda: stop() or tally.hopeless,
+        log,
+        start_ns=plan.start_ns,
+        stop=lambda: stop() or log.is_unreachable,
     )
-    requests = tally.requests(turns, side)
-    return SlotResult(requests, report.cpu_share, tally.problems, gone=tally.hopeless)
+    requests = log.requests(plan, variant)
+    return SlotResult(requests, report.cpu_share, log.problems, is_unreachable=log.is_unreachable)
 
 
 def log_in(order: LoadOrder, url: str) -> None:
-    """Log all users in, where the order says how.
+    """Log all users in, if the scenario has a log-in.
 
     Raises:
-        TargetError: One of them cannot.
+        TargetError: A log-in failed.
     """
     if order.log_in is None:
         return
     done: list[User] = []
-    given_up: list[StraingaugeError] = []
+    errors_raised: list[StraingaugeError] = []
     recorder = Recorder()
     load = Load(
         url,
         constant_users(count=len(order.crowd), iterations=1),
-        mix(_to_its_end(order.log_in, done, given_up)),
+        mix(_noting_end(order.log_in, done, errors_raised)),
         order.crowd,
         timeout_s=_LOG_IN_WITHIN_S,
         allowed_hosts=order.allowed_hosts,
     )
-    run_load(load, recorder, phase="setup", stop=lambda: bool(given_up))
-    if given_up:
-        raise TargetError(f"a user could not log in: {given_up[0]}", given_up[0].hint)
+    run_load(load, recorder, phase="setup", stop=lambda: bool(errors_raised))
+    if errors_raised:
+        raise TargetError(f"a user could not log in: {errors_raised[0]}", errors_raised[0].hint)
     if len(done) < len(order.crowd):
         examples = recorder.snapshot().total("setup").examples
         last = f"{examples[-1].kind}: {examples[-1].detail}" if examples else "it took too long"
@@ -191,28 +195,30 @@ def log_in(order: LoadOrder, url: str) -> None:
         )
 
 
-def _gated(journey: Journey, gate: Gate) -> Journey:
-    """The same journey, which begins when it is this side's turn."""
+def _in_own_slots(journey: Journey, gate: Gate) -> Journey:
+    """A journey that waits for its variant's next slot before it starts."""
 
     @wraps(journey)
-    def gated(user: User) -> Generator[Step, Response, None]:
+    def in_own_slots(user: User) -> Generator[Step, Response, None]:
         while (wait_s := gate.wait_s(time.monotonic_ns())) > 0:
-            yield Pause(min(wait_s, 3600.0))  # after the last turn the load's own end comes
+            yield Pause(min(wait_s, 3600.0))  # after the last slot the load ends
         yield from journey(user)
 
-    gated.__name__ = journey_name(journey)
-    return gated
+    in_own_slots.__name__ = journey_name(journey)
+    return in_own_slots
 
 
-def _to_its_end(journey: Journey, done: list[User], given_up: list[StraingaugeError]) -> Journey:
-    """The same journey, noting who came to its end and who gave up."""
+def _noting_end(
+    journey: Journey, done: list[User], errors_raised: list[StraingaugeError]
+) -> Journey:
+    """A journey that records the users who completed it and the errors raised."""
 
     @wraps(journey)
     def noted(user: User) -> Generator[Step, Response, None]:
         try:
             yield from journey(user)
         except StraingaugeError as error:
-            given_up.append(error)
+            errors_raised.append(error)
             raise
         done.append(user)
 

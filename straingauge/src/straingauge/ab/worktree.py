@@ -1,4 +1,4 @@
-"""A commit's files in a folder of their own, and a Python that has what they need."""
+"""A commit's files in a separate folder, and a Python with their dependencies."""
 
 import os
 import subprocess
@@ -19,11 +19,11 @@ _SHOWN_LINES: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A commit that was checked out.
+    """A checked-out commit.
 
     Attributes:
         commit: Its id.
-        folder: For whatever else belongs to it; it goes with the tree.
+        folder: Folder for other files of this commit; removed with the tree.
         config_path: Its straingauge.toml.
     """
 
@@ -34,14 +34,14 @@ class Tree:
 
 @contextmanager
 def checked_out(revision: str, config_path: Path) -> Iterator[Tree]:
-    """A worktree of that commit, for as long as the block lasts.
+    """Check out a commit into a git worktree, and remove it at the end.
 
     Args:
-        revision: As git names commits.
-        config_path: The straingauge.toml in the user's work tree; the commit's is at its place.
+        revision: A commit, as git names it.
+        config_path: The straingauge.toml in the working tree; the commit has it at the same place.
 
     Raises:
-        UsageError: This is no work tree, there is no such commit, or it has no such file.
+        UsageError: This is not a git repository, the commit is unknown, or it has no such file.
     """
     config_path = config_path.resolve()
     root = Path(_git(config_path.parent, "rev-parse", "--show-toplevel"))
@@ -56,8 +56,8 @@ def checked_out(revision: str, config_path: Path) -> Iterator[Tree]:
             theirs = tree / config_path.relative_to(root)
             if not theirs.is_file():
                 raise UsageError(
-                    f"{revision} has no {config_path.relative_to(root)} that says how to start it",
-                    hint="give a command with {port} for that side instead",
+                    f"{revision} has no {config_path.relative_to(root)}",
+                    hint="give a command with {port} for that variant",
                 )
             yield Tree(commit, folder, theirs)
         finally:
@@ -65,21 +65,24 @@ def checked_out(revision: str, config_path: Path) -> Iterator[Tree]:
 
 
 def python_of(folder: Path, ours: Path, place: Path, tell: Callable[[str], None]) -> str:
-    """The Python for a folder's code: our own where it asks for the same packages, else a new one.
+    """Find or create a Python with the dependencies of a folder.
 
     Args:
-        folder: Where its requirements.txt or pyproject.toml is.
-        ours: The same folder in the user's work tree, whose packages are installed here.
-        place: Where a new environment may be made.
-        tell: Is told when that begins.
+        folder: The folder with requirements.txt or pyproject.toml.
+        ours: The same folder in the working tree, whose dependencies are installed here.
+        place: Folder for a new environment.
+        tell: Called with a line when one is created.
+
+    Returns:
+        Path of the interpreter: this one if both folders have the same dependencies.
 
     Raises:
-        TargetError: Its packages cannot be installed; the message ends with what pip said.
+        TargetError: The dependencies cannot be installed; the message ends with pip's output.
     """
     wanted = dependencies(folder)
     if wanted == dependencies(ours):
         return sys.executable
-    tell("its dependencies differ: making an environment for it")
+    tell("its dependencies differ: creating an environment")
     environment = place / "venv"
     python = environment / "bin" / "python"
     _install([sys.executable, "-m", "venv", str(environment)], folder)
@@ -90,7 +93,7 @@ def python_of(folder: Path, ours: Path, place: Path, tell: Callable[[str], None]
 
 
 def dependencies(folder: Path) -> dict[str, Any]:
-    """What a folder says it needs, by the file that says so."""
+    """Dependencies that a folder declares, by the file that declares them."""
     found: dict[str, Any] = {}
     requirements, project = folder / "requirements.txt", folder / "pyproject.toml"
     if requirements.is_file():
@@ -108,7 +111,7 @@ def dependencies(folder: Path) -> dict[str, Any]:
 
 
 def _install(command: list[str], folder: Path) -> None:
-    # A PYTHONPATH or an active environment of ours is none of its business.
+    # Without this process's PYTHONPATH and active environment.
     env = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     try:
         done = subprocess.run(
@@ -122,19 +125,19 @@ def _install(command: list[str], folder: Path) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise TargetError(
-            f"it does not build: {' '.join(command)} took more than {_INSTALL_WITHIN_S} s"
+            f"the build failed: {' '.join(command)} took more than {_INSTALL_WITHIN_S} s"
         ) from error
     if done.returncode:
         lines = (done.stdout + done.stderr).strip().splitlines()[-_SHOWN_LINES:]
         raise TargetError(
-            f"it does not build: {' '.join(command)} ended with {done.returncode}:"
+            f"the build failed: {' '.join(command)} exited with {done.returncode}:"
             + "".join(f"\n    {line}" for line in lines),
-            hint="check that commit out and install its requirements by hand",
+            hint="check out that commit and install its requirements by hand",
         )
 
 
 def _git(folder: Path, *arguments: str, named: str | None = None) -> str:
-    """What git answers; raises UsageError in its words."""
+    """Run git and return its output; raises UsageError with its error message."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
@@ -145,6 +148,6 @@ def _git(folder: Path, *arguments: str, named: str | None = None) -> str:
         return done.stdout.strip()
     if named is not None:
         raise UsageError(
-            f"there is no commit {named!r}", hint="name a branch, a tag or an id; see: git log"
+            f"unknown commit {named!r}", hint="name a branch, a tag or an id; see: git log"
         )
     raise UsageError(f"git {arguments[0]} failed: {done.stderr.strip() or done.returncode}")

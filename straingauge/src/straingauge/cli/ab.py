@@ -109,7 +109,7 @@ def ab(
     as_json: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
-    """Compare two builds of a service side by side on this machine.
+    """Compare two builds of a service variant by variant on this machine.
 
     \b
       straingauge ab journeys.py --tags read --base main
@@ -201,8 +201,8 @@ def _run(
                 )
             with started_on(cores.generator):
                 workers = {
-                    each.side.name: stack.enter_context(
-                        VariantWorker(each.side.name, each.url, partial(_order, run_options))
+                    each.variant.name: stack.enter_context(
+                        VariantWorker(each.variant.name, each.url, partial(_order, run_options))
                     )
                     for each in (base, head)
                 }
