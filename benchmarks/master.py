@@ -24,17 +24,17 @@ import numpy as np
 import psutil
 from locust.rpc import Message, rpc
 from locust.stats import RequestStats
-from straingauge.locust.distributed.fingerprint import fingerprint
-from straingauge.locust.distributed.process_stats import ProcessStats, _packed
-from straingauge.locust.distributed.worker import (
-    BEGIN,
-    HELLO,
-    LAST_FIGURES,
+from straingauge.distributed import fingerprint_file
+from straingauge.locust.distributed.messages import (
+    FINAL_REPORT,
     PING,
+    REGISTER,
+    REGISTERED,
     REPORT,
-    STOP,
-    WELCOME,
+    RUN_STARTED,
+    STOP_USERS,
 )
+from straingauge.locust.distributed.process_stats import ProcessStats, pack_record
 from straingauge.recording import Recorder
 
 WORKERS, ENDPOINTS, RATE_PER_S, PAST_S = 20, 10, 100, 600
@@ -45,7 +45,7 @@ LOCUSTFILE = """
 import gevent
 from locust import events, task
 from straingauge.locust import JourneyUser
-from straingauge.locust.events import session_of
+from straingauge.locust.events import get_session
 
 class Reader(JourneyUser):
     @task
@@ -57,17 +57,17 @@ def read_verdicts(environment, **_):
     def read_every_2_s():
         while True:
             gevent.sleep(2)
-            session_of(environment).result_so_far()
+            get_session(environment).live_result()
     if READ_VERDICTS:
         gevent.spawn(read_every_2_s)
 """
 
 
 class Worker:
-    """A connection that sends mode a worker sends."""
+    """A connection that sends what a worker sends."""
 
     def __init__(self, port: int, number: int, locustfile: Path) -> None:
-        self._modules = {"locustfile": fingerprint(locustfile)}
+        self._modules = {"locustfile": fingerprint_file(locustfile)}
         self._id = f"simulated_{number}"
         self._number = number
         self._client = rpc.Client("127.0.0.1", port, self._id)
@@ -89,7 +89,7 @@ class Worker:
             match message.type:
                 case "ack":
                     data = {"host": "simulated", "pid": self._number, "modules": self._modules}
-                    self._send(HELLO, data | {"sent_ns": time.monotonic_ns()})
+                    self._send(REGISTER, data | {"sent_ns": time.monotonic_ns()})
                     gevent.spawn(self._every, 1.0, self._beat)
                     gevent.spawn(self._every, 5.0, self._ping)
                 case "spawn":
@@ -98,15 +98,15 @@ class Worker:
                     self._send("spawning")
                     done = {"user_classes_count": counts, "user_count": self._users}
                     self._send("spawning_complete", done)
-                case kind if kind in (BEGIN, WELCOME) and message.data["run"] is not None:
-                    self._part = ProcessStats(message.data["run"]["number"], time.monotonic_ns())
+                case kind if kind in (RUN_STARTED, REGISTERED) and message.data["run"] is not None:
+                    self._part = ProcessStats(message.data["run"]["run_id"], time.monotonic_ns())
                     self._origin_ns = time.monotonic_ns() - PAST_S * 1_000_000_000
                     self._play(0, PAST_S)
                     # Workers that are started by hand do not report all at the same moment either.
                     gevent.sleep(REPORT_EVERY_S * self._number / WORKERS)
                     gevent.spawn(self._every, REPORT_EVERY_S, self._report)
-                case kind if kind == STOP and self._part is not None:
-                    self._send(LAST_FIGURES, self._message())
+                case kind if kind == STOP_USERS and self._part is not None:
+                    self._send(FINAL_REPORT, self._message())
 
     def _every(self, seconds: float, action: Callable[[], None]) -> None:
         while True:
@@ -137,7 +137,10 @@ class Worker:
         self._play(max(self._at_s - REPORT_EVERY_S, 0), self._at_s)
         record = self._recorder.snapshot()
         requests = record.requests("main")
-        return self._part.to_message() | {"records": list(_packed(record)), "requests": requests}
+        return self._part.to_message() | {
+            "records": list(pack_record(record)),
+            "requests": requests,
+        }
 
     def _report(self) -> None:
         message = self._message()

@@ -86,7 +86,7 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTHS["wide"], "height": 300})
         page.goto(f"{url}straingauge/")
-        expect(page.locator("#none")).to_be_visible(timeout=TIMEOUT_MS)
+        expect(page.locator("#no-run")).to_be_visible(timeout=TIMEOUT_MS)
         page.screenshot(path=options.folder / "before.png")
         page.goto(url)
         page.get_by_label("Number of users").fill(options.users)

@@ -14,7 +14,7 @@ class Get(JourneyUser):
     @task
     def read(self) -> None:
         """Send GET requests."""
-        self.play(straingauge_load.read)
+        self.run_journey(straingauge_load.read)
 
 
 class Mix(JourneyUser):
@@ -23,7 +23,7 @@ class Mix(JourneyUser):
     @task
     def work(self) -> None:
         """Run the engine's journey."""
-        self.play(straingauge_load.work)
+        self.run_journey(straingauge_load.work)
 
 
 class Uploads(JourneyUser):
@@ -34,4 +34,4 @@ class Uploads(JourneyUser):
     @task
     def upload(self) -> None:
         """Run the engine's journey."""
-        self.play(self.upload_it)
+        self.run_journey(self.upload_it)

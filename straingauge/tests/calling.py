@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from straingauge.locust.session import Session
 
 PLAY = """
-def journey(player):
-    yield player.get("/x")
+def journey(user):
+    yield user.get("/x")
 
-return str(user.play(journey))
+return str(user.run_journey(journey))
 """
 """A call that plays a journey of one GET."""
 
@@ -102,7 +102,7 @@ def main() -> None:
 
     file = str(Path(sys.argv[1]) / "locustfile.py")
     import straingauge.locust  # noqa: F401  adds its options
-    from straingauge.locust.events import session_of
+    from straingauge.locust.events import get_session
 
     options = get_parser().parse_args(["-f", file, "--headless", "--host", "http://127.0.0.1:1"])
     user_class = _user_class({})
@@ -115,7 +115,7 @@ def main() -> None:
     )
     runner = environment.create_local_runner()
     events.init.fire(environment=environment, runner=runner, web_ui=None)
-    session = session_of(environment)
+    session = get_session(environment)
     failures: list[str] = []
     session.fail_setup = lambda error: failures.append(str(error))  # type: ignore[method-assign]
     for line in FileObject(sys.stdin.buffer, "rb"):
@@ -138,8 +138,8 @@ def _answer(
 ) -> dict[str, Any]:
     from straingauge.locust.distributed.process_stats import ProcessStats
 
-    session.part.stop()
-    session.part = ProcessStats(0, session.part.recording.began_ns)
+    session.stats.stop()
+    session.stats = ProcessStats(0, session.stats.recording.started_ns)
     told: list[dict[str, Any]] = []
 
     def listen(**event: Any) -> None:  # noqa: ANN401  as Locust tells
@@ -159,7 +159,7 @@ def _answer(
     environment.events.request.add_listener(listen)
     value = _run(order["text"], _user_class(attributes)(environment))
     environment.events.request.remove_listener(listen)
-    recording = session.part.recording
+    recording = session.stats.recording
     return {
         "value": value,
         "events": told,

@@ -142,7 +142,7 @@ def locust_page(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "locust", "--host", target, "--web-host", "127.0.0.1"]
-    command += ["--web-port", str(port), "--quiet-time", "0", *given]
+    command += ["--web-port", str(port), "--cooldown", "0", *given]
     command += ["--web-base-path", base] if base else []
     with (folder / "locust.log").open("wb") as log:
         process = subprocess.Popen(

@@ -37,7 +37,7 @@ class Reader(JourneyUser):
     @task
     @tag("read")
     def hello(self):
-        self.play(hello)
+        self.run_journey(hello)
 
     @task
     @tag("plain")
@@ -45,15 +45,15 @@ class Reader(JourneyUser):
         self.client.get("/plain")
 """
 
-SHY = """
-class Shy(JourneyUser):
+OPT_IN = """
+class OptIn(JourneyUser):
     wait_time = constant(0.02)
-    only_when_asked = True
+    opt_in = True
 
     @task
-    @tag("shy")
-    def shy(self):
-        self.client.get("/shy")
+    @tag("opt_in")
+    def opt_in(self):
+        self.client.get("/opt-in")
 """
 
 
@@ -98,7 +98,7 @@ class Project:
         command += ["--headless"] if headless else []
         # Locust's own way not to cut off the requests on their way when a run ends.
         command += ["--users", "4", "--spawn-rate", "10", "--stop-timeout", "60"]
-        command += ["--quiet-time", "0"]
+        command += ["--cooldown", "0"]
         return self._begun([*command, *given], self.path)
 
     def worker(self, folder: Path, port: str) -> "subprocess.Popen[str]":

@@ -46,7 +46,7 @@ class Reader(JourneyUser):
 
     @task
     def hello(self):
-        self.play(hello)
+        self.run_journey(hello)
 """
 
 THRESHOLDS = "[all]\nerror_rate_percent = { target = 1, warning = 5, critical = 10 }\n"

@@ -14,7 +14,8 @@ ORDER = (
     *("schedule", "http", "journey"),
     "histogram",  # pure arithmetic that engine and record share
     *("engine", "recording", "workers", "observe", "statistics", "verdict"),
-    *("diagnosis", "result", "report", "compare", "history", "progress"),
+    "distributed",  # bookkeeping of workers on several machines
+    *("diagnosis", "result", "report", "live_view", "compare", "history", "progress"),
     *("target", "runner", "ab", "capacity", "doctor", "scaffold"),
     *("cli", "pytest_plugin", "locust"),
 )

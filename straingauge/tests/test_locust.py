@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 from locust_project import (
+    OPT_IN,
     READER,
-    SHY,
     THRESHOLDS,
     Project,
     both_kinds,
@@ -48,10 +48,10 @@ def test_run_without_an_end_of_its_own_is_valid(project: Project):
     assert project.result()["validity"]["valid"]
 
 
-@pytest.mark.parametrize("failing", ["self.play(boom)", 'self.client.get("/status/500")'])
+@pytest.mark.parametrize("failing", ["self.run_journey(boom)", 'self.client.get("/status/500")'])
 def test_critical_exits_1(project: Project, failing: str):
     """A crossed critical threshold exits 1, with its figure beside its limit."""
-    users = READER.replace("self.play(hello)", failing)
+    users = READER.replace("self.run_journey(hello)", failing)
     ended = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
     assert ended.code == 1, ended.output
     assert "error_rate_percent = 100 (critical from 10)" in ended.output
@@ -62,7 +62,9 @@ def test_critical_exits_1(project: Project, failing: str):
 
 def test_exception_in_a_task_is_an_error(project: Project):
     """A task that lets an exception out counts as an error, and its user goes on."""
-    users = READER.replace("self.play(hello)", 'self.play(hello); raise KeyError("oops")')
+    users = READER.replace(
+        "self.run_journey(hello)", 'self.run_journey(hello); raise KeyError("oops")'
+    )
     ended = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
     assert ended.code == 1, ended.output
     result = project.result()
@@ -116,7 +118,7 @@ def test_interrupted_run_is_kept(project: Project, number: signal.Signals, proce
     ended = project.run_until(both_kinds, READER, *given, number=number)
     assert ended.code == 4, ended.output
     result = project.result()
-    assert "interrupted (it was to take 600 s)" in reasons(result)["interrupted"]
+    assert "interrupted (600 s were planned)" in reasons(result)["interrupted"]
     assert result["verdict"]["grade"] == "invalid"
     assert counts(result) == project.served()
 
@@ -125,22 +127,22 @@ def test_interrupted_run_is_kept(project: Project, number: signal.Signals, proce
     ("given", "classes"),
     [
         ([], {"Reader"}),
-        (["--tags", "shy"], {"Shy"}),
+        (["--tags", "opt_in"], {"OptIn"}),
         (["--tags", "read"], {"Reader"}),
-        (["Shy", "Reader"], {"Reader", "Shy"}),
+        (["OptIn", "Reader"], {"Reader", "OptIn"}),
     ],
 )
-def test_shy_users_join_when_asked(project: Project, given: list[str], classes: set[str]):
+def test_opt_in_users_join_when_named(project: Project, given: list[str], classes: set[str]):
     """A class that joins only when asked for is asked for by its name or one of its tags."""
-    wanted = {"Reader": "GET /hello", "Shy": "GET /shy"}
+    wanted = {"Reader": "GET /hello", "OptIn": "GET /opt-in"}
 
     def all_there(served: Counter[str]) -> bool:
         return all(served[wanted[name]] for name in classes)
 
-    ended = project.run_until(all_there, READER + SHY, *given)
+    ended = project.run_until(all_there, READER + OPT_IN, *given)
     assert ended.code == 0, ended.output
     assert set(project.result()["configuration"]["user_classes"]) == classes
-    assert bool(project.served()["GET /shy"]) == ("Shy" in classes)
+    assert bool(project.served()["GET /opt-in"]) == ("OptIn" in classes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")

@@ -68,13 +68,13 @@ def test_nobody_listening_is_refused(caller: Locust):
 
 
 UPLOAD = """
-from straingauge.journey import FilePart, Upload
+from straingauge.http import FilePart, Upload
 
-def journey(player):
+def journey(user):
     upload = Upload({{}}, {{"f": FilePart(b"x" * {size})}})
-    yield player.post("/x", upload=upload, timeout_s={timeout_s})
+    yield user.post("/x", upload=upload, timeout_s={timeout_s})
 
-return str(user.play(journey))
+return str(user.run_journey(journey))
 """
 
 
@@ -114,16 +114,16 @@ def test_a_file_that_is_gone_is_the_journeys_error(caller: Locust, tmp_path: Pat
             server.url,
             f"""
             from pathlib import Path
-            from straingauge.journey import FilePart, Upload
+            from straingauge.http import FilePart, Upload
             file = Path({str(tmp_path / "f")!r})
             file.write_bytes(b"x")
 
-            def journey(player):
+            def journey(user):
                 upload = Upload({{}}, {{"f": FilePart(file)}})
                 file.unlink()
-                yield player.post("/x", upload=upload)
+                yield user.post("/x", upload=upload)
 
-            user.play(journey)
+            user.run_journey(journey)
             return client.get("/y").status_code
             """,
         )
@@ -339,7 +339,7 @@ def test_a_user_with_an_on_stop_of_its_own_leaves_nothing_open(caller: Locust):
             first.on_stop()
             second = own(user.environment)
             second.on_stop()
-            return [first.said, second.player.index - first.player.index]
+            return [first.said, second.journey_user.index - first.journey_user.index]
             """,
         )
         assert closed.wait(20)

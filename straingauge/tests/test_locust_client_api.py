@@ -272,7 +272,9 @@ def test_what_cannot_be_sent_is_said(caller: Locust):
         header = caller.call(server.url, 'client.get("/x", headers={"X": "a\\r\\nY: b"})')
         proxy = caller.call(server.url, "pass", proxy_host="10.0.0.1")
         nowhere = caller.call("", 'client.get("/x")')
-    assert proxy.setup_failures == ["Caller.proxy_host: JourneyUser has no such"]
+    assert proxy.setup_failures == [
+        "Caller.proxy_host: JourneyUser does not support this attribute"
+    ]
     assert nowhere.setup_failures == ["'://' is no URL to load"]
     assert "'verify'" in option.value
     assert "cannot be sent" in header.value

@@ -51,7 +51,7 @@ class Reader(JourneyUser):
 
     @task
     def private(self):
-        self.play(private)
+        self.run_journey(private)
 """
 
 
@@ -88,7 +88,9 @@ def test_dead_master_leaves_its_workers_results(project: Project):
     project.wait(run, both_kinds)
     run.kill()
     output, _ = run.communicate(timeout=60)  # its end is that of the last that writes to it
-    said = [line for line in output.splitlines() if "what this worker measured is kept" in line]
+    said = [
+        line for line in output.splitlines() if "the measurements of this worker are saved" in line
+    ]
     assert len(said) == 2, output
     files = list((project.path / "results").iterdir())
     assert all(any(str(file) in line for line in said) for file in files)
@@ -140,7 +142,7 @@ def test_autoquit_ends_a_run_with_a_page(project: Project):
     Its service and database are watched as they are in pytest, and no password is kept.
     """
     watch = ["--database-url", "postgresql://u:hunter2@127.0.0.1:1/none"]
-    watch += ["--server-pid", str(os.getpid()), "--quiet-time", "1"]
+    watch += ["--server-pid", str(os.getpid()), "--cooldown", "1"]
     page = ["--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", free_port()]
     run = project.start(READER, "--run-time", "1s", *page, *watch, headless=False)
     ended = end_of(run)
@@ -165,7 +167,7 @@ def test_expired_token_is_renewed(project: Project):
 
 def test_same_complaint_once(project: Project):
     """A task that fails each time is logged once."""
-    users = READER.replace("self.play(hello)", 'raise KeyError("oops")')
+    users = READER.replace("self.run_journey(hello)", 'raise KeyError("oops")')
     ended = project.run_until(lambda served: served["GET /plain"] > 20, users)
     assert ended.output.count("Traceback") == 1, ended.output
     assert project.result()["errors"]["kinds"]["journey_error"] > 1

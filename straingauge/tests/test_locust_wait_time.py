@@ -30,7 +30,7 @@ class Noting(JourneyUser):
 
     def note(self, held_up=False):
         own = notes[type(self).__name__]
-        own.append([self.began_ns, self.due_ns, monotonic_ns()])
+        own.append([self.started_ns, self.due_ns, monotonic_ns()])
         self.due_ns = None  # as its first request would
         if held_up and len(own) == 3:
             sleep({HELD_UP_S})
@@ -119,7 +119,8 @@ PARTS = """
 import json, sys
 from locust import constant_pacing
 from straingauge.errors import UsageError
-from straingauge.locust import Breakpoint, Constant, Soak, Spike, Steps, stats_buckets, wait_time
+from straingauge.locust import Breakpoint, Constant, Soak, Spike, Steps, stats_buckets
+from straingauge.locust.user import wait_time
 
 def refusal(function):
     try:
@@ -144,15 +145,15 @@ class Chance(Constant):
 
 times_ms = json.load(sys.stdin)
 json.dump({
-    "buckets": [stats_buckets.bucket_ms(ms) for ms in times_ms],
-    "printed": ["%d" % stats_buckets.bucket_ms(ms) for ms in times_ms],
+    "buckets": [stats_buckets.round_to_bucket(ms) for ms in times_ms],
+    "printed": ["%d" % stats_buckets.round_to_bucket(ms) for ms in times_ms],
     "refusals": [refusal(each) for each in (
         NoRate().check,
         Backwards().check,
         lambda: wait_time.constant_pacing(0),
         lambda: wait_time.constant_throughput(-1),
         lambda: wait_time.poisson(float("inf")),
-        lambda: wait_time.together(0),
+        lambda: wait_time.synchronized(0),
     )],
     "shapes": [each.configuration for each in (Rising(), Rush(), Chance())],
 }, sys.stdout)
@@ -260,9 +261,9 @@ def test_think_time_is_no_pace(notes: dict[str, Any]):
 def test_breakpoint_ends_where_a_limit_is_crossed(runs: tuple[Run, Run]):
     """More and more arrivals end when 5 % fail, and log and result say at what rate."""
     _, run = runs
-    assert "no further arrivals: 100.0 % errors (limit 5 %) at " in run.output
+    assert "arrivals stopped: 100.0 % errors (limit 5 %) at " in run.output
     shape = run.result["configuration"]["shape"]
-    assert shape["broke"].startswith("100.0 % errors (limit 5 %) at ")
+    assert shape["limit_exceeded"].startswith("100.0 % errors (limit 5 %) at ")
     assert shape["users"] == 5
     assert run.code == 1
 
@@ -281,10 +282,10 @@ def test_what_makes_no_sense_is_refused(parts: dict[str, Any]):
     assert parts["refusals"] == [
         "the shape NoRate has no rate_per_s",
         "duration_s of step 2 must be more than 0, not -1",
-        "constant_pacing() needs a number more than 0, not 0",
-        "constant_throughput() needs a number more than 0, not -1",
-        "poisson() needs a number more than 0, not inf",
-        "together() needs a number more than 0, not 0",
+        "constant_pacing() needs a number greater than 0, not 0",
+        "constant_throughput() needs a number greater than 0, not -1",
+        "poisson() needs a number greater than 0, not inf",
+        "synchronized() needs a number greater than 0, not 0",
     ]
 
 

@@ -61,8 +61,8 @@ def during(page: Page, before: dict[str, Answer]) -> During:
     """A run that goes on, looked at once it has some figures."""
     assert before  # comes first
     page.start()
-    page.until(lambda live: live["seen"] and len(live["seen"]["endpoints"]) == 3)
-    page.until(lambda live: live["seen"]["total"]["requests"] > 100)
+    page.until(lambda live: live["view"] and len(live["view"]["endpoints"]) == 3)
+    page.until(lambda live: live["view"]["total"]["requests"] > 100)
     began_s = time.monotonic()
     with ThreadPoolExecutor(VIEWERS) as viewers:
         found = list(viewers.map(page.get, [LIVE] * VIEWERS * TIMES))
@@ -88,7 +88,12 @@ def test_locusts_page_has_the_tab(before: dict[str, Answer]):
 def test_nothing_is_shown_before_a_run(before: dict[str, Answer]):
     """Before a run there are no figures and no file, and asking for one gets words."""
     live = before[LIVE].json
-    assert (live["state"], live["seen"], live["over"], live["file"]) == ("ready", None, False, None)
+    assert (live["state"], live["view"], live["finished"], live["file"]) == (
+        "ready",
+        None,
+        False,
+        None,
+    )
     assert before[RESULT].status == 404
     assert "no result file" in before[RESULT].json["error"]
 
@@ -97,7 +102,7 @@ def test_page_needs_nothing_from_elsewhere(page: Page, before: dict[str, Answer]
     """The page may load from its own server only, and all it names is there."""
     answer = before["/straingauge/"]
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
-    for name in ("live.css", "live.js", "charts.js", "make.js", "tab.js"):
+    for name in ("live.css", "live.js", "charts.js", "dom.js", "tab.js"):
         text = page.get(f"/straingauge/static/{name}").body.decode()
         assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
     assert page.get("/straingauge/static/blueprint.py").status == 404
@@ -105,27 +110,27 @@ def test_page_needs_nothing_from_elsewhere(page: Page, before: dict[str, Answer]
 
 def test_each_endpoint_has_its_verdict(during: During):
     """While a run goes on each endpoint stands against its own thresholds, the worst first."""
-    seen = during.one.json["seen"]
+    seen = during.one.json["view"]
     grades = [(each["name"], each["grade"]) for each in seen["endpoints"]]
     assert grades == [
         ("GET /broken", "critical"),
         ("GET /timed", "target"),
         ("GET /<b>odd</b>", "not judged"),
     ]
-    (demand,) = seen["endpoints"][0]["demands"]
-    assert demand["text"] == "error_rate_percent = 100 (critical from 2)"
+    (threshold,) = seen["endpoints"][0]["thresholds"]
+    assert threshold["text"] == "error_rate_percent = 100 (critical from 2)"
     assert seen["verdict"]["grade"] == "critical"
     assert "error_rate_percent" in seen["diagnosis"]["first"]["message"]
 
 
 def test_inside_is_seen_while_the_run_goes_on(during: During):
     """Server-Timing parts, the service's memory and its pool are shown before the run is over."""
-    seen = during.one.json["seen"]
+    seen = during.one.json["view"]
     timed = next(each for each in seen["endpoints"] if each["name"] == "GET /timed")
-    assert {part["name"] for part in timed["parts"]} == {"db", "app", "unattributed"}
-    titles = {group["title"]: dict(group["figures"]) for group in seen["inside"]}
-    assert titles["Connection pool"]["in use at most"] == "0 of 7"
-    assert titles["Service"]["memory now"].endswith(" MB")
+    assert {part["name"] for part in timed["server_timing"]} == {"db", "app", "unattributed"}
+    titles = {group["title"]: dict(group["metrics"]) for group in seen["resources"]}
+    assert titles["Connection pool"]["peak in use"] == "0 of 7"
+    assert titles["Service"]["memory"].endswith(" MB")
     drawn = {chart["title"] for chart in seen["charts"]}
     assert {"Response time", "Requests", "Memory of the service", "Connection pool"} <= drawn
 
@@ -148,7 +153,7 @@ def test_result_file_is_offered_when_the_run_is_over(
 ):
     """While the run goes on there is no file; at its end it is there at once, byte for byte."""
     assert during.file.status == 404
-    assert after["live"].json["over"]
+    assert after["live"].json["finished"]
     (file,) = (page.folder / "results").glob("metrics_*.json")
     assert after["live"].json["file"] == file.name
     assert after["file"].body == file.read_bytes()
@@ -157,7 +162,7 @@ def test_result_file_is_offered_when_the_run_is_over(
 
 def test_figures_at_the_end_are_the_files(after: dict[str, Answer]):
     """What the page shows of a run that is over is what its file says."""
-    seen, kept = after["live"].json["seen"], json.loads(after["file"].body)
+    seen, kept = after["live"].json["view"], json.loads(after["file"].body)
     assert seen["total"]["requests"] == kept["metrics"]["total_requests"]
     assert seen["verdict"]["grade"] == kept["verdict"]["grade"] == "critical"
 
@@ -172,10 +177,10 @@ def test_report_is_offered_when_the_run_is_over(during: During, after: dict[str,
 def test_next_run_begins_anew(page: Page, after: dict[str, Answer]):
     """A second run shows its own figures, and not the file of the first."""
     page.start()
-    begun = after["live"].json["seen"]["run"]["started_at"]
-    live = page.until(lambda now: now["seen"] and now["seen"]["run"]["started_at"] != begun)
+    begun = after["live"].json["view"]["run"]["started_at"]
+    live = page.until(lambda now: now["view"] and now["view"]["run"]["started_at"] != begun)
     page.stop()
-    assert (live["file"], live["over"]) == (None, False)
+    assert (live["file"], live["finished"]) == (None, False)
 
 
 LOGIN = (
@@ -202,12 +207,12 @@ def test_page_keeps_to_locusts_login(service: Service, tmp_path: Path):
 BROKEN = (
     USERS
     + """
-from straingauge.locust.web import live
+from straingauge.locust.web import page_data
 
 def view(result):
     raise RuntimeError("planted")
 
-live.view = view
+page_data.view = view
 """
 )
 
@@ -219,6 +224,6 @@ def test_what_breaks_the_page_is_said_once(service: Service, tmp_path: Path):
         failed = page.until(lambda live: "error" in live)
         assert "RuntimeError: planted" in failed["error"]
         assert page.get(LIVE).status == 500
-        assert page.log.count("cannot be composed: RuntimeError: planted") == 1
+        assert page.log.count("cannot build the page's data: RuntimeError: planted") == 1
         before = service.counts()
         page.wait(service.counts, lambda now: now["/timed"] > before["/timed"])

@@ -86,13 +86,13 @@ def test_the_tab_shows_the_verdict(running: Viewed):
     first = live.locator("tbody tr").first
     playwright.expect(first).to_contain_text("✕ critical")
     playwright.expect(first).to_contain_text("GET /broken")
-    playwright.expect(live.locator("#diagnosis")).to_contain_text("What broke first")
+    playwright.expect(live.locator("#diagnosis")).to_contain_text("What failed first")
     playwright.expect(live.locator("#status")).to_contain_text("3 users")
 
 
 def test_figures_stay_fresh(running: Viewed):
     """The figures in the tab move on by themselves."""
-    count = running.live.locator("tbody tr").first.locator("td.n").first
+    count = running.live.locator("tbody tr").first.locator("td.number").first
     before = count.inner_text()
     playwright.expect(count).not_to_have_text(before)
 
@@ -150,4 +150,4 @@ def test_a_locust_that_has_gone_is_told(stopped: Viewed):
     """When Locust ends, the tab says that its figures are no longer up to date."""
     stopped.page.process.terminate()
     trouble = stopped.live.get_by_role("alert")
-    playwright.expect(trouble).to_contain_text("Locust does not answer", timeout=10_000)
+    playwright.expect(trouble).to_contain_text("Locust does not respond", timeout=10_000)

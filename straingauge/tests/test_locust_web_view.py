@@ -1,4 +1,4 @@
-"""What Locust's tab makes of a result, in a process of its own: Locust patches its process."""
+"""The data of the live page, computed from a result."""
 
 import json
 import subprocess
@@ -7,75 +7,58 @@ from typing import Any
 
 import pytest
 from reporting import SECONDS, reported
+from straingauge.live_view import view
 
-PROGRAM = """
+REQUESTING = """
 import json, sys
-from straingauge.locust.web.view import view
-json.dump({name: view(result) for name, result in json.load(sys.stdin).items()}, sys.stdout)
-"""
-WATCHED = """
-import json, sys
-from straingauge.locust.web.live import Live
+from straingauge.locust.web.page_data import PageDataCache
 
 class Runs:
-    ended, asked = None, 0
+    finished_run, requested = None, 0
 
-    def result_so_far(self):
-        self.asked += 1
+    def live_result(self):
+        self.requested += 1
 
-runs, state, asked = Runs(), ["running"], []
-live = Live(runs, lambda: (state[0], 5))
+runs, state, requested = Runs(), ["running"], []
+page_data = PageDataCache(runs, lambda: (state[0], 5))
 for state[0] in ("running", "running", "stopped", "stopped"):
     for _ in range(500):
-        live.shown()
-    asked.append(runs.asked)
-json.dump(asked, sys.stdout)
+        page_data.get()
+    requested.append(runs.requested)
+json.dump(requested, sys.stdout)
 """
 MANY = [f"GET /{n:03d}" for n in range(250)]
 QUIET_S = (5, 6)
 COARSE = 0.064  # how far a second's percentiles may be off
 
 
-def results() -> dict[str, dict[str, Any]]:
-    """The results that are looked at."""
-    pausing, unseen, long, many = reported(), reported(), reported(), reported()
+@pytest.fixture(scope="module")
+def views() -> dict[str, dict[str, Any]]:
+    """Return the views of several results."""
+    pausing, bare, long, many = reported(), reported(), reported(), reported()
     pausing["intervals"] = [row for row in pausing["intervals"] if row["start_s"] not in QUIET_S]
-    unseen["resources"] |= dict.fromkeys(("service", "pool", "jobs", "database", "machine"))
-    unseen["resources"]["samples"] = []
+    bare["resources"] |= dict.fromkeys(("service", "pool", "jobs", "database", "machine"))
+    bare["resources"]["samples"] = []
     long["resources"]["samples"] = [
         {"t_s": n / 2, "pool_in_use": 7 if n == 777 else 1} for n in range(2_000)
     ]
-    figures = many["endpoints"]["GET /items"]
-    many["endpoints"] = dict.fromkeys(MANY, figures)
+    metrics = many["endpoints"]["GET /items"]
+    many["endpoints"] = dict.fromkeys(MANY, metrics)
     failed = {**many["verdict"]["findings"][0], "endpoint": MANY[-1], "grade": "critical"}
     many["verdict"]["findings"].append(failed)
-    return {
+    found = {
         "steady": reported(),
         "trouble": reported(trouble=True),
         "pausing": pausing,
-        "unseen": unseen,
+        "bare": bare,
         "long": long,
         "many": many,
     }
-
-
-@pytest.fixture(scope="module")
-def views() -> dict[str, dict[str, Any]]:
-    """What the page shows of each."""
-    shown: dict[str, dict[str, Any]] = run(PROGRAM, results())
-    return shown
-
-
-def run(program: str, given: object = None) -> Any:  # noqa: ANN401  what it prints, as JSON
-    """What a program makes of what it is given."""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        input=json.dumps(given),
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+    # Lists in place of tuples, as the page receives them.
+    decoded: dict[str, dict[str, Any]] = json.loads(
+        json.dumps({name: view(result) for name, result in found.items()})
     )
-    return json.loads(done.stdout)
+    return decoded
 
 
 def line(view: dict[str, Any], chart: str, name: str) -> list[list[float | None]]:
@@ -108,14 +91,14 @@ def test_a_second_without_requests_is_shown_as_one(views: dict[str, dict[str, An
 
 def test_parts_over_time_are_of_each_response(views: dict[str, dict[str, Any]]):
     """Each Server-Timing part is drawn as its mean by response, in its second."""
-    drawn = {name: line(views["steady"], "Response time by part", name) for name in ("db", "app")}
+    drawn = {name: line(views["steady"], "Server-Timing", name) for name in ("db", "app")}
     assert [ms for _, ms in drawn["app"]] == [pytest.approx(1)] * (SECONDS - 1)
     assert [ms for _, ms in drawn["db"]] == [pytest.approx(14.5 / 2)] * (SECONDS - 1)
 
 
 def test_cpu_is_of_the_time_between_two_looks(views: dict[str, dict[str, Any]]):
     """0.1 s of CPU in each half second are 20 % of a core, at any time of the run."""
-    service = line(views["steady"], "CPU of one core", "service")
+    service = line(views["steady"], "CPU (one core)", "service")
     assert {round(percent or 0, 3) for _, percent in service} == {20}
 
 
@@ -129,10 +112,10 @@ def test_a_peak_is_never_thinned_out(views: dict[str, dict[str, Any]]):
 
 def test_what_was_not_seen_is_left_out(views: dict[str, dict[str, Any]]):
     """Without a look inside there are no empty groups and no empty charts."""
-    unseen = views["unseen"]
-    assert [group["title"] for group in unseen["inside"]] == []
-    titles = [chart["title"] for chart in unseen["charts"]]
-    assert titles == ["Response time", "Requests", "Response time by part"]
+    bare = views["bare"]
+    assert [group["title"] for group in bare["resources"]] == []
+    titles = [chart["title"] for chart in bare["charts"]]
+    assert titles == ["Response time", "Requests", "Server-Timing"]
 
 
 def test_too_many_endpoints_are_cut_the_worst_kept(views: dict[str, dict[str, Any]]):
@@ -140,8 +123,8 @@ def test_too_many_endpoints_are_cut_the_worst_kept(views: dict[str, dict[str, An
     many = views["many"]
     assert many["endpoints"][0]["name"] == MANY[-1]
     assert many["endpoints"][0]["grade"] == "critical"
-    assert len(many["endpoints"]) + many["endpoints_left_out"] == len(MANY)
-    assert many["endpoints_left_out"] == 50
+    assert len(many["endpoints"]) + many["endpoints_omitted"] == len(MANY)
+    assert many["endpoints_omitted"] == 50
 
 
 def test_what_broke_first_is_told_with_its_moment(views: dict[str, dict[str, Any]]):
@@ -152,6 +135,12 @@ def test_what_broke_first_is_told_with_its_moment(views: dict[str, dict[str, Any
     assert views["steady"]["diagnosis"]["first"] is None
 
 
-def test_a_run_is_asked_about_once_for_all_viewers():
-    """For two seconds everybody is shown the same, but a run's end is told at once."""
-    assert run(WATCHED) == [1, 1, 2, 2]
+def test_a_result_is_requested_once_for_all_viewers():
+    """Viewers share the data for two seconds; the end of a run is shown at once.
+
+    In a separate process, because Locust patches the one that imports it.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", REQUESTING], stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert json.loads(done.stdout) == [1, 1, 2, 2]

@@ -28,9 +28,7 @@ from straingauge.statistics import metrics
 SERVICE = Path(__file__).with_name("stalling_service.py")
 RATE = 200
 FREEZE_S, LASTS_S = 0.3, 3.005
-COUNT = (
-    601  # of which no quantile looked at here has a whole number: see straingauge.locust.figures
-)
+COUNT = 601  # no quantile here falls on a whole number of it: see stats_buckets
 LEAST_MS, MOST_MS = 20, 40
 USERS = 20  # so few that most of the arrivals in the freeze have to wait for one
 QUANTILES = (0.5, 0.95, 0.99)
@@ -49,7 +47,7 @@ class Paced(JourneyUser):
     wait_time = constant_throughput({RATE // 10})
 
     def on_start(self):
-        sleep(self.player.index / {RATE})  # or all ten would be due at the same moments
+        sleep(self.journey_user.index / {RATE})  # or all ten would be due at the same moments
 
     @task
     def ask(self):

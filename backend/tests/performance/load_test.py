@@ -30,50 +30,50 @@ class TherapyBridgeUser(JourneyUser):
     @task(5)
     @tag("health")
     def health(self):
-        self.play(journeys.health)
+        self.run_journey(journeys.health)
 
     @task(2)
     @tag("health")
     def ready(self):
-        self.play(journeys.ready)
+        self.run_journey(journeys.ready)
 
     @task(30)
     @tag("read")
     def list_sessions(self):
-        self.play(journeys.list_sessions)
+        self.run_journey(journeys.list_sessions)
 
     @task(25)
     @tag("read")
     def session_detail(self):
-        self.play(journeys.session_detail)
+        self.run_journey(journeys.session_detail)
 
     @task(12)
     @tag("read")
     def list_patients(self):
-        self.play(journeys.list_patients)
+        self.run_journey(journeys.list_patients)
 
     @task(12)
     @tag("read")
     def patient_sessions(self):
-        self.play(journeys.patient_sessions)
+        self.run_journey(journeys.patient_sessions)
 
     @task(10)
     @tag("write")
     def update_session(self):
-        self.play(journeys.update_session)
+        self.run_journey(journeys.update_session)
 
     @task(1)
     @tag("upload")
     def upload_session(self):
-        self.play(journeys.upload_session)
+        self.run_journey(journeys.upload_session)
         self.wait()  # the limit is 30 uploads per minute
-        self.play(write_checks.verify, phase="verify")
-        self.find(write_checks.findings([self.player]))
+        self.run_journey(write_checks.verify, phase="verify")
+        self.add_findings(write_checks.findings([self.journey_user]))
 
     @task(2)
     @tag("extract")
     def extract_notes(self):
-        self.play(journeys.extract_notes)
+        self.run_journey(journeys.extract_notes)
 
 
 class RateLimitTestUser(JourneyUser):
@@ -82,7 +82,7 @@ class RateLimitTestUser(JourneyUser):
     Runs only with --tags rate_limit or if named on the command line.
     """
 
-    only_when_asked = True
+    opt_in = True
     fixed_count = 1
     wait_time = constant(1)
     account = journeys.unused_account
@@ -91,9 +91,9 @@ class RateLimitTestUser(JourneyUser):
     @task
     @tag("rate_limit")
     def exhaust_limit(self):
-        self.play(rate_limit.exhaust_limit)
-        self.play(rate_limit.honor_retry_after, phase="verify")
-        self.find(rate_limit.burst_findings(self.player))
+        self.run_journey(rate_limit.exhaust_limit)
+        self.run_journey(rate_limit.honor_retry_after, phase="verify")
+        self.add_findings(rate_limit.burst_findings(self.journey_user))
 
 
 class RateLimitBystander(JourneyUser):
@@ -102,7 +102,7 @@ class RateLimitBystander(JourneyUser):
     Runs only with --tags rate_limit or if named on the command line.
     """
 
-    only_when_asked = True
+    opt_in = True
     wait_time = constant(15)  # below the limit
     account = journeys.unused_account
     log_in = journeys.ensure_logged_in
@@ -110,8 +110,8 @@ class RateLimitBystander(JourneyUser):
     @task
     @tag("rate_limit")
     def unaffected_user(self):
-        self.play(rate_limit.unaffected_user)
-        self.find(rate_limit.unaffected_findings([self.player]))
+        self.run_journey(rate_limit.unaffected_user)
+        self.add_findings(rate_limit.unaffected_findings([self.journey_user]))
 
 
 class DatabaseConnectionPoolUser(JourneyUser):
@@ -120,23 +120,23 @@ class DatabaseConnectionPoolUser(JourneyUser):
     Runs only with --tags db_pool or if named on the command line.
     """
 
-    only_when_asked = True
+    opt_in = True
     wait_time = synchronized(0.75)
-    judge_service = pool_findings
+    check_resources = pool_findings
     account = journeys.account
     log_in = journeys.log_in
 
     @task(2)
     @tag("db_pool")
     def list_many_sessions(self):
-        self.play(journeys.list_many_sessions)
+        self.run_journey(journeys.list_many_sessions)
 
     @task(2)
     @tag("db_pool")
     def session_detail(self):
-        self.play(journeys.session_detail)
+        self.run_journey(journeys.session_detail)
 
     @task(1)
     @tag("db_pool")
     def patient_sessions(self):
-        self.play(journeys.patient_sessions)
+        self.run_journey(journeys.patient_sessions)

@@ -1,9 +1,36 @@
-"""straingauge in Locust: journeys as tasks, the same record, verdict and result file as pytest's.
+"""straingauge for Locust: journeys as tasks, with exact percentiles, verdict and result file.
 
+    from locust import between, task
     from straingauge.locust import JourneyUser
 
-Importing this package imports Locust, which patches the standard library for gevent: nothing else
-of straingauge does.
+    class Reader(JourneyUser):
+        wait_time = between(1, 3)
+
+        @task
+        def read(self):
+            self.run_journey(journeys.read)
+
+Base class:
+    JourneyUser: A Locust user that runs journeys, and sends plain requests as FastHttpUser does.
+
+Wait times, which keep their pace however slow the service is, and so count its delays instead of
+omitting them (coordinated omission):
+    constant_pacing: A task run every so many seconds for each user.
+    constant_throughput: A number of task runs per second for each user.
+    poisson: Task runs at random times, at an average rate for each user.
+    synchronized: Task runs of all users at the same times.
+
+Load shapes by arrival rate (open model):
+    Constant: A constant rate, evenly spaced or random.
+    Steps: One rate after the other.
+    Spike: A higher rate for a while.
+    Soak: A ramp, then a constant rate.
+    Breakpoint: A growing rate until the service exceeds a limit.
+
+Options of the `locust` command and its exit codes: see `straingauge.locust.options`.
+
+Importing this package imports Locust, which patches the standard library for gevent; no other part
+of straingauge does that.
 """
 
 from straingauge.locust.arrivals.shapes import Breakpoint, Constant, Soak, Spike, Steps

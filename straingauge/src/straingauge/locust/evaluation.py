@@ -1,4 +1,4 @@
-"""A run seen from the side: the service is watched, the figures are judged, so far and at last."""
+"""Observation of the service during a run, and the run's evaluation while it goes on."""
 
 import math
 import sys
@@ -10,108 +10,113 @@ from typing import Any, Final
 import gevent
 from locust.env import Environment
 
-from straingauge.locust.outcome import Ended, Measured, ResultBuilder
+from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.observe import Observations, Observer
 
-SO_FAR_SHARE: Final = 0.05  # of the time: what judging takes, users cannot have
+LIVE_SHARE: Final = 0.05  # of the time spent on live results, which delays users
 
-Observe = Callable[[str], Observer]
+MakeObserver = Callable[[str], Observer]
 
 
 class LiveEvaluator:
-    """Watches the service while a run is under way, and knows how the run stands.
+    """Observes the service during a run, and judges the run while it goes on and when it ends.
 
     Args:
-        environment: Locust's.
-        ending: What is demanded of runs, and where their results go.
-        observe: Makes what watches the service at an address.
-        quiet_s: For how long it is watched after a run.
+        environment: Locust's environment.
+        builder: Builds the results.
+        make_observer: Makes the observer of the service at a URL.
+        cooldown_s: Seconds to observe the service after the load.
 
     Attributes:
-        ended: The last run that was judged.
+        finished_run: The last run that has ended.
     """
 
     def __init__(
-        self, environment: Environment, ending: ResultBuilder, observe: Observe, quiet_s: float
+        self,
+        environment: Environment,
+        builder: ResultBuilder,
+        make_observer: MakeObserver,
+        cooldown_s: float,
     ) -> None:
         self._environment = environment
-        self._ending = ending
-        self._observe = observe
-        self._quiet_s = quiet_s
+        self._builder = builder
+        self._make_observer = make_observer
+        self._cooldown_s = cooldown_s
         self._observer: Observer | None = None
-        self._run = 0
-        self._so_far: Mapping[str, Any] | None = None
-        self._next_so_far_s = 0.0
-        self._shown = True
-        self.ended: Ended | None = None
+        self._run_number = 0
+        self._live_result: Mapping[str, Any] | None = None
+        self._next_live_s = 0.0
+        self._printed = True
+        self.finished_run: FinishedRun | None = None
 
-    def begin(self) -> None:
-        """Another run begins."""
-        self._run += 1
-        self._so_far, self._next_so_far_s = None, 0.0
+    def start_run(self) -> None:
+        """Discard the live result of the run before."""
+        self._run_number += 1
+        self._live_result, self._next_live_s = None, 0.0
 
-    def watch(self, host: str) -> None:
-        """Begin to watch the service."""
-        self._observer = self._observe(host)
+    def observe(self, host: str) -> None:
+        """Start to observe the service."""
+        self._observer = self._make_observer(host)
         self._observer.__enter__()
 
     @property
-    def watched(self) -> Observations | None:
-        """What was seen of the service in this run."""
+    def observations(self) -> Observations | None:
+        """What was observed of the service in this run."""
         return self._observer.watched() if self._observer else None
 
-    def so_far(self, measured: Callable[[], Measured]) -> Mapping[str, Any] | None:
-        """The run judged by what there is of it, anew if that does not take too much time."""
-        began_s, run = time.monotonic(), self._run
-        if began_s >= self._next_so_far_s:
-            self._next_so_far_s = math.inf  # till this is done, others get what there is
-            so_far: Mapping[str, Any] | None = None
+    def live_result(self, take_snapshot: Callable[[], RunSnapshot]) -> Mapping[str, Any] | None:
+        """Judge the run in progress; returns the previous result if that was too recent."""
+        began_s, run_number = time.monotonic(), self._run_number
+        if began_s >= self._next_live_s:
+            self._next_live_s = math.inf  # until this is done, others get the previous result
+            result: Mapping[str, Any] | None = None
             try:
-                self._ending.prepare()
-                so_far = _aside(partial(self._ending.so_far, measured()))
+                self._builder.prepare()
+                result = _run_in_thread(partial(self._builder.build_live, take_snapshot()))
             finally:
-                if run == self._run:
+                if run_number == self._run_number:
                     cost_s = time.monotonic() - began_s
-                    self._so_far, self._next_so_far_s = so_far, began_s + cost_s / SO_FAR_SHARE
-        return self._so_far
+                    self._live_result, self._next_live_s = result, began_s + cost_s / LIVE_SHARE
+        return self._live_result
 
-    def rest(self, *, whole: bool) -> None:
-        """The load is over: look on, if it came to its end, while the service comes to rest."""
+    def cool_down(self, *, complete: bool) -> None:
+        """Observe the service for the cooldown, unless the run was cut short; then stop."""
         if self._observer is not None:
             try:
-                if whole:
-                    self._observer.rest(self._quiet_s)
+                if complete:
+                    self._observer.rest(self._cooldown_s)
             finally:
                 self._observer.__exit__(None, None, None)
 
-    def conclude(self, measured: Measured, *, show: bool) -> Ended:
-        """Judge the run and write its result; the verdict is shown with a page at once."""
+    def finish(self, snapshot: RunSnapshot, *, print_verdict: bool) -> FinishedRun:
+        """Judge the run and write its result; with a web page the verdict is printed at once."""
         self._observer = None
-        self.ended, self._shown = self._ending.conclude(measured), not show
-        self._environment.process_exit_code = self.ended.exit_code
+        finished = self.finished_run = self._builder.finish(snapshot)
+        self._printed = not print_verdict
+        self._environment.process_exit_code = finished.exit_code
         if self._environment.web_ui is not None:
-            self.show()
-        return self.ended
+            self.print_verdict()
+        return finished
 
-    def show(self) -> None:
-        """Print the last verdict, once: beside the page at once, else after Locust's tables."""
-        if self.ended is not None and not self._shown:
-            self._shown = True
-            sys.stdout.write(self.ended.table)
+    def print_verdict(self) -> None:
+        """Print the last verdict once; in a headless run, after Locust's own tables."""
+        if self.finished_run is not None and not self._printed:
+            self._printed = True
+            sys.stdout.write(self.finished_run.verdict_table)
             sys.stdout.flush()
 
 
-def _aside(judge: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What comes of it in a thread: in this one, no user could send in the meantime."""
+def _run_in_thread(build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Run a function in a thread, so that users go on meanwhile."""
 
-    def tried() -> dict[str, Any] | Exception:
+    def attempt() -> dict[str, Any] | Exception:
         try:
-            return judge()
-        except Exception as error:  # noqa: BLE001  raised below; gevent would print it besides
+            return build()
+        except Exception as error:  # noqa: BLE001  raised below; gevent would print it as well
             return error
 
-    outcome = gevent.get_hub().threadpool.apply(tried)
+    outcome = gevent.get_hub().threadpool.apply(attempt)
     if isinstance(outcome, Exception):
         raise outcome
-    found: dict[str, Any] = outcome
-    return found
+    result: dict[str, Any] = outcome
+    return result

@@ -1,4 +1,4 @@
-"""Where straingauge listens to Locust: its public events, and nothing else."""
+"""straingauge's listeners to Locust's public events."""
 
 import logging
 import signal
@@ -13,103 +13,104 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
+from straingauge.distributed import fingerprint_folder, fingerprint_modules
 from straingauge.errors import StraingaugeError
-from straingauge.locust.distributed.deduplication import DeduplicatingFilter
-from straingauge.locust.distributed.fingerprint import all_modules, modules_below
-from straingauge.locust.distributed.master import MasterSide
-from straingauge.locust.distributed.worker import STOP, WorkerSide
+from straingauge.locust.deduplication import DeduplicatingFilter
+from straingauge.locust.distributed.master import MasterRole
+from straingauge.locust.distributed.messages import SETUP_FAILED, STOP_USERS
+from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.options import (
     add_options,
-    locustfile_of,
-    observing,
-    options_of,
-    results_of,
-    thresholds_of,
+    get_locustfile,
+    get_options,
+    get_results_folder,
+    observer_factory,
+    read_thresholds,
 )
-from straingauge.locust.outcome import ResultBuilder
 from straingauge.locust.port_in_use import explain_port_in_use
-from straingauge.locust.session import SETUP_FAILED, Session
-from straingauge.locust.stats.locust_reports import Html, await_csv
+from straingauge.locust.result_builder import ResultBuilder
+from straingauge.locust.session import Session
+from straingauge.locust.stats.locust_reports import HtmlReport, await_csv
 from straingauge.locust.target import require_allowed
-from straingauge.locust.user.selection import selected_classes
+from straingauge.locust.user.selection import select_classes
 from straingauge.locust.web import add_page
 from straingauge.verdict import Thresholds
 
 _sessions: WeakKeyDictionary[Environment, Session] = WeakKeyDictionary()
+_initialised = Event()
 
 events.init_command_line_parser.add_listener(add_options)
 explain_port_in_use()
 
 
-_initialised = Event()
-
-
-def session_of(environment: Environment) -> Session:
-    """What straingauge keeps for this Locust process."""
+def get_session(environment: Environment) -> Session:
+    """Return the session of this Locust process."""
     return _sessions[environment]
 
 
 @events.init.add_listener
-def _begin(environment: Environment, **_: object) -> None:
-    """Set up this process; what is wrong ends Locust with a line or two and no traceback.
+def _on_init(environment: Environment, **_: object) -> None:
+    """Set up this process, or end Locust with a message instead of a traceback.
 
     Raises:
-        SystemExit: The thresholds cannot be read, no task bears the tags asked for, the host may
+        SystemExit: The thresholds are not valid, no task has the tags asked for, or the host may
             not be put under load.
     """
     logging.getLogger("locust.user.task").addFilter(DeduplicatingFilter())
-    _interrupt_main_only()
+    _send_ctrl_c_to_main()
     runner = environment.runner
     try:
         if isinstance(runner, WorkerRunner):
-            session = _following(environment, runner)
+            session = _worker_session(environment, runner)
         else:
-            session = _leading(environment)
+            session = _main_session(environment)
         _sessions[environment] = session
-        _listen(session, environment)
+        _add_listeners(session, environment)
         if environment.web_ui is not None:
             add_page(environment.web_ui, environment, session)
     except StraingaugeError as error:
-        _complain(error)
+        print_error(error)
         sys.exit(error.exit_code)
-    if session.following is not None:
-        gevent.spawn(_greet, session.following, environment, gevent.getcurrent().throw)
+    if session.worker is not None:
+        gevent.spawn(_register, session.worker, environment, gevent.getcurrent().throw)
     _initialised.set()
 
 
 @events.test_start.add_listener
-def _run_begins(environment: Environment, **_: object) -> None:
-    """Begin a run, once all is set up.
+def _on_test_start(environment: Environment, **_: object) -> None:
+    """Start a run once this process is set up.
 
-    A worker that joins a run is sent users at once, and Locust may have it start them before its
-    `init` event. Here that waits, and all who listen to a run's beginning after this with it.
+    A worker that joins a run gets users at once, and Locust may start them before its `init`
+    event. This listener waits for that event, and every listener after it waits as well.
     """
     _initialised.wait()
-    session_of(environment).begin()
+    get_session(environment).start_run()
 
 
-def _greet(
-    following: WorkerSide, environment: Environment, end_main: Callable[[SystemExit], object]
-) -> None:
-    """Introduce this worker; one that is refused ends, without a word that would end its master."""
-    try:
-        following.greet()
-    except StraingaugeError as error:
-        _complain(error)
-        environment.process_exit_code = error.exit_code
-        following.leave()
-        gevent.get_hub().loop.run_callback(end_main, SystemExit(error.exit_code))
-
-
-def _complain(error: StraingaugeError) -> None:
+def print_error(error: StraingaugeError) -> None:
+    """Print an error and what to try, instead of a traceback."""
     sys.stderr.write(f"{error.with_hint}\n")
     sys.stderr.flush()
 
 
-def _interrupt_main_only() -> None:
-    """Let Ctrl-C come to Locust's main greenlet, not to the user that happens to be at work.
+def _register(
+    worker: WorkerRole, environment: Environment, end_main: Callable[[SystemExit], object]
+) -> None:
+    """Register this worker; one that is refused ends without ending its master."""
+    try:
+        worker.register()
+    except StraingaugeError as error:
+        print_error(error)
+        environment.process_exit_code = error.exit_code
+        worker.leave()
+        gevent.get_hub().loop.run_callback(end_main, SystemExit(error.exit_code))
 
-    Python raises it wherever it is; a request torn off so was sent, and would be in no record.
+
+def _send_ctrl_c_to_main() -> None:
+    """Raise KeyboardInterrupt in Locust's main greenlet, not in a user.
+
+    Python raises it in whichever greenlet runs; a user's request interrupted that way was sent but
+    would not be recorded.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         main, loop = gevent.getcurrent(), gevent.get_hub().loop
@@ -118,64 +119,69 @@ def _interrupt_main_only() -> None:
         )
 
 
-def _leading(environment: Environment) -> Session:
-    """The session of a process that is alone, or of a master."""
-    leading = None
-    if isinstance(environment.runner, MasterRunner):  # before anything that takes time: they come
-        leading = MasterSide(environment, modules_below(locustfile_of(environment).parent))
-    allowed = options_of(environment).allow_host
-    ending = ResultBuilder(environment, thresholds_of(environment), results_of(environment))
-    environment.user_classes[:] = selected_classes(environment)
+def _main_session(environment: Environment) -> Session:
+    """Create the session of a standalone process or of a master."""
+    master = None
+    if isinstance(environment.runner, MasterRunner):  # first, because workers may register now
+        master = MasterRole(environment, fingerprint_folder(get_locustfile(environment).parent))
+    allowed = get_options(environment).allow_host
+    builder = ResultBuilder(
+        environment, read_thresholds(environment), get_results_folder(environment)
+    )
+    environment.user_classes[:] = select_classes(environment)
     require_allowed(environment, allowed)
     return Session(
         environment,
-        ending,
-        observe=observing(environment, gevent.get_hub().threadpool.apply),
+        builder,
+        make_observer=observer_factory(environment, gevent.get_hub().threadpool.apply),
         allowed_hosts=allowed,
-        leading=leading,
-        quiet_s=options_of(environment).quiet_time,
+        master=master,
+        cooldown_s=get_options(environment).cooldown,
     )
 
 
-def _following(environment: Environment, runner: WorkerRunner) -> Session:
-    """The session of a worker: what is demanded, its master knows."""
-    nothing = Thresholds.parse({}, source="no thresholds")
+def _worker_session(environment: Environment, runner: WorkerRunner) -> Session:
+    """Create the session of a worker; only its master has thresholds."""
+    no_thresholds = Thresholds.parse({}, source="no thresholds")
     name = f"metrics_worker{max(runner.worker_index, 0)}"
-    ending = ResultBuilder(environment, nothing, results_of(environment), name)
     return Session(
         environment,
-        ending,
-        observe=observing(environment, gevent.get_hub().threadpool.apply),
-        allowed_hosts=options_of(environment).allow_host,
-        modules=all_modules(),
+        ResultBuilder(environment, no_thresholds, get_results_folder(environment), name),
+        make_observer=observer_factory(environment, gevent.get_hub().threadpool.apply),
+        allowed_hosts=get_options(environment).allow_host,
+        modules=fingerprint_modules(),
     )
 
 
-def _listen(session: Session, environment: Environment) -> None:
+def _add_listeners(session: Session, environment: Environment) -> None:
     runner = session.runner
 
     def on_setup_failed(msg: Message, **_: object) -> None:
-        session.setup_failed(**msg.data)
+        session.on_setup_failed(**msg.data)
 
     def on_quitting(**_: object) -> None:
         session.quit()
         await_csv(environment)
 
-    if (following := session.following) is not None:
-        runner.register_message(STOP, lambda **_: session.stop_users())
-        events.report_to_master.add_listener(lambda data, **_: following.report(session.part, data))
-        events.heartbeat_received.add_listener(lambda **_: following.heard())
+    if (worker := session.worker) is not None:
+        runner.register_message(STOP_USERS, lambda **_: session.stop_users())
+        events.report_to_master.add_listener(
+            lambda data, **_: worker.add_report(session.stats, data)
+        )
+        events.heartbeat_received.add_listener(lambda **_: worker.record_heartbeat())
     else:
         runner.register_message(SETUP_FAILED, on_setup_failed)
-        html = Html(environment)
+        html = HtmlReport(environment)
         events.quit.add_listener(lambda **_: html.write())
-    if (leading := session.leading) is not None:
+    if (master := session.master) is not None:
         events.worker_report.add_listener(
-            lambda client_id, data, **_: leading.reported(client_id, data)
+            lambda client_id, data, **_: master.add_report(client_id, data)
         )
-        events.heartbeat_sent.add_listener(lambda client_id, **_: leading.heard(client_id))
+        events.heartbeat_sent.add_listener(
+            lambda client_id, **_: master.record_heartbeat(client_id)
+        )
     events.request.add_listener(session.on_request)
     events.user_error.add_listener(session.on_user_error)
-    events.test_stop.add_listener(lambda **_: session.end())
+    events.test_stop.add_listener(lambda **_: session.end_run())
     events.quitting.add_listener(on_quitting)
-    events.quit.add_listener(lambda **_: session.show())
+    events.quit.add_listener(lambda **_: session.print_verdict())

@@ -1,6 +1,7 @@
-"""A garbage collector that leaves what is old alone while users play, as in the engine.
+"""Garbage collection settings for the time of a run.
 
-Going through all that a Locust process holds takes 0.1 s and more, in which no answer is stamped.
+A full collection of a Locust process takes 0.1 s or more, during which no response gets its time
+stamp. Long-lived objects are therefore frozen, as the engine does.
 """
 
 import gc
@@ -8,23 +9,23 @@ from typing import Final
 
 from locust import events
 
-_THRESHOLDS: Final = gc.get_threshold()
-_PATIENT: Final = (50_000, 50, 100)
+_DEFAULT_THRESHOLDS: Final = gc.get_threshold()
+_RUN_THRESHOLDS: Final = (50_000, 50, 100)
 
 
 @events.test_start.add_listener
-def _leave_alone(**_: object) -> None:
+def _freeze(**_: object) -> None:
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_PATIENT)
+    gc.set_threshold(*_RUN_THRESHOLDS)
 
 
 @events.spawning_complete.add_listener
-def _leave_users_alone(**_: object) -> None:
+def _freeze_users(**_: object) -> None:
     gc.freeze()
 
 
 @events.test_stop.add_listener
-def _as_ever(**_: object) -> None:
-    gc.set_threshold(*_THRESHOLDS)
+def _restore(**_: object) -> None:
+    gc.set_threshold(*_DEFAULT_THRESHOLDS)
     gc.unfreeze()

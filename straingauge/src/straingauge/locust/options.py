@@ -1,19 +1,19 @@
-"""straingauge's own options of the `locust` command, and what they come to.
+"""straingauge's options of the `locust` command.
 
---load-results DIR      where result files go (default: results/ beside the locustfile)
---load-thresholds FILE  what is demanded (default: thresholds.toml beside the locustfile)
---allow-host HOST       may be put under load though it is not this machine; repeatable
---database-url URL      the service's PostgreSQL, to be watched (default: $DATABASE_URL)
---server-pid PID        the service's topmost process, where its port does not tell
---quiet-time S          for how long it is watched after the load; what it still holds is leaked
+--load-results DIR      Folder for result files. [default: results/ next to the locustfile]
+--load-thresholds FILE  Threshold file. [default: thresholds.toml next to the locustfile]
+--allow-host HOST       Host other than this machine that may be put under load; repeatable.
+--database-url URL      PostgreSQL database of the service, to be observed. [default: $DATABASE_URL]
+--server-pid PID        Parent PID of the service, if it cannot be found by its port.
+--cooldown S            Seconds to observe the service after the load. [default: 1]
 
 Exit codes:
-    0  within target or warning
-    1  a critical threshold crossed; also an error of Locust's own, as a second master on one port
-    2  wrong usage or configuration, a host that is not allowed, a worker with another version of
-       the load test, a result that could not be written
-    3  nothing answers at the host, a log-in failed
-    4  the run proves nothing: interrupted, too much of it lost, the master of a worker lost
+    0  thresholds passed, or a warning
+    1  critical threshold crossed; also an error of Locust itself, such as a port in use
+    2  usage or configuration error: host not allowed, worker with another version of the load test,
+       result file not written
+    3  target unreachable or log-in failed
+    4  invalid run: interrupted, too much of it lost, or a worker's master lost
 """
 
 import os
@@ -31,20 +31,20 @@ from straingauge.verdict import Thresholds
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Let Locust's command line know them; none of them is for its page."""
+    """Add the options to Locust's command line; none of them appears on its page."""
     parser.add_argument(
         "--load-results",
         metavar="DIR",
         default="",
         include_in_web_ui=False,
-        help="where result files go (default: results/ beside the locustfile)",
+        help="Folder for result files. [default: results/ next to the locustfile]",
     )
     parser.add_argument(
         "--load-thresholds",
         metavar="FILE",
         default="",
         include_in_web_ui=False,
-        help="what is demanded (default: thresholds.toml beside the locustfile)",
+        help="Threshold file. [default: thresholds.toml next to the locustfile]",
     )
     parser.add_argument(
         "--allow-host",
@@ -52,15 +52,15 @@ def add_options(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         include_in_web_ui=False,
-        help="may be put under load though it is not this machine; repeatable",
+        help="Host other than this machine that may be put under load; repeatable.",
     )
     parser.add_argument(
         "--database-url",
         metavar="URL",
         default="",
         include_in_web_ui=False,
-        help="the service's PostgreSQL, to be watched by a role that may only read "
-        "(default: $DATABASE_URL)",
+        help="PostgreSQL database of the service, to be observed with a read-only role. "
+        "[default: $DATABASE_URL]",
     )
     parser.add_argument(
         "--server-pid",
@@ -68,58 +68,60 @@ def add_options(parser: ArgumentParser) -> None:
         type=int,
         default=None,
         include_in_web_ui=False,
-        help="the service's topmost process, where its port does not tell (it is a proxy's)",
+        help="Parent PID of the service, if it cannot be found by its port (as behind a proxy).",
     )
     parser.add_argument(
-        "--quiet-time",
+        "--cooldown",
         metavar="S",
         type=float,
         default=COOLDOWN_S,
         include_in_web_ui=False,
-        help="for how long the service is watched after the load (default: %(default)s); "
-        "it takes longer to tell a small leak",
+        help="Seconds to observe the service after the load; longer finds smaller leaks. "
+        "[default: %(default)s]",
     )
 
 
-def options_of(environment: Environment) -> Namespace:
-    """What was given on the command line."""
+def get_options(environment: Environment) -> Namespace:
+    """Return the parsed command line."""
     options: Namespace | None = environment.parsed_options
     assert options is not None
     return options
 
 
-def locustfile_of(environment: Environment) -> Path:
-    """The first of the files with users."""
+def get_locustfile(environment: Environment) -> Path:
+    """Return the first locustfile."""
     return Path((environment.parsed_locustfiles or ["locustfile.py"])[0]).resolve()
 
 
-def results_of(environment: Environment) -> Path:
-    """The folder for result files."""
-    beside = locustfile_of(environment).with_name("results")
-    return Path(options_of(environment).load_results or beside)
+def get_results_folder(environment: Environment) -> Path:
+    """Return the folder for result files."""
+    default = get_locustfile(environment).with_name("results")
+    return Path(get_options(environment).load_results or default)
 
 
-def thresholds_of(environment: Environment) -> Thresholds:
-    """What is demanded.
+def read_thresholds(environment: Environment) -> Thresholds:
+    """Read the thresholds.
 
     Raises:
-        UsageError: The file cannot be read, or makes no sense.
+        UsageError: The file cannot be read or is not valid.
     """
-    beside = locustfile_of(environment).with_name("thresholds.toml")
-    return Thresholds.read(Path(options_of(environment).load_thresholds or beside))
+    default = get_locustfile(environment).with_name("thresholds.toml")
+    return Thresholds.read(Path(get_options(environment).load_thresholds or default))
 
 
-def observing(environment: Environment, aside: Callable[..., object]) -> Callable[[str], Observer]:
-    """Makes what watches the service at an address.
+def observer_factory(
+    environment: Environment, aside: Callable[..., object]
+) -> Callable[[str], Observer]:
+    """Return a function that makes the observer of the service at a URL.
 
-    The address of the database holds a password: it is taken out of the options, of which a master
-    tells its workers.
+    The database URL is removed from the options, which a master sends to its workers, because it
+    contains a password.
     """
-    options = options_of(environment)
+    options = get_options(environment)
     database_url, options.database_url = options.database_url, ""
     return partial(
         Observer,
-        names=metric_names_for(locustfile_of(environment)),
+        names=metric_names_for(get_locustfile(environment)),
         database_url=database_url or os.environ.get("DATABASE_URL"),
         server_pid=options.server_pid,
         aside=aside,

@@ -1,6 +1,6 @@
-"""A second master on a port: one line in place of the traceback that Locust 2.47 ends with.
+"""A message for a second master on the same port, in place of Locust 2.47's traceback.
 
-It happens before Locust fires any event: what is left is what Python does with the last exception.
+The error occurs before Locust fires any event, so it is caught by `sys.excepthook`.
 """
 
 import sys
@@ -9,20 +9,22 @@ from typing import Final
 
 from locust.exception import RPCError
 
-TAKEN: Final = "Socket bind failure"
+BIND_FAILURE: Final = "Socket bind failure"
 
 
 def explain_port_in_use() -> None:
-    """Have that error told in words, and all others as before; the exit code stays 1."""
-    before = sys.excepthook
+    """Print that error as a message with advice; the exit code stays 1."""
+    previous = sys.excepthook
 
-    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if kind is RPCError and TAKEN in str(error):
+    def excepthook(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if kind is RPCError and BIND_FAILURE in str(error):
             sys.stderr.write(
-                f"no master can begin here: {error}\n"
-                "  try: end the other master, or take another port by --master-bind-port N\n"
+                f"cannot start a Locust master: {error}\n"
+                "  try: stop the other master, or use another port with --master-bind-port PORT\n"
             )
         else:
-            before(kind, error, trace)
+            previous(kind, error, trace)
 
-    sys.excepthook = tell
+    sys.excepthook = excepthook

@@ -1,16 +1,16 @@
-"""One Locust process and the runs it sees come and go.
+"""The session of one Locust process: the runs that start and end in it.
 
-A process is alone, or a worker that reports to a master, or that master. Whoever is no worker
-watches the service, and when a run ends has it judged and written (`straingauge.locust.outcome`).
-A worker's figures come with Locust's reports, every 3 s, and once more when its users have stopped:
-the master waits for those, since without them a run would miss its end.
+A process is standalone, a worker, or a master. A process that is not a worker observes the service,
+and judges and writes each run when it ends (`straingauge.locust.result_builder`). A worker's
+measurements travel with Locust's own reports, every 3 s, and once more when its users have stopped;
+the master waits for those final reports.
 """
 
 import logging
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from gevent import GreenletExit, spawn
 from gevent.lock import RLock
@@ -18,188 +18,186 @@ from locust.env import Environment
 from locust.runners import Runner, WorkerRunner
 from locust.user.users import User as LocustUser
 
+from straingauge.distributed import Fingerprints, UserIdAllocator
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
 from straingauge.journey import Account, User
-from straingauge.locust.distributed.fingerprint import Files
-from straingauge.locust.distributed.master import MasterSide
+from straingauge.locust.distributed.master import MasterRole
+from straingauge.locust.distributed.messages import SETUP_FAILED
 from straingauge.locust.distributed.process_stats import ProcessStats
-from straingauge.locust.distributed.worker import WorkerSide
-from straingauge.locust.evaluation import LiveEvaluator, Observe
-from straingauge.locust.outcome import Ended, Measured, ResultBuilder
+from straingauge.locust.distributed.worker import WorkerRole
+from straingauge.locust.evaluation import LiveEvaluator, MakeObserver
+from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.target import require_host
-from straingauge.locust.user.selection import shape_of
-from straingauge.locust.user.user_ids import UserIdAllocator
+from straingauge.locust.user.selection import get_shape_configuration
 
 logger = logging.getLogger(__name__)
 
-SETUP_FAILED: Final = "straingauge_setup_failed"
-
 
 class Session:
-    """What straingauge keeps for one Locust process.
+    """The state of straingauge in one Locust process.
 
     Args:
-        environment: Locust's.
-        ending: What is demanded of runs, and where their results go; of a worker, where those go
-            whose master is lost.
-        observe: Makes what watches the service at an address.
-        allowed_hosts: Hosts elsewhere that may be put under load.
-        leading: Of a master, what it keeps of its workers.
-        modules: Of a worker, which version of the load test it has.
-        quiet_s: For how long the service is watched after a run.
+        environment: Locust's environment.
+        builder: Builds results; a worker's own results are written only if its master is lost.
+        make_observer: Makes the observer of the service at a URL.
+        allowed_hosts: Hosts other than this machine that may be put under load.
+        master: A master's connections to its workers.
+        modules: Fingerprints of a worker's load test.
+        cooldown_s: Seconds to observe the service after a run.
 
     Attributes:
-        seats: Numbers for its users, and so their accounts.
-        part: This process's figures in the run under way, or in the last one.
-        runner: Locust's own.
+        runner: Locust's runner.
+        worker: A worker's connection to its master.
+        stats: Measurements of this process in the current run, or in the last one.
+        user_ids: Numbers of the users, and so their accounts.
     """
 
     def __init__(
         self,
         environment: Environment,
-        ending: ResultBuilder,
+        builder: ResultBuilder,
         *,
-        observe: Observe,
+        make_observer: MakeObserver,
         allowed_hosts: Iterable[str],
-        leading: MasterSide | None = None,
-        modules: Files | None = None,
-        quiet_s: float = 0.0,
+        master: MasterRole | None = None,
+        modules: Fingerprints | None = None,
+        cooldown_s: float = 0.0,
     ) -> None:
         assert environment.runner is not None
         self.runner: Runner = environment.runner
         self._allowed_hosts = tuple(allowed_hosts)
-        self.leading = leading
-        self.following: WorkerSide | None = None
+        self.master = master
+        self.worker: WorkerRole | None = None
         if isinstance(self.runner, WorkerRunner):
-            told = self._announced, self._lost_master
-            self.following = WorkerSide(self.runner, modules or {}, *told)
-        self.part = ProcessStats(0, time.monotonic_ns())
-        self.seats = UserIdAllocator(self._share)
+            callbacks = self._on_run_announced, self._on_master_lost
+            self.worker = WorkerRole(self.runner, modules or {}, *callbacks)
+        self.stats = ProcessStats(0, time.monotonic_ns())
+        self.user_ids = UserIdAllocator(self._user_id_sequence)
         self._environment = environment
-        self._judging = LiveEvaluator(environment, ending, observe, quiet_s)
+        self._evaluator = LiveEvaluator(environment, builder, make_observer, cooldown_s)
         self._started_at = ""
-        self._ending_now = RLock()  # a signal may come while a run ends by itself
+        self._ending = RLock()  # a signal may arrive while a run ends by itself
         self._setup_error: StraingaugeError | None = None
-        self._under_way = False
+        self._is_running = False
         self._stopped_early: str | None = None
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """Hosts elsewhere that may be put under load: those named here, and to the master."""
+        """Hosts other than this machine that may be put under load; a worker adds its master's."""
         options = self._environment.parsed_options
-        told = options.allow_host if options is not None else ()
-        return tuple(dict.fromkeys((*self._allowed_hosts, *told)))
+        given = options.allow_host if options is not None else ()
+        return tuple(dict.fromkeys((*self._allowed_hosts, *given)))
 
-    def player(self, account: Account | None) -> User:
-        """A new user's side of the journeys, with a number of its own.
+    def create_user(self, account: Account | None) -> User:
+        """Create the user that journeys receive, with a number of its own.
 
         Raises:
-            GreenletExit: No user shall begin, this one least of all.
+            GreenletExit: The setup of the run failed, so no user may start.
         """
-        index = self.seats.take()
+        index = self.user_ids.allocate()
         try:
             return User(index, dict(account(index)) if account else None)
         except StraingaugeError as error:
             self.fail_setup(error)
-        except Exception as error:  # noqa: BLE001  whatever the journeys' author has made of it
+        except Exception as error:  # noqa: BLE001  from the load test's own code
             self.fail_setup(UsageError(f"account({index}) failed: {type(error).__name__}: {error}"))
         raise GreenletExit
 
-    def on_request(self, **event: Any) -> None:  # noqa: ANN401  Locust's event, as it comes
-        """A request of any user has ended."""
-        self.part.recording.on_request(**event)
+    def on_request(self, **event: Any) -> None:  # noqa: ANN401  Locust's event as it is
+        """Record a request of any client."""
+        self.stats.recording.on_request(**event)
 
     def on_user_error(
         self, user_instance: LocustUser, exception: BaseException, **_: object
     ) -> None:
-        """A task has let an exception out: Locust goes on, the record knows."""
-        self.part.recording.task_error(type(user_instance).__name__, exception)
+        """Record an exception raised by a task."""
+        self.stats.recording.add_task_error(type(user_instance).__name__, exception)
 
-    def begin(self) -> None:
-        """A run begins: its time, once the service is watched, which takes some."""
-        with self._ending_now:  # the one before may still be judged
+    def start_run(self) -> None:
+        """Start a run: observe the service, then start the clock."""
+        with self._ending:  # the previous run may still be judged
             self._setup_error = self._stopped_early = None
-            self._judging.begin()
+            self._evaluator.start_run()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
-            self.seats = UserIdAllocator(self._share)
-            if self.following is None:
-                self._watch()
-            if self.leading is not None:
-                self.leading.begin(time.monotonic_ns())
-            self._new_part()
-            self._under_way = True
+            self.user_ids = UserIdAllocator(self._user_id_sequence)
+            if self.worker is None:
+                self._observe()
+            if self.master is not None:
+                self.master.start_run(time.monotonic_ns())
+            self._reset_stats()
+            self._is_running = True
 
-    def _watch(self) -> None:
+    def _observe(self) -> None:
         try:
             host = require_host(self._environment, self.allowed_hosts)
         except StraingaugeError as error:
-            self._call_off(error)
+            self._abort_setup(error)
         else:
-            self._judging.watch(host)
+            self._evaluator.observe(host)
 
-    def end(self) -> None:
-        """A run has ended here: its users have stopped, or for a master, are about to."""
-        with self._ending_now:
-            if not self._under_way:
+    def end_run(self) -> None:
+        """End the run: users have stopped, or those of a master's workers are about to."""
+        with self._ending:
+            if not self._is_running:
                 return
-            if self.leading is not None:
-                self._gather(self.leading)
+            if self.master is not None:
+                self._collect_reports(self.master)
             try:
-                if self.following is None:
-                    self._conclude()
-                elif self.following.silent:
-                    self._survive(self.following)
+                if self.worker is None:
+                    self._finish()
+                elif self.worker.is_master_silent:
+                    self._finish_alone(self.worker)
                 else:
-                    self.following.hand_in(self.part)
+                    self.worker.send_final_report(self.stats)
             finally:
-                self._under_way = False
+                self._is_running = False
 
     def stop_users(self) -> None:
-        """The master says that the run is over, or this worker was asked to quit."""
-        with self._ending_now:
+        """Stop all users, by request of the master or because this worker quits."""
+        with self._ending:
             self.runner.stop()
 
     def quit(self) -> None:
-        """Locust ends, and a run under way with it: Ctrl-C or SIGTERM, unless its time was up."""
-        if self.following is not None:
+        """End the run because Locust quits, as on Ctrl-C or SIGTERM."""
+        if self.worker is not None:
             self.stop_users()
             return
-        with self._ending_now:
-            if self._under_way:
-                self._interrupted()
+        with self._ending:
+            if self._is_running:
+                self._mark_interrupted()
                 self.runner.quit()
-                self.end()  # Locust says nothing of the end of a run that has lost its workers
+                self.end_run()  # Locust fires no event if the run has lost its workers
 
-    def show(self) -> None:
-        """Print the last verdict, if that was not done."""
-        self._judging.show()
+    def print_verdict(self) -> None:
+        """Print the last verdict, unless it was printed already."""
+        self._evaluator.print_verdict()
 
-    def result_so_far(self) -> Mapping[str, Any] | None:
-        """The run judged by what there is of it, or the last one that ended; None before any.
+    def live_result(self) -> Mapping[str, Any] | None:
+        """Return the result of the run in progress, or of the last one; None before the first.
 
-        Judging takes a moment in which a process that is alone sends nothing: ask as often as you
-        like, it is done anew no more often than its share of the time allows.
+        Building a live result delays the users of a standalone process, so it is limited to a
+        share of the time, however often this is called.
         """
-        if self.following is not None or not self._under_way:
-            return self.ended.result if self.ended else None
-        return self._judging.so_far(self._measured)
+        if self.worker is not None or not self._is_running:
+            return self.finished_run.result if self.finished_run else None
+        return self._evaluator.live_result(self._take_snapshot)
 
     @property
-    def ended(self) -> Ended | None:
-        """The last run that was judged here."""
-        return self._judging.ended
+    def finished_run(self) -> FinishedRun | None:
+        """The last run that has ended in this process."""
+        return self._evaluator.finished_run
 
     def fail_setup(self, error: StraingaugeError) -> None:
-        """A user could not begin: tell whoever leads this run, which ends it."""
-        usage = isinstance(error, UsageError)
-        told = {"message": str(error), "hint": error.hint, "usage": usage}
-        self.runner.send_message(SETUP_FAILED, told)
+        """Report that a user could not start, which ends the run, to the master or this process."""
+        is_usage = isinstance(error, UsageError)
+        data = {"message": str(error), "hint": error.hint, "is_usage": is_usage}
+        self.runner.send_message(SETUP_FAILED, data)
 
-    def setup_failed(self, message: str, hint: str | None, *, usage: bool) -> None:
-        """A user, here or in a worker, could not begin: end the run, with one message for all."""
-        self._call_off((UsageError if usage else TargetError)(message, hint))
+    def on_setup_failed(self, message: str, hint: str | None, *, is_usage: bool) -> None:
+        """End the run because a user could not start; only the first failure is logged."""
+        self._abort_setup((UsageError if is_usage else TargetError)(message, hint))
 
-    def _call_off(self, error: StraingaugeError) -> None:
+    def _abort_setup(self, error: StraingaugeError) -> None:
         if self._setup_error is not None:
             return
         self._setup_error = error
@@ -207,73 +205,75 @@ class Session:
         headless = self._environment.web_ui is None
         spawn(self.runner.quit if headless else self.runner.stop)
 
-    def _announced(self) -> None:
-        """The master has told of a run; of one that is under way, after it had users begin."""
-        if self._under_way and not self.part.recording.requests:
-            self._new_part()
+    def _on_run_announced(self) -> None:
+        """Align the stats of a run that started here before the master's announcement arrived."""
+        if self._is_running and not self.stats.recording.requests:
+            self._reset_stats()
 
-    def _new_part(self) -> None:
-        self.part.stop()
-        run = self.following.run if self.following is not None else None
-        origin_ns = self.following.origin_ns() if self.following else time.monotonic_ns()
-        self.part = ProcessStats(run.number if run else 0, origin_ns)
+    def _reset_stats(self) -> None:
+        self.stats.stop()
+        assignment = self.worker.assignment if self.worker is not None else None
+        origin_ns = self.worker.origin_ns() if self.worker else time.monotonic_ns()
+        self.stats = ProcessStats(assignment.run_id if assignment else 0, origin_ns)
 
-    def _gather(self, leading: MasterSide) -> None:
-        if not leading.alive:  # Ctrl-C came to the workers too, and they were quicker
-            self._interrupted()
-        leading.gather()
-        if not leading.alive and leading.roster.lost((), time.monotonic_ns()):
+    def _collect_reports(self, master: MasterRole) -> None:
+        if not master.alive:  # Ctrl-C reached the workers as well, and they ended first
+            self._mark_interrupted()
+        master.end_run()
+        if not master.alive and master.workers.lost((), time.monotonic_ns()):
             self._stopped_early = "all its workers were lost"
             if self._environment.web_ui is None:
                 spawn(self.runner.quit)
 
-    def _conclude(self) -> None:
-        """Have the run judged and written."""
-        self._judging.rest(whole=self._stopped_early is None and self._setup_error is None)
-        self._judging.conclude(self._measured(), show=True)
-        self.part.stop()
+    def _finish(self) -> None:
+        """Judge the run and write its result."""
+        complete = self._stopped_early is None and self._setup_error is None
+        self._evaluator.cool_down(complete=complete)
+        self._evaluator.finish(self._take_snapshot(), print_verdict=True)
+        self.stats.stop()
 
-    def _survive(self, following: WorkerSide) -> None:
-        """Keep what was measured here, though nobody is there to put it with the others'."""
-        self._stopped_early = f"the master at {following.master} was lost"
-        ended = self._judging.conclude(self._measured(), show=False)
-        kept = f"kept in {ended.path}" if ended.path else "lost"
-        logger.error("%s; what this worker measured is %s", self._stopped_early, kept)
-        self.part.stop()
+    def _finish_alone(self, worker: WorkerRole) -> None:
+        """Write what this worker measured, because the master that would merge it is lost."""
+        self._stopped_early = f"the master at {worker.master_address} was lost"
+        finished = self._evaluator.finish(self._take_snapshot(), print_verdict=False)
+        saved = f"saved in {finished.path}" if finished.path else "lost"
+        logger.error("%s; the measurements of this worker are %s", self._stopped_early, saved)
+        self.stats.stop()
 
-    def _lost_master(self) -> None:
-        following = self.following
-        assert following is not None
-        if not self._under_way:
-            logger.error("the master at %s is gone: nothing is left to do here", following.master)
+    def _on_master_lost(self) -> None:
+        worker = self.worker
+        assert worker is not None
+        if not self._is_running:
+            logger.error("the master at %s is gone; this worker ends", worker.master_address)
             self._environment.process_exit_code = InvalidRun.exit_code
         self.stop_users()
         self.runner.quit()
 
-    def _measured(self) -> Measured:
-        measured = Measured(
+    def _take_snapshot(self) -> RunSnapshot:
+        snapshot = RunSnapshot(
             started_at=self._started_at,
-            parts={"locust": self.part.to_message()},
-            watched=self._judging.watched,
+            reports={"locust": self.stats.to_message()},
+            observations=self._evaluator.observations,
             setup_error=self._setup_error,
-            ended=self._stopped_early,
+            stopped_early=self._stopped_early,
         )
-        return measured if self.leading is None else self.leading.measured(measured)
+        return snapshot if self.master is None else self.master.add_workers(snapshot)
 
-    def _interrupted(self) -> None:
-        options, shape = self._environment.parsed_options, shape_of(self._environment)
-        to_take_s = shape["duration_s"] if shape else options and options.run_time
-        if self._under_way and to_take_s is not None:
-            self._stopped_early = f"interrupted (it was to take {to_take_s:g} s)"
+    def _mark_interrupted(self) -> None:
+        options, shape = (
+            self._environment.parsed_options,
+            get_shape_configuration(self._environment),
+        )
+        planned_s = shape["duration_s"] if shape else options and options.run_time
+        if self._is_running and planned_s is not None:
+            self._stopped_early = f"interrupted ({planned_s:g} s were planned)"
 
-    def _share(self) -> tuple[int, int]:
-        """The number of this process's first user, and how far it is from each to the next.
+    def _user_id_sequence(self) -> tuple[int, int]:
+        """Return the number of this process's first user, and the step to each next one.
 
         Raises:
-            GreenletExit: No user shall begin.
+            GreenletExit: The setup of the run failed, so no user may start.
         """
         if self._setup_error is not None:
             raise GreenletExit
-        if self.following is None:
-            return 0, 1
-        return self.following.share()
+        return (0, 1) if self.worker is None else self.worker.user_id_sequence()

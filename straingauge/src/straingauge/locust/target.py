@@ -1,4 +1,4 @@
-"""Where the load goes: somewhere that answers, and that may be put under load."""
+"""The host under load: named, allowed, and reachable."""
 
 from collections.abc import Iterable
 
@@ -9,35 +9,35 @@ from straingauge.http.address import resolve
 from straingauge.target.service_locator import refused
 
 
-def hosts_of(environment: Environment) -> list[str]:
-    """The address that was given, else those the user classes name."""
+def get_hosts(environment: Environment) -> list[str]:
+    """Return the host given to Locust, or else those of the user classes."""
     if environment.host:
         return [environment.host]
     return list(dict.fromkeys(each.host for each in environment.user_classes if each.host))
 
 
 def require_allowed(environment: Environment, allowed: Iterable[str]) -> None:
-    """Check that the load may go where it is to go, as far as that is known by now.
+    """Check that the hosts named so far may be put under load.
 
     Raises:
-        UsageError: An address makes no sense, or is not this machine and not allowed.
+        UsageError: A host is no valid URL, or is neither this machine nor allowed.
         TargetError: A name does not resolve.
     """
-    for host in hosts_of(environment):
+    for host in get_hosts(environment):
         resolve(host.rstrip("/"), allowed)
 
 
 def require_host(environment: Environment, allowed: Iterable[str]) -> str:
-    """The address the load goes to.
+    """Return the host under load.
 
     Raises:
-        UsageError: There is none, or it is not allowed.
-        TargetError: Nothing answers there.
+        UsageError: No host is named, or it is not allowed.
+        TargetError: The host does not accept connections.
     """
     require_allowed(environment, allowed)
-    hosts = hosts_of(environment)
+    hosts = get_hosts(environment)
     if not hosts:
-        raise UsageError("no host is named", hint="--host http://localhost:8000")
+        raise UsageError("no host given", hint="--host http://localhost:8000")
     for host in hosts:
         if why := refused(host):
             raise TargetError(f"nothing answers at {host} ({why})", hint="start the service there")

@@ -1,9 +1,9 @@
-"""Where arrivals meet users: the open model within Locust, in each of its processes.
+"""Dispatch of arrivals to users within one Locust process: the open model.
 
-While a shape of `straingauge.locust.arrivals.shapes` runs, a user waits here between two tasks,
-instead of the wait it was written with, until an arrival is due. An arrival goes to the user that
-has been free the longest; where none is, it waits for the next one, and its response time counts
-from when it was due.
+While a shape of `straingauge.locust.arrivals.shapes` runs, a user waits between two tasks until an
+arrival is due, instead of for its own wait time. An arrival goes to the user that has been free the
+longest. If no user is free, the arrival is queued for the next one, and its response time counts
+from when it was due (no coordinated omission).
 """
 
 from bisect import bisect_left
@@ -22,17 +22,17 @@ from locust.runners import MasterRunner
 from locust.user.users import User as LocustUser
 
 from straingauge.locust.arrivals.schedule_lag import ScheduleLag
-from straingauge.locust.events import session_of
+from straingauge.locust.events import get_session
 from straingauge.schedule import Arrivals, chain, constant, poisson, ramp, share, spike, steps
 
-OPEN: Final = "straingauge_arrivals_open"
-SHARE: Final = "straingauge_arrivals_share"
+RUN: Final = "straingauge_arrivals_run"
+SHARD: Final = "straingauge_arrivals_shard"
 STATE: Final = "straingauge_arrivals_state"
-MOST_WAITING: Final = 100_000
-UNTOLD: Final = 0
-"""The run of a worker whose locustfile has a shape of arrivals, before its master tells it more."""
-_IN_A_ROW: Final = 256  # arrivals handled before others have a turn, when many are due at once
-_TELL_AFTER_S: Final = 0.1  # so that a thousand users who are ready are one message
+MAX_QUEUED: Final = 100_000
+UNKNOWN_RUN: Final = 0
+"""The run of a worker whose locustfile has a shape, until its master announces one."""
+_BATCH: Final = 256  # arrivals handled before other greenlets run, if many are due at once
+_REPORT_DELAY_S: Final = 0.1  # so that a thousand ready users are one message
 _SCHEDULES: Final[Mapping[str, Callable[..., Arrivals]]] = {
     "constant": constant,
     "poisson": poisson,
@@ -41,181 +41,183 @@ _SCHEDULES: Final[Mapping[str, Callable[..., Arrivals]]] = {
     "spike": spike,
 }
 
-Link = tuple[str, Mapping[str, Any]]
-"""A schedule as it travels: its function's name in `straingauge.schedule`, and its arguments."""
+ScheduleSpec = tuple[str, Mapping[str, Any]]
+"""A schedule in a message: name of a function in `straingauge.schedule`, and its arguments."""
 
 
-def schedule_of(links: Sequence[Link]) -> Arrivals:
-    """One schedule after the other.
+def build_schedule(specs: Sequence[ScheduleSpec]) -> Arrivals:
+    """Build one schedule after the other.
 
     Raises:
-        UsageError: an argument is out of its range.
+        UsageError: An argument is out of range.
     """
-    return chain([_SCHEDULES[name](**arguments) for name, arguments in links])
+    return chain([_SCHEDULES[name](**arguments) for name, arguments in specs])
 
 
 class ArrivalDispatcher:
-    """Matches the arrivals of one process with its free users, first come, first served."""
+    """Assigns the arrivals of one process to its free users, first come, first served."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._run: int | None = None
+        self._run_id: int | None = None
         self._arriving: gevent.Greenlet | None = None
-        self._telling: gevent.Greenlet | None = None
+        self._reporting: gevent.Greenlet | None = None
         self._clear()
 
     def _clear(self) -> None:
-        self._known: WeakSet[LocustUser] = WeakSet()
-        self._playing: WeakSet[LocustUser] = WeakSet()
+        self._ready: WeakSet[LocustUser] = WeakSet()
+        self._busy: WeakSet[LocustUser] = WeakSet()
         self._free: deque[AsyncResult[int]] = deque()
-        self._waiting: deque[int] = deque()
-        self._all_came = False
-        self._told: dict[str, Any] = {}
+        self._queue: deque[int] = deque()
+        self._all_arrived = False
+        self._reported: dict[str, Any] = {}
 
     @property
-    def open(self) -> bool:
-        """Whether users wait for arrivals."""
-        return self._run is not None
+    def is_active(self) -> bool:
+        """Users wait for arrivals instead of for their own wait times."""
+        return self._run_id is not None
 
-    def open_for(self, run: int | None) -> None:
-        """The master says which run this is; None: its users do as they are written."""
-        if run is None:
-            for turn in self._free:
-                turn.set(monotonic_ns())
-        if run is None or self._run not in (run, UNTOLD):
+    def set_run(self, run_id: int | None) -> None:
+        """Set the current run; None if its users keep their own wait times."""
+        if run_id is None:
+            for arrival in self._free:
+                arrival.set(monotonic_ns())
+        if run_id is None or self._run_id not in (run_id, UNKNOWN_RUN):
             self._clear()
-        self._run = run
+        self._run_id = run_id
 
-    # The users.
+    # Users.
 
-    def take_turn(self, user: LocustUser) -> int:
-        """Wait until there is an arrival for this user.
+    def wait_for_arrival(self, user: LocustUser) -> int:
+        """Wait until an arrival is due for this user.
 
         Returns:
             When it was due (`time.monotonic_ns`).
         """
-        self._playing.discard(user)
-        self._known.add(user)
-        self._tell_soon()
-        due_ns = self._waiting.popleft() if self._waiting else self._wait()
-        self._playing.add(user)
+        self._busy.discard(user)
+        self._ready.add(user)
+        self._report_soon()
+        due_ns = self._queue.popleft() if self._queue else self._wait()
+        self._busy.add(user)
         return due_ns
 
     def _wait(self) -> int:
-        turn: AsyncResult[int] = AsyncResult()
-        self._free.append(turn)
+        arrival: AsyncResult[int] = AsyncResult()
+        self._free.append(arrival)
         try:
-            due_ns: int = turn.get()
+            due_ns: int = arrival.get()
         except BaseException:  # this user is stopped
-            if turn.ready():
-                self._lateness.dropped += 1
+            if arrival.ready():
+                self._schedule_lag.dropped += 1
             else:
-                self._free.remove(turn)
+                self._free.remove(arrival)
             raise
         return due_ns
 
-    # The arrivals.
+    # Arrivals.
 
-    def begin(self, links: Sequence[Link], i: int, n: int, elapsed_s: float) -> None:
-        """From now on, take every n-th arrival of a schedule from the i-th on.
+    def start(
+        self, specs: Sequence[ScheduleSpec], index: int, shards: int, elapsed_s: float
+    ) -> None:
+        """Dispatch one shard of a schedule: every `shards`-th arrival from `index` on.
 
         Args:
-            links: the whole schedule.
-            i: number of this process's share.
-            n: how many shares there are.
-            elapsed_s: how far the schedule is; what was due before is others' business.
+            specs: The whole schedule.
+            index: Number of this process's shard.
+            shards: Number of shards.
+            elapsed_s: Position in the schedule; other processes had the arrivals before it.
         """
         start_ns = monotonic_ns() - round(elapsed_s * 1e9)
         self._stop()
-        self._all_came = False
-        mine = share(schedule_of(links), i, n)
-        assert mine.count is not None  # a chain's
-        first = bisect_left(range(mine.count), elapsed_s, key=lambda k: mine.arrivals(k) or 0.0)
-        self._arriving = gevent.spawn(self._arrive, mine, first, start_ns)
+        self._all_arrived = False
+        shard = share(build_schedule(specs), index, shards)
+        assert shard.count is not None  # a chain has one
+        first = bisect_left(range(shard.count), elapsed_s, key=lambda k: shard.arrivals(k) or 0.0)
+        self._arriving = gevent.spawn(self._run_schedule, shard, first, start_ns)
 
     def end(self) -> None:
-        """No further arrivals; those that wait are still served."""
+        """Dispatch no further arrivals; queued ones are still served."""
         self._stop()
-        self._all_came = True
-        self._tell_soon()
+        self._all_arrived = True
+        self._report_soon()
 
     def drop_queued(self) -> None:
-        """The run ends: whoever still waits never starts."""
+        """End, and drop the queued arrivals."""
         self._stop()
-        self._lateness.dropped += len(self._waiting)
-        self._waiting.clear()
+        self._schedule_lag.dropped += len(self._queue)
+        self._queue.clear()
 
     def _stop(self) -> None:
         if self._arriving is not None:
             self._arriving.kill()
 
-    def _arrive(self, arrivals: Arrivals, first: int, start_ns: int) -> None:
+    def _run_schedule(self, arrivals: Arrivals, first: int, start_ns: int) -> None:
         n = first
         while (due_s := arrivals.arrivals(n)) is not None:
             due_ns = start_ns + round(due_s * 1e9)
             while (early_ns := due_ns - monotonic_ns()) > 0:
-                gevent.get_hub().loop.update_now()  # or the sleep counts from its last round
+                gevent.get_hub().loop.update_now()  # else the sleep counts from an older time
                 gevent.sleep(early_ns / 1e9)
-            self._serve(due_ns)
+            self._dispatch(due_ns)
             n += 1
-            if n % _IN_A_ROW == 0:
+            if n % _BATCH == 0:
                 gevent.sleep(0)
-        self._all_came = True
-        self._tell_soon()
+        self._all_arrived = True
+        self._report_soon()
 
-    def _serve(self, due_ns: int) -> None:
-        lateness = self._lateness
-        lateness.add(monotonic_ns() - due_ns)
+    def _dispatch(self, due_ns: int) -> None:
+        schedule_lag = self._schedule_lag
+        schedule_lag.add(monotonic_ns() - due_ns)
         if self._free:
             self._free.popleft().set(due_ns)
-        elif len(self._waiting) < MOST_WAITING:
-            lateness.waited += 1
-            self._waiting.append(due_ns)
+        elif len(self._queue) < MAX_QUEUED:
+            schedule_lag.waited += 1
+            self._queue.append(due_ns)
         else:
-            lateness.dropped += 1
+            schedule_lag.dropped += 1
 
     @property
-    def _lateness(self) -> ScheduleLag:
-        return session_of(self._environment).part.lateness
+    def _schedule_lag(self) -> ScheduleLag:
+        return get_session(self._environment).stats.schedule_lag
 
-    # The master.
+    # Reports to the master.
 
-    def _tell_soon(self) -> None:
-        if self._state() != self._told and not self._telling:
-            self._telling = gevent.spawn_later(_TELL_AFTER_S, self._tell)
+    def _report_soon(self) -> None:
+        if self._state() != self._reported and not self._reporting:
+            self._reporting = gevent.spawn_later(_REPORT_DELAY_S, self._report)
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         runner = self._environment.runner
         assert runner is not None
-        self._told = self._state()
-        runner.send_message(STATE, self._told)
+        self._reported = self._state()
+        runner.send_message(STATE, self._reported)
 
     def _state(self) -> dict[str, Any]:
-        over = self._all_came and not self._waiting and not self._playing
-        return {"run": self._run, "ready": len(self._known), "over": over}
+        done = self._all_arrived and not self._queue and not self._busy
+        return {"run_id": self._run_id, "ready": len(self._ready), "done": done}
 
 
-_desks: WeakKeyDictionary[Environment, ArrivalDispatcher] = WeakKeyDictionary()
+_dispatchers: WeakKeyDictionary[Environment, ArrivalDispatcher] = WeakKeyDictionary()
 
 
-def dispatcher_of(environment: Environment) -> ArrivalDispatcher:
-    """The desk of this Locust process."""
-    return _desks[environment]
+def get_dispatcher(environment: Environment) -> ArrivalDispatcher:
+    """Return the dispatcher of this Locust process."""
+    return _dispatchers[environment]
 
 
 @events.init.add_listener
-def _set_up(environment: Environment, **_: object) -> None:
+def _on_init(environment: Environment, **_: object) -> None:
     runner = environment.runner
     assert runner is not None
-    desk = _desks[environment] = ArrivalDispatcher(environment)
+    dispatcher = _dispatchers[environment] = ArrivalDispatcher(environment)
 
-    def on_open(msg: Message, **_: object) -> None:
-        desk.open_for(msg.data["run"])
+    def on_run(msg: Message, **_: object) -> None:
+        dispatcher.set_run(msg.data["run_id"])
 
-    def on_share(msg: Message, **_: object) -> None:
-        desk.begin(**msg.data) if msg.data else desk.end()
+    def on_shard(msg: Message, **_: object) -> None:
+        dispatcher.start(**msg.data) if msg.data else dispatcher.end()
 
     if not isinstance(runner, MasterRunner):
-        runner.register_message(OPEN, on_open)
-        runner.register_message(SHARE, on_share)
-        environment.events.test_stopping.add_listener(lambda **_: desk.drop_queued())
+        runner.register_message(RUN, on_run)
+        runner.register_message(SHARD, on_shard)
+        environment.events.test_stopping.add_listener(lambda **_: dispatcher.drop_queued())

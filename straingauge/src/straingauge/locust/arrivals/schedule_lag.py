@@ -1,27 +1,30 @@
-"""How well due moments were kept in one process: the ground for believing its response times."""
+"""How well the task runs of one process kept their due times.
+
+The response times of a run can be trusted only as far as these figures are small.
+"""
 
 from straingauge.engine import Delay
 from straingauge.engine.delay_histogram import DelayHistogram
 
 
 class ScheduleLag:
-    """What became of the task runs that were due at a moment of their own.
+    """Task runs that were due at a given time.
 
     Attributes:
-        waited: those that found no free user when they were due; their response time counts it.
-        dropped: those that never began.
+        waited: Runs that found no free user when due; their response time includes the wait.
+        dropped: Runs that never started.
     """
 
     def __init__(self) -> None:
         self.waited = 0
         self.dropped = 0
-        self._late = DelayHistogram()
+        self._lag = DelayHistogram()
 
-    def add(self, late_ns: int) -> None:
-        """One was handled so long after it was due, by no fault of the service."""
-        self._late.add(late_ns)
+    def add(self, lag_ns: int) -> None:
+        """Record how late the generator handled a run, apart from any wait for a user."""
+        self._lag.add(lag_ns)
 
     @property
     def late_ms(self) -> Delay:
-        """How late the generator itself was."""
-        return Delay.of(self._late.histogram)
+        """How late the generator was."""
+        return Delay.of(self._lag.histogram)

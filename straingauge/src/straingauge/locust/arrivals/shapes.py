@@ -1,17 +1,16 @@
 """Load shapes by arrival rate: the open model, for Locust's page, command line and workers.
 
-A shape of Locust's own says how many users there are, and each sends when it is answered: a slow
-service gets less load. A shape of these says how many task runs *arrive* each second, whatever the
-service does; the users of all classes serve them (`straingauge.locust.arrivals.dispatcher`), and
-their own `wait_time` is not used::
+Locust's own shapes set the number of users, each of which sends its next request after the previous
+response: a slow service gets less load (closed model). These shapes set how many task runs *arrive*
+each second, regardless of the service. The users of all classes serve them
+(`straingauge.locust.arrivals.dispatcher`), and their own `wait_time` is not used::
 
     from straingauge.locust import JourneyUser, Steps
 
     class Climb(Steps):
-        rates = [(50, 60), (100, 60), (200, 60)]  # arrivals a second, for so many seconds
+        rates = [(50, 60), (100, 60), (200, 60)]  # (arrivals per second, seconds)
 
-The arrivals begin when all users are there and have logged in; the run ends when the last of them
-has been served.
+The arrivals start when all users have logged in; the run ends when the last arrival was served.
 """
 
 import logging
@@ -28,24 +27,30 @@ from locust.runners import STATE_RUNNING, WorkerRunner
 from locust.stats import CURRENT_RESPONSE_TIME_PERCENTILE_WINDOW as WINDOW_S
 
 from straingauge.errors import StraingaugeError, UsageError
-from straingauge.locust.arrivals.dispatcher import UNTOLD, Link, dispatcher_of, schedule_of
-from straingauge.locust.distributed.arrival_coordinator import coordinator_of
-from straingauge.locust.user.wait_time import Paced
+from straingauge.locust.arrivals.arrival_coordinator import get_arrival_coordinator
+from straingauge.locust.arrivals.dispatcher import (
+    UNKNOWN_RUN,
+    ScheduleSpec,
+    build_schedule,
+    get_dispatcher,
+)
+from straingauge.locust.events import print_error
+from straingauge.locust.user.wait_time import PacedUser
 
 logger = logging.getLogger(__name__)
 
-FEWEST_USERS: Final = 10
-FEWEST_ANSWERS: Final = 20  # in `WINDOW_S`; of fewer, one slow answer is the p95
+MIN_USERS: Final = 10
+MIN_RESPONSES: Final = 20  # within `WINDOW_S`; of fewer, one slow response is the p95
 
 
 class ArrivalShape(LoadTestShape):
-    """What all of them have in common.
+    """Base class of the shapes by arrival rate.
 
     Attributes:
-        users: how many serve the arrivals, over all workers; None: as many as arrive in a second at
-            the greatest rate, at least 10, which is enough while answers take less than that.
-        spawn_rate: how many users begin each second.
-        drain_s: how long the end waits for what is still under way.
+        users: Number of users that serve the arrivals, over all workers. [default: the highest
+            number of arrivals per second, at least 10; enough if a task run takes less than 1 s]
+        spawn_rate: Users started per second.
+        drain_s: Longest time to wait at the end for runs in progress.
     """
 
     abstract = True
@@ -55,68 +60,76 @@ class ArrivalShape(LoadTestShape):
 
     def __init__(self) -> None:
         super().__init__()
-        self._began_s: float | None = None
+        self._started_s: float | None = None
         self._ended_s: float | None = None
 
-    def links(self) -> Sequence[Link]:
-        """The schedules that make up this shape, one after the other.
+    def schedules(self) -> Sequence[ScheduleSpec]:
+        """Return the schedules that make up this shape, one after the other.
 
         Raises:
-            UsageError: an attribute is missing.
+            UsageError: An attribute is missing.
         """
         raise NotImplementedError
 
-    def broken(self) -> str | None:
-        """Why there shall be no further arrivals, asked once a second; None: go on."""
+    def stop_reason(self) -> str | None:
+        """Return why the arrivals have to stop; None to go on. Called once a second."""
         return None
 
     def check(self) -> None:
-        """Raise UsageError where this shape cannot be played."""
-        schedule_of(self.links())
+        """Check the attributes of this shape.
+
+        Raises:
+            UsageError: An attribute is missing or out of range.
+        """
+        build_schedule(self.schedules())
 
     @property
     def user_count(self) -> int:
-        """How many users serve the arrivals."""
-        peak_per_s = max(rate for _, given in self.links() for rate in _rates_per_s(given))
-        return self.users or max(FEWEST_USERS, math.ceil(peak_per_s))
+        """Number of users that serve the arrivals."""
+        peak_per_s = max(rate for _, given in self.schedules() for rate in _rates_per_s(given))
+        return self.users or max(MIN_USERS, math.ceil(peak_per_s))
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """As the result file has it."""
-        links = [{"schedule": name, **given} for name, given in self.links()]
+        """The shape in the result file."""
+        specs = self.schedules()
         return {
             "name": type(self).__name__,
             "users": self.user_count,
-            "duration_s": schedule_of(self.links()).duration_s,
-            "arrivals": links,
+            "duration_s": build_schedule(specs).duration_s,
+            "arrivals": [{"schedule": name, **given} for name, given in specs],
         }
 
     def reset_time(self) -> None:
-        """Locust begins a run."""
+        """Start over; called by Locust at the start of a run."""
         super().reset_time()
-        self._began_s = self._ended_s = None
+        self._started_s = self._ended_s = None
 
     def tick(self) -> tuple[int, float] | None:
-        """What Locust asks once a second: how many users at what rate, None when it is over."""
-        now_s, going_on = monotonic(), (self.user_count, self.spawn_rate)
+        """Return the number of users and the spawn rate, or None at the end of the run.
+
+        Called by Locust once a second.
+        """
+        now_s, users = monotonic(), (self.user_count, self.spawn_rate)
         assert self.runner is not None
-        crew = coordinator_of(self.runner.environment)
+        coordinator = get_arrival_coordinator(self.runner.environment)
         if self._ended_s is not None:
-            return None if crew.over or now_s > self._ended_s + self.drain_s else going_on
-        if self._began_s is None:
+            is_over = coordinator.is_done or now_s > self._ended_s + self.drain_s
+            return None if is_over else users
+        if self._started_s is None:
             spawned = self.runner.state == STATE_RUNNING
-            if not spawned or crew.ready < max(1, self.runner.user_count):
-                return going_on
-            self._began_s = now_s
-        links, elapsed_s = self.links(), now_s - self._began_s
-        crew.assign_shards(links, elapsed_s)
-        if elapsed_s >= schedule_of(links).duration_s:
+            if not spawned or coordinator.ready_users < max(1, self.runner.user_count):
+                return users
+            self._started_s = now_s
+        specs, elapsed_s = self.schedules(), now_s - self._started_s
+        coordinator.assign_shards(specs, elapsed_s)
+        if elapsed_s >= build_schedule(specs).duration_s:
             self._ended_s = now_s
-        elif reason := self.broken():
-            logger.warning("no further arrivals: %s", reason)
+        elif reason := self.stop_reason():
+            logger.warning("arrivals stopped: %s", reason)
             self._ended_s = now_s
-            crew.stop()
-        return going_on
+            coordinator.stop()
+        return users
 
     def _given(self, *names: str) -> dict[str, Any]:
         missing = [name for name in names if not hasattr(self, name)]
@@ -124,17 +137,17 @@ class ArrivalShape(LoadTestShape):
             shape, kind = type(self).__name__, type(self).__mro__[1].__name__
             raise UsageError(
                 f"the shape {shape} has no {' and no '.join(missing)}",
-                hint=f"write it below `class {shape}({kind}):`",
+                hint=f"set it in `class {shape}({kind}):`",
             )
         return {name: getattr(self, name) for name in names}
 
 
 class Constant(ArrivalShape):
-    """`rate_per_s` arrivals a second for `duration_s` seconds.
+    """A constant rate: `rate_per_s` arrivals per second for `duration_s` seconds.
 
     Attributes:
-        poisson: at random moments, that many on average, instead of evenly.
-        seed: of the random moments.
+        poisson: Random arrivals at that rate on average, instead of evenly spaced ones.
+        seed: Seed of the random arrivals.
     """
 
     abstract = True
@@ -143,25 +156,25 @@ class Constant(ArrivalShape):
     poisson: ClassVar[bool] = False
     seed: ClassVar[int] = 0
 
-    def links(self) -> Sequence[Link]:
-        """One constant rate."""
+    def schedules(self) -> Sequence[ScheduleSpec]:
+        """Return one constant rate."""
         given = self._given("rate_per_s", "duration_s")
         return [("poisson", {**given, "seed": self.seed}) if self.poisson else ("constant", given)]
 
 
 class Steps(ArrivalShape):
-    """One rate after the other: `rates` is a list of (arrivals a second, seconds)."""
+    """One rate after the other: `rates` is a list of (arrivals per second, seconds)."""
 
     abstract = True
     rates: ClassVar[Sequence[tuple[float, float]]]
 
-    def links(self) -> Sequence[Link]:
-        """The steps as one schedule."""
+    def schedules(self) -> Sequence[ScheduleSpec]:
+        """Return the steps as one schedule."""
         return [("steps", {"plan": [list(step) for step in self._given("rates")["rates"]]})]
 
 
 class Spike(ArrivalShape):
-    """`base_per_s` arrivals a second, but from `at_s` on, for `lasts_s`, `spike_per_s`."""
+    """A constant rate of `base_per_s`, and `spike_per_s` for `lasts_s` seconds from `at_s` on."""
 
     abstract = True
     base_per_s: ClassVar[float]
@@ -170,33 +183,33 @@ class Spike(ArrivalShape):
     lasts_s: ClassVar[float]
     duration_s: ClassVar[float]
 
-    def links(self) -> Sequence[Link]:
-        """The spike and what is around it."""
+    def schedules(self) -> Sequence[ScheduleSpec]:
+        """Return the spike, with the base rate before and after it."""
         names = ("base_per_s", "spike_per_s", "at_s", "lasts_s", "duration_s")
         return [("spike", self._given(*names))]
 
 
 class Soak(ArrivalShape):
-    """Up to `rate_per_s` within `ramp_s` seconds, and on at that rate for `duration_s`."""
+    """A ramp to `rate_per_s` within `ramp_s` seconds, then that rate for `duration_s` seconds."""
 
     abstract = True
     rate_per_s: ClassVar[float]
     duration_s: ClassVar[float]
     ramp_s: ClassVar[float] = 60.0
 
-    def links(self) -> Sequence[Link]:
-        """A ramp, then a constant rate."""
+    def schedules(self) -> Sequence[ScheduleSpec]:
+        """Return a ramp, then a constant rate."""
         given = self._given("rate_per_s", "duration_s")
-        rise = {"from_per_s": 0.0, "to_per_s": given["rate_per_s"], "duration_s": self.ramp_s}
-        return [("ramp", rise), ("constant", given)]
+        ramp = {"from_per_s": 0.0, "to_per_s": given["rate_per_s"], "duration_s": self.ramp_s}
+        return [("ramp", ramp), ("constant", given)]
 
 
 class Breakpoint(ArrivalShape):
-    """More and more arrivals until the service breaks, or `to_per_s` is reached.
+    """A growing rate until the service exceeds a limit, or `to_per_s` is reached.
 
-    The rate climbs from `from_per_s` to `to_per_s` within `duration_s`. It ends early where, over
-    the last 10 s, p95 of the response time is more than `p95_ms` or more than `error_percent` of
-    the requests failed; the log and the result's configuration say at what rate that was.
+    The rate grows from `from_per_s` to `to_per_s` within `duration_s` seconds. The run ends early
+    if, over the last 10 s, p95 of the response time exceeds `p95_ms` or more than `error_percent`
+    of the requests failed. The log and the result's configuration give the rate at that time.
     """
 
     abstract = True
@@ -209,86 +222,87 @@ class Breakpoint(ArrivalShape):
     def __init__(self) -> None:
         super().__init__()
         self._totals: deque[tuple[int, int]] = deque(maxlen=WINDOW_S)
-        self._broke: str | None = None
+        self._limit_exceeded: str | None = None
 
-    def links(self) -> Sequence[Link]:
-        """A ramp."""
+    def schedules(self) -> Sequence[ScheduleSpec]:
+        """Return a ramp."""
         return [("ramp", self._given("from_per_s", "to_per_s", "duration_s"))]
 
     def reset_time(self) -> None:
-        """Locust begins a run."""
+        """Start over; called by Locust at the start of a run."""
         super().reset_time()
         self._totals.clear()
-        self._broke = None
+        self._limit_exceeded = None
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """As the result file has it."""
+        """The shape in the result file."""
         limits = {"p95_ms": self.p95_ms, "error_percent": self.error_percent}
-        return {**super().configuration, "limits": limits, "broke": self._broke}
+        return {**super().configuration, "limits": limits, "limit_exceeded": self._limit_exceeded}
 
-    def broken(self) -> str | None:
-        """Which limit has been crossed, and at what rate."""
+    def stop_reason(self) -> str | None:
+        """Return which limit was exceeded, and at what rate."""
         assert self.runner is not None
-        assert self._began_s is not None
+        assert self._started_s is not None
         total = self.runner.stats.total
         self._totals.append((total.num_requests, total.num_failures))
         requests = total.num_requests - self._totals[0][0]
-        if requests < FEWEST_ANSWERS:
+        if requests < MIN_RESPONSES:
             return None
         failed_percent = 100 * (total.num_failures - self._totals[0][1]) / requests
         p95_ms = total.get_current_response_time_percentile(0.95) or 0.0
         if failed_percent > self.error_percent:
-            crossed = f"{failed_percent:.1f} % errors (limit {self.error_percent:g} %)"
+            exceeded = f"{failed_percent:.1f} % errors (limit {self.error_percent:g} %)"
         elif p95_ms > self.p95_ms:
-            crossed = f"p95 {p95_ms:.0f} ms (limit {self.p95_ms:g} ms)"
+            exceeded = f"p95 {p95_ms:.0f} ms (limit {self.p95_ms:g} ms)"
         else:
             return None
-        share = (monotonic() - self._began_s) / self.duration_s
+        share = (monotonic() - self._started_s) / self.duration_s
         rate_per_s = self.from_per_s + (self.to_per_s - self.from_per_s) * share
-        self._broke = f"{crossed} at {rate_per_s:.1f} arrivals a second"
-        return self._broke
+        self._limit_exceeded = f"{exceeded} at {rate_per_s:.1f} arrivals per second"
+        return self._limit_exceeded
 
 
-def _rates_per_s(given: Any) -> Iterator[float]:  # noqa: ANN401  a schedule's arguments
+def _rates_per_s(given: Any) -> Iterator[float]:  # noqa: ANN401  arguments of a schedule
     yield from (rate for rate, _ in given.get("plan", ()))
     yield from (value for name, value in given.items() if name.endswith("_per_s"))
 
 
-def _arrivals(environment: Environment) -> bool:
+def _has_arrivals(environment: Environment) -> bool:
     return isinstance(environment.shape_class, ArrivalShape)
 
 
 @events.test_start.add_listener
-def _muster(environment: Environment, **_: object) -> None:
+def _on_test_start(environment: Environment, **_: object) -> None:
     if not isinstance(environment.runner, WorkerRunner):
-        coordinator_of(environment).start_run(arrivals=_arrivals(environment))
+        coordinator = get_arrival_coordinator(environment)
+        coordinator.start_run(has_arrivals=_has_arrivals(environment))
 
 
 @events.init.add_listener
-def _check(environment: Environment, **_: object) -> None:
-    """End Locust before it begins where a shape cannot be played.
+def _on_init(environment: Environment, **_: object) -> None:
+    """End Locust with a message if a shape is not valid.
 
     Raises:
-        SystemExit: a line or two have said why.
+        SystemExit: The message was printed.
     """
     try:
         for shape in (environment.available_shape_classes or {}).values():
             if isinstance(shape, ArrivalShape):
                 shape.check()
-                _require_paced(environment)
-        if isinstance(environment.runner, WorkerRunner) and _arrivals(environment):
-            # It may get users before it hears its master tell it of the run.
-            dispatcher_of(environment).open_for(UNTOLD)
+                _require_journey_users(environment)
+        if isinstance(environment.runner, WorkerRunner) and _has_arrivals(environment):
+            # It may get users before its master announces the run.
+            get_dispatcher(environment).set_run(UNKNOWN_RUN)
     except StraingaugeError as error:  # Locust would print a traceback, and go on
-        sys.stderr.write(f"{error.with_hint}\n")
+        print_error(error)
         sys.exit(error.exit_code)
 
 
-def _require_paced(environment: Environment) -> None:
+def _require_journey_users(environment: Environment) -> None:
     for each in environment.user_classes:
-        if not issubclass(each, Paced):
+        if not issubclass(each, PacedUser):
             raise UsageError(
-                f"arrivals go to users of JourneyUser, and {each.__name__} is none",
-                hint=f"make JourneyUser the base of {each.__name__}, or use a shape of Locust's",
+                f"a shape by arrival rate needs users of JourneyUser, which {each.__name__} is not",
+                hint=f"derive {each.__name__} from JourneyUser, or use one of Locust's own shapes",
             )

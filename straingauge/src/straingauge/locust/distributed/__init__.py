@@ -1,1 +1,1 @@
-"""Several Locust processes that share one load."""
+"""Locust masters and workers: messages between processes that share one load."""

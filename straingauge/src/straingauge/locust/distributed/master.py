@@ -1,9 +1,9 @@
-"""The master's side of a run: know one's workers, give out places, gather all they measured."""
+"""The master's part in a distributed run: register workers, assign accounts, collect reports."""
 
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import gevent
@@ -12,133 +12,133 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import HEARTBEAT_INTERVAL, STATE_MISSING, MasterRunner
 
+from straingauge.distributed import Fingerprints, WorkerRegistry, find_differences
 from straingauge.errors import UsageError
-from straingauge.locust.distributed.fingerprint import Files, differing
-from straingauge.locust.distributed.worker import (
-    BEGIN,
-    GOT,
-    HELLO,
-    LAST_FIGURES,
+from straingauge.locust.distributed.messages import (
+    FINAL_REPORT,
+    FINAL_REPORT_RECEIVED,
     PING,
     PONG,
+    REGISTER,
+    REGISTERED,
     REPORT,
-    STOP,
-    WELCOME,
+    RUN_STARTED,
+    STOP_USERS,
+    RunAssignment,
 )
-from straingauge.locust.distributed.worker_registry import WorkerRegistry
-from straingauge.locust.outcome import Measured
+from straingauge.locust.result_builder import RunSnapshot
 
 logger = logging.getLogger(__name__)
 
-LAST_FIGURES_S: Final = 10.0  # past --stop-timeout; a worker that takes longer is named
-MOST_NAMED: Final = 3
-SHARE_OUT_S: Final = 1.0  # what Locust needs to see where its users are
+FINAL_REPORT_S: Final = 10.0  # after --stop-timeout; a worker that takes longer counts as lost
+MAX_MODULES_NAMED: Final = 3
+LATE_USERS_S: Final = 1.0  # Locust needs this long to see where its users are
 
 
-class MasterSide:
-    """What a master keeps of its workers.
+class MasterRole:
+    """A master's connections to its workers.
 
     Args:
-        environment: Locust's, of a master.
-        modules: Which version of the load test it has.
+        environment: Locust's environment, of a master.
+        modules: Fingerprints of the master's load test.
 
     Attributes:
-        roster: Its workers.
+        workers: The workers of the current run.
     """
 
-    def __init__(self, environment: Environment, modules: Files) -> None:
+    def __init__(self, environment: Environment, modules: Fingerprints) -> None:
         assert isinstance(environment.runner, MasterRunner)
-        self.roster = WorkerRegistry()
+        self.workers = WorkerRegistry()
         self._environment = environment
         self._runner = environment.runner
         self._modules = modules
-        self._run = 0
+        self._run_id = 0
         self._users = 0
-        self._one_done = Event()
+        self._report_received = Event()
         for kind, listener in (
-            (HELLO, self._on_hello),
+            (REGISTER, self._on_register),
             (PING, self._on_ping),
-            (LAST_FIGURES, self._on_last_figures),
+            (FINAL_REPORT, self._on_final_report),
         ):
             self._runner.register_message(kind, listener)
 
     @property
     def alive(self) -> set[str]:
-        """The workers whose hearts beat, by Locust's own id."""
+        """The workers that send heartbeats, by Locust's own id."""
         clients = self._runner.clients
-        return {name for name in clients if clients[name].state != STATE_MISSING}
+        return {worker for worker in clients if clients[worker].state != STATE_MISSING}
 
-    def begin(self, start_ns: int) -> None:
-        """A run begins: tell those who are here of it."""
+    def start_run(self, start_ns: int) -> None:
+        """Announce a run to the workers."""
         options = self._environment.parsed_options
         expected = int(options.expect_workers) if options is not None else 1
-        self._run = time.time_ns()
+        self._run_id = time.time_ns()
         self._users = self._runner.target_user_count
-        self.roster.begin(self._run, self.alive, expected, start_ns)
-        for worker in self.roster.members:
-            self._runner.send_message(BEGIN, {"run": self._ticket(worker)}, worker)
+        self.workers.start_run(self._run_id, self.alive, expected, start_ns)
+        for worker in self.workers.worker_ids:
+            self._runner.send_message(RUN_STARTED, {"run": self._assignment(worker)}, worker)
 
-    def gather(self) -> None:
-        """Let all users stop, and wait for what they measured to the last."""
-        self.roster.end(time.monotonic_ns())
-        self._runner.send_message(STOP)
-        limit_s = LAST_FIGURES_S + self._environment.stop_timeout
-        with gevent.Timeout(limit_s, False):  # noqa: FBT003  gevent's way to go on when it is over
-            while self.roster.awaited(self.alive):
-                self._one_done.clear()
-                self._one_done.wait(HEARTBEAT_INTERVAL)  # or somebody's heart has stopped
+    def end_run(self) -> None:
+        """Stop all users, and wait for the workers' final reports."""
+        self.workers.end_run(time.monotonic_ns())
+        self._runner.send_message(STOP_USERS)
+        timeout_s = FINAL_REPORT_S + self._environment.stop_timeout
+        with gevent.Timeout(timeout_s, False):  # noqa: FBT003  gevent's way to go on after it
+            while self.workers.pending(self.alive):
+                self._report_received.clear()
+                self._report_received.wait(HEARTBEAT_INTERVAL)  # or a worker has gone missing
 
-    def heard(self, worker: str) -> None:
-        """A worker's heart has beaten."""
-        self.roster.hear(worker, time.monotonic_ns())
+    def record_heartbeat(self, worker: str) -> None:
+        """Record that a worker was heard from."""
+        self.workers.add_heartbeat(worker, time.monotonic_ns())
 
-    def reported(self, worker: str, data: Mapping[str, Any]) -> None:
-        """A report has come; it has figures in it while a run is under way."""
+    def add_report(self, worker: str, data: Mapping[str, Any]) -> None:
+        """Keep the report in one of Locust's, if it has one."""
         if REPORT in data:
             users = int(data.get("user_count", 0))
-            self.roster.report(worker, data[REPORT], users, time.monotonic_ns())
+            self.workers.add_report(worker, data[REPORT], users, time.monotonic_ns())
 
-    def measured(self, here: Measured) -> Measured:
-        """All that the workers have measured, with what is known of the run here."""
-        now_ns, roster = time.monotonic_ns(), self.roster
+    def add_workers(self, snapshot: RunSnapshot) -> RunSnapshot:
+        """Add the workers' reports, and what is known about the workers, to a snapshot."""
+        now_ns, workers = time.monotonic_ns(), self.workers
         return replace(
-            here,
-            parts=roster.parts() or here.parts,
-            lost=roster.lost(self.alive, now_ns),
-            notes=roster.notes(),
-            workers=roster.as_dict(),
+            snapshot,
+            reports=workers.reports() or snapshot.reports,
+            lost=workers.lost(self.alive, now_ns),
+            notes=workers.notes(),
+            workers=workers.as_dict(),
         )
 
-    def _on_hello(self, msg: Message, **_: object) -> None:
+    def _on_register(self, msg: Message, **_: object) -> None:
         worker, now_ns = msg.node_id, time.monotonic_ns()
         index = self._runner.get_worker_index(worker)
         name = f"worker {index} ({msg.data['host']}, pid {msg.data['pid']})"
-        why = self._refusal(msg.data["modules"])
-        if why is None:
-            self.roster.come(worker, name, self.alive, now_ns)
-        elif self.roster.refuse(name, why):
-            logger.error("%s may not take part: %s", name, why)
+        refused = self._refusal(msg.data["modules"])
+        if refused is None:
+            self.workers.register(worker, name, self.alive, now_ns)
+        elif self.workers.refuse(name, refused):
+            logger.error("%s was refused: %s", name, refused)
             if self._environment.process_exit_code is None:
                 self._environment.process_exit_code = UsageError.exit_code
-        running = self.roster.under_way and why is None
+        joins_run = self.workers.is_running and refused is None
         answer = {
             "sent_ns": msg.data["sent_ns"],
             "now_ns": now_ns,
-            "refused": why,
-            "run": self._ticket(worker) if running else None,
+            "refused": refused,
+            "run": self._assignment(worker) if joins_run else None,
         }
-        self._runner.send_message(WELCOME, answer, worker)
-        if running:
-            gevent.spawn(self._share_out, worker)
+        self._runner.send_message(REGISTERED, answer, worker)
+        if joins_run:
+            gevent.spawn(self._spawn_late_users, worker)
 
-    def _share_out(self, worker: str) -> None:
-        """Give users to a worker that came while others were being given out.
+    def _spawn_late_users(self, worker: str) -> None:
+        """Give users to a worker that joined while Locust was spawning those of the others.
 
-        Locust does so for one that comes at any other time.
+        Locust rebalances by itself when a worker joins at any other time.
         """
         runner = self._runner
-        while self.roster.under_way and worker in self.alive:
-            gevent.sleep(SHARE_OUT_S)
+        while self.workers.is_running and worker in self.alive:
+            gevent.sleep(LATE_USERS_S)
             if runner.spawning_completed:
                 if not runner.clients[worker].user_count:
                     runner.start(runner.target_user_count, runner.spawn_rate)
@@ -148,31 +148,33 @@ class MasterSide:
         answer = {"sent_ns": msg.data["sent_ns"], "now_ns": time.monotonic_ns()}
         self._runner.send_message(PONG, answer, msg.node_id)
 
-    def _on_last_figures(self, msg: Message, **_: object) -> None:
-        self.roster.finish(msg.node_id, msg.data, time.monotonic_ns())
-        self._runner.send_message(GOT, None, msg.node_id)
-        self._one_done.set()
+    def _on_final_report(self, msg: Message, **_: object) -> None:
+        self.workers.add_final_report(msg.node_id, msg.data, time.monotonic_ns())
+        self._runner.send_message(FINAL_REPORT_RECEIVED, None, msg.node_id)
+        self._report_received.set()
 
-    def _ticket(self, worker: str) -> dict[str, int]:
-        """A worker's part in the run under way.
+    def _assignment(self, worker: str) -> dict[str, Any]:
+        """Return a worker's part in the current run.
 
-        Of n places, place p has the users p, p + n, p + 2n ... No two have one user between them,
-        as long as the crowd is shared out evenly. Whoever comes beyond the n has the numbers that
-        follow those of the whole crowd.
+        Of n shards, shard i has the users i, i + n, i + 2n, ... No two workers share a user while
+        Locust spreads the users evenly. A worker that joins when all n shards are taken gets the
+        numbers after those of all planned users.
         """
-        roster = self.roster
-        lap, place = divmod(roster.place(worker), roster.of)
-        whole_crowd = (-(-self._users // roster.of) + 1) * roster.of
-        return {
-            "number": self._run,
-            "start_ns": roster.began_ns,
-            "first": lap * whole_crowd + place,
-            "step": roster.of,
-        }
+        workers = self.workers
+        lap, shard = divmod(workers.shard(worker), workers.shard_count)
+        users_per_lap = (-(-self._users // workers.shard_count) + 1) * workers.shard_count
+        assignment = RunAssignment(
+            run_id=self._run_id,
+            start_ns=workers.started_ns,
+            first_user=lap * users_per_lap + shard,
+            user_step=workers.shard_count,
+        )
+        return asdict(assignment)
 
-    def _refusal(self, theirs: Files) -> str | None:
-        other = differing(self._modules, theirs)
-        if not other:
+    def _refusal(self, theirs: Fingerprints) -> str | None:
+        different = find_differences(self._modules, theirs)
+        if not different:
             return None
-        named = ", ".join(other[:MOST_NAMED]) + (" ..." if len(other) > MOST_NAMED else "")
-        return f"its load test is another than its master's (differing: {named})"
+        named = ", ".join(different[:MAX_MODULES_NAMED])
+        more = " ..." if len(different) > MAX_MODULES_NAMED else ""
+        return f"its load test differs from the master's (in {named}{more})"

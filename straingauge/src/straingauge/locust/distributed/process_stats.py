@@ -1,4 +1,4 @@
-"""What one Locust process brings to a run, and how it travels from a worker to its master."""
+"""What one Locust process measures in a run, and the message that carries it to the master."""
 
 import hashlib
 import time
@@ -19,69 +19,74 @@ from straingauge.workers import Report
 
 
 class ProcessStats:
-    """One process's figures since the run began: all of them, so a lost report loses nothing.
+    """Measurements of one process since the start of a run.
+
+    Messages are cumulative: a lost one is made up for by the next.
 
     Args:
-        run: The run's number, by which a report of an earlier one is known.
-        origin_ns: When the run began (`time.monotonic_ns`): second 0 of all that is recorded.
+        run_id: Identifies the run, so that a report of an earlier one is recognised.
+        origin_ns: Start of the run (`time.monotonic_ns`): second 0 of everything recorded.
+
+    Attributes:
+        recording: Requests by endpoint.
+        schedule_lag: How well due times were kept.
     """
 
-    def __init__(self, run: int, origin_ns: int) -> None:
-        self.run = run
-        self.recording = Recording()
-        self.recording.began_ns = origin_ns
-        self.lateness = ScheduleLag()
-        self._beat = LoopLagMonitor()
-        self._began_ns = time.monotonic_ns()
+    def __init__(self, run_id: int, origin_ns: int) -> None:
+        self.run_id = run_id
+        self.recording = Recording(origin_ns)
+        self.schedule_lag = ScheduleLag()
+        self._loop_lag = LoopLagMonitor()
+        self._started_ns = time.monotonic_ns()
         self._sequence = 0
         self._credentials: set[str] = set()
         self._findings: dict[str, Finding] = {}
 
     def stop(self) -> None:
-        """The run is over; its figures stay."""
-        self._beat.stop()
+        """Stop measuring; what was measured stays."""
+        self._loop_lag.stop()
 
-    def remember(self, user: User) -> None:
-        """Keep a fingerprint of what a user authorizes itself with: how many accounts there are."""
+    def add_credentials(self, user: User) -> None:
+        """Keep a fingerprint of a user's credentials, to count the accounts in use."""
         if token := user.headers.get("Authorization"):
             self._credentials.add(hashlib.sha256(token.encode()).hexdigest()[:16])
 
-    def find(self, findings: Iterable[Finding]) -> None:
-        """Keep what a task found out by itself; of one rule, the worst."""
+    def add_findings(self, findings: Iterable[Finding]) -> None:
+        """Keep the findings of a task; of each rule, the worst."""
         for finding in findings:
             known = self._findings.get(finding.rule)
             if known is None or GRADES.index(finding.grade) > GRADES.index(known.grade):
                 self._findings[finding.rule] = finding
 
     def to_message(self) -> dict[str, Any]:
-        """All of it, as Locust's messages can carry it; each has a higher number than the last.
+        """Return everything measured so far as a message for the master, with the next number.
 
-        Packed series by series, between which users go on: all at once, they would stand still for
-        26 ms of a run of ten minutes and ten endpoints.
+        Packed one series at a time, with a turn for other greenlets in between: packing all of a
+        run of ten minutes and ten endpoints at once would stop the users for 26 ms.
         """
         self._sequence += 1
         record, at_ns = self.recording.snapshot(), time.monotonic_ns()
         engine = EngineStats(
             sent=self.recording.requests,
             journeys=0,
-            dropped=self.lateness.dropped,
-            waited=self.lateness.waited,
+            dropped=self.schedule_lag.dropped,
+            waited=self.schedule_lag.waited,
             connections=self.recording.connections,
             reconnected=self.recording.reconnected,
             abandoned=self.recording.abandoned,
-            late_ms=self.lateness.late_ms,
-            loop_lag_ms=self._beat.lag_ms,
-            cpu_share=self._beat.cpu_share,
-            duration_s=(at_ns - self._began_ns) / 1e9,
+            late_ms=self.schedule_lag.late_ms,
+            loop_lag_ms=self._loop_lag.lag_ms,
+            cpu_share=self._loop_lag.cpu_share,
+            duration_s=(at_ns - self._started_ns) / 1e9,
             interrupted=False,
         )
         return {
-            "run": self.run,
+            "run": self.run_id,
             "sequence": self._sequence,
-            "began_ns": self._began_ns,
+            "started_ns": self._started_ns,
             "at_ns": at_ns,
             "requests": record.requests("main"),
-            "records": list(_packed(record)),
+            "records": list(pack_record(record)),
             "engine": asdict(engine),
             "credentials": sorted(self._credentials),
             "findings": [asdict(finding) for finding in self._findings.values()],
@@ -89,8 +94,8 @@ class ProcessStats:
         }
 
 
-def _packed(record: Record) -> Iterator[bytes]:
-    """A record as several that make it up; at least one."""
+def pack_record(record: Record) -> Iterator[bytes]:
+    """Serialize a record as one or more that add up to it, one for each series."""
     if not record.series:
         yield record.to_bytes()
     for key, series in list(record.series.items()):
@@ -100,12 +105,12 @@ def _packed(record: Record) -> Iterator[bytes]:
         gevent.sleep(0)
 
 
-def reports_of(process: str, message: Mapping[str, Any]) -> list[Report]:
-    """What a process's message says, as `straingauge.result` wants it: each with a part of it."""
-    figures = dict(message["engine"])
-    figures |= {name: Delay(**figures[name]) for name in ("late_ms", "loop_lag_ms")}
+def reports_from_message(process: str, message: Mapping[str, Any]) -> list[Report]:
+    """Return a process's message as the reports that `straingauge.result` merges."""
+    stats = dict(message["engine"])
+    stats |= {name: Delay(**stats[name]) for name in ("late_ms", "loop_lag_ms")}
     extra = {
-        "engines": {"main": EngineStats(**figures)},
+        "engines": {"main": EngineStats(**stats)},
         "watched": None,
         "credentials": set(message["credentials"]),
     }
@@ -113,6 +118,6 @@ def reports_of(process: str, message: Mapping[str, Any]) -> list[Report]:
     return [Report(process, at_ns, requests, record, extra) for record in message["records"]]
 
 
-def findings_of(message: Mapping[str, Any]) -> list[Finding]:
-    """What the tasks of a process found out."""
+def findings_from_message(message: Mapping[str, Any]) -> list[Finding]:
+    """Return the findings of a process's tasks."""
     return [Finding(**finding) for finding in message["findings"]]

@@ -1,20 +1,10 @@
-"""A worker's side of a run: introduce oneself, keep the master's time, report, outlive the master.
-
-worker                              master (`straingauge.locust.distributed.master`)
-HELLO(modules, sent_ns)        ->   WELCOME(now_ns, refused | run, place)
-PING(sent_ns)                  ->   PONG(now_ns)
-                               <-   BEGIN(run, place)          a run begins
-"stats", every 3 s             ->                              Locust's own, with all figures in it
-                               <-   STOP                       the run is over
-LAST_FIGURES                   ->   GOT                        said again until it is heard
-"""
+"""A worker's part in a distributed run: register, keep the master's time, report, stop."""
 
 import logging
 import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import gevent
@@ -22,195 +12,186 @@ from gevent.event import Event
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
+from straingauge.distributed import ClockSync, Fingerprints, Reading
 from straingauge.errors import UsageError
-from straingauge.locust.distributed.clock_sync import ClockSync, Reading
-from straingauge.locust.distributed.fingerprint import Files
+from straingauge.locust.distributed.messages import (
+    FINAL_REPORT,
+    FINAL_REPORT_RECEIVED,
+    PING,
+    PONG,
+    REGISTER,
+    REGISTERED,
+    REPORT,
+    RUN_STARTED,
+    RunAssignment,
+)
 from straingauge.locust.distributed.process_stats import ProcessStats
 from straingauge.target.service_locator import refused
 
 logger = logging.getLogger(__name__)
 
-HELLO: Final = "straingauge_hello"
-WELCOME: Final = "straingauge_welcome"
-PING: Final = "straingauge_ping"
-PONG: Final = "straingauge_pong"
-BEGIN: Final = "straingauge_begin"
-STOP: Final = "straingauge_stop"
-LAST_FIGURES: Final = "straingauge_last_figures"
-GOT: Final = "straingauge_got"
-REPORT: Final = "straingauge"
-
-REPORT_SHARE: Final = 0.01  # of the time: while figures are packed, nothing is sent
-GREETINGS, GREETING_S = 5, 1.0
-PINGS_AT_ONCE, PING_PAUSE_S, PING_EVERY_S = 8, 0.02, 5.0
-SILENT_S: Final = 3.5  # a master's heart beats each second
+REPORT_SHARE: Final = 0.01  # of the time: while a report is packed, nothing is sent
+ATTEMPTS, ATTEMPT_S = 5, 1.0
+FIRST_PINGS, PING_PAUSE_S, PING_INTERVAL_S = 8, 0.02, 5.0
+SILENCE_S: Final = 3.5  # a master sends a heartbeat every second
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The run that this worker has a part in.
-
-    Attributes:
-        number: The run's.
-        start_ns: When it began, of the master's clock.
-        first: The number of this worker's first user.
-        step: From each of its users' numbers to the next.
-    """
-
-    number: int
-    start_ns: int
-    first: int
-    step: int
-
-
-class WorkerSide:
-    """What a worker knows of its master.
+class WorkerRole:
+    """A worker's connection to its master.
 
     Args:
-        runner: Locust's own.
-        modules: Which version of the load test this is.
+        runner: Locust's runner.
+        modules: Fingerprints of this worker's load test.
         on_run: Called when a run is announced.
-        on_lost: Called when the master is gone for good.
+        on_master_lost: Called when the master is gone for good.
+
+    Attributes:
+        assignment: This worker's part in the current run; None between runs.
     """
 
     def __init__(
         self,
         runner: WorkerRunner,
-        modules: Files,
+        modules: Fingerprints,
         on_run: Callable[[], None],
-        on_lost: Callable[[], None],
+        on_master_lost: Callable[[], None],
     ) -> None:
         self._runner = runner
         self._modules = modules
         self._on_run = on_run
-        self._on_lost = on_lost
+        self._on_master_lost = on_master_lost
         self._clock = ClockSync()
-        self._answered = Event()
+        self._registered = Event()
         self._announced = Event()
         self._refused: str | None = None
-        self._handed_in = Event()
+        self._final_report_received = Event()
         self._next_report_s = 0.0
         self._heard_s = time.monotonic()
-        self.run: Run | None = None
+        self.assignment: RunAssignment | None = None
         for kind, listener in (
-            (WELCOME, self._welcome),
-            (PONG, self._pong),
-            (BEGIN, self._begin),
-            (GOT, lambda **_: self._handed_in.set()),
+            (REGISTERED, self._on_registered),
+            (PONG, self._on_pong),
+            (RUN_STARTED, self._on_run_started),
+            (FINAL_REPORT_RECEIVED, lambda **_: self._final_report_received.set()),
         ):
             runner.register_message(kind, listener)
 
     @property
-    def master(self) -> str:
-        """Where the master is."""
+    def master_address(self) -> str:
+        """Host and port of the master."""
         return f"{self._runner.master_host}:{self._runner.master_port}"
 
     @property
-    def silent(self) -> bool:
-        """Whether the master has not been heard of for too long."""
-        return time.monotonic() - self._heard_s > SILENT_S
+    def is_master_silent(self) -> bool:
+        """The master has not been heard from for too long."""
+        return time.monotonic() - self._heard_s > SILENCE_S
 
-    def greet(self) -> None:
-        """Introduce oneself, and measure how far the clocks are apart.
+    def register(self) -> None:
+        """Register with the master, and measure the offset of its clock.
 
         Raises:
             UsageError: The master has another version of the load test.
         """
         data = {"host": socket.gethostname(), "pid": os.getpid(), "modules": dict(self._modules)}
-        for _ in range(GREETINGS):
-            self._runner.send_message(HELLO, data | {"sent_ns": time.monotonic_ns()})
-            if self._answered.wait(GREETING_S):
+        for _ in range(ATTEMPTS):
+            self._runner.send_message(REGISTER, data | {"sent_ns": time.monotonic_ns()})
+            if self._registered.wait(ATTEMPT_S):
                 break
         else:
             logger.warning(
-                "the master at %s does not know straingauge: there will be no result of what is "
-                "measured here; give it this load test",
-                self.master,
+                "the master at %s does not run straingauge, so nothing measured here will be in "
+                "a result; run this load test on the master, too",
+                self.master_address,
             )
         if self._refused is not None:
             raise UsageError(
-                f"the master at {self.master} takes no work from here: {self._refused}",
+                f"the master at {self.master_address} refused this worker: {self._refused}",
                 hint="give all machines the same files",
             )
-        gevent.spawn(self._keep_time)
-        gevent.spawn(self._watch)
+        gevent.spawn(self._ping)
+        gevent.spawn(self._watch_master)
 
     def leave(self) -> None:
-        """Let nothing be shared out to this worker; other than "quit", that ends no master."""
+        """Take no users from now on; unlike "quit", this message does not end the master."""
         self._runner.send_message("client_stopped")
         gevent.sleep(PING_PAUSE_S)
 
-    def heard(self) -> None:
-        """The master's heart has beaten."""
+    def record_heartbeat(self) -> None:
+        """Record that the master was heard from."""
         self._heard_s = time.monotonic()
 
-    def share(self) -> tuple[int, int]:
-        """The number of the first user here, and how far it is from each to the next.
+    def user_id_sequence(self) -> tuple[int, int]:
+        """Return the number of the first user here, and the step to each next one.
 
-        Waits for the run to be announced, as users may be asked for before.
+        Waits for the run to be announced, because Locust may start users earlier.
         """
-        self._announced.wait(GREETINGS * GREETING_S)
-        return (self.run.first, self.run.step) if self.run else (self._runner.worker_index, 1)
+        self._announced.wait(ATTEMPTS * ATTEMPT_S)
+        if self.assignment is None:
+            return self._runner.worker_index, 1
+        return self.assignment.first_user, self.assignment.user_step
 
     def origin_ns(self) -> int:
-        """The start of the run on this machine's clock, as well as that is known."""
+        """Return the start of the run by this machine's clock, as precisely as it is known."""
         now_ns = time.monotonic_ns()
-        start_ns = self._clock.align(self.run.start_ns) if self.run else None
+        start_ns = self._clock.align(self.assignment.start_ns) if self.assignment else None
         return now_ns if start_ns is None else min(start_ns, now_ns)
 
-    def report(self, part: ProcessStats, data: dict[str, Any]) -> None:
-        """Add all figures to a report, but never so often that packing them takes its toll."""
+    def add_report(self, stats: ProcessStats, data: dict[str, Any]) -> None:
+        """Add a report to one of Locust's, unless packing it now would cost too much time."""
         began_s = time.monotonic()
-        if self.run is None or part.run != self.run.number or began_s < self._next_report_s:
+        if not self._is_current(stats) or began_s < self._next_report_s:
             return
-        data[REPORT] = self._message(part)
+        data[REPORT] = self._report(stats)
         self._next_report_s = began_s + (time.monotonic() - began_s) / REPORT_SHARE
 
-    def hand_in(self, part: ProcessStats) -> None:
-        """All users have stopped: say what they measured until the master has heard it."""
-        if self.run is None or part.run != self.run.number:
+    def send_final_report(self, stats: ProcessStats) -> None:
+        """Send the complete report once all users have stopped, until it is acknowledged."""
+        if not self._is_current(stats):
             return
-        message, self.run = self._message(part), None
+        report, self.assignment = self._report(stats), None
         self._announced.clear()
-        self._handed_in.clear()
-        self._runner.send_message(LAST_FIGURES, message)
-        gevent.spawn(self._say_again, message)
+        self._final_report_received.clear()
+        self._runner.send_message(FINAL_REPORT, report)
+        gevent.spawn(self._resend, report)
 
-    def _message(self, part: ProcessStats) -> dict[str, Any]:
-        return part.to_message() | {"clock": self._clock.as_dict()}
+    def _is_current(self, stats: ProcessStats) -> bool:
+        return self.assignment is not None and stats.run_id == self.assignment.run_id
 
-    def _say_again(self, message: Mapping[str, Any]) -> None:
-        for _ in range(GREETINGS):
-            if self._handed_in.wait(GREETING_S):
+    def _report(self, stats: ProcessStats) -> dict[str, Any]:
+        return stats.to_message() | {"clock": self._clock.as_dict()}
+
+    def _resend(self, report: Mapping[str, Any]) -> None:
+        for _ in range(ATTEMPTS):
+            if self._final_report_received.wait(ATTEMPT_S):
                 return
-            self._runner.send_message(LAST_FIGURES, dict(message))
+            self._runner.send_message(FINAL_REPORT, dict(report))
 
-    def _welcome(self, msg: Message, **_: object) -> None:
-        self._pong(msg)
+    def _on_registered(self, msg: Message, **_: object) -> None:
+        self._on_pong(msg)
         self._refused = msg.data["refused"]
-        if msg.data["run"] is not None and self.run is None:
-            self._begin(msg)
-        self._answered.set()
+        if msg.data["run"] is not None and self.assignment is None:
+            self._on_run_started(msg)
+        self._registered.set()
 
-    def _begin(self, msg: Message, **_: object) -> None:
-        self.run = Run(**msg.data["run"])
+    def _on_run_started(self, msg: Message, **_: object) -> None:
+        self.assignment = RunAssignment(**msg.data["run"])
         self._next_report_s = 0.0
         self._on_run()
         self._announced.set()
 
-    def _pong(self, msg: Message, **_: object) -> None:
-        back_ns = time.monotonic_ns()
-        self._clock.read(Reading.of(msg.data["sent_ns"], msg.data["now_ns"], back_ns))
+    def _on_pong(self, msg: Message, **_: object) -> None:
+        sent_ns, answered_ns = msg.data["sent_ns"], msg.data["now_ns"]
+        self._clock.add(Reading.from_round_trip(sent_ns, answered_ns, time.monotonic_ns()))
 
-    def _keep_time(self) -> None:
+    def _ping(self) -> None:
         while True:
-            for _ in range(PINGS_AT_ONCE if self._clock.aligned is None else 1):
+            for _ in range(FIRST_PINGS if self._clock.aligned is None else 1):
                 self._runner.send_message(PING, {"sent_ns": time.monotonic_ns()})
                 gevent.sleep(PING_PAUSE_S)
-            gevent.sleep(PING_EVERY_S)
+            gevent.sleep(PING_INTERVAL_S)
 
-    def _watch(self) -> None:
-        """End when nobody listens where the master was; a network may be away for longer."""
-        while not (self.silent and refused(f"http://{self.master}")):
+    def _watch_master(self) -> None:
+        """Report the master lost once its port is closed; a silent network may come back."""
+        while not (self.is_master_silent and refused(f"http://{self.master_address}")):
             gevent.sleep(1.0)
-        self._on_lost()
+        self._on_master_lost()

@@ -38,8 +38,8 @@ class Client:
         self._lines = lines
         self._base = base_of(host)
         self._cookies = Cookies()
-        self._wording = RequestBuilder(owner.player, self._base, self._cookies)
-        self._telling = RequestReporter(owner, session, lines)
+        self._wording = RequestBuilder(owner.journey_user, self._base, self._cookies)
+        self._reporter = RequestReporter(owner, session, lines)
         self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
 
@@ -51,7 +51,7 @@ class Client:
     @property
     def headers(self) -> dict[str, str]:
         """Sent with every request, those of journeys included."""
-        return self._owner.player.headers
+        return self._owner.journey_user.headers
 
     @property
     def cookiejar(self) -> CookieJar:
@@ -131,15 +131,15 @@ class Client:
         if error is None and answer.status not in GOOD:
             error = CatchResponseError(f"status {answer.status}")
         name = name or self.request_name or url
-        telling = self._telling
+        reporter = self._reporter
         if catch_response:
-            meta = telling.meta(method, name, answer, error, context)
-            return answer.caught(meta, telling.tell_judged)
-        if error is None and telling.alone:
-            telling.count("main", request.name, method, name, answer)
+            event = reporter.event(method, name, answer, error, context)
+            return answer.caught(event, reporter.report_caught)
+        if error is None and not reporter.has_listeners:
+            reporter.report_success("main", request.name, method, name, answer)
         else:
-            meta = telling.meta(method, name, answer, error, context)
-            telling.tell("main", request.name, answer, meta)
+            event = reporter.event(method, name, answer, error, context)
+            reporter.report("main", request.name, answer, event)
         return answer
 
     @contextmanager
@@ -187,12 +187,12 @@ class Client:
         failure = answer.error or check_response(answer)
         method = request.method
         name = request.name.removeprefix(f"{method} ")
-        telling = self._telling
-        if failure is None and telling.alone:
-            telling.count(phase, request.name, method, name, answer)
+        reporter = self._reporter
+        if failure is None and not reporter.has_listeners:
+            reporter.report_success(phase, request.name, method, name, answer)
             return answer
-        meta = telling.meta(method, name, answer, failure, None)
-        telling.tell(phase, request.name, answer, meta)
+        event = reporter.event(method, name, answer, failure, None)
+        reporter.report(phase, request.name, answer, event)
         return failure or answer
 
     # Both.

@@ -79,7 +79,7 @@ class ConnectionPool:
             try:
                 connection.exchange(request, host, deadline_ns, spare=spare)
             except Stale:
-                self._session.part.recording.reconnected += 1
+                self._session.stats.recording.reconnected += 1
                 connection.done_ns = 0
                 connection = self._open(origin, request, phase, deadline_ns)
                 connection.exchange(request, host, deadline_ns, spare=spare)
@@ -94,7 +94,7 @@ class ConnectionPool:
             answer.error = failure.with_traceback(None)
             answer.done_ns = (connection and connection.done_ns) or monotonic_ns()
         except BaseException:
-            self._session.part.recording.abandoned += connection is not None
+            self._session.stats.recording.abandoned += connection is not None
             raise
         else:
             reader = connection.reader
@@ -136,5 +136,5 @@ class ConnectionPool:
             waited_s = self._connect_timeout_ns / 1e9
             raise RequestFailed(ErrorKind.TIMEOUT, f"no connection within {waited_s:g} s") from None
         took_ns = monotonic_ns() - began_ns
-        self._session.part.recording.connected(phase, request.name, took_ns)
+        self._session.stats.recording.add_connection(phase, request.name, took_ns)
         return connection

@@ -1,1 +1,1 @@
-"""Recording of requests, and what Locust reports of them."""
+"""Recording of requests, and reports of them to Locust's statistics."""

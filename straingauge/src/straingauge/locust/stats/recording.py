@@ -1,4 +1,4 @@
-"""Into straingauge's record: each request once, whoever made it."""
+"""The recording of requests in one Locust process, of straingauge's client and of others."""
 
 import time
 from collections.abc import Mapping
@@ -13,39 +13,43 @@ from straingauge.recording import EndpointRecorder, Record, Recorder
 
 
 class Recording:
-    """The record of one run in one process.
+    """The requests of one run in one process; each counts once.
+
+    Args:
+        started_ns: Start of the run (`time.monotonic_ns`).
 
     Attributes:
-        began_ns: when it began, of `time.monotonic_ns`.
-        requests: how many ended.
-        connections: how many were opened.
-        reconnected: of these, how many in place of one that the server had closed while idle.
-        abandoned: requests on their way when their user was killed; they are nowhere counted.
+        started_ns: Start of the run.
+        requests: Number of requests that have ended.
+        connections: Number of connections that were opened.
+        reconnected: Connections opened in place of one that the server had closed while idle.
+        abandoned: Requests in flight when their user was killed; counted nowhere else.
     """
 
-    def __init__(self) -> None:
-        self.began_ns = time.monotonic_ns()
+    def __init__(self, started_ns: int) -> None:
+        self.started_ns = started_ns
         self.requests = self.connections = self.reconnected = self.abandoned = 0
         self._recorder = Recorder()
-        self._channels: dict[tuple[str, str], EndpointRecorder] = {}
+        self._endpoints: dict[tuple[str, str], EndpointRecorder] = {}
 
     def add(
-        self, phase: str, endpoint: str, answer: LocustResponse, failure: RequestFailed | None
+        self, phase: str, endpoint: str, response: LocustResponse, failure: RequestFailed | None
     ) -> None:
-        """Count a request of our own client, judged."""
+        """Record a request of straingauge's client."""
         self.requests += 1
-        channel = self._channels.get((phase, endpoint)) or self._channel(phase, endpoint)
-        intended_ns, sent_ns = answer.intended_ns, answer.sent_ns
-        first_ns, done_ns = answer.first_byte_ns, answer.done_ns
+        recorder = self._endpoints.get((phase, endpoint)) or self._get_recorder(phase, endpoint)
+        intended_ns, sent_ns = response.intended_ns, response.sent_ns
+        first_ns, done_ns = response.first_byte_ns, response.done_ns
         if failure is None:
-            channel.add(intended_ns, sent_ns, first_ns, done_ns, answer.status, answer.raw_headers)
+            status, headers = response.status, response.raw_headers
+            recorder.add(intended_ns, sent_ns, first_ns, done_ns, status, headers)
         else:
-            channel.fail(intended_ns, sent_ns, first_ns, done_ns, failure)
+            recorder.fail(intended_ns, sent_ns, first_ns, done_ns, failure)
 
-    def connected(self, phase: str, endpoint: str, took_ns: int) -> None:
-        """Count the opening of a connection for a request of this endpoint."""
+    def add_connection(self, phase: str, endpoint: str, took_ns: int) -> None:
+        """Record a connection that was opened for a request of this endpoint."""
         self.connections += 1
-        self._channel(phase, endpoint).connected(took_ns)
+        self._get_recorder(phase, endpoint).connected(took_ns)
 
     def on_request(
         self,
@@ -57,47 +61,47 @@ class Recording:
         exception: Exception | None = None,
         **_: object,
     ) -> None:
-        """Listen to `events.request` for what clients other than ours have sent."""
+        """Record a request of another client; a listener of `events.request`."""
         if response.__class__ is LocustResponse:
             return
         done_ns = time.monotonic_ns()
         sent_ns = done_ns - round((response_time or 0) * 1e6)
         self.requests += 1
-        channel = self._channel("main", f"{request_type} {name}")
-        times = (sent_ns, sent_ns, 0, done_ns)  # when the first byte came Locust does not say
-        # Not every client speaks HTTP, and each has responses of its own.
+        recorder = self._get_recorder("main", f"{request_type} {name}")
+        times = (sent_ns, sent_ns, 0, done_ns)  # Locust does not report the first byte
+        # Not every client speaks HTTP, and their responses differ.
         status = getattr(response, "status_code", None) or 0
         headers = _raw_headers(getattr(response, "headers", None) or {})
         if exception is None:
-            channel.add(*times, status, headers)
+            recorder.add(*times, status, headers)
         else:
-            answer = LocustResponse(Request(request_type, name, name), sent_ns)
-            answer.status, answer.raw_headers = status, headers
-            failure = failure_of(answer, exception) if status else _unanswered(exception)
-            channel.fail(*times, failure)
+            failed = LocustResponse(Request(request_type, name, name), sent_ns)
+            failed.status, failed.raw_headers = status, headers
+            failure = failure_of(failed, exception) if status else _failure_of_client(exception)
+            recorder.fail(*times, failure)
 
-    def journey_error(self, error: JourneyError, phase: str, name: str) -> None:
-        """Count a failure of a journey's own code."""
+    def add_journey_error(self, error: JourneyError, phase: str, name: str) -> None:
+        """Record an exception raised by a journey's code."""
         endpoint = error.after.name if error.after is not None else name
-        self._channel(phase, endpoint).journey_error(str(error))
+        self._get_recorder(phase, endpoint).journey_error(str(error))
 
-    def task_error(self, user: str, error: BaseException) -> None:
-        """Count an exception that a task let out."""
-        self._channel("main", user).journey_error(f"{type(error).__name__}: {error}")
+    def add_task_error(self, user_class: str, error: BaseException) -> None:
+        """Record an exception raised by a task."""
+        self._get_recorder("main", user_class).journey_error(f"{type(error).__name__}: {error}")
 
     def snapshot(self) -> Record:
-        """Everything so far."""
+        """Return everything recorded so far."""
         return self._recorder.snapshot()
 
-    def _channel(self, phase: str, endpoint: str) -> EndpointRecorder:
+    def _get_recorder(self, phase: str, endpoint: str) -> EndpointRecorder:
         key = phase, endpoint
-        if key not in self._channels:
-            self._channels[key] = self._recorder.channel(phase, endpoint, self.began_ns)
-        return self._channels[key]
+        if key not in self._endpoints:
+            self._endpoints[key] = self._recorder.channel(phase, endpoint, self.started_ns)
+        return self._endpoints[key]
 
 
 def _raw_headers(headers: Mapping[str, str]) -> RawHeaders:
-    """As straingauge keeps them, without the encoding that the client has undone."""
+    """Convert headers, except for the content encoding, which the client has removed."""
     return encode_headers(
         (name.encode("latin-1"), str(value).encode("latin-1"))
         for name, value in headers.items()
@@ -114,7 +118,7 @@ _KINDS: tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...] = (
 )
 
 
-def _unanswered(error: BaseException) -> RequestFailed:
-    """What an exception of Locust's own clients stands for."""
+def _failure_of_client(error: BaseException) -> RequestFailed:
+    """Classify an exception of one of Locust's clients."""
     kind = next((kind for types, kind in _KINDS if isinstance(error, types)), ErrorKind.PROTOCOL)
     return RequestFailed(kind, str(error) or type(error).__name__)

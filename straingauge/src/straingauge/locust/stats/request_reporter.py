@@ -1,4 +1,4 @@
-"""What is told of a request that has ended: to the run's record, and to Locust."""
+"""Reports of finished requests to the run's recording and to Locust."""
 
 import re
 import time
@@ -14,97 +14,99 @@ from straingauge.journey import User
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.response import LocustResponse, failure_of
 from straingauge.locust.session import Session
-from straingauge.locust.stats.stats_batcher import batcher_of
+from straingauge.locust.stats.stats_batcher import get_batcher
 
 _IDS: Final = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
 
 
 class Owner(Protocol):
-    """The user behind a client; see `JourneyUser`."""
+    """The user that a client belongs to; see `JourneyUser`."""
 
     environment: Environment
-    player: User
+    journey_user: User
     due_ns: int | None
     max_redirects: int
 
     def context(self) -> dict[str, Any]:
-        """What the user adds to each request's context."""
+        """Return what the user adds to the context of each request."""
 
 
 class RequestReporter:
-    """Tells of one user's requests, each once.
+    """Reports each request of one user once.
 
-    A user that was killed while its last request was on its way ends as soon as that is told.
+    A user that was killed while its last request was in flight ends after that report.
     """
 
-    __slots__ = ("_fire", "_lines", "_owner", "_session", "_tally")
+    __slots__ = ("_batcher", "_connections", "_fire", "_owner", "_session")
 
-    def __init__(self, owner: Owner, session: Session, lines: ConnectionPool) -> None:
+    def __init__(self, owner: Owner, session: Session, connections: ConnectionPool) -> None:
         self._owner = owner
         self._session = session
-        self._lines = lines
+        self._connections = connections
         self._fire = owner.environment.events.request.fire
-        self._tally = batcher_of(owner.environment, session.on_request)
+        self._batcher = get_batcher(owner.environment, session.on_request)
 
     @property
-    def alone(self) -> bool:
-        """Whether nobody but Locust's own statistics wants to be told; see `count`."""
-        return self._tally.alone
+    def has_listeners(self) -> bool:
+        """Some listener other than Locust's statistics needs the event of each request."""
+        return self._batcher.has_listeners
 
-    def count(
-        self, phase: str, endpoint: str, method: str, name: str, answer: LocustResponse
+    def report_success(
+        self, phase: str, endpoint: str, method: str, name: str, response: LocustResponse
     ) -> None:
-        """Tell of a request that went well, where nobody else wants to hear of it."""
-        self._session.part.recording.add(phase, endpoint, answer, None)
-        self._tally.add(method, name, answer.response_ms, len(answer.raw_body))
-        if self._lines.killed:
+        """Report a successful request when there are no listeners, which needs no event."""
+        self._session.stats.recording.add(phase, endpoint, response, None)
+        self._batcher.add(method, name, response.response_ms, len(response.raw_body))
+        if self._connections.killed:
             raise GreenletExit
 
-    def tell(self, phase: str, endpoint: str, answer: LocustResponse, meta: dict[str, Any]) -> None:
-        """Tell of any request: `meta` is what listeners are told."""
-        error, taken_ms = meta["exception"], meta["response_time"]
-        if error is None and taken_ms is not None and self._tally.alone:
-            self.count(phase, endpoint, meta["request_type"], meta["name"], answer)
+    def report(
+        self, phase: str, endpoint: str, response: LocustResponse, event: dict[str, Any]
+    ) -> None:
+        """Report any request; `event` has the arguments of Locust's request event."""
+        error, taken_ms = event["exception"], event["response_time"]
+        if error is None and taken_ms is not None and not self.has_listeners:
+            self.report_success(phase, endpoint, event["request_type"], event["name"], response)
             return
-        self._tally.flush()  # those before come first
-        failure = None if error is None else failure_of(answer, error)
-        self._session.part.recording.add(phase, endpoint, answer, failure)
+        self._batcher.flush()  # to keep the order of requests
+        failure = None if error is None else failure_of(response, error)
+        self._session.stats.recording.add(phase, endpoint, response, failure)
         if error.__class__ is RequestFailed:
-            # As Locust's tables show it: without ids, so that equal ones are one line.
-            meta["exception"] = CatchResponseError(_IDS.sub("…", str(error)))
-        self._fire(response=answer, **meta)
-        if self._lines.killed:
+            # Without ids, so that equal errors are one line of Locust's tables.
+            event["exception"] = CatchResponseError(_IDS.sub("…", str(error)))
+        self._fire(response=response, **event)
+        if self._connections.killed:
             raise GreenletExit
 
-    def tell_judged(self, answer: LocustResponse, error: Exception | None) -> None:
-        """A with-block has come to its end; listeners are told what it has made of the answer."""
-        meta = answer.request_meta
-        taken_ms = meta["response_time"]
-        if taken_ms is not None and taken_ms != answer.response_ms:
-            answer.done_ns = answer.intended_ns + round(taken_ms * 1e6)
-        meta["exception"] = error
-        self.tell("main", f"{meta['request_type']} {meta['name']}", answer, meta)
+    def report_caught(self, response: LocustResponse, error: Exception | None) -> None:
+        """Report a request whose `catch_response` block has ended with this error, or none."""
+        event = response.request_meta
+        taken_ms = event["response_time"]
+        if taken_ms is not None and taken_ms != response.response_ms:
+            response.done_ns = response.intended_ns + round(taken_ms * 1e6)
+        event["exception"] = error
+        self.report("main", f"{event['request_type']} {event['name']}", response, event)
 
-    def meta(
+    def event(
         self,
         method: str,
         name: str,
-        answer: LocustResponse,
+        response: LocustResponse,
         error: Exception | None,
         context: Mapping[str, Any] | None,
     ) -> dict[str, Any]:
-        """What listeners are told beside the answer, as Locust's own clients word it.
+        """Return the arguments of Locust's request event, except the response.
 
-        The answer keeps it, so the answer is not in it: a cycle of them, and of all that was read
-        from the content, only the garbage collector could free.
+        The response keeps this dict, so a reference back to it would be a cycle that only the
+        garbage collector could free, together with the body.
         """
         return {
             "request_type": method,
             "name": name,
             "context": {**self._owner.context(), **(context or {})},
             "exception": error,
-            "start_time": time.time() - (time.monotonic_ns() - answer.sent_ns) / 1e9,
-            "url": answer.url,
-            "response_length": len(answer.raw_body),
-            "response_time": answer.response_ms,
+            "start_time": time.time() - (time.monotonic_ns() - response.sent_ns) / 1e9,
+            "url": response.url,
+            "response_length": len(response.raw_body),
+            "response_time": response.response_ms,
         }

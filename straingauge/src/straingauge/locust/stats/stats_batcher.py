@@ -1,4 +1,4 @@
-"""Telling Locust of requests: through its event, or, where only its statistics listen, in bulk."""
+"""Batches of successful requests for Locust's statistics."""
 
 from collections import defaultdict
 from typing import Any, Final
@@ -11,44 +11,51 @@ from locust.event import EventHook
 from locust.runners import Runner
 from locust.stats import StatsEntry
 
-# What each runner adds to the event: it calls `log_request`, and `log_error` where one is told.
+# The listener of each runner: it calls `log_request`, and `log_error` if there is an exception.
 _STATISTICS: Final = f"{Runner.__init__.__qualname__}.<locals>.on_request"
 
 
 class StatsBatcher:
-    """Requests that went well, till the hub's loop comes round: then Locust counts all of them.
+    """Collects successful requests until the event loop's next iteration, then counts them all.
 
-    Firing an event and counting it costs Locust some 6 us a request, a fifth of what all else does.
-    Added up for each endpoint first, it is 2.
+    Firing an event and counting it costs Locust about 6 us per request, a fifth of all the work for
+    a request. Added up by endpoint first, it costs 2 us.
 
     Args:
-        environment: Locust's.
-        ours: The listener that needs not be told, for it knows.
+        environment: Locust's environment.
+        own_listener: straingauge's listener, which needs no event for these requests.
     """
 
-    __slots__ = ("_alone", "_hook", "_ours", "_pending", "_stats", "_then")
+    __slots__ = (
+        "_has_listeners",
+        "_hook",
+        "_last_listeners",
+        "_own_listener",
+        "_pending",
+        "_stats",
+    )
 
-    def __init__(self, environment: Environment, ours: object) -> None:
+    def __init__(self, environment: Environment, own_listener: object) -> None:
         self._hook: EventHook = environment.events.request
         self._stats = environment.stats
-        self._ours = ours
-        self._then: list[Any] = []
-        self._alone = False
+        self._own_listener = own_listener
+        self._last_listeners: list[Any] = []
+        self._has_listeners = True
         self._pending: defaultdict[tuple[str, str], tuple[list[float], list[int]]]
         self._pending = defaultdict(lambda: ([], []))
 
     @property
-    def alone(self) -> bool:
-        """Whether nobody but Locust's own statistics wants to be told."""
-        listeners = self._hook._handlers  # noqa: SLF001  there is no other way to ask
-        if listeners != self._then:
-            self._then = listeners.copy()
-            others = [each for each in listeners if each != self._ours]
-            self._alone = len(others) == 1 and others[0].__qualname__ == _STATISTICS
-        return self._alone
+    def has_listeners(self) -> bool:
+        """Some listener other than Locust's statistics needs the event of each request."""
+        listeners = self._hook._handlers  # noqa: SLF001  there is no public way to read them
+        if listeners != self._last_listeners:
+            self._last_listeners = listeners.copy()
+            others = [each for each in listeners if each != self._own_listener]
+            self._has_listeners = len(others) != 1 or others[0].__qualname__ != _STATISTICS
+        return self._has_listeners
 
     def add(self, method: str, name: str, response_ms: float, length: int) -> None:
-        """Have this request counted, before the hub looks at sockets and timers again."""
+        """Add a request, to be counted before the loop looks at sockets and timers again."""
         if not self._pending:
             get_hub().loop.run_callback(self.flush)
         times_ms, lengths = self._pending[name, method]
@@ -56,27 +63,27 @@ class StatsBatcher:
         lengths.append(length)
 
     def flush(self) -> None:
-        """Count what has been added."""
+        """Count the requests added so far."""
         pending, entries = dict(self._pending), self._stats.entries
         self._pending.clear()
         for key, (times_ms, lengths) in pending.items():
             rounded_ms = [locust.stats.bucket_response_time(each) for each in times_ms]
             for entry in (self._stats.total, entries[key]):
-                _add(entry, times_ms, rounded_ms, lengths)
+                _log(entry, times_ms, rounded_ms, lengths)
 
 
-def batcher_of(environment: Environment, ours: object) -> StatsBatcher:
-    """The one of this Locust process."""
-    return _tallies.setdefault(environment, StatsBatcher(environment, ours))
+_batchers: WeakKeyDictionary[Environment, StatsBatcher] = WeakKeyDictionary()
 
 
-_tallies: WeakKeyDictionary[Environment, StatsBatcher] = WeakKeyDictionary()
+def get_batcher(environment: Environment, own_listener: object) -> StatsBatcher:
+    """Return the batcher of this Locust process."""
+    return _batchers.setdefault(environment, StatsBatcher(environment, own_listener))
 
 
-def _add(
+def _log(
     entry: StatsEntry, times_ms: list[float], rounded_ms: list[int], lengths: list[int]
 ) -> None:
-    """As `StatsEntry.log` for each of them; one goes through it, for all that it does beside."""
+    """Do what `StatsEntry.log` does for each request; the first one goes through it."""
     entry.log(times_ms[0], lengths[0])  # type: ignore[arg-type]  # Locust's times are floats, too
     further = len(times_ms) - 1
     if not further:

@@ -1,1 +1,1 @@
-"""Simulated users: requests, pacing, and account numbers."""
+"""Locust users that run journeys, and their wait times."""

@@ -1,4 +1,4 @@
-"""What a run was asked for: which user classes, which shape."""
+"""The user classes and the shape selected for a run."""
 
 from typing import Any
 
@@ -8,41 +8,41 @@ from locust.user.users import User as LocustUser
 from straingauge.errors import UsageError
 
 
-def selected_classes(environment: Environment) -> list[type[LocustUser]]:
-    """The user classes of this run: those with a task left after --tags and --exclude-tags.
+def select_classes(environment: Environment) -> list[type[LocustUser]]:
+    """Return the user classes of this run: those with tasks left after --tags and --exclude-tags.
 
-    One that joins only when asked for (`JourneyUser.only_when_asked`) is asked for by its name, or
-    by one of its tasks' tags.
+    An opt-in class (`JourneyUser.opt_in`) takes part only if it is named on the command line, or if
+    --tags names the tag of one of its tasks.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No class is left.
     """
     options = environment.parsed_options
     assert options is not None
-    wanted, unwanted = set(options.tags or ()), set(options.exclude_tags or ())
+    included, excluded = set(options.tags or ()), set(options.exclude_tags or ())
     named = set(options.user_classes or ())
-    chosen = []
+    selected = []
     for each in environment.user_classes:
-        tags: list[set[str]] = [getattr(task, "locust_tag_set", set()) for task in each.tasks]
-        left = [own for own in tags if not own & unwanted and (not wanted or own & wanted)]
-        shy = getattr(each, "only_when_asked", False) and not options.class_picker
-        if left and (not shy or wanted or each.__name__ in named):
-            chosen.append(each)
-    if not chosen:
-        known = {
-            tag
-            for each in environment.user_classes
-            for task in each.tasks
-            for tag in getattr(task, "locust_tag_set", ())
-        }
+        has_tasks = any(
+            not tags & excluded and (not included or tags & included) for tags in _task_tags(each)
+        )
+        needs_opt_in = getattr(each, "opt_in", False) and not options.class_picker
+        if has_tasks and (not needs_opt_in or included or each.__name__ in named):
+            selected.append(each)
+    if not selected:
+        known = {tag for each in environment.user_classes for tag in set().union(*_task_tags(each))}
         raise UsageError(
-            f"no task is left for --tags {' '.join(sorted(wanted))}",
+            f"no task is left for --tags {' '.join(sorted(included))}",
             hint=f"known tags: {', '.join(sorted(known))}",
         )
-    return chosen
+    return selected
 
 
-def shape_of(environment: Environment) -> dict[str, Any] | None:
-    """The shape of a run as its result has it, where it is one of straingauge's own."""
+def get_shape_configuration(environment: Environment) -> dict[str, Any] | None:
+    """Return the shape as it is in the result file; None if it is not one of straingauge's."""
     shape: dict[str, Any] | None = getattr(environment.shape_class, "configuration", None)
     return shape
+
+
+def _task_tags(user_class: type[LocustUser]) -> list[set[str]]:
+    return [getattr(task, "locust_tag_set", set()) for task in user_class.tasks]

@@ -1,4 +1,4 @@
-"""A tab in Locust's web page: the verdict so far, and what was seen inside the service."""
+"""The tab in Locust's web page: live verdict, diagnosis, charts and resources."""
 
 from straingauge.locust.web.blueprint import add_page
 

@@ -1,7 +1,7 @@
-"""The page's place in Locust's own: a tab, and under /straingauge what it shows.
+"""The tab in Locust's page, and the routes under /straingauge that it uses.
 
-Locust's page takes routes as a Flask blueprint and tabs by `template_args["extended_tabs"]`; what a
-tab shows there can only be a table of words. So a script is added to Locust's page that puts ours
+Locust takes routes as a Flask blueprint and tabs by `template_args["extended_tabs"]`, but a tab can
+only show a table of text there. So a script is added to Locust's page that puts straingauge's page
 into the tab when it is open.
 """
 
@@ -15,31 +15,31 @@ from locust.env import Environment
 from locust.web import WebUI
 from werkzeug.exceptions import HTTPException
 
-from straingauge.locust.web.live import Live, Runs
+from straingauge.locust.web.page_data import PageDataCache, RunSource
 from straingauge.report.page import page as report_page
 
 logger = logging.getLogger(__name__)
 
 NAME: Final = "straingauge"
 TAB: Final = {"title": "Verdict", "key": NAME}
-FILES: Final = "'live.css', 'live.js', 'charts.js', 'make.js', 'tab.js'"
+FILES: Final = "'live.css', 'live.js', 'charts.js', 'dom.js', 'tab.js'"
 STATIC: Final = Path(__file__).parent / "static"
 SCRIPT: Final = f'<script type="module" src="./{NAME}/static/tab.js"></script>'
-# Nothing from elsewhere, and nothing that a name of an endpoint could smuggle in.
-FRAMED: Final = "frame-ancestors 'self'"
+# No content from other hosts, and no markup or script from endpoint names.
+FRAME_POLICY: Final = "frame-ancestors 'self'"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    f"base-uri 'none'; form-action 'none'; {FRAMED}"
+    f"base-uri 'none'; form-action 'none'; {FRAME_POLICY}"
 )
 
 
-def add_page(web_ui: WebUI, environment: Environment, runs: Runs) -> None:
-    """Add the tab and what it shows to Locust's page, before that is served."""
+def add_page(web_ui: WebUI, environment: Environment, runs: RunSource) -> None:
+    """Add the tab and its routes to Locust's page, before it is served."""
     app, options = web_ui.app, environment.parsed_options
     assert app is not None
     base = (options and options.web_base_path) or ""
     web_ui.template_args["extended_tabs"] = [*web_ui.template_args.get("extended_tabs", ()), TAB]
-    app.register_blueprint(_blueprint(web_ui, _live(environment, runs), f"{base}/{NAME}"))
+    app.register_blueprint(_blueprint(web_ui, _page_data(environment, runs), f"{base}/{NAME}"))
 
     @app.after_request
     def add_script(response: Response) -> Response:
@@ -50,65 +50,66 @@ def add_page(web_ui: WebUI, environment: Environment, runs: Runs) -> None:
         return response
 
 
-def _live(environment: Environment, runs: Runs) -> Live:
+def _page_data(environment: Environment, runs: RunSource) -> PageDataCache:
     runner = environment.runner
     assert runner is not None
-    return Live(runs, lambda: (runner.state, runner.user_count))
+    return PageDataCache(runs, lambda: (runner.state, runner.user_count))
 
 
-def _blueprint(web_ui: WebUI, live: Live, prefix: str) -> Blueprint:
-    blueprint, shown = Blueprint(NAME, __name__, url_prefix=prefix), _Shown(live)
+def _blueprint(web_ui: WebUI, page_data: PageDataCache, prefix: str) -> Blueprint:
+    blueprint, views = Blueprint(NAME, __name__, url_prefix=prefix), _Views(page_data)
     for rule, view in (
-        ("/", shown.page),
-        ("/live.json", shown.figures),
-        ("/result.json", shown.result),
-        ("/report.html", shown.report),
+        ("/", views.page),
+        ("/live.json", views.data),
+        ("/result.json", views.result),
+        ("/report.html", views.report),
     ):
         blueprint.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(view))
     blueprint.add_url_rule(f"/static/<any({FILES}):name>", "static", _static)
-    blueprint.register_error_handler(Exception, shown.broken)
-    blueprint.after_request(_guarded)
+    blueprint.register_error_handler(Exception, views.error)
+    blueprint.after_request(_add_headers)
     return blueprint
 
 
-class _Shown:
-    """What there is under /straingauge."""
+class _Views:
+    """The routes under /straingauge."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
-        self._said: set[str] = set()
+    def __init__(self, page_data: PageDataCache) -> None:
+        self._page_data = page_data
+        self._logged: set[str] = set()
 
     def page(self) -> ResponseReturnValue:
         return send_file(STATIC / "live.html")
 
-    def figures(self) -> ResponseReturnValue:
-        shown = self._live.shown()
-        response = make_response(shown.json)
+    def data(self) -> ResponseReturnValue:
+        data = self._page_data.get()
+        response = make_response(data.json)
         response.mimetype = "application/json"
-        response.set_etag(shown.etag)
+        response.set_etag(data.etag)
         return response.make_conditional(request)
 
     def result(self) -> ResponseReturnValue:
-        self._live.shown()
-        over = self._live.over
-        if over is None or over.path is None or not over.path.is_file():
-            return {"error": "there is no result file: none was written yet, or it was moved"}, 404
-        return send_file(over.path, as_attachment=True, download_name=over.path.name)
+        self._page_data.get()
+        finished = self._page_data.finished_run
+        if finished is None or finished.path is None or not finished.path.is_file():
+            return {"error": "no result file: no run has ended, or the file was moved"}, 404
+        return send_file(finished.path, as_attachment=True, download_name=finished.path.name)
 
     def report(self) -> ResponseReturnValue:
-        self._live.shown()
-        if self._live.over is None:
-            return {"error": "there is no report: no run is over yet"}, 404
-        response = make_response(report_page([self._live.over.result]))
-        response.headers["Content-Security-Policy"] = FRAMED  # the rest it says itself
+        self._page_data.get()
+        if self._page_data.finished_run is None:
+            return {"error": "no report: no run has ended"}, 404
+        response = make_response(report_page([self._page_data.finished_run.result]))
+        # The report has a policy for everything else in itself.
+        response.headers["Content-Security-Policy"] = FRAME_POLICY
         return response
 
-    def broken(self, error: Exception) -> ResponseReturnValue:
+    def error(self, error: Exception) -> ResponseReturnValue:
         if isinstance(error, HTTPException):
             return {"error": error.description}, error.code or 500
-        message = f"the page's figures cannot be composed: {type(error).__name__}: {error}"
-        if message not in self._said:  # every viewer asks again every 2 s
-            self._said.add(message)
+        message = f"cannot build the page's data: {type(error).__name__}: {error}"
+        if message not in self._logged:  # each viewer asks again every 2 s
+            self._logged.add(message)
             logger.error(message, exc_info=error)
         return {"error": message}, 500
 
@@ -117,7 +118,7 @@ def _static(name: str) -> ResponseReturnValue:
     return send_file(STATIC / name)
 
 
-def _guarded(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", POLICY)
     response.headers["Cache-Control"] = "no-cache"
     return response

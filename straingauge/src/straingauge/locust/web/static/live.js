@@ -1,191 +1,192 @@
-// Asks for the figures every two seconds and shows them; what has not changed is left as it is.
+// Fetches the run's data every two seconds while the page is visible, and renders what has changed.
 import { Chart } from './charts.js';
-import { badge, list, make, percent, when } from './make.js';
+import { badge, list, make, percent, renderIfChanged } from './dom.js';
 
 const $ = (id) => document.getElementById(id);
 const charts = new Map();
-let failures = 0;
 
-function theme() { // Locust's page keeps its choice here; without one, it follows the system
+function applyTheme() { // Locust's page keeps its theme here; without one, it follows the system
   const chosen = localStorage.getItem('theme');
   const dark = chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
   document.documentElement.dataset.theme = dark ? 'dark' : 'light';
 }
 
-function tiles({ total }) {
+function renderTotal(total) {
   const { response_ms: response, service_ms: service } = total;
-  const errors = `${total.error_percent} %`;
-  const figures = [
-    ['requests', total.requests.toLocaleString('en')], ['per second', total.per_s], ['errors', errors],
+  const tiles = [
+    ['requests', total.requests.toLocaleString('en')], ['per second', total.per_s], ['errors', `${total.error_percent} %`],
     ...(total.rate_limited ? [['rate limited', total.rate_limited]] : []),
     ['response time p50', `${response.p50} ms`], ['response time p95', `${response.p95} ms`],
     ['response time p99', `${response.p99} ms`], ['service time p95', `${service.p95} ms`],
   ];
-  $('total').replaceChildren(...figures.map(([name, value]) => make('div', {}, make('dt', { text: name }), make('dd', { text: value }))));
+  $('total').replaceChildren(...tiles.map(([name, value]) => make('div', {}, make('dt', { text: name }), make('dd', { text: value }))));
 }
 
-function verdict({ grade, decided_by: decided, demands }) {
+function renderVerdict({ grade, decided_by: decidedBy, thresholds }) {
   $('grade').replaceChildren(badge(grade));
-  const items = demands.filter(({ text }) => !decided.includes(text)).map((demand) => make('li', {}, badge(demand.grade), ` ${demand.text}`));
-  $('decided').replaceChildren(decided, make('ul', { class: 'demands' }, ...items));
+  const others = thresholds.filter(({ text }) => !decidedBy.includes(text));
+  const items = others.map((threshold) => make('li', {}, badge(threshold.grade), ` ${threshold.text}`));
+  $('thresholds').replaceChildren(decidedBy, make('ul', { class: 'thresholds' }, ...items));
 }
 
-function diagnosis({ first, causes }) {
-  const shown = [make('h2', { text: 'What broke first, and why' })];
+function renderDiagnosis({ first, causes }) {
+  const content = [make('h2', { text: 'What failed first' })];
   if (first) {
-    const when_ = first.at_s === null ? '' : `, ${Math.round(first.at_s)} s after the start`;
-    shown.push(make('p', { class: 'broke', text: `${first.message}${when_}` }));
-  } else shown.push(make('p', { text: 'Nothing is beyond its thresholds.' }));
-  if (first && !causes.length) shown.push(make('p', { text: 'No rule accounts for it: look into the service\'s log at that time.' }));
+    const after = first.at_s === null ? '' : `, ${Math.round(first.at_s)} s after the start`;
+    content.push(make('p', { class: 'first-failure', text: `${first.message}${after}` }));
+  } else content.push(make('p', { text: 'No threshold crossed.' }));
+  if (first && !causes.length) content.push(make('p', { text: 'No known cause matches. Read the service\'s log at that time.' }));
   for (const cause of causes) {
-    shown.push(make('article', {},
-      make('h3', { text: `${cause.title} (${cause.sure_percent} % sure)` }),
+    content.push(make('article', {},
+      make('h3', { text: `${cause.title} (${cause.confidence_percent} % confidence)` }),
       make('ul', {}, ...cause.evidence.map((text) => make('li', { text }))),
-      ...list('What to change', cause.advice, 'h4')));
+      ...list('Fix', cause.advice, 'h4')));
   }
-  $('diagnosis').replaceChildren(...shown);
+  $('diagnosis').replaceChildren(...content);
 }
 
-const SEVERITIES = { invalid: 'Invalid', warning: 'Mind', note: 'Note' };
-function reasons(found) {
-  const items = found.map(({ severity, message, advice }) => make('li', { class: severity },
+const SEVERITIES = { invalid: 'Invalid', warning: 'Warning', note: 'Note' };
+function renderValidity(reasons) {
+  const items = reasons.map(({ severity, message, advice }) => make('li', { class: severity },
     make('b', { text: `${SEVERITIES[severity] ?? severity}: ` }), message, advice ? ` (try: ${advice})` : ''));
-  const valid = !found.some(({ severity }) => severity === 'invalid');
-  const text = valid ? 'The figures may be relied on' : 'Nothing may be concluded from this run';
-  $('reasons').replaceChildren(make('h2', { text: `Validity: ${text}` }), items.length ? make('ul', {}, ...items) : make('p', { class: 'note', text: 'Nothing speaks against them.' }));
+  const valid = !reasons.some(({ severity }) => severity === 'invalid');
+  $('validity').replaceChildren(make('h2', { text: valid ? 'Valid run' : 'Invalid run' }),
+    items.length ? make('ul', {}, ...items) : make('p', { class: 'note', text: 'No validity issues.' }));
 }
 
-function bar(parts, key = 'share') {
-  const found = parts.filter((part) => part[key] > 0);
-  const words = found.map((part) => `${part.name} ${percent(part[key])}`).join(', ');
-  const pieces = found.map((part) => {
-    const piece = make('span', { class: `part part-${part.name}`, title: `${part.name} ${percent(part[key])}` });
-    piece.style.flexGrow = part[key];
-    return piece;
+function timingBar(parts, key = 'share') {
+  const shown = parts.filter((part) => part[key] > 0);
+  const label = shown.map((part) => `${part.name} ${percent(part[key])}`).join(', ');
+  const segments = shown.map((part) => {
+    const segment = make('span', { class: `part part-${part.name}`, title: `${part.name} ${percent(part[key])}` });
+    segment.style.flexGrow = part[key];
+    return segment;
   });
-  return make('div', { class: 'bar', role: 'img', 'aria-label': words }, ...pieces);
+  return make('div', { class: 'bar', role: 'img', 'aria-label': label }, ...segments);
 }
 
-function largest(parts) {
-  const most = parts.reduce((one, other) => (other.share > one.share ? other : one), parts[0]);
-  return most ? `${most.name} ${percent(most.share)}` : '';
+function largestPart(parts) {
+  const largest = parts.reduce((one, other) => (other.share > one.share ? other : one), parts[0]);
+  return largest ? `${largest.name} ${percent(largest.share)}` : '';
 }
 
-const number = (text, classes = 'n') => make('td', { class: classes, text });
-function row(each) {
-  const { response_ms: response, service_ms: service } = each;
-  const limited = each.rate_limited ? make('div', { class: 'small', text: `${each.rate_limited} rate limited` }) : null;
+const cell = (text, classes = 'number') => make('td', { class: classes, text });
+const detail = (text) => make('div', { class: 'small', text });
+function endpointRow(endpoint) {
+  const { response_ms: response, service_ms: service, server_timing: parts } = endpoint;
+  const rateLimited = endpoint.rate_limited ? detail(`${endpoint.rate_limited} rate limited`) : null;
   return make('tr', {},
-    make('td', {}, badge(each.grade)),
-    make('th', { scope: 'row' }, each.name, ...each.demands.map((demand) => make('div', { class: 'small', text: demand.text }))),
-    number(each.requests.toLocaleString('en')), number(each.per_s),
-    make('td', { class: each.error_percent ? 'n some' : 'n' }, `${each.error_percent} %`, limited),
-    number(response.p50), number(response.p95, 'n lead'), number(response.p99),
-    number(service.p50), number(service.p95), number(service.p99),
-    make('td', {}, ...(each.parts.length ? [bar(each.parts), make('div', { class: 'small', text: largest(each.parts) })] : ['–'])));
+    make('td', {}, badge(endpoint.grade)),
+    make('th', { scope: 'row' }, endpoint.name, ...endpoint.thresholds.map(({ text }) => detail(text))),
+    cell(endpoint.requests.toLocaleString('en')), cell(endpoint.per_s),
+    make('td', { class: endpoint.error_percent ? 'number has-errors' : 'number' }, `${endpoint.error_percent} %`, rateLimited),
+    cell(response.p50), cell(response.p95, 'number key-figure'), cell(response.p99),
+    cell(service.p50), cell(service.p95), cell(service.p99),
+    make('td', {}, ...(parts.length ? [timingBar(parts), detail(largestPart(parts))] : ['–'])));
 }
 
-function endpoints({ endpoints: found, endpoints_left_out: more }) {
-  $('endpoints').replaceChildren(...found.map(row));
-  const unsure = '~ too few samples to be sure. Response time counts from the moment a request should have started.';
-  $('endpoints-note').textContent = more ? `${more} more are in the result file. ${unsure}` : unsure;
+function renderEndpoints({ endpoints, endpoints_omitted: omitted }) {
+  $('endpoints').replaceChildren(...endpoints.map(endpointRow));
+  const note = '~ too few samples for a precise value. Response time counts from the intended start.';
+  $('endpoints-note').textContent = omitted ? `${omitted} more endpoints are in the result file. ${note}` : note;
 }
 
-function parts(found) {
-  if (!found.length) {
-    $('parts').replaceChildren(make('h2', { text: 'Where the time goes' }),
-      make('p', { class: 'note', text: 'The service sends no Server-Timing header, so its time cannot be split.' }));
+function renderServerTiming(parts) {
+  if (!parts.length) {
+    $('server-timing').replaceChildren(make('h2', { text: 'Where the time goes' }),
+      make('p', { class: 'note', text: 'The service sends no Server-Timing header.' }));
     return;
   }
-  const line = (part) => make('li', {}, make('span', { class: `key part-${part.name}` }),
+  const entry = (part) => make('li', {}, make('span', { class: `key part-${part.name}` }),
     `${part.name} `, make('b', { text: percent(part.share) }), ` (p50 ${part.p50_ms}, p95 ${part.p95_ms} ms)`);
-  $('parts').replaceChildren(make('h2', { text: 'Where the time goes (Server-Timing)' }),
-    make('p', { text: 'of all requests' }), bar(found), make('p', { text: 'of the slowest 1 %' }), bar(found, 'share_slowest'),
-    make('ul', { class: 'legend' }, ...found.map(line)),
-    make('p', { class: 'note', text: 'unattributed: network, queueing and the event loop, which the service does not tell' }));
+  $('server-timing').replaceChildren(make('h2', { text: 'Where the time goes (Server-Timing)' }),
+    make('p', { text: 'all requests' }), timingBar(parts), make('p', { text: 'slowest 1 %' }), timingBar(parts, 'share_slowest'),
+    make('ul', { class: 'legend' }, ...parts.map(entry)),
+    make('p', { class: 'note', text: 'unattributed: network, queueing and event loop, which the header does not include' }));
 }
 
-function drawings(found) {
+function renderCharts(data) {
   for (const [title, chart] of charts) {
-    if (!found.some((each) => each.title === title)) { chart.figure.remove(); charts.delete(title); }
+    if (!data.some((each) => each.title === title)) { chart.figure.remove(); charts.delete(title); }
   }
-  for (const each of found) {
+  for (const each of data) {
     if (!charts.has(each.title)) charts.set(each.title, new Chart($('charts')));
     charts.get(each.title).show(each);
   }
-  const figures = found.map(({ title }) => charts.get(title).figure);
-  if (figures.some((figure, place) => $('charts').children[place] !== figure)) $('charts').append(...figures);
+  const figures = data.map(({ title }) => charts.get(title).figure);
+  if (figures.some((figure, index) => $('charts').children[index] !== figure)) $('charts').append(...figures);
 }
 
-function inside({ inside: groups, unseen }) {
-  const blocks = groups.map(({ title, figures }) => make('div', { class: 'group' }, make('h3', { text: title }),
-    make('dl', {}, ...figures.flatMap(([name, value]) => [make('dt', { text: name }), make('dd', { text: value })]))));
-  if (unseen.length) blocks.push(make('div', { class: 'group' }, ...list('Not seen', unseen)));
-  $('inside').replaceChildren(...blocks);
+function renderResources({ resources, unavailable }) {
+  const groups = resources.map(({ title, metrics }) => make('div', { class: 'group' }, make('h3', { text: title }),
+    make('dl', {}, ...metrics.flatMap(([name, value]) => [make('dt', { text: name }), make('dd', { text: value })]))));
+  if (unavailable.length) groups.push(make('div', { class: 'group' }, ...list('Not available', unavailable)));
+  $('resources').replaceChildren(...groups);
 }
 
-const WORDS = {
-  ready: 'ready', spawning: 'starting users', running: 'running', cleanup: 'ending', stopping: 'stopping', stopped: 'over', missing: 'gone',
+const STATES = {
+  ready: 'ready', spawning: 'starting users', running: 'running', cleanup: 'stopping', stopping: 'stopping', stopped: 'finished', missing: 'disconnected',
 };
-function status({ state, users, seen, over, file }) {
-  const under = ['spawning', 'running', 'stopping', 'cleanup'].includes(state);
-  const words = [seen && !under && !over ? 'over, and being judged' : WORDS[state] ?? state];
-  if (under) words.push(`${users} user${users === 1 ? '' : 's'}`);
-  if (seen) words.push(`${Math.round(seen.run.duration_s)} s`, seen.run.target);
+const ACTIVE_STATES = ['spawning', 'running', 'stopping', 'cleanup'];
+function renderStatus({ state, users, view, finished, file }) {
+  const active = ACTIVE_STATES.includes(state);
+  const words = [view && !active && !finished ? 'evaluating' : STATES[state] ?? state];
+  if (active) words.push(`${users} user${users === 1 ? '' : 's'}`);
+  if (view) words.push(`${Math.round(view.run.duration_s)} s`, view.run.target);
   $('status').textContent = words.filter(Boolean).join(' · ');
-  $('so-far').textContent = seen && !over ? 'so far' : '';
-  $('report').hidden = !over;
-  $('file').hidden = !file;
-  $('file').textContent = `Result file ${file}`;
-  $('unwritten').hidden = !over || Boolean(file);
-  const begun = seen && (over || seen.total.requests > 0);
-  $('none').hidden = Boolean(seen);
-  $('before').hidden = !seen || begun;
-  $('run').hidden = !begun;
-  if (seen) $('before-text').textContent = `${seen.run.setup_requests} requests of users that log in; none of the load yet.`;
+  $('in-progress').textContent = view && !finished ? 'so far' : '';
+  $('report').hidden = !finished;
+  $('result-file').hidden = !file;
+  $('result-file').textContent = `Result file ${file}`;
+  $('not-written').hidden = !finished || Boolean(file);
+  const hasRequests = view && (finished || view.total.requests > 0);
+  $('no-run').hidden = Boolean(view);
+  $('starting').hidden = !view || hasRequests;
+  $('run').hidden = !hasRequests;
+  if (view) $('setup-requests').textContent = `${view.run.setup_requests} log-in requests; no requests of the load yet.`;
 }
 
-function show(data) {
-  const { seen } = data;
-  when('status', [data.state, data.users, data.over, data.file, seen && [seen.run, seen.total.requests]], () => status(data));
-  if (!seen) return;
-  when('verdict', seen.verdict, verdict);
-  when('total', seen.total, () => tiles(seen));
-  when('diagnosis', seen.diagnosis, diagnosis);
-  when('reasons', seen.reasons, reasons);
-  when('endpoints', seen.endpoints, () => endpoints(seen));
-  when('parts', seen.total.parts, parts);
-  when('charts', seen.charts, drawings);
-  when('inside', [seen.inside, seen.unseen], () => inside(seen));
-  when('errors', seen.errors, (found) => $('errors').replaceChildren(...(found.length ? list('Errors', found, 'h2') : [])));
+function render(data) {
+  const { view } = data;
+  const status = [data.state, data.users, data.finished, data.file, view && [view.run, view.total.requests]];
+  renderIfChanged('status', status, () => renderStatus(data));
+  if (!view) return;
+  renderIfChanged('verdict', view.verdict, renderVerdict);
+  renderIfChanged('total', view.total, renderTotal);
+  renderIfChanged('diagnosis', view.diagnosis, renderDiagnosis);
+  renderIfChanged('validity', view.validity, renderValidity);
+  renderIfChanged('endpoints', view.endpoints, () => renderEndpoints(view));
+  renderIfChanged('server-timing', view.total.server_timing, renderServerTiming);
+  renderIfChanged('charts', view.charts, renderCharts);
+  renderIfChanged('resources', [view.resources, view.unavailable], () => renderResources(view));
+  renderIfChanged('errors', view.errors, (errors) => $('errors').replaceChildren(...(errors.length ? list('Errors', errors, 'h2') : [])));
 }
 
-async function ask() {
+// Returns milliseconds to wait for the next refresh.
+async function refresh() {
   try {
-    const answer = await fetch('live.json', { cache: 'no-cache' });
-    if (answer.redirected) throw new Error('log in on Locust\'s page again');
-    const data = await answer.json();
-    if (!answer.ok) throw new Error(data.error);
-    failures = 0;
-    show(data);
-    return 1000 * data.every_s;
+    const response = await fetch('live.json', { cache: 'no-cache' });
+    if (response.redirected) throw new Error('log in on Locust\'s page again');
+    const data = await response.json();
+    if (!response.ok) throw new Error(data.error);
+    $('out-of-date').hidden = true;
+    render(data);
+    return 1000 * data.refresh_s;
   } catch (error) {
-    failures += 1;
-    const what = error instanceof TypeError ? 'Locust does not answer: has it ended?' : error.message;
-    $('trouble').textContent = `These figures are not up to date: ${what}`;
+    const reason = error instanceof TypeError ? 'Locust does not respond' : error.message;
+    $('out-of-date').textContent = `Not up to date: ${reason}.`;
+    $('out-of-date').hidden = false;
     return 2000;
-  } finally {
-    $('trouble').hidden = failures === 0;
   }
 }
 
-async function go() {
-  const wait_ms = document.hidden ? 2000 : await ask();
-  setTimeout(go, wait_ms);
+async function poll() {
+  const wait_ms = document.hidden ? 2000 : await refresh();
+  setTimeout(poll, wait_ms);
 }
 
 document.body.classList.toggle('in-tab', window !== window.top);
-theme();
-addEventListener('storage', theme);
-matchMedia('(prefers-color-scheme: dark)').addEventListener('change', theme);
-go();
+applyTheme();
+addEventListener('storage', applyTheme);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', applyTheme);
+poll();

@@ -1,8 +1,8 @@
-// Elements out of words: only as text, so that no name of an endpoint becomes markup.
+// Elements with their content set as text only, so that an endpoint's name cannot become markup.
 
-export function make(tag, settings = {}, ...children) {
+export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [key, value] of Object.entries(settings)) {
+  for (const [key, value] of Object.entries(attributes)) {
     if (value === undefined || value === null) continue;
     if (key === 'text') element.textContent = value;
     else element.setAttribute(key, value);
@@ -11,20 +11,20 @@ export function make(tag, settings = {}, ...children) {
   return element;
 }
 
-export const svg = (tag, settings = {}) => {
+export const svg = (tag, attributes = {}) => {
   const element = document.createElementNS('http://www.w3.org/2000/svg', tag);
-  for (const [key, value] of Object.entries(settings)) element.setAttribute(key, value);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
   return element;
 };
 
-const SIGNS = {
+const GRADE_ICONS = {
   target: '✓', acceptable: '✓', warning: '▲', critical: '✕', no_data: '∅', invalid: '?', 'not judged': '–',
 };
 
-// A grade by sign, word and colour: any one of them is enough.
+// A grade as icon, word and colour; each alone is sufficient.
 export const badge = (grade) => make(
   'span', { class: `badge ${grade.replace(/\W/g, '_')}` },
-  make('span', { 'aria-hidden': 'true', text: SIGNS[grade] ?? '' }), ` ${grade.replace('_', ' ')}`,
+  make('span', { 'aria-hidden': 'true', text: GRADE_ICONS[grade] ?? '' }), ` ${grade.replace('_', ' ')}`,
 );
 
 export const list = (title, items, level = 'h3') => [
@@ -36,11 +36,11 @@ export const percent = (share) => {
   return value > 0 && value < 1 ? '<1 %' : `${Math.round(value)} %`;
 };
 
-// Runs `draw` when what it is given differs from the last time: what is selected or focused stays.
-const drawn = new Map();
-export function when(key, value, draw) {
-  const now = JSON.stringify(value ?? null);
-  if (drawn.get(key) === now) return;
-  draw(value);
-  drawn.set(key, now);
+// Calls `render` only if its data has changed, so that selection and focus stay.
+const rendered = new Map();
+export function renderIfChanged(key, data, render) {
+  const json = JSON.stringify(data ?? null);
+  if (rendered.get(key) === json) return;
+  render(data);
+  rendered.set(key, json);
 }

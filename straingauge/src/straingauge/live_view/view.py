@@ -1,33 +1,33 @@
-"""What the page shows of a run: a result made small, with its figures in words."""
+"""The data of the live page, reduced from a result, with values as text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.diagnosis import first_failure
-from straingauge.locust.web.charts import charts
-from straingauge.locust.web.resources import inside
+from straingauge.live_view.charts import charts
+from straingauge.live_view.resources import resource_groups
 from straingauge.report import text
 from straingauge.report.format import number
 from straingauge.verdict import GRADES
 
 Result = Mapping[str, Any]
 
-MOST_ENDPOINTS: Final = 200  # a table that a browser draws twice a second
-MOST_CAUSES: Final = 4
-MOST_ERRORS: Final = 12
+MAX_ENDPOINTS: Final = 200  # the browser redraws the table every 2 s
+MAX_CAUSES: Final = 4
+MAX_ERRORS: Final = 12
 NOT_JUDGED: Final = "not judged"
 _RANKS: Final = {grade: rank for rank, grade in enumerate((NOT_JUDGED, *GRADES))}
 
 
 def view(result: Result) -> dict[str, Any]:
-    """The page's data of one run, so far or whole.
+    """Return the page's data of one run.
 
     Args:
-        result: As it stands in a result file, with verdict and diagnosis.
+        result: The result of a run in progress or of a finished one, with verdict and diagnosis.
     """
     endpoints = [
-        {"name": name, **_judged(_demands(result, name)), **_figures(figures)}
-        for name, figures in result["endpoints"].items()
+        {"name": name, **_judged(_thresholds(result, name)), **_metrics(metrics)}
+        for name, metrics in result["endpoints"].items()
     ]
     endpoints.sort(key=lambda each: (-_RANKS[each["grade"]], each["name"]))
     return {
@@ -40,22 +40,22 @@ def view(result: Result) -> dict[str, Any]:
         "verdict": {
             "grade": text.grade(result),
             "decided_by": text.decided_by(result),
-            "demands": _demands(result, ""),
+            "thresholds": _thresholds(result, ""),
         },
-        "reasons": result["validity"]["reasons"],
-        "total": _figures(result["metrics"]),
-        "endpoints": endpoints[:MOST_ENDPOINTS],
-        "endpoints_left_out": max(0, len(endpoints) - MOST_ENDPOINTS),
-        "errors": text.error_lines(result)[:MOST_ERRORS],
+        "validity": result["validity"]["reasons"],
+        "total": _metrics(result["metrics"]),
+        "endpoints": endpoints[:MAX_ENDPOINTS],
+        "endpoints_omitted": max(0, len(endpoints) - MAX_ENDPOINTS),
+        "errors": text.error_lines(result)[:MAX_ERRORS],
         "diagnosis": _diagnosis(result),
-        "inside": inside(result["resources"]),
-        "unseen": (result["resources"]["database"] or {}).get("unavailable", []),
+        "resources": resource_groups(result["resources"]),
+        "unavailable": (result["resources"]["database"] or {}).get("unavailable", []),
         "charts": charts(result),
     }
 
 
-def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Of one endpoint, or of all together."""
+def _metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metrics of one endpoint, or of the whole run."""
     timing = metrics["server_timing"]
     parts = timing["parts"] if timing else {}
     return {
@@ -65,7 +65,7 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
         "rate_limited": metrics["rate_limited"],
         "response_ms": _percentiles(metrics["latency_ms"]),
         "service_ms": _percentiles(metrics["service_time_ms"]),
-        "parts": [
+        "server_timing": [
             {
                 "name": name,
                 "share": part["share"],
@@ -82,8 +82,8 @@ def _percentiles(times_ms: Mapping[str, Any]) -> dict[str, str]:
     return {name: text.percentile(times_ms, name) for name in ("p50", "p95", "p99")}
 
 
-def _demands(result: Result, endpoint: str) -> list[dict[str, str]]:
-    """What was demanded of an endpoint, or of the whole run, and what came of it."""
+def _thresholds(result: Result, endpoint: str) -> list[dict[str, str]]:
+    """Return the thresholds of an endpoint, or of the whole run, with their grades."""
     return [
         {"grade": entry["grade"], "text": entry["message"].removeprefix(endpoint).strip()}
         for entry in result["verdict"]["findings"]
@@ -91,28 +91,28 @@ def _demands(result: Result, endpoint: str) -> list[dict[str, str]]:
     ]
 
 
-def _judged(demands: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    grades = [demand["grade"] for demand in demands]
+def _judged(thresholds: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    grades = [threshold["grade"] for threshold in thresholds]
     worst = max(grades, key=_RANKS.__getitem__, default=NOT_JUDGED)
-    return {"grade": worst, "demands": demands}
+    return {"grade": worst, "thresholds": thresholds}
 
 
 def _diagnosis(result: Result) -> dict[str, Any]:
-    """What broke first, and what accounts for it; causes that nobody asks for are left out."""
+    """Return what failed first and its likely causes; improbable causes are omitted."""
     first = first_failure([result])
-    least = text.LIKELY if first else text.CERTAIN
-    causes = [cause for cause in result["diagnosis"] if cause["confidence"] >= least]
+    min_confidence = text.LIKELY if first else text.CERTAIN
+    causes = [cause for cause in result["diagnosis"] if cause["confidence"] >= min_confidence]
     return {
         "first": first and {"message": first.message, "at_s": first.at_s},
         "causes": [
             {
                 "title": cause["title"],
-                "sure_percent": round(100 * cause["confidence"]),
+                "confidence_percent": round(100 * cause["confidence"]),
                 "evidence": [
                     each for each in cause["evidence"] if not first or each != first.message
                 ][: text.EVIDENCE],
                 "advice": cause["advice"][: text.ADVICE],
             }
-            for cause in causes[:MOST_CAUSES]
+            for cause in causes[:MAX_CAUSES]
         ],
     }

@@ -1,0 +1,170 @@
+"""The result of a Locust run: process reports merged, judged, and written to a file."""
+
+import logging
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import locust
+from locust.env import Environment
+
+from straingauge import report
+from straingauge.errors import StraingaugeError
+from straingauge.locust.distributed.process_stats import (
+    findings_from_message,
+    reports_from_message,
+)
+from straingauge.locust.user.selection import get_shape_configuration
+from straingauge.observe import Observations
+from straingauge.result.assembly import environment
+from straingauge.result.assembly.compose import compose, conclude
+from straingauge.runner import outcome
+from straingauge.verdict import LOCUST, Finding, Thresholds
+from straingauge.verdict.validity import Reason
+from straingauge.workers import LostProcess, MergedReports
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSnapshot:
+    """Everything known about a run at one moment.
+
+    Attributes:
+        started_at: ISO 8601, with UTC offset.
+        reports: The message of each process (`locust.distributed.process_stats`), by name.
+        observations: What was observed of the service.
+        lost: Workers that were lost.
+        setup_error: Why the run could not start.
+        stopped_early: Why it ended before its time.
+        notes: Notes on validity.
+        workers: When each worker joined and left, and the offset of its clock.
+    """
+
+    started_at: str
+    reports: Mapping[str, Mapping[str, Any]]
+    observations: Observations | None = None
+    lost: tuple[LostProcess, ...] = ()
+    setup_error: StraingaugeError | None = None
+    stopped_early: str | None = None
+    notes: Sequence[Reason] = ()
+    workers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run that has ended and was judged.
+
+    Attributes:
+        result: Its result, with the verdict.
+        path: The result file; None if it could not be written.
+        verdict_table: The verdict for the terminal.
+        exit_code: Exit code of the verdict.
+    """
+
+    result: Mapping[str, Any]
+    path: Path | None
+    verdict_table: str
+    exit_code: int
+
+
+class ResultBuilder:
+    """Builds the results of runs, during and after them.
+
+    Args:
+        of: Locust's environment.
+        thresholds: Thresholds to judge by.
+        folder: Folder for result files.
+        name: Name of the run, and stem of its file.
+    """
+
+    def __init__(
+        self, of: Environment, thresholds: Thresholds, folder: Path, name: str = LOCUST
+    ) -> None:
+        self._of = of
+        self._thresholds = thresholds
+        self._folder = folder
+        self._name = name
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        """Read on first use: during start-up, it would delay a worker's registration."""
+        found = environment(self._folder.parent)
+        found["packages"]["locust"] = locust.__version__
+        return found
+
+    def prepare(self) -> None:
+        """Start the subprocesses that a result needs, which is not possible in a thread."""
+        _ = self._environment
+
+    def build_live(self, snapshot: RunSnapshot) -> dict[str, Any]:
+        """Judge a run in progress; without the endpoints' histograms, which take most time."""
+        result = self._compose(snapshot, live=True)
+        return conclude(result, self._thresholds, self._findings(snapshot, result))[0]
+
+    def finish(self, snapshot: RunSnapshot) -> FinishedRun:
+        """Judge a run that has ended, and write its result."""
+        result = self._compose(snapshot)
+        findings = self._findings(snapshot, result)
+        end = outcome.file(result, self._thresholds, self._folder, findings=findings)
+        if end.problem is not None:
+            logger.error("%s; try: %s", end.problem, end.problem.hint)
+        width = shutil.get_terminal_size((120, 24)).columns
+        shown = [(end.result, end.path)]
+        table = report.verdict_table(shown, width=width, colour=sys.stdout.isatty())
+        table += "".join(f"{line}\n" for line in report.write_github([end.result]))
+        error = snapshot.setup_error
+        return FinishedRun(end.result, end.path, table, error.exit_code if error else end.exit_code)
+
+    def _compose(self, snapshot: RunSnapshot, *, live: bool = False) -> dict[str, Any]:
+        messages = snapshot.reports.items()
+        reports = [
+            each for name, message in messages for each in reports_from_message(name, message)
+        ]
+        extra = reports[0].extra | {"watched": snapshot.observations}
+        reports[0] = replace(reports[0], extra=extra)
+        broken = str(snapshot.setup_error) if snapshot.setup_error else None
+        plan = self._metadata(snapshot)
+        merged = MergedReports(tuple(reports), lost=snapshot.lost, plan=plan, broken=broken)
+        result = compose(merged, ended=snapshot.stopped_early, so_far=live)
+        result["validity"]["reasons"] += [note.as_dict() for note in snapshot.notes]
+        if snapshot.workers:
+            result["resources"]["generator"]["workers"] = snapshot.workers
+        return result
+
+    def _metadata(self, snapshot: RunSnapshot) -> dict[str, Any]:
+        options = self._of.parsed_options
+        assert options is not None
+        shape = get_shape_configuration(self._of)
+        users = shape["users"] if shape else options.num_users
+        return {
+            "name": self._name,
+            "started_at": snapshot.started_at,
+            "users": users or 0,
+            "configuration": {
+                "target": self._of.host,
+                "users": users,
+                "shape": shape,
+                "spawn_rate": options.spawn_rate,
+                "run_time_s": options.run_time,
+                "tags": options.tags or [],
+                "user_classes": {each.__name__: each.weight for each in self._of.user_classes},
+            },
+            "environment": self._environment,
+        }
+
+    def _findings(self, snapshot: RunSnapshot, result: Mapping[str, Any]) -> list[Finding]:
+        """Findings of the tasks, and of the user classes' checks of the service's resources."""
+        checks = (getattr(each, "check_resources", None) for each in self._of.user_classes)
+        return [
+            *(
+                each
+                for message in snapshot.reports.values()
+                for each in findings_from_message(message)
+            ),
+            *(found for check in checks if check for found in check(result["resources"])),
+        ]
