@@ -26,19 +26,19 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def level(
-    at: float, phase: Phase = "step", *, holds: bool = True, unproven: str | None = None
+    at: float, phase: Phase = "step", *, passed: bool = True, unproven: str | None = None
 ) -> Level:
-    """A level of a service that answers in 10 ms, or far too late."""
+    """A level of a service that responds in 10 ms, or far too late."""
     return Level(
         level=at,
         phase=phase,
-        passed=holds,
-        reasons=[] if holds else ["p95_ms = 900 (warning from 500)"],
+        passed=passed,
+        reasons=[] if passed else ["p95_ms = 900 (warning from 500)"],
         load_independent={},
         inconclusive=unproven,
         throughput_rps=at,
         concurrency=at / 100,
-        avg_ms=10.0 if holds else 800.0,
+        avg_ms=10.0 if passed else 800.0,
         p50_ms=9.0,
         p95_ms=20.0,
         p99_ms=30.0,
@@ -48,7 +48,7 @@ def level(
 
 
 def result(message: str = "p95_ms = 900 (warning from 500)") -> dict[str, Any]:
-    """As much of a result as tells what broke first."""
+    """The parts of a result that name a first failure."""
     entry = {
         "rule": "p95_ms",
         "grade": "critical",
@@ -76,7 +76,7 @@ def result(message: str = "p95_ms = 900 (warning from 500)") -> dict[str, Any]:
 
 
 class Simulated:
-    """A service that holds up to a limit; near to it, only sometimes."""
+    """A service that passes up to a limit, and near it only sometimes."""
 
     def __init__(self, limit: float, *, doubtful: float = 0.0, seed: int = 1) -> None:
         self.limit = limit
@@ -85,25 +85,25 @@ class Simulated:
         self._chance = random.Random(seed)
 
     def __call__(self, at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
-        """Play a level."""
+        """Run a level."""
         self.played.append((at, phase))
         off = (at / self.limit - 1) / (self.doubtful or 1e-9)
-        holds = off < -1 or (off < 1 and self._chance.random() > (off + 1) / 2)
-        return level(at, phase, holds=holds), result()
+        passed = off < -1 or (off < 1 and self._chance.random() > (off + 1) / 2)
+        return level(at, phase, passed=passed), result()
 
 
-def hunt(service: Any, **options: Any) -> CapacityRun:  # noqa: ANN401  a service, a search's settings
-    """A hunt on it, to its end."""
+def search(service: Any, **options: Any) -> CapacityRun:  # noqa: ANN401  a service, a search's settings
+    """A search on a service, to its end."""
     found = CapacityRun(LevelSearch(**({"first": 10, "maximum": 1000} | options)))
     found.run(service)
     return found
 
 
 @pytest.mark.parametrize("limit", [3.1, 12, 99.5, 640, 999])
-def test_the_limit_is_found_to_the_precision(limit: float):
-    """Whatever the limit, what comes out holds, was confirmed, and lies within 5 % below it."""
+def test_the_capacity_is_within_the_precision(limit: float):
+    """Whatever the limit, the capacity passed, was confirmed, and is within 5 % below it."""
     service = Simulated(limit)
-    found = hunt(service)
+    found = search(service)
     assert found.capacity is not None
     assert 0.93 * limit <= found.capacity <= limit
     assert [each for each in service.played if each[1] == "confirmation"] == [
@@ -112,123 +112,123 @@ def test_the_limit_is_found_to_the_precision(limit: float):
     assert len(service.played) < 20
 
 
-def test_nothing_beyond_the_maximum_is_tried():
-    """A service that holds all of it has a capacity of at least the maximum."""
+def test_nothing_above_the_maximum_is_tried():
+    """A service that passes every level has a capacity of at least the maximum."""
     service = Simulated(10_000)
-    found = hunt(service, maximum=777)
+    found = search(service, maximum=777)
     assert max(at for at, _ in service.played) == 777
     assert (found.capacity, found.search.at_least) == (777, True)
 
 
 def test_users_are_whole():
-    """A number of users is found to the one."""
-    found = hunt(Simulated(37.5), first=1, maximum=200, precision=0.001, whole=True)
+    """A number of users is found exactly."""
+    found = search(Simulated(37.5), first=1, maximum=200, precision=0.001, whole=True)
     assert found.capacity == 37
 
 
-def test_a_service_that_holds_nothing_has_no_capacity():
-    """Where even a small share of the first level does not hold, the search ends without one."""
+def test_a_service_that_fails_every_level_has_no_capacity():
+    """If a small share of the first level fails, the search ends without a capacity."""
     service = Simulated(0.001)
-    found = hunt(service)
+    found = search(service)
     assert (found.capacity, found.search.over) == (None, True)
     assert min(at for at, _ in service.played) >= 10 / 64
 
 
-def test_a_level_that_holds_by_chance_is_no_capacity():
-    """Where levels near the limit hold only sometimes, what comes out held each time."""
-    capacities = [hunt(Simulated(100, doubtful=0.2, seed=seed)).capacity for seed in range(50)]
+def test_a_level_that_passes_by_chance_is_no_capacity():
+    """If levels near the limit pass only sometimes, the capacity passed each time."""
+    capacities = [search(Simulated(100, doubtful=0.2, seed=seed)).capacity for seed in range(50)]
     known = [each for each in capacities if each is not None]
     assert len(known) == 50
     assert all(70 <= each <= 112 for each in known)
     unconfirmed = [
-        hunt(Simulated(100, doubtful=0.2, seed=seed), confirmations=0).capacity or 0
+        search(Simulated(100, doubtful=0.2, seed=seed), confirmations=0).capacity or 0
         for seed in range(50)
     ]
     assert sum(known) < sum(unconfirmed)  # confirming takes the lucky ones out
 
 
-def test_a_generator_that_is_the_limit_ends_the_search():
-    """A level at which the generator was late says nothing of the service, and has no capacity."""
+def test_a_late_generator_ends_the_search():
+    """A level at which the generator was late is inconclusive, and there is no capacity."""
 
-    def probe(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
+    def run_level(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
         late = "the generator was late" if at > 50 else None
         return level(at, phase, unproven=late), result()
 
-    found = hunt(probe)
+    found = search(run_level)
     assert found.ended == "at 80: the generator was late"
     assert (found.capacity, found.search.best) == (None, 40)
 
 
 @pytest.mark.parametrize("error", [TargetError("it died"), KeyboardInterrupt()])
-def test_what_was_found_is_kept(error: BaseException):
-    """A service that dies, and a user who interrupts, leave all levels that were played."""
+def test_levels_are_kept(error: BaseException):
+    """If the service dies or the user interrupts, all levels are kept."""
 
-    def probe(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
+    def run_level(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
         if at > 50:
             raise error
         return level(at, phase), result()
 
-    found = hunt(probe)
+    found = search(run_level)
     assert found.ended in ("it died", "interrupted")
     assert [each.level for each in found.levels] == [10, 20, 40]
     assert found.capacity is None
     assert (found.error is error) == isinstance(error, TargetError)
 
 
-def law(concurrency: float, rate: float = 100, sigma: float = 0.05, kappa: float = 0.001) -> float:
-    """The law's throughput."""
+def usl(concurrency: float, rate: float = 100, sigma: float = 0.05, kappa: float = 0.001) -> float:
+    """The throughput by the law."""
     others = concurrency - 1
     return rate * concurrency / (1 + sigma * others + kappa * concurrency * others)
 
 
-def test_the_law_is_recovered_from_what_follows_it():
-    """From exact points the fit has the coefficients, no error, and the peak where it is."""
-    found = fit([(n, law(n)) for n in (1, 2, 4, 8, 16, 32, 64)])
+def test_exact_points_give_the_law_back():
+    """A fit to exact points has the coefficients, no error, and the peak."""
+    found = fit([(n, usl(n)) for n in (1, 2, 4, 8, 16, 32, 64)])
     assert found is not None
     assert found.lambda_rps == pytest.approx(100)
     assert found.contention == pytest.approx(0.05)
     assert found.coherency == pytest.approx(0.001)
     assert found.error_percent == pytest.approx(0, abs=1e-6)
     assert found.peak_concurrency == pytest.approx(math.sqrt(0.95 / 0.001))
-    assert found.peak_rps == pytest.approx(max(law(n / 100) for n in range(100, 10_000)), rel=1e-4)
-    assert found.throughput_rps(20) == pytest.approx(law(20))
+    assert found.peak_rps == pytest.approx(max(usl(n / 100) for n in range(100, 10_000)), rel=1e-4)
+    assert found.throughput_rps(20) == pytest.approx(usl(20))
 
 
 def test_noise_shows_in_the_error_and_in_the_spread_of_the_peak():
-    """Points 5 % off give a fit that says so, and an interval that has the true peak in it."""
+    """A fit to points 5 % off has that error, and an interval that contains the true peak."""
     chance = random.Random(3)
-    points = [(n, law(n) * chance.gauss(1, 0.05)) for n in (1, 2, 3, 5, 8, 13, 21, 34, 55)]
+    points = [(n, usl(n) * chance.gauss(1, 0.05)) for n in (1, 2, 3, 5, 8, 13, 21, 34, 55)]
     found = fit(points)
     assert found is not None
     assert 1 < found.error_percent < 10
     assert found.peak_low_rps is not None
     assert found.peak_high_rps is not None
-    assert found.peak_low_rps <= law(math.sqrt(950)) * 1.05
-    assert found.peak_high_rps >= law(math.sqrt(950)) * 0.95
+    assert found.peak_low_rps <= usl(math.sqrt(950)) * 1.05
+    assert found.peak_high_rps >= usl(math.sqrt(950)) * 0.95
 
 
 def test_a_service_without_contention_has_no_peak():
-    """Where throughput grows as the load does, no coefficient is negative and no peak foreseen."""
+    """If throughput grows with the load, no coefficient is negative and no peak is predicted."""
     found = fit([(n, 100 * n) for n in (1, 2, 4, 8)])
     assert found is not None
     assert found.contention == pytest.approx(0, abs=1e-9)
     assert (found.coherency, found.peak_concurrency) == (0, None)
 
 
-def test_an_idle_machine_is_no_part_of_the_law():
-    """Where far less than one is under way, answers late for want of work do not count."""
-    busy = [(n, law(n)) for n in (1, 2, 4, 8, 16)]
+def test_an_idle_machine_is_not_fitted():
+    """Levels with far less than one request in flight are not fitted."""
+    busy = [(n, usl(n)) for n in (1, 2, 4, 8, 16)]
     assert fit([(0.03, 1.0), (0.1, 5.0), *busy]) == fit(busy)
 
 
-def test_few_points_have_no_law():
-    """Three points fit any law with three coefficients: none is shown."""
+def test_few_points_have_no_fit():
+    """Three points fit any law with three coefficients, so there is no fit."""
     assert fit([(1, 100), (2, 190), (4, 350)]) is None
     assert fit([(2, 100)] * 9) is None
 
 
-def test_the_knee_is_where_power_is_greatest():
-    """The knee is the level with the most throughput for its response time."""
+def test_the_knee_has_the_highest_power():
+    """The knee is the level with the highest throughput for its response time."""
     times_ms = {10: 10.0, 20: 11.0, 40: 15.0, 80: 80.0}
     levels = [replace(level(at), avg_ms=avg) for at, avg in times_ms.items()]
     found = knee(levels)
@@ -237,10 +237,10 @@ def test_the_knee_is_where_power_is_greatest():
     assert knee(levels[:3]) is None  # it may lie beyond
 
 
-def test_all_is_told_in_words_chart_and_page():
-    """Capacity, knee, what broke first, why and the law stand in summary, chart and page."""
+def test_summary_chart_and_page_are_complete():
+    """Summary, chart and page have the capacity, knee, limit, cause and fitted law."""
     found = document(
-        hunt(Simulated(100)),
+        search(Simulated(100)),
         name="hunted",
         unit="/s",
         started=NOW,
@@ -257,23 +257,23 @@ def test_all_is_told_in_words_chart_and_page():
     assert "http" not in html.replace("http-equiv", "")  # it loads nothing
 
 
-def test_what_no_threshold_names_is_told_by_its_level():
-    """Where no threshold broke, what broke is the reason for which the level did not hold."""
-    found = hunt(Simulated(100))
-    assert found.broke is not None
-    found.broke = {**found.broke, "verdict": {"grade": "target", "findings": []}}
+def test_a_limit_without_a_threshold():
+    """If no threshold failed, the limit is the reason for which the level failed."""
+    found = search(Simulated(100))
+    assert found.limit_result is not None
+    found.limit_result = {**found.limit_result, "verdict": {"grade": "target", "findings": []}}
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert kept["limit"]["first_failure"] is None
     assert "limit    at 100 /s: p95_ms = 900" in summary(kept)
 
 
-def test_what_falls_behind_is_explained():
-    """Where a level only fell behind, no threshold complains, and its cause is looked for."""
-    found = hunt(Simulated(100))
+def test_a_backlog_is_explained():
+    """A level that failed by a backlog alone has a cause."""
+    found = search(Simulated(100))
     silent = whole(verdict={"grade": "target", "findings": []}, diagnosis=[])
     metrics = {**silent["metrics"], "server_timing": None}
     service = {**silent["resources"]["service"], "cpu_percent": {"avg": 96.0, "peak": 99.0}}
-    found.broke = {
+    found.limit_result = {
         **silent,
         "metrics": metrics,
         "resources": {**silent["resources"], "service": service},
@@ -282,8 +282,8 @@ def test_what_falls_behind_is_explained():
     assert kept["limit"]["diagnosis"][0]["cause"] == "cpu_bound"
 
 
-def test_what_is_there_at_any_load_did_not_break_first():
-    """A danger that no load brings about is not what gave: the level's own reason is."""
+def test_a_load_independent_problem_is_not_the_limit():
+    """A problem at any load is not the limit; the level's own reason is."""
     danger = {
         "rule": "a title",
         "grade": "warning",
@@ -292,15 +292,15 @@ def test_what_is_there_at_any_load_did_not_break_first():
         "value": None,
     }
     danger |= {"threshold": None, "cause": "keep_alive_off"}
-    found = hunt(Simulated(100))
-    found.broke = whole(verdict={"grade": "warning", "findings": [danger]})
+    found = search(Simulated(100))
+    found.limit_result = whole(verdict={"grade": "warning", "findings": [danger]})
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert kept["limit"]["first_failure"] is None
     assert "limit    at 100 /s: p95_ms = 900" in summary(kept)
 
 
-def test_an_aborted_level_does_not_hold():
-    """A level that was ended at once for its errors does not hold, and says so first."""
+def test_an_aborted_level_fails():
+    """A level that was aborted for its errors fails, and says so first."""
     metrics = {"throughput_rps": 5.0, "error_rate_percent": 50.0}
     latency = {"avg": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0}
     judged = {
@@ -309,23 +309,23 @@ def test_an_aborted_level_does_not_hold():
         "validity": {"reasons": [{"reason": "interrupted", "severity": "invalid", "message": "x"}]},
         "resources": {},
     }
-    found = Level.of(5, "step", judged, until="warning", aborted="half of them failed")
+    found = Level.of(5, "step", judged, fail_at="warning", aborted="half of them failed")
     assert (found.passed, found.reasons, found.inconclusive) == (
         False,
         ["half of them failed"],
         None,
     )
     late = {"reason": "late_sends", "severity": "invalid", "message": "late"}
-    found = Level.of(5, "step", judged | {"validity": {"reasons": [late]}}, until="warning")
+    found = Level.of(5, "step", judged | {"validity": {"reasons": [late]}}, fail_at="warning")
     assert (found.passed, found.inconclusive) == (True, "late")
 
 
-@pytest.mark.parametrize(("cause", "holds"), [("keep_alive_off", True), ("freeze", False)])
-def test_what_is_wrong_at_any_load_is_no_matter_of_capacity(
+@pytest.mark.parametrize(("cause", "passed"), [("keep_alive_off", True), ("freeze", False)])
+def test_load_independent_problems_do_not_limit_capacity(
     cause: str,
-    holds: bool,  # noqa: FBT001
+    passed: bool,  # noqa: FBT001
 ):
-    """A danger that more load brings about ends a search; any other is said besides."""
+    """A cause that depends on load fails a level; any other is a note."""
     danger = {"rule": "a title", "grade": "warning", "message": "seen", "threshold": None}
     latency = {"avg": 1.0, "p50": 1.0, "p95": 1.0, "p99": 1.0}
     judged = {
@@ -334,20 +334,20 @@ def test_what_is_wrong_at_any_load_is_no_matter_of_capacity(
         "validity": {"reasons": []},
         "resources": {},
     }
-    found = Level.of(5, "step", judged, until="warning")
+    found = Level.of(5, "step", judged, fail_at="warning")
     assert (found.passed, bool(found.reasons), bool(found.load_independent)) == (
-        holds,
-        not holds,
-        holds,
+        passed,
+        not passed,
+        passed,
     )
-    search = hunt(Simulated(100))
-    search.levels[0] = replace(search.levels[0], load_independent=found.load_independent)
-    kept = document(search, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
-    assert ("at any load: a title: seen" in summary(kept)) == holds
+    run = search(Simulated(100))
+    run.levels[0] = replace(run.levels[0], load_independent=found.load_independent)
+    kept = document(run, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
+    assert ("at any load: a title: seen" in summary(kept)) == passed
 
 
 @pytest.mark.parametrize(
-    ("min_ms", "p95_ms", "duration_s", "holds"),
+    ("min_ms", "p95_ms", "duration_s", "passed"),
     [
         (5, 20, 10.1, True),
         (5, 1900, 12.0, False),  # a queue that grew all the time
@@ -355,13 +355,13 @@ def test_what_is_wrong_at_any_load_is_no_matter_of_capacity(
         (2000, 2100, 12.0, True),  # a service that always takes so long
     ],
 )
-def test_a_service_that_falls_behind_does_not_hold(
+def test_a_level_with_a_backlog_fails(
     min_ms: float,
     p95_ms: float,
     duration_s: float,
-    holds: bool,  # noqa: FBT001
+    passed: bool,  # noqa: FBT001
 ):
-    """Where arrivals queue up a longer run would break every threshold: that rate does not hold."""
+    """If arrivals queue up, a longer run would exceed every threshold: the level fails."""
     judged = {
         "metrics": {
             "throughput_rps": 50.0,
@@ -373,7 +373,7 @@ def test_a_service_that_falls_behind_does_not_hold(
         "validity": {"reasons": []},
         "resources": {},
     }
-    found = Level.of(50, "step", judged, until="warning", arrivals_s=10.0)
-    assert found.passed == holds
-    assert holds or found.reasons[0].startswith("it does not keep up")
-    assert Level.of(50, "step", judged, until="warning").passed  # users never queue up
+    found = Level.of(50, "step", judged, fail_at="warning", arrivals_s=10.0)
+    assert found.passed == passed
+    assert passed or found.reasons[0].startswith("it does not keep up")
+    assert Level.of(50, "step", judged, fail_at="warning").passed  # users never queue up

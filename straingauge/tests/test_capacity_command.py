@@ -27,7 +27,7 @@ error_rate_percent = { target = 0, warning = 1, critical = 2 }
 
 @contextmanager
 def service(*arguments: object) -> Iterator[str]:
-    """The service of this file's name, and its address."""
+    """Start the service, and yield its URL."""
     port = free_port()
     process = subprocess.Popen([sys.executable, SERVICE, str(port), *map(str, arguments)])
     try:
@@ -39,7 +39,7 @@ def service(*arguments: object) -> Iterator[str]:
 
 
 def capacity(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The command as a user starts it."""
+    """Start the command."""
     (folder / "errors.toml").write_text(ERRORS_ONLY)
     return subprocess.Popen(
         [STRAINGAUGE, "capacity", *BRIEFLY, "--results", str(folder / "results"),
@@ -52,13 +52,13 @@ def capacity(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """The one file it wrote."""
+    """The file that it wrote."""
     (file,) = (folder / "results").glob("carried_capacity_*.json")
     return conforming(file)
 
 
-def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):
-    """A service that keeps the demands at all levels carries at least the maximum."""
+def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
+    """A service that passes at all levels has a capacity of at least the maximum."""
     page = tmp_path / "page.html"
     with service(1) as url:
         found = capacity(
@@ -85,8 +85,8 @@ def test_what_holds_up_to_the_maximum_is_told(tmp_path: Path):
     assert page.read_text().count("<svg") == 2
 
 
-def test_users_are_looked_for_as_well(tmp_path: Path):
-    """--users plays so many users at once, of whom each begins anew when it is done."""
+def test_a_number_of_users(tmp_path: Path):
+    """--users searches for a number of concurrent users."""
     with service(1) as url:
         found = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirmations", "0")
         output, errors = found.communicate(timeout=60)
@@ -95,8 +95,8 @@ def test_users_are_looked_for_as_well(tmp_path: Path):
     assert [each["level"] for each in document(tmp_path)["levels"]] == [1, 2]
 
 
-def test_a_service_that_dies_ends_it_and_the_levels_are_kept(tmp_path: Path):
-    """When nobody answers any more it ends with 3, and what was played is on file."""
+def test_a_service_that_dies(tmp_path: Path):
+    """If the service stops responding, the command ends with 3, and the levels are in the file."""
     with service(1, 30) as url:
         found = capacity(tmp_path, "--host", url, "--from", "20", "--max", "2000")
         _, errors = found.communicate(timeout=60)
@@ -107,7 +107,7 @@ def test_a_service_that_dies_ends_it_and_the_levels_are_kept(tmp_path: Path):
 
 
 def test_ctrl_c_keeps_the_levels(tmp_path: Path):
-    """An interrupt ends it with 130 and a file of the levels that were played."""
+    """After an interrupt the exit code is 130, and the levels are in the file."""
     with service(1) as url:
         found = capacity(
             tmp_path, "--host", url, "--from", "1", "--max", "2", "--confirmations", "1000"
@@ -130,7 +130,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
         (["--max", "-1"], "--max"),
     ],
 )
-def test_what_makes_no_sense_is_refused(arguments: list[str], why: str):
+def test_contradictory_options_are_refused(arguments: list[str], why: str):
     """Options that contradict each other are refused before anything is sent."""
     answer = CliRunner().invoke(main, ["capacity", "--get", "/", *arguments])
     assert answer.exit_code == 2

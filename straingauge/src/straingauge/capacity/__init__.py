@@ -1,4 +1,4 @@
-"""How much a service carries: the greatest load that keeps the demands, and what gives first."""
+"""Search for the capacity of a service: the highest load that passes the thresholds."""
 
 from straingauge.capacity.capacity_run import CapacityRun
 from straingauge.capacity.document import document, write_document

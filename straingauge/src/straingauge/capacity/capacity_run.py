@@ -1,4 +1,4 @@
-"""The search carried out: level after level until the greatest that holds is known."""
+"""A search for capacity: levels are run until the highest one that passes is known."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,65 +9,67 @@ from straingauge.capacity.level_search import LevelSearch, Phase
 from straingauge.capacity.usl import UslFit, fit
 from straingauge.errors import StraingaugeError, TargetError
 
-Probe: TypeAlias = Callable[[float, Phase], tuple[Level, Mapping[str, Any]]]
-"""Plays a level; gives what it showed, and its whole result. Raises TargetError, InvalidRun."""
+RunLevel: TypeAlias = Callable[[float, Phase], tuple[Level, Mapping[str, Any]]]
+"""Run a level; returns it and its whole result. Raises TargetError, InvalidRun."""
 
 
 @dataclass(slots=True)
 class CapacityRun:
-    """What was found so far; kept however it ends.
+    """Levels so far; kept however the search ends.
 
     Attributes:
-        search: Where it stands.
-        levels: All that were played, in their order.
-        ended: Why it did not come to its end; None where it did.
-        error: The same, to be raised once all is kept.
-        broke: The result of the least level that did not hold: what gave first, and why.
+        search: The choice of levels.
+        levels: All levels, in the order in which they ran.
+        ended: Why the search stopped early; None if it did not.
+        error: The error that stopped it, to be raised once everything is written.
+        limit_result: Result of the lowest level that failed.
     """
 
     search: LevelSearch
     levels: list[Level] = field(default_factory=list)
     ended: str | None = None
     error: StraingaugeError | None = None
-    broke: Mapping[str, Any] | None = None
-    _broke_at: float = float("inf")
+    limit_result: Mapping[str, Any] | None = None
+    _limit_level: float = float("inf")
 
     @property
     def capacity(self) -> float | None:
-        """The greatest level that held, confirmed; None: there is none, or it is not known yet."""
+        """The highest level that passed, confirmed; None if there is none, or it is unknown."""
         return None if self.ended else self.search.capacity
 
     @property
     def knee(self) -> Level | None:
-        """Where more load begins to buy nothing but delay."""
-        return knee(self._proven)
+        """The level above which more load mostly adds latency."""
+        return knee(self._conclusive)
 
     @property
-    def law(self) -> UslFit | None:
-        """The Universal Scalability Law of what was measured."""
-        return fit([(each.concurrency, each.throughput_rps) for each in self._proven])
+    def usl(self) -> UslFit | None:
+        """The Universal Scalability Law, fitted to the levels."""
+        return fit([(each.concurrency, each.throughput_rps) for each in self._conclusive])
 
     @property
-    def _proven(self) -> list[Level]:
+    def _conclusive(self) -> list[Level]:
         return [each for each in self.levels if each.inconclusive is None]
 
-    def run(self, probe: Probe, show: Callable[[Level], None] = lambda _level: None) -> None:
-        """Play level after level; whatever ends it, what was found is kept.
+    def run(
+        self, run_level: RunLevel, on_level: Callable[[Level], None] = lambda _level: None
+    ) -> None:
+        """Run one level after the other; whatever ends the search, the levels are kept.
 
-        A level that the generator itself could not keep up with says nothing of the service: the
-        search ends there.
+        The search stops at a level at which the load generator could not keep up: that says nothing
+        about the service.
         """
         try:
             while (wanted := self.search.next()) is not None:
-                level, result = probe(*wanted)
+                level, result = run_level(*wanted)
                 self.levels.append(level)
-                show(level)
+                on_level(level)
                 if level.inconclusive is not None and level.passed:
                     self.ended = f"at {level.level:g}: {level.inconclusive}"
                     return
-                self.search.tell(level.level, holds=level.passed)
-                if not level.passed and level.level <= self._broke_at:
-                    self._broke_at, self.broke = level.level, result
+                self.search.record(level.level, passed=level.passed)
+                if not level.passed and level.level <= self._limit_level:
+                    self._limit_level, self.limit_result = level.level, result
         except TargetError as error:
             self.ended, self.error = str(error), error
         except KeyboardInterrupt:

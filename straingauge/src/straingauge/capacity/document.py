@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from straingauge.capacity.capacity_run import CapacityRun
-from straingauge.capacity.level import of_load
+from straingauge.capacity.level import is_load_dependent
 from straingauge.diagnosis import diagnose, first_failure
 from straingauge.result.assembly import environment
 from straingauge.result.format.write import write_json
 
 CAPACITY_VERSION: Final = 1
-# What a level did not keep though no threshold says so, such as falling behind: of speed.
-_COMPLAINT: Final = {
+# A failure without a threshold, such as a backlog, counts as one of throughput.
+_FAILURE: Final = {
     "rule": "throughput_rps",
     "grade": "critical",
     "endpoint": "",
@@ -30,7 +30,7 @@ _COMPLAINT: Final = {
 
 
 def document(
-    hunt: CapacityRun,
+    capacity_run: CapacityRun,
     *,
     name: str,
     unit: str,
@@ -38,62 +38,66 @@ def document(
     configuration: Mapping[str, Any],
     near: Path,
 ) -> dict[str, Any]:
-    """All that was found.
+    """Compose the file of a search.
 
     Args:
-        hunt: The search.
-        name: Of the run.
-        unit: Of a level: "/s" or "users".
+        capacity_run: The search.
+        name: Name of the run.
+        unit: Unit of a level: "/s" or "users".
         started: When it began.
-        configuration: What the user asked for; no secrets.
-        near: A folder of the work tree.
+        configuration: Options of the command, without secrets.
+        near: A folder of the working tree.
     """
-    law, knee = hunt.law, hunt.knee
+    usl, knee = capacity_run.usl, capacity_run.knee
     return {
         "capacity_version": CAPACITY_VERSION,
         "name": name,
         "started_at": started.isoformat(timespec="seconds"),
-        "stopped_early": hunt.ended,
+        "stopped_early": capacity_run.ended,
         "configuration": dict(configuration),
         "environment": environment(near),
         "unit": unit,
-        "capacity": hunt.capacity,
-        "highest_passed": hunt.search.best,
-        "lowest_failed": hunt.search.failed,
-        "is_lower_bound": hunt.search.at_least,
-        "confirmations": hunt.search.confirmed,
+        "capacity": capacity_run.capacity,
+        "highest_passed": capacity_run.search.best,
+        "lowest_failed": capacity_run.search.failed,
+        "is_lower_bound": capacity_run.search.at_least,
+        "confirmations": capacity_run.search.confirmed,
         "knee": None if knee is None else knee.level,
-        "usl": None if law is None else asdict(law),
-        "levels": [level.as_dict() for level in hunt.levels],
-        "limit": _broken(hunt),
+        "usl": None if usl is None else asdict(usl),
+        "levels": [level.as_dict() for level in capacity_run.levels],
+        "limit": _limit(capacity_run),
     }
 
 
 def write_document(found: Mapping[str, Any], folder: Path) -> Path:
-    """Write it to ``<name>_capacity_<YYYYMMDD_HHMMSS>.json``.
+    """Write a search to ``<name>_capacity_<YYYYMMDD_HHMMSS>.json``.
 
     Raises:
-        WriteError: No such directory, no space, no right; nothing is left behind.
+        WriteError: The folder does not exist or is not writable, or the disk is full.
     """
     started = datetime.fromisoformat(found["started_at"])
     return write_json(found, folder, f"{found['name']}_capacity", started)
 
 
-def _broken(hunt: CapacityRun) -> dict[str, Any] | None:
-    """What gave first at the least level that did not hold, and why."""
-    result = hunt.broke
+def _limit(capacity_run: CapacityRun) -> dict[str, Any] | None:
+    """First failure and causes at the lowest level that failed."""
+    result = capacity_run.limit_result
     if result is None:
         return None
     verdict = result["verdict"]
-    entries = [each for each in verdict["findings"] if of_load(each)]
+    entries = [each for each in verdict["findings"] if is_load_dependent(each)]
     first = first_failure([{**result, "verdict": {**verdict, "findings": entries}}])
-    least = [each for each in hunt.levels if each.level == hunt.search.failed and not each.passed]
+    least = [
+        each
+        for each in capacity_run.levels
+        if each.level == capacity_run.search.failed and not each.passed
+    ]
     why = list(least[0].reasons) if least else []
-    told = [{**_COMPLAINT, "message": each} for each in why]
-    complaining = {**verdict, "findings": [*verdict["findings"], *told]}
+    failures = [{**_FAILURE, "message": each} for each in why]
+    failing = {**verdict, "findings": [*verdict["findings"], *failures]}
     return {
-        "level": hunt.search.failed,
+        "level": capacity_run.search.failed,
         "first_failure": asdict(first) if first else None,
         "reasons": why,
-        "diagnosis": result["diagnosis"] or diagnose({**result, "verdict": complaining}),
+        "diagnosis": result["diagnosis"] or diagnose({**result, "verdict": failing}),
     }

@@ -1,4 +1,4 @@
-"""What was measured at one level of load, and whether it held."""
+"""Measurements at one level of load, and whether it passed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,35 +6,35 @@ from typing import Any, Final, Literal
 
 from straingauge.capacity.level_search import Phase
 
-Until = Literal["warning", "critical"]
+FailAt = Literal["warning", "critical"]
 
-_GRADES_THAT_END: Final[Mapping[Until, frozenset[str]]] = {
+_FAILING_GRADES: Final[Mapping[FailAt, frozenset[str]]] = {
     "warning": frozenset({"warning", "critical", "no_data"}),
     "critical": frozenset({"critical", "no_data"}),
 }
-# Reasons of an invalid run that are the service's doing: it was too slow for what was due.
-_LATE_SHARE: Final = 0.05  # of the time of arrivals
+# Reasons of an invalid run that the service caused, by being too slow.
+_BACKLOG_SHARE: Final = 0.05  # of the time of arrivals
 _OVERLOAD: Final = frozenset({"dropped_work", "interrupted"})
-# Dangers that load brings about. The others are there at any load, and no matter of capacity.
-_BY_LOAD: Final = frozenset({"event_loop_blocked", "freeze", "jobs_not_draining"})
+# Causes that depend on load; others do not limit capacity.
+_LOAD_DEPENDENT: Final = frozenset({"event_loop_blocked", "freeze", "jobs_not_draining"})
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One load, played once.
+    """One level of load.
 
     Attributes:
-        level: Arrivals a second, or users.
-        phase: Why it was played.
-        passed: Whether all thresholds passed.
-        reasons: What was not, in words; what is most wrong first.
-        load_independent: Faults of the service at any load: titles, and what shows them.
-        inconclusive: Why it proves nothing about the service; None where it does.
-        throughput_rps: Requests a second.
-        concurrency: Requests under way at once, by Little's law.
+        level: Arrivals per second, or users.
+        phase: Why it ran.
+        passed: Whether no threshold failed.
+        reasons: Why it failed, the worst reason first.
+        load_independent: Problems of the service at any load: title -> message.
+        inconclusive: Why it says nothing about the service; None if it does.
+        throughput_rps: Requests per second.
+        concurrency: Requests in flight, by Little's law.
         avg_ms, p50_ms, p95_ms, p99_ms: Response times.
-        error_rate_percent: Of the requests.
-        cpu_percent: Of the service, of one core; None: not seen.
+        error_rate_percent: Percentage of requests that failed.
+        cpu_percent: CPU usage of the service in percent of one core; None if unknown.
     """
 
     level: float
@@ -59,29 +59,29 @@ class Level:
         phase: Phase,
         result: Mapping[str, Any],
         *,
-        until: Until,
+        fail_at: FailAt,
         arrivals_s: float | None = None,
         aborted: str | None = None,
     ) -> "Level":
-        """What a judged result says of that level.
+        """Evaluate the result of a level.
 
         Args:
-            level: Arrivals a second, or users.
-            phase: Why it was played.
-            result: As `straingauge.result` lays it out.
-            until: The grade from which on it does not hold.
-            arrivals_s: For how long there were arrivals, where a level is their rate: what is still
-                answered long after has queued up, and would for ever.
-            aborted: Why it was ended before its time, if it was.
+            level: Arrivals per second, or users.
+            phase: Why it ran.
+            result: As `straingauge.result` composes it.
+            fail_at: Grade at which the level fails.
+            arrivals_s: Duration of the arrivals if the level is their rate: a backlog that is left
+                long after them would grow forever.
+            aborted: Why the level was aborted, if it was.
         """
         metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
         entries = result["verdict"]["findings"]
-        wrong = [each for each in entries if each["grade"] in _GRADES_THAT_END[until]]
-        broken = [each["message"] for each in wrong if of_load(each)]
+        wrong = [each for each in entries if each["grade"] in _FAILING_GRADES[fail_at]]
+        broken = [each["message"] for each in wrong if is_load_dependent(each)]
         reasons = [each for each in result["validity"]["reasons"] if each["severity"] == "invalid"]
         overload = [each["message"] for each in reasons if each["reason"] in _OVERLOAD]
         others = [each["message"] for each in reasons if each["reason"] not in _OVERLOAD]
-        behind = [] if arrivals_s is None else _behind(metrics, arrivals_s)
+        behind = [] if arrivals_s is None else _backlog(metrics, arrivals_s)
         why = [aborted] if aborted else [*broken, *overload, *behind]
         service = (result["resources"] or {}).get("service") or {}
         average_ms = latency["avg"]
@@ -90,7 +90,9 @@ class Level:
             phase=phase,
             passed=not why,
             reasons=why,
-            load_independent={each["rule"]: each["message"] for each in wrong if not of_load(each)},
+            load_independent={
+                each["rule"]: each["message"] for each in wrong if not is_load_dependent(each)
+            },
             inconclusive="; ".join(others) or None,
             throughput_rps=metrics["throughput_rps"],
             concurrency=metrics["throughput_rps"] * (average_ms or 0.0) / 1000,
@@ -103,33 +105,33 @@ class Level:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """As the file has it."""
+        """The level as a part of the file."""
         return asdict(self)
 
 
-def of_load(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry of a verdict tells how much load the service carries."""
-    return bool(entry["threshold"]) or entry["cause"] is None or entry["cause"] in _BY_LOAD
+def is_load_dependent(entry: Mapping[str, Any]) -> bool:
+    """True if a finding depends on the load."""
+    return bool(entry["threshold"]) or entry["cause"] is None or entry["cause"] in _LOAD_DEPENDENT
 
 
-def _behind(metrics: Mapping[str, Any], arrivals_s: float) -> list[str]:
-    """That a queue was left when the last one had come; one slow answer in the end is none."""
+def _backlog(metrics: Mapping[str, Any], arrivals_s: float) -> list[str]:
+    """The reason of a level that left a backlog; a single slow response at the end is none."""
     latency = metrics["latency_ms"]
     if latency["p95"] is None:
         return []
     late_s = metrics["duration_s"] - arrivals_s - latency["min"] / 1000
-    if late_s < _LATE_SHARE * arrivals_s or latency["p95"] / 1000 < late_s / 2:
+    if late_s < _BACKLOG_SHARE * arrivals_s or latency["p95"] / 1000 < late_s / 2:
         return []
     return [
-        f"it does not keep up: {late_s:.1f} s after the last arrival it was still busy with them"
+        f"it does not keep up: requests were still in flight {late_s:.1f} s after the last arrival"
     ]
 
 
 def knee(levels: Sequence[Level]) -> Level | None:
-    """The level of greatest power, throughput by response time: beyond, more load buys delay.
+    """Find the level with the highest power, throughput by response time.
 
-    (Kleinrock, "Power and deterministic rules of thumb for probabilistic problems in computer
-    communications", ICC 1979.) None where no greater level was played: it may lie beyond.
+    More load than that mostly adds latency (Kleinrock, "Power and deterministic rules of thumb for
+    probabilistic problems in computer communications", ICC 1979). None if no higher level ran.
     """
     served = [each for each in levels if each.avg_ms and each.throughput_rps]
     found = max(served, key=lambda each: each.throughput_rps / (each.avg_ms or 1), default=None)

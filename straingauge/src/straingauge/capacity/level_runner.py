@@ -1,11 +1,11 @@
-"""One level of load, really played: from the order to the judged result."""
+"""One level of load: from its specification to its result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from straingauge.capacity.level import Level, Until
+from straingauge.capacity.level import FailAt, Level
 from straingauge.capacity.level_search import Phase
 from straingauge.errors import TargetError
 from straingauge.recording import Record
@@ -23,18 +23,18 @@ _QUIET_S: Final = 0.5
 
 @dataclass(slots=True)
 class LevelRunner:
-    """Plays levels against one service.
+    """Runs levels against one service.
 
     Attributes:
-        order: What is played; its schedule and crowd are those of the greatest level.
-        schedule: The schedule of a level, for so many seconds.
-        step_s: How long a level is played.
-        warmup_s: How long before it, uncounted.
-        thresholds: What is demanded.
-        name: Of the run, for the thresholds.
-        until: The grade from which on a level does not hold.
-        find_address, find_database: Where the service and its database are.
-        abort_percent: Errors from which on a level is ended at once.
+        order: The load; its schedule and users are those of the highest level.
+        schedule: Makes the schedule of a level from its load and duration in seconds.
+        step_s: Duration of a level.
+        warmup_s: Duration of its warm-up, which is not measured.
+        thresholds: The thresholds.
+        name: Name of the run, for the thresholds.
+        fail_at: Grade at which a level fails.
+        find_address, find_database: Return the URLs of the service and its database.
+        abort_percent: Error rate at which a level is aborted.
         by_users: Whether a level is a number of users.
     """
 
@@ -44,19 +44,19 @@ class LevelRunner:
     warmup_s: float
     thresholds: Thresholds
     name: str
-    until: Until
+    fail_at: FailAt
     find_address: Callable[[str], str]
     find_database: Callable[[], str | None]
     abort_percent: float = ABORT_PERCENT
     by_users: bool = False
-    _logged_in: LoginCache = field(default_factory=LoginCache)
+    _log_ins: LoginCache = field(default_factory=LoginCache)
 
     def __call__(self, level: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
-        """Play it.
+        """Run a level.
 
         Raises:
-            TargetError: No request was sent, or nobody answers any more.
-            KeyboardInterrupt: The user has had enough.
+            TargetError: No request was sent, or the service stopped responding.
+            KeyboardInterrupt: The user interrupted.
         """
         order = self.order
         users = order.crowd[: int(level)] if self.by_users else order.crowd
@@ -69,26 +69,26 @@ class LevelRunner:
             quiet_s=_QUIET_S,
         )
         watch = _Watch(self.abort_percent)
-        solo = LocalCoordinator(self.find_address, watch, find_database=self.find_database)
-        watch.solo = solo
+        coordinator = LocalCoordinator(self.find_address, watch, find_database=self.find_database)
+        watch.coordinator = coordinator
 
         def plan(url: str) -> dict[str, Any]:
             return outcome.run_metadata(
                 order, url, name=self.name, thresholds=self.thresholds, results=Path()
             )
 
-        merged = LoadRunner(order, solo, self.name).run(plan, self._logged_in)
+        merged = LoadRunner(order, coordinator, self.name).run(plan, self._log_ins)
         assert merged is not None
         result, _ = conclude(compose(merged, ended=watch.why), self.thresholds)
         found = Level.of(
             level,
             phase,
             result,
-            until=self.until,
+            fail_at=self.fail_at,
             arrivals_s=None if self.by_users else self.step_s,
             aborted=watch.why,
         )
-        if _nobody_answers(result):
+        if _is_unreachable(result):
             raise TargetError(
                 f"the service died at {level:g}: not one request was answered "
                 f"({_first_error(result)})",
@@ -99,25 +99,25 @@ class LevelRunner:
 
 @dataclass(slots=True)
 class _Watch:
-    """Ends a level in which too much goes wrong."""
+    """Aborts a level with too many errors."""
 
     abort_percent: float
-    solo: LocalCoordinator | None = None
+    coordinator: LocalCoordinator | None = None
     why: str | None = None
 
     def __call__(self, _test: str, merged: MergedReports) -> bool:
-        """Called while the level is played; never halts a wave."""
-        if self.why is None and self.solo is not None and merged.reports:
+        """Check the errors so far; always returns False, since no wave is halted."""
+        if self.why is None and self.coordinator is not None and merged.reports:
             total = Record.from_bytes(merged.reports[0].record).total("main")
             errors = sum(total.errors.values())
             if errors >= _ENOUGH_TO_ABORT and errors > self.abort_percent / 100 * total.requests:
                 share = errors / total.requests if total.requests else 1.0
                 self.why = f"ended at once: {share:.0%} of the first {total.requests} failed"
-                self.solo.broken = True
+                self.coordinator.broken = True
         return False
 
 
-def _nobody_answers(result: Mapping[str, Any]) -> bool:
+def _is_unreachable(result: Mapping[str, Any]) -> bool:
     metrics = result["metrics"]
     return bool(metrics["total_requests"]) and not result["status_codes"]
 

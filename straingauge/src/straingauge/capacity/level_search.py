@@ -1,9 +1,9 @@
-"""Which load to try next: pure, so that it is tried on services that are only simulated.
+"""The next load to try: pure, tested with simulated services.
 
-Steps upwards, each `step` times the last, until one does not hold or the maximum is reached; then
-bisection, until what holds and what does not are within `precision` of each other; then what holds
-is played again. If it does not hold every time it counts as one that does not, and the search goes
-on below: a level that holds one time in three is no capacity.
+The load grows by the factor `step` until a level fails or the maximum is reached. A bisection
+follows, until the highest level that passed and the lowest that failed are within `precision`. Then
+the former is confirmed. A level that fails once counts as failed, and the search continues below
+it.
 """
 
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ from typing import Final, Literal
 
 Phase = Literal["step", "bisection", "confirmation"]
 
-_LOWEST_SHARE: Final = 1 / 64  # of the first level: below, the service holds nothing
+_LOWEST_SHARE: Final = 1 / 64  # of the first level: lower levels are not tried
 
 
 @dataclass(slots=True)
 class LevelSearch:
-    """Looks for the greatest level that holds.
+    """A search for the highest level that passes.
 
     Attributes:
-        first: The level to begin with, more than 0.
-        maximum: Never beyond.
-        precision: How near to the limit it has to come, as a share of it.
-        confirmations: How often what holds is played again.
-        step: From one level to the next, on the way up.
-        whole: Whether levels are whole numbers, as users are.
-        held: Levels that held each time so far.
-        failed: The least level that did not hold.
-        confirmed: How often the greatest of those that held was played again.
+        first: The first level, above 0.
+        maximum: The highest level.
+        precision: Largest distance of the capacity to the limit, as a share of it.
+        confirmations: Number of times the capacity is run again.
+        step: Factor from one level to the next, on the way up.
+        whole: Whether levels are whole numbers.
+        passed: Levels that passed each time so far.
+        failed: The lowest level that failed.
+        confirmed: Number of times the highest level in `passed` was confirmed.
     """
 
     first: float
@@ -36,32 +36,32 @@ class LevelSearch:
     confirmations: int = 2
     step: float = 2.0
     whole: bool = False
-    held: list[float] = field(default_factory=list)
+    passed: list[float] = field(default_factory=list)
     failed: float | None = None
     confirmed: int = 0
 
     @property
     def best(self) -> float | None:
-        """The greatest level that held so far."""
-        return max(self.held, default=None)
+        """The highest level that passed so far."""
+        return max(self.passed, default=None)
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more to try."""
+        """True if there is nothing left to try."""
         return self.next() is None
 
     @property
     def capacity(self) -> float | None:
-        """The greatest level that held, confirmed; None while it is not known, or is none."""
+        """The highest level that passed, confirmed; None if there is none, or it is unknown."""
         return self.best if self.over else None
 
     @property
     def at_least(self) -> bool:
-        """Whether the maximum itself held, so that the capacity may be greater."""
+        """True if the maximum passed: the capacity may be higher."""
         return self.failed is None and self.best == self._rounded(self.maximum)
 
     def next(self) -> tuple[float, Phase] | None:
-        """The level to try, and what for; None when the search is over."""
+        """The next level and its phase; None at the end of the search."""
         best, failed = self.best, self.failed
         if best is None:
             return self._downwards()
@@ -75,20 +75,20 @@ class LevelSearch:
                 return level, "bisection"
         return (best, "confirmation") if self.confirmed < self.confirmations else None
 
-    def tell(self, level: float, *, holds: bool) -> None:
-        """What came of it."""
-        if not holds:
+    def record(self, level: float, *, passed: bool) -> None:
+        """Record the outcome of a level."""
+        if not passed:
             self.failed = level if self.failed is None else min(level, self.failed)
-            self.held = [each for each in self.held if each < self.failed]
+            self.passed = [each for each in self.passed if each < self.failed]
             self.confirmed = 0
-        elif level in self.held:
+        elif level in self.passed:
             self.confirmed += 1
         else:
-            self.held.append(level)
+            self.passed.append(level)
             self.confirmed = 0
 
     def _downwards(self) -> tuple[float, Phase] | None:
-        """Where not even the first level held: lower ones, but not for ever."""
+        """The next lower level if the first one failed, down to a limit."""
         if self.failed is None:
             return self._rounded(min(self.first, self.maximum)), "step"
         level = self._rounded(self.failed / self.step)
@@ -97,5 +97,5 @@ class LevelSearch:
         return level, "step"
 
     def _rounded(self, level: float) -> float:
-        """To three figures, or to whole ones: nobody can use more."""
+        """Round to three significant digits, or down to a whole number."""
         return float(max(int(level), 1)) if self.whole else float(f"{level:.3g}")

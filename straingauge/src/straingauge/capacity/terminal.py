@@ -69,7 +69,7 @@ def summary_lines(found: Document) -> Iterator[str]:
     for what, message in problems.items():
         yield labelled("note", f"at any load: {what}: {message}")
     if found["usl"]:
-        yield labelled("USL:", _law(found["usl"]))
+        yield labelled("USL:", _usl(found["usl"]))
 
 
 def _capacity(found: Document) -> str:
@@ -96,18 +96,18 @@ def _limit(found: Document) -> Iterator[str]:
         yield labelled("fix", _first(limit["diagnosis"][0]["advice"]))
 
 
-def _law(law: Mapping[str, Any]) -> str:
+def _usl(usl: Mapping[str, Any]) -> str:
     text = (
-        f"lambda = {number(law['lambda_rps'])}/s, sigma = {law['contention']:.3g}, "
-        f"kappa = {law['coherency']:.2g}, error {percent(law['error_percent'], 1)}"
+        f"lambda = {number(usl['lambda_rps'])}/s, sigma = {usl['contention']:.3g}, "
+        f"kappa = {usl['coherency']:.2g}, error {percent(usl['error_percent'], 1)}"
     )
-    if law["peak_rps"] is None:
+    if usl["peak_rps"] is None:
         return f"{text}; no peak predicted"
     spread = (
-        f" ({law['peak_low_rps']:.0f} to {law['peak_high_rps']:.0f})" if law["peak_low_rps"] else ""
+        f" ({usl['peak_low_rps']:.0f} to {usl['peak_high_rps']:.0f})" if usl["peak_low_rps"] else ""
     )
-    at = f" at {law['peak_concurrency']:.0f} requests in flight" if law["peak_concurrency"] else ""
-    return f"{text}; peak {rate(law['peak_rps'])}{spread}{at}"
+    at = f" at {usl['peak_concurrency']:.0f} requests in flight" if usl["peak_concurrency"] else ""
+    return f"{text}; peak {rate(usl['peak_rps'])}{spread}{at}"
 
 
 def _rows(
