@@ -1,3 +1,4 @@
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -136,6 +137,48 @@ def test_gone_controller_is_noticed(open_rendezvous: Callable[..., Coordinator])
     threading.Timer(0.2, rendezvous.close).start()
     with pytest.raises(CoordinatorError):
         first.join(TEST, 99)
+
+
+def test_close_from_many_threads(open_rendezvous: Callable[..., Coordinator]):
+    """Whoever closes it, and how often: each call returns without an error when all is closed."""
+    for _ in range(20):
+        rendezvous = open_rendezvous()
+        members(rendezvous, 2)
+        with ThreadPoolExecutor(4) as pool:
+            at_once = threading.Barrier(4)
+            calls = [pool.submit(_close, rendezvous, at_once) for _ in range(4)]
+        for call in calls:
+            call.result()
+
+
+def _close(rendezvous: Coordinator, at_once: threading.Barrier) -> None:
+    at_once.wait()
+    rendezvous.close()
+    invitation = rendezvous.invitation
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((str(invitation["host"]), int(invitation["port"])))
+
+
+def test_silent_stranger_holds_nobody_up(open_rendezvous: Callable[..., Coordinator]):
+    """A connection that says nothing delays neither the other processes nor the end."""
+    rendezvous = open_rendezvous()
+    invitation = rendezvous.invitation
+    with socket.create_connection((str(invitation["host"]), int(invitation["port"]))):
+        (member,) = members(rendezvous, 1)
+        assert member.join(TEST, 1).leads
+        began_s = time.monotonic()
+        rendezvous.close()
+        assert time.monotonic() - began_s < 4  # threads that do not end are given 5 s
+
+
+def test_leaving_twice_and_after_the_end(open_rendezvous: Callable[..., Coordinator]):
+    """A process may leave again, and when the controlling process has gone."""
+    rendezvous = open_rendezvous()
+    (member,) = members(rendezvous, 1)
+    member.close()
+    member.close()
+    rendezvous.close()
+    member.close()
 
 
 def test_watcher_ends_the_load_for_all(open_rendezvous: Callable[..., Coordinator]):

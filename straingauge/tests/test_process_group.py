@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from stand_tools import eventually, python, runs
 from straingauge.errors import TargetError
 from straingauge.target import process_group as run_module
-from straingauge.target.process_group import PREFIX, ProcessGroup, sweep
+from straingauge.target.process_group import PREFIX, Child, ProcessGroup, sweep
 from straingauge.target.reaper import Group, Identity, State, clean
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -241,3 +242,32 @@ def test_a_state_is_read_as_it_was_written(
     state = State(owner, tuple(members))
     state.write(folder)
     assert State.read(folder) == state
+
+
+def test_processes_of_several_threads_are_all_kept():
+    """What threads start and end at the same time is on record, each once; ended once is enough."""
+
+    def start_and_end(number: int) -> None:
+        run.call(f"call {number}", [sys.executable, "-c", ""])
+        kept.append(run.start(f"kept {number}", SLEEP))
+        ended = run.start(f"ended {number}", SLEEP)
+        run.end(ended)
+        run.end(ended)
+
+    kept: list[Child] = []
+    with ProcessGroup() as run, ThreadPoolExecutor(4) as pool:
+        list(pool.map(start_and_end, range(8)))
+        on_record = {group.leader.pid for group in State.read(run.folder).groups}
+        assert on_record == {child.popen.pid for child in kept}
+    assert not any(runs(child.popen.pid) for child in kept)
+    run.end(kept[0])  # after all is over it changes nothing
+
+
+def test_a_leader_that_ends_meanwhile_is_no_error(monkeypatch: pytest.MonkeyPatch):
+    """A leader may end between the look whether it lives and the request to end."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    leader = Identity.of(ended.pid)
+    ended.wait()
+    answers = iter([True])
+    monkeypatch.setattr(Identity, "alive", lambda _: next(answers, False))
+    Group(leader, signal.SIGTERM, 1.0).end()

@@ -8,6 +8,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import wraps
 from multiprocessing.connection import Connection
@@ -79,12 +80,20 @@ class VariantWorker:
             self._process.join()
 
     def start(self, plan: SlotPlan) -> None:
-        """Start the slots of a plan."""
-        self._pipe.send(plan)
+        """Start the slots of a plan.
+
+        Raises:
+            TargetError: The process ended.
+        """
+        try:
+            self._pipe.send(plan)
+        except OSError:
+            raise self._exited() from None
 
     def stop(self) -> None:
         """Stop early; `result` returns what was measured."""
-        self._pipe.send(None)
+        with suppress(OSError):  # the process ended: `result` raises what that means
+            self._pipe.send(None)
 
     def ready(self, within_s: float) -> bool:
         """True if the slots are over; waits for at most `within_s`."""
@@ -104,13 +113,15 @@ class VariantWorker:
         try:
             answer = self._pipe.recv()
         except (EOFError, ConnectionResetError):
-            self._process.join(_LEAVE_WITHIN_S)
-            raise TargetError(
-                f"the worker of {self._variant} exited with code {self._process.exitcode}"
-            ) from None
+            raise self._exited() from None
         if isinstance(answer, Failure):
             raise TargetError(f"{self._variant}: {answer.message}", answer.hint)
         return answer
+
+    def _exited(self) -> TargetError:
+        self._process.join(_LEAVE_WITHIN_S)
+        code = self._process.exitcode
+        return TargetError(f"the worker of {self._variant} exited with code {code}")
 
 
 def serve(pipe: Connection, variant: Name, url: str, prepare: Callable[[], LoadOrder]) -> None:

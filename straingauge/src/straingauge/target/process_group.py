@@ -69,6 +69,7 @@ class ProcessGroup:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._groups: list[Group] = []
         self._children: list[Child] = []
 
@@ -76,7 +77,7 @@ class ProcessGroup:
         sweep(temp_folder())
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=temp_folder()))
         self._owner = Identity.of(os.getpid())
-        self._save()
+        self._save([])
         self._keeper = subprocess.Popen(
             [sys.executable, "-c", KEEPER, self.folder, str(os.getpid())],
             stdin=subprocess.PIPE,
@@ -98,6 +99,7 @@ class ProcessGroup:
             self._keeper.stdin.write(b"over\n")
         self._keeper.wait()
         clean(self.folder)
+        self._groups.clear()
         for child in self._children:
             child.popen.wait()
         self._keeper.stdin.close()
@@ -144,9 +146,9 @@ class ProcessGroup:
             child = Child(name, popen, log_path)
             self._children.append(child)
             # Else it has ended already, and there is nothing to keep.
-            with suppress(psutil.NoSuchProcess):
-                self._groups.append(Group(Identity.of(popen.pid), stop_signal, grace_s))
-                self._save()
+            with suppress(psutil.NoSuchProcess), self._lock:
+                group = Group(Identity.of(popen.pid), stop_signal, grace_s)
+                self._save([*self._groups, group])
         return child
 
     def call(
@@ -163,11 +165,9 @@ class ProcessGroup:
         Raises:
             TargetError: It cannot be started, or ends with another code than 0.
         """
-        groups = list(self._groups)
         child = self.start(name, command, cwd=cwd, env=env, account=account)
         code = child.popen.wait()
-        self._groups = groups  # it is over; its number may soon be another's
-        self._save()
+        self._forget(child)  # it is over; its number may soon be another's
         if code:
             shown = " ".join(str(part) for part in command)
             raise TargetError(
@@ -175,13 +175,12 @@ class ProcessGroup:
             )
 
     def end(self, child: Child) -> None:
-        """Ends one process before the run does."""
-        for group in self._groups:
+        """End one process before the run does; one that has been ended already stays so."""
+        for group in list(self._groups):
             if group.leader.pid == child.popen.pid:
                 group.end()
         child.popen.wait()
-        self._groups = [each for each in self._groups if each.leader.pid != child.popen.pid]
-        self._save()
+        self._forget(child)
 
     def _spawn(
         self,
@@ -204,8 +203,15 @@ class ProcessGroup:
             extra_groups=[] if account else None,
         )
 
-    def _save(self) -> None:
-        State(self._owner, tuple(self._groups)).write(self.folder)
+    def _forget(self, child: Child) -> None:
+        with self._lock:
+            others = [each for each in self._groups if each.leader.pid != child.popen.pid]
+            if others != self._groups:
+                self._save(others)
+
+    def _save(self, groups: list[Group]) -> None:
+        self._groups = groups
+        State(self._owner, tuple(groups)).write(self.folder)
 
 
 @contextmanager

@@ -68,7 +68,8 @@ class Group:
         """Asks the leader, then what it left behind, then insists; bounded by the graces."""
         family = self._descendants()
         if self.leader.alive():
-            os.kill(self.leader.pid, self.stop_signal)
+            with suppress(ProcessLookupError):  # it ended by itself, and its parent knows
+                os.kill(self.leader.pid, self.stop_signal)
             wait_until(lambda: not self.leader.alive(), self.grace_s)
         for number in (signal.SIGTERM, signal.SIGKILL):
             wait_until(lambda: not self._left(family), LEFTOVERS_GRACE_S)
@@ -78,11 +79,12 @@ class Group:
 
     def _descendants(self) -> list[Identity]:
         """Its children and theirs, also those that made a group of their own."""
-        try:
-            children = psutil.Process(self.leader.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            return []
-        return [Identity(child.pid, child.create_time()) for child in children]
+        found = []
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.leader.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    found.append(Identity(child.pid, child.create_time()))
+        return found
 
     def _left(self, family: list[Identity]) -> set[int]:
         """Who still runs: of the leader's group, and of the descendants it had."""

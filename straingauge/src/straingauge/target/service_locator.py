@@ -37,6 +37,7 @@ class ServiceLocator:
         self._by = option if given else "API_BASE_URL"
         self._say = say
         self._stack = ExitStack()
+        self._closed = False
         self._found: str | None = None
         self._database_url: str | None = None
 
@@ -59,7 +60,8 @@ class ServiceLocator:
         return self._database_url
 
     def close(self) -> None:
-        """Stop the stand, where one was started."""
+        """Stop the stand, where one was started, or will have been by another thread."""
+        self._closed = True
         self._stack.close()
 
     def _named_address(self) -> str | None:
@@ -98,6 +100,9 @@ class ServiceLocator:
         self._say(f"nothing answers at {USUAL}: starting what {description} describes")
         stand = ServiceStack.from_file(description, port=0, say=self._say)
         url = self._stack.enter_context(stand).url
+        if self._closed:
+            self._stack.close()
+            raise TargetError("the session ended before the service was started")
         self._database_url = stand.database_url
         return url
 

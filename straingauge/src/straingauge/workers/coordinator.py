@@ -9,7 +9,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import (
+    Connection,
+    Listener,
+    answer_challenge,
+    deliver_challenge,
+)
 
 from straingauge.errors import StraingaugeError
 from straingauge.workers.load_state import LoadState, Outbox
@@ -80,7 +85,9 @@ class Coordinator:
         self._silent_while_playing_s = silent_while_playing_s
         self._silent_s = silent_s
         self._secret = secrets.token_bytes(32)
-        self._listener = Listener(("127.0.0.1", 0), backlog=128, authkey=self._secret)
+        # Without a key: a stranger who keeps silent would hold up accept() for all others.
+        self._listener = Listener(("127.0.0.1", 0), backlog=128)
+        self._listening_at: tuple[str, int] = self._listener.address
         self._lock = threading.RLock()
         self._workers: dict[str, _Worker] = {}
         self._gatherings: dict[str, LoadState] = {}
@@ -88,6 +95,7 @@ class Coordinator:
         self._expected: dict[str, None] = {}
         self._needed: set[str] = set()
         self._closing = threading.Event()
+        self._close_lock = threading.RLock()
         self._closed_because: str | None = None
         self._address: ToWorker | None = None
         self._asking: list[str] | None = None
@@ -97,8 +105,8 @@ class Coordinator:
     @property
     def invitation(self) -> dict[str, str | int]:
         """How a process finds it: plain values, to be handed to that process alone."""
-        host, port = self._listener.address
-        return {"host": str(host), "port": int(port), "secret": self._secret.hex()}
+        host, port = self._listening_at
+        return {"host": host, "port": port, "secret": self._secret.hex()}
 
     @property
     def connected(self) -> list[str]:
@@ -147,21 +155,23 @@ class Coordinator:
                 self._post(gathering.cancel(reason))
 
     def close(self) -> None:
-        """End it; processes that still wait for something are told by the closed connection."""
-        if self._closing.is_set():
-            return
-        self.stop("the session has ended")
-        self._closing.set()
-        with contextlib.suppress(
-            OSError, AuthenticationError
-        ):  # wakes accept(); the guest goes unserved
-            Client(self._listener.address, authkey=self._secret).close()
-        self._listener.close()
-        with self._lock:
-            for worker in self._workers.values():
-                _hang_up(worker.connection)
-        for thread in self._threads:
-            thread.join(timeout=5.0)
+        """Close all connections, by which processes that wait learn that the session has ended.
+
+        May be called again and from any thread; each call returns when all is closed.
+        """
+        with self._close_lock:
+            if self._closing.is_set():
+                return
+            self.stop("the session has ended")
+            self._closing.set()
+            with self._lock:
+                for worker in self._workers.values():
+                    _hang_up(worker.connection)
+            with contextlib.suppress(OSError):  # wakes accept()
+                socket.create_connection(self._listening_at).close()
+            for thread in self._threads:
+                thread.join(timeout=5.0)
+            self._listener.close()
 
     def _spawn(self, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(
@@ -174,8 +184,8 @@ class Coordinator:
         while not self._closing.is_set():
             try:
                 connection = self._listener.accept()
-            except (AuthenticationError, OSError, EOFError):
-                continue  # a stranger, or one who went away while knocking
+            except OSError:
+                continue  # it went away before it was accepted
             if self._closing.is_set():
                 connection.close()
             else:
@@ -185,6 +195,8 @@ class Coordinator:
         name = None
         said_bye = False
         try:
+            deliver_challenge(connection, self._secret)
+            answer_challenge(connection, self._secret)
             hello = connection.recv()
             name = hello.name
             self._welcome(hello, connection)
@@ -192,15 +204,18 @@ class Coordinator:
                 message: FromWorker = connection.recv()
                 said_bye = isinstance(message, Disconnect)
                 self._handle(name, message)
-        except (EOFError, OSError):
-            pass  # the process has gone: _gone says what that means
+        except (AuthenticationError, EOFError, OSError):
+            pass  # a stranger, or the process has gone: _gone says what that means
         finally:
-            connection.close()
+            # Closed last: while it is known, another thread may hang up on it by its descriptor.
             if name is not None:
                 self._gone(name, expected=said_bye)
+            connection.close()
 
     def _welcome(self, hello: Hello, connection: Connection) -> None:
         with self._lock:
+            if self._closing.is_set():
+                raise EOFError
             self.load_tests.update(hello.tests)
             self._expected.pop(hello.name, None)
             self._workers[hello.name] = _Worker(connection, time.monotonic())

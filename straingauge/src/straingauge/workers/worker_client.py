@@ -1,5 +1,6 @@
 """One process's side of the rendezvous."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Mapping
@@ -189,8 +190,9 @@ class WorkerClient:
         self._send(Heartbeat())
 
     def close(self) -> None:
-        """Take leave."""
-        self._send(Disconnect())
+        """Say that this process leaves, if there is still a controlling process to hear it."""
+        with contextlib.suppress(CoordinatorError):
+            self._send(Disconnect())
 
     def _send(self, message: FromWorker) -> None:
         try:
