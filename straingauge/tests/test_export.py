@@ -15,7 +15,7 @@ from hdrh.log import HistogramLogReader  # type: ignore[import-untyped]  # the s
 from straingauge.cli import main
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
-from straingauge.result.assembly.histograms import MOST_INTERVALS
+from straingauge.result.assembly.histograms import MAX_INTERVALS
 from straingauge.result.format import write
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report
@@ -79,7 +79,7 @@ def test_each_endpoints_whole_run_is_read_back(tmp_path: Path):
 def test_a_run_over_time_is_read_back(tmp_path: Path, seconds: int, width_s: int):
     """Each interval has its requests, none is missing, and a long run has no more of them."""
     found = export(str(result_file(tmp_path, seconds=seconds)), "--format", "log")
-    assert len(found) <= MOST_INTERVALS
+    assert len(found) <= MAX_INTERVALS
     assert sum(each.get_total_count() for each in found) == 2000
     starts = [each.get_start_time_stamp() - STARTED_AT_S * 1000 for each in found]
     assert starts == [n * width_s * 1000 for n in range(len(found))]

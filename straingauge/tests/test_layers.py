@@ -12,7 +12,8 @@ import straingauge
 
 ORDER = (
     *("schedule", "http", "journey"),
-    "histogram",  # pure arithmetic that engine and record share
+    "histogram",  # pure arithmetic that the engine and the recording share
+    "result.format",  # types of the sections that the following packages make, and the files
     *("engine", "recording", "workers", "observe", "statistics", "verdict"),
     "distributed",  # bookkeeping of workers on several machines
     *("diagnosis", "result", "report", "live_view", "compare", "history", "progress"),
@@ -27,7 +28,13 @@ SERVICE = "TherapyBridge"
 
 def step_of(package: Path, path: Path) -> str:
     """The step a file belongs to: the module or package right below straingauge."""
-    return path.relative_to(package).parts[0].removesuffix(".py")
+    return step_of_module(".".join(path.relative_to(package).with_suffix("").parts))
+
+
+def step_of_module(name: str) -> str:
+    """The step of a module by its name below straingauge; the file format is a separate one."""
+    top, _, rest = name.partition(".")
+    return "result.format" if (top, rest.partition(".")[0]) == ("result", "format") else top
 
 
 def imports_of(path: Path) -> Iterable[str]:
@@ -61,7 +68,7 @@ def violations(package: Path) -> list[str]:
             continue
         for module in imports_of(path):
             top, _, rest = module.partition(".")
-            other = rest.partition(".")[0]
+            other = step_of_module(rest)
             if top == "locust" and step != "locust":
                 found.append(f"{step} imports Locust")
             if top == "straingauge" and not may_import(step, other):

@@ -121,7 +121,7 @@ def test_observer_keeps_the_clock_of_the_requests(service: Service):
     assert stamps == sorted(stamps)
     assert before_ns <= stamps[0]
     assert stamps[-1] <= time.monotonic_ns()
-    assert watched.seen_by == "process"
+    assert watched.source == "process"
     assert watched.blind == []
     assert all({"rss_bytes", "cpu_s", "pool_in_use"} <= sample.keys() for sample in watched.samples)
 

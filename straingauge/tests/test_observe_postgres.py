@@ -357,7 +357,7 @@ def test_a_service_elsewhere_is_seen_by_metrics_and_database(
             observer.rest(0.1)
         watched = observer.watched()
     found = resources(watched, {}, 10)
-    assert watched.seen_by == "metrics"
+    assert watched.source == "metrics"
     assert watched.samples[-1]["rss_bytes"] == 7
     assert found["service"]["restarts"] is None
     assert found["pool"]["size"] == 7

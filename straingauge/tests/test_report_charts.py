@@ -9,11 +9,11 @@ from straingauge.recording import Recorder
 from straingauge.report.charts import WHOLE, charts
 from straingauge.report.charts.latency import STEPS
 from straingauge.result.assembly.histograms import (
-    FEWEST_OF_AN_ENDPOINT,
-    MOST_INTERVALS,
-    MOST_OF_ENDPOINTS,
-    intervals_ns,
-    most_each,
+    MAX_INTERVALS,
+    MAX_OF_ENDPOINTS,
+    MIN_PER_ENDPOINT,
+    intervals,
+    max_intervals,
 )
 
 MS = 1_000_000
@@ -137,9 +137,9 @@ def test_intervals_are_few_however_long_the_run(endpoints: int):
     channel = recorder.channel("main", "GET /a", 0)
     for n in range(10_000):
         channel.add(n * 1000 * MS, n * 1000 * MS, n * 1000 * MS + 1, n * 1000 * MS + MS, 200, None)
-    most = most_each(endpoints)
-    assert FEWEST_OF_AN_ENDPOINT <= most <= MOST_INTERVALS
-    assert most * endpoints <= max(MOST_OF_ENDPOINTS, FEWEST_OF_AN_ENDPOINT * endpoints)
-    rows = intervals_ns(recorder.snapshot().total("main"), most)
+    most = max_intervals(endpoints)
+    assert MIN_PER_ENDPOINT <= most <= MAX_INTERVALS
+    assert most * endpoints <= max(MAX_OF_ENDPOINTS, MIN_PER_ENDPOINT * endpoints)
+    rows = intervals(recorder.snapshot().total("main"), most)
     assert most / 2 <= len(rows) <= most
     assert sum(row["requests"] for row in rows) == 10_000

@@ -16,7 +16,7 @@ from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 from straingauge.report.evidence import TITLES, explained
 from straingauge.report.page import page
-from straingauge.result.assembly.histograms import intervals_ns
+from straingauge.result.assembly.histograms import intervals
 from straingauge.result.format import read, write
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("result-*.json"))
@@ -210,7 +210,7 @@ def test_a_run_in_which_nothing_was_answered():
     recorder = Recorder()
     channel = recorder.channel("main", "GET /a", 0)
     channel.fail(0, 0, 0, 10, RequestFailed(ErrorKind.REFUSED, "refused"))
-    (row,) = intervals_ns(recorder.snapshot().total("main"))
+    (row,) = intervals(recorder.snapshot().total("main"))
     assert (row["requests"], row["errors"], row["histogram_ns"]) == (1, 1, None)
     result = reported()
     result["intervals"] = [row]

@@ -148,7 +148,7 @@ def test_only_what_concerns_the_run_is_demanded(tmp_path: Path):
 
 def test_demanded_endpoint_without_data_fails(tmp_path: Path):
     """An endpoint the test says it calls, and did not, has no data: that fails."""
-    verdict = judge(result(), thresholds(DEMANDS, tmp_path), demanded=["GET /other"])
+    verdict = judge(result(), thresholds(DEMANDS, tmp_path), required=["GET /other"])
     assert verdict.grade == "no_data"
     assert verdict.failed
     assert "no data" in verdict.decisive[0].message

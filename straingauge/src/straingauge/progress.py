@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import Any, Protocol
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress_bar import ProgressBar
@@ -154,7 +154,8 @@ def snapshot(merged: MergedReports, record: Record, shown: _Shown) -> Snapshot:
     """The figures of the phase that is on."""
     plan = merged.plan or {}
     phase = next((each for each in reversed(PHASES) if each in record.phases), "main")
-    figures: dict[str, Any] = metrics(record, phase)
+    figures = metrics(record, phase)
+    latency = figures["latency_ms"]
     now_ns, requests = time.monotonic_ns(), figures["total_requests"]
     begun_ns = merged.start_ns if phase == "main" else None
     doing = COOLDOWN if merged.over and phase == "main" else PHASES[phase]
@@ -166,7 +167,7 @@ def snapshot(merged: MergedReports, record: Record, shown: _Shown) -> Snapshot:
         requests=requests,
         rate_per_s=shown.rate_per_s(phase, begun_ns, now_ns, requests),
         errors_percent=figures["error_rate_percent"],
-        latency_ms={each: figures["latency_ms"][each] for each in ("p50", "p95", "p99")},
+        latency_ms={"p50": latency["p50"], "p95": latency["p95"], "p99": latency["p99"]},
     )
 
 

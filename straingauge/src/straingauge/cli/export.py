@@ -41,8 +41,8 @@ def export(*, file: Path, directory: Path | None, log_format: str) -> None:
     of each second, or of 2, 4, 8 ... seconds in a long run.
     """
     from straingauge.result.format import read
-    from straingauge.result.format.hdr_log import interval_log, whole_run_log
     from straingauge.result.format.write import write_lines
+    from straingauge.result.hdr_log import interval_log, whole_run_log
 
     result = read(file)
     lines = whole_run_log(result) if log_format == "hdr" else interval_log(result)

@@ -2,12 +2,16 @@
 """`straingauge report`: results of load tests."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.screen import standard_output
+
+if TYPE_CHECKING:
+    from straingauge.result.format.result import Result
 
 
 @main.command(epilog=EXIT_CODES, short_help="Show results of load tests.")
@@ -44,7 +48,7 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
         click.echo(labelled("report", _write([result for result, _ in results], output)))
 
 
-def _write(results: list[dict[str, object]], output: Path) -> Path:
+def _write(results: "list[Result]", output: Path) -> Path:
     from straingauge.report.markdown import markdown
     from straingauge.report.page import page
     from straingauge.result.format.write import write_lines

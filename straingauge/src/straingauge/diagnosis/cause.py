@@ -1,11 +1,11 @@
 """The declaration of a cause, and a cause found in a run."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.diagnosis.topic import Topic
+from straingauge.result.format.result import CauseDict
 
 LIKELY = 0.5  # from this confidence on a cause explains others
 MAX_CONFIDENCE = 0.95  # a rule sees figures from outside, never the code
@@ -98,10 +98,11 @@ class FoundCause:
         """It is likely enough to explain others."""
         return self.confidence >= LIKELY
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> CauseDict:
         """The object that the result file stores."""
         return {
-            **asdict(self),
+            "cause": self.cause,
+            "title": self.title,
             "confidence": round(self.confidence, 2),
             "evidence": list(self.evidence),
             "advice": list(self.advice),

@@ -10,13 +10,14 @@ from straingauge.diagnosis.failed_topics import failed_topics
 from straingauge.diagnosis.ranking import ranked
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.diagnosis.topic import Topic
+from straingauge.result.format.result import CauseDict
 from straingauge.verdict import Finding
 
 MIN_CONFIDENCE = 0.2  # below it a cause is noise to a reader
 REPORTED_CONFIDENCE = {"critical": 0.95, "warning": 0.85}  # of a test that names the cause
 
 
-def diagnose(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+def diagnose(result: Mapping[str, Any]) -> list[CauseDict]:
     """Return the causes that account for a result's verdict, best first.
 
     Args:

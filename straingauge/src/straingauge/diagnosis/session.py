@@ -10,6 +10,7 @@ from straingauge.diagnosis.cause import MAX_CONFIDENCE, FoundCause
 from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.ranking import ranked
 from straingauge.diagnosis.result_view import FAILING, ResultView, listed, number
+from straingauge.result.format import result as sections
 
 _REPEATED = 0.25  # of the confidence still missing, for each further test with the same cause
 
@@ -28,8 +29,12 @@ class FirstFailure:
     message: str
     at_s: float | None
 
+    def as_dict(self) -> sections.FirstFailure:
+        """The object that a session file stores."""
+        return {"test": self.test, "message": self.message, "at_s": self.at_s}
 
-def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+
+def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.SessionCause]:
     """Return one diagnosis of all runs, best first.
 
     A cause found in several tests is more likely than one found in a single test, and a cause found

@@ -8,7 +8,9 @@ synchronization"). The shortest round trip gives the smallest error.
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+
+from straingauge.result.format.resources import Clock
 
 RECENT_READINGS: Final = 12  # older ones are dropped, because clocks drift
 
@@ -63,7 +65,7 @@ class ClockSync:
         self.aligned = self.best
         return None if self.aligned is None else other_ns - self.aligned.offset_ns
 
-    def as_dict(self) -> dict[str, Any] | None:
+    def as_dict(self) -> Clock | None:
         """Return the fields of the result file; `drift_ms` counts from the start of the run."""
         if self.aligned is None or self.best is None:
             return None

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from straingauge.result.format.resources import LocustWorker
 from straingauge.verdict.validity import Reason
 from straingauge.workers import LostProcess
 
@@ -177,7 +178,7 @@ class WorkerRegistry:
             notes += self._notes(state)
         return notes
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, LocustWorker]:
         """Return the fields of the result file; times in seconds after the start of the run."""
         return {
             state.name: {

@@ -3,15 +3,16 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import gevent
 from locust.env import Environment
 
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.observe import Observations, Observer
+from straingauge.result.format.result import Result
 
 LIVE_SHARE: Final = 0.05  # of the time spent on live results, which delays users
 
@@ -44,7 +45,7 @@ class LiveEvaluator:
         self._cooldown_s = cooldown_s
         self._observer: Observer | None = None
         self._run_number = 0
-        self._live_result: Mapping[str, Any] | None = None
+        self._live_result: Result | None = None
         self._next_live_s = 0.0
         self._printed = True
         self.finished_run: FinishedRun | None = None
@@ -64,12 +65,12 @@ class LiveEvaluator:
         """What was observed of the service in this run."""
         return self._observer.watched() if self._observer else None
 
-    def live_result(self, take_snapshot: Callable[[], RunSnapshot]) -> Mapping[str, Any] | None:
+    def live_result(self, take_snapshot: Callable[[], RunSnapshot]) -> Result | None:
         """Judge the run in progress; returns the previous result if that was too recent."""
         began_s, run_number = time.monotonic(), self._run_number
         if began_s >= self._next_live_s:
             self._next_live_s = math.inf  # until this is done, others get the previous result
-            result: Mapping[str, Any] | None = None
+            result: Result | None = None
             try:
                 self._builder.prepare()
                 result = _run_in_thread(partial(self._builder.build_live, take_snapshot()))
@@ -106,10 +107,10 @@ class LiveEvaluator:
             sys.stdout.flush()
 
 
-def _run_in_thread(build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _run_in_thread(build: Callable[[], Result]) -> Result:
     """Run a function in a thread, so that users go on meanwhile."""
 
-    def attempt() -> dict[str, Any] | Exception:
+    def attempt() -> Result | Exception:
         try:
             return build()
         except Exception as error:  # noqa: BLE001  raised below; gevent would print it as well
@@ -118,5 +119,5 @@ def _run_in_thread(build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     outcome = gevent.get_hub().threadpool.apply(attempt)
     if isinstance(outcome, Exception):
         raise outcome
-    result: dict[str, Any] = outcome
+    result: Result = outcome
     return result

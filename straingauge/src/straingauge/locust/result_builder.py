@@ -20,8 +20,10 @@ from straingauge.locust.distributed.process_stats import (
 )
 from straingauge.locust.user.selection import get_shape_configuration
 from straingauge.observe import Observations
-from straingauge.result.assembly import environment
-from straingauge.result.assembly.compose import compose, conclude
+from straingauge.result.assembly import compose, conclude, environment
+from straingauge.result.format.resources import LocustWorker
+from straingauge.result.format.result import Environment as EnvironmentDict
+from straingauge.result.format.result import Measurements, Result
 from straingauge.runner import outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.validity import Reason
@@ -52,7 +54,7 @@ class RunSnapshot:
     setup_error: StraingaugeError | None = None
     stopped_early: str | None = None
     notes: Sequence[Reason] = ()
-    workers: Mapping[str, Any] = field(default_factory=dict)
+    workers: Mapping[str, LocustWorker] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class FinishedRun:
         exit_code: Exit code of the verdict.
     """
 
-    result: Mapping[str, Any]
+    result: Result
     path: Path | None
     verdict_table: str
     exit_code: int
@@ -91,7 +93,7 @@ class ResultBuilder:
         self._name = name
 
     @cached_property
-    def _environment(self) -> dict[str, Any]:
+    def _environment(self) -> EnvironmentDict:
         """Read on first use: during start-up, it would delay a worker's registration."""
         found = environment(self._folder.parent)
         found["packages"]["locust"] = locust.__version__
@@ -101,7 +103,7 @@ class ResultBuilder:
         """Start the subprocesses that a result needs, which is not possible in a thread."""
         _ = self._environment
 
-    def build_live(self, snapshot: RunSnapshot) -> dict[str, Any]:
+    def build_live(self, snapshot: RunSnapshot) -> Result:
         """Judge a run in progress; without the endpoints' histograms, which take most time."""
         result = self._compose(snapshot, live=True)
         return conclude(result, self._thresholds, self._findings(snapshot, result))[0]
@@ -120,7 +122,7 @@ class ResultBuilder:
         error = snapshot.setup_error
         return FinishedRun(end.result, end.path, table, error.exit_code if error else end.exit_code)
 
-    def _compose(self, snapshot: RunSnapshot, *, live: bool = False) -> dict[str, Any]:
+    def _compose(self, snapshot: RunSnapshot, *, live: bool = False) -> Measurements:
         messages = snapshot.reports.items()
         reports = [
             each for name, message in messages for each in reports_from_message(name, message)
@@ -133,7 +135,7 @@ class ResultBuilder:
         result = compose(merged, ended=snapshot.stopped_early, so_far=live)
         result["validity"]["reasons"] += [note.as_dict() for note in snapshot.notes]
         if snapshot.workers:
-            result["resources"]["generator"]["workers"] = snapshot.workers
+            result["resources"]["generator"]["workers"] = dict(snapshot.workers)
         return result
 
     def _metadata(self, snapshot: RunSnapshot) -> dict[str, Any]:
@@ -157,7 +159,7 @@ class ResultBuilder:
             "environment": self._environment,
         }
 
-    def _findings(self, snapshot: RunSnapshot, result: Mapping[str, Any]) -> list[Finding]:
+    def _findings(self, snapshot: RunSnapshot, result: Measurements) -> list[Finding]:
         """Findings of the tasks, and of the user classes' checks of the service's resources."""
         checks = (getattr(each, "check_resources", None) for each in self._of.user_classes)
         return [

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.metric_names import MetricNames
@@ -34,7 +34,7 @@ class Observations:
     Attributes:
         samples: Of the load, in order of time.
         blind: What it could not see, in words.
-        seen_by: "process", "metrics" or "nothing": where the service's own figures come from.
+        source: "process", "metrics" or "nothing": where the service's own figures come from.
         rest: Samples of the quiet time after the load.
         database: What was seen of the database; None when none was named.
         neighbours: CPU time of other processes of this machine during the load, s, by name.
@@ -42,7 +42,7 @@ class Observations:
 
     samples: list[Sample] = field(default_factory=list)
     blind: list[str] = field(default_factory=list)
-    seen_by: str = "nothing"
+    source: Literal["process", "metrics", "nothing"] = "nothing"
     rest: list[Sample] = field(default_factory=list)
     database: DatabaseStats | None = None
     neighbours: Mapping[str, float] = field(default_factory=dict)
@@ -197,9 +197,9 @@ class Observer:
                 del samples[1::2]
                 self._interval_s *= 2
             if no_processes is None:
-                watched.seen_by = "process"
+                watched.source = "process"
             elif "rss_bytes" in sample:
-                watched.seen_by = "metrics"
+                watched.source = "metrics"
             watched.blind = [reason for reason in (no_processes, no_page) if reason]
             if no_page is None and "pool_in_use" not in sample:
                 watched.blind.append(

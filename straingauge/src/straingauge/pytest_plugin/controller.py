@@ -20,7 +20,7 @@ from straingauge.target.service_locator import ServiceLocator
 from straingauge.workers import Coordinator, LocalCoordinator, MergedReports
 
 if TYPE_CHECKING:
-    from straingauge.report import Result
+    from straingauge.result.format.result import Result
 
 
 class ControllerPlugin:

@@ -37,6 +37,7 @@ from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
+from straingauge.result.format.result import Measurements
 from straingauge.runner import outcome
 from straingauge.runner.load_runner import LoadOrder, LoadRunner, WarmUp, as_mix
 from straingauge.schedule import Schedule
@@ -83,7 +84,7 @@ class LoadRun:
     errors: Mapping[str, Any]
     resources: Mapping[str, Any]
     users: Sequence[User]
-    result: Mapping[str, Any]
+    result: Measurements
     thresholds: Thresholds
     demanded: Sequence[str]
 
@@ -269,9 +270,7 @@ class LoadTest:
         course = LoadRunner(order, self._process.fleet, self._process.name)
         return course.run(plan, self._process.logged_in)
 
-    def _run(
-        self, result: Mapping[str, Any], crowd: Sequence[User], thresholds: Thresholds
-    ) -> LoadRun:
+    def _run(self, result: Measurements, crowd: Sequence[User], thresholds: Thresholds) -> LoadRun:
         return LoadRun(
             name=result["name"],
             metrics=result["metrics"],

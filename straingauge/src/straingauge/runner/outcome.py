@@ -13,6 +13,7 @@ from typing import Any
 from straingauge.errors import CriticalVerdict, InvalidRun, TargetError
 from straingauge.result.assembly import compose, conclude, environment
 from straingauge.result.format import WriteError, write
+from straingauge.result.format.result import Measurements, Result
 from straingauge.runner.load_runner import LoadOrder, WarmUp, schedule_as_dict
 from straingauge.schedule import Waves
 from straingauge.verdict import Finding, Thresholds, Verdict
@@ -30,7 +31,7 @@ class Outcome:
         problem: Why it could not be written.
     """
 
-    result: Mapping[str, Any]
+    result: Result
     verdict: Verdict
     path: Path | None
     problem: WriteError | None = None
@@ -112,7 +113,7 @@ def conclude_run(merged: MergedReports, *, ended: str | None = None) -> Outcome:
 
 
 def file(
-    result: Mapping[str, Any],
+    result: Measurements,
     thresholds: Thresholds,
     results: Path,
     *,
@@ -120,7 +121,7 @@ def file(
     demanded: Sequence[str] = (),
 ) -> Outcome:
     """Judge a result, and write its file."""
-    judged, verdict = conclude(result, thresholds, findings, demanded=demanded)
+    judged, verdict = conclude(result, thresholds, findings, required=demanded)
     try:
         return Outcome(judged, verdict, write(judged, results))
     except WriteError as error:

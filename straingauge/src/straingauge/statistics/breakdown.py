@@ -1,6 +1,6 @@
 """Where the response time goes, as the service itself says, and which requests were slowest."""
 
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +9,14 @@ from straingauge.histogram import Ints
 from straingauge.recording import Record
 from straingauge.recording.server_timings import ServerTiming, ServerTimings
 from straingauge.recording.slow_requests import MOST_KEPT
+from straingauge.result.format import metrics as sections
 
 Sums: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
 
 _SLOWEST_SHARE: Final = 0.01
 
 
-def server_timing(parts: ServerTimings) -> dict[str, Any] | None:
+def server_timing(parts: ServerTimings) -> sections.ServerTiming | None:
     """The parts' times in milliseconds and shares of the response time; None without any.
 
     `share` is a part's share of all response time, `share_slowest` the same within the slowest
@@ -30,11 +31,11 @@ def server_timing(parts: ServerTimings) -> dict[str, Any] | None:
     named = sorted(parts.named.items(), key=lambda item: (item[0] == "unattributed", item[0]))
     return {
         "responses": responses,
-        "parts": {name: _figures(part, parts.sums_ns, slowest) for name, part in named},
+        "parts": {name: _part(part, parts.sums_ns, slowest) for name, part in named},
     }
 
 
-def slowest(record: Record, phase: str) -> list[dict[str, Any]]:
+def slowest(record: Record, phase: str) -> list[sections.SlowRequest]:
     """The slowest requests of a phase, slowest first; `t_s` is after the phase's start."""
     kept = [
         (slow, endpoint)
@@ -55,15 +56,22 @@ def slowest(record: Record, phase: str) -> list[dict[str, Any]]:
     ]
 
 
-def _figures(part: ServerTiming, whole_ns: Ints, slowest: NDArray[np.float64]) -> dict[str, Any]:
-    times = part.times
-    percentiles = {"p50_ms": 0.50, "p95_ms": 0.95, "p99_ms": 0.99}
+def _part(
+    part: ServerTiming, whole_ns: Ints, slowest: NDArray[np.float64]
+) -> sections.ServerTimingPart:
+    p50, p95, p99 = (part.times.quantile_ns(q) for q in (0.50, 0.95, 0.99))
     return {
-        "avg_ms": round((times.mean_ns or 0) / 1e6, 6),
-        **{name: round((times.quantile_ns(q) or 0) / 1e6, 6) for name, q in percentiles.items()},
+        "avg_ms": _ms(part.times.mean_ns),
+        "p50_ms": _ms(p50),
+        "p95_ms": _ms(p95),
+        "p99_ms": _ms(p99),
         "share": _share(part.sums_ns, whole_ns),
         "share_slowest": _share(part.sums_ns * slowest, whole_ns * slowest),
     }
+
+
+def _ms(time_ns: float | None) -> float:
+    return round((time_ns or 0) / 1e6, 6)
 
 
 def _weights(counts: Ints, share: float) -> NDArray[np.float64]:

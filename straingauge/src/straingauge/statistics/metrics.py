@@ -1,17 +1,21 @@
 """The figures of a result file, as issue and guide name them."""
 
-from typing import Any, Final
-
 from straingauge.histogram import Histogram
 from straingauge.recording import Record, Series
+from straingauge.result.format.metrics import (
+    ConfidenceInterval,
+    ErrorExample,
+    Errors,
+    PhaseMetrics,
+    SeriesMetrics,
+    Times,
+)
 from straingauge.statistics.breakdown import server_timing, slowest
-from straingauge.statistics.quantile import quantile
+from straingauge.statistics.quantile import Quantile, quantile
 from straingauge.statistics.stalls import stalls
 
-_PERCENTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 
-
-def metrics(record: Record, phase: str = "main") -> dict[str, Any]:
+def metrics(record: Record, phase: str = "main") -> PhaseMetrics:
     """A phase's figures over all endpoints.
 
     `duration_s` is from the first intended start to the last end. `latency_ms` is response time
@@ -20,20 +24,22 @@ def metrics(record: Record, phase: str = "main") -> dict[str, Any]:
     """
     total = record.total(phase)
     return {
-        **figures(total, _duration_s(total)),
+        **series_metrics(total, _duration_s(total)),
         "slowest": slowest(record, phase),
         "stalls": stalls(record, phase),
     }
 
 
-def endpoints(record: Record, phase: str = "main") -> dict[str, dict[str, Any]]:
+def endpoints(record: Record, phase: str = "main") -> dict[str, SeriesMetrics]:
     """The same for each endpoint, over the whole phase's duration."""
     duration_s = _duration_s(record.total(phase))
-    return {name: figures(each, duration_s) for name, each in record.endpoints(phase).items()}
+    return {
+        name: series_metrics(each, duration_s) for name, each in record.endpoints(phase).items()
+    }
 
 
-def figures(series: Series, duration_s: float) -> dict[str, Any]:
-    """One series' figures."""
+def series_metrics(series: Series, duration_s: float) -> SeriesMetrics:
+    """Compute the metrics of one series."""
     limited = series.limited.count
     errors = sum(series.errors.values())
     judged = max(series.requests - limited, errors)
@@ -55,33 +61,37 @@ def figures(series: Series, duration_s: float) -> dict[str, Any]:
     }
 
 
-def _times(histogram: Histogram) -> dict[str, Any]:
-    """Average, extremes and percentiles in milliseconds; None of nothing.
-
-    `confidence_intervals` has the interval of each percentile, or the reason why there is none.
-    """
-    found = {name: quantile(histogram, q) for name, q in _PERCENTILES}
+def _times(histogram: Histogram) -> Times:
+    """Average, extremes and percentiles in milliseconds; None if there are no times."""
+    p50, p95, p99 = (quantile(histogram, q) for q in (0.50, 0.95, 0.99))
     return {
         "avg": _ms(histogram.mean_ns),
         "min": _ms(histogram.min_ns),
         "max": _ms(histogram.max_ns),
-        **{name: _rounded(each.value_ms) for name, each in found.items()},
+        "p50": _rounded(p50.value_ms),
+        "p95": _rounded(p95.value_ms),
+        "p99": _rounded(p99.value_ms),
         "samples": histogram.count,
         "overflow": histogram.overflow,
         "confidence_intervals": {
-            name: {
-                "low": _rounded(each.low_ms),
-                "high": _rounded(each.high_ms),
-                "reason": each.reason,
-            }
-            for name, each in found.items()
+            "p50": _interval(p50),
+            "p95": _interval(p95),
+            "p99": _interval(p99),
         },
     }
 
 
-def _errors(series: Series) -> dict[str, Any]:
+def _interval(found: Quantile) -> ConfidenceInterval:
+    return {
+        "low": _rounded(found.low_ms),
+        "high": _rounded(found.high_ms),
+        "reason": found.reason,
+    }
+
+
+def _errors(series: Series) -> Errors:
     kinds = {str(kind): series.errors[kind] for kind in sorted(series.errors)}
-    examples = [
+    examples: list[ErrorExample] = [
         {
             "time": each.time,
             "kind": str(each.kind),

@@ -29,13 +29,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, lgamma, log
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from straingauge.histogram import Ints
 from straingauge.recording import Record
 from straingauge.recording.in_flight import BEGAN, ENDED, LONG_BEGAN, LONG_ENDED
+from straingauge.result.format.metrics import Stalls
 
 _LEAST_SLOTS: Final = 4
 _LEAST_WAITING: Final = 2
@@ -76,7 +77,7 @@ class Stall:
     chance: float
 
 
-def stalls(record: Record, phase: str = "main") -> dict[str, Any]:
+def stalls(record: Record, phase: str = "main") -> Stalls:
     """A phase's stalls as the result file has them.
 
     `every_s` is the median distance between the beginnings, None of fewer than 3; `waiting` the

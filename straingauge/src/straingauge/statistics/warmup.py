@@ -28,6 +28,7 @@ from straingauge.histogram import Histogram
 from straingauge.recording import Record, Series, Timeline
 from straingauge.recording.record import phase_of
 from straingauge.recording.timeline import COARSE_EDGES_NS
+from straingauge.result.format import metrics as sections
 from straingauge.statistics.quantile import Quantile, quantile, samples_needed
 
 # Many comparisons are made for one answer, and neighbouring samples resemble each other: 95 % would
@@ -54,6 +55,10 @@ class Warmup:
     duration_s: float
     requests: int
     reason: str
+
+    def as_dict(self) -> sections.Warmup:
+        """Return the warm-up as the result file has it."""
+        return {"duration_s": self.duration_s, "requests": self.requests, "reason": self.reason}
 
 
 def split_warmup(record: Record, phase: str = "main") -> tuple[Record, Warmup | None]:

@@ -1,6 +1,7 @@
 """The verdict: is this run valid, and does it hold what thresholds.toml demands? Pure."""
 
-from straingauge.verdict.grade import GRADES, Grade, Threshold, fails, worst
+from straingauge.result.format.result import Grade
+from straingauge.verdict.grade import GRADES, Threshold, fails, worst
 from straingauge.verdict.judge import Finding, Verdict, judge
 from straingauge.verdict.metrics import METRICS, value_of
 from straingauge.verdict.thresholds import LOCUST, Thresholds

@@ -2,9 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
-Grade = Literal["target", "acceptable", "warning", "critical", "no_data"]
+from straingauge.result.format.result import Grade, ThresholdDict
+
 GRADES: tuple[Grade, ...] = get_args(Grade)  # from best to worst
 
 _FAILING: frozenset[Grade] = frozenset({"critical", "no_data"})
@@ -32,6 +33,15 @@ class Threshold:
     warning: float
     critical: float
     higher_is_better: bool
+
+    def as_dict(self) -> ThresholdDict:
+        """Return the threshold as the result file has it."""
+        return {
+            "target": self.target,
+            "warning": self.warning,
+            "critical": self.critical,
+            "higher_is_better": self.higher_is_better,
+        }
 
     @property
     def in_order(self) -> bool:

@@ -1,10 +1,11 @@
 """The verdict: every demand compared with what was measured, and the worst of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from straingauge.verdict.grade import Grade, Threshold, fails, worst
+from straingauge.result.format.result import FindingDict, Grade, Measurements, VerdictDict
+from straingauge.verdict.grade import Threshold, fails, worst
 from straingauge.verdict.metrics import value_of
 from straingauge.verdict.thresholds import Thresholds
 
@@ -31,6 +32,18 @@ class Finding:
     threshold: Threshold | None = None
     cause: str | None = None
 
+    def as_dict(self) -> FindingDict:
+        """Return the finding as the result file has it."""
+        return {
+            "rule": self.rule,
+            "grade": self.grade,
+            "message": self.message,
+            "endpoint": self.endpoint,
+            "value": self.value,
+            "threshold": None if self.threshold is None else self.threshold.as_dict(),
+            "cause": self.cause,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -51,17 +64,17 @@ class Verdict:
             return ()
         return [entry for entry in self.findings if entry.grade == self.grade]
 
-    def as_dict(self) -> dict[str, Any]:
-        """As the result file has it."""
-        return {"grade": self.grade, "findings": [asdict(entry) for entry in self.findings]}
+    def as_dict(self) -> VerdictDict:
+        """Return the verdict as the result file has it."""
+        return {"grade": self.grade, "findings": [finding.as_dict() for finding in self.findings]}
 
 
 def judge(
-    result: Mapping[str, Any],
+    result: Measurements,
     thresholds: Thresholds,
     findings: Iterable[Finding] = (),
     *,
-    demanded: Iterable[str] = (),
+    required: Iterable[str] = (),
 ) -> Verdict:
     """Judge a result (without its verdict).
 
@@ -69,13 +82,13 @@ def judge(
         result: As `straingauge.result` lays it out, with all but its verdict.
         thresholds: What is demanded.
         findings: Further entries, from the test itself or from other rules.
-        demanded: Endpoints the run had to call: those with thresholds but without data fail.
+        required: Endpoints that must have been called: thresholds for them without data fail.
     """
     entries = [
         _entry(result, metric, limits)
         for metric, limits in thresholds.for_run(result["name"]).items()
     ]
-    called = [*result["endpoints"], *(name for name in demanded if name not in result["endpoints"])]
+    called = [*result["endpoints"], *(name for name in required if name not in result["endpoints"])]
     entries += [
         _entry(result, metric, limits, endpoint)
         for endpoint in called

@@ -5,9 +5,10 @@ An *invalid* run has no verdict. A *note* is something a reader must know beside
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
+from straingauge.result.format.result import ReasonDict, ValidityDict
 from straingauge.statistics import samples_needed
 from straingauge.workers import LostProcess
 
@@ -73,9 +74,14 @@ class Reason:
     message: str
     advice: str = ""
 
-    def as_dict(self) -> dict[str, str]:
-        """As the result file has it."""
-        return asdict(self)
+    def as_dict(self) -> ReasonDict:
+        """Return the reason as the result file has it."""
+        return {
+            "reason": self.reason,
+            "severity": self.severity,
+            "message": self.message,
+            "advice": self.advice,
+        }
 
 
 Rule = Callable[[ValidityInput], Iterable[Reason]]
@@ -87,8 +93,8 @@ def check_validity(evidence: ValidityInput) -> list[Reason]:
     return sorted(reasons, key=lambda reason: reason.severity)
 
 
-def as_dict(reasons: Sequence[Reason]) -> dict[str, Any]:
-    """The `validity` part of a result file."""
+def as_dict(reasons: Sequence[Reason]) -> ValidityDict:
+    """Return the `validity` section of a result."""
     return {
         "valid": all(reason.severity != "invalid" for reason in reasons),
         "reasons": [reason.as_dict() for reason in reasons],

@@ -1,18 +1,24 @@
 """What PostgreSQL did for the load."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from straingauge.observe import DatabaseStats, Sample
 from straingauge.observe.counters import Table
 from straingauge.result.assembly.sampling import highest, values, whole
+from straingauge.result.format.resources import (
+    Database,
+    DatabaseTotals,
+    Statement,
+    TableActivity,
+    Wait,
+)
 
 MOST_TABLES = 20
 
 
 def database(
     seen: DatabaseStats | None, samples: Sequence[Sample], requests: int
-) -> dict[str, Any] | None:
+) -> Database | None:
     """The `database` part of `resources`; None when no database was named.
 
     What was counted is the difference between the end of the load and its beginning. A count that
@@ -47,7 +53,7 @@ def database(
     }
 
 
-def _waits(seen: DatabaseStats) -> list[dict[str, Any]]:
+def _waits(seen: DatabaseStats) -> list[Wait]:
     ordered = sorted(seen.waits.items(), key=lambda item: -item[1].total)
     return [
         {"event": event, "share": round(wait.total / seen.active, 4), "peak": whole(wait.peak)}
@@ -55,7 +61,7 @@ def _waits(seen: DatabaseStats) -> list[dict[str, Any]]:
     ]
 
 
-def _statements(seen: DatabaseStats, requests: int) -> list[dict[str, Any]] | None:
+def _statements(seen: DatabaseStats, requests: int) -> list[Statement] | None:
     if seen.statements is None:
         return None
     return [
@@ -72,7 +78,7 @@ def _statements(seen: DatabaseStats, requests: int) -> list[dict[str, Any]] | No
     ]
 
 
-def _tables(seen: DatabaseStats) -> list[dict[str, Any]] | None:
+def _tables(seen: DatabaseStats) -> list[TableActivity] | None:
     """The tables that were touched, those first of which most was read row by row."""
     before, after = seen.before, seen.after
     if before is None or after is None or before.tables is None or after.tables is None:
@@ -104,15 +110,21 @@ def _touched(now: Table, before: Table | None) -> Table:
     return Table(now.name, now.live, *counts)
 
 
-def _totals(seen: DatabaseStats) -> dict[str, float | None]:
-    names = ("commits", "rollbacks", "deadlocks", "temp_files", "temp_bytes", "checkpoints")
-    if not (seen.before and seen.after and seen.before.database and seen.after.database):
-        return dict.fromkeys(("cache_hit_percent", *names))
-    before = seen.before.database
-    grown = {name: _more(now, before[name]) for name, now in seen.after.database.items()}
-    hit, read = grown["blocks_hit"], grown["blocks_read"]
-    ratio = _ratio(100 * hit, hit + read)
-    return {"cache_hit_percent": ratio, **{name: whole(grown[name]) for name in names}}
+def _totals(seen: DatabaseStats) -> DatabaseTotals:
+    before, after = seen.before and seen.before.database, seen.after and seen.after.database
+    grown: dict[str, float] = {}
+    if before and after:
+        grown = {name: _more(now, before[name]) for name, now in after.items()}
+    hit, read = grown.get("blocks_hit", 0.0), grown.get("blocks_read", 0.0)
+    return {
+        "cache_hit_percent": _ratio(100 * hit, hit + read),
+        "commits": whole(grown.get("commits")),
+        "rollbacks": whole(grown.get("rollbacks")),
+        "deadlocks": whole(grown.get("deadlocks")),
+        "temp_files": whole(grown.get("temp_files")),
+        "temp_bytes": whole(grown.get("temp_bytes")),
+        "checkpoints": whole(grown.get("checkpoints")),
+    }
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -5,14 +5,15 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import psutil
+
+from straingauge.result.format.result import Commit, Environment
 
 _PACKAGES = ("straingauge", "uvloop", "httptools", "numpy", "psutil", "pytest", "pytest-xdist")
 
 
-def environment(root: Path) -> dict[str, Any]:
+def environment(root: Path) -> Environment:
     """Describe this machine, this Python, and the commit of the work tree around `root`."""
     return {
         "machine": {
@@ -44,7 +45,7 @@ def _cpu_model() -> str:
     return models[0] if models else platform.processor()
 
 
-def _commit(root: Path) -> dict[str, Any] | None:
+def _commit(root: Path) -> Commit | None:
     """The commit and whether files differ from it; None outside of a work tree."""
     try:
         head = _git(root, "rev-parse", "HEAD")

@@ -3,45 +3,45 @@
 They are encoded as HdrHistogram V2, in nanoseconds.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from straingauge.recording import Series
-from straingauge.recording.hdr import encode, intervals
+from straingauge.recording.hdr import encode
+from straingauge.recording.hdr import intervals as hdr_intervals
 from straingauge.recording.timeline import STARTED
+from straingauge.result.format.metrics import Histograms, Interval
 
 # Enough to see when something happened, few enough (some 40 kB) for a file that people keep.
-MOST_INTERVALS: Final = 120
+MAX_INTERVALS: Final = 120
 # Over all endpoints (some 300 kB); each has at least a few, and all have the same width.
-MOST_OF_ENDPOINTS: Final = 900
-FEWEST_OF_AN_ENDPOINT: Final = 8
+MAX_OF_ENDPOINTS: Final = 900
+MIN_PER_ENDPOINT: Final = 8
 
 
-def histograms_ns(series: Series) -> dict[str, str]:
-    """An endpoint's histograms, as a result keeps them."""
+def histograms_ns(series: Series) -> Histograms:
+    """Encode the histograms of an endpoint."""
     return {"response": encode(series.response), "service": encode(series.service)}
 
 
-def intervals_ns(series: Series, most: int = MOST_INTERVALS) -> list[dict[str, Any]]:
-    """A series over time, as a result keeps it: slots of 1 s, or of 2, 4, 8 ... s.
+def intervals(series: Series, most: int = MAX_INTERVALS) -> list[Interval]:
+    """Split a series into intervals of 1 s, or of 2, 4, 8 ... s, by intended start.
 
-    By intended start; a slot in which nothing started has no row. In each: how many requests,
-    errors and rate-limited ones; the response times of those that have one, ``histogram_ns`` being
-    null where none has; and ``parts_ms``, the Server-Timing parts summed over its responses.
+    Intervals in which no request started are left out.
 
     Args:
-        series: What was measured.
-        most: The slots get wider until they are no more.
+        series: The measurements.
+        most: The number of intervals; they get longer until it is enough.
     """
     timeline = series.timeline
     width_s = max(timeline.width_s, series.parts.width_s)
     while timeline.used * timeline.width_s > most * width_s:
         width_s *= 2
     timeline = timeline.widened(width_s)
-    served = {each.start_s: each for each in intervals(timeline)}
+    served = {each.start_s: each for each in hdr_intervals(timeline)}
     parts_ns = series.parts.over_time_ns(width_s)
-    rows = []
+    rows: list[Interval] = []
     for slot in np.flatnonzero(timeline.sums[:, STARTED]).tolist():
         started, errors, limited, *_ = timeline.sums[slot].tolist()
         times = served.get(slot * width_s)
@@ -61,7 +61,7 @@ def intervals_ns(series: Series, most: int = MOST_INTERVALS) -> list[dict[str, A
     return rows
 
 
-def most_each(endpoints: int) -> int:
-    """How many intervals each of so many endpoints may keep."""
-    share = MOST_OF_ENDPOINTS // max(1, endpoints)
-    return min(MOST_INTERVALS, max(FEWEST_OF_AN_ENDPOINT, share))
+def max_intervals(endpoints: int) -> int:
+    """The number of intervals for each of this many endpoints."""
+    share = MAX_OF_ENDPOINTS // max(1, endpoints)
+    return min(MAX_INTERVALS, max(MIN_PER_ENDPOINT, share))

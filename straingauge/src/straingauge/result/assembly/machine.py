@@ -1,19 +1,19 @@
 """Whose the machine's CPU time was during the load."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import psutil
 
 from straingauge.observe import Observations, Sample
 from straingauge.result.assembly.sampling import points, shares
+from straingauge.result.format.resources import Machine, Neighbour
 
 OWNERS = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
 MOST_NEIGHBOURS = 3
 BUSY_PERCENT = 10.0
 
 
-def machine(watched: Observations) -> dict[str, Any] | None:
+def machine(watched: Observations) -> Machine | None:
     """The `machine` part of `resources`; all in percent of one core.
 
     `others_cpu_percent` is None where the service runs here and its processes cannot be seen.
@@ -42,7 +42,7 @@ def _others(samples: Sequence[Sample]) -> list[tuple[float, float]]:
     ]
 
 
-def _neighbours(used_s: Mapping[str, float], elapsed_s: float) -> list[dict[str, Any]]:
+def _neighbours(used_s: Mapping[str, float], elapsed_s: float) -> list[Neighbour]:
     if not elapsed_s:
         return []
     busiest = sorted(used_s.items(), key=lambda item: -item[1])[:MOST_NEIGHBOURS]

@@ -1,7 +1,6 @@
 """What the observer's samples come to: the service, its pool, its database, the machine."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations, Sample
@@ -9,11 +8,12 @@ from straingauge.result.assembly.database import database
 from straingauge.result.assembly.machine import machine
 from straingauge.result.assembly.sampling import extremes, highest, increase, points, shares, whole
 from straingauge.result.assembly.service import cooldown, per_requests, service
+from straingauge.result.format.resources import Generator, Jobs, ObserverCost, Pool, Resources
 
 
 def resources(
     watched: Observations | None, engines: Mapping[str, EngineStats], requests: int
-) -> dict[str, Any]:
+) -> Resources:
     """The `resources` part of a result, of the samples of its main phase.
 
     Args:
@@ -35,7 +35,7 @@ def resources(
     }
 
 
-def _pool(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
+def _pool(samples: Sequence[Sample], requests: int) -> Pool | None:
     """The pool as the service tells it: extremes of what is, differences of what is counted."""
     if not any("pool_in_use" in sample for sample in samples):
         return None
@@ -53,18 +53,20 @@ def _pool(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
     }
 
 
-def _jobs(samples: Sequence[Sample]) -> dict[str, Any] | None:
+def _jobs(samples: Sequence[Sample]) -> Jobs | None:
     waiting = extremes(samples, "jobs_waiting")
-    return waiting and {"waiting": waiting, "done": whole(increase(samples, "jobs_done"))}
+    if waiting is None:
+        return None
+    return {"waiting": waiting, "done": whole(increase(samples, "jobs_done"))}
 
 
-def _observer(samples: Sequence[Sample]) -> dict[str, float] | None:
+def _observer(samples: Sequence[Sample]) -> ObserverCost | None:
     """What looking on has cost, in percent of one core of the generator's machine."""
     cost = shares(points(samples, "observer_cpu_s"))
-    return cost and {"cpu_percent": cost["avg"]}
+    return None if cost is None else {"cpu_percent": cost["avg"]}
 
 
-def _generator(engines: Mapping[str, EngineStats]) -> dict[str, Any]:
+def _generator(engines: Mapping[str, EngineStats]) -> Generator:
     return {
         "processes": {
             name: {

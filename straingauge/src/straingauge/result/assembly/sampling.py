@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from straingauge.observe import Sample
+from straingauge.result.format.resources import Extremes, Shares, Trend
 from straingauge.statistics import theil_sen
 
 MB = 1e6
@@ -34,7 +35,7 @@ def whole(count: float | None) -> int | None:
     return None if count is None else round(count)
 
 
-def extremes(samples: Sequence[Sample], key: str) -> dict[str, float] | None:
+def extremes(samples: Sequence[Sample], key: str) -> Extremes | None:
     """The first, the largest and the last value."""
     seen = values(samples, key)
     return {"initial": seen[0], "peak": max(seen), "final": seen[-1]} if seen else None
@@ -49,7 +50,7 @@ def increase(samples: Sequence[Sample], key: str) -> float | None:
     return round(sum(now - before if now >= before else now for before, now in steps), 6)
 
 
-def shares(seen: Points, *, counter: bool = True) -> dict[str, float] | None:
+def shares(seen: Points, *, counter: bool = True) -> Shares | None:
     """CPU time by time passed, in percent of one core: over all, and between two looks at most.
 
     Args:
@@ -76,7 +77,7 @@ def troughs(seen: Points) -> Points:
     return [min(part, key=lambda point: point[1]) for part in parts]
 
 
-def trend(seen: Points, per_s: float) -> dict[str, float] | None:
+def trend(seen: Points, per_s: float) -> Trend | None:
     """How much the value changes in `per_s` seconds, with its interval; None for too few points."""
     if len(seen) < FEWEST_FOR_TREND or not per_s:
         return None
@@ -84,6 +85,7 @@ def trend(seen: Points, per_s: float) -> dict[str, float] | None:
     if found is None:
         return None
     return {
-        name: round(value * per_s, 4)
-        for name, value in (("slope", found.slope), ("low", found.low), ("high", found.high))
+        "slope": round(found.slope * per_s, 4),
+        "low": round(found.low * per_s, 4),
+        "high": round(found.high * per_s, 4),
     }

@@ -1,8 +1,7 @@
 """What became of the service's processes under load, and what was left of it afterwards."""
 
 import statistics
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from straingauge.observe import Observations, Sample
 from straingauge.result.assembly.sampling import (
@@ -17,6 +16,15 @@ from straingauge.result.assembly.sampling import (
     values,
     whole,
 )
+from straingauge.result.format.resources import (
+    Cooldown,
+    EventLoop,
+    Level,
+    Memory,
+    Restarts,
+    Service,
+    Trend,
+)
 
 PER_REQUESTS = 200
 TREND_PER_REQUESTS = 1000
@@ -26,11 +34,11 @@ LATER_SHARE = 0.1  # of the whole run's trend has the second half of one that go
 WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator finds its size
 
 
-def service(watched: Observations, requests: int) -> dict[str, Any]:
+def service(watched: Observations, requests: int) -> Service:
     """The `service` part of `resources`."""
     samples = watched.samples
     return {
-        "source": watched.seen_by,
+        "source": watched.source,
         "memory": _memory(samples, requests),
         "cpu_percent": shares(points(samples, "cpu_s")),
         "processes": extremes(samples, "processes"),
@@ -45,7 +53,7 @@ def service(watched: Observations, requests: int) -> dict[str, Any]:
     }
 
 
-def cooldown(watched: Observations) -> dict[str, Any] | None:
+def cooldown(watched: Observations) -> Cooldown | None:
     """The figures of the quiet time after the load; None when nobody looked.
 
     Of what is taken and given back it is the least that was seen, of memory the last.
@@ -66,14 +74,14 @@ def cooldown(watched: Observations) -> dict[str, Any] | None:
     }
 
 
-def per_requests(samples: Sequence[Sample], key: str, requests: int) -> dict[str, float] | None:
+def per_requests(samples: Sequence[Sample], key: str, requests: int) -> Trend | None:
     """How a value's lows change in the course of 1000 requests, after warm-up."""
     seen = points(samples, key)
     pace_s = _pace_s(seen, requests)
     return trend(troughs(_warm(seen)), TREND_PER_REQUESTS * pace_s)
 
 
-def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
+def _memory(samples: Sequence[Sample], requests: int) -> Memory | None:
     """Resident memory of the serving processes, and how it grows by what it is asked.
 
     `growth_mb_per_200_requests` is the Theil-Sen slope over the run, so that one late jump of the
@@ -107,26 +115,26 @@ def _memory(samples: Sequence[Sample], requests: int) -> dict[str, Any] | None:
     }
 
 
-def _goes_on(run: Mapping[str, float], later: Mapping[str, float], requests: int) -> bool:
+def _goes_on(run: Trend, later: Trend, requests: int) -> bool:
     surely = run["low"] > 0 and later["low"] > 0
     grown_mb = run["slope"] * requests / PER_REQUESTS
     return surely and grown_mb > ALLOCATOR_MB and later["slope"] >= LATER_SHARE * run["slope"]
 
 
-def _level(samples: Sequence[Sample], key: str, requests: int) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = extremes(samples, key)
-    if found is not None:
-        found["trend_per_1000_requests"] = per_requests(samples, key, requests)
-    return found
+def _level(samples: Sequence[Sample], key: str, requests: int) -> Level | None:
+    found = extremes(samples, key)
+    if found is None:
+        return None
+    return {**found, "trend_per_1000_requests": per_requests(samples, key, requests)}
 
 
-def _restarts(samples: Sequence[Sample]) -> dict[str, float] | None:
+def _restarts(samples: Sequence[Sample]) -> Restarts | None:
     """Serving processes that came and went during the load."""
     born, died = values(samples[1:], "processes_started"), values(samples[1:], "processes_exited")
     return {"started": int(born[-1]), "exited": int(died[-1])} if born and died else None
 
 
-def _event_loop(samples: Sequence[Sample]) -> dict[str, float | None] | None:
+def _event_loop(samples: Sequence[Sample]) -> EventLoop | None:
     """How often and how long the service's event loops stood still during the load.
 
     The service tells the longest block of the last minute, which may lie before the load: it counts

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from straingauge.errors import UsageError
+from straingauge.result.format.result import Result, Session
 from straingauge.result.format.schema import schema, violation
 from straingauge.result.format.write import SCHEMA_VERSION
 
@@ -28,7 +29,7 @@ _OTHERS: Final[Mapping[str, str]] = {
 }
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Result:
     """Read a result file.
 
     Raises:
@@ -41,10 +42,10 @@ def read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {kind}, not a result", hint="name the results themselves")
     version = _version(path, document, "schema_version", SCHEMA_VERSION)
     _check(path, document, f"result-{version}")
-    return document
+    return cast("Result", document)
 
 
-def read_session(path: Path) -> dict[str, Any]:
+def read_session(path: Path) -> Session:
     """Read a session's summary.
 
     Raises:
@@ -53,10 +54,10 @@ def read_session(path: Path) -> dict[str, Any]:
     document = _loaded(path)
     version = _version(path, document, "session_version", SESSION_VERSION)
     _check(path, document, f"session-{version}")
-    return document
+    return cast("Session", document)
 
 
-def read_all(paths: Iterable[Path]) -> list[tuple[dict[str, Any], Path]]:
+def read_all(paths: Iterable[Path]) -> list[tuple[Result, Path]]:
     """The results that files and folders hold, each once, in the order they were named.
 
     A folder stands for the results in it, by name; a session's summary for the results it lists.

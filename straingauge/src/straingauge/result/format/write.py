@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
+from straingauge.result.format.result import Result
 from straingauge.result.format.secrets import without_secrets
 
 SCHEMA_VERSION: Final = 1
@@ -24,7 +25,7 @@ class WriteError(UsageError):
     """The result file could not be written."""
 
 
-def write(result: Mapping[str, Any], directory: Path) -> Path:
+def write(result: Result, directory: Path) -> Path:
     """Write a result to ``<name>_<YYYYMMDD_HHMMSS>.json``, by its local start time.
 
     Two runs of one name in one second: the later file takes the next free second.
@@ -32,9 +33,8 @@ def write(result: Mapping[str, Any], directory: Path) -> Path:
     Raises:
         WriteError: No such directory, no space, no right; nothing is left behind.
     """
-    document = {"schema_version": SCHEMA_VERSION, **result}
     started = datetime.fromisoformat(result["started_at"])
-    return write_json(document, directory, result["name"], started)
+    return write_json(result, directory, result["name"], started)
 
 
 def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:

@@ -1,0 +1,72 @@
+"""Judge a result: its verdict, and the causes of what was found."""
+
+from collections.abc import Iterable, Sequence
+
+from straingauge.diagnosis import cause_of_failed_check, diagnose, warnings
+from straingauge.result.format.result import Measurements, Result
+from straingauge.verdict import Finding, Thresholds, Verdict, judge
+
+
+def conclude(
+    result: Measurements,
+    thresholds: Thresholds,
+    findings: Iterable[Finding] = (),
+    *,
+    required: Sequence[str] = (),
+) -> tuple[Result, Verdict]:
+    """Add the verdict and the diagnosis to a result.
+
+    Args:
+        result: The result without them.
+        thresholds: The thresholds it is judged by.
+        findings: Findings of the test itself.
+        required: Endpoints that must have been called.
+
+    Returns:
+        The complete result, and its verdict.
+    """
+    found = [*_verification(result), *_memory_growth(result, thresholds), *findings]
+    known = {finding.cause for finding in found if finding.grade in ("warning", "critical")}
+    found += [warning for warning in warnings(result) if warning.cause not in known]
+    verdict = judge(result, thresholds, found, required=required)
+    judged: Result = {**result, "verdict": verdict.as_dict(), "diagnosis": []}
+    judged["diagnosis"] = diagnose(judged)
+    return judged, verdict
+
+
+def _verification(result: Measurements) -> Iterable[Finding]:
+    """The outcome of the verification: any failed request is critical."""
+    verify = result["phases"].get("verify")
+    if verify is None:
+        return
+    failed = sum(verify["errors"]["kinds"].values()) + verify["rate_limited"]
+    total = verify["total_requests"]
+    if not failed:
+        yield Finding("verification", "target", f"all {total} requests after the load succeeded")
+        return
+    examples = verify["errors"]["examples"]
+    first = examples[0] if examples else {"status": 429, "detail": "status 429"}
+    yield Finding(
+        "verification",
+        "critical",
+        f"{failed} of {total} requests after the load failed; first: {first['detail']}",
+        cause=cause_of_failed_check(first),
+    )
+
+
+def _memory_growth(result: Measurements, thresholds: Thresholds) -> Iterable[Finding]:
+    """Memory that still grew at the end is critical, if there is a threshold for its growth."""
+    if "memory_growth_mb_per_200_requests" not in thresholds.for_run(result["name"]):
+        return
+    service = result["resources"]["service"]
+    memory = service and service["memory"]
+    later = memory and memory["later_trend_mb_per_200_requests"]
+    if memory and later and memory["still_growing"]:
+        yield Finding(
+            "steady memory growth",
+            "critical",
+            f"the service's memory grew by {memory['growth_mb']:.1f} MB and had not stopped: "
+            f"{later['slope']:.1f} MB for each 200 requests in the second half "
+            f"(at least {later['low']:.1f})",
+            cause="memory_leak",
+        )

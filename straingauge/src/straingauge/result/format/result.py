@@ -1,0 +1,174 @@
+"""A result and a session summary as types; the JSON Schemas in `schemas` describe each field."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypedDict
+
+from straingauge.result.format.metrics import (
+    EndpointMetrics,
+    Errors,
+    Interval,
+    Metrics,
+    PhaseMetrics,
+)
+from straingauge.result.format.resources import Resources
+
+Grade = Literal["target", "acceptable", "warning", "critical", "no_data"]
+"""The grade of a finding, from best to worst."""
+
+RunGrade = Literal["target", "acceptable", "warning", "critical", "no_data", "invalid"]
+"""The grade of a run."""
+
+
+class MachineDict(TypedDict):
+    """The machine of the generator."""
+
+    system: str
+    architecture: str
+    cpu: str
+    cpu_count: int | None
+    memory_mb: float
+
+
+class Commit(TypedDict):
+    """A commit, and whether files differ from it."""
+
+    id: str
+    modified: bool
+
+
+class Environment(TypedDict, total=False):
+    """What two results should have in common to be compared."""
+
+    machine: MachineDict
+    python: str
+    packages: dict[str, str]
+    commit: Commit | None
+
+
+class ReasonDict(TypedDict):
+    """A reason why a run is invalid, or a note on its validity."""
+
+    reason: str
+    severity: Literal["invalid", "note"]
+    message: str
+    advice: str
+
+
+class ValidityDict(TypedDict):
+    """Whether the numbers say something about the service."""
+
+    valid: bool
+    reasons: list[ReasonDict]
+
+
+class ThresholdDict(TypedDict):
+    """The limits of one metric."""
+
+    target: float
+    warning: float
+    critical: float
+    higher_is_better: bool
+
+
+class FindingDict(TypedDict):
+    """One entry of a verdict."""
+
+    rule: str
+    grade: Grade
+    message: str
+    endpoint: str
+    value: float | None
+    threshold: ThresholdDict | None
+    cause: str | None
+
+
+class VerdictDict(TypedDict):
+    """The grade of a run, and the findings behind it."""
+
+    grade: RunGrade
+    findings: list[FindingDict]
+
+
+class CauseDict(TypedDict):
+    """One explanation of what was found."""
+
+    cause: str
+    title: str
+    confidence: float
+    evidence: list[str]
+    advice: list[str]
+
+
+class Measurements(TypedDict):
+    """A result before it is judged."""
+
+    schema_version: Literal[1]
+    name: str
+    started_at: str
+    configuration: Mapping[str, Any]
+    environment: Environment
+    metrics: Metrics
+    endpoints: dict[str, EndpointMetrics]
+    intervals: list[Interval]
+    status_codes: dict[str, int]
+    errors: Errors
+    phases: dict[str, PhaseMetrics]
+    resources: Resources
+    validity: ValidityDict
+
+
+class Result(Measurements):
+    """The result of a run."""
+
+    verdict: VerdictDict
+    diagnosis: list[CauseDict]
+
+
+class SessionCause(CauseDict):
+    """A cause, and the tests that show it."""
+
+    tests: list[str]
+
+
+class FirstFailure(TypedDict):
+    """The finding that failed first, `at_s` after the start of its run."""
+
+    test: str
+    message: str
+    at_s: float | None
+
+
+class TestMetrics(TypedDict):
+    """The main metrics of one test."""
+
+    total_requests: int
+    duration_s: float
+    throughput_rps: float
+    error_rate_percent: float
+    rate_limited: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class SessionTest(TypedDict):
+    """One test of a session."""
+
+    name: str
+    started_at: str
+    grade: RunGrade
+    reasons: list[str]
+    metrics: TestMetrics
+    file: str | None
+
+
+class Session(TypedDict):
+    """The summary of several load tests."""
+
+    session_version: Literal[1]
+    started_at: str
+    grade: RunGrade
+    environment: Environment
+    tests: list[SessionTest]
+    first_failure: FirstFailure | None
+    diagnosis: list[SessionCause]
