@@ -1,5 +1,5 @@
-# `make` alone says what there is. Each target makes its own environment in .venv first; all that
-# has to be on the machine is make and Python 3.11 or newer.
+# `make` lists all targets. Each target first creates the environment it needs in .venv; the machine
+# only needs make and Python 3.11 or newer.
 
 PYTHON ?= python3
 PROCESSES ?= 2
@@ -9,15 +9,15 @@ VENV := .venv
 BIN := "$(CURDIR)/$(VENV)/bin"
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-STAND := $(BIN)/straingauge stand
+SERVE := $(BIN)/straingauge serve
 OPTIONS = $(if $(PORT),--port $(PORT)) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
-# Locust gets a stand on a free port, unless told which, or a service that runs already: URL=...
+# Locust tests a service on a free port or on PORT, or the running service at URL.
 ANY_PORT = --port $(or $(PORT),0) $(if $(APP),--app $(APP)) $(if $(WORKERS),--workers $(WORKERS))
-LOCUST = $(if $(URL),,$(STAND) $(ANY_PORT) --) \
+LOCUST = $(if $(URL),,$(SERVE) $(ANY_PORT) --) \
 	$(BIN)/locust -f tests/performance/load_test.py --host $(or $(URL),{url})
-TO_ITS_END = --headless --stop-timeout 10 $(if $(RUN_TIME),--run-time $(RUN_TIME)) $(ARGS)
+HEADLESS = --headless --stop-timeout 10 $(if $(RUN_TIME),--run-time $(RUN_TIME)) $(ARGS)
 
-# How much load: Locust's levels, and the profiles, which are made of them. All their figures are here.
+# Sizes of loads: Locust's levels, and the profiles that consist of them.
 LEVELS := quick moderate heavy stress soak
 quick := --users 5 --spawn-rate 1 --run-time 1m
 moderate := --users 20 --spawn-rate 2 --run-time 5m
@@ -35,64 +35,65 @@ weekly: perf stress
 pre-release: export SUSTAINED_LOAD_S ?= 3600
 pre-release: export LEAK_LOAD_S ?= 600
 pre-release: perf soak
-one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is none of: $2))
+one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop perf test serve locust profile pictures bench faults lint fmt requirements clean
-.PHONY: page $(LEVELS) ramp $(PROFILES)
+.PHONY: page test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
-help:  ## Say what there is
-	@echo "make TARGET, where TARGET is one of"
+help:  ## List all targets
+	@echo "Usage: make TARGET"
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo "Try: make perf"
 
-install: $(READY)  ## The environment alone, in .venv: what perf, serve and locust need (develop: the rest, too)
+install: $(READY)  ## Create the environment in .venv, as far as perf, serve and locust need it
 
-develop: $(READY_DEV)  ## The environment with what tests and lint need
+develop: $(READY_DEV)  ## Create the whole environment, including what tests and lint need
 
-perf: $(READY)  ## The main job: seven load tests of TherapyBridge, verdicts and result files (ARGS="-k health")
+perf: $(READY)  ## Run the seven load tests of TherapyBridge (ARGS="-k health" URL=http://localhost:8000)
 	@echo "Load-testing TherapyBridge with $(PROCESSES) processes ..."
 	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(if $(URL),--load-host $(URL)) $(ARGS)
 
-test: $(READY_DEV)  ## All tests of both packages
-	$(call tests_of,straingauge)
-	$(call tests_of,backend)
+test: test-straingauge test-backend  ## Run all tests of both packages
 
-# What needs a timely load generator runs after the others, alone. 5: none was selected by ARGS.
+test-straingauge test-backend: $(READY_DEV)
+	$(call tests_of,$(@:test-%=%))
+
+# Tests that need a timely load generator run alone, after the others. Exit code 5: ARGS selects none.
 define tests_of
 @echo "Testing $1 ..."
 @cd $1 && $(BIN)/python -m pytest -q -m "not serial" -n 4 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
 @cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS) || [ $$? -eq 5 ]
 endef
 
-serve: $(READY)  ## TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
-	@cd backend && exec $(STAND) $(OPTIONS)
+serve: $(READY)  ## Run TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
+	@cd backend && exec $(SERVE) $(OPTIONS)
 
-locust: $(if $(LEVEL),$(call one_of,LEVEL,$(LEVELS)),page)  ## Locust's page on http://localhost:8089, at a TherapyBridge of its own (LEVEL=moderate: no page, a verdict)
+locust: $(if $(LEVEL),$(call one_of,LEVEL,$(LEVELS)),page)  ## Run Locust's web UI on http://localhost:8089 and a TherapyBridge to test (LEVEL=moderate: headless)
 
 page: $(READY)
 	@cd backend && exec $(LOCUST) --web-host 127.0.0.1 $(ARGS)
 
 $(LEVELS) ramp: $(READY)
-	@cd backend && exec $(LOCUST) $($@) $(TO_ITS_END)
+	@cd backend && exec $(LOCUST) $($@) $(HEADLESS)
 
-profile: $(READY)  ## What the calendar wants (NAME=pre-deployment, post-deployment, daily, weekly, pre-release)
+profile: $(READY)  ## Run a profile (NAME=pre-deployment, post-deployment, daily, weekly, pre-release)
 	@$(MAKE) --no-print-directory --keep-going $(call one_of,NAME,$(PROFILES))
 
-pictures: $(READY_DEV)  ## Locust's page photographed while a TherapyBridge of its own is under load (DIR=build/pictures APP=module:app)
-	@cd backend && exec $(STAND) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} "$(abspath $(or $(DIR),build/pictures))" $(ARGS)
+pictures: $(READY_DEV)  ## Take screenshots of Locust's web UI during a load (DIR=build/pictures APP=module:app)
+	@cd backend && exec $(SERVE) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} "$(abspath $(or $(DIR),build/pictures))" $(ARGS)
 
-bench: $(READY)  ## Speed of engine, Locust user, Locust master and service, as ratios to peers (ARGS="--only get", ARGS="--keep" updates the committed results)
+bench: $(READY)  ## Compare the speed of straingauge and TherapyBridge with peers (ARGS="--only get", ARGS=--keep)
 	@$(BIN)/python benchmarks/engine.py $(ARGS); engine=$$?; \
 	$(if $(filter-out --keep,$(ARGS)),exit $$engine,[ $$engine -le 1 ] || exit $$engine; \
 	$(BIN)/python benchmarks/master.py || engine=$$?; \
-	cd backend && $(STAND) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS) && exit $$engine)
+	cd backend && $(SERVE) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS) && exit $$engine)
 
 faults: $(READY)  ## Inject 29 faults into the service, and check that the load tests detect them (ARGS="--list", ARGS="limiter_off")
 	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python -m tests.performance.fault_injection $(ARGS)
 
-lint: $(READY_DEV)  ## Style, types, and that requirements.txt agrees with pyproject.toml
+lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
@@ -100,21 +101,21 @@ lint: $(READY_DEV)  ## Style, types, and that requirements.txt agrees with pypro
 	@cd backend && $(BIN)/mypy --no-error-summary
 	@$(BIN)/python .ci/requirements.py check
 
-fmt: $(READY_DEV)  ## Put the code into shape
+fmt: $(READY_DEV)  ## Format the code
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-requirements: $(READY_DEV)  ## Resolve the newest versions within pyproject.toml's ranges into requirements.txt
+requirements: $(READY_DEV)  ## Update the pinned versions within the ranges of pyproject.toml
 	@echo "Resolving ..."
 	@$(BIN)/python .ci/requirements.py write
 
-clean:  ## Remove the environment, caches and results
+clean:  ## Remove environment, caches and results
 	@rm -rf $(VENV) benchmarks/.venv-peers build straingauge/build backend/build
 	@find . -type d \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \
 		-o -name .hypothesis -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	@find backend/tests/performance/results backend/logs -type f ! -name .gitkeep -delete
 
-# uv takes a tenth of pip's time. Where it cannot be had, or finds no registry, pip does the work.
+# uv takes a tenth of pip's time. If it cannot be installed or finds no package index, pip is used.
 define install
 @echo "Installing $1 into $(VENV) ..."
 @cd backend && { $(PIP) -qq uv 2>/dev/null && $(BIN)/uv pip install -q --python $(BIN)/python -r $1; } || $(PIP) -qq -r $1
@@ -124,9 +125,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install
 
 $(READY): backend/requirements.txt backend/pyproject.toml straingauge/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "$(PYTHON) is not Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+		echo "$(PYTHON) is not Python 3.11 or newer; choose one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { \
-		echo "$(PYTHON) cannot make an environment; on Debian: apt install python3-venv" >&2; exit 1; }
+		echo "$(PYTHON) cannot create an environment; on Debian: apt install python3-venv" >&2; exit 1; }
 	$(call install,requirements.txt)
 
 $(READY_DEV): $(READY) backend/requirements-dev.txt

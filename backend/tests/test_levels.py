@@ -65,7 +65,7 @@ def test_level(level: str):
     (command,) = commands(output)
     assert load(command) == LEVELS[level]
     assert "--headless" in command
-    assert "straingauge stand --port 0" in command
+    assert "straingauge serve --port 0" in command
 
 
 def test_no_level_is_the_page():
@@ -80,7 +80,7 @@ def test_level_at_a_service_that_runs():
     (command,) = commands(
         make("locust", "LEVEL=stress", "URL=http://localhost:1", "RUN_TIME=7s")[1]
     )
-    assert "straingauge stand" not in command
+    assert "straingauge serve" not in command
     assert "--host http://localhost:1" in command
     assert load(command) == (100, 7)
 
@@ -88,9 +88,9 @@ def test_level_at_a_service_that_runs():
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (["locust", "LEVEL=hard"], "LEVEL=hard is none of: quick moderate heavy stress soak."),
-        (["profile", "NAME=yearly"], f"NAME=yearly is none of: {' '.join(PROFILES)}."),
-        (["profile"], f"NAME= is none of: {' '.join(PROFILES)}."),
+        (["locust", "LEVEL=hard"], "LEVEL=hard is not one of: quick moderate heavy stress soak."),
+        (["profile", "NAME=yearly"], f"NAME=yearly is not one of: {' '.join(PROFILES)}."),
+        (["profile"], f"NAME= is not one of: {' '.join(PROFILES)}."),
     ],
 )
 def test_unknown_name(given: list[str], said: str):

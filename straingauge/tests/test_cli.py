@@ -55,14 +55,14 @@ def test_help_loads_nothing_heavy():
 
 def test_a_wrong_option_is_wrong_usage():
     """A misspelt option ends with 2 and points at the help."""
-    answer = CliRunner().invoke(main, ["stand", "--prot", "1"])
+    answer = CliRunner().invoke(main, ["serve", "--prot", "1"])
     assert answer.exit_code == 2
     assert "--port" in answer.output
 
 
 def test_a_missing_file_is_one_clear_line():
     """An error of ours is told in a line with a hint, without a traceback."""
-    with straingauge("stand", "--config", "nowhere.toml") as process:
+    with straingauge("serve", "--config", "nowhere.toml") as process:
         output, complaint = process.communicate()
     assert process.returncode == 2
     assert output == ""
@@ -72,7 +72,7 @@ def test_a_missing_file_is_one_clear_line():
 def test_a_stand_that_cannot_start_ends_with_3(tmp_path: Path):
     """A service that ends at once makes the exit code 3, and its log is shown."""
     path = write_stand(tmp_path, mode="exit")
-    with straingauge("stand", "--config", path) as process:
+    with straingauge("serve", "--config", path) as process:
         output, complaint = process.communicate()
     assert process.returncode == 3
     assert "mode exit" in complaint
@@ -85,7 +85,7 @@ def test_a_stand_says_when_it_is_ready_and_stops_everything(
     tmp_path: Path, number: signal.Signals, code: int
 ):
     """One line tells address, process and database; Ctrl-C and SIGTERM end all of it, quietly."""
-    with straingauge("stand", "--config", write_stand(tmp_path, postgres=True)) as process:
+    with straingauge("serve", "--config", write_stand(tmp_path, postgres=True)) as process:
         ready = READY.fullmatch(process.stdout.readline())
         assert ready
         assert ready[3].startswith("postgresql://straingauge:")
@@ -101,7 +101,7 @@ def test_a_stand_says_when_it_is_ready_and_stops_everything(
 def test_ctrl_c_while_a_stand_starts_stops_what_has_started(tmp_path: Path):
     """An interrupt before the service is ready ends it too."""
     path = write_stand(tmp_path, mode="unready")
-    with straingauge("stand", "--config", path) as process:
+    with straingauge("serve", "--config", path) as process:
         assert process.stderr.readline() == "starting the service\n"
         process.send_signal(signal.SIGINT)
         output, complaint = process.communicate()
@@ -115,17 +115,17 @@ def test_the_password_of_a_database_that_was_given_is_not_shown(
     """The ready line tells the user's own database without its password."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@elsewhere/data")
     path = write_stand(tmp_path, postgres=True)
-    with straingauge("stand", "--config", path, "--", "true") as process:
+    with straingauge("serve", "--config", path, "--", "true") as process:
         output, complaint = process.communicate()
     assert "postgresql://me:***@elsewhere/data" in output
     assert "secret" not in output + complaint
 
 
 def test_the_exit_code_of_a_command_is_the_stands(tmp_path: Path):
-    """`straingauge stand -- COMMAND` ends when the command does, with its code."""
+    """`straingauge serve -- COMMAND` ends when the command does, with its code."""
     path = write_stand(tmp_path)
     script = "import sys, urllib.request as u; sys.exit(u.urlopen(sys.argv[1]).status - 193)"
-    with straingauge("stand", "--config", path, "--", sys.executable, "-c", script, "{url}") as ran:
+    with straingauge("serve", "--config", path, "--", sys.executable, "-c", script, "{url}") as ran:
         ran.communicate()
     assert ran.returncode == 7
 

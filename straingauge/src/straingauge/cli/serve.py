@@ -1,5 +1,5 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge stand`: a service with its database, until Ctrl-C."""
+"""`straingauge serve`: a service with its database, until Ctrl-C."""
 
 import signal
 import sys
@@ -49,7 +49,7 @@ def serve(
     ours; write it after two dashes:
 
     \b
-      straingauge stand -- curl {url}/health
+      straingauge serve -- curl {url}/health
     """
     from straingauge.target import ServiceStack
 

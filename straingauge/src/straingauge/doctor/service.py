@@ -113,7 +113,7 @@ def _silent(patient: CheckContext) -> CheckResult:
             "warning",
             f"nothing answers at {patient.url}; a load would start the service with: "
             f"{' '.join(patient.stand.command[:4])} ...",
-            "to have the service itself looked at: straingauge stand -- straingauge doctor "
+            "to have the service itself looked at: straingauge serve -- straingauge doctor "
             "--host {url}",
         )
     return CheckResult(
