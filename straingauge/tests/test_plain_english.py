@@ -35,6 +35,7 @@ CLEAN = [
     ".ci",
     ".github",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "Makefile",
     "README.md",
