@@ -126,9 +126,9 @@ class Worker:
             number = max(1, round((until_s - since_s) * RATE_PER_S / ENDPOINTS))
             starts = np.sort(self._random.uniform(since_s, until_s, number)) * 1e9 + self._origin_ns
             took = self._random.lognormal(3.0, 0.6, number) * 1e6
-            channel = self._recorder.channel("main", f"GET /{endpoint}", self._origin_ns)
+            sink = self._recorder.endpoint_sink("main", f"GET /{endpoint}", self._origin_ns)
             for at, ns in zip(starts.astype(int).tolist(), took.astype(int).tolist(), strict=True):
-                channel.add(at, at, at + ns // 2, at + ns, 200, None)
+                sink.add(at, at, at + ns // 2, at + ns, 200, None)
                 if since_s:
                     self._stats.log_request("GET", f"/{endpoint}", ns / 1e6, 1000)
 

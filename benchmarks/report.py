@@ -94,7 +94,7 @@ def result() -> dict[str, Any]:
 def recorded(chance: random.Random) -> bytes:
     """Return the record of the hour."""
     recorder = Recorder()
-    channels = [recorder.channel("main", f"GET /api/resource/{n}", 0) for n in range(ENDPOINTS)]
+    sinks = [recorder.endpoint_sink("main", f"GET /api/resource/{n}", 0) for n in range(ENDPOINTS)]
     timeout = RequestFailed(ErrorKind.TIMEOUT, "no answer in 30 s")
     for n in range(RATE_RPS * DURATION_S):
         at_ns = n * 1_000_000_000 // RATE_RPS
@@ -103,12 +103,12 @@ def recorded(chance: random.Random) -> bytes:
         db_ms = slow * chance.lognormvariate(1.0, 0.6)
         took_ns = int((pool_ms + app_ms + db_ms + chance.expovariate(1)) * 1e6)
         stamps = (at_ns, at_ns + 50_000, at_ns + took_ns - 1, at_ns + took_ns)
-        channel = channels[n % ENDPOINTS]
+        sink = sinks[n % ENDPOINTS]
         if slow > 20 and chance.random() < 0.05:
-            channel.fail(*stamps, timeout)
+            sink.add_failure(*stamps, timeout)
             continue
         timing = f"pool;dur={pool_ms:.2f}, db;dur={db_ms:.2f}, app;dur={app_ms:.2f}"
-        channel.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))
+        sink.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))
     return recorder.snapshot().to_bytes()
 
 

@@ -47,7 +47,7 @@ def parsed_headers() -> RawHeaders:
 
 def feed(recorder: Recorder, service_ns: list[int]) -> None:
     """Record all requests of the hour at their simulated times."""
-    channels = [recorder.channel("main", f"GET /{n}", 0) for n in range(ENDPOINTS)]
+    sinks = [recorder.endpoint_sink("main", f"GET /{n}", 0) for n in range(ENDPOINTS)]
     between_ns = 1_000_000_000 // RATE_PER_S
     requests = HOUR_S * RATE_PER_S
     for n in range(requests):
@@ -55,7 +55,7 @@ def feed(recorder: Recorder, service_ns: list[int]) -> None:
         at_ns, duration_ns = n * between_ns, service_ns[n % DRAWN]
         sent_ns = at_ns + 30_000
         first_ns = sent_ns + duration_ns - 10_000
-        channels[n % ENDPOINTS].add(at_ns, sent_ns, first_ns, sent_ns + duration_ns, 200, headers)
+        sinks[n % ENDPOINTS].add(at_ns, sent_ns, first_ns, sent_ns + duration_ns, 200, headers)
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ def simulated(
     seconds = random.normal(0, restless, DURATION_S) if restless else np.zeros(DURATION_S)
     recorder = Recorder()
     for endpoint, median_ms in MEDIAN_MS.items():
-        channel = recorder.channel("main", endpoint, 0)
+        sink = recorder.endpoint_sink("main", endpoint, 0)
         starts_s = random.uniform(0, DURATION_S, requests)
         logs = random.normal(0, 0.3, requests) + seconds[starts_s.astype(int)]
         took_ns = np.exp(logs) * median_ms * 1e6 * (times or {}).get(endpoint, 1.0)
@@ -57,9 +57,9 @@ def simulated(
             start_ns = int(start * 1e9)
             stamps = (start_ns, start_ns, start_ns + 1, start_ns + int(took))
             if number % every:
-                channel.add(*stamps, 200, None)
+                sink.add(*stamps, 200, None)
             else:
-                channel.fail(*stamps, RequestFailed(ErrorKind.BAD_STATUS, "answered 500"))
+                sink.add_failure(*stamps, RequestFailed(ErrorKind.BAD_STATUS, "answered 500"))
     record = recorder.snapshot()
     report = Report(
         process="main",

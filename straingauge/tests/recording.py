@@ -25,11 +25,11 @@ def record_of(events: list[Event]) -> Recorder:
     """What a recorder makes of these outcomes."""
     recorder = Recorder()
     for endpoint, phase, after, wait, service, kind in events:
-        channel = recorder.channel(phase, endpoint, ORIGIN_NS)
+        sink = recorder.endpoint_sink(phase, endpoint, ORIGIN_NS)
         intended = ORIGIN_NS + after
         stamps = (intended, intended + wait, intended + wait + 1, intended + wait + service)
         if kind is None:
-            channel.add(*stamps, 200, None)
+            sink.add(*stamps, 200, None)
         else:
-            channel.fail(*stamps, RequestFailed(kind, "why"))
+            sink.add_failure(*stamps, RequestFailed(kind, "why"))
     return recorder

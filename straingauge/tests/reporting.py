@@ -71,17 +71,17 @@ def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> dict[str, 
 def _recorded(endpoints: Sequence[str], words: str, *, trouble: bool) -> bytes:
     recorder = Recorder()
     for endpoint in endpoints:
-        channel = recorder.channel("main", endpoint, 0)
+        sink = recorder.endpoint_sink("main", endpoint, 0)
         for n in range(SECONDS * EACH_SECOND):
             at_ns = n * 1000 // EACH_SECOND * MS
             slow = trouble and at_ns // (1000 * MS) in TROUBLE_S
             took_ms = (5 + n % EACH_SECOND) * (40 if slow else 1)
             stamps = (at_ns, at_ns + MS, at_ns + 2 * MS, at_ns + took_ms * MS)
             if slow and n % 5 == 0:
-                channel.fail(*stamps, RequestFailed(ErrorKind.TIMEOUT, words))
+                sink.add_failure(*stamps, RequestFailed(ErrorKind.TIMEOUT, words))
                 continue
             timing = f"db;dur={took_ms / 2}, app;dur=1"
-            channel.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))
+            sink.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))
     return recorder.snapshot().to_bytes()
 
 

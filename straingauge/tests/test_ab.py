@@ -73,14 +73,18 @@ def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
     plan = SlotPlan(0, SLOT_NS, 3, seed=5)
     own, others = plan.slots("head") * SLOT_NS, plan.slots("base") * SLOT_NS
     log = RequestLog()
-    channel = log.channel("main", "GET /", 0)
+    sink = log.endpoint_sink("main", "GET /", 0)
     for sent_ns in (*own.tolist(), *others.tolist()):
-        channel.add(sent_ns, sent_ns, 0, sent_ns + 7_000_000, 200, None)
-    channel.fail(own[0], own[0], 0, own[0] + 1, RequestFailed(ErrorKind.BAD_STATUS, "answered 500"))
-    channel.fail(
+        sink.add(sent_ns, sent_ns, 0, sent_ns + 7_000_000, 200, None)
+    sink.add_failure(
+        own[0], own[0], 0, own[0] + 1, RequestFailed(ErrorKind.BAD_STATUS, "answered 500")
+    )
+    sink.add_failure(
         own[1], own[1], 0, own[1] + 1, RequestFailed(ErrorKind.RATE_LIMITED, "answered 429")
     )
-    channel.fail(others[2], others[2], 0, others[2], RequestFailed(ErrorKind.TIMEOUT, "too late"))
+    sink.add_failure(
+        others[2], others[2], 0, others[2], RequestFailed(ErrorKind.TIMEOUT, "too late")
+    )
     found = log.requests(plan, "head")["GET /"]
     assert (found.pairs.tolist(), found.took_ms.tolist()) == ([0, 1, 2], [7, 7, 7])
     assert (found.total, found.errors, found.rate_limited) == (5, 1, 1)
@@ -90,13 +94,13 @@ def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
 def test_nobody_there_is_noticed():
     """Fifty requests in a row without an answer end it, and one answer starts the count anew."""
     log = RequestLog()
-    channel = log.channel("main", "GET /", 0)
+    sink = log.endpoint_sink("main", "GET /", 0)
     for number in range(60):
         assert not log.is_unreachable
-        channel.fail(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
+        sink.add_failure(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
         if number == 10:
-            channel.add(1, 1, 2, 3, 200, None)
-    channel.fail(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
+            sink.add(1, 1, 2, 3, 200, None)
+    sink.add_failure(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
     assert log.is_unreachable
 
 

@@ -17,8 +17,8 @@ def record_of(requests: list[tuple[str, float, str | None]]) -> Record:
             headers.append((b"Server-Timing", timing.encode()))
         at = n * MS
         done = at + int(took_ms * MS)
-        channel = recorder.channel("main", endpoint, 0)
-        channel.add(at, at + MS // 2, at + MS, done, 200, encode_headers(headers))
+        sink = recorder.endpoint_sink("main", endpoint, 0)
+        sink.add(at, at + MS // 2, at + MS, done, 200, encode_headers(headers))
     return recorder.snapshot()
 
 

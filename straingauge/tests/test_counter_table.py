@@ -75,15 +75,15 @@ def test_a_slot_with_more_requests_than_16_bits_hold(shards: int):
     """100,000 requests in one instant all count, and merge to the same bytes, however split."""
     requests = 100_000
     recorders = [Recorder() for _ in range(shards)]
-    channels = [recorder.channel("main", "GET /a", 0) for recorder in recorders]
+    sinks = [recorder.endpoint_sink("main", "GET /a", 0) for recorder in recorders]
     for n in range(requests):
-        channels[n % shards].add(0, 0, 1, 1_000_000, 200, None)
+        sinks[n % shards].add(0, 0, 1, 1_000_000, 200, None)
     merged = Record().merge(*(recorder.snapshot() for recorder in recorders))
     series = Record.from_bytes(merged.to_bytes()).total("main")
     assert series.pulse.at(50)[0, [BEGAN, ENDED]].tolist() == [requests, requests]
     assert series.timeline.heat.table.sum() == series.timeline.heat.table.max() == requests
     whole = Recorder()
-    channel = whole.channel("main", "GET /a", 0)
+    sink = whole.endpoint_sink("main", "GET /a", 0)
     for _ in range(requests):
-        channel.add(0, 0, 1, 1_000_000, 200, None)
+        sink.add(0, 0, 1, 1_000_000, 200, None)
     assert whole.snapshot().to_bytes() == merged.to_bytes()

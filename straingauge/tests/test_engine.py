@@ -26,7 +26,7 @@ def crowd(count: int) -> list[User]:
     return [User(index) for index in range(count)]
 
 
-def played(
+def run_journey(
     url: str, schedule: Schedule, count: int, mixed: Mix | None = None, **how: object
 ) -> tuple[Record, EngineStats]:
     """Play a schedule with so many users."""
@@ -46,7 +46,7 @@ def users_of(requests: list[Exchange]) -> Counter[str]:
 def test_each_user_keeps_its_connection():
     """Users have one kept-alive connection each, however often they ask."""
     with serve(answering()) as server:
-        record, report = played(server.url, constant_users(count=5, iterations=20), 5)
+        record, report = run_journey(server.url, constant_users(count=5, iterations=20), 5)
     assert server.connections == report.connections == 5
     assert record.total("main").connect.count == 5
     assert set(users_of(server.requests).values()) == {20}
@@ -71,7 +71,7 @@ def test_arrivals_come_at_their_times():
     schedule = constant(rate_per_s=100, duration_s=1)
     start_ns = time.monotonic_ns() + 100_000_000
     with serve(answering()) as server:
-        record, report = played(server.url, schedule, 10, start_ns=start_ns)
+        record, report = run_journey(server.url, schedule, 10, start_ns=start_ns)
     assert len(server.requests) == record.total("main").requests == report.sent == 100
     for n, request in enumerate(sorted(server.requests, key=lambda each: each.at_ns)):
         assert request.at_ns >= start_ns + n * 10_000_000
@@ -88,7 +88,7 @@ def test_arrivals_wait_for_a_free_user_and_their_wait_counts():
             peer.answer()
 
     with serve(slowly) as server:
-        record, report = played(server.url, spread(count=4, duration_s=1e-6), 1)
+        record, report = run_journey(server.url, spread(count=4, duration_s=1e-6), 1)
     total = record.total("main")
     assert (report.waited, report.dropped, server.connections) == (3, 0, 1)
     # One after the other: 50, 100, 150 and 200 ms at least, each of them 50 for the service.
@@ -124,7 +124,7 @@ def test_shares_send_the_whole_load_together(schedule: Schedule, n: int):
         records, seen = [], []
         for i in range(n):
             before = len(server.requests)
-            record, _ = played(server.url, schedule, 7, share=(i, n))
+            record, _ = run_journey(server.url, schedule, 7, share=(i, n))
             records.append(record)
             seen.append(set(users_of(server.requests[before:])))
     assert len(server.requests) == expected
@@ -147,7 +147,7 @@ def test_a_wave_waits_for_the_one_before():
             peer.answer()
 
     with serve(handler) as server:
-        record, _ = played(server.url, waves(concurrent=4, at_least=5, at_most=5), 12)
+        record, _ = run_journey(server.url, waves(concurrent=4, at_least=5, at_most=5), 12)
     assert record.total("main").statuses[200] == 20
     assert most[0] <= 4
     # The waves go round all the users, so that no user has more than its share.
@@ -155,15 +155,15 @@ def test_a_wave_waits_for_the_one_before():
 
 
 @pytest.mark.parametrize(("asked_for", "sent"), [(1, 2), (4, 5), (99, 9)])
-def test_waves_end_early_when_there_is_enough(asked_for: int, sent: int):
+def test_waves_end_early_on_demand(asked_for: int, sent: int):
     """After the least number of waves the run ends as soon as its figures are good enough."""
     asked = itertools.count(1)
     with serve(answering()) as server:
-        record, _ = played(
+        record, _ = run_journey(
             server.url,
             waves(concurrent=3, at_least=2, at_most=9),
             3,
-            enough=lambda: next(asked) >= asked_for,
+            stop_early=lambda: next(asked) >= asked_for,
         )
     assert record.total("main").requests == 3 * sent
 
@@ -178,7 +178,7 @@ def test_after_its_duration_no_request_is_sent():
 
     with serve(answering()) as server:
         start_ns = time.monotonic_ns() + 500_000_000  # time to get ready
-        record, report = played(
+        record, report = run_journey(
             server.url, constant_users(count=3, duration_s=0.3), 3, mix(endless), start_ns=start_ns
         )
         last_ns = max(each.at_ns for each in server.requests)
@@ -192,7 +192,7 @@ def test_users_think_and_ramp():
     schedule = constant_users(count=2, iterations=3, think_s=(0.05, 0.06), ramp_s=0.2)
     start_ns = time.monotonic_ns()
     with serve(answering()) as server:
-        played(server.url, schedule, 2, start_ns=start_ns)
+        run_journey(server.url, schedule, 2, start_ns=start_ns)
     for index, begins_ns in ((0, 0), (1, 100_000_000)):
         times = [each.at_ns - start_ns for each in server.requests if each.target == f"/{index}"]
         # The loop's clock ticks in milliseconds.
@@ -210,7 +210,7 @@ def test_stop_ends_a_run_with_all_its_answers():
             peer.answer()
 
     with serve(handler) as server:
-        record, report = played(
+        record, report = run_journey(
             server.url, constant_users(count=2, duration_s=60), 2, stop=server_seen.is_set
         )
     assert report.duration_s < 30
@@ -227,7 +227,7 @@ def test_ctrl_c_keeps_what_was_measured():
             raise KeyboardInterrupt
 
     with serve(answering()) as server:
-        record, report = played(
+        record, report = run_journey(
             server.url, constant_users(count=2, duration_s=60), 2, on_tick=interrupt
         )
     assert report.interrupted
@@ -242,13 +242,13 @@ def test_a_crash_in_the_engine_is_raised_not_hung():
         raise RuntimeError("no progress")
 
     with serve(answering()) as server, pytest.raises(RuntimeError, match="no progress"):
-        played(server.url, constant_users(count=1, duration_s=60), 1, on_tick=broken)
+        run_journey(server.url, constant_users(count=1, duration_s=60), 1, on_tick=broken)
 
 
 def test_warm_up_is_kept_apart():
     """Journeys that start within the warm-up count in a phase of their own."""
     with serve(answering()) as server:
-        record, _ = played(
+        record, _ = run_journey(
             server.url, constant(rate_per_s=20, duration_s=1), 5, warmup_s=0.249, phase="main"
         )
     assert record.total("warmup").requests == 5
@@ -260,7 +260,9 @@ def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch
     start_ns = time.monotonic_ns()
     monkeypatch.setattr("straingauge.engine.executors.monotonic_ns", lambda: start_ns - 1)
     with serve(answering()) as server:
-        record, _ = played(server.url, constant_users(count=3, iterations=1), 3, start_ns=start_ns)
+        record, _ = run_journey(
+            server.url, constant_users(count=3, iterations=1), 3, start_ns=start_ns
+        )
     assert record.total("main").requests == 3
     assert record.total("warmup").requests == 0
 
@@ -276,7 +278,7 @@ def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch
 def test_too_few_users_are_a_usage_error(schedule: Schedule, count: int):
     """A load whose schedule needs more users than it has is refused before anything is sent."""
     with pytest.raises(UsageError, match="the load has"):
-        played("http://localhost:9", schedule, count)
+        run_journey("http://localhost:9", schedule, count)
 
 
 def test_too_many_connections_for_this_process_are_a_usage_error(
@@ -286,7 +288,7 @@ def test_too_many_connections_for_this_process_are_a_usage_error(
     monkeypatch.setattr("resource.getrlimit", lambda _: (100, 1_000))
     with serve(answering()) as server:
         with pytest.raises(UsageError, match="1000 connections need 1064 open files"):
-            played(server.url, constant_users(count=1_000, iterations=1), 1_000)
+            run_journey(server.url, constant_users(count=1_000, iterations=1), 1_000)
         assert server.connections == 0
 
 
@@ -338,7 +340,7 @@ def test_a_users_token_goes_with_its_requests():
         yield user.get("/me")
 
     with serve(answering()) as server:
-        played(server.url, constant_users(count=2, iterations=1), 2, mix(journey))
+        run_journey(server.url, constant_users(count=2, iterations=1), 2, mix(journey))
     asked = [each.head for each in server.requests if each.target == "/me"]
     assert sorted("token-0" in head for head in asked) == [False, True]
     assert all(head.count("Authorization: Bearer token-") == 1 for head in asked)

@@ -4,8 +4,8 @@ import gzip
 import socket
 
 import pytest
-from playing import peak_bytes, played
 from serving import Handler, Peer, answering, hang_up, saying, serve
+from single_journey import peak_bytes, run_journey
 from straingauge.engine import Load, run_load
 from straingauge.http import ErrorKind, RequestFailed
 from straingauge.journey import Pause, User, mix
@@ -79,7 +79,7 @@ LARGE = {
 def test_each_misbehaviour_has_its_kind(handler: Handler, kind: ErrorKind):
     """What a server does wrong is counted once, as the kind it is."""
     with serve(handler) as server:
-        series, report = played(server.url)
+        series, report = run_journey(server.url)
     assert series.requests == 1
     assert series.limited.count == (1 if kind is ErrorKind.RATE_LIMITED else 0)
     assert dict(series.errors) == ({} if kind is ErrorKind.RATE_LIMITED else {kind: 1})
@@ -91,7 +91,7 @@ def test_what_is_too_large_is_cut_off_in_bounded_memory(what: str, monkeypatch: 
     """Of 100 MB in a head, or in a body past the limit, little is kept, and it is a failure."""
     monkeypatch.setattr("straingauge.http.codec.MAX_BODY_BYTES", 1_000_000)
     with serve(LARGE[what]) as server, peak_bytes() as peak:
-        series, _ = played(server.url)
+        series, _ = run_journey(server.url)
     assert dict(series.errors) == {ErrorKind.PROTOCOL: 1}
     assert "bytes" in series.examples[0].detail
     assert peak() < 8_000_000
@@ -113,7 +113,7 @@ def test_a_decompression_bomb_is_an_error_in_bounded_memory(
     coding = ", ".join(["gzip"] * layers)
     bombing = answering(body=bomb, headers=f"Content-Encoding: {coding}\r\n")
     with serve(bombing) as server, peak_bytes() as peak:
-        series, _ = played(server.url, journey)
+        series, _ = run_journey(server.url, journey)
     assert dict(series.errors) == {ErrorKind.FAILED_CHECK: 1}
     assert "inflates to more than 1000000" in series.examples[0].detail
     assert peak() < 8_000_000
@@ -123,7 +123,7 @@ def test_nobody_listening_is_refused():
     """A closed port is a refused connection, not a crash."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    series, report = played(f"http://127.0.0.1:{port}")
+    series, report = run_journey(f"http://127.0.0.1:{port}")
     assert dict(series.errors) == {ErrorKind.REFUSED: 1}
     assert (report.sent, report.connections) == (0, 0)
 
@@ -135,7 +135,7 @@ def test_a_failed_check_is_an_error_with_its_words():
         yield user.get("/x", checks=[lambda r: None if r.json()["ok"] else "not ok"])
 
     with serve(answering(body=b'{"ok": false}')) as server:
-        series, _ = played(server.url, journey)
+        series, _ = run_journey(server.url, journey)
     assert dict(series.errors) == {ErrorKind.FAILED_CHECK: 1}
     assert series.examples[0].detail == "not ok"
 
@@ -169,7 +169,7 @@ def test_a_time_that_never_comes_is_the_journeys_error(what: str, nonsense: floa
         yield Pause(nonsense) if what == "pause" else user.get("/x", timeout_s=nonsense)
 
     with serve(answering()) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
     assert (series.statuses[200], report.sent) == (1, 1)
     assert dict(series.errors) == {ErrorKind.JOURNEY_ERROR: 1}
 
@@ -208,7 +208,7 @@ def test_a_journey_can_catch_a_failure_and_go_on():
             peer.answer()
 
     with serve(handler) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
     assert (series.requests, series.statuses[200], series.errors[ErrorKind.RESET]) == (2, 1, 1)
     assert report.connections == 2
 
@@ -234,7 +234,7 @@ def test_a_stale_connection_is_reopened_once_for_a_safe_request():
             yield user.get("/x")
 
     with serve(closing_when_idle(1)) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
     assert (series.requests, series.statuses[200], dict(series.errors)) == (3, 3, {})
     assert (report.reconnected, report.connections) == (2, 3)
 
@@ -247,7 +247,7 @@ def test_a_post_is_never_repeated():
         yield user.post("/x", json={})
 
     with serve(closing_when_idle(1)) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
         posts = [each for each in server.requests if each.method == "POST"]
     assert dict(series.errors) == {ErrorKind.RESET: 1}
     assert (len(posts), report.reconnected) == (1, 0)
@@ -267,6 +267,6 @@ def test_a_server_that_always_closes_is_not_asked_for_ever():
             peer.read()
 
     with serve(handler) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
     assert (series.requests, dict(series.errors)) == (2, {ErrorKind.RESET: 1})
     assert (report.reconnected, len(server.requests)) == (1, 3)

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from playing import get, played
 from serving import Handler, Peer, serve
+from single_journey import get, run_journey
 from straingauge.engine import Load, run_load
 from straingauge.http import ErrorKind
 from straingauge.journey import User, mix
@@ -61,7 +61,7 @@ def test_no_answer_in_time_is_a_timeout(how, own: bool):  # noqa: ANN001, FBT001
 
     over = threading.Event()
     with serve(how(over)) as server:
-        series, _ = played(server.url, journey, **({} if own else {"timeout_s": 0.3}))
+        series, _ = run_journey(server.url, journey, **({} if own else {"timeout_s": 0.3}))
         over.set()
     assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
     assert series.response.count == 1
@@ -76,7 +76,7 @@ def test_a_connection_never_accepted_is_a_timeout():
         for waiting in queue:
             waiting.settimeout(0)
             waiting.connect_ex(address)
-        series, _ = played(f"http://127.0.0.1:{address[1]}", timeout_s=0.3)
+        series, _ = run_journey(f"http://127.0.0.1:{address[1]}", timeout_s=0.3)
         for waiting in queue:
             waiting.close()
     assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}

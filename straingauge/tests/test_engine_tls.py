@@ -5,8 +5,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from playing import played
 from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
+from single_journey import run_journey
 from straingauge.http import ErrorKind
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
@@ -20,7 +20,7 @@ def test_plain_http_where_tls_is_due_is_a_tls_error():
         peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with serve(plain) as server:
-        series, _ = played(f"https://127.0.0.1:{server.port}")
+        series, _ = run_journey(f"https://127.0.0.1:{server.port}")
     assert dict(series.errors) == {ErrorKind.TLS: 1}
 
 
@@ -29,8 +29,8 @@ def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
     trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
     with serve(answering(), speaking_tls(certificate)) as server:
         url = f"https://localhost:{server.port}"
-        good, _ = played(url, tls=trusting)
-        bad, _ = played(url)
+        good, _ = run_journey(url, tls=trusting)
+        bad, _ = run_journey(url)
     assert (dict(good.errors), good.statuses[200]) == ({}, 1)
     assert dict(bad.errors) == {ErrorKind.TLS: 1}
     assert "certificate" in bad.examples[0].detail
@@ -41,7 +41,7 @@ def test_another_hosts_certificate_is_a_tls_error(tmp_path: Path):
     other = certified(tmp_path / "other.pem", "other.example")
     trusting = ssl.create_default_context(cafile=f"{other}.crt")
     with serve(answering(), speaking_tls(other)) as server:
-        series, report = played(f"https://localhost:{server.port}", tls=trusting)
+        series, report = run_journey(f"https://localhost:{server.port}", tls=trusting)
     assert dict(series.errors) == {ErrorKind.TLS: 1}
     assert "localhost" in series.examples[0].detail
     assert (report.sent, len(server.requests)) == (0, 0)
@@ -64,7 +64,7 @@ def hello_then_reset(peer: Peer) -> None:
 def test_tls_that_ends_in_the_handshake_has_its_kind(ending: Handler, kind: ErrorKind):
     """A server that hangs up on a client's hello does not speak TLS with it; a reset is one."""
     with serve(ending) as server:
-        series, report = played(f"https://127.0.0.1:{server.port}")
+        series, report = run_journey(f"https://127.0.0.1:{server.port}")
     assert dict(series.errors) == {kind: 1}
     assert report.connections == 0
 
@@ -78,7 +78,7 @@ def test_tls_that_stops_in_the_handshake_is_a_timeout():
         over.wait(20)
 
     with serve(stopping) as server:
-        series, report = played(f"https://127.0.0.1:{server.port}", timeout_s=0.3)
+        series, report = run_journey(f"https://127.0.0.1:{server.port}", timeout_s=0.3)
         over.set()
     assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
     assert report.connections == 0
@@ -89,5 +89,5 @@ def test_tls_that_breaks_off_in_the_body_is_a_short_body(certificate: Path):
     trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
     cut = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
     with serve(cut, speaking_tls(certificate)) as server:
-        series, _ = played(f"https://localhost:{server.port}", tls=trusting)
+        series, _ = run_journey(f"https://localhost:{server.port}", tls=trusting)
     assert dict(series.errors) == {ErrorKind.SHORT_BODY: 1}

@@ -4,8 +4,8 @@ import ssl
 from pathlib import Path
 
 import pytest
-from playing import peak_bytes, played
 from serving import Peer, answering, hang_up, serve, speaking_tls
+from single_journey import peak_bytes, run_journey
 from stand_tools import eventually
 from straingauge.http import ErrorKind, FilePart, Upload
 from straingauge.http.multipart import CHUNK_BYTES
@@ -25,7 +25,7 @@ def test_an_upload_arrives_byte_for_byte(tmp_path: Path):
         yield user.post("/upload", upload=upload, expect=(202,))
 
     with serve(answering(202)) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
     assert series.statuses[202] == 2
     assert [each.body == b"".join(upload.chunks()) for each in server.requests] == [True, True]
     assert f"Content-Type: {upload.content_type}" in server.requests[0].head
@@ -49,7 +49,7 @@ def test_an_upload_is_streamed_in_constant_memory(tmp_path: Path):
         peer.answer()
 
     with serve(swallow) as server, peak_bytes() as peak:
-        series, _ = played(server.url, journey)
+        series, _ = run_journey(server.url, journey)
     assert series.statuses[200] == 1
     assert peak() < 8_000_000
 
@@ -65,7 +65,7 @@ def test_an_upload_whose_file_vanishes_is_the_journeys_error(tmp_path: Path):
         yield user.post("/x", upload=upload)
 
     with serve(hang_up) as server:
-        series, _ = played(server.url, journey)
+        series, _ = run_journey(server.url, journey)
     assert dict(series.errors) == {ErrorKind.JOURNEY_ERROR: 1}
 
 
@@ -88,7 +88,7 @@ def test_an_early_answer_ends_an_upload(tmp_path: Path):
             pass
 
     with serve(handler) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
     assert (dict(series.errors), series.statuses[413]) == ({}, 2)
     assert report.connections == 2
 
@@ -113,7 +113,7 @@ def test_uploads_of_any_size_share_a_connection(
     settings = {"tls": ssl.create_default_context(cafile=f"{certificate}.crt")} if tls else {}
     with serve(answering(202), speaking_tls(certificate) if tls else None) as server:
         url = f"https://localhost:{server.port}" if tls else server.url
-        series, report = played(url, journey, **settings)
+        series, report = run_journey(url, journey, **settings)
     assert (dict(series.errors), series.statuses[202]) == ({}, 3)
     whole = b"".join(upload.chunks())
     assert [each.body == whole for each in server.requests] == [True, False, True]
@@ -137,7 +137,7 @@ def test_what_an_early_answer_leaves_unsent_never_meets_the_next_request():
             answering()(peer)
 
     with serve(handler) as server:
-        series, report = played(server.url, journey)
+        series, report = run_journey(server.url, journey)
     assert (dict(series.errors), dict(series.statuses)) == ({}, {413: 1, 200: 1})
     assert [each.target for each in server.requests] == ["/next"]
     assert report.connections == 2

@@ -26,13 +26,13 @@ STARTED_AT_S = 1_767_225_600
 def result_file(folder: Path, *, seconds: int = 10) -> Path:
     """The file of a run of two endpoints, which take 1, 2, 3 ... ms and ten times as long."""
     recorder = Recorder()
-    quick = recorder.channel("main", "GET /a b", 0)
-    slow = recorder.channel("main", "GET /slow", 0)
+    quick = recorder.endpoint_sink("main", "GET /a b", 0)
+    slow = recorder.endpoint_sink("main", "GET /slow", 0)
     for n in range(1000):
         at_ns = n * seconds * 1_000_000
-        for channel, unit_ns in ((quick, 1_000_000), (slow, 10_000_000)):
+        for sink, unit_ns in ((quick, 1_000_000), (slow, 10_000_000)):
             sent_ns = at_ns + 500_000
-            channel.add(at_ns, sent_ns, sent_ns + 1, at_ns + (n % 100 + 1) * unit_ns, 200, None)
+            sink.add(at_ns, sent_ns, sent_ns + 1, at_ns + (n % 100 + 1) * unit_ns, 200, None)
     plan = {
         "name": "exported",
         "started_at": datetime.fromtimestamp(STARTED_AT_S, UTC).isoformat(),

@@ -47,7 +47,7 @@ def record_of(outcomes: list[tuple[str, int, int]]) -> Record:
     recorder = Recorder()
     for endpoint, after_ms, took_ns in outcomes:
         start_ns = after_ms * 1_000_000
-        recorder.channel("main", endpoint, 0).add(
+        recorder.endpoint_sink("main", endpoint, 0).add(
             start_ns, start_ns, start_ns + 1, start_ns + took_ns, 200, None
         )
     return recorder.snapshot()

@@ -1,8 +1,8 @@
 """Where the engine sends its load, and where it refuses to."""
 
 import pytest
-from playing import played
 from serving import answering, serve
+from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
 
 
@@ -12,7 +12,7 @@ from straingauge.errors import TargetError, UsageError
 def test_only_this_machine_is_loaded(url: str):
     """Load to another machine is refused before anything is sent, unless it is allowed."""
     with pytest.raises(UsageError, match="load goes only to hosts you may") as caught:
-        played(url)
+        run_journey(url)
     assert caught.value.exit_code == 2
     assert caught.value.hint is not None
 
@@ -20,7 +20,7 @@ def test_only_this_machine_is_loaded(url: str):
 def test_an_allowed_host_is_allowed():
     """A host that is named may be loaded: its unroutable address times out, like any other."""
     host = "192.0.2.1"
-    series, _ = played(f"http://{host}", timeout_s=0.1, allowed_hosts=frozenset({host}))
+    series, _ = run_journey(f"http://{host}", timeout_s=0.1, allowed_hosts=frozenset({host}))
     assert series.errors.total() == 1
 
 
@@ -30,18 +30,18 @@ def test_an_allowed_host_is_allowed():
 def test_a_url_without_sense_is_a_usage_error(url: str):
     """A base URL that cannot be loaded is refused with a word on how to write it."""
     with pytest.raises(UsageError):
-        played(url)
+        run_journey(url)
 
 
 def test_a_name_that_does_not_resolve_is_a_target_error():
     """An unknown host is a target that cannot be reached, with a hint."""
     with pytest.raises(TargetError, match="does not resolve"):
-        played("http://nowhere.invalid")
+        run_journey("http://nowhere.invalid")
 
 
 def test_localhost_is_found_on_either_address():
     """Where localhost is ::1 and 127.0.0.1, the one that is listened on is used."""
     with serve(answering()) as server:
-        series, report = played(f"http://localhost:{server.port}")
+        series, report = run_journey(f"http://localhost:{server.port}")
     assert series.statuses[200] == 1
     assert report.connections == 1

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from calling import PLAY, Locust
-from playing import played
 from serving import Handler, Peer, answering, hang_up, saying, serve
+from single_journey import run_journey
 from straingauge.http import ErrorKind
 
 
@@ -41,7 +41,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 def test_a_journeys_outcome_is_the_engines(caller: Locust, handler: Handler):
     """Whatever a server does, a journey's request has the same end in Locust as in the engine."""
     with serve(handler) as server:
-        series, report = played(server.url)
+        series, report = run_journey(server.url)
     with serve(handler) as server:
         called = caller.call(server.url, PLAY)
     limited = {ErrorKind.RATE_LIMITED: series.limited.count} if series.limited.count else {}

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from calling import PLAY, Locust
-from playing import played
 from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
+from single_journey import run_journey
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -43,7 +43,7 @@ def test_tls_ends_as_in_the_engine(caller: Locust, handler: Handler, tmp_path: P
     trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
     with serve(handler, speaking_tls(certificate)) as server:
         url = f"https://localhost:{server.port}"
-        series, _ = played(url, tls=trusting)
+        series, _ = run_journey(url, tls=trusting)
         called = caller.call(url, PLAY)
     assert called.failures == dict(series.errors)
 

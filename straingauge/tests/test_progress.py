@@ -45,9 +45,9 @@ def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> Merge
     reports = []
     for number, count in enumerate(counts):
         recorder = Recorder()
-        channel = recorder.channel(phase, "GET /", 0)
+        sink = recorder.endpoint_sink(phase, "GET /", 0)
         for n in range(count):
-            channel.add(n * 1000, n * 1000, n * 1000 + 1, n * 1000 + 2_000_000, 200, None)
+            sink.add(n * 1000, n * 1000, n * 1000 + 1, n * 1000 + 2_000_000, 200, None)
         reports.append(Report(f"p{number}", 0, count, recorder.snapshot().to_bytes()))
     plan = {"name": "quick", "duration_s": 10.0, "enough_requests": None}
     start_ns = time.monotonic_ns() - round(began_s_ago * 1e9)

@@ -1,4 +1,4 @@
-"""Whose turn it is: stamps first, then work, a slice at a time."""
+"""The receive queue: stamps first, then work, a slice at a time."""
 
 import asyncio
 import contextlib
@@ -10,66 +10,62 @@ import pytest
 import uvloop
 from serving import Peer, serve
 from straingauge.engine.connection import Connection
-from straingauge.engine.receive_queue import Reader, Received, ReceiveQueue
 from straingauge.http import FilePart, Request, RequestFailed, Response, Upload
 from straingauge.http.codec import encode
+from straingauge.http.exchange import Received
+from straingauge.http.receive_queue import ReceiveQueue, Receiver, Schedule
+
+Calls = list[Callable[[], None]]
+"""An event loop's scheduled calls, made when a test does so."""
 
 
-class Calls(list[Callable[[], None]]):
-    """A loop's calls, made when a test says so."""
-
-    def call_soon(self, call: Callable[[], None]) -> None:
-        """Keep it."""
-        self.append(call)
-
-
-class Working:
-    """Notes what it is given."""
+class Worker:
+    """Notes the work that is done."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
 
-    def take(self, _received: Received, _at_ns: int) -> None:
-        """Note that there was an answer."""
-        self.done.append("answer")
+    def process(self, _received: Received, _at_ns: int) -> None:
+        """Note a response."""
+        self.done.append("response")
 
 
 @pytest.fixture
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock on which each look takes 100 us."""
     ticks = itertools.count(0, 100_000)
-    monkeypatch.setattr("straingauge.engine.receive_queue.monotonic_ns", lambda: next(ticks))
+    monkeypatch.setattr("straingauge.http.receive_queue.monotonic_ns", lambda: next(ticks))
 
 
 @pytest.mark.usefixtures("ticking")
 def test_however_many_uploads_there_are_they_share_one_slice():
     """A hundred uploads hold nobody's stamp up for longer than one: what is left waits a round."""
-    calls, working = Calls(), Working()
-    inbox = ReceiveQueue(calls)  # type: ignore[arg-type]
+    calls, worker = Calls(), Worker()
+    queue = ReceiveQueue(calls.append)
     for _ in range(100):
-        inbox.turn(lambda: working.done.append("piece"))
+        queue.add_task(lambda: worker.done.append("piece"))
     rounds = 0
     while calls:
-        before = len(working.done)
+        before = len(worker.done)
         calls.pop()()
-        assert 1 <= len(working.done) - before <= 3
+        assert 1 <= len(worker.done) - before <= 3
         assert len(calls) <= 1
         rounds += 1
-    assert working.done == ["piece"] * 100
+    assert worker.done == ["piece"] * 100
     assert rounds >= 33
 
 
 @pytest.mark.usefixtures("ticking")
 def test_answers_come_before_uploads_but_never_stop_them():
     """With more answers than fit a slice, an upload still has one turn in each."""
-    calls, working = Calls(), Working()
-    inbox = ReceiveQueue(calls)  # type: ignore[arg-type]
+    calls, worker = Calls(), Worker()
+    queue = ReceiveQueue(calls.append)
     for _ in range(6):
-        inbox.put(working, b"")
-        inbox.turn(lambda: working.done.append("piece"))
+        queue.put(worker, b"")
+        queue.add_task(lambda: worker.done.append("piece"))
     while calls:
         calls.pop()()
-    assert working.done == [*["answer"] * 3, "piece"] * 2 + ["piece"] * 4
+    assert worker.done == [*["response"] * 3, "piece"] * 2 + ["piece"] * 4
 
 
 class Lagging(asyncio.Transport):
@@ -80,7 +76,7 @@ class Lagging(asyncio.Transport):
         self.waiting = b""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep it."""
+        """Buffer it."""
         self.waiting += data
 
     def get_write_buffer_size(self) -> int:
@@ -101,7 +97,7 @@ def test_an_upload_overtakes_nothing_that_waits():
         ours.settimeout(0)
         theirs.settimeout(0)
         transport = Lagging(ours)
-        connection = Connection(Telling(), ReceiveQueue(calls))  # type: ignore[arg-type]
+        connection = Connection(Owner(), ReceiveQueue(calls.append))
         connection.connection_made(transport)
         connection.send(request, b"h")
         while not transport.waiting:
@@ -115,44 +111,44 @@ def test_an_upload_overtakes_nothing_that_waits():
     assert arrived + transport.waiting == encode(request, b"h") + b"".join(upload.chunks())
 
 
-class Held(ReceiveQueue):
-    """Nothing is worked on before a test says so."""
+class HeldQueue(ReceiveQueue):
+    """A queue that a test works off itself."""
 
-    __slots__ = ("ended", "kept")
+    __slots__ = ("ended", "held")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.kept: list[tuple[Reader, Received]] = []
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__(schedule)
+        self.held: list[tuple[Receiver, Received]] = []
         self.ended = asyncio.Event()
 
-    def put(self, reader: Reader, received: Received) -> None:
-        """Keep it."""
-        self.kept.append((reader, received))
-        if received is None:
+    def put(self, receiver: Receiver, received: Received) -> None:
+        """Hold it."""
+        self.held.append((receiver, received))
+        if not received:
             self.ended.set()
 
 
-class Telling:
-    """An owner that notes what it is told."""
+class Owner:
+    """A connection's owner that notes the outcomes."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.outcomes: list[str] = []
 
-    def answered(self, response: Response, _first_byte_ns: int, _at_ns: int) -> None:
-        """There was an answer."""
-        self.told.append(f"answered {response.status}")
+    def response_received(self, response: Response, _first_byte_ns: int, _at_ns: int) -> None:
+        """Note a response."""
+        self.outcomes.append(f"response {response.status}")
 
-    def failed(self, failure: RequestFailed, _at_ns: int) -> None:
-        """There was none."""
-        self.told.append(f"failed: {failure.kind}")
+    def request_failed(self, failure: RequestFailed, _at_ns: int) -> None:
+        """Note a failure."""
+        self.outcomes.append(f"failed: {failure.kind}")
 
-    def stale(self) -> None:
-        """The connection was closed before."""
-        self.told.append("stale")
+    def connection_stale(self) -> None:
+        """Note a stale connection."""
+        self.outcomes.append("stale")
 
-    def dropped(self, _connection: Connection) -> None:
-        """It was closed while idle."""
-        self.told.append("dropped")
+    def connection_closed(self, _connection: Connection) -> None:
+        """Note the end of an idle connection."""
+        self.outcomes.append("closed")
 
 
 def answer_once(peer: Peer) -> None:
@@ -162,26 +158,26 @@ def answer_once(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("loop_of", [uvloop.new_event_loop, asyncio.SelectorEventLoop])
-@pytest.mark.parametrize(("method", "told"), [("GET", "stale"), ("POST", "failed: reset")])
-def test_a_request_on_a_connection_lost_a_moment_ago_is_told_so(
-    loop_of: Callable[[], asyncio.AbstractEventLoop], method: str, told: str
+@pytest.mark.parametrize(("method", "outcome"), [("GET", "stale"), ("POST", "failed: reset")])
+def test_a_request_on_a_connection_that_has_just_ended(
+    loop_of: Callable[[], asyncio.AbstractEventLoop], method: str, outcome: str
 ):
-    """Answer and end may wait in the inbox together: what is sent in between ends nothing else."""
-    loop, owner = loop_of(), Telling()
-    inbox = Held(loop)
+    """Response and end may wait in the queue together; a request sent in between is stale."""
+    loop, owner = loop_of(), Owner()
+    queue = HeldQueue(loop.call_soon)
 
     async def scene() -> None:
         _, connection = await loop.create_connection(
-            lambda: Connection(owner, inbox), "127.0.0.1", server.port
+            lambda: Connection(owner, queue), "127.0.0.1", server.port
         )
         connection.send(Request("GET", "/x", "GET /x"), b"h")
-        await inbox.ended.wait()
-        for _, received in inbox.kept:
-            connection.take(received, 1)
-            if received is not None:
+        await queue.ended.wait()
+        for _, received in queue.held:
+            connection.process(received, 1)
+            if received:
                 connection.send(Request(method, "/x", "x"), b"h")
 
     with serve(answer_once) as server:
         loop.run_until_complete(asyncio.wait_for(scene(), 20))
     loop.close()
-    assert owner.told == ["answered 200", told]
+    assert owner.outcomes == ["response 200", outcome]

@@ -79,7 +79,7 @@ def test_what_each_outcome_counts_as():
         ErrorKind.RATE_LIMITED,
     ]
     recorder = record_of([("GET /a", "main", 0, 1000, 10**6, kind) for kind in kinds])
-    recorder.channel("main", "GET /a", ORIGIN_NS).journey_error("KeyError")
+    recorder.endpoint_sink("main", "GET /a", ORIGIN_NS).add_journey_error("KeyError")
     series = recorder.snapshot().total("main")
     assert series.requests == 6
     assert (series.response.count, series.service.count, series.limited.count) == (4, 4, 1)
@@ -107,12 +107,12 @@ def test_response_time_counts_from_the_intended_start():
 def test_the_first_examples_of_each_kind_are_kept():
     """However many fail, a few of each kind are kept, with detail, status and request id."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 0)
+    sink = recorder.endpoint_sink("main", "GET /a", 0)
     request = User(0).get("/a")
     for n in range(100):
         response = Response(request, 500, encode_headers([(b"X-Request-ID", b"r%d" % n)]), b"")
-        channel.fail(1, 2, 3, 4, RequestFailed(ErrorKind.BAD_STATUS, f"number {n}", response))
-    channel.fail(1, 2, 0, 4, RequestFailed(ErrorKind.RESET, "gone"))
+        sink.add_failure(1, 2, 3, 4, RequestFailed(ErrorKind.BAD_STATUS, f"number {n}", response))
+    sink.add_failure(1, 2, 0, 4, RequestFailed(ErrorKind.RESET, "gone"))
     examples = recorder.snapshot().total("main").examples
     bad = [each for each in examples if each.kind == ErrorKind.BAD_STATUS]
     assert [each.detail for each in bad] == [f"number {n}" for n in range(5)]
@@ -126,17 +126,17 @@ def test_an_hour_at_5000_a_second_takes_bounded_memory():
     services = [int(chance.lognormvariate(16, 1)) for _ in range(1000)]
     tracemalloc.start()
     recorder = Recorder()
-    channels = [recorder.channel("main", f"GET /{n}", 0) for n in range(3)]
+    sinks = [recorder.endpoint_sink("main", f"GET /{n}", 0) for n in range(3)]
     for second in range(0, 3600, 4):
         for n, service in enumerate(services[:40]):
             at = second * 1_000_000_000 + n
-            channels[n % 3].add(at, at, at, at + service, 200, None)
+            sinks[n % 3].add(at, at, at, at + service, 200, None)
     recorder.snapshot()
     after_one, _ = tracemalloc.get_traced_memory()
     for _ in range(5):
         for n, service in enumerate(services):
             at = 3_599_000_000_000 + n
-            channels[n % 3].add(at, at, at, at + service, 200, None)
+            sinks[n % 3].add(at, at, at, at + service, 200, None)
     recorder.snapshot()
     after_more, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -148,11 +148,11 @@ def hours(count: int) -> tuple[int, int]:
     """Bytes that a run of so many hours takes, in memory and encoded: 10 endpoints, each second."""
     tracemalloc.start()
     recorder = Recorder()
-    channels = [recorder.channel("main", f"GET /{n}", 0) for n in range(10)]
+    sinks = [recorder.endpoint_sink("main", f"GET /{n}", 0) for n in range(10)]
     for n in range(count * 3600 * 10):
         at = n * 100_000_000
         took = 300_000_000 if n % 20 < 10 else 5_000_000
-        channels[n % 10].add(at, at, at + 1, at + took, 200, None)
+        sinks[n % 10].add(at, at, at + 1, at + took, 200, None)
     record = recorder.snapshot()
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

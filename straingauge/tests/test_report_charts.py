@@ -134,9 +134,9 @@ def test_looks_close_together_make_no_peak():
 def test_intervals_are_few_however_long_the_run(endpoints: int):
     """A result keeps a bounded number of intervals, and they miss no request."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 0)
+    sink = recorder.endpoint_sink("main", "GET /a", 0)
     for n in range(10_000):
-        channel.add(n * 1000 * MS, n * 1000 * MS, n * 1000 * MS + 1, n * 1000 * MS + MS, 200, None)
+        sink.add(n * 1000 * MS, n * 1000 * MS, n * 1000 * MS + 1, n * 1000 * MS + MS, 200, None)
     most = max_intervals(endpoints)
     assert MIN_PER_ENDPOINT <= most <= MAX_INTERVALS
     assert most * endpoints <= max(MAX_OF_ENDPOINTS, MIN_PER_ENDPOINT * endpoints)

@@ -208,8 +208,8 @@ def test_what_was_not_measured_is_no_failure(complete: str, path: tuple[str, ...
 def test_a_run_in_which_nothing_was_answered():
     """Where no request was served, rate and errors are drawn, and the rest says why it is not."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 0)
-    channel.fail(0, 0, 0, 10, RequestFailed(ErrorKind.REFUSED, "refused"))
+    sink = recorder.endpoint_sink("main", "GET /a", 0)
+    sink.add_failure(0, 0, 0, 10, RequestFailed(ErrorKind.REFUSED, "refused"))
     (row,) = intervals(recorder.snapshot().total("main"))
     assert (row["requests"], row["errors"], row["histogram_ns"]) == (1, 1, None)
     result = reported()

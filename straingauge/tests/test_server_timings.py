@@ -40,10 +40,10 @@ outcomes = st.lists(
 def record_of(outcomes: list[Outcome]) -> Record:
     """Of successes: intended start and response time in ms, headers."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 0)
+    sink = recorder.endpoint_sink("main", "GET /a", 0)
     for at_ms, took_ms, raw in outcomes:
         at, took = at_ms * MS, took_ms * MS
-        channel.add(at, at, at + 1, at + took, 200, raw)
+        sink.add(at, at, at + 1, at + took, 200, raw)
     return recorder.snapshot()
 
 
@@ -124,11 +124,11 @@ def test_the_slowest_requests_are_kept():
 def test_failures_are_among_the_slowest_with_their_ids():
     """A slow error keeps its request id; a timeout is kept though it has neither id nor status."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 0)
+    sink = recorder.endpoint_sink("main", "GET /a", 0)
     answer = Response(User(0).get("/a"), 500, encode_headers([(b"X-Request-ID", b"r7")]), b"")
-    channel.fail(0, 0, 1, 9 * MS, RequestFailed(ErrorKind.BAD_STATUS, "status 500", answer))
-    channel.fail(0, 0, 0, 50 * MS, RequestFailed(ErrorKind.TIMEOUT, "no answer"))
-    channel.fail(0, 0, 0, 99 * MS, RequestFailed(ErrorKind.RESET, "gone"))
+    sink.add_failure(0, 0, 1, 9 * MS, RequestFailed(ErrorKind.BAD_STATUS, "status 500", answer))
+    sink.add_failure(0, 0, 0, 50 * MS, RequestFailed(ErrorKind.TIMEOUT, "no answer"))
+    sink.add_failure(0, 0, 0, 99 * MS, RequestFailed(ErrorKind.RESET, "gone"))
     series = recorder.snapshot().total("main")
     assert [(each.status, each.request_id) for each in series.slowest] == [(0, ""), (500, "r7")]
     assert sorted(each.request_id for each in series.examples) == ["", "", "r7"]
@@ -137,10 +137,10 @@ def test_failures_are_among_the_slowest_with_their_ids():
 def test_the_pulse_counts_starts_and_ends():
     """Starts and ends count in slots of 50 ms, of failures too, and again of long requests."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 5 * MS)
-    channel.add(5 * MS, 5 * MS, 6 * MS, 65 * MS, 200, None)
-    channel.fail(66 * MS, 66 * MS, 0, 106 * MS, RequestFailed(ErrorKind.RESET, "gone"))
-    channel.add(10 * MS, 10 * MS, 11 * MS, 10 * MS + LONG_MS * MS, 200, None)
+    sink = recorder.endpoint_sink("main", "GET /a", 5 * MS)
+    sink.add(5 * MS, 5 * MS, 6 * MS, 65 * MS, 200, None)
+    sink.add_failure(66 * MS, 66 * MS, 0, 106 * MS, RequestFailed(ErrorKind.RESET, "gone"))
+    sink.add(10 * MS, 10 * MS, 11 * MS, 10 * MS + LONG_MS * MS, 200, None)
     counts = recorder.snapshot().total("main").pulse.at(50)
     assert counts[:, BEGAN].tolist() == [2, 1, 0, 0, 0]
     assert counts[:, ENDED].tolist() == [0, 1, 1, 0, 1]

@@ -87,10 +87,10 @@ def waves(chance: random.Random, every_s: float, jitter_s: float) -> Iterator[Re
 def record_of(requests: Iterator[Request]) -> Record:
     """What is recorded of them."""
     recorder = Recorder()
-    channels = {name: recorder.channel("main", name, 0) for name in ("GET /", "POST /upload")}
+    sinks = {name: recorder.endpoint_sink("main", name, 0) for name in ("GET /", "POST /upload")}
     for endpoint, begins_s, done_s in requests:
         at, done = int(begins_s * 1e9), int(done_s * 1e9)
-        channels[endpoint].add(at, at, at + 1, done, 200, None)
+        sinks[endpoint].add(at, at, at + 1, done, 200, None)
     return recorder.snapshot()
 
 

@@ -78,12 +78,12 @@ def test_no_samples_are_no_zeros():
 def test_metrics_are_arithmetic():
     """Figures are those of the outcomes; a 429 is neither an error nor a latency."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 0)
+    sink = recorder.endpoint_sink("main", "GET /a", 0)
     for n in range(90):
         at = n * 100_000_000
-        channel.add(at, at + 1_000_000, at + 2_000_000, at + 5_000_000, 200, None)
+        sink.add(at, at + 1_000_000, at + 2_000_000, at + 5_000_000, 200, None)
     for kind in [ErrorKind.BAD_STATUS] * 5 + [ErrorKind.RATE_LIMITED] * 5:
-        channel.fail(9_000_000_000, 9_000_000_000, 0, 9_005_000_000, RequestFailed(kind, "why"))
+        sink.add_failure(9_000_000_000, 9_000_000_000, 0, 9_005_000_000, RequestFailed(kind, "why"))
     found = metrics(recorder.snapshot())
     assert found["total_requests"] == 100
     assert found["duration_s"] == pytest.approx(9.005)
@@ -101,10 +101,10 @@ def test_metrics_are_arithmetic():
 def test_a_broken_journey_is_an_error_even_if_its_requests_were_fine():
     """Where the journey's own code fails each time, the error rate is not 0."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /a", 0)
+    sink = recorder.endpoint_sink("main", "GET /a", 0)
     for n in range(10):
-        channel.add(n, n, n, n + 1000, 200, None)
-        channel.journey_error("KeyError: 'id'")
+        sink.add(n, n, n, n + 1000, 200, None)
+        sink.add_journey_error("KeyError: 'id'")
     assert metrics(recorder.snapshot())["error_rate_percent"] == 100
 
 
@@ -153,14 +153,14 @@ def run(level_ms: Callable[[int], float]) -> Trend | None:
     """A minute of two endpoints, one ten times as slow and oftener towards the end."""
     chance = np.random.default_rng(17)
     recorder = Recorder()
-    quick = recorder.channel("main", "GET /quick", 0)
-    slow = recorder.channel("main", "GET /slow", 0)
+    quick = recorder.endpoint_sink("main", "GET /quick", 0)
+    slow = recorder.endpoint_sink("main", "GET /slow", 0)
     for second in range(60):
         for n in range(20):
-            channel, base_ms = (slow, 100) if n * 60 < second * 12 else (quick, 10)
+            sink, base_ms = (slow, 100) if n * 60 < second * 12 else (quick, 10)
             at = second * 1_000_000_000 + n * 50_000_000
             took = int(base_ms * level_ms(second) * chance.lognormal(0, 0.1) * 1e6)
-            channel.add(at, at, at, at + took, 200, None)
+            sink.add(at, at, at, at + took, 200, None)
     return degradation(recorder.snapshot())
 
 
@@ -183,11 +183,11 @@ def test_a_slow_rise_of_steady_response_times_is_found():
     """Half a second for all, 2 % more each second, shows in six seconds, wild ones or none."""
     chance = np.random.default_rng(5)
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /", 0)
+    sink = recorder.endpoint_sink("main", "GET /", 0)
     for n in range(300):
         at = n * 20_000_000
         took_ms = 4000 if n % 40 == 7 else 500 * (1 + 0.02 * n / 50) + chance.normal(0, 4)
-        channel.add(at, at, at, at + int(took_ms * 1e6), 200, None)
+        sink.add(at, at, at, at + int(took_ms * 1e6), 200, None)
     trend = degradation(recorder.snapshot())
     assert trend is not None
     assert trend.low > 50
@@ -196,11 +196,11 @@ def test_a_slow_rise_of_steady_response_times_is_found():
 def test_six_seconds_that_fall_back_once_are_no_degradation():
     """Of six seconds each has to be slower than all before it: five of them could be by chance."""
     recorder = Recorder()
-    channel = recorder.channel("main", "GET /", 0)
+    sink = recorder.endpoint_sink("main", "GET /", 0)
     for n, level_ms in enumerate([3.0, 3.4, 3.8, 3.7, 4.2, 4.6]):
         for i in range(50):
             at = n * 1_000_000_000 + i * 20_000_000
-            channel.add(at, at, at, at + int(level_ms * 1e6), 200, None)
+            sink.add(at, at, at, at + int(level_ms * 1e6), 200, None)
     trend = degradation(recorder.snapshot())
     assert trend is not None
     assert trend.slope > 0 > trend.low

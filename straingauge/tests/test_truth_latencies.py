@@ -53,27 +53,28 @@ class Keeping:
         self.recorder = Recorder()
         self.outcomes: dict[Key, Outcome] = {}
 
-    def channel(self, phase: str, endpoint: str, origin_ns: int) -> "KeepingChannel":
-        """The way in for one request, which is an endpoint of its own here."""
+    def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int) -> "KeepingEndpoint":
+        """Return the sink of one request, which is an endpoint of its own here."""
         n, step = map(int, endpoint.split("/"))
-        return KeepingChannel(self, (n, step), self.recorder.channel(phase, f"{step}", origin_ns))
+        recorder = self.recorder.endpoint_sink(phase, f"{step}", origin_ns)
+        return KeepingEndpoint(self, (n, step), recorder)
 
 
-class KeepingChannel:
+class KeepingEndpoint:
     """Keeps one request's outcome."""
 
-    def __init__(self, sink: Keeping, key: Key, channel: EndpointRecorder) -> None:
-        self._sink, self._key, self._channel = sink, key, channel
-        self.connected = channel.connected
-        self.journey_error = channel.journey_error
+    def __init__(self, sink: Keeping, key: Key, recorder: EndpointRecorder) -> None:
+        self._sink, self._key, self._recorder = sink, key, recorder
+        self.add_connection = recorder.add_connection
+        self.add_journey_error = recorder.add_journey_error
 
     def add(self, *outcome: int) -> None:
         """Keep it; there must be but one."""
         assert self._key not in self._sink.outcomes
         self._sink.outcomes[self._key] = Outcome(*outcome[:4])
-        self._channel.add(*outcome)
+        self._recorder.add(*outcome)
 
-    def fail(self, *outcome: object) -> None:
+    def add_failure(self, *outcome: object) -> None:
         """No request fails here."""
         failure = outcome[-1]
         assert isinstance(failure, RequestFailed)

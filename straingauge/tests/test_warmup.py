@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving import answering, serve
 from straingauge.engine import Load, run_load
-from straingauge.engine.phases import channels_by_start
+from straingauge.engine.phases import sinks_by_start
 from straingauge.errors import UsageError
 from straingauge.journey import User, mix
 from straingauge.recording import Record, Recorder
@@ -28,13 +28,13 @@ def run(
     """
     chance = np.random.default_rng(seed)
     recorder = Recorder()
-    channels_at = channels_by_start(recorder, "main", 0, warmup_s=0, detect=True)
+    sinks_at = sinks_by_start(recorder, "main", 0, warmup_s=0, detect=True)
     for n in range(int(seconds * rate)):
         at_ns = n * 1_000_000_000 // rate
         slow = chance.random() < 0.3
         took_ms = level_ms(at_ns / 1e9) * chance.lognormal(0, scatter) * (10 if slow else 1)
-        channel = channels_at(at_ns)["GET /slow" if slow else "GET /quick"]
-        channel.add(at_ns, at_ns, at_ns + 1, at_ns + int(took_ms * 1e6), 200, None)
+        sink = sinks_at(at_ns)["GET /slow" if slow else "GET /quick"]
+        sink.add(at_ns, at_ns, at_ns + 1, at_ns + int(took_ms * 1e6), 200, None)
     return recorder.snapshot()
 
 
@@ -127,11 +127,11 @@ def test_too_little_to_tell(seconds: float, rate: int):
 def test_a_changing_mix_is_none():
     """Where a slow endpoint is called at the beginning only, the others were as quick as later."""
     recorder = Recorder()
-    channels_at = channels_by_start(recorder, "main", 0, warmup_s=0, detect=True)
+    sinks_at = sinks_by_start(recorder, "main", 0, warmup_s=0, detect=True)
     for n in range(2000):
         at_ns = n * 10_000_000
         name, took_ns = ("POST /login", 300_000_000) if n < 100 else ("GET /", 5_000_000 + n)
-        channels_at(at_ns)[name].add(at_ns, at_ns, at_ns, at_ns + took_ns, 200, None)
+        sinks_at(at_ns)[name].add(at_ns, at_ns, at_ns, at_ns + took_ns, 200, None)
     assert found(recorder.snapshot()).duration_s == 0
 
 
@@ -165,7 +165,7 @@ def test_segments_count_as_their_phase_while_a_run_lasts():
 def test_a_record_without_segments_is_left_alone():
     """Where no detection was asked for, none takes place."""
     recorder = Recorder()
-    recorder.channel("main", "GET /", 0).add(0, 0, 1, 5, 200, None)
+    recorder.endpoint_sink("main", "GET /", 0).add(0, 0, 1, 5, 200, None)
     record = recorder.snapshot()
     assert split_warmup(record) == (record, None)
 

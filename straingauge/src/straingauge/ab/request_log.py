@@ -61,8 +61,8 @@ class SlotResult:
     is_unreachable: bool = False
 
 
-class _Channel:
-    """Sink for the outcomes of one endpoint; see `engine.sink.EndpointSink`."""
+class _EndpointSink:
+    """Sink for the outcomes of one endpoint; see `engine.EndpointSink`."""
 
     def __init__(self, name: str, log: "RequestLog") -> None:
         self._name = name
@@ -84,7 +84,7 @@ class _Channel:
         self._log.failures_in_a_row = 0
         self.rows += (sent_ns, done_ns - intended_ns)
 
-    def fail(
+    def add_failure(
         self,
         intended_ns: int,  # noqa: ARG002
         sent_ns: int,
@@ -100,24 +100,24 @@ class _Channel:
         self.failed.append(sent_ns)
         self._log.problem(f"{self._name}: {failure.kind}", failure.detail)
 
-    def journey_error(self, detail: str, /) -> None:
+    def add_journey_error(self, detail: str, /) -> None:
         self._log.problem(f"{self._name}: journey", detail)
 
-    def connected(self, connect_ns: int, /) -> None:
+    def add_connection(self, connect_ns: int, /) -> None:
         """Ignore new connections."""
 
 
 class RequestLog:
-    """Sink for the engine's outcomes; see `engine.sink.OutcomeSink`."""
+    """Sink for the engine's outcomes; see `engine.OutcomeSink`."""
 
     def __init__(self) -> None:
         self.failures_in_a_row = 0
         self.problems: dict[str, str] = {}
-        self._channels: dict[str, _Channel] = {}
+        self._sinks: dict[str, _EndpointSink] = {}
 
-    def channel(self, _phase: str, endpoint: str, _origin_ns: int, /) -> _Channel:
+    def endpoint_sink(self, _phase: str, endpoint: str, _origin_ns: int, /) -> _EndpointSink:
         """The sink of one endpoint."""
-        return self._channels.setdefault(endpoint, _Channel(endpoint, self))
+        return self._sinks.setdefault(endpoint, _EndpointSink(endpoint, self))
 
     @property
     def is_unreachable(self) -> bool:
@@ -131,13 +131,13 @@ class RequestLog:
     def requests(self, plan: SlotPlan, variant: Name) -> dict[str, Requests]:
         """Requests sent in this variant's slots; those sent outside of them are skipped."""
         found = {}
-        for name, channel in sorted(self._channels.items()):
-            table = np.array(channel.rows, dtype=np.int64).reshape(-1, 2)
+        for name, sink in sorted(self._sinks.items()):
+            table = np.array(sink.rows, dtype=np.int64).reshape(-1, 2)
             pairs = plan.pair_of(variant, table[:, 0])
             own = pairs >= 0
             failed, rate_limited = (
                 int((plan.pair_of(variant, np.array(sent, dtype=np.int64)) >= 0).sum())
-                for sent in (channel.failed, channel.rate_limited)
+                for sent in (sink.failed, sink.rate_limited)
             )
             found[name] = Requests(
                 pairs=pairs[own],

@@ -1,17 +1,20 @@
-"""Sends on time and stamps the times: the one place that does the I/O.
+"""The engine: sends requests on time and stamps the times, on asyncio.
 
-Each user's journey is driven straight from its connection's callbacks, with no task and no future
-for each request: that is where Python's speed is. Three rules keep the stamps true:
+Each user's journey is driven directly from its connection's callbacks, without a task or a future
+for each request: that is what makes it fast. Three rules keep the stamps true:
 
-- What is received is stamped before anything is done with it, for all connections that have
-  something, and only then worked on (`inbox.Inbox`), a slice at a time.
-- A request is written to its socket at the instant stamped, not when the loop comes round.
-- What the generator itself adds is measured: late arrivals, loop lag, CPU.
+- Everything received is stamped, for all connections that have something, before any of it is
+  worked on, a slice at a time (`straingauge.http.receive_queue`).
+- A request is written to its socket at the instant stamped, not in the loop's next round.
+- The generator's own delays are measured: late starts, loop lag, CPU.
+
+Response time counts from a request's intended start. So the engine is free of coordinated omission:
+a slow response delays neither the schedule of what follows nor the instant it is measured from.
 """
 
+from straingauge.engine.delay_histogram import Delay
 from straingauge.engine.load import (
     Connections,
-    Delay,
     EndpointSink,
     EngineStats,
     Load,

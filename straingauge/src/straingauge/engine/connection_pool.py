@@ -1,6 +1,7 @@
-"""One pool of connections that all players of a process share."""
+"""A pool of connections that all virtual users of a process share."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 from straingauge.engine.connection import Connection
 from straingauge.engine.run_context import RunContext
@@ -10,80 +11,89 @@ from straingauge.journey import User
 
 
 class ConnectionPool:
-    """At most so many connections; the one used last is lent first, so that few stay warm.
+    """A limited number of connections; the one used last is lent first, so that few stay in use.
 
-    Whoever finds none waits its turn: first come, first served.
+    A user that finds none waits: first come, first served.
+
+    Args:
+        max_connections: how many connections may be open.
 
     Attributes:
-        waited: requests that found no free connection, nor room for a new one.
+        waited: requests that found no free connection while the pool was full.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._taken = 0  # open, or being opened
+    def __init__(self, max_connections: int) -> None:
+        self._max_connections = max_connections
+        self._open = 0  # open, or being opened
         self._idle: list[Connection] = []
-        # An ordered set: who gives up waiting leaves it from the middle.
+        # An ordered set: a user that times out leaves it from the middle.
         self._waiting: OrderedDict[PooledVirtualUser, None] = OrderedDict()
         self.waited = 0
 
-    def borrow(self, player: "PooledVirtualUser") -> None:
-        """Lend this player a connection, now or when one is free."""
+    def borrow(self, user: "PooledVirtualUser") -> None:
+        """Lend a user a connection, now or when one is free."""
         if self._idle:
-            player.lend(self._idle.pop())
-        elif self._taken < self._most:
-            self._taken += 1
-            player.open()
+            user.lend(self._idle.pop())
+        elif self._open < self._max_connections:
+            self._open += 1
+            user.open()
         else:
             self.waited += 1
-            self._waiting[player] = None
+            self._waiting[user] = None
 
     def give_back(self, connection: Connection) -> None:
-        """This connection can be used again."""
+        """Take back a connection that can be used again."""
         if self._waiting:
             self._waiting.popitem(last=False)[0].lend(connection)
         else:
             self._idle.append(connection)
 
-    def lost(self) -> None:
-        """A connection that was lent is gone: there is room for another."""
+    def remove_lent(self) -> None:
+        """Forget a lent connection that is closed: another one may be opened."""
         if self._waiting:
             self._waiting.popitem(last=False)[0].open()
         else:
-            self._taken -= 1
+            self._open -= 1
 
-    def leave(self, player: "PooledVirtualUser") -> None:
-        """This player waits no longer, if it did."""
-        self._waiting.pop(player, None)
+    def stop_waiting(self, user: "PooledVirtualUser") -> None:
+        """Forget a user that waits no longer, if it did."""
+        self._waiting.pop(user, None)
 
     def close(self) -> None:
-        """Close what nobody uses; nobody's turn comes any more."""
+        """Close the idle connections; no waiting user is lent one any more."""
         self._waiting.clear()
         for connection in self._idle:
             connection.close()
         self._idle.clear()
 
-    def dropped(self, connection: Connection) -> None:
-        """A connection that nobody used is gone."""
+    def remove_idle(self, connection: Connection) -> None:
+        """Forget an idle connection that is closed."""
         self._idle.remove(connection)
-        self._taken -= 1
+        self._open -= 1
 
 
 class PooledVirtualUser(VirtualUser):
-    """A player that has a connection for the length of one request."""
+    """A virtual user that borrows a connection for each request."""
 
-    __slots__ = ("_pool", "_takes_place")
+    __slots__ = ("_counts_in_pool", "_pool")
 
-    def __init__(self, user: User, stage: RunContext, pool: ConnectionPool) -> None:
-        super().__init__(user, stage)
+    def __init__(
+        self,
+        user: User,
+        context: RunContext,
+        on_finish: Callable[[VirtualUser], None],
+        pool: ConnectionPool,
+    ) -> None:
+        super().__init__(user, context, on_finish)
         self._pool = pool
-        self._takes_place = False  # in the pool, by a connection lent or being opened
+        self._counts_in_pool = False  # by a connection that is lent or being opened
 
     def _connect(self) -> None:
         self._pool.borrow(self)
 
     def lend(self, connection: Connection) -> None:
-        """Use this connection for the request that waits."""
-        self._takes_place = True
+        """Send the request that waits over this connection."""
+        self._counts_in_pool = True
         connection.owner = self
         self._connection = connection
         assert self._request is not None
@@ -91,36 +101,36 @@ class PooledVirtualUser(VirtualUser):
 
     def open(self) -> None:
         """Open a connection for the request that waits."""
-        self._takes_place = True
-        super()._connect()
+        self._counts_in_pool = True
+        self._open()
 
-    def answered(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
-        """See `connection.Owner`; others may use the connection from now on."""
+    def response_received(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
+        """Give the connection back, then work on the response; see `ConnectionOwner`."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._takes_place = False
+            self._counts_in_pool = False
             self._pool.give_back(connection)
-        super().answered(response, first_byte_ns, at_ns)
+        super().response_received(response, first_byte_ns, at_ns)
 
-    def failed(self, failure: RequestFailed, at_ns: int) -> None:
-        """See `connection.Owner`."""
-        self._lose()
-        super().failed(failure, at_ns)
+    def request_failed(self, failure: RequestFailed, at_ns: int) -> None:
+        """See `ConnectionOwner`."""
+        self._remove()
+        super().request_failed(failure, at_ns)
 
-    def dropped(self, connection: Connection) -> None:
-        """See `connection.Owner`."""
+    def connection_closed(self, connection: Connection) -> None:
+        """See `ConnectionOwner`."""
         if connection is self._connection:
-            super().dropped(connection)
-            self._lose()
-        else:  # given back, and lent to nobody since
-            self._pool.dropped(connection)
+            super().connection_closed(connection)
+            self._remove()
+        else:  # given back, and not lent since
+            self._pool.remove_idle(connection)
 
-    def _hang_up(self) -> None:
-        super()._hang_up()
-        self._pool.leave(self)
-        self._lose()
+    def _disconnect(self) -> None:
+        super()._disconnect()
+        self._pool.stop_waiting(self)
+        self._remove()
 
-    def _lose(self) -> None:
-        if self._takes_place:
-            self._takes_place = False
-            self._pool.lost()
+    def _remove(self) -> None:
+        if self._counts_in_pool:
+            self._counts_in_pool = False
+            self._pool.remove_lent()

@@ -1,68 +1,60 @@
-"""Matches arrivals with free players, first come, first served."""
+"""Dispatching of arrivals to virtual users."""
 
-from collections import deque
 from collections.abc import Callable
-from time import monotonic_ns
 
-from straingauge.engine.delay_histogram import DelayHistogram
-from straingauge.engine.run_context import Channels
+from straingauge.engine.arrival_queue import ArrivalQueue
+from straingauge.engine.endpoint_sinks import EndpointSinks
+from straingauge.engine.schedule_lag import ScheduleLag
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.journey import Mix
 
 
 class Dispatcher:
-    """An arrival goes to the player that has been free the longest, or waits for the next one.
+    """Starts a journey for each arrival; see `ArrivalQueue`.
+
+    Args:
+        users: the virtual users of this process.
+        mix: the journeys.
+        sinks_at: the sinks of a journey by its intended start.
+        max_queued: arrivals that may wait for a free user; more are dropped.
 
     Attributes:
-        late: how long after its intended start each arrival was handled.
-        waited: arrivals that found no free player.
-        dropped: arrivals turned away, since too many waited already or it was over.
+        lag: how well the arrivals' intended starts were kept.
     """
 
     def __init__(
         self,
-        players: list[VirtualUser],
+        users: list[VirtualUser],
         mix: Mix,
-        channels_at: Callable[[int], Channels],
-        most_waiting: int,
+        sinks_at: Callable[[int], EndpointSinks],
+        max_queued: int,
     ) -> None:
-        self._free = deque(players)
-        self._players = len(players)
-        self._waiting: deque[tuple[int, int]] = deque()
+        self.lag = ScheduleLag()
+        self._queue = ArrivalQueue(users, max_queued)
+        self._users = len(users)
         self._mix = mix
-        self._channels_at = channels_at
-        self._most_waiting = most_waiting
-        self.late = DelayHistogram()
-        self.waited = 0
-        self.dropped = 0
+        self._sinks_at = sinks_at
 
     @property
-    def idle(self) -> bool:
-        """Nobody plays, nobody waits."""
-        return len(self._free) == self._players
+    def is_idle(self) -> bool:
+        """No journey is under way, and no arrival waits."""
+        return self._queue.free == self._users
 
     def dispatch(self, n: int, intended_ns: int) -> None:
-        """Arrival n of the whole schedule is due."""
-        self.late.add(monotonic_ns() - intended_ns)
-        if self._free:
-            self._play(self._free.popleft(), n, intended_ns)
-        elif len(self._waiting) < self._most_waiting:
-            self.waited += 1
-            self._waiting.append((n, intended_ns))
-        else:
-            self.dropped += 1
+        """Start arrival n of the whole schedule, which is due, or queue it."""
+        user = self._queue.arrive(n, intended_ns, self.lag)
+        if user is not None:
+            self._start(user, n, intended_ns)
 
-    def release(self, player: VirtualUser) -> None:
-        """This player is free again."""
-        if self._waiting:
-            self._play(player, *self._waiting.popleft())
-        else:
-            self._free.append(player)
+    def release(self, user: VirtualUser) -> None:
+        """Give a free user the arrival that has waited the longest, if any."""
+        arrival = self._queue.release(user)
+        if arrival is not None:
+            self._start(user, *arrival)
 
     def drop_queued(self) -> None:
-        """Whoever still waits never starts."""
-        self.dropped += len(self._waiting)
-        self._waiting.clear()
+        """Drop the arrivals that wait."""
+        self._queue.drop_queued(self.lag)
 
-    def _play(self, player: VirtualUser, n: int, intended_ns: int) -> None:
-        player.begin(self._mix.pick(n), intended_ns, self._channels_at(intended_ns))
+    def _start(self, user: VirtualUser, n: int, intended_ns: int) -> None:
+        user.begin(self._mix.pick(n), intended_ns, self._sinks_at(intended_ns))

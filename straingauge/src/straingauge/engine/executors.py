@@ -1,196 +1,202 @@
-"""Who starts a journey when: one starter for each model of load."""
+"""Executors: start journeys on time, one class for each load model."""
 
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol
 
 from straingauge.engine.dispatcher import Dispatcher
-from straingauge.engine.run_context import Channels, RunContext
+from straingauge.engine.endpoint_sinks import EndpointSinks
+from straingauge.engine.run_context import RunContext
 from straingauge.engine.timer import make_timer
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.journey import Mix
-from straingauge.schedule import Arrivals, ConstantUsers, Waves, share
+from straingauge.schedule import Arrivals, ConstantUsers, Waves
+from straingauge.schedule import share as take_share
 
 
 class Executor(Protocol):
     """Starts the journeys of a run.
 
     Attributes:
-        over: whether nothing will be started any more, but for arrivals that wait already.
+        is_over: nothing will be started any more, except for arrivals that wait already.
     """
 
-    over: bool
+    is_over: bool
 
     def begin(self) -> None:
-        """Start the first ones, or have them started."""
+        """Start or schedule the first journeys."""
 
-    def release(self, player: VirtualUser) -> None:
-        """This player has finished its journey."""
+    def release(self, user: VirtualUser) -> None:
+        """Handle a user that has finished its journey."""
 
     def stop(self) -> None:
-        """Start no more."""
+        """Start no further journey."""
 
 
 class ArrivalRateExecutor:
-    """Arrivals at their times, whatever the target does."""
+    """Open model: starts each arrival at its time, whatever the target does.
+
+    This is what keeps response times free of coordinated omission: the intended start of an arrival
+    comes from the schedule alone, never from when an earlier response was received.
+    """
 
     def __init__(
         self,
-        stage: RunContext,
-        desk: Dispatcher,
+        context: RunContext,
+        dispatcher: Dispatcher,
         *,
         schedule: Arrivals,
-        part: tuple[int, int],
+        share: tuple[int, int],
         start_ns: int,
     ) -> None:
-        self.over = False
-        self._desk = desk
-        self._i, self._n = part
-        self._schedule = share(schedule, *part)
+        self.is_over = False
+        self._dispatcher = dispatcher
+        self._i, self._n = share
+        self._schedule = take_share(schedule, *share)
         self._start_ns = start_ns
         self._next = 0
-        self._alarm = make_timer(stage.loop, self._due)
+        self._timer = make_timer(context.loop, self._due)
 
     def begin(self) -> None:
-        """See `Starter`."""
+        """See `Executor`."""
         self._due()
 
-    def release(self, player: VirtualUser) -> None:
-        """See `Starter`."""
-        self._desk.release(player)
+    def release(self, user: VirtualUser) -> None:
+        """See `Executor`."""
+        self._dispatcher.release(user)
 
     def stop(self) -> None:
-        """See `Starter`."""
-        if not self.over:
-            self.over = True
-            self._alarm.close()
+        """See `Executor`."""
+        if not self.is_over:
+            self.is_over = True
+            self._timer.close()
 
     def _due(self) -> None:
         """Handle all arrivals whose time has come, and wait for the next."""
-        while not self.over:
+        while not self.is_over:
             after_s = self._schedule.arrivals(self._next)
             if after_s is None:
                 self.stop()
                 return
             intended_ns = self._start_ns + round(after_s * 1e9)
             if intended_ns > monotonic_ns():
-                self._alarm.set(intended_ns)
+                self._timer.set(intended_ns)
                 return
-            self._desk.dispatch(self._i + self._next * self._n, intended_ns)
+            self._dispatcher.dispatch(self._i + self._next * self._n, intended_ns)
             self._next += 1
 
 
 class WaveExecutor:
-    """Wave upon wave, each when its time has come and the one before it has ended."""
+    """Starts wave after wave, each at its time, but not before the previous one has ended."""
 
     def __init__(
         self,
-        stage: RunContext,
-        desk: Dispatcher,
+        context: RunContext,
+        dispatcher: Dispatcher,
         *,
         waves: Waves,
-        part: tuple[int, int],
+        share: tuple[int, int],
         start_ns: int,
-        enough: Callable[[], bool],
+        stop_early: Callable[[], bool],
     ) -> None:
-        # The i-th share has every n-th place of each wave; beyond the last place there is none.
-        self.over = part[0] >= waves.concurrent
-        self._desk = desk
+        # Share i has every n-th arrival of each wave; a wave may have fewer arrivals than shares.
+        self.is_over = share[0] >= waves.concurrent
+        self._dispatcher = dispatcher
         self._waves = waves
-        self._i, self._n = part
+        self._i, self._n = share
         self._start_ns = start_ns
-        self._enough = enough
+        self._stop_early = stop_early
         self._wave = 0
         self._due_ns = start_ns
-        self._alarm = make_timer(stage.loop, self._due)
+        self._timer = make_timer(context.loop, self._due)
 
     def begin(self) -> None:
-        """See `Starter`."""
-        if not self.over:
-            self._alarm.set(self._due_ns)
+        """See `Executor`."""
+        if not self.is_over:
+            self._timer.set(self._due_ns)
 
-    def release(self, player: VirtualUser) -> None:
-        """See `Starter`."""
-        self._desk.release(player)
-        if self._desk.idle and not self.over:
+    def release(self, user: VirtualUser) -> None:
+        """See `Executor`."""
+        self._dispatcher.release(user)
+        if self._dispatcher.is_idle and not self.is_over:
             waves = self._waves
             ended_ns = monotonic_ns()
-            if self._wave >= waves.at_least and self._enough():
+            if self._wave >= waves.at_least and self._stop_early():
                 self.stop()
             else:
                 planned_ns = self._start_ns + round(self._wave * waves.every_s * 1e9)
                 self._due_ns = max(planned_ns, ended_ns)
-                self._alarm.set(self._due_ns)
+                self._timer.set(self._due_ns)
 
     def stop(self) -> None:
-        """See `Starter`."""
-        if not self.over:
-            self.over = True
-            self._alarm.close()
+        """See `Executor`."""
+        if not self.is_over:
+            self.is_over = True
+            self._timer.close()
 
     def _due(self) -> None:
         first = self._wave * self._waves.concurrent
         self._wave += 1
         last = self._wave == self._waves.at_most
-        mine = range(first + self._i, first + self._waves.concurrent, self._n)
+        numbers = range(first + self._i, first + self._waves.concurrent, self._n)
         if last:
             self.stop()
-        for n in mine:
-            self._desk.dispatch(n, self._due_ns)
+        for n in numbers:
+            self._dispatcher.dispatch(n, self._due_ns)
 
 
 class ConstantUsersExecutor:
-    """Users that play again and again."""
+    """Closed model: each user begins its next journey when it has finished one."""
 
     def __init__(
         self,
-        stage: RunContext,
-        players: list[VirtualUser],
+        context: RunContext,
+        virtual_users: list[VirtualUser],
         *,
-        users: ConstantUsers,
+        schedule: ConstantUsers,
         mix: Mix,
-        channels_at: Callable[[int], Channels],
+        sinks_at: Callable[[int], EndpointSinks],
         start_ns: int,
     ) -> None:
-        self.over = not players
-        self._stage = stage
-        self._players = players
-        self._left = len(players)
-        self._users = users
+        self.is_over = not virtual_users
+        self._context = context
+        self._virtual_users = virtual_users
+        self._running = len(virtual_users)
+        self._schedule = schedule
         self._mix = mix
-        self._channels_at = channels_at
+        self._sinks_at = sinks_at
         self._start_ns = start_ns
 
     def begin(self) -> None:
-        """See `Starter`."""
-        loop = self._stage.loop
-        for player in self._players:
+        """See `Executor`."""
+        loop = self._context.loop
+        for user in self._virtual_users:
             begins_ns = self._start_ns + round(
-                self._users.begins(player.user.index % self._users.count) * 1e9
+                self._schedule.begins(user.user.index % self._schedule.count) * 1e9
             )
             delay_s = (begins_ns - monotonic_ns()) / 1e9
-            loop.call_later(max(delay_s, 0), self._again, player)
+            loop.call_later(max(delay_s, 0), self._again, user)
 
-    def release(self, player: VirtualUser) -> None:
-        """See `Starter`."""
-        users = self._users
-        if self.over:
+    def release(self, user: VirtualUser) -> None:
+        """See `Executor`."""
+        schedule = self._schedule
+        if self.is_over:
             return
-        if users.iterations is not None and player.played >= users.iterations:
-            self._left -= 1
-            self.over = not self._left
-        elif users.think_s:
-            think_s = player.user.random.uniform(*users.think_range_s)
-            self._stage.loop.call_later(think_s, self._again, player)
+        if schedule.iterations is not None and user.journeys_begun >= schedule.iterations:
+            self._running -= 1
+            self.is_over = not self._running
+        elif schedule.think_s:
+            think_s = user.user.random.uniform(*schedule.think_range_s)
+            self._context.loop.call_later(think_s, self._again, user)
         else:
-            self._again(player)
+            self._again(user)
 
     def stop(self) -> None:
-        """See `Starter`."""
-        self.over = True
+        """See `Executor`."""
+        self.is_over = True
 
-    def _again(self, player: VirtualUser) -> None:
-        if not self.over:
-            journey = self._mix.pick(player.user.index + player.played)
+    def _again(self, user: VirtualUser) -> None:
+        if not self.is_over:
+            journey = self._mix.pick(user.user.index + user.journeys_begun)
             now_ns = monotonic_ns()
-            player.begin(journey, now_ns, self._channels_at(now_ns))
+            user.begin(journey, now_ns, self._sinks_at(now_ns))

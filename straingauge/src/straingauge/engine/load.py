@@ -1,4 +1,4 @@
-"""What to play, where to, and what the engine says of itself afterwards."""
+"""The engine's input (a load), its output (statistics of its own), and where outcomes go."""
 
 import ssl
 from collections.abc import Sequence
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal, Protocol
 
+from straingauge.engine.arrival_queue import MAX_QUEUED
+from straingauge.engine.delay_histogram import Delay
 from straingauge.errors import UsageError
-from straingauge.histogram import Histogram
 from straingauge.http import RawHeaders, RequestFailed
 from straingauge.journey import Mix, User
 from straingauge.schedule import ConstantUsers, Schedule, Waves
@@ -16,7 +17,11 @@ Connections = Literal["per-user", "per-journey", "shared"]
 
 
 def require_pool(connections: Connections, max_connections: int | None) -> None:
-    """Raise UsageError where a limit makes no sense, or there is no pool to be limited."""
+    """Check the limit of a connection pool.
+
+    Raises:
+        UsageError: it is not more than 0, or there is no pool.
+    """
     if max_connections is not None and not max_connections > 0:
         raise UsageError(f"max_connections must be more than 0, not {max_connections}")
     if max_connections is not None and connections != "shared":
@@ -27,7 +32,7 @@ def require_pool(connections: Connections, max_connections: int | None) -> None:
 
 
 class EndpointSink(Protocol):
-    """Takes the outcomes of one endpoint in one phase; `record.Channel` is the one."""
+    """Receives the outcomes of one endpoint in one phase; see `recording.EndpointRecorder`."""
 
     def add(  # noqa: PLR0917  names or an object for each outcome would cost time
         self,
@@ -39,9 +44,18 @@ class EndpointSink(Protocol):
         headers: RawHeaders | None,
         /,
     ) -> None:
-        """Count a request that went well; its response's headers are read later, if at all."""
+        """Count a successful request. All times are instants of `time.monotonic_ns`.
 
-    def fail(
+        Args:
+            intended_ns: when it should have started; response time is measured from here.
+            sent_ns: when its first byte was sent; service time is measured from here.
+            first_byte_ns: when its response began.
+            done_ns: when its response was complete.
+            status: the response's status.
+            headers: the response's headers, decoded later, if at all.
+        """
+
+    def add_failure(
         self,
         intended_ns: int,
         sent_ns: int,
@@ -50,37 +64,37 @@ class EndpointSink(Protocol):
         failure: RequestFailed,
         /,
     ) -> None:
-        """Count a request that failed or was rate limited."""
+        """Count a request that failed or was rate limited; see `add`."""
 
-    def journey_error(self, detail: str, /) -> None:
-        """Count a failure of the journey's own code."""
+    def add_journey_error(self, detail: str, /) -> None:
+        """Count an error in the journey's own code."""
 
-    def connected(self, connect_ns: int, /) -> None:
-        """Count the opening of a connection."""
+    def add_connection(self, connect_ns: int, /) -> None:
+        """Count an opened connection, by how long that took."""
 
 
 class OutcomeSink(Protocol):
-    """Where outcomes go; `record.Recorder` is the one."""
+    """Receives the outcomes of a run; see `recording.Recorder`."""
 
-    def channel(self, phase: str, endpoint: str, origin_ns: int, /) -> EndpointSink:
-        """The way in for one endpoint in one phase."""
+    def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int, /) -> EndpointSink:
+        """Return the sink of one endpoint in one phase, whose run began at `origin_ns`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One load: who does what, when, to whom.
+    """One load: which users run which journeys, when, against which target.
 
     Attributes:
         base_url: "http://host:port" of the target.
         schedule: when journeys start.
         mix: which journeys.
-        users: everybody; process i of n plays those whose index is i (mod n).
-        timeout_s: for each request that has none of its own, connecting included.
-        connections: one for each user, kept alive like a browser's; a new one each journey; or
-            all users share a pool of kept-alive ones, like the threads of a service in front.
-        max_connections: of that pool, over all processes; one for each user if None.
+        users: all users; process i of n runs those whose index is i (mod n).
+        timeout_s: of each request that has none of its own, connecting included.
+        connections: one for each user, kept alive as in a browser; a new one for each journey; or
+            a pool of kept-alive ones that all users share, as in the client of another service.
+        max_connections: size of that pool over all processes; one for each user if None.
         allowed_hosts: hosts other than this machine that may be put under load.
-        tls: for https; None verifies certificates by the system's authorities.
+        tls: settings for https; None verifies certificates by the system's authorities.
         most_waiting: arrivals that may wait for a free user in one process; more are dropped.
     """
 
@@ -92,7 +106,7 @@ class Load:
     connections: Connections = "per-user"
     allowed_hosts: frozenset[str] = frozenset()
     tls: ssl.SSLContext | None = None
-    most_waiting: int = 100_000
+    most_waiting: int = MAX_QUEUED
     max_connections: int | None = None
 
     def __post_init__(self) -> None:
@@ -109,60 +123,45 @@ class Load:
             raise UsageError(f"the schedule needs {needed} users, the load has {have}")
 
     def assign_users(self, i: int, n: int) -> list[User]:
-        """The users that process i of n plays.
+        """Return the users that process i of n runs.
 
         Raises:
-            UsageError: there is none for arrivals to go to.
+            UsageError: there is none that arrivals could be given to.
         """
         users = self.users
         if isinstance(self.schedule, ConstantUsers):
             users = users[: self.schedule.count]
-        cast = [user for user in users if user.index % n == i]
-        if not cast and not isinstance(self.schedule, ConstantUsers):
+        assigned = [user for user in users if user.index % n == i]
+        if not assigned and not isinstance(self.schedule, ConstantUsers):
             raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
-        return cast
+        return assigned
 
     def most_connections(self, i: int, n: int) -> int:
-        """How many connections process i of n has at most; of a shared pool, at least one."""
+        """Return how many connections process i of n may have; of a shared pool, at least one."""
         if self.max_connections is None:
             return len(self.assign_users(i, n))
         return max(len(range(i, self.max_connections, n)), 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
-    """How delays were distributed, in milliseconds; zeros when there was none to measure."""
-
-    p50: float
-    p99: float
-    max: float
-
-    @classmethod
-    def of(cls, histogram: Histogram) -> "Delay":
-        """The delays of a histogram."""
-        p50, p99 = histogram.quantile_ns(0.50), histogram.quantile_ns(0.99)
-        return cls((p50 or 0) / 1e6, (p99 or 0) / 1e6, (histogram.max_ns or 0) / 1e6)
-
-
-@dataclass(frozen=True, slots=True)
 class EngineStats:
-    """What one process's engine says of itself: the ground for the run's validity.
+    """Statistics of one process's engine, by which the run's validity is checked.
 
     Attributes:
         sent: requests written.
         journeys: journeys begun.
-        dropped: arrivals that never started, since too many were waiting or time was over.
-        waited: arrivals that found no free user at once; their response time counts the wait.
-        connections: opened.
-        reconnected: connections the server closed while idle, noticed only on sending, reopened.
-        abandoned: requests under way when the run was interrupted; they are nowhere counted.
-        late_ms: how long after its intended start each arrival was handled.
-        loop_lag_ms: how late the loop's clockwork ran, sampled 100 times a second.
-        cpu_share: this process's CPU time by the time passed; 1.0 is one core, saturated.
-        duration_s: from the start to the end of the last request.
-        interrupted: whether Ctrl-C ended it.
+        dropped: arrivals that never started, because too many were waiting or the run ended.
+        waited: arrivals that found no free user; their response time includes the wait.
+        connections: connections opened.
+        reconnected: of these, how many replaced one that the server had closed while it was idle.
+        abandoned: requests under way when the run was interrupted; they are not recorded.
+        late_ms: delay between each arrival's intended start and when it was handled.
+        loop_lag_ms: delay of a timer of the event loop, sampled 100 times a second.
+        cpu_share: this process's CPU time divided by elapsed time; 1.0 is one saturated core.
+        duration_s: time from the start to the end of the last request.
+        interrupted: Ctrl-C ended the run.
         waited_for_connection: requests that found no free connection in a shared pool; their
-            response time counts the wait.
+            response time includes the wait.
     """
 
     sent: int

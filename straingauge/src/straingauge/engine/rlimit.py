@@ -1,4 +1,4 @@
-"""Each connection is an open file, and a process has only so many."""
+"""The limit of open files, of which each connection is one."""
 
 import sys
 from collections.abc import Iterator
@@ -10,26 +10,26 @@ from straingauge.errors import UsageError
 if sys.platform != "win32":
     import resource
 
-# For what is open besides: standard streams, pipes, sockets of others, libraries read late.
-_OTHERS: Final = 64
+# Other open files: standard streams, pipes, sockets of observers, libraries that are loaded late.
+_OTHER_FILES: Final = 64
 
 
 @contextmanager
 def raise_fd_limit(connections: int) -> Iterator[None]:
-    """As many files as this process may open, while it lasts.
+    """Raise the limit of open files to the hard limit within the block.
 
     Raises:
-        UsageError: they are too few for so many connections.
+        UsageError: that is too few for this number of connections.
     """
     if sys.platform == "win32":  # it has no such limit
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < connections + _OTHERS:
+    if hard != resource.RLIM_INFINITY and hard < connections + _OTHER_FILES:
         raise UsageError(
-            f"{connections} connections need {connections + _OTHERS} open files,"
+            f"{connections} connections need {connections + _OTHER_FILES} open files,"
             f" this process may have {hard}",
-            hint="raise the limit (ulimit -Hn), or share the load among more processes",
+            hint="raise the limit (ulimit -Hn), or use more processes",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:

@@ -10,17 +10,17 @@ from typing import Protocol
 
 
 class Timer(Protocol):
-    """Calls back once at an instant."""
+    """Calls a function once, at an instant."""
 
     def set(self, at_ns: int) -> None:
-        """Call back at this instant of `time.monotonic_ns`, or at once if it is past."""
+        """Call at this instant of `time.monotonic_ns`, or at once if it has passed."""
 
     def close(self) -> None:
-        """Never call back again."""
+        """Cancel the call."""
 
 
 class LoopTimer:
-    """By the loop's own timers: up to a millisecond late."""
+    """A timer of the event loop: up to a millisecond late."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
         self._loop = loop
@@ -28,15 +28,15 @@ class LoopTimer:
         self._handle: asyncio.Handle | None = None
 
     def set(self, at_ns: int) -> None:
-        """See `Alarm`."""
+        """See `Timer`."""
         delay_s = (at_ns - time.monotonic_ns()) / 1e9
-        self._handle = self._loop.call_later(max(delay_s, 0), self._ring)
+        self._handle = self._loop.call_later(max(delay_s, 0), self._fire)
 
-    def _ring(self) -> None:
+    def _fire(self) -> None:
         self._call()
 
     def close(self) -> None:
-        """See `Alarm`."""
+        """See `Timer`."""
         if self._handle is not None:
             self._handle.cancel()
 
@@ -50,7 +50,7 @@ class _Itimerspec(ctypes.Structure):
 
 
 class TimerfdTimer:
-    """By Linux' timerfd(2), on the very clock of `time.monotonic_ns`: some 50 us late."""
+    """A timer by Linux's timerfd(2), on the clock of `time.monotonic_ns`: about 50 us late."""
 
     _TFD_TIMER_ABSTIME = 1
 
@@ -63,26 +63,26 @@ class TimerfdTimer:
         self._loop = loop
         self._call = call
         self._spec = _Itimerspec()
-        loop.add_reader(self._fd, self._ring)
+        loop.add_reader(self._fd, self._fire)
 
     def set(self, at_ns: int) -> None:
-        """See `Alarm`."""
-        # An instant of 0 would switch the timer off.
+        """See `Timer`."""
+        # An instant of 0 would disarm the timer.
         self._spec.value.s, self._spec.value.ns = divmod(max(at_ns, 1), 1_000_000_000)
         spec = ctypes.byref(self._spec)
         if self._libc.timerfd_settime(self._fd, self._TFD_TIMER_ABSTIME, spec, None) < 0:
             raise OSError(ctypes.get_errno(), "timerfd_settime")
 
-    def _ring(self) -> None:
+    def _fire(self) -> None:
         os.read(self._fd, 8)
         self._call()
 
     def close(self) -> None:
-        """See `Alarm`."""
+        """See `Timer`."""
         self._loop.remove_reader(self._fd)
         os.close(self._fd)
 
 
 def make_timer(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> Timer:
-    """The finest alarm this system has."""
+    """Return the finest timer that this system has."""
     return (TimerfdTimer if sys.platform == "linux" else LoopTimer)(loop, call)

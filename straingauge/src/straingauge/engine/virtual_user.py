@@ -1,155 +1,175 @@
-"""One user playing journeys over its connection, driven by callbacks alone."""
+"""A virtual user: runs journeys over its connection, by callbacks alone."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
+from typing import Final
 
 from straingauge.engine.connection import Connection
-from straingauge.engine.connector import ConnectFailed, connect
+from straingauge.engine.connector import connect
+from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.load import EndpointSink
-from straingauge.engine.run_context import Channels, RunContext
+from straingauge.engine.run_context import RunContext
 from straingauge.http import ErrorKind, Request, RequestFailed, Response, check_response
 from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
 from straingauge.journey.execution import journey_name
 
-_IDLE_JOURNEY_S = 0.01
+# Delay after a journey that sent nothing, which would otherwise be repeated in a busy loop.
+_EMPTY_JOURNEY_S: Final = 0.01
 
 
 class VirtualUser:
-    """Plays one journey after the other, one request at a time.
+    """Runs one journey after the other, one request at a time.
+
+    Args:
+        user: the user that journeys are given.
+        context: state shared with all others.
+        on_finish: called with the virtual user when its journey has ended.
 
     Attributes:
-        user: who it is.
-        deadline_ns: when the request under way times out; 0 when none is.
-        played: journeys begun.
+        user: the same.
+        deadline_ns: when the request under way times out; 0 when there is none.
+        journeys_begun: number of journeys begun.
     """
 
     __slots__ = (
-        "_channel",
-        "_channels",
         "_connection",
+        "_context",
+        "_execution",
         "_intended_ns",
         "_journey",
+        "_on_finish",
         "_opening",
         "_pause",
-        "_play",
         "_request",
         "_sent_ns",
-        "_stage",
+        "_sink",
+        "_sinks",
         "_timeout_ns",
         "deadline_ns",
-        "played",
+        "journeys_begun",
         "user",
     )
 
-    def __init__(self, user: User, stage: RunContext) -> None:
+    def __init__(
+        self, user: User, context: RunContext, on_finish: "Callable[[VirtualUser], None]"
+    ) -> None:
         self.user = user
-        self.played = 0
+        self.journeys_begun = 0
         self.deadline_ns = 0
-        self._stage = stage
+        self._context = context
+        self._on_finish = on_finish
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._pause: asyncio.Handle | None = None
-        self._play: Execution | None = None
+        self._execution: Execution | None = None
         self._request: Request | None = None
         self._intended_ns = 0
         self._sent_ns = 0
         self._timeout_ns = 0
         # Set by `begin` and by each request.
         self._journey: Journey
-        self._channels: Channels
-        self._channel: EndpointSink
+        self._sinks: EndpointSinks
+        self._sink: EndpointSink
 
     # The journey.
 
-    def begin(self, journey: Journey, intended_ns: int, channels: Channels) -> None:
-        """Play a journey whose first request should start at `intended_ns`."""
-        stage = self._stage
-        stage.busy += 1
-        stage.journeys += 1
-        self.played += 1
+    def begin(self, journey: Journey, intended_ns: int, sinks: EndpointSinks) -> None:
+        """Begin a journey.
+
+        Args:
+            journey: the journey.
+            intended_ns: when its first request should start. Response time is measured from this
+                instant, not from when the request was sent, so that a late start counts as waiting
+                (no coordinated omission).
+            sinks: receive the outcomes.
+        """
+        context = self._context
+        context.busy += 1
+        context.journeys += 1
+        self.journeys_begun += 1
         self._journey = journey
-        self._channels = channels
+        self._sinks = sinks
         self._intended_ns = intended_ns
         self._request = None
         try:
-            self._play = Execution(journey, self.user)
-            step = self._play.begin()
+            self._execution = Execution(journey, self.user)
+            step = self._execution.begin()
         except JourneyError as error:
-            self._broke(error)
+            self._handle_error(error)
         else:
-            self._follow(step)
+            self._do(step)
 
-    def _follow(self, step: Step | None) -> None:
-        """Do what the journey wants next."""
+    def _do(self, step: Step | None) -> None:
+        """Carry out the journey's next step."""
         if step is None:
             self._finish()
-        elif self._stage.closing:
+        elif self._context.is_closing:
             self.stop()
         elif isinstance(step, Pause):
-            self._pause = self._stage.loop.call_later(max(step.seconds, 0), self._resume)
+            self._pause = self._context.loop.call_later(max(step.seconds, 0), self._resume)
         else:
-            self._start(step)
+            self._send(step)
 
     def _resume(self) -> None:
         self._pause = None
         self._intended_ns = monotonic_ns()
-        assert self._play is not None
+        assert self._execution is not None
         try:
-            step = self._play.resume()
+            step = self._execution.resume()
         except JourneyError as error:
-            self._broke(error)
+            self._handle_error(error)
         else:
-            self._follow(step)
+            self._do(step)
 
-    def _broke(self, error: JourneyError) -> None:
+    def _handle_error(self, error: JourneyError) -> None:
         name = error.after.name if error.after else f"journey {journey_name(self._journey)}"
-        self._channels[name].journey_error(str(error))
+        self._sinks[name].add_journey_error(str(error))
         self._finish()
 
     def _finish(self) -> None:
-        self._play = None
+        self._execution = None
         self._intended_ns = 0
-        if self._connection is not None and not self._stage.keep_connections:
+        if self._connection is not None and not self._context.keep_connections:
             self._connection.close()
             self._connection = None
-        self._stage.busy -= 1
+        self._context.busy -= 1
         if self._request is None:
-            # Its own code is broken: it must not spin.
-            self._stage.loop.call_later(_IDLE_JOURNEY_S, self._stage.finished, self)
+            self._context.loop.call_later(_EMPTY_JOURNEY_S, self._on_finish, self)
         else:
-            self._stage.finished(self)
+            self._on_finish(self)
 
     def stop(self) -> None:
         """End a journey that has no request under way."""
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
-        if self._play is None:
+        if self._execution is None:
             return
         try:
-            self._play.close()
+            self._execution.close()
         except JourneyError as error:
-            self._broke(error)
+            self._handle_error(error)
         else:
             self._finish()
 
     @property
-    def pausing(self) -> bool:
-        """Whether the journey is in a pause."""
+    def is_pausing(self) -> bool:
+        """The journey is in a pause."""
         return self._pause is not None
 
     # The request.
 
-    def _start(self, request: Request) -> None:
+    def _send(self, request: Request) -> None:
         """Send a request, over a new connection if there is none."""
         now_ns = monotonic_ns()
         self._request = request
-        self._channel = self._channels[request.name]
+        self._sink = self._sinks[request.name]
         # A journey's first request is due at its arrival, the others as soon as they are known.
         self._intended_ns = self._intended_ns or now_ns
         timeout_s = request.timeout_s
-        timeout_ns = self._stage.timeout_ns if timeout_s is None else int(timeout_s * 1e9)
+        timeout_ns = self._context.timeout_ns if timeout_s is None else int(timeout_s * 1e9)
         self._timeout_ns = timeout_ns
         self.deadline_ns = now_ns + timeout_ns
         self._sent_ns = 0
@@ -160,19 +180,19 @@ class VirtualUser:
             self._transmit(connection, request)
 
     def _transmit(self, connection: Connection, request: Request) -> None:
-        self._stage.sent += 1
-        self._sent_ns = connection.send(request, self._stage.host_header)
+        self._context.sent += 1
+        self._sent_ns = connection.send(request, self._context.host_header)
 
-    def answered(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
-        """The response was complete at this instant; see `connection.Owner`."""
-        play = self._play
-        assert play is not None
+    def response_received(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
+        """Check and count a response; see `ConnectionOwner`."""
+        execution = self._execution
+        assert execution is not None
         intended_ns, sent_ns = self._intended_ns, self._sent_ns
         failure = check_response(response)
         self.deadline_ns = self._intended_ns = 0
         try:
             if failure is None:
-                self._channel.add(
+                self._sink.add(
                     intended_ns,
                     sent_ns,
                     first_byte_ns,
@@ -180,60 +200,60 @@ class VirtualUser:
                     response.status,
                     response.raw_headers,
                 )
-                step = play.answer(response)
+                step = execution.answer(response)
             else:
-                self._channel.fail(intended_ns, sent_ns, first_byte_ns, at_ns, failure)
-                step = play.fail(failure)
+                self._sink.add_failure(intended_ns, sent_ns, first_byte_ns, at_ns, failure)
+                step = execution.fail(failure)
         except JourneyError as error:
-            self._broke(error)
+            self._handle_error(error)
         else:
-            self._follow(step)
+            self._do(step)
 
-    def failed(self, failure: RequestFailed, at_ns: int) -> None:
-        """There is no whole response; see `connection.Owner`."""
+    def request_failed(self, failure: RequestFailed, at_ns: int) -> None:
+        """Count a failure; see `ConnectionOwner`."""
         self._connection = None
         # What timed out while connecting was never sent: its service time is its response time.
         sent_ns = self._sent_ns or self._intended_ns
-        self._channel.fail(self._intended_ns, sent_ns, 0, at_ns, failure)
+        self._sink.add_failure(self._intended_ns, sent_ns, 0, at_ns, failure)
         self.deadline_ns = self._intended_ns = 0
-        assert self._play is not None
+        assert self._execution is not None
         try:
-            step = self._play.fail(failure)
+            step = self._execution.fail(failure)
         except JourneyError as error:
-            self._broke(error)
+            self._handle_error(error)
         else:
-            self._follow(step)
+            self._do(step)
 
-    def stale(self) -> None:
-        """Send it again on a new connection; see `connection.Owner`."""
+    def connection_stale(self) -> None:
+        """Send the request again on a new connection; see `ConnectionOwner`."""
         self._connection = None
-        self._stage.reconnected += 1
-        self._opening = self._stage.loop.create_task(self._open())
+        self._context.reconnected += 1
+        self._open()
 
-    def dropped(self, connection: Connection) -> None:
-        """The connection cannot be used again; see `connection.Owner`."""
+    def connection_closed(self, connection: Connection) -> None:
+        """Forget a closed connection; see `ConnectionOwner`."""
         if connection is self._connection:
             self._connection = None
 
     def time_out(self) -> None:
-        """Give the request up at its deadline."""
+        """Give up the request at its deadline."""
         at_ns = self.deadline_ns
         waited_s = self._timeout_ns / 1e9
-        self._hang_up()
-        self.failed(
+        self._disconnect()
+        self.request_failed(
             RequestFailed(ErrorKind.TIMEOUT, f"no whole answer within {waited_s:g} s"), at_ns
         )
 
     def abandon(self) -> bool:
-        """Give everything up uncounted; whether a request was under way."""
+        """Give everything up uncounted; return whether a request was under way."""
         under_way = self.deadline_ns != 0
-        self._hang_up()
-        if self._play is not None:
+        self._disconnect()
+        if self._execution is not None:
             with suppress(JourneyError):  # the run is over, and with it the counting
-                self._play.close()
+                self._execution.close()
         return under_way
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._opening is not None:
             self._opening.cancel()
             self._opening = None
@@ -244,22 +264,23 @@ class VirtualUser:
     # The connection.
 
     def _connect(self) -> None:
-        self._opening = self._stage.loop.create_task(self._open())
+        self._open()
 
-    async def _open(self) -> None:
-        """Connect and send what waits for it; the one coroutine, for it is off the hot path."""
-        stage = self._stage
-        try:
-            async with stage.door:
-                began_ns = monotonic_ns()
-                connection = await connect(self, stage)
-        except ConnectFailed as error:
-            self._opening = None
-            self.failed(error.failure, monotonic_ns())
-            return
+    def _open(self) -> None:
+        self._opening = self._context.loop.create_task(self._open_and_send())
+
+    async def _open_and_send(self) -> None:
+        """Connect, then send the request that waits; a coroutine, since it is off the hot path."""
+        context = self._context
+        async with context.connect_limit:
+            began_ns = monotonic_ns()
+            connection = await connect(self, context)
         self._opening = None
+        if isinstance(connection, RequestFailed):
+            self.request_failed(connection, monotonic_ns())
+            return
         self._connection = connection
-        stage.connections += 1
-        self._channel.connected(monotonic_ns() - began_ns)
+        context.connections += 1
+        self._sink.add_connection(monotonic_ns() - began_ns)
         assert self._request is not None
         self._transmit(connection, self._request)

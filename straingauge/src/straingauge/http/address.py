@@ -1,25 +1,27 @@
-"""Where the load goes, and that it goes nowhere it should not."""
+"""Addresses of targets, and the rule that load only goes to permitted hosts."""
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
+from straingauge.http.models import ErrorKind, RequestFailed
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(slots=True)
 class Address:
-    """A target's address, its name resolved once.
+    """A target's address, with its name resolved once.
 
     Attributes:
         host: the name, as in the URL.
         port: the port.
-        tls: whether to speak TLS.
-        ips: what the name resolves to, in the order to try; the one that answered comes first.
+        tls: whether to use TLS.
+        ips: the name's IP addresses in the order to try; the one that accepted comes first.
     """
 
     host: str
@@ -34,21 +36,29 @@ class Address:
         default = _DEFAULT_PORTS["https" if self.tls else "http"]
         return (name if self.port == default else f"{name}:{self.port}").encode("idna")
 
+    def attempts(self) -> list[tuple[str, bool]]:
+        """IP addresses in the order to try, each with whether it is the last one."""
+        return [(ip, ip == self.ips[-1]) for ip in self.ips]
+
     def prefer(self, ip: str) -> None:
-        """Try this one first from now on."""
+        """Try this IP address first from now on."""
         if self.ips[0] != ip:
             self.ips.remove(ip)
             self.ips.insert(0, ip)
 
 
 def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
-    """The address of a URL.
+    """Parse a base URL and resolve its host.
+
+    Args:
+        base_url: scheme, host and port, without a path.
+        allowed_hosts: hosts other than this machine that may be put under load.
 
     Raises:
-        UsageError: the URL makes no sense, or its host is not this machine and not allowed.
+        UsageError: the URL is invalid, or its host is not this machine and not allowed.
         TargetError: the name does not resolve.
     """
-    address = _parsed(base_url)
+    address = _parse(base_url)
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -56,10 +66,10 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
             f"{address.host} does not resolve: {error}", hint="check the address"
         ) from error
     address.ips = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    # A name with "%" is an address with its zone, which is not part of what is judged.
-    distant = [ip for ip in address.ips if not ipaddress.ip_address(ip.split("%")[0]).is_loopback]
-    if distant and address.host not in set(allowed_hosts):
-        where = "" if distant[0] == address.host else f" ({distant[0]})"
+    # After "%" comes the zone of an IPv6 address, which `ip_address` does not need.
+    remote = [ip for ip in address.ips if not ipaddress.ip_address(ip.split("%")[0]).is_loopback]
+    if remote and address.host not in set(allowed_hosts):
+        where = "" if remote[0] == address.host else f" ({remote[0]})"
         raise UsageError(
             f"{address.host}{where} is not this machine: load goes only to hosts you may put under"
             " load",
@@ -69,7 +79,7 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
     return address
 
 
-def _parsed(base_url: str) -> Address:
+def _parse(base_url: str) -> Address:
     try:
         url = urlsplit(base_url)
         port = url.port
@@ -82,3 +92,14 @@ def _parsed(base_url: str) -> Address:
     if url.path not in ("", "/") or url.query or url.fragment:
         raise UsageError(f"{base_url!r}: the base URL has no path; journeys bring theirs")
     return Address(url.hostname, port or _DEFAULT_PORTS[url.scheme], url.scheme == "https")
+
+
+def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
+    """Classify why no connection to an address could be opened."""
+    if isinstance(error, ssl.SSLError):
+        return RequestFailed(ErrorKind.TLS, str(error))
+    if isinstance(error, ConnectionRefusedError):
+        return RequestFailed(ErrorKind.REFUSED, f"{ip} port {address.port} refused")
+    # A handshake that the server ends is an error without a number.
+    kind = ErrorKind.TLS if address.tls and not error.errno else ErrorKind.RESET
+    return RequestFailed(kind, f"connecting to {ip}: {error}")

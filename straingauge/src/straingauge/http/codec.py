@@ -1,7 +1,7 @@
 """Requests to bytes, bytes to responses: HTTP/1.1 (RFC 9112) without any I/O.
 
-Parsing is llhttp's, by `httptools`. What is here besides: which answers have no body, which end
-with the connection, and limits on what a hostile or broken server may make us keep.
+llhttp parses, by way of `httptools`. This module adds which responses have no body, which end with
+the connection, and limits on how much of a hostile or broken server's response is kept.
 """
 
 from functools import lru_cache
@@ -23,11 +23,11 @@ _LENGTH_AND_END: Final = b"\r\nContent-Length: %d\r\n\r\n"
 
 
 class ProtocolError(Exception):
-    """What the server sent is no HTTP/1.1 response."""
+    """The server sent something other than an HTTP/1.1 response."""
 
 
-class _UnaskedError(Exception):
-    """More than one response answers one request."""
+class _UnrequestedError(Exception):
+    """The server sent a second response to one request."""
 
 
 class ShortBody(Exception):
@@ -35,19 +35,19 @@ class ShortBody(Exception):
 
 
 def encode(request: Request, host: bytes) -> bytes:
-    """The request as it goes on the wire: whole, but for an upload's body, which follows.
+    """Encode a request; the body of an upload follows separately.
 
     Args:
-        request: what to send; all but the host's name is worded once and kept with it.
-        host: the Host header's value.
+        request: the request; what is encoded is kept with it, except the host's name.
+        host: value of the Host header.
     """
     encoded = request.encoded
     if encoded is None:
-        encoded = request.encoded = _worded(request)
+        encoded = request.encoded = _encode(request)
     return encoded[0] + host + encoded[1]
 
 
-def _worded(request: Request) -> tuple[bytes, bytes]:
+def _encode(request: Request) -> tuple[bytes, bytes]:
     start = f"{request.method} {request.target} HTTP/1.1\r\nHost: ".encode("ascii")
     body = request.body
     if isinstance(body, Upload):
@@ -60,20 +60,20 @@ def _worded(request: Request) -> tuple[bytes, bytes]:
     return start, lines + b"\r\n\r\n"
 
 
-@lru_cache(maxsize=1024)  # a user sends the same headers again and again
+@lru_cache(maxsize=1024)  # a user sends the same headers repeatedly
 def _lines(headers: tuple[tuple[str, str], ...]) -> bytes:
-    every = {"User-Agent": _USER_AGENT, "Accept": "*/*", **dict(headers)}
-    return "".join(f"\r\n{name}: {value}" for name, value in every.items()).encode("latin-1")
+    combined = {"User-Agent": _USER_AGENT, "Accept": "*/*", **dict(headers)}
+    return "".join(f"\r\n{name}: {value}" for name, value in combined.items()).encode("latin-1")
 
 
 class ResponseReader:
     """Reads the responses of one connection, one after the other.
 
     Attributes:
-        status: of the response, once its head is complete.
-        headers: as they came, without trailers: what those mean is each trailer's own matter (RFC
-            9110, section 6.5.1), and nobody here asks for any.
-        keep_alive: whether the connection can be used again, once the response is complete.
+        status: status of the response, once its head is complete.
+        headers: its headers as received, without trailers, whose meaning depends on each field (RFC
+            9110, section 6.5.1).
+        keep_alive: the connection can be used again; set once the response is complete.
     """
 
     __slots__ = (
@@ -96,9 +96,9 @@ class ResponseReader:
         self.begin("GET")
 
     def begin(self, method: str) -> None:
-        """The next bytes answer a request of this method."""
+        """Expect the response to a request of this method."""
         if self._bodiless:
-            # The last answer was to HEAD, and llhttp still waits for the body it announced.
+            # The last request was HEAD, and llhttp still waits for the body that was announced.
             self._parser = HttpResponseParser(self)
         self._bodiless = method == "HEAD"
         self.status = 0
@@ -113,14 +113,14 @@ class ResponseReader:
 
     @property
     def body(self) -> bytes:
-        """The content, as it came."""
+        """The content as received."""
         return self._body[0] if len(self._body) == 1 else b"".join(self._body)
 
     def feed(self, data: bytes) -> bool:
-        """Take what was received; True when the response is complete.
+        """Parse received bytes; return whether the response is complete.
 
         Raises:
-            ProtocolError: it is no HTTP/1.1 response, or larger than anybody should send.
+            ProtocolError: it is no HTTP/1.1 response, or too large.
         """
         if not self._head_complete:
             self._head = self._head + data if self._head else data
@@ -133,14 +133,14 @@ class ResponseReader:
                 raise ProtocolError(str(error) or type(error).__name__) from error
             self.keep_alive = False  # garbage behind a complete response
         if not self._complete:
-            self._refuse_endless(len(data))
+            self._check_size(len(data))
         return self._complete
 
     def eof(self) -> None:
-        """The server closed the connection: fine where that is how the response ends.
+        """Handle the end of the connection, which some responses end with.
 
         Raises:
-            ShortBody: it was not complete.
+            ShortBody: the response was not complete.
         """
         if not self._head_complete:
             raise ShortBody("the connection closed within the response's head")
@@ -148,7 +148,7 @@ class ResponseReader:
             raise ShortBody(f"the connection closed after {len(self.body)} bytes of the body")
         self._complete = True
 
-    def _refuse_endless(self, more_bytes: int) -> None:
+    def _check_size(self, more_bytes: int) -> None:
         self._length_bytes += more_bytes
         if not self._head_complete and self._length_bytes > MAX_HEAD_BYTES:
             raise ProtocolError(f"more than {MAX_HEAD_BYTES} bytes of headers")
@@ -158,12 +158,12 @@ class ResponseReader:
     # The parser calls these.
 
     def on_message_begin(self) -> None:
-        """A response follows: the one awaited, or one nobody asked for, which is not read."""
+        """Stop parsing at a second response, which was not requested."""
         if self._complete:
-            raise _UnaskedError
+            raise _UnrequestedError
 
     def on_headers_complete(self) -> None:
-        """The head is complete, be it the final or an interim one (1xx)."""
+        """Note that a head is complete: that of the response, or an interim one (1xx)."""
         self.status = self._parser.get_status_code()
         if self.status < 200:
             return
@@ -174,12 +174,12 @@ class ResponseReader:
             self.keep_alive = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
-        """Some of the content."""
+        """Collect a part of the content."""
         if not self._complete:
             self._body.append(body)
 
     def on_message_complete(self) -> None:
-        """The response is complete; after an interim one, the final one follows."""
+        """Note that a response is complete; an interim one (1xx) is followed by another."""
         if self._head_complete:
             self._complete = True
             self.keep_alive = self._parser.should_keep_alive()
@@ -188,10 +188,9 @@ class ResponseReader:
 
 
 def _head_after(received: bytes, interim: int) -> RawHeaders:
-    """The head that follows so many others; the parser has found all of them valid.
+    """Cut out the head that follows this number of interim ones; the parser has validated them all.
 
-    So none has a body, no line is folded, and only its end is CRLF twice. Empty lines may come
-    before each.
+    So none has a body, no line is folded, and CRLF twice ends each. Empty lines may precede each.
     """
     for _ in range(interim):
         received = received.lstrip(b"\r\n")

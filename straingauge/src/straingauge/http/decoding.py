@@ -1,24 +1,25 @@
-"""A response's content, with what it was encoded with undone (RFC 9110, section 8.4)."""
+"""Decoding of a response's content (RFC 9110, section 8.4)."""
 
 import zlib
 from typing import Final
 
 MAX_BODY_BYTES: Final = 256 * 1024 * 1024
-"""More than this nobody should send, encoded or not."""
+"""Largest accepted body, encoded or decoded."""
 
-_GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32  # by its header
+_GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32  # which of the two is detected from its header
 _RAW: Final = -zlib.MAX_WBITS
 
 
-def decoded(raw: bytes, encoding: str) -> bytes:
-    """The content itself.
+def decode(raw: bytes, encoding: str) -> bytes:
+    """Decode content.
 
     Args:
-        raw: as it came.
-        encoding: the Content-Encoding header, "" if there is none.
+        raw: the content as received.
+        encoding: value of the Content-Encoding header, "" if there is none.
 
     Raises:
-        ValueError: it is not encoded so, or in a way not known here, or becomes too large.
+        ValueError: it is not encoded in this way, the encoding is not supported, or the result is
+            too large.
     """
     for coding in reversed([part.strip().lower() for part in encoding.split(",")]):
         if coding in ("", "identity"):
@@ -26,23 +27,23 @@ def decoded(raw: bytes, encoding: str) -> bytes:
         if coding not in ("gzip", "x-gzip", "deflate"):
             raise ValueError(f"content encoding {coding!r} is not supported")
         try:
-            raw = _inflated(raw)
+            raw = _inflate(raw)
         except zlib.error as error:
             raise ValueError(f"the body is not {coding}: {error}") from error
     return raw
 
 
-def _inflated(raw: bytes) -> bytes:
-    """Undo gzip, zlib, or the raw deflate that some servers send in zlib's place."""
+def _inflate(raw: bytes) -> bytes:
+    """Decode gzip, zlib, or the raw deflate that some servers send in its place."""
     if not raw:
         return raw  # an empty body has no content to be encoded, as with HEAD and 304
     try:
-        return _within_limit(raw, _GZIP_OR_ZLIB)
+        return _inflate_limited(raw, _GZIP_OR_ZLIB)
     except zlib.error:
-        return _within_limit(raw, _RAW)
+        return _inflate_limited(raw, _RAW)
 
 
-def _within_limit(raw: bytes, format_bits: int) -> bytes:
+def _inflate_limited(raw: bytes, format_bits: int) -> bytes:
     inflater = zlib.decompressobj(format_bits)
     content = inflater.decompress(raw, MAX_BODY_BYTES + 1)
     if len(content) > MAX_BODY_BYTES:

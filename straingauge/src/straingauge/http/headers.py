@@ -1,4 +1,4 @@
-"""A response's headers, kept as the bytes they came in: most are never asked for."""
+"""Response headers, kept as received: most are never read."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,20 +6,20 @@ from functools import lru_cache
 from typing import TypeAlias
 
 RawHeaders: TypeAlias = bytes
-"""A valid head (RFC 9112) without its end: what starts it, then CRLF and a line for each header."""
+"""A valid head (RFC 9112) without its end: a status line, then CRLF and a line for each header."""
 
 
 def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
-    """Names and values as they would have come."""
+    """Encode names and values as a server would send them."""
     return b"".join(b"\r\n%s: %s" % header for header in headers)
 
 
 def values_of(raw: RawHeaders, name: bytes) -> list[bytes]:
-    """All values of one header, in order; the others are not looked at.
+    """Return all values of one header, in order, without decoding the others.
 
     Args:
         raw: the headers.
-        name: in any case.
+        name: name of the header, in upper or lower case.
     """
     return [value.rstrip(b" \t") for value in _line(name).findall(raw)]
 
@@ -30,7 +30,7 @@ def _line(name: bytes) -> re.Pattern[bytes]:
 
 
 class Headers(Mapping[str, str]):
-    """A response's headers; names are case-insensitive, repeated ones are joined by ", "."""
+    """Response headers; names are case-insensitive, and repeated ones are joined by ", "."""
 
     __slots__ = ("_values",)
 

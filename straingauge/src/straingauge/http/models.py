@@ -1,4 +1,4 @@
-"""What goes between a journey and whoever drives it: requests, responses, pauses, failures."""
+"""Requests, responses, and the ways in which a request can fail."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,15 +7,15 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from straingauge.http.decoding import decoded
+from straingauge.http.decoding import decode
 from straingauge.http.headers import Headers, RawHeaders, values_of
 from straingauge.http.multipart import Upload
 
-_UNREAD: Final = object()
+_NOT_PARSED: Final = object()
 
 
 class ErrorKind(StrEnum):
-    """How a request can fail. `RATE_LIMITED` counts apart: neither success nor error."""
+    """Kinds of failure. `RATE_LIMITED` counts separately: neither success nor error."""
 
     REFUSED = "refused"
     RESET = "reset"
@@ -31,18 +31,18 @@ class ErrorKind(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request, ready to send; made by `User.get` and its sisters, not changed afterwards.
+    """One request, made by `User.get` and the like, and not changed afterwards.
 
     Attributes:
         method: "GET", "POST", ...
-        target: path and query, percent-encoded, as it goes on the wire.
-        name: the endpoint this request counts under, such as "GET /api/sessions/{id}".
-        headers: all headers but Host, Content-Length and those an upload brings.
-        body: nothing, bytes, or a multipart upload streamed from disk.
-        expect: statuses that mean success; any other is an error, but for 429, counted apart.
-        checks: on the content, asked in order when the status is expected.
-        timeout_s: from sending to the last byte; None leaves it to the load.
-        encoded: the bytes before and after the host's name, kept by `wire` between two sends.
+        target: path and query, percent-encoded.
+        name: endpoint that it counts under, such as "GET /api/sessions/{id}".
+        headers: all headers except Host, Content-Length and those of an upload.
+        body: None, bytes, or a multipart upload streamed from disk.
+        expect: statuses that mean success; any other is an error, except 429, counted separately.
+        checks: checks of the content, called in order if the status is expected.
+        timeout_s: timeout from sending to the last byte; None leaves it to the load.
+        encoded: the bytes before and after the host's name, cached by `codec.encode`.
     """
 
     method: str
@@ -57,7 +57,7 @@ class Request:
 
 
 class Response:
-    """One response. Nothing is decoded before it is asked for."""
+    """One response; it is decoded only when its properties are read."""
 
     __slots__ = ("_body", "_headers", "_json", "raw_body", "raw_headers", "request", "status")
 
@@ -74,45 +74,45 @@ class Response:
         self.raw_body = raw_body
         self._headers: Headers | None = None
         self._body: bytes | None = None
-        self._json: Any = _UNREAD
+        self._json: Any = _NOT_PARSED
 
     @property
     def headers(self) -> Headers:
-        """The headers by case-insensitive name."""
+        """Headers by case-insensitive name."""
         if self._headers is None:
             self._headers = Headers(self.raw_headers)
         return self._headers
 
     @property
     def body(self) -> bytes:
-        """The content, with gzip or deflate undone.
+        """The decoded content.
 
         Raises:
-            ValueError: the content is not what its Content-Encoding says, or far too large.
+            ValueError: the content is not encoded as its Content-Encoding says, or too large.
         """
         if self._body is None:
             encoding = self._encoding()
-            self._body = decoded(self.raw_body, encoding) if encoding else self.raw_body
+            self._body = decode(self.raw_body, encoding) if encoding else self.raw_body
         return self._body
 
     @property
     def text(self) -> str:
-        """The content as text: UTF-8, with what is none replaced."""
+        """The content as UTF-8 text, with invalid bytes replaced."""
         return self.body.decode("utf-8", errors="replace")
 
-    # JSON is whatever the service sent: only the journey's author knows its shape.
+    # Only the journey's author knows the shape of the JSON.
     def json(self) -> Any:  # noqa: ANN401
-        """The content read as JSON, once: checks and journeys are given the same object.
+        """Parse the content as JSON, once: checks and journeys receive the same object.
 
         Raises:
             ValueError: it is not JSON.
         """
-        if self._json is _UNREAD:
+        if self._json is _NOT_PARSED:
             self._json = orjson.loads(self.body)
         return self._json
 
     def _encoding(self) -> str:
-        """Of the content; all headers would have to be decoded to look it up among them."""
+        """Return the Content-Encoding, without decoding the other headers."""
         return b", ".join(values_of(self.raw_headers, b"content-encoding")).decode("latin-1")
 
     def __repr__(self) -> str:
@@ -120,16 +120,16 @@ class Response:
 
 
 Check: TypeAlias = Callable[[Response], str | None]
-"""None when the response is fine, else what was wrong with it."""
+"""Returns None if the response is correct, else what is wrong with it."""
 
 
 class RequestFailed(Exception):
-    """Thrown into a journey at the `yield` whose request failed; it may catch it and go on.
+    """Raised in a journey at the `yield` whose request failed; the journey may catch it.
 
     Attributes:
-        kind: what went wrong.
-        detail: the same in words.
-        response: the response, when there was a whole one.
+        kind: the kind of failure.
+        detail: a description for the report.
+        response: the response, if there was a complete one.
     """
 
     def __init__(self, kind: ErrorKind, detail: str, response: Response | None = None) -> None:
@@ -140,7 +140,7 @@ class RequestFailed(Exception):
 
 
 def check_response(response: Response) -> RequestFailed | None:
-    """Judge a whole response by its request's expected statuses and checks; None when it is fine.
+    """Check a response's status and content; return None if it is as its request expects.
 
     A check that raises has failed: a body that is no JSON is the service's fault, not the check's.
     """
@@ -153,7 +153,7 @@ def check_response(response: Response) -> RequestFailed | None:
     for check in request.checks:
         try:
             wrong = check(response)
-        except Exception as error:  # noqa: BLE001  whatever a check trips over is in the content
+        except Exception as error:  # noqa: BLE001  a check may raise anything on unexpected content
             wrong = f"{type(error).__name__}: {error}"
         if wrong is not None:
             return RequestFailed(ErrorKind.FAILED_CHECK, wrong, response)
@@ -161,6 +161,6 @@ def check_response(response: Response) -> RequestFailed | None:
 
 
 def _excerpt(response: Response, limit: int = 200) -> str:
-    """The beginning of the content for an error message, undecoded if it cannot be decoded."""
+    """Return the beginning of the content as received, for an error message."""
     text = response.raw_body[:limit].decode("utf-8", errors="replace")
     return " ".join(text.split()) or "empty body"

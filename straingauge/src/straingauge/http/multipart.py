@@ -18,7 +18,7 @@ class FilePart:
 
     @property
     def sent_name(self) -> str:
-        """The file name as the service will see it."""
+        """The file name that is sent."""
         if self.filename is not None:
             return self.filename
         return self.content.name if isinstance(self.content, Path) else "file"
@@ -27,11 +27,11 @@ class FilePart:
 class Upload:
     """A `multipart/form-data` body: form fields first, then files.
 
-    It can be sent any number of times: each `chunks()` reads the files anew.
+    It can be sent any number of times: each `chunks()` reads the files again.
 
     Attributes:
-        content_type: the Content-Type header that belongs to it.
-        length: of the whole body, in bytes.
+        content_type: value of the Content-Type header.
+        length: length of the whole body, in bytes.
 
     Raises:
         OSError: a file cannot be read.
@@ -43,13 +43,13 @@ class Upload:
         boundary = secrets.token_hex(16)
         self._parts: list[tuple[bytes, Path | bytes, int]] = []
         for name, value in fields.items():
-            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(name)}"\r\n\r\n'
+            head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_escape(name)}"\r\n\r\n'
             self._add(head, value.encode())
         for name, part in files.items():
             head = (
                 f"--{boundary}\r\n"
-                f'Content-Disposition: form-data; name="{_quoted(name)}"; '
-                f'filename="{_quoted(part.sent_name)}"\r\n'
+                f'Content-Disposition: form-data; name="{_escape(name)}"; '
+                f'filename="{_escape(part.sent_name)}"\r\n'
                 f"Content-Type: {part.content_type}\r\n\r\n"
             )
             self._add(head, part.content)
@@ -64,25 +64,25 @@ class Upload:
         self._parts.append((head.encode(), content, size))
 
     def chunks(self, before: bytes = b"") -> Iterator[bytes]:
-        """The body, or `before` and the body, in as few pieces as memory allows.
+        """Yield the body, preceded by `before`, in large pieces.
 
-        Each but the last has `CHUNK_BYTES` bytes or more, and less than twice as many, whatever the
-        files' sizes; a form field is never cut.
+        Each piece except the last has `CHUNK_BYTES` bytes or more, and less than twice as many; a
+        form field is never cut.
 
         Raises:
-            OSError: a file cannot be read, or is no longer as long as it was.
+            OSError: a file cannot be read, or has become shorter.
         """
-        held: list[bytes | memoryview] = [before]
-        held_bytes = len(before)
+        pending: list[bytes | memoryview] = [before]
+        pending_bytes = len(before)
         for piece in self._pieces():
-            held.append(piece)
-            held_bytes += len(piece)
-            if held_bytes >= CHUNK_BYTES:
-                yield b"".join(held)
-                held.clear()
-                held_bytes = 0
-        if held:
-            yield b"".join(held)
+            pending.append(piece)
+            pending_bytes += len(piece)
+            if pending_bytes >= CHUNK_BYTES:
+                yield b"".join(pending)
+                pending.clear()
+                pending_bytes = 0
+        if pending:
+            yield b"".join(pending)
 
     def _pieces(self) -> Iterator[bytes | memoryview]:
         for head, content, size in self._parts:
@@ -107,6 +107,6 @@ def _read(path: Path, size: int) -> Iterator[bytes]:
         raise OSError(f"{path} became {left} bytes shorter while it was uploaded")
 
 
-def _quoted(name: str) -> str:
-    """A name inside quotes, as browsers write it (HTML, multipart/form-data encoding)."""
+def _escape(name: str) -> str:
+    """Escape a name in quotes as browsers do (HTML, multipart/form-data encoding)."""
     return name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")

@@ -1,4 +1,4 @@
-"""A journey that only a few users play at a time."""
+"""A limit on how many users run a journey at the same time."""
 
 from collections.abc import Callable, Generator
 from functools import wraps
@@ -9,33 +9,33 @@ from straingauge.journey.execution import Journey
 from straingauge.journey.step import Pause, Step
 from straingauge.journey.user import User
 
-_LOOK_EVERY_S: Final = 0.02
+_POLL_S: Final = 0.02
 
 
 def limit_concurrency(count: int) -> Callable[[Journey], Journey]:
-    """The journey, by no more than so many users of this process at a time; others wait for a turn.
+    """Decorate a journey so that at most `count` users of this process run it at the same time.
 
-    A setup is no load: a service that checks passwords slowly, on purpose, must not be asked by
-    all users at the same moment, however quickly they are spawned.
+    Others wait. It is meant for log-ins: a service that checks passwords slowly, on purpose, must
+    not get those of all users at once, however quickly the users are spawned.
 
     Args:
-        count: How many, 1 or more.
+        count: number of users, 1 or more.
     """
 
-    def gated(journey: Journey) -> Journey:
+    def decorate(journey: Journey) -> Journey:
         busy = 0
 
         @wraps(journey)
-        def in_turn(user: User) -> Generator[Step, Response, None]:
+        def limited(user: User) -> Generator[Step, Response, None]:
             nonlocal busy
             while busy >= count:
-                yield Pause(_LOOK_EVERY_S)
+                yield Pause(_POLL_S)
             busy += 1
             try:
                 yield from journey(user)
             finally:
                 busy -= 1
 
-        return in_turn
+        return limited
 
-    return gated
+    return decorate

@@ -1,4 +1,4 @@
-"""One playing of a journey by one user, step by step, for whoever does the I/O."""
+"""The execution of a journey by one user, step by step, without I/O."""
 
 from collections.abc import Callable, Generator
 from inspect import GEN_CLOSED, getgeneratorstate
@@ -13,10 +13,10 @@ Journey: TypeAlias = Callable[[User], Generator[Step, Response, None]]
 
 
 class JourneyError(Exception):
-    """The journey's own code failed, as against its requests; the cause is chained.
+    """An error in the journey's own code, not in its requests; the cause is chained.
 
     Attributes:
-        after: the request whose answer it was working on; None at its very beginning.
+        after: the request whose response it was processing; None at its beginning.
     """
 
     def __init__(self, journey: Journey, after: Request | None, cause: str) -> None:
@@ -25,22 +25,22 @@ class JourneyError(Exception):
 
 
 def journey_name(journey: Journey) -> str:
-    """The name a journey is known by in reports."""
+    """Return the name of a journey in reports."""
     return getattr(journey, "__name__", repr(journey))
 
 
 class Execution:
-    """Drives one journey to its end.
+    """Runs one journey to its end.
 
-        step = play.begin()
+        step = execution.begin()
         while step is not None:
-            if isinstance(step, Pause): wait, then   step = play.resume()
-            else: send it, then                      step = play.answer(response)
-            or, when it failed:                      step = play.fail(failure)
+            if isinstance(step, Pause): wait, then   step = execution.resume()
+            else: send it, then                      step = execution.answer(response)
+            or, if it failed:                        step = execution.fail(failure)
 
-    Each of these returns what to do next, None at the journey's end, and raises `JourneyError`
-    when the journey's own code failed. A failure the journey does not catch ends it quietly: the
-    request that failed was counted already.
+    Each of these returns the next step, None at the journey's end, and raises `JourneyError` if the
+    journey's own code failed. A `RequestFailed` that the journey does not catch ends it without an
+    error, since the failed request has been counted.
     """
 
     __slots__ = ("_generator", "_journey", "_request")
@@ -51,23 +51,23 @@ class Execution:
         self._request: Request | None = None
 
     def begin(self) -> Step | None:
-        """The first step."""
+        """Return the first step."""
         if not isinstance(self._generator, GeneratorType):
             raise JourneyError(self._journey, None, "it is no generator: it never yields")
         return self.resume()
 
     def resume(self) -> Step | None:
-        """The next step after a pause."""
+        """Return the next step after a pause."""
         try:
             step = next(self._generator)
         except StopIteration:
             return None
         except Exception as error:
             raise self._error(error) from error
-        return self._checked(step)
+        return self._check(step)
 
     def answer(self, response: Response) -> Step | None:
-        """The next step after a request that went well."""
+        """Return the next step after a successful request."""
         try:
             step = self._generator.send(response)
         except StopIteration:
@@ -77,10 +77,10 @@ class Execution:
         if step.__class__ is Request:
             self._request = step
             return step
-        return self._checked(step)
+        return self._check(step)
 
     def fail(self, failure: RequestFailed) -> Step | None:
-        """The next step after a request that failed."""
+        """Return the next step after a failed request."""
         try:
             step = self._generator.throw(failure)
         except StopIteration:
@@ -89,10 +89,10 @@ class Execution:
             if error is failure:
                 return None
             raise self._error(error) from error
-        return self._checked(step)
+        return self._check(step)
 
     def close(self) -> None:
-        """Give up: the journey's `finally` blocks run, but what they would send is not sent.
+        """End the journey: its `finally` blocks run, but their requests are not sent.
 
         Raises:
             JourneyError: one of them failed.
@@ -100,13 +100,13 @@ class Execution:
         try:
             self._generator.close()
         except RuntimeError as error:
-            # "generator ignored GeneratorExit": it yielded a further step, which is not taken.
+            # "generator ignored GeneratorExit": it yielded a further step, which is ignored.
             if getgeneratorstate(self._generator) == GEN_CLOSED:
                 raise self._error(error) from error
         except Exception as error:
             raise self._error(error) from error
 
-    def _checked(self, step: Step) -> Step:
+    def _check(self, step: Step) -> Step:
         if isinstance(step, Request):
             self._request = step
         elif not isinstance(step, Pause):

@@ -1,4 +1,4 @@
-"""Which journey comes next: weights, exact over each cycle and the same in every process."""
+"""Weighted mixes of journeys, exact over each cycle and equal in every process."""
 
 from collections.abc import Callable
 from functools import reduce
@@ -14,7 +14,7 @@ JourneyT = TypeVar("JourneyT", bound=Journey)
 class Mix:
     """Weighted journeys, interleaved evenly: (a, 5), (b, 1) gives a a a b a a, over and over.
 
-    Which journey is the n-th is a pure function of n, so processes that share a load agree.
+    The n-th journey is a pure function of n, so processes that share a load agree.
 
     Attributes:
         weights: the journeys with their weights.
@@ -31,17 +31,17 @@ class Mix:
                     f"the weight of {journey_name(journey)} must be 1 or more, not {weight}"
                 )
         self.weights = weights
-        self._cycle = _interleaved(weights)
+        self._cycle = _interleave(weights)
 
     def pick(self, n: int) -> Journey:
-        """The n-th journey."""
+        """Return the n-th journey."""
         return self._cycle[n % len(self._cycle)]
 
     def tagged(self, *tags: str) -> "Mix":
-        """Only the journeys that bear one of these tags.
+        """Return a mix of the journeys with one of these tags.
 
         Raises:
-            UsageError: none does.
+            UsageError: there is none.
         """
         chosen = tuple((j, weight) for j, weight in self.weights if tags_of(j) & set(tags))
         if not chosen:
@@ -53,15 +53,15 @@ class Mix:
 
 
 def mix(*weights: Journey | tuple[Journey, int]) -> Mix:
-    """A mix of journeys, each with its weight or alone (weight 1)."""
+    """Combine journeys, each alone (weight 1) or as (journey, weight)."""
     return Mix(tuple(each if isinstance(each, tuple) else (each, 1) for each in weights))
 
 
 def tagged(*tags: str) -> Callable[[JourneyT], JourneyT]:
-    """Decorate a journey with tags, to be chosen by them."""
+    """Decorate a journey with tags, by which it can be selected."""
 
     def mark(journey: JourneyT) -> JourneyT:
-        # A plain attribute, so that a tagged journey stays the function its author wrote.
+        # An attribute, so that a tagged journey remains the same function.
         journey.tags = frozenset(tags)  # type: ignore[attr-defined]
         return journey
 
@@ -69,12 +69,12 @@ def tagged(*tags: str) -> Callable[[JourneyT], JourneyT]:
 
 
 def tags_of(journey: Journey) -> frozenset[str]:
-    """The tags a journey bears."""
+    """Return the tags of a journey."""
     tags: frozenset[str] = getattr(journey, "tags", frozenset())
     return tags
 
 
-def _interleaved(weights: tuple[tuple[Journey, int], ...]) -> tuple[Journey, ...]:
+def _interleave(weights: tuple[tuple[Journey, int], ...]) -> tuple[Journey, ...]:
     """One cycle, by smooth weighted round-robin, as nginx balances (commit 52327e0, 2012)."""
     divisor = reduce(gcd, (weight for _, weight in weights))
     steps = [weight // divisor for _, weight in weights]

@@ -1,4 +1,4 @@
-"""A virtual user: who it is, what it remembers, and how it words its requests."""
+"""Users: identity, data, and the requests they make."""
 
 import json as jsonlib
 import random
@@ -20,17 +20,17 @@ _EXPECT_200 = frozenset({200})
 _SAFE = "/?:@!$&'()*+,;=-._~%"
 _LEGAL_TARGET = re.compile(r"/[A-Za-z0-9/?:@!$&'()*+,;=\-._~%]*")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_SET_BY_WIRE = frozenset({"host", "content-length", "transfer-encoding"})
+_SET_BY_CODEC = frozenset({"host", "content-length", "transfer-encoding"})
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-# A user that asks for ever new paths (ids) must not keep them all.
-_REMEMBERED_REQUESTS = 64
+# Paths with ids are always new, and must not all be kept.
+_CACHED_REQUESTS = 64
 _encoded_json = jsonlib.JSONEncoder(separators=(",", ":")).encode
 
 
 class Options(TypedDict, total=False):
-    """What a request can carry besides its method and path.
+    """Options of a request in addition to its method and path.
 
-    At most one of `json`, `form`, `upload` and `content` makes the body.
+    At most one of `json`, `form`, `upload` and `content` can be given, as the body.
     """
 
     name: str | None
@@ -49,9 +49,9 @@ class User:
     """One virtual user.
 
     Attributes:
-        index: its number among all users of the run.
-        data: whatever journeys want to remember of it (account, ids).
-        headers: sent with each of its requests.
+        index: number among all users of the run.
+        data: data that journeys keep between requests (account, ids).
+        headers: headers of each of its requests.
     """
 
     __slots__ = ("_plain", "_plain_headers", "_random", "data", "headers", "index")
@@ -60,13 +60,13 @@ class User:
         self.index = index
         self.data: dict[str, Any] = {} if data is None else data
         self.headers: dict[str, str] = {}
-        self._random: random.Random | None = None  # 2.5 kB, which many users never need
+        self._random: random.Random | None = None  # 2.5 kB, and many users never need it
         self._plain: dict[tuple[str, str], Request] = {}
         self._plain_headers: dict[str, str] = {}
 
     @property
     def random(self) -> random.Random:
-        """Its own generator, seeded by its index: runs repeat."""
+        """Random number generator, seeded by the index so that runs are repeatable."""
         if self._random is None:
             # Random load needs no cryptographic randomness.
             self._random = random.Random(self.index)  # noqa: S311
@@ -77,52 +77,52 @@ class User:
         self.headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, **options: Unpack[Options]) -> Request:
-        """A GET request."""
+        """Make a GET request."""
         return self.request("GET", path, **options)
 
     def post(self, path: str, **options: Unpack[Options]) -> Request:
-        """A POST request."""
+        """Make a POST request."""
         return self.request("POST", path, **options)
 
     def put(self, path: str, **options: Unpack[Options]) -> Request:
-        """A PUT request."""
+        """Make a PUT request."""
         return self.request("PUT", path, **options)
 
     def patch(self, path: str, **options: Unpack[Options]) -> Request:
-        """A PATCH request."""
+        """Make a PATCH request."""
         return self.request("PATCH", path, **options)
 
     def delete(self, path: str, **options: Unpack[Options]) -> Request:
-        """A DELETE request."""
+        """Make a DELETE request."""
         return self.request("DELETE", path, **options)
 
     def request(self, method: str, path: str, **options: Unpack[Options]) -> Request:
-        """A request of any method; see `Options`.
+        """Make a request of any method; see `Options`.
 
         Its `name` defaults to the method and the path without its query.
 
         Raises:
-            ValueError: the path does not begin with "/", a header holds a line break, the timeout
-                is none, or more than one body was given.
+            ValueError: the path does not begin with "/", a header has a line break, the timeout is
+                not more than 0, or more than one body was given.
         """
         if options:
-            return self._worded(method, path, options)
-        # The commonest request by far is a plain GET again and again: it is worded once.
-        if self.headers != self._plain_headers or len(self._plain) > _REMEMBERED_REQUESTS:
+            return self._make(method, path, options)
+        # The most frequent request by far is the same plain GET: it is made once.
+        if self.headers != self._plain_headers or len(self._plain) > _CACHED_REQUESTS:
             self._plain.clear()
             self._plain_headers = self.headers.copy()
         request = self._plain.get((method, path))
         if request is None:
-            request = self._plain[method, path] = self._worded(method, path, options)
+            request = self._plain[method, path] = self._make(method, path, options)
         return request
 
-    def _worded(self, method: str, path: str, options: Options) -> Request:
+    def _make(self, method: str, path: str, options: Options) -> Request:
         headers = self.headers
         body, content_type = _body(options)
         if options.get("headers") or content_type:
             headers = headers | ({"Content-Type": content_type} if content_type else {})
             headers |= options.get("headers") or {}
-        _refuse_broken(method, tuple(headers.items()))
+        _check_legal(method, tuple(headers.items()))
         timeout_s = options.get("timeout_s")
         if timeout_s is not None and not 0 < timeout_s < inf:
             raise ValueError(f"timeout_s must be more than 0, not {timeout_s}")
@@ -143,7 +143,7 @@ class User:
 
 
 def _body(options: Options) -> tuple[bytes | Upload | None, str | None]:
-    """The one body among the options, and its content type where it has a natural one."""
+    """Return the body among the options, and its content type if that follows from it."""
     given = [key for key in ("json", "form", "upload", "content") if options.get(key) is not None]
     if len(given) > 1:
         raise ValueError(f"a request has one body, not {' and '.join(given)}")
@@ -164,12 +164,12 @@ def _target(path: str, params: Mapping[str, Any] | None) -> str:
     return path if _LEGAL_TARGET.fullmatch(path) else quote(path, safe=_SAFE)
 
 
-@lru_cache(maxsize=1024)  # a user sends the same headers again and again
-def _refuse_broken(method: str, headers: tuple[tuple[str, str], ...]) -> None:
+@lru_cache(maxsize=1024)  # a user sends the same headers repeatedly
+def _check_legal(method: str, headers: tuple[tuple[str, str], ...]) -> None:
     if not _TOKEN.fullmatch(method):
         raise ValueError(f"{method!r} is no HTTP method")
     for name, value in headers:
         if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"header {name!r} cannot be sent: {value!r}")
-        if name.lower() in _SET_BY_WIRE:
+        if name.lower() in _SET_BY_CODEC:
             raise ValueError(f"header {name!r} follows from the request and is not set by hand")

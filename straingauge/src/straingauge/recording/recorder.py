@@ -62,7 +62,7 @@ class EndpointRecorder:
         if len(rows) >= _FLUSH_AT:
             self.flush()
 
-    def fail(
+    def add_failure(
         self,
         intended_ns: int,
         sent_ns: int,
@@ -88,12 +88,12 @@ class EndpointRecorder:
         code = status | _CODES[failure.kind]
         self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers)
 
-    def journey_error(self, detail: str) -> None:
+    def add_journey_error(self, detail: str) -> None:
         """Count a failure of the journey's own code after a request of this endpoint."""
         self._series.errors[ErrorKind.JOURNEY_ERROR] += 1
         self._example(ErrorKind.JOURNEY_ERROR, detail, 0, "")
 
-    def connected(self, connect_ns: int) -> None:
+    def add_connection(self, connect_ns: int) -> None:
         """Count the opening of a connection for a request of this endpoint."""
         self._connects.append(connect_ns)
         if len(self._connects) >= _FLUSH_AT:
@@ -177,13 +177,13 @@ class EndpointRecorder:
 class Recorder:
     """Collects outcomes; `snapshot` gives all there were since the beginning."""
 
-    __slots__ = ("_channels", "_record")
+    __slots__ = ("_record", "_sinks")
 
     def __init__(self) -> None:
         self._record = Record()
-        self._channels: list[EndpointRecorder] = []
+        self._sinks: list[EndpointRecorder] = []
 
-    def channel(self, phase: str, endpoint: str, origin_ns: int) -> EndpointRecorder:
+    def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int) -> EndpointRecorder:
         """A new way into the record.
 
         Args:
@@ -192,14 +192,14 @@ class Recorder:
             origin_ns: the phase's start, which second 0 of its timeline begins with.
         """
         series = self._record.series.setdefault((phase, endpoint), Series())
-        channel = EndpointRecorder(series, origin_ns)
-        self._channels.append(channel)
-        return channel
+        sink = EndpointRecorder(series, origin_ns)
+        self._sinks.append(sink)
+        return sink
 
     def snapshot(self) -> Record:
         """Everything so far. It is the living record, not a copy: merge or encode it to keep it."""
-        for channel in self._channels:
-            channel.flush()
+        for sink in self._sinks:
+            sink.flush()
         return self._record
 
 

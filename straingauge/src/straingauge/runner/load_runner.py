@@ -271,7 +271,7 @@ class LoadRunner:
             phase=phase,
             detect_warmup=phase == "main" and self._order.warm_up == "detect",
             stop=lambda: self._fleet.broken or stop(),
-            enough=self._halted,
+            stop_early=self._halted,
             on_tick=self._tick,
         )
         self._engines[phase] = report

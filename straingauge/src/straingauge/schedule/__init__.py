@@ -1,12 +1,14 @@
-"""When should request n start? Pure functions of n: no clock, no I/O, no state.
+"""Schedules: the intended start of arrival n, as pure functions of n without clock or I/O.
 
-An *open* schedule says when each arrival starts, whatever the target does: at a rate that is
-`constant`, climbs in a `ramp`, goes in `steps` or has a `spike`; a fixed count, `spread` evenly; at
-random (`poisson`, from a seed); or one of these after the other (`chain`). A *closed* one says how
-many users work at once, each starting again when it is done (`users`). `waves` lies between: so
-many at once, again and again.
+An *open* schedule gives the start of each arrival, whatever the target does: at a rate that is
+`constant`, changes in a `ramp` or in `steps`, or has a `spike`; as a fixed count, `spread` evenly;
+at random (`poisson`, from a seed); or as several of these in a row (`chain`). A *closed* one gives
+the number of concurrent users, each of which begins again when it has finished (`constant_users`).
+`waves` lies between: a number of arrivals at the same instant, repeatedly.
 
-Where the rate changes, arrival n starts when the rate, summed up since the start, has reached n.
+Where the rate changes, arrival n starts when the integral of the rate since the start reaches n.
+Response time counts from these intended starts, so a slow target cannot delay the measurement of
+its own delays (coordinated omission).
 
     >>> constant(rate_per_s=10, duration_s=60).arrivals(5)
     0.5
@@ -16,17 +18,22 @@ Where the rate changes, arrival n starts when the rate, summed up since the star
     [0.2, 0.6, None]
 """
 
-from straingauge.schedule.arrivals import Arrivals
-from straingauge.schedule.chain import Chain, chain
-from straingauge.schedule.constant import Constant, constant
-from straingauge.schedule.constant_users import ConstantUsers, constant_users
+from straingauge.schedule.arrival_rates import (
+    Constant,
+    Ramp,
+    Spike,
+    Spread,
+    Step,
+    Steps,
+    constant,
+    ramp,
+    spike,
+    spread,
+    steps,
+)
+from straingauge.schedule.arrivals import Arrivals, Chain, Share, chain, share
+from straingauge.schedule.concurrency import ConstantUsers, Waves, constant_users, waves
 from straingauge.schedule.poisson import Poisson, poisson
-from straingauge.schedule.ramp import Ramp, ramp
-from straingauge.schedule.share import Share, share
-from straingauge.schedule.spike import Spike, spike
-from straingauge.schedule.spread import Spread, spread
-from straingauge.schedule.steps import Step, Steps, steps
-from straingauge.schedule.waves import Waves, waves
 
 Schedule = Constant | Spread | Ramp | Steps | Spike | Poisson | Chain | Waves | ConstantUsers
 

@@ -1,18 +1,18 @@
-"""What the arguments of a schedule must be, said in one voice."""
+"""Validation of schedule arguments."""
 
 from math import ceil, isfinite
 
 from straingauge.errors import UsageError
 
-MOST_ARRIVALS = 10**9
-"""Two days at 5,000 a second: nobody means more, and up to here floats tell arrivals apart."""
+MAX_ARRIVALS = 10**9
+"""Two days at 5,000 a second; up to here, floats can tell arrivals apart."""
 
 
 def require_positive(**values: float) -> None:
-    """Each value is a number more than 0.
+    """Check that each value is a number more than 0.
 
     Raises:
-        UsageError: naming the one that is not.
+        UsageError: one is not; the message names it.
     """
     for name, value in values.items():
         if not (isfinite(value) and value > 0):
@@ -20,10 +20,10 @@ def require_positive(**values: float) -> None:
 
 
 def require_not_negative(**values: float) -> None:
-    """Each value is a number, 0 or more.
+    """Check that each value is a number, 0 or more.
 
     Raises:
-        UsageError: naming the one that is not.
+        UsageError: one is not; the message names it.
     """
     for name, value in values.items():
         if not (isfinite(value) and value >= 0):
@@ -31,20 +31,20 @@ def require_not_negative(**values: float) -> None:
 
 
 def require_countable(expected: float) -> None:
-    """A schedule of so many arrivals can be played.
+    """Check that a schedule of this many arrivals can be run.
 
     Raises:
-        UsageError: it has more than `MOST_ARRIVALS`.
+        UsageError: it has more than `MAX_ARRIVALS`.
     """
-    if not expected <= MOST_ARRIVALS:
+    if not expected <= MAX_ARRIVALS:
         raise UsageError(
-            f"a schedule has at most {MOST_ARRIVALS:,} arrivals, not {expected:.3g}:"
+            f"a schedule has at most {MAX_ARRIVALS:,} arrivals, not {expected:.3g}:"
             " lower its rate or its duration"
         )
 
 
 def whole_arrivals(expected: float) -> int:
-    """How many of the arrivals 0, 1, 2, ... start strictly before `expected` have; at least one.
+    """Count the arrivals 0, 1, 2, ... that come strictly before `expected`; at least one.
 
     Rounded to a millionth of an arrival, so that 0.1 x 30 is 3 arrivals and not 4.
     """

@@ -7,7 +7,6 @@ from when it was due (no coordinated omission).
 """
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from time import monotonic_ns
 from typing import Any, Final
@@ -21,14 +20,14 @@ from locust.rpc import Message
 from locust.runners import MasterRunner
 from locust.user.users import User as LocustUser
 
-from straingauge.locust.arrivals.schedule_lag import ScheduleLag
+from straingauge.engine.arrival_queue import ArrivalQueue
+from straingauge.engine.schedule_lag import ScheduleLag
 from straingauge.locust.events import get_session
 from straingauge.schedule import Arrivals, chain, constant, poisson, ramp, share, spike, steps
 
 RUN: Final = "straingauge_arrivals_run"
 SHARD: Final = "straingauge_arrivals_shard"
 STATE: Final = "straingauge_arrivals_state"
-MAX_QUEUED: Final = 100_000
 UNKNOWN_RUN: Final = 0
 """The run of a worker whose locustfile has a shape, until its master announces one."""
 _BATCH: Final = 256  # arrivals handled before other greenlets run, if many are due at once
@@ -67,8 +66,7 @@ class ArrivalDispatcher:
     def _clear(self) -> None:
         self._ready: WeakSet[LocustUser] = WeakSet()
         self._busy: WeakSet[LocustUser] = WeakSet()
-        self._free: deque[AsyncResult[int]] = deque()
-        self._queue: deque[int] = deque()
+        self._queue: ArrivalQueue[AsyncResult[int]] = ArrivalQueue()
         self._all_arrived = False
         self._reported: dict[str, Any] = {}
 
@@ -80,7 +78,7 @@ class ArrivalDispatcher:
     def set_run(self, run_id: int | None) -> None:
         """Set the current run; None if its users keep their own wait times."""
         if run_id is None:
-            for arrival in self._free:
+            for arrival in self._queue.remove_all():
                 arrival.set(monotonic_ns())
         if run_id is None or self._run_id not in (run_id, UNKNOWN_RUN):
             self._clear()
@@ -97,20 +95,22 @@ class ArrivalDispatcher:
         self._busy.discard(user)
         self._ready.add(user)
         self._report_soon()
-        due_ns = self._queue.popleft() if self._queue else self._wait()
+        due_ns = self._wait()
         self._busy.add(user)
         return due_ns
 
     def _wait(self) -> int:
         arrival: AsyncResult[int] = AsyncResult()
-        self._free.append(arrival)
+        queued = self._queue.release(arrival)
+        if queued is not None:
+            return queued[1]
         try:
             due_ns: int = arrival.get()
         except BaseException:  # this user is stopped
             if arrival.ready():
                 self._schedule_lag.dropped += 1
             else:
-                self._free.remove(arrival)
+                self._queue.remove(arrival)
             raise
         return due_ns
 
@@ -144,8 +144,7 @@ class ArrivalDispatcher:
     def drop_queued(self) -> None:
         """End, and drop the queued arrivals."""
         self._stop()
-        self._schedule_lag.dropped += len(self._queue)
-        self._queue.clear()
+        self._queue.drop_queued(self._schedule_lag)
 
     def _stop(self) -> None:
         if self._arriving is not None:
@@ -158,23 +157,13 @@ class ArrivalDispatcher:
             while (early_ns := due_ns - monotonic_ns()) > 0:
                 gevent.get_hub().loop.update_now()  # else the sleep counts from an older time
                 gevent.sleep(early_ns / 1e9)
-            self._dispatch(due_ns)
+            if (user := self._queue.arrive(n, due_ns, self._schedule_lag)) is not None:
+                user.set(due_ns)
             n += 1
             if n % _BATCH == 0:
                 gevent.sleep(0)
         self._all_arrived = True
         self._report_soon()
-
-    def _dispatch(self, due_ns: int) -> None:
-        schedule_lag = self._schedule_lag
-        schedule_lag.add(monotonic_ns() - due_ns)
-        if self._free:
-            self._free.popleft().set(due_ns)
-        elif len(self._queue) < MAX_QUEUED:
-            schedule_lag.waited += 1
-            self._queue.append(due_ns)
-        else:
-            schedule_lag.dropped += 1
 
     @property
     def _schedule_lag(self) -> ScheduleLag:
@@ -193,7 +182,7 @@ class ArrivalDispatcher:
         runner.send_message(STATE, self._reported)
 
     def _state(self) -> dict[str, Any]:
-        done = self._all_arrived and not self._queue and not self._busy
+        done = self._all_arrived and not self._queue.queued and not self._busy
         return {"run_id": self._run_id, "ready": len(self._ready), "done": done}
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import gevent
 
 from straingauge.engine import Delay, EngineStats
+from straingauge.engine.schedule_lag import ScheduleLag
 from straingauge.journey import User
-from straingauge.locust.arrivals.schedule_lag import ScheduleLag
 from straingauge.locust.loop_lag import LoopLagMonitor
 from straingauge.locust.stats.recording import Recording
 from straingauge.recording import Record
@@ -74,7 +74,7 @@ class ProcessStats:
             connections=self.recording.connections,
             reconnected=self.recording.reconnected,
             abandoned=self.recording.abandoned,
-            late_ms=self.schedule_lag.late_ms,
+            late_ms=self.schedule_lag.start_delay_ms,
             loop_lag_ms=self._loop_lag.lag_ms,
             cpu_share=self._loop_lag.cpu_share,
             duration_s=(at_ns - self._started_ns) / 1e9,

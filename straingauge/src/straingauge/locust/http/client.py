@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
-from typing import Any, NoReturn, Unpack
+from typing import Any, NoReturn, Protocol, Unpack
 
 from gevent import GreenletExit
 from locust.exception import CatchResponseError
 
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import Request, RequestFailed, check_response
+from straingauge.journey import User
 from straingauge.locust.http import redirects
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.cookies import Cookies
@@ -17,45 +18,112 @@ from straingauge.locust.http.origin import Origin, base_of, origin_of
 from straingauge.locust.http.request_body import Data
 from straingauge.locust.http.request_builder import Options, RequestBuilder
 from straingauge.locust.http.response import GOOD, LocustResponse
-from straingauge.locust.session import Session
-from straingauge.locust.stats.request_reporter import Owner, RequestReporter
+
+
+class ClientOwner(Protocol):
+    """The Locust user that a client belongs to.
+
+    Attributes:
+        journey_user: its headers are sent with every request.
+        due_ns: when the next request should be sent; None if it has no time of its own.
+        max_redirects: how many redirects a plain call follows.
+    """
+
+    journey_user: User
+    due_ns: int | None
+    max_redirects: int
+
+
+class RequestRecorder(Protocol):
+    """Records each request once; see `RequestReporter`."""
+
+    @property
+    def has_listeners(self) -> bool:
+        """Some listener needs the event of each request."""
+
+    def report_success(
+        self, phase: str, endpoint: str, method: str, name: str, response: LocustResponse
+    ) -> None:
+        """Record a successful request when there are no listeners."""
+
+    def report(
+        self, phase: str, endpoint: str, response: LocustResponse, event: dict[str, Any]
+    ) -> None:
+        """Record any request."""
+
+    def report_caught(self, response: LocustResponse, error: Exception | None) -> None:
+        """Record a request whose `catch_response` block has ended."""
+
+    def event(
+        self,
+        method: str,
+        name: str,
+        response: LocustResponse,
+        error: Exception | None,
+        context: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        """Return the arguments of Locust's request event, except the response."""
+
+
+class TargetRules(Protocol):
+    """Which hosts may be put under load; see `Session`."""
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Hosts other than this machine that may be put under load."""
+
+    def fail_setup(self, error: StraingaugeError) -> None:
+        """End the run with one message for all users."""
 
 
 class Client:
     """Sends one request after the other, or several at once from as many greenlets.
 
-    Each request is counted in the run's record and told to whoever listens to Locust's
-    `events.request`, once.
+    Each request is recorded once.
+
+    Args:
+        owner: the user.
+        recorder: records the requests.
+        rules: decides where requests may go.
+        connections: the user's connections.
+        host: Locust's host: scheme, host and port, perhaps with a path, a user and a password.
 
     Attributes:
-        cookies: what services have set; sent back with plain calls.
-        request_name: counts plain calls that have no name of their own; see `rename_request`.
+        cookies: cookies that services have set; sent with plain calls.
+        request_name: name of plain calls without their own; see `rename_request`.
     """
 
-    def __init__(self, owner: Owner, session: Session, lines: ConnectionPool, host: str) -> None:
+    def __init__(
+        self,
+        owner: ClientOwner,
+        recorder: RequestRecorder,
+        rules: TargetRules,
+        connections: ConnectionPool,
+        host: str,
+    ) -> None:
         self._owner = owner
-        self._session = session
-        self._lines = lines
+        self._recorder = recorder
+        self._rules = rules
+        self._connections = connections
         self._base = base_of(host)
         self._cookies = Cookies()
-        self._wording = RequestBuilder(owner.journey_user, self._base, self._cookies)
-        self._reporter = RequestReporter(owner, session, lines)
+        self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies)
         self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
 
     @property
     def base_url(self) -> str:
-        """What relative URLs are relative to."""
+        """The URL that relative URLs refer to."""
         return self._base.origin + self._base.path
 
     @property
     def headers(self) -> dict[str, str]:
-        """Sent with every request, those of journeys included."""
+        """Headers of every request, including those of journeys."""
         return self._owner.journey_user.headers
 
     @property
     def cookiejar(self) -> CookieJar:
-        """The cookies that services have set."""
+        """Cookies that services have set."""
         return self._cookies.jar
 
     cookies = cookiejar
@@ -99,48 +167,48 @@ class Client:
         catch_response: bool = False,
         allow_redirects: bool = True,
         context: Mapping[str, Any] | None = None,
-        stream: bool = False,  # noqa: ARG002  the whole answer is received in any case
+        stream: bool = False,  # noqa: ARG002  the whole response is received in any case
         **options: Unpack[Options],
     ) -> LocustResponse:
-        """Send a request as Locust's own clients do.
+        """Send a request, with the interface of Locust's clients.
 
         Args:
             method: the method.
             url: a path, or a whole URL.
-            name: what it counts under in place of its URL.
-            catch_response: have it judged in a with-block, whose end counts it.
-            allow_redirects: whether redirections are followed.
-            context: what listeners to `events.request` are told beside.
+            name: its name in reports, in place of its URL.
+            catch_response: let a with-block decide whether it succeeded; it is recorded at its end.
+            allow_redirects: follow redirects.
+            context: added to the context that listeners to `events.request` receive.
             stream: has no effect.
-            options: see `wording.Options`.
+            options: see `request_builder.Options`.
 
         Raises:
             ValueError: it cannot be sent.
-            TypeError: there is no such option.
+            TypeError: an option does not exist.
         """
-        request, url_asked, host = self._wording.word(
+        request, origin_url, host = self._builder.build(
             method, url, name or self.request_name, options
         )
-        origin = self._origin(url_asked)
-        answer = self._lines.ask(request, origin, host or origin.host, "main", self._due_ns())
-        answer.origin = url_asked
-        if answer.status in redirects.STATUSES and allow_redirects:
-            answer = self._follow(answer)
-        self._cookies.keep(answer)
-        error: Exception | None = answer.error
-        if error is None and answer.status not in GOOD:
-            error = CatchResponseError(f"status {answer.status}")
+        origin, due_ns = self._origin(origin_url), self._take_due_ns()
+        response = self._connections.send(request, origin, host or origin.host, "main", due_ns)
+        response.origin = origin_url
+        if response.status in redirects.STATUSES and allow_redirects:
+            response = self._follow(response)
+        self._cookies.keep(response)
+        error: Exception | None = response.error
+        if error is None and response.status not in GOOD:
+            error = CatchResponseError(f"status {response.status}")
         name = name or self.request_name or url
-        reporter = self._reporter
+        recorder = self._recorder
         if catch_response:
-            event = reporter.event(method, name, answer, error, context)
-            return answer.caught(event, reporter.report_caught)
-        if error is None and not reporter.has_listeners:
-            reporter.report_success("main", request.name, method, name, answer)
+            event = recorder.event(method, name, response, error, context)
+            return response.catch(event, recorder.report_caught)
+        if error is None and not recorder.has_listeners:
+            recorder.report_success("main", request.name, method, name, response)
         else:
-            event = reporter.event(method, name, answer, error, context)
-            reporter.report("main", request.name, answer, event)
-        return answer
+            event = recorder.event(method, name, response, error, context)
+            recorder.report("main", request.name, response, event)
+        return response
 
     @contextmanager
     def rename_request(self, name: str) -> Iterator[None]:
@@ -151,54 +219,54 @@ class Client:
         finally:
             self.request_name = None
 
-    def _follow(self, answer: LocustResponse) -> LocustResponse:
-        """Go where it leads to; all of that is one request, begun when the first one was."""
-        most = self._owner.max_redirects
+    def _follow(self, response: LocustResponse) -> LocustResponse:
+        """Follow redirects; all of them count as one request, begun when the first one was."""
+        max_redirects = self._owner.max_redirects
         try:
-            self._cookies.keep(answer)
-            while (after := redirects.next_of(answer, self._cookies, most)) is not None:
-                origin = self._origin(after.origin)
-                last, answer = (
-                    answer,
-                    self._lines.ask(after.request, origin, origin.host, "main", answer.intended_ns),
+            self._cookies.keep(response)
+            while built := redirects.build_next(response, self._cookies, max_redirects):
+                origin, due_ns = self._origin(built.origin), response.intended_ns
+                previous = response
+                response = self._connections.send(
+                    built.request, origin, origin.host, "main", due_ns
                 )
-                answer.history, answer.origin = (*last.history, last), after.origin
-                answer.sent_ns = last.sent_ns
-                self._cookies.keep(answer)
+                response.history, response.origin = (*previous.history, previous), built.origin
+                response.sent_ns = previous.sent_ns
+                self._cookies.keep(response)
         except RequestFailed as error:
-            answer.error, answer.status = error, 0
-        return answer
+            response.error, response.status = error, 0
+        return response
 
     # Journeys.
 
     def send(self, request: Request, phase: str) -> LocustResponse | RequestFailed:
-        """Send a journey's request, and judge it as the journey wants.
+        """Send a journey's request, and check the response as the journey requires.
 
         Raises:
-            UsageError: the host that Locust was given has a path; that of a journey is whole.
+            UsageError: the host that Locust was given has a path; journeys have whole paths.
         """
         base = self._base
         if base.path:
             refusal = f"{self.base_url!r}: the base URL has no path; journeys bring theirs"
             self._give_up(UsageError(refusal))
-        origin = self._origin(base.origin)
-        answer = self._lines.ask(request, origin, origin.host, phase, self._due_ns())
-        answer.origin = base.origin
-        failure = answer.error or check_response(answer)
+        origin, due_ns = self._origin(base.origin), self._take_due_ns()
+        response = self._connections.send(request, origin, origin.host, phase, due_ns)
+        response.origin = base.origin
+        failure = response.error or check_response(response)
         method = request.method
         name = request.name.removeprefix(f"{method} ")
-        reporter = self._reporter
-        if failure is None and not reporter.has_listeners:
-            reporter.report_success(phase, request.name, method, name, answer)
-            return answer
-        event = reporter.event(method, name, answer, failure, None)
-        reporter.report(phase, request.name, answer, event)
-        return failure or answer
+        recorder = self._recorder
+        if failure is None and not recorder.has_listeners:
+            recorder.report_success(phase, request.name, method, name, response)
+            return response
+        event = recorder.event(method, name, response, failure, None)
+        recorder.report(phase, request.name, response, event)
+        return failure or response
 
     # Both.
 
-    def _due_ns(self) -> int | None:
-        """When the request about to be sent should have been; None where nobody says."""
+    def _take_due_ns(self) -> int | None:
+        """Return when the next request should be sent, once: a task's later ones have no time."""
         due_ns = self._owner.due_ns
         if due_ns is not None:
             self._owner.due_ns = None
@@ -209,12 +277,12 @@ class Client:
         if known is not None:
             return known
         try:
-            found = self._origins[url] = origin_of(url, self._session.allowed_hosts)
+            found = self._origins[url] = origin_of(url, self._rules.allowed_hosts)
         except StraingaugeError as error:
             self._give_up(error)
         return found
 
     def _give_up(self, error: StraingaugeError) -> NoReturn:
         """End the run with one message for all users, and this user at once."""
-        self._session.fail_setup(error)
+        self._rules.fail_setup(error)
         raise GreenletExit

@@ -1,123 +1,151 @@
-"""The connections of one user: lent for one request each, kept open between two."""
+"""The connections of one user, kept open between requests."""
 
 import ssl
 from collections import defaultdict
 from collections.abc import Callable
 from time import monotonic_ns
+from typing import Protocol
 
-from straingauge.http import ErrorKind, Request, RequestFailed
-from straingauge.locust.http.connection import Connection, Stale
+from straingauge.http import ErrorKind, Request, RequestFailed, Response
+from straingauge.http.exchange import Stale
+from straingauge.locust.http.connection import Connection
 from straingauge.locust.http.origin import Origin
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.http.socket_stream import TimedOut
-from straingauge.locust.session import Session
+
+
+class ConnectionRecorder(Protocol):
+    """Counts the connections of a run.
+
+    Attributes:
+        reconnected: connections opened in place of one that the server had closed while idle.
+        abandoned: requests under way when their user was killed.
+    """
+
+    reconnected: int
+    abandoned: int
+
+    def add_connection(self, phase: str, endpoint: str, took_ns: int) -> None:
+        """Count a connection that was opened for a request of this endpoint."""
 
 
 class ConnectionPool:
-    """As many connections as its user's greenlets use at a time.
+    """As many connections as a user's greenlets use at a time.
 
     Args:
-        session: in whose record connections are counted.
+        get_recorder: returns the recorder of the current run.
         timeout_s: from sending to the last byte, connecting included, for requests without a
             timeout of their own.
         connect_timeout_s: for connecting alone.
-        tls: makes the settings for TLS; asked when the first such connection is opened.
-        patient: whether Locust has promised to let requests end when it stops a user.
+        get_tls: returns the settings for TLS; called when the first such connection is opened.
+        finish_requests: Locust has promised to let requests end when it stops a user.
 
     Attributes:
-        killed: whether this user was killed all the same, and ought to end now. Locust takes one
-            whose wait has just ended for one that still waits.
+        killed: this user was killed during a request that was finished all the same, and should end
+            now. Locust may kill a user whose wait has just ended, as if it still waited.
     """
 
     __slots__ = (
-        *("_connect_timeout_ns", "_context", "_idle", "_patient", "_session", "_timeout_s", "_tls"),
+        "_connect_timeout_ns",
+        "_finish_requests",
+        "_get_recorder",
+        "_get_tls",
+        "_idle",
+        "_timeout_s",
+        "_tls",
         "killed",
     )
 
     def __init__(
         self,
-        session: Session,
+        get_recorder: Callable[[], ConnectionRecorder],
         timeout_s: float,
         connect_timeout_s: float,
-        tls: Callable[[], ssl.SSLContext],
+        get_tls: Callable[[], ssl.SSLContext],
         *,
-        patient: bool,
+        finish_requests: bool,
     ) -> None:
         self.killed = False
-        self._patient = patient
-        self._session = session
+        self._finish_requests = finish_requests
+        self._get_recorder = get_recorder
         self._timeout_s = timeout_s
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)
-        self._tls = tls
-        self._context: ssl.SSLContext | None = None
+        self._get_tls = get_tls
+        self._tls: ssl.SSLContext | None = None
         self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
 
-    def ask(
+    def send(
         self, request: Request, origin: Origin, host: bytes, phase: str, due_ns: int | None
     ) -> LocustResponse:
-        """Send a request; the answer says why, if there is no response.
+        """Send a request; the response's `error` says why, if there is no response.
 
         Args:
-            request: what to send.
-            origin: where to.
-            host: the Host header's value.
-            phase: in which it is counted.
-            due_ns: when it should have been sent; None means now.
+            request: the request.
+            origin: where to send it.
+            host: value of the Host header.
+            phase: phase in which it is counted.
+            due_ns: when it should have been sent; None means now. Response time counts from here.
         """
         began_ns = monotonic_ns()
-        answer = LocustResponse(request, began_ns if due_ns is None else min(due_ns, began_ns))
+        response = LocustResponse(request, began_ns if due_ns is None else min(due_ns, began_ns))
         timeout_s = request.timeout_s or self._timeout_s
         deadline_ns = began_ns + int(timeout_s * 1e9)
-        idle = self._idle[origin.url]
-        connection: Connection | None = None
-        spare = self._patient and not self.killed
+        defer_kill = self._finish_requests and not self.killed
+        connection = self._take_idle(origin)
         try:
-            while idle and (connection := idle.pop()).closed:
-                connection = None
             if connection is None:
                 connection = self._open(origin, request, phase, deadline_ns)
-            try:
-                connection.exchange(request, host, deadline_ns, spare=spare)
-            except Stale:
-                self._session.stats.recording.reconnected += 1
+            outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
+            while isinstance(outcome, Stale):
+                self._get_recorder().reconnected += 1
                 connection.done_ns = 0
                 connection = self._open(origin, request, phase, deadline_ns)
-                connection.exchange(request, host, deadline_ns, spare=spare)
+                outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
         except TimedOut:
-            answer.error = RequestFailed(
+            response.error = RequestFailed(
                 ErrorKind.TIMEOUT, f"no whole answer within {timeout_s:g} s"
             )
-            answer.done_ns = deadline_ns
+            response.done_ns = deadline_ns
         except RequestFailed as failure:
-            # What it came from would lead back to the answer, by way of frames.
+            # Its cause and traceback refer to frames, and those to the response: a cycle.
             failure.__cause__ = failure.__context__ = None
-            answer.error = failure.with_traceback(None)
-            answer.done_ns = (connection and connection.done_ns) or monotonic_ns()
+            response.error = failure.with_traceback(None)
+            response.done_ns = monotonic_ns()
         except BaseException:
-            self._session.stats.recording.abandoned += connection is not None
+            self._get_recorder().abandoned += connection is not None
             raise
         else:
-            reader = connection.reader
-            answer.status, answer.raw_headers = reader.status, reader.headers
-            answer.raw_body = reader.body
-            answer.first_byte_ns = connection.first_byte_ns
-            answer.done_ns = connection.done_ns
-            if not connection.closed:
-                idle.append(connection)
+            response.done_ns = connection.done_ns
+            if isinstance(outcome, Response):
+                response.status, response.raw_headers = outcome.status, outcome.raw_headers
+                response.raw_body = outcome.raw_body
+                response.first_byte_ns = connection.first_byte_ns
+                if not connection.closed:
+                    self._idle[origin.url].append(connection)
+            else:
+                response.error = outcome
         if connection is not None:
-            answer.sent_ns = connection.sent_ns
-            self.killed |= spare and not connection.spare
-        return answer
+            response.sent_ns = connection.sent_ns
+            self.killed |= defer_kill and not connection.defer_kill
+        return response
+
+    def _take_idle(self, origin: Origin) -> Connection | None:
+        idle = self._idle[origin.url]
+        while idle:
+            connection = idle.pop()
+            if not connection.closed:
+                return connection
+        return None
 
     def close(self) -> None:
-        """Close all that nobody uses."""
+        """Close all idle connections."""
         for idle in self._idle.values():
             for connection in idle:
                 connection.close()
         self._idle.clear()
 
     def _open(self, origin: Origin, request: Request, phase: str, deadline_ns: int) -> Connection:
-        """A new connection, counted for this request.
+        """Open a connection, counted for this request.
 
         Raises:
             RequestFailed: there is none.
@@ -125,9 +153,9 @@ class ConnectionPool:
         """
         began_ns = monotonic_ns()
         connect_by_ns = began_ns + self._connect_timeout_ns
-        if origin.address.tls and self._context is None:
-            self._context = self._tls()
-        tls = self._context if origin.address.tls else None
+        if origin.address.tls and self._tls is None:
+            self._tls = self._get_tls()
+        tls = self._tls if origin.address.tls else None
         try:
             connection = Connection(origin.address, tls, min(deadline_ns, connect_by_ns))
         except TimedOut:
@@ -136,5 +164,5 @@ class ConnectionPool:
             waited_s = self._connect_timeout_ns / 1e9
             raise RequestFailed(ErrorKind.TIMEOUT, f"no connection within {waited_s:g} s") from None
         took_ns = monotonic_ns() - began_ns
-        self._session.stats.recording.add_connection(phase, request.name, took_ns)
+        self._get_recorder().add_connection(phase, request.name, took_ns)
         return connection

@@ -1,4 +1,4 @@
-"""The cookies of one Locust user, kept as browsers do (RFC 6265) by the standard library's jar."""
+"""Cookies of one Locust user (RFC 6265), in the standard library's jar."""
 
 from email.message import Message
 from http.cookiejar import CookieJar
@@ -10,10 +10,10 @@ from straingauge.locust.http.response import LocustResponse
 
 
 class Cookies:
-    """A jar that most users never need.
+    """A cookie jar, made when first needed.
 
     Attributes:
-        used: whether a service has ever set one, or somebody has taken the jar in hand.
+        used: a service has set a cookie, or the jar was requested.
     """
 
     __slots__ = ("_jar", "used")
@@ -30,25 +30,25 @@ class Cookies:
         return self._jar
 
     def header(self, url: str) -> dict[str, str]:
-        """The Cookie header to send there, if there is one."""
+        """Return the Cookie header for a URL, if there is one."""
         request = Request(url)  # noqa: S310  nothing is opened by it
         self.jar.add_cookie_header(request)
         cookie = request.get_header("Cookie")
         return {"Cookie": cookie} if cookie else {}
 
-    def keep(self, answer: LocustResponse) -> None:
-        """Keep what a response sets."""
-        headers = answer.raw_headers
+    def keep(self, response: LocustResponse) -> None:
+        """Store the cookies that a response sets."""
+        headers = response.raw_headers
         if b"ookie" not in headers and b"OOKIE" not in headers:  # as nearly always
             return
-        said = _Said()
+        info = _ResponseInfo()
         for value in values_of(headers, b"set-cookie"):
-            said.headers.add_header("Set-Cookie", value.decode("latin-1"))
-        self.jar.extract_cookies(cast("Any", said), Request(answer.url))  # noqa: S310  as above
+            info.headers.add_header("Set-Cookie", value.decode("latin-1"))
+        self.jar.extract_cookies(cast("Any", info), Request(response.url))  # noqa: S310  as above
 
 
-class _Said:
-    """As much of a response as the jar wants."""
+class _ResponseInfo:
+    """The part of a response that the jar needs."""
 
     def __init__(self) -> None:
         self.headers = Message()

@@ -1,4 +1,4 @@
-"""Where a URL leads: looked up once for all users of a process, and only where load may go."""
+"""Origins of URLs: resolved once for all users of a process, and only where load may go."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,9 +13,9 @@ class Origin:
     """A scheme, a host and a port (RFC 6454).
 
     Attributes:
-        url: the three of them, without a path.
-        address: what they resolve to.
-        host: the Host header's value.
+        url: the URL without a path.
+        address: the resolved address.
+        host: value of the Host header.
     """
 
     url: str
@@ -25,12 +25,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What relative URLs are relative to: Locust's --host, taken apart.
+    """The parts of Locust's --host, which relative URLs refer to.
 
     Attributes:
         origin: its scheme, host and port.
-        path: what stands before each path; usually nothing.
-        authorization: the header that its user and password call for, if it has them.
+        path: prefix of each path; usually empty.
+        authorization: Authorization header for its user and password, if it has them.
     """
 
     origin: str
@@ -39,7 +39,7 @@ class Base:
 
 
 def base_of(url: str) -> Base:
-    """Take apart a host as Locust is given it."""
+    """Parse the host that Locust was given."""
     parts = urlsplit(url)
     account, _, host = parts.netloc.rpartition("@")
     user, _, password = account.partition(":")
@@ -49,10 +49,10 @@ def base_of(url: str) -> Base:
 
 @lru_cache(maxsize=64)
 def origin_of(url: str, allowed_hosts: tuple[str, ...]) -> Origin:
-    """The origin of this scheme, host and port.
+    """Resolve a scheme, host and port.
 
     Raises:
-        UsageError: that is no URL, or its host is not this machine and not allowed.
+        UsageError: the URL is invalid, or its host is not this machine and not allowed.
         TargetError: the name does not resolve.
     """
     address = resolve(url, allowed_hosts)

@@ -1,4 +1,4 @@
-"""Where a response sends a plain Locust call next (RFC 9110, section 15.4)."""
+"""Redirects of plain Locust calls (RFC 9110, section 15.4)."""
 
 from dataclasses import replace
 from typing import Final
@@ -10,44 +10,46 @@ from straingauge.locust.http.request_builder import BuiltRequest
 from straingauge.locust.http.response import LocustResponse
 
 STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-_SAME_AGAIN: Final = frozenset({307, 308})
-_OF_THE_BODY: Final = frozenset({"content-type", "content-encoding"})
-_OF_THE_ORIGIN: Final = frozenset({"authorization"})
+_KEEP_METHOD: Final = frozenset({307, 308})
+_BODY_HEADERS: Final = frozenset({"content-type", "content-encoding"})
+_ORIGIN_HEADERS: Final = frozenset({"authorization"})
 _SAFE: Final = "/?:@!$&'()*+,;=-._~%"
 
 
-def next_of(answer: LocustResponse, cookies: Cookies, most: int) -> BuiltRequest | None:
-    """The request that a redirection asks for; None when the answer is none.
+def build_next(
+    response: LocustResponse, cookies: Cookies, max_redirects: int
+) -> BuiltRequest | None:
+    """Build the request that a redirect asks for; None if the response is no redirect.
 
     Args:
-        answer: what may be a redirection.
-        cookies: are sent where they belong.
-        most: how many redirections may come one after the other.
+        response: the response.
+        cookies: cookies to send.
+        max_redirects: how many redirects may follow one another.
 
     Raises:
-        RequestFailed: it is one too many, or leads to something that is no HTTP.
+        RequestFailed: it is one too many, or does not lead to an HTTP URL.
     """
-    location = answer.headers.get("location") if answer.status in STATUSES else None
+    location = response.headers.get("location") if response.status in STATUSES else None
     if not location:
         return None
-    if len(answer.history) >= most:
-        raise RequestFailed(ErrorKind.PROTOCOL, f"more than {most} redirects")
-    url = urljoin(answer.url, location)
+    if len(response.history) >= max_redirects:
+        raise RequestFailed(ErrorKind.PROTOCOL, f"more than {max_redirects} redirects")
+    url = urljoin(response.url, location)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise RequestFailed(ErrorKind.PROTOCOL, f"redirected to {location!r}, which is no HTTP")
-    before = answer.request
+    before = response.request
     origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_SAFE)
-    again = answer.status in _SAME_AGAIN
+    keep_method = response.status in _KEEP_METHOD
     dropped = {"cookie"}
-    dropped |= frozenset() if again else _OF_THE_BODY
-    dropped |= frozenset() if origin == answer.origin else _OF_THE_ORIGIN
+    dropped |= frozenset() if keep_method else _BODY_HEADERS
+    dropped |= frozenset() if origin == response.origin else _ORIGIN_HEADERS
     headers = {key: each for key, each in before.headers.items() if key.lower() not in dropped}
     if cookies.used:
         headers |= cookies.header(origin + target)
-    method = before.method if again or before.method == "HEAD" else "GET"
-    body = before.body if again else None
+    method = before.method if keep_method or before.method == "HEAD" else "GET"
+    body = before.body if keep_method else None
     request = replace(
         before, method=method, target=target, headers=headers, body=body, encoded=None
     )

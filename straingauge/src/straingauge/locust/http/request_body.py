@@ -1,4 +1,4 @@
-"""The body of a plain Locust call, as `requests` would make it of the same arguments."""
+"""Bodies of plain Locust calls, encoded as `requests` encodes the same arguments."""
 
 import json as jsonlib
 import mimetypes
@@ -16,7 +16,7 @@ Pairs: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
 Data: TypeAlias = Any
 """Bytes, text, a form as a mapping or as pairs, or an open file."""
 Files: TypeAlias = Pairs
-"""By field an open file, text or bytes; or (file name, one of these, content type)."""
+"""By field: an open file, text or bytes; or (file name, one of these, content type)."""
 
 FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
@@ -28,10 +28,10 @@ def encode_body(
     json: Any,  # noqa: ANN401  whatever can be sent
     files: Files | None,
 ) -> tuple[bytes | Upload | None, str | None]:
-    """The body, and the content type where it has a natural one; an upload brings its own.
+    """Encode a body; return it with its content type, which is None for an upload.
 
     Raises:
-        ValueError: there are two files of one field.
+        ValueError: one field has two files.
     """
     if files:
         fields = {name: _text(value) for name, value in _pairs(data or {})}
@@ -47,14 +47,14 @@ def encode_body(
 
 
 def query(params: Pairs | str | bytes) -> str:
-    """A query, or a form's content; of a mapping, without what is None."""
+    """Encode a query or a form; values that are None are left out."""
     if isinstance(params, str | bytes):
         return params if isinstance(params, str) else params.decode()
     return urlencode([pair for pair in _pairs(params) if pair[1] is not None], doseq=True)
 
 
 def basic(auth: tuple[str | bytes, str | bytes]) -> str:
-    """The Authorization header of a user and a password (RFC 7617)."""
+    """Return the Authorization header of a user and a password (RFC 7617)."""
     user, password = (part.encode("latin-1") if isinstance(part, str) else part for part in auth)
     return "Basic " + b64encode(user + b":" + password).decode("ascii")
 
@@ -62,9 +62,7 @@ def basic(auth: tuple[str | bytes, str | bytes]) -> str:
 def _json(value: Any) -> bytes:  # noqa: ANN401  whatever can be sent
     try:
         return orjson.dumps(value)  # ten times as fast
-    except (
-        TypeError
-    ):  # some of what the standard library takes it does not, as keys that are numbers
+    except TypeError:  # the standard library also accepts keys that are numbers, for example
         return jsonlib.dumps(value).encode()
 
 

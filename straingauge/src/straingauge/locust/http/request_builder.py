@@ -1,4 +1,4 @@
-"""A plain Locust call as a request: what `requests` and FastHttpUser would send."""
+"""Builds the requests of plain Locust calls, as `requests` and FastHttpUser would send them."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -13,13 +13,13 @@ from straingauge.locust.http.request_body import JSON, Data, Files, Pairs, basic
 from straingauge.locust.http.response import GOOD
 
 _CODINGS: Final = "gzip, deflate"  # what `http.decoding` can undo
-_REMEMBERED: Final = 64  # as many as a journeys' user remembers
+_REMEMBERED: Final = 64  # as in `journey.User`
 
 
 class Options(TypedDict, total=False):
-    """What a call can carry beside its method and URL.
+    """Options of a call in addition to its method and URL.
 
-    `timeout` is for the whole answer, in seconds; of a pair, as `requests` has it, the second
+    `timeout` is for the whole response, in seconds; of a pair, as in `requests`, the second one
     counts. `auth` is a user and a password.
     """
 
@@ -33,11 +33,11 @@ class Options(TypedDict, total=False):
 
 
 class BuiltRequest(NamedTuple):
-    """A request, and where to send it.
+    """A request and where to send it.
 
     Attributes:
         origin: scheme, host and port.
-        host: the Host header, if the caller has set it.
+        host: Host header, if the caller has set it.
     """
 
     request: Request
@@ -46,51 +46,51 @@ class BuiltRequest(NamedTuple):
 
 
 class RequestBuilder:
-    """Words the calls of one user.
+    """Builds the requests of one user.
 
     Args:
-        player: whose headers are sent with every request.
-        base: what relative URLs are relative to.
-        cookies: are sent where they belong.
+        user: its headers are sent with every request.
+        base: relative URLs refer to it.
+        cookies: cookies to send.
     """
 
-    __slots__ = ("_base", "_cookies", "_headers_then", "_plain", "_player")
+    __slots__ = ("_base", "_cookies", "_plain", "_plain_headers", "_user")
 
-    def __init__(self, player: User, base: Base, cookies: Cookies) -> None:
-        self._player = player
+    def __init__(self, user: User, base: Base, cookies: Cookies) -> None:
+        self._user = user
         self._base = base
         self._cookies = cookies
         self._plain: dict[tuple[str, str, str | None], BuiltRequest] = {}
-        self._headers_then: dict[str, str] = {}
+        self._plain_headers: dict[str, str] = {}
 
-    def word(self, method: str, url: str, name: str | None, options: Options) -> BuiltRequest:
-        """The request.
+    def build(self, method: str, url: str, name: str | None, options: Options) -> BuiltRequest:
+        """Build a request, or return an equal one built before.
 
         Raises:
             ValueError: it cannot be sent.
-            TypeError: there is no such option.
+            TypeError: an option does not exist.
         """
         if options or self._cookies.used:
-            return self._worded(method, url, name, **options)
-        # As in `journey.User`: the commonest request by far is the same again and again.
-        headers = self._player.headers
-        if headers != self._headers_then or len(self._plain) > _REMEMBERED:
+            return self._build(method, url, name, **options)
+        # As in `journey.User`: the most frequent request by far is the same plain one.
+        headers = self._user.headers
+        if headers != self._plain_headers or len(self._plain) > _REMEMBERED:
             self._plain.clear()
-            self._headers_then = headers.copy()
+            self._plain_headers = headers.copy()
         key = method, url, name
-        worded = self._plain.get(key)
-        if worded is None:
-            worded = self._plain[key] = self._worded(method, url, name)
-        return worded
+        built = self._plain.get(key)
+        if built is None:
+            built = self._plain[key] = self._build(method, url, name)
+        return built
 
-    def _worded(
+    def _build(
         self,
         method: str,
         url: str,
         name: str | None,
         *,
         data: Data = None,
-        json: Any = None,  # noqa: ANN401  whatever can be sent
+        json: Any = None,  # noqa: ANN401  any JSON value
         files: Files | None = None,
         params: Pairs | str | bytes | None = None,
         headers: Mapping[str, str | bytes | None] | None = None,
@@ -103,7 +103,7 @@ class RequestBuilder:
             target += ("&" if "?" in target else "?") + query(params)
         body, content_type = encode_body(data, json, files)
         own = {key: _text(value) for key, value in headers.items() if value is not None}
-        known = _by_lower_case((*self._player.headers, *own))
+        known = _by_lower_case((*self._user.headers, *own))
         host = own.pop(known["host"], None) if "host" in known else None
         if "content-length" in known:
             own.pop(known["content-length"], None)  # it follows from the body
@@ -118,7 +118,7 @@ class RequestBuilder:
             own["Accept"] = JSON
         if self._cookies.used and "cookie" not in known:
             own |= self._cookies.header(origin + target)
-        request = self._player.request(
+        request = self._user.request(
             method,
             target,
             name=f"{method} {name or url}",
@@ -131,7 +131,7 @@ class RequestBuilder:
         return BuiltRequest(request, origin, host.encode("latin-1") if host else None)
 
     def _split(self, url: str) -> tuple[str, str]:
-        """Scheme, host and port, and what goes into the request."""
+        """Split a URL into its origin and the request target."""
         if url.startswith("/") or not url.lower().startswith(("http://", "https://")):
             path = self._base.path + url.partition("#")[0]
             return self._base.origin, path or "/"
@@ -140,9 +140,9 @@ class RequestBuilder:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", target
 
 
-@lru_cache(maxsize=1024)  # users send the same ones again and again
+@lru_cache(maxsize=1024)  # users send the same ones repeatedly
 def _by_lower_case(names: tuple[str, ...]) -> Mapping[str, str]:
-    """Header names as they were written, by how they compare."""
+    """Header names as written, by their lower case."""
     return {name.lower(): name for name in names}
 
 

@@ -1,4 +1,4 @@
-"""What a Locust user's client returns: a response, or why there is none, as FastHttpUser has it."""
+"""Responses of a Locust user's client, with the interface of FastHttpUser's."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,11 +11,11 @@ from locust.exception import CatchResponseError, LocustError, ResponseError
 from straingauge.http import ErrorKind, Request, RequestFailed, Response
 
 GOOD: Final = frozenset({*range(200, 209), 226, 301, 302, 303, 304, 307, 308})
-"""Statuses that mean success where nobody says what to expect: those of Locust's FastHttpUser."""
+"""Statuses that mean success by default: those of Locust's FastHttpUser."""
 
 _CHARSET: Final = re.compile(r"charset=[\"']?([^\s;\"']+)", re.IGNORECASE)
 _UNCAUGHT: Final = (
-    "to say how a request is to be judged, pass catch_response=True and use a with-block: "
+    "to decide whether a request succeeded, pass catch_response=True and use a with-block: "
     'with self.client.get("/", catch_response=True) as response: ...'
 )
 
@@ -23,18 +23,18 @@ Report: TypeAlias = "Callable[[LocustResponse, Exception | None], None]"
 
 
 class LocustResponse(Response):
-    """The end of one request; its times are of `time.monotonic_ns`.
+    """The response to a request, or why there is none; times are of `time.monotonic_ns`.
 
     Attributes:
         error: why there is no whole response; None when there is one.
-        origin: the scheme, host and port that were asked.
-        history: the answers that redirected to this one.
-        encoding: what `text` is to be decoded by; None leaves it to the headers.
-        request_meta: what Locust's listeners will be told, when the answer is caught.
+        origin: scheme, host and port that the request was sent to.
+        history: the responses that redirected to this one.
+        encoding: encoding of `text`; None leaves it to the headers.
+        request_meta: arguments of Locust's request event, for a response in a with-block.
         intended_ns: when the request should have been sent.
-        sent_ns: when it was; the same if it never was.
-        first_byte_ns: when the response began; 0 if it never did.
-        done_ns: when it was over.
+        sent_ns: when it was sent; equal to intended_ns if it never was.
+        first_byte_ns: when the response began; 0 if it did not.
+        done_ns: when its outcome was known.
     """
 
     error: RequestFailed | None = None
@@ -44,8 +44,8 @@ class LocustResponse(Response):
     request_meta: dict[str, Any]
     js: Any = None  # Locust's `rest` puts the JSON here
     _report: "Report | None" = None
-    _entered = _judged = False
-    _against: Exception | None = None
+    _entered = _is_decided = False
+    _verdict: Exception | None = None
 
     def __init__(self, request: Request, intended_ns: int) -> None:
         super().__init__(request, 0, b"", b"")
@@ -54,12 +54,12 @@ class LocustResponse(Response):
 
     @property
     def url(self) -> str:
-        """What was asked for."""
+        """The URL of the request."""
         return self.origin + self.request.target
 
     @property
     def response_ms(self) -> float:
-        """From when it should have been sent to the last byte, in milliseconds."""
+        """Response time, in milliseconds: from when it should have been sent to the last byte."""
         return (self.done_ns - self.intended_ns) / 1e6
 
     @property
@@ -69,7 +69,7 @@ class LocustResponse(Response):
 
     @property
     def ok(self) -> bool:
-        """Whether there is a response with a status below 400."""
+        """There is a response with a status below 400."""
         return 0 < self.status < 400
 
     @property
@@ -113,11 +113,11 @@ class LocustResponse(Response):
 
         Raises:
             RequestFailed: there is no whole response.
-            CatchResponseError: its status is none of success, or it was said to be a failure.
+            CatchResponseError: its status means failure, or it was marked as failed.
         """
-        if self._judged:
-            if self._against is not None:
-                raise self._against
+        if self._is_decided:
+            if self._verdict is not None:
+                raise self._verdict
         elif self.error is not None:
             raise self.error
         elif self.status not in GOOD:
@@ -125,19 +125,19 @@ class LocustResponse(Response):
 
     def success(self) -> None:
         """Count this request as good, whatever its status."""
-        self._judge(None)
+        self._decide(None)
 
     def failure(self, exc: object) -> None:
         """Count this request as a failure, for this reason."""
-        self._judge(exc if isinstance(exc, Exception) else CatchResponseError(exc))
+        self._decide(exc if isinstance(exc, Exception) else CatchResponseError(exc))
 
-    def _judge(self, against: Exception | None) -> None:
+    def _decide(self, verdict: Exception | None) -> None:
         if not self._entered:
             raise LocustError(_UNCAUGHT)
-        self._judged, self._against = True, against
+        self._is_decided, self._verdict = True, verdict
 
-    def caught(self, meta: dict[str, Any], report: Report) -> Self:
-        """Have it judged in a with-block, and reported at its end."""
+    def catch(self, meta: dict[str, Any], report: Report) -> Self:
+        """Let a with-block decide about it; report it at the end of the block."""
         self.request_meta = meta
         self._report = report
         return self
@@ -154,10 +154,10 @@ class LocustResponse(Response):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        """Report it, unless the block has let out an exception that is no judgement."""
+        """Report it, unless the block has raised an exception of another kind."""
         assert self._report is not None
-        if self._judged:
-            self._report(self, self._against)
+        if self._is_decided:
+            self._report(self, self._verdict)
             return exc is None
         if exc is None:
             try:
@@ -173,12 +173,12 @@ class LocustResponse(Response):
         return False
 
 
-def failure_of(answer: Response, exception: Exception) -> RequestFailed:
-    """What a Locust user has against a response, in straingauge's terms."""
+def failure_of(response: Response, exception: Exception) -> RequestFailed:
+    """Classify an exception about a response as a failure of straingauge."""
     if isinstance(exception, RequestFailed):
         return exception
-    if answer.status in GOOD:
-        return RequestFailed(ErrorKind.FAILED_CHECK, str(exception), answer)
-    kind = ErrorKind.RATE_LIMITED if answer.status == 429 else ErrorKind.BAD_STATUS
-    content = " ".join(answer.raw_body[:200].decode("utf-8", errors="replace").split())
-    return RequestFailed(kind, f"{exception}: {content or 'empty body'}", answer)
+    if response.status in GOOD:
+        return RequestFailed(ErrorKind.FAILED_CHECK, str(exception), response)
+    kind = ErrorKind.RATE_LIMITED if response.status == 429 else ErrorKind.BAD_STATUS
+    content = " ".join(response.raw_body[:200].decode("utf-8", errors="replace").split())
+    return RequestFailed(kind, f"{exception}: {content or 'empty body'}", response)

@@ -1,18 +1,19 @@
-"""One TCP connection on a plain socket: a greenlet waits, the hub receives for it."""
+"""A TCP connection on a plain socket: a greenlet waits, the hub receives for it."""
 
 import errno
 import os
 import socket
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from gevent import GreenletExit, getcurrent, monkey
 from gevent.hub import Hub
 
-from straingauge.locust.http.receive_queue import Received, ReceiveQueue
+from straingauge.http.exchange import Received
+from straingauge.http.receive_queue import ReceiveQueue
 
-# Locust has put gevent's class in its place, which waits in ways of its own.
+# Locust has replaced it by gevent's class, which waits in its own ways.
 _Socket: Callable[[int, int], socket.socket] = monkey.get_original("socket", "socket")
 _READ: Final = 1
 _WRITE: Final = 2
@@ -21,18 +22,11 @@ _NEVER: Final = 1 << 63
 
 
 class TimedOut(Exception):
-    """The line's deadline has come."""
+    """The stream's deadline has come."""
 
 
-class Signal:
-    """What a waiting greenlet can be told beside what was received."""
-
-
-WRITABLE: Final = Signal()
-"""The line takes more."""
-_DEADLINE: Final = Signal()
-
-Told: TypeAlias = Received | Signal
+class _Deadline:
+    """Wakes a greenlet whose deadline has come."""
 
 
 class SocketStream:
@@ -41,33 +35,43 @@ class SocketStream:
     Attributes:
         closed: nothing can be sent any more.
         deadline_ns: when waiting ends, of `time.monotonic_ns`.
-        spare: whether a greenlet that is killed while it waits lives on once, until what it waits
+        defer_kill: a greenlet that is killed while it waits continues once, until what it waits
             for has come; False from then on.
         at_ns: when what `wait` returned last was received.
     """
 
     __slots__ = (
-        *("_hub", "_inbox", "_reading", "_rings_ns", "_socket", "_timer", "_waiting", "_writing"),
-        *("at_ns", "closed", "deadline_ns", "spare"),
+        "_greenlet",
+        "_hub",
+        "_queue",
+        "_read_watcher",
+        "_socket",
+        "_timer",
+        "_timer_at_ns",
+        "_write_watcher",
+        "at_ns",
+        "closed",
+        "deadline_ns",
+        "defer_kill",
     )
 
-    def __init__(self, hub: Hub, inbox: ReceiveQueue) -> None:
+    def __init__(self, hub: Hub, queue: ReceiveQueue) -> None:
         self._hub = hub
-        self._inbox = inbox
+        self._queue = queue
         self._socket: socket.socket
-        self._waiting: Any = None  # the greenlet
+        self._greenlet: Any = None  # the one that waits
         # Watchers of gevent's loop, which come without types.
-        self._reading: Any = None
-        self._writing: Any = None
+        self._read_watcher: Any = None
+        self._write_watcher: Any = None
         self._timer: Any = None
-        self._rings_ns = _NEVER
+        self._timer_at_ns = _NEVER
         self.closed = True
-        self.spare = False
+        self.defer_kill = False
         self.deadline_ns = 0
         self.at_ns = 0
 
     def open(self, ip: str, port: int, host: str) -> None:
-        """Connect to this address, of this name, till the deadline.
+        """Connect to an address of this host by the deadline.
 
         Raises:
             OSError: it failed.
@@ -80,10 +84,10 @@ class SocketStream:
             self._socket.settimeout(0)  # nothing here blocks
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connect(ip, port)
-            # From now on whatever comes is received, whether anybody waits for it or not.
-            self._reading = self._hub.loop.io(self._socket.fileno(), _READ)
-            self._reading.start(self._receive)
-            self._begin(host)
+            # From now on everything is received, whether a greenlet waits for it or not.
+            self._read_watcher = self._hub.loop.io(self._socket.fileno(), _READ)
+            self._read_watcher.start(self._receive)
+            self._shake_hands(host)
         except BaseException:
             self.close()
             raise
@@ -91,104 +95,114 @@ class SocketStream:
     def _connect(self, ip: str, port: int) -> None:
         number = self._socket.connect_ex((ip, port))
         if number in (errno.EINPROGRESS, errno.EWOULDBLOCK):
-            self.wait(writable=True)
+            self._wait(writable=True)
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             raise OSError(number, os.strerror(number))
 
-    def _begin(self, host: str) -> None:
-        """What comes between connecting and the first request."""
+    def _shake_hands(self, host: str) -> None:
+        """Do what comes between connecting and the first request."""
 
     def close(self) -> None:
         """Close at once, whatever is under way."""
         if self.closed:
             return
         self.closed = True
-        for watcher in (self._reading, self._writing, self._timer):
+        for watcher in (self._read_watcher, self._write_watcher, self._timer):
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
-        self._reading = self._writing = self._timer = None
-        self._rings_ns = _NEVER
+        self._read_watcher = self._write_watcher = self._timer = None
+        self._timer_at_ns = _NEVER
         self._socket.close()
 
-    def write(self, data: bytes) -> memoryview | None:
-        """Send this at once; what the kernel does not take is returned, for `push`."""
+    def write(self, data: bytes | memoryview) -> memoryview | None:
+        """Send at once; return what the kernel does not take, for `write_rest`."""
         try:
-            taken = self._socket.send(data)
+            written = self._socket.send(data)
         except BlockingIOError:
             return memoryview(data)
         except OSError:
-            # A broken connection is reported by its reading side, after whatever was still there
-            # to be read.
+            # A broken connection is reported by its reading side, after everything that can still
+            # be read.
             return None
-        return None if taken == len(data) else memoryview(data)[taken:]
+        return None if written == len(data) else memoryview(data)[written:]
 
-    def push(self, rest: memoryview) -> memoryview | None:
-        """Send more of what `write` has left."""
-        return SocketStream.write(self, rest)  # type: ignore[arg-type]  # TLS has been put around it
+    def write_rest(self, rest: memoryview) -> memoryview | None:
+        """Send more of what `write` has returned; return what the kernel does not take."""
+        return SocketStream.write(self, rest)  # already encrypted, if it is
 
-    def wait(self, *, writable: bool = False) -> Told:
-        """Sleep until something comes, or the line takes more.
-
-        Returns:
-            Bytes, none of them at the connection's end, or the error it ended with; or `WRITABLE`.
+    def wait(self) -> Received:
+        """Wait for the next bytes, or for the connection's end.
 
         Raises:
             TimedOut: the deadline came first.
         """
-        if self._rings_ns > self.deadline_ns:
-            self._wind()
+        received = self._wait()
+        assert received is not None
+        return received
+
+    def wait_writable(self) -> Received | None:
+        """Wait until the stream takes more; return what is received before that, else None.
+
+        Raises:
+            TimedOut: the deadline came first.
+        """
+        return self._wait(writable=True)
+
+    def _wait(self, *, writable: bool = False) -> Received | None:
+        if self._timer_at_ns > self.deadline_ns:
+            self._set_timer()
         if writable:
             self._watch_writing()
-        self._waiting = getcurrent()
+        self._greenlet = getcurrent()
         try:
-            told: Told = self._hub.switch()
+            event: Received | _Deadline | None = self._hub.switch()
         except GreenletExit:
-            if not self.spare:
+            if not self.defer_kill:
                 raise
-            self.spare = False
-            told = self._hub.switch()
+            self.defer_kill = False
+            event = self._hub.switch()
         finally:
-            self._waiting = None
-            if writable and self._writing is not None:
-                self._writing.stop()
-        if told is _DEADLINE:
+            self._greenlet = None
+            if writable and self._write_watcher is not None:
+                self._write_watcher.stop()
+        if isinstance(event, _Deadline):
             raise TimedOut
-        return told
+        return event
 
     def _watch_writing(self) -> None:
-        if self._writing is None:
-            self._writing = self._hub.loop.io(self._socket.fileno(), _WRITE)
-        self._writing.start(self._tell_writable)
+        if self._write_watcher is None:
+            self._write_watcher = self._hub.loop.io(self._socket.fileno(), _WRITE)
+        self._write_watcher.start(self._signal_writable)
 
-    def _wind(self) -> None:
-        """Have the timer ring at the deadline.
+    def _set_timer(self) -> None:
+        """Set the timer to the deadline.
 
-        It is not stopped when a request ends: that it rang for nothing costs less than to stop and
-        to start it for each.
+        It is not stopped when a request ends: letting it fire in vain costs less than stopping and
+        starting it for each request.
         """
         if self._timer is not None:
             self._timer.stop()
             self._timer.close()
-        self._rings_ns = self.deadline_ns
+        self._timer_at_ns = self.deadline_ns
         after_s = max(0.0, (self.deadline_ns - monotonic_ns()) / 1e9)
         self._timer = self._hub.loop.timer(after_s)
-        self._timer.start(self._ring)
+        self._timer.start(self._check_deadline)
 
     # The hub calls these.
 
-    def take(self, received: Received, at_ns: int) -> None:
-        """Give it to whoever waits; see `Inbox`."""
-        waiting = self._waiting
-        if waiting is not None:
+    def process(self, received: Received, at_ns: int) -> None:
+        """Give what was received to the greenlet that waits; see `ReceiveQueue`."""
+        greenlet = self._greenlet
+        if greenlet is not None:
             self.at_ns = at_ns
-            waiting.switch(received)
+            greenlet.switch(received)
         elif not self.closed:
-            self._unasked(received)
+            self._handle_unrequested(received)
 
-    def _unasked(self, received: Received) -> None:  # noqa: ARG002  it says nothing good anyway
-        """The server has closed a connection that nobody uses, or speaks unasked."""
+    def _handle_unrequested(self, received: Received) -> None:  # noqa: ARG002  TLS overrides it
+        """Close: the server has closed an idle connection, or sends what was not requested."""
         self.close()
 
     def _receive(self) -> None:
@@ -200,18 +214,18 @@ class SocketStream:
         except OSError as error:
             received = error
         if not received or received.__class__ is not bytes:
-            self._reading.stop()  # it would be told again and again
-        self._inbox.put(self, received)
+            self._read_watcher.stop()  # it would report the end again and again
+        self._queue.put(self, received)
 
-    def _tell_writable(self) -> None:
-        if self._waiting is not None:
-            self._waiting.switch(WRITABLE)
+    def _signal_writable(self) -> None:
+        if self._greenlet is not None:
+            self._greenlet.switch(None)
 
-    def _ring(self) -> None:
-        self._rings_ns = _NEVER
-        if self._waiting is None:
+    def _check_deadline(self) -> None:
+        self._timer_at_ns = _NEVER
+        if self._greenlet is None:
             return
         if monotonic_ns() < self.deadline_ns:  # that of a later request
-            self._wind()
+            self._set_timer()
         else:
-            self._waiting.switch(_DEADLINE)
+            self._greenlet.switch(_Deadline())

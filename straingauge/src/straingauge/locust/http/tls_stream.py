@@ -1,19 +1,24 @@
-"""TLS around a line, with any SSLContext: gevent's sockets have no part in it."""
+"""TLS over a socket stream, with any SSLContext and without gevent's sockets."""
 
 import ssl
 from functools import cache
 
 from gevent.hub import Hub
 
-from straingauge.locust.http.receive_queue import Received, ReceiveQueue
-from straingauge.locust.http.socket_stream import SocketStream, Told
+from straingauge.http.exchange import Received
+from straingauge.http.receive_queue import ReceiveQueue
+from straingauge.locust.http.socket_stream import SocketStream
 
 _RECORD_BYTES = 64 * 1024
 
 
 @cache
 def context(*, insecure: bool) -> ssl.SSLContext:
-    """The process' own: reading the authorities for each user would cost 20 ms and a megabyte."""
+    """Return the context of this process: making one takes 20 ms and a megabyte.
+
+    Args:
+        insecure: accept any certificate.
+    """
     if not insecure:
         return ssl.create_default_context()
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -23,23 +28,23 @@ def context(*, insecure: bool) -> ssl.SSLContext:
 
 
 class TlsStream(SocketStream):
-    """A line whose bytes are encrypted on their way."""
+    """A socket stream whose bytes are encrypted."""
 
     __slots__ = ("_context", "_ended", "_incoming", "_outgoing", "_tls")
 
-    def __init__(self, hub: Hub, inbox: ReceiveQueue, context: ssl.SSLContext) -> None:
-        super().__init__(hub, inbox)
+    def __init__(self, hub: Hub, queue: ReceiveQueue, context: ssl.SSLContext) -> None:
+        super().__init__(hub, queue)
         self._context = context
         self._incoming: ssl.MemoryBIO
         self._outgoing: ssl.MemoryBIO
         self._tls: ssl.SSLObject
         self._ended = False
 
-    def _begin(self, host: str) -> None:
-        """Shake hands.
+    def _shake_hands(self, host: str) -> None:
+        """Run the TLS handshake.
 
         Raises:
-            ssl.SSLError: they do not.
+            ssl.SSLError: it failed.
         """
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
@@ -49,11 +54,11 @@ class TlsStream(SocketStream):
             except ssl.SSLWantReadError:
                 self._flush()
                 received = super().wait()
-                if isinstance(received, OSError):
+                if isinstance(received, Exception):
                     raise received from None
                 if not received:
                     raise ssl.SSLEOFError("the server closed within the handshake") from None
-                self._incoming.write(received)  # type: ignore[arg-type]  # none was asked for
+                self._incoming.write(received)
             else:
                 break
         self._flush()
@@ -61,29 +66,37 @@ class TlsStream(SocketStream):
     def _flush(self) -> None:
         rest = super().write(self._outgoing.read())
         while rest is not None:
-            super().wait(writable=True)
-            rest = self.push(rest)
+            super().wait_writable()
+            rest = self.write_rest(rest)
 
-    def write(self, data: bytes) -> memoryview | None:
-        """See `Line`."""
+    def write(self, data: bytes | memoryview) -> memoryview | None:
+        """Encrypt and send; see `SocketStream`."""
         try:
             self._tls.write(data)
         except ssl.SSLError:
-            return None  # as with any broken connection, reading tells why
+            return None  # as with any broken connection, the reading side reports why
         return super().write(self._outgoing.read())
 
-    def wait(self, *, writable: bool = False) -> Told:
-        """See `Line`."""
-        while True:
-            told = b"" if self._ended else super().wait(writable=writable)
-            if not told or not isinstance(told, bytes):
-                return told
-            clear = self._decrypted(told)
-            if clear is not None:
-                return clear
+    def wait(self) -> Received:
+        """Wait for the next decrypted bytes; see `SocketStream`."""
+        while not self._ended:
+            received = self._decrypt(super().wait())
+            if received is not None:
+                return received
+        return b""
 
-    def _decrypted(self, received: bytes) -> Received | None:
-        """What was meant for us; None where TLS has talked to itself."""
+    def wait_writable(self) -> Received | None:
+        """Wait until the stream takes more; see `SocketStream`."""
+        while not self._ended:
+            encrypted = super().wait_writable()
+            if encrypted is None or (received := self._decrypt(encrypted)) is not None:
+                return None if encrypted is None else received
+        return b""
+
+    def _decrypt(self, received: Received) -> Received | None:
+        """Decrypt what was received; None if it was TLS's own (tickets, key updates)."""
+        if not received or isinstance(received, Exception):
+            return received
         self._incoming.write(received)
         clear = []
         try:
@@ -101,7 +114,7 @@ class TlsStream(SocketStream):
             return b"".join(clear)
         return b"" if self._ended else None
 
-    def _unasked(self, received: Received) -> None:
-        """Tickets may come at any time (RFC 8446, section 4.6.1); anything else is the end."""
-        if not isinstance(received, bytes) or not received or self._decrypted(received) is not None:
+    def _handle_unrequested(self, received: Received) -> None:
+        """Close, unless it is a session ticket (RFC 8446, section 4.6.1)."""
+        if not received or self._decrypt(received) is not None:
             self.close()

@@ -44,12 +44,12 @@ class Recording:
             status, headers = response.status, response.raw_headers
             recorder.add(intended_ns, sent_ns, first_ns, done_ns, status, headers)
         else:
-            recorder.fail(intended_ns, sent_ns, first_ns, done_ns, failure)
+            recorder.add_failure(intended_ns, sent_ns, first_ns, done_ns, failure)
 
     def add_connection(self, phase: str, endpoint: str, took_ns: int) -> None:
         """Record a connection that was opened for a request of this endpoint."""
         self.connections += 1
-        self._get_recorder(phase, endpoint).connected(took_ns)
+        self._get_recorder(phase, endpoint).add_connection(took_ns)
 
     def on_request(
         self,
@@ -78,16 +78,16 @@ class Recording:
             failed = LocustResponse(Request(request_type, name, name), sent_ns)
             failed.status, failed.raw_headers = status, headers
             failure = failure_of(failed, exception) if status else _failure_of_client(exception)
-            recorder.fail(*times, failure)
+            recorder.add_failure(*times, failure)
 
     def add_journey_error(self, error: JourneyError, phase: str, name: str) -> None:
         """Record an exception raised by a journey's code."""
         endpoint = error.after.name if error.after is not None else name
-        self._get_recorder(phase, endpoint).journey_error(str(error))
+        self._get_recorder(phase, endpoint).add_journey_error(str(error))
 
     def add_task_error(self, user_class: str, error: BaseException) -> None:
         """Record an exception raised by a task."""
-        self._get_recorder("main", user_class).journey_error(f"{type(error).__name__}: {error}")
+        self._get_recorder("main", user_class).add_journey_error(f"{type(error).__name__}: {error}")
 
     def snapshot(self) -> Record:
         """Return everything recorded so far."""
@@ -96,7 +96,7 @@ class Recording:
     def _get_recorder(self, phase: str, endpoint: str) -> EndpointRecorder:
         key = phase, endpoint
         if key not in self._endpoints:
-            self._endpoints[key] = self._recorder.channel(phase, endpoint, self.started_ns)
+            self._endpoints[key] = self._recorder.endpoint_sink(phase, endpoint, self.started_ns)
         return self._endpoints[key]
 
 

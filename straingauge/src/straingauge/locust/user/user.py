@@ -19,6 +19,7 @@ from straingauge.locust.http.client import Client
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.http.tls_stream import context
+from straingauge.locust.stats.request_reporter import RequestReporter
 from straingauge.locust.user.wait_time import PacedUser
 from straingauge.verdict import Finding
 
@@ -85,13 +86,14 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         self._logged_in_s = -LOGIN_INTERVAL_S
         self.journey_user.headers.update(self.default_headers or {})
         self._connections = ConnectionPool(
-            session,
+            lambda: session.stats.recording,
             self.network_timeout,
             self.connection_timeout,
             self._tls_context,
-            patient=bool(environment.stop_timeout),
+            finish_requests=bool(environment.stop_timeout),
         )
-        self.client = Client(self, session, self._connections, self.host or "")
+        reporter = RequestReporter(self, session, self._connections)
+        self.client = Client(self, reporter, session, self._connections, self.host or "")
         class_on_stop = self.on_stop
 
         def on_stop() -> None:

@@ -1,0 +1,17 @@
+"""Sinks of one phase by endpoint."""
+
+from straingauge.engine.load import EndpointSink, OutcomeSink
+
+
+class EndpointSinks(dict[str, EndpointSink]):
+    """The sinks of one phase by endpoint, each made when first needed."""
+
+    def __init__(self, sink: OutcomeSink, phase: str, origin_ns: int) -> None:
+        super().__init__()
+        self._sink = sink
+        self._phase = phase
+        self._origin_ns = origin_ns
+
+    def __missing__(self, endpoint: str) -> EndpointSink:
+        made = self[endpoint] = self._sink.endpoint_sink(self._phase, endpoint, self._origin_ns)
+        return made

@@ -1,0 +1,151 @@
+"""The exchanges of one connection: bytes in; response, failure or "send again" out.
+
+Both HTTP clients drive this one state machine; each adds only its sockets and its way of waiting:
+
+    data = exchange.begin(request, host)       # bytes to send; None: send each next_chunk()
+    while (outcome := exchange.receive(received, at_ns)) is None:
+        ...                                    # wait for more to be received
+"""
+
+from collections.abc import Iterator
+from typing import Final, TypeAlias
+
+from straingauge.http.codec import ProtocolError, ResponseReader, ShortBody, encode
+from straingauge.http.models import ErrorKind, Request, RequestFailed, Response
+from straingauge.http.multipart import Upload
+
+# Methods a client may repeat automatically on a new connection (RFC 9110, section 9.2.2).
+_IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
+
+Received: TypeAlias = bytes | Exception
+"""Bytes, empty at the connection's end; or the error that ended the connection."""
+
+
+class Stale:
+    """The server closed a kept-alive connection before it saw a request that may be repeated."""
+
+
+STALE: Final = Stale()
+"""Send the request again, on a new connection."""
+
+Outcome: TypeAlias = Response | RequestFailed | Stale
+
+
+class Exchange:
+    """One request and its response at a time, on one connection.
+
+    Attributes:
+        request: the request under way; None between two exchanges.
+        first_byte_ns: when the response began; 0 if it has not.
+        keep_alive: another request can be sent on this connection. It is False after a failure, and
+            after a response that came before the whole request was sent.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_reader",
+        "_requests",
+        "_unread_bytes",
+        "first_byte_ns",
+        "keep_alive",
+        "request",
+    )
+
+    def __init__(self) -> None:
+        self.request: Request | None = None
+        self.first_byte_ns = 0
+        self.keep_alive = True
+        self._reader = ResponseReader()
+        self._requests = 0
+        self._chunks: Iterator[bytes] | None = None
+        self._unread_bytes = 0  # of an upload, not yet taken from its chunks
+
+    def begin(self, request: Request, host: bytes) -> bytes | None:
+        """Start an exchange.
+
+        Args:
+            request: the request to send.
+            host: value of the Host header.
+
+        Returns:
+            The whole request; None for an upload, which `next_chunk` returns piece by piece.
+        """
+        self.request = request
+        self.first_byte_ns = 0
+        self.keep_alive = False
+        self._requests += 1
+        self._reader.begin(request.method)
+        data, body = encode(request, host), request.body
+        if body.__class__ is not Upload:
+            return data
+        self._chunks = body.chunks(data)
+        self._unread_bytes = len(data) + body.length
+        return None
+
+    @property
+    def is_uploading(self) -> bool:
+        """`next_chunk` has more to send."""
+        return self._chunks is not None
+
+    def next_chunk(self) -> bytes:
+        """Read the next piece of an upload; the first one begins with the request's head.
+
+        Raises:
+            RequestFailed: its file cannot be read, or has become shorter.
+        """
+        assert self._chunks is not None
+        try:
+            chunk = next(self._chunks)
+        except OSError as error:
+            raise RequestFailed(ErrorKind.JOURNEY_ERROR, f"the upload's file: {error}") from error
+        self._unread_bytes -= len(chunk)
+        if not self._unread_bytes:
+            self._chunks = None
+        return chunk
+
+    def receive(self, received: Received, at_ns: int) -> Outcome | None:
+        """Process what the connection received.
+
+        Args:
+            received: bytes; none of them, or an error, at the connection's end. A `RequestFailed`
+                is returned as it is: the client itself broke the connection for this reason.
+            at_ns: when it was received.
+
+        Returns:
+            The exchange's outcome; None while the response is incomplete.
+        """
+        request = self.request
+        assert request is not None
+        if not isinstance(received, bytes) or not received:
+            self.request = None
+            return self._end(request, received if isinstance(received, Exception) else None)
+        if not self.first_byte_ns:
+            self.first_byte_ns = at_ns
+        reader = self._reader
+        try:
+            if not reader.feed(received):
+                return None
+        except ProtocolError as error:
+            self.request = None
+            return RequestFailed(ErrorKind.PROTOCOL, str(error))
+        self.request = None
+        self.keep_alive = reader.keep_alive and self._chunks is None
+        return Response(request, reader.status, reader.headers, reader.body)
+
+    def _end(self, request: Request, error: Exception | None) -> Outcome:
+        """Judge the end of the connection: for some responses, it is their regular end."""
+        if isinstance(error, RequestFailed):
+            return error
+        if not self.first_byte_ns:
+            if self._requests > 1 and request.method in _IDEMPOTENT:
+                return STALE
+            how = "reset" if error else "closed"
+            return RequestFailed(ErrorKind.RESET, f"the connection was {how} without an answer")
+        if error is not None:
+            return RequestFailed(ErrorKind.RESET, f"within the response: {error}")
+        reader = self._reader
+        try:
+            reader.eof()
+        except ShortBody as short:
+            return RequestFailed(ErrorKind.SHORT_BODY, str(short))
+        return Response(request, reader.status, reader.headers, reader.body)
