@@ -119,7 +119,7 @@ def test_a_verdict_is_by_the_whole_interval(
     ("changes", "why"),
     [
         ({"name": "other"}, "of different tests: simulated and other"),
-        ({"schema_version": 99}, "schemas differ: version None and 99"),
+        ({"schema_version": 99}, "schemas differ: version 1 and 99"),
         ({"configuration": {"users": 9}}, "the setting users was 4 and is 9"),
         ({"environment": {"machine": MACHINE | {"cpu_count": 8}}}, "cpu_count was 2 and is 8"),
         ({"environment": {"machine": MACHINE | {"memory_mb": 9}}}, "memory was 8000 MB and is 9"),

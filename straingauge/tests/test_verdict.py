@@ -1,4 +1,5 @@
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
+from straingauge.result.format.schema import Schema, schema
 from straingauge.verdict import (
     GRADES,
+    METRICS,
     Finding,
     Threshold,
     Thresholds,
@@ -15,6 +18,7 @@ from straingauge.verdict import (
     check_validity,
     fails,
     judge,
+    metrics,
     worst,
 )
 from straingauge.workers import LostProcess
@@ -235,3 +239,30 @@ def test_nothing_to_say_of_a_good_run():
 def test_slow_service_is_not_a_saturated_generator():
     """Where the service takes seconds, a generator late by a fifth of one is not to blame."""
     assert check_validity(ValidityInput(requests=10_000, p95_ms=20_000, late_p99_ms=200)) == []
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_stand_in_the_schema(name: str):
+    """Each metric is a number of the published format, in results and, if it says so, endpoints."""
+    whole, metric = schema("result-1"), METRICS[name]
+    assert named(whole, metric.path, whole["definitions"]) == "number"
+    if metric.per_endpoint:
+        endpoint = whole["definitions"]["endpoint"]
+        assert named(endpoint, metric.path[1:], whole["definitions"]) == "number"
+
+
+def named(part: Schema, path: Sequence[str], definitions: Schema) -> str:
+    """The type of a field, other than null."""
+    for key in path:
+        part = part["properties"][key]
+        part = part["allOf"][0] if "allOf" in part else part
+        part = definitions[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    types = [part["type"]] if isinstance(part["type"], str) else part["type"]
+    (found,) = (each for each in types if each != "null")
+    return str(found)
+
+
+def test_metrics_are_listed_in_the_documentation_of_their_module():
+    """`pydoc straingauge.verdict.metrics` names each metric and what it measures."""
+    for name, metric in METRICS.items():
+        assert f"{name}: {metric.description}" in (metrics.__doc__ or "")

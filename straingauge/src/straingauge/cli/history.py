@@ -88,7 +88,7 @@ def _check(metrics: Iterable[str], endpoint: str) -> None:
     from straingauge.errors import UsageError
     from straingauge.verdict.metrics import METRICS
 
-    known = [name for name, metric in METRICS.items() if metric.of_endpoint or not endpoint]
+    known = [name for name, metric in METRICS.items() if metric.per_endpoint or not endpoint]
     for name in metrics:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

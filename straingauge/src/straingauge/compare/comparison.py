@@ -26,7 +26,7 @@ from straingauge.compare.sample import (
 from straingauge.compare.verdict import Change, Verdict
 from straingauge.errors import InvalidRun, UsageError
 from straingauge.statistics.quantile import interval_ranks, samples_needed
-from straingauge.verdict.metrics import value_of
+from straingauge.verdict.metrics import METRICS, value_of
 
 MARGIN_PERCENT: Final = 5.0
 # Of an error rate: worse from so many points on; alike within so many, since to be surer of none
@@ -36,7 +36,6 @@ ALIKE_POINTS: Final = 1.0
 CONFIDENCE: Final = 0.95  # that no interval of a whole comparison misses its true value
 
 _QUANTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
-_ONCE_A_RUN: Final = (("memory_peak_mb", "service memory MB"), ("cpu_percent", "service CPU %"))
 _SEED: Final = 1
 _LEAST_SLOTS: Final = 8
 
@@ -135,10 +134,10 @@ def _pairs(old: Result, new: Result, random: np.random.Generator) -> Iterator[_P
     yield from _times("", whole, whole, effects, random)
     yield _throughput(old, new, random)
     yield _errors("", old["metrics"], new["metrics"], random)
-    for name, words in _ONCE_A_RUN:
+    for name, metric in METRICS.items():
         was, now = value_of(old, name), value_of(new, name)
-        if was is not None or now is not None:
-            yield _Pair("", words, was, now, reason="one figure a run has no interval")
+        if metric.compared_as_value and (was is not None or now is not None):
+            yield _Pair("", metric.label, was, now, reason="one figure a run has no interval")
     for endpoint in [*before, *(name for name in after if name not in before)]:
         if endpoint not in before or endpoint not in after:
             where = "the new" if endpoint in before else "the old"

@@ -15,15 +15,7 @@ from straingauge.verdict.metrics import METRICS, value_of
 
 Result = Mapping[str, Any]
 
-SHOWN = (
-    "p50_ms",
-    "p95_ms",
-    "p99_ms",
-    "throughput_rps",
-    "error_rate_percent",
-    "cpu_percent",
-    "memory_growth_mb_per_200_requests",
-)
+SHOWN = tuple(name for name, metric in METRICS.items() if metric.in_history)
 LEAST_PERCENT = 3.0  # a smaller shift, however sure, is nobody's business
 
 

@@ -1,54 +1,143 @@
-"""The metrics a threshold may name, and where a result keeps each of them."""
+"""Metrics: what thresholds may name, histories plot and comparisons show.
+
+Each is declared here and nowhere else; a new metric is a new entry of `METRICS`.
+"""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Topic = Literal["speed", "trend", "errors", "growth"]
+"""The kind of failure that a critical value of a metric is."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A figure that can be demanded.
+    """The declaration of a metric.
 
     Attributes:
-        path: Where it stands in the part of the result it belongs to.
-        of_endpoint: Whether an endpoint has it too, or only the whole run.
-        higher_is_better: Its direction.
+        title: Its name in reports.
+        unit: Its unit in reports.
+        description: What it measures, and how.
+        path: Where a result keeps it. If `per_endpoint`, the first step is "metrics" for the whole
+            run, and one of the endpoints otherwise.
+        topic: The kind of failure that a critical value is.
+        per_endpoint: It exists for each endpoint as well.
+        higher_is_better: The direction of improvement.
+        in_history: `straingauge history` shows it by default.
+        compared_as_value: `straingauge compare` shows it without a confidence interval.
     """
 
+    title: str
+    unit: str
+    description: str
     path: tuple[str, ...]
-    of_endpoint: bool = True
+    topic: Topic
+    per_endpoint: bool = False
     higher_is_better: bool = False
+    in_history: bool = False
+    compared_as_value: bool = False
+
+    @property
+    def label(self) -> str:
+        """Title and unit."""
+        return f"{self.title} {self.unit}".strip()
 
 
-def _latency(statistic: str) -> Metric:
-    return Metric(("metrics", "latency_ms", statistic))
+def _response_time(statistic: str, description: str, *, in_history: bool = False) -> Metric:
+    return Metric(
+        title=statistic,
+        unit="ms",
+        description=f"{description} (done - intended start)",
+        path=("metrics", "latency_ms", statistic),
+        topic="speed",
+        per_endpoint=True,
+        in_history=in_history,
+    )
 
 
 METRICS: Mapping[str, Metric] = {
-    "error_rate_percent": Metric(("metrics", "error_rate_percent")),
-    "throughput_rps": Metric(("metrics", "throughput_rps"), higher_is_better=True),
-    "avg_ms": _latency("avg"),
-    "max_ms": _latency("max"),
-    "p50_ms": _latency("p50"),
-    "p95_ms": _latency("p95"),
-    "p99_ms": _latency("p99"),
-    # Judged by the low end of its interval: a trend that may be none is no degradation.
+    "p50_ms": _response_time("p50", "median response time", in_history=True),
+    "p95_ms": _response_time("p95", "95th percentile of the response time", in_history=True),
+    "p99_ms": _response_time("p99", "99th percentile of the response time", in_history=True),
+    "avg_ms": _response_time("avg", "mean response time"),
+    "max_ms": _response_time("max", "longest response time"),
+    "throughput_rps": Metric(
+        title="throughput",
+        unit="/s",
+        description="requests per second, from the first intended start to the last end",
+        path=("metrics", "throughput_rps"),
+        topic="speed",
+        per_endpoint=True,
+        higher_is_better=True,
+        in_history=True,
+    ),
+    "error_rate_percent": Metric(
+        title="errors",
+        unit="%",
+        description="errors per requests that were not rate-limited",
+        path=("metrics", "error_rate_percent"),
+        topic="errors",
+        per_endpoint=True,
+        in_history=True,
+    ),
     "degradation_percent_per_minute": Metric(
-        ("metrics", "degradation", "low_percent_per_minute"), of_endpoint=False
+        title="degradation",
+        unit="%/min",
+        description="growth of the response times during the load: the lower end of the "
+        "confidence interval of the Theil-Sen slope",
+        path=("metrics", "degradation", "low_percent_per_minute"),
+        topic="trend",
+    ),
+    "cpu_percent": Metric(
+        title="service CPU",
+        unit="%",
+        description="CPU time of the service's processes, in percent of one core",
+        path=("resources", "service", "cpu_percent", "avg"),
+        topic="speed",
+        in_history=True,
+        compared_as_value=True,
+    ),
+    "memory_peak_mb": Metric(
+        title="service memory",
+        unit="MB",
+        description="highest resident memory of the service's processes",
+        path=("resources", "service", "memory", "peak_mb"),
+        topic="growth",
+        compared_as_value=True,
     ),
     "memory_growth_mb_per_200_requests": Metric(
-        ("resources", "service", "memory", "growth_mb_per_200_requests"), of_endpoint=False
+        title="memory growth",
+        unit="MB/200 requests",
+        description="growth of the service's resident memory per 200 requests: the Theil-Sen "
+        "slope over the run",
+        path=("resources", "service", "memory", "growth_mb_per_200_requests"),
+        topic="growth",
+        in_history=True,
     ),
-    "memory_peak_mb": Metric(("resources", "service", "memory", "peak_mb"), of_endpoint=False),
-    "cpu_percent": Metric(("resources", "service", "cpu_percent", "avg"), of_endpoint=False),
-    "pool_timeouts": Metric(("resources", "pool", "timeouts"), of_endpoint=False),
-    "pool_wait_avg_ms": Metric(("resources", "pool", "avg_wait_ms"), of_endpoint=False),
+    "pool_timeouts": Metric(
+        title="pool timeouts",
+        unit="",
+        description="requests that got no connection from the service's pool in time",
+        path=("resources", "pool", "timeouts"),
+        topic="speed",
+    ),
+    "pool_wait_avg_ms": Metric(
+        title="pool wait",
+        unit="ms",
+        description="mean wait for a connection of the service's pool",
+        path=("resources", "pool", "avg_wait_ms"),
+        topic="speed",
+    ),
 }
+
+_LIST = "\n".join(f"    {name}: {metric.description}" for name, metric in METRICS.items())
+__doc__ = f"{__doc__}\n{_LIST}\n"
 
 
 def value_of(result: Mapping[str, Any], name: str, endpoint: str | None = None) -> float | None:
-    """The value of metric `name` in a result or one of its endpoints; None: not measured."""
+    """Return the value of a metric in a result or one of its endpoints; None if not measured."""
     path = METRICS[name].path
     found: Any = result
     if endpoint is not None:

@@ -62,9 +62,9 @@ class Thresholds:
             _known(table, ("all", "test", "endpoint"), f"{source}: [{table}]", "table")
         return cls(
             source=source,
-            overall=_demands(content.get("all", {}), f"{source}: [all]", of_endpoint=False),
-            tests=_named(content, "test", source, of_endpoint=False),
-            endpoints=_named(content, "endpoint", source, of_endpoint=True),
+            overall=_demands(content.get("all", {}), f"{source}: [all]", per_endpoint=False),
+            tests=_named(content, "test", source, per_endpoint=False),
+            endpoints=_named(content, "endpoint", source, per_endpoint=True),
         )
 
     def check_names(self, *, tests: Collection[str], endpoints: Collection[str]) -> None:
@@ -100,21 +100,21 @@ def _known(name: str, known: Collection[str], where: str, what: str) -> None:
 
 
 def _named(
-    content: Mapping[str, Any], kind: str, source: str, *, of_endpoint: bool
+    content: Mapping[str, Any], kind: str, source: str, *, per_endpoint: bool
 ) -> Mapping[str, Demands]:
     tables = content.get(kind, {})
     if not isinstance(tables, Mapping):
         raise UsageError(f'{source}: {kind} must be tables: write [{kind}."NAME"]')
     return {
-        name: _demands(table, f'{source}: [{kind}."{name}"]', of_endpoint=of_endpoint)
+        name: _demands(table, f'{source}: [{kind}."{name}"]', per_endpoint=per_endpoint)
         for name, table in tables.items()
     }
 
 
-def _demands(table: object, where: str, *, of_endpoint: bool) -> Demands:
+def _demands(table: object, where: str, *, per_endpoint: bool) -> Demands:
     if not isinstance(table, Mapping):
         raise UsageError(f"{where} must be a table of metrics")
-    metrics = [name for name, metric in METRICS.items() if metric.of_endpoint or not of_endpoint]
+    metrics = [name for name, metric in METRICS.items() if metric.per_endpoint or not per_endpoint]
     for name in table:
         _known(name, metrics, f"{where} {name}", "metric here")
     return {name: _limits(name, value, f"{where} {name}") for name, value in table.items()}
