@@ -161,7 +161,7 @@ def test_a_base_that_does_not_start_is_named(repository: Path):
     [
         (("--base", "no-such-branch"), 2, "base (no-such-branch): unknown commit"),
         (("--base", "http://127.0.0.1:1"), 3, "nothing answers at http://127.0.0.1:1"),
-        (("--base", "HEAD", "--fail-on", "bad"), 2, "--fail-on 'bad' means nothing"),
+        (("--base", "HEAD", "--fail-on", "bad"), 2, "--fail-on 'bad' is not a condition"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

@@ -44,7 +44,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(machine, "LOOK_S", 0.05)
+    monkeypatch.setattr(machine, "SAMPLE_S", 0.05)
     monkeypatch.chdir(tmp_path)
     for name in ("API_BASE_URL", "DATABASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -55,7 +55,7 @@ def examined(*arguments: object) -> tuple[int, dict[str, CheckResult]]:
     answer = CliRunner().invoke(
         main, ["doctor", "--json", *map(str, arguments)], catch_exceptions=False
     )
-    order = ("not seen", "ok", "warning", "problem")
+    order = ("skipped", "ok", "warning", "problem")
     lines = [CheckResult(**each) for each in json.loads(answer.output)]
     return answer.exit_code, {
         line.check: line for line in sorted(lines, key=lambda line: order.index(line.state))
@@ -73,7 +73,16 @@ def test_a_healthy_service_is_ready(service: Service, tmp_path: Path):
     """Of a healthy service no line is a problem, and those of the service itself are all well."""
     code, lines = examined(journeys(tmp_path), "--host", service.url)
     assert code == 0
-    well = ("service", "debugging", "processes", "its files", "figures", "log-in", "role", "data")
+    well = (
+        "service",
+        "debugging",
+        "processes",
+        "service files",
+        "metrics",
+        "log-in",
+        "role",
+        "data",
+    )
     assert {lines[check].state for check in (*well, "journeys", "limits")} == {"ok"}
     assert str(service.process.pid) in lines["processes"].message
     # The service gives all the same token.
@@ -84,8 +93,8 @@ def test_people_read_one_line_for_each_check(service: Service):
     """Without --json each check is a line, its advice below it, and a last one sums up."""
     answer = CliRunner().invoke(main, ["doctor", "--host", service.url], catch_exceptions=False)
     assert "ok        service       GET / at " in answer.output
-    assert "not seen  journeys      no file with journeys was named\n" in answer.output
-    assert "-> straingauge doctor journeys.py" in answer.output
+    assert "skipped   journeys      no file with journeys was given\n" in answer.output
+    assert "-> run each journey once: straingauge doctor journeys.py" in answer.output
     assert answer.output.splitlines()[-1].startswith("Ready")
 
 
@@ -112,7 +121,7 @@ def test_what_a_load_test_would_start_is_named(tmp_path: Path):
         ("/status/403", "role", "GET /status/403: status 403"),
         ("/status/404", "data", "GET /status/404: status 404"),
         ("/status/500", "journeys", "GET /status/500: status 500"),
-        ("/status/429", "limits", "they are on, and used up"),
+        ("/status/429", "limits", "rate limits are on, and used up"),
     ],
 )
 def test_what_a_journey_is_answered_is_a_problem_of_its_kind(
@@ -188,7 +197,7 @@ def test_too_few_file_descriptors_are_a_problem(service: Service):
         pytest.skip("this user may open any number of files")
     code, lines = examined("--host", service.url, "--users", hard)
     assert code == 3
-    assert {lines["our files"].state, lines["its files"].state} == {"problem"}
+    assert {lines["open files"].state, lines["service files"].state} == {"problem"}
 
 
 @pytest.mark.parametrize(("free_mb", "state"), [(20, "problem"), (500, "warning"), (5000, "ok")])
@@ -196,7 +205,7 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, free_mb: int, state: str):
     """Without room for results a load is not begun; with little it is a warning."""
     usage = namedtuple("usage", "total used free")(0, 0, free_mb * 1e6)  # noqa: PYI024
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    (line,) = machine.disk(patient())
+    (line,) = machine.disk(context())
     assert line.state == state
 
 
@@ -204,19 +213,19 @@ def test_a_slow_clock_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     """A kernel that reads a slow clock makes the generator slow."""
     monkeypatch.setattr(machine, "CLOCK_SOURCE", tmp_path / "source")
     (tmp_path / "source").write_text("hpet\n")
-    (line,) = machine.clock_source(patient())
+    (line,) = machine.clock_source(context())
     assert line.state == "warning"
 
 
 def test_who_else_uses_the_machine_is_named(monkeypatch: pytest.MonkeyPatch):
     """A busy process that is neither ours nor the service's is a warning with its name."""
     monkeypatch.setattr(machine, "BUSY_SHARE", 0.0)
-    monkeypatch.setattr(machine, "LOOK_S", 0.5)
+    monkeypatch.setattr(machine, "SAMPLE_S", 0.5)
     # Its parent ends at once, so that it is nobody's of ours.
     script = f"{sys.executable} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
     pid = int(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)
     try:
-        (line,) = machine.other_load(patient())
+        (line,) = machine.other_load(context())
         name = psutil.Process(pid).name()
     finally:
         psutil.Process(pid).send_signal(signal.SIGKILL)
@@ -237,7 +246,7 @@ def test_the_pool_is_held_against_the_databases_limit(
     )
     sample = {"db_server_connections": others + 5, "db_connections": 5}
     (line,) = room(
-        patient(stand=StackConfig.from_file(file)), DatabaseStats(max_connections=100), sample
+        context(stack=StackConfig.from_file(file)), DatabaseStats(max_connections=100), sample
     )
     assert line.state == state
     assert f"{pool} of PostgreSQL's 100 connections" in line.message
@@ -246,12 +255,12 @@ def test_the_pool_is_held_against_the_databases_limit(
 def test_a_database_that_does_not_answer_is_a_problem():
     """An address without a database is told, without its password."""
     url = f"postgresql://me:secret@127.0.0.1:{free_port()}/none"
-    (line,) = database(patient(database_url=url))
+    (line,) = database(context(database_url=url))
     assert line.state == "problem"
     assert "secret" not in line.message
 
 
-def patient(**parts: Any) -> CheckContext:  # noqa: ANN401  parts of one
+def context(**parts: Any) -> CheckContext:  # noqa: ANN401  parts of one
     """One whose service is not there."""
     return CheckContext(
         url="http://127.0.0.1:1", answers=False, results=Path.cwd() / "results", users=1, **parts

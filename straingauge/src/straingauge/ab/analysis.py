@@ -23,7 +23,7 @@ from straingauge.ab.slot_plan import NAMES, Name
 from straingauge.compare import Change, paired
 from straingauge.compare.bootstrap import interval, share_draws
 from straingauge.compare.comparison import ALIKE_POINTS, CONFIDENCE, MARGIN_POINTS
-from straingauge.compare.sample import Floats
+from straingauge.statistics.distribution import Floats
 
 RequestsByVariant: TypeAlias = Mapping[Name, Requests]
 

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from straingauge.ab.slot_plan import Name, SlotPlan
-from straingauge.compare.sample import Floats
 from straingauge.histogram import Ints
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed
+from straingauge.statistics.distribution import Floats
 
 _UNREACHABLE_AFTER: Final = 50  # requests in a row without a response
 _NO_ANSWER: Final = frozenset({ErrorKind.REFUSED, ErrorKind.RESET})

@@ -97,5 +97,5 @@ def fail_on(*default: str) -> Decorator:
         metavar="VERDICT[:N%]",
         default=default,
         show_default=bool(default),
-        help="Exit with 1 on this verdict: worse, worse:5%, cannot-tell. Repeatable.",
+        help="Exit with 1 on this verdict: worse, worse:5%, inconclusive. Repeatable.",
     )

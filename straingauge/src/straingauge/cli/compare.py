@@ -47,7 +47,7 @@ def compare(
     \b
       worse, better  beyond the margin
       same           within the margin
-      cannot tell    neither; more data would decide it
+      inconclusive   neither; more data would decide it
 
     Results of different tests, settings or machines and invalid runs are not
     compared, unless --force is given. The interval covers chance within a run,

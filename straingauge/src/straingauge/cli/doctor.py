@@ -101,7 +101,7 @@ def _context(prepared: "Prepared", host: str | None) -> "CheckContext":
         url=url,
         answers=refused(url) is None,
         order=order if settings.file else None,
-        stand=StackConfig.from_file(description) if description else None,
+        stack=StackConfig.from_file(description) if description else None,
         names=order.names,
         database_url=settings.database_url or os.environ.get("DATABASE_URL"),
         server_pid=settings.server_pid,

@@ -1,4 +1,4 @@
-"""Two results, or two builds: what changed, how sure it is, and what it amounts to."""
+"""Comparison of two results: changes, their confidence intervals, and verdicts."""
 
 from straingauge.compare.comparison import CONFIDENCE, MARGIN_PERCENT, Comparison, compare
 from straingauge.compare.paired import Paired, paired

@@ -1,4 +1,4 @@
-"""What two results must share before a difference between them means anything."""
+"""Conditions under which two results can be compared."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -11,11 +11,11 @@ _SETTINGS: Final = (
     *("connections", "max_connections", "processes", "target"),
 )
 _MACHINE: Final = ("system", "architecture", "cpu", "cpu_count")
-_MEMORY_MAY_DIFFER: Final = 0.01  # what is "all memory" depends on the kernel's mood
+_MEMORY_MAY_DIFFER: Final = 0.01  # the reported total varies slightly
 
 
 def invalid(result: Result) -> list[str]:
-    """Why a result's figures prove nothing; empty when they do."""
+    """Reasons for which a result is invalid."""
     return [
         reason["message"]
         for reason in result["validity"].get("reasons", [])
@@ -24,12 +24,12 @@ def invalid(result: Result) -> list[str]:
 
 
 def differences(old: Result, new: Result) -> list[str]:
-    """Why these two cannot be compared, as sentences; empty when they can."""
+    """Reasons for which two results cannot be compared, as sentences."""
     return [*_tests(old, new), *_settings(old, new), *_machines(old, new)]
 
 
 def notes(old: Result, new: Result) -> list[str]:
-    """What else differs, that one should know of."""
+    """Other differences that the reader should know."""
     before, after = old["environment"], new["environment"]
     found = []
     if before.get("python") != after.get("python"):

@@ -1,4 +1,4 @@
-"""Two results side by side: each figure's change, how sure it is, and what it amounts to."""
+"""Comparison of two results: the change of each metric, its interval and verdict."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,13 @@ from straingauge.compare.bootstrap import (
 )
 from straingauge.compare.comparable import Result, differences, invalid, notes
 from straingauge.compare.sample import (
-    Floats,
-    Sample,
     design_effect,
     endpoint_samples,
     interval_samples,
 )
 from straingauge.compare.verdict import Change, Verdict
 from straingauge.errors import InvalidRun, UsageError
+from straingauge.statistics.distribution import Distribution, Floats
 from straingauge.statistics.quantile import interval_ranks, samples_needed
 from straingauge.verdict.metrics import METRICS, value_of
 
@@ -33,7 +32,7 @@ MARGIN_PERCENT: Final = 5.0
 # than that would take thousands of requests.
 MARGIN_POINTS: Final = 0.1
 ALIKE_POINTS: Final = 1.0
-CONFIDENCE: Final = 0.95  # that no interval of a whole comparison misses its true value
+CONFIDENCE: Final = 0.95  # that all intervals of a comparison hold
 
 _QUANTILES: Final = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 _SEED: Final = 1
@@ -42,13 +41,13 @@ _LEAST_SLOTS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What came out.
+    """Changes from one result to another.
 
     Attributes:
-        name: Of the test.
-        old, new: Where each came from and when: file, started_at, commit.
-        changes: First the whole run's, then each endpoint's.
-        warnings: What makes them doubtful: reasons that were overruled, and what else differs.
+        name: Name of the load test.
+        old, new: Origin of each result: file, started_at, commit.
+        changes: Those of the whole run, then those of each endpoint.
+        warnings: Reasons for doubt that --force overruled, and other differences.
     """
 
     name: str
@@ -58,13 +57,13 @@ class Comparison:
     warnings: Sequence[str]
 
     def count(self, verdict: Verdict) -> int:
-        """How many figures earned that verdict."""
+        """Number of changes with that verdict."""
         return sum(change.verdict == verdict for change in self.changes)
 
 
 @dataclass(slots=True)
 class _Pair:
-    """One figure of both, before it is known how many there are to be compared."""
+    """A metric in both results, before the number of comparisons is known."""
 
     endpoint: str
     metric: str
@@ -86,20 +85,20 @@ def compare(
 ) -> Comparison:
     """Compare two results.
 
-    The intervals hold together: that one of them misses its true value has a probability of
-    1 - confidence (Bonferroni). They hold what chance does within a run; what the machine did
-    between the two runs is in none of them, which is why `straingauge ab` exists.
+    The intervals hold simultaneously: the probability that any of them misses its true value is at
+    most 1 - confidence (Bonferroni). They cover chance within a run, not what the machine did
+    between the runs; `straingauge ab` avoids that.
 
     Args:
-        old: As `straingauge.result.read` gives it.
-        new: The same.
-        margin_percent: What nobody would mind; of error rates it is `MARGIN_POINTS`.
-        confidence: As above.
+        old: A result, as `straingauge.result` reads it.
+        new: The other result.
+        margin_percent: Smallest change that counts; for error rates it is `MARGIN_POINTS`.
+        confidence: Probability that all intervals hold.
         force: Compare despite different machines or settings, with warnings.
 
     Raises:
-        InvalidRun: One of them proves nothing.
-        UsageError: They cannot be compared, or keep no histograms; the message says why.
+        InvalidRun: One of the results is invalid.
+        UsageError: They cannot be compared, or have no histograms; the message says why.
     """
     broken = [
         f"the {word} run is invalid: {'; '.join(why)}"
@@ -111,8 +110,8 @@ def compare(
         kind = InvalidRun if broken else UsageError
         raise kind(
             f"these results cannot be compared: {'; '.join(doubts)}",
-            hint="run the same load on the same machine again, or say --force to see it with "
-            "these warnings; straingauge ab compares two builds on one machine",
+            hint="run the same load on the same machine again, or use --force; "
+            "straingauge ab compares two builds on one machine",
         )
     pairs = list(_pairs(old, new, np.random.default_rng(_SEED)))
     tested = sum(pair.draws is not None for pair in pairs)
@@ -129,7 +128,7 @@ def compare(
 def _pairs(old: Result, new: Result, random: np.random.Generator) -> Iterator[_Pair]:
     before, after = endpoint_samples(old), endpoint_samples(new)
     slots = interval_samples(old), interval_samples(new)
-    whole = Sample.merged(list(before.values())), Sample.merged(list(after.values()))
+    whole = Distribution.merged(list(before.values())), Distribution.merged(list(after.values()))
     effects = [design_effect(each) for each in slots]
     yield from _times("", whole, whole, effects, random)
     yield _throughput(old, new, random)
@@ -137,11 +136,11 @@ def _pairs(old: Result, new: Result, random: np.random.Generator) -> Iterator[_P
     for name, metric in METRICS.items():
         was, now = value_of(old, name), value_of(new, name)
         if metric.compared_as_value and (was is not None or now is not None):
-            yield _Pair("", metric.label, was, now, reason="one figure a run has no interval")
+            yield _Pair("", metric.label, was, now, reason="one value per run has no interval")
     for endpoint in [*before, *(name for name in after if name not in before)]:
         if endpoint not in before or endpoint not in after:
             where = "the new" if endpoint in before else "the old"
-            yield _Pair(endpoint, "p50 ms", None, None, reason=f"{where} run did not call it")
+            yield _Pair(endpoint, "p50 ms", None, None, reason=f"not called in {where} run")
             continue
         yield from _times(endpoint, (before[endpoint], after[endpoint]), whole, effects, random)
         parts = old["endpoints"][endpoint], new["endpoints"][endpoint]
@@ -150,24 +149,26 @@ def _pairs(old: Result, new: Result, random: np.random.Generator) -> Iterator[_P
 
 def _times(
     endpoint: str,
-    samples: tuple[Sample, Sample],
-    whole: tuple[Sample, Sample],
+    samples: tuple[Distribution, Distribution],
+    whole: tuple[Distribution, Distribution],
     effects: Sequence[float],
     random: np.random.Generator,
 ) -> Iterator[_Pair]:
-    if not all(sample.n for sample in samples):
-        yield _Pair(endpoint, "p50 ms", None, None, reason="no request was served")
+    if not all(sample.count for sample in samples):
+        yield _Pair(endpoint, "p50 ms", None, None, reason="no successful requests")
         return
     deff = [
-        1 + (effect - 1) * part.n / all_.n
+        1 + (effect - 1) * part.count / all_.count
         for effect, part, all_ in zip(effects, samples, whole, strict=True)
     ]
     for name, q in _QUANTILES:
-        was, now = (float(sample.quantiles_ns(np.array([q]))[0]) / 1e6 for sample in samples)
+        was, now = (float(sample.smooth_quantiles_ns(np.array([q]))[0]) / 1e6 for sample in samples)
         pair = _Pair(endpoint, f"{name} ms", was, now)
-        least = min(int(each.n / d) for each, d in zip(samples, deff, strict=True))
+        least = min(int(each.count / d) for each, d in zip(samples, deff, strict=True))
         if interval_ranks(least, q) is None:
-            pair.reason = f"{least} samples' worth is too little for {name}: {samples_needed(q)}"
+            pair.reason = (
+                f"{least} effective samples are too few for {name}: needs {samples_needed(q)}"
+            )
         else:
             drawn = (
                 quantile_draws_ns(sample, q, effect, random)
@@ -183,15 +184,17 @@ def _times(
 
 
 def _throughput(old: Result, new: Result, random: np.random.Generator) -> _Pair:
-    """Of the whole run: by how much was served in each of its intervals but the last, cut one."""
+    """Throughput of the whole run, by its intervals; the last one is shorter and not used."""
     was, now = (float(each["metrics"]["throughput_rps"]) for each in (old, new))
     pair = _Pair("", "throughput /s", was, now, higher_is_better=True)
     rates = []
     for result, samples in ((old, interval_samples(old)), (new, interval_samples(new))):
         lengths = [each["duration_s"] for each in result.get("intervals", [])]
-        rates.append(np.array([s.n / l_s for s, l_s in zip(samples, lengths, strict=True)][:-1]))
+        rates.append(
+            np.array([s.count / l_s for s, l_s in zip(samples, lengths, strict=True)][:-1])
+        )
     if min(each.size for each in rates) < _LEAST_SLOTS:
-        pair.reason = f"a run of less than {_LEAST_SLOTS + 1} intervals is too short"
+        pair.reason = f"the run is too short: fewer than {_LEAST_SLOTS + 1} intervals"
     else:
         pair.draws = percent(*(rate_draws(each, random) for each in rates))
     return pair
@@ -209,7 +212,7 @@ def _errors(endpoint: str, old: Result, new: Result, random: np.random.Generator
         drawn = [share_draws(wrong, asked, random) for wrong, asked in (before, after)]
         pair.draws = 100.0 * (drawn[1] - drawn[0])
     else:
-        pair.reason = "no request was judged"
+        pair.reason = "no requests"
     return pair
 
 

@@ -1,11 +1,12 @@
-"""Differences of pairs: what two builds did in each round, one right after the other.
+"""Differences of pairs: measurements of two builds, one directly after the other.
 
-Which of the two comes first is drawn for each round. So where they are alike, each difference is as
-likely to be d as -d, whatever the machine does and whatever distribution it has: that is all the
-signed-rank test asks for (Wilcoxon, Biometrics Bulletin 1 (1945) 80). Its interval are the Walsh
-averages it does not reject, its estimate their median (Hodges & Lehmann, Annals of Mathematical
-Statistics 34 (1963) 598; Hollander, Wolfe & Chicken, Nonparametric Statistical Methods, 3rd ed.
-2014, sections 3.1-3.3). A round in which the machine was busy elsewhere moves it little.
+The order within each pair is random. If the builds are equal, each difference is equally likely to
+be d or -d, whatever the machine does and whatever its distribution: this is the only assumption of
+the signed-rank test (Wilcoxon, Biometrics Bulletin 1 (1945) 80). Its interval contains the Walsh
+averages that the test does not reject, its estimate is their median (Hodges & Lehmann, Annals of
+Mathematical Statistics 34 (1963) 598; Hollander, Wolfe & Chicken, Nonparametric Statistical
+Methods, 3rd ed. 2014, sections 3.1-3.3). A pair during which the machine was busy has little
+effect.
 """
 
 from dataclasses import dataclass
@@ -16,19 +17,19 @@ from typing import Final
 
 import numpy as np
 
-from straingauge.compare.sample import Floats
+from straingauge.statistics.distribution import Floats
 
 _EXACT_UP_TO: Final = 150  # pairs; beyond, the normal approximation is within 1 in 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """The change from the one to the other, in percent.
+    """The change from one build to the other, in percent.
 
     Attributes:
         change: Its estimate.
-        low, high: The interval; None where the pairs are too few for one.
-        pairs: How many there were.
+        low, high: The interval; None if there are too few pairs.
+        pairs: Number of pairs.
     """
 
     change: float
@@ -38,11 +39,11 @@ class Paired:
 
 
 def paired(log_ratios: Floats, alpha: float) -> Paired:
-    """The change that these log ratios (new to old, one for each pair) speak of.
+    """Estimate the change from log ratios (new to old, one for each pair).
 
     Args:
         log_ratios: At least one, all finite.
-        alpha: With what probability the interval may miss the true change.
+        alpha: Probability that the interval misses the true change.
     """
     n = log_ratios.size
     i, j = np.triu_indices(n)
@@ -58,8 +59,8 @@ def paired(log_ratios: Floats, alpha: float) -> Paired:
 def first_rank_kept(n: int, alpha: float) -> int | None:
     """The greatest k with P(T < k) <= alpha / 2 for the signed-rank statistic T of n pairs.
 
-    The interval goes from the k-th Walsh average to the k-th last. None where there is no such k
-    above 0: even if all differences had one sign, it could be chance.
+    The interval goes from the k-th Walsh average to the k-th last. None if there is no k above 0:
+    even if all differences had the same sign, it could be chance.
     """
     if n > _EXACT_UP_TO:
         spread = (n * (n + 1) * (2 * n + 1) / 24) ** 0.5

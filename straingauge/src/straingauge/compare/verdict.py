@@ -1,13 +1,6 @@
-"""What a difference amounts to, and when it fails a command.
+"""Decide the verdict on a change with the interval [low, high], in the unit of the margin.
 
-A difference is judged by its whole interval against a margin that nobody would mind ("region of
-practical equivalence": Kruschke, Advances in Methods and Practices in Psychological Science 1
-(2018) 270; for `same` it is the two one-sided tests of Schuirmann 1987):
-
-    worse        the interval lies beyond the margin on the bad side
-    better       it lies beyond it on the good side
-    same         it lies within the margin
-    inconclusive  anything else: more data would say
+Without an interval it is inconclusive. `same_margin` is the margin of *same*, if different.
 """
 
 import re
@@ -19,7 +12,7 @@ from straingauge.errors import UsageError
 
 Verdict = Literal["better", "worse", "same", "inconclusive"]
 
-_FAILURE: Final = re.compile(r"(worse)(?::(\d+(?:\.\d*)?|\.\d+)\s*%)?|(cannot[ -]tell)")
+_FAILURE: Final = re.compile(r"(worse)(?::(\d+(?:\.\d*)?|\.\d+)\s*%)?|(inconclusive)")
 
 
 def verdict_of(
@@ -44,19 +37,19 @@ def verdict_of(
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure, before and after.
+    """The change of a metric.
 
     Attributes:
-        endpoint: Of which; empty: of the whole run.
+        endpoint: Name of the endpoint; empty for the whole run.
         metric: Its name, with its unit.
-        old, new: What was measured; None: it was not.
-        change: From old to new, in `unit`.
-        low, high: The interval in which the change lies, or None where there is none.
-        unit: "%" of the old value, or "points" for what is a percentage itself.
-        margin: What nobody would mind, in `unit`.
-        same_margin: The margin of *same*, where it is another than that of *worse*.
-        higher_is_better: The metric's direction.
-        reason: Why there is no interval, or what to know of it.
+        old, new: The values; None if it was not measured.
+        change: Difference from old to new, in `unit`.
+        low, high: Confidence interval of the change; None if there is none.
+        unit: "%" of the old value, or "points" for a metric that is a percentage.
+        margin: Smallest change that counts, in `unit`.
+        same_margin: Margin of *same*, if different.
+        higher_is_better: Direction of the metric.
+        reason: Why there is no interval.
     """
 
     endpoint: str
@@ -74,11 +67,11 @@ class Change:
 
     @property
     def verdict(self) -> Verdict:
-        """What it amounts to."""
+        """The verdict on it."""
         return self.beyond(self.margin)
 
     def beyond(self, margin: float) -> Verdict:
-        """What it would amount to by another margin."""
+        """The verdict by another margin."""
         return verdict_of(
             self.low,
             self.high,
@@ -90,11 +83,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class FailOn:
-    """When a comparison fails a command.
+    """A condition on which a comparison fails a command.
 
-    ``worse`` fails on each figure that is worse; ``worse:5%`` on each that is surely worse by more
-    than 5 %, and on each error rate that is worse, which is counted in points; ``cannot-tell`` on
-    each that nothing can be told of.
+    ``worse`` fails on each metric that is worse; ``worse:5%`` on each that is worse by more than 5
+    %, and on each error rate that is worse, which is measured in points; ``inconclusive`` on each
+    that is inconclusive.
     """
 
     verdict: Verdict
@@ -102,19 +95,19 @@ class FailOn:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read one condition; raises UsageError where it means nothing."""
+        """Parse a condition; raises UsageError if it is not one."""
         found = _FAILURE.fullmatch(text.strip())
         if found is None:
             raise UsageError(
-                f"--fail-on {text!r} means nothing: it is a verdict, and a percentage if need be",
-                hint="--fail-on worse, --fail-on worse:5%, or --fail-on cannot-tell",
+                f"--fail-on {text!r} is not a condition",
+                hint="--fail-on worse, --fail-on worse:5%, or --fail-on inconclusive",
             )
         if found[3]:
             return cls("inconclusive")
         return cls("worse", None if found[2] is None else float(found[2]))
 
     def failed(self, changes: Sequence[Change]) -> list[Change]:
-        """Those that fail."""
+        """The changes that fail."""
         return [change for change in changes if self._fails(change)]
 
     def _fails(self, change: Change) -> bool:

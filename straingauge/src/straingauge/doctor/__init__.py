@@ -1,4 +1,4 @@
-"""Is all ready for a load test? Each check looks, and says what it saw and what to do about it."""
+"""Checks before a load test, each with a message and advice."""
 
 from straingauge.doctor.check_result import CheckContext, CheckResult, exit_code
 from straingauge.doctor.checks import run_checks

@@ -1,4 +1,4 @@
-"""What is examined, and what an examination consists of."""
+"""Results of checks, and what the checks need to know."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ from straingauge.observe import MetricNames
 from straingauge.runner.load_runner import LoadOrder
 from straingauge.target.config import StackConfig
 
-State = Literal["ok", "warning", "problem", "not seen"]
+State = Literal["ok", "warning", "problem", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The outcome of one check.
+    """The result of one check.
 
     Attributes:
-        check: What was looked at, in a word or two.
-        state: "problem": a load test would fail or prove nothing. "warning": its figures would not
-            be those of the service in use. "not seen": it could not be looked at, and why.
-        message: What was seen.
-        advice: What to do; empty where nothing is to be done.
+        check: Its name.
+        state: "problem": a load test would fail or be invalid. "warning": its results would differ
+            from those of the service in production. "skipped": it could not be checked.
+        message: What was found.
+        advice: How to fix it; empty if there is nothing to fix.
     """
 
     check: str
@@ -33,18 +33,18 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckContext:
-    """The service to be, and with what.
+    """The service and the planned load.
 
     Attributes:
-        url: The service.
+        url: Base URL of the service.
         answers: Whether anything listens there.
-        order: What would be played; None where no journeys were named.
-        stand: How the service would be started, where a straingauge.toml says so.
-        names: What the service calls its figures.
-        database_url: Its PostgreSQL, if it is known.
-        server_pid: Its topmost process, where its port does not tell.
-        users: How many there would be.
-        results: Where result files would go.
+        results: Folder of the result files.
+        users: Number of users of the planned load.
+        order: The planned load; None if no journeys were given.
+        stack: How the service would be started, if there is a straingauge.toml.
+        names: Names of the service's metrics.
+        database_url: URL of its PostgreSQL, if known.
+        server_pid: Its parent PID, if it cannot be found by its port.
     """
 
     url: str
@@ -52,12 +52,12 @@ class CheckContext:
     results: Path
     users: int
     order: LoadOrder | None = None
-    stand: StackConfig | None = None
+    stack: StackConfig | None = None
     names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)
     server_pid: int | None = None
 
 
 def exit_code(lines: Sequence[CheckResult]) -> int:
-    """0 where nothing is in the way of a load test, else that of a target that is not set up."""
+    """0 if there is no problem, else the exit code of `TargetError`."""
     return TargetError.exit_code if any(line.state == "problem" for line in lines) else 0

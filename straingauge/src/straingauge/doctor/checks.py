@@ -1,4 +1,4 @@
-"""All checks, in the order in which one would look."""
+"""All checks, in order."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,16 +6,16 @@ from straingauge.doctor.check_result import CheckContext, CheckResult
 from straingauge.doctor.database import database
 from straingauge.doctor.journeys import journeys
 from straingauge.doctor.machine import clock_source, disk, memory, open_files, other_load
-from straingauge.doctor.service import answers, figures, processes
+from straingauge.doctor.service import answers, metrics, processes
 
 Check = Callable[[CheckContext], Iterator[CheckResult]]
 
-# Whether others use the machine is looked at before our own checks do.
+# Other load is measured before the checks themselves use the machine.
 CHECKS: tuple[Check, ...] = (
     answers,
     other_load,
     processes,
-    figures,
+    metrics,
     database,
     journeys,
     open_files,
@@ -25,7 +25,7 @@ CHECKS: tuple[Check, ...] = (
 )
 
 
-def run_checks(patient: CheckContext) -> Iterator[CheckResult]:
-    """The outcomes one after the other, as they come; takes some two seconds."""
+def run_checks(context: CheckContext) -> Iterator[CheckResult]:
+    """Run all checks, and yield their results as they come; takes about two seconds."""
     for check in CHECKS:
-        yield from check(patient)
+        yield from check(context)

@@ -1,4 +1,4 @@
-"""One user plays journeys once each, and everything that comes back is kept."""
+"""A single run of a journey by one user, with all its responses."""
 
 from collections.abc import Generator, Sequence
 from contextlib import suppress
@@ -15,14 +15,14 @@ from straingauge.schedule import constant_users
 
 @dataclass(frozen=True, slots=True)
 class ResponseSummary:
-    """What came of one request.
+    """The outcome of one request.
 
     Attributes:
-        endpoint: The request's name.
-        status: None where there was no whole response.
-        headers: The response's.
-        kind: How it failed; None where it went well.
-        detail: The same in words.
+        endpoint: Name of the request.
+        status: None if there was no complete response.
+        headers: Headers of the response.
+        kind: Kind of failure; None if it succeeded.
+        detail: The failure in words.
     """
 
     endpoint: str
@@ -34,26 +34,26 @@ class ResponseSummary:
 
 @dataclass(slots=True)
 class JourneyRun:
-    """One journey, played once.
+    """A journey, run once.
 
     Attributes:
         journey: Its name.
-        answers: To its requests, in order.
-        ended: Whether it came to its end.
-        broke: What its own code raised.
+        outcomes: Outcomes of its requests, in order.
+        is_complete: Whether it was completed.
+        error: The exception that its code raised.
     """
 
     journey: str
-    answers: list[ResponseSummary] = field(default_factory=list)
-    ended: bool = False
-    broke: str | None = None
+    outcomes: list[ResponseSummary] = field(default_factory=list)
+    is_complete: bool = False
+    error: str | None = None
 
 
 def run_journey(order: LoadOrder, url: str, journey: Journey, name: str, user: User) -> JourneyRun:
-    """Let a user play a journey once.
+    """Run a journey once.
 
     Raises:
-        UsageError: The address is not this machine's and not allowed.
+        UsageError: The host is neither this machine nor allowed.
         TargetError: It does not resolve.
     """
     seen = JourneyRun(name)
@@ -62,7 +62,7 @@ def run_journey(order: LoadOrder, url: str, journey: Journey, name: str, user: U
     load = Load(
         url,
         once,
-        mix(_watched(journey, seen)),
+        mix(_recorded(journey, seen)),
         crowd,
         timeout_s=order.timeout_s,
         allowed_hosts=order.allowed_hosts,
@@ -71,36 +71,36 @@ def run_journey(order: LoadOrder, url: str, journey: Journey, name: str, user: U
     return seen
 
 
-def _watched(journey: Journey, seen: JourneyRun) -> Journey:
+def _recorded(journey: Journey, seen: JourneyRun) -> Journey:
     @wraps(journey)
-    def watched(user: User) -> Generator[Step, Response, None]:
+    def recorded(user: User) -> Generator[Step, Response, None]:
         try:
             yield from _relayed(journey(user), seen)
         except RequestFailed:
             raise
         except Exception as error:
-            seen.broke = f"{type(error).__name__}: {error}"
+            seen.error = f"{type(error).__name__}: {error}"
             raise
-        seen.ended = True
+        seen.is_complete = True
 
-    return watched
+    return recorded
 
 
 def _relayed(
     steps: Generator[Step, Response, None], seen: JourneyRun
 ) -> Generator[Step, Response, None]:
-    """What `yield from` does, with a look at what passes."""
+    """Like `yield from`, but records all outcomes."""
     with suppress(StopIteration):
         step = next(steps)
         while True:
             try:
                 response = yield step
             except RequestFailed as failure:
-                seen.answers.append(_failed(step, failure))
+                seen.outcomes.append(_failed(step, failure))
                 step = steps.throw(failure)
             else:
                 if isinstance(step, Request):
-                    seen.answers.append(
+                    seen.outcomes.append(
                         ResponseSummary(step.name, response.status, response.headers)
                     )
                 step = steps.send(response)

@@ -1,4 +1,4 @@
-"""The journeys: whether the account logs in, may do what they do, and finds data there."""
+"""Checks of the journeys: log-in, permissions, data and rate limits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -7,8 +7,8 @@ from straingauge.doctor.journey_run import JourneyRun, ResponseSummary, run_jour
 from straingauge.http import ErrorKind
 from straingauge.journey.execution import journey_name
 
-ACCOUNTS = 2  # of the crowd; they show whether each user has one of its own
-# draft-ietf-httpapi-ratelimit-headers, and what services sent before there was one.
+ACCOUNTS = 2  # enough to show whether each user has a different one
+# draft-ietf-httpapi-ratelimit-headers, and earlier conventions.
 _LIMIT_HEADERS = (
     "RateLimit-Policy",
     "RateLimit",
@@ -18,41 +18,41 @@ _LIMIT_HEADERS = (
 )
 
 
-def journeys(patient: CheckContext) -> Iterator[CheckResult]:
-    """Log in, play each journey once, and look at what came back."""
-    order = patient.order
+def journeys(context: CheckContext) -> Iterator[CheckResult]:
+    """Log in, run each journey once, and check the responses."""
+    order = context.order
     if order is None:
-        advice = "straingauge doctor journeys.py: each journey is played once"
-        yield CheckResult("journeys", "not seen", "no file with journeys was named", advice)
+        advice = "run each journey once: straingauge doctor journeys.py"
+        yield CheckResult("journeys", "skipped", "no file with journeys was given", advice)
         return
-    if not patient.answers:
+    if not context.answers:
         return
-    crowd = order.crowd[:ACCOUNTS]
-    visits: list[JourneyRun] = []
+    users = order.crowd[:ACCOUNTS]
+    runs: list[JourneyRun] = []
     if order.log_in is not None:
-        visits = [run_journey(order, patient.url, order.log_in, "log_in", user) for user in crowd]
-        line = _log_in(visits)
+        runs = [run_journey(order, context.url, order.log_in, "log_in", user) for user in users]
+        line = _log_in(runs)
         yield line
         if line.state == "problem":
             return
-        yield from _accounts([user.headers for user in crowd])
+        yield from _accounts([user.headers for user in users])
     for journey, _ in order.journeys.weights:
-        visits.append(run_journey(order, patient.url, journey, journey_name(journey), crowd[0]))
-    played = visits[len(crowd) if order.log_in else 0 :]
+        runs.append(run_journey(order, context.url, journey, journey_name(journey), users[0]))
+    played = runs[len(users) if order.log_in else 0 :]
     yield from _role(played)
     yield from _data(played)
     yield from _others(played)
-    yield _limits([answer for each in visits for answer in each.answers])
+    yield _limits([answer for each in runs for answer in each.outcomes])
 
 
-def _log_in(visits: Sequence[JourneyRun]) -> CheckResult:
-    broken = next((each for each in visits if not each.ended), None)
+def _log_in(runs: Sequence[JourneyRun]) -> CheckResult:
+    broken = next((each for each in runs if not each.is_complete), None)
     if broken is None:
-        return CheckResult("log-in", "ok", f"{len(visits)} users log in")
-    failed = [answer for answer in broken.answers if answer.kind]
-    why = broken.broke or (_worded(failed[-1]) if failed else "it did not come to its end")
+        return CheckResult("log-in", "ok", f"{len(runs)} users log in")
+    failed = [answer for answer in broken.outcomes if answer.kind]
+    why = broken.error or (_worded(failed[-1]) if failed else "it was not completed")
     return CheckResult(
-        "log-in", "problem", why, "look at `account` and `log_in`, and create the account"
+        "log-in", "problem", why, "check `account` and `log_in`, and create the account"
     )
 
 
@@ -62,71 +62,72 @@ def _accounts(headers: Sequence[Mapping[str, str]]) -> Iterator[CheckResult]:
         yield CheckResult(
             "accounts",
             "warning",
-            "two users are one account: limits by user bite sooner, caches are hotter",
-            "let account(index) give each user one of its own",
+            "users share an account: per-user limits trigger earlier, and caches are "
+            "unrealistically warm",
+            "return a different account for each user from account(index)",
         )
 
 
-def _role(visits: Sequence[JourneyRun]) -> Iterator[CheckResult]:
-    denied = [answer for answer in _failures(visits) if answer.status in (401, 403)]
+def _role(runs: Sequence[JourneyRun]) -> Iterator[CheckResult]:
+    denied = [answer for answer in _failures(runs) if answer.status in (401, 403)]
     if denied:
-        advice = "give the account the role these endpoints ask for, or log it in"
+        advice = "give the account the role that these endpoints require, or log it in"
         yield CheckResult("role", "problem", _listed(denied), advice)
     else:
-        yield CheckResult("role", "ok", "no journey is denied anything")
+        yield CheckResult("role", "ok", "no request is denied")
 
 
-def _data(visits: Sequence[JourneyRun]) -> Iterator[CheckResult]:
-    """An id that is not there, a content that is not as expected, a journey that finds nothing."""
+def _data(runs: Sequence[JourneyRun]) -> Iterator[CheckResult]:
+    """Check for missing ids, unexpected content, and journeys that raise."""
     missing = [
         answer
-        for answer in _failures(visits)
+        for answer in _failures(runs)
         if answer.status in (404, 410) or answer.kind is ErrorKind.FAILED_CHECK
     ]
-    broke = [f"{each.journey}: {each.broke}" for each in visits if each.broke]
-    if missing or broke:
-        words = "; ".join(filter(None, (_listed(missing), *broke)))
-        advice = "seed the service's data, as the journeys expect it"
+    errors = [f"{each.journey}: {each.error}" for each in runs if each.error]
+    if missing or errors:
+        words = "; ".join(filter(None, (_listed(missing), *errors)))
+        advice = "seed the data that the journeys expect"
         yield CheckResult("data", "problem", words, advice)
     else:
-        yield CheckResult("data", "ok", "each journey finds what it looks for")
+        yield CheckResult("data", "ok", "each journey finds its data")
 
 
-def _others(visits: Sequence[JourneyRun]) -> Iterator[CheckResult]:
+def _others(runs: Sequence[JourneyRun]) -> Iterator[CheckResult]:
     known = (401, 403, 404, 410, 429)
     failed = [
         answer
-        for answer in _failures(visits)
+        for answer in _failures(runs)
         if answer.status not in known and answer.kind is not ErrorKind.FAILED_CHECK
     ]
     if failed:
-        yield CheckResult("journeys", "problem", _listed(failed), "look into the service's log")
+        yield CheckResult("journeys", "problem", _listed(failed), "see the service's log")
     else:
-        names = ", ".join(each.journey for each in visits)
-        yield CheckResult("journeys", "ok", f"played once: {names}")
+        names = ", ".join(each.journey for each in runs)
+        yield CheckResult("journeys", "ok", f"ran once: {names}")
 
 
 def _limits(answers: Sequence[ResponseSummary]) -> CheckResult:
-    """A limiter that is on is what a load beyond it would measure."""
+    """Check for rate limits, since a load above them measures only the limiter."""
     refused = [answer for answer in answers if answer.status == 429]
-    told = {
+    limits = {
         f"{name}: {answer.headers[name]} (at {answer.endpoint})"
         for answer in answers
         for name in _LIMIT_HEADERS
         if answer.headers and name in answer.headers
     }
-    advice = "spread the load over more users, or turn limits off for tests of anything else"
+    advice = "use more users, or turn rate limits off for other tests"
     if refused:
         return CheckResult(
-            "limits", "problem", f"{_listed(refused)}: they are on, and used up", advice
+            "limits", "problem", f"{_listed(refused)}: rate limits are on, and used up", advice
         )
-    if told:
-        return CheckResult("limits", "warning", f"they are on: {min(told)}", advice)
-    return CheckResult("limits", "ok", "no answer tells of a rate limit")
+    if limits:
+        return CheckResult("limits", "warning", f"rate limits are on: {min(limits)}", advice)
+    return CheckResult("limits", "ok", "no response mentions a rate limit")
 
 
-def _failures(visits: Sequence[JourneyRun]) -> list[ResponseSummary]:
-    return [answer for each in visits for answer in each.answers if answer.kind]
+def _failures(runs: Sequence[JourneyRun]) -> list[ResponseSummary]:
+    return [answer for each in runs for answer in each.outcomes if answer.kind]
 
 
 def _listed(answers: Sequence[ResponseSummary]) -> str:

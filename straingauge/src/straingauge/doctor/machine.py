@@ -1,4 +1,4 @@
-"""The machine the load would be sent from."""
+"""Checks of the machine that sends the load."""
 
 import resource
 import shutil
@@ -12,21 +12,21 @@ import psutil
 from straingauge.doctor.check_result import CheckContext, CheckResult, State
 from straingauge.observe import ProcessTable, ServiceProcesses
 
-LOOK_S = 1.0
+SAMPLE_S = 1.0
 BUSY_SHARE = 0.15  # of all cores
 LITTLE_DISK_MB, NO_DISK_MB = 1000, 50  # an hour's run writes a few megabytes
 LITTLE_MEMORY_SHARE = 0.10
-FILES_FOR_OURSELVES = 64
+OTHER_FILES = 64
 CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
 
 
-def other_load(patient: CheckContext) -> Iterator[CheckResult]:
-    """Whether others use the machine's cores, now that no load is on the service."""
+def other_load(context: CheckContext) -> Iterator[CheckResult]:
+    """Check that other processes leave the cores free."""
     before, began_s = ProcessTable.take(), time.monotonic()
-    time.sleep(LOOK_S)
+    time.sleep(SAMPLE_S)
     after, took_s = ProcessTable.take(before), time.monotonic() - began_s
-    ours = set(after.family(psutil.Process().pid)) | _service(patient, after)
+    ours = set(after.family(psutil.Process().pid)) | _service(context, after)
     used_s = {
         pid: row.own_s - before.rows[pid].own_s
         for pid, row in after.rows.items()
@@ -35,35 +35,35 @@ def other_load(patient: CheckContext) -> Iterator[CheckResult]:
     cores = psutil.cpu_count() or 1
     share = sum(used_s.values()) / took_s / cores
     if share < BUSY_SHARE:
-        yield CheckResult("other load", "ok", f"others use {share:.0%} of {cores} cores")
+        yield CheckResult("other load", "ok", f"other processes use {share:.0%} of {cores} cores")
         return
     busiest = sorted(used_s, key=lambda pid: -used_s[pid])[:3]
     named = ", ".join(f"{_name(pid)} {used_s[pid] / took_s:.0%} of a core" for pid in busiest)
     yield CheckResult(
         "other load",
         "warning",
-        f"others use {share:.0%} of {cores} cores: {named}",
-        "end them, or wait: response times would contain them",
+        f"other processes use {share:.0%} of {cores} cores: {named}",
+        "stop them, or wait: they would add to response times",
     )
 
 
-def open_files(patient: CheckContext) -> Iterator[CheckResult]:
-    """Whether we may open as many connections as there are users."""
+def open_files(context: CheckContext) -> Iterator[CheckResult]:
+    """Check that this process may open a connection for each user."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = patient.users + FILES_FOR_OURSELVES
+    needed = context.users + OTHER_FILES
     enough = hard in (-1, resource.RLIM_INFINITY) or hard >= needed
     yield CheckResult(
-        "our files",
+        "open files",
         "ok" if enough else "problem",
-        f"this process may open {hard} files; {patient.users} users need {needed}",
-        "" if enough else "raise the limit (ulimit -Hn), or share the load among more processes",
+        f"this process may open {hard} files; {context.users} users need {needed}",
+        "" if enough else "raise the limit (ulimit -Hn), or use more processes",
     )
 
 
-def disk(patient: CheckContext) -> Iterator[CheckResult]:
-    """Whether there is room for results."""
+def disk(context: CheckContext) -> Iterator[CheckResult]:
+    """Check the free disk space."""
     there = next(
-        folder for folder in (patient.results, *patient.results.parents) if folder.exists()
+        folder for folder in (context.results, *context.results.parents) if folder.exists()
     )
     free_mb = shutil.disk_usage(there).free / 1e6
     room = f"{free_mb:.0f} MB free where results go ({there})"
@@ -71,24 +71,24 @@ def disk(patient: CheckContext) -> Iterator[CheckResult]:
         yield CheckResult("disk", "ok", room)
         return
     state: State = "warning" if free_mb >= NO_DISK_MB else "problem"
-    yield CheckResult("disk", state, room, "free some space, or name another folder: --results DIR")
+    yield CheckResult("disk", state, room, "free some space, or use another folder: --results DIR")
 
 
 def memory(_: CheckContext) -> Iterator[CheckResult]:
-    """Whether there is room for the load itself."""
+    """Check the available memory."""
     seen = psutil.virtual_memory()
     share = seen.available / seen.total
     enough = share >= LITTLE_MEMORY_SHARE
     yield CheckResult(
         "memory",
         "ok" if enough else "warning",
-        f"{seen.available / 1e6:.0f} MB available, {share:.0%} of all",
-        "" if enough else "end what is not needed: swapping would be measured",
+        f"{seen.available / 1e6:.0f} MB available ({share:.0%})",
+        "" if enough else "stop other programs, to avoid swapping",
     )
 
 
 def clock_source(_: CheckContext) -> Iterator[CheckResult]:
-    """Whether reading the clock is cheap: it is read several times for each request."""
+    """Check that reading the clock is cheap, since each request reads it several times."""
     try:
         name = CLOCK_SOURCE.read_text(encoding="ascii").strip()
     except OSError:  # not Linux
@@ -97,15 +97,15 @@ def clock_source(_: CheckContext) -> Iterator[CheckResult]:
     yield CheckResult(
         "clock source",
         "warning" if slow else "ok",
-        f"the kernel reads {name}",
-        "have it read tsc: a slow clock makes the generator slow" if slow else "",
+        f"the kernel uses {name}",
+        "use tsc: a slow clock makes the load generator slow" if slow else "",
     )
 
 
-def _service(patient: CheckContext, census: ProcessTable) -> set[int]:
-    if not patient.answers:
+def _service(context: CheckContext, table: ProcessTable) -> set[int]:
+    if not context.answers:
         return set()
-    sample = ServiceProcesses(patient.url, patient.server_pid).sample(census)
+    sample = ServiceProcesses(context.url, context.server_pid).sample(table)
     return set(sample.family) if sample else set()
 
 

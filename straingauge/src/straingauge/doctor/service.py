@@ -1,4 +1,4 @@
-"""The service itself: whether it answers, how it was started, what it tells of itself."""
+"""Checks of the service: responses, debug settings, processes and metrics."""
 
 import http.client
 import time
@@ -15,52 +15,59 @@ from straingauge.observe import MetricsClient, ProcessTable, ServiceProcesses
 TIMEOUT_S = 10.0
 SLOW_S = 2.0
 SKEW_S = 2.0
-FILES_FOR_OTHERS = 64  # what a service has open besides its clients' connections
+OTHER_FILES = 64  # open files of a service other than client connections
 
-# Words of a command line by which a server shows that it is being worked on.
-_AT_WORK = ("--reload", "--debug", "runserver", "--use-reloader", "--autoreload")
-_AT_WORK_IN = ("DEBUG", "FLASK_DEBUG", "DJANGO_DEBUG", "PYTHONASYNCIODEBUG", "PYTHONDEVMODE")
+# Arguments and environment variables of a server in development.
+_DEBUG_ARGUMENTS = ("--reload", "--debug", "runserver", "--use-reloader", "--autoreload")
+_DEBUG_VARIABLES = ("DEBUG", "FLASK_DEBUG", "DJANGO_DEBUG", "PYTHONASYNCIODEBUG", "PYTHONDEVMODE")
 _NO = ("", "0", "false", "no", "off")
 
 
-def answers(patient: CheckContext) -> Iterator[CheckResult]:
-    """Whether the service answers, is ready, and has our time of day."""
-    if not patient.answers:
-        yield _silent(patient)
+def answers(context: CheckContext) -> Iterator[CheckResult]:
+    """Check that the service responds, is ready, and has the same time of day."""
+    if not context.answers:
+        yield _silent(context)
         return
-    path = patient.stand.ready if patient.stand else "/"
+    path = context.stack.ready if context.stack else "/"
     began_s = time.monotonic()
     try:
-        status, date = _ask(patient.url, path)
+        status, date = _ask(context.url, path)
     except (OSError, http.client.HTTPException) as error:
         yield CheckResult(
             "service",
             "problem",
-            f"GET {path} at {patient.url} brought no answer: {error or type(error).__name__}",
-            "look into the service's log",
+            f"GET {path} at {context.url} got no response: {error or type(error).__name__}",
+            "see the service's log",
         )
         return
     took_s = time.monotonic() - began_s
-    ready = status == 200 if patient.stand else status < 500
+    ready = status == 200 if context.stack else status < 500
     yield CheckResult(
         "service",
         "ok" if ready and took_s < SLOW_S else "warning" if ready else "problem",
-        f"GET {path} at {patient.url} answers {status} in {1000 * took_s:.0f} ms",
-        "" if ready and took_s < SLOW_S else "wait until it is ready, or look into its log",
+        f"GET {path} at {context.url} returned {status} in {1000 * took_s:.0f} ms",
+        "" if ready and took_s < SLOW_S else "wait until it is ready, or see its log",
     )
     if date:
         yield from _clock(date)
 
 
-def processes(patient: CheckContext) -> Iterator[CheckResult]:
-    """How the service was started: without reloader and debugging, with how many processes."""
-    if not patient.answers:
+def processes(context: CheckContext) -> Iterator[CheckResult]:
+    """Check how the service was started: debug settings, processes and open files."""
+    if not context.answers:
         return
-    seen = ServiceProcesses(patient.url, patient.server_pid)
+    seen = ServiceProcesses(context.url, context.server_pid)
     sample = seen.sample(ProcessTable.take())
     if sample is None:
-        advice = "name its topmost process: --server-pid PID; or run doctor where the service runs"
-        yield CheckResult("processes", "not seen", seen.blind or "the service's processes", advice)
+        advice = (
+            "name its parent PID with --server-pid, or run doctor on the machine of the service"
+        )
+        yield CheckResult(
+            "processes",
+            "skipped",
+            seen.blind or "the processes of the service were not found",
+            advice,
+        )
         return
     serving = [psutil.Process(pid) for pid in sample.pids]
     debugging = sorted({word for process in sample.family for word in _debugging(process)})
@@ -68,59 +75,56 @@ def processes(patient: CheckContext) -> Iterator[CheckResult]:
         yield CheckResult(
             "debugging",
             "warning",
-            f"the service runs with {', '.join(debugging)}: it is slower than in use",
-            "start it as it is started in production",
+            f"the service runs with {', '.join(debugging)}: it is slower than in production",
+            "start it as in production",
         )
     else:
-        yield CheckResult(
-            "debugging", "ok", "no reloader and no debugging in its command or environment"
-        )
+        yield CheckResult("debugging", "ok", "no reloader and no debug settings")
     yield CheckResult(
-        "processes", "ok", f"{len(serving)} serving, pid {', '.join(map(str, sample.pids))}"
+        "processes", "ok", f"{len(serving)} serve requests, PID {', '.join(map(str, sample.pids))}"
     )
-    yield from _files(serving, patient.users)
+    yield from _files(serving, context.users)
 
 
-def figures(patient: CheckContext) -> Iterator[CheckResult]:
-    """What the service tells of itself: without it a diagnosis has less to go by."""
-    if not patient.answers:
+def metrics(context: CheckContext) -> Iterator[CheckResult]:
+    """Check which metrics the service exports for a diagnosis."""
+    if not context.answers:
         return
-    page = MetricsClient(patient.url, patient.names.metrics_path)
+    page = MetricsClient(context.url, context.names.metrics_path)
     found = page.fetch()
     page.close()
     if found is None:
-        advice = "serve Prometheus text there, or name its path: metrics_path under [observe]"
+        advice = "export Prometheus metrics, or set metrics_path under [observe]"
         yield CheckResult(
-            "figures", "not seen", f"{page.blind}: no pool, event loop or jobs", advice
+            "metrics", "skipped", f"{page.blind}: no metrics of pool, event loop or jobs", advice
         )
         return
-    insides = patient.names.insides(found)
-    missing = [part for part in ("pool", "loop", "jobs") if not _any(part, insides)]
-    seen = f"{patient.names.metrics_path} tells {len(insides)} figures that are known here"
-    without = f", none of its {', '.join(missing)}" if missing else ""
-    advice = "name them under [observe] in straingauge.toml, if it has any" if missing else ""
-    yield CheckResult("figures", "not seen" if len(missing) == 3 else "ok", seen + without, advice)
+    known = context.names.insides(found)
+    missing = [part for part in ("pool", "loop", "jobs") if not _any(part, known)]
+    seen = f"{context.names.metrics_path} has {len(known)} known metrics"
+    without = f", none of {', '.join(missing)}" if missing else ""
+    advice = "name them under [observe] in straingauge.toml, if there are any" if missing else ""
+    yield CheckResult("metrics", "skipped" if len(missing) == 3 else "ok", seen + without, advice)
 
 
-def _any(part: str, insides: Mapping[str, float]) -> bool:
-    return any(name.startswith(part) for name in insides)
+def _any(part: str, known: Mapping[str, float]) -> bool:
+    return any(name.startswith(part) for name in known)
 
 
-def _silent(patient: CheckContext) -> CheckResult:
-    if patient.stand is not None:
+def _silent(context: CheckContext) -> CheckResult:
+    if context.stack is not None:
         return CheckResult(
             "service",
             "warning",
-            f"nothing answers at {patient.url}; a load would start the service with: "
-            f"{' '.join(patient.stand.command[:4])} ...",
-            "to have the service itself looked at: straingauge serve -- straingauge doctor "
-            "--host {url}",
+            f"nothing responds at {context.url}; a load test would start the service with: "
+            f"{' '.join(context.stack.command[:4])} ...",
+            "to check the service: straingauge serve -- straingauge doctor --host {url}",
         )
     return CheckResult(
         "service",
         "problem",
-        f"nothing answers at {patient.url}",
-        "start the service, or name it: --host http://HOST:PORT",
+        f"nothing responds at {context.url}",
+        "start the service, or name it with --host http://HOST:PORT",
     )
 
 
@@ -142,18 +146,18 @@ def _clock(date: str) -> Iterator[CheckResult]:
         skew_s = abs(parsedate_to_datetime(date).timestamp() - time.time())
     except (TypeError, ValueError):
         return
-    # The header has whole seconds.
+    # The Date header has a resolution of a second.
     if skew_s <= SKEW_S:
         yield CheckResult(
-            "clock", "ok", f"the service's time of day is ours, within {SKEW_S:.0f} s"
+            "clock", "ok", f"the service's clock agrees with this one within {SKEW_S:.0f} s"
         )
     else:
         yield CheckResult(
             "clock",
             "warning",
-            f"the service's time of day is {skew_s:.0f} s off ours: tokens may end early, and its "
-            "log cannot be laid beside the figures",
-            "set both clocks by NTP",
+            f"the service's clock differs by {skew_s:.0f} s: tokens may expire early, and log "
+            "times do not match the results",
+            "synchronize both clocks (NTP)",
         )
 
 
@@ -161,27 +165,27 @@ def _debugging(pid: int) -> Iterator[str]:
     with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
         process = psutil.Process(pid)
         words = process.cmdline()
-        yield from (word for word in words if word.split("=")[0] in _AT_WORK)
+        yield from (word for word in words if word.split("=")[0] in _DEBUG_ARGUMENTS)
         if "-X" in words and "dev" in words:
             yield "-X dev"
         environment = process.environ()
-        for name in _AT_WORK_IN:
+        for name in _DEBUG_VARIABLES:
             if environment.get(name, "").lower() not in _NO:
                 yield f"{name}={environment[name]}"
 
 
 def _files(serving: Sequence[psutil.Process], users: int) -> Iterator[CheckResult]:
-    """Each user has a connection, and it may be that all come to one process."""
+    """Check that one process may open the connections of all users."""
     limits = []
     for process in serving:
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied, AttributeError):
             limits.append(process.rlimit(psutil.RLIMIT_NOFILE)[0])
     if not limits:
-        yield CheckResult("its files", "not seen", "how many files the service may open")
+        yield CheckResult("service files", "skipped", "the limit of open files is unknown")
         return
-    enough = min(limits) < 0 or min(limits) >= users + FILES_FOR_OTHERS
+    enough = min(limits) < 0 or min(limits) >= users + OTHER_FILES
     yield CheckResult(
-        "its files",
+        "service files",
         "ok" if enough else "problem",
         f"the service may open {'any number of' if min(limits) < 0 else min(limits)} files, for "
         f"{users} users' connections",

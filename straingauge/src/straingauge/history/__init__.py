@@ -1,4 +1,4 @@
-"""How results of one load test change over time, and since when."""
+"""Trends of stored results, and shifts of their level."""
 
 from straingauge.history.changes import change_points
 from straingauge.history.page import page

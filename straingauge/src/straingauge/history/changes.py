@@ -1,21 +1,20 @@
-"""Where in a series of measurements its level changed.
+"""Shifts of level in a series of measurements.
 
 Binary segmentation on ranks: a series is split where its two parts differ most, if a permutation
-test finds that significant, and the parts are looked at likewise. Where no split is, the stretch
-that differs most from all others is taken out (circular binary segmentation). In the end each
-change has to hold between the two levels it parts.
+test finds that significant, and the parts are treated likewise. Where no split is significant, the
+segment that differs most from all others is cut out (circular binary segmentation). At the end,
+each shift must be significant between the two levels next to it.
 
     A. N. Pettitt: A non-parametric approach to the change-point problem. Applied Statistics 28
     (1979), 126-135.
     A. B. Olshen, E. S. Venkatraman, R. Lucito, M. Wigler: Circular binary segmentation for the
     analysis of array-based DNA copy number data. Biostatistics 5 (2004), 557-572.
 
-Stretches, because a level that came and went is what a regression and its repair look like, and the
-halves of such a series hardly differ; splits, because there are fewer of them, and so fewer that
-differ by chance. Ranks make it indifferent to the outliers that load tests on shared machines have.
- Permutations assume nothing of how figures are
-distributed, only that those of one level could as well have come in another order: figures that
-drift slowly break that, and show as several steps.
+Segments find a level that came and went, as with a regression and its fix, where the halves of the
+series hardly differ; splits are fewer, and so fewer differ by chance. Ranks are robust against the
+outliers of load tests on shared machines. Permutations assume no distribution, only that the
+measurements of one level could have come in any order: a slow drift violates that, and shows as
+several steps.
 """
 
 from collections.abc import Sequence
@@ -28,22 +27,22 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
-LEVEL: Final = 0.01  # chance of a change where there is none, in each part that is looked at
+LEVEL: Final = 0.01  # probability of a shift where there is none, in each part
 PERMUTATIONS: Final = 1999
-AT_ONCE: Final = 4_000_000  # figures in memory
+AT_ONCE: Final = 4_000_000  # numbers in memory
 SHORTEST: Final = 3  # measurements of a level: one or two may be outliers
-MOST: Final = 400  # the latest: a year's runs; all stretches of more would take minutes
-SEED: Final = 20260102  # the same series always gives the same answer
+MOST: Final = 400  # the latest, a year's runs; more would take minutes
+SEED: Final = 20260102  # the same series always gives the same result
 
 
 def change_points(values: Sequence[float], *, level: float = LEVEL) -> list[int]:
-    """The first index of each new level, in order; empty where nothing changed.
+    """Find the first index of each new level, in order.
 
-    It takes some 14 measurements, 4 of them on the new level, for the plainest change to be found.
+    The clearest shift takes about 14 measurements to be found, 4 of them on the new level.
 
     Args:
-        values: In the order of time, finite; of more than `MOST` the latest are looked at.
-        level: The chance that is accepted of finding a change where there is none.
+        values: Finite, in order of time; if more than `MOST`, the latest are used.
+        level: Accepted probability of a shift where there is none.
     """
     latest = np.asarray(values[-MOST:], dtype=np.float64)
     chance = np.random.default_rng(SEED)
@@ -52,7 +51,7 @@ def change_points(values: Sequence[float], *, level: float = LEVEL) -> list[int]
 
 
 def _split(values: Floats, offset: int, level: float, chance: np.random.Generator) -> set[int]:
-    """The ends of stretches that differ, not yet looked at one by one."""
+    """Ends of segments that differ, not yet tested one by one."""
     count = len(values)
     if count < 2 * SHORTEST:
         return set()
@@ -60,7 +59,7 @@ def _split(values: Floats, offset: int, level: float, chance: np.random.Generato
     for firsts, ends in (_splits(count), _stretches(count)):
         evidence = _evidence(ranks[np.newaxis], firsts, ends)[0]
         by_chance = _largest_by_chance(ranks, firsts, ends, chance)
-        if _p_value(by_chance, evidence.max()) <= level / 2:  # for it is looked at in two ways
+        if _p_value(by_chance, evidence.max()) <= level / 2:  # since two tests are made
             best = int(evidence.argmax())
             break
     else:
@@ -76,7 +75,7 @@ def _split(values: Floats, offset: int, level: float, chance: np.random.Generato
 def _held(
     values: Floats, found: Sequence[int], level: float, chance: np.random.Generator
 ) -> list[int]:
-    """The changes that hold between the levels they part; the weakest goes first."""
+    """The shifts that are significant between their levels; the weakest is dropped first."""
     kept = list(found)
     while kept:
         bounds = [0, *kept, len(values)]
@@ -92,14 +91,14 @@ def _held(
 
 
 def _between(values: Floats, at: int, chance: np.random.Generator) -> float:
-    """The chance that two neighbouring levels differ so by the order of the values alone."""
+    """p-value of the difference between two neighbouring levels."""
     ranks, firsts, ends = _ranks(values), np.array([0]), np.array([at])
     evidence = _evidence(ranks[np.newaxis], firsts, ends)[0, 0]
     return _p_value(_largest_by_chance(ranks, firsts, ends, chance), evidence)
 
 
 def _p_value(by_chance: Floats, evidence: float) -> float:
-    # Less a hair: what is equal but for rounding is as extreme.
+    # With a tolerance for rounding.
     return (1 + int((by_chance >= evidence - 1e-9).sum())) / (len(by_chance) + 1)
 
 
@@ -116,7 +115,7 @@ def _largest_by_chance(
 
 
 def _evidence(ranks: Floats, firsts: Ints, ends: Ints) -> Floats:
-    """How far each stretch's sum of ranks is from what it would be by chance, standardized."""
+    """Standardized difference between each segment's sum of ranks and its expectation."""
     count = ranks.shape[-1]
     sums = np.zeros((len(ranks), count + 1))
     np.cumsum(ranks, axis=1, out=sums[:, 1:])
@@ -133,9 +132,9 @@ def _splits(count: int) -> tuple[Ints, Ints]:
 
 
 def _stretches(count: int) -> tuple[Ints, Ints]:
-    """First index and end of every stretch that leaves no part shorter than a level may be.
+    """First index and end of every segment that leaves no part shorter than `SHORTEST`.
 
-    A stretch at the end says what the rest at the beginning says: those are left out.
+    A segment at the end equals the rest at the beginning, so those are skipped.
     """
     firsts, ends = np.triu_indices(count + 1, k=SHORTEST)
     room = (firsts == 0) | (firsts >= SHORTEST)
@@ -144,7 +143,7 @@ def _stretches(count: int) -> tuple[Ints, Ints]:
 
 
 def _ranks(values: Floats) -> Floats:
-    """From 1; equal values share the mean of their ranks."""
+    """Ranks from 1; equal values share the mean of their ranks."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     found: Floats = (last - (counts - 1) / 2)[place]

@@ -1,4 +1,4 @@
-"""Results of the same load, in the order of time, metric by metric."""
+"""Results of the same load in order of time, metric by metric."""
 
 import math
 import statistics
@@ -16,18 +16,18 @@ from straingauge.verdict.metrics import METRICS, value_of
 Result = Mapping[str, Any]
 
 SHOWN = tuple(name for name, metric in METRICS.items() if metric.in_history)
-LEAST_PERCENT = 3.0  # a smaller shift, however sure, is nobody's business
+LEAST_PERCENT = 3.0  # smaller shifts are not reported
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One measurement.
+    """A measurement.
 
     Attributes:
-        at: When its run started.
+        at: Start of its run.
         value: In the metric's unit.
-        commit: Of the work tree it ran in, shortened; empty if it is not known.
-        file: Its result.
+        commit: Commit of the working tree, shortened; empty if unknown.
+        file: The result file.
     """
 
     at: datetime
@@ -38,12 +38,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A change of level.
+    """A shift of level.
 
     Attributes:
-        index: Of the first point of the new level.
+        index: Index of the first point of the new level.
         before, after: Medians of the two levels.
-        direction: By what the metric wants.
+        direction: "better" or "worse", by the metric's direction.
     """
 
     index: int
@@ -53,7 +53,7 @@ class Shift:
 
     @property
     def percent(self) -> float:
-        """Of the level before; infinite where that was 0."""
+        """Size in percent of the level before; infinite if that was 0."""
         if not self.before:
             return math.copysign(math.inf, self.after - self.before)
         return 100 * (self.after - self.before) / abs(self.before)
@@ -61,12 +61,12 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One metric over time.
+    """A metric over time.
 
     Attributes:
-        metric: By its name in thresholds.toml.
-        points: In the order of time.
-        shifts: Where its level changed.
+        metric: Its name in a threshold file.
+        points: In order of time.
+        shifts: Shifts of its level.
     """
 
     metric: str
@@ -85,12 +85,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """One load test over time, as long as its settings and its machine stay the same.
+    """A load test over time, with the same settings on the same machine.
 
     Attributes:
-        name: The run's.
-        endpoint: Whose figures these are; empty: the whole run's.
-        since: Why it does not go on with an earlier one; empty for the first.
+        name: Name of the run.
+        endpoint: Name of the endpoint; empty for the whole run.
+        since: Why it is separate from an earlier trend; empty for the first.
         series: One for each metric that was measured.
     """
 
@@ -106,15 +106,15 @@ def trends(
     metrics: Sequence[str] = SHOWN,
     endpoint: str = "",
 ) -> list[Trend]:
-    """What became of each load test.
+    """Group results into trends.
 
-    Invalid runs take no part. A run whose settings or machine differ from its predecessor's begins
-    a trend of its own: figures that cannot be compared make no change. A copy of a result is none.
+    Invalid runs and copies of a result are skipped. A run with different settings or on a different
+    machine than its predecessor begins a separate trend.
 
     Args:
-        results: With their files, in any order.
-        metrics: Which, by their names in thresholds.toml.
-        endpoint: Whose figures; empty: the whole run's.
+        results: Results with their files, in any order.
+        metrics: Names of the metrics, as in a threshold file.
+        endpoint: Name of the endpoint; empty for the whole run.
     """
     groups: list[tuple[str, list[tuple[Result, Path]]]] = []
     known: set[object] = set()
@@ -153,7 +153,7 @@ def _series(group: Sequence[tuple[Result, Path]], metric: str, endpoint: str) ->
 
 
 def _shifts(values: Sequence[float], metric: str) -> list[Shift]:
-    """The changes that are worth a word; levels that differ by less are one."""
+    """The shifts of at least `LEAST_PERCENT`; smaller ones are merged."""
     kept: list[int] = []
     ends = [*change_points(values), len(values)]
     for at, end in pairwise(ends):

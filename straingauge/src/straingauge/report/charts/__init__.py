@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from straingauge.report.charts.chart import Chart
-from straingauge.report.charts.latency import curve, heatmap, over_time, times_of
+from straingauge.report.charts.latency import curve, heatmap, over_time
 from straingauge.report.charts.resources import resource_charts
 from straingauge.report.charts.traffic import errors, parts, rate
+from straingauge.statistics.distribution import Distribution
 
 WHOLE = ""  # the name of all endpoints together
 
@@ -27,7 +28,7 @@ def charts(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rows(result: Mapping[str, Any], part: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The intervals of a run or of an endpoint; the last ends with the load, which it outlasts."""
+    """The intervals of a run or an endpoint; the last one is cut at the end of the load."""
     end_s = _load_s(result)
     return [
         {
@@ -46,7 +47,7 @@ def _view(
     endpoints: Mapping[str, Mapping[str, Any]],
     where: str,
 ) -> list[Chart]:
-    times = [times_of(row["histogram_ns"]) for row in rows]
+    times = [Distribution.decode(row["histogram_ns"]) for row in rows]
     return [
         over_time(result, rows, times, where),
         heatmap(rows, times),
@@ -58,13 +59,13 @@ def _view(
 
 
 def _load_s(result: Mapping[str, Any]) -> float:
-    """From the load's start to its end; its figures begin after a warm-up that was cut off."""
+    """Duration of the load; the metrics begin after a detected warm-up."""
     warm_up = result["metrics"].get("warmup") or {}
     return float((warm_up.get("duration_s") or 0) + result["metrics"]["duration_s"])
 
 
 def _end_s(result: Mapping[str, Any], resources: Sequence[Chart]) -> float:
-    """Where the time axis ends: with the load or with the last sample, whichever is later."""
+    """End of the time axis: the end of the load or the last sample."""
     ends: list[float] = [chart["x"][-1] for chart in resources if not chart["placeholder"]]
     return max([*ends, _load_s(result), 1.0])
 

@@ -1,12 +1,10 @@
 """Response times of one endpoint or of all: over time, as a heatmap, and their distribution."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from straingauge.histogram import Ints
-from straingauge.recording.hdr import decode
 from straingauge.report.charts.chart import (
     Chart,
     entries_of,
@@ -16,54 +14,25 @@ from straingauge.report.charts.chart import (
     series,
     short,
 )
-
-Times = tuple[Ints, Ints]
-"""Times in nanoseconds in ascending order, and how often each occurred."""
+from straingauge.statistics.distribution import Distribution
 
 PERCENTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-STEPS: Final = 8  # of the percentile axis, to each halving of what is slower
+STEPS: Final = 8  # of the percentile axis, per halving of the slower share
 NOT_KEPT: Final = "not kept in the result file"
-_NOTHING: Times = (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-
-
-def times_of(payload: str | None) -> Times:
-    """An encoded histogram; nothing where there is none."""
-    return decode(payload) if payload else _NOTHING
-
-
-def merged(parts: Iterable[Times]) -> Times:
-    """All these as one."""
-    parts = [*parts] or [_NOTHING]
-    times, where = np.unique(np.concatenate([part[0] for part in parts]), return_inverse=True)
-    counts = np.zeros(times.size, dtype=np.int64)
-    np.add.at(counts, where, np.concatenate([part[1] for part in parts]))
-    return times, counts
-
-
-def at_ranks_ms(times: Times, ranks: Sequence[int]) -> list[float]:
-    """The times of these ranks, 1 being the shortest."""
-    found = times[0][np.searchsorted(np.cumsum(times[1]), np.maximum(ranks, 1))]
-    return [float(value) for value in found / 1e6]
-
-
-def quantiles_ms(times: Times) -> dict[str, float | None]:
-    """The percentiles that are shown; None where nothing was measured."""
-    count = int(times[1].sum())
-    if not count:
-        return dict.fromkeys(PERCENTILES)
-    ranks = [int(np.ceil(round(q * count, 6))) for q in PERCENTILES.values()]
-    return dict(zip(PERCENTILES, at_ranks_ms(times, ranks), strict=True))
 
 
 def over_time(
-    result: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], times: Sequence[Times], where: str
+    result: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    times: Sequence[Distribution],
+    where: str,
 ) -> Chart:
     """Percentiles of each interval, the slowest requests as dots, and the thresholds."""
     if not rows:
         return placeholder("latency", "Response time", NOT_KEPT)
-    found = [quantiles_ms(each) for each in times]
+    found = [each.quantiles_ms([*PERCENTILES.values()]) for each in times]
     longest = [row["longest_ms"] for row in rows]
-    lines = [series(name, [each[name] for each in found], name) for name in PERCENTILES]
+    lines = [series(name, [each[n] for each in found], name) for n, name in enumerate(PERCENTILES)]
     return {
         "id": "latency",
         "title": "Response time",
@@ -78,9 +47,9 @@ def over_time(
     }
 
 
-def heatmap(rows: Sequence[Mapping[str, Any]], times: Sequence[Times]) -> Chart:
+def heatmap(rows: Sequence[Mapping[str, Any]], times: Sequence[Distribution]) -> Chart:
     """Number of requests by interval and response time, in 8 buckets per octave."""
-    if not any(each[0].size for each in times):
+    if not any(each.count for each in times):
         return placeholder(
             "heat", "Response times, all requests", NOT_KEPT if not rows else "no response"
         )
@@ -107,10 +76,10 @@ def curve(
     if len(kept) < len(endpoints) or not kept:
         return placeholder("curve", title, NOT_KEPT if endpoints else "no response")
     response, service = (
-        merged(times_of(each.get(kind)) for each in kept) for kind in ("response", "service")
+        Distribution.merged([Distribution.decode(each.get(kind)) for each in kept])
+        for kind in ("response", "service")
     )
-    count = int(response[1].sum())
-    if not count:
+    if not response.count:
         return placeholder("curve", title, "no response")
     figures = endpoints[where] if where else result["metrics"]
     confidence = figures["latency_ms"].get("confidence_intervals", {})
@@ -120,7 +89,7 @@ def curve(
         "unit": "ms",
         "kind": "curve",
         "log": True,
-        "count": count,
+        "count": response.count,
         "series": [
             series("response time", _by_percentile(response)),
             series("service time", _by_percentile(service)),
@@ -139,23 +108,22 @@ def curve(
     }
 
 
-def _by_percentile(times: Times) -> list[float]:
-    """Values at 1 - 2**(-i/8), up to the longest of all."""
-    count = int(times[1].sum())
-    if not count:
+def _by_percentile(times: Distribution) -> list[float]:
+    """Quantiles at 1 - 2**(-i/8), up to the longest time."""
+    if not times.count:
         return []
-    steps = np.arange(int(STEPS * np.log2(2 * count)) + 1)
-    ranks = np.ceil(np.round(count * (1 - 2.0 ** (-steps / STEPS)), 6)).astype(int)
-    return [*at_ranks_ms(times, ranks.tolist())]
+    steps = np.arange(int(STEPS * np.log2(2 * times.count)) + 1)
+    ranks = np.ceil(np.round(times.count * (1 - 2.0 ** (-steps / STEPS)), 6)).astype(int)
+    return [float(value) for value in times.at_ranks_ms(ranks)]
 
 
-def _cells(times: Times) -> list[int]:
+def _cells(times: Distribution) -> list[int]:
     """Bucket, count, bucket, count ...: a bucket's lower edge is 2**(b >> 3) * (1 + b % 8 / 8)."""
-    exponent = np.frexp(times[0].astype(float))
+    exponent = np.frexp(times.times_ns.astype(float))
     bucket = (exponent[1] - 1) * 8 + np.floor((exponent[0] * 2 - 1) * 8).astype(int)
     cells, where = np.unique(bucket, return_inverse=True)
     counts = np.zeros(cells.size, dtype=np.int64)
-    np.add.at(counts, where, times[1])
+    np.add.at(counts, where, times.counts)
     return [int(each) for pair in zip(cells, counts, strict=True) for each in pair]
 
 

@@ -4,20 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.report.charts.chart import Chart, limit_lines, placeholder, series
-from straingauge.report.charts.latency import NOT_KEPT, Times
+from straingauge.report.charts.latency import NOT_KEPT
+from straingauge.statistics.distribution import Distribution
 
 _STYLES: Final = {"succeeded": "ok", "errors": "failed", "rate limited": "limited"}
 Rows = Sequence[Mapping[str, Any]]
 
 
-def rate(rows: Rows, times: Sequence[Times]) -> Chart:
+def rate(rows: Rows, times: Sequence[Distribution]) -> Chart:
     """Requests per second by outcome."""
     title = "Requests per second"
     if not rows:
         return placeholder("rate", title, NOT_KEPT)
     kinds: dict[str, list[float | None]] = {}
     for row, each in zip(rows, times, strict=True):
-        counts = {"succeeded": int(each[1].sum())}
+        counts = {"succeeded": each.count}
         if not _has_no_counts(row):
             failed, limited = row["errors"], row["rate_limited"]
             counts = {"succeeded": row["requests"] - failed - limited}
@@ -60,7 +61,7 @@ def errors(result: Mapping[str, Any], rows: Rows, where: str) -> Chart:
     }
 
 
-def parts(rows: Rows, times: Sequence[Times]) -> Chart:
+def parts(rows: Rows, times: Sequence[Distribution]) -> Chart:
     """Mean milliseconds of a response by part, from the service's Server-Timing header."""
     title = "Response time by part"
     names = sorted({name for row in rows for name in row.get("parts_ms", {})}, key=_order)
@@ -68,7 +69,7 @@ def parts(rows: Rows, times: Sequence[Times]) -> Chart:
         earlier = rows and _has_no_counts(rows[0])
         why = NOT_KEPT if earlier else "not measured: no Server-Timing header in the responses"
         return placeholder("parts", title, why)
-    served = [int(each[1].sum()) for each in times]
+    served = [each.count for each in times]
     return {
         "id": "parts",
         "title": title,
