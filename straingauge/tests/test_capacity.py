@@ -1,5 +1,6 @@
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from straingauge.capacity import (
     summary,
 )
 from straingauge.capacity.level_search import Phase
+from straingauge.capacity.terminal import level_line
 from straingauge.errors import TargetError
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -147,8 +149,8 @@ def test_a_level_that_passes_by_chance_is_no_capacity():
     assert sum(known) < sum(unconfirmed)  # confirming takes the lucky ones out
 
 
-def test_a_late_generator_ends_the_search():
-    """A level at which the generator was late is inconclusive, and there is no capacity."""
+def test_a_generator_that_stays_late_ends_the_search():
+    """A level at which the generator is late three times is inconclusive; there is no capacity."""
 
     def run_level(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
         late = "the generator was late" if at > 50 else None
@@ -157,6 +159,25 @@ def test_a_late_generator_ends_the_search():
     found = search(run_level)
     assert found.ended == "at 80: the generator was late"
     assert (found.capacity, found.search.best) == (None, 40)
+    assert [each.level for each in found.levels] == [10, 20, 40, 80, 80, 80]
+
+
+def test_a_generator_that_was_late_for_a_moment_repeats_the_level():
+    """Inconclusive levels are run again, each up to twice, and the search goes on."""
+    runs: Counter[float] = Counter()
+
+    def run_level(at: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
+        runs[at] += 1
+        late = "the generator was late" if runs[at] <= 2 else None
+        return level(at, phase, unproven=late), result()
+
+    found = search(run_level, maximum=40, confirmations=0)
+    assert (found.ended, found.capacity) == (None, 40)
+    assert runs == {10: 3, 20: 3, 40: 3}
+    assert level_line(found.levels[0].as_dict(), "/s").endswith(
+        "inconclusive: the generator was late"
+    )
+    assert level_line(found.levels[2].as_dict(), "/s").endswith("passed")
 
 
 @pytest.mark.parametrize("error", [TargetError("it died"), KeyboardInterrupt()])

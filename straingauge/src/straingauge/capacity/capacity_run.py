@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from straingauge.capacity.level import Level, knee
 from straingauge.capacity.level_search import LevelSearch, Phase
@@ -11,6 +11,9 @@ from straingauge.errors import StraingaugeError, TargetError
 
 RunLevel: TypeAlias = Callable[[float, Phase], tuple[Level, Mapping[str, Any]]]
 """Run a level; returns it and its whole result. Raises TargetError, InvalidRun."""
+
+MAX_REPEATS: Final = 2
+"""Number of times an inconclusive level is run again: a machine is busy for a moment."""
 
 
 @dataclass(slots=True)
@@ -56,17 +59,22 @@ class CapacityRun:
     ) -> None:
         """Run one level after the other; whatever ends the search, the levels are kept.
 
-        The search stops at a level at which the load generator could not keep up: that says nothing
-        about the service.
+        A level at which the load generator could not keep up says nothing about the service. It is
+        repeated, and the search stops when the repetitions are inconclusive as well.
         """
+        repeats = 0
         try:
             while (wanted := self.search.next()) is not None:
                 level, result = run_level(*wanted)
                 self.levels.append(level)
                 on_level(level)
                 if level.inconclusive is not None and level.passed:
-                    self.ended = f"at {level.level:g}: {level.inconclusive}"
-                    return
+                    if repeats == MAX_REPEATS:
+                        self.ended = f"at {level.level:g}: {level.inconclusive}"
+                        return
+                    repeats += 1
+                    continue
+                repeats = 0
                 self.search.record(level.level, passed=level.passed)
                 if not level.passed and level.level <= self._limit_level:
                     self._limit_level, self.limit_result = level.level, result

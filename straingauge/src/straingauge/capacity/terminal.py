@@ -15,6 +15,8 @@ _CAUSES: Final = 2
 def level_line(level: Mapping[str, Any], unit: str) -> str:
     """A level, once it has run."""
     outcome = "passed" if level["passed"] else f"failed: {_first(level['reasons'])}"
+    if level["passed"] and level["inconclusive"]:
+        outcome = f"inconclusive: {level['inconclusive']}"
     return (
         f"{level['phase']:<12} {level['level']:>6g} {unit:<5} {level['throughput_rps']:>7.1f}/s  "
         f"p95 {number(level['p95_ms'], 'ms')}  {outcome}"
