@@ -178,7 +178,7 @@ def database_unavailable() -> Unavailable:
 
 
 def _is_connection_lost(error: DBAPIError) -> bool:
-    # SQLAlchemy keeps the error of asyncpg as the cause of its own.
+    # SQLAlchemy keeps the error of asyncpg as the cause of its error.
     return isinstance(getattr(error.orig, "__cause__", None), CONNECTION_LOST_ERRORS)
 
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for all tests, a fresh database for each, and the service on top."""
+"""Fixtures: one PostgreSQL server, a database for each test, and the service."""
 
 import asyncio
 import itertools
@@ -23,15 +23,15 @@ from straingauge import Postgres
 
 T = TypeVar("T")
 
-# A shared machine may take any time for an example; what is slow is measured by benchmarks.
+# No deadline, because examples can take any time on a shared machine.
 hypothesis.settings.register_profile("backend", deadline=None)
 hypothesis.settings.load_profile("backend")
 _numbers = itertools.count(1)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after that
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a fixture of their module on one worker of xdist."""
+    """Run tests that share a module-scoped fixture in one xdist worker."""
     for item in items:
         info = item._fixtureinfo if isinstance(item, pytest.Function) else None
         fixtures = info.name2fixturedefs.values() if info else ()
@@ -41,17 +41,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """A PostgreSQL server: that of DATABASE_URL, or our own."""
-    given = os.environ.get("DATABASE_URL")
-    if given is not None:
-        yield given
+    """URL of a PostgreSQL server: DATABASE_URL, or a temporary one."""
+    url = os.environ.get("DATABASE_URL")
+    if url is not None:
+        yield url
         return
     with Postgres(durable=False, max_connections=200) as server:
         yield server.url
 
 
-def _at_server(url: str, *statements: str) -> None:
-    async def run() -> None:
+def _execute(url: str, *statements: str) -> None:
+    async def execute() -> None:
         connection = await asyncpg.connect(url)
         try:
             for statement in statements:
@@ -59,46 +59,46 @@ def _at_server(url: str, *statements: str) -> None:
         finally:
             await connection.close()
 
-    _in_new_loop(run())
+    _run(execute())
 
 
-def _in_new_loop(work: Coroutine[Any, Any, T]) -> T:
+def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     with asyncio.Runner() as runner:
-        return runner.run(work)
+        return runner.run(coroutine)
 
 
 @pytest.fixture(scope="session")
 def make_database(server_url: str) -> Iterator[Callable[[], str]]:
-    """Makes migrated, empty databases by copying a template: some 50 ms each."""
+    """Creates migrated, empty databases from a template, which takes about 50 ms each."""
     base = server_url.rsplit("/", 1)[0]
     prefix = f"test_{os.getpid()}"
     template = f"{prefix}_template"
-    made = [template]
-    _at_server(server_url, f"CREATE DATABASE {template}")
+    names = [template]
+    _execute(server_url, f"CREATE DATABASE {template}")
     run_backend("-m", "alembic", "upgrade", "head", database_url=f"{base}/{template}")
 
     def make() -> str:
         name = f"{prefix}_{next(_numbers)}"
-        made.append(name)
-        _at_server(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+        names.append(name)
+        _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
         return f"{base}/{name}"
 
     yield make
-    if "DATABASE_URL" in os.environ:  # a server of our own goes as a whole, which is quicker
-        _at_server(server_url, *(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in made))
+    if "DATABASE_URL" in os.environ:  # a temporary server is removed as a whole
+        _execute(server_url, *(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in names))
 
 
 @pytest.fixture
 def database_url(make_database: Callable[[], str]) -> str:
-    """A migrated, empty database of this test's own."""
+    """URL of a migrated, empty database."""
     return make_database()
 
 
 @pytest.fixture
 def make_settings(database_url: str, tmp_path: Path) -> Callable[..., Settings]:
-    """Settings for a service in this process; keyword arguments go before the defaults."""
+    """Creates settings for a service in this process; arguments override the defaults."""
 
-    def make(**given: Any) -> Settings:  # noqa: ANN401 -- the settings check each value
+    def make(**overrides: Any) -> Settings:  # noqa: ANN401 -- the settings check each value
         defaults: dict[str, Any] = {
             "database_url": database_url,
             "secret_key": "a key for tests, long enough to sign",
@@ -106,14 +106,14 @@ def make_settings(database_url: str, tmp_path: Path) -> Callable[..., Settings]:
             "storage_dir": tmp_path / "audio",
             "job_worker": False,
         }
-        return load_settings(**(defaults | given))
+        return load_settings(**(defaults | overrides))
 
     return make
 
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
-    """The settings of `app`; a test file overrides this fixture for others."""
+    """Settings of `app`. Test files can override this fixture."""
     return make_settings()
 
 
@@ -121,14 +121,14 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 async def open_client(
     make_settings: Callable[..., Settings],
 ) -> AsyncIterator[Callable[..., Awaitable[httpx2.AsyncClient]]]:
-    """Starts the service in this process; keyword arguments are settings. Gives its client."""
+    """Starts the service in this process with the given settings, and returns a client."""
     async with AsyncExitStack() as stack:
 
         async def open_with(
             prepare: Callable[[FastAPI], None] = lambda _app: None,
-            **given: Any,  # noqa: ANN401 -- the settings check each value
+            **overrides: Any,  # noqa: ANN401 -- the settings check each value
         ) -> httpx2.AsyncClient:
-            application = create_app(make_settings(**given))
+            application = create_app(make_settings(**overrides))
             prepare(application)
             await stack.enter_async_context(application.router.lifespan_context(application))
             return await stack.enter_async_context(client_of(application))
@@ -148,14 +148,14 @@ async def app(settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
-    """Requests to `app`, without a network between."""
+    """HTTP client of `app`, without a network."""
     async with client_of(app) as client:
         yield client
 
 
 @pytest.fixture
 def sign_up(client: httpx2.AsyncClient) -> Callable[..., Awaitable[dict[str, str]]]:
-    """Makes an account and logs in; gives the headers that its requests send."""
+    """Creates an account, logs in and returns the headers for requests."""
 
     async def make(email: str = "ann@example.com", role: str = "therapist") -> dict[str, str]:
         return await account(client, email, role)
@@ -165,19 +165,19 @@ def sign_up(client: httpx2.AsyncClient) -> Callable[..., Awaitable[dict[str, str
 
 @pytest.fixture
 async def ann(client: httpx2.AsyncClient) -> dict[str, str]:
-    """Ann's headers; she is a therapist."""
+    """Headers of Ann, who is a therapist."""
     return await account(client)
 
 
 @pytest.fixture
 async def patient_id(client: httpx2.AsyncClient, ann: dict[str, str]) -> str:
-    """A patient of Ann's."""
+    """Id of a patient of Ann."""
     return await make_patient(client, ann)
 
 
 @pytest.fixture
 def serve(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """Starts the service as its own process, with workers, on a free port."""
+    """Starts the service in a separate process, on a free port."""
     started: list[Service] = []
 
     def start(*arguments: str, **environment: str) -> Service:

@@ -1,4 +1,4 @@
-"""What deploy/ says, read as its tests need it."""
+"""Containers of `deploy/`, parsed for tests."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container, whoever starts it.
+    """A container of compose.yaml or of a Kubernetes manifest.
 
     Attributes:
         where: File and name.
         image: Name and tag.
-        words: Its arguments; of the service's image, all of its command.
-        env: Values by name; None where the value comes from elsewhere.
-        ports: Those it listens on, as declared.
-        probes: Paths and ports that are asked for its health.
+        words: Arguments; for the image of the service, the whole command.
+        env: Values by name; None if the value comes from a secret or from outside.
+        ports: Declared ports.
+        probes: Paths and ports of HTTP probes.
     """
 
     where: str
@@ -35,18 +35,18 @@ class Container:
 
 
 def manifests() -> Iterator[tuple[str, dict[str, Any]]]:
-    """All Kubernetes objects, each with its file's name."""
+    """Yield all Kubernetes objects, container with the name of its file."""
     for path in MANIFESTS:
         for document in yaml.safe_load_all(path.read_text()):
             yield path.name, document
 
 
 def containers() -> list[Container]:
-    """All containers of compose.yaml and of the manifests."""
-    return [*_composed(), *_in_pods()]
+    """Return all containers of compose.yaml and of the manifests."""
+    return [*_compose_containers(), *_pod_containers()]
 
 
-def _composed() -> Iterator[Container]:
+def _compose_containers() -> Iterator[Container]:
     services = yaml.safe_load(COMPOSE.read_text())["services"]
     for name, service in services.items():
         ports = {int(port.rpartition(":")[2]) for port in service.get("ports", [])}
@@ -54,19 +54,23 @@ def _composed() -> Iterator[Container]:
         yield Container(f"compose.yaml {name}", service["image"], service["command"], env, ports)
 
 
-def _in_pods() -> Iterator[Container]:
+def _pod_containers() -> Iterator[Container]:
     for file, document in manifests():
         if "template" not in document["spec"]:
             continue
         pod = document["spec"]["template"]["spec"]
-        for each in [*pod.get("initContainers", []), *pod["containers"]]:
-            ports = {port["name"]: port["containerPort"] for port in each.get("ports", [])}
-            probes = [each[key]["httpGet"] for key in each if "httpGet" in (each[key] or ())]
+        for container in [*pod.get("initContainers", []), *pod["containers"]]:
+            ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+            probes = [
+                container[key]["httpGet"]
+                for key in container
+                if "httpGet" in (container[key] or ())
+            ]
             yield Container(
-                f"{file} {each['name']}",
-                each["image"],
-                each.get("command", each.get("args", [])),
-                {item["name"]: item.get("value") for item in each.get("env", [])},
+                f"{file} {container['name']}",
+                container["image"],
+                container.get("command", container.get("args", [])),
+                {item["name"]: item.get("value") for item in container.get("env", [])},
                 set(ports.values()),
                 [(probe["path"], ports[probe["port"]]) for probe in probes],
             )

@@ -1,4 +1,4 @@
-"""The steps of the job worker, run by a test itself."""
+"""The processing steps of the job worker, for tests that run them directly."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from fastapi import FastAPI
 
 
 @dataclass
-class Canned:
-    """Both providers at once; says what it is told to, or raises it."""
+class CannedProviders:
+    """Transcriber and note extractor that return or raise predefined values."""
 
     transcript: Transcript | Exception | None = None
     notes: Notes | Exception | None = None
     calls: list[str] = field(default_factory=list)
 
     async def transcribe(self, audio: Path, media_type: str) -> Transcript:
-        """Give the canned transcript."""
+        """Return or raise the predefined transcript."""
         assert await asyncio.to_thread(audio.exists)
         self.calls.append(media_type)
         assert self.transcript is not None
@@ -30,7 +30,7 @@ class Canned:
         return self.transcript
 
     async def extract(self, transcript: str) -> Notes:
-        """Give the canned notes."""
+        """Return or raise the predefined notes."""
         self.calls.append(transcript)
         assert self.notes is not None
         if isinstance(self.notes, Exception):
@@ -39,6 +39,6 @@ class Canned:
 
 
 def pipeline_of(app: FastAPI, providers: Providers) -> Pipeline:
-    """The steps over the database and the files of a running service."""
+    """Create a pipeline on the database and the files of a running service."""
     state = app.state
     return Pipeline(state.database, AudioStore(state.settings.storage_dir), providers)

@@ -1,4 +1,4 @@
-"""Recordings made up for the tests: the beginnings of real formats, and real WAV files."""
+"""Synthetic recordings: first bytes of all formats, and complete WAV files."""
 
 import io
 import math
@@ -16,7 +16,7 @@ SignUp = Callable[..., Awaitable[dict[str, str]]]
 
 
 def wav(seconds: float = 1.0, *, rate_hz: int = 16_000, channels: int = 1) -> bytes:
-    """A WAV file with a soft tone: valid audio, and no speech."""
+    """Create a WAV file with a tone: valid audio without speech."""
     count = int(seconds * rate_hz)
     tone = (int(3000 * math.sin(2 * math.pi * 440 * i / rate_hz)) for i in range(count))
     samples = array("h", [sample for value in tone for sample in [value] * channels])
@@ -40,17 +40,17 @@ HEADS = {
     "audio/aiff": b"FORM\x00\x00\x10\x00AIFFCOMM",
     "audio/amr": b"#!AMR\n" + bytes(58),
 }
-"""The first bytes of a file of each accepted type."""
+"""First bytes of a file of each accepted media type."""
 
 
 def recording(media_type: str, size_bytes: int = 4096) -> bytes:
-    """A file that begins as one of this type and goes on with arbitrary bytes."""
+    """Create a file with the first bytes of this media type, followed by arbitrary bytes."""
     body = HEADS[media_type] + bytes(range(256)) * (size_bytes // 256 + 1)
     return body[:size_bytes]
 
 
 async def make_patient(client: httpx2.AsyncClient, headers: dict[str, str]) -> str:
-    """A patient of the account with these headers; gives the id."""
+    """Create a patient and return its id."""
     made = await client.post("/api/patients/", json={"full_name": "Bo Sample"}, headers=headers)
     assert made.status_code == 201, made.text
     patient_id: str = made.json()["id"]
@@ -60,22 +60,22 @@ async def make_patient(client: httpx2.AsyncClient, headers: dict[str, str]) -> s
 async def upload(
     client: httpx2.AsyncClient, headers: dict[str, str], patient_id: str, audio: bytes
 ) -> str:
-    """Upload a recording; gives the session's id."""
-    answer = await client.post(
+    """Upload a recording and return the id of the session."""
+    response = await client.post(
         "/api/sessions/upload",
         headers=headers,
         data={"patient_id": patient_id},
         files={"file": ("recording", audio)},
     )
-    assert answer.status_code == 202, answer.text
-    session_id: str = answer.json()["id"]
+    assert response.status_code == 202, response.text
+    session_id: str = response.json()["id"]
     return session_id
 
 
 async def give_transcript(
     app: FastAPI, session_id: str, text: str = "I feel better today."
 ) -> None:
-    """Do what the transcription job would."""
+    """Store a transcript like the transcription job."""
     async with app.state.database.session() as session:
         await session.execute(
             update(TherapySession)

@@ -1,4 +1,4 @@
-"""The service as its own process: real uvicorn, real HTTP."""
+"""The service in a separate process, and clients for it."""
 
 import asyncio
 import os
@@ -19,14 +19,14 @@ from straingauge.target.ports import free_port
 BACKEND = Path(__file__).resolve().parent.parent
 PASSWORD = "TestPass123!"
 DEADLINE_S = 120.0
-"""A condition that never holds is reported after this time, which a busy machine does not need."""
+"""Timeout of conditions, long enough for a busy machine."""
 
 
 def run_backend(*arguments: str, database_url: str) -> str:
-    """Run `python <arguments>` in `backend/`; gives what it printed.
+    """Run `python <arguments>` in `backend/` and return its output.
 
     Raises:
-        subprocess.CalledProcessError: when it fails.
+        subprocess.CalledProcessError: The exit code is not 0.
     """
     done = subprocess.run(
         [sys.executable, *arguments],
@@ -39,14 +39,14 @@ def run_backend(*arguments: str, database_url: str) -> str:
     return done.stdout
 
 
-def _environment(given: dict[str, str]) -> dict[str, str]:
-    # Metrics of this process' own must not be shared with the service.
+def _environment(overrides: dict[str, str]) -> dict[str, str]:
+    # The service must not share the metrics of this process.
     inherited = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
-    return inherited | given
+    return inherited | overrides
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail when it does not in time."""
+    """Wait until a condition is true; fail after `DEADLINE_S`."""
     deadline_s = time.monotonic() + DEADLINE_S
     while not condition():
         assert time.monotonic() < deadline_s
@@ -54,7 +54,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def client_of(application: FastAPI, address: str = "127.0.0.1") -> httpx2.AsyncClient:
-    """A client of a service that runs in this process, without a network between."""
+    """Create a client of a service in this process, without a network."""
     transport = httpx2.ASGITransport(app=application, client=(address, 50000))
     return httpx2.AsyncClient(transport=transport, base_url="http://test")
 
@@ -62,17 +62,17 @@ def client_of(application: FastAPI, address: str = "127.0.0.1") -> httpx2.AsyncC
 async def account(
     client: httpx2.AsyncClient, email: str = "ann@example.com", role: str = "therapist"
 ) -> dict[str, str]:
-    """Make an account and log in; gives the headers that its requests send."""
+    """Create an account, log in and return the headers for requests."""
     person = {"email": email, "password": PASSWORD, "full_name": "Ann Example", "role": role}
-    made = await client.post("/api/v1/auth/signup", json=person)
-    assert made.status_code == 201, made.text
+    signup = await client.post("/api/v1/auth/signup", json=person)
+    assert signup.status_code == 201, signup.text
     login = await client.post("/api/v1/auth/login", json={"email": email, "password": PASSWORD})
     assert login.status_code == 200, login.text
     return {"Authorization": f"Bearer {login.json()['access_token']}"}
 
 
 class Service:
-    """`uvicorn app.main:app`, from `start` to `stop`."""
+    """A process that runs `uvicorn app.main:app`."""
 
     def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
         self.port = free_port()
@@ -83,7 +83,7 @@ class Service:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start it, and return when it answers."""
+        """Start the process and wait until it responds."""
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.port)),
@@ -95,12 +95,12 @@ class Service:
             stderr=subprocess.STDOUT,
         )
         deadline = time.monotonic() + DEADLINE_S
-        while not self._answers():
+        while not self._is_live():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(self.output())
             time.sleep(0.05)
 
-    def _answers(self) -> bool:
+    def _is_live(self) -> bool:
         try:
             status, _ = self.get("/live")
         except OSError:
@@ -108,22 +108,22 @@ class Service:
         return status == 200
 
     def get(self, path: str) -> tuple[int, str]:
-        """GET a path on a connection of its own; returns status and body.
+        """GET a path on a new connection; return status and body.
 
-        A client of httpx2 would read all certificates of the machine first.
+        Faster than a client of httpx2, which would load all certificates first.
         """
         with closing(HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)) as connection:
             connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            response = connection.getresponse()
+            return response.status, response.read().decode()
 
     def output(self) -> str:
-        """What it has printed."""
+        """Return the output of the process."""
         self._output.seek(0)
         return self._output.read().decode()
 
     def stop(self) -> int:
-        """Stop it as Ctrl-C does; gives its exit code."""
+        """Stop the process with SIGINT and return its exit code."""
         if self._process is None:
             return 0
         if self._process.poll() is None:

@@ -1,4 +1,4 @@
-"""Reading recordings back over HTTP, and telling their types."""
+"""Download of recordings, and detection of audio formats."""
 
 import hashlib
 from pathlib import Path
@@ -16,23 +16,25 @@ AUDIO = recording("audio/flac", 100_000)
 
 @pytest.fixture
 async def path(client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str) -> str:
-    """The address of a stored recording of Ann's."""
+    """Path of a stored recording of Ann."""
     return f"/api/sessions/{await upload(client, ann, patient_id, AUDIO)}/audio"
 
 
-async def test_a_recording_comes_back_byte_for_byte(
+async def test_recording_is_returned_unchanged(
     client: httpx2.AsyncClient, ann: dict[str, str], path: str
 ):
-    """What was uploaded is what is read, with its type, length and SHA-256 as entity tag."""
-    answer = await client.get(path, headers=ann)
-    assert answer.status_code == 200
-    assert answer.content == AUDIO
-    assert answer.headers["content-type"] == "audio/flac"
-    assert answer.headers["etag"] == f'"{hashlib.sha256(AUDIO).hexdigest()}"'
-    assert answer.headers["accept-ranges"] == "bytes"
+    """A recording is returned unchanged, with its media type and its SHA-256 as entity tag."""
+    response = await client.get(path, headers=ann)
+    assert response.status_code == 200
+    assert response.content == AUDIO
+    assert response.headers["content-type"] == "audio/flac"
+    assert response.headers["etag"] == f'"{hashlib.sha256(AUDIO).hexdigest()}"'
+    assert response.headers["accept-ranges"] == "bytes"
 
 
-async def test_head_says_what_get_would(client: httpx2.AsyncClient, ann: dict[str, str], path: str):
+async def test_head_has_the_headers_of_get(
+    client: httpx2.AsyncClient, ann: dict[str, str], path: str
+):
     """HEAD has the headers of GET and no body."""
     get, head = await client.get(path, headers=ann), await client.head(path, headers=ann)
     assert head.content == b""
@@ -41,7 +43,7 @@ async def test_head_says_what_get_would(client: httpx2.AsyncClient, ann: dict[st
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"),
+    ("range_header", "expected"),
     [
         ("bytes=0-0", range(1)),
         ("bytes=10-99", range(10, 100)),
@@ -51,28 +53,30 @@ async def test_head_says_what_get_would(client: httpx2.AsyncClient, ann: dict[st
         ("bytes=-200000", range(100_000)),
     ],
 )
-async def test_a_range_is_those_bytes(
-    client: httpx2.AsyncClient, ann: dict[str, str], path: str, wanted: str, expected: range
+async def test_range_returns_the_requested_bytes(
+    client: httpx2.AsyncClient, ann: dict[str, str], path: str, range_header: str, expected: range
 ):
-    """A Range is a 206 with exactly those bytes and says which they are."""
-    answer = await client.get(path, headers={**ann, "Range": wanted})
-    assert answer.status_code == 206
-    assert answer.content == AUDIO[expected.start : expected.stop]
-    assert answer.headers["content-range"] == (f"bytes {expected[0]}-{expected[-1]}/{len(AUDIO)}")
+    """A range request returns a 206 with exactly these bytes and a Content-Range header."""
+    response = await client.get(path, headers={**ann, "Range": range_header})
+    assert response.status_code == 206
+    assert response.content == AUDIO[expected.start : expected.stop]
+    assert response.headers["content-range"] == (f"bytes {expected[0]}-{expected[-1]}/{len(AUDIO)}")
 
 
-async def test_bytes_beyond_the_end_cannot_be_had(
+async def test_range_beyond_the_end_is_416(
     client: httpx2.AsyncClient, ann: dict[str, str], path: str
 ):
-    """A Range beyond the end is a 416 that tells the length, in the one shape of errors."""
-    answer = await client.get(path, headers={**ann, "Range": "bytes=100000-"})
-    assert answer.status_code == 416
-    assert answer.headers["content-range"] == f"bytes */{len(AUDIO)}"
-    assert answer.json()["error"]["code"] == "range_not_satisfiable"
+    """A range beyond the end is a 416 with the length, in the JSON error format."""
+    response = await client.get(path, headers={**ann, "Range": "bytes=100000-"})
+    assert response.status_code == 416
+    assert response.headers["content-range"] == f"bytes */{len(AUDIO)}"
+    assert response.json()["error"]["code"] == "range_not_satisfiable"
 
 
-async def test_if_range_guards_a_range(client: httpx2.AsyncClient, ann: dict[str, str], path: str):
-    """With the right tag If-Range gives the part, with another the whole, even beyond the end."""
+async def test_if_range_is_checked_before_the_range(
+    client: httpx2.AsyncClient, ann: dict[str, str], path: str
+):
+    """If-Range with the current tag returns the range, with another tag the whole recording."""
     tag = (await client.head(path, headers=ann)).headers["etag"]
     part = {**ann, "Range": "bytes=5-9"}
     assert (await client.get(path, headers={**part, "If-Range": tag})).status_code == 206
@@ -82,36 +86,36 @@ async def test_if_range_guards_a_range(client: httpx2.AsyncClient, ann: dict[str
     assert (await client.get(path, headers=beyond)).status_code == 200
 
 
-async def test_a_known_recording_is_not_sent_again(
+async def test_cached_recording_is_not_sent_again(
     client: httpx2.AsyncClient, ann: dict[str, str], path: str
 ):
-    """If-None-Match with the tag is a 304 without a body."""
+    """If-None-Match with the current tag is a 304 without a body."""
     tag = (await client.head(path, headers=ann)).headers["etag"]
-    answer = await client.get(path, headers={**ann, "If-None-Match": f'"x", {tag}'})
-    assert (answer.status_code, answer.content) == (304, b"")
+    response = await client.get(path, headers={**ann, "If-None-Match": f'"x", {tag}'})
+    assert (response.status_code, response.content) == (304, b"")
 
 
-async def test_a_lost_file_is_no_500(
+async def test_missing_file_is_404(
     client: httpx2.AsyncClient, ann: dict[str, str], path: str, settings: Settings
 ):
-    """A recording whose file is gone from the disk is a plain 404 of its own code."""
+    """A recording whose file is missing on disk is a 404 with a specific code."""
     session_id = path.split("/")[3].replace("-", "")
     (Path(settings.storage_dir) / session_id[:2] / session_id).unlink()
-    answer = await client.get(path, headers=ann)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "recording_lost")
+    response = await client.get(path, headers=ann)
+    assert (response.status_code, response.json()["error"]["code"]) == (404, "recording_lost")
 
 
 @pytest.mark.parametrize("media_type", HEADS)
-def test_a_format_is_told_by_its_first_bytes(media_type: str):
-    """Each accepted format is told from its first bytes alone."""
-    kind = detect(HEADS[media_type])
-    assert kind is not None
-    assert kind.media_type == media_type
+def test_format_is_detected_by_its_first_bytes(media_type: str):
+    """Each accepted format is detected by its first bytes."""
+    audio_format = detect(HEADS[media_type])
+    assert audio_format is not None
+    assert audio_format.media_type == media_type
 
 
 def test_every_accepted_format_has_a_sample():
-    """The tests know a sample of each format, so a new one cannot come without."""
-    assert {kind.media_type for kind in FORMATS} == set(HEADS)
+    """There is a sample of each accepted format."""
+    assert {audio_format.media_type for audio_format in FORMATS} == set(HEADS)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +136,12 @@ def test_every_accepted_format_has_a_sample():
         b"ID",
     ],
 )
-def test_what_is_no_audio_is_not_taken_for_it(head: bytes):
-    """Pictures, documents, scripts, text in UTF-16 and video containers are no accepted audio."""
+def test_other_files_are_not_detected_as_audio(head: bytes):
+    """Images, documents, scripts, UTF-16 text and video containers are rejected."""
     assert detect(head) is None
 
 
 @given(st.binary(max_size=2 * SNIFF_BYTES))
-def test_any_bytes_can_be_looked_at(head: bytes):
-    """Detection answers for any bytes, and looks at no more than it says."""
+def test_detection_accepts_any_bytes(head: bytes):
+    """Detection works for any bytes, and reads only the first `SNIFF_BYTES` bytes."""
     assert detect(head) == detect(head[:SNIFF_BYTES])

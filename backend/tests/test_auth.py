@@ -23,72 +23,70 @@ SignUp = Callable[..., Awaitable[dict[str, str]]]
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
-    """Settings under which a test may log in more often than a person would."""
+    """Settings with a high limit of logins."""
     return make_settings(rate_limit_login="1000/minute")
 
 
 async def log_in(client: httpx2.AsyncClient) -> dict[str, str]:
-    """Ann's tokens, from a new login."""
-    answer = await client.post(LOGIN, json={"email": ANN["email"], "password": PASSWORD})
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
+    """Log in as Ann and return the tokens."""
+    response = await client.post(LOGIN, json={"email": ANN["email"], "password": PASSWORD})
+    assert response.status_code == 200, response.text
+    return dict(response.json())
 
 
 async def refresh(client: httpx2.AsyncClient, token: str) -> httpx2.Response:
-    """Spend a refresh token."""
+    """Send a refresh token."""
     return await client.post(REFRESH, json={"refresh_token": token})
 
 
 @pytest.fixture
 async def tokens(client: httpx2.AsyncClient) -> dict[str, str]:
-    """Ann's tokens, after she signed up."""
+    """Tokens of Ann, who has signed up."""
     assert (await client.post(SIGNUP, json=ANN)).status_code == 201
     return await log_in(client)
 
 
 async def execute(app: FastAPI, statement: str) -> list[tuple[object, ...]]:
-    """What a statement returns from the service's own database."""
+    """Execute a statement in the database of the service and return its rows."""
     async with app.state.database.session() as session:
         result = await session.execute(text(statement))
         return [tuple(row) for row in result] if result.returns_rows else []
 
 
-async def test_signup_shows_the_account_without_its_secrets(client: httpx2.AsyncClient):
-    """Signing up answers 201 with the account, its address in lower case, and no password."""
-    answer = await client.post(SIGNUP, json=ANN)
-    assert answer.status_code == 201
-    account = answer.json()
+async def test_signup_returns_the_account_without_its_password(client: httpx2.AsyncClient):
+    """Sign-up is a 201 with the account, its address in lower case, and no password."""
+    response = await client.post(SIGNUP, json=ANN)
+    assert response.status_code == 201
+    account = response.json()
     assert account.keys() == {"id", "email", "full_name", "role", "created_at"}
     assert (account["email"], account["role"]) == ("ann@example.com", "therapist")
 
 
-async def test_one_address_is_one_account(client: httpx2.AsyncClient):
-    """An address that differs only in case has its account already."""
+async def test_address_is_unique_in_any_case(client: httpx2.AsyncClient):
+    """Sign-up with an address that differs only in case is a 409."""
     assert (await client.post(SIGNUP, json=ANN)).status_code == 201
     again = await client.post(SIGNUP, json=ANN | {"email": "ANN@EXAMPLE.COM"})
     assert again.status_code == 409
     assert again.json()["error"]["code"] == "email_taken"
 
 
-async def test_nobody_signs_up_as_admin(client: httpx2.AsyncClient):
-    """The role admin cannot be had by signing up."""
-    answer = await client.post(SIGNUP, json=ANN | {"role": "admin"})
-    assert answer.status_code == 422
+async def test_signup_as_admin_is_rejected(client: httpx2.AsyncClient):
+    """Sign-up with the role admin is a 422."""
+    response = await client.post(SIGNUP, json=ANN | {"role": "admin"})
+    assert response.status_code == 422
 
 
 @pytest.mark.parametrize("field", ["email", "full_name"])
-async def test_signup_refuses_what_the_database_cannot_store(
-    client: httpx2.AsyncClient, field: str
-):
-    """A NUL in an address or a name is a 422 that says where, not a 500."""
-    answer = await client.post(SIGNUP, json=ANN | {field: "ann\0@example.com"})
-    assert answer.status_code == 422
-    assert [detail["where"] for detail in answer.json()["error"]["details"]] == [f"body.{field}"]
+async def test_signup_rejects_nul_characters(client: httpx2.AsyncClient, field: str):
+    """A NUL character in an address or a name is a 422 that names the field."""
+    response = await client.post(SIGNUP, json=ANN | {field: "ann\0@example.com"})
+    assert response.status_code == 422
+    assert [detail["where"] for detail in response.json()["error"]["details"]] == [f"body.{field}"]
 
 
 @pytest.mark.parametrize("email", ["ann", "ann@", "@example.com", "a b@example.com", ""])
-async def test_slips_in_an_address_are_caught(client: httpx2.AsyncClient, email: str):
-    """What cannot be an e-mail address is refused."""
+async def test_invalid_address_is_rejected(client: httpx2.AsyncClient, email: str):
+    """Text that is not an e-mail address is a 422."""
     assert (await client.post(SIGNUP, json=ANN | {"email": email})).status_code == 422
 
 
@@ -103,42 +101,42 @@ async def test_slips_in_an_address_are_caught(client: httpx2.AsyncClient, email:
         ("Aa1!" * 65, "at most 256"),
     ],
 )
-async def test_each_broken_password_rule_is_named(
+async def test_violated_password_rule_is_named(
     client: httpx2.AsyncClient, password: str, missing: str
 ):
-    """A password that breaks one rule is refused with a sentence about just that rule."""
-    answer = await client.post(SIGNUP, json=ANN | {"password": password})
-    assert answer.status_code == 422
-    (detail,) = answer.json()["error"]["details"]
+    """A password that violates one rule is rejected with a message about that rule only."""
+    response = await client.post(SIGNUP, json=ANN | {"password": password})
+    assert response.status_code == 422
+    (detail,) = response.json()["error"]["details"]
     assert missing in detail["message"]
-    assert password not in answer.text
+    assert password not in response.text
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=240))
-def test_whatever_else_a_password_holds_does_not_matter(rest: str):
-    """A password with all that is asked for keeps the rules, whatever stands beside it."""
+def test_password_rules_ignore_other_characters(rest: str):
+    """A password with all required characters is accepted with any other characters."""
     assert passwords.violated_rules(f"Aa1!aaaaaaaa{rest}") == []
 
 
-async def test_passwords_are_hashed_as_owasp_asks(tokens: dict[str, str], app: FastAPI):
-    """The database holds an argon2id hash of 19 MiB, two passes and one lane."""
+async def test_passwords_are_hashed_with_owasp_parameters(tokens: dict[str, str], app: FastAPI):
+    """Passwords are stored as argon2id hashes with 19 MiB, two passes and one lane."""
     assert tokens
-    ((kept,),) = await execute(app, "SELECT password_hash FROM users")
-    assert str(kept).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    ((password_hash,),) = await execute(app, "SELECT password_hash FROM users")
+    assert str(password_hash).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 
 
-async def test_login_gives_a_pair_of_tokens(tokens: dict[str, str], client: httpx2.AsyncClient):
-    """Logging in gives an access token good for half an hour, and a refresh token."""
+async def test_login_returns_tokens(tokens: dict[str, str], client: httpx2.AsyncClient):
+    """Login returns an access token valid for 30 minutes, and a refresh token."""
     assert tokens.keys() == {"access_token", "refresh_token", "token_type", "expires_in"}
     assert (tokens["token_type"], tokens["expires_in"]) == ("bearer", 1800)
     me = await client.get(ME, headers={"Authorization": f"Bearer {tokens['access_token']}"})
     assert me.json()["email"] == "ann@example.com"
 
 
-async def test_login_does_not_tell_who_has_an_account(
+async def test_login_does_not_reveal_accounts(
     tokens: dict[str, str], client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ):
-    """A wrong password and an unknown account get the same answer for the same work."""
+    """A wrong password and an unknown account have the same response and the same cost."""
     assert tokens
     verified = []
     verify = passwords._verify_password_sync
@@ -148,19 +146,19 @@ async def test_login_does_not_tell_who_has_an_account(
         return verify(password_hash, password)
 
     monkeypatch.setattr(passwords, "_verify_password_sync", counted)
-    answers = [
+    responses = [
         await client.post(LOGIN, json={"email": email, "password": "Wrong-Pass-123"})
-        for email in ("ann@example.com", "nobody@example.com")
+        for email in ("ann@example.com", "unknown@example.com")
     ]
-    assert [answer.status_code for answer in answers] == [401, 401]
-    bodies = [answer.json()["error"] for answer in answers]
+    assert [response.status_code for response in responses] == [401, 401]
+    bodies = [response.json()["error"] for response in responses]
     assert bodies[0]["message"] == bodies[1]["message"]
-    known, nobody = (kept.rsplit("$", 2)[0] for kept in verified)
-    assert known == nobody  # the same parameters, so the same time
+    existing, unknown = (password_hash.rsplit("$", 2)[0] for password_hash in verified)
+    assert existing == unknown  # the same parameters, and so the same duration
 
 
-async def test_refresh_rotates(tokens: dict[str, str], client: httpx2.AsyncClient):
-    """A refresh token gives a new pair; the new one works in turn."""
+async def test_refresh_token_is_rotated(tokens: dict[str, str], client: httpx2.AsyncClient):
+    """A refresh token is exchanged for a new one, which can be exchanged again."""
     first = await refresh(client, tokens["refresh_token"])
     assert first.status_code == 200
     assert first.json()["refresh_token"] != tokens["refresh_token"]
@@ -170,35 +168,35 @@ async def test_refresh_rotates(tokens: dict[str, str], client: httpx2.AsyncClien
 async def test_a_spent_refresh_token_revokes_its_family(
     tokens: dict[str, str], client: httpx2.AsyncClient
 ):
-    """Who comes back with a spent token ends every session that descends from its login."""
-    elsewhere = await log_in(client)
+    """A refresh token that is used twice revokes all tokens of its login, and no others."""
+    other_login = await log_in(client)
     successor = (await refresh(client, tokens["refresh_token"])).json()["refresh_token"]
     reused = await refresh(client, tokens["refresh_token"])
     assert (reused.status_code, reused.json()["error"]["code"]) == (401, "invalid_refresh_token")
     assert (await refresh(client, successor)).status_code == 401
-    assert (await refresh(client, elsewhere["refresh_token"])).status_code == 200
+    assert (await refresh(client, other_login["refresh_token"])).status_code == 200
 
 
-async def test_of_two_at_once_one_gets_the_new_pair(
+async def test_concurrent_refreshes_succeed_once(
     tokens: dict[str, str], client: httpx2.AsyncClient
 ):
-    """A refresh token that is sent several times at once is spent once."""
-    answers = await asyncio.gather(*(refresh(client, tokens["refresh_token"]) for _ in range(5)))
-    assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401, 401]
+    """Of several concurrent refreshes with the same token, one succeeds."""
+    responses = await asyncio.gather(*(refresh(client, tokens["refresh_token"]) for _ in range(5)))
+    assert sorted(response.status_code for response in responses) == [200, 401, 401, 401, 401]
 
 
-async def test_logout_revokes(tokens: dict[str, str], client: httpx2.AsyncClient):
-    """After logging out the refresh token and its kin are worth nothing."""
+async def test_logout_revokes_refresh_tokens(tokens: dict[str, str], client: httpx2.AsyncClient):
+    """After logout the refresh tokens of the login are invalid."""
     successor = (await refresh(client, tokens["refresh_token"])).json()["refresh_token"]
-    answer = await client.post(LOGOUT, json={"refresh_token": successor})
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = await client.post(LOGOUT, json={"refresh_token": successor})
+    assert (response.status_code, response.content) == (204, b"")
     assert (await refresh(client, successor)).status_code == 401
 
 
-async def test_refresh_tokens_run_out(
+async def test_refresh_tokens_expire(
     tokens: dict[str, str], client: httpx2.AsyncClient, app: FastAPI
 ):
-    """A refresh token past its time is refused, and the next login forgets it."""
+    """An expired refresh token is rejected, and deleted at the next login."""
     await execute(app, "UPDATE refresh_tokens SET expires_at = now()")
     assert (await refresh(client, tokens["refresh_token"])).status_code == 401
     await log_in(client)
@@ -206,7 +204,7 @@ async def test_refresh_tokens_run_out(
 
 
 async def test_refresh_tokens_are_stored_hashed(tokens: dict[str, str], app: FastAPI):
-    """The database does not hold the text of a refresh token."""
+    """The database contains refresh tokens only as hashes."""
     rows = await execute(app, "SELECT row_to_json(refresh_tokens)::text FROM refresh_tokens")
     assert len(rows) == 1
     assert tokens["refresh_token"] not in str(rows)
@@ -221,70 +219,72 @@ async def test_refresh_tokens_are_stored_hashed(tokens: dict[str, str], app: Fas
         ("Bearer ", "unauthorized"),
     ],
 )
-async def test_without_a_valid_token_it_is_401(
+async def test_missing_or_invalid_token_is_401(
     client: httpx2.AsyncClient, header: str | None, code: str
 ):
-    """No token, or none of ours, is a 401 that says how to authenticate."""
-    answer = await client.get(ME, headers={} if header is None else {"Authorization": header})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, code)
-    assert answer.headers["www-authenticate"] == "Bearer"
+    """A missing or invalid token is a 401 with WWW-Authenticate."""
+    response = await client.get(ME, headers={} if header is None else {"Authorization": header})
+    assert (response.status_code, response.json()["error"]["code"]) == (401, code)
+    assert response.headers["www-authenticate"] == "Bearer"
 
 
-def forged(settings: Settings, **changes: object) -> str:
-    """An access token made outside the service."""
+def forge_token(settings: Settings, **changes: object) -> str:
+    """Create an access token outside of the service."""
     claims = {"sub": str(uuid.uuid4()), "role": "admin", "exp": int(time.time()) + 60} | changes
     return jwt.encode(claims, settings.signing_key(), algorithm="HS256")
 
 
 @pytest.mark.parametrize("missing", ["sub", "role", "exp"])
-async def test_a_token_must_say_everything(
+async def test_token_without_a_claim_is_rejected(
     client: httpx2.AsyncClient, settings: Settings, missing: str
 ):
-    """A well-signed token without one of its claims is refused."""
-    claims = jwt.decode(forged(settings), settings.signing_key(), algorithms=["HS256"])
+    """A correctly signed token that lacks a claim is rejected."""
+    claims = jwt.decode(forge_token(settings), settings.signing_key(), algorithms=["HS256"])
     del claims[missing]
     token = jwt.encode(claims, settings.signing_key(), algorithm="HS256")
     assert (await client.get(ME, headers={"Authorization": f"Bearer {token}"})).status_code == 401
 
 
-async def test_tokens_that_others_signed_are_refused(client: httpx2.AsyncClient):
-    """A token signed with another key, or not at all, is refused."""
+async def test_token_with_another_signature_is_rejected(client: httpx2.AsyncClient):
+    """A token that is signed with another key, or not signed, is rejected."""
     claims = {"sub": str(uuid.uuid4()), "role": "admin", "exp": int(time.time()) + 60}
     for token in (
         jwt.encode(claims, "another key, just as long as ours is", algorithm="HS256"),
         jwt.encode(claims, None, algorithm="none"),
     ):
-        answer = await client.get(ME, headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code == 401
+        response = await client.get(ME, headers={"Authorization": f"Bearer {token}"})
+        assert response.status_code == 401
 
 
-async def test_a_remembered_token_expires_all_the_same(
+async def test_cached_token_expires(
     client: httpx2.AsyncClient, settings: Settings, tokens: dict[str, str]
 ):
-    """A token that was good is refused once it has expired."""
+    """A token that was verified before is rejected after it has expired."""
     claims = jwt.decode(tokens["access_token"], settings.signing_key(), algorithms=["HS256"])
-    soon = forged(settings, sub=claims["sub"], exp=int(time.time()) + 2)
+    soon = forge_token(settings, sub=claims["sub"], exp=int(time.time()) + 2)
     headers = {"Authorization": f"Bearer {soon}"}
-    answer = await client.get(ME, headers=headers)
-    assert answer.status_code == 200
+    response = await client.get(ME, headers=headers)
+    assert response.status_code == 200
     deadline_s = time.monotonic() + DEADLINE_S
-    while answer.status_code == 200 and time.monotonic() < deadline_s:
+    while response.status_code == 200 and time.monotonic() < deadline_s:
         await asyncio.sleep(0.05)
-        answer = await client.get(ME, headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "token_expired")
+        response = await client.get(ME, headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "token_expired")
 
 
-async def test_an_account_that_is_gone_is_404(
+async def test_deleted_account_is_404(
     client: httpx2.AsyncClient, app: FastAPI, tokens: dict[str, str]
 ):
-    """A good token of a deleted account finds no account."""
+    """A valid token of a deleted account is a 404."""
     await execute(app, "DELETE FROM users")
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
     assert (await client.get(ME, headers=headers)).status_code == 404
 
 
-async def test_roles_are_kept_apart(client: httpx2.AsyncClient, sign_up: SignUp):
-    """A patient's token opens no therapist's endpoint."""
+async def test_patient_role_is_forbidden_for_therapist_endpoints(
+    client: httpx2.AsyncClient, sign_up: SignUp
+):
+    """An account with the role patient gets a 403 from a therapist's endpoint."""
     headers = await sign_up("pat@example.com", role="patient")
-    answer = await client.get("/api/patients/", headers=headers)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+    response = await client.get("/api/patients/", headers=headers)
+    assert (response.status_code, response.json()["error"]["code"]) == (403, "forbidden")

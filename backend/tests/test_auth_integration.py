@@ -1,9 +1,9 @@
-"""Registers a therapist over HTTP and leaves sample data, wherever it is pointed.
+"""Register a therapist over HTTP and add sample data.
 
     pytest tests/test_auth_integration.py::test_register_therapist
 
-API_BASE_URL: a running service. DATABASE_URL: a database, for which a service is started here. With
-neither, both are this test's own.
+Target: the running service at API_BASE_URL, or a service that is started for the database at
+DATABASE_URL, or else for a temporary database.
 """
 
 import os
@@ -21,21 +21,21 @@ SAMPLE_PATIENTS = ("Alex Sample", "Robin Sample", "Kim Sample")
 
 @pytest.fixture
 def api(serve: Callable[..., Service]) -> Iterator[httpx2.Client]:
-    """A client of the service that the environment names, or of one of our own."""
+    """HTTP client of the target."""
     url = os.environ.get("API_BASE_URL")
     if url is None:
-        given = os.environ.get("DATABASE_URL")
-        if given is None:
+        database_url = os.environ.get("DATABASE_URL")
+        if database_url is None:
             url = serve().url
         else:
-            run_backend("-m", "alembic", "upgrade", "head", database_url=given)
-            url = serve(DATABASE_URL=given).url
+            run_backend("-m", "alembic", "upgrade", "head", database_url=database_url)
+            url = serve(DATABASE_URL=database_url).url
     with httpx2.Client(base_url=url, timeout=30) as client:
         yield client
 
 
 def recording(seconds: int) -> bytes:
-    """A WAV file of silence."""
+    """Create a WAV file of silence."""
     target = BytesIO()
     with wave.open(target, "wb") as file:
         file.setnchannels(1)
@@ -46,15 +46,15 @@ def recording(seconds: int) -> bytes:
 
 
 def test_register_therapist(api: httpx2.Client):
-    """A therapist who signs up can log in, and keep patients and their sessions."""
+    """A new therapist can log in, add patients and upload sessions."""
     person = {
         "email": f"therapist-{secrets.token_hex(6)}@example.com",
         "password": PASSWORD,
         "full_name": "Sample Therapist",
         "role": "therapist",
     }
-    made = api.post("/api/v1/auth/signup", json=person)
-    assert made.status_code == 201, made.text
+    signup = api.post("/api/v1/auth/signup", json=person)
+    assert signup.status_code == 201, signup.text
     login = api.post("/api/v1/auth/login", json={"email": person["email"], "password": PASSWORD})
     assert login.status_code == 200, login.text
     api.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
@@ -75,5 +75,7 @@ def test_register_therapist(api: httpx2.Client):
         uploaded.append(upload.json()["id"])
         assert api.get(f"/api/sessions/{uploaded[-1]}/audio").content == audio
 
-    assert {one["full_name"] for one in api.get("/api/patients/").json()} == set(SAMPLE_PATIENTS)
-    assert {one["id"] for one in api.get("/api/sessions/").json()} == set(uploaded)
+    assert {patient["full_name"] for patient in api.get("/api/patients/").json()} == set(
+        SAMPLE_PATIENTS
+    )
+    assert {session["id"] for session in api.get("/api/sessions/").json()} == set(uploaded)

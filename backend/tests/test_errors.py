@@ -12,15 +12,15 @@ from straingauge.target.ports import free_port
 from straingauge import Postgres
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
-BOOM = "ann@example.com said something private"
+MESSAGE = "ann@example.com said something private"
 
 
 async def _crash() -> None:
-    raise RuntimeError(BOOM)
+    raise RuntimeError(MESSAGE)
 
 
 def with_crash(app: FastAPI) -> None:
-    """Plant an endpoint that fails in a way nobody foresaw."""
+    """Add an endpoint that raises an unexpected exception."""
     app.add_api_route("/crash", _crash)
 
 
@@ -38,78 +38,78 @@ def with_crash(app: FastAPI) -> None:
         ("GET /crash", None, 500, "internal_error"),
     ],
 )
-async def test_every_error_has_one_shape(
+async def test_errors_have_the_same_format(
     open_client: Open, request_line: str, body: bytes | None, status: int, code: str
 ):
-    """Whatever goes wrong, the answer is the same JSON with a code, a message and the id."""
+    """Every error response is JSON with a code, a message and the request id."""
     client = await open_client(with_crash)
     headers = {"Content-Type": "application/json", "X-Request-ID": "my-request.1"}
     method, path = request_line.split()
-    answer = await client.request(method, path, content=body, headers=headers)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/json"
-    error = answer.json()["error"]
+    response = await client.request(method, path, content=body, headers=headers)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/json"
+    error = response.json()["error"]
     assert error["code"] == code
     assert error["message"]
-    assert error["request_id"] == answer.headers["x-request-id"] == "my-request.1"
+    assert error["request_id"] == response.headers["x-request-id"] == "my-request.1"
     assert ("details" in error) == (code == "validation_error")
     assert set(error) <= {"code", "message", "request_id", "details"}
-    assert "server-timing" in answer.headers
+    assert "server-timing" in response.headers
 
 
-async def test_a_405_says_what_is_allowed(open_client: Open):
-    """A wrong method is answered with the right ones."""
+async def test_405_lists_allowed_methods(open_client: Open):
+    """A 405 has an Allow header with the supported methods."""
     client = await open_client()
     assert "GET" in (await client.delete("/live")).headers["allow"]
 
 
-async def test_a_validation_error_repeats_no_secret(open_client: Open):
-    """An answer to an invalid request says what is wrong without quoting it."""
+async def test_validation_error_contains_no_input(open_client: Open):
+    """A validation error names the invalid fields without their values."""
     client = await open_client()
     body = {"email": "not an address", "password": PASSWORD, "full_name": ""}
-    answer = await client.post("/api/v1/auth/signup", json=body)
-    assert answer.status_code == 422
-    assert {detail["where"] for detail in answer.json()["error"]["details"]} == {
+    response = await client.post("/api/v1/auth/signup", json=body)
+    assert response.status_code == 422
+    assert {detail["where"] for detail in response.json()["error"]["details"]} == {
         "body.email",
         "body.full_name",
     }
-    assert PASSWORD not in answer.text
-    assert "not an address" not in answer.text
+    assert PASSWORD not in response.text
+    assert "not an address" not in response.text
 
 
-async def test_an_unforeseen_error_tells_the_client_nothing(open_client: Open):
-    """A 500 does not quote the exception."""
+async def test_unexpected_error_is_not_shown_to_the_client(open_client: Open):
+    """The body of a 500 does not contain the message of the exception."""
     client = await open_client(with_crash)
     assert "private" not in (await client.get("/crash")).text
 
 
 @pytest.mark.parametrize("given", ["", "two words", "x" * 65, "new\tline", 'quote"d', "ümlaut"])
-async def test_a_doubtful_request_id_is_replaced(open_client: Open, given: str):
-    """A request id that is not a plain short word is not taken over."""
+async def test_invalid_request_id_is_replaced(open_client: Open, given: str):
+    """A request id that is empty, too long or has special characters is replaced."""
     client = await open_client()
     headers = [(b"X-Request-ID", given.encode())]
-    answer = await client.get("/live", headers=headers)
-    assert answer.headers["x-request-id"] != given
-    assert answer.headers["x-request-id"]
+    response = await client.get("/live", headers=headers)
+    assert response.headers["x-request-id"] != given
+    assert response.headers["x-request-id"]
 
 
-async def test_request_ids_are_never_given_twice(open_client: Open):
-    """Each request without an id gets one of its own."""
+async def test_request_ids_are_unique(open_client: Open):
+    """Each request without an id gets a unique one."""
     client = await open_client()
     ids = {(await client.get("/live")).headers["x-request-id"] for _ in range(100)}
     assert len(ids) == 100
 
 
-def _addresses(app: FastAPI) -> set[tuple[str, str]]:
-    """Every endpoint that needs the database, with made-up ids in its path."""
-    found = {("GET", "/ready"), ("GET", "/health")}
-    for path, operations in app.openapi()["paths"].items():
+def _database_operations(app: FastAPI) -> set[tuple[str, str]]:
+    """Return the operations that need the database, with random ids in their paths."""
+    operations = {("GET", "/ready"), ("GET", "/health")}
+    for path, methods in app.openapi()["paths"].items():
         filled = path
         for name in ("{session_id}", "{patient_id}"):
             filled = filled.replace(name, str(uuid.uuid4()))
         assert "{" not in filled
-        found |= {(method.upper(), filled) for method in operations}
-    return found
+        operations |= {(method.upper(), filled) for method in methods}
+    return operations
 
 
 BODIES = {
@@ -121,37 +121,37 @@ BODIES = {
 
 
 @pytest.mark.parametrize("storage", ["memory", "postgres"])
-async def test_without_its_database_every_endpoint_is_503(open_client: Open, storage: str):
-    """When the database is away, whatever needs it answers 503 with Retry-After, never 500."""
+async def test_unavailable_database_is_503_on_every_endpoint(open_client: Open, storage: str):
+    """If the database is unavailable, every endpoint that needs it is a 503 with Retry-After."""
     nowhere = f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere"
     client = await open_client(database_url=nowhere, rate_limit_storage=storage)
     app: FastAPI = client._transport.app  # type: ignore[attr-defined]
     token = app.state.access_tokens.issue(Principal(uuid.uuid4(), Role.THERAPIST))
     headers = {"Authorization": f"Bearer {token}"}
     seen = {}
-    for method, path in sorted(_addresses(app)):
+    for method, path in sorted(_database_operations(app)):
         body = BODIES.get(path, {"full_name": "Pat", "therapist_notes": "x"})
         if path == "/api/sessions/upload":
-            continue  # takes no JSON; its own tests send it a recording
+            continue  # takes a form instead of JSON; see test_upload.py
         sent = None if method == "GET" else body
-        answer = await client.request(method, path, json=sent, headers=headers)
-        seen[method, path] = answer.status_code
-        if answer.status_code == 503:
-            assert answer.headers["retry-after"] == "1"
+        response = await client.request(method, path, json=sent, headers=headers)
+        seen[method, path] = response.status_code
+        if response.status_code == 503:
+            assert response.headers["retry-after"] == "1"
     assert set(seen.values()) == {503}, seen
     assert (await client.get("/live")).status_code == 200
 
 
-async def test_the_service_outlives_its_database(open_client: Open):
-    """When the database goes away the service says 503, and serves again when it is back."""
+async def test_service_recovers_after_a_database_outage(open_client: Open):
+    """The service is a 503 while the database is stopped, and recovers when it is started."""
     with Postgres(durable=False) as server:
         run_backend("-m", "alembic", "upgrade", "head", database_url=server.url)
         client = await open_client(database_url=server.url)
         assert (await client.get("/health")).status_code == 200
         server.stop()
         for path in ("/health", "/ready"):
-            answer = await client.get(path)
-            assert answer.status_code == 503
-            assert "database" in answer.text
+            response = await client.get(path)
+            assert response.status_code == 503
+            assert "database" in response.text
         server.start()
         assert (await client.get("/health")).status_code == 200

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import pytest
 from app.event_loop import INTERVAL_S, WINDOW_S, EventLoopMonitor
 
-HELD_S = 0.4
+BLOCKED_S = 0.4
 
 
 @dataclass
-class Noted:
-    """What the clock told."""
+class RecordingObserver:
+    """An observer that records all events."""
 
     blocks_s: list[float] = field(default_factory=list)
     longest_s: list[float] = field(default_factory=list)
@@ -26,85 +26,85 @@ class Noted:
 
 
 @dataclass
-class Loop:
-    """An event loop whose time a test moves."""
+class FakeLoop:
+    """An event loop with a fake clock."""
 
     now_s: float = 1000.0
     due_s: float = 0.0
-    tick: Callable[[], None] | None = None
+    callback: Callable[[], None] | None = None
 
     def time(self) -> float:
-        """The time."""
+        """Return the current time."""
         return self.now_s
 
-    def call_at(self, due_s: float, tick: Callable[[], None]) -> "Loop":
-        """Keep who is to be called."""
-        self.due_s, self.tick = due_s, tick
+    def call_at(self, due_s: float, callback: Callable[[], None]) -> "FakeLoop":
+        """Store a callback."""
+        self.due_s, self.callback = due_s, callback
         return self
 
     def cancel(self) -> None:
-        """Call it no more."""
-        self.tick = None
+        """Remove the callback."""
+        self.callback = None
 
-    def come(self, late_s: float) -> None:
-        """Call it, so late."""
-        assert self.tick is not None
-        self.now_s = self.due_s + late_s
-        self.tick()
-
-
-@pytest.fixture
-def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
-    """The loop that is running."""
-    fake = Loop()
-    monkeypatch.setattr(asyncio, "get_running_loop", lambda: fake)
-    return fake
+    def run_callback(self, delay_s: float) -> None:
+        """Call the callback with a delay."""
+        assert self.callback is not None
+        self.now_s = self.due_s + delay_s
+        self.callback()
 
 
 @pytest.fixture
-def noted() -> Noted:
-    """What was told."""
-    return Noted()
+def loop(monkeypatch: pytest.MonkeyPatch) -> FakeLoop:
+    """The running event loop."""
+    loop = FakeLoop()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: loop)
+    return loop
 
 
-async def test_a_handler_that_holds_the_loop_is_told_with_its_length(noted: Noted):
-    """A block is as long as the loop was held, less at most one beat."""
-    with EventLoopMonitor(noted):
+@pytest.fixture
+def observer() -> RecordingObserver:
+    """The observer of the monitor."""
+    return RecordingObserver()
+
+
+async def test_duration_of_a_block_is_measured(observer: RecordingObserver):
+    """The duration of a block is measured, less at most one interval."""
+    with EventLoopMonitor(observer):
         await asyncio.sleep(2 * INTERVAL_S)
-        before = len(noted.blocks_s)
-        time.sleep(HELD_S)  # noqa: ASYNC251 -- the very thing that must not be done
+        before = len(observer.blocks_s)
+        time.sleep(BLOCKED_S)  # noqa: ASYNC251 -- this is the block
         await asyncio.sleep(2 * INTERVAL_S)
-    assert max(noted.blocks_s[before:]) > HELD_S - INTERVAL_S - 0.01
+    assert max(observer.blocks_s[before:]) > BLOCKED_S - INTERVAL_S - 0.01
 
 
-def test_small_delays_are_no_blocks(loop: Loop, noted: Noted):
-    """A tick that is a little late, as by a garbage collection, is no block."""
-    with EventLoopMonitor(noted):
-        for late_s in (0.0, 0.02, 0.09):
-            loop.come(late_s)
-    assert noted.blocks_s == []
-    assert loop.tick is None
+def test_short_delay_is_not_a_block(loop: FakeLoop, observer: RecordingObserver):
+    """A short delay, for example by a garbage collection, is not a block."""
+    with EventLoopMonitor(observer):
+        for delay_s in (0.0, 0.02, 0.09):
+            loop.run_callback(delay_s)
+    assert observer.blocks_s == []
+    assert loop.callback is None
 
 
-def test_each_block_is_told_once(loop: Loop, noted: Noted):
-    """The clock goes on after a block: it does not count the beats that were missed."""
-    with EventLoopMonitor(noted):
-        for late_s in (0.0, 0.5, 0.0, 0.2, 0.0):
-            loop.come(late_s)
-    assert noted.blocks_s == pytest.approx([0.5, 0.2])
+def test_block_is_counted_once(loop: FakeLoop, observer: RecordingObserver):
+    """A block is counted once, and the intervals that it spans are skipped."""
+    with EventLoopMonitor(observer):
+        for delay_s in (0.0, 0.5, 0.0, 0.2, 0.0):
+            loop.run_callback(delay_s)
+    assert observer.blocks_s == pytest.approx([0.5, 0.2])
 
 
-def test_the_longest_is_of_the_last_minute_only(loop: Loop, noted: Noted):
-    """When the longest block is a minute old, the next longest since then takes its place."""
-    with EventLoopMonitor(noted):
-        loop.come(0.5)
-        loop.come(0.2)
-        loop.come(0.3)
-        assert noted.longest_s[-1] == pytest.approx(0.5)
-        late = loop.now_s
-        while noted.longest_s[-1] > 0.4:
-            loop.come(0.0)
-        assert noted.longest_s[-1] == pytest.approx(0.3)
-        while noted.longest_s[-1]:
-            loop.come(0.0)
-        assert loop.now_s == pytest.approx(late + WINDOW_S, abs=1)
+def test_longest_block_expires(loop: FakeLoop, observer: RecordingObserver):
+    """After one minute the longest block is replaced by the longest one since then."""
+    with EventLoopMonitor(observer):
+        loop.run_callback(0.5)
+        loop.run_callback(0.2)
+        loop.run_callback(0.3)
+        assert observer.longest_s[-1] == pytest.approx(0.5)
+        last_block_s = loop.now_s
+        while observer.longest_s[-1] > 0.4:
+            loop.run_callback(0.0)
+        assert observer.longest_s[-1] == pytest.approx(0.3)
+        while observer.longest_s[-1]:
+            loop.run_callback(0.0)
+        assert loop.now_s == pytest.approx(last_block_s + WINDOW_S, abs=1)

@@ -12,14 +12,14 @@ Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 
 async def execute(database_url: str, statement: str) -> None:
-    """Change the database behind the service's back."""
+    """Execute a statement on a separate connection."""
     connection = await asyncpg.connect(database_url)
     await connection.execute(statement)
     await connection.close()
 
 
-async def test_health_asks_the_database(client: httpx2.AsyncClient):
-    """/health says that the database answers, and shows the pool and the limits."""
+async def test_health_reports_database_pool_and_limits(client: httpx2.AsyncClient):
+    """/health reports the state of the database, the pool and the rate limits."""
     health = await client.get("/health")
     assert health.status_code == 200
     body = health.json()
@@ -28,8 +28,8 @@ async def test_health_asks_the_database(client: httpx2.AsyncClient):
     assert body["rate_limit"] == {"enabled": True, "shared": False, "warning": None}
 
 
-async def test_health_asks_each_time(client: httpx2.AsyncClient, database_url: str):
-    """A schema that is lost between two health checks is missed by the second."""
+async def test_health_is_not_cached(client: httpx2.AsyncClient, database_url: str):
+    """A health check detects a schema that was dropped after the previous one."""
     assert (await client.get("/health")).status_code == 200
     await execute(database_url, "DROP TABLE alembic_version")
     assert (await client.get("/health")).status_code == 503
@@ -43,10 +43,10 @@ async def test_health_asks_each_time(client: httpx2.AsyncClient, database_url: s
         ("UPDATE alembic_version SET version_num = '0000'", "schema_outdated"),
     ],
 )
-async def test_a_wrong_schema_is_503_with_the_next_command(
+async def test_wrong_schema_is_503_with_the_command_to_run(
     client: httpx2.AsyncClient, database_url: str, statement: str, code: str
 ):
-    """Without this code's schema neither /ready nor /health is well, and both say what to run."""
+    """With another schema, /ready and /health are a 503 and name the command to run."""
     await execute(database_url, statement)
     health, ready = await client.get("/health"), await client.get("/ready")
     assert (health.status_code, ready.status_code) == (503, 503)
@@ -55,30 +55,30 @@ async def test_a_wrong_schema_is_503_with_the_next_command(
         assert "python -m alembic upgrade head" in text
 
 
-async def test_live_touches_nothing(open_client: Open):
-    """/live answers 200 also when the database is away, and opens no connection."""
+async def test_live_does_not_use_the_database(open_client: Open):
+    """/live is a 200 while the database is unavailable, and opens no connection."""
     client = await open_client(
         database_url=f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere"
     )
-    answer = await client.get("/live")
-    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
-    assert answer.headers["server-timing"].startswith("pool;dur=0.000, db;dur=0.000")
+    response = await client.get("/live")
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+    assert response.headers["server-timing"].startswith("pool;dur=0.000, db;dur=0.000")
 
 
-async def test_root_says_where_to_look(client: httpx2.AsyncClient):
-    """/ names the service and its documentation, which is there."""
+async def test_root_links_to_the_documentation(client: httpx2.AsyncClient):
+    """/ returns the name of the service and the path of its documentation."""
     root = (await client.get("/")).json()
     assert root["service"] == "TherapyBridge"
     assert (await client.get(root["documentation"])).status_code == 200
 
 
-def test_the_newest_migration_is_known():
-    """The code knows its newest migration from the files themselves."""
+def test_newest_migration_is_found():
+    """The newest migration is read from the migration files."""
     assert schema.head() is not None
 
 
-def test_the_service_starts_and_stops_by_ctrl_c(serve: Callable[..., Service]):
-    """`uvicorn app.main:app` serves until Ctrl-C and then ends without a traceback."""
+def test_service_stops_on_ctrl_c(serve: Callable[..., Service]):
+    """`uvicorn app.main:app` stops on Ctrl-C without a traceback."""
     service = serve()
     assert httpx2.get(f"{service.url}/ready").json() == {"status": "ready"}
     output = service.output()
@@ -86,8 +86,8 @@ def test_the_service_starts_and_stops_by_ctrl_c(serve: Callable[..., Service]):
     assert "Traceback" not in output
 
 
-def test_without_its_database_the_service_starts_all_the_same(serve: Callable[..., Service]):
-    """A service whose database is away starts, and says so in /health."""
+def test_service_starts_without_its_database(serve: Callable[..., Service]):
+    """The service starts while its database is unavailable, and /health reports it."""
     service = serve(DATABASE_URL=f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere")
     health = httpx2.get(f"{service.url}/health")
     assert health.status_code == 503

@@ -1,4 +1,4 @@
-"""The job worker: what it does with failures, with its own death, and with its parent's."""
+"""The job worker: steps, retries, and the worker process."""
 
 import asyncio
 import os
@@ -19,10 +19,10 @@ from app.notes.schemas import Notes
 from app.providers.base import ProviderRefused, ProviderUnavailable, Transcript
 from app.providers.factory import Providers
 from fastapi import FastAPI
-from openai_double import Answer, OpenAIDouble
+from openai_server import CannedResponse, OpenAIServer
 from pgqueuer import PgQueuer
 from pgqueuer.types import QueueExecutionMode
-from pipelines import Canned, pipeline_of
+from pipelines import CannedProviders, pipeline_of
 from recordings import recording, upload, wav
 from service import DEADLINE_S, Service, account, until
 
@@ -33,11 +33,11 @@ WORDS = Transcript("words", "canned", 1.0)
 @pytest.fixture
 def work(
     app: FastAPI, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Canned], Any]:
-    """Works through the queue with these providers, delays left out, until it is empty."""
+) -> Callable[[CannedProviders], Any]:
+    """Runs all queued jobs with these providers, retrying without delay."""
     monkeypatch.setattr(worker_module, "FIRST_DELAY", timedelta(0))
 
-    async def drain(canned: Canned) -> None:
+    async def drain(canned: CannedProviders) -> None:
         connection = await asyncpg.connect(database_url)
         queue = PgQueuer.from_asyncpg_connection(connection)
         Worker(pipeline_of(app, Providers(canned, canned)), queue)
@@ -54,34 +54,34 @@ def work(
 
 @pytest.fixture
 async def session_id(client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str) -> str:
-    """An uploaded session of Ann's."""
+    """An uploaded session of Ann."""
     return await upload(client, ann, patient_id, wav())
 
 
 async def _session(
     client: httpx2.AsyncClient, ann: dict[str, str], session_id: str
 ) -> dict[str, Any]:
-    answer = await client.get(f"/api/sessions/{session_id}", headers=ann)
-    session: dict[str, Any] = answer.json()
+    response = await client.get(f"/api/sessions/{session_id}", headers=ann)
+    session: dict[str, Any] = response.json()
     return session
 
 
-async def test_both_steps_are_worked_through(
+async def test_upload_is_transcribed_and_extracted(
     client: httpx2.AsyncClient, ann: dict[str, str], session_id: str, work: Callable[..., Any]
 ):
-    """One upload is transcribed once and extracted once, and ends processed."""
-    canned = Canned(WORDS, NOTES)
+    """An upload is transcribed once, its notes are extracted once, and its status is processed."""
+    canned = CannedProviders(WORDS, NOTES)
     await work(canned)
     assert canned.calls == ["audio/wav", "words"]
     session = await _session(client, ann, session_id)
     assert (session["status"], session["duration_s"]) == ("processed", 1.0)
 
 
-async def test_what_never_can_succeed_fails_at_once_with_its_reason(
+async def test_permanent_failure_is_not_retried(
     client: httpx2.AsyncClient, ann: dict[str, str], session_id: str, work: Callable[..., Any]
 ):
-    """A refused recording is tried once; the session says why it failed."""
-    canned = Canned(ProviderRefused("no speech was found"))
+    """A rejected recording is not retried, and the session has the failure reason."""
+    canned = CannedProviders(ProviderRefused("no speech was found"))
     await work(canned)
     assert len(canned.calls) == 1
     session = await _session(client, ann, session_id)
@@ -91,11 +91,11 @@ async def test_what_never_can_succeed_fails_at_once_with_its_reason(
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (ProviderUnavailable("the endpoint answered 503"), "the endpoint answered 503"),
+        (ProviderUnavailable("the endpoint responded with 503"), "the endpoint responded with 503"),
         (ZeroDivisionError("secret words"), "an error in the service"),
     ],
 )
-async def test_what_fails_for_now_is_tried_a_bounded_number_of_times(
+async def test_temporary_failure_is_retried_a_limited_number_of_times(
     client: httpx2.AsyncClient,
     ann: dict[str, str],
     *,
@@ -104,8 +104,8 @@ async def test_what_fails_for_now_is_tried_a_bounded_number_of_times(
     error: Exception,
     reason: str,
 ):
-    """A failing step is tried again and then given up, and a bug's message is not shown."""
-    canned = Canned(error)
+    """A failing step is retried and then fails; messages of unexpected errors are not shown."""
+    canned = CannedProviders(error)
     await work(canned)
     assert len(canned.calls) == MAX_ATTEMPTS
     session = await _session(client, ann, session_id)
@@ -114,16 +114,16 @@ async def test_what_fails_for_now_is_tried_a_bounded_number_of_times(
 
 
 @pytest.mark.usefixtures("session_id")
-async def test_a_failed_attempt_is_followed_by_a_pause(app: FastAPI, database_url: str):
-    """A failed step is queued again for later, not at once."""
+async def test_retry_is_delayed(app: FastAPI, database_url: str):
+    """A failed step is requeued with a delay."""
     connection = await asyncpg.connect(database_url)
     queue = PgQueuer.from_asyncpg_connection(connection)
-    canned = Canned(ProviderUnavailable("busy"))
+    canned = CannedProviders(ProviderUnavailable("busy"))
     Worker(pipeline_of(app, Providers(canned, canned)), queue)
     running = asyncio.create_task(queue.qm.run(dequeue_timeout=timedelta(seconds=0.05)))
     delay_s = None
     while delay_s is None:
-        delay_s = await ask(
+        delay_s = await query_value(
             database_url,
             "SELECT extract(epoch FROM execute_after - updated)::float FROM pgqueuer"
             " WHERE attempts = 1",
@@ -135,20 +135,20 @@ async def test_a_failed_attempt_is_followed_by_a_pause(app: FastAPI, database_ur
     assert canned.calls == ["audio/wav"]
 
 
-async def ask(database_url: str, question: str) -> Any:  # noqa: ANN401 -- any value
-    """Ask the database for one value."""
+async def query_value(database_url: str, query: str) -> Any:  # noqa: ANN401 -- any value
+    """Query one value."""
     connection = await asyncpg.connect(database_url)
     try:
-        return await connection.fetchval(question)
+        return await connection.fetchval(query)
     finally:
         await connection.close()
 
 
-async def test_a_step_that_runs_twice_changes_nothing(
+async def test_steps_are_idempotent(
     app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], session_id: str
 ):
-    """A step that is repeated after a crash finds its work done and leaves it alone."""
-    canned = Canned(WORDS, NOTES)
+    """A step that is repeated after a crash changes nothing."""
+    canned = CannedProviders(WORDS, NOTES)
     pipeline = pipeline_of(app, Providers(canned, canned))
     await pipeline.transcribe(UUID(session_id))
     await pipeline.transcribe(UUID(session_id))
@@ -161,21 +161,21 @@ async def test_a_step_that_runs_twice_changes_nothing(
 
 
 class TestWorkerProcess:
-    """The worker as the service's child process."""
+    """The worker as a child process of the service."""
 
     @pytest.fixture
     def with_worker(self, serve: Callable[..., Service]) -> Callable[..., Service]:
-        """Starts the service with its worker, which notices a silent one after a second."""
+        """Starts the service with a worker and a heartbeat timeout of one second."""
 
         def start(*arguments: str, **environment: str) -> Service:
             return serve(*arguments, **{"JOB_WORKER": "true", "JOB_HEARTBEAT_S": "1"} | environment)
 
         return start
 
-    async def test_an_upload_is_worked_through_by_itself(
+    async def test_service_processes_uploads(
         self, with_worker: Callable[..., Service], database_url: str
     ):
-        """Started plainly, the service brings a recording to its end: a tone fails for silence."""
+        """The service processes uploads with its worker; a tone fails for lack of speech."""
         service = with_worker()
         async with httpx2.AsyncClient(base_url=service.url) as client:
             ann = await account(client)
@@ -183,18 +183,18 @@ class TestWorkerProcess:
             patient = made.json()["id"]
             tone = await upload(client, ann, patient, wav())
             mp3 = await upload(client, ann, patient, recording("audio/mpeg"))
-            await _finished(database_url, 2)
+            await _wait_until_finished(database_url, 2)
             reasons = [(await _session(client, ann, one))["failure_reason"] for one in (tone, mp3)]
         assert reasons[0] == "no speech was found in the recording"
         assert "WAV only, not MP3" in reasons[1]
 
-    async def test_a_killed_worker_loses_nothing(
+    async def test_jobs_of_a_killed_worker_are_finished(
         self, with_worker: Callable[..., Service], database_url: str
     ):
-        """Jobs of a worker that is killed in the middle are all finished by the next one."""
-        with OpenAIDouble() as endpoint:
+        """All jobs of a killed worker are finished by the next one."""
+        with OpenAIServer() as endpoint:
             held = endpoint.hold()
-            endpoint.say(Answer({"text": "I feel better."}))
+            endpoint.respond_with(CannedResponse({"text": "I feel better."}))
             service = with_worker(
                 TRANSCRIBER="openai", OPENAI_API_KEY="sk-made-up", OPENAI_BASE_URL=endpoint.url
             )
@@ -203,20 +203,18 @@ class TestWorkerProcess:
                 made = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
                 for _ in range(6):
                     await upload(client, ann, made.json()["id"], wav())
-                await until(lambda: len(endpoint.seen) >= 2)
+                await until(lambda: len(endpoint.requests) >= 2)
                 (worker,) = _workers(service)
                 worker.kill()
                 held.set()
-                await _finished(database_url, 6)
+                await _wait_until_finished(database_url, 6)
                 listed = (await client.get("/api/sessions/", headers=ann)).json()
         assert [session["status"] for session in listed] == ["processed"] * 6
         assert worker.pid not in {one.pid for one in _workers(service)}
-        assert await ask(database_url, "SELECT count(*) FROM notes") == 6
+        assert await query_value(database_url, "SELECT count(*) FROM notes") == 6
 
-    async def test_a_killed_service_takes_its_worker_along(
-        self, with_worker: Callable[..., Service]
-    ):
-        """After kill -9 of the service its worker ends by itself, so nothing is left."""
+    async def test_worker_exits_with_a_killed_service(self, with_worker: Callable[..., Service]):
+        """The worker exits when its service is killed with `kill -9`."""
         service = with_worker()
         await until(lambda: len(_workers(service)) == 1)
         (worker,) = _workers(service)
@@ -224,30 +222,30 @@ class TestWorkerProcess:
         service._process.kill()
         await until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE)
 
-    async def test_the_worker_does_not_hold_the_port(self, with_worker: Callable[..., Service]):
-        """The child has no listening socket of the service's."""
+    async def test_worker_does_not_inherit_the_listening_socket(
+        self, with_worker: Callable[..., Service]
+    ):
+        """The worker has no listening socket."""
         service = with_worker()
         await until(lambda: len(_workers(service)) == 1)
         (worker,) = _workers(service)
         listening = [one for one in worker.net_connections() if one.status == psutil.CONN_LISTEN]
         assert listening == []
 
-    async def test_several_service_processes_have_one_worker(
-        self, with_worker: Callable[..., Service]
-    ):
-        """Two uvicorn workers keep one job worker; when its keeper dies the other starts one."""
+    async def test_service_processes_share_one_worker(self, with_worker: Callable[..., Service]):
+        """Of two uvicorn workers one runs the job worker; if it is killed, the other starts one."""
         service = with_worker("--workers", "2", RATE_LIMIT_STORAGE="postgres")
         await until(lambda: len(_workers(service)) == 1)
         (worker,) = _workers(service)
-        keeper = worker.parent()
-        assert keeper is not None
-        keeper.kill()
+        supervisor = worker.parent()
+        assert supervisor is not None
+        supervisor.kill()
         await until(lambda: [one.pid for one in _workers(service)] not in ([], [worker.pid]))
         await until(lambda: len(_workers(service)) == 1)
 
-    async def test_a_decoder_ends_with_its_worker(self):
-        """The decoding process ends when whoever started it is killed, even in the middle."""
-        sleeper = "import app.jobs.parent_watch as l, time; l.exit_with_parent(); time.sleep(600)"
+    async def test_decoder_exits_with_its_worker(self):
+        """The decoding process exits when its parent exits."""
+        sleeper = "import app.jobs.parent_watch as p, time; p.exit_with_parent(); time.sleep(600)"
         read, write = os.pipe()
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", sleeper),
@@ -261,7 +259,7 @@ class TestWorkerProcess:
 
 
 def _workers(service: Service) -> list[psutil.Process]:
-    """The job workers below a service."""
+    """Return the job workers among the child processes of a service."""
     assert service._process is not None
     found = []
     for process in psutil.Process(service._process.pid).children(recursive=True):
@@ -273,9 +271,9 @@ def _workers(service: Service) -> list[psutil.Process]:
     return found
 
 
-async def _finished(database_url: str, sessions: int) -> None:
-    """Wait until so many sessions have come to an end."""
-    question = "SELECT count(*) FROM sessions WHERE status IN ('processed', 'failed')"
+async def _wait_until_finished(database_url: str, sessions: int) -> None:
+    """Wait until this number of sessions has been processed or has failed."""
+    query = "SELECT count(*) FROM sessions WHERE status IN ('processed', 'failed')"
     async with asyncio.timeout(DEADLINE_S):
-        while await ask(database_url, question) < sessions:  # noqa: ASYNC110 -- another process
+        while await query_value(database_url, query) < sessions:  # noqa: ASYNC110 -- another process
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""How much load `make locust LEVEL=...` and `make profile NAME=...` put on: what make would run."""
+"""Commands of `make locust LEVEL=...` and `make profile NAME=...`."""
 
 import os
 import re
@@ -29,7 +29,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def make(*given: str, **env: str) -> tuple[int, str]:
-    """What make would run, the environment taken as made; its exit code, and what it says."""
+    """Run make with --dry-run; return its exit code and output."""
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))
     }
@@ -45,21 +45,21 @@ def make(*given: str, **env: str) -> tuple[int, str]:
 
 
 def commands(output: str) -> list[str]:
-    """The lines that put load on."""
+    """Return the commands that run a load."""
     return [line for line in output.splitlines() if "tests/performance/" in line]
 
 
 def load(command: str) -> tuple[int, int]:
-    """Users and seconds of a Locust command: what is said last counts."""
+    """Return users and seconds of a Locust command; of repeated options the last one counts."""
     words = shlex.split(command)
-    said = dict(pairwise(words))
-    number, unit = re.fullmatch(r"(\d+)([smh])", said["--run-time"]).groups()
-    return int(said["--users"]), int(number) * UNITS[unit]
+    options = dict(pairwise(words))
+    number, unit = re.fullmatch(r"(\d+)([smh])", options["--run-time"]).groups()
+    return int(options["--users"]), int(number) * UNITS[unit]
 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_level(level: str):
-    """Each level runs Locust to its end, with its users and time, at a stand of its own."""
+    """Each level starts a service and runs Locust headless, with its users and run time."""
     code, output = make("locust", f"LEVEL={level}")
     assert code == 0, output
     (command,) = commands(output)
@@ -68,15 +68,15 @@ def test_level(level: str):
     assert "straingauge serve --port 0" in command
 
 
-def test_no_level_is_the_page():
-    """Without a level it is Locust's page, which people give their own figures."""
+def test_without_level_the_web_ui_starts():
+    """Without a level Locust starts with its web UI and without options for the load."""
     (command,) = commands(make("locust")[1])
     assert "--users" not in command
     assert "--headless" not in command
 
 
-def test_level_at_a_service_that_runs():
-    """With URL no stand is started, and with RUN_TIME a level takes that long."""
+def test_level_against_a_running_service():
+    """With URL no service is started, and RUN_TIME sets the run time."""
     (command,) = commands(
         make("locust", "LEVEL=stress", "URL=http://localhost:1", "RUN_TIME=7s")[1]
     )
@@ -86,33 +86,33 @@ def test_level_at_a_service_that_runs():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("arguments", "message"),
     [
         (["locust", "LEVEL=hard"], "LEVEL=hard is not one of: quick moderate heavy stress soak."),
         (["profile", "NAME=yearly"], f"NAME=yearly is not one of: {' '.join(PROFILES)}."),
         (["profile"], f"NAME= is not one of: {' '.join(PROFILES)}."),
     ],
 )
-def test_unknown_name(given: list[str], said: str):
-    """A level or profile that does not exist is one line with those that do, and runs nothing."""
-    code, output = make(*given)
+def test_unknown_name_is_an_error(arguments: list[str], message: str):
+    """An unknown level or profile is an error in one line that lists the known ones."""
+    code, output = make(*arguments)
     assert code == 2
-    assert said in output
+    assert message in output
     assert len(output.splitlines()) == 1
     assert not commands(output)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profile(profile: str):
-    """Each profile is one command, which runs what it is made of."""
+    """Each profile runs its suites."""
     code, output = make("profile", f"NAME={profile}")
     assert code == 0, output
     kinds = ["pytest" if "pytest" in command else "locust" for command in commands(output)]
     assert kinds == PROFILES[profile]
 
 
-def test_profiles_are_as_large_as_their_names():
-    """Weekly has a hundred users or more; before a release both parts take an hour or more."""
+def test_size_of_profiles():
+    """The weekly profile has at least 100 users, and the one before a release takes an hour."""
     weekly, release = (
         commands(make("profile", f"NAME={name}")[1])[-1] for name in ("weekly", "pre-release")
     )

@@ -1,6 +1,6 @@
-"""Load tests that cannot begin say why in one line, and what to do; and what one account costs.
+"""Errors in the setup of load tests are reported in one line, with a remedy.
 
-Each is run as an engineer runs it, against the real service. How fast anything is decides nothing.
+Each test runs a load test against the real service in a separate process.
 """
 
 import json
@@ -20,7 +20,7 @@ Start = Callable[..., Service]
 def start(
     make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Start]:
-    """Starts the service on a database of its own, seeded with these options, if with any."""
+    """Starts the service on a new database, seeded if there are options."""
     with ExitStack() as stack:
 
         def start_with(*options: str) -> Service:
@@ -32,7 +32,7 @@ def start(
                 "SECRET_KEY": "a key for tests, long enough to sign",
                 "LOG_DIR": str(tmp_path_factory.mktemp("logs")),
                 "STORAGE_DIR": str(tmp_path_factory.mktemp("audio")),
-                "RATE_LIMIT_DEFAULT": "100/second",  # Retry-After is waited out
+                "RATE_LIMIT_DEFAULT": "100/second",  # users wait for Retry-After
             }
             service = Service(environment=settings)
             stack.callback(service.stop)
@@ -44,13 +44,13 @@ def start(
 
 @pytest.fixture(scope="module")
 def one_account(start: Start) -> Service:
-    """The service with the test account alone, which has sessions."""
+    """The service with the test account only, which has sessions."""
     return start("--users", "0", "--sessions", "60")
 
 
-def why_no_load(test: str, url: str, results: Path, **given: str) -> str:
-    """Run a load test that cannot begin; gives the one line that says why."""
-    code, output = run_load_tests([test], url, results, **given)
+def setup_error(test: str, url: str, results: Path, **env: str) -> str:
+    """Run a load test whose setup fails, and return the error message."""
+    code, output = run_load_tests([test], url, results, env=env)
     assert code == pytest.ExitCode.TESTS_FAILED, output
     assert "Traceback" not in output
     _, _, failure = output.partition(f" test_{test} _")
@@ -62,7 +62,7 @@ def why_no_load(test: str, url: str, results: Path, **given: str) -> str:
 
 def test_wrong_password(one_account: Service, tmp_path: Path):
     """A wrong password is reported with the variables for the account and its password."""
-    line = why_no_load(
+    line = setup_error(
         "concurrent_sessions", one_account.url, tmp_path, TEST_USER_PASSWORD="not this one"
     )
     assert "the service rejects the password of test@example.com" in line
@@ -72,7 +72,7 @@ def test_wrong_password(one_account: Service, tmp_path: Path):
 
 def test_empty_database(start: Start, tmp_path: Path):
     """A database without accounts is reported with the command to seed it."""
-    line = why_no_load("concurrent_sessions", start().url, tmp_path)
+    line = setup_error("concurrent_sessions", start().url, tmp_path)
     assert "the service rejects the password of test@example.com" in line
     assert "`python -m app.seed`" in line
 
@@ -80,7 +80,7 @@ def test_empty_database(start: Start, tmp_path: Path):
 def test_account_without_sessions(start: Start, tmp_path: Path):
     """An account without sessions is reported with the command to seed the database."""
     service = start("--users", "0", "--sessions", "0")
-    line = why_no_load("concurrent_sessions", service.url, tmp_path)
+    line = setup_error("concurrent_sessions", service.url, tmp_path)
     assert "test@example.com has no sessions" in line
     assert "`python -m app.seed`" in line
 
@@ -99,7 +99,7 @@ def test_missing_recording(one_account: Service, tmp_path: Path):
     assert f"try: git checkout -- {folder / 'audio'}" in output
 
 
-def test_one_account_for_all(one_account: Service, tmp_path: Path):
+def test_one_account_for_all_users(one_account: Service, tmp_path: Path):
     """With only the test account, the load runs and the result has a note about it."""
     _, output = run_load_tests(["concurrent_uploads"], one_account.url, tmp_path)
     (result,) = (json.loads(file.read_text()) for file in tmp_path.glob("*.json"))

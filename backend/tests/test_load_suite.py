@@ -113,7 +113,7 @@ class Outcome:
 
 def run(tests: Collection[str], url: str, results: Path) -> dict[str, Outcome]:
     """Run load tests against a service in one process; return the outcomes by name."""
-    exit_code, output = run_load_tests(tests, url, results, **SETTINGS, **SHORTER)
+    exit_code, output = run_load_tests(tests, url, results, env=SETTINGS | SHORTER)
     files = {test: list(results.glob(f"{test}_*.json")) for test in tests}
     assert all(len(paths) == 1 for paths in files.values()), output
     return {

@@ -1,4 +1,4 @@
-"""The Locust file as engineers run it, against the real service, which tells what it was asked."""
+"""The Locust file, run against the real service, whose metrics count the requests."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.performance.fault_injection.suite import BACKEND, PERFORMANCE
 
 LOAD_USERS = 200
 LIMIT = "30/6second"
-"""Of each user: Retry-After is waited out."""
+"""Rate limit of each user, with a short window, because users wait for Retry-After."""
 
 COUNTED = re.compile(
     r'^http_requests_total{method="(\w+)",route="(\S+)",status="(\d+)"} (\S+)$', re.MULTILINE
@@ -35,8 +35,8 @@ CUSTOM = """
 """
 
 
-async def make_log_ins_cheap(url: str) -> None:
-    """Give all accounts a hash of the same password that is quick to check."""
+async def use_fast_password_hashes(url: str) -> None:
+    """Store a hash of the same password for all accounts that is fast to verify."""
     connection = await asyncpg.connect(url)
     await connection.execute(
         "UPDATE users SET password_hash = $1", FAST_HASHER.hash("TestPass123!")
@@ -48,10 +48,10 @@ async def make_log_ins_cheap(url: str) -> None:
 def settings(
     make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """Of a service on a seeded database."""
+    """Settings of a service with a seeded database."""
     url = make_database()
     run_backend("-m", "app.seed", "--sessions", "1000", database_url=url)
-    asyncio.run(make_log_ins_cheap(url))
+    asyncio.run(use_fast_password_hashes(url))
     return {
         "DATABASE_URL": url,
         "SECRET_KEY": "a key for tests, long enough to sign",
@@ -64,7 +64,7 @@ def settings(
 
 @pytest.fixture(scope="module")
 def service(settings: dict[str, str]) -> Iterator[Service]:
-    """The service, as it is."""
+    """The service."""
     service = Service(environment=settings)
     service.start()
     yield service
@@ -72,15 +72,15 @@ def service(settings: dict[str, str]) -> Iterator[Service]:
 
 
 class Counts:
-    """What the service has been asked since this was made."""
+    """Requests of the service since the creation of this object."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._before = self._now()
 
     @classmethod
-    def zero(cls, service: Service) -> Self:
-        """Since the service began."""
+    def since_start(cls, service: Service) -> Self:
+        """Create counts since the start of the service."""
         counts = cls(service)
         counts._before = {}
         return counts
@@ -90,42 +90,42 @@ class Counts:
         return {(route, status): float(n) for _, route, status, n in COUNTED.findall(text)}
 
     def of(self, route: str, status: int) -> int:
-        """Requests of a route that were answered so."""
+        """Return the requests of a route with a status."""
         key = route, str(status)
         return round(self._now().get(key, 0) - self._before.get(key, 0))
 
     def all_of(self, status: int) -> int:
-        """Requests below /api/ that were answered so."""
+        """Return the requests of all routes below /api/ with a status."""
         routes = {route for route, _ in self._now() if route.startswith("/api/")}
         return sum(self.of(route, status) for route in routes)
 
 
-def play_until(
-    seen: Callable[[], bool],
+def run_until(
+    condition: Callable[[], bool],
     service: Service,
     results: Path,
-    *given: str,
+    *options: str,
     folder: Path = PERFORMANCE,
 ) -> dict[str, Any]:
-    """Run Locust until something was seen, then stop it as a scheduler does; gives its result."""
+    """Run Locust until a condition is true, stop it with SIGTERM and return its result."""
     run = subprocess.Popen(
         [
             *(sys.executable, "-m", "locust", "-f", str(folder / "load_test.py")),
             *("--headless", "--only-summary", "--stop-timeout", "60"),
-            *("--host", service.url, "--load-results", str(results), *given),
+            *("--host", service.url, "--load-results", str(results), *options),
         ],
         cwd=BACKEND,
-        env=os.environ | {"RATE_LIMIT_DEFAULT": LIMIT},  # which the journeys read, too
+        env=os.environ | {"RATE_LIMIT_DEFAULT": LIMIT},  # read by the journeys, too
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        give_up_at = time.monotonic() + DEADLINE_S
-        while not seen():
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not condition():
             assert run.poll() is None, run.communicate()[0]
-            assert time.monotonic() < give_up_at
+            assert time.monotonic() < deadline_s
             time.sleep(0.05)
         run.send_signal(signal.SIGTERM)
         output, _ = run.communicate(timeout=DEADLINE_S)
@@ -137,17 +137,17 @@ def play_until(
     return result
 
 
-def test_log_in_limit_at_any_spawn_rate(service: Service, tmp_path: Path):
-    """250 users at once log in once for each account, and none meets the limit of log-ins."""
+def test_users_log_in_once_per_account(service: Service, tmp_path: Path):
+    """250 users that start together log in once per account and do not reach the login limit."""
     counts = Counts(service)
     login, users = "/api/v1/auth/login", LOAD_USERS + 50
-    asked_before = 3 * (LOAD_USERS + 1)  # a log-in and two lists for each account
+    setup_requests = 3 * (LOAD_USERS + 1)  # a login and two lists per account
 
-    def all_at_work() -> bool:
-        return counts.all_of(200) > asked_before + users
+    def all_users_run() -> bool:
+        return counts.all_of(200) > setup_requests + users
 
-    result = play_until(
-        all_at_work,
+    result = run_until(
+        all_users_run,
         service,
         tmp_path,
         *("--tags", "read", "--users", str(users), "--spawn-rate", str(users)),
@@ -157,30 +157,30 @@ def test_log_in_limit_at_any_spawn_rate(service: Service, tmp_path: Path):
     assert set(result["phases"]["setup"]["status_codes"]) == {"200"}
 
 
-def test_refused_tokens_are_renewed(settings: dict[str, str], tmp_path: Path):
-    """A service that comes back with another key refuses each token once, and each is renewed."""
+def test_rejected_tokens_are_renewed(settings: dict[str, str], tmp_path: Path):
+    """After a restart with another key, each token is rejected once and then renewed."""
     first = Service(environment=settings)
     second = Service(environment=settings | {"SECRET_KEY": "another key for tests, long enough"})
     second.port, second.url = first.port, first.url
     first.start()
-    counts, began = Counts(first), False
+    counts, is_restarted = Counts(first), False
 
     def renewed() -> bool:
-        nonlocal began
-        if not began and counts.of("/api/sessions/", 200) > 10:
+        nonlocal is_restarted
+        if not is_restarted and counts.of("/api/sessions/", 200) > 10:
             first.stop()
             second.start()
-            began = True
-        return began and Counts.zero(second).of("/api/sessions/", 200) > 20
+            is_restarted = True
+        return is_restarted and Counts.since_start(second).of("/api/sessions/", 200) > 20
 
     try:
-        play_until(
+        run_until(
             renewed,
             first,
             tmp_path,
             *("--tags", "read", "--users", "5", "--spawn-rate", "5"),
         )
-        since = Counts.zero(second)
+        since = Counts.since_start(second)
         assert 0 < since.all_of(401) <= 5
         assert since.of("/api/v1/auth/refresh", 200) == since.all_of(401)
     finally:
@@ -188,16 +188,16 @@ def test_refused_tokens_are_renewed(settings: dict[str, str], tmp_path: Path):
         second.stop()
 
 
-def test_custom_scenario(service: Service, tmp_path: Path):
-    """A task and a tag added to the file are what --tags plays, and nothing else."""
+def test_custom_task(service: Service, tmp_path: Path):
+    """With the tag of an added task, only this task runs."""
     folder = tmp_path / "performance"
     shutil.copytree(PERFORMANCE, folder, ignore=shutil.ignore_patterns("results", "__pycache__"))
     file = folder / "load_test.py"
     text = file.read_text()
-    place = text.index('\n    @task(5)\n    @tag("health")')
-    file.write_text(text[:place] + CUSTOM + text[place:])
+    position = text.index('\n    @task(5)\n    @tag("health")')
+    file.write_text(text[:position] + CUSTOM + text[position:])
     counts = Counts(service)
-    result = play_until(
+    result = run_until(
         lambda: counts.of("/live", 200) > 3,
         service,
         tmp_path / "results",
@@ -208,18 +208,15 @@ def test_custom_scenario(service: Service, tmp_path: Path):
     assert result["metrics"]["total_requests"] == counts.of("/live", 200)
 
 
-def test_rate_limit_beside_other_users(service: Service, tmp_path: Path):
-    """One user meets the limit, which is judged, whoever else plays; others are not refused.
-
-    So is the pool, since users were there that came all at once to wear it out.
-    """
+def test_rate_limit_with_other_users(service: Service, tmp_path: Path):
+    """Rate limit and connection pool are evaluated in one run, and other users are unaffected."""
     counts = Counts(service)
-    result = play_until(
+    result = run_until(
         lambda: counts.of("/api/sessions/", 429) > 0,
         service,
         tmp_path,
         *("--tags", "rate_limit", "db_pool", "--users", "6", "--spawn-rate", "6"),
     )
-    grades = {each["rule"]: each["grade"] for each in result["verdict"]["findings"]}
+    grades = {finding["rule"]: finding["grade"] for finding in result["verdict"]["findings"]}
     for rule in ("first 429", "Retry-After", "other users", "pool queue"):
         assert grades[rule] == "target", result["verdict"]["findings"]

@@ -15,32 +15,34 @@ from hypothesis import strategies as st
 from service import PASSWORD, account, until
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
-WORDS = "the patient dreams of ann@example.com"
+MESSAGE = "the patient dreams of ann@example.com"
 
 
 def read_lines(folder: Path) -> list[dict[str, Any]]:
-    """The log, parsed."""
+    """Return the parsed lines of the log."""
     return [json.loads(line) for line in (folder / "app.log").read_text().splitlines()]
 
 
 async def _crash() -> None:
-    raise RuntimeError(WORDS)
+    raise RuntimeError(MESSAGE)
 
 
 def with_crash(app: FastAPI) -> None:
-    """Plant an endpoint that fails with an exception that quotes a transcript."""
+    """Add an endpoint that raises an exception whose message quotes a transcript."""
     app.add_api_route("/crash", _crash)
 
 
-async def test_the_log_holds_no_address_password_or_token(open_client: Open, tmp_path: Path):
-    """What a client sends and is given is not in the log, however its request ends."""
+async def test_log_contains_no_personal_data_or_secrets(open_client: Open, tmp_path: Path):
+    """Addresses, names, passwords and tokens of requests and responses are not logged."""
     client = await open_client(with_crash)
     headers = await account(client, "ann@example.com")
     again = {"email": "ann@example.com", "password": PASSWORD, "full_name": "Ann Example"}
     login = await client.post("/api/v1/auth/login", json=again)
     refresh_token = login.json()["refresh_token"]
     for request in (
-        client.post("/api/v1/auth/signup", json=again),  # a conflict: the driver quotes the row
+        client.post(
+            "/api/v1/auth/signup", json=again
+        ),  # a conflict, for which the driver quotes the row
         client.post("/api/v1/auth/login", json=again | {"password": "Wrong-Pass-123"}),
         client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token}),
         client.post("/api/v1/auth/refresh", json={"refresh_token": refresh_token}),
@@ -57,13 +59,14 @@ async def test_the_log_holds_no_address_password_or_token(open_client: Open, tmp
     assert "patient" not in log
 
 
-async def test_each_request_has_its_line(open_client: Open, tmp_path: Path):
-    """A request's line tells its id, route, status and times."""
+async def test_each_request_is_logged(open_client: Open, tmp_path: Path):
+    """The log line of a request has its id, method, route, status and timings."""
     client = await open_client()
     session = "/api/sessions/00000000-0000-0000-0000-000000000001"
     await client.get(session, headers={"X-Request-ID": "mine-1"})
     await until(lambda: "mine-1" in (tmp_path / "logs" / "app.log").read_text())
-    (line,) = (one for one in read_lines(tmp_path / "logs") if one.get("request_id") == "mine-1")
+    lines = read_lines(tmp_path / "logs")
+    (line,) = (line for line in lines if line.get("request_id") == "mine-1")
     assert line["logger"] == "access"
     assert (line["method"], line["route"]) == ("GET", "/api/sessions/{session_id}")
     assert line["status"] == 401
@@ -71,19 +74,19 @@ async def test_each_request_has_its_line(open_client: Open, tmp_path: Path):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
 
 
-async def test_an_exception_is_logged_by_type_and_place(open_client: Open, tmp_path: Path):
-    """An unforeseen error can be found by its type, its place and its request; not by its words."""
+async def test_exception_is_logged_without_its_message(open_client: Open, tmp_path: Path):
+    """An unexpected exception is logged with its type, stack and request id, not its message."""
     client = await open_client(with_crash)
-    answer = await client.get("/crash")
+    response = await client.get("/crash")
     errors = [line for line in read_lines(tmp_path / "logs") if line["level"] == "ERROR"]
     assert len(errors) == 1
-    assert errors[0]["request_id"] == answer.headers["x-request-id"]
+    assert errors[0]["request_id"] == response.headers["x-request-id"]
     assert errors[0]["exception"]["type"] == "builtins.RuntimeError"
     assert "test_logs.py" in errors[0]["exception"]["frames"][-1]
 
 
-async def test_the_level_is_a_setting(open_client: Open, tmp_path: Path):
-    """With LOG_LEVEL=ERROR requests leave no line, errors do."""
+async def test_log_level_is_a_setting(open_client: Open, tmp_path: Path):
+    """With LOG_LEVEL=ERROR errors are logged, but not requests."""
     client = await open_client(with_crash, log_level="ERROR")
     await client.get("/live")
     await client.get("/crash")
@@ -91,13 +94,13 @@ async def test_the_level_is_a_setting(open_client: Open, tmp_path: Path):
 
 
 @given(name=st.from_regex(r"[a-z0-9.+_-]{1,20}", fullmatch=True), before=st.text(max_size=20))
-def test_what_looks_like_an_address_is_blotted_out(name: str, before: str):
-    """No message carries an e-mail address into the log."""
-    assert f"{name}@example.com" not in redact(f"{before} {name}@example.com, and on")
+def test_email_addresses_are_redacted(name: str, before: str):
+    """E-mail addresses in messages are redacted."""
+    assert f"{name}@example.com" not in redact(f"{before} {name}@example.com, and more")
 
 
-def test_what_looks_like_a_secret_is_blotted_out():
-    """Tokens and the passwords of database addresses do not reach the log."""
+def test_secrets_are_redacted():
+    """Tokens, and passwords in database URLs, are redacted."""
     text = "Bearer abc.def eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.c2ln postgresql://ann:secret@host/db"
     assert redact(text) == "[bearer] [jwt] postgresql://[url]@host/db"
 
@@ -109,11 +112,11 @@ def _write(path: Path, writer: int, count: int) -> None:
     file.close()
 
 
-def test_rotation_by_several_processes_loses_and_tears_nothing(tmp_path: Path):
-    """Four processes that write and rotate one log leave every line whole, exactly once."""
+def test_concurrent_rotation_loses_no_line(tmp_path: Path):
+    """If four processes write and rotate one log, each line is written exactly once."""
     path = tmp_path / "app.log"
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(path, each, 2000)) for each in range(4)]
+    writers = [context.Process(target=_write, args=(path, number, 2000)) for number in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -124,17 +127,17 @@ def test_rotation_by_several_processes_loses_and_tears_nothing(tmp_path: Path):
     assert lines == dict.fromkeys(expected, 1)
     assert len(files) >= 10
     rotated_bytes = [file.stat().st_size for file in files if file != path]
-    assert min(rotated_bytes) >= 20_000  # no two processes rotated at once
-    assert max(rotated_bytes) < 21_000  # and none went on in a file that was rotated away
+    assert min(rotated_bytes) >= 20_000  # no two processes rotated at the same time
+    assert max(rotated_bytes) < 21_000  # and none continued to write to a rotated file
 
 
-def test_only_so_many_old_logs_are_kept(tmp_path: Path):
-    """The log and its backups never outgrow what the settings allow."""
+def test_number_of_rotated_logs_is_limited(tmp_path: Path):
+    """At most the configured number of rotated logs is kept, with the newest lines."""
     file = LogFile(tmp_path / "app.log", max_bytes=1000, backups=2)
     for number in range(500):
         file.write(b"%0100d\n" % number)
     file.close()
-    assert {each.name for each in tmp_path.iterdir()} == {
+    assert {file.name for file in tmp_path.iterdir()} == {
         "app.log",
         "app.log.1",
         "app.log.2",
@@ -144,8 +147,8 @@ def test_only_so_many_old_logs_are_kept(tmp_path: Path):
     assert int(kept.splitlines()[-1]) == 499
 
 
-def test_a_log_that_was_moved_away_is_begun_anew(tmp_path: Path):
-    """When something else rotates the log, the next line is in a new file of the old name."""
+def test_log_moved_by_another_program_is_reopened(tmp_path: Path):
+    """After another program has moved the log, the next line is written to a new file."""
     file = LogFile(tmp_path / "app.log", max_bytes=1000, backups=2)
     file.write(b"before\n")
     (tmp_path / "app.log").rename(tmp_path / "elsewhere.log")

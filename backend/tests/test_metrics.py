@@ -11,21 +11,21 @@ Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 
 def numbers(metrics: str, name: str) -> dict[str, float]:
-    """A metric's values by their labels."""
+    """Return the values of a metric by their labels."""
     rows = re.findall(rf"^{name}(?:{{(.*)}})? (\S+)$", metrics, re.MULTILINE)
     return {labels: float(value) for labels, value in rows}
 
 
-def test_two_workers_are_counted_together(serve: Callable[..., Service]):
-    """Whichever of two workers is asked, /metrics tells the requests and pools of both."""
+def test_metrics_cover_all_workers(serve: Callable[..., Service]):
+    """Each worker returns the metrics of all workers at /metrics."""
     service = serve("--workers", "2")
     workers = set()
     sent = 0
     while len(workers) < 2 or sent < 50:
-        answer = httpx2.get(f"{service.url}/ready")  # each on its own connection
-        workers.add(answer.headers["x-request-id"].split("-")[0])
+        response = httpx2.get(f"{service.url}/ready")  # on a new connection
+        workers.add(response.headers["x-request-id"].split("-")[0])
         sent += 1
-        assert sent < 1000, "one worker never got a request"
+        assert sent < 1000, "one worker received no request"
     for _ in range(4):
         metrics = httpx2.get(f"{service.url}/metrics").text
         ready = 'method="GET",route="/ready",status="200"'
@@ -41,8 +41,8 @@ def test_two_workers_are_counted_together(serve: Callable[..., Service]):
         assert memory.keys() == cpu_s.keys() == files.keys()
 
 
-def test_two_services_do_not_mix_their_metrics(serve: Callable[..., Service]):
-    """Services on one machine keep their numbers apart."""
+def test_services_have_separate_metrics(serve: Callable[..., Service]):
+    """Two services on one machine have separate metrics."""
     first, second = serve(), serve()
     for _ in range(5):
         httpx2.get(f"{first.url}/nowhere")
@@ -52,7 +52,7 @@ def test_two_services_do_not_mix_their_metrics(serve: Callable[..., Service]):
 
 
 async def test_requests_are_counted_by_their_route(client: httpx2.AsyncClient):
-    """Metrics name a route's template, so that addresses and odd methods cannot multiply them."""
+    """Metrics use path templates and known methods, so the number of labels is bounded."""
     for number in range(3):
         await client.get(f"/api/sessions/00000000-0000-0000-0000-00000000000{number}")
         await client.request(f"ODD{number}", "/live")
@@ -64,14 +64,12 @@ async def test_requests_are_counted_by_their_route(client: httpx2.AsyncClient):
 
 
 def value(metrics: str, name: str) -> float:
-    """A metric without labels."""
+    """Return the value of a metric without labels."""
     return numbers(metrics, name)[""]
 
 
-async def test_jobs_that_nobody_runs_are_seen_to_wait(
-    client: httpx2.AsyncClient, database_url: str
-):
-    """The queue is told from its table: no worker is needed to see that jobs wait or have ended."""
+async def test_job_metrics_need_no_worker(client: httpx2.AsyncClient, database_url: str):
+    """Waiting and finished jobs are counted without a job worker."""
     before = (await client.get("/metrics")).text
     assert (value(before, "jobs_waiting"), value(before, "jobs_done_total")) == (0, 0)
     connection = await asyncpg.connect(database_url)
@@ -81,25 +79,25 @@ async def test_jobs_that_nobody_runs_are_seen_to_wait(
     assert (value(waiting, "jobs_waiting"), value(waiting, "jobs_done_total")) == (3, 0)
     await queries.clear_queue("a")
     await connection.execute("UPDATE pgqueuer_log SET created = now() - interval '1 minute'")
-    for _ in range(3):  # also after what is long past has been counted for good
-        over = (await client.get("/metrics")).text
-        assert (value(over, "jobs_waiting"), value(over, "jobs_done_total")) == (0, 3)
+    for _ in range(3):  # also after old rows have been counted
+        after = (await client.get("/metrics")).text
+        assert (value(after, "jobs_waiting"), value(after, "jobs_done_total")) == (0, 3)
     await connection.close()
 
 
-async def test_without_a_database_the_other_metrics_are_told(open_client: Open):
-    """A database that is away hides the jobs, and no other metric."""
+async def test_unavailable_database_hides_job_metrics_only(open_client: Open):
+    """While the database is unavailable, all metrics except those of jobs are returned."""
     client = await open_client(
         database_url=f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere"
     )
-    answer = await client.get("/metrics")
-    assert answer.status_code == 200
-    assert numbers(answer.text, "jobs_waiting") == {}
-    assert numbers(answer.text, "db_pool_size") != {}
+    response = await client.get("/metrics")
+    assert response.status_code == 200
+    assert numbers(response.text, "jobs_waiting") == {}
+    assert numbers(response.text, "db_pool_size") != {}
 
 
-def test_blocks_of_the_event_loop_are_counted_over_workers(serve: Callable[..., Service]):
-    """Metrics tell of the event loops, and the longest block is one worker's, not a sum."""
+def test_event_loop_metrics_cover_all_workers(serve: Callable[..., Service]):
+    """Event loop metrics are summed over workers, except for the longest block."""
     service = serve("--workers", "2")
     metrics = httpx2.get(f"{service.url}/metrics").text
     blocks, blocked_s, longest_s = (

@@ -1,4 +1,4 @@
-"""Notes over HTTP: none yet, asked for, there."""
+"""Notes over HTTP."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from app.providers.base import Transcript
 from app.providers.factory import Providers
 from app.providers.rules import RuleExtractor
 from fastapi import FastAPI
-from pipelines import Canned, pipeline_of
+from pipelines import CannedProviders, pipeline_of
 from recordings import give_transcript, upload, wav
 
 
@@ -17,20 +17,20 @@ async def _jobs(app: FastAPI) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def test_there_are_no_notes_before_there_are_any(
+async def test_new_session_has_no_notes(
     client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ):
-    """The notes of a fresh session are a 404, and extraction is a 409: it has no transcript."""
+    """For a session without transcript, notes are a 404 and their extraction is a 409."""
     path = f"/api/sessions/{await upload(client, ann, patient_id, wav())}"
     assert (await client.get(f"{path}/notes", headers=ann)).status_code == 404
-    asked = await client.post(f"{path}/extract-notes", headers=ann)
-    assert (asked.status_code, asked.json()["error"]["code"]) == (409, "no_transcript")
+    extraction = await client.post(f"{path}/extract-notes", headers=ann)
+    assert (extraction.status_code, extraction.json()["error"]["code"]) == (409, "no_transcript")
 
 
-async def test_asking_twice_is_one_job(
+async def test_concurrent_extractions_share_a_job(
     app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ):
-    """While an extraction is queued or running another request joins it."""
+    """While an extraction is queued, a further request does not queue another job."""
     session_id = await upload(client, ann, patient_id, wav())
     await give_transcript(app, session_id)
     path = f"/api/sessions/{session_id}/extract-notes"
@@ -45,12 +45,12 @@ async def test_asking_twice_is_one_job(
     assert await _jobs(app) == ["transcribe", "extract_notes"]
 
 
-async def test_notes_come_back_with_their_author(
+async def test_notes_name_their_extractor(
     app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ):
-    """After the steps the session is processed and its notes name who wrote them."""
+    """After processing, the notes of a session name their extractor."""
     session_id = await upload(client, ann, patient_id, wav())
-    canned = Canned(Transcript("I feel better.", "canned", 2.0))
+    canned = CannedProviders(Transcript("I feel better.", "canned", 2.0))
     pipeline = pipeline_of(app, Providers(canned, RuleExtractor()))
     await pipeline.transcribe(UUID(session_id))
     await pipeline.extract_notes(UUID(session_id))

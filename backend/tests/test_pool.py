@@ -19,51 +19,51 @@ Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 
 def database_of(client: httpx2.AsyncClient) -> Database:
-    """The database of the service behind a client."""
+    """Return the database of the service behind a client."""
     database: Database = client._transport.app.state.database  # type: ignore[attr-defined]
     return database
 
 
 @asynccontextmanager
-async def held(database: Database, count: int) -> AsyncIterator[list[TimedConnection]]:
-    """Hold some of the pool's connections."""
+async def checked_out(database: Database, count: int) -> AsyncIterator[list[TimedConnection]]:
+    """Check out connections of the pool."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(database.driver_connection()) for _ in range(count)]
 
 
-def total(metrics: str, name: str) -> float:
-    """One number of a Prometheus text."""
+def value(metrics: str, name: str) -> float:
+    """Return the value of a metric without labels."""
     found = re.search(rf"^{name} (\S+)$", metrics, re.MULTILINE)
     assert found is not None, name
     return float(found.group(1))
 
 
-async def test_an_exhausted_pool_is_a_quick_503(open_client: Open):
-    """When no connection comes free in time, the answer is a 503 with Retry-After, not a 500."""
+async def test_exhausted_pool_is_503(open_client: Open):
+    """If no connection becomes available in time, the response is a 503 with Retry-After."""
     client = await open_client(db_pool_size=5, db_max_overflow=1, db_pool_timeout=0.2)
     ann = await account(client)
-    before = total((await client.get("/metrics")).text, "db_pool_timeouts_total")
-    async with held(database_of(client), 6):
-        answer = await client.get(ME, headers=ann)
+    before = value((await client.get("/metrics")).text, "db_pool_timeouts_total")
+    async with checked_out(database_of(client), 6):
+        response = await client.get(ME, headers=ann)
         health = await client.get("/health")
-    assert answer.status_code == 503
-    assert answer.json()["error"]["code"] == "pool_exhausted"
-    assert answer.headers["retry-after"] == "1"
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "pool_exhausted"
+    assert response.headers["retry-after"] == "1"
     assert health.status_code == 503
     assert health.json()["database"]["status"] == "pool_exhausted"
-    after = total((await client.get("/metrics")).text, "db_pool_timeouts_total")
+    after = value((await client.get("/metrics")).text, "db_pool_timeouts_total")
     assert after - before == 2
     assert (await client.get(ME, headers=ann)).status_code == 200
 
 
-async def test_when_too_many_wait_the_next_is_refused_at_once(open_client: Open):
-    """Beyond DB_POOL_MAX_WAITERS a request is refused without waiting for DB_POOL_TIMEOUT."""
+async def test_too_many_waiters_are_refused_immediately(open_client: Open):
+    """Above DB_POOL_MAX_WAITERS a request is refused without waiting for DB_POOL_TIMEOUT."""
     client = await open_client(
         db_pool_size=5, db_max_overflow=0, db_pool_timeout=60, db_pool_max_waiters=1
     )
     ann = await account(client)
     database = database_of(client)
-    async with held(database, 5):
+    async with checked_out(database, 5):
         waiting = asyncio.create_task(client.get(ME, headers=ann))
         await until(lambda: database.pool.waiting == 1)
         started_s = time.monotonic()
@@ -71,46 +71,46 @@ async def test_when_too_many_wait_the_next_is_refused_at_once(open_client: Open)
         assert time.monotonic() - started_s < 30  # the timeout is 60
         assert refused.status_code == 503
         metrics = (await client.get("/metrics")).text
-        assert total(metrics, "db_pool_waiters") == 1
-        assert total(metrics, "db_pool_in_use") == 5
+        assert value(metrics, "db_pool_waiters") == 1
+        assert value(metrics, "db_pool_in_use") == 5
     assert (await waiting).status_code == 200
 
 
-async def test_the_pool_shows_in_the_metrics(open_client: Open):
-    """/metrics tells the pool's size, use and overflow as they are at that moment."""
+async def test_pool_metrics(open_client: Open):
+    """/metrics has the current size, use and overflow of the pool."""
     client = await open_client(db_pool_size=5, db_max_overflow=3)
-    async with held(database_of(client), 7):
+    async with checked_out(database_of(client), 7):
         metrics = (await client.get("/metrics")).text
-    assert total(metrics, "db_pool_size") == 5
-    assert total(metrics, "db_pool_in_use") == 7
-    assert total(metrics, "db_pool_overflow") == 2
-    assert total(metrics, "db_pool_waiters") == 0
-    assert total(metrics, "db_pool_wait_seconds_count") >= 7
-    assert total((await client.get("/metrics")).text, "db_pool_in_use") == 0
+    assert value(metrics, "db_pool_size") == 5
+    assert value(metrics, "db_pool_in_use") == 7
+    assert value(metrics, "db_pool_overflow") == 2
+    assert value(metrics, "db_pool_waiters") == 0
+    assert value(metrics, "db_pool_wait_seconds_count") >= 7
+    assert value((await client.get("/metrics")).text, "db_pool_in_use") == 0
 
 
-async def test_overflow_connections_outlive_a_peak(
+async def test_overflow_connections_stay_open_during_a_peak(
     open_client: Open, monkeypatch: pytest.MonkeyPatch
 ):
-    """Connections beyond the size stay open through a peak, and go when it is past."""
+    """Overflow connections stay open during a peak, and are closed afterwards."""
     client = await open_client(db_pool_size=5, db_max_overflow=3)
     database = database_of(client)
-    async with held(database, 8):
+    async with checked_out(database, 8):
         pass
     assert database.pool.state.overflow == 3
     monkeypatch.setattr(pool_module, "_OVERFLOW_IDLE_S", 0)
-    for left in (2, 1, 0, 0):
-        async with held(database, 1):
+    for overflow in (2, 1, 0, 0):
+        async with checked_out(database, 1):
             pass
-        assert database.pool.state.overflow == left
+        assert database.pool.state.overflow == overflow
 
 
-async def test_a_connection_the_server_closed_is_replaced(open_client: Open):
-    """After PostgreSQL has closed every pooled connection, the next request is served."""
+async def test_closed_connection_is_replaced(open_client: Open):
+    """After PostgreSQL has closed all pooled connections, requests are served."""
     client = await open_client(db_pool_size=5)
     ann = await account(client)
     database = database_of(client)
-    async with held(database, 4) as (killer, *others):
+    async with checked_out(database, 4) as (killer, *others):
         await killer.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -120,11 +120,11 @@ async def test_a_connection_the_server_closed_is_replaced(open_client: Open):
         assert (await client.get(ME, headers=ann)).status_code == 200
 
 
-async def test_a_cancelled_wait_leaves_no_waiter(open_client: Open):
-    """A client that goes away while it waits for a connection takes nothing with it."""
+async def test_cancelled_request_is_no_longer_waiting(open_client: Open):
+    """A request that is cancelled while waiting does not use a connection."""
     client = await open_client(db_pool_size=5, db_max_overflow=0, db_pool_timeout=60)
     database = database_of(client)
-    async with held(database, 5):
+    async with checked_out(database, 5):
         waiting = asyncio.create_task(client.get("/health"))
         await until(lambda: database.pool.waiting == 1)
         waiting.cancel()
@@ -134,19 +134,19 @@ async def test_a_cancelled_wait_leaves_no_waiter(open_client: Open):
     assert (await client.get("/health")).status_code == 200
 
 
-def server_timing(answer: httpx2.Response) -> dict[str, float]:
-    """The parts of an answer's time, in ms."""
-    parts = re.findall(r"(\w+);dur=([\d.]+)", answer.headers["server-timing"])
+def server_timing(response: httpx2.Response) -> dict[str, float]:
+    """Parse the Server-Timing header to durations in ms."""
+    parts = re.findall(r"(\w+);dur=([\d.]+)", response.headers["server-timing"])
     return {name: float(duration) for name, duration in parts}
 
 
-@pytest.mark.parametrize("way", ["session", "driver"])
-async def test_server_timing_tells_the_database_from_the_rest(open_client: Open, way: str):
-    """Server-Timing gives the time in the database to `db`, by whichever way it is asked."""
+@pytest.mark.parametrize("access", ["session", "driver"])
+async def test_server_timing_has_database_time(open_client: Open, access: str):
+    """Server-Timing reports the time in the database as `db`, for both kinds of access."""
 
-    async def nap(request: Request) -> None:
+    async def sleep(request: Request) -> None:
         database: Database = request.app.state.database
-        if way == "driver":
+        if access == "driver":
             async with database.driver_connection() as connection:
                 await connection.fetchval("SELECT pg_sleep(0.2)::text")
         else:
@@ -154,21 +154,21 @@ async def test_server_timing_tells_the_database_from_the_rest(open_client: Open,
                 await session.execute(text("SELECT pg_sleep(0.2)::text"))
 
     def add(app: FastAPI) -> None:
-        app.add_api_route("/nap", nap)
+        app.add_api_route("/sleep", sleep)
 
     client = await open_client(add)
-    await client.get("/nap")
-    timing = server_timing(await client.get("/nap"))
+    await client.get("/sleep")
+    timing = server_timing(await client.get("/sleep"))
     assert timing.keys() == {"pool", "db", "app"}
     assert timing["db"] >= 200
     assert timing["pool"] < 200
 
 
-async def test_server_timing_tells_the_wait_for_the_pool(open_client: Open):
-    """Server-Timing gives the time a request waits for a connection to `pool`."""
+async def test_server_timing_has_pool_wait(open_client: Open):
+    """Server-Timing reports the time spent waiting for a connection as `pool`."""
     client = await open_client(db_pool_size=5, db_max_overflow=0, db_pool_timeout=60)
     database = database_of(client)
-    async with held(database, 5):
+    async with checked_out(database, 5):
         waiting = asyncio.create_task(client.get("/health"))
         await until(lambda: database.pool.waiting == 1)
         waits_since_s = time.monotonic()
@@ -179,7 +179,7 @@ async def test_server_timing_tells_the_wait_for_the_pool(open_client: Open):
 
 
 @pytest.mark.parametrize("size", [4, 21])
-def test_the_pool_size_is_bounded(make_settings: Callable[..., Settings], size: int):
-    """A pool of fewer than 5 or more than 20 connections is refused with one line."""
+def test_pool_size_is_bounded(make_settings: Callable[..., Settings], size: int):
+    """A pool size below 5 or above 20 is an error of the settings."""
     with pytest.raises(SettingsError, match="DB_POOL_SIZE"):
         make_settings(db_pool_size=size)

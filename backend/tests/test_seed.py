@@ -1,4 +1,4 @@
-"""`python -m app.seed`: made-up data, the same each time."""
+"""`python -m app.seed`: reproducible synthetic data."""
 
 import subprocess
 from typing import Any
@@ -19,15 +19,15 @@ async def _rows(database_url: str) -> dict[str, set[tuple[Any, ...]]]:
     connection = await asyncpg.connect(database_url)
     try:
         return {
-            table: {tuple(row) for row in await connection.fetch(f"SELECT * FROM {table}")}  # noqa: S608 -- our names
+            table: {tuple(row) for row in await connection.fetch(f"SELECT * FROM {table}")}  # noqa: S608 -- constants
             for table in TABLES
         }
     finally:
         await connection.close()
 
 
-async def test_a_second_run_changes_nothing_and_a_larger_one_adds(database_url: str):
-    """The same rows are there after a second run; more sessions leave the earlier ones alone."""
+async def test_seed_is_idempotent_and_incremental(database_url: str):
+    """A second run changes nothing, and a larger one adds rows without changing others."""
     small = ("-m", "app.seed", "--sessions", "120", "--users", "3")
     run_backend(*small, database_url=database_url)
     first = await _rows(database_url)
@@ -47,10 +47,8 @@ async def test_a_second_run_changes_nothing_and_a_larger_one_adds(database_url: 
     assert len(more["sessions"]) == 200
 
 
-async def test_the_test_account_logs_in_and_sees_its_sessions(
-    app: FastAPI, client: httpx2.AsyncClient
-):
-    """The test account has at least 50 sessions with transcripts and notes, over the API."""
+async def test_test_account_has_sessions(app: FastAPI, client: httpx2.AsyncClient):
+    """The test account can log in and has at least 50 sessions with transcripts and notes."""
     url = app.state.settings.driver_url
     run_backend("-m", "app.seed", "--sessions", "60", "--users", "2", database_url=url)
     person = {"email": TEST_EMAIL, "password": PASSWORD}
@@ -66,10 +64,10 @@ async def test_the_test_account_logs_in_and_sees_its_sessions(
     assert (await client.get(f"{path}/audio", headers=headers)).status_code == 404
 
 
-async def test_an_account_that_was_there_keeps_its_id(
+async def test_existing_account_keeps_its_id(
     app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str]
 ):
-    """Seeding beside an account of the same address adds to that one."""
+    """An existing account with the same address gets the seeded patients."""
     url = app.state.settings.driver_url
     async with app.state.database.driver_connection() as connection:
         await connection.execute("UPDATE users SET email = $1", TEST_EMAIL)
@@ -77,17 +75,17 @@ async def test_an_account_that_was_there_keeps_its_id(
     assert len((await client.get("/api/patients/", headers=ann)).json()) == PATIENTS_PER_USER
 
 
-def test_a_missing_database_is_one_plain_line():
-    """An address where nobody listens ends with advice, not with a traceback."""
+def test_unreachable_database_is_reported():
+    """An unreachable database is an error with a hint, without a traceback."""
     with pytest.raises(subprocess.CalledProcessError) as failed:
-        run_backend("-m", "app.seed", database_url="postgresql://nobody@127.0.0.1:9/none")
+        run_backend("-m", "app.seed", database_url="postgresql://postgres@127.0.0.1:9/none")
     assert "Check DATABASE_URL" in failed.value.stderr
     assert "Traceback" not in failed.value.stderr
 
 
 @given(st.integers(0, 300), st.integers(0, 30_000))
-def test_the_sessions_are_shared_out(users: int, sessions: int):
-    """The shares add up, the test account has its 50, and the others differ by at most one."""
+def test_sessions_are_distributed_evenly(users: int, sessions: int):
+    """All sessions are distributed, 50 to the test account and the rest evenly."""
     accounts = emails(users)
     found = sessions_per_account(accounts, sessions)
     assert sum(found.values()) == sessions

@@ -1,4 +1,4 @@
-"""The list of sessions, and single ones, over HTTP."""
+"""Sessions over HTTP: list, detail, changes."""
 
 import asyncio
 import uuid
@@ -24,7 +24,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def put_sessions(app: FastAPI, patient_id: str) -> Callable[..., Any]:
-    """Puts sessions of Ann's into the database: one for each given minute."""
+    """Inserts sessions of Ann, one for each given minute."""
 
     async def put(minutes: list[int], status: Status = Status.PROCESSED) -> list[str]:
         ids = [uuid.uuid4() for _ in minutes]
@@ -38,52 +38,52 @@ def put_sessions(app: FastAPI, patient_id: str) -> Callable[..., Any]:
                 """,
                 *(ids, dates, status.value, uuid.UUID(patient_id)),
             )
-        return [str(one) for one in ids]
+        return [str(session_id) for session_id in ids]
 
     return put
 
 
-async def _walk(
+async def _fetch_pages(
     client: httpx2.AsyncClient, headers: dict[str, str], target: str
 ) -> list[list[dict[str, Any]]]:
-    """All pages, by their links."""
+    """Return all pages, following their links."""
     pages = []
     while target:
-        answer = await client.get(target, headers=headers)
-        assert answer.status_code == 200, answer.text
-        pages.append(answer.json())
-        target = answer.links.get("next", {}).get("url", "")
+        response = await client.get(target, headers=headers)
+        assert response.status_code == 200, response.text
+        pages.append(response.json())
+        target = response.links.get("next", {}).get("url", "")
     return pages
 
 
-async def test_the_list_has_newest_first_without_transcripts(
+async def test_list_is_sorted_and_has_no_transcripts(
     app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], put_sessions: Callable[..., Any]
 ):
-    """A summary has exactly the documented fields, newest session first, and no transcript."""
+    """The list has the documented fields, newest sessions first, and no transcripts."""
     old, new, middle = await put_sessions([1, 3, 2])
     await give_transcript(app, old, "words")
     listed = (await client.get("/api/sessions/", headers=ann)).json()
     assert [one["id"] for one in listed] == [new, middle, old]
     assert set(listed[0]) == set(SessionSummary.model_fields)
-    alone = (await client.get(f"/api/sessions/{new}", headers=ann)).json()
-    assert SessionSummary.model_validate(listed[0]) == SessionSummary.model_validate(alone)
+    detail = (await client.get(f"/api/sessions/{new}", headers=ann)).json()
+    assert SessionSummary.model_validate(listed[0]) == SessionSummary.model_validate(detail)
     assert [SessionSummary.model_validate(one).status for one in listed][2] is Status.TRANSCRIBED
 
 
-async def test_an_empty_list_is_an_empty_array(client: httpx2.AsyncClient, ann: dict[str, str]):
-    """A therapist without sessions gets `[]` and no link."""
-    answer = await client.get("/api/sessions/", headers=ann)
-    assert answer.json() == []
-    assert "link" not in answer.headers
+async def test_empty_list(client: httpx2.AsyncClient, ann: dict[str, str]):
+    """The list of a therapist without sessions is `[]` and has no link."""
+    response = await client.get("/api/sessions/", headers=ann)
+    assert response.json() == []
+    assert "link" not in response.headers
 
 
-async def test_the_list_is_filtered(
+async def test_list_can_be_filtered(
     client: httpx2.AsyncClient,
     ann: dict[str, str],
     patient_id: str,
     put_sessions: Callable[..., Any],
 ):
-    """Patient and status narrow the list, alone and together, and stay in the link."""
+    """The list can be filtered by patient and status, and links keep the filters."""
     done = await put_sessions([1, 2, 3])
     await put_sessions([4, 5], Status.FAILED)
     other = await make_patient(client, ann)
@@ -93,7 +93,7 @@ async def test_the_list_is_filtered(
         (f"patient_id={other}", []),
         ("status=uploading", []),
     ):
-        pages = await _walk(client, ann, f"/api/sessions/?limit=2&{query}")
+        pages = await _fetch_pages(client, ann, f"/api/sessions/?limit=2&{query}")
         assert [one["id"] for page in pages for one in page] == expected[::-1], query
 
 
@@ -101,60 +101,60 @@ async def test_the_list_is_filtered(
     "query",
     ["limit=0", "limit=201", "limit=x", "status=done", "patient_id=1", "cursor=" + "a" * 2000],
 )
-async def test_a_wrong_query_is_refused(
+async def test_invalid_query_is_rejected(
     client: httpx2.AsyncClient, ann: dict[str, str], query: str
 ):
-    """A parameter out of its range is a 422 that names it."""
-    answer = await client.get(f"/api/sessions/?{query}", headers=ann)
-    assert answer.status_code == 422
-    assert answer.json()["error"]["details"][0]["where"] == f"query.{query.partition('=')[0]}"
+    """An invalid query parameter is a 422 that names the parameter."""
+    response = await client.get(f"/api/sessions/?{query}", headers=ann)
+    assert response.status_code == 422
+    assert response.json()["error"]["details"][0]["where"] == f"query.{query.partition('=')[0]}"
 
 
-async def test_the_query_is_documented(app: FastAPI):
-    """OpenAPI shows the list's parameters and rows although FastAPI does not resolve them."""
-    described = app.openapi()["paths"]["/api/sessions/"]["get"]
-    shown = {one["name"]: one["schema"] for one in described["parameters"]}
-    assert set(shown) == {"limit", "patient_id", "status", "cursor"}
-    assert shown["limit"]["maximum"] == 200
-    assert set(shown["status"]["enum"]) == set(Status)
-    rows = described["responses"]["200"]["content"]["application/json"]["schema"]
+async def test_query_is_documented(app: FastAPI):
+    """OpenAPI documents the query parameters and rows of the list."""
+    operation = app.openapi()["paths"]["/api/sessions/"]["get"]
+    schemas = {item["name"]: item["schema"] for item in operation["parameters"]}
+    assert set(schemas) == {"limit", "patient_id", "status", "cursor"}
+    assert schemas["limit"]["maximum"] == 200
+    assert set(schemas["status"]["enum"]) == set(Status)
+    rows = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert rows["items"]["$ref"].endswith("/SessionSummary")
 
 
 class TestPaging:
-    """Walking the list by its links."""
+    """Pagination of the list."""
 
     @pytest.fixture
     def settings(self, make_settings: Callable[..., Settings]) -> Settings:
-        """The walks send more requests than the limit allows."""
+        """Settings without rate limits."""
         return make_settings(rate_limit_enabled=False)
 
-    async def test_each_row_comes_once_in_order_while_others_arrive(
+    async def test_rows_are_neither_repeated_nor_skipped(
         self,
         app: FastAPI,
         client: httpx2.AsyncClient,
         ann: dict[str, str],
         put_sessions: Callable[..., Any],
     ):
-        """Rows there at the start come exactly once and in order, whatever arrives meanwhile."""
-        minutes = st.lists(st.integers(0, 5), max_size=12)  # many of the same date
+        """Existing rows are listed exactly once and in order while others are inserted."""
+        minutes = st.lists(st.integers(0, 5), max_size=12)  # with equal dates
 
-        async def check(there: list[int], late: list[int], limit: int) -> None:
+        async def check(existing: list[int], inserted: list[int], limit: int) -> None:
             async with app.state.database.driver_connection() as connection:
                 await connection.execute("DELETE FROM sessions")
-            first = set(await put_sessions(there))
+            existing_ids = set(await put_sessions(existing))
             target, seen = f"/api/sessions/?limit={limit}", []
             while target:
-                answer = await client.get(target, headers=ann)
-                page = answer.json()
+                response = await client.get(target, headers=ann)
+                page = response.json()
                 assert len(page) <= limit
                 seen += page
-                if late:
-                    await put_sessions([late.pop()])
-                target = answer.links.get("next", {}).get("url", "")
-            keys = [(one["session_date"], one["id"]) for one in seen]
+                if inserted:
+                    await put_sessions([inserted.pop()])
+                target = response.links.get("next", {}).get("url", "")
+            keys = [(session["session_date"], session["id"]) for session in seen]
             assert keys == sorted(set(keys), reverse=True)
-            assert first <= {one["id"] for one in seen}
+            assert existing_ids <= {session["id"] for session in seen}
 
         loop = asyncio.get_running_loop()
 
@@ -164,36 +164,36 @@ class TestPaging:
             suppress_health_check=[HealthCheck.function_scoped_fixture],
         )
         @given(minutes, minutes, st.integers(1, 5))
-        def run(there: list[int], late: list[int], limit: int) -> None:
-            asyncio.run_coroutine_threadsafe(check(there, late, limit), loop).result()
+        def run(existing: list[int], inserted: list[int], limit: int) -> None:
+            asyncio.run_coroutine_threadsafe(check(existing, inserted, limit), loop).result()
 
         await asyncio.to_thread(run)
 
-    async def test_a_full_last_page_has_no_next(
+    async def test_full_last_page_has_no_link(
         self, client: httpx2.AsyncClient, ann: dict[str, str], put_sessions: Callable[..., Any]
     ):
-        """A list of exactly two pages has two pages, not an empty third."""
+        """A full last page has no link to an empty page."""
         await put_sessions([1, 2, 3, 4])
-        pages = await _walk(client, ann, "/api/sessions/?limit=2")
+        pages = await _fetch_pages(client, ann, "/api/sessions/?limit=2")
         assert [len(page) for page in pages] == [2, 2]
 
-    async def test_the_sessions_of_a_patient_are_the_filtered_list(
+    async def test_patient_sessions_equal_the_filtered_list(
         self,
         client: httpx2.AsyncClient,
         ann: dict[str, str],
         patient_id: str,
         put_sessions: Callable[..., Any],
     ):
-        """A patient's sessions are those of the list with that filter, page by page."""
+        """The sessions of a patient are the list filtered by that patient."""
         await put_sessions([1, 2, 3])
-        pages = await _walk(client, ann, f"/api/patients/{patient_id}/sessions?limit=2")
+        pages = await _fetch_pages(client, ann, f"/api/patients/{patient_id}/sessions?limit=2")
         listed = await client.get(f"/api/sessions/?patient_id={patient_id}", headers=ann)
         assert [len(page) for page in pages] == [2, 1]
         assert [one for page in pages for one in page] == listed.json()
 
 
-async def test_a_page_reads_the_index_in_order(app: FastAPI, put_sessions: Callable[..., Any]):
-    """PostgreSQL serves a page from the list's index, without sorting."""
+async def test_page_uses_the_index(app: FastAPI, put_sessions: Callable[..., Any]):
+    """PostgreSQL reads a page from an index, without sorting."""
     await put_sessions(list(range(2000)))
     async with app.state.database.driver_connection() as connection:
         await connection.execute("ANALYZE sessions")
@@ -210,10 +210,10 @@ async def test_a_page_reads_the_index_in_order(app: FastAPI, put_sessions: Calla
     assert "Sort" not in text
 
 
-async def test_a_session_is_read_and_changed(
+async def test_session_can_be_changed(
     client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ):
-    """Date and own notes of a session can be changed; a date without a zone is UTC."""
+    """Date and therapist notes can be changed; a date without time zone is UTC."""
     path = f"/api/sessions/{await upload(client, ann, patient_id, wav())}"
     change = {"session_date": "2026-02-03T10:00:00", "therapist_notes": "ünïcode"}
     changed = (await client.patch(path, json=change, headers=ann)).json()
@@ -232,20 +232,20 @@ async def test_a_session_is_read_and_changed(
         {"therapist_notes": "x" * 20_001},
     ],
 )
-async def test_a_change_that_makes_no_sense_is_refused(
+async def test_invalid_change_is_rejected(
     client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str, change: dict[str, Any]
 ):
-    """A date out of range or text that cannot be stored is a 422, never a 500."""
+    """A date out of range, or text that cannot be stored, is a 422."""
     path = f"/api/sessions/{await upload(client, ann, patient_id, wav())}"
     assert (await client.patch(path, json=change, headers=ann)).status_code == 422
 
 
-async def test_the_migrations_make_what_the_models_say(database_url: str):
-    """Alembic finds nothing to add to a database that was migrated."""
+async def test_migrations_match_the_models(database_url: str):
+    """Alembic finds no difference between a migrated database and the models."""
     run_backend("-m", "alembic", "check", database_url=database_url)
     connection = await asyncpg.connect(database_url)
-    kept = await connection.fetchval(
+    persistence = await connection.fetchval(
         "SELECT relpersistence FROM pg_class WHERE relname='rate_limits'"
     )
     await connection.close()
-    assert kept == b"u"
+    assert persistence == b"u"

@@ -14,15 +14,15 @@ URL = "postgresql://ann:secret-word@127.0.0.1:5432/db"
 GUIDE = BACKEND.parent / "docs" / "guide.md"
 
 
-def test_every_setting_is_in_the_guide():
-    """The guide's table of settings is the one that `python -m app.settings` prints."""
+def test_settings_are_documented_in_the_guide():
+    """The guide contains the table that `python -m app.settings` prints."""
     assert markdown_table() in GUIDE.read_text()
     for name in Settings.model_fields:
         assert f"`{name.upper()}`" in GUIDE.read_text()
 
 
-def test_every_setting_says_what_it_is():
-    """Each setting has a description that ends as a sentence does."""
+def test_settings_have_descriptions():
+    """Each setting has a description that ends with a period."""
     for name, field in Settings.model_fields.items():
         assert field.description is not None, name
         assert field.description.endswith("."), name
@@ -41,11 +41,11 @@ def _start(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("program", ["-m uvicorn app.main:app", "-m app.seed", "-m alembic check"])
-def test_a_missing_setting_is_one_line(program: str):
-    """Without DATABASE_URL a program ends with one line that says what to type next."""
-    ended = _start(program)
-    assert ended.returncode != 0
-    (line,) = ended.stderr.strip().splitlines()
+def test_missing_setting_is_reported_in_one_line(program: str):
+    """Without DATABASE_URL a program exits with one line that has the command to set it."""
+    process = _start(program)
+    assert process.returncode != 0
+    (line,) = process.stderr.strip().splitlines()
     assert "DATABASE_URL is not set; try: export DATABASE_URL=" in line
 
 
@@ -60,10 +60,10 @@ def test_a_missing_setting_is_one_line(program: str):
         ("TRANSCRIBER", "openai"),
     ],
 )
-def test_a_wrong_setting_is_named_without_its_secret(
+def test_invalid_setting_is_named_without_secrets(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """A wrong setting is named, and no password is shown."""
+    """The error of an invalid setting names it, and contains no password."""
     monkeypatch.setenv("DATABASE_URL", URL)
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name) as caught:
@@ -71,24 +71,22 @@ def test_a_wrong_setting_is_named_without_its_secret(
     assert "secret-word" not in str(caught.value)
 
 
-def test_secrets_do_not_show():
-    """Printing the settings shows neither the database's password nor the key."""
-    shown = repr(load_settings(database_url=URL, secret_key="k" * 32))
-    assert "secret-word" not in shown
-    assert "k" * 32 not in shown
+def test_repr_contains_no_secrets():
+    """The representation of the settings contains neither the password nor the key."""
+    text = repr(load_settings(database_url=URL, secret_key="k" * 32))
+    assert "secret-word" not in text
+    assert "k" * 32 not in text
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_both_spellings_of_a_database_address_will_do(scheme: str):
-    """postgres:// and postgresql:// both lead to asyncpg."""
+def test_both_schemes_of_the_database_url_are_accepted(scheme: str):
+    """The schemes postgres:// and postgresql:// are both accepted."""
     url = load_settings(database_url=f"{scheme}://ann@127.0.0.1:5433/db").sqlalchemy_url
     assert (url.drivername, url.port, url.database) == ("postgresql+asyncpg", 5433, "db")
 
 
-def test_the_key_is_made_once_and_is_the_owners_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Without SECRET_KEY all workers sign with one key, in a file that only its owner reads."""
+def test_key_is_generated_once_and_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Without SECRET_KEY all workers use one generated key, in a file private to its owner."""
     monkeypatch.setattr(settings_module, "VAR_DIR", tmp_path / "var")
     monkeypatch.delenv("SECRET_KEY", raising=False)
     settings = load_settings(database_url=URL)

@@ -1,4 +1,4 @@
-"""How many workers a load takes: deploy/sizing.py, as its user runs it."""
+"""`deploy/sizing.py`: the number of workers for a rate."""
 
 import json
 import subprocess
@@ -10,13 +10,13 @@ from deployment import DEPLOY
 
 
 def size(path: Path, rate: float) -> "subprocess.CompletedProcess[str]":
-    """Run it on a result file."""
+    """Run the script on a result file."""
     words = [sys.executable, str(DEPLOY / "sizing.py"), str(path), "--rate", str(rate)]
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def write(path: Path, *processes: tuple[int, float], duration_s: float = 10.0) -> Path:
-    """A result of processes that sent so much, at so many percent of a core."""
+    """Write a result of processes, each with its requests and its CPU usage in percent."""
     parts = {str(n): {"sent": sent, "cpu_percent": cpu} for n, (sent, cpu) in enumerate(processes)}
     result = {
         "metrics": {"duration_s": duration_s},
@@ -28,23 +28,23 @@ def write(path: Path, *processes: tuple[int, float], duration_s: float = 10.0) -
 
 @pytest.mark.parametrize(("rate", "count"), [(1, 1), (700, 1), (701, 2), (7000, 10)])
 def test_workers_for_a_rate(tmp_path: Path, rate: float, count: int):
-    """Two processes that sent 500/s at half a core in all make 1,000/s a core, 700/s a worker."""
+    """500 requests/s with half a core in total is 1,000/s per core and 700/s per worker."""
     done = size(write(tmp_path / "a.json", (2000, 20.0), (3000, 30.0)), rate)
     assert done.returncode == 0, done.stderr
     assert "1000 requests/s per core" in done.stdout
     assert done.stdout.endswith(f"WORKERS={count}\n")
 
 
-def test_idle_generator_tells_nothing(tmp_path: Path):
-    """A run that kept the generator idle is refused: what it cost is not the requests'."""
+def test_idle_generator_is_rejected(tmp_path: Path):
+    """A result of a nearly idle generator is rejected."""
     done = size(write(tmp_path / "a.json", (100, 1.0)), 1000)
     assert done.returncode == 1
     assert "too little for an estimate: use more users" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "", '{"resources": null}'])
-def test_no_result(tmp_path: Path, text: str):
-    """A file that is no result is said to be none, in one line."""
+def test_other_file_is_rejected(tmp_path: Path, text: str):
+    """A file that is not a result is reported in one line."""
     path = tmp_path / "a.json"
     path.write_text(text)
     done = size(path, 1000)

@@ -1,4 +1,4 @@
-"""No therapist sees another's records, by any endpoint there is."""
+"""Isolation of therapists: no endpoint gives access to records of another therapist."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +11,9 @@ from app.providers.rules import extract_notes
 from fastapi import FastAPI
 from recordings import SignUp, give_transcript, upload, wav
 
-# Reads and writes about nobody but the caller, or about nobody at all.
+# Without clinical records.
 _NOT_CLINICAL = ("/", "/live", "/ready", "/health", "/metrics", "/api/v1/auth/")
-# Lists and makers: without an id in the path they can only show or make what is the caller's.
+# Without an id in the path: these can list or create records of the caller only.
 _WITHOUT_ID = {
     ("get", "/api/patients/"),
     ("post", "/api/patients/"),
@@ -23,7 +23,7 @@ _WITHOUT_ID = {
 
 
 def _clinical(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Each operation of the OpenAPI document that touches clinical records."""
+    """Yield each operation in the OpenAPI document that uses clinical records."""
     for path, operations in app.openapi()["paths"].items():
         if path in _NOT_CLINICAL or path.startswith(_NOT_CLINICAL[-1]):
             continue
@@ -42,7 +42,7 @@ async def _call(
 async def anns(
     app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ) -> dict[str, str]:
-    """The ids of one patient and one session of Ann's, which has all a session can have."""
+    """Ids of a patient of Ann, and of a session with audio, transcript and notes."""
     session_id = await upload(client, ann, patient_id, wav())
     await give_transcript(app, session_id)
     async with app.state.database.session() as session:
@@ -50,74 +50,74 @@ async def anns(
     return {"patient_id": patient_id, "session_id": session_id}
 
 
-async def test_every_endpoint_hides_anothers_records(
+async def test_records_of_another_therapist_are_404(
     app: FastAPI,
     client: httpx2.AsyncClient,
     sign_up: SignUp,
     ann: dict[str, str],
     anns: dict[str, str],
 ):
-    """Every operation with an id in its path works for its therapist and is a 404 for another."""
+    """Each operation with an id in its path works for the owner and is a 404 for others."""
     bob = await sign_up("bob@example.com")
-    walked = {operation for operation in _clinical(app) if "{" in operation[1]}
-    assert len(walked) >= 8
-    for method, path in walked:
+    operations = {operation for operation in _clinical(app) if "{" in operation[1]}
+    assert len(operations) >= 8
+    for method, path in operations:
         own = await _call(client, method, path, anns, ann)
         assert own.status_code in {200, 202}, f"{method} {path}: {own.text}"
-        answer = await _call(client, method, path, anns, bob)
-        assert answer.status_code == 404, f"{method} {path}: {answer.text}"
-        assert answer.json()["error"]["code"] == "not_found", f"{method} {path}"
+        response = await _call(client, method, path, anns, bob)
+        assert response.status_code == 404, f"{method} {path}: {response.text}"
+        assert response.json()["error"]["code"] == "not_found", f"{method} {path}"
 
 
-async def test_no_endpoint_is_left_out(app: FastAPI):
-    """A new clinical operation without an id in its path is considered here before it ships."""
+async def test_operations_without_id_are_known(app: FastAPI):
+    """The operations without an id in their path are those listed in this file."""
     assert {operation for operation in _clinical(app) if "{" not in operation[1]} == _WITHOUT_ID
 
 
-async def test_lists_show_nothing_of_anothers(
+async def test_lists_contain_own_records_only(
     client: httpx2.AsyncClient, sign_up: SignUp, anns: dict[str, str]
 ):
-    """Lists are empty for a therapist without records, also when they name another's patient."""
+    """Lists of a therapist without records are empty, also when filtered by another's patient."""
     bob = await sign_up("bob@example.com")
-    mine = {"patient_id": anns["patient_id"]}
+    patient_filter = {"patient_id": anns["patient_id"]}
     assert (await client.get("/api/patients/", headers=bob)).json() == []
     assert (await client.get("/api/sessions/", headers=bob)).json() == []
-    assert (await client.get("/api/sessions/", params=mine, headers=bob)).json() == []
+    assert (await client.get("/api/sessions/", params=patient_filter, headers=bob)).json() == []
 
 
 @pytest.mark.parametrize("where", ["query", "form"])
-async def test_nobody_uploads_to_anothers_patient(
+async def test_upload_for_a_patient_of_another_therapist_is_404(
     client: httpx2.AsyncClient, sign_up: SignUp, anns: dict[str, str], where: str
 ):
-    """An upload for another therapist's patient is a 404, wherever it names the patient."""
+    """An upload for a patient of another therapist is a 404."""
     bob = await sign_up("bob@example.com")
     patient = {"patient_id": anns["patient_id"]}
-    answer = await client.post(
+    response = await client.post(
         "/api/sessions/upload",
         headers=bob,
         params=patient if where == "query" else None,
         data=patient if where == "form" else None,
         files={"file": ("a.wav", wav())},
     )
-    assert answer.status_code == 404
+    assert response.status_code == 404
     assert (await client.get("/api/sessions/", headers=bob)).json() == []
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}])
-async def test_every_clinical_endpoint_wants_a_token(
+async def test_clinical_endpoints_require_a_token(
     app: FastAPI, client: httpx2.AsyncClient, anns: dict[str, str], headers: dict[str, str]
 ):
-    """Every clinical operation is a 401 without a valid token."""
+    """Each clinical operation is a 401 without a valid token."""
     for method, path in _clinical(app):
-        answer = await _call(client, method, path, anns, headers)
-        assert answer.status_code == 401, f"{method} {path}: {answer.text}"
+        response = await _call(client, method, path, anns, headers)
+        assert response.status_code == 401, f"{method} {path}: {response.text}"
 
 
-async def test_clinical_records_are_for_therapists_alone(
+async def test_clinical_endpoints_require_the_role_therapist(
     app: FastAPI, client: httpx2.AsyncClient, sign_up: SignUp, anns: dict[str, str]
 ):
-    """An account that is no therapist's gets a 403 from every clinical operation."""
+    """Each clinical operation is a 403 for accounts with another role."""
     patient = await sign_up("cy@example.com", role="patient")
     for method, path in _clinical(app):
-        answer = await _call(client, method, path, anns, patient)
-        assert answer.status_code == 403, f"{method} {path}: {answer.text}"
+        response = await _call(client, method, path, anns, patient)
+        assert response.status_code == 403, f"{method} {path}: {response.text}"

@@ -1,4 +1,4 @@
-"""Uploads: what is taken, what is refused, and what is left behind by either."""
+"""Uploads over HTTP, and maintenance of the storage."""
 
 import errno
 import hashlib
@@ -31,7 +31,7 @@ MAX_BYTES = 1_000_000
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
-    """A service that takes a megabyte at most."""
+    """Settings with a maximum upload of one megabyte."""
     return make_settings(max_upload_bytes=MAX_BYTES, rate_limit_enabled=False)
 
 
@@ -50,28 +50,28 @@ def _files(settings: Settings) -> list[Path]:
 
 
 async def _rows(app: FastAPI) -> tuple[int, int]:
-    """How many sessions and jobs there are."""
+    """Return the number of sessions and of jobs."""
     async with app.state.database.driver_connection() as connection:
         sessions = await connection.fetchval("SELECT count(*) FROM sessions")
         return sessions, await connection.fetchval("SELECT count(*) FROM pgqueuer")
 
 
 @pytest.mark.parametrize("media_type", HEADS)
-async def test_every_format_is_taken_for_what_it_is(
+async def test_format_is_detected_by_content(
     client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str, media_type: str
 ):
-    """The type is told by content: neither the file's name nor the type it claims counts."""
+    """The media type is detected by content; name and declared type of the file are ignored."""
     audio = recording(media_type)
-    answer = await _send(client, ann, audio, data={"patient_id": patient_id})
-    assert answer.status_code == 202
-    accepted = answer.json()
+    response = await _send(client, ann, audio, data={"patient_id": patient_id})
+    assert response.status_code == 202
+    accepted = response.json()
     assert accepted["media_type"] == media_type
     assert accepted["sha256"] == hashlib.sha256(audio).hexdigest()
     assert accepted["size_bytes"] == len(audio)
     assert accepted["status"] == "uploading"
 
 
-async def test_an_accepted_upload_is_durable(
+async def test_accepted_upload_is_stored(
     app: FastAPI,
     client: httpx2.AsyncClient,
     ann: dict[str, str],
@@ -79,7 +79,7 @@ async def test_an_accepted_upload_is_durable(
     patient_id: str,
     settings: Settings,
 ):
-    """With the 202 there are one row with all fields, one job and one private file of its bytes."""
+    """After the 202 there is one row with all fields, one job and one private file."""
     fields = {"patient_id": patient_id, "session_date": "2026-01-02T03:04:05Z", "notes": "calm"}
     session_id = (await _send(client, ann, wav(), data=fields)).json()["id"]
     assert await _rows(app) == (1, 1)
@@ -91,13 +91,13 @@ async def test_an_accepted_upload_is_durable(
     assert session["therapist_notes"] == "calm"
 
 
-async def test_the_patient_may_be_named_in_the_query(
+async def test_patient_id_in_the_query(
     client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ):
-    """`patient_id` counts in the query as in the form."""
-    answer = await _send(client, ann, wav(), params={"patient_id": patient_id})
-    assert answer.status_code == 202
-    assert answer.json()["patient_id"] == patient_id
+    """`patient_id` is accepted in the query."""
+    response = await _send(client, ann, wav(), params={"patient_id": patient_id})
+    assert response.status_code == 202
+    assert response.json()["patient_id"] == patient_id
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ async def test_the_patient_may_be_named_in_the_query(
         (wav(), {"notes": "x" * 200_000}, 413, "payload_too_large"),
     ],
 )
-async def test_a_refused_upload_leaves_nothing(
+async def test_rejected_upload_leaves_no_data(
     app: FastAPI,
     client: httpx2.AsyncClient,
     ann: dict[str, str],
@@ -128,27 +128,27 @@ async def test_a_refused_upload_leaves_nothing(
     status: int,
     code: str,
 ):
-    """Each reason has its status and code, and neither file nor row nor job stays."""
-    given = {"patient_id": patient_id} | fields
-    # Always multipart: httpx2 sends a form without files otherwise.
+    """A rejected upload has a specific status and code, and leaves no file, row or job."""
+    data = {"patient_id": patient_id} | fields
+    # At least one file, because httpx2 sends multipart only then.
     files = {"other": b"x"} if audio is None else {"file": ("a.wav", audio)}
-    answer = await client.post("/api/sessions/upload", headers=ann, data=given, files=files)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    response = await client.post("/api/sessions/upload", headers=ann, data=data, files=files)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
     assert await _rows(app) == (0, 0)
     assert _files(settings) == []
 
 
-async def test_exactly_the_largest_size_is_taken(
+async def test_largest_size_is_accepted(
     client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ):
-    """A recording of MAX_UPLOAD_BYTES is taken, so the limit is no byte less than it says."""
+    """A recording of exactly MAX_UPLOAD_BYTES is accepted."""
     await upload(client, ann, patient_id, recording("audio/flac", MAX_BYTES))
 
 
-async def test_a_long_body_is_refused_before_it_is_read(
+async def test_large_content_length_is_rejected_before_reading(
     client: httpx2.AsyncClient, ann: dict[str, str]
 ):
-    """A Content-Length beyond the limit is a 413 without a byte of the body being read."""
+    """A Content-Length above the limit is a 413, and the body is not read."""
 
     async def body() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
@@ -159,8 +159,8 @@ async def test_a_long_body_is_refused_before_it_is_read(
         "Content-Type": "multipart/form-data; boundary=x",
         "Content-Length": str(2 * MAX_BYTES),
     }
-    answer = await client.post("/api/sessions/upload", headers=headers, content=body())
-    assert answer.status_code == 413
+    response = await client.post("/api/sessions/upload", headers=headers, content=body())
+    assert response.status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ async def test_a_long_body_is_refused_before_it_is_read(
         ),
     ],
 )
-async def test_a_body_that_is_no_form_is_refused(
+async def test_malformed_form_is_rejected(
     app: FastAPI,
     client: httpx2.AsyncClient,
     ann: dict[str, str],
@@ -185,15 +185,15 @@ async def test_a_body_that_is_no_form_is_refused(
     content_type: str,
     body: bytes,
 ):
-    """A body of another type, malformed or cut short is a 400 and leaves nothing."""
+    """A body that is of another type, malformed or incomplete is a 400 and leaves no data."""
     headers = {**ann, "Content-Type": content_type}
-    answer = await client.post("/api/sessions/upload", headers=headers, content=body)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_form")
+    response = await client.post("/api/sessions/upload", headers=headers, content=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_form")
     assert await _rows(app) == (0, 0)
     assert _files(settings) == []
 
 
-async def test_row_and_job_come_together_or_not_at_all(
+async def test_row_and_job_are_one_transaction(
     app: FastAPI,
     client: httpx2.AsyncClient,
     ann: dict[str, str],
@@ -202,25 +202,25 @@ async def test_row_and_job_come_together_or_not_at_all(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """When queueing fails there is no row either, and the sweep removes the file."""
+    """If queueing fails, no row is stored, and maintenance deletes the file."""
 
-    async def fails_after_queueing(*arguments: Any) -> bool:  # noqa: ANN401 -- enqueue's
+    async def fail_after_queueing(*arguments: Any) -> bool:  # noqa: ANN401 -- of enqueue
         await queue.enqueue(*arguments)
         raise Unavailable("the database went away")
 
-    monkeypatch.setattr(endpoints, "enqueue", fails_after_queueing)
-    answer = await _send(client, ann, wav(), data={"patient_id": patient_id})
-    assert answer.status_code == 503
+    monkeypatch.setattr(endpoints, "enqueue", fail_after_queueing)
+    response = await _send(client, ann, wav(), data={"patient_id": patient_id})
+    assert response.status_code == 503
     assert await _rows(app) == (0, 0)
     store = AudioStore(settings.storage_dir)
     assert await delete_orphaned_files(app.state.database, store) == 0, (
-        "it is young: it may yet get a row"
+        "a new file may still get a row"
     )
     assert await delete_orphaned_files(app.state.database, store, older_than_s=-1) == 1
     assert _files(settings) == []
 
 
-async def test_a_full_disk_is_a_503(
+async def test_full_disk_is_503(
     app: FastAPI,
     client: httpx2.AsyncClient,
     ann: dict[str, str],
@@ -229,19 +229,19 @@ async def test_a_full_disk_is_a_503(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """A recording that cannot be made durable is not acknowledged, and leaves nothing."""
+    """A recording that cannot be stored is not acknowledged, and leaves no data."""
 
     def full(_handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    answer = await _send(client, ann, wav(), data={"patient_id": patient_id})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "storage_unavailable")
+    response = await _send(client, ann, wav(), data={"patient_id": patient_id})
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "storage_unavailable")
     assert await _rows(app) == (0, 0)
     assert _files(settings) == []
 
 
-async def test_the_sweep_spares_what_has_a_row(
+async def test_maintenance_keeps_recordings_of_sessions(
     app: FastAPI,
     client: httpx2.AsyncClient,
     ann: dict[str, str],
@@ -249,19 +249,19 @@ async def test_the_sweep_spares_what_has_a_row(
     patient_id: str,
     settings: Settings,
 ):
-    """The recording of a session is never swept, an unfinished upload of a crash is."""
+    """Maintenance keeps the recordings of sessions and deletes stale temporary files."""
     await upload(client, ann, patient_id, wav())
-    left = Path(settings.storage_dir) / "incoming" / uuid.uuid4().hex
-    left.write_bytes(b"half")
+    stale = Path(settings.storage_dir) / "incoming" / uuid.uuid4().hex
+    stale.write_bytes(b"half")
     store = AudioStore(settings.storage_dir)
     assert await delete_orphaned_files(app.state.database, store, older_than_s=-1) == 1
     assert [file.read_bytes() for file in _files(settings)] == [wav()]
 
 
-async def test_a_session_without_a_job_gets_one(
+async def test_session_without_a_job_is_requeued(
     app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
 ):
-    """An unfinished session that has lost its job is queued again, once."""
+    """An unfinished session without a job is queued once."""
     await upload(client, ann, patient_id, wav())
     assert await requeue_stuck_sessions(app.state.database) == 0
     async with app.state.database.driver_connection() as connection:
@@ -272,11 +272,11 @@ async def test_a_session_without_a_job_gets_one(
 
 
 class TestOverTheNetwork:
-    """Uploads to the service as its own process."""
+    """Uploads to a service in a separate process."""
 
     @pytest.fixture
     async def upload_head(self, server: Service) -> tuple[dict[str, str], str]:
-        """Headers of an account and a patient of it."""
+        """Headers of an account, and the id of one of its patients."""
         async with httpx2.AsyncClient(base_url=server.url) as client:
             ann = await account(client)
             made = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
@@ -287,10 +287,10 @@ class TestOverTheNetwork:
         """The service."""
         return serve(MAX_UPLOAD_BYTES=str(100_000_000))
 
-    async def test_a_big_upload_takes_constant_memory(
+    async def test_large_upload_uses_constant_memory(
         self, server: Service, upload_head: tuple[dict[str, str], str]
     ):
-        """The service's memory grows by less than a quarter of a 64 MB upload while it is read."""
+        """Memory of the service grows by less than a quarter of the size of a 64 MB upload."""
         ann, patient_id = upload_head
         assert server._process is not None
         process = psutil.Process(server._process.pid)
@@ -310,19 +310,19 @@ class TestOverTheNetwork:
 
         before = process.memory_info().rss
         async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
-            answer = await client.post(
+            response = await client.post(
                 f"/api/sessions/upload?patient_id={patient_id}",
                 headers={**ann, "Content-Type": "multipart/form-data; boundary=x"},
                 content=body(),
             )
-        assert answer.status_code == 202
-        assert answer.json()["size_bytes"] == size + len(HEADS["audio/flac"])
+        assert response.status_code == 202
+        assert response.json()["size_bytes"] == size + len(HEADS["audio/flac"])
         assert max(peaks) - before < size / 4
 
-    async def test_a_client_that_hangs_up_leaves_nothing(
+    async def test_aborted_upload_leaves_no_data(
         self, server: Service, upload_head: tuple[dict[str, str], str], tmp_path: Path
     ):
-        """A connection that breaks in the middle of an upload leaves neither file nor row."""
+        """A connection that is closed during an upload leaves no file and no row."""
         ann, patient_id = upload_head
         head = (
             f"POST /api/sessions/upload?patient_id={patient_id} HTTP/1.1\r\nHost: x\r\n"
@@ -346,31 +346,31 @@ class TestOverTheNetwork:
     ),
     st.lists(st.integers(1, 60), min_size=1, max_size=20),
 )
-async def test_a_form_is_read_the_same_however_it_is_cut(fields: dict[str, bytes], cuts: list[int]):
-    """The parts of a form do not depend on where the network cuts it into chunks."""
-    wanted = {name: data for name, data in fields.items() if b"\r\n--bound" not in data}
+async def test_form_parsing_is_independent_of_chunks(fields: dict[str, bytes], cuts: list[int]):
+    """The parts of a form do not depend on the chunks in which it arrives."""
+    parts = {name: data for name, data in fields.items() if b"\r\n--bound" not in data}
     head = b'--bound\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
-    body = b"".join(head % name.encode() + data + b"\r\n" for name, data in wanted.items())
+    body = b"".join(head % name.encode() + data + b"\r\n" for name, data in parts.items())
 
     async def chunks() -> AsyncIterator[bytes]:
         rest = body + b"--bound--\r\n"
-        for turn in range(len(rest)):
-            size = cuts[turn % len(cuts)]
+        for number in range(len(rest)):
+            size = cuts[number % len(cuts)]
             if rest:
                 yield rest[:size]
             rest = rest[size:]
 
     found: dict[str, bytes] = {}
-    async for piece in read_form("multipart/form-data; boundary=bound", chunks()):
-        found[piece.part.name] = found.get(piece.part.name, b"") + piece.data
-    assert found == wanted
+    async for chunk in read_form("multipart/form-data; boundary=bound", chunks()):
+        found[chunk.part.name] = found.get(chunk.part.name, b"") + chunk.data
+    assert found == parts
 
 
-async def test_a_form_that_ends_early_is_malformed():
-    """A body without its closing boundary is not mistaken for a whole one."""
+async def test_incomplete_form_is_malformed():
+    """A body without its closing boundary is malformed."""
 
     async def body() -> AsyncIterator[bytes]:
         yield b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nhalf'
 
     with pytest.raises(MalformedForm, match="closing boundary"):
-        [piece async for piece in read_form("multipart/form-data; boundary=x", body())]
+        [chunk async for chunk in read_form("multipart/form-data; boundary=x", body())]

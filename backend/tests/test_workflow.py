@@ -1,7 +1,7 @@
-"""The pipeline's file does what it says: its steps are carried out here, in order, for real.
+"""The steps of performance.yml work: they are executed here in order.
 
 PostgreSQL, service, load and comparison are real; the loads are short. `WORKFLOW=whole pytest
-tests/test_workflow.py` plays all seven load tests and Locust (minutes).
+tests/test_workflow.py` runs all seven load tests and Locust, which takes minutes.
 """
 
 import os
@@ -36,22 +36,22 @@ SHORTER = {
     "AB_WARMUP": "1s",
     "PYTEST_ADDOPTS": "" if WHOLE else "-k health_checks",
 }
-"""The documented settings that make loads short."""
+"""Settings for short loads."""
 
 pytestmark = [
-    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs git's work tree"),
-    pytest.mark.serial,  # its load has to be valid
+    pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a git work tree"),
+    pytest.mark.serial,  # its load must be valid
 ]
 
 
 def git(folder: Path, *words: str) -> str:
-    """Run git; gives what it printed."""
+    """Run git and return its output."""
     done = subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True, text=True)
     return done.stdout
 
 
 def check_out(folder: Path) -> None:
-    """The repository with its history, and the files as they are; the environment made already."""
+    """Clone the repository with uncommitted changes, and link the virtual environment."""
     git(ROOT, "clone", "--quiet", "--shared", str(ROOT), str(folder))
     listed = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
@@ -64,12 +64,14 @@ def check_out(folder: Path) -> None:
     for entry in Path(sys.prefix).iterdir():
         if entry.name != ".ready":
             (environment / entry.name).symlink_to(entry)
-    (environment / ".ready").touch()  # what `make install` makes, and looks for
+    (environment / ".ready").touch()  # marks the environment as installed
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workflow, Path, list[Step]]]:
-    """The workflow, its checkout, and its steps as they went for a pull request."""
+def executed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Workflow, Path, list[Step]]]:
+    """The workflow, its checkout and its steps, executed like for a pull request."""
     folder = tmp_path_factory.mktemp("runner")
     checkout, temporary = folder / "checkout", folder / "temporary"
     check_out(checkout)
@@ -90,29 +92,29 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Workflow,
             yield workflow, checkout, list(workflow.run())
 
 
-def test_steps_succeed_in_order(played: tuple[Workflow, Path, list[Step]]):
-    """Each step ends well: install, fill, start, wait, load, compare."""
-    _, _, steps = played
+def test_steps_succeed_in_order(executed: tuple[Workflow, Path, list[Step]]):
+    """All steps succeed, in the order of the file."""
+    _, _, steps = executed
     assert [step.name for step in steps] == [step["name"] for step in STEPS if "run" in step]
     for step in steps:
-        # So short a comparison of a build with itself may be wrong now and then, and says so.
-        told = step.name == "Compare with the base" and "failed   worse:" in step.output
-        assert step.code == (1 if told else 0), f"{step.name}:\n{step.output}"
+        # A short comparison of a build with itself can have a false positive.
+        is_worse = step.name == "Compare with the base" and "failed   worse:" in step.output
+        assert step.code == (1 if is_worse else 0), f"{step.name}:\n{step.output}"
 
 
-def test_load_is_judged(played: tuple[Workflow, Path, list[Step]]):
-    """The load tests say their verdicts in the log, and with the comparison in the summary."""
-    workflow, _, steps = played
+def test_verdicts_are_in_log_and_summary(executed: tuple[Workflow, Path, list[Step]]):
+    """The log contains the verdicts, and the job summary the verdicts and the comparison."""
+    workflow, _, steps = executed
     (load,) = (step for step in steps if step.name == "Run the load tests")
     assert "concurrent_health_checks" in load.output
-    summary = workflow.summary.replace("\\", "")  # Markdown's own
+    summary = workflow.summary.replace("\\", "")  # escapes of Markdown
     assert "concurrent_health_checks" in summary
     assert "GET /health p50 ms" in summary  # of the comparison
 
 
-def test_artifacts_are_there(played: tuple[Workflow, Path, list[Step]]):
-    """What is uploaded exists when the steps are done: results of load and comparison, and logs."""
-    _, checkout, _ = played
+def test_artifacts_exist(executed: tuple[Workflow, Path, list[Step]]):
+    """The uploaded files exist: results of load and comparison, and logs."""
+    _, checkout, _ = executed
     (upload,) = (step for step in STEPS if "upload-artifact" in step.get("uses", ""))
     paths = [checkout / line for line in upload["with"]["path"].split()]
     names = [file.name for path in paths for file in path.rglob("*") if file.is_file()]
@@ -122,14 +124,14 @@ def test_artifacts_are_there(played: tuple[Workflow, Path, list[Step]]):
 
 
 def test_artifacts_are_uploaded_even_on_failure():
-    """The last step uploads, whatever became of the steps before."""
+    """The last step uploads the artifacts, also after a failure."""
     last = STEPS[-1]
     assert last["uses"].startswith("actions/upload-artifact@v")
     assert EXPRESSION.fullmatch(last["if"])[1] == "always()"
 
 
 def test_database_of_the_workflow():
-    """The service's database is asked for its health, and DATABASE_URL is its address."""
+    """The database of the workflow has a health check, and DATABASE_URL points to it."""
     postgres = JOB["services"]["postgres"]
     assert int(re.match(r"postgres:(\d+)", postgres["image"])[1]) >= 14
     assert "--health-cmd" in postgres["options"]
@@ -140,8 +142,8 @@ def test_database_of_the_workflow():
     assert JOB["env"]["API_BASE_URL"] == f"http://127.0.0.1:{JOB['env']['PORT']}"
 
 
-def test_when_it_runs():
-    """On pull requests to main, daily at two, weekly, and by hand with each profile there is."""
+def test_triggers():
+    """The workflow runs for pull requests to main, daily, weekly, and manually with a profile."""
     on = CONTENT[True]  # YAML's word for `on`
     assert on["pull_request"]["branches"] == ["main"]
     daily, weekly = (each["cron"].split() for each in on["schedule"])
@@ -153,13 +155,13 @@ def test_when_it_runs():
     assert on["workflow_dispatch"]["inputs"]["profile"]["options"] == made.split()
 
 
-def test_python_is_as_promised():
-    """The pipeline runs on the oldest Python that the packages promise."""
+def test_python_version():
+    """The workflow uses the oldest supported version of Python."""
     (setup,) = (step for step in STEPS if "setup-python" in step.get("uses", ""))
     assert setup["with"]["python-version"] == "3.11"
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if "run" in step], ids=lambda s: s["name"])
-def test_scripts_wait_for_conditions(step: dict):
-    """No step sleeps."""
+def test_scripts_do_not_sleep(step: dict):
+    """No script sleeps."""
     assert "sleep" not in step["run"]

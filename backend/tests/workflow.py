@@ -1,4 +1,4 @@
-"""Carries out the `run:` steps of a GitHub workflow here, one after the other, as a runner does."""
+"""Execution of the `run:` steps of a GitHub workflow on this machine."""
 
 import os
 import re
@@ -18,12 +18,12 @@ LIMIT_S = 1800
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that was carried out.
+    """A step that was executed.
 
     Attributes:
-        name: What the workflow calls it.
-        code: Its exit code.
-        output: What it printed.
+        name: Name of the step in the workflow.
+        code: Exit code.
+        output: Output of its script.
     """
 
     name: str
@@ -32,16 +32,16 @@ class Step:
 
 
 class Workflow:
-    """The one job of a workflow file.
+    """The only job of a workflow file.
 
-    Use as a context manager: what its steps left running ends with it.
+    Use as a context manager, which stops background processes of the steps at its end.
 
     Args:
-        file: The workflow.
-        checkout: The repository, as `actions/checkout` leaves it.
-        temporary: For what a runner keeps beside it.
-        values: Of the expressions in it: `${{ name }}`.
-        env: Goes before the file's own variables.
+        file: The workflow file.
+        checkout: Clone of the repository.
+        temporary: Folder for the files of the runner.
+        values: Values of the expressions `${{ name }}`.
+        env: Environment variables, which override those of the file.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Workflow:
         self._checkout = checkout
         self._temporary = temporary
         self._values = values
-        self._given = env
+        self._overrides = env
         self._groups: list[int] = []
 
     def __enter__(self) -> Self:
@@ -73,30 +73,30 @@ class Workflow:
 
     @property
     def summary(self) -> str:
-        """What the steps wrote into the summary."""
+        """Content of the job summary."""
         return (self._temporary / "summary").read_text()
 
     def run(self) -> Iterator[Step]:
-        """Carry out the steps; the first that fails ends it but for those that run always.
+        """Execute the steps; after a failure, only those with `always()`.
 
         Yields:
-            Each `run:` step as it went.
+            Each executed `run:` step.
         """
         failed = False
         for step in self.job["steps"]:
-            condition = self._filled(str(step.get("if", "${{ success() }}")))
-            if "run" not in step or not self._holds(condition, failed=failed):
+            condition = self._substitute(str(step.get("if", "${{ success() }}")))
+            if "run" not in step or not self._evaluate(condition, failed=failed):
                 continue
-            done = self._carry_out(step)
+            done = self._execute(step)
             failed = failed or done.code != 0
             yield done
 
-    def _carry_out(self, step: Mapping[str, Any]) -> Step:
+    def _execute(self, step: Mapping[str, Any]) -> Step:
         env = self._environment(step.get("env", {}))
         script = self._temporary / "step.sh"
-        script.write_text(self._filled(step["run"]))
+        script.write_text(self._substitute(step["run"]))
         output = self._temporary / "output"
-        with output.open("w") as file:  # no pipe: what goes on in the background would hold it
+        with output.open("w") as file:  # not a pipe, which background processes would keep open
             process = subprocess.Popen(
                 ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
                 cwd=self._checkout / step.get("working-directory", "."),
@@ -124,13 +124,13 @@ class Workflow:
         lines = (self._temporary / "env").read_text().splitlines()
         kept |= dict(line.split("=", 1) for line in lines)
         for variables in (self._file.get("env", {}), self.job.get("env", {}), of_step):
-            kept |= {name: self._filled(str(value)) for name, value in variables.items()}
-        return kept | self._given
+            kept |= {name: self._substitute(str(value)) for name, value in variables.items()}
+        return {**kept, **self._overrides}
 
-    def _filled(self, text: str) -> str:
-        """The text with the values of its expressions; an unknown one is an error."""
-        known = {"always()": "always()", "success()": "success()"} | self._values
-        return EXPRESSION.sub(lambda found: known[found[1]], text)
+    def _substitute(self, text: str) -> str:
+        """Replace the expressions in a text; an unknown one is an error."""
+        known = {"always()": "always()", "success()": "success()", **self._values}
+        return EXPRESSION.sub(lambda match: known[match[1]], text)
 
-    def _holds(self, condition: str, *, failed: bool) -> bool:
+    def _evaluate(self, condition: str, *, failed: bool) -> bool:
         return {"always()": True, "success()": not failed, "true": True, "false": False}[condition]

@@ -40,7 +40,7 @@ CLEAN = [
     "Makefile",
     "README.md",
     "SECURITY.md",
-    "backend/migrations",
+    "backend",
     "benchmarks",
     "deploy",
     "docs/decisions",

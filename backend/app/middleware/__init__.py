@@ -1,1 +1,1 @@
-"""What happens to every request, whatever its endpoint."""
+"""Middleware and rate limits."""

@@ -14,7 +14,7 @@ from accounts import Steps, StepsReturning, ensure_logged_in, unused_account
 from checks import if_success, is_list_of
 from limits import parse
 
-from straingauge import Finding, Pause, Request, RequestFailed, Response, User, tagged
+from straingauge import Finding, Grade, Pause, Request, RequestFailed, Response, User, tagged
 
 _RATE = parse(os.environ.get("RATE_LIMIT_DEFAULT", "100/minute"))
 LIMIT, WINDOW_S = _RATE.amount, _RATE.get_expiry()
@@ -277,6 +277,6 @@ def _missing_headers(response: Response) -> str:
 
 
 def _finding(rule: str, problem: str, cause: str | None = None) -> Finding:
-    grade = "critical" if problem else "target"
+    grade: Grade = "critical" if problem else "target"
     message = f"{rule}: {problem or 'as promised'}"
     return Finding(rule, grade, message, cause=cause if problem else None)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 PERFORMANCE = Path(__file__).resolve().parent.parent
@@ -26,7 +26,7 @@ def run_load_tests(
     *,
     folder: Path = PERFORMANCE,
     command_prefix: Sequence[str] = (),
-    **env: str,
+    env: Mapping[str, str] | None = None,
 ) -> tuple[int, str]:
     """Run load tests against a service; return the exit code and the output.
 
@@ -47,7 +47,7 @@ def run_load_tests(
             *("--load-host", url, "--load-results", str(results)),
         ],
         cwd=BACKEND,
-        env=os.environ | env,
+        env=os.environ | (env or {}),
         capture_output=True,
         text=True,
         timeout=300,
@@ -56,7 +56,7 @@ def run_load_tests(
     return process.returncode, process.stdout + process.stderr
 
 
-def run_locust(url: str, results: Path, **env: str) -> str:
+def run_locust(url: str, results: Path, *, env: Mapping[str, str] | None = None) -> str:
     """Run each of `LOCUST_RUNS` against a service; return the output.
 
     Args:
@@ -73,7 +73,7 @@ def run_locust(url: str, results: Path, **env: str) -> str:
                 *("--load-results", str(results / name), *options.split()),
             ],
             cwd=BACKEND,
-            env=os.environ | env,
+            env=os.environ | (env or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -148,7 +148,7 @@ def run_trial(
         assert stack.database_url is not None
         env = {"DATABASE_URL": stack.database_url, **SETTINGS}
         if is_locust:
-            output = run_locust(stack.url, results, **env)
+            output = run_locust(stack.url, results, env=env)
             fault = replace(fault, test="")
         elif runner == "remote":
             with remote_machine(stack.url, stack.database_url) as machine:
@@ -158,11 +158,10 @@ def run_trial(
                     machine.url,
                     results,
                     command_prefix=machine.command_prefix,
-                    **env,
-                    **SHORTER,
+                    env=env | SHORTER,
                 )
         else:
-            _, output = run_load_tests([], stack.url, results, **env, **SHORTER)
+            _, output = run_load_tests([], stack.url, results, env=env | SHORTER)
     files = [file for file in sorted(results.rglob("*.json")) if not file.match("summary_*")]
     documents = [json.loads(file.read_text()) for file in files]
     if is_locust:  # results of all Locust runs have the same name

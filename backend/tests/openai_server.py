@@ -1,4 +1,4 @@
-"""A local HTTP server that speaks the OpenAI protocol and says what a test tells it to."""
+"""A local HTTP server with an OpenAI-compatible API and predefined responses."""
 
 import json
 import threading
@@ -11,8 +11,8 @@ from typing import Any, Self
 
 
 @dataclass
-class Seen:
-    """One request that arrived."""
+class ReceivedRequest:
+    """A request that was received."""
 
     path: str
     authorization: str | None
@@ -21,22 +21,22 @@ class Seen:
 
 
 @dataclass
-class Answer:
-    """What to say to one request."""
+class CannedResponse:
+    """A predefined response."""
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class OpenAIDouble:
-    """Answers in the order of `answers`, the last one again and again; keeps what it was asked."""
+class OpenAIServer:
+    """Returns `responses` in order, repeating the last one, and records all requests."""
 
     def __init__(self) -> None:
-        self.answers: deque[Answer] = deque()
-        self.seen: list[Seen] = []
-        self._go = threading.Event()
-        self._go.set()
+        self.responses: deque[CannedResponse] = deque()
+        self.requests: list[ReceivedRequest] = []
+        self._released = threading.Event()
+        self._released.set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
@@ -47,43 +47,47 @@ class OpenAIDouble:
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        exc_type: type[BaseException] | None,
+        exc_value: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
-    def say(self, *answers: Answer) -> None:
-        """Say these next."""
-        self.answers = deque(answers)
+    def respond_with(self, *responses: CannedResponse) -> None:
+        """Set the next responses."""
+        self.responses = deque(responses)
 
     def hold(self) -> threading.Event:
-        """Keep answers back until the event is set."""
-        self._go = threading.Event()
-        return self._go
+        """Hold all responses until the returned event is set."""
+        self._released = threading.Event()
+        return self._released
 
-    def _next(self) -> Answer:
-        return self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+    def _next(self) -> CannedResponse:
+        return self.responses.popleft() if len(self.responses) > 1 else self.responses[0]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        double = self
+        server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self._read()
-                kind = self.headers["Content-Type"]
-                double.seen.append(Seen(self.path, self.headers["Authorization"], kind, body))
-                double._go.wait(timeout=60)
-                answer = double._next()
-                text = answer.body if isinstance(answer.body, bytes) else _json(answer.body)
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
+                content_type, authorization = (
+                    self.headers[name] for name in ("Content-Type", "Authorization")
+                )
+                server.requests.append(
+                    ReceivedRequest(self.path, authorization, content_type, body)
+                )
+                server._released.wait(timeout=60)
+                response = server._next()
+                text = response.body if isinstance(response.body, bytes) else _json(response.body)
+                self.send_response(response.status)
+                for name, value in response.headers.items():
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                with suppress(OSError):  # whoever asked may have been killed meanwhile
+                with suppress(OSError):  # the client may have been killed
                     self.wfile.write(text)
 
             def _read(self) -> bytes:
@@ -98,7 +102,7 @@ class OpenAIDouble:
                 return body
 
             def log_message(self, *_: object) -> None:
-                """Keep quiet."""
+                """Do not log requests."""
 
         return Handler
 
@@ -107,7 +111,7 @@ def _json(body: object) -> bytes:
     return json.dumps(body).encode()
 
 
-def chat(content: object) -> Answer:
-    """A chat completion that says this."""
+def chat(content: object) -> CannedResponse:
+    """Create a chat completion with this content."""
     text = content if isinstance(content, str) else json.dumps(content)
-    return Answer({"choices": [{"message": {"role": "assistant", "content": text}}]})
+    return CannedResponse({"choices": [{"message": {"role": "assistant", "content": text}}]})
