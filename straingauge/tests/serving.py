@@ -79,7 +79,7 @@ Handler = Callable[[Peer], None]
 
 @dataclass
 class Server:
-    """What a server has seen so far."""
+    """A server, with what it has received so far."""
 
     port: int
     connections: int = 0
@@ -87,7 +87,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where to reach it."""
+        """Base URL."""
         return f"http://127.0.0.1:{self.port}"
 
 

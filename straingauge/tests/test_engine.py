@@ -22,21 +22,21 @@ def get(user: User):
 
 
 def crowd(count: int) -> list[User]:
-    """So many users."""
+    """Make this many users."""
     return [User(index) for index in range(count)]
 
 
 def run_journey(
     url: str, schedule: Schedule, count: int, mixed: Mix | None = None, **how: object
 ) -> tuple[Record, EngineStats]:
-    """Play a schedule with so many users."""
+    """Run a schedule with this many users."""
     recorder = Recorder()
     report = run_load(Load(url, schedule, mixed or mix(get), crowd(count)), recorder, **how)
     return recorder.snapshot(), report
 
 
 def users_of(requests: list[Exchange]) -> Counter[str]:
-    """How often each user asked."""
+    """Count each user's requests."""
     return Counter(each.target for each in requests)
 
 
@@ -53,7 +53,7 @@ def test_each_user_keeps_its_connection():
 
 
 def test_a_connection_can_be_new_for_each_journey():
-    """Visitors who come once each open a connection of their own."""
+    """Users that come only once each open their own connection."""
     with serve(answering()) as server:
         load = Load(
             server.url,
@@ -246,7 +246,7 @@ def test_a_crash_in_the_engine_is_raised_not_hung():
 
 
 def test_warm_up_is_kept_apart():
-    """Journeys that start within the warm-up count in a phase of their own."""
+    """Journeys that start within the warm-up count in a separate phase."""
     with serve(answering()) as server:
         record, _ = run_journey(
             server.url, constant(rate_per_s=20, duration_s=1), 5, warmup_s=0.249, phase="main"
@@ -284,7 +284,7 @@ def test_too_few_users_are_a_usage_error(schedule: Schedule, count: int):
 def test_too_many_connections_for_this_process_are_a_usage_error(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Where a process may not open enough files, that is said at once, not in 900 failures."""
+    """A limit of open files that is too low is one error before the load, not 900 failures."""
     monkeypatch.setattr("resource.getrlimit", lambda _: (100, 1_000))
     with serve(answering()) as server:
         with pytest.raises(UsageError, match="1000 connections need 1064 open files"):
@@ -332,7 +332,7 @@ def test_it_plays_where_unix_is_not():
 
 
 def test_a_users_token_goes_with_its_requests():
-    """What one user learns (a token) goes with its own later requests only."""
+    """A token that one user received is sent with that user's later requests only."""
 
     def journey(user: User):
         yield user.post("/login", json={"user": user.index})

@@ -49,7 +49,7 @@ LARGE = {
     "a chunked body": large(
         OK + b"Transfer-Encoding: chunked\r\n\r\n", b"ea60\r\n" + b"a" * 60_000 + b"\r\n"
     ),
-    "a body till the end": large(OK + b"\r\n", b"a" * 60_000),
+    "a body until the end": large(OK + b"\r\n", b"a" * 60_000),
     "trailers": large(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-A: b\r\n" * 2_000),
 }
 
@@ -77,7 +77,7 @@ LARGE = {
     ],
 )
 def test_each_misbehaviour_has_its_kind(handler: Handler, kind: ErrorKind):
-    """What a server does wrong is counted once, as the kind it is."""
+    """A server's error is counted once, as the right kind."""
     with serve(handler) as server:
         series, report = run_journey(server.url)
     assert series.requests == 1
@@ -240,7 +240,7 @@ def test_a_stale_connection_is_reopened_once_for_a_safe_request():
 
 
 def test_a_post_is_never_repeated():
-    """What may have been done already is not sent twice: the failure is counted instead."""
+    """A request that may have been processed is not sent twice: its failure is counted."""
 
     def journey(user: User):
         yield user.get("/x")

@@ -27,7 +27,7 @@ def run_journey(
     share: tuple[int, int] = (0, 1),
     **settings: object,
 ) -> tuple[Series, EngineStats]:
-    """Play a schedule with so many users over shared connections."""
+    """Run a schedule with this many users over shared connections."""
     recorder = Recorder()
     crowd = [User(index) for index in range(count)]
     settings = {"timeout_s": 20.0, "connections": "shared"} | settings
@@ -67,7 +67,7 @@ def test_a_pool_never_exceeds_its_size_and_nobody_starves():
     assert server.connections == report.connections == crowded.most == 3
     assert report.waited_for_connection >= 9
     turns = [each.target for each in server.requests]
-    # First come, first served: nobody asks a second time before everybody has asked once.
+    # First come, first served: no user sends a second request before all have sent one.
     assert set(Counter(turns[:12]).values()) == {1}
 
 
@@ -139,7 +139,7 @@ def test_waiting_for_a_connection_is_response_time_alone():
 
 
 def test_who_waits_in_vain_times_out_and_leaves_the_queue():
-    """A wait for a connection ends at the request's deadline, and costs nobody else a turn."""
+    """A wait for a connection ends at the request's deadline, and delays no other user."""
     over = threading.Event()
 
     def stuck(peer: Peer) -> None:
@@ -185,7 +185,7 @@ def test_a_failed_connection_makes_room_for_the_next():
 
 
 def test_refused_connections_make_room_too():
-    """Where nobody listens, each request is refused and none waits for ever."""
+    """Without a server, each request is refused and none waits forever."""
     with serve(answering()) as gone:
         url = gone.url
     series, report = run_journey(url, constant_users(count=6, iterations=2), 6, max_connections=2)

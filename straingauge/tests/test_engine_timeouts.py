@@ -1,4 +1,4 @@
-"""What does not come in time, and what must wait."""
+"""Timeouts, and the requests that must wait."""
 
 import socket
 import threading

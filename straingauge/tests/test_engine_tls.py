@@ -25,7 +25,7 @@ def test_plain_http_where_tls_is_due_is_a_tls_error():
 
 
 def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
-    """A trusted certificate gives a good answer, one nobody vouches for a TLS error."""
+    """A trusted certificate gives a response, an untrusted one a TLS error."""
     trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
     with serve(answering(), speaking_tls(certificate)) as server:
         url = f"https://localhost:{server.port}"

@@ -132,7 +132,7 @@ def test_what_an_early_answer_leaves_unsent_never_meets_the_next_request():
             while b"\r\n\r\n" not in peer.socket.recv(65536):
                 pass
             peer.answer(413)
-            eventually(lambda: server.connections == 2)  # till then the rest stays unsent
+            eventually(lambda: server.connections == 2)  # until then the rest stays unsent
         else:
             answering()(peer)
 

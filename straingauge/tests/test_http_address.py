@@ -1,4 +1,4 @@
-"""Where the engine sends its load, and where it refuses to."""
+"""Addresses, and the hosts that the engine refuses to put under load."""
 
 import pytest
 from serving import answering, serve
@@ -40,7 +40,7 @@ def test_a_name_that_does_not_resolve_is_a_target_error():
 
 
 def test_localhost_is_found_on_either_address():
-    """Where localhost is ::1 and 127.0.0.1, the one that is listened on is used."""
+    """If localhost is ::1 and 127.0.0.1, the one that a server listens on is used."""
     with serve(answering()) as server:
         series, report = run_journey(f"http://localhost:{server.port}")
     assert series.statuses[200] == 1

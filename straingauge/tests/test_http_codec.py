@@ -1,4 +1,4 @@
-"""The wire: h11, another implementation of the same RFC, is the oracle."""
+"""The HTTP/1.1 codec, compared with h11, another implementation of the same RFC."""
 
 import contextlib
 import itertools
@@ -16,7 +16,7 @@ Verdict = tuple[object, ...]
 
 
 def ours(pieces: list[bytes], method: str = "GET") -> Verdict:
-    """What our reader makes of these bytes, then the end of the connection."""
+    """Parse these bytes, then the end of the connection, by our reader."""
     reader = ResponseReader()
     reader.begin(method)
     try:
@@ -44,7 +44,7 @@ def joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def theirs(data: bytes, method: str = "GET") -> Verdict:
-    """What h11 makes of them."""
+    """Parse the same by h11."""
     client = h11.Connection(h11.CLIENT)
     client.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
     client.send(h11.EndOfMessage())
@@ -107,7 +107,7 @@ def responses(draw: st.DrawFn) -> bytes:
 
 
 def head_end(data: bytes) -> int:
-    """Where the final head ends."""
+    """Return the position of the final head's end."""
     start = 0
     while data.startswith(b"HTTP/1.1 1", start):
         start = data.index(b"\r\n\r\n", start) + 4
@@ -162,7 +162,7 @@ def test_damaged_responses_never_crash_nor_depend_on_the_splitting(
 @example(b"<html>", [])
 @example(b"\x16\x03\x01\x02\x00", [])
 def test_garbage_is_garbage(data: bytes, cuts: list[int]):
-    """What is no HTTP is broken or short, for us as for h11."""
+    """Bytes that are no HTTP are broken or short, for our reader as for h11."""
     unreadable = {"broken", "short"}  # h11 waits for a whole line before it calls it broken
     assert ours(split(data, cuts))[0] in unreadable
     assert theirs(data)[0] in unreadable
@@ -183,7 +183,7 @@ def test_garbage_is_garbage(data: bytes, cuts: list[int]):
     ],
 )
 def test_broken_framing_is_refused(data: bytes):
-    """A response whose length cannot be told for certain is a protocol error, byte by byte too."""
+    """A response whose length is ambiguous is a protocol error, byte by byte too."""
     assert ours([data]) == ("broken",)
     assert ours([bytes([byte]) for byte in data]) == ("broken",)
 
@@ -211,7 +211,7 @@ def test_endless_headers_are_refused():
     ],
 )
 def test_a_connection_is_kept_only_when_that_is_safe(data: bytes, *, alive: bool):
-    """Close, HTTP/1.0, and bytes nobody asked for all end a connection's use."""
+    """Close, HTTP/1.0, and bytes that were not requested all end a connection's use."""
     reader = ResponseReader()
     assert reader.feed(data)
     assert (reader.body, reader.keep_alive) == (b"ok" if b"204" not in data else b"", alive)

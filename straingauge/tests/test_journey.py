@@ -39,7 +39,7 @@ def response(
 
 
 def test_a_request_is_named_after_its_method_and_path():
-    """Without a name of its own a request counts under its method and path, query left out."""
+    """A request without a name counts under its method and path, without the query."""
     user = User(0)
     assert user.get("/a/b?c=d", params={"e": "f g"}).name == "GET /a/b"
     assert user.get("/a/b?c=d", params={"e": "f g"}).target == "/a/b?c=d&e=f+g"
@@ -47,7 +47,7 @@ def test_a_request_is_named_after_its_method_and_path():
 
 
 def test_a_path_is_percent_encoded_once():
-    """What may not stand in a request line is encoded, what is encoded already stays."""
+    """Characters that a request line must not have are encoded; encoded ones stay."""
     assert User(0).get("/caf\u00e9 x").target == "/caf%C3%A9%20x"
     assert User(0).get("/caf%C3%A9").target == "/caf%C3%A9"
 
@@ -212,7 +212,7 @@ def test_a_failure_arrives_at_the_yield():
 
 
 def test_an_uncaught_failure_just_ends_the_journey():
-    """A failure nobody catches ends the journey: it was counted with its request."""
+    """A failure that is not caught ends the journey: it was counted with its request."""
 
     def journey(user: User):
         yield user.get("/a")

@@ -53,7 +53,7 @@ def test_a_journeys_outcome_is_the_engines(caller: Locust, handler: Handler):
 
 
 def test_nobody_listening_is_refused(caller: Locust):
-    """A closed port is a refused connection with status 0, told once and recorded once."""
+    """A closed port is a refused connection with status 0, reported once and recorded once."""
     called = caller.call(
         "http://127.0.0.1:9",
         """
@@ -172,7 +172,7 @@ def test_the_timeout_is_for_the_whole_answer(caller: Locust):
 
 
 def test_a_timer_outlives_quick_requests(caller: Locust):
-    """A request that begins before an earlier one's deadline has all of its own time."""
+    """A request that begins before an earlier one's deadline has its full timeout."""
 
     def handler(peer: Peer) -> None:
         while (exchange := peer.read()) is not None:

@@ -106,7 +106,7 @@ def test_a_caught_answer_is_judged_in_its_block(
 
 
 def test_a_good_answer_can_be_a_failure(caller: Locust):
-    """A failed check on a good status is told and recorded as one."""
+    """A failed check on a good status is reported and recorded as one."""
     with serve(answering()) as server:
         called = caller.call(
             server.url,
@@ -134,7 +134,7 @@ def test_an_exception_in_the_block_takes_the_request_back(caller: Locust):
 
 
 def test_what_listeners_are_told_can_be_changed_in_the_block(caller: Locust):
-    """A name and a response time set in request_meta are those told and recorded."""
+    """A name and a response time set in request_meta are those reported and recorded."""
     with serve(answering()) as server:
         called = caller.call(
             server.url,
@@ -149,7 +149,7 @@ def test_what_listeners_are_told_can_be_changed_in_the_block(caller: Locust):
 
 
 def test_success_outside_of_a_block_is_an_error(caller: Locust):
-    """Who forgets catch_response is told so."""
+    """A with-block without catch_response is an error that says so."""
     with serve(answering()) as server:
         called = caller.call(server.url, 'client.get("/x").success()')
     assert "catch_response=True" in called.value
@@ -206,7 +206,7 @@ def test_redirects_end(caller: Locust):
 
 
 def test_cookies_are_kept(caller: Locust):
-    """What a service sets is sent back to it, redirects included."""
+    """A cookie that a service sets is sent back to it, also after redirects."""
 
     def handler(peer: Peer) -> None:
         peer.read()
@@ -283,7 +283,7 @@ def test_what_cannot_be_sent_is_said(caller: Locust):
 
 @pytest.mark.parametrize("alone", [True, False])
 def test_locusts_statistics_count_each_request_once(caller: Locust, *, alone: bool):
-    """Whether others listen or not, Locust's own figures are those of the record."""
+    """Locust's statistics agree with the record, with or without other listeners."""
     with serve(answering(body=b"x" * 10)) as server:
         called = caller.call(
             server.url,

@@ -39,7 +39,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("ticking")
 def test_however_many_uploads_there_are_they_share_one_slice():
-    """A hundred uploads hold nobody's stamp up for longer than one: what is left waits a round."""
+    """A hundred uploads delay a stamp no longer than one: the rest waits for the next round."""
     calls, worker = Calls(), Worker()
     queue = ReceiveQueue(calls.append)
     for _ in range(100):
@@ -80,7 +80,7 @@ class Lagging(asyncio.Transport):
         self.waiting += data
 
     def get_write_buffer_size(self) -> int:
-        """How much is kept."""
+        """Return the size of the buffer."""
         return len(self.waiting)
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:

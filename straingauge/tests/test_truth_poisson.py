@@ -34,7 +34,7 @@ def distance_from_exponential(gaps_s: npt.NDArray[np.float64], rate_per_s: float
 
 
 def critical_distance(n: int) -> float:
-    """What the statistic exceeds with a probability of at most ALPHA, for any n.
+    """Return the value that the statistic exceeds with a probability of at most ALPHA, for any n.
 
     P(D > d) <= 2 exp(-2 n d^2): Massart, "The tight constant in the Dvoretzky-Kiefer-Wolfowitz
     inequality", Annals of Probability 18 (1990).
@@ -114,7 +114,7 @@ def test_a_long_load_needs_little_memory_and_no_beginning():
 
 
 def test_nobody_may_come_at_all():
-    """Where less than one arrival is expected there may be none, and the schedule is over."""
+    """If less than one arrival is expected there may be none, and the schedule is over."""
     empty = next(
         schedule
         for seed in range(100)

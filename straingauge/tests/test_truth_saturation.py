@@ -55,13 +55,13 @@ def result_of(handler: Handler, journey: Journey) -> dict[str, Any]:
 
 
 def blames_the_generator(result: dict[str, Any]) -> bool:
-    """Whether the result says that it is invalid because of the generator."""
+    """Check whether the result is invalid because of the generator."""
     found = reasons(result)
     return any(found.get(name) == "invalid" for name in ("generator_saturated", "generator_late"))
 
 
 def test_a_squeezed_generator_is_declared_invalid():
-    """Where the generator has too little time for its work, the run is invalid and says why."""
+    """If the generator has too little time for its work, the run is invalid and says why."""
     result = result_of(answering(), costly)
     assert blames_the_generator(result)
     assert not result["validity"]["valid"]
@@ -69,7 +69,7 @@ def test_a_squeezed_generator_is_declared_invalid():
 
 
 def test_a_slow_service_is_not():
-    """Where the service is slow, the run is valid, and judged by what it showed."""
+    """If the service is slow, the run is valid and judged by its results."""
     result = result_of(slow, easy)
     assert not blames_the_generator(result)
     assert result["validity"]["valid"]

@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
             owner.connection_stale()
 
     def _has_unsent(self) -> bool:
-        """Whether the transport still buffers a part of this request."""
+        """Check whether the transport still buffers a part of this request."""
         self._has_buffered = self._transport.get_write_buffer_size() > 0
         return self._has_buffered
 

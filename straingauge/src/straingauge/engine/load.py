@@ -1,4 +1,4 @@
-"""The engine's input (a load), its output (statistics of its own), and where outcomes go."""
+"""The engine's input (a load), its output (statistics), and the sinks that receive outcomes."""
 
 import ssl
 from collections.abc import Sequence
@@ -89,7 +89,7 @@ class Load:
         schedule: when journeys start.
         mix: which journeys.
         users: all users; process i of n runs those whose index is i (mod n).
-        timeout_s: of each request that has none of its own, connecting included.
+        timeout_s: timeout of each request that does not set one, connecting included.
         connections: one for each user, kept alive as in a browser; a new one for each journey; or
             a pool of kept-alive ones that all users share, as in the client of another service.
         max_connections: size of that pool over all processes; one for each user if None.

@@ -32,7 +32,7 @@ def sinks_by_start(
 
 
 def require_detectable(schedule: Schedule, warmup_s: float = 0.0) -> None:
-    """Check that a warm-up could be told apart from the load's own changes.
+    """Check that a warm-up could be distinguished from the load's own changes.
 
     Raises:
         UsageError: its length is given, or the load itself changes.

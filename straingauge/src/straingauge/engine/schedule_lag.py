@@ -1,10 +1,10 @@
-"""How well one process kept to its schedule."""
+"""The lag of one process behind its schedule."""
 
 from straingauge.engine.delay_histogram import Delay, DelayHistogram
 
 
 class ScheduleLag:
-    """What became of the arrivals of one process.
+    """Start delays of one process's arrivals, and how many waited or were dropped.
 
     Attributes:
         start_delay: delay between each arrival's intended start and when it was handled: the

@@ -1,4 +1,4 @@
-"""What the sockets received: stamped at once, worked on afterwards."""
+"""A queue of what the sockets received: stamped at once, worked on afterwards."""
 
 from collections import deque
 from collections.abc import Callable

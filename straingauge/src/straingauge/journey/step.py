@@ -9,10 +9,10 @@ from straingauge.http import Request
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Yielded by a journey: do nothing for so many seconds.
+    """Yielded by a journey to do nothing for a number of seconds.
 
     Raises:
-        ValueError: they are no number, or never end.
+        ValueError: the number is not finite.
     """
 
     seconds: float

@@ -7,8 +7,8 @@ the number of concurrent users, each of which begins again when it has finished 
 `waves` lies between: a number of arrivals at the same instant, repeatedly.
 
 Where the rate changes, arrival n starts when the integral of the rate since the start reaches n.
-Response time counts from these intended starts, so a slow target cannot delay the measurement of
-its own delays (coordinated omission).
+Response time counts from these intended starts, so they contain every delay that a slow
+target causes (no coordinated omission).
 
     >>> constant(rate_per_s=10, duration_s=60).arrivals(5)
     0.5

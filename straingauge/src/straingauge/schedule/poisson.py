@@ -1,4 +1,4 @@
-"""Arrivals at random: many people who know nothing of each other.
+"""Poisson arrivals: random, and independent of each other.
 
 A Poisson process is drawn the way it is defined (Kingman, Poisson Processes, 1993, sections 2.1
 and 2.4): the duration is cut into cells; how many arrivals a cell has is a Poisson number,
@@ -22,7 +22,7 @@ from straingauge.errors import UsageError
 from straingauge.schedule.arguments import require_countable, require_positive
 
 CELL_ARRIVALS = 1024
-"""About how many arrivals a cell has: so few that drawing one delays no arrival noticeably."""
+"""Approximate arrivals per cell: few enough that drawing a cell delays no arrival noticeably."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class Poisson:
 
     @property
     def count(self) -> int:
-        """How many arrivals the seed gives: random too, rate times duration on average."""
+        """Number of arrivals: random, given by the seed; rate times duration on average."""
         return _firsts(self)[-1]
 
     def arrivals(self, n: int) -> float | None:
-        """Arrival n is the one with n others before it."""
+        """Return when arrival n, the one with n others before it, starts."""
         firsts = _firsts(self)
         if n >= firsts[-1]:
             return None
@@ -56,8 +56,8 @@ class Poisson:
 def poisson(*, rate_per_s: float, duration_s: float, seed: int = 0) -> Poisson:
     """Open model: random arrivals, `rate_per_s` a second on average.
 
-    The same seed gives the same arrivals in every process and run (NumPy keeps Philox's bits for
-    good; what it makes of them may change with its version, NEP 19).
+    The same seed gives the same arrivals in every process and run (NumPy never changes
+    Philox's bits, but may change with its version how it uses them, NEP 19).
 
     Raises:
         UsageError: rate or duration is not more than 0, or the seed is no whole number >= 0.
@@ -67,7 +67,7 @@ def poisson(*, rate_per_s: float, duration_s: float, seed: int = 0) -> Poisson:
 
 @lru_cache(maxsize=4)
 def _firsts(schedule: Poisson) -> list[int]:
-    """The number of each cell's first arrival, and last of all the number of arrivals."""
+    """Return the number of each cell's first arrival, and last, the number of all arrivals."""
     expected = schedule.rate_per_s * schedule.duration_s
     cells = max(1, ceil(expected / CELL_ARRIVALS))
     counts = _generator(schedule.seed, 0).poisson(expected / cells, cells)
@@ -76,7 +76,7 @@ def _firsts(schedule: Poisson) -> list[int]:
 
 @lru_cache(maxsize=16)
 def _times_s(schedule: Poisson, cell: int) -> list[float]:
-    """The times of one cell's arrivals, in order, in seconds after the start."""
+    """Return the times of one cell's arrivals, in order, in seconds after the start."""
     firsts = _firsts(schedule)
     length_s = schedule.duration_s / (len(firsts) - 1)
     within = _generator(schedule.seed, 1 + cell).random(firsts[cell + 1] - firsts[cell])
@@ -86,5 +86,5 @@ def _times_s(schedule: Poisson, cell: int) -> list[float]:
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:
-    """One of 2^64 independent streams of a seed, none of which runs into the next."""
+    """Return one of 2^64 independent, non-overlapping streams of a seed."""
     return np.random.Generator(np.random.Philox(key=seed, counter=stream << 192))

@@ -25,7 +25,7 @@ class ClientOwner(Protocol):
 
     Attributes:
         journey_user: its headers are sent with every request.
-        due_ns: when the next request should be sent; None if it has no time of its own.
+        due_ns: when the next request should be sent; None for at once.
         max_redirects: how many redirects a plain call follows.
     """
 
@@ -212,7 +212,7 @@ class Client:
 
     @contextmanager
     def rename_request(self, name: str) -> Iterator[None]:
-        """Within this block, calls without a name of their own count under this one."""
+        """Give calls without a name this one, within the block."""
         self.request_name = name
         try:
             yield

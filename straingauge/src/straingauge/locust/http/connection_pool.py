@@ -34,8 +34,8 @@ class ConnectionPool:
 
     Args:
         get_recorder: returns the recorder of the current run.
-        timeout_s: from sending to the last byte, connecting included, for requests without a
-            timeout of their own.
+        timeout_s: from sending to the last byte, connecting included, for requests that set
+            no timeout.
         connect_timeout_s: for connecting alone.
         get_tls: returns the settings for TLS; called when the first such connection is opened.
         finish_requests: Locust has promised to let requests end when it stops a user.
