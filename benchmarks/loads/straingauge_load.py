@@ -122,9 +122,9 @@ def main() -> None:
         "planned": getattr(schedule, "count", None) if case == "open" else None,
         "sent": report.sent,
         "dropped": report.dropped,
-        "start_delay_p50_ms": report.late_ms.p50,
-        "start_delay_p99_ms": report.late_ms.p99,
-        "start_delay_max_ms": report.late_ms.max,
+        "start_delay_p50_ms": report.start_delay_ms.p50,
+        "start_delay_p99_ms": report.start_delay_ms.p99,
+        "start_delay_max_ms": report.start_delay_ms.max,
         "peak_mb": peak_resident_bytes() / 1e6,
     }
     print(json.dumps(statistics))

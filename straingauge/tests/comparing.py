@@ -17,7 +17,7 @@ MEDIAN_MS = {"GET /a": 20.0, "GET /b": 5.0, "POST /c": 60.0}
 MACHINE = {"system": "Linux 6", "architecture": "x", "cpu": "c", "cpu_count": 2, "memory_mb": 8000}
 _IDLE = EngineStats(
     *(0, 0, 0, 0, 0, 0, 0),
-    late_ms=Delay(0, 0, 0),
+    start_delay_ms=Delay(0, 0, 0),
     loop_lag_ms=Delay(0, 0, 0),
     cpu_share=0.1,
     duration_s=DURATION_S,

@@ -194,7 +194,7 @@ HEALTHY = {"requests": 10_000, "p95_ms": 100.0, "cpu_share": 0.3}
         (ValidityInput(**HEALTHY, dropped=200), "dropped_work", "invalid"),
         (ValidityInput(**HEALTHY, dropped=1), "dropped_work", "note"),
         (
-            ValidityInput(requests=9000, p95_ms=20, late_p99_ms=30, cpu_share=1),
+            ValidityInput(requests=9000, p95_ms=20, start_delay_p99_ms=30, cpu_share=1),
             "generator_saturated",
             "invalid",
         ),
@@ -203,11 +203,11 @@ HEALTHY = {"requests": 10_000, "p95_ms": 100.0, "cpu_share": 0.3}
             "generator_saturated",
             "invalid",
         ),
-        (ValidityInput(**HEALTHY, late_p99_ms=30), "generator_late", "note"),
+        (ValidityInput(**HEALTHY, start_delay_p99_ms=30), "generator_late", "note"),
         (ValidityInput(**HEALTHY, loop_lag_p99_ms=300), "generator_late", "invalid"),
-        (ValidityInput(requests=9000, late_p99_ms=300), "generator_late", "invalid"),
+        (ValidityInput(requests=9000, start_delay_p99_ms=300), "generator_late", "invalid"),
         (
-            ValidityInput(requests=9000, p95_ms=20, late_p99_ms=5, cpu_share=1),
+            ValidityInput(requests=9000, p95_ms=20, start_delay_p99_ms=5, cpu_share=1),
             "generator_busy",
             "note",
         ),
@@ -238,7 +238,9 @@ def test_nothing_to_say_of_a_good_run():
 
 def test_slow_service_is_not_a_saturated_generator():
     """Where the service takes seconds, a generator late by a fifth of one is not to blame."""
-    assert check_validity(ValidityInput(requests=10_000, p95_ms=20_000, late_p99_ms=200)) == []
+    assert (
+        check_validity(ValidityInput(requests=10_000, p95_ms=20_000, start_delay_p99_ms=200)) == []
+    )
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -139,7 +139,7 @@ class Engine:
             connections=context.connections,
             reconnected=context.reconnected,
             abandoned=abandoned,
-            late_ms=lag.start_delay_ms,
+            start_delay_ms=lag.start_delay_ms,
             loop_lag_ms=Delay.of(self._loop_lag.histogram),
             cpu_share=(time.process_time() - cpu_s) / max((ended_ns - began_ns) / 1e9, 1e-9),
             duration_s=(ended_ns - self._start_ns) / 1e9,

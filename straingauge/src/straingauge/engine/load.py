@@ -155,7 +155,7 @@ class EngineStats:
         connections: connections opened.
         reconnected: of these, how many replaced one that the server had closed while it was idle.
         abandoned: requests under way when the run was interrupted; they are not recorded.
-        late_ms: delay between each arrival's intended start and when it was handled.
+        start_delay_ms: delay between each arrival's intended start and when it was handled.
         loop_lag_ms: delay of a timer of the event loop, sampled 100 times a second.
         cpu_share: this process's CPU time divided by elapsed time; 1.0 is one saturated core.
         duration_s: time from the start to the end of the last request.
@@ -171,7 +171,7 @@ class EngineStats:
     connections: int
     reconnected: int
     abandoned: int
-    late_ms: Delay
+    start_delay_ms: Delay
     loop_lag_ms: Delay
     cpu_share: float
     duration_s: float

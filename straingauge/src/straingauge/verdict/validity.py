@@ -30,7 +30,7 @@ class ValidityInput:
         requests: Of the main phase, all that ended in some way.
         rate_limited: Those among them that were answered 429 without having asked for it.
         dropped: Work that was due and could not start.
-        late_p99_ms: How late the first request of an arrival left, against its schedule.
+        start_delay_p99_ms: How late the first request of an arrival left, against its schedule.
         p95_ms: The response time lateness is held against.
         loop_lag_p50_ms: How late the generator's own event loop usually was.
         loop_lag_p99_ms: How late it was one time in a hundred.
@@ -49,7 +49,7 @@ class ValidityInput:
     requests: int = 0
     rate_limited: int = 0
     dropped: int = 0
-    late_p99_ms: float = 0.0
+    start_delay_p99_ms: float = 0.0
     p95_ms: float | None = None
     loop_lag_p50_ms: float = 0.0
     loop_lag_p99_ms: float = 0.0
@@ -143,7 +143,7 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
     that is late now and then, on a machine it shares, is a note until its delays are as large as
     what people demand of services.
     """
-    late = max(evidence.late_p99_ms, evidence.loop_lag_p99_ms)
+    late = max(evidence.start_delay_p99_ms, evidence.loop_lag_p99_ms)
     share = late / evidence.p95_ms if evidence.p95_ms else math.inf
     if late <= LATE_FLOOR_MS or share <= LATE_SHARE:
         return
@@ -152,7 +152,7 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
         "generator_saturated" if saturated else "generator_late",
         "invalid" if saturated or late > LATE_LIMIT_MS else "note",
         f"the generator itself was late, by {late:.0f} ms or more one time in a hundred (arrivals "
-        f"{evidence.late_p99_ms:.0f} ms, event loop {evidence.loop_lag_p99_ms:.0f} ms, "
+        f"{evidence.start_delay_p99_ms:.0f} ms, event loop {evidence.loop_lag_p99_ms:.0f} ms, "
         f"{evidence.cpu_share:.0%} of a core busy), and response times contain that",
         "use more processes (-n), a lower rate, or a machine that does nothing else",
     )

@@ -74,7 +74,7 @@ class ProcessStats:
             connections=self.recording.connections,
             reconnected=self.recording.reconnected,
             abandoned=self.recording.abandoned,
-            late_ms=self.schedule_lag.start_delay_ms,
+            start_delay_ms=self.schedule_lag.start_delay_ms,
             loop_lag_ms=self._loop_lag.lag_ms,
             cpu_share=self._loop_lag.cpu_share,
             duration_s=(at_ns - self._started_ns) / 1e9,
@@ -108,7 +108,7 @@ def pack_record(record: Record) -> Iterator[bytes]:
 def reports_from_message(process: str, message: Mapping[str, Any]) -> list[Report]:
     """Return a process's message as the reports that `straingauge.result` merges."""
     stats = dict(message["engine"])
-    stats |= {name: Delay(**stats[name]) for name in ("late_ms", "loop_lag_ms")}
+    stats |= {name: Delay(**stats[name]) for name in ("start_delay_ms", "loop_lag_ms")}
     extra = {
         "engines": {"main": EngineStats(**stats)},
         "watched": None,

@@ -112,7 +112,9 @@ def _evidence(
         requests=whole["total_requests"],
         rate_limited=whole["rate_limited"],
         dropped=sum(engine.dropped for engine in engines.values()),
-        late_p99_ms=max((engine.late_ms.p99 for engine in engines.values()), default=0.0),
+        start_delay_p99_ms=max(
+            (engine.start_delay_ms.p99 for engine in engines.values()), default=0.0
+        ),
         p95_ms=whole["latency_ms"]["p95"],
         loop_lag_p50_ms=max((e.loop_lag_ms.p50 for e in engines.values()), default=0.0),
         loop_lag_p99_ms=max((e.loop_lag_ms.p99 for e in engines.values()), default=0.0),
