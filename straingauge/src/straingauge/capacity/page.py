@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from straingauge.capacity.terminal import Document, summary_lines
+from straingauge.capacity.terminal import Document, summary_rows
 from straingauge.capacity.usl import UslFit
 from straingauge.report import html
 from straingauge.report.format import number, percent
@@ -21,7 +21,7 @@ def page(found: Document) -> str:
         package="straingauge.capacity",
         name=found["name"],
         unit=found["unit"],
-        lines=list(summary_lines(found)),
+        lines=list(summary_rows(found)),
         charts=[each for each in (_throughput(found), _response_time(found)) if each],
         levels=[_row(level) for level in found["levels"]],
     )

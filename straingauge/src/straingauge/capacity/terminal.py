@@ -51,17 +51,17 @@ def chart(found: Document) -> str:
 
 def summary(found: Document) -> str:
     """The capacity, the knee, the limit with its cause, and the fitted law."""
-    return "\n".join(summary_lines(found)) + "\n"
+    return "\n".join(labelled(*row) for row in summary_rows(found)) + "\n"
 
 
-def summary_lines(found: Document) -> Iterator[str]:
-    """The summary, line by line."""
+def summary_rows(found: Document) -> Iterator[tuple[str, str]]:
+    """The summary as pairs of label and text."""
     unit = found["unit"]
     if found["stopped_early"]:
-        yield labelled("stopped", found["stopped_early"])
-    yield labelled("capacity", _capacity(found))
+        yield "stopped", found["stopped_early"]
+    yield "capacity", _capacity(found)
     if found["knee"] is not None:
-        yield labelled("knee", f"{found['knee']:g} {unit}: above it, load mostly adds latency")
+        yield "knee", f"{found['knee']:g} {unit}: above it, load mostly adds latency"
     yield from _limit(found)
     problems = {
         what: message
@@ -69,9 +69,9 @@ def summary_lines(found: Document) -> Iterator[str]:
         for what, message in level["load_independent"].items()
     }
     for what, message in problems.items():
-        yield labelled("note", f"at any load: {what}: {message}")
+        yield "note", f"at any load: {what}: {message}"
     if found["usl"]:
-        yield labelled("USL:", _usl(found["usl"]))
+        yield "USL:", _usl(found["usl"])
 
 
 def _capacity(found: Document) -> str:
@@ -85,17 +85,17 @@ def _capacity(found: Document) -> str:
     return "none: the lowest level failed"
 
 
-def _limit(found: Document) -> Iterator[str]:
+def _limit(found: Document) -> Iterator[tuple[str, str]]:
     limit = found["limit"]
     if limit is None:
         return
     what = limit["first_failure"]["message"] if limit["first_failure"] else _first(limit["reasons"])
-    yield labelled("limit", f"at {limit['level']:g} {found['unit']}: {what}")
+    yield "limit", f"at {limit['level']:g} {found['unit']}: {what}"
     for cause in limit["diagnosis"][:_CAUSES]:
         evidence = _first(cause["evidence"])
-        yield labelled("why", f"{cause['title']} ({share(cause['confidence'])} sure): {evidence}")
+        yield "why", f"{cause['title']} ({share(cause['confidence'])} sure): {evidence}"
     if limit["diagnosis"]:
-        yield labelled("fix", _first(limit["diagnosis"][0]["advice"]))
+        yield "fix", _first(limit["diagnosis"][0]["advice"])
 
 
 def _usl(usl: Mapping[str, Any]) -> str:
