@@ -59,7 +59,7 @@ def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> dict[str, 
     database = DatabaseStats()
     samples = [*_samples(trouble=trouble)]
     rest = [{**samples[-1], "t_ns": samples[-1]["t_ns"] + n * 1000 * MS} for n in (1, 2)]
-    watched = Observations(samples=samples, rest=rest, source="process", database=database)
+    watched = Observations(samples=samples, cooldown=rest, source="process", database=database)
     extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
     record = _recorded(endpoints, words, trouble=trouble)
     sent = SECONDS * EACH_SECOND * len(endpoints)

@@ -46,7 +46,7 @@ def service() -> Iterator[Service]:
 
 def test_process_that_listens_is_found(service: Service):
     """The service's process is the one that holds the listening socket of its port."""
-    seen = ServiceProcesses(service.url).sample(ProcessTable.take())
+    seen = ServiceProcesses(service.url).sample(ProcessTable.snapshot())
     assert seen is not None
     assert seen.pids == (service.process.pid,)
     assert seen.rss_bytes > 1e6
@@ -63,7 +63,7 @@ def test_helpers_are_not_blamed_on_the_service():
         try:
             assert family.stdout is not None
             port = int(family.stdout.readline())
-            seen = ServiceProcesses(f"http://127.0.0.1:{port}").sample(ProcessTable.take())
+            seen = ServiceProcesses(f"http://127.0.0.1:{port}").sample(ProcessTable.snapshot())
         finally:
             os.killpg(family.pid, 9)
     assert seen is not None
@@ -83,8 +83,8 @@ def test_helpers_are_not_blamed_on_the_service():
 def test_what_cannot_be_seen_is_said(url: str, reason: str):
     """Where no process can be seen there is no figure, and a reason."""
     processes = ServiceProcesses(url)
-    assert processes.sample(ProcessTable.take()) is None
-    assert reason in (processes.blind or "")
+    assert processes.sample(ProcessTable.snapshot()) is None
+    assert reason in (processes.unavailable or "")
 
 
 def test_metrics_are_summed_over_workers(service: Service):
@@ -99,7 +99,7 @@ def test_missing_metrics_are_said(service: Service):
     """A page that is not there is a reason, not a zero."""
     with closing(MetricsClient(service.url, "/status/404")) as page:
         assert page.fetch() is None
-    assert page.blind == "GET /status/404 answered 404"
+    assert page.unavailable == "GET /status/404 returned status 404"
 
 
 @given(st.text())
@@ -113,16 +113,16 @@ def test_observer_keeps_the_clock_of_the_requests(service: Service):
     before_ns = time.monotonic_ns()
     with Observer(service.url) as observer:
         give_up = time.monotonic() + 30
-        while len(observer.watched().samples) < 3:
+        while len(observer.observations().samples) < 3:
             assert time.monotonic() < give_up
             time.sleep(0.05)
-    watched = observer.watched()
+    watched = observer.observations()
     stamps = [sample["t_ns"] for sample in watched.samples]
     assert stamps == sorted(stamps)
     assert before_ns <= stamps[0]
     assert stamps[-1] <= time.monotonic_ns()
     assert watched.source == "process"
-    assert watched.blind == []
+    assert watched.unavailable == []
     assert all({"rss_bytes", "cpu_s", "pool_in_use"} <= sample.keys() for sample in watched.samples)
 
 
@@ -134,7 +134,7 @@ def test_service_elsewhere_is_seen_by_its_metrics(
     names = MetricNames(resident_memory="db_pool_size", cpu_seconds="db_pool_wait_seconds_sum")
     with Observer(service.url, names) as observer:
         pass
-    watched = observer.watched()
+    watched = observer.observations()
     assert watched.samples[-1]["rss_bytes"] == 7
 
 
@@ -142,7 +142,9 @@ def test_pool_under_other_names_is_not_seen(service: Service):
     """A pool whose figures bear other names is said not to be seen."""
     with Observer(service.url, MetricNames(pool_in_use="other")) as observer:
         pass
-    assert observer.watched().blind == ["the pool was not seen: no other in its /metrics"]
+    assert observer.observations().unavailable == [
+        "the service exports no pool metrics: no other in its /metrics"
+    ]
 
 
 def test_unknown_name_in_observe_table():

@@ -80,11 +80,11 @@ def test_a_busy_neighbour_is_named_and_not_blamed_on_the_service():
     machine = Machine()
     with running(BURN) as burner:
         said(burner)
-        machine.sample(ProcessTable.take(), {os.getpid()}, set())
+        machine.sample(ProcessTable.snapshot(), {os.getpid()}, set())
         machine.begin()
         before_s = used_s(burner.pid)
         assert eventually(lambda: used_s(burner.pid) > before_s + 0.5)
-        after = machine.sample(ProcessTable.take(), set(), set())
+        after = machine.sample(ProcessTable.snapshot(), set(), set())
     assert machine.neighbours[f"burn{burner.pid}"] > 0.4
     assert after["service_family_cpu_s"] == 0
     assert after["generator_cpu_s"] < after["machine_cpu_s"]
@@ -97,9 +97,9 @@ def test_the_services_and_the_databases_time_is_their_own(owner: str):
     with running(BURN) as burner:
         said(burner)
         given = ({burner.pid}, set()) if owner.startswith("service") else (set(), {burner.pid})
-        before = machine.sample(ProcessTable.take(), *given)
+        before = machine.sample(ProcessTable.snapshot(), *given)
         assert eventually(lambda: used_s(burner.pid) > before[owner] + 0.5)
-        after = machine.sample(ProcessTable.take(), *given)
+        after = machine.sample(ProcessTable.snapshot(), *given)
     assert after[owner] - before[owner] > 0.4
     assert f"burn{burner.pid}" not in machine.neighbours
 
@@ -129,12 +129,12 @@ def test_a_family_is_all_descendants():
 
 def test_a_census_knows_parents_from_the_one_before():
     """A later census tells the same of who is whose child, and leaves out who has ended."""
-    before = ProcessTable.take()
+    before = ProcessTable.snapshot()
     with running(BURN) as child:
         said(child)
-        during = ProcessTable.take(before)
+        during = ProcessTable.snapshot(before)
         assert during.rows[child.pid].parent == os.getpid()
-    after = ProcessTable.take(during)
+    after = ProcessTable.snapshot(during)
     assert child.pid not in after.rows
     assert after.rows[os.getpid()].parent == before.rows[os.getpid()].parent == os.getppid()
 
@@ -144,11 +144,11 @@ def test_an_orphan_is_no_longer_of_the_family():
     code = "import os, time; pid = os.fork(); pid and print(pid, flush=True); time.sleep(600)"
     with running(code) as parent:
         child = int(said(parent))
-        before = ProcessTable.take()
+        before = ProcessTable.snapshot()
         assert before.family(parent.pid) == [parent.pid, child]
         parent.kill()
         parent.wait()
-        assert ProcessTable.take(before).rows[child].parent != parent.pid
+        assert ProcessTable.snapshot(before).rows[child].parent != parent.pid
     os.kill(child, 9)
 
 
@@ -156,7 +156,7 @@ def test_a_replaced_worker_was_born_and_another_died():
     """A worker process that is replaced under load is counted once as gone and once as come."""
     with running(SUPERVISOR) as supervisor:
         processes = ServiceProcesses(f"http://127.0.0.1:{said(supervisor)}")
-        first = processes.sample(ProcessTable.take())
+        first = processes.sample(ProcessTable.snapshot())
         assert first is not None
         assert len(first.pids) == 2
         assert supervisor.stdin is not None
@@ -165,11 +165,11 @@ def test_a_replaced_worker_was_born_and_another_died():
         successor = int(said(supervisor))
 
         def counted() -> bool:
-            seen = processes.sample(ProcessTable.take())
-            return seen is not None and (seen.born, seen.died) == (1, 1)
+            seen = processes.sample(ProcessTable.snapshot())
+            return seen is not None and (seen.started, seen.exited) == (1, 1)
 
         assert eventually(counted)
-        last = processes.sample(ProcessTable.take())
+        last = processes.sample(ProcessTable.snapshot())
         assert last is not None
         assert successor in last.pids
         os.kill(successor, 9)
@@ -177,28 +177,30 @@ def test_a_replaced_worker_was_born_and_another_died():
 
 def test_the_service_can_be_named_by_its_process(service: Service):
     """Where the port does not tell, the process that was named and its children are the service."""
-    seen = ServiceProcesses("http://127.0.0.1:9", service.process.pid).sample(ProcessTable.take())
+    seen = ServiceProcesses("http://127.0.0.1:9", service.process.pid).sample(
+        ProcessTable.snapshot()
+    )
     assert seen is not None
     assert seen.pids == (service.process.pid,)
     gone = ServiceProcesses("http://127.0.0.1:9", 2**22 - 1)
-    assert gone.sample(ProcessTable.take()) is None
-    assert "no process 4194303" in (gone.blind or "")
+    assert gone.sample(ProcessTable.snapshot()) is None
+    assert "no process 4194303" in (gone.unavailable or "")
 
 
 def test_the_service_is_looked_at_after_the_load(service: Service):
     """What the service holds at rest is kept apart from the samples of the load."""
     calls: list[float] = []
     with Observer(service.url) as observer:
-        observer.rest(0.5, meanwhile=lambda: calls.append(time.monotonic()))
-        watched = observer.watched()
-        before = len(watched.rest)
+        observer.cooldown(0.5, meanwhile=lambda: calls.append(time.monotonic()))
+        watched = observer.observations()
+        before = len(watched.cooldown)
     found = resources(watched, {}, 10)["cooldown"]
     assert found["duration_s"] >= 0.5
     assert found["memory_mb"] > 1
     assert found["open_files"] >= 3
     assert (found["pool_in_use"], found["database_connections"]) == (0, None)
-    assert watched.rest[0]["t_ns"] > watched.samples[-1]["t_ns"]
-    assert len(observer.watched().rest) == before
+    assert watched.cooldown[0]["t_ns"] > watched.samples[-1]["t_ns"]
+    assert len(observer.observations().cooldown) == before
 
 
 def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytest.MonkeyPatch):
@@ -209,8 +211,8 @@ def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytes
         lambda *_: {"pool_in_use": next(figures)},
     )
     with Observer(service.url) as observer:
-        observer.rest(0.3)
-    found = resources(observer.watched(), {}, 10)["cooldown"]
+        observer.cooldown(0.3)
+    found = resources(observer.observations(), {}, 10)["cooldown"]
     assert found["duration_s"] >= 0.8
     assert found["pool_in_use"] == 5.0
 
@@ -218,10 +220,10 @@ def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytes
 def test_looking_on_has_its_price(service: Service):
     """The result says what share of a core the observer itself has used."""
     with Observer(service.url) as observer:
-        assert eventually(lambda: len(observer.watched().samples) >= 3)
-    found = resources(observer.watched(), {}, 10)
+        assert eventually(lambda: len(observer.observations().samples) >= 3)
+    found = resources(observer.observations(), {}, 10)
     assert found["observer"]["cpu_percent"] >= 0
-    stamps = [sample["observer_cpu_s"] for sample in observer.watched().samples]
+    stamps = [sample["observer_cpu_s"] for sample in observer.observations().samples]
     assert stamps == sorted(stamps)
     assert stamps[-1] > 0
     assert found["machine"]["cores"] == psutil.cpu_count()
@@ -232,7 +234,7 @@ def watched(key: str, values: list[float], **others: float) -> Observations:
     samples: list[Sample] = [
         {"t_ns": number * 5e8, key: value, **others} for number, value in enumerate(values)
     ]
-    return Observations(samples, [], "process", rest=samples)
+    return Observations(samples, [], "process", cooldown=samples)
 
 
 def test_blocks_of_the_event_loop_are_those_of_the_load():

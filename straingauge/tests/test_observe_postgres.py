@@ -62,7 +62,7 @@ def figures(url: str, load: Callable[[Database], object], requests: int = 100) -
         load(watch)
         watch.sample()
         watch.end()
-        found = database(watch.seen(), samples, requests)
+        found = database(watch.stats(), samples, requests)
     assert found is not None
     return found
 
@@ -251,7 +251,7 @@ def test_a_role_without_rights_sees_what_it_may(server: str):
     assert found["statements"] == []
     assert found["unavailable"] == [
         "the statements of other roles: GRANT pg_read_all_stats TO poor",
-        "what 1 connections of other roles do: GRANT pg_read_all_stats TO poor",
+        "the activity of 1 connections of other roles: GRANT pg_read_all_stats TO poor",
     ]
 
 
@@ -284,9 +284,7 @@ def test_without_the_extension_the_rest_is_seen(server: str):
     assert found["statements"] is None
     assert [each["table"] for each in found["tables"]] == []
     assert found["commits"] >= 1
-    assert found["unavailable"] == [
-        "which statements took the time: CREATE EXTENSION pg_stat_statements"
-    ]
+    assert found["unavailable"] == ["statement times: CREATE EXTENSION pg_stat_statements"]
 
 
 def test_other_databases_are_not_the_services(server: str):
@@ -347,15 +345,15 @@ def test_a_service_elsewhere_is_seen_by_metrics_and_database(
     server: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Of a service on another machine its /metrics and its database's address show enough."""
-    for user in ("process", "looks"):
+    for user in ("process", "sampler"):
         monkeypatch.setattr(f"straingauge.observe.{user}.is_here", lambda _host: False)
     names = MetricNames(resident_memory="db_pool_size")
     with counting_service() as service:
         with Observer(service.url, names, database_url=server) as observer:
             with connect(server) as client:
                 client.execute("SELECT count(*) FROM things")
-            observer.rest(0.1)
-        watched = observer.watched()
+            observer.cooldown(0.1)
+        watched = observer.observations()
     found = resources(watched, {}, 10)
     assert watched.source == "metrics"
     assert watched.samples[-1]["rss_bytes"] == 7
@@ -393,6 +391,6 @@ def test_looks_do_not_wait_for_locks(server: str):
         watch.begin()
         began_s = time.monotonic()
         watch.end()
-        assert watch.seen().after is not None
+        assert watch.stats().after is not None
         assert time.monotonic() - began_s < 30
         holder.execute("ROLLBACK")

@@ -25,10 +25,10 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
         return
     connection = Database(context.database_url)
     connection.begin()
-    sample, seen = connection.sample(), connection.seen()
+    sample, seen = connection.sample(), connection.stats()
     connection.close()
     if not sample["db_reachable"]:
-        why = "; ".join(seen.missing) or "it does not respond"
+        why = "; ".join(seen.unavailable) or "it does not respond"
         yield CheckResult(
             "database", "problem", why, "check --database-url; is PostgreSQL running?"
         )
@@ -38,10 +38,10 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
 
 
 def _watchable(seen: DatabaseStats) -> CheckResult:
-    if not seen.missing:
+    if not seen.unavailable:
         return CheckResult("database", "ok", "it can be observed, with its statements")
     advice = "grant pg_monitor to the role, and preload pg_stat_statements"
-    return CheckResult("database", "warning", "; ".join(seen.missing), advice)
+    return CheckResult("database", "warning", "; ".join(seen.unavailable), advice)
 
 
 def _room(
@@ -81,7 +81,7 @@ def _pool(context: CheckContext) -> float | None:
         sizes.append(float(context.stack.postgres.connections_per_worker * context.stack.workers))
     if context.answers:
         page = MetricsClient(context.url, context.names.metrics_path)
-        found = context.names.insides(page.fetch() or {})
+        found = context.names.service_metrics(page.fetch() or {})
         page.close()
         if "pool_size" in found:
             sizes.append(found["pool_size"])

@@ -23,9 +23,9 @@ SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
 
 def other_load(context: CheckContext) -> Iterator[CheckResult]:
     """Check that other processes leave the cores free."""
-    before, began_s = ProcessTable.take(), time.monotonic()
+    before, began_s = ProcessTable.snapshot(), time.monotonic()
     time.sleep(SAMPLE_S)
-    after, took_s = ProcessTable.take(before), time.monotonic() - began_s
+    after, took_s = ProcessTable.snapshot(before), time.monotonic() - began_s
     ours = set(after.family(psutil.Process().pid)) | _service(context, after)
     used_s = {
         pid: row.own_s - before.rows[pid].own_s

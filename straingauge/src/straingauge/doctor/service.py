@@ -57,7 +57,7 @@ def processes(context: CheckContext) -> Iterator[CheckResult]:
     if not context.answers:
         return
     seen = ServiceProcesses(context.url, context.server_pid)
-    sample = seen.sample(ProcessTable.take())
+    sample = seen.sample(ProcessTable.snapshot())
     if sample is None:
         advice = (
             "name its parent PID with --server-pid, or run doctor on the machine of the service"
@@ -65,7 +65,7 @@ def processes(context: CheckContext) -> Iterator[CheckResult]:
         yield CheckResult(
             "processes",
             "skipped",
-            seen.blind or "the processes of the service were not found",
+            seen.unavailable or "the processes of the service were not found",
             advice,
         )
         return
@@ -96,10 +96,13 @@ def metrics(context: CheckContext) -> Iterator[CheckResult]:
     if found is None:
         advice = "export Prometheus metrics, or set metrics_path under [observe]"
         yield CheckResult(
-            "metrics", "skipped", f"{page.blind}: no metrics of pool, event loop or jobs", advice
+            "metrics",
+            "skipped",
+            f"{page.unavailable}: no metrics of pool, event loop or jobs",
+            advice,
         )
         return
-    known = context.names.insides(found)
+    known = context.names.service_metrics(found)
     missing = [part for part in ("pool", "loop", "jobs") if not _any(part, known)]
     seen = f"{context.names.metrics_path} has {len(known)} known metrics"
     without = f", none of {', '.join(missing)}" if missing else ""

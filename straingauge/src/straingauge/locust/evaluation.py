@@ -63,7 +63,7 @@ class LiveEvaluator:
     @property
     def observations(self) -> Observations | None:
         """What was observed of the service in this run."""
-        return self._observer.watched() if self._observer else None
+        return self._observer.observations() if self._observer else None
 
     def live_result(self, take_snapshot: Callable[[], RunSnapshot]) -> Result | None:
         """Judge the run in progress; returns the previous result if that was too recent."""
@@ -85,7 +85,7 @@ class LiveEvaluator:
         if self._observer is not None:
             try:
                 if complete:
-                    self._observer.rest(self._cooldown_s)
+                    self._observer.cooldown(self._cooldown_s)
             finally:
                 self._observer.__exit__(None, None, None)
 

@@ -110,7 +110,7 @@ def read_thresholds(environment: Environment) -> Thresholds:
 
 
 def observer_factory(
-    environment: Environment, aside: Callable[..., object]
+    environment: Environment, offload: Callable[..., object]
 ) -> Callable[[str], Observer]:
     """Return a function that makes the observer of the service at a URL.
 
@@ -124,5 +124,5 @@ def observer_factory(
         names=metric_names_for(get_locustfile(environment)),
         database_url=database_url or os.environ.get("DATABASE_URL"),
         server_pid=options.server_pid,
-        aside=aside,
+        offload=offload,
     )

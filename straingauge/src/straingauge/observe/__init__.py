@@ -1,4 +1,4 @@
-"""What the service does while load is on it, seen from inside, on the clock of the requests."""
+"""Observe the service, its database and the machine during a load, on the clock of the requests."""
 
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.metric_names import MetricNames

@@ -1,4 +1,4 @@
-"""What PostgreSQL's connections do at one instant: `pg_stat_activity`, and who waits for whom."""
+"""Activity of PostgreSQL's connections: samples of `pg_stat_activity`, and lock waits."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 MARK = "/* straingauge */"
-"""In each of the observer's own statements, by which they are told from those of the service."""
+"""Marks the statements of the observer, to distinguish them from those of the service."""
 
 MOST_EXAMPLES = 5
-MOST_TEXT = 1000  # characters of a statement; a list of thousands of values says no more
+MOST_TEXT = 1000  # characters of a statement
 
-# A role without rights sees that others' connections are there, and nothing else of them.
+# A role without privileges sees that connections of other roles exist, and nothing else.
 ACTIVITY = f"""
     SELECT {MARK} datname = current_database(), coalesce(state, ''),
            coalesce(wait_event_type, ''), coalesce(wait_event, ''), count(*)::float8,
@@ -23,30 +23,30 @@ ACTIVITY = f"""
     GROUP BY 1, 2, 3, 4
 """  # noqa: S608  of constants
 
-# Holders first that wait for nobody themselves: they are the root of a queue.
+# Blockers that do not wait themselves come first: they are the root of a queue.
 BLOCKED = f"""
     SELECT {MARK} waiting.pid,
            coalesce(extract(epoch FROM clock_timestamp() - (
                SELECT min(waitstart) FROM pg_locks
                WHERE pg_locks.pid = waiting.pid AND NOT granted)), 0)::float8,
-           left(waiting.query, {MOST_TEXT}), left(coalesce(holding.query, ''), {MOST_TEXT})
+           left(waiting.query, {MOST_TEXT}), left(coalesce(blocking.query, ''), {MOST_TEXT})
     FROM pg_stat_activity AS waiting
     CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocker(pid)
-    LEFT JOIN pg_stat_activity AS holding ON holding.pid = blocker.pid
+    LEFT JOIN pg_stat_activity AS blocking ON blocking.pid = blocker.pid
     WHERE waiting.wait_event_type = 'Lock' AND waiting.datname = current_database()
-    ORDER BY holding.wait_event_type IS NOT DISTINCT FROM 'Lock', 2 DESC
+    ORDER BY blocking.wait_event_type IS NOT DISTINCT FROM 'Lock', 2 DESC
 """  # noqa: S608  of constants
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 
 
 def scrub_statement(statement: str) -> str:
-    """A statement on one line, without the texts that stand in it: they may be anybody's secret."""
+    """Return a statement on one line, without its string literals, which may be secret."""
     return " ".join(_LITERAL.sub("'...'", statement).split())[:MOST_TEXT]
 
 
 class ActivityRow(NamedTuple):
-    """Connections that do the same: a row of `ACTIVITY`."""
+    """Connections in the same state: a row of `ACTIVITY`."""
 
     here: bool
     state: str
@@ -58,17 +58,17 @@ class ActivityRow(NamedTuple):
 
 
 class BlockedRow(NamedTuple):
-    """A connection that waits for a lock, and one that stands in its way: a row of `BLOCKED`."""
+    """A connection that waits for a lock, and one that blocks it: a row of `BLOCKED`."""
 
     pid: int
     waiting_s: float
     waiting: str
-    holding: str
+    blocking: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How often active connections were seen waiting for one thing: in all, and at once."""
+    """Active connections that waited for one event: over all samples, and at most in one."""
 
     total: float
     peak: float
@@ -76,22 +76,22 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A statement that waited, the one that held it up, and for how long at most."""
+    """A statement that waited for a lock, the one that blocked it, and the longest wait."""
 
     waiting: str
-    holding: str
+    blocking: str
     longest_s: float
 
 
 @dataclass(slots=True)
 class Activity:
-    """All looks at the connections, put together.
+    """All samples of the connections, combined.
 
     Attributes:
-        active: Connections seen at work, over all looks.
-        waits: What those waited for, by "type:event".
-        blocked: Who was seen to wait for whom, by (waiting, holding).
-        hidden: Most connections of which nothing could be seen.
+        active: Active connections, summed over all samples.
+        waits: Their wait events, as "type:event".
+        blocked: Lock waits, by (waiting, blocking).
+        hidden: Highest number of connections whose activity is not visible.
     """
 
     active: float = 0.0
@@ -100,7 +100,7 @@ class Activity:
     hidden: float = 0.0
 
     def add(self, rows: Iterable[ActivityRow]) -> dict[str, float]:
-        """Take in a look; gives its sample."""
+        """Add a sample of all connections; return its values."""
         rows = list(rows)
         here = [row for row in rows if row.here]
         active = [row for row in here if row.state == "active"]
@@ -122,10 +122,10 @@ class Activity:
         }
 
     def add_blocked(self, rows: Sequence[BlockedRow]) -> dict[str, float]:
-        """Take in who waits for whom; gives its sample."""
+        """Add the lock waits of a sample; return its values."""
         first_of_each = {row.pid: row for row in reversed(rows)}
         for row in first_of_each.values():
-            key = (scrub_statement(row.waiting), scrub_statement(row.holding))
+            key = (scrub_statement(row.waiting), scrub_statement(row.blocking))
             had = self.blocked.get(key, Blocked(*key, 0.0))
             if key in self.blocked or len(self.blocked) < MOST_EXAMPLES:
                 self.blocked[key] = Blocked(*key, max(had.longest_s, row.waiting_s))

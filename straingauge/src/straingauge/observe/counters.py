@@ -1,6 +1,6 @@
-"""What PostgreSQL has counted until now: statements, tables, the database, checkpoints.
+"""PostgreSQL's cumulative counters: statements, tables, the database, checkpoints.
 
-Two of these, taken before and after a load, tell what it did.
+The difference between two of them, before and after a load, is the work of that load.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from straingauge.observe.activity import MARK, scrub_statement
 
-Ask = Callable[..., list[tuple[Any, ...]]]
-"""Runs a statement, with its parameters, and gives its rows."""
+Query = Callable[..., list[tuple[Any, ...]]]
+"""Runs a statement with its parameters and returns its rows."""
 
 MOST_STATEMENTS = 10
 
@@ -35,7 +35,7 @@ WHERE_EXTENSION = f"""
     ON pg_namespace.oid = extnamespace WHERE extname = 'pg_stat_statements'
 """  # noqa: S608  of constants
 
-# After a crash or a reset PostgreSQL counts live rows anew; ANALYZE's estimate is kept elsewhere.
+# After a crash or a reset PostgreSQL restarts the count of live rows; ANALYZE's estimate remains.
 TABLES = f"""
     SELECT {MARK} relid::bigint,
            CASE WHEN schemaname = 'public' THEN '' ELSE schemaname || '.' END || stat.relname,
@@ -56,8 +56,8 @@ DATABASE_COLUMNS = (
 
 
 def checkpoints(version: int) -> str:
-    """The statement that counts checkpoints, for a server of this version (`180001`)."""
-    if version >= 180000:  # it tells those that were done from those that were due
+    """Return the statement that counts checkpoints, for a server version such as 180001."""
+    if version >= 180000:  # it distinguishes completed from requested ones
         return f"SELECT {MARK} num_done FROM pg_stat_checkpointer"  # noqa: S608
     if version >= 170000:
         return f"SELECT {MARK} num_timed + num_requested FROM pg_stat_checkpointer"  # noqa: S608
@@ -65,7 +65,7 @@ def checkpoints(version: int) -> str:
 
 
 class Statement(NamedTuple):
-    """What one statement has done."""
+    """Counters of one statement."""
 
     calls: float
     total_ms: float
@@ -73,7 +73,7 @@ class Statement(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What has been done with one table."""
+    """Counters of one table."""
 
     name: str
     live: float
@@ -87,12 +87,12 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """All counts at one instant; None where they could not be seen.
+    """All counters at one instant; None if they are not available.
 
     Attributes:
-        statements: By query id; without the observer's own.
-        statements_since: When the counting of statements began, and how many it had to forget.
-        tables: By their object's id.
+        statements: By query id, without the observer's statements.
+        statements_since: When counting began, and how many statements were evicted since.
+        tables: By object id.
         database: By `DATABASE_COLUMNS`, and `checkpoints`.
         database_since: When that counting began.
     """
@@ -104,24 +104,24 @@ class Counters:
     database_since: str
 
 
-def more_of(now: Statement, before: Statement | None) -> Statement:
-    """What was done since; a statement that was forgotten meanwhile is counted from 0 again."""
+def difference(now: Statement, before: Statement | None) -> Statement:
+    """Return the increase since `before`; an evicted statement counts from 0 again."""
     if before is None or now.calls < before.calls:
         return now
     return Statement(*(a - b for a, b in zip(now, before, strict=True)))
 
 
 def busiest(before: Counters, after: Counters) -> tuple[dict[int, Statement], float]:
-    """The statements that took most time between the two, and the time of all, in ms."""
-    anew = before.statements_since[0] != after.statements_since[0]
-    had = {} if anew else before.statements or {}
-    done = {id_: more_of(now, had.get(id_)) for id_, now in (after.statements or {}).items()}
+    """Return the statements that took most time between the two, and the time of all in ms."""
+    was_reset = before.statements_since[0] != after.statements_since[0]
+    had = {} if was_reset else before.statements or {}
+    done = {id_: difference(now, had.get(id_)) for id_, now in (after.statements or {}).items()}
     done = {id_: each for id_, each in done.items() if each.calls > 0}
     top = sorted(done.items(), key=lambda item: -item[1].total_ms)[:MOST_STATEMENTS]
     return dict(top), sum(each.total_ms for each in done.values())
 
 
-def texts(ask: Ask, schema: str, ids: Sequence[int]) -> dict[int, str]:
-    """The statements of these ids, scrubbed."""
-    rows = ask(TEXTS.format(schema=schema), (list(ids),))
+def texts(query: Query, schema: str, ids: Sequence[int]) -> dict[int, str]:
+    """Return the texts of these query ids, without literals."""
+    rows = query(TEXTS.format(schema=schema), (list(ids),))
     return {id_: scrub_statement(text) for id_, text in rows}

@@ -1,4 +1,4 @@
-"""What was seen of a database, as it travels to whoever composes the result."""
+"""Observations of a database, as a report carries them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,22 +9,22 @@ from straingauge.observe.counters import Counters, Statement
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStats:
-    """What was seen of the database, till now.
+    """Observations of a database so far.
 
     Attributes:
-        missing: What could not be seen, and what would help.
+        unavailable: What could not be observed, and what would help.
         max_connections: The server's limit.
-        active: Connections seen at work, over all looks.
-        waits: What those waited for.
-        blocked: Examples of who waited for whom.
-        before: What had been counted when the load began, of tables and all together.
-        after: The same when it was over; both are None until then.
-        statements: What took most time between the two, by query id.
+        active: Active connections, summed over all samples.
+        waits: Their wait events, as "type:event".
+        blocked: Examples of lock waits.
+        before: Counters at the start of the load, without statements.
+        after: Counters at its end, likewise; both are None until then.
+        statements: The statements that took most time between the two, by query id.
         statements_ms: The time of all statements between the two.
-        texts: Their text, by query id.
+        texts: The texts of `statements`, by query id.
     """
 
-    missing: tuple[str, ...] = ()
+    unavailable: tuple[str, ...] = ()
     max_connections: int | None = None
     active: float = 0.0
     waits: Mapping[str, Wait] = field(default_factory=dict)

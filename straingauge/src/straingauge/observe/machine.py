@@ -1,7 +1,7 @@
-"""Whose CPU time it was: the service's, its database's, the generator's, or somebody else's.
+"""CPU time of the machine by group: the service, its database, the generator, and all others.
 
-What is left of the machine's when those three are taken off belongs to others, whether they can be
-seen or not: processes in another container, or another guest of the same host (stolen time).
+Others are what remains of the machine's CPU time, visible or not: processes in another container,
+or another guest of the same host (stolen time).
 """
 
 import contextlib
@@ -12,11 +12,11 @@ import psutil
 
 from straingauge.observe.process_table import ProcessTable
 
-NOTED_S = 0.02  # of CPU time between two looks: who used less is nobody's busy neighbour
+MIN_NEIGHBOUR_S = 0.02  # of CPU time between two samples: a process that used less is ignored
 
 
 class Machine:
-    """Keeps account between one look and the next.
+    """CPU time of the machine, from sample to sample.
 
     Attributes:
         neighbours: CPU time of other processes, by name, in seconds, since `begin`.
@@ -28,33 +28,34 @@ class Machine:
         self._kin: dict[int, bool] = {}
 
     def begin(self) -> None:
-        """What others did till now does not count."""
+        """Start the load: forget the CPU time of others so far."""
         self.neighbours = {}
 
     def sample(
-        self, census: ProcessTable, service: set[int], database: set[int]
+        self, table: ProcessTable, service: set[int], database: set[int]
     ) -> dict[str, float]:
-        """CPU time used until now, in seconds, of all and of each."""
+        """Return the CPU time used so far in seconds, in total and by group."""
         database = database - service
-        generator = self._generator(census) - service - database
-        self._note(census, service | database | generator)
+        generator = self._generator(table) - service - database
+        self._note(table, service | database | generator)
         return {
             "machine_cpu_s": _busy_s(),
-            "service_family_cpu_s": census.cpu_s(service),
-            "database_cpu_s": census.cpu_s(database),
-            "generator_cpu_s": census.cpu_s(generator),
+            "service_family_cpu_s": table.cpu_s(service),
+            "database_cpu_s": table.cpu_s(database),
+            "generator_cpu_s": table.cpu_s(generator),
         }
 
-    def _generator(self, census: ProcessTable) -> set[int]:
-        """This process and those of its kind: forked by it, or started as it was by its parent.
+    def _generator(self, table: ProcessTable) -> set[int]:
+        """The processes of the generator.
 
-        And its parent, which may be the controller of them all; else it is a shell that waits. Not
-        all their children: a test may start anything.
+        These are this process, those that it forked or its parent started with the same command,
+        and the parent, which may be their controller (else it is a waiting shell). Other children
+        do not count: a test may start any program.
         """
         me, parent = os.getpid(), os.getppid()
         near = {
             pid
-            for pid, row in census.rows.items()
+            for pid, row in table.rows.items()
             if row.parent in (me, parent) and self._is_kin(pid)
         }
         return near | {me, parent}
@@ -65,20 +66,20 @@ class Machine:
                 self._kin[pid] = psutil.Process(pid).cmdline() == psutil.Process().cmdline()
         return self._kin.get(pid, False)
 
-    def _note(self, census: ProcessTable, ours: set[int]) -> None:
-        before, self._used_s = self._used_s, {pid: row.own_s for pid, row in census.rows.items()}
+    def _note(self, table: ProcessTable, ours: set[int]) -> None:
+        before, self._used_s = self._used_s, {pid: row.own_s for pid, row in table.rows.items()}
         if not before:
             return
         noted: dict[str, float] = defaultdict(float, self.neighbours)
-        for pid in census.rows.keys() - ours:
+        for pid in table.rows.keys() - ours:
             more_s = self._used_s[pid] - before.get(pid, 0.0)
-            if more_s >= NOTED_S:
+            if more_s >= MIN_NEIGHBOUR_S:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     noted[psutil.Process(pid).name()] += more_s
         self.neighbours = dict(noted)
 
 
 def _busy_s() -> float:
-    """CPU time all cores have spent on anybody, or were kept from us by other guests."""
+    """CPU time of all cores in seconds, including time that was given to other guests."""
     times = psutil.cpu_times()
     return float(sum(getattr(times, kind, 0.0) for kind in ("user", "nice", "system", "steal")))

@@ -1,4 +1,4 @@
-"""What a service calls its figures, and which of them stand in a page of its metrics."""
+"""The names of a service's metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ from straingauge.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class MetricNames:
-    """What the service calls its figures: the table ``[observe]`` of straingauge.toml."""
+    """The names of the service's metrics: the table ``[observe]`` of straingauge.toml."""
 
     metrics_path: str = "/metrics"
     pool_size: str = "db_pool_size"
@@ -28,18 +28,18 @@ class MetricNames:
 
     @classmethod
     def parse(cls, table: Mapping[str, object], *, source: str) -> "MetricNames":
-        """Take the names from a TOML table; raises UsageError on a key that means nothing."""
+        """Read the names from a TOML table; raise UsageError for an unknown key."""
         known = {item.name for item in fields(cls)}
         for key, value in table.items():
             if key not in known or not isinstance(value, str):
                 raise UsageError(
-                    f"{source}: [observe] {key} = {value!r} means nothing",
+                    f"{source}: [observe] {key} = {value!r} is not valid",
                     hint=f"each is the name of a metric: {', '.join(sorted(known))}",
                 )
         return cls(**{key: str(value) for key, value in table.items()})
 
-    def insides(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """What only the service itself can know: its pool, its event loop, its jobs."""
+    def service_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return the values of the pool, the event loop and the jobs, by sample key."""
         wanted = {
             "pool_size": self.pool_size,
             "pool_in_use": self.pool_in_use,
@@ -57,7 +57,7 @@ class MetricNames:
         return {key: metrics[name] for key, name in wanted.items() if name in metrics}
 
     def processes(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        """What the service says of its own processes, for where they cannot be seen."""
+        """Return the service's values for its own processes, if they cannot be observed."""
         wanted = {
             "rss_bytes": self.resident_memory,
             "cpu_s": self.cpu_seconds,

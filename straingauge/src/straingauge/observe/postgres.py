@@ -1,7 +1,7 @@
-"""PostgreSQL seen from inside while a load is on it, by its own views.
+"""Observe PostgreSQL (14 or later) during a load, by its statistics views.
 
-A role that may only connect is enough to see something; what it takes to see all is said in
-`DatabaseSeen.missing`. PostgreSQL 14 or later.
+A role that may only connect sees connections and tables; `DatabaseStats.unavailable` says which
+privileges show more.
 """
 
 import time
@@ -22,7 +22,7 @@ T = TypeVar("T")
 OLDEST = 140000
 CONNECT_S = 2
 RETRY_S = 2.0
-STABLE_LOOKS, LOOK_AGAIN_S, STABLE_WITHIN_S = 3, 0.1, 2.0
+STABLE_SAMPLES, STABLE_INTERVAL_S, STABLE_WITHIN_S = 3, 0.1, 2.0
 SETTINGS = f"""
     SET {MARK} statement_timeout = '2s'; SET {MARK} lock_timeout = '1s';
     SET {MARK} default_transaction_read_only = on; SET {MARK} jit = off
@@ -30,21 +30,21 @@ SETTINGS = f"""
 
 
 class Database:
-    """Looks at one database over one connection, which it opens again when it was lost.
+    """Observe one database over one connection, which is reopened if it is lost.
 
     Attributes:
-        backend_pid: The server's process that attends to that connection.
-        host: The machine the server runs on, as the URL names it.
+        backend_pid: The server process of that connection.
+        host: The host of the server, from the URL.
     """
 
     def __init__(self, url: str) -> None:
         self.backend_pid: int | None = None
         self.host = ""
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._own = 0  # own transactions, which the server counts as well
+        self._own = 0  # transactions of the observer, which the server counts as well
         self._flushed = 0
         self._retry_at_s = 0.0
-        self._missing: dict[str, str] = {}
+        self._unavailable: dict[str, str] = {}
         self._max_connections: int | None = None
         self._schema: str | None = None
         self._activity = Activity()
@@ -56,31 +56,31 @@ class Database:
         self._url = scheme.partition("+")[0] + separator + rest  # SQLAlchemy names its driver there
 
     def sample(self) -> dict[str, float]:
-        """Look once; only ``db_reachable`` 0 where it cannot."""
+        """Return a sample; only ``db_reachable`` 0 if the database does not answer."""
         sample = self._try(self._sample, "connection")
         return {"db_reachable": 0.0} if sample is None else {"db_reachable": 1.0, **sample}
 
     def begin(self) -> None:
-        """The load begins: what was counted till now is not of it, and nor was what was seen."""
+        """Start the load: discard earlier observations and read the counters."""
         self._activity = Activity()
         self._before = self._try(self._counters, "counters")
 
     def end(self) -> None:
-        """The load is over: wait for its counts, which each connection hands in with delay.
+        """End the load: wait for its counters, which each connection reports with a delay.
 
-        A connection that went idle within a second of its last delivery keeps the rest for ten
-        seconds (`PGSTAT_IDLE_INTERVAL`), which nobody can shorten: that part is not waited for.
+        A connection that becomes idle within a second of its last report keeps the remainder for
+        ten seconds (`PGSTAT_IDLE_INTERVAL`); that part is not waited for.
         """
         self._after = self._try(self._stable, "counters")
         if self._before is not None and self._after is not None:
             self._try(partial(self._compare, self._before, self._after), "comparison")
 
-    def seen(self) -> DatabaseStats:
-        """All that was seen; a copy, which travels with each report: without what is not needed."""
+    def stats(self) -> DatabaseStats:
+        """Return the observations so far, without counters that reports do not need."""
         seen = self._activity
         over = self._before is not None and self._after is not None
         return DatabaseStats(
-            missing=tuple(self._missing.values()),
+            unavailable=tuple(self._unavailable.values()),
             max_connections=self._max_connections,
             active=seen.active,
             waits=dict(seen.waits),
@@ -93,23 +93,23 @@ class Database:
         )
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _try(self, look: Callable[[], T], what: str) -> T | None:
-        """The outcome of a look; None, and a reason in `missing`, when there is no answer."""
+    def _try(self, query: Callable[[], T], what: str) -> T | None:
+        """Return the outcome of a query; None, with a reason in `unavailable`, if it fails."""
         try:
             self._connect()
-            outcome = look() if self._connection is not None else None
+            outcome = query() if self._connection is not None else None
         except psycopg.Error as error:
-            self._missing[what] = f"the database could not be asked: {_first_line(error)}"
+            self._unavailable[what] = f"the database could not be queried: {_first_line(error)}"
             self.close()
             self._retry_at_s = time.monotonic() + RETRY_S
             return None
         if outcome is not None:
-            self._missing.pop(what, None)
+            self._unavailable.pop(what, None)
         return outcome
 
     def _connect(self) -> None:
@@ -119,9 +119,9 @@ class Database:
             self.host = str(conninfo.conninfo_to_dict(self._url).get("host", "localhost"))
         except psycopg.ProgrammingError:  # its message may quote the password
             raise psycopg.OperationalError(
-                "the database's address cannot be read: write postgresql://user:password@host/name"
+                "the database URL is not valid: write postgresql://user:password@host/name"
             ) from None
-        # Statements are not prepared: a pooler between us and the server may mix sessions up.
+        # Statements are not prepared: a pooler in between may switch sessions.
         self._connection = psycopg.connect(
             self._url,
             autocommit=True,
@@ -145,7 +145,7 @@ class Database:
     ) -> list[tuple[Any, ...]]:
         assert self._connection is not None
         self._own += 1
-        # Of constants, and of a name that PostgreSQL has quoted.
+        # Made of constants, and of a name that PostgreSQL has quoted.
         return self._connection.execute(statement.encode(), parameters).fetchall()
 
     def _sample(self) -> dict[str, float]:
@@ -155,8 +155,8 @@ class Database:
             rows = [BlockedRow._make(row) for row in self._ask(activity.BLOCKED)]
             sample |= self._activity.add_blocked(rows)
         if self._activity.hidden:
-            self._missing["activity"] = (
-                f"what {self._activity.hidden:.0f} connections of other roles do: "
+            self._unavailable["activity"] = (
+                f"the activity of {self._activity.hidden:.0f} connections of other roles: "
                 f"GRANT pg_read_all_stats TO {self._role}"
             )
         return sample
@@ -173,18 +173,18 @@ class Database:
         return Counters(statements, statements_since, self._tables(), database, since)
 
     def _stable(self) -> Counters:
-        """The counts, once the tables' stay what they are."""
+        """Return the counters, once those of the tables stay the same."""
         give_up_s = time.monotonic() + STABLE_WITHIN_S
         tables, same = self._tables(), 1
-        while same < STABLE_LOOKS and time.monotonic() < give_up_s:
-            time.sleep(LOOK_AGAIN_S)
+        while same < STABLE_SAMPLES and time.monotonic() < give_up_s:
+            time.sleep(STABLE_INTERVAL_S)
             now = self._tables()
             same = same + 1 if now == tables else 1
             tables = now
         return self._counters()
 
     def _flush(self) -> None:
-        """Have the server count our own transactions now, so that they can be taken off."""
+        """Make the server count the observer's transactions now, so that they can be subtracted."""
         assert self._connection is not None
         if self._connection.info.server_version >= 150000:
             self._ask(f"SELECT {MARK} pg_stat_force_next_flush()")
@@ -203,33 +203,31 @@ class Database:
         return found, since
 
     def _statement_counts(self) -> tuple[dict[int, Statement] | None, tuple[str, int]]:
-        """The statements' counts, and since when; None and a reason where there are none."""
+        """Return the counters of statements, and since when; None if they are not available."""
         if self._schema is None:
-            self._missing["statements"] = (
-                "which statements took the time: CREATE EXTENSION pg_stat_statements"
-            )
+            self._unavailable["statements"] = "statement times: CREATE EXTENSION pg_stat_statements"
             return None, ("", 0)
         try:
             own = {row[0] for row in self._ask(counters.OWN.format(schema=self._schema))}
             rows = self._ask(counters.STATEMENTS.format(schema=self._schema))
             since, forgotten = self._ask(counters.STATEMENTS_INFO.format(schema=self._schema))[0]
         except errors.ObjectNotInPrerequisiteState:
-            self._missing["statements"] = (
-                "which statements took the time: shared_preload_libraries lacks pg_stat_statements"
+            self._unavailable["statements"] = (
+                "statement times: shared_preload_libraries lacks pg_stat_statements"
             )
             return None, ("", 0)
         except (errors.UndefinedColumn, errors.UndefinedFunction, errors.UndefinedTable):
-            self._missing["statements"] = (
-                "which statements took the time: ALTER EXTENSION pg_stat_statements UPDATE"
+            self._unavailable["statements"] = (
+                "statement times: ALTER EXTENSION pg_stat_statements UPDATE"
             )
             return None, ("", 0)
         except errors.InsufficientPrivilege:
-            self._missing["statements"] = (
-                f"which statements took the time: GRANT pg_read_all_stats TO {self._role}"
+            self._unavailable["statements"] = (
+                f"statement times: GRANT pg_read_all_stats TO {self._role}"
             )
             return None, ("", 0)
         if any(id_ is None for id_, *_ in rows):
-            self._missing["statements"] = (
+            self._unavailable["statements"] = (
                 f"the statements of other roles: GRANT pg_read_all_stats TO {self._role}"
             )
         counts = {id_: Statement(*rest) for id_, *rest in rows if id_ is not None}
@@ -239,13 +237,11 @@ class Database:
         if before.statements is None or after.statements is None or self._schema is None:
             return
         if before.statements_since[0] != after.statements_since[0]:
-            self._missing["reset"] = (
-                "the statements until pg_stat_statements was reset in the middle of the load"
+            self._unavailable["reset"] = (
+                "statements before pg_stat_statements was reset during the load"
             )
         if before.statements_since[1] != after.statements_since[1]:
-            self._missing["forgotten"] = (
-                "all statements: PostgreSQL had to forget some; raise pg_stat_statements.max"
-            )
+            self._unavailable["forgotten"] = "evicted statements: raise pg_stat_statements.max"
         self._statements = top, _ = counters.busiest(before, after)
         self._texts = counters.texts(self._ask, self._schema, list(top))
 

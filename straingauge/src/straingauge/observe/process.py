@@ -1,4 +1,4 @@
-"""The service's processes, found by the port they listen on, and what the system knows of them."""
+"""The service's processes, found by the port they listen on, and their memory, CPU and files."""
 
 import contextlib
 import socket
@@ -13,20 +13,20 @@ import psutil
 from straingauge.observe.process_table import ProcessTable
 
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
-FIND_EVERY = 10  # samples; it looks through all processes of the machine
+FIND_EVERY = 10  # samples; it scans all processes of the machine
 USS_EVERY = 10  # samples; it makes the kernel walk the process's pages, RSS does not
-GROWN_UP_S = 1.0  # a child has its parent's sockets until it begins a program of its own
+SETTLED_S = 1.0  # a child has its parent's sockets until it executes another program
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessSample:
     """The service's processes at one instant, summed.
 
-    *Serving* processes hold the listening socket; *helpers* are their children that do not (a job
-    worker): their memory is not blamed on the service.
+    *Serving* processes hold the listening socket; *helpers* are their children that do not, such as
+    a job worker: their memory is counted apart.
 
     Attributes:
-        born, died: Serving processes that have come and gone since the first look.
+        started, exited: Serving processes that started and exited since the first sample.
         family: All of them, helpers included.
     """
 
@@ -38,21 +38,21 @@ class ProcessSample:
     open_files: int
     helper_rss_bytes: int
     helpers: int
-    born: int
-    died: int
+    started: int
+    exited: int
     family: frozenset[int]
 
 
 class ServiceProcesses:
-    """Watches the process tree behind one port.
+    """Observe the process tree behind one port.
 
     Args:
-        base_url: Where the service is.
-        server_pid: Its topmost process, where the port does not tell (it belongs to a proxy).
+        base_url: The URL of the service.
+        server_pid: Its parent process, if it cannot be found by its port (as behind a proxy).
 
     Attributes:
-        blind: Why nothing can be seen; None while something is.
-        elsewhere: Whether they are on another machine.
+        unavailable: Why the processes cannot be observed; None if they can.
+        is_remote: The service runs on another machine.
     """
 
     def __init__(self, base_url: str, server_pid: int | None = None) -> None:
@@ -64,20 +64,20 @@ class ServiceProcesses:
         self._root: psutil.Process | None = None
         self._serving: dict[int, bool] = {}
         self._workers: frozenset[int] | None = None
-        self._born = self._died = 0
-        self.blind: str | None = None
-        self.elsewhere = False
+        self._started = self._exited = 0
+        self.unavailable: str | None = None
+        self.is_remote = False
         self._find()
 
     def begin(self) -> None:
-        """Who came and went till now does not count."""
-        self._born = self._died = 0
+        """Start the load: forget processes that started and exited so far."""
+        self._started = self._exited = 0
 
-    def sample(self, census: ProcessTable) -> ProcessSample | None:
-        """Look once; None when the service cannot be seen, with the reason in `blind`.
+    def sample(self, table: ProcessTable) -> ProcessSample | None:
+        """Return a sample; None if the service cannot be observed, see `unavailable`.
 
         Args:
-            census: Who is whose child; seconds old will do.
+            table: All processes of the machine; it may be seconds old.
         """
         self._samples += 1
         gone = self._root is None or not self._root.is_running()
@@ -85,35 +85,35 @@ class ServiceProcesses:
             self._find()
         if self._root is None:
             return None
-        family = census.family(self._root.pid) or [self._root.pid]
-        serving, helpers = self._told_apart(family)
+        family = table.family(self._root.pid) or [self._root.pid]
+        serving, helpers = self._serving_and_helpers(family)
         with_uss = self._samples % USS_EVERY == 1
-        seen = [figures for process in serving for figures in _figures(process, uss=with_uss)]
+        seen = [usage for process in serving for usage in _usage(process, uss=with_uss)]
         self._count(serving)
         if not seen:
             return None
         return ProcessSample(
             pids=tuple(process.pid for process in serving),
-            rss_bytes=sum(figures.rss_bytes for figures in seen),
-            uss_bytes=sum(figures.uss_bytes for figures in seen) if with_uss else None,
-            cpu_s=sum(figures.cpu_s for figures in seen),
-            threads=sum(figures.threads for figures in seen),
-            open_files=sum(figures.open_files for figures in seen),
-            helper_rss_bytes=sum(f.rss_bytes for p in helpers for f in _figures(p, uss=False)),
+            rss_bytes=sum(each.rss_bytes for each in seen),
+            uss_bytes=sum(each.uss_bytes for each in seen) if with_uss else None,
+            cpu_s=sum(each.cpu_s for each in seen),
+            threads=sum(each.threads for each in seen),
+            open_files=sum(each.open_files for each in seen),
+            helper_rss_bytes=sum(f.rss_bytes for p in helpers for f in _usage(p, uss=False)),
             helpers=len(helpers),
-            born=self._born,
-            died=self._died,
+            started=self._started,
+            exited=self._exited,
             family=frozenset(family),
         )
 
     def _count(self, serving: Sequence[psutil.Process]) -> None:
-        """Count who is new among the workers, and who is gone."""
+        """Count the workers that started and exited."""
         known = self._workers
-        now = frozenset(p.pid for p in serving if known is None or _is_grown_up(p))
+        now = frozenset(p.pid for p in serving if known is None or _is_settled(p))
         if known is not None:
             gone = {pid for pid in known - now if not psutil.pid_exists(pid)}
-            self._born += len(now - known)
-            self._died += len(gone)
+            self._started += len(now - known)
+            self._exited += len(gone)
             now |= known - gone
         self._workers = now
 
@@ -123,9 +123,10 @@ class ServiceProcesses:
         if self._server_pid is not None:
             self._take(self._server_pid)
             return
-        self.elsewhere = not is_here(self._host)
-        if self.elsewhere:
-            self.blind = f"{self._host} is another machine: its processes cannot be seen from here"
+        self.is_remote = not is_here(self._host)
+        if self.is_remote:
+            where = f"the service runs on another machine ({self._host})"
+            self.unavailable = f"{where}: its processes cannot be observed"
             return
         try:
             pids = [
@@ -134,35 +135,35 @@ class ServiceProcesses:
                 if connection.pid is not None and self._is_listening(connection)
             ]
         except psutil.AccessDenied:
-            self.blind = "this user may not see which process listens on the service's port"
+            self.unavailable = "no permission to find the process that listens on the port"
             return
         if not pids:
-            self.blind = f"no process of this user listens on port {self._port}"
+            self.unavailable = f"no process of this user listens on port {self._port}"
             return
         with contextlib.suppress(
             psutil.NoSuchProcess
-        ):  # gone meanwhile: looked for again at the next sample
+        ):  # exited meanwhile: the next sample searches again
             self._root = self._topmost(psutil.Process(pids[0]))
-            self.blind = None
+            self.unavailable = None
 
     def _take(self, pid: int) -> None:
         try:
             self._root = psutil.Process(pid)
-            self.blind = None
+            self.unavailable = None
         except psutil.NoSuchProcess:
-            self.blind = f"there is no process {pid}, which was to be the service's"
+            self.unavailable = f"there is no process {pid} (--server-pid)"
 
     def _topmost(self, process: psutil.Process) -> psutil.Process:
-        """The ancestor that still holds the socket: the parent of several workers."""
+        """Return the topmost ancestor that holds the socket: the parent of several workers."""
         parent = process.parent()
         while parent is not None and self._listens(parent):
             process, parent = parent, parent.parent()
         return process
 
-    def _told_apart(
+    def _serving_and_helpers(
         self, family: Sequence[int]
     ) -> tuple[list[psutil.Process], list[psutil.Process]]:
-        """Those that serve, and their helpers; where none is seen to serve, all are taken to."""
+        """Return the serving processes and the helpers; all are serving if none seems to be."""
         serving: list[psutil.Process] = []
         helpers: list[psutil.Process] = []
         for pid in family:
@@ -180,11 +181,11 @@ class ServiceProcesses:
             return known
         try:
             connections = process.net_connections("tcp")
-            grown_up = _is_grown_up(process)
+            settled = _is_settled(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
         listens = any(map(self._is_listening, connections))
-        if grown_up:
+        if settled:
             self._serving[process.pid] = listens
         return listens
 
@@ -197,7 +198,7 @@ class ServiceProcesses:
 
 
 @dataclass(frozen=True, slots=True)
-class _Figures:
+class _Usage:
     rss_bytes: int
     uss_bytes: int
     cpu_s: float
@@ -205,11 +206,11 @@ class _Figures:
     open_files: int
 
 
-def _figures(process: psutil.Process, *, uss: bool) -> Iterator[_Figures]:
-    """One process's figures; nothing when it has just ended or belongs to somebody else."""
+def _usage(process: psutil.Process, *, uss: bool) -> Iterator[_Usage]:
+    """Yield the usage of a process; nothing if it has just exited or is not accessible."""
     with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied), process.oneshot():
         cpu = process.cpu_times()
-        yield _Figures(
+        yield _Usage(
             rss_bytes=process.memory_info().rss,
             uss_bytes=process.memory_full_info().uss if uss else 0,
             cpu_s=cpu.user + cpu.system,
@@ -218,16 +219,16 @@ def _figures(process: psutil.Process, *, uss: bool) -> Iterator[_Figures]:
         )
 
 
-def _is_grown_up(process: psutil.Process) -> bool:
-    """Whether it is old enough to be what it is going to be."""
+def _is_settled(process: psutil.Process) -> bool:
+    """It is old enough to have executed its program."""
     try:
-        return time.time() - process.create_time() > GROWN_UP_S
+        return time.time() - process.create_time() > SETTLED_S
     except psutil.NoSuchProcess:
         return False
 
 
 def is_here(host: str) -> bool:
-    """Whether `host` is an address of this machine."""
+    """Return True if `host` is an address of this machine."""
     own: Sequence[str] = [
         address.address for addresses in psutil.net_if_addrs().values() for address in addresses
     ]

@@ -1,4 +1,4 @@
-"""All processes of this machine at one instant, by one pass over them: some 15 us for each."""
+"""All processes of this machine at one instant, from one pass that takes 15 us for each."""
 
 import contextlib
 from collections import defaultdict
@@ -12,9 +12,9 @@ class Row(NamedTuple):
     """One process.
 
     Attributes:
-        parent: Its parent's number.
+        parent: Process id of its parent.
         own_s: CPU time it has used.
-        reaped_s: CPU time of its children that have ended, and of theirs.
+        reaped_s: CPU time of its exited children, and of theirs.
     """
 
     parent: int
@@ -24,21 +24,21 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProcessTable:
-    """Who was there.
+    """All processes of the machine.
 
     Attributes:
-        rows: By process number.
+        rows: By process id.
     """
 
     rows: dict[int, Row]
 
     @classmethod
-    def take(cls, before: "ProcessTable | None" = None) -> "ProcessTable":
-        """Look at all of them; one that has just ended is left out.
+    def snapshot(cls, before: "ProcessTable | None" = None) -> "ProcessTable":
+        """Read all processes; those that have just exited are skipped.
 
         Args:
-            before: An earlier one. Who has a parent keeps it while that lives, so it need not be
-                asked again, which costs twice as much as all the rest.
+            before: An earlier table. A process keeps its parent while that lives, so it is not
+                queried again, which would cost twice as much as everything else.
         """
         known = before.rows if before is not None else {}
         here = set(psutil.pids())
@@ -53,7 +53,7 @@ class ProcessTable:
         return cls(rows)
 
     def family(self, root: int) -> list[int]:
-        """A process and all its descendants, itself first; empty when it is not there."""
+        """Return a process and all its descendants, itself first; empty if it does not exist."""
         children: dict[int, list[int]] = defaultdict(list)
         for pid, row in self.rows.items():
             if pid != row.parent:  # the kernel is its own parent on some systems
@@ -64,6 +64,6 @@ class ProcessTable:
         return found
 
     def cpu_s(self, pids: set[int]) -> float:
-        """CPU time of these and of their children that have ended."""
+        """Return the CPU time of these processes and of their exited children, in seconds."""
         rows = [self.rows[pid] for pid in pids if pid in self.rows]
         return sum(row.own_s + row.reaped_s for row in rows)

@@ -1,4 +1,4 @@
-"""The service's own `/metrics`: Prometheus text in, sums by name out.
+"""The service's `/metrics` in the Prometheus text format.
 
 The format: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -17,7 +17,7 @@ _LINE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{.*\})?[ \t]+(\S+)", re.MULT
 
 
 def parse(text: str) -> dict[str, float]:
-    """Sum every metric over its label sets (processes, methods); leave out what is no number."""
+    """Sum each metric over its label sets; skip values that are not finite numbers."""
     sums: dict[str, float] = {}
     for name, value in _LINE.findall(text):
         with contextlib.suppress(ValueError):
@@ -28,10 +28,10 @@ def parse(text: str) -> dict[str, float]:
 
 
 class MetricsClient:
-    """Fetches the page over one kept connection.
+    """Fetch the metrics over one persistent connection.
 
     Attributes:
-        blind: Why it cannot be read; None while it can.
+        unavailable: Why they cannot be read; None if they can.
     """
 
     def __init__(self, base_url: str, path: str = "/metrics") -> None:
@@ -40,24 +40,24 @@ class MetricsClient:
         connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._connection = connect(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
         self._path = path
-        self.blind: str | None = None
+        self.unavailable: str | None = None
 
     def fetch(self) -> Mapping[str, float] | None:
-        """Read it once; None when it cannot be read, with the reason in `blind`."""
+        """Return the metrics; None if they cannot be read, see `unavailable`."""
         try:
             self._connection.request("GET", self._path)
             response = self._connection.getresponse()
             body = response.read(MAX_BYTES)
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            self.blind = f"GET {self._path} failed: {error or type(error).__name__}"
+            self.unavailable = f"GET {self._path} failed: {error or type(error).__name__}"
             return None
         if response.status != 200:
-            self.blind = f"GET {self._path} answered {response.status}"
+            self.unavailable = f"GET {self._path} returned status {response.status}"
             return None
-        self.blind = None
+        self.unavailable = None
         return parse(body.decode("utf-8", "replace"))
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""All that is looked at from this machine: processes, CPU time, the database."""
+"""Samples taken from this machine: processes, CPU time, the database."""
 
 import contextlib
 import time
@@ -16,81 +16,81 @@ from straingauge.observe.process_table import ProcessTable
 if TYPE_CHECKING:
     from straingauge.observe.postgres import Database
 
-CENSUS_S = 2.0  # a pass over all processes costs as much as all the rest
+PROCESS_TABLE_INTERVAL_S = 2.0  # reading all processes costs as much as everything else
 
 
 class HostSampler:
-    """One look after the other, for one load.
+    """Take the samples of one load.
 
     Args:
-        base_url: Where the service is.
-        database_url: Its database, if one was named.
-        server_pid: Its topmost process, if it was named.
+        base_url: The URL of the service.
+        database_url: The URL of its database; None if unknown.
+        server_pid: Its parent process; None to find it by its port.
     """
 
     def __init__(self, base_url: str, database_url: str | None, server_pid: int | None) -> None:
         self._processes: ServiceProcesses | None = None
         self._open = partial(ServiceProcesses, base_url, server_pid)
         self._machine = Machine()
-        self._census = ProcessTable({})
+        self._table = ProcessTable({})
         self._counted_s = 0.0
         self._no_driver: str | None = None
         self._database = self._open_database(database_url) if database_url else None
         self._postmaster: tuple[int, int] = (0, 0)
-        self._called_postgres: dict[int, bool] = {}
+        self._postgres_by_name: dict[int, bool] = {}
         self._service: frozenset[int] = frozenset()
 
     @property
-    def blind(self) -> str | None:
-        """Why the service's processes are not seen."""
-        return self._processes.blind if self._processes else None
+    def unavailable(self) -> str | None:
+        """Why the service's processes cannot be observed; None if they can."""
+        return self._processes.unavailable if self._processes else None
 
     @property
     def neighbours(self) -> Mapping[str, float]:
-        """CPU time of others, in seconds, by name."""
+        """CPU time of other processes in seconds, by name."""
         return self._machine.neighbours
 
     def begin(self) -> None:
-        """The load begins now."""
+        """Start the load."""
         self._machine.begin()
         if self._processes is not None:
             self._processes.begin()
         if self._database is not None:
             self._database.begin()
 
-    def hurry(self) -> None:
-        """Look at all with the next look."""
+    def refresh(self) -> None:
+        """Read all processes with the next sample."""
         self._counted_s = 0.0
 
     def end(self) -> None:
-        """The load is over."""
+        """End the load."""
         if self._database is not None:
             self._database.end()
 
     def close(self) -> None:
-        """Give back what was opened."""
+        """Close the connection to the database."""
         if self._database is not None:
             self._database.close()
 
-    def database_seen(self) -> DatabaseStats | None:
-        """What was seen of the database; None when none was named."""
+    def database_stats(self) -> DatabaseStats | None:
+        """Return the observations of the database; None without its URL."""
         if self._database is not None:
-            return self._database.seen()
+            return self._database.stats()
         if self._no_driver is not None:
-            return DatabaseStats(missing=(self._no_driver,))
+            return DatabaseStats(unavailable=(self._no_driver,))
         return None
 
     def sample(self) -> dict[str, float]:
-        """Look once."""
-        fresh = time.monotonic() - self._counted_s >= CENSUS_S
+        """Return a sample."""
+        fresh = time.monotonic() - self._counted_s >= PROCESS_TABLE_INTERVAL_S
         if fresh:
-            self._census, self._counted_s = ProcessTable.take(self._census), time.monotonic()
+            self._table, self._counted_s = ProcessTable.snapshot(self._table), time.monotonic()
         if self._processes is None:
             self._processes = self._open()
         sample: dict[str, float] = {}
         if self._database is not None:
             sample |= self._database.sample()
-        seen = self._processes.sample(self._census)
+        seen = self._processes.sample(self._table)
         if seen is not None:
             self._service = seen.family
             sample |= {
@@ -101,16 +101,16 @@ class HostSampler:
                 "processes": len(seen.pids),
                 "helper_rss_bytes": seen.helper_rss_bytes,
                 "helpers": seen.helpers,
-                "processes_started": seen.born,
-                "processes_exited": seen.died,
+                "processes_started": seen.started,
+                "processes_exited": seen.exited,
             }
             if seen.uss_bytes is not None:
                 sample["uss_bytes"] = seen.uss_bytes
         if fresh:
             database = self._database_pids()
-            sample |= self._machine.sample(self._census, set(self._service), database)
-            if seen is None and not self._processes.elsewhere:
-                del sample["service_family_cpu_s"]  # it is somebody's, but whose is not seen
+            sample |= self._machine.sample(self._table, set(self._service), database)
+            if seen is None and not self._processes.is_remote:
+                del sample["service_family_cpu_s"]  # of unknown processes on this machine
         return sample
 
     def _open_database(self, url: str) -> "Database | None":
@@ -122,17 +122,17 @@ class HostSampler:
         return Database(url)
 
     def _database_pids(self) -> set[int]:
-        """PostgreSQL's processes here: the family of the one that attends to us.
+        """Return PostgreSQL's processes on this machine: the family of the connection's process.
 
-        Where that is not seen (no address was given, or the server is in a container and numbers
-        its processes for itself), all that are called so.
+        If that is unknown (no URL was given, or the server runs in a container with its own process
+        ids), all processes with that name count.
         """
         ours = self._database.backend_pid if self._database else None
         if ours is not None and self._postmaster[0] != ours:
             self._postmaster = (ours, self._find_postmaster(ours))
         if self._postmaster[1]:
-            return set(self._census.family(self._postmaster[1]))
-        return {pid for pid in self._census.rows if self._is_called_postgres(pid)}
+            return set(self._table.family(self._postmaster[1]))
+        return {pid for pid in self._table.rows if self._is_named_postgres(pid)}
 
     def _find_postmaster(self, ours: int) -> int:
         assert self._database is not None
@@ -144,8 +144,8 @@ class HostSampler:
             return parent.pid if parent and parent.name().startswith("postgres") else 0
         return 0
 
-    def _is_called_postgres(self, pid: int) -> bool:
-        if pid not in self._called_postgres:
+    def _is_named_postgres(self, pid: int) -> bool:
+        if pid not in self._postgres_by_name:
             with contextlib.suppress(psutil.NoSuchProcess):
-                self._called_postgres[pid] = psutil.Process(pid).name().startswith("postgres")
-        return self._called_postgres.get(pid, False)
+                self._postgres_by_name[pid] = psutil.Process(pid).name().startswith("postgres")
+        return self._postgres_by_name.get(pid, False)

@@ -135,7 +135,7 @@ class LoadRunner:
             self._play("main", order.schedule, order.journeys, order.crowd, start_ns=start_ns)
             fleet.played(self.report())
             if self._observer is not None:
-                self._observer.rest(order.quiet_s, meanwhile=self._tick)
+                self._observer.cooldown(order.quiet_s, meanwhile=self._tick)
         fleet.rested(self.report())
         if order.verify is not None:
             crowd = self._own(order.crowd)
@@ -163,7 +163,7 @@ class LoadRunner:
             record=record.to_bytes(),
             extra={
                 "engines": dict(self._engines),
-                "watched": self._observer.watched() if self._observer else None,
+                "watched": self._observer.observations() if self._observer else None,
                 "credentials": _credentials(self._own(self._order.crowd)),
             },
         )

@@ -127,7 +127,7 @@ def _evidence(
         accounts=len(credentials),
         idle=merged.idle,
         processes=_processes(merged),
-        unseen=watched.blind if watched else (),
+        unseen=watched.unavailable if watched else (),
     )
 
 

@@ -28,7 +28,7 @@ def database(
         return None
     looks = values(samples, "db_reachable")
     return {
-        "unavailable": list(seen.missing),
+        "unavailable": list(seen.unavailable),
         "samples": len(looks),
         "failed_samples": looks.count(0.0),
         "connections": {
@@ -44,7 +44,7 @@ def database(
             "peak": whole(highest(samples, "db_blocked")),
             "longest_s": highest(samples, "db_blocked_s"),
             "examples": [
-                {"waiting": each.waiting, "blocking": each.holding} for each in seen.blocked
+                {"waiting": each.waiting, "blocking": each.blocking} for each in seen.blocked
             ],
         },
         "statements": _statements(seen, requests),

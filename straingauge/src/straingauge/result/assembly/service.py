@@ -58,7 +58,7 @@ def cooldown(watched: Observations) -> Cooldown | None:
 
     Of what is taken and given back it is the least that was seen, of memory the last.
     """
-    rest = watched.rest
+    rest = watched.cooldown
     if not rest:
         return None
     memory = values(rest, "rss_bytes")[-ENDS:]
