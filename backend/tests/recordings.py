@@ -51,9 +51,9 @@ def recording(media_type: str, size_bytes: int = 4096) -> bytes:
 
 async def make_patient(client: httpx2.AsyncClient, headers: dict[str, str]) -> str:
     """Create a patient and return its id."""
-    made = await client.post("/api/patients/", json={"full_name": "Bo Sample"}, headers=headers)
-    assert made.status_code == 201, made.text
-    patient_id: str = made.json()["id"]
+    response = await client.post("/api/patients/", json={"full_name": "Bo Sample"}, headers=headers)
+    assert response.status_code == 201, response.text
+    patient_id: str = response.json()["id"]
     return patient_id
 
 

@@ -22,9 +22,11 @@ from app.settings import Settings, load_settings
 from deployment import COMPOSE, DEPLOY, MANIFESTS, ROOT, Container, containers, manifests
 
 ALL = containers()
-OF_SERVICE = [each for each in ALL if each.image.startswith("therapybridge-service:")]
-OF_LOCUST = [each for each in ALL if each.image.startswith("therapybridge-locust:")]
-SERVING = [each for each in OF_SERVICE if "uvicorn" in each.words]
+OF_SERVICE = [
+    container for container in ALL if container.image.startswith("therapybridge-service:")
+]
+OF_LOCUST = [container for container in ALL if container.image.startswith("therapybridge-locust:")]
+SERVING = [container for container in OF_SERVICE if "uvicorn" in container.words]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
 SECRET = "0123456789abcdef" * 2
 """Placeholder for secrets that are set from outside."""
@@ -48,7 +50,7 @@ LOCUST_ENTRY = ["locust", "-f", "tests/performance/load_test.py"]
 
 def of(containers: list[Container]) -> pytest.MarkDecorator:
     """Parametrize a test with containers."""
-    return pytest.mark.parametrize("container", containers, ids=lambda each: each.where)
+    return pytest.mark.parametrize("container", containers, ids=lambda container: container.where)
 
 
 def substitute(value: str | None) -> str:
@@ -78,8 +80,8 @@ def parsed() -> dict:
     (entry,) = (json.loads(words) for words in dockerfile("ENTRYPOINT"))
     assert entry[:3] == LOCUST_ENTRY
     words = [
-        entry[1:] + [word.replace("${WORKERS:-3}", "3") for word in each.words]
-        for each in OF_LOCUST
+        entry[1:] + [word.replace("${WORKERS:-3}", "3") for word in container.words]
+        for container in OF_LOCUST
     ]
     done = subprocess.run(
         [sys.executable, "-c", LOCUST_PARSER],
@@ -90,18 +92,20 @@ def parsed() -> dict:
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    by_name = zip((each.where for each in OF_LOCUST), found["options"], strict=True)
+    by_name = zip((container.where for container in OF_LOCUST), found["options"], strict=True)
     return {"env": set(found["env"]), "options": dict(by_name)}
 
 
 def test_compose_and_kubernetes_have_the_same_containers():
     """Compose and Kubernetes have the same containers."""
-    names = {each.where.split()[1] for each in _compose_containers()}
-    assert names == {each.where.split()[1] for each in ALL if each not in _compose_containers()}
+    names = {container.where.split()[1] for container in _compose_containers()}
+    assert names == {
+        container.where.split()[1] for container in ALL if container not in _compose_containers()
+    }
 
 
 def _compose_containers() -> list[Container]:
-    return [each for each in ALL if each.where.startswith(COMPOSE.name)]
+    return [container for container in ALL if container.where.startswith(COMPOSE.name)]
 
 
 @of(OF_SERVICE)
@@ -164,9 +168,9 @@ def test_number_of_expected_workers(parsed: dict):
     composed = yaml.safe_load(COMPOSE.read_text())["services"]
     assert composed["worker"]["deploy"]["replicas"] in composed["locust"]["command"]
     (replicas,) = (
-        each["spec"]["replicas"]
-        for _, each in manifests()
-        if (each["kind"], each["metadata"]["name"]) == ("Deployment", "worker")
+        manifest["spec"]["replicas"]
+        for _, manifest in manifests()
+        if (manifest["kind"], manifest["metadata"]["name"]) == ("Deployment", "worker")
     )
     assert parsed["options"]["locust.yaml locust"]["expect_workers"] == replicas
 
@@ -174,14 +178,16 @@ def test_number_of_expected_workers(parsed: dict):
 def test_ports_agree():
     """Ports of commands, of the Dockerfile, of services and of URLs are the same."""
     opened = {int(port) for line in dockerfile("EXPOSE") for port in line.split()}
-    assert {option(each.words, "--port") for each in SERVING} == {8000}
+    assert {option(container.words, "--port") for container in SERVING} == {8000}
     assert opened == {8000, 5557, 8089}
     names = {}
     for file, document in manifests():
         if document["kind"] == "Service":
-            ports = {each["port"] for each in document["spec"]["ports"]}
+            ports = {port["port"] for port in document["spec"]["ports"]}
             (target,) = (
-                each for each in ALL if each.where == f"{file} {document['metadata']['name']}"
+                container
+                for container in ALL
+                if container.where == f"{file} {document['metadata']['name']}"
             )
             assert ports == target.ports
             names[document["metadata"]["name"]] = ports
@@ -190,13 +196,13 @@ def test_ports_agree():
     )
     assert {name for name, _ in urls} - {"localhost"} == {"postgres", "redis", "service"}
     assert all(int(port) in names[name] for name, port in urls if name in names)
-    for each in _compose_containers():
+    for container in _compose_containers():
         known = next(
             other
             for other in ALL
-            if other is not each and other.where.endswith(each.where.split()[1])
+            if other is not container and other.where.endswith(container.where.split()[1])
         )
-        assert each.ports <= known.ports
+        assert container.ports <= known.ports
 
 
 def test_health_checks_use_existing_routes():
@@ -204,7 +210,7 @@ def test_health_checks_use_existing_routes():
     app = create_app(settings_of(SERVING[0]))
     routes = {route.path for route in app.router.routes}
     (healthcheck,) = re.findall(r"http://127.0.0.1:(\d+)(/\w+)", DOCKERFILE)
-    probes = [probe for each in SERVING for probe in each.probes]
+    probes = [probe for container in SERVING for probe in container.probes]
     assert len(probes) == 3
     for path, port in [*probes, (healthcheck[1], int(healthcheck[0]))]:
         assert path in routes
@@ -216,7 +222,9 @@ def test_max_connections_is_sufficient():
     settings = settings_of(SERVING[0])
     connections_per_process = settings.db_pool_size + settings.db_max_overflow
     for server, service in zip(
-        (each for each in ALL if each.image.startswith("postgres:")), SERVING, strict=True
+        (container for container in ALL if container.image.startswith("postgres:")),
+        SERVING,
+        strict=True,
     ):
         allowed = int(re.search(r"max_connections=(\d+)", " ".join(server.words))[1])
         assert option(service.words, "--workers") * connections_per_process + 20 <= allowed
@@ -227,24 +235,26 @@ def test_images_are_pinned():
     version = tomllib.loads((ROOT / "backend/pyproject.toml").read_text())["project"]["version"]
     bases = [line.split()[0] for line in dockerfile("FROM") if line.split()[0] != "python"]
     assert len(bases) == 1
-    for image in {each.image for each in ALL} | set(bases):
+    for image in {container.image for container in ALL} | set(bases):
         name, _, tag = image.partition(":")
         assert re.match(r"\d+\.\d+", tag), image
         assert not name.startswith("therapybridge-") or tag == version
-    composed = {each.image for each in _compose_containers()}
-    assert composed == {each.image for each in ALL if each not in _compose_containers()}
+    composed = {container.image for container in _compose_containers()}
+    assert composed == {
+        container.image for container in ALL if container not in _compose_containers()
+    }
 
 
 def test_files_contain_no_secrets():
     """Secrets are set from outside: the files contain no value of one."""
     assert not [1 for _, document in manifests() if document["kind"] == "Secret"]
     secret = re.compile(r"PASSWORD|SECRET|KEY|TOKEN")
-    for each in ALL:
-        for name, value in each.env.items():
+    for container in ALL:
+        for name, value in container.env.items():
             if secret.search(name):
-                assert value is None or re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), each.where
+                assert value is None or re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), container.where
             elif value and "://" in value and "@" in value:
-                assert substitute(value).count(SECRET) == 1, each.where
+                assert substitute(value).count(SECRET) == 1, container.where
 
 
 def context() -> set[str]:
@@ -260,7 +270,7 @@ def test_copied_files_exist_and_are_in_the_context():
         *sources, _ = line.split()
         for source in sources:
             assert (ROOT / source).exists(), source
-            assert source in unignored or any(each.startswith(f"{source}/") for each in unignored)
+            assert source in unignored or any(path.startswith(f"{source}/") for path in unignored)
 
 
 def test_context_has_what_the_package_needs():

@@ -128,17 +128,17 @@ async def test_unavailable_database_is_503_on_every_endpoint(open_client: Open, 
     app: FastAPI = client._transport.app  # type: ignore[attr-defined]
     token = app.state.access_tokens.issue(Principal(uuid.uuid4(), Role.THERAPIST))
     headers = {"Authorization": f"Bearer {token}"}
-    seen = {}
+    statuses = {}
     for method, path in sorted(_database_operations(app)):
         body = BODIES.get(path, {"full_name": "Pat", "therapist_notes": "x"})
         if path == "/api/sessions/upload":
             continue  # takes a form instead of JSON; see test_upload.py
         sent = None if method == "GET" else body
         response = await client.request(method, path, json=sent, headers=headers)
-        seen[method, path] = response.status_code
+        statuses[method, path] = response.status_code
         if response.status_code == 503:
             assert response.headers["retry-after"] == "1"
-    assert set(seen.values()) == {503}, seen
+    assert set(statuses.values()) == {503}, statuses
     assert (await client.get("/live")).status_code == 200
 
 

@@ -179,12 +179,15 @@ class TestWorkerProcess:
         service = with_worker()
         async with httpx2.AsyncClient(base_url=service.url) as client:
             ann = await account(client)
-            made = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
-            patient = made.json()["id"]
+            created = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
+            patient = created.json()["id"]
             tone = await upload(client, ann, patient, wav())
             mp3 = await upload(client, ann, patient, recording("audio/mpeg"))
             await _wait_until_finished(database_url, 2)
-            reasons = [(await _session(client, ann, one))["failure_reason"] for one in (tone, mp3)]
+            reasons = [
+                (await _session(client, ann, upload_id))["failure_reason"]
+                for upload_id in (tone, mp3)
+            ]
         assert reasons[0] == "no speech was found in the recording"
         assert "WAV only, not MP3" in reasons[1]
 
@@ -196,13 +199,13 @@ class TestWorkerProcess:
             held = endpoint.hold()
             endpoint.respond_with(CannedResponse({"text": "I feel better."}))
             service = with_worker(
-                TRANSCRIBER="openai", OPENAI_API_KEY="sk-made-up", OPENAI_BASE_URL=endpoint.url
+                TRANSCRIBER="openai", OPENAI_API_KEY="sk-created-up", OPENAI_BASE_URL=endpoint.url
             )
             async with httpx2.AsyncClient(base_url=service.url) as client:
                 ann = await account(client)
-                made = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
+                created = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
                 for _ in range(6):
-                    await upload(client, ann, made.json()["id"], wav())
+                    await upload(client, ann, created.json()["id"], wav())
                 await until(lambda: len(endpoint.requests) >= 2)
                 (worker,) = _workers(service)
                 worker.kill()
@@ -210,7 +213,7 @@ class TestWorkerProcess:
                 await _wait_until_finished(database_url, 6)
                 listed = (await client.get("/api/sessions/", headers=ann)).json()
         assert [session["status"] for session in listed] == ["processed"] * 6
-        assert worker.pid not in {one.pid for one in _workers(service)}
+        assert worker.pid not in {process.pid for process in _workers(service)}
         assert await query_value(database_url, "SELECT count(*) FROM notes") == 6
 
     async def test_worker_exits_with_a_killed_service(self, with_worker: Callable[..., Service]):
@@ -229,7 +232,7 @@ class TestWorkerProcess:
         service = with_worker()
         await until(lambda: len(_workers(service)) == 1)
         (worker,) = _workers(service)
-        listening = [one for one in worker.net_connections() if one.status == psutil.CONN_LISTEN]
+        listening = [item for item in worker.net_connections() if item.status == psutil.CONN_LISTEN]
         assert listening == []
 
     async def test_service_processes_share_one_worker(self, with_worker: Callable[..., Service]):
@@ -240,7 +243,9 @@ class TestWorkerProcess:
         supervisor = worker.parent()
         assert supervisor is not None
         supervisor.kill()
-        await until(lambda: [one.pid for one in _workers(service)] not in ([], [worker.pid]))
+        await until(
+            lambda: [process.pid for process in _workers(service)] not in ([], [worker.pid])
+        )
         await until(lambda: len(_workers(service)) == 1)
 
     async def test_decoder_exits_with_its_worker(self):

@@ -132,7 +132,7 @@ def test_concurrent_rotation_loses_no_line(tmp_path: Path):
 
 
 def test_number_of_rotated_logs_is_limited(tmp_path: Path):
-    """At most the configured number of rotated logs is kept, with the newest lines."""
+    """At most the configured number of rotated logs is text, with the newest lines."""
     file = LogFile(tmp_path / "app.log", max_bytes=1000, backups=2)
     for number in range(500):
         file.write(b"%0100d\n" % number)
@@ -143,8 +143,8 @@ def test_number_of_rotated_logs_is_limited(tmp_path: Path):
         "app.log.2",
         "app.log.lock",
     }
-    kept = (tmp_path / "app.log.1").read_text() + (tmp_path / "app.log").read_text()
-    assert int(kept.splitlines()[-1]) == 499
+    text = (tmp_path / "app.log.1").read_text() + (tmp_path / "app.log").read_text()
+    assert int(text.splitlines()[-1]) == 499
 
 
 def test_log_moved_by_another_program_is_reopened(tmp_path: Path):

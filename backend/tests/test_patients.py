@@ -12,17 +12,19 @@ async def test_patient_is_created_read_and_changed(client: httpx2.AsyncClient, a
         "phone": "+00 123",
         "date_of_birth": "1990-02-28",
     }
-    made = (await client.post("/api/patients/", json=fields, headers=ann)).json()
-    assert made["full_name"] == "Bo Sample"
-    assert made["email"] == "bo@example.org"
-    path = f"/api/patients/{made['id']}"
-    assert (await client.get(path, headers=ann)).json() == made
+    created = (await client.post("/api/patients/", json=fields, headers=ann)).json()
+    assert created["full_name"] == "Bo Sample"
+    assert created["email"] == "bo@example.org"
+    path = f"/api/patients/{created['id']}"
+    assert (await client.get(path, headers=ann)).json() == created
 
     changed = (await client.patch(path, json={"phone": None}, headers=ann)).json()
     assert changed["phone"] is None
-    assert changed["updated_at"] > made["updated_at"]
-    unchanged = set(made) - {"phone", "updated_at"}
-    assert {name: changed[name] for name in unchanged} == {name: made[name] for name in unchanged}
+    assert changed["updated_at"] > created["updated_at"]
+    unchanged = set(created) - {"phone", "updated_at"}
+    assert {name: changed[name] for name in unchanged} == {
+        name: created[name] for name in unchanged
+    }
 
 
 @pytest.mark.parametrize(
@@ -48,8 +50,8 @@ async def test_invalid_patient_is_rejected(
 
 async def test_name_cannot_be_cleared(client: httpx2.AsyncClient, ann: dict[str, str]):
     """Null as the name of a patient is a 422."""
-    made = (await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)).json()
-    path = f"/api/patients/{made['id']}"
+    created = (await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)).json()
+    path = f"/api/patients/{created['id']}"
     response = await client.patch(path, json={"full_name": None}, headers=ann)
     assert response.status_code == 422
 

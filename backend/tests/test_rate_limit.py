@@ -256,7 +256,7 @@ async def test_forwarded_address_is_used_only_if_trusted(
     """The last entry of X-Forwarded-For is used only with TRUST_FORWARDED_FOR."""
     client = await open_client(rate_limit_default="1/minute", trust_forwarded_for=trusted)
     app = client._transport.app  # type: ignore[attr-defined]
-    seen = []
+    statuses_seen = []
     for forwarded, address_of_uvicorn in (
         ("1.1.1.1, 10.1.1.1", "10.1.1.1"),
         ("1.1.1.1, 10.2.2.2", "10.2.2.2"),
@@ -264,8 +264,8 @@ async def test_forwarded_address_is_used_only_if_trusted(
     ):
         async with client_of(app, address=address_of_uvicorn) as client:
             response = await client.get(ME, headers={"X-Forwarded-For": forwarded})
-        seen.append(response.status_code)
-    assert seen == codes
+        statuses_seen.append(response.status_code)
+    assert statuses_seen == codes
 
 
 async def test_health_is_never_limited(open_client: Open):

@@ -63,11 +63,13 @@ async def test_list_is_sorted_and_has_no_transcripts(
     old, new, middle = await put_sessions([1, 3, 2])
     await give_transcript(app, old, "words")
     listed = (await client.get("/api/sessions/", headers=ann)).json()
-    assert [one["id"] for one in listed] == [new, middle, old]
+    assert [session["id"] for session in listed] == [new, middle, old]
     assert set(listed[0]) == set(SessionSummary.model_fields)
     detail = (await client.get(f"/api/sessions/{new}", headers=ann)).json()
     assert SessionSummary.model_validate(listed[0]) == SessionSummary.model_validate(detail)
-    assert [SessionSummary.model_validate(one).status for one in listed][2] is Status.TRANSCRIBED
+    assert [SessionSummary.model_validate(session).status for session in listed][
+        2
+    ] is Status.TRANSCRIBED
 
 
 async def test_empty_list(client: httpx2.AsyncClient, ann: dict[str, str]):
@@ -94,7 +96,7 @@ async def test_list_can_be_filtered(
         ("status=uploading", []),
     ):
         pages = await _fetch_pages(client, ann, f"/api/sessions/?limit=2&{query}")
-        assert [one["id"] for page in pages for one in page] == expected[::-1], query
+        assert [session["id"] for page in pages for session in page] == expected[::-1], query
 
 
 @pytest.mark.parametrize(
@@ -189,7 +191,7 @@ class TestPaging:
         pages = await _fetch_pages(client, ann, f"/api/patients/{patient_id}/sessions?limit=2")
         listed = await client.get(f"/api/sessions/?patient_id={patient_id}", headers=ann)
         assert [len(page) for page in pages] == [2, 1]
-        assert [one for page in pages for one in page] == listed.json()
+        assert [session for page in pages for session in page] == listed.json()
 
 
 async def test_page_uses_the_index(app: FastAPI, put_sessions: Callable[..., Any]):

@@ -279,8 +279,8 @@ class TestOverTheNetwork:
         """Headers of an account, and the id of one of its patients."""
         async with httpx2.AsyncClient(base_url=server.url) as client:
             ann = await account(client)
-            made = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
-            return ann, made.json()["id"]
+            created = await client.post("/api/patients/", json={"full_name": "Bo"}, headers=ann)
+            return ann, created.json()["id"]
 
     @pytest.fixture
     def server(self, serve: Callable[..., Service]) -> Service:

@@ -111,8 +111,10 @@ class Workflow:
         return Step(step["name"], code, output.read_text())
 
     def _environment(self, of_step: Mapping[str, Any]) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        kept |= {
+        inherited = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ
+        }
+        inherited |= {
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_PATH": str(self._temporary / "path"),
@@ -120,12 +122,12 @@ class Workflow:
             "GITHUB_STEP_SUMMARY": str(self._temporary / "summary"),
         }
         added = (self._temporary / "path").read_text().split()
-        kept["PATH"] = os.pathsep.join([*reversed(added), kept["PATH"]])
+        inherited["PATH"] = os.pathsep.join([*reversed(added), inherited["PATH"]])
         lines = (self._temporary / "env").read_text().splitlines()
-        kept |= dict(line.split("=", 1) for line in lines)
+        inherited |= dict(line.split("=", 1) for line in lines)
         for variables in (self._file.get("env", {}), self.job.get("env", {}), of_step):
-            kept |= {name: self._substitute(str(value)) for name, value in variables.items()}
-        return {**kept, **self._overrides}
+            inherited |= {name: self._substitute(str(value)) for name, value in variables.items()}
+        return {**inherited, **self._overrides}
 
     def _substitute(self, text: str) -> str:
         """Replace the expressions in a text; an unknown one is an error."""
