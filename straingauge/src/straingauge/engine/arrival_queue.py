@@ -1,6 +1,7 @@
 """Arrivals and free users, matched first come, first served."""
 
 from collections import deque
+from collections.abc import Iterable
 from time import monotonic_ns
 from typing import Final, Generic, TypeAlias, TypeVar
 
@@ -26,7 +27,7 @@ class ArrivalQueue(Generic[UserT]):
         max_queued: how many arrivals may wait.
     """
 
-    def __init__(self, users: "list[UserT] | tuple[()]" = (), max_queued: int = MAX_QUEUED) -> None:
+    def __init__(self, users: Iterable[UserT] = (), max_queued: int = MAX_QUEUED) -> None:
         self._free: deque[UserT] = deque(users)
         self._queued: deque[Arrival] = deque()
         self._max_queued = max_queued
