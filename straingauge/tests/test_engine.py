@@ -21,17 +21,17 @@ def get(user: User):
     yield user.get(f"/{user.index}", name="GET /x")
 
 
-def crowd(count: int) -> list[User]:
+def make_users(count: int) -> list[User]:
     """Make this many users."""
     return [User(index) for index in range(count)]
 
 
-def run_journey(
+def run_schedule(
     url: str, schedule: Schedule, count: int, mixed: Mix | None = None, **how: object
 ) -> tuple[Record, EngineStats]:
     """Run a schedule with this many users."""
     recorder = Recorder()
-    report = run_load(Load(url, schedule, mixed or mix(get), crowd(count)), recorder, **how)
+    report = run_load(Load(url, schedule, mixed or mix(get), make_users(count)), recorder, **how)
     return recorder.snapshot(), report
 
 
@@ -46,7 +46,7 @@ def users_of(requests: list[Exchange]) -> Counter[str]:
 def test_each_user_keeps_its_connection():
     """Users have one kept-alive connection each, however often they ask."""
     with serve(answering()) as server:
-        record, report = run_journey(server.url, constant_users(count=5, iterations=20), 5)
+        record, report = run_schedule(server.url, constant_users(count=5, iterations=20), 5)
     assert server.connections == report.connections == 5
     assert record.total("main").connect.count == 5
     assert set(users_of(server.requests).values()) == {20}
@@ -59,7 +59,7 @@ def test_a_connection_can_be_new_for_each_journey():
             server.url,
             constant_users(count=2, iterations=4),
             mix(get),
-            crowd(2),
+            make_users(2),
             connections="per-journey",
         )
         report = run_load(load, Recorder())
@@ -71,7 +71,7 @@ def test_arrivals_come_at_their_times():
     schedule = constant(rate_per_s=100, duration_s=1)
     start_ns = time.monotonic_ns() + 100_000_000
     with serve(answering()) as server:
-        record, report = run_journey(server.url, schedule, 10, start_ns=start_ns)
+        record, report = run_schedule(server.url, schedule, 10, start_ns=start_ns)
     assert len(server.requests) == record.total("main").requests == report.sent == 100
     for n, request in enumerate(sorted(server.requests, key=lambda each: each.at_ns)):
         assert request.at_ns >= start_ns + n * 10_000_000
@@ -88,7 +88,7 @@ def test_arrivals_wait_for_a_free_user_and_their_wait_counts():
             peer.answer()
 
     with serve(slowly) as server:
-        record, report = run_journey(server.url, spread(count=4, duration_s=1e-6), 1)
+        record, report = run_schedule(server.url, spread(count=4, duration_s=1e-6), 1)
     total = record.total("main")
     assert (report.waited, report.dropped, server.connections) == (3, 0, 1)
     # One after the other: 50, 100, 150 and 200 ms at least, each of them 50 for the service.
@@ -101,7 +101,7 @@ def test_past_the_limit_waiting_arrivals_are_dropped_and_counted():
     recorder = Recorder()
     with serve(answering()) as server:
         load = Load(
-            server.url, spread(count=10, duration_s=1e-6), mix(get), crowd(2), most_waiting=3
+            server.url, spread(count=10, duration_s=1e-6), mix(get), make_users(2), most_waiting=3
         )
         report = run_load(load, recorder)
     assert (report.sent, report.waited, report.dropped) == (5, 3, 5)
@@ -124,7 +124,7 @@ def test_shares_send_the_whole_load_together(schedule: Schedule, n: int):
         records, seen = [], []
         for i in range(n):
             before = len(server.requests)
-            record, _ = run_journey(server.url, schedule, 7, share=(i, n))
+            record, _ = run_schedule(server.url, schedule, 7, share=(i, n))
             records.append(record)
             seen.append(set(users_of(server.requests[before:])))
     assert len(server.requests) == expected
@@ -147,7 +147,7 @@ def test_a_wave_waits_for_the_one_before():
             peer.answer()
 
     with serve(handler) as server:
-        record, _ = run_journey(server.url, waves(concurrent=4, at_least=5, at_most=5), 12)
+        record, _ = run_schedule(server.url, waves(concurrent=4, at_least=5, at_most=5), 12)
     assert record.total("main").statuses[200] == 20
     assert most[0] <= 4
     # The waves go round all the users, so that no user has more than its share.
@@ -159,7 +159,7 @@ def test_waves_end_early_on_demand(asked_for: int, sent: int):
     """After the least number of waves the run ends as soon as its figures are good enough."""
     asked = itertools.count(1)
     with serve(answering()) as server:
-        record, _ = run_journey(
+        record, _ = run_schedule(
             server.url,
             waves(concurrent=3, at_least=2, at_most=9),
             3,
@@ -178,7 +178,7 @@ def test_after_its_duration_no_request_is_sent():
 
     with serve(answering()) as server:
         start_ns = time.monotonic_ns() + 500_000_000  # time to get ready
-        record, report = run_journey(
+        record, report = run_schedule(
             server.url, constant_users(count=3, duration_s=0.3), 3, mix(endless), start_ns=start_ns
         )
         last_ns = max(each.at_ns for each in server.requests)
@@ -192,7 +192,7 @@ def test_users_think_and_ramp():
     schedule = constant_users(count=2, iterations=3, think_s=(0.05, 0.06), ramp_s=0.2)
     start_ns = time.monotonic_ns()
     with serve(answering()) as server:
-        run_journey(server.url, schedule, 2, start_ns=start_ns)
+        run_schedule(server.url, schedule, 2, start_ns=start_ns)
     for index, begins_ns in ((0, 0), (1, 100_000_000)):
         times = [each.at_ns - start_ns for each in server.requests if each.target == f"/{index}"]
         # The loop's clock ticks in milliseconds.
@@ -210,7 +210,7 @@ def test_stop_ends_a_run_with_all_its_answers():
             peer.answer()
 
     with serve(handler) as server:
-        record, report = run_journey(
+        record, report = run_schedule(
             server.url, constant_users(count=2, duration_s=60), 2, stop=server_seen.is_set
         )
     assert report.duration_s < 30
@@ -227,7 +227,7 @@ def test_ctrl_c_keeps_what_was_measured():
             raise KeyboardInterrupt
 
     with serve(answering()) as server:
-        record, report = run_journey(
+        record, report = run_schedule(
             server.url, constant_users(count=2, duration_s=60), 2, on_tick=interrupt
         )
     assert report.interrupted
@@ -242,13 +242,13 @@ def test_a_crash_in_the_engine_is_raised_not_hung():
         raise RuntimeError("no progress")
 
     with serve(answering()) as server, pytest.raises(RuntimeError, match="no progress"):
-        run_journey(server.url, constant_users(count=1, duration_s=60), 1, on_tick=broken)
+        run_schedule(server.url, constant_users(count=1, duration_s=60), 1, on_tick=broken)
 
 
 def test_warm_up_is_kept_apart():
     """Journeys that start within the warm-up count in a separate phase."""
     with serve(answering()) as server:
-        record, _ = run_journey(
+        record, _ = run_schedule(
             server.url, constant(rate_per_s=20, duration_s=1), 5, warmup_s=0.249, phase="main"
         )
     assert record.total("warmup").requests == 5
@@ -260,7 +260,7 @@ def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch
     start_ns = time.monotonic_ns()
     monkeypatch.setattr("straingauge.engine.executors.monotonic_ns", lambda: start_ns - 1)
     with serve(answering()) as server:
-        record, _ = run_journey(
+        record, _ = run_schedule(
             server.url, constant_users(count=3, iterations=1), 3, start_ns=start_ns
         )
     assert record.total("main").requests == 3
@@ -278,7 +278,7 @@ def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch
 def test_too_few_users_are_a_usage_error(schedule: Schedule, count: int):
     """A load whose schedule needs more users than it has is refused before anything is sent."""
     with pytest.raises(UsageError, match="the load has"):
-        run_journey("http://localhost:9", schedule, count)
+        run_schedule("http://localhost:9", schedule, count)
 
 
 def test_too_many_connections_for_this_process_are_a_usage_error(
@@ -288,7 +288,7 @@ def test_too_many_connections_for_this_process_are_a_usage_error(
     monkeypatch.setattr("resource.getrlimit", lambda _: (100, 1_000))
     with serve(answering()) as server:
         with pytest.raises(UsageError, match="1000 connections need 1064 open files"):
-            run_journey(server.url, constant_users(count=1_000, iterations=1), 1_000)
+            run_schedule(server.url, constant_users(count=1_000, iterations=1), 1_000)
         assert server.connections == 0
 
 
@@ -296,7 +296,9 @@ def test_too_many_connections_for_this_process_are_a_usage_error(
 def test_a_timeout_without_sense_is_a_usage_error(timeout_s: float):
     """A load has a real timeout, or it might never end."""
     with pytest.raises(UsageError, match="timeout_s"):
-        Load("http://x", spread(count=1, duration_s=1), mix(get), crowd(1), timeout_s=timeout_s)
+        Load(
+            "http://x", spread(count=1, duration_s=1), mix(get), make_users(1), timeout_s=timeout_s
+        )
 
 
 WITHOUT_UNIX = """
@@ -313,8 +315,8 @@ def get(user):
     yield user.get("/y")
 
 recorder = Recorder()
-crowd = [User(n) for n in range(3)]
-load = Load(sys.argv[1], constant_users(count=3, iterations=5), mix(get), crowd)
+make_users = [User(n) for n in range(3)]
+load = Load(sys.argv[1], constant_users(count=3, iterations=5), mix(get), make_users)
 report = run_load(load, recorder)
 print(recorder.snapshot().total("main").statuses[200], report.connections)
 """
@@ -340,7 +342,7 @@ def test_a_users_token_goes_with_its_requests():
         yield user.get("/me")
 
     with serve(answering()) as server:
-        run_journey(server.url, constant_users(count=2, iterations=1), 2, mix(journey))
+        run_schedule(server.url, constant_users(count=2, iterations=1), 2, mix(journey))
     asked = [each.head for each in server.requests if each.target == "/me"]
     assert sorted("token-0" in head for head in asked) == [False, True]
     assert all(head.count("Authorization: Bearer token-") == 1 for head in asked)

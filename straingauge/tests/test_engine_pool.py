@@ -18,7 +18,7 @@ def get(user: User):
     yield user.get(f"/{user.index}", name="GET /x")
 
 
-def run_journey(
+def run_schedule(
     url: str,
     schedule: Schedule,
     count: int,
@@ -29,9 +29,9 @@ def run_journey(
 ) -> tuple[Series, EngineStats]:
     """Run a schedule with this many users over shared connections."""
     recorder = Recorder()
-    crowd = [User(index) for index in range(count)]
+    users = [User(index) for index in range(count)]
     settings = {"timeout_s": 20.0, "connections": "shared"} | settings
-    report = run_load(Load(url, schedule, mix(journey), crowd, **settings), recorder, share=share)
+    report = run_load(Load(url, schedule, mix(journey), users, **settings), recorder, share=share)
     return recorder.snapshot().total("main"), report
 
 
@@ -60,7 +60,7 @@ def test_a_pool_never_exceeds_its_size_and_nobody_starves():
     """Twelve users over three connections: three requests at once, and each user has its turns."""
     crowded = Crowded(3)
     with serve(crowded) as server:
-        series, report = run_journey(
+        series, report = run_schedule(
             server.url, constant_users(count=12, iterations=4), 12, max_connections=3
         )
     assert (series.statuses[200], dict(series.errors)) == (48, {})
@@ -82,7 +82,7 @@ def test_one_after_the_other_needs_one_connection():
         asked.append(user.index)
 
     with serve(answering()) as server:
-        series, report = run_journey(server.url, constant_users(count=3, iterations=4), 3, in_turn)
+        series, report = run_schedule(server.url, constant_users(count=3, iterations=4), 3, in_turn)
     assert series.statuses[200] == 12
     assert server.connections == report.connections == 1
     assert report.waited_for_connection == 0
@@ -115,7 +115,7 @@ def test_the_connection_used_last_is_lent_first():
         done.append(user)
 
     with serve(handler) as server:
-        run_journey(server.url, constant_users(count=3, iterations=1), 3, journey)
+        run_schedule(server.url, constant_users(count=3, iterations=1), 3, journey)
     assert len(set(rushed)) == server.connections == 3
     assert (len(alone), len(set(alone))) == (9, 1)
 
@@ -129,7 +129,7 @@ def test_waiting_for_a_connection_is_response_time_alone():
             peer.answer()
 
     with serve(slowly) as server:
-        series, report = run_journey(
+        series, report = run_schedule(
             server.url, spread(count=4, duration_s=1e-6), 4, max_connections=1
         )
     assert (report.waited, report.waited_for_connection, server.connections) == (0, 3, 1)
@@ -158,7 +158,7 @@ def test_who_waits_in_vain_times_out_and_leaves_the_queue():
             yield user.get("/patient")
 
     with serve(stuck) as server:
-        series, report = run_journey(
+        series, report = run_schedule(
             server.url, constant_users(count=3, iterations=1), 3, journey, max_connections=1
         )
         over.set()
@@ -177,7 +177,7 @@ def test_a_failed_connection_makes_room_for_the_next():
         peer.reset()
 
     with serve(once) as server:
-        series, report = run_journey(
+        series, report = run_schedule(
             server.url, constant_users(count=5, iterations=2), 5, max_connections=2
         )
     assert dict(series.errors) == {ErrorKind.RESET: 10}
@@ -188,7 +188,7 @@ def test_refused_connections_make_room_too():
     """Without a server, each request is refused and none waits forever."""
     with serve(answering()) as gone:
         url = gone.url
-    series, report = run_journey(url, constant_users(count=6, iterations=2), 6, max_connections=2)
+    series, report = run_schedule(url, constant_users(count=6, iterations=2), 6, max_connections=2)
     assert dict(series.errors) == {ErrorKind.REFUSED: 12}
     assert report.connections == 0
 
@@ -204,7 +204,7 @@ def test_connections_that_close_while_idle_are_replaced():
         peer.read()
 
     with serve(three_at_most) as server:
-        series, report = run_journey(
+        series, report = run_schedule(
             server.url, constant_users(count=4, iterations=10), 4, max_connections=2
         )
     assert (series.statuses[200], dict(series.errors)) == (40, {})
@@ -220,7 +220,7 @@ def test_closing_after_each_answer_is_no_error():
         peer.answer(headers="Connection: close\r\n")
 
     with serve(closing) as server:
-        series, report = run_journey(
+        series, report = run_schedule(
             server.url, constant_users(count=4, iterations=5), 4, max_connections=1
         )
     assert (series.statuses[200], dict(series.errors)) == (20, {})
@@ -230,8 +230,8 @@ def test_closing_after_each_answer_is_no_error():
 @pytest.mark.parametrize(("most", "opened"), [(5, [3, 2]), (1, [1, 1]), (None, [4, 4])])
 def test_processes_split_a_pool(most: int | None, opened: list[int]):
     """The limit holds for all processes together, but each has a connection at least."""
-    schedule, crowd = constant_users(count=8, iterations=1), [User(n) for n in range(8)]
-    load = Load("http://x", schedule, mix(get), crowd, connections="shared", max_connections=most)
+    schedule, users = constant_users(count=8, iterations=1), [User(n) for n in range(8)]
+    load = Load("http://x", schedule, mix(get), users, connections="shared", max_connections=most)
     assert [load.most_connections(i, 2) for i in range(2)] == opened
 
 
@@ -241,4 +241,4 @@ def test_processes_split_a_pool(most: int | None, opened: list[int]):
 def test_a_pool_without_sense_is_a_usage_error(settings: dict[str, object]):
     """No connections at all, or a limit on a pool that is not there, is refused beforehand."""
     with pytest.raises(UsageError, match="max_connections"):
-        run_journey("http://127.0.0.1:9", constant_users(count=1, iterations=1), 1, **settings)
+        run_schedule("http://127.0.0.1:9", constant_users(count=1, iterations=1), 1, **settings)

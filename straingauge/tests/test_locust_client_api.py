@@ -133,7 +133,7 @@ def test_an_exception_in_the_block_takes_the_request_back(caller: Locust):
     assert (called.events, called.totals["requests"]) == ([], 0)
 
 
-def test_what_listeners_are_told_can_be_changed_in_the_block(caller: Locust):
+def test_a_block_can_change_what_listeners_receive(caller: Locust):
     """A name and a response time set in request_meta are those reported and recorded."""
     with serve(answering()) as server:
         called = caller.call(
