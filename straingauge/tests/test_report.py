@@ -36,12 +36,12 @@ def test_a_row_for_each_run():
 
 def test_warnings_and_notes_are_shown_once():
     """Warnings are shown, and what is to be noted of all runs is said once."""
-    note = {"severity": "note", "reason": "idle", "message": "8 took no share", "advice": ""}
+    note = {"severity": "note", "reason": "idle", "message": "8 processes are idle", "advice": ""}
     changes = {"validity": {"reasons": [note]}}
     results = [(result(name, **changes), None) for name in ("health", "pool")]
     shown = verdict_table(results, width=160, colour=False)
-    assert shown.count("8 took no share") == 1
-    assert "note     all: 8 took no share" in shown
+    assert shown.count("8 processes are idle") == 1
+    assert "note     all: 8 processes are idle" in shown
     assert "warning  all: p95_ms = 56 (warning from 50)" in shown
 
 

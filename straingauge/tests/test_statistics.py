@@ -43,7 +43,7 @@ def test_too_few_samples_is_an_answer(q: float, n: int):
     assert samples_needed(q) == n
     assert (few.low_ms, few.high_ms) == (None, None)
     assert few.reason is not None
-    assert f"takes {n}" in few.reason
+    assert f"needs {n}" in few.reason
     assert enough.reason is None
     assert enough.low_ms <= enough.value_ms <= enough.high_ms
 

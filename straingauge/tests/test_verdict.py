@@ -221,7 +221,7 @@ HEALTHY = {"requests": 10_000, "p95_ms": 100.0, "cpu_share": 0.3}
         (ValidityInput(**HEALTHY, users=50, accounts=40), "shared_accounts", "note"),
         (ValidityInput(**HEALTHY, idle=8, processes=2), "idle_processes", "note"),
         (ValidityInput(requests=367, p95_ms=1.0), "few_samples", "note"),
-        (ValidityInput(**HEALTHY, unseen=["no such process"]), "not_observed", "note"),
+        (ValidityInput(**HEALTHY, unavailable=["no such process"]), "not_observed", "note"),
     ],
 )
 def test_reasons_of_validity(evidence: ValidityInput, reason: str, severity: str):

@@ -100,7 +100,7 @@ def test_never_more_than_half_a_run():
     """A service that is still getting quicker at half of the run is judged on all of it."""
     warmup = found(run(lambda at_s: 100 - 4 * at_s))
     assert (warmup.duration_s, warmup.requests) == (0, 0)
-    assert "had not surely ended 8 s after the start" in warmup.reason
+    assert "had not certainly ended 8 s after the start" in warmup.reason
 
 
 @given(warm_s=st.floats(0, 60), seconds=st.floats(1, 70))

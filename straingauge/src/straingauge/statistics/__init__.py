@@ -1,4 +1,4 @@
-"""Numbers with their error, from the merged record alone."""
+"""Statistics with confidence intervals, computed from the merged record."""
 
 from straingauge.statistics.metrics import endpoints, metrics
 from straingauge.statistics.quantile import Quantile, is_precise, quantile, samples_needed

@@ -1,4 +1,4 @@
-"""Where the response time goes, as the service itself says, and which requests were slowest."""
+"""Break the response time down by Server-Timing part, and list the slowest requests."""
 
 from typing import Final, TypeAlias
 
@@ -17,12 +17,12 @@ _SLOWEST_SHARE: Final = 0.01
 
 
 def server_timing(parts: ServerTimings) -> sections.ServerTiming | None:
-    """The parts' times in milliseconds and shares of the response time; None without any.
+    """Compute the times and shares of each part; None if there are no parts.
 
-    `share` is a part's share of all response time, `share_slowest` the same within the slowest
-    1 %, at least one response. Where that line runs through a bucket (0.8 % wide), as much of the
-    bucket counts as is needed. "unattributed" is what the service did not name: network, queueing
-    before it, its event loop. Parts that overlap have shares of more than 1 together.
+    `share` is a part's share of all response time, `share_slowest` the same for the slowest 1 %, at
+    least one response. A bucket (0.8 % wide) at that boundary counts partly. "unattributed" is what
+    the service did not report: network, queueing in front of it, its event loop. Shares of
+    overlapping parts may exceed 1 in total.
     """
     responses = int(parts.counts.sum())
     if not responses:
@@ -36,7 +36,7 @@ def server_timing(parts: ServerTimings) -> sections.ServerTiming | None:
 
 
 def slowest(record: Record, phase: str) -> list[sections.SlowRequest]:
-    """The slowest requests of a phase, slowest first; `t_s` is after the phase's start."""
+    """Return the slowest requests of a phase, slowest first."""
     kept = [
         (slow, endpoint)
         for endpoint, series in record.endpoints(phase).items()
@@ -75,8 +75,8 @@ def _ms(time_ns: float | None) -> float:
 
 
 def _weights(counts: Ints, share: float) -> NDArray[np.float64]:
-    """How much of each bucket belongs to the slowest share of all."""
-    # Rounded, so that 1 % of 700 is 7 and not, by a float's whim, 8.
+    """Return the weight of each bucket in the slowest share of all."""
+    # Rounded, so that 1 % of 700 is 7 and not 8 because of a rounding error.
     wanted = max(1, int(np.ceil(round(counts.sum() * share, 6))))
     slower = np.cumsum(counts[::-1])[::-1] - counts
     taken = np.clip(wanted - slower, 0, counts)

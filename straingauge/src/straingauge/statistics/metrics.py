@@ -1,4 +1,4 @@
-"""The figures of a result file, as issue and guide name them."""
+"""The metrics of a phase and of its endpoints."""
 
 from straingauge.histogram import Histogram
 from straingauge.recording import Record, Series
@@ -16,11 +16,12 @@ from straingauge.statistics.stalls import stalls
 
 
 def metrics(record: Record, phase: str = "main") -> PhaseMetrics:
-    """A phase's figures over all endpoints.
+    """Compute the metrics of a phase over all endpoints.
 
-    `duration_s` is from the first intended start to the last end. `latency_ms` is response time
-    (done - intended), `service_time_ms` done - sent. `error_rate_percent` is of the requests that
-    were not rate limited; a journey whose own code failed is an error of its last request.
+    `duration_s` is from the first intended start to the last end. `latency_ms` is the response
+    time (done - intended), `service_time_ms` is done - sent. `error_rate_percent` is the share of
+    the requests that were not rate-limited; an exception in a journey is an error of its last
+    request.
     """
     total = record.total(phase)
     return {
@@ -31,7 +32,7 @@ def metrics(record: Record, phase: str = "main") -> PhaseMetrics:
 
 
 def endpoints(record: Record, phase: str = "main") -> dict[str, SeriesMetrics]:
-    """The same for each endpoint, over the whole phase's duration."""
+    """Compute the metrics of each endpoint, over the duration of the whole phase."""
     duration_s = _duration_s(record.total(phase))
     return {
         name: series_metrics(each, duration_s) for name, each in record.endpoints(phase).items()

@@ -1,14 +1,13 @@
-"""Percentiles that know how sure they are.
+"""Percentiles with confidence intervals.
 
-Of n samples the one of rank l lies below the true q-quantile, and the one of rank u above, with a
-probability that depends on no assumption about the distribution: the number of samples below the
-quantile is binomial (n, q). The interval is [sample l, sample u] with
+The interval is [sample of rank l, sample of rank u]. It needs no assumption about the distribution,
+because the number of samples below the true q-quantile is binomial (n, q):
 
     P(B < l) <= (1 - confidence) / 2   and   P(B >= u) <= (1 - confidence) / 2,   B ~ Bin(n, q)
 
 (David & Nagaraja, Order Statistics, 3rd ed. 2003, section 7.1; Le Boudec, Performance Evaluation
-of Computer and Communication Systems, 2010, theorem 2.1). Where no such rank exists, there are too
-few samples, and that is the answer.
+of Computer and Communication Systems, 2010, theorem 2.1). If no such ranks exist, there are too few
+samples.
 """
 
 from dataclasses import dataclass
@@ -21,19 +20,19 @@ import numpy as np
 
 from straingauge.histogram import Histogram
 
-# Beyond this, the binomial is so near to a normal distribution that ranks differ by one or two.
+# For more samples the normal approximation differs by one or two ranks.
 _EXACT_UP_TO: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Quantile:
-    """A quantile of a sample, with the interval the true one lies in.
+    """A quantile of a sample with its confidence interval.
 
     Attributes:
-        q: which, 0.99 for p99.
-        value_ms: of the sample; None when it is empty.
-        low_ms, high_ms: the interval, or None when the samples are too few for one.
-        reason: why there is no interval; None when there is one.
+        q: The quantile, 0.99 for p99.
+        value_ms: Its value in the sample; None if that is empty.
+        low_ms, high_ms: The interval; None if there are too few samples.
+        reason: Why there is no interval; None if there is one.
     """
 
     q: float
@@ -44,7 +43,7 @@ class Quantile:
 
 
 def quantile(histogram: Histogram, q: float, confidence: float = 0.95) -> Quantile:
-    """The q-quantile of the times in a histogram, in milliseconds."""
+    """Compute the q-quantile of a histogram, in milliseconds."""
     n = histogram.count
     value_ns = histogram.quantile_ns(q)
     if value_ns is None:
@@ -52,16 +51,16 @@ def quantile(histogram: Histogram, q: float, confidence: float = 0.95) -> Quanti
     ranks = interval_ranks(n, q, confidence)
     if ranks is None:
         needed = samples_needed(q, confidence)
-        reason = f"{n} samples are too few for p{q * 100:g} to be sure of: it takes {needed}"
+        reason = f"{n} samples are too few for p{q * 100:g}: its interval needs {needed}"
         return Quantile(q, value_ns / 1e6, None, None, reason)
     low_ns, high_ns = (histogram.ranked_ns(rank) for rank in ranks)
     return Quantile(q, value_ns / 1e6, low_ns / 1e6, high_ns / 1e6, None)
 
 
 def is_precise(histogram: Histogram, q: float, relative_width: float = 0.1) -> bool:
-    """Whether a percentile is known well enough: its interval is this narrow, by its value.
+    """Return True if the interval of a percentile is narrow, relative to its value.
 
-    With `relative_width=0.1`, p95 = 100 ms holds when its interval is, say, 96 to 106 ms.
+    With `relative_width=0.1`, p95 = 100 ms is precise if its interval is 96 to 106 ms.
     """
     found = quantile(histogram, q)
     if found.value_ms is None or found.low_ms is None or found.high_ms is None:
@@ -71,7 +70,7 @@ def is_precise(histogram: Histogram, q: float, relative_width: float = 0.1) -> b
 
 @lru_cache(maxsize=1024)
 def interval_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int] | None:
-    """The ranks of the samples that enclose the true q-quantile; None when n is too small."""
+    """Return the ranks of the samples that enclose the true q-quantile; None if n is too small."""
     tail = (1 - confidence) / 2
     if n > _EXACT_UP_TO:
         spread = NormalDist().inv_cdf(1 - tail) * sqrt(n * q * (1 - q))
@@ -85,8 +84,8 @@ def interval_ranks(n: int, q: float, confidence: float = 0.95) -> tuple[int, int
 
 @lru_cache(maxsize=64)
 def samples_needed(q: float, confidence: float = 0.95) -> int:
-    """How many samples it takes for the q-quantile to have an interval."""
-    # Both extremes must be able to enclose it: n samples all on one side must be unlikely enough.
+    """Return the number of samples that an interval of the q-quantile needs."""
+    # It must be unlikely enough that all n samples are on one side of the quantile.
     n = ceil(log((1 - confidence) / 2) / log(max(q, 1 - q)))
     while interval_ranks(n, q, confidence) is None:
         n += 1

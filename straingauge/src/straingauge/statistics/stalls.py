@@ -1,28 +1,28 @@
-"""Stalls: times in which several requests were under way and not one was answered.
+"""Stalls: times in which several requests were in flight and none was answered.
 
-A silence is no stall by itself: after fifty requests that begin together and take 300 ms each,
-nobody is answered for 300 ms. What tells them apart is who waited and how it ended. A stall is a
-maximal run of at least 4 slots (200 ms) with requests under way and without an end of any, that is
+A silence is not yet a stall: fifty requests that begin together and take 300 ms each cause 300 ms
+without a response. The difference is which requests waited, and how the silence ended. A stall is a
+maximal run of at least 4 slots (200 ms) with requests in flight and without the end of any, that is
 
-- *overdue*: three times as long as is usual (the median response time) for the endpoints of at
-  least two of those waiting at its end. Endpoints that usually take longer do not count below.
-- *shared*: at most a third of the waiting had begun before it. Independent slow requests get
-  stuck one by one, while others are answered.
-- *released together*: most of them end within half its length (100 ms at least) after it.
-- *no chance*: requests that end independently, at the rate of the ten seconds around it, would
-  hardly leave such a gap and then end so close together:
+- *overdue*: three times as long as the median response time of the endpoints of at least two
+  requests that wait at its end. Endpoints with a longer median are ignored below.
+- *shared*: at most a third of the waiting requests had begun before it. Independent slow requests
+  get stuck one by one, while others are answered.
+- *released together*: most of them end within half its length (at least 100 ms) after it.
+- *not by chance*: requests that end independently, at the rate of the ten seconds around it, would
+  rarely leave such a gap and then end this close together:
 
       p = exp(-rate * silence) * P(Poisson(rate * window) >= ends in the window)
 
-  With n ends there are n gaps, and among many the improbable happens. Those p are taken of which
-  a tenth at most should be chance (Benjamini & Hochberg, Controlling the False Discovery Rate,
+  With n ends there are n gaps, and among many some are improbable. Those p are accepted of which
+  at most a tenth should be chance (Benjamini & Hochberg, Controlling the False Discovery Rate,
   JRSS B 57, 1995).
 
-What it cannot see: stalls shorter than 200 to 250 ms, or so rare in requests that fewer than two
-wait; one of several worker processes stalling while the others answer; a service that stalls so
-often that most responses are hit; the end of a phase, when nothing begins any more. What it cannot
-tell: whether the service stalled or the generator did (its loop lag can), and users in unison
-(a wave, a start without a ramp) of whom several meet a slow answer of a usually fast endpoint.
+It cannot detect stalls shorter than 200 to 250 ms or with fewer than two waiting requests, one of
+several worker processes that stalls while the others answer, a service that stalls so often that
+most responses are affected, and the end of a phase, when no request begins any more. It cannot
+distinguish stalls of the service from those of the generator (loop lag can), or from synchronized
+users (a wave, a start without a ramp) of which several meet a slow response of a fast endpoint.
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,11 +49,11 @@ _FALSE_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class EndpointActivity:
-    """One endpoint's requests.
+    """The requests of one endpoint.
 
     Attributes:
-        counts: what began and ended in each slot, see `record.pulse.Pulse`.
-        usual_ms: its median response time.
+        counts: Requests that began and ended in each slot, see `InFlightTimeline`.
+        usual_ms: The median response time.
     """
 
     counts: Ints
@@ -62,13 +62,13 @@ class EndpointActivity:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """One stall, its times known to about a slot.
+    """One stall, with the precision of a slot.
 
     Attributes:
-        start_s: after the phase's start.
-        length_s: from the last answer before it to the first after it.
-        waiting: how many requests were under way when it ended.
-        chance: the probability p that a gap between independent ends looks like this.
+        start_s: Time since the start of the phase.
+        length_s: Time from the last response before it to the first after it.
+        waiting: Requests in flight when it ended.
+        chance: The probability p of such a gap between independent ends.
     """
 
     start_s: float
@@ -78,20 +78,20 @@ class Stall:
 
 
 def stalls(record: Record, phase: str = "main") -> Stalls:
-    """A phase's stalls as the result file has them.
+    """Return the stalls of a phase as the result file has them.
 
-    `every_s` is the median distance between the beginnings, None of fewer than 3; `waiting` the
-    most requests that one held up.
+    `period_s` is the median time between their starts, None if there are fewer than 3;
+    `peak_waiting` is the highest number of requests that one stall delayed.
     """
     series = record.endpoints(phase).values()
     width_ms = max((each.pulse.width_ms for each in series), default=1)
-    # An endpoint that was never served has no usual time: it counts as a slow one.
+    # An endpoint without a response has no median: it counts as slow.
     usual_ns = [each.response.quantile_ns(0.5) or np.inf for each in series]
     pulses = [each.pulse.at(width_ms) for each in series]
-    beats = [
+    activities = [
         EndpointActivity(counts, ns / 1e6) for counts, ns in zip(pulses, usual_ns, strict=True)
     ]
-    found = find_stalls(beats, width_ms)
+    found = find_stalls(activities, width_ms)
     starts = [each.start_s for each in found]
     return {
         "count": len(found),
@@ -102,39 +102,39 @@ def stalls(record: Record, phase: str = "main") -> Stalls:
     }
 
 
-def find_stalls(beats: Sequence[EndpointActivity], width_ms: int) -> list[Stall]:
-    """All stalls, in the order of time.
+def find_stalls(activities: Sequence[EndpointActivity], width_ms: int) -> list[Stall]:
+    """Return all stalls, in order of time.
 
     Args:
-        beats: of all endpoints.
-        width_ms: of their slots.
+        activities: The requests of all endpoints.
+        width_ms: The width of their slots.
     """
-    slots = max((len(beat.counts) for beat in beats), default=0)
+    slots = max((len(each.counts) for each in activities), default=0)
     if not slots:
         return []
-    course = _Course(beats, slots, width_ms)
-    silences = list(_silences(np.diff(course.all_done)))
-    found = [stall for first, end in silences if (stall := course.stall(first, end))]
-    return _beyond_chance(found, gaps=int(np.count_nonzero(np.diff(course.all_done))))
+    totals = _Cumulated(activities, slots, width_ms)
+    silences = list(_silences(np.diff(totals.all_done)))
+    found = [stall for first, end in silences if (stall := totals.stall(first, end))]
+    return _beyond_chance(found, gaps=int(np.count_nonzero(np.diff(totals.all_done))))
 
 
-class _Course:
-    """What had begun and was done before each slot, by endpoint and slot."""
+class _Cumulated:
+    """Requests that had begun and ended before each slot, by endpoint and slot."""
 
-    def __init__(self, beats: Sequence[EndpointActivity], slots: int, width_ms: int) -> None:
-        self.begun = _cumulated(beats, BEGAN, slots)
-        self.done = _cumulated(beats, ENDED, slots)
-        self.long_begun = _cumulated(beats, LONG_BEGAN, slots)
-        self.long_done = _cumulated(beats, LONG_ENDED, slots)
-        self.under_way = self.begun - self.done
+    def __init__(self, activities: Sequence[EndpointActivity], slots: int, width_ms: int) -> None:
+        self.begun = _cumulated(activities, BEGAN, slots)
+        self.done = _cumulated(activities, ENDED, slots)
+        self.long_begun = _cumulated(activities, LONG_BEGAN, slots)
+        self.long_done = _cumulated(activities, LONG_ENDED, slots)
+        self.in_flight = self.begun - self.done
         self.all_done = self.done.sum(axis=0)
         self.last_begun = int(np.flatnonzero(np.diff(self.begun.sum(axis=0)))[-1])
-        self.usual_slots = np.array([beat.usual_ms / width_ms for beat in beats])
+        self.usual_slots = np.array([each.usual_ms / width_ms for each in activities])
         self.slots, self.width_ms = slots, width_ms
 
     def stall(self, first: int, end: int) -> Stall | None:
-        """The stall in these slots without an end, if there is one."""
-        busy = np.flatnonzero(self.under_way[:, first + 1 : end + 1].sum(axis=0))
+        """Return the stall in these slots without an end, if there is one."""
+        busy = np.flatnonzero(self.in_flight[:, first + 1 : end + 1].sum(axis=0))
         start = first + int(busy[0]) if busy.size else end
         window = max(2, (end - start) // 2)
         until = min(end + window, self.slots)
@@ -142,20 +142,20 @@ class _Course:
             return None
         overdue = np.flatnonzero(self.usual_slots * _OVERDUE <= end - start)
         before = self._began_before(start, overdue)
-        shared = int(self.under_way[overdue, end].sum()) - before
+        shared = int(self.in_flight[overdue, end].sum()) - before
         released = int((self.done[overdue, until] - self.done[overdue, end]).sum())
         if shared < _LEAST_WAITING or before > _MOST_BEFORE * (shared + before):
             return None
         if released < _RELEASED * shared:
             return None
         length_s = (end - start + 1) * self.width_ms / 1000
-        waiting = int(self.under_way[:, end].sum())
+        waiting = int(self.in_flight[:, end].sum())
         chance = self._chance(start, end, until)
         return Stall((start - 0.5) * self.width_ms / 1000, length_s, waiting, chance)
 
     def _began_before(self, start: int, overdue: Ints) -> int:
-        """How many of these endpoints' requests were stuck before the silence began."""
-        # Whoever was served as usual when the silence began had begun that much earlier.
+        """Return how many requests of these endpoints were stuck before the silence began."""
+        # A request with the median time that ended when the silence began had begun that earlier.
         usual = np.ceil(self.usual_slots[overdue]).astype(np.int64)
         before = self.long_begun[overdue, np.maximum(start - usual, 0)]
         return int(np.maximum(before - self.long_done[overdue, start], 0).sum())
@@ -168,13 +168,13 @@ class _Course:
         return exp(-rate * (end - start)) * _poisson_tail(together, rate * (until - end))
 
 
-def _cumulated(beats: Sequence[EndpointActivity], column: int, slots: int) -> Ints:
-    rows = [np.pad(beat.counts[:, column], (1, slots - len(beat.counts))) for beat in beats]
+def _cumulated(activities: Sequence[EndpointActivity], column: int, slots: int) -> Ints:
+    rows = [np.pad(each.counts[:, column], (1, slots - len(each.counts))) for each in activities]
     return np.cumsum(rows, axis=1)
 
 
 def _silences(ends: Ints) -> Iterable[tuple[int, int]]:
-    """First and last (exclusive) slot of each long silence that an end ended."""
+    """Yield the first and last (exclusive) slot of each long silence before an end."""
     filled = np.concatenate(([-1], np.flatnonzero(ends)))
     for gap in np.flatnonzero(np.diff(filled) > _LEAST_SLOTS):
         yield int(filled[gap]) + 1, int(filled[gap + 1])
@@ -188,6 +188,6 @@ def _beyond_chance(found: list[Stall], gaps: int) -> list[Stall]:
 
 
 def _poisson_tail(least: int, mean: float) -> float:
-    """P(N >= least) of a Poisson distribution."""
+    """Return P(N >= least) of a Poisson distribution."""
     below = sum(exp(k * log(mean) - mean - lgamma(k + 1)) for k in range(least))
     return max(0.0, 1 - below)

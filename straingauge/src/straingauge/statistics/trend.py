@@ -1,14 +1,13 @@
-"""Does it grow? A robust trend, for response times and for memory alike.
+"""A robust trend (Theil-Sen), for response times and memory.
 
-The slope is the median of the slopes between all pairs of points (Theil 1950), which a third of
-wild points cannot bend. Its interval comes from Kendall's tau (P. K. Sen, Estimates of the
+The slope is the median of the slopes between all pairs of points (Theil 1950); up to 29 % outliers
+do not affect it. Its interval comes from Kendall's tau (P. K. Sen, Estimates of the
 Regression Coefficient Based on Kendall's Tau, JASA 63, 1968): of the N pair slopes in order, those
 of rank (N - C) / 2 and (N + C) / 2 + 1, with C = z * sqrt(Var S) and, ties of y in groups of t,
 
     Var S = (n (n - 1) (2n + 5) - sum of t (t - 1) (2t + 5)) / 18.
 
-It takes the points to be independent; where neighbours resemble each other, as memory does, the
-true interval is wider.
+It assumes independent points; for correlated ones, such as memory, the true interval is wider.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,9 +21,9 @@ import numpy as np
 from straingauge.recording import Record, Series, Timeline
 from straingauge.recording.timeline import SERVED
 
-# All pairs of these are 80,000; more points are joined beforehand.
-_MOST_POINTS: Final = 400
-_FEWEST_POINTS: Final = 5
+# 80,000 pairs; more points are joined first.
+_MAX_POINTS: Final = 400
+_MIN_POINTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,9 @@ class Trend:
     """A slope in units of y by unit of x, with its interval.
 
     Attributes:
-        slope: the median slope.
-        low, high: its interval; the trend is one only when 0 is outside of it.
-        points: how many points it rests on.
+        slope: The median slope.
+        low, high: Its interval; a trend is significant if 0 is outside.
+        points: The number of points.
     """
 
     slope: float
@@ -44,27 +43,27 @@ class Trend:
 
     @property
     def rises(self) -> bool:
-        """Whether it surely rises: the whole interval is above 0."""
+        """The whole interval is above 0."""
         return self.low > 0
 
 
 def theil_sen(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) -> Trend | None:
-    """The trend of y over x; None when fewer than 5 points make one.
+    """Compute the trend of y over x; None for fewer than 5 points.
 
     Raises:
-        ValueError: x and y are not of one length.
+        ValueError: x and y have different lengths.
     """
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if xs.shape != ys.shape:
         raise ValueError(f"{xs.size} x and {ys.size} y")
-    if xs.size > _MOST_POINTS:
+    if xs.size > _MAX_POINTS:
         xs, ys = _joined(xs), _joined(ys)
     n = xs.size
     i, j = np.triu_indices(n, k=1)
     run = xs[j] - xs[i]
     apart = run != 0
     slopes = np.sort((ys[j] - ys[i])[apart] / run[apart])
-    if n < _FEWEST_POINTS or not slopes.size:
+    if n < _MIN_POINTS or not slopes.size:
         return None
     _, ties = np.unique(ys, return_counts=True)
     variance = (n * (n - 1) * (2 * n + 5) - np.sum(ties * (ties - 1) * (2 * ties + 5))) / 18
@@ -75,12 +74,12 @@ def theil_sen(x: Sequence[float], y: Sequence[float], confidence: float = 0.95) 
 
 
 def degradation(record: Record, phase: str = "main") -> Trend | None:
-    """How response times change over a phase, in percent of their usual level each minute.
+    """Compute the trend of the response times of a phase, in percent per minute.
 
-    Each slot's level is its endpoints' medians, each by its endpoint's own usual one, weighted by
-    their requests: a slot that happens to have more of the slow endpoint is no slower for that.
-    None when the phase is too short to tell. The interval is of 99 %: it is asked of each run of
-    each load test, and of six seconds one in 120 rises by chance with 95 %, one in 720 with this.
+    The level of a slot is the mean of its endpoints' medians, each relative to the endpoint's
+    median over the phase and weighted by requests, so that a changing mix of endpoints is no trend.
+    None if the phase is too short. The interval is of 99 %, because it is computed for every run:
+    with 95 %, one in 120 runs of six seconds rises by chance; with 99 %, one in 720.
     """
     series = list(record.endpoints(phase).values())
     width_s = max((each.timeline.width_s for each in series), default=1)
@@ -96,7 +95,7 @@ def degradation(record: Record, phase: str = "main") -> Trend | None:
 
 
 def _levels(series: Series, width_s: int) -> Iterable[tuple[int, float, float]]:
-    """A series' slots with its median there by its usual one, and how many requests that is of."""
+    """Yield each slot with its median, relative to that of the series, and its requests."""
     usual_ns = series.response.quantile_ns(0.5)
     timeline = Timeline()
     timeline.merge(series.timeline)
@@ -109,5 +108,5 @@ def _levels(series: Series, width_s: int) -> Iterable[tuple[int, float, float]]:
 
 
 def _joined(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> np.ndarray:
-    """Neighbours joined by their median, until there are few enough."""
-    return np.array([np.median(part) for part in np.array_split(values, _MOST_POINTS)])
+    """Replace neighbouring values by their median, so that `_MAX_POINTS` remain."""
+    return np.array([np.median(part) for part in np.array_split(values, _MAX_POINTS)])

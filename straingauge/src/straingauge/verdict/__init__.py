@@ -1,4 +1,4 @@
-"""The verdict: is this run valid, and does it hold what thresholds.toml demands? Pure."""
+"""The verdict on a run: its validity, and its grade by the thresholds. Pure functions."""
 
 from straingauge.result.format.result import Grade
 from straingauge.verdict.grade import GRADES, Threshold, fails, worst

@@ -1,4 +1,4 @@
-"""Grades, and how a figure earns one."""
+"""Grades, and the threshold of one metric."""
 
 import math
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ _FAILING: frozenset[Grade] = frozenset({"critical", "no_data"})
 
 
 def worst(grades: "list[Grade]") -> Grade:
-    """The grade a whole run earns: its worst; where nothing was demanded, target."""
+    """Return the worst grade; "target" if there is none."""
     return max(grades, key=GRADES.index, default="target")
 
 
 def fails(grade: Grade) -> bool:
-    """Whether a test with this grade fails; a figure that is missing is no reason to pass."""
+    """Return True if a test with this grade fails; missing data fail as well."""
     return grade in _FAILING
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """What is demanded of one metric, in the metric's own unit.
+    """The limits of one metric, in its unit.
 
     Lower is better: ``target <= warning <= critical``; a value from `critical` on is critical.
     Higher is better: ``target >= warning >= critical``; a value below `critical` is critical.
@@ -45,12 +45,12 @@ class Threshold:
 
     @property
     def in_order(self) -> bool:
-        """Whether the three stand in the order their direction asks for."""
+        """The three limits are in the order of their direction."""
         ladder = (self.target, self.warning, self.critical)
         return list(ladder) == sorted(ladder, reverse=self.higher_is_better)
 
     def grade(self, value: float | None) -> Grade:
-        """Grade a value; None and NaN are no data."""
+        """Return the grade of a value; None and NaN are "no_data"."""
         if value is None or math.isnan(value):
             return "no_data"
         if self.higher_is_better:

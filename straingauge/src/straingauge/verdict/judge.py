@@ -1,4 +1,4 @@
-"""The verdict: every demand compared with what was measured, and the worst of it."""
+"""Grade a run: compare each threshold with its metric; the worst grade decides."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from straingauge.verdict.thresholds import Thresholds
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One entry of a verdict: a threshold that was looked at, or what a test found by itself.
+    """One entry of a verdict: a checked threshold, or the outcome of a test's own check.
 
     Attributes:
-        rule: What was looked at: a metric's name, or words such as "first 429".
-        grade: What it earned.
-        message: The finding in words, with its figures.
-        endpoint: The endpoint it is about; empty: the whole run.
-        value: The figure, in the metric's unit, where there is one.
+        rule: The id of the metric, or words such as "first 429".
+        grade: The grade.
+        message: The finding in words, with its values.
+        endpoint: The endpoint it is about; empty for the whole run.
+        value: The value in the metric's unit; None if there is none.
         threshold: The threshold it was graded by, if any.
-        cause: Id of the cause it speaks for (`straingauge.diagnosis`), where a test knows it.
+        cause: Id of a cause (`straingauge.diagnosis`), if the test knows it.
     """
 
     rule: str
@@ -47,22 +47,22 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a run earned: the worst of its entries; "invalid" when nothing may be concluded."""
+    """The grade of a run, the worst of its findings, or "invalid" if it proves nothing."""
 
     grade: Grade | Literal["invalid"]
     findings: Sequence[Finding]
 
     @property
     def failed(self) -> bool:
-        """Whether the test fails; an invalid run does, for it shows nothing."""
+        """The test fails, as an invalid run does."""
         return self.grade == "invalid" or fails(self.grade)
 
     @property
     def decisive(self) -> Sequence[Finding]:
-        """The entries that earned the grade; none where all is well."""
+        """The findings behind the grade; empty if all is well."""
         if self.grade in ("target", "acceptable"):
             return ()
-        return [entry for entry in self.findings if entry.grade == self.grade]
+        return [finding for finding in self.findings if finding.grade == self.grade]
 
     def as_dict(self) -> VerdictDict:
         """Return the verdict as the result file has it."""
@@ -76,48 +76,48 @@ def judge(
     *,
     required: Iterable[str] = (),
 ) -> Verdict:
-    """Judge a result (without its verdict).
+    """Judge a result.
 
     Args:
-        result: As `straingauge.result` lays it out, with all but its verdict.
-        thresholds: What is demanded.
-        findings: Further entries, from the test itself or from other rules.
+        result: The result without its verdict.
+        thresholds: The thresholds.
+        findings: Further findings, from the test itself or from other rules.
         required: Endpoints that must have been called: thresholds for them without data fail.
     """
-    entries = [
-        _entry(result, metric, limits)
-        for metric, limits in thresholds.for_run(result["name"]).items()
+    found = [
+        _finding(result, metric, threshold)
+        for metric, threshold in thresholds.for_run(result["name"]).items()
     ]
     called = [*result["endpoints"], *(name for name in required if name not in result["endpoints"])]
-    entries += [
-        _entry(result, metric, limits, endpoint)
+    found += [
+        _finding(result, metric, threshold, endpoint)
         for endpoint in called
-        for metric, limits in thresholds.endpoints.get(endpoint, {}).items()
+        for metric, threshold in thresholds.endpoints.get(endpoint, {}).items()
     ]
-    entries += findings
+    found += findings
     if any(reason["severity"] == "invalid" for reason in result["validity"]["reasons"]):
-        return Verdict("invalid", entries)
-    return Verdict(worst([entry.grade for entry in entries]), entries)
+        return Verdict("invalid", found)
+    return Verdict(worst([finding.grade for finding in found]), found)
 
 
-def _entry(
-    result: Mapping[str, Any], metric: str, limits: Threshold, endpoint: str = ""
+def _finding(
+    result: Mapping[str, Any], metric: str, threshold: Threshold, endpoint: str = ""
 ) -> Finding:
     value = value_of(result, metric, endpoint or None)
-    grade = limits.grade(value)
+    grade = threshold.grade(value)
     subject = f"{endpoint} {metric}".strip()
     if value is None:
-        message = f"{subject} was demanded, and there is no data for it"
+        message = f"{subject} has a threshold, but no data"
     else:
-        message = f"{subject} = {value:.6g} ({_compared(limits, grade)})"
-    return Finding(metric, grade, message, endpoint, value, limits)
+        message = f"{subject} = {value:.6g} ({_compared(threshold, grade)})"
+    return Finding(metric, grade, message, endpoint, value, threshold)
 
 
-def _compared(limits: Threshold, grade: Grade) -> str:
+def _compared(threshold: Threshold, grade: Grade) -> str:
     if grade == "target":
-        return f"target {limits.target:g}"
+        return f"target {threshold.target:g}"
     if grade == "acceptable":
-        return f"target {limits.target:g} missed, warning from {limits.warning:g}"
-    bound = "below" if limits.higher_is_better else "from"
-    level = limits.critical if grade == "critical" else limits.warning
+        return f"target {threshold.target:g} missed, warning from {threshold.warning:g}"
+    bound = "below" if threshold.higher_is_better else "from"
+    level = threshold.critical if grade == "critical" else threshold.warning
     return f"{grade} {bound} {level:g}"

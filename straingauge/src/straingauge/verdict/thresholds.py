@@ -1,9 +1,9 @@
-"""thresholds.toml: what is demanded, of whom, read with errors that say what to mend.
+"""Threshold files (thresholds.toml).
 
 Grammar:
-    [all]                    demanded of every run as a whole
-    [test.NAME]              demanded of run NAME as a whole; wins over [all]
-    [endpoint."GET /path"]   demanded of that endpoint in every run that calls it
+    [all]                    for every run as a whole
+    [test.NAME]              for the run NAME as a whole; overrides [all]
+    [endpoint."GET /path"]   for this endpoint in every run that calls it
     METRIC = { target = 1, warning = 5, critical = 10 }
 """
 
@@ -19,30 +19,30 @@ from straingauge.errors import UsageError
 from straingauge.verdict.grade import Threshold
 from straingauge.verdict.metrics import METRICS
 
-Demands = Mapping[str, Threshold]
-"""Metric name -> what is demanded of it."""
+ByMetric = Mapping[str, Threshold]
+"""Thresholds by the id of their metric."""
 
 LOCUST: Final = "metrics"
-"""The name of Locust's runs, which are judged by the same file as a module's load tests."""
+"""The name of Locust's runs, which use the same file as the load tests of a module."""
 
 _LEVELS = ("target", "warning", "critical")
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Everything one file demands."""
+    """The content of a threshold file."""
 
     source: str
-    overall: Demands
-    tests: Mapping[str, Demands]
-    endpoints: Mapping[str, Demands]
+    overall: ByMetric
+    tests: Mapping[str, ByMetric]
+    endpoints: Mapping[str, ByMetric]
 
     @classmethod
     def read(cls, path: Path) -> "Thresholds":
-        """Read and check a file.
+        """Read and check a threshold file.
 
         Raises:
-            UsageError: No such file, no TOML, or a key or value that means nothing.
+            UsageError: The file does not exist, is not TOML, or has an unknown key or value.
         """
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -57,35 +57,35 @@ class Thresholds:
 
     @classmethod
     def parse(cls, content: Mapping[str, Any], *, source: str) -> "Thresholds":
-        """Make thresholds of decoded TOML; raises UsageError as `read` does."""
+        """Parse decoded TOML; raise UsageError as `read` does."""
         for table in content:
             _known(table, ("all", "test", "endpoint"), f"{source}: [{table}]", "table")
         return cls(
             source=source,
-            overall=_demands(content.get("all", {}), f"{source}: [all]", per_endpoint=False),
+            overall=_by_metric(content.get("all", {}), f"{source}: [all]", per_endpoint=False),
             tests=_named(content, "test", source, per_endpoint=False),
             endpoints=_named(content, "endpoint", source, per_endpoint=True),
         )
 
     def check_names(self, *, tests: Collection[str], endpoints: Collection[str]) -> None:
-        """Refuse a table for a test or endpoint there is not: it would never be judged.
+        """Reject tables for unknown tests and endpoints, which would never be checked.
 
         Args:
-            tests: Run names that exist; empty: not known, nothing is refused.
-            endpoints: Endpoint names that are called; empty: not known, nothing is refused.
+            tests: Names of the runs; if empty, they are unknown and nothing is rejected.
+            endpoints: Names of the endpoints that are called, likewise.
 
         Raises:
-            UsageError: Naming the table and the nearest name that does exist.
+            UsageError: The message names the table and the most similar known name.
         """
-        for kind, demanded, known in (
+        for kind, tables, known in (
             ("test", self.tests, tests),
             ("endpoint", self.endpoints, endpoints),
         ):
-            for name in demanded if known else ():
+            for name in tables if known else ():
                 _known(name, known, f'{self.source}: [{kind}."{name}"]', kind)
 
-    def for_run(self, name: str) -> Demands:
-        """What is demanded of the run `name` as a whole."""
+    def for_run(self, name: str) -> ByMetric:
+        """Return the thresholds of a run as a whole."""
         return {**self.overall, **self.tests.get(name, {})}
 
 
@@ -101,26 +101,26 @@ def _known(name: str, known: Collection[str], where: str, what: str) -> None:
 
 def _named(
     content: Mapping[str, Any], kind: str, source: str, *, per_endpoint: bool
-) -> Mapping[str, Demands]:
+) -> Mapping[str, ByMetric]:
     tables = content.get(kind, {})
     if not isinstance(tables, Mapping):
         raise UsageError(f'{source}: {kind} must be tables: write [{kind}."NAME"]')
     return {
-        name: _demands(table, f'{source}: [{kind}."{name}"]', per_endpoint=per_endpoint)
+        name: _by_metric(table, f'{source}: [{kind}."{name}"]', per_endpoint=per_endpoint)
         for name, table in tables.items()
     }
 
 
-def _demands(table: object, where: str, *, per_endpoint: bool) -> Demands:
+def _by_metric(table: object, where: str, *, per_endpoint: bool) -> ByMetric:
     if not isinstance(table, Mapping):
         raise UsageError(f"{where} must be a table of metrics")
     metrics = [name for name, metric in METRICS.items() if metric.per_endpoint or not per_endpoint]
     for name in table:
         _known(name, metrics, f"{where} {name}", "metric here")
-    return {name: _limits(name, value, f"{where} {name}") for name, value in table.items()}
+    return {name: _threshold(name, value, f"{where} {name}") for name, value in table.items()}
 
 
-def _limits(metric: str, value: object, where: str) -> Threshold:
+def _threshold(metric: str, value: object, where: str) -> Threshold:
     if not isinstance(value, Mapping) or set(value) != set(_LEVELS):
         raise UsageError(
             f"{where}: needs exactly target, warning and critical",
@@ -135,10 +135,10 @@ def _limits(metric: str, value: object, where: str) -> Threshold:
         ):
             raise UsageError(f"{where}.{level}: not a number: {number!r}")
     higher = METRICS[metric].higher_is_better
-    limits = Threshold(value["target"], value["warning"], value["critical"], higher)
-    if not limits.in_order:
+    threshold = Threshold(value["target"], value["warning"], value["critical"], higher)
+    if not threshold.in_order:
         order = "target >= warning >= critical" if higher else "target <= warning <= critical"
         raise UsageError(
             f"{where}: must be in order, {order} ({'higher' if higher else 'lower'} is better)"
         )
-    return limits
+    return threshold

@@ -1,6 +1,6 @@
-"""Whether a run says anything about the service at all: named reasons, each with what to do.
+"""The validity of a run: reasons why its numbers may not describe the service, with advice.
 
-An *invalid* run has no verdict. A *note* is something a reader must know beside the figures.
+An *invalid* run has no grade. A *note* is something a reader must know about the numbers.
 """
 
 import math
@@ -13,10 +13,10 @@ from straingauge.statistics import samples_needed
 from straingauge.workers import LostProcess
 
 RATE_LIMITED_LIMIT = 0.01  # of all requests
-DROPPED_LIMIT = 0.01  # of all work that was due
+DROPPED_LIMIT = 0.01  # of all arrivals
 LOST_LIMIT = 0.10  # of the load
-LATE_FLOOR_MS = 20.0  # below this no lateness matters
-LATE_SHARE = 0.1  # of p95: nor below this
+LATE_FLOOR_MS = 20.0  # a shorter delay of the generator does not matter
+LATE_SHARE = 0.1  # of p95: nor does a smaller one
 LATE_LIMIT_MS = 250.0
 BUSY_CPU_SHARE = 0.95  # of one core, by one process of the generator
 ENOUGH_FOR_P99 = samples_needed(0.99)
@@ -24,26 +24,26 @@ ENOUGH_FOR_P99 = samples_needed(0.99)
 
 @dataclass(frozen=True, slots=True)
 class ValidityInput:
-    """What validity is decided on.
+    """Everything that decides on the validity of a run.
 
     Attributes:
-        requests: Of the main phase, all that ended in some way.
-        rate_limited: Those among them that were answered 429 without having asked for it.
-        dropped: Work that was due and could not start.
+        requests: All completed requests of the main phase.
+        rate_limited: Unexpected responses with status 429 among them.
+        dropped: Arrivals that were never executed.
         start_delay_p99_ms: How late the first request of an arrival left, against its schedule.
-        p95_ms: The response time lateness is held against.
-        loop_lag_p50_ms: How late the generator's own event loop usually was.
-        loop_lag_p99_ms: How late it was one time in a hundred.
-        cpu_share: Of one core, by the busiest process of the generator, 0..1.
-        lost: Processes that went away.
-        unsent: Requests they would have sent, by what the others sent.
-        interrupted: By whom or what the run was ended early.
-        setup_error: Why no load was sent.
-        users: That had to log in.
-        accounts: That they turned out to have between them.
-        idle: Processes without a share.
-        processes: Processes with one.
-        unseen: What the observers could not see, in words.
+        p95_ms: 95th percentile of the response time.
+        loop_lag_p50_ms: Median lag of the generator's event loop.
+        loop_lag_p99_ms: Its 99th percentile.
+        cpu_share: CPU time of the busiest process of the generator, as a share of one core.
+        lost: Processes that disappeared.
+        unsent: Requests that they would have sent, compared with the other processes.
+        interrupted: Why the run ended early; None if it did not.
+        setup_error: Why no load was sent; None if it was.
+        users: Number of users that log in.
+        accounts: Number of different accounts of these users.
+        idle: Number of processes without a share of the load.
+        processes: Number of processes with one.
+        unavailable: What could not be observed, in sentences.
     """
 
     requests: int = 0
@@ -62,12 +62,12 @@ class ValidityInput:
     accounts: int = 0
     idle: int = 0
     processes: int = 1
-    unseen: Sequence[str] = field(default_factory=tuple)
+    unavailable: Sequence[str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing to know before believing the figures."""
+    """A reason why a run is invalid, or a note on its validity."""
 
     reason: str
     severity: Literal["invalid", "note"]
@@ -88,7 +88,7 @@ Rule = Callable[[ValidityInput], Iterable[Reason]]
 
 
 def check_validity(evidence: ValidityInput) -> list[Reason]:
-    """All reasons that apply, the invalidating ones first."""
+    """Return all reasons that apply, those that make the run invalid first."""
     reasons = [reason for rule in _RULES for reason in rule(evidence)]
     return sorted(reasons, key=lambda reason: reason.severity)
 
@@ -112,15 +112,15 @@ def _interrupted(evidence: ValidityInput) -> Iterable[Reason]:
             "interrupted",
             "invalid",
             f"{evidence.interrupted}, after {evidence.requests} requests; "
-            "the figures are of what was measured till then",
-            "run it again to its end",
+            "the result contains the measurements until then",
+            "repeat the run",
         )
 
 
 def _no_data(evidence: ValidityInput) -> Iterable[Reason]:
     if not (evidence.requests or evidence.setup_error or evidence.interrupted):
         yield Reason(
-            "no_data", "invalid", "not one request was sent", "look at the journey and its schedule"
+            "no_data", "invalid", "no request was sent", "check the journey and its schedule"
         )
 
 
@@ -130,18 +130,17 @@ def _rate_limited(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "rate_limited",
             "invalid" if share > RATE_LIMITED_LIMIT else "note",
-            f"{evidence.rate_limited} of {evidence.requests} requests ({share:.1%}) were answered "
-            "429: what was measured is the limiter",
+            f"{evidence.rate_limited} of {evidence.requests} requests ({share:.1%}) were "
+            "rate-limited (429): the run measures the rate limiter",
             "spread the load over more users, or raise the service's limit for this test",
         )
 
 
 def _late(evidence: ValidityInput) -> Iterable[Reason]:
-    """Lateness is in the response times; what it may not do is decide the verdict.
+    """The generator was late: its delays are part of the response times.
 
-    A generator without CPU left is late all the time, and so is one that others leave none. One
-    that is late now and then, on a machine it shares, is a note until its delays are as large as
-    what people demand of services.
+    The run is invalid if the generator had no CPU time left, or if its delays are as large as
+    usual thresholds. Occasional short delays on a shared machine are a note.
     """
     late = max(evidence.start_delay_p99_ms, evidence.loop_lag_p99_ms)
     share = late / evidence.p95_ms if evidence.p95_ms else math.inf
@@ -151,10 +150,10 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
     yield Reason(
         "generator_saturated" if saturated else "generator_late",
         "invalid" if saturated or late > LATE_LIMIT_MS else "note",
-        f"the generator itself was late, by {late:.0f} ms or more one time in a hundred (arrivals "
+        f"the generator was late by {late:.0f} ms or more for 1 % of the requests (arrivals "
         f"{evidence.start_delay_p99_ms:.0f} ms, event loop {evidence.loop_lag_p99_ms:.0f} ms, "
-        f"{evidence.cpu_share:.0%} of a core busy), and response times contain that",
-        "use more processes (-n), a lower rate, or a machine that does nothing else",
+        f"{evidence.cpu_share:.0%} of a core busy), which is part of the response times",
+        "use more processes (-n), a lower rate, or a machine without other work",
     )
 
 
@@ -163,14 +162,14 @@ def _busy(evidence: ValidityInput) -> bool:
 
 
 def _no_cpu_left(evidence: ValidityInput) -> Iterable[Reason]:
-    """A generator that keeps up, but only just: its times are right, its rate may be its own."""
+    """A generator that barely keeps up: its times are right, but it may limit the throughput."""
     if _busy(evidence) and not list(_late(evidence)):
         yield Reason(
             "generator_busy",
             "note",
-            f"a process of the generator was busy {evidence.cpu_share:.0%} of the time, though not "
-            "late: where users wait for answers, the throughput is its limit, not the service's",
-            "use more processes (-n) before leaning on the throughput",
+            f"a process of the generator was busy {evidence.cpu_share:.0%} of the time, but not "
+            "late: if users wait for responses, it limits the throughput, not the service",
+            "use more processes (-n) to measure the throughput",
         )
 
 
@@ -180,7 +179,7 @@ def _dropped(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "dropped_work",
             "invalid" if share > DROPPED_LIMIT else "note",
-            f"{evidence.dropped} arrivals ({share:.1%}) found no free user and never started",
+            f"{evidence.dropped} arrivals ({share:.1%}) found no free user and were dropped",
             "use more users, or a lower rate",
         )
 
@@ -194,10 +193,10 @@ def _lost(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "lost_worker",
             "invalid" if share > LOST_LIMIT else "note",
-            f"process {lost.process} was lost ({lost.reason}); at most {lost.samples_at_most} "
-            f"samples went with it, and about {evidence.unsent} requests of its share were not "
-            f"sent: {share:.0%} of the load is missing",
-            "look for what killed it: memory (dmesg), a signal",
+            f"process {lost.process} was lost ({lost.reason}) with at most {lost.samples_at_most} "
+            f"samples, and about {evidence.unsent} requests of its share were not sent: "
+            f"{share:.0%} of the load is missing",
+            "find out why it exited: memory (dmesg) or a signal",
         )
 
 
@@ -206,8 +205,8 @@ def _shared_accounts(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "single_account" if evidence.accounts == 1 else "shared_accounts",
             "note",
-            f"{evidence.users} users share {evidence.accounts} account(s): limits by user bite "
-            "sooner, caches and rows are hotter than in life, nothing is learnt of isolation",
+            f"{evidence.users} users share {evidence.accounts} account(s): per-user limits trigger "
+            "earlier, caches are unrealistically warm, and isolation is not tested",
             "create an account for each user",
         )
 
@@ -217,8 +216,8 @@ def _idle(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "idle_processes",
             "note",
-            f"{evidence.idle} of {evidence.idle + evidence.processes} processes took no "
-            "share: more than the cores, or than the users, would only disturb the measurement",
+            f"{evidence.idle} of {evidence.idle + evidence.processes} processes are idle: more "
+            "processes than cores or users would only disturb the measurement",
         )
 
 
@@ -227,14 +226,14 @@ def _few_samples(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "few_samples",
             "note",
-            f"{evidence.requests} samples are too few for p99: it has an interval from "
-            f"{ENOUGH_FOR_P99} on",
-            "send more requests before leaning on p99",
+            f"{evidence.requests} samples are too few for p99: its confidence interval needs "
+            f"{ENOUGH_FOR_P99}",
+            "send more requests to measure p99",
         )
 
 
-def _unseen(evidence: ValidityInput) -> Iterable[Reason]:
-    for what in evidence.unseen:
+def _not_observed(evidence: ValidityInput) -> Iterable[Reason]:
+    for what in evidence.unavailable:
         yield Reason("not_observed", "note", what)
 
 
@@ -250,5 +249,5 @@ _RULES: Sequence[Rule] = (
     _shared_accounts,
     _idle,
     _few_samples,
-    _unseen,
+    _not_observed,
 )

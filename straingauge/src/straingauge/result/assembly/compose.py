@@ -127,7 +127,7 @@ def _evidence(
         accounts=len(credentials),
         idle=merged.idle,
         processes=_processes(merged),
-        unseen=watched.unavailable if watched else (),
+        unavailable=watched.unavailable if watched else (),
     )
 
 
