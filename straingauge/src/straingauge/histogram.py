@@ -14,7 +14,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 MANTISSA_BITS: Final = 7
 _SHIFT: Final = 52 - MANTISSA_BITS
-# Times from 512 ns to an hour have a bucket of their own; shorter ones share the first.
+# Times from 512 ns to an hour have separate buckets; shorter ones share the first.
 _LEAST_NS: Final = 512
 _MOST_NS: Final = 3_600_000_000_000
 

@@ -136,10 +136,10 @@ def serve(pipe: Connection, variant: Name, url: str, prepare: Callable[[], LoadO
             if plan is not None:  # None: a stop that came after the end
                 pipe.send(run_slots(order, url, variant, plan, stop=pipe.poll))
     except (EOFError, BrokenPipeError):
-        return  # told to leave
+        return  # the controlling process closed the pipe
     except StraingaugeError as error:
         pipe.send(Failure(str(error), error.hint))
-    except Exception as error:  # noqa: BLE001  whatever it was, whoever waits must hear of it
+    except Exception as error:  # noqa: BLE001  the controlling process must report any failure
         traceback.print_exc()
         pipe.send(Failure(f"{type(error).__name__}: {error}"))
 

@@ -28,8 +28,8 @@ from straingauge.statistics.quantile import interval_ranks, samples_needed
 from straingauge.verdict.metrics import METRICS, value_of
 
 MARGIN_PERCENT: Final = 5.0
-# Of an error rate: worse from so many points on; alike within so many, since to be surer of none
-# than that would take thousands of requests.
+# Error rates, in percentage points: a change above MARGIN_POINTS is worse. Within ALIKE_POINTS they
+# are the same, because a narrower interval would need thousands of requests.
 MARGIN_POINTS: Final = 0.1
 ALIKE_POINTS: Final = 1.0
 CONFIDENCE: Final = 0.95  # that all intervals of a comparison hold

@@ -32,8 +32,8 @@ EXPLAINS = explanations(CAUSES)
 def ranked(causes: Iterable[FoundCause]) -> list[FoundCause]:
     """Sort causes, best first, after lowering those that others explain.
 
-    A likely cause lowers what it explains by half of its own confidence, and in any case below
-    itself. One that is not likely explains nothing.
+    A likely cause lowers what it explains by half of that cause's confidence, and in any case below
+    that cause. One that is not likely explains nothing.
     """
     found = {cause.cause: cause for cause in causes}
     for root in _roots_first():

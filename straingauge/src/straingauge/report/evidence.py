@@ -34,7 +34,7 @@ TITLES: Final[Mapping[str, str]] = {
 
 
 def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]:
-    """What broke first and the causes of all runs, with links to their evidence.
+    """Return what broke first and the causes of all runs, with links to their evidence.
 
     Args:
         results: In the order of the page.

@@ -15,7 +15,7 @@ RUN_GRADES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a grade or verdict is shown.
+    """The appearance of a grade or verdict.
 
     Attributes:
         meaning: The CSS class: "good", "warn", "bad", "void", "info" or "plain".

@@ -84,7 +84,7 @@ class Plot:
     _parts: list[str] = field(default_factory=list)
 
     def place(self, x: float, y: float) -> Point:
-        """Where a point is, in pixels from the top left."""
+        """Return the position of a point, in pixels from the top left."""
         left, right, top, bottom = self.margins
         across = left + self.x.share(x) * (self.width - left - right)
         return across, self.height - bottom - self.y.share(y) * (self.height - top - bottom)

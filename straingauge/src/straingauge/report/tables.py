@@ -151,7 +151,7 @@ def _parts(timing: Mapping[str, Any] | None) -> Sequence[Row]:
 
 
 def _bullet(result: Result) -> Row | None:
-    """How near the tightest latency threshold is: positions in percent of a bar."""
+    """Return the distance to the tightest latency threshold, as positions in percent of a bar."""
     entries = result.get("verdict", {}).get("findings", [])
     thresholds = [
         (entry["value"] / entry["threshold"]["critical"], entry)

@@ -22,7 +22,7 @@ _SHORT: Final = 100  # characters
 
 
 def diagnosis(results: Sequence[Result]) -> list[str]:
-    """What broke first in a session, why, and how to fix it; empty if all is well."""
+    """Return what broke first in a session, why, and how to fix it; empty if nothing did."""
     first, causes = first_failure(results), diagnose_session(results)
     # Without a warning, only what needs no verdict is worth a line: a generator that was late.
     causes = causes if first else [cause for cause in causes if cause["confidence"] >= CERTAIN]
@@ -59,17 +59,17 @@ def summary_line(result: Result) -> str:
 
 
 def invalid_reason(result: Result) -> str:
-    """Why no conclusion can be drawn from this run."""
+    """Return why no conclusion can be drawn from this run."""
     return "INVALID: " + "; ".join(reason["message"] for reason in _invalidating(result))
 
 
 def advice(result: Result) -> str | None:
-    """How to make the run valid; None if there is no advice."""
+    """Return how to make the run valid; None if there is no advice."""
     return "; ".join(r["advice"] for r in _invalidating(result) if r["advice"]) or None
 
 
 def error_lines(result: Result) -> list[str]:
-    """A line for each endpoint and kind of error: how many there were, and the first example."""
+    """Return a line for each endpoint and kind of error: their number, and the first example."""
     lines = []
     for endpoint, figures in result["endpoints"].items():
         errors = figures["errors"]

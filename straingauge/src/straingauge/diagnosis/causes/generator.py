@@ -42,7 +42,7 @@ def generator_saturated(result: ResultView) -> Evidence | None:
     ),
 )
 def noisy_neighbour(result: ResultView) -> Evidence | None:
-    """Detect a machine filled by other programs, if the service shows no fault of its own.
+    """Detect a machine filled by other programs, if the service itself shows no fault.
 
     A fair scheduler takes little from those who need little: a service that needs a tenth of a core
     is delayed by some slices, not by seconds. So only one that needed much had too little, unless
