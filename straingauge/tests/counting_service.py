@@ -3,7 +3,7 @@
 /anything      200
 /timed         200, with Server-Timing
 /status/503    that status
-/login         200 for the password "right", else 401
+/login         200 for the password "correct horse", else 401
 /counts        the counts so far, as JSON
 /metrics       a pool's figures, as Prometheus text
 """
@@ -42,7 +42,7 @@ class Service:
 
     def counts(self) -> Counter[str]:
         """How often each path was asked for."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request("GET", "/counts")
         found = Counter(json.loads(connection.getresponse().read()))
         connection.close()
@@ -88,7 +88,7 @@ def _answer(path: str, body: bytes, counts: Counter[str]) -> tuple[int, bytes]:
         return 200, METRICS.encode()
     counts[path] += 1
     if path == "/login":
-        given = json.loads(body)["password"] == "right"
+        given = json.loads(body)["password"] == "correct horse"
         return (200, b'{"token": "eyJhbGciOiJub25lIn0.secretsecret.x"}') if given else (401, b"{}")
     if path.startswith("/status/"):
         return int(path.rpartition("/")[2]), b"{}"

@@ -106,7 +106,7 @@ def project(
     return Project(pytester, service, monkeypatch)
 
 
-def until(condition: Callable[[], bool], limit_s: float = 60.0) -> None:
+def until(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
     """Wait for a condition, whatever the machine's speed."""
     give_up = time.monotonic() + limit_s
     while not condition():

@@ -70,7 +70,7 @@ def locust(path: Path, locustfile: str, url: str, *given: str) -> Iterator[Run]:
         run = Run(path)
         try:
             yield run
-            run.output, _ = running.communicate(timeout=60)
+            run.output, _ = running.communicate(timeout=180)
             run.code = running.returncode
         finally:
             with suppress(ProcessLookupError):  # workers outlive a master that fell

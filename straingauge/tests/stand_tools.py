@@ -12,7 +12,7 @@ from straingauge.target.binaries import find_binaries
 from straingauge.target.reaper import wait_until
 
 TINY_SERVICE = Path(__file__).with_name("tiny_service.py")
-DEADLINE_S = 60.0
+DEADLINE_S = 120.0
 
 
 def write_stand(

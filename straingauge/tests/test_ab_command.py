@@ -67,7 +67,7 @@ def repository(tmp_path: Path) -> Path:
 def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
     """A head that takes three times as long is worse, which is an exit code of 1, and on file."""
     tried = ab(tmp_path, "--base", command(5), "--head", command(15), "--budget", "20s")
-    output, errors = tried.communicate(timeout=60)
+    output, errors = tried.communicate(timeout=180)
     assert tried.returncode == 1, errors
     assert "failed   worse: " in errors
     assert "worse" in output
@@ -81,7 +81,7 @@ def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
 def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_path: Path):
     """When head dies its last words are shown, and what was measured till then is on file."""
     tried = ab(tmp_path, "--base", command(5), "--head", command(5, 100), "--budget", "60s")
-    _, errors = tried.communicate(timeout=60)
+    _, errors = tried.communicate(timeout=180)
     assert tried.returncode == 3, errors
     assert "died during the trial" in errors
     assert "I have had enough" in errors
@@ -101,7 +101,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path):
         assert time.monotonic() < give_up_at
         time.sleep(0.02)
     tried.send_signal(signal.SIGINT)
-    _, errors = tried.communicate(timeout=60)
+    _, errors = tried.communicate(timeout=180)
     assert tried.returncode == 130, errors
     assert document(tmp_path)["stopped_early"] == "interrupted"
 
@@ -109,7 +109,7 @@ def test_ctrl_c_keeps_what_was_measured(tmp_path: Path):
 def test_a_commit_is_compared_with_the_files_as_they_are(repository: Path):
     """The base is built from its commit, the head from the work tree; no worktree is left."""
     tried = ab(repository, "--base", "HEAD", "--budget", "20s")
-    _, errors = tried.communicate(timeout=60)
+    _, errors = tried.communicate(timeout=180)
     assert tried.returncode == 1, errors
     found = document(repository)
     assert len(found["variants"]["base"]["commit"]) == 40
@@ -149,7 +149,7 @@ def test_a_base_that_does_not_start_is_named(repository: Path):
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "-m", "Broken")
     tried = ab(repository, "--base", "HEAD", "--head", command(5))
-    _, errors = tried.communicate(timeout=60)
+    _, errors = tried.communicate(timeout=180)
     assert tried.returncode == 3
     assert "straingauge: base (HEAD): " in errors
     assert "no such thing" in errors
@@ -169,5 +169,5 @@ def test_what_makes_no_sense_is_refused(
 ):
     """An unknown commit, an address where nobody is, a malformed option: each in a sentence."""
     tried = ab(repository, *arguments)
-    _, errors = tried.communicate(timeout=60)
+    _, errors = tried.communicate(timeout=180)
     assert (tried.returncode, why in errors) == (code, True), errors

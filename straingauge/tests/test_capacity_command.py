@@ -80,7 +80,7 @@ def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
             "--html",
             str(page),
         )
-        output, errors = found.communicate(timeout=60)
+        output, errors = found.communicate(timeout=180)
     assert found.returncode == 0, errors
     assert "capacity at least 40 /s, confirmed 2/2" in output
     kept = document(tmp_path)
@@ -94,7 +94,7 @@ def test_a_number_of_users(tmp_path: Path):
     """--users searches for a number of concurrent users."""
     with service(1) as url:
         found = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirmations", "0")
-        output, errors = found.communicate(timeout=60)
+        output, errors = found.communicate(timeout=180)
     assert found.returncode == 0, errors
     assert "capacity at least 2 users" in output
     assert [each["level"] for each in conclusive(document(tmp_path))] == [1, 2]
@@ -104,7 +104,7 @@ def test_a_service_that_dies(tmp_path: Path):
     """If the service stops responding, the command ends with 3, and the levels are in the file."""
     with service(1, 30) as url:
         found = capacity(tmp_path, "--host", url, "--from", "20", "--max", "2000")
-        _, errors = found.communicate(timeout=60)
+        _, errors = found.communicate(timeout=180)
     assert found.returncode == 3, errors
     assert "the service died" in errors
     assert "died" in document(tmp_path)["stopped_early"]
@@ -120,7 +120,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
         assert found.stderr is not None
         assert re.match(r"step +1 /s", found.stderr.readline())
         found.send_signal(signal.SIGINT)
-        _, errors = found.communicate(timeout=60)
+        _, errors = found.communicate(timeout=180)
     assert found.returncode == 130, errors
     kept = document(tmp_path)
     assert (kept["stopped_early"], kept["capacity"]) == ("interrupted", None)

@@ -113,12 +113,12 @@ def test_the_password_of_a_database_that_was_given_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The ready line tells the user's own database without its password."""
-    monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@elsewhere/data")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@elsewhere/data")
     path = write_stand(tmp_path, postgres=True)
     with straingauge("serve", "--config", path, "--", "true") as process:
         output, complaint = process.communicate()
     assert "postgresql://me:***@elsewhere/data" in output
-    assert "secret" not in output + complaint
+    assert "hunter2" not in output + complaint
 
 
 def test_the_exit_code_of_a_command_is_the_stands(tmp_path: Path):

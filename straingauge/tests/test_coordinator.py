@@ -166,9 +166,8 @@ def test_silent_stranger_holds_nobody_up(open_rendezvous: Callable[..., Coordina
     with socket.create_connection((str(invitation["host"]), int(invitation["port"]))):
         (member,) = members(rendezvous, 1)
         assert member.join(TEST, 1).leads
-        began_s = time.monotonic()
         rendezvous.close()
-        assert time.monotonic() - began_s < 4  # threads that do not end are given 5 s
+        assert not any(thread.is_alive() for thread in rendezvous._threads)
 
 
 def test_leaving_twice_and_after_the_end(open_rendezvous: Callable[..., Coordinator]):

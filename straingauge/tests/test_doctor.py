@@ -65,7 +65,7 @@ def examined(*arguments: object) -> tuple[int, dict[str, CheckResult]]:
 def journeys(folder: Path, path: str = "/hello", *, right: bool = True) -> Path:
     """A file with a log-in and one journey."""
     file = folder / "journeys.py"
-    file.write_text(JOURNEYS.format(path=path, password="right" if right else "wrong"))
+    file.write_text(JOURNEYS.format(path=path, password="correct horse" if right else "wrong"))
     return file
 
 

@@ -38,7 +38,7 @@ NO_ACCOUNTS = READER.replace(
 
 EXPIRING = """
 def log_in_for_a_while(user):
-    yield user.post("/login", json={"password": "right"})
+    yield user.post("/login", json={"password": "correct horse"})
     user.data["left"] = 5
 
 def private(user):
@@ -87,7 +87,7 @@ def test_dead_master_leaves_its_workers_results(project: Project):
     run = project.start(READER, *workers(2))
     project.wait(run, both_kinds)
     run.kill()
-    output, _ = run.communicate(timeout=60)  # its end is that of the last that writes to it
+    output, _ = run.communicate(timeout=180)  # its end is that of the last that writes to it
     said = [
         line for line in output.splitlines() if "the measurements of this worker are saved" in line
     ]

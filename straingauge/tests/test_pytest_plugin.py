@@ -41,7 +41,7 @@ def test_one_result_for_each_test(project: Project):
     tests = QUICK + QUICK.replace("quick", "again")
     tests += '\n@pytest.mark.parametrize("n", range(7))\ndef test_other(n):\n'
     tests += '    with open("ran", "a") as file: file.write(f"{n}\\n")\n'
-    outcome = project.run(tests, "-n", "3", "-v", "--junitxml=junit.xml")
+    outcome = project.run(tests, "-n", "2", "-v", "--junitxml=junit.xml")
     outcome.assert_outcomes(passed=9)
     junit = ET.parse(project.path / "junit.xml").getroot()  # noqa: S314  our own
     cases = [*junit.iter("testcase")]
@@ -90,10 +90,10 @@ def test_stock_scheduling_without_load_tests(project: Project):
 def test_idle_processes_are_named(project: Project):
     """Processes beyond the cores or the users take no share, and the result says so."""
     one_user = QUICK.replace("users=20", "users=1")
-    project.run(one_user, "-n", "3").assert_outcomes(passed=1)
+    project.run(one_user, "-n", "2").assert_outcomes(passed=1)
     (result,) = project.results()
     (idle,) = (r for r in result["validity"]["reasons"] if r["reason"] == "idle_processes")
-    assert idle["message"].startswith("2 of 3 processes")
+    assert idle["message"].startswith("1 of 2 processes")
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
@@ -116,7 +116,7 @@ def test_no_warm_up_is_detected_where_the_load_changes(project: Project, service
         name="ramp", journey="hello", schedule=schedule, users='20, warm_up="detect"'
     )
     before = service.counts()["/hello"]
-    outcome = project.run(tests, "-n", "2")
+    outcome = project.run(tests, "-n", "0")
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(["*no warm-up can be detected in a ramp*"])
     assert service.counts()["/hello"] == before
@@ -164,7 +164,7 @@ def test_waves_end_when_percentiles_hold(project: Project, service: Service):
 
 def test_logins_are_kept_over_tests(project: Project, service: Service):
     """A user logs in once in a session, whatever the number of load tests."""
-    account = 'lambda index: {"password": "right", "index": index}'
+    account = 'lambda index: {"password": "correct horse", "index": index}'
     tests = f"\naccount = {account}\n" + QUICK + QUICK.replace("quick", "again")
     tests = tests.replace("users=20", "users=load.accounts(account, 20, log_in=log_in)")
     before = service.counts()["/login"]
@@ -218,22 +218,22 @@ def test_figures_under_other_names(project: Project):
 
 def test_result_bears_no_secret(project: Project):
     """No token or password is in what is written; that all users share an account is."""
-    account = 'lambda index: {"password": "right"}'
+    account = 'lambda index: {"password": "correct horse"}'
     tests = QUICK.replace("users=20", f"users=load.accounts({account}, 20, log_in=log_in)")
     project.run(tests, "-n", "0").assert_outcomes(passed=1)
     (written,) = (project.path / "results").glob("quick_*.json")
     page = next((project.path / "results").glob("report_*.html")).read_text()
-    assert not re.search(r"eyJ|secretsecret|right", written.read_text())
+    assert not re.search(r"eyJ|secretsecret|correct horse", written.read_text())
     assert "eyJ" not in page
     assert "secretsecret" not in page
     reasons = [reason["reason"] for reason in project.results()[0]["validity"]["reasons"]]
     assert "single_account" in reasons
 
 
-@pytest.mark.parametrize("processes", ["0", "3"])
+@pytest.mark.parametrize("processes", ["0", "2"])
 def test_failed_login_sends_no_load(project: Project, service: Service, processes: str):
     """A log-in that fails in one process ends the load for all, with that error and no load."""
-    account = 'lambda index: {"password": "wrong" if index == 1 else "right"}'
+    account = 'lambda index: {"password": "wrong" if index == 1 else "correct horse"}'
     tests = QUICK.replace("users=20", f"users=load.accounts({account}, 20, log_in=log_in)")
     before = service.counts()["/hello"]
     outcome = project.run(tests, "-n", processes)
@@ -254,7 +254,7 @@ def broken():
     assert os.environ.get("PYTEST_XDIST_WORKER") != "gw1", "no luck here"
 """
     tests = fixture + QUICK.replace("(load)", "(load, broken)")
-    outcome = project.run(tests, "-n", "3")
+    outcome = project.run(tests, "-n", "2")
     outcome.assert_outcomes(errors=1)
     outcome.stdout.fnmatch_lines(["*no luck here*"])
 
@@ -262,14 +262,14 @@ def broken():
 def test_skipped_everywhere_is_one_skip(project: Project):
     """A load test that is skipped is skipped once."""
     tests = QUICK.replace("@pytest.mark.load", '@pytest.mark.load\n@pytest.mark.skip("no")')
-    project.run(tests, "-n", "3").assert_outcomes(skipped=1)
+    project.run(tests, "-n", "2").assert_outcomes(skipped=1)
 
 
 def test_first_failure_ends_it(project: Project, service: Service):
     """With -x no further load begins after a failure, in any process."""
     tests = QUICK.replace("hello", "boom") + QUICK.replace("quick", "second")
     before = service.counts()["/hello"]
-    outcome = project.run(tests, "-n", "3", "-x")
+    outcome = project.run(tests, "-n", "2", "-x")
     outcome.assert_outcomes(failed=1)
     assert service.counts()["/hello"] == before
     assert len(project.results()) == 1
@@ -286,22 +286,22 @@ def test_dead_address(project: Project):
 
 
 @pytest.mark.parametrize(
-    ("thresholds", "message"),
+    ("processes", "thresholds", "message"),
     [
-        ("[all", "*thresholds.toml: not valid TOML*"),
-        ("[all]\np95 = 3", "*?all? p95: there is no metric here of that name*"),
-        ("[test.quik]", '*did you mean "quick"?*'),
-        ('[endpoint."GET /helo"]', '*did you mean "GET /hello"?*'),
+        ("2", "[all", "*thresholds.toml: not valid TOML*"),
+        ("0", "[all]\np95 = 3", "*?all? p95: there is no metric here of that name*"),
+        ("0", "[test.quik]", '*did you mean "quick"?*'),
+        ("0", '[endpoint."GET /helo"]', '*did you mean "GET /hello"?*'),
     ],
 )
 def test_wrong_thresholds_send_nothing(
-    project: Project, service: Service, thresholds: str, message: str
+    project: Project, service: Service, processes: str, thresholds: str, message: str
 ):
     """A thresholds file with a mistake in it ends the test before anything is sent."""
     project.thresholds(thresholds)
     before = service.counts()["/hello"]
     tests = QUICK.replace("mark.load", 'mark.load(endpoints=["GET /hello"])')
-    outcome = project.run(tests, "-n", "2")
+    outcome = project.run(tests, "-n", processes)
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines([message])
     assert service.counts()["/hello"] == before
@@ -310,7 +310,7 @@ def test_wrong_thresholds_send_nothing(
 def test_locusts_runs_are_judged_by_the_same_file(project: Project):
     """A table for Locust's runs is no mistake in the thresholds of load tests."""
     project.thresholds("[test.metrics]\np50_ms = { target = 0, warning = 0.001, critical = 0.002 }")
-    project.run(QUICK, "-n", "2").assert_outcomes(passed=1)
+    project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
 
 
 def test_declared_endpoint_must_be_called(project: Project):
@@ -357,7 +357,7 @@ def test_interrupted_run_is_kept(
     session = project.start(LONG, "-n", processes)
     until(lambda: service.counts()["/hello"] - before > 200)
     os.killpg(session.pid, number) if number == signal.SIGINT else session.send_signal(number)
-    output, _ = session.communicate(timeout=60)
+    output, _ = session.communicate(timeout=180)
     assert session.returncode == pytest.ExitCode.INTERRUPTED, output
     (result,) = project.results()
     assert result["verdict"]["grade"] == "invalid"

@@ -31,7 +31,7 @@ def boom(user):
 """
 LOG_IN = """
 def account(index):
-    return {"password": "wrong" if index == 3 else "right"}
+    return {"password": "wrong" if index == 3 else "correct horse"}
 
 def log_in(user):
     answer = yield user.post("/login", json={"password": user.data["password"]})
@@ -198,7 +198,7 @@ def test_an_interrupted_run_is_kept(runs: Runs, service: Service, number: signal
         until(lambda: service.counts()["/hello"] - before > 100)
         started = workers(run)
         os.killpg(run.pid, number)
-        _, progress = run.communicate(timeout=60)
+        _, progress = run.communicate(timeout=180)
     assert run.returncode == 130, progress
     result = runs.result()
     assert result["verdict"]["grade"] == "invalid"
