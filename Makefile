@@ -37,6 +37,9 @@ pre-release: export LEAK_LOAD_S ?= 600
 pre-release: perf soak
 one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 
+# Else each of the hundreds of interpreters that tests start compiles all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install develop perf test serve locust profile pictures bench faults lint fmt requirements clean
 .PHONY: page test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
@@ -118,7 +121,7 @@ clean:  ## Remove environment, caches and results
 # uv takes a tenth of pip's time. If it cannot be installed or finds no package index, pip is used.
 define install
 @echo "Installing $1 into $(VENV) ..."
-@cd backend && { $(PIP) -qq uv 2>/dev/null && $(BIN)/uv pip install -q --python $(BIN)/python -r $1; } || $(PIP) -qq -r $1
+@cd backend && { $(PIP) -qq uv 2>/dev/null && $(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python -r $1; } || $(PIP) -qq -r $1
 @touch $@
 endef
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
