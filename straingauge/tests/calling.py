@@ -168,7 +168,7 @@ def _answer(
                 "requests": series.requests,
                 "statuses": {str(key): count for key, count in series.statuses.items()},
                 "errors": dict(series.errors),
-                "limited": series.limited.count,
+                "limited": series.rate_limited.count,
                 "examples": [each.detail for each in series.examples],
                 "response_ms": (series.response.max_ns or 0) / 1e6,
                 "service_ms": (series.service.max_ns or 0) / 1e6,

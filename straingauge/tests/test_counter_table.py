@@ -80,8 +80,10 @@ def test_a_slot_with_more_requests_than_16_bits_hold(shards: int):
         sinks[n % shards].add(0, 0, 1, 1_000_000, 200, None)
     merged = Record().merge(*(recorder.snapshot() for recorder in recorders))
     series = Record.from_bytes(merged.to_bytes()).total("main")
-    assert series.pulse.at(50)[0, [BEGAN, ENDED]].tolist() == [requests, requests]
-    assert series.timeline.heat.table.sum() == series.timeline.heat.table.max() == requests
+    assert series.in_flight.at(50)[0, [BEGAN, ENDED]].tolist() == [requests, requests]
+    assert (
+        series.timeline.histograms.table.sum() == series.timeline.histograms.table.max() == requests
+    )
     whole = Recorder()
     sink = whole.endpoint_sink("main", "GET /a", 0)
     for _ in range(requests):

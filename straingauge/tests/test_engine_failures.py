@@ -81,7 +81,7 @@ def test_each_misbehaviour_has_its_kind(handler: Handler, kind: ErrorKind):
     with serve(handler) as server:
         series, report = run_journey(server.url)
     assert series.requests == 1
-    assert series.limited.count == (1 if kind is ErrorKind.RATE_LIMITED else 0)
+    assert series.rate_limited.count == (1 if kind is ErrorKind.RATE_LIMITED else 0)
     assert dict(series.errors) == ({} if kind is ErrorKind.RATE_LIMITED else {kind: 1})
     assert report.sent == 1
 

@@ -111,7 +111,7 @@ def test_a_golden_result_is_read_and_shown():
             lambda it: it["verdict"]["findings"][1].update(grade="fine"),
             "verdict.findings[1].grade must be one of target, acceptable",
         ),
-        (lambda it: it.update(started_at="today"), "started_at must be a time of ISO 8601"),
+        (lambda it: it.update(started_at="today"), "started_at must be an ISO 8601 time"),
         (lambda it: it["status_codes"].update({"200": -1}), "status_codes.200 must be 0 or more"),
         (lambda it: it.update(schema_version=99), "has schema version 99; this straingauge reads"),
         (lambda it: it.update(schema_version="1"), 'schema_version is "1"'),

@@ -44,7 +44,9 @@ def test_a_journeys_outcome_is_the_engines(caller: Locust, handler: Handler):
         series, report = run_journey(server.url)
     with serve(handler) as server:
         called = caller.call(server.url, PLAY)
-    limited = {ErrorKind.RATE_LIMITED: series.limited.count} if series.limited.count else {}
+    limited = (
+        {ErrorKind.RATE_LIMITED: series.rate_limited.count} if series.rate_limited.count else {}
+    )
     assert called.failures == dict(series.errors) | limited
     (figures,) = called.record.values()
     assert figures["statuses"] == {str(key): count for key, count in series.statuses.items()}

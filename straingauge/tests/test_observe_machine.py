@@ -207,7 +207,7 @@ def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytes
     """A pool that is still in use after the quiet time gets more of it, and not without end."""
     figures = iter([0.0, 0.0, *[5.0] * 100_000])
     monkeypatch.setattr(
-        "straingauge.observe.metric_names.MetricNames.insides",
+        "straingauge.observe.metric_names.MetricNames.service_metrics",
         lambda *_: {"pool_in_use": next(figures)},
     )
     with Observer(service.url) as observer:

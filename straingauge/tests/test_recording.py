@@ -13,7 +13,7 @@ from straingauge.journey import User
 from straingauge.recording import Record, Recorder, RecordFormatError
 from straingauge.recording.timeline import (
     ERRORS,
-    MOST_SLOTS,
+    MAX_SLOTS,
     RATE_LIMITED,
     RESPONSE_NS,
     SERVED,
@@ -82,7 +82,7 @@ def test_what_each_outcome_counts_as():
     recorder.endpoint_sink("main", "GET /a", ORIGIN_NS).add_journey_error("KeyError")
     series = recorder.snapshot().total("main")
     assert series.requests == 6
-    assert (series.response.count, series.service.count, series.limited.count) == (4, 4, 1)
+    assert (series.response.count, series.service.count, series.rate_limited.count) == (4, 4, 1)
     assert series.errors == {
         ErrorKind.BAD_STATUS: 1,
         ErrorKind.FAILED_CHECK: 1,
@@ -180,7 +180,7 @@ def test_a_long_run_widens_its_slots():
     )
     timeline = recorder.snapshot().total("main").timeline
     assert timeline.width_s == 8
-    assert timeline.used <= MOST_SLOTS
+    assert timeline.used <= MAX_SLOTS
     assert timeline.sums[:, STARTED].sum() == 900
 
 

@@ -16,11 +16,11 @@ from straingauge.recording.in_flight import (
     LONG_BEGAN,
     LONG_ENDED,
     LONG_MS,
-    MOST_SLOTS,
+    MAX_SLOTS,
     InFlightTimeline,
 )
-from straingauge.recording.server_timings import MOST_PARTS
-from straingauge.recording.slow_requests import MOST_KEPT
+from straingauge.recording.server_timings import MAX_PARTS
+from straingauge.recording.slow_requests import MAX_SLOWEST
 
 MS = 1_000_000
 Outcome = tuple[int, int, RawHeaders | None]
@@ -65,39 +65,42 @@ def test_shards_merge_to_the_record_of_one_process(
 def test_a_response_is_split_into_parts_and_rest():
     """Each part's sum is exact, and the rest is what the service did not name."""
     raw = encode_headers([(b"Server-Timing", b"pool;dur=1, db;dur=2.5")])
-    parts = record_of([(0, 10, raw), (0, 20, raw), (0, 30, None)]).total("main").parts
-    assert {name: part.times.sum_ns for name, part in parts.named.items()} == {
+    parts = record_of([(0, 10, raw), (0, 20, raw), (0, 30, None)]).total("main").server_timings
+    assert {name: part.times.sum_ns for name, part in parts.parts.items()} == {
         "pool": 2 * MS,
         "db": 5 * MS,
         "unattributed": 23 * MS,
     }
     assert (parts.counts.sum(), parts.sums_ns.sum()) == (2, 30 * MS)
     slow = bucket_of(np.array([20 * MS]))[0]
-    assert parts.named["db"].sums_ns[slow] == 2.5 * MS
+    assert parts.parts["db"].sums_ns[slow] == 2.5 * MS
 
 
 def test_parts_are_kept_over_time_too():
     """Each part's sum is exact for each second; in a long run for slots of 2, 4, 8 ... seconds."""
     raw = encode_headers([(b"Server-Timing", b"db;dur=2")])
-    parts = record_of([(0, 10, raw), (900, 10, raw), (3100, 10, raw)]).total("main").parts
+    parts = record_of([(0, 10, raw), (900, 10, raw), (3100, 10, raw)]).total("main").server_timings
     assert parts.over_time_ns(1)["db"][:5].tolist() == [4 * MS, 0, 0, 2 * MS, 0]
     assert parts.over_time_ns(2)["unattributed"][:3].tolist() == [16 * MS, 8 * MS, 0]
-    hour = record_of([(0, 10, raw), (3_600_000, 10, raw)]).total("main").parts
+    hour = record_of([(0, 10, raw), (3_600_000, 10, raw)]).total("main").server_timings
     assert (hour.width_s, int(hour.over_time_ns(16)["db"][225])) == (16, 2 * MS)
 
 
 def test_parts_that_overlap_leave_no_rest():
     """A service whose parts exceed the response time has no rest, not a negative one."""
     raw = encode_headers([(b"Server-Timing", b"total;dur=10, db;dur=9")])
-    assert record_of([(0, 11, raw)]).total("main").parts.named["unattributed"].times.sum_ns == 0
+    assert (
+        record_of([(0, 11, raw)]).total("main").server_timings.parts["unattributed"].times.sum_ns
+        == 0
+    )
 
 
 def test_a_service_cannot_fill_the_memory_with_names():
     """Of hundreds of part names a few are kept, and the others' time is kept as other."""
     raw = [encode_headers([(b"Server-Timing", b"part-%03d;dur=1" % n)]) for n in range(300)]
-    parts = record_of([(0, 5, each) for each in raw]).total("main").parts
-    assert len(parts.named) == MOST_PARTS + 2
-    assert parts.named["other"].times.sum_ns == (300 - MOST_PARTS) * MS
+    parts = record_of([(0, 5, each) for each in raw]).total("main").server_timings
+    assert len(parts.parts) == MAX_PARTS + 2
+    assert parts.parts["other"].times.sum_ns == (300 - MAX_PARTS) * MS
 
 
 def test_the_slowest_requests_are_kept():
@@ -115,7 +118,7 @@ def test_the_slowest_requests_are_kept():
         for n, ms in enumerate(took)
     ]
     kept = record_of(outcomes).total("main").slowest
-    assert [each.request_id for each in kept] == [f"id-{3000 - n}" for n in range(MOST_KEPT)]
+    assert [each.request_id for each in kept] == [f"id-{3000 - n}" for n in range(MAX_SLOWEST)]
     assert (kept[0].response_ns, kept[0].status) == (3000 * MS, 200)
     assert kept[0].intended_ns == took.index(3000) * MS
     assert kept[0].parts_ms == (("db", 1500.0),)
@@ -141,7 +144,7 @@ def test_the_pulse_counts_starts_and_ends():
     sink.add(5 * MS, 5 * MS, 6 * MS, 65 * MS, 200, None)
     sink.add_failure(66 * MS, 66 * MS, 0, 106 * MS, RequestFailed(ErrorKind.RESET, "gone"))
     sink.add(10 * MS, 10 * MS, 11 * MS, 10 * MS + LONG_MS * MS, 200, None)
-    counts = recorder.snapshot().total("main").pulse.at(50)
+    counts = recorder.snapshot().total("main").in_flight.at(50)
     assert counts[:, BEGAN].tolist() == [2, 1, 0, 0, 0]
     assert counts[:, ENDED].tolist() == [0, 1, 1, 0, 1]
     assert counts[:, LONG_BEGAN].tolist() == [1, 0, 0, 0, 0]
@@ -155,7 +158,7 @@ def test_a_long_runs_pulse_is_coarser(hours: float, width_ms: int):
     pulse = InFlightTimeline()
     pulse.add(times_ns, times_ns)
     assert pulse.width_ms == width_ms
-    assert len(pulse.counts.table) <= MOST_SLOTS
+    assert len(pulse.counts.table) <= MAX_SLOTS
     assert pulse.counts.table.sum(axis=0)[[BEGAN, ENDED]].tolist() == [1000, 1000]
 
 
@@ -167,4 +170,4 @@ def test_the_same_names_are_kept_however_a_load_was_split():
     ]
     merged = Record().merge(*(record_of(outcomes[n::2]) for n in (1, 0)))
     assert merged == record_of(outcomes)
-    assert set(merged.total("main").parts.named) == {*"abcdefgh", "other", "unattributed"}
+    assert set(merged.total("main").server_timings.parts) == {*"abcdefgh", "other", "unattributed"}

@@ -29,12 +29,12 @@ BUCKETS: Final = int(_bucket_bits(np.array([_MOST_NS]))[0]) - _FIRST + 1
 
 
 def bucket_of(values_ns: Ints) -> Ints:
-    """The bucket of each time; what is out of range counts at the range's end."""
+    """Return the bucket of each time; times out of range count at its end."""
     return _bucket_bits(np.clip(values_ns, _LEAST_NS, _MOST_NS)) - _FIRST
 
 
 def bucket_edges_ns(buckets: Ints | NDArray[np.intp]) -> NDArray[np.float64]:
-    """The lower edge of each bucket in nanoseconds; that of bucket + 1 is its upper one."""
+    """Return the lower edge of each bucket in ns; that of bucket + 1 is its upper edge."""
     edges: NDArray[np.float64] = ((np.asarray(buckets, dtype=np.int64) + _FIRST) << _SHIFT).view(
         np.float64
     )
@@ -42,14 +42,14 @@ def bucket_edges_ns(buckets: Ints | NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 class Histogram:
-    """Counts of times in nanoseconds, with the exact count, sum, least and greatest.
+    """A histogram of times in nanoseconds, with exact count, sum, minimum and maximum.
 
     Attributes:
-        counts: how many times fell into each bucket.
-        count: how many times there are in all, those beyond the range included.
-        sum_ns: their exact sum.
-        min_ns, max_ns: exact; None when empty.
-        overflow: how many were longer than an hour. They count, as longer than all others.
+        counts: The number of times in each bucket.
+        count: The number of all times, including those out of range.
+        sum_ns: Their exact sum.
+        min_ns, max_ns: The exact extremes; None if empty.
+        overflow: The number of times longer than an hour. They count as longer than all others.
     """
 
     __slots__ = ("count", "counts", "max_ns", "min_ns", "overflow", "sum_ns")
@@ -63,7 +63,7 @@ class Histogram:
         self.overflow = 0
 
     def add(self, values_ns: Ints) -> None:
-        """Count many times at once."""
+        """Add many times at once."""
         if not values_ns.size:
             return
         self.counts += np.bincount(bucket_of(values_ns), minlength=BUCKETS)
@@ -73,7 +73,7 @@ class Histogram:
         )
 
     def merge(self, other: "Histogram") -> None:
-        """Count all that the other counted."""
+        """Add everything from another histogram."""
         if other.min_ns is None or other.max_ns is None:
             return
         self.counts += other.counts
@@ -88,14 +88,14 @@ class Histogram:
 
     @property
     def mean_ns(self) -> float | None:
-        """The exact mean; None when empty."""
+        """The exact mean; None if empty."""
         return self.sum_ns / self.count if self.count else None
 
     def ranked_ns(self, rank: int) -> float:
-        """The time of a rank, 1 being the shortest: within 0.4 %, exact at both ends.
+        """Return the time of a rank, 1 being the shortest: within 0.4 %, exact at both ends.
 
         Raises:
-            IndexError: there is no such rank.
+            IndexError: There is no such rank.
         """
         if self.min_ns is None or self.max_ns is None or not 1 <= rank <= self.count:
             raise IndexError(f"rank {rank} of {self.count}")
@@ -108,11 +108,11 @@ class Histogram:
         return float(np.clip((low + high) / 2, self.min_ns, self.max_ns))
 
     def quantile_ns(self, q: float) -> float | None:
-        """The q-quantile, the time of rank ceil(q * count) (Hyndman & Fan 1996, definition 1).
+        """Return the q-quantile, the time of rank ceil(q * count); None if empty.
 
-        None when empty.
+        This is definition 1 of Hyndman & Fan, The American Statistician 50 (1996).
         """
         if not self.count:
             return None
-        # Rounded, so that 0.95 x 20 is rank 19 and not, by a float's whim, 20.
+        # Rounded, so that 0.95 x 20 is rank 19 and not 20 because of a rounding error.
         return self.ranked_ns(max(1, int(np.ceil(round(q * self.count, 6)))))

@@ -1,4 +1,4 @@
-"""What was measured: bounded memory, merged without loss, the same bytes however it was split."""
+"""Record measurements in bounded memory; records merge without loss, in any order."""
 
 from straingauge.recording.codec import RecordFormatError
 from straingauge.recording.record import Record

@@ -2,18 +2,12 @@ r"""Records as bytes: a magic word, a JSON header, then plain little-endian arra
 
     b"SGREC\x01"   magic and format version
     uint32          length of the header, in bytes
-    header          JSON: the small figures of each series and, in order, each array's length
-                    and type
-    arrays          back to back, each of the smallest type that holds all of it
+    header          JSON: the scalar values of each series and, in order, the length and type of
+                    each array
+    arrays          back to back, each of the smallest type that holds its values
 
-Version history
-    1   first
-    2   each series also has its parts, its slowest requests and its pulse
-    3   smallest types instead of int64, gaps instead of numbers of cells: a sixth of the bytes
-    4   each part also over time
-
-Tables are written sparsely: how far each filled cell is from the one before, and what they hold.
-Nothing is ever executed on reading, and equal records give equal bytes.
+Tables are sparse: the distance of each non-zero cell from the previous one, and the values. Reading
+executes nothing, and equal records have equal bytes.
 """
 
 import json
@@ -28,33 +22,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import BUCKETS, Histogram, Ints
-from straingauge.recording.in_flight import COLUMNS as PULSE_COLUMNS
-from straingauge.recording.in_flight import MOST_SLOTS, InFlightTimeline
+from straingauge.recording.in_flight import COLUMNS as IN_FLIGHT_COLUMNS
+from straingauge.recording.in_flight import MAX_SLOTS, InFlightTimeline
 from straingauge.recording.series import Example, Series
-from straingauge.recording.server_timings import MOST_SLOTS as SLOTS_OF_PARTS
+from straingauge.recording.server_timings import MAX_SLOTS as SERVER_TIMING_SLOTS
 from straingauge.recording.server_timings import ServerTiming, ServerTimings
 from straingauge.recording.slow_requests import SlowRequest
 from straingauge.recording.timeline import COARSE_BUCKETS, COLUMNS, Timeline
 
 _MAGIC: Final = b"SGREC"
-_VERSION: Final = 4
+_VERSION: Final = 1
 _LENGTH: Final = struct.Struct("<I")
 _TYPES: Final = ("<u1", "<u2", "<u4", "<i8")
 _BOUNDS: Final = [(kind, int(np.iinfo(kind).min), int(np.iinfo(kind).max)) for kind in _TYPES]
 _SLOW: Final = attrgetter(
     *(each.name for each in fields(SlowRequest))
-)  # astuple takes half of all time
+)  # astuple would take half of the time
 
 _Array: TypeAlias = NDArray[np.integer[Any]]
 _Take: TypeAlias = Callable[[], _Array]
 
 
 class RecordFormatError(ValueError):
-    """These bytes are no record, or one that this version cannot read."""
+    """The bytes are not a record, or one of another version."""
 
 
 def encode(series: dict[tuple[str, str], Series]) -> bytes:
-    """All series as bytes."""
+    """Encode all series."""
     arrays: list[_Array] = []
     entries = [[*key, _series_header(series[key], arrays)] for key in sorted(series)]
     kinds = [_smallest_type(array) for array in arrays]
@@ -65,16 +59,16 @@ def encode(series: dict[tuple[str, str], Series]) -> bytes:
 
 
 def decode(data: bytes) -> dict[tuple[str, str], Series]:
-    """The series that `encode` wrote.
+    """Decode the series that `encode` wrote.
 
     Raises:
-        RecordFormatError: these bytes are no record, or one of another version.
+        RecordFormatError: The bytes are not a record, or one of another version.
     """
     if data[: len(_MAGIC)] != _MAGIC:
-        raise RecordFormatError("this is no straingauge record")
+        raise RecordFormatError("not a straingauge record")
     version = data[len(_MAGIC) : len(_MAGIC) + 1]
     if version != bytes([_VERSION]):
-        raise RecordFormatError(f"record of version {version.hex()}, this reads {_VERSION}")
+        raise RecordFormatError(f"record of version {version.hex()}, expected {_VERSION}")
     try:
         start = len(_MAGIC) + 1
         (length,) = _LENGTH.unpack_from(data, start)
@@ -85,31 +79,31 @@ def decode(data: bytes) -> dict[tuple[str, str], Series]:
             (phase, endpoint): _series(entry, take) for phase, endpoint, entry in header["series"]
         }
     except (struct.error, LookupError, TypeError, ValueError) as error:
-        raise RecordFormatError(f"this record is damaged: {error}") from error
+        raise RecordFormatError(f"the record is damaged: {error}") from error
 
 
 def _smallest_type(array: _Array) -> str:
-    """The narrowest type in which all of it has room, whatever type it has itself."""
+    """Return the smallest type that holds all values."""
     least, most = int(array.min(initial=0)), int(array.max(initial=0))
     return next(kind for kind, low, high in _BOUNDS if low <= least and most <= high)
 
 
 def _taker(data: bytes, start: int, kinds: list[list[Any]]) -> _Take:
-    """Hands out the arrays, which begin at this byte, one after the other."""
+    """Return a function that returns one array after the other."""
     found = []
     for size, kind in kinds:
         if kind not in _TYPES:
-            raise ValueError(f"figures of type {kind}")
+            raise ValueError(f"values of type {kind}")
         found.append(np.frombuffer(data, kind, size, start))
         start += found[-1].nbytes
     if start != len(data):
-        raise ValueError(f"{len(data)} bytes where {start} belong")
+        raise ValueError(f"{len(data)} bytes, expected {start}")
     arrays = iter(found)
     return lambda: next(arrays)
 
 
 def _put_filled(values: _Array, arrays: list[_Array]) -> Ints:
-    """Write what is not 0, and where; gives the cells in which something was."""
+    """Append the non-zero values and their positions; return the positions."""
     flat = values.reshape(-1)
     cells = np.flatnonzero(flat)
     arrays += [np.diff(cells, prepend=0), flat[cells]]
@@ -117,7 +111,7 @@ def _put_filled(values: _Array, arrays: list[_Array]) -> Ints:
 
 
 def _take_filled(take: _Take, most: int) -> tuple[Ints, _Array]:
-    """The cells, which are below `most`, and what they hold."""
+    """Return the positions of the values, which are below `most`, and the values."""
     cells = np.cumsum(take(), dtype=np.int64)
     if cells.size and not 0 <= cells.min() <= cells.max() < most:
         raise ValueError(f"cell {cells.max()} of {most}")
@@ -134,9 +128,9 @@ def _series_header(series: Series, arrays: list[_Array]) -> dict[str, Any]:
         "last_ns": series.last_ns,
         "histograms": [_histogram_header(each, arrays) for each in series.histograms],
         "width_s": _timeline_header(series.timeline, arrays),
-        "parts": _parts_header(series.parts, arrays),
+        "parts": _parts_header(series.server_timings, arrays),
         "slowest": [_SLOW(slow) for slow in series.slowest],
-        "width_ms": _pulse_header(series.pulse, arrays),
+        "width_ms": _in_flight_header(series.in_flight, arrays),
     }
 
 
@@ -150,9 +144,9 @@ def _series(header: dict[str, Any], take: _Take) -> Series:
     for histogram, entry in zip(series.histograms, header["histograms"], strict=True):
         _fill_histogram(histogram, entry, take)
     series.timeline = _timeline(header["width_s"], take)
-    series.parts = _parts(header["parts"], take)
+    series.server_timings = _parts(header["parts"], take)
     series.slowest = [_slow(slow) for slow in header["slowest"]]
-    series.pulse = _pulse(header["width_ms"], take)
+    series.in_flight = _in_flight(header["width_ms"], take)
     return series
 
 
@@ -177,7 +171,7 @@ def _fill_histogram(histogram: Histogram, header: list[Any], take: _Take) -> Non
 def _timeline_header(timeline: Timeline, arrays: list[_Array]) -> int:
     used = timeline.used
     arrays += [timeline.longest_ns[:used], *timeline.sums[:used].T]
-    _put_filled(timeline.heat.table[:used], arrays)
+    _put_filled(timeline.histograms.table[:used], arrays)
     return timeline.width_s
 
 
@@ -187,8 +181,8 @@ def _timeline(width_s: int, take: _Take) -> Timeline:
     timeline.longest_ns = take().astype(np.int64)
     timeline.sums = np.stack([take() for _ in range(COLUMNS)], axis=1).astype(np.int64)
     slots = len(timeline.sums)
-    timeline.heat.make_room(slots)
-    timeline.heat.set(*_take_filled(take, slots * COARSE_BUCKETS))
+    timeline.histograms.make_room(slots)
+    timeline.histograms.set(*_take_filled(take, slots * COARSE_BUCKETS))
     return timeline
 
 
@@ -196,7 +190,7 @@ def _parts_header(parts: ServerTimings, arrays: list[_Array]) -> list[Any]:
     filled = _put_filled(parts.counts, arrays)
     arrays.append(parts.sums_ns[filled])
     named = []
-    for name, part in sorted(parts.named.items()):
+    for name, part in sorted(parts.parts.items()):
         named.append([name, _histogram_header(part.times, arrays)])
         arrays.append(part.sums_ns[filled])
         _put_filled(part.slots_ns, arrays)
@@ -210,30 +204,30 @@ def _parts(header: list[Any], take: _Take) -> ServerTimings:
     parts.counts[filled] = counts
     parts.sums_ns[filled] = take()
     for name, histogram in named:
-        part = parts.named[name] = ServerTiming()
+        part = parts.parts[name] = ServerTiming()
         _fill_histogram(part.times, histogram, take)
         part.sums_ns[filled] = take()
-        slots, sums_ns = _take_filled(take, SLOTS_OF_PARTS)
+        slots, sums_ns = _take_filled(take, SERVER_TIMING_SLOTS)
         part.slots_ns[slots] = sums_ns
     return parts
 
 
-def _slow(figures: list[Any]) -> SlowRequest:
-    response_ns, service_ns, intended_ns, status, request_id, parts_ms = figures
+def _slow(values: list[Any]) -> SlowRequest:
+    response_ns, service_ns, intended_ns, status, request_id, parts_ms = values
     parts = tuple((name, duration_ms) for name, duration_ms in parts_ms)
     return SlowRequest(response_ns, service_ns, intended_ns, status, request_id, parts)
 
 
-def _pulse_header(pulse: InFlightTimeline, arrays: list[_Array]) -> int:
-    _put_filled(pulse.counts.table[: pulse.used], arrays)
-    return pulse.width_ms
+def _in_flight_header(in_flight: InFlightTimeline, arrays: list[_Array]) -> int:
+    _put_filled(in_flight.counts.table[: in_flight.used], arrays)
+    return in_flight.width_ms
 
 
-def _pulse(width_ms: int, take: _Take) -> InFlightTimeline:
-    pulse = InFlightTimeline()
-    pulse.width_ms = width_ms
-    cells, counts = _take_filled(take, MOST_SLOTS * PULSE_COLUMNS)
+def _in_flight(width_ms: int, take: _Take) -> InFlightTimeline:
+    in_flight = InFlightTimeline()
+    in_flight.width_ms = width_ms
+    cells, counts = _take_filled(take, MAX_SLOTS * IN_FLIGHT_COLUMNS)
     if cells.size:
-        pulse.counts.make_room(int(cells[-1]) // PULSE_COLUMNS + 1)
-    pulse.counts.set(cells, counts)
-    return pulse
+        in_flight.counts.make_room(int(cells[-1]) // IN_FLIGHT_COLUMNS + 1)
+    in_flight.counts.set(cells, counts)
+    return in_flight

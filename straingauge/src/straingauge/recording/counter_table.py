@@ -1,4 +1,4 @@
-"""Tables of counts in little room: rows come as time goes on, wider numbers as counts grow."""
+"""Compact tables of counts: they grow in rows with time, and in integer size with the counts."""
 
 from typing import Any, Final, Self
 
@@ -12,64 +12,64 @@ _MOST: Final = {np.dtype(width): int(np.iinfo(width).max) for width in _WIDTHS}
 
 
 class CounterTable:
-    """A row a slot of time, in numbers of 16 bits until one of them needs more.
+    """A row for each slot of time, in 16-bit integers until one count needs more.
 
     Attributes:
-        table: the counts; widen it, as by `astype`, before subtracting.
-        most_rows: how many it makes room for ahead of need.
+        table: The counts; convert them with `astype` before subtracting.
+        max_rows: The limit for allocating rows in advance.
     """
 
-    __slots__ = ("_bound", "most_rows", "table")
+    __slots__ = ("_bound", "max_rows", "table")
 
-    def __init__(self, columns: int, most_rows: int) -> None:
-        self.most_rows = most_rows
+    def __init__(self, columns: int, max_rows: int) -> None:
+        self.max_rows = max_rows
         self.table: NDArray[np.integer[Any]] = np.zeros((0, columns), dtype=_WIDTHS[0])
-        self._bound = 0  # no count is greater; looking at all of them each time would take long
+        self._bound = 0  # upper bound of all counts, which saves computing their maximum
 
     def add(self, cells: Ints) -> None:
-        """Count one in each of these cells, numbered row by row, in rows there is room for."""
+        """Add one to each of these cells, numbered row by row; the rows must exist."""
         self._reserve(cells.size)
-        # A number of another type would cost a conversion and twenty times as long.
+        # A value of another type would be converted, which takes twenty times as long.
         np.add.at(self.table.reshape(-1), cells, self.table.dtype.type(1))
 
     def merge(self, table: NDArray[np.integer[Any]]) -> None:
-        """Count what another table of as wide slots counted."""
+        """Add another table with slots of the same width."""
         if len(table):
             self.make_room(len(table))
             self._reserve(int(table.max()))
             mine = self.table[: len(table)]
-            np.add(mine, table, out=mine, casting="unsafe")  # there is room for the sums
+            np.add(mine, table, out=mine, casting="unsafe")  # the sums fit
 
     def set(self, cells: Ints, counts: NDArray[np.integer[Any]]) -> None:
-        """Put counts into an empty table's cells, in rows there is room for."""
+        """Set cells of an empty table; the rows must exist."""
         self._reserve(int(counts.max(initial=0)))
         self.table.reshape(-1)[cells] = counts
 
     def join_pairs(self) -> None:
-        """Join each two neighbouring rows."""
+        """Add up each pair of neighbouring rows."""
         self._reserve(int(self.table.max(initial=0)))
         paired = self.table[0::2].copy()
         paired[: len(self.table) // 2] += self.table[1::2]
         self.table = paired
 
     def make_room(self, rows: int) -> None:
-        """Have at least so many rows."""
+        """Allocate at least this many rows."""
         have, columns = self.table.shape
         if rows > have:
-            room = max(rows, min(2 * have, self.most_rows))
-            # Not padded: of zeros from the system, those never written to take no memory.
+            room = max(rows, min(2 * have, self.max_rows))
+            # Not padded: zeros from the system take no memory until they are written.
             table = np.zeros((room, columns), dtype=self.table.dtype)
             table[:have] = self.table
             self.table = table
 
     def copy(self, rows: int) -> Self:
-        """An independent copy of the first rows."""
-        copy = type(self)(self.table.shape[1], self.most_rows)
+        """Return an independent copy of the first rows."""
+        copy = type(self)(self.table.shape[1], self.max_rows)
         copy.merge(self.table[:rows])
         return copy
 
     def _reserve(self, more: int) -> None:
-        """Have numbers so wide that any can grow by so much."""
+        """Make the integers large enough for any count to grow by `more`."""
         if self._bound + more > _MOST[self.table.dtype]:
             self._bound = int(self.table.max(initial=0))
             needed = self._bound + more

@@ -1,13 +1,13 @@
-"""Records for the tools of HdrHistogram: its V2 encoding (`HISTFAAA...`) and its interval log.
+"""The V2 encoding of HdrHistogram (`HISTFAAA...`) and its interval log.
 
-Values are nanoseconds, from 1 to an hour, with 3 significant figures; longer times count as an
-hour. What is encoded is our own histogram, so a percentile read back is within 0.5 % of the
-sample: 0.4 % of ours and 0.1 % of theirs. A log's intervals come from the timeline, which is
+Values are nanoseconds from 1 to an hour with 3 significant digits; longer times count as an hour.
+The source is a `Histogram`, so that a decoded percentile is within 0.5 % of the sample: 0.4 % of
+the source and 0.1 % of the encoding. The intervals of a log come from the timeline, which is
 coarser: within 6.4 %, the longest time of each within 0.1 %.
 
 The encoding: a big-endian cookie and length before zlib-compressed contents, all in base64. The
 contents are a header and the counts, as ZigZag LEB128 numbers in the order of their cells; a
-negative number stands for that many empty cells. Source: "Encoded Histogram format" in the wiki
+negative number represents that many empty cells. Source: "Encoded Histogram format" in the wiki
 of HdrHistogram.NET; for the log, the Javadoc of HdrHistogram's HistogramLogWriter.
 """
 
@@ -29,14 +29,14 @@ from straingauge.recording.timeline import COARSE_EDGES_NS, SERVED, Timeline
 
 _LEAST_NS: Final = 1
 _MOST_NS: Final = 3_600_000_000_000
-_FIGURES: Final = 3
-# Two cells a unit of the last figure, rounded up to a power of two: the first 2048 values have
-# cells of their own, each octave after them has 1024.
+_DIGITS: Final = 3
+# Two cells for each unit of the last digit, rounded up to a power of two: each of the first 2048
+# values has a cell, each octave after them has 1024.
 _OCTAVE_BITS: Final = 10
 
 _ENVELOPE: Final = struct.Struct(">II")  # cookie, length of the compressed contents
 _ENVELOPE_COOKIE: Final = 0x1C849314
-# Cookie, length of the counts, index offset, figures, least and greatest value, value ratio.
+# Cookie, length of the counts, index offset, digits, smallest and largest value, value ratio.
 _HEADER: Final = struct.Struct(">IIIIQQd")
 _HEADER_COOKIE: Final = 0x1C849313
 
@@ -50,11 +50,11 @@ class Interval(NamedTuple):
     """One line of an interval log.
 
     Attributes:
-        start_s: after the start of the log.
-        tag: "" for none.
-        length_s: of the interval.
-        longest_ms: the longest time in it.
-        payload: its histogram, as `encode` gives it.
+        start_s: Time since the start of the log.
+        tag: The tag; empty for none.
+        length_s: Its duration.
+        longest_ms: The longest time in it.
+        payload: Its histogram, as returned by `encode`.
     """
 
     start_s: float
@@ -71,7 +71,7 @@ class Interval(NamedTuple):
 
 
 def encode(histogram: Histogram) -> str:
-    """A histogram as HdrHistogram's V2 compressed base64."""
+    """Encode a histogram as HdrHistogram V2, compressed, base64."""
     if histogram.max_ns is None:
         return _payload(Counter())
     edges_ns = bucket_edges_ns(np.arange(histogram.counts.size + 1))
@@ -79,12 +79,12 @@ def encode(histogram: Histogram) -> str:
 
 
 def decode(payload: str) -> tuple[Ints, Ints]:
-    """What `encode` has encoded: times in nanoseconds, in order, and how often each occurred.
+    """Decode a histogram: times in nanoseconds, in order, and the count of each.
 
-    A time stands for its whole cell, whose middle it is.
+    Each time is the middle of its cell.
 
     Raises:
-        ValueError: this is no histogram in that encoding, or one of other figures than ours.
+        ValueError: The payload is not a histogram in this encoding with 3 digits.
     """
     try:
         envelope = base64.b64decode(payload, validate=True)
@@ -93,8 +93,8 @@ def decode(payload: str) -> tuple[Ints, Ints]:
         header = _HEADER.unpack_from(contents)
     except (ValueError, zlib.error, struct.error) as error:
         raise ValueError(f"not a histogram of HdrHistogram's V2 encoding: {error}") from error
-    if (cookie, header[0], header[3]) != (_ENVELOPE_COOKIE, _HEADER_COOKIE, _FIGURES):
-        raise ValueError("not a histogram of HdrHistogram's V2 encoding with 3 figures")
+    if (cookie, header[0], header[3]) != (_ENVELOPE_COOKIE, _HEADER_COOKIE, _DIGITS):
+        raise ValueError("not a histogram of HdrHistogram's V2 encoding with 3 digits")
     cells, counts, following = [], [], 0
     for number in _numbers(contents[_HEADER.size :]):
         if number > 0:
@@ -108,7 +108,7 @@ def decode(payload: str) -> tuple[Ints, Ints]:
 
 
 def log(intervals: Iterable[Interval], started_at_s: float) -> Iterator[str]:
-    """These as the lines of an HdrHistogram interval log, V1.3.
+    """Yield the lines of an HdrHistogram interval log, V1.3.
 
     A tag has `%20` for a space; `urllib.parse.unquote` gives it as it was.
 
@@ -125,18 +125,18 @@ def log(intervals: Iterable[Interval], started_at_s: float) -> Iterator[str]:
 
 
 def intervals(timeline: Timeline, tag: str = "") -> Iterator[Interval]:
-    """The response times of each slot in which anything was served."""
+    """Yield the response times of each slot with a response."""
     width_s = timeline.width_s
     for slot in np.flatnonzero(timeline.sums[:, SERVED]).tolist():
         longest_ns = int(timeline.longest_ns[slot])
-        times = _times(timeline.heat.table[slot], COARSE_EDGES_NS, longest_ns)
+        times = _times(timeline.histograms.table[slot], COARSE_EDGES_NS, longest_ns)
         yield Interval(slot * width_s, tag, width_s, longest_ns / 1e6, _payload(times))
 
 
 def _times(
     counts: NDArray[np.integer], edges_ns: NDArray[np.float64], longest_ns: int
 ) -> Counter[int]:
-    """How often each time occurred: a bucket's at its middle, the longest one as it was."""
+    """Count the times: the middle of each bucket, and the exact longest time."""
     filled = np.flatnonzero(counts)
     middles_ns = np.minimum((edges_ns[filled] + edges_ns[filled + 1]) / 2, longest_ns)
     times: Counter[int] = Counter()
@@ -158,19 +158,19 @@ def _payload(times: Counter[int]) -> str:
             numbers += _number(-gap)
         numbers += _number(count)
         following = cell + 1
-    header = _HEADER.pack(_HEADER_COOKIE, len(numbers), 0, _FIGURES, _LEAST_NS, _MOST_NS, 1.0)
+    header = _HEADER.pack(_HEADER_COOKIE, len(numbers), 0, _DIGITS, _LEAST_NS, _MOST_NS, 1.0)
     contents = zlib.compress(header + numbers)
     return base64.b64encode(_ENVELOPE.pack(_ENVELOPE_COOKIE, len(contents)) + contents).decode()
 
 
 def _cell(time_ns: int) -> int:
-    """Where HdrHistogram counts a time: octave by octave, each in 1024 equal cells."""
+    """Return the cell of a time: each octave has 1024 equal cells."""
     octave = max(0, time_ns.bit_length() - (_OCTAVE_BITS + 1))
     return (octave << _OCTAVE_BITS) + (time_ns >> octave)
 
 
 def _number(value: int) -> bytes:
-    """ZigZag LEB128. The format's own limit of nine bytes only tells beyond 2**55 counts."""
+    """Encode as ZigZag LEB128. The limit of nine bytes only matters beyond 2**55 counts."""
     rest = 2 * value if value >= 0 else -2 * value - 1
     encoded = bytearray()
     while rest > 0x7F:
@@ -181,7 +181,7 @@ def _number(value: int) -> bytes:
 
 
 def _numbers(encoded: bytes) -> Iterator[int]:
-    """The numbers that `_number` has made these bytes of."""
+    """Decode the numbers that `_number` encoded."""
     value = shift = 0
     for byte in encoded:
         value |= (byte & 0x7F) << shift

@@ -9,11 +9,10 @@ from straingauge.recording.series import Series
 class Record:
     """All series of a run, by phase and endpoint.
 
-    A phase may have segments, of the name "PHASE@SECONDS" and beginning so long after its start;
-    they are parts of it, and asking for the phase gives all of it.
+    A phase may have segments, named "PHASE@SECONDS" after their start; the methods combine them.
 
     Attributes:
-        series: by (phase or segment, endpoint).
+        series: By (phase or segment, endpoint).
     """
 
     __slots__ = ("series",)
@@ -22,7 +21,7 @@ class Record:
         self.series: dict[tuple[str, str], Series] = {}
 
     def merge(self, *others: "Record") -> "Record":
-        """A new record of all these together: lossless, in any order and grouping."""
+        """Merge records into a new one, without loss, in any order and grouping."""
         merged = Record()
         for record in (self, *others):
             for key, series in record.series.items():
@@ -31,11 +30,11 @@ class Record:
 
     @property
     def phases(self) -> list[str]:
-        """The phases in which anything was measured."""
+        """The phases with measurements."""
         return sorted({phase_of(name) for name, _ in self.series})
 
     def endpoints(self, phase: str) -> dict[str, Series]:
-        """The series of a phase by endpoint, in the order of their names."""
+        """Return the series of a phase by endpoint, ordered by name."""
         parts: dict[str, list[Series]] = {}
         for name, endpoint in sorted(self.series):
             if phase_of(name) == phase:
@@ -43,29 +42,29 @@ class Record:
         return {name: _joined(parts[name]) for name in sorted(parts)}
 
     def requests(self, phase: str) -> int:
-        """How many requests there were in a phase."""
+        """Return the number of requests of a phase."""
         counts = (
             series.requests for (name, _), series in self.series.items() if phase_of(name) == phase
         )
         return sum(counts)
 
     def total(self, phase: str) -> Series:
-        """All endpoints of a phase as one series."""
+        """Merge all endpoints of a phase into one series."""
         total = Series()
         for series in self.endpoints(phase).values():
             total.merge(series)
         return total
 
     def to_bytes(self) -> bytes:
-        """A versioned, self-contained encoding; equal records have equal bytes."""
+        """Encode the record; equal records have equal bytes."""
         return codec.encode(self.series)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """The record that `to_bytes` encoded.
+        """Decode a record.
 
         Raises:
-            RecordFormatError: these bytes are no record, or one of another version.
+            RecordFormatError: The bytes are not a record, or one of another version.
         """
         record = cls()
         record.series = codec.decode(data)
@@ -74,16 +73,16 @@ class Record:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.to_bytes() == other.to_bytes()
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
 
 def phase_of(name: str) -> str:
-    """The phase that a series of this name belongs to, itself or as a segment."""
+    """Return the phase of a phase or segment."""
     return name.partition("@")[0]
 
 
 def _joined(parts: list[Series]) -> Series:
-    """All these as one series; the living one where there is but one."""
+    """Merge several series; a single one is returned as it is, not copied."""
     if len(parts) == 1:
         return parts[0]
     joined = Series()

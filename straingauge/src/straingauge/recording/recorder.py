@@ -1,4 +1,4 @@
-"""The hot path into the record: append now, count in bulk later."""
+"""Record outcomes: append them at once, and count them in bulk later."""
 
 import time
 from typing import Final
@@ -9,44 +9,44 @@ from numpy.typing import NDArray
 from straingauge.histogram import Ints, bucket_of
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed
 from straingauge.recording.record import Record
-from straingauge.recording.series import EXAMPLES_OF_A_KIND, Example, Series
+from straingauge.recording.series import EXAMPLES_PER_KIND, Example, Series
 from straingauge.recording.server_timing_header import (
     columns_ms,
     durations_ms,
     request_id,
     server_timing,
 )
-from straingauge.recording.slow_requests import SlowRequest, slowest, worth_keeping
+from straingauge.recording.slow_requests import SlowRequest, candidates, slowest
 from straingauge.recording.timeline import ERRORS, RATE_LIMITED, STARTED
 
 _COLUMNS: Final = 5
-# Few enough that counting them holds nobody up for long (0.3 ms), many enough that it is cheap.
+# Few enough to count in 0.3 ms, which delays no request; enough to be efficient.
 _FLUSH_AT: Final = 1024 * _COLUMNS
 
 _KINDS: Final = tuple(ErrorKind)
 _KIND_SHIFT: Final = 10  # a status has fewer than 10 bits
 _STATUS: Final = (1 << _KIND_SHIFT) - 1
 _CODES: Final = {kind: (number + 1) << _KIND_SHIFT for number, kind in enumerate(_KINDS)}
-# Failures whose times say something about the service: see `Series`.
+# Failures whose times describe the service, see `Series`.
 _HAVE_TIMES: Final = frozenset({ErrorKind.BAD_STATUS, ErrorKind.FAILED_CHECK, ErrorKind.TIMEOUT})
 _SERVED: Final = np.array([True, *(kind in _HAVE_TIMES for kind in _KINDS)])
 _LIMITED: Final = np.array([False, *(kind is ErrorKind.RATE_LIMITED for kind in _KINDS)])
 
 
 class EndpointRecorder:
-    """Takes the outcomes of one endpoint in one phase; times are of `time.monotonic_ns`."""
+    """Record the outcomes of one endpoint in one phase; times are of `time.monotonic_ns`."""
 
     __slots__ = ("_connects", "_headers", "_origin_ns", "_rows", "_series")
 
     def __init__(self, series: Series, origin_ns: int) -> None:
         self._series = series
         self._origin_ns = origin_ns
-        # Flat, `_COLUMNS` figures an outcome: intended, sent, first byte, done, code.
+        # `_COLUMNS` values for each outcome: intended, sent, first byte, done, code.
         self._rows: list[int] = []
-        self._headers: list[RawHeaders | None] = []  # one of each outcome
+        self._headers: list[RawHeaders | None] = []  # one for each outcome
         self._connects: list[int] = []
 
-    def add(  # noqa: PLR0917  names or an object for each outcome would cost time
+    def add(  # noqa: PLR0917  keyword arguments or an object for each outcome are slower
         self,
         intended_ns: int,
         sent_ns: int,
@@ -55,7 +55,7 @@ class EndpointRecorder:
         status: int,
         headers: RawHeaders | None,
     ) -> None:
-        """Count a request that went well; the headers are kept till the next flush only."""
+        """Add a successful request; the headers are kept until the next flush."""
         self._headers.append(headers)
         rows = self._rows
         rows += (intended_ns, sent_ns, first_byte_ns, done_ns, status)
@@ -70,14 +70,14 @@ class EndpointRecorder:
         done_ns: int,
         failure: RequestFailed,
     ) -> None:
-        """Count a request that failed or was rate limited.
+        """Add a request that failed or was rate-limited.
 
         Args:
-            intended_ns: when it should have started.
-            sent_ns: when it was written; `intended_ns` if it never was.
-            first_byte_ns: when the response began, 0 if it never did.
-            done_ns: when it was over.
-            failure: what went wrong, with the response if there was one.
+            intended_ns: When it was due.
+            sent_ns: When it was sent; `intended_ns` if it was not.
+            first_byte_ns: When the response began; 0 if there was none.
+            done_ns: When it ended.
+            failure: The failure, with the response if there was one.
         """
         response = failure.response
         status = 0 if response is None else response.status
@@ -89,18 +89,18 @@ class EndpointRecorder:
         self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers)
 
     def add_journey_error(self, detail: str) -> None:
-        """Count a failure of the journey's own code after a request of this endpoint."""
+        """Add an exception of the journey after a request of this endpoint."""
         self._series.errors[ErrorKind.JOURNEY_ERROR] += 1
         self._example(ErrorKind.JOURNEY_ERROR, detail, 0, "")
 
     def add_connection(self, connect_ns: int) -> None:
-        """Count the opening of a connection for a request of this endpoint."""
+        """Add the time of opening a connection for a request of this endpoint."""
         self._connects.append(connect_ns)
         if len(self._connects) >= _FLUSH_AT:
             self.flush()
 
     def flush(self) -> None:
-        """Bring what was appended into the series."""
+        """Count the outcomes that were added since the last flush."""
         series = self._series
         series.connect.add(np.array(self._connects, dtype=np.int64))
         self._connects.clear()
@@ -109,14 +109,14 @@ class EndpointRecorder:
         table = np.array(self._rows, dtype=np.int64).reshape(-1, _COLUMNS)
         headers, self._headers = self._headers, []
         self._rows.clear()
-        # First byte 0 stands for none, so only the others are shifted.
+        # First byte 0 means none, so only the others are shifted.
         table[:, [0, 1, 3]] -= self._origin_ns
         intended, _, _, done, code = table.T
         series.requests += len(table)
         series.add_span(int(intended.min()), int(done.max()))
         second = np.maximum(intended, 0) // 1_000_000_000
         series.timeline.add(second, STARTED)
-        series.pulse.add(intended, done)
+        series.in_flight.add(intended, done)
         kind = code >> _KIND_SHIFT
         if kind.any():
             self._count_failures(second, kind)
@@ -138,7 +138,7 @@ class EndpointRecorder:
         intended, sent, first_byte, done, _ = table.T
         response, service = done - intended, done - sent
         if not served.all():
-            series.limited.add(response[_LIMITED[kind]])
+            series.rate_limited.add(response[_LIMITED[kind]])
             response, service, second = response[served], service[served], second[served]
         series.response.add(response)
         series.service.add(service)
@@ -153,7 +153,7 @@ class EndpointRecorder:
         served: NDArray[np.bool_],
         headers: list[RawHeaders | None],
     ) -> None:
-        """Read the headers: those that split the response time, and those of the slowest."""
+        """Read Server-Timing headers, and the headers of the slowest requests."""
         rows, response = np.flatnonzero(served), (table[:, 3] - table[:, 0])[served]
         series = self._series
         timed: list[int] = []
@@ -163,19 +163,19 @@ class EndpointRecorder:
                 timed.append(number)
                 values.append(value)
         if values:
-            series.parts.add(columns_ms(values), response[timed], second[rows[timed]])
-        slow = worth_keeping(response, series.slowest)
+            series.server_timings.add(columns_ms(values), response[timed], second[rows[timed]])
+        slow = candidates(response, series.slowest)
         if slow.size:
             found = [_slow(table[row].tolist(), headers[row]) for row in rows[slow].tolist()]
             series.slowest = slowest(series.slowest + found)
 
     def _example(self, kind: ErrorKind, detail: str, status: int, request_id: str) -> None:
-        if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_OF_A_KIND:
+        if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_PER_KIND:
             self._series.add_examples([Example(time.time(), kind, detail, status, request_id)])
 
 
 class Recorder:
-    """Collects outcomes; `snapshot` gives all there were since the beginning."""
+    """Record the outcomes of all endpoints and phases."""
 
     __slots__ = ("_record", "_sinks")
 
@@ -184,12 +184,12 @@ class Recorder:
         self._sinks: list[EndpointRecorder] = []
 
     def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int) -> EndpointRecorder:
-        """A new way into the record.
+        """Return a recorder for an endpoint in a phase.
 
         Args:
             phase: "setup", "warmup", "main" or "verify".
-            endpoint: the name that requests count under.
-            origin_ns: the phase's start, which second 0 of its timeline begins with.
+            endpoint: The name of the endpoint.
+            origin_ns: The start of the phase, second 0 of its timeline.
         """
         series = self._record.series.setdefault((phase, endpoint), Series())
         sink = EndpointRecorder(series, origin_ns)
@@ -197,7 +197,7 @@ class Recorder:
         return sink
 
     def snapshot(self) -> Record:
-        """Everything so far. It is the living record, not a copy: merge or encode it to keep it."""
+        """Return the record so far. It is not a copy: merge or encode it to keep it."""
         for sink in self._sinks:
             sink.flush()
         return self._record

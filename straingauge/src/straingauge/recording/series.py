@@ -1,4 +1,4 @@
-"""What was measured of one endpoint in one phase."""
+"""The measurements of one endpoint in one phase."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from straingauge.recording.server_timings import ServerTimings
 from straingauge.recording.slow_requests import SlowRequest, slowest
 from straingauge.recording.timeline import Timeline
 
-EXAMPLES_OF_A_KIND: Final = 5
+EXAMPLES_PER_KIND: Final = 5
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -18,11 +18,11 @@ class Example:
     """One of the first errors of its kind.
 
     Attributes:
-        time: when it ended, in seconds since the epoch.
-        kind: see `http.ErrorKind`.
-        detail: in words.
-        status: of the response, 0 without one.
-        request_id: the response's X-Request-ID, "" without one.
+        time: Unix time of its end in seconds.
+        kind: See `http.ErrorKind`.
+        detail: A description.
+        status: Status of the response; 0 without one.
+        request_id: X-Request-ID of the response; empty without one.
     """
 
     time: float
@@ -33,28 +33,28 @@ class Example:
 
 
 class Series:
-    """Everything measured of one endpoint in one phase.
+    """The measurements of one endpoint in one phase.
 
-    *Served* is what has a latency: successes, wrong statuses, failed checks, and timeouts, whose
-    users waited at least that long. Requests that never got an answer (refused, reset, ...) have
-    none, and rate-limited ones are kept apart.
+    *Served* requests have a response time: successes, unexpected statuses, failed checks, and
+    timeouts, whose users waited at least that long. Requests without a response (refused, reset,
+    ...) have none, and rate-limited ones are counted apart.
 
     Attributes:
-        requests: all that were made, whatever became of them.
-        statuses: responses by status.
-        errors: failures by kind; journey errors among them, though they are no requests.
-        examples: the first `EXAMPLES_OF_A_KIND` failures of each kind.
-        response: done - intended, of the served.
-        service: done - sent, of the served.
-        first_byte: first byte - sent, of the served that have one.
-        limited: response time of the rate-limited.
-        connect: time to open a connection, TLS included.
-        timeline: the same second by second.
-        parts: the served by what their Server-Timing headers named, of those that had one.
-        slowest: the slowest of the served, slowest first.
-        pulse: when requests began and ended, whatever became of them.
-        first_ns, last_ns: first intended start and last end, in nanoseconds after the phase's
-            start; None when there was no request.
+        requests: All requests, with any outcome.
+        statuses: Responses by status.
+        errors: Failures by kind; they include exceptions of journeys, which are no requests.
+        examples: The first `EXAMPLES_PER_KIND` failures of each kind.
+        response: Done - intended, of served requests.
+        service: Done - sent, of served requests.
+        first_byte: First byte - sent, of served requests with a response.
+        rate_limited: Response times of rate-limited requests.
+        connect: Times to open a connection, including TLS.
+        timeline: The requests over time.
+        server_timings: Served requests with a Server-Timing header, by its parts.
+        slowest: The slowest served requests, slowest first.
+        in_flight: Starts and ends of all requests.
+        first_ns, last_ns: First intended start and last end, relative to the start of the phase;
+            None without requests.
     """
 
     __slots__ = (
@@ -63,12 +63,12 @@ class Series:
         "examples",
         "first_byte",
         "first_ns",
+        "in_flight",
         "last_ns",
-        "limited",
-        "parts",
-        "pulse",
+        "rate_limited",
         "requests",
         "response",
+        "server_timings",
         "service",
         "slowest",
         "statuses",
@@ -83,22 +83,22 @@ class Series:
         self.response = Histogram()
         self.service = Histogram()
         self.first_byte = Histogram()
-        self.limited = Histogram()
+        self.rate_limited = Histogram()
         self.connect = Histogram()
         self.timeline = Timeline()
-        self.parts = ServerTimings()
+        self.server_timings = ServerTimings()
         self.slowest: list[SlowRequest] = []
-        self.pulse = InFlightTimeline()
+        self.in_flight = InFlightTimeline()
         self.first_ns: int | None = None
         self.last_ns: int | None = None
 
     @property
     def histograms(self) -> tuple[Histogram, ...]:
-        """All its histograms, in the order of the file format."""
-        return (self.response, self.service, self.first_byte, self.limited, self.connect)
+        """All histograms, in the order of the record format."""
+        return (self.response, self.service, self.first_byte, self.rate_limited, self.connect)
 
     def merge(self, other: "Series") -> None:
-        """Count all that the other counted. In any order, the same comes out."""
+        """Add everything from another series; the order does not matter."""
         self.requests += other.requests
         self.statuses += other.statuses
         self.errors += other.errors
@@ -106,23 +106,23 @@ class Series:
         for mine, theirs in zip(self.histograms, other.histograms, strict=True):
             mine.merge(theirs)
         self.timeline.merge(other.timeline)
-        self.parts.merge(other.parts)
+        self.server_timings.merge(other.server_timings)
         self.slowest = slowest(self.slowest + other.slowest)
-        self.pulse.merge(other.pulse)
+        self.in_flight.merge(other.in_flight)
         if other.first_ns is not None and other.last_ns is not None:
             self.add_span(other.first_ns, other.last_ns)
 
     def add_examples(self, examples: list[Example]) -> None:
-        """Keep the first ones of each kind of what was kept and these."""
+        """Keep the first examples of each kind."""
         kept: list[Example] = []
         seen: Counter[str] = Counter()
         for example in sorted(self.examples + examples):
             seen[example.kind] += 1
-            if seen[example.kind] <= EXAMPLES_OF_A_KIND:
+            if seen[example.kind] <= EXAMPLES_PER_KIND:
                 kept.append(example)
         self.examples = kept
 
     def add_span(self, first_ns: int, last_ns: int) -> None:
-        """Widen the span from first intended start to last end."""
+        """Extend the time from the first intended start to the last end."""
         self.first_ns = first_ns if self.first_ns is None else min(self.first_ns, first_ns)
         self.last_ns = last_ns if self.last_ns is None else max(self.last_ns, last_ns)

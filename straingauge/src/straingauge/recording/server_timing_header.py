@@ -1,4 +1,4 @@
-"""What a response says of its own time: the Server-Timing header (W3C Server Timing, section 3).
+"""The Server-Timing header of a response (W3C Server Timing, section 3).
 
 A value such as `pool;dur=0.12, db;dur=3.4;desc="2 statements", app;dur=5.1`.
 """
@@ -20,28 +20,28 @@ _LONGEST_ID: Final = 200
 _TOKEN: Final = re.compile(rb"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _PLAIN: Final = re.compile(rb"(?:(?:^|,)[ \t]*[\w!#$%&'*+.^`|~-]+;dur=[\d.]+)+", re.ASCII)
 _NUMBER: Final = re.compile(rb"(?<=;dur=)[\d.]+")
-# A comma or semicolon within quotes separates nothing; quotes left open reach to the end.
+# Commas and semicolons within quotes do not separate; an unclosed quote extends to the end.
 _ENTRY: Final = re.compile(rb'(?:[^",]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 _PARAMETER: Final = re.compile(rb'(?:[^";]|"(?:[^"\\]|\\.)*"?)+', re.DOTALL)
 
 
 def server_timing(headers: RawHeaders) -> bytes | None:
-    """The header's value, repeated ones joined; None where there is none."""
+    """Return the value of the header, repeated ones joined; None if there is none."""
     found = values_of(headers, b"server-timing")
     return b",".join(found) if found else None
 
 
 def request_id(headers: RawHeaders) -> str:
-    """The X-Request-ID, which finds the request in the service's own log; "" without one."""
+    """Return the X-Request-ID, which identifies the request in the service's log, or ""."""
     found = values_of(headers, b"x-request-id")
     return found[0][:_LONGEST_ID].decode("latin-1") if found else ""
 
 
 def durations_ms(value: bytes) -> dict[str, float]:
-    """Each part's duration in milliseconds, by its name in lower case.
+    """Parse the duration of each part in milliseconds, by its name in lower case.
 
-    Parts without a usable duration are left out, parts of one name are added. Nothing raises,
-    whatever the bytes.
+    Parts without a valid duration are skipped, parts with the same name are added up. No input
+    raises an error.
     """
     durations: dict[str, float] = {}
     for entry in _ENTRY.findall(value):
@@ -54,12 +54,12 @@ def durations_ms(value: bytes) -> dict[str, float]:
 
 
 def columns_ms(values: list[bytes]) -> Columns:
-    """The durations of many values, by part: which of them named it, and their milliseconds."""
+    """Parse many values; return for each part the rows that have it, and their milliseconds."""
     return _uniform_columns_ms(values) or _any_columns_ms(values)
 
 
 def _uniform_columns_ms(values: list[bytes]) -> Columns | None:
-    """The same, ten times as fast, where all values are the first one with other numbers."""
+    """Parse values that differ in numbers only, ten times as fast; None for others."""
     names = list(durations_ms(values[0]))
     pieces = _NUMBER.split(values[0])
     if not _PLAIN.fullmatch(values[0]) or len(names) != len(pieces) - 1:
@@ -90,7 +90,7 @@ def _any_columns_ms(values: list[bytes]) -> Columns:
 def _duration_ms(parameters: list[bytes]) -> float | None:
     for parameter in parameters:
         name, _, text = parameter.partition(b"=")
-        if name.strip().lower() == b"dur":  # of several, the first counts
+        if name.strip().lower() == b"dur":  # the first of several counts
             try:
                 duration = float(text.strip().strip(b'"'))
             except ValueError:

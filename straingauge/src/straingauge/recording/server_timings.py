@@ -1,4 +1,4 @@
-"""Where the response time goes, by what the service says of itself; merged without loss."""
+"""The parts of the response time, from Server-Timing headers; they merge without loss."""
 
 from typing import Final
 
@@ -7,21 +7,21 @@ import numpy as np
 from straingauge.histogram import BUCKETS, Histogram, Ints, bucket_of
 from straingauge.recording.server_timing_header import Columns
 
-MOST_PARTS: Final = 8
-MOST_SLOTS: Final = 256  # of time, for a chart
-REST: Final = "unattributed"
+MAX_PARTS: Final = 8
+MAX_SLOTS: Final = 256  # of time, for a chart
+UNATTRIBUTED: Final = "unattributed"
 OTHER: Final = "other"
-_OURS: Final = (REST, OTHER)
+_RESERVED: Final = (UNATTRIBUTED, OTHER)
 _MOST_NS: Final = 3_600_000_000_000
 
 
 class ServerTiming:
-    """One part's times.
+    """The times of one part.
 
     Attributes:
-        times: of each response that named it.
-        sums_ns: their sum, for each bucket of the whole response's time.
-        slots_ns: their sum, for each slot of time.
+        times: The times of all responses with this part.
+        sums_ns: Their sum for each bucket of the response time.
+        slots_ns: Their sum for each slot of time.
     """
 
     __slots__ = ("slots_ns", "sums_ns", "times")
@@ -29,104 +29,106 @@ class ServerTiming:
     def __init__(self) -> None:
         self.times = Histogram()
         self.sums_ns: Ints = np.zeros(BUCKETS, dtype=np.int64)
-        self.slots_ns: Ints = np.zeros(MOST_SLOTS, dtype=np.int64)
+        self.slots_ns: Ints = np.zeros(MAX_SLOTS, dtype=np.int64)
 
     def add(self, times_ns: Ints, bucket: Ints, slot: Ints) -> None:
-        """Count many at once, each with the bucket of its response and its slot of time."""
+        """Add many times, each with the bucket of its response and its slot of time."""
         self.times.add(times_ns)
         np.add.at(self.sums_ns, bucket, times_ns)
         np.add.at(self.slots_ns, slot, times_ns)
 
     def merge(self, other: "ServerTiming", *, wider: int = 1) -> None:
-        """Count all that the other counted, whose slots are so many times narrower."""
+        """Add everything from another one, whose slots are `wider` times narrower."""
         self.times.merge(other.times)
         self.sums_ns += other.sums_ns
         self.slots_ns += _joined(other.slots_ns, wider)
 
     def widen(self) -> None:
-        """Join each two neighbouring slots."""
+        """Add up each pair of neighbouring slots."""
         self.slots_ns = _joined(self.slots_ns, 2)
 
 
 class ServerTimings:
-    """The responses that carried a Server-Timing header, split into their parts.
+    """The responses with a Server-Timing header, split into parts.
 
-    Of more than `MOST_PARTS` names those first in the alphabet are kept and the others are
-    counted as "other": whichever way a load was split, its merged record keeps the same ones.
+    Of more than `MAX_PARTS` names the first in alphabetical order are kept and the others count as
+    "other", so that the merged record does not depend on how a load was split.
 
     Attributes:
-        counts: how many responses, by the bucket of their response time.
-        sums_ns: their summed response time, by the same.
-        named: by name; "unattributed" is each response's time less all that it named, at least 0.
-        width_s: of their slots of time, a power of two: it doubles after `MOST_SLOTS` of them.
+        counts: Number of responses by bucket of their response time.
+        sums_ns: Sum of their response times by the same bucket.
+        parts: By name; "unattributed" is the response time minus all parts, at least 0.
+        width_s: Width of the slots of time, a power of two: it doubles after `MAX_SLOTS`.
     """
 
-    __slots__ = ("counts", "named", "sums_ns", "width_s")
+    __slots__ = ("counts", "parts", "sums_ns", "width_s")
 
     def __init__(self) -> None:
         self.counts: Ints = np.zeros(BUCKETS, dtype=np.int64)
         self.sums_ns: Ints = np.zeros(BUCKETS, dtype=np.int64)
-        self.named: dict[str, ServerTiming] = {}
+        self.parts: dict[str, ServerTiming] = {}
         self.width_s = 1
 
     def add(self, columns: Columns, response_ns: Ints, second: Ints) -> None:
-        """Count responses: what they named, how long each took, and in which second it began.
+        """Add responses: their parts, response times, and the seconds in which they began.
 
-        Those that named nothing are not counted.
+        Responses without parts are not counted.
         """
-        while int(second.max(initial=0)) // self.width_s >= MOST_SLOTS:
+        while int(second.max(initial=0)) // self.width_s >= MAX_SLOTS:
             self.widen()
         bucket, slot = bucket_of(response_ns), second // self.width_s
-        rest_ns, named = response_ns.copy(), np.zeros(response_ns.size, dtype=bool)
+        unattributed_ns, named = response_ns.copy(), np.zeros(response_ns.size, dtype=bool)
         for name, (row, times_ms) in columns.items():
             times_ns = np.rint(np.minimum(times_ms * 1e6, _MOST_NS)).astype(np.int64)
             self._part(name).add(times_ns, bucket[row], slot[row])
-            rest_ns[row] -= times_ns
+            unattributed_ns[row] -= times_ns
             named[row] = True
         if named.any():
-            rest = self.named.setdefault(REST, ServerTiming())
-            rest.add(np.maximum(rest_ns, 0)[named], bucket[named], slot[named])
+            unattributed = self.parts.setdefault(UNATTRIBUTED, ServerTiming())
+            unattributed.add(np.maximum(unattributed_ns, 0)[named], bucket[named], slot[named])
             np.add.at(self.counts, bucket[named], 1)
             np.add.at(self.sums_ns, bucket[named], response_ns[named])
 
     def merge(self, other: "ServerTimings") -> None:
-        """Count all that the other counted."""
+        """Add everything from another one."""
         while self.width_s < other.width_s:
             self.widen()
         self.counts += other.counts
         self.sums_ns += other.sums_ns
-        for name, part in other.named.items():
+        for name, part in other.parts.items():
             mine = (
-                self.named.setdefault(name, ServerTiming()) if name in _OURS else self._part(name)
+                self.parts.setdefault(name, ServerTiming())
+                if name in _RESERVED
+                else self._part(name)
             )
             mine.merge(part, wider=self.width_s // other.width_s)
 
     def widen(self) -> None:
-        """Join each two neighbouring slots of time: the width doubles."""
+        """Add up each pair of neighbouring slots of time: the width doubles."""
         self.width_s *= 2
-        for part in self.named.values():
+        for part in self.parts.values():
             part.widen()
 
     def over_time_ns(self, width_s: int) -> dict[str, Ints]:
-        """Each part's sum for each slot of a width that is a multiple of its own."""
+        """Return the sum of each part for each slot of a multiple of the width."""
         joined = width_s // self.width_s
-        return {name: _joined(part.slots_ns, joined) for name, part in sorted(self.named.items())}
+        return {name: _joined(part.slots_ns, joined) for name, part in sorted(self.parts.items())}
 
     def _part(self, name: str) -> ServerTiming:
-        """Where the service's part of this name counts."""
-        if name in _OURS:  # the service's own word for it
-            return self.named.setdefault(OTHER, ServerTiming())
-        if name not in self.named:
-            self.named[name] = ServerTiming()
-            kept = sorted(self.named.keys() - set(_OURS))
-            if len(kept) > MOST_PARTS:
-                last = self.named.pop(kept[-1])
-                self.named.setdefault(OTHER, ServerTiming()).merge(last)
-        return self.named.get(name) or self.named[OTHER]
+        """Return the part that counts a name of the service."""
+        if name in _RESERVED:  # the service uses a reserved name
+            return self.parts.setdefault(OTHER, ServerTiming())
+        if name not in self.parts:
+            self.parts[name] = ServerTiming()
+            kept = sorted(self.parts.keys() - set(_RESERVED))
+            if len(kept) > MAX_PARTS:
+                last = self.parts.pop(kept[-1])
+                self.parts.setdefault(OTHER, ServerTiming()).merge(last)
+        return self.parts.get(name) or self.parts[OTHER]
 
 
 def _joined(slots: Ints, count: int) -> Ints:
-    """As many slots, each the sum of so many of these; `count` is a power of two."""
+    """Add up each `count` neighbouring slots, a power of two; the length is kept."""
     while count > 1:
         slots = np.concatenate([slots[0::2] + slots[1::2], np.zeros_like(slots[1::2])])
         count //= 2

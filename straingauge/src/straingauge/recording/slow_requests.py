@@ -1,4 +1,4 @@
-"""The slowest requests, each with what finds it in the service's own log."""
+"""The slowest requests, with the ids that find them in the service's log."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +7,7 @@ import numpy as np
 
 from straingauge.histogram import Ints
 
-MOST_KEPT: Final = 20
+MAX_SLOWEST: Final = 20
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -15,12 +15,12 @@ class SlowRequest:
     """One slow request.
 
     Attributes:
-        response_ns: done - intended.
-        service_ns: done - sent.
-        intended_ns: when it should have started, after the phase's start.
-        status: of its response, 0 without one.
-        request_id: the response's X-Request-ID, "" without one.
-        parts_ms: what its Server-Timing named, by name.
+        response_ns: Done - intended.
+        service_ns: Done - sent.
+        intended_ns: Intended start, relative to the start of the phase.
+        status: Status of the response; 0 without one.
+        request_id: X-Request-ID of the response; empty without one.
+        parts_ms: Its Server-Timing parts, by name.
     """
 
     response_ns: int
@@ -32,13 +32,13 @@ class SlowRequest:
 
 
 def slowest(requests: list[SlowRequest]) -> list[SlowRequest]:
-    """The `MOST_KEPT` slowest of these, slowest first; the same in whatever order they come."""
-    return sorted(requests, reverse=True)[:MOST_KEPT]
+    """Return the `MAX_SLOWEST` slowest of these, slowest first, independent of their order."""
+    return sorted(requests, reverse=True)[:MAX_SLOWEST]
 
 
-def worth_keeping(response_ns: Ints, kept: list[SlowRequest]) -> Ints:
-    """Which of these could be among the slowest, beside those kept so far; ties included."""
-    least_ns = kept[-1].response_ns if len(kept) == MOST_KEPT else 0
-    if response_ns.size > MOST_KEPT:
-        least_ns = max(least_ns, int(np.partition(response_ns, -MOST_KEPT)[-MOST_KEPT]))
+def candidates(response_ns: Ints, kept: list[SlowRequest]) -> Ints:
+    """Return which of these may be among the slowest, given those so far; ties included."""
+    least_ns = kept[-1].response_ns if len(kept) == MAX_SLOWEST else 0
+    if response_ns.size > MAX_SLOWEST:
+        least_ns = max(least_ns, int(np.partition(response_ns, -MAX_SLOWEST)[-MAX_SLOWEST]))
     return np.flatnonzero(response_ns >= least_ns)

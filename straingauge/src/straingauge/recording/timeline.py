@@ -1,4 +1,4 @@
-"""One endpoint second by second, for charts and trends; wider slots when a run gets long."""
+"""The requests of one endpoint over time, for charts and trends."""
 
 from typing import Final
 
@@ -7,8 +7,8 @@ import numpy as np
 from straingauge.histogram import BUCKETS, Ints, bucket_edges_ns
 from straingauge.recording.counter_table import CounterTable
 
-MOST_SLOTS: Final = 2048
-# A slot's histogram has 8 buckets an octave: 16 of the fine ones each.
+MAX_SLOTS: Final = 2048
+# A slot's histogram has 8 buckets per octave, each of 16 fine ones.
 _FINE_PER_COARSE_BITS: Final = 4
 COARSE_BUCKETS: Final = (BUCKETS >> _FINE_PER_COARSE_BITS) + 1
 COARSE_EDGES_NS: Final = bucket_edges_ns(np.arange(COARSE_BUCKETS + 1) << _FINE_PER_COARSE_BITS)
@@ -19,37 +19,37 @@ COLUMNS: Final = 6
 
 
 class Timeline:
-    """Slots of `width_s` seconds by intended start, beside the longest response in each.
+    """Slots of `width_s` seconds, by intended start.
 
-    By intended start and not by end: a slow request is seen where its user began to wait, and the
-    last slot does not fill with stragglers. After `MOST_SLOTS` slots the width doubles, so memory
-    is bounded (1.2 MB while no count in `heat` exceeds 65,535) whatever the run's length.
+    A slow request counts when its user began to wait, and the last slot is not filled with late
+    responses. After `MAX_SLOTS` slots the width doubles, so that memory is bounded (1.2 MB while no
+    count in `histograms` exceeds 65,535).
 
     Attributes:
-        width_s: a power of two.
-        sums: a row a slot: started, errors, rate limited, served, summed response time of the
-            served, summed service time of them, both in nanoseconds.
-        longest_ns: longest response time in each slot.
-        heat: a row a slot: its served requests' response times, 8 buckets an octave.
+        width_s: A power of two.
+        sums: A row for each slot: started, errors, rate-limited, served, and the sums of the
+            response times and service times of served requests in ns.
+        longest_ns: The longest response time of each slot.
+        histograms: A row for each slot: response times of served requests, 8 buckets per octave.
     """
 
-    __slots__ = ("heat", "longest_ns", "sums", "width_s")
+    __slots__ = ("histograms", "longest_ns", "sums", "width_s")
 
     def __init__(self) -> None:
         self.width_s = 1
         self.sums: Ints = np.zeros((0, COLUMNS), dtype=np.int64)
         self.longest_ns: Ints = np.zeros(0, dtype=np.int64)
-        self.heat = CounterTable(COARSE_BUCKETS, MOST_SLOTS)
+        self.histograms = CounterTable(COARSE_BUCKETS, MAX_SLOTS)
 
     def add(self, second: Ints, column: int) -> None:
-        """Count one in a column for each of these seconds."""
+        """Add one to a column for each of these seconds."""
         slot = self._slots(second)
         np.add.at(self.sums.reshape(-1), slot * COLUMNS + column, 1)
 
     def add_served(
         self, second: Ints, response_ns: Ints, service_ns: Ints, fine_bucket: Ints
     ) -> None:
-        """Count served requests with their times and their response time's bucket."""
+        """Add served requests with their times and the bucket of their response time."""
         slot = self._slots(second)
         sums, row = self.sums.reshape(-1), slot * COLUMNS
         np.add.at(sums, row + SERVED, 1)
@@ -57,10 +57,10 @@ class Timeline:
         np.add.at(sums, row + SERVICE_NS, service_ns)
         np.maximum.at(self.longest_ns, slot, response_ns)
         coarse = fine_bucket >> _FINE_PER_COARSE_BITS
-        self.heat.add(slot * COARSE_BUCKETS + coarse)
+        self.histograms.add(slot * COARSE_BUCKETS + coarse)
 
     def merge(self, other: "Timeline") -> None:
-        """Count all that the other counted."""
+        """Add everything from another timeline."""
         while self.width_s < other.width_s:
             self.widen()
         other = other.widened(self.width_s)
@@ -68,33 +68,33 @@ class Timeline:
         self._make_room(used)
         self.sums[:used] += other.sums[:used]
         np.maximum(self.longest_ns[:used], other.longest_ns[:used], out=self.longest_ns[:used])
-        self.heat.merge(other.heat.table[:used])
+        self.histograms.merge(other.histograms.table[:used])
 
     def widened(self, width_s: int) -> "Timeline":
-        """This one where its slots are so wide, otherwise a copy in which they are."""
+        """Return this one if its slots are at least this wide, else a widened copy."""
         if self.width_s >= width_s:
             return self
         copy, used = Timeline(), self.used
         copy.width_s = self.width_s
         copy.sums, copy.longest_ns = self.sums[:used], self.longest_ns[:used]
-        copy.heat = self.heat.copy(used)
+        copy.histograms = self.histograms.copy(used)
         while copy.width_s < width_s:
             copy.widen()
         return copy
 
     @property
     def used(self) -> int:
-        """How many slots there are up to the last in which anything started."""
+        """The number of slots up to the last with a start."""
         started = np.flatnonzero(self.sums[:, STARTED])
         return int(started[-1]) + 1 if started.size else 0
 
     def median_ns(self, slot: int) -> float | None:
-        """The median response time in a slot, within 9 %; None when nothing was served in it.
+        """Return the median response time of a slot, within 9 %; None without served requests.
 
-        Where one bucket and its neighbours have most of the requests, ranks tell little and their
-        mean tells more, as the sum of all is exact: such a median is within 2 % or so.
+        If one bucket and its neighbours have most of the requests, their mean is more precise than
+        ranks, because the sum of all is exact: such a median is within about 2 %.
         """
-        counts = self.heat.table[slot].astype(np.int64)
+        counts = self.histograms.table[slot].astype(np.int64)
         cumulated = np.cumsum(counts)
         served = cumulated[-1]
         if not served:
@@ -112,7 +112,7 @@ class Timeline:
 
     def _slots(self, second: Ints) -> Ints:
         last = int(second.max(initial=0))
-        while last // self.width_s >= MOST_SLOTS:
+        while last // self.width_s >= MAX_SLOTS:
             self.widen()
         self._make_room(last // self.width_s + 1)
         return second // self.width_s
@@ -121,17 +121,17 @@ class Timeline:
         have = len(self.sums)
         if slots <= have:
             return
-        room = max(slots, min(2 * have, MOST_SLOTS)) - have
+        room = max(slots, min(2 * have, MAX_SLOTS)) - have
         self.sums = np.pad(self.sums, ((0, room), (0, 0)))
         self.longest_ns = np.pad(self.longest_ns, (0, room))
-        self.heat.make_room(have + room)
+        self.histograms.make_room(have + room)
 
     def widen(self) -> None:
-        """Join each two neighbouring slots: the width doubles."""
+        """Add up each pair of neighbouring slots: the width doubles."""
         odd = len(self.sums) % 2
         self.width_s *= 2
         sums = np.pad(self.sums, ((0, odd), (0, 0)))
         self.sums = sums[0::2] + sums[1::2]
-        self.heat.join_pairs()
+        self.histograms.join_pairs()
         longest_ns = np.pad(self.longest_ns, (0, odd))
         self.longest_ns = np.maximum(longest_ns[0::2], longest_ns[1::2])

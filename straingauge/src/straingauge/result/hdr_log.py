@@ -9,7 +9,7 @@ from straingauge.recording.hdr import Interval, log
 
 
 def whole_run_log(result: Mapping[str, Any]) -> Iterator[str]:
-    """An interval log with two lines per endpoint: its response times and its service times.
+    """Yield an interval log with two lines per endpoint: response times and service times.
 
     The tags are "ENDPOINT response" and "ENDPOINT service"; within 0.5 % of the samples.
 
@@ -28,7 +28,7 @@ def whole_run_log(result: Mapping[str, Any]) -> Iterator[str]:
 
 
 def interval_log(result: Mapping[str, Any]) -> Iterator[str]:
-    """An interval log of all endpoints' response times; each line within 6.4 % of the samples.
+    """Yield an interval log of the response times of all endpoints, within 6.4 %.
 
     Raises:
         UsageError: No request has a response time.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from straingauge.histogram import Ints
 from straingauge.recording import Record
 from straingauge.recording.server_timings import ServerTiming, ServerTimings
-from straingauge.recording.slow_requests import MOST_KEPT
+from straingauge.recording.slow_requests import MAX_SLOWEST
 from straingauge.result.format import metrics as sections
 
 Sums: TypeAlias = NDArray[np.int64] | NDArray[np.float64]
@@ -28,7 +28,7 @@ def server_timing(parts: ServerTimings) -> sections.ServerTiming | None:
     if not responses:
         return None
     slowest = _weights(parts.counts, _SLOWEST_SHARE)
-    named = sorted(parts.named.items(), key=lambda item: (item[0] == "unattributed", item[0]))
+    named = sorted(parts.parts.items(), key=lambda item: (item[0] == "unattributed", item[0]))
     return {
         "responses": responses,
         "parts": {name: _part(part, parts.sums_ns, slowest) for name, part in named},
@@ -52,7 +52,7 @@ def slowest(record: Record, phase: str) -> list[sections.SlowRequest]:
             "request_id": slow.request_id or None,
             "parts_ms": dict(slow.parts_ms),
         }
-        for slow, endpoint in sorted(kept, reverse=True)[:MOST_KEPT]
+        for slow, endpoint in sorted(kept, reverse=True)[:MAX_SLOWEST]
     ]
 
 

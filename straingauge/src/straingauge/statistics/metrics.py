@@ -41,7 +41,7 @@ def endpoints(record: Record, phase: str = "main") -> dict[str, SeriesMetrics]:
 
 def series_metrics(series: Series, duration_s: float) -> SeriesMetrics:
     """Compute the metrics of one series."""
-    limited = series.limited.count
+    limited = series.rate_limited.count
     errors = sum(series.errors.values())
     judged = max(series.requests - limited, errors)
     return {
@@ -58,7 +58,7 @@ def series_metrics(series: Series, duration_s: float) -> SeriesMetrics:
             str(status): series.statuses[status] for status in sorted(series.statuses)
         },
         "errors": _errors(series),
-        "server_timing": server_timing(series.parts),
+        "server_timing": server_timing(series.server_timings),
     }
 
 

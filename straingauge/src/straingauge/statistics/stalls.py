@@ -84,12 +84,12 @@ def stalls(record: Record, phase: str = "main") -> Stalls:
     `peak_waiting` is the highest number of requests that one stall delayed.
     """
     series = record.endpoints(phase).values()
-    width_ms = max((each.pulse.width_ms for each in series), default=1)
+    width_ms = max((each.in_flight.width_ms for each in series), default=1)
     # An endpoint without a response has no median: it counts as slow.
     usual_ns = [each.response.quantile_ns(0.5) or np.inf for each in series]
-    pulses = [each.pulse.at(width_ms) for each in series]
+    counts = [each.in_flight.at(width_ms) for each in series]
     activities = [
-        EndpointActivity(counts, ns / 1e6) for counts, ns in zip(pulses, usual_ns, strict=True)
+        EndpointActivity(counts, ns / 1e6) for counts, ns in zip(counts, usual_ns, strict=True)
     ]
     found = find_stalls(activities, width_ms)
     starts = [each.start_s for each in found]

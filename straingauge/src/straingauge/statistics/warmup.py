@@ -156,9 +156,9 @@ def _recurs(was: Quantile, later: Sequence[Series], began_s: float, ended_s: flo
     for series in later:
         timeline.merge(series.timeline)
     slots = max(1, round((ended_s - began_s) / timeline.width_s))
-    heat = timeline.heat.table[int(ended_s // timeline.width_s) : timeline.used]
-    count = len(heat) // slots
-    stretches = heat[: count * slots].reshape(count, slots, heat.shape[1]).sum(axis=1)
+    table = timeline.histograms.table[int(ended_s // timeline.width_s) : timeline.used]
+    count = len(table) // slots
+    stretches = table[: count * slots].reshape(count, slots, table.shape[1]).sum(axis=1)
     cumulated = stretches[stretches.any(axis=1)].cumsum(axis=1)
     ranks = np.ceil(was.q * cumulated[:, -1:])
     longest_ms = COARSE_EDGES_NS[(cumulated >= ranks).argmax(axis=1) + 1] / 1e6

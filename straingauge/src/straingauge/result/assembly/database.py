@@ -1,4 +1,4 @@
-"""What PostgreSQL did for the load."""
+"""The `database` section of a result: PostgreSQL during the load."""
 
 from collections.abc import Sequence
 
@@ -13,24 +13,24 @@ from straingauge.result.format.resources import (
     Wait,
 )
 
-MOST_TABLES = 20
+MAX_TABLES = 20
 
 
 def database(
     seen: DatabaseStats | None, samples: Sequence[Sample], requests: int
 ) -> Database | None:
-    """The `database` part of `resources`; None when no database was named.
+    """Compose the section; None without a database.
 
-    What was counted is the difference between the end of the load and its beginning. A count that
-    was reset meanwhile begins there.
+    Counters are the difference between the end and the start of the load. A counter that was reset
+    in between counts from 0.
     """
     if seen is None:
         return None
-    looks = values(samples, "db_reachable")
+    reachable = values(samples, "db_reachable")
     return {
         "unavailable": list(seen.unavailable),
-        "samples": len(looks),
-        "failed_samples": looks.count(0.0),
+        "samples": len(reachable),
+        "failed_samples": reachable.count(0.0),
         "connections": {
             "max": seen.max_connections,
             "peak": whole(highest(samples, "db_connections")),
@@ -79,7 +79,7 @@ def _statements(seen: DatabaseStats, requests: int) -> list[Statement] | None:
 
 
 def _tables(seen: DatabaseStats) -> list[TableActivity] | None:
-    """The tables that were touched, those first of which most was read row by row."""
+    """Return the tables that were used, those with most sequentially read rows first."""
     before, after = seen.before, seen.after
     if before is None or after is None or before.tables is None or after.tables is None:
         return None
@@ -98,12 +98,12 @@ def _tables(seen: DatabaseStats) -> list[TableActivity] | None:
             "updated": whole(each.updated),
             "deleted": whole(each.deleted),
         }
-        for each in touched[:MOST_TABLES]
+        for each in touched[:MAX_TABLES]
     ]
 
 
 def _touched(now: Table, before: Table | None) -> Table:
-    """The table with what was done to it since."""
+    """Return the increase of a table's counters."""
     if before is None:
         return now
     counts = (_more(a, b) for a, b in zip(now[2:], before[2:], strict=True))

@@ -1,4 +1,4 @@
-"""Where a run took place: what two results must share before they may be compared."""
+"""The `environment` section of a result: machine, software and commit."""
 
 import os
 import platform

@@ -35,12 +35,12 @@ def intervals(series: Series, most: int = MAX_INTERVALS) -> list[Interval]:
         most: The number of intervals; they get longer until it is enough.
     """
     timeline = series.timeline
-    width_s = max(timeline.width_s, series.parts.width_s)
+    width_s = max(timeline.width_s, series.server_timings.width_s)
     while timeline.used * timeline.width_s > most * width_s:
         width_s *= 2
     timeline = timeline.widened(width_s)
     served = {each.start_s: each for each in hdr_intervals(timeline)}
-    parts_ns = series.parts.over_time_ns(width_s)
+    parts_ns = series.server_timings.over_time_ns(width_s)
     rows: list[Interval] = []
     for slot in np.flatnonzero(timeline.sums[:, STARTED]).tolist():
         started, errors, limited, *_ = timeline.sums[slot].tolist()

@@ -1,4 +1,4 @@
-"""Whose the machine's CPU time was during the load."""
+"""The `machine` section of a result: CPU time of the machine by group."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,14 +9,14 @@ from straingauge.result.assembly.sampling import points, shares
 from straingauge.result.format.resources import Machine, Neighbour
 
 OWNERS = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
-MOST_NEIGHBOURS = 3
+MAX_NEIGHBOURS = 3
 BUSY_PERCENT = 10.0
 
 
 def machine(watched: Observations) -> Machine | None:
-    """The `machine` part of `resources`; all in percent of one core.
+    """Compose the section, in percent of one core.
 
-    `others_cpu_percent` is None where the service runs here and its processes cannot be seen.
+    `others_cpu_percent` is None if the service runs here and its processes are not observed.
     """
     samples = [sample for sample in watched.samples if "machine_cpu_s" in sample]
     total = shares(points(samples, "machine_cpu_s"))
@@ -34,7 +34,7 @@ def machine(watched: Observations) -> Machine | None:
 
 
 def _others(samples: Sequence[Sample]) -> list[tuple[float, float]]:
-    """What none of the owners has used; a tick counted late may make it go back a little."""
+    """Return the CPU time of no known group; a late clock tick may make it decrease a little."""
     return [
         (sample["t_ns"] / 1e9, sample["machine_cpu_s"] - sum(sample[key] for key in OWNERS))
         for sample in samples
@@ -45,7 +45,7 @@ def _others(samples: Sequence[Sample]) -> list[tuple[float, float]]:
 def _neighbours(used_s: Mapping[str, float], elapsed_s: float) -> list[Neighbour]:
     if not elapsed_s:
         return []
-    busiest = sorted(used_s.items(), key=lambda item: -item[1])[:MOST_NEIGHBOURS]
+    busiest = sorted(used_s.items(), key=lambda item: -item[1])[:MAX_NEIGHBOURS]
     percent = [(name, 100 * each_s / elapsed_s) for name, each_s in busiest]
     return [
         {"name": name, "cpu_percent": round(each, 1)}

@@ -1,4 +1,4 @@
-"""What the observer's samples come to: the service, its pool, its database, the machine."""
+"""The `resources` section of a result, from the samples of the observer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,12 +14,12 @@ from straingauge.result.format.resources import Generator, Jobs, ObserverCost, P
 def resources(
     watched: Observations | None, engines: Mapping[str, EngineStats], requests: int
 ) -> Resources:
-    """The `resources` part of a result, of the samples of its main phase.
+    """Compose the section, for the main phase.
 
     Args:
-        watched: What was seen; None when nobody looked.
-        engines: What the engine of each process says of itself.
-        requests: Sent in that time.
+        watched: The observations; None without an observer.
+        engines: The engine statistics of each process.
+        requests: The number of requests in that time.
     """
     samples = watched.samples if watched else []
     return {
@@ -36,7 +36,7 @@ def resources(
 
 
 def _pool(samples: Sequence[Sample], requests: int) -> Pool | None:
-    """The pool as the service tells it: extremes of what is, differences of what is counted."""
+    """The service's pool: extremes of gauges, increases of counters."""
     if not any("pool_in_use" in sample for sample in samples):
         return None
     waits, wait_s = increase(samples, "pool_waits"), increase(samples, "pool_wait_s")
@@ -61,7 +61,7 @@ def _jobs(samples: Sequence[Sample]) -> Jobs | None:
 
 
 def _observer(samples: Sequence[Sample]) -> ObserverCost | None:
-    """What looking on has cost, in percent of one core of the generator's machine."""
+    """CPU time of the observer, in percent of one core of the generator's machine."""
     cost = shares(points(samples, "observer_cpu_s"))
     return None if cost is None else {"cpu_percent": cost["avg"]}
 

@@ -1,4 +1,4 @@
-"""What a series of samples comes to: extremes of what is, differences of what is counted."""
+"""Summaries of samples: extremes of gauges, increases of counters, trends."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -8,41 +8,41 @@ from straingauge.result.format.resources import Extremes, Shares, Trend
 from straingauge.statistics import theil_sen
 
 MB = 1e6
-FEWEST_FOR_TREND = 8
-MOST_TROUGHS = 20
+MIN_FOR_TREND = 8
+MAX_TROUGHS = 20
 
 Points = Sequence[tuple[float, float]]
 
 
 def values(samples: Iterable[Sample], key: str) -> list[float]:
-    """The values of a key, where it was seen."""
+    """Return the values of a key, from the samples that have it."""
     return [sample[key] for sample in samples if key in sample]
 
 
 def points(samples: Iterable[Sample], key: str) -> list[tuple[float, float]]:
-    """The values of a key over time, in s."""
+    """Return the values of a key over time in s."""
     return [(sample["t_ns"] / 1e9, sample[key]) for sample in samples if key in sample]
 
 
 def highest(samples: Sequence[Sample], key: str, unit: float = 1.0) -> float | None:
-    """The largest value; None where there is none."""
+    """Return the highest value; None if there is none."""
     seen = values(samples, key)
     return round(max(seen) / unit, 3) if seen else None
 
 
 def whole(count: float | None) -> int | None:
-    """A count as one; None stays None."""
+    """Round a count; None stays None."""
     return None if count is None else round(count)
 
 
 def extremes(samples: Sequence[Sample], key: str) -> Extremes | None:
-    """The first, the largest and the last value."""
+    """Return the first, the highest and the last value; None if there is none."""
     seen = values(samples, key)
     return {"initial": seen[0], "peak": max(seen), "final": seen[-1]} if seen else None
 
 
 def increase(samples: Sequence[Sample], key: str) -> float | None:
-    """How much a counter grew; a process that began anew counts from 0 again."""
+    """Return the increase of a counter; a restarted process counts from 0 again."""
     seen = values(samples, key)
     if not seen:
         return None
@@ -51,12 +51,11 @@ def increase(samples: Sequence[Sample], key: str) -> float | None:
 
 
 def shares(seen: Points, *, counter: bool = True) -> Shares | None:
-    """CPU time by time passed, in percent of one core: over all, and between two looks at most.
+    """Compute CPU usage in percent of one core: on average, and the highest between two samples.
 
     Args:
-        seen: CPU time used until then, over time.
-        counter: Whether a step back is a process that began anew; else it is an error to be
-            averaged out with the others.
+        seen: Cumulative CPU time over time.
+        counter: A decrease is a restarted process; else it is an error that averages out.
     """
     steps = [
         (max(used_s - used0_s, 0.0) if counter else used_s - used0_s, t_s - t0_s)
@@ -71,15 +70,15 @@ def shares(seen: Points, *, counter: bool = True) -> Shares | None:
 
 
 def troughs(seen: Points) -> Points:
-    """The lowest point of each of some 20 equal parts: what is there when nothing is under way."""
-    width = max(1, len(seen) // MOST_TROUGHS)
+    """Return the lowest point of each of about 20 equal parts: the level without requests."""
+    width = max(1, len(seen) // MAX_TROUGHS)
     parts = (seen[first : first + width] for first in range(0, len(seen), width))
     return [min(part, key=lambda point: point[1]) for part in parts]
 
 
 def trend(seen: Points, per_s: float) -> Trend | None:
-    """How much the value changes in `per_s` seconds, with its interval; None for too few points."""
-    if len(seen) < FEWEST_FOR_TREND or not per_s:
+    """Compute the change of a value in `per_s` seconds; None for too few points."""
+    if len(seen) < MIN_FOR_TREND or not per_s:
         return None
     found = theil_sen([t_s for t_s, _ in seen], [value for _, value in seen])
     if found is None:

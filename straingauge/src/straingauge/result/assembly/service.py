@@ -1,4 +1,4 @@
-"""What became of the service's processes under load, and what was left of it afterwards."""
+"""The `service` and `cooldown` sections of a result."""
 
 import statistics
 from collections.abc import Sequence
@@ -28,14 +28,14 @@ from straingauge.result.format.resources import (
 
 PER_REQUESTS = 200
 TREND_PER_REQUESTS = 1000
-ALLOCATOR_MB = 3.0  # of growth are the allocator's own
-ENDS = 3  # samples whose median is the memory at the beginning, and at the end
-LATER_SHARE = 0.1  # of the whole run's trend has the second half of one that goes on
-WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator finds its size
+ALLOCATOR_MB = 3.0  # of growth are normal for an allocator
+ENDS = 3  # samples whose median is the memory at the start and at the end
+LATER_SHARE = 0.1  # of the run's trend, at least, in the second half of memory that still grows
+WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator grows
 
 
 def service(watched: Observations, requests: int) -> Service:
-    """The `service` part of `resources`."""
+    """Compose the `service` section."""
     samples = watched.samples
     return {
         "source": watched.source,
@@ -54,9 +54,9 @@ def service(watched: Observations, requests: int) -> Service:
 
 
 def cooldown(watched: Observations) -> Cooldown | None:
-    """The figures of the quiet time after the load; None when nobody looked.
+    """Compose the `cooldown` section; None without samples.
 
-    Of what is taken and given back it is the least that was seen, of memory the last.
+    It has the lowest values, because resources may still be released; of the memory the last.
     """
     rest = watched.cooldown
     if not rest:
@@ -75,20 +75,19 @@ def cooldown(watched: Observations) -> Cooldown | None:
 
 
 def per_requests(samples: Sequence[Sample], key: str, requests: int) -> Trend | None:
-    """How a value's lows change in the course of 1000 requests, after warm-up."""
+    """Compute the trend of the lowest values per 1000 requests, after the warm-up."""
     seen = points(samples, key)
     pace_s = _pace_s(seen, requests)
     return trend(troughs(_warm(seen)), TREND_PER_REQUESTS * pace_s)
 
 
 def _memory(samples: Sequence[Sample], requests: int) -> Memory | None:
-    """Resident memory of the serving processes, and how it grows by what it is asked.
+    """Resident memory of the serving processes, and its growth per request.
 
-    `growth_mb_per_200_requests` is the Theil-Sen slope over the run, so that one late jump of the
-    allocator is no leak; `steady` says that by this slope it grew by more than an allocator does of
-    itself, and surely still did in the second half of the run, by a good part of what it did
-    before: a cache that fills and stops does not, and what is left of a warm-up is next to nothing.
-    `bytes_per_request` is of the lows after warm-up.
+    `growth_mb_per_200_requests` is the Theil-Sen slope over the run, so that a single late jump of
+    the allocator is no leak. `still_growing` means that by this slope it grew by more than is
+    normal for an allocator, and in the second half still by at least a tenth of that rate, unlike a
+    cache that has filled. `bytes_per_request` is the slope of the lowest values after the warm-up.
     """
     sizes = values(samples, "rss_bytes")
     if not sizes:
@@ -110,15 +109,15 @@ def _memory(samples: Sequence[Sample], requests: int) -> Memory | None:
         "trend_mb_per_200_requests": run,
         "later_trend_mb_per_200_requests": later,
         "bytes_per_request": trend(troughs(_warm(seen)), pace_s),
-        "still_growing": bool(run and later and growth > 0 and _goes_on(run, later, requests)),
+        "still_growing": bool(run and later and growth > 0 and _still_grows(run, later, requests)),
         "uss_peak_mb": highest(samples, "uss_bytes", MB),
     }
 
 
-def _goes_on(run: Trend, later: Trend, requests: int) -> bool:
-    surely = run["low"] > 0 and later["low"] > 0
+def _still_grows(run: Trend, later: Trend, requests: int) -> bool:
+    significant = run["low"] > 0 and later["low"] > 0
     grown_mb = run["slope"] * requests / PER_REQUESTS
-    return surely and grown_mb > ALLOCATOR_MB and later["slope"] >= LATER_SHARE * run["slope"]
+    return significant and grown_mb > ALLOCATOR_MB and later["slope"] >= LATER_SHARE * run["slope"]
 
 
 def _level(samples: Sequence[Sample], key: str, requests: int) -> Level | None:
@@ -129,16 +128,19 @@ def _level(samples: Sequence[Sample], key: str, requests: int) -> Level | None:
 
 
 def _restarts(samples: Sequence[Sample]) -> Restarts | None:
-    """Serving processes that came and went during the load."""
-    born, died = values(samples[1:], "processes_started"), values(samples[1:], "processes_exited")
-    return {"started": int(born[-1]), "exited": int(died[-1])} if born and died else None
+    """Serving processes that started and exited during the load."""
+    started, exited = (
+        values(samples[1:], "processes_started"),
+        values(samples[1:], "processes_exited"),
+    )
+    return {"started": int(started[-1]), "exited": int(exited[-1])} if started and exited else None
 
 
 def _event_loop(samples: Sequence[Sample]) -> EventLoop | None:
-    """How often and how long the service's event loops stood still during the load.
+    """Blocks of the service's event loops during the load.
 
-    The service tells the longest block of the last minute, which may lie before the load: it counts
-    from the first block in the load on, and is not longer than all blocks together.
+    The service reports the longest block of the last minute, which may be older than the load: it
+    counts from the first block during the load, and at most as the sum of all blocks.
     """
     blocks, blocked_s = increase(samples, "loop_blocks"), increase(samples, "loop_blocked_s")
     if blocks is None or blocked_s is None:
@@ -154,7 +156,7 @@ def _event_loop(samples: Sequence[Sample]) -> EventLoop | None:
 
 
 def _pace_s(seen: Sequence[tuple[float, float]], requests: int) -> float:
-    """Time from one request to the next."""
+    """Return the mean time between requests."""
     return (seen[-1][0] - seen[0][0]) / requests if seen and requests else 0.0
 
 

@@ -12,15 +12,15 @@ from straingauge.result.format.write import SCHEMA_VERSION
 
 SESSION_VERSION: Final = 1
 
-# The files of our own making, by the field that has their version.
-_OURS: Final[Mapping[str, str]] = {
+# The files of straingauge, by the field with their version.
+_FILE_KINDS: Final[Mapping[str, str]] = {
     "schema_version": "a result",
     "session_version": "a session's summary",
     "ab_version": "an A/B comparison",
     "capacity_version": "a search for capacity",
 }
-# A field of the files that other tools write, by which their users can be told.
-_OTHERS: Final[Mapping[str, str]] = {
+# A field by which files of other tools are recognized.
+_OTHER_TOOLS: Final[Mapping[str, str]] = {
     "num_requests": "Locust",
     "root_group": "k6",
     "latencyPercentiles": "oha",
@@ -33,12 +33,12 @@ def read(path: Path) -> Result:
     """Read a result file.
 
     Raises:
-        UsageError: No such file, not a result, not a whole one, or of a later straingauge; the
-            message names the file and the path in it of what is wrong.
+        UsageError: The file does not exist, is not a valid result, or is from a later version; the
+            message names the file and the field that is wrong.
     """
     document = _loaded(path)
     if not _is_result(document):
-        kind = next(_OURS[field] for field in _OURS if field in document)
+        kind = next(_FILE_KINDS[field] for field in _FILE_KINDS if field in document)
         raise UsageError(f"{path}: {kind}, not a result", hint="name the results themselves")
     version = _version(path, document, "schema_version", SCHEMA_VERSION)
     _check(path, document, f"result-{version}")
@@ -46,7 +46,7 @@ def read(path: Path) -> Result:
 
 
 def read_session(path: Path) -> Session:
-    """Read a session's summary.
+    """Read the summary of a session.
 
     Raises:
         UsageError: As `read`.
@@ -58,31 +58,31 @@ def read_session(path: Path) -> Session:
 
 
 def read_all(paths: Iterable[Path]) -> list[tuple[Result, Path]]:
-    """The results that files and folders hold, each once, in the order they were named.
+    """Read all results in files and folders, each once, in order.
 
-    A folder stands for the results in it, by name; a session's summary for the results it lists.
+    A folder means the results in it, by name; a session's summary the results that it lists.
 
     Raises:
-        UsageError: As `read`; or there is no result in a folder.
+        UsageError: As `read`; or a folder contains no result.
     """
-    found = {path: read(path) for given in paths for path in _meant(given)}
+    found = {path: read(path) for given in paths for path in _expand(given)}
     return [(result, path) for path, result in found.items()]
 
 
 def is_result(path: Path) -> bool:
-    """Whether a file of our making is a result: a folder of results has others as well.
+    """Return True for a result, False for another file of straingauge.
 
     Raises:
-        UsageError: It cannot be read, or is of somebody else's making.
+        UsageError: The file cannot be read, or is not of straingauge.
     """
     return _is_result(_loaded(path))
 
 
-def _meant(path: Path) -> Iterator[Path]:
+def _expand(path: Path) -> Iterator[Path]:
     if path.is_dir():
         files = [file for file in sorted(path.glob("*.json")) if is_result(file)]
         if not files:
-            raise UsageError(f"{path}: there is no result in this folder")
+            raise UsageError(f"{path}: no result in this folder")
         yield from files
     elif "session_version" in _loaded(path):
         tests = read_session(path)["tests"]
@@ -101,10 +101,10 @@ def _loaded(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {_broken(error)}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not valid JSON: {error}") from error
-    if isinstance(document, dict) and _OURS.keys() & document.keys():
+    if isinstance(document, dict) and _FILE_KINDS.keys() & document.keys():
         return document
     fields = document[0] if isinstance(document, list) and document else document
-    other = next((_OTHERS[name] for name in _OTHERS if _has(fields, name)), None)
+    other = next((_OTHER_TOOLS[name] for name in _OTHER_TOOLS if _has(fields, name)), None)
     of = f"it looks like one of {other}" if other else "it has no schema_version"
     raise UsageError(
         f"{path}: not a result file: {of}",
@@ -146,7 +146,7 @@ def _check(path: Path, document: Mapping[str, Any], name: str) -> None:
     if wrong:
         raise UsageError(
             f"{path}: not a whole result: {wrong}",
-            hint="the file was changed after it was written, or written by another program",
+            hint="the file was changed after it was written, or is from another program",
         )
 
 

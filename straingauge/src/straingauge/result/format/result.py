@@ -37,7 +37,7 @@ class Commit(TypedDict):
 
 
 class Environment(TypedDict, total=False):
-    """What two results should have in common to be compared."""
+    """Properties that two results should have in common to be compared."""
 
     machine: MachineDict
     python: str
@@ -55,7 +55,7 @@ class ReasonDict(TypedDict):
 
 
 class ValidityDict(TypedDict):
-    """Whether the numbers say something about the service."""
+    """The validity of a run, with its reasons."""
 
     valid: bool
     reasons: list[ReasonDict]

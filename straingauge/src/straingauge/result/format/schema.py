@@ -1,8 +1,7 @@
-"""The published shape of the files, as JSON Schemas of this package, and a check against them.
+"""The JSON Schemas of the files, and their validation.
 
-The schemas are draft 7, of which they use what `KEYWORDS` names; the check knows no other. A
-library would do the same, at 0.3 s for each command that reads a file (docs/decisions/0007); the
-tests have one judge the same documents.
+The schemas are draft 7 and use only the keywords in `KEYWORDS`. A library would take 0.3 s for each
+command that reads a file (docs/decisions/0007); the tests compare with one.
 """
 
 import json
@@ -14,7 +13,7 @@ from typing import Any, Final
 
 Schema = Mapping[str, Any]
 
-SAYING_NOTHING: Final = frozenset(("$schema", "$id", "title", "description", "definitions"))
+ANNOTATIONS: Final = frozenset(("$schema", "$id", "title", "description", "definitions"))
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "object": (dict,),
     "array": (list,),
@@ -28,26 +27,26 @@ _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
 
 @cache
 def schema(name: str) -> Schema:
-    """A schema of this package: "result-1", "session-1"."""
+    """Return a schema of this package, such as "result-1" or "session-1"."""
     file = resources.files("straingauge.result.format") / "schemas" / f"{name}.schema.json"
     found: Schema = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 
 def violation(document: object, of: Schema) -> str | None:
-    """The first thing that is wrong with a document, by its path in it; None where all is right."""
+    """Return the first violation with its path in the document; None if it is valid."""
     return next(_violations(document, of, of.get("definitions", {}), ""), None)
 
 
 def _violations(value: object, of: Schema, named: Schema, path: str) -> Iterator[str]:
     if "$ref" in of:
         of = named[of["$ref"].rpartition("/")[2]]
-    for keyword, demanded in of.items():
+    for keyword, expected in of.items():
         if keyword in _SIMPLE:
-            wrong = _SIMPLE[keyword](value, demanded)
+            wrong = _SIMPLE[keyword](value, expected)
             if wrong:
                 yield f"{path or 'it'} {wrong}"
-                return  # what lies in something of a wrong type is not worth a word
+                return  # the content of a value with a wrong type is not checked
     for part in of.get("allOf", ()):
         yield from _violations(value, part, named, path)
     if isinstance(value, dict):
@@ -70,9 +69,9 @@ def _in_object(value: Mapping[str, object], of: Schema, named: Schema, path: str
 
 
 def _plain(value: object, of: Schema) -> bool:
-    """Whether it is all but everything in a file: a figure where there may be any figure.
+    """The value is a float and the schema allows any number.
 
-    An hour's samples are hundreds of thousands of those; it is all that takes time here.
+    This fast path matters: the samples of an hour are hundreds of thousands of floats.
     """
     return len(of) == 1 and type(value) is float and of.get("type") == "number"
 
@@ -86,7 +85,7 @@ def _joined(path: str, name: str) -> str:
 def _type(value: object, types: str | Sequence[str]) -> str | None:
     wanted = [types] if isinstance(types, str) else types
     kinds = tuple(kind for name in wanted for kind in _TYPES[name])
-    # To Python a bool is an int, and 3.0 none; to JSON Schema it is the other way round.
+    # In Python a bool is an int and 3.0 is not; in JSON Schema it is the other way round.
     if isinstance(value, bool):
         right = "boolean" in wanted
     elif isinstance(value, float) and value.is_integer():
@@ -101,7 +100,7 @@ def _enum(value: object, allowed: Sequence[object]) -> str | None:
 
 
 def _const(value: object, wanted: object) -> str | None:
-    # To Python True is 1; to JSON it is not.
+    # In Python True equals 1; in JSON it does not.
     same = value == wanted and isinstance(value, bool) == isinstance(wanted, bool)
     return None if same else f"must be {wanted}, not {_shown(value)}"
 
@@ -117,12 +116,12 @@ def _maximum(value: object, most: float) -> str | None:
 
 
 def _format(value: object, _: str) -> str | None:
-    """Of a string: only "date-time" is used."""
+    """Check a date-time, the only format in use."""
     try:
         offset = datetime.fromisoformat(str(value)).tzinfo
     except ValueError:
         offset = None
-    return None if offset else f"must be a time of ISO 8601 with its offset, not {_shown(value)}"
+    return None if offset else f"must be an ISO 8601 time with an offset, not {_shown(value)}"
 
 
 def _shown(value: object) -> str:
@@ -138,6 +137,6 @@ _SIMPLE: Final[Mapping[str, Callable[[Any, Any], str | None]]] = {
     "maximum": _maximum,
     "format": _format,
 }
-KEYWORDS: Final = SAYING_NOTHING.union(
+KEYWORDS: Final = ANNOTATIONS.union(
     _SIMPLE, ("$ref", "allOf", "properties", "required", "additionalProperties", "items")
 )

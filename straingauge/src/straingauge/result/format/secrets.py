@@ -18,7 +18,7 @@ HIDDEN: Final = "[hidden]"
 
 
 def without_secrets(value: Any) -> Any:  # noqa: ANN401  any JSON value, and the same kind back
-    """The same value with tokens and passwords in its texts hidden."""
+    """Return a JSON value with the tokens and passwords in its texts hidden."""
     if isinstance(value, str):
         return _SECRETS.sub(HIDDEN, value)
     if isinstance(value, Mapping):

@@ -22,23 +22,23 @@ SCHEMA_VERSION: Final = 1
 
 
 class WriteError(UsageError):
-    """The result file could not be written."""
+    """A file could not be written."""
 
 
 def write(result: Result, directory: Path) -> Path:
     """Write a result to ``<name>_<YYYYMMDD_HHMMSS>.json``, by its local start time.
 
-    Two runs of one name in one second: the later file takes the next free second.
+    If the name is taken, the next free second is used.
 
     Raises:
-        WriteError: No such directory, no space, no right; nothing is left behind.
+        WriteError: No such directory, no space, or no permission; nothing is left behind.
     """
     started = datetime.fromisoformat(result["started_at"])
     return write_json(result, directory, result["name"], started)
 
 
 def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
-    """Write any document as ``<name>_<YYYYMMDD_HHMMSS>.json``, without secrets.
+    """Write a document as ``<name>_<YYYYMMDD_HHMMSS>.json``, without secrets.
 
     Raises:
         WriteError: As `write`.
@@ -60,7 +60,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
     """Write a text file, complete or not at all; an existing one is replaced.
 
     Raises:
-        WriteError: No space or no right.
+        WriteError: No space or no permission.
     """
     unfinished = path.with_name(f".{path.name}.tmp")
     try:
@@ -83,7 +83,7 @@ def _write_new(text: str, directory: Path, name: str, started: datetime) -> Path
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
-        return _give_name(Path(temporary), directory, name, started)
+        return _link(Path(temporary), directory, name, started)
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
@@ -93,8 +93,8 @@ def _path(directory: Path, name: str, started: datetime) -> Path:
     return directory / f"{name}_{started:%Y%m%d_%H%M%S}.json"
 
 
-def _give_name(temporary: Path, directory: Path, name: str, started: datetime) -> Path:
-    """Name a finished file; a hard link fails where a name is taken, a rename would replace."""
+def _link(temporary: Path, directory: Path, name: str, started: datetime) -> Path:
+    """Give a file its name; unlike a rename, a hard link fails if the name is taken."""
     while True:
         path = _path(directory, name, started)
         try:
