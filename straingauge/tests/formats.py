@@ -1,7 +1,7 @@
-"""Results for tests: one that is whole, and whether a file is as the published format says.
+"""A complete result for tests, and a strict check of files.
 
-The published schemas let readers meet fields they do not know. What the product itself writes is
-held to more: to `conforming`, a field that no schema names is wrong, too.
+The published schemas allow unknown fields. Files that straingauge writes must not have any:
+`conforming` rejects them.
 """
 
 import json
@@ -22,16 +22,16 @@ PRESENT = {
     "ab_version": f"ab-{AB_VERSION}",
     "capacity_version": f"capacity-{CAPACITY_VERSION}",
 }
-"""The schema of what is written now, by the field that tells its version."""
+"""The schema of each kind of file, by the field with its version."""
 
 
 def whole(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result
-    """A real result, with these parts in place of its own."""
+    """A real result, with some parts replaced."""
     return {**json.loads((GOLDEN / "result-1.json").read_text()), **changes}
 
 
 def conforming(file: Path) -> dict[str, Any]:
-    """What a file holds that the product wrote: whole, and documented to the last field."""
+    """Return the content of a file, after checking that each field is documented."""
     document: dict[str, Any] = json.loads(file.read_text())
     (name,) = (PRESENT[version] for version in PRESENT if version in document)
     wrong = violation(document, closed(name))
@@ -41,7 +41,7 @@ def conforming(file: Path) -> dict[str, Any]:
 
 @cache
 def closed(name: str) -> Schema:
-    """A published schema that allows for no field it does not name."""
+    """A published schema without unknown fields."""
     found: Schema = _closed(schema(name))
     return found
 

@@ -22,7 +22,7 @@ outcomes = st.lists(
 
 
 def record_of(events: list[Event]) -> Recorder:
-    """What a recorder makes of these outcomes."""
+    """Record these outcomes."""
     recorder = Recorder()
     for endpoint, phase, after, wait, service, kind in events:
         sink = recorder.endpoint_sink(phase, endpoint, ORIGIN_NS)

@@ -38,7 +38,7 @@ def test_shares_of_all_and_of_the_slowest():
 
 
 def test_the_slowest_hundredth_ends_within_a_bucket():
-    """Where all responses take the same time the slowest hundredth has the same shares."""
+    """If all responses take the same time, the slowest hundredth has the same shares."""
     found = metrics(record_of([("GET /a", 10.0, "db;dur=2.5")] * 250))["server_timing"]["parts"]
     assert found["db"]["share_slowest"] == found["db"]["share"] == 0.25
 

@@ -48,7 +48,7 @@ def result_file(folder: Path, *, seconds: int = 10) -> Path:
 
 
 def export(*arguments: str) -> list[HdrHistogram]:
-    """What its reader finds in the file that the command says it wrote."""
+    """Read the exported file with HdrHistogram's reader."""
     done = CliRunner().invoke(main, ["export", *arguments], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     reader = HistogramLogReader(done.output.strip(), None)
@@ -96,7 +96,7 @@ def test_it_is_written_where_one_says(tmp_path: Path):
 
 
 def test_a_result_without_response_times_is_an_error(tmp_path: Path):
-    """Where no request has a response time, there is nothing to export: an error and no file."""
+    """Without response times there is nothing to export: an error and no file."""
     file = tmp_path / "mixed_20260101_000000.json"
     file.write_text(json.dumps(whole(endpoints={}, intervals=[])))
     for what in ("hdr", "log"):
@@ -107,7 +107,7 @@ def test_a_result_without_response_times_is_an_error(tmp_path: Path):
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path):
-    """Where the folder is a file, the error says so and what to do."""
+    """If the folder is a file, the error says so and what to do."""
     file = result_file(tmp_path)
     done = CliRunner().invoke(main, ["export", str(file), "-o", str(file / "below")])
     assert done.exit_code == 2

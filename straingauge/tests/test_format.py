@@ -24,7 +24,7 @@ SOMETHING_ELSE = (None, True, 0, -1, 1.5, 2, "", "target", "2026-01-02", [], [1]
 
 
 def accepted(document: object, name: str) -> bool:
-    """What a library for JSON Schema says of a document."""
+    """Return True if a JSON Schema library accepts a document."""
     try:
         JUDGES[name](document)
     except fastjsonschema.JsonSchemaValueException:

@@ -98,7 +98,7 @@ def test_the_contents_are_byte_for_byte_what_hdrhistogram_writes(counts: dict[in
 
 
 def contents(payload: str | bytes) -> bytes:
-    """What a payload says, whatever its compression."""
+    """Decompress a payload."""
     return zlib.decompress(base64.b64decode(payload)[8:])
 
 

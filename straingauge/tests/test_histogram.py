@@ -23,7 +23,7 @@ def of(values: list[int]) -> Histogram:
 
 @given(times)
 def test_count_sum_and_extremes_are_exact(values: list[int]):
-    """What needs no rounding is not rounded."""
+    """Values that need no rounding are not rounded."""
     histogram = of(values)
     assert histogram.count == len(values)
     assert histogram.sum_ns == sum(values)

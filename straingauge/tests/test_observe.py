@@ -39,7 +39,7 @@ time.sleep(600)
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    """A service in a process of its own."""
+    """A service in a separate process."""
     with counting_service() as running:
         yield running
 
@@ -81,7 +81,7 @@ def test_helpers_are_not_blamed_on_the_service():
     ],
 )
 def test_what_cannot_be_seen_is_said(url: str, reason: str):
-    """Where no process can be seen there is no figure, and a reason."""
+    """Without visible processes there are no statistics, but a reason."""
     processes = ServiceProcesses(url)
     assert processes.sample(ProcessTable.snapshot()) is None
     assert reason in (processes.unavailable or "")
@@ -129,7 +129,7 @@ def test_observer_keeps_the_clock_of_the_requests(service: Service):
 def test_service_elsewhere_is_seen_by_its_metrics(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ):
-    """Where its processes cannot be seen, the service's own account of itself is taken."""
+    """If its processes are not visible, the service's own metrics are used."""
     monkeypatch.setattr(ServiceProcesses, "sample", lambda *_: None)
     names = MetricNames(resident_memory="db_pool_size", cpu_seconds="db_pool_wait_seconds_sum")
     with Observer(service.url, names) as observer:
@@ -163,7 +163,7 @@ def memory(sizes_mb: list[float], every_s: float = 0.5) -> list[Sample]:
 
 
 def grown(samples: list[Sample], requests: int) -> dict[str, Any]:
-    """What is said of the memory in these samples."""
+    """The memory section for these samples."""
     watched = Observations(samples, [], "process")
     return resources(watched, {}, requests)["service"]["memory"]
 
@@ -207,7 +207,7 @@ def test_what_an_allocator_takes_of_itself_is_no_leak(per_request_mb: float, jum
 
 
 def test_memory_that_is_less_in_the_end_has_not_grown():
-    """A rise after a load's first moments took far more is not told as growth: it ended lower."""
+    """A rise is no growth if the memory was far higher at first and lower at the end."""
     sizes = [173.0] * 3 + [100 + n * 0.2 for n in range(37)]
     found = grown(memory(sizes), 400)
     assert found["growth_mb"] < 0

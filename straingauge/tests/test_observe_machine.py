@@ -17,7 +17,7 @@ from straingauge.observe.machine import Machine
 from straingauge.observe.process_table import Row
 from straingauge.result.assembly.resources import resources
 
-# By a name of its own: others may burn as well while this test runs.
+# With a unique name: other processes may be busy while this test runs.
 BURN = """
 import os
 open("/proc/self/comm", "w").write(f"burn{os.getpid()}")
@@ -25,7 +25,7 @@ print(flush=True)
 while True: pass
 """
 
-# Serves from a child; told so by its standard input, it replaces the child by another.
+# Serves from a child, and replaces it on a line of its standard input.
 SUPERVISOR = """
 import os, signal, socket, sys, time
 listening = socket.create_server(("127.0.0.1", 0))
@@ -46,7 +46,7 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    """A service in a process of its own."""
+    """A service in a separate process."""
     with counting_service() as running:
         yield running
 
@@ -76,7 +76,7 @@ def used_s(pid: int) -> float:
 
 
 def test_a_busy_neighbour_is_named_and_not_blamed_on_the_service():
-    """CPU time of a process that is nobody's here goes to the others, by its program's name."""
+    """CPU time of an unrelated process counts as that of others, by its program's name."""
     machine = Machine()
     with running(BURN) as burner:
         said(burner)
@@ -92,7 +92,7 @@ def test_a_busy_neighbour_is_named_and_not_blamed_on_the_service():
 
 @pytest.mark.parametrize("owner", ["service_family_cpu_s", "database_cpu_s"])
 def test_the_services_and_the_databases_time_is_their_own(owner: str):
-    """What the service or its database burns is theirs, and they are nobody's neighbours."""
+    """CPU time of the service and its database is theirs; they are no neighbours."""
     machine = Machine()
     with running(BURN) as burner:
         said(burner)
@@ -176,7 +176,7 @@ def test_a_replaced_worker_was_born_and_another_died():
 
 
 def test_the_service_can_be_named_by_its_process(service: Service):
-    """Where the port does not tell, the process that was named and its children are the service."""
+    """With --server-pid, that process and its children are the service."""
     seen = ServiceProcesses("http://127.0.0.1:9", service.process.pid).sample(
         ProcessTable.snapshot()
     )
@@ -188,7 +188,7 @@ def test_the_service_can_be_named_by_its_process(service: Service):
 
 
 def test_the_service_is_looked_at_after_the_load(service: Service):
-    """What the service holds at rest is kept apart from the samples of the load."""
+    """Samples of the cooldown are kept apart from those of the load."""
     calls: list[float] = []
     with Observer(service.url) as observer:
         observer.cooldown(0.5, meanwhile=lambda: calls.append(time.monotonic()))
@@ -259,7 +259,7 @@ def test_jobs_are_told_as_the_service_tells_them():
 
 @pytest.mark.parametrize("key", ["open_files", "threads"])
 def test_a_leak_of_files_is_a_trend(key: str):
-    """What grows with each request is told by 1000 requests, of the lows after warm-up."""
+    """Growth is given per 1000 requests, from the lowest values after the warm-up."""
     leaking = [float(20 + n + 30 * (n % 3 == 0)) for n in range(60)]  # 1 each, 10 requests each
     found = resources(watched(key, leaking), {}, 590)["service"][key]
     trend = found["trend_per_1000_requests"]
@@ -278,7 +278,7 @@ def test_connections_that_are_not_given_back_are_a_trend():
 
 @pytest.mark.parametrize("per_request", [5_000, 50_000])
 def test_a_leak_of_memory_is_told_in_bytes(per_request: int):
-    """What a request leaves behind is told in bytes, whatever the noise above it."""
+    """Memory that a request leaves behind is given in bytes, despite noise."""
     sizes = [1e8 + per_request * 10 * n + (n % 4) * 2e6 for n in range(60)]
     found = resources(watched("rss_bytes", sizes), {}, 590)["service"]["memory"]
     assert found["bytes_per_request"]["slope"] == pytest.approx(per_request, rel=0.1)
@@ -292,7 +292,7 @@ def test_memory_that_comes_and_goes_is_no_leak():
 
 
 def cpu(machine: list[float], **used: list[float]) -> dict[str, Any]:
-    """What is said of the machine, of CPU times in s, a second apart."""
+    """The machine section for CPU times in s, one second apart."""
     owners = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
     samples: list[Sample] = [
         {"t_ns": n * 1e9, "machine_cpu_s": total, **{k: used.get(k, [0.0] * 9)[n] for k in owners}}

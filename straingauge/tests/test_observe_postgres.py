@@ -1,4 +1,4 @@
-"""What is planted in a real PostgreSQL is in the figures."""
+"""Problems injected into a real PostgreSQL appear in the statistics."""
 
 import threading
 import time
@@ -32,7 +32,9 @@ def server() -> Iterator[str]:
             insert = "INSERT INTO things SELECT n, n FROM generate_series(1, %s) n"
             connection.execute(insert, (ROWS,))
             connection.execute("CREATE ROLE poor LOGIN PASSWORD 'poor'")
-        with connect(running.url) as connection:  # another, so that the first has told its counts
+        with connect(
+            running.url
+        ) as connection:  # another, after the first has reported its counters
             connection.execute("VACUUM ANALYZE things")
         yield running.url
 
@@ -45,7 +47,7 @@ def connect(url: str, **given: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def figures(url: str, load: Callable[[Database], object], requests: int = 100) -> dict[str, Any]:
-    """What a result says of the database of a load; the load looks at it as often as it likes."""
+    """The database section for a load, which takes samples as it runs."""
     with closing(Database(url)) as watch:
         samples: list[dict[str, float]] = []
         look = watch.sample
@@ -365,7 +367,7 @@ def test_a_service_elsewhere_is_seen_by_metrics_and_database(
 
 
 def test_no_database_is_nothing_said():
-    """Where no database was named the result has none."""
+    """Without a database URL there is no database section."""
     assert database(Observations().database, [], 10) is None
     assert database(DatabaseStats(), [], 10) is not None
 

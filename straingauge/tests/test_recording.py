@@ -62,7 +62,7 @@ def test_damaged_bytes_are_refused(damage: Callable[[bytes], bytes]):
 
 
 def test_a_bucket_that_exists_is_no_damage():
-    """What refuses a bucket out of range is its number, not that the bytes are others."""
+    """A bucket is rejected because its number is out of range, not because the bytes differ."""
     data = record_of([("GET /a", "main", 0, 0, 5_000_000, None)]).snapshot().to_bytes()
     moved = Record.from_bytes(first_bucket(data, 7, "<i8"))
     assert moved.total("main").response.counts[7] == 1
@@ -145,7 +145,7 @@ def test_an_hour_at_5000_a_second_takes_bounded_memory():
 
 
 def hours(count: int) -> tuple[int, int]:
-    """Bytes that a run of so many hours takes, in memory and encoded: 10 endpoints, each second."""
+    """The size of a run of some hours with 10 endpoints, in memory and encoded, in bytes."""
     tracemalloc.start()
     recorder = Recorder()
     sinks = [recorder.endpoint_sink("main", f"GET /{n}", 0) for n in range(10)]
@@ -195,7 +195,7 @@ def test_a_slots_median_is_near_the_true_one():
 
 @pytest.mark.parametrize("true_ms", range(200, 300, 7))
 def test_a_steady_slots_median_is_nearer(true_ms: int):
-    """Where nearly all requests take about as long, a slot's median is within 2 % of their own."""
+    """If nearly all requests take about the same time, a slot's median is within 2 % of theirs."""
     chance = np.random.default_rng(true_ms)
     steady = chance.normal(true_ms * 1e6, 2e6, 60).astype(int).tolist()
     services = [*steady, 10**9, 4 * 10**9]

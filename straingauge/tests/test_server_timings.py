@@ -1,4 +1,4 @@
-"""What the record keeps from inside: parts of the time, the slowest requests, the pulse."""
+"""Server-Timing parts, the slowest requests and requests in flight in a record."""
 
 import random
 

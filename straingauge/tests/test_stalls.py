@@ -1,4 +1,4 @@
-"""Stalls: a service that freezes is told from one that is slow, by simulated services."""
+"""Stalls: simulated services that freeze are distinguished from slow ones."""
 
 import heapq
 import random
@@ -11,7 +11,7 @@ from straingauge.statistics.stalls import find_stalls, stalls
 
 RUN_S = 30.0
 Ends = Callable[[float, float], float]
-"""When a request ends that begins at this second and takes so many seconds of work."""
+"""The end of a request, from its start and its work in seconds."""
 Work = Callable[[random.Random], float]
 Request = tuple[str, float, float]
 
@@ -65,7 +65,7 @@ def arriving(
 def users(
     chance: random.Random, count: int, work: Work, ends: Ends, *, think_s: tuple[float, float]
 ) -> Iterator[Request]:
-    """A closed load: so many users, each thinking between two requests, started over 3 s."""
+    """A closed load: users that think between two requests, started over 3 s."""
     next_starts = [(3 * n / count, n) for n in range(count)]
     heapq.heapify(next_starts)
     while next_starts:
@@ -85,7 +85,7 @@ def waves(chance: random.Random, every_s: float, jitter_s: float) -> Iterator[Re
 
 
 def record_of(requests: Iterator[Request]) -> Record:
-    """What is recorded of them."""
+    """Record these requests."""
     recorder = Recorder()
     sinks = {name: recorder.endpoint_sink("main", name, 0) for name in ("GET /", "POST /upload")}
     for endpoint, begins_s, done_s in requests:

@@ -1,4 +1,4 @@
-"""Summaries: figures with their error, and the courage to say that there are too few."""
+"""Statistics with their confidence intervals, or the reason why there is none."""
 
 from collections.abc import Callable
 
@@ -49,7 +49,7 @@ def test_too_few_samples_is_an_answer(q: float, n: int):
 
 
 def test_the_exact_and_the_approximate_ranks_meet():
-    """Where the exact ranks end and the normal approximation begins they differ by little."""
+    """Exact ranks and the normal approximation differ little where one replaces the other."""
     for q in (0.5, 0.95, 0.99):
         exact, near = interval_ranks(20_000, q), interval_ranks(20_001, q)
         assert exact is not None
@@ -99,7 +99,7 @@ def test_metrics_are_arithmetic():
 
 
 def test_a_broken_journey_is_an_error_even_if_its_requests_were_fine():
-    """Where the journey's own code fails each time, the error rate is not 0."""
+    """If the journey raises each time, the error rate is not 0."""
     recorder = Recorder()
     sink = recorder.endpoint_sink("main", "GET /a", 0)
     for n in range(10):

@@ -30,7 +30,7 @@ Key = tuple[int, int]
 
 
 class Outcome(NamedTuple):
-    """What the engine says of a request, in nanoseconds of the monotonic clock."""
+    """The engine's times of a request, in nanoseconds of the monotonic clock."""
 
     intended: int
     sent: int
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 class Logged(NamedTuple):
-    """What the service says of it."""
+    """The service's times of it."""
 
     received: int
     answered: int
@@ -54,7 +54,7 @@ class Keeping:
         self.outcomes: dict[Key, Outcome] = {}
 
     def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int) -> "KeepingEndpoint":
-        """Return the sink of one request, which is an endpoint of its own here."""
+        """Return the sink of one request, which is a separate endpoint here."""
         n, step = map(int, endpoint.split("/"))
         recorder = self.recorder.endpoint_sink(phase, f"{step}", origin_ns)
         return KeepingEndpoint(self, (n, step), recorder)
@@ -121,7 +121,7 @@ def told() -> Told:
 
 
 def test_every_request_is_recorded_once(told: Told):
-    """What the service served is what straingauge recorded: none twice, none missing."""
+    """Straingauge records exactly the requests that the service served."""
     everything = {(n, step) for n in range(ARRIVALS.count) for step in range(STEPS)}
     assert told.outcomes.keys() == told.log.keys() == everything
 
@@ -162,8 +162,8 @@ def test_response_time_counts_from_the_schedule(told: Told):
 def test_percentiles_lie_between_those_of_the_log(told: Told, step: int, q: float):
     """Percentiles of response and service time are the log's, as far as a log can tell them.
 
-    A service knows two things of its client's times: they are longer than till its answer, and
-    shorter than till the next request. Between the percentiles of the one and of the other must
+    A service knows two things of its client's times: they are longer than until its response, and
+    shorter than until the next request. Between the percentiles of the one and of the other must
     be what was recorded, within the histogram's 0.5 %.
     """
     series = told.record.endpoints("main")[f"{step}"]

@@ -1,6 +1,6 @@
-"""What spoils a run, planted in real ones: each is named in the result, and judged by no verdict.
+"""Faults that make real runs invalid: each is named in the result, and such a run has no grade.
 
-Beside these: a squeezed generator in test_truth_saturation.py, a log-in that fails and Ctrl-C in
+See also a squeezed generator in test_truth_saturation.py, a log-in that fails and Ctrl-C in
 test_pytest_plugin.py, a killed worker in test_truth_kill.py.
 """
 
@@ -48,7 +48,7 @@ def hold_the_loop(_: Response) -> None:
 
 
 def holding(user: User):
-    """A GET whose check nobody should write."""
+    """A GET with a faulty check."""
     yield user.get("/", checks=[hold_the_loop])
 
 

@@ -165,7 +165,7 @@ def test_metric_without_data_fails(tmp_path: Path):
 
 
 def test_findings_count_like_thresholds(tmp_path: Path):
-    """What a test found by itself decides like a threshold does."""
+    """A finding of a test counts like a threshold."""
     finding = Finding("first 429", "critical", "came at request 131, not 101")
     verdict = judge(result(), thresholds(DEMANDS, tmp_path), [finding])
     assert verdict.grade == "critical"
@@ -237,7 +237,7 @@ def test_nothing_to_say_of_a_good_run():
 
 
 def test_slow_service_is_not_a_saturated_generator():
-    """Where the service takes seconds, a generator late by a fifth of one is not to blame."""
+    """If the service takes seconds, a delay of the generator by a fifth of a second is no issue."""
     assert (
         check_validity(ValidityInput(requests=10_000, p95_ms=20_000, start_delay_p99_ms=200)) == []
     )

@@ -16,13 +16,13 @@ from straingauge.schedule import constant, ramp
 from straingauge.statistics import Warmup, split_warmup
 
 Level = Callable[[float], float]
-"""How slow a service is after so many seconds, in ms."""
+"""The response time of a service in ms, by time in seconds."""
 
 
 def run(
     level_ms: Level, *, seconds: float = 20, rate: int = 100, seed: int = 3, scatter: float = 0.4
 ) -> Record:
-    """What one process records of a service: an endpoint, and one ten times as slow.
+    """The record of one process: an endpoint, and one that is ten times as slow.
 
     Times are lognormal, with this standard deviation of their logarithm.
     """
@@ -39,7 +39,7 @@ def run(
 
 
 def found(record: Record) -> Warmup:
-    """What is found of a warm-up."""
+    """Detect the warm-up of a record."""
     _, warmup = split_warmup(record)
     assert warmup is not None
     return warmup
@@ -118,14 +118,14 @@ def test_a_slight_difference_is_none():
 
 @pytest.mark.parametrize(("seconds", "rate"), [(0.4, 100), (20, 1)])
 def test_too_little_to_tell(seconds: float, rate: int):
-    """Where nothing can be told, nothing is cut, and the reason says so."""
+    """Without enough data no warm-up is removed, and the reason says so."""
     warmup = found(run(lambda at_s: 50 if at_s < 4 else 10, seconds=seconds, rate=rate))
     assert warmup.duration_s == 0
     assert "too few requests" in warmup.reason
 
 
 def test_a_changing_mix_is_none():
-    """Where a slow endpoint is called at the beginning only, the others were as quick as later."""
+    """A slow endpoint that is called at the start only is no warm-up of the others."""
     recorder = Recorder()
     sinks_at = sinks_by_start(recorder, "main", 0, warmup_s=0, detect=True)
     for n in range(2000):
@@ -154,7 +154,7 @@ def test_nothing_is_lost(warm_s: float, seconds: float, shards: int):
 
 
 def test_segments_count_as_their_phase_while_a_run_lasts():
-    """Who asks for the figures of the main phase meanwhile gets all there are."""
+    """During the run, the main phase includes all segments."""
     record = run(lambda _: 10)
     assert record.phases == ["main"]
     assert record.requests("main") == record.total("main").requests == 2000
@@ -163,7 +163,7 @@ def test_segments_count_as_their_phase_while_a_run_lasts():
 
 
 def test_a_record_without_segments_is_left_alone():
-    """Where no detection was asked for, none takes place."""
+    """Without detection no warm-up is removed."""
     recorder = Recorder()
     recorder.endpoint_sink("main", "GET /", 0).add(0, 0, 1, 5, 200, None)
     record = recorder.snapshot()
