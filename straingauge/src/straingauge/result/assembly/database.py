@@ -17,70 +17,70 @@ MAX_TABLES = 20
 
 
 def database(
-    seen: DatabaseStats | None, samples: Sequence[Sample], requests: int
+    stats: DatabaseStats | None, samples: Sequence[Sample], requests: int
 ) -> Database | None:
     """Compose the section; None without a database.
 
     Counters are the difference between the end and the start of the load. A counter that was reset
     in between counts from 0.
     """
-    if seen is None:
+    if stats is None:
         return None
     reachable = values(samples, "db_reachable")
     return {
-        "unavailable": list(seen.unavailable),
+        "unavailable": list(stats.unavailable),
         "samples": len(reachable),
         "failed_samples": reachable.count(0.0),
         "connections": {
-            "max": seen.max_connections,
+            "max": stats.max_connections,
             "peak": whole(highest(samples, "db_connections")),
             "server_peak": whole(highest(samples, "db_server_connections")),
             "active_peak": whole(highest(samples, "db_active")),
             "idle_in_transaction_peak": whole(highest(samples, "db_idle_in_transaction")),
             "idle_in_transaction_longest_s": highest(samples, "db_idle_in_transaction_s"),
         },
-        "waits": _waits(seen),
+        "waits": _waits(stats),
         "blocked": {
             "peak": whole(highest(samples, "db_blocked")),
             "longest_s": highest(samples, "db_blocked_s"),
             "examples": [
-                {"waiting": each.waiting, "blocking": each.blocking} for each in seen.blocked
+                {"waiting": each.waiting, "blocking": each.blocking} for each in stats.blocked
             ],
         },
-        "statements": _statements(seen, requests),
-        "tables": _tables(seen),
-        **_totals(seen),
+        "statements": _statements(stats, requests),
+        "tables": _tables(stats),
+        **_totals(stats),
     }
 
 
-def _waits(seen: DatabaseStats) -> list[Wait]:
-    ordered = sorted(seen.waits.items(), key=lambda item: -item[1].total)
+def _waits(stats: DatabaseStats) -> list[Wait]:
+    ordered = sorted(stats.waits.items(), key=lambda item: -item[1].total)
     return [
-        {"event": event, "share": round(wait.total / seen.active, 4), "peak": whole(wait.peak)}
+        {"event": event, "share": round(wait.total / stats.active, 4), "peak": whole(wait.peak)}
         for event, wait in ordered
     ]
 
 
-def _statements(seen: DatabaseStats, requests: int) -> list[Statement] | None:
-    if seen.statements is None:
+def _statements(stats: DatabaseStats, requests: int) -> list[Statement] | None:
+    if stats.statements is None:
         return None
     return [
         {
-            "query": seen.texts.get(id_, ""),
+            "query": stats.texts.get(id_, ""),
             "calls": whole(each.calls),
             "total_ms": round(each.total_ms, 6),
             "mean_ms": round(each.total_ms / each.calls, 6),
             "rows": whole(each.rows),
             "calls_per_request": round(each.calls / requests, 4) if requests else None,
-            "share": round(each.total_ms / seen.statements_ms, 4) if seen.statements_ms else 0.0,
+            "share": round(each.total_ms / stats.statements_ms, 4) if stats.statements_ms else 0.0,
         }
-        for id_, each in seen.statements.items()
+        for id_, each in stats.statements.items()
     ]
 
 
-def _tables(seen: DatabaseStats) -> list[TableActivity] | None:
+def _tables(stats: DatabaseStats) -> list[TableActivity] | None:
     """Return the tables that were used, those with most sequentially read rows first."""
-    before, after = seen.before, seen.after
+    before, after = stats.before, stats.after
     if before is None or after is None or before.tables is None or after.tables is None:
         return None
     found = [_touched(now, before.tables.get(id_)) for id_, now in after.tables.items()]
@@ -110,8 +110,8 @@ def _touched(now: Table, before: Table | None) -> Table:
     return Table(now.name, now.live, *counts)
 
 
-def _totals(seen: DatabaseStats) -> DatabaseTotals:
-    before, after = seen.before and seen.before.database, seen.after and seen.after.database
+def _totals(stats: DatabaseStats) -> DatabaseTotals:
+    before, after = stats.before and stats.before.database, stats.after and stats.after.database
     grown: dict[str, float] = {}
     if before and after:
         grown = {name: _more(now, before[name]) for name, now in after.items()}

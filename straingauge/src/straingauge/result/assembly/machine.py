@@ -13,12 +13,12 @@ MAX_NEIGHBOURS = 3
 BUSY_PERCENT = 10.0
 
 
-def machine(watched: Observations) -> Machine | None:
+def machine(observations: Observations) -> Machine | None:
     """Compose the section, in percent of one core.
 
     `others_cpu_percent` is None if the service runs here and its processes are not observed.
     """
-    samples = [sample for sample in watched.samples if "machine_cpu_s" in sample]
+    samples = [sample for sample in observations.samples if "machine_cpu_s" in sample]
     total = shares(points(samples, "machine_cpu_s"))
     if total is None:
         return None
@@ -29,7 +29,7 @@ def machine(watched: Observations) -> Machine | None:
         "others_cpu_percent": shares(_others(samples), counter=False),
         "database_cpu_percent": shares(points(samples, "database_cpu_s")),
         "generator_cpu_percent": shares(points(samples, "generator_cpu_s")),
-        "neighbours": _neighbours(watched.neighbours, elapsed_s),
+        "neighbours": _neighbours(observations.neighbours, elapsed_s),
     }
 
 

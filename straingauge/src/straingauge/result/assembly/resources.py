@@ -12,23 +12,23 @@ from straingauge.result.format.resources import Generator, Jobs, ObserverCost, P
 
 
 def resources(
-    watched: Observations | None, engines: Mapping[str, EngineStats], requests: int
+    observations: Observations | None, engines: Mapping[str, EngineStats], requests: int
 ) -> Resources:
     """Compose the section, for the main phase.
 
     Args:
-        watched: The observations; None without an observer.
+        observations: The observations; None without an observer.
         engines: The engine statistics of each process.
         requests: The number of requests in that time.
     """
-    samples = watched.samples if watched else []
+    samples = observations.samples if observations else []
     return {
-        "service": service(watched, requests) if watched else None,
+        "service": service(observations, requests) if observations else None,
         "pool": _pool(samples, requests),
         "jobs": _jobs(samples),
-        "database": database(watched.database, samples, requests) if watched else None,
-        "machine": machine(watched) if watched else None,
-        "cooldown": cooldown(watched) if watched else None,
+        "database": database(observations.database, samples, requests) if observations else None,
+        "machine": machine(observations) if observations else None,
+        "cooldown": cooldown(observations) if observations else None,
         "generator": _generator(engines),
         "observer": _observer(samples),
         "samples": [_shown(sample, samples[0]["t_ns"]) for sample in samples],

@@ -34,11 +34,11 @@ LATER_SHARE = 0.1  # of the run's trend, at least, in the second half of memory 
 WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator grows
 
 
-def service(watched: Observations, requests: int) -> Service:
+def service(observations: Observations, requests: int) -> Service:
     """Compose the `service` section."""
-    samples = watched.samples
+    samples = observations.samples
     return {
-        "source": watched.source,
+        "source": observations.source,
         "memory": _memory(samples, requests),
         "cpu_percent": shares(points(samples, "cpu_s")),
         "processes": extremes(samples, "processes"),
@@ -53,12 +53,12 @@ def service(watched: Observations, requests: int) -> Service:
     }
 
 
-def cooldown(watched: Observations) -> Cooldown | None:
+def cooldown(observations: Observations) -> Cooldown | None:
     """Compose the `cooldown` section; None without samples.
 
     It has the lowest values, because resources may still be released; of the memory the last.
     """
-    rest = watched.cooldown
+    rest = observations.cooldown
     if not rest:
         return None
     memory = values(rest, "rss_bytes")[-ENDS:]
