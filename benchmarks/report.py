@@ -27,7 +27,7 @@ from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
 from straingauge.result.format import write
 from straingauge.verdict import Thresholds
-from straingauge.workers import MergedReports, Report
+from straingauge.workers import MergedReports, Report, RunMetadata
 
 from straingauge import ErrorKind, RequestFailed
 
@@ -77,18 +77,18 @@ def timed(file: Path, page: Path) -> float:
 def result() -> dict[str, Any]:
     """Return the result of the hour with its verdict and diagnosis."""
     record = recorded(random.Random(1))
-    plan = {
-        "name": "an_hour",
-        "started_at": datetime(2026, 1, 1, 12, tzinfo=UTC).isoformat(),
-        "configuration": {"target": "http://localhost:8000", "users": 100},
-        "environment": {},
-        "users": 0,
-    }
+    metadata = RunMetadata(
+        name="an_hour",
+        started_at=datetime(2026, 1, 1, 12, tzinfo=UTC).isoformat(),
+        configuration={"target": "http://localhost:8000", "users": 100},
+        environment={},
+    )
     watched = Observations(samples=[*samples(random.Random(2))])
-    extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
-    report = Report("main", time.monotonic_ns(), RATE_RPS * DURATION_S, record, extra)
+    report = Report(
+        "main", time.monotonic_ns(), RATE_RPS * DURATION_S, record, observations=watched
+    )
     thresholds = Thresholds.parse({"all": THRESHOLDS}, source="benchmark")
-    return conclude(compose(MergedReports((report,), plan=plan)), thresholds)[0]
+    return conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)[0]
 
 
 def recorded(chance: random.Random) -> bytes:

@@ -10,7 +10,7 @@ from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
 from straingauge.verdict import Thresholds
-from straingauge.workers import MergedReports, Report
+from straingauge.workers import MergedReports, Report, RunMetadata
 
 DURATION_S = 20
 MEDIAN_MS = {"GET /a": 20.0, "GET /b": 5.0, "POST /c": 60.0}
@@ -66,15 +66,14 @@ def simulated(
         at_ns=time.monotonic_ns(),
         requests=record.requests("main"),
         record=record.to_bytes(),
-        extra={"engines": {"main": _IDLE}, "watched": None, "credentials": set()},
+        engines={"main": _IDLE},
     )
-    plan = {
-        "name": "simulated",
-        "started_at": "2026-01-01T00:00:00+00:00",
-        "configuration": {"users": 4, "target": "http://127.0.0.1:8000"},
-        "environment": {"machine": MACHINE, "python": "3.11", "packages": {}, "commit": None},
-        "users": 0,
-    }
+    metadata = RunMetadata(
+        name="simulated",
+        started_at="2026-01-01T00:00:00+00:00",
+        configuration={"users": 4, "target": "http://127.0.0.1:8000"},
+        environment={"machine": MACHINE, "python": "3.11", "packages": {}, "commit": None},
+    )
     demands = Thresholds.parse({}, source="comparing.py")
-    result, _ = conclude(compose(MergedReports((report,), plan=plan)), demands)
+    result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), demands)
     return {**result, **changes}

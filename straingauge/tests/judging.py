@@ -7,7 +7,7 @@ from straingauge.engine import Load, run_load
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
 from straingauge.verdict import Thresholds
-from straingauge.workers import MergedReports, Report
+from straingauge.workers import MergedReports, Report, RunMetadata
 
 # Met by whatever answers at all, so that nothing but a missing or invalid run fails.
 DEMANDS = {"all": {"p95_ms": {"target": 60_000, "warning": 60_000, "critical": 60_000}}}
@@ -23,17 +23,16 @@ def judged(load: Load) -> dict[str, Any]:
         at_ns=time.monotonic_ns(),
         requests=record.requests("main"),
         record=record.to_bytes(),
-        extra={"engines": {"main": engine}, "watched": None, "credentials": set()},
+        engines={"main": engine},
     )
-    plan = {
-        "name": "judged",
-        "started_at": "2026-01-01T00:00:00+00:00",
-        "configuration": {},
-        "environment": {},
-        "users": 0,
-    }
+    metadata = RunMetadata(
+        name="judged",
+        started_at="2026-01-01T00:00:00+00:00",
+        configuration={},
+        environment={},
+    )
     thresholds = Thresholds.parse(DEMANDS, source="judging.py")
-    result, _ = conclude(compose(MergedReports((report,), plan=plan)), thresholds)
+    result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)
     return result
 
 

@@ -11,7 +11,7 @@ from straingauge.observe import DatabaseStats, Observations
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
 from straingauge.verdict import Thresholds
-from straingauge.workers import MergedReports, Report
+from straingauge.workers import MergedReports, Report, RunMetadata
 
 MS = 1_000_000
 ENDPOINTS = ("GET /items", "POST /items")
@@ -49,23 +49,21 @@ def reported(
 
 @cache
 def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> dict[str, Any]:  # noqa: FBT001  a key
-    plan = {
-        "name": "steady",
-        "started_at": "2026-01-01T12:00:00+00:00",
-        "configuration": {"target": "http://localhost:8000", "users": 20},
-        "environment": {"python": "3.11"},
-        "users": 0,
-    }
+    metadata = RunMetadata(
+        name="steady",
+        started_at="2026-01-01T12:00:00+00:00",
+        configuration={"target": "http://localhost:8000", "users": 20},
+        environment={"python": "3.11"},
+    )
     database = DatabaseStats()
     samples = [*_samples(trouble=trouble)]
     rest = [{**samples[-1], "t_ns": samples[-1]["t_ns"] + n * 1000 * MS} for n in (1, 2)]
     watched = Observations(samples=samples, cooldown=rest, source="process", database=database)
-    extra: dict[str, Any] = {"engines": {}, "watched": watched, "credentials": set()}
     record = _recorded(endpoints, words, trouble=trouble)
     sent = SECONDS * EACH_SECOND * len(endpoints)
-    report = Report("main", time.monotonic_ns(), sent, record, extra)
+    report = Report("main", time.monotonic_ns(), sent, record, observations=watched)
     thresholds = Thresholds.parse(DEMANDS, source="a test")
-    return conclude(compose(MergedReports((report,), plan=plan)), thresholds)[0]
+    return conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)[0]
 
 
 def _recorded(endpoints: Sequence[str], words: str, *, trouble: bool) -> bytes:

@@ -4,7 +4,6 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -18,7 +17,7 @@ from straingauge.result.assembly import compose, conclude
 from straingauge.result.assembly.histograms import MAX_INTERVALS
 from straingauge.result.format import write
 from straingauge.verdict import Thresholds
-from straingauge.workers import MergedReports, Report
+from straingauge.workers import MergedReports, Report, RunMetadata
 
 STARTED_AT_S = 1_767_225_600
 
@@ -33,17 +32,15 @@ def result_file(folder: Path, *, seconds: int = 10) -> Path:
         for sink, unit_ns in ((quick, 1_000_000), (slow, 10_000_000)):
             sent_ns = at_ns + 500_000
             sink.add(at_ns, sent_ns, sent_ns + 1, at_ns + (n % 100 + 1) * unit_ns, 200, None)
-    plan = {
-        "name": "exported",
-        "started_at": datetime.fromtimestamp(STARTED_AT_S, UTC).isoformat(),
-        "configuration": {},
-        "environment": {},
-        "users": 0,
-    }
-    extra: dict[str, Any] = {"engines": {}, "watched": None, "credentials": set()}
-    report = Report("main", time.monotonic_ns(), 2000, recorder.snapshot().to_bytes(), extra)
+    metadata = RunMetadata(
+        name="exported",
+        started_at=datetime.fromtimestamp(STARTED_AT_S, UTC).isoformat(),
+        configuration={},
+        environment={},
+    )
+    report = Report("main", time.monotonic_ns(), 2000, recorder.snapshot().to_bytes())
     thresholds = Thresholds.parse({}, source="none")
-    result, _ = conclude(compose(MergedReports((report,), plan=plan)), thresholds)
+    result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)
     return write(result, folder)
 
 

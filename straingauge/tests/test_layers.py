@@ -14,9 +14,9 @@ ORDER = (
     *("schedule", "http", "journey"),
     "histogram",  # pure arithmetic that the engine and the recording share
     "result.format",  # types of the sections that the following packages make, and the files
-    *("engine", "recording", "workers", "observe", "statistics", "verdict"),
+    *("engine", "recording", "observe", "workers", "statistics", "verdict"),
     "distributed",  # bookkeeping of workers on several machines
-    *("diagnosis", "result", "report", "live_view", "compare", "history", "progress"),
+    *("diagnosis", "result", "report", "live_view", "compare", "history"),
     *("target", "runner", "ab", "capacity", "doctor", "scaffold"),
     *("cli", "pytest_plugin", "locust"),
 )

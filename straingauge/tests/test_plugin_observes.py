@@ -88,7 +88,7 @@ def test_nobody_reads_back_before_the_service_was_at_rest(project: Project, proc
     load = LOAD.format(
         name="rest", journey="asked", schedule="spread(count=50, duration_s=1)", users=20
     )
-    tests = NOTED + load.replace("users=20", "users=20, quiet_s=1.5, verify=read_back")
+    tests = NOTED + load.replace("users=20", "users=20, cooldown_s=1.5, verify=read_back")
     project.run(tests, "-n", processes).assert_outcomes(passed=1)
     (result,) = project.results()
     assert result["resources"]["cooldown"]["duration_s"] >= 1.5

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from rich.text import Text
-from straingauge.progress import Progress, Snapshot, clock, progress_line
 from straingauge.recording import Recorder
-from straingauge.workers import LostProcess, MergedReports, Report
+from straingauge.runner.progress import Progress, Snapshot, clock, progress_line
+from straingauge.workers import LostProcess, MergedReports, Report, RunMetadata
 
 MOMENT = Snapshot(
     name="quick",
@@ -49,9 +49,11 @@ def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> Merge
         for n in range(count):
             sink.add(n * 1000, n * 1000, n * 1000 + 1, n * 1000 + 2_000_000, 200, None)
         reports.append(Report(f"p{number}", 0, count, recorder.snapshot().to_bytes()))
-    plan = {"name": "quick", "duration_s": 10.0, "enough_requests": None}
+    metadata = RunMetadata(
+        name="quick", started_at="2026-01-01T12:00:00+00:00", duration_s=10.0, cooldown_s=5.0
+    )
     start_ns = time.monotonic_ns() - round(began_s_ago * 1e9)
-    return MergedReports(tuple(reports), plan=plan, start_ns=start_ns)
+    return MergedReports(tuple(reports), metadata=metadata, start_ns=start_ns)
 
 
 def test_a_terminal_shows_the_time_that_is_left_and_the_figures_of_all():
@@ -67,7 +69,7 @@ def test_a_terminal_shows_the_time_that_is_left_and_the_figures_of_all():
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
     """Where nothing can be rewritten: a line at the beginning, and one every ten seconds."""
     now_s = 1000.0
-    monkeypatch.setattr("straingauge.progress.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("straingauge.runner.progress.time.monotonic", lambda: now_s)
     paper = Paper()
     progress = Progress(paper)
     for _ in range(50):  # 25 s
@@ -81,21 +83,22 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     ("phase", "words"),
-    [("setup", "logging in"), ("warmup", "warming up"), ("verify", "reading back")],
+    [("setup", "logging in"), ("warmup", "warming up"), ("verify", "verifying")],
 )
 def test_what_is_no_load_is_called_by_its_name(phase: str, words: str):
-    """While users log in, warm up or read back, no time of the load passes."""
+    """While users log in, warm up or verify, no time of the load passes."""
     paper = Paper(live=True)
     Progress(paper).watch("t", merged(10, phase=phase))
     assert f"quick {words}, 10 requests, " in paper.drawn[0]
     assert "left" not in paper.drawn[0]
 
 
-def test_the_time_after_the_load_is_no_load():
-    """When all have played, and the service is only looked at, the line says so."""
+def test_cooldown_shows_its_time_left():
+    """When the load has ended, the line says what is watched, and for how long."""
     paper = Paper(live=True)
-    Progress(paper).watch("t", replace(merged(10), over=True))
-    assert "looking on at rest, 10 requests" in paper.drawn[0]
+    load_end_ns = time.monotonic_ns() - 2_000_000_000
+    Progress(paper).watch("t", replace(merged(10), load_end_ns=load_end_ns))
+    assert paper.drawn == ["quick cooldown: watching memory and connections, 3 s left"]
 
 
 def test_a_lost_process_is_named_at_once():

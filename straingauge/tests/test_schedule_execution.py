@@ -9,7 +9,7 @@ from serving import answering, serve
 from straingauge.engine import Load, run_load
 from straingauge.journey import User, mix
 from straingauge.recording import Record, Recorder
-from straingauge.runner.load_runner import schedule_as_dict
+from straingauge.runner.warmup import schedule_as_dict
 from straingauge.schedule import Poisson, Ramp, Spike, Steps, poisson, ramp, spike, steps
 
 Changing = Poisson | Ramp | Spike | Steps

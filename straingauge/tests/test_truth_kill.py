@@ -14,14 +14,14 @@ pytest_plugins = ["pytester", "load_project"]
 # Which worker a request is from shows in its path: users go round the two of them. Each keeps a
 # file with its process id, and one with the samples in the last report it has sent.
 TAPPED = """
-from straingauge.workers import Member
+from straingauge.workers import WorkerClient
 
-def told(self, report, _send=Member.report):
+def record_report(self, report, _send=WorkerClient.send_report):
     _send(self, report)
     with open(f"{report.process}.told", "w") as file:
         file.write(str(report.requests))
 
-Member.report = told
+WorkerClient.send_report = record_report
 
 with open(os.environ.get("PYTEST_XDIST_WORKER", "main") + ".pid", "w") as file:
     file.write(str(os.getpid()))

@@ -44,7 +44,7 @@ def test_concurrent_health_checks(load: LoadTest):
         journeys.health,
         waves(concurrent=100, every_s=WAVE_S, at_least=1, at_most=WAVES),
         users=load.accounts(None, 100),
-        quiet_s=COOLDOWN_S,
+        cooldown_s=COOLDOWN_S,
     )
     load.judge(run)
 
@@ -57,7 +57,7 @@ def test_concurrent_sessions(load: LoadTest):
         journeys.list_sessions,
         waves(concurrent=50, every_s=WAVE_S, at_least=4, at_most=WAVES),
         users=load.accounts(journeys.account, 50, log_in=journeys.log_in),
-        quiet_s=COOLDOWN_S,
+        cooldown_s=COOLDOWN_S,
     )
     load.judge(run)
 
@@ -71,7 +71,7 @@ def test_concurrent_uploads(load: LoadTest):
         journeys.upload_session,
         waves(concurrent=10, every_s=2 * WAVE_S, at_least=3, at_most=3),
         users=load.accounts(journeys.account, 10, log_in=journeys.log_in),
-        quiet_s=COOLDOWN_S,
+        cooldown_s=COOLDOWN_S,
         verify=write_checks.verify,
     )
     load.judge(run, write_checks.findings(run.users))
@@ -85,7 +85,7 @@ def test_rate_limit_enforcement(load: LoadTest):
         rate_limit.run,
         constant_users(count=rate_limit.USERS, iterations=1),
         users=load.accounts(rate_limit.account, rate_limit.USERS, log_in=journeys.ensure_logged_in),
-        quiet_s=COOLDOWN_S,
+        cooldown_s=COOLDOWN_S,
         verify=rate_limit.honor_retry_after,
         processes=1,
     )
@@ -100,7 +100,7 @@ def test_database_pool_stress(load: LoadTest):
         mix(journeys.list_many_sessions, (journeys.session_detail, 2), journeys.patient_sessions),
         constant_users(count=100, iterations=POOL_ROUNDS),
         users=load.accounts(journeys.account, 100, log_in=journeys.log_in),
-        quiet_s=COOLDOWN_S,
+        cooldown_s=COOLDOWN_S,
     )
     load.judge(run, pool_findings(run.resources))
 
@@ -121,7 +121,7 @@ def test_sustained_load(load: LoadTest):
         ),
         spread(count=round(SUSTAINED_RPS * SUSTAINED_S), duration_s=SUSTAINED_S),
         users=load.accounts(journeys.account, 50, log_in=journeys.log_in),
-        quiet_s=COOLDOWN_S,
+        cooldown_s=COOLDOWN_S,
         verify=write_checks.verify,
     )
     load.judge(run, write_checks.findings(run.users))
@@ -136,7 +136,7 @@ def test_memory_leak_detection(load: LoadTest):
         spread(count=round(80 * LEAK_S), duration_s=LEAK_S),
         warm_up=spread(count=100, duration_s=1),
         users=load.accounts(journeys.account, 100, log_in=journeys.log_in),
-        quiet_s=COOLDOWN_S,
+        cooldown_s=COOLDOWN_S,
         verify=write_checks.verify,
     )
     load.judge(run, write_checks.findings(run.users))

@@ -16,16 +16,15 @@ from typing import Final, Self
 
 from straingauge.ab.request_log import RequestLog, SlotResult
 from straingauge.ab.slot_plan import Gate, Name, SlotPlan
-from straingauge.engine import Load, run_load
+from straingauge.engine import run_load
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.http import Response
-from straingauge.journey import Journey, Mix, Pause, Step, User, mix
+from straingauge.journey import Journey, Mix, Pause, Step, User
 from straingauge.journey.execution import journey_name
 from straingauge.recording import Recorder
-from straingauge.runner.load_runner import LoadOrder
-from straingauge.schedule import ConstantUsers, constant_users
+from straingauge.runner import LoadSpec, Login
+from straingauge.schedule import ConstantUsers
 
-_LOG_IN_WITHIN_S: Final = 180.0
 _LEAVE_WITHIN_S: Final = 5.0
 
 
@@ -46,7 +45,7 @@ class VariantWorker:
         prepare: Prepares the load in that process; must be importable there.
     """
 
-    def __init__(self, variant: Name, url: str, prepare: Callable[[], LoadOrder]) -> None:
+    def __init__(self, variant: Name, url: str, prepare: Callable[[], LoadSpec]) -> None:
         self._variant = variant
         context = multiprocessing.get_context("spawn")
         self._pipe, self._theirs = context.Pipe()
@@ -124,17 +123,17 @@ class VariantWorker:
         return TargetError(f"the worker of {self._variant} exited with code {code}")
 
 
-def serve(pipe: Connection, variant: Name, url: str, prepare: Callable[[], LoadOrder]) -> None:
+def serve(pipe: Connection, variant: Name, url: str, prepare: Callable[[], LoadSpec]) -> None:
     """Log in, then run slots whenever a plan arrives, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process stops it
     try:
-        order = prepare()
-        log_in(order, url)
+        spec = prepare()
+        log_in(spec, url)
         pipe.send("ready")
         while True:
             plan = pipe.recv()
             if plan is not None:  # None: a stop that came after the end
-                pipe.send(run_slots(order, url, variant, plan, stop=pipe.poll))
+                pipe.send(run_slots(spec, url, variant, plan, stop=pipe.poll))
     except (EOFError, BrokenPipeError):
         return  # the controlling process closed the pipe
     except StraingaugeError as error:
@@ -145,27 +144,20 @@ def serve(pipe: Connection, variant: Name, url: str, prepare: Callable[[], LoadO
 
 
 def run_slots(
-    order: LoadOrder, url: str, variant: Name, plan: SlotPlan, *, stop: Callable[[], bool]
+    spec: LoadSpec, url: str, variant: Name, plan: SlotPlan, *, stop: Callable[[], bool]
 ) -> SlotResult:
     """Run journeys in a variant's slots; none starts outside of them."""
-    schedule = order.schedule
+    schedule = spec.schedule
     assert isinstance(schedule, ConstantUsers)
     log = RequestLog()
     gate = Gate(plan, variant)
     report = run_load(
-        Load(
+        spec.load(
             url,
-            replace(schedule, duration_s=(plan.end_ns - plan.start_ns) / 1e9),
-            Mix(
-                tuple(
-                    (_in_own_slots(each, gate), weight) for each, weight in order.journeys.weights
-                )
+            schedule=replace(schedule, duration_s=(plan.end_ns - plan.start_ns) / 1e9),
+            journeys=Mix(
+                tuple((_in_own_slots(each, gate), weight) for each, weight in spec.journeys.weights)
             ),
-            order.crowd,
-            timeout_s=order.timeout_s,
-            connections=order.connections,
-            max_connections=order.max_connections,
-            allowed_hosts=order.allowed_hosts,
         ),
         log,
         start_ns=plan.start_ns,
@@ -175,35 +167,19 @@ def run_slots(
     return SlotResult(requests, report.cpu_share, log.problems, is_unreachable=log.is_unreachable)
 
 
-def log_in(order: LoadOrder, url: str) -> None:
+def log_in(spec: LoadSpec, url: str) -> None:
     """Log all users in, if the scenario has a log-in.
 
     Raises:
         TargetError: A log-in failed.
     """
-    if order.log_in is None:
+    if spec.log_in is None:
         return
-    done: list[User] = []
-    errors_raised: list[StraingaugeError] = []
+    login = Login(spec.log_in, spec.users)
     recorder = Recorder()
-    load = Load(
-        url,
-        constant_users(count=len(order.crowd), iterations=1),
-        mix(_noting_end(order.log_in, done, errors_raised)),
-        order.crowd,
-        timeout_s=_LOG_IN_WITHIN_S,
-        allowed_hosts=order.allowed_hosts,
-    )
-    run_load(load, recorder, phase="setup", stop=lambda: bool(errors_raised))
-    if errors_raised:
-        raise TargetError(f"a user could not log in: {errors_raised[0]}", errors_raised[0].hint)
-    if len(done) < len(order.crowd):
-        examples = recorder.snapshot().total("setup").examples
-        last = f"{examples[-1].kind}: {examples[-1].detail}" if examples else "it took too long"
-        raise TargetError(
-            f"a user could not log in: {last}",
-            hint="look at the account the scenario uses, and at the service's log",
-        )
+    load = spec.single_run(url, login.journey, login.users)
+    run_load(load, recorder, phase="setup", stop=login.has_failed)
+    login.require_complete(url, recorder.snapshot())
 
 
 def _in_own_slots(journey: Journey, gate: Gate) -> Journey:
@@ -217,20 +193,3 @@ def _in_own_slots(journey: Journey, gate: Gate) -> Journey:
 
     in_own_slots.__name__ = journey_name(journey)
     return in_own_slots
-
-
-def _noting_end(
-    journey: Journey, done: list[User], errors_raised: list[StraingaugeError]
-) -> Journey:
-    """A journey that records the users who completed it and the errors raised."""
-
-    @wraps(journey)
-    def noted(user: User) -> Generator[Step, Response, None]:
-        try:
-            yield from journey(user)
-        except StraingaugeError as error:
-            errors_raised.append(error)
-            raise
-        done.append(user)
-
-    return noted

@@ -10,15 +10,14 @@ from straingauge.capacity.level_search import Phase
 from straingauge.errors import TargetError
 from straingauge.recording import Record
 from straingauge.result.assembly import compose, conclude
-from straingauge.runner import outcome
-from straingauge.runner.load_runner import LoadOrder, LoadRunner, LoginCache
+from straingauge.runner import LoadRunner, LoadSpec, LoginCache
 from straingauge.schedule import Schedule
 from straingauge.verdict import Thresholds
 from straingauge.workers import LocalCoordinator, MergedReports
 
 ABORT_PERCENT: Final = 20.0
 _ENOUGH_TO_ABORT: Final = 20  # errors: fewer may be chance
-_QUIET_S: Final = 0.5
+_COOLDOWN_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -26,30 +25,28 @@ class LevelRunner:
     """Runs levels against one service.
 
     Attributes:
-        order: The load; its schedule and users are those of the highest level.
+        spec: The load; its schedule and users are those of the highest level.
         schedule: Makes the schedule of a level from its load and duration in seconds.
         step_s: Duration of a level.
         warmup_s: Duration of its warm-up, which is not measured.
         thresholds: The thresholds.
-        name: Name of the run, for the thresholds.
         fail_at: Grade at which a level fails.
-        find_address, find_database: Return the URLs of the service and its database.
+        locate, locate_database: Return the URLs of the service and its database.
         abort_percent: Error rate at which a level is aborted.
         by_users: Whether a level is a number of users.
     """
 
-    order: LoadOrder
+    spec: LoadSpec
     schedule: Callable[[float, float], Schedule]
     step_s: float
     warmup_s: float
     thresholds: Thresholds
-    name: str
     fail_at: FailAt
-    find_address: Callable[[str], str]
-    find_database: Callable[[], str | None]
+    locate: Callable[[Path], str]
+    locate_database: Callable[[], str | None]
     abort_percent: float = ABORT_PERCENT
     by_users: bool = False
-    _log_ins: LoginCache = field(default_factory=LoginCache)
+    _logins: LoginCache = field(default_factory=LoginCache)
 
     def __call__(self, level: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
         """Run a level.
@@ -58,26 +55,19 @@ class LevelRunner:
             TargetError: No request was sent, or the service stopped responding.
             KeyboardInterrupt: The user interrupted.
         """
-        order = self.order
-        users = order.crowd[: int(level)] if self.by_users else order.crowd
-        order = replace(
-            order,
-            crowd=users,
+        spec = self.spec
+        spec = replace(
+            spec,
+            users=spec.users[: int(level)] if self.by_users else spec.users,
             schedule=self.schedule(level, self.step_s),
             warm_up=self.schedule(level, self.warmup_s) if self.warmup_s else None,
             verify=None,
-            quiet_s=_QUIET_S,
+            cooldown_s=_COOLDOWN_S,
         )
         watch = _Watch(self.abort_percent)
-        coordinator = LocalCoordinator(self.find_address, watch, find_database=self.find_database)
+        coordinator = LocalCoordinator(self.locate, watch, locate_database=self.locate_database)
         watch.coordinator = coordinator
-
-        def plan(url: str) -> dict[str, Any]:
-            return outcome.run_metadata(
-                order, url, name=self.name, thresholds=self.thresholds, results=Path()
-            )
-
-        merged = LoadRunner(order, coordinator, self.name).run(plan, self._log_ins)
+        merged = LoadRunner(spec, coordinator, spec.name).run(self._logins)
         assert merged is not None
         result, _ = conclude(compose(merged, ended=watch.why), self.thresholds)
         found = Level.of(
@@ -113,7 +103,7 @@ class _Watch:
             if errors >= _ENOUGH_TO_ABORT and errors > self.abort_percent / 100 * total.requests:
                 share = errors / total.requests if total.requests else 1.0
                 self.why = f"ended at once: {share:.0%} of the first {total.requests} failed"
-                self.coordinator.broken = True
+                self.coordinator.is_aborted = True
         return False
 
 

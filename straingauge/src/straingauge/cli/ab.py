@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from straingauge.ab import Trial
     from straingauge.cli.options import RunOptions
     from straingauge.compare import Comparison
-    from straingauge.runner.load_runner import LoadOrder
 
 BUDGET: Final = "110s"
 MARGIN_PERCENT: Final = 3
@@ -126,7 +125,7 @@ def ab(
     each other. Turn off rate limits of the service with --env.
     """
     from straingauge.ab import Variant
-    from straingauge.cli.options import RunOptions, prepare
+    from straingauge.cli.options import RunOptions, load_spec
     from straingauge.compare import FailOn
     from straingauge.report.terminal import labelled
     from straingauge.result.format import WriteError
@@ -134,12 +133,12 @@ def ab(
 
     run_options = RunOptions(**options)
     fail_on = [FailOn.parse(each) for each in conditions]
-    prepare(run_options)  # raises on wrong usage before anything is started
+    load_spec(run_options)  # raises on wrong usage before anything is started
     variants = Variant("base", base), Variant("head", head)
     trial, comparison, path = _run(
         run_options,
         variants,
-        config or find_upwards(run_options.near, STAND_FILE),
+        config or find_upwards(run_options.test_file, STAND_FILE),
         env=_environment(settings),
         ready=ready,
         budget_s=budget,
@@ -184,6 +183,7 @@ def _run(
         started_on,
         write_document,
     )
+    from straingauge.cli.options import load_spec
     from straingauge.result.format import WriteError
 
     screen = Screen()
@@ -202,7 +202,7 @@ def _run(
             with started_on(cores.generator):
                 workers = {
                     each.variant.name: stack.enter_context(
-                        VariantWorker(each.variant.name, each.url, partial(_order, run_options))
+                        VariantWorker(each.variant.name, each.url, partial(load_spec, run_options))
                     )
                     for each in (base, head)
                 }
@@ -217,7 +217,7 @@ def _run(
                 budget_s=budget_s,
                 warmup_s=warmup_s,
                 slot_s=slot_s,
-                users=run_options.crowd,
+                users=run_options.user_count,
                 margin_percent=margin_percent,
                 check_alive=check_alive,
                 say=screen.say,
@@ -232,19 +232,12 @@ def _run(
             trial,
             started=started,
             configuration={**configuration, **_configuration(run_options)},
-            near=run_options.near.parent,
-            folder=run_options.results_folder,
+            near=run_options.test_file.parent,
+            folder=run_options.results_dir,
         )
     except WriteError as error:
         return trial, comparison, error
     return trial, comparison, path
-
-
-def _order(run_options: "RunOptions") -> "LoadOrder":
-    """The load of a worker, prepared in its own process."""
-    from straingauge.cli.options import prepare
-
-    return prepare(run_options).order
 
 
 def _environment(settings: tuple[str, ...]) -> dict[str, str]:

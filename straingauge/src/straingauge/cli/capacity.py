@@ -19,7 +19,8 @@ from straingauge.errors import CriticalVerdict, Interrupted, InvalidRun, UsageEr
 
 if TYPE_CHECKING:
     from straingauge.capacity import CapacityRun, Level
-    from straingauge.cli.options import Prepared, RunOptions
+    from straingauge.cli.options import RunOptions
+    from straingauge.runner import LoadSpec
     from straingauge.schedule import Schedule
     from straingauge.verdict import Thresholds
 
@@ -139,7 +140,7 @@ def capacity(
     the service.
     """
     from straingauge.capacity import CapacityRun, LevelRunner, LevelSearch
-    from straingauge.cli.options import RunOptions, prepare
+    from straingauge.cli.options import RunOptions, load_spec
     from straingauge.http.address import resolve
     from straingauge.target.service_locator import ServiceLocator
 
@@ -151,25 +152,24 @@ def capacity(
         raise UsageError("--think needs a number of users", hint="add --users")
     users = math.ceil(most) if by_users else max_users or RATE_USERS
     settings = RunOptions(users=users, duration=step, **options)
-    prepared = prepare(settings)
+    spec = load_spec(settings)
     screen = Screen()
     address = ServiceLocator(host, screen.say, option="--host")
     if address.named:
-        resolve(address.named, prepared.order.allowed_hosts)
+        resolve(address.named, spec.allowed_hosts)
     install_signal_handlers()
     started = datetime.now().astimezone()
     search = LevelSearch(first, most, precision / 100, confirmations, whole=by_users)
     capacity_run = CapacityRun(search)
     unit = "users" if by_users else "/s"
     try:
-        address.find(prepared.order.near)
+        address.find(spec.test_file)
         run_level = LevelRunner(
-            prepared.order,
+            spec,
             _schedule(settings, by_users=by_users),
             step,
             warmup,
-            _thresholds(prepared),
-            settings.run_name,
+            _thresholds(spec),
             fail_at,
             address.find,
             address.database,
@@ -209,13 +209,13 @@ def _conclude(
             **{f"{name}_s": fields[name] for name in ("think", "duration", "timeout")},
             "max_level": capacity_run.search.maximum,
         },
-        near=settings.near.parent,
+        near=settings.test_file.parent,
     )
     click.echo(chart(found), nl=False)
     click.echo(summary(found), nl=False)
     problem: WriteError | None = None
     try:
-        click.echo(labelled("result", write_document(found, settings.results_folder)))
+        click.echo(labelled("result", write_document(found, settings.results_dir)))
         if html is not None:
             click.echo(labelled("page", write_lines(html, [page(found)])))
     except WriteError as error:
@@ -243,12 +243,12 @@ def _schedule(settings: "RunOptions", *, by_users: bool) -> "Callable[[float, fl
     return lambda level, duration_s: constant(rate_per_s=level, duration_s=duration_s)
 
 
-def _thresholds(prepared: "Prepared") -> "Thresholds":
+def _thresholds(spec: "LoadSpec") -> "Thresholds":
     """The user's thresholds, or `THRESHOLDS` if there are none."""
     from straingauge.verdict import Thresholds
 
-    given = prepared.thresholds
-    if given.for_run(prepared.settings.run_name) or given.endpoints:
+    given = spec.thresholds
+    if given.for_run(spec.name) or given.endpoints:
         return given
     return Thresholds.parse(THRESHOLDS, source="straingauge capacity")
 

@@ -16,7 +16,7 @@ from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.screen import standard_output
 
 if TYPE_CHECKING:
-    from straingauge.cli.options import Prepared
+    from straingauge.cli.options import RunOptions
     from straingauge.doctor import CheckContext, CheckResult
 
 
@@ -60,22 +60,20 @@ def doctor(
     Settings of a service are read from FILE and the nearest straingauge.toml.
     The exit code is 3 if a check finds a problem; warnings leave it 0.
     """
-    from straingauge.cli.options import RunOptions, prepare
+    from straingauge.cli.options import RunOptions
     from straingauge.doctor import exit_code, run_checks
 
-    prepared = prepare(
-        RunOptions(
-            file=file,
-            gets=() if file else ("/",),
-            users=users,
-            results=results,
-            allow_hosts=allow_hosts,
-            database_url=database_url,
-            server_pid=server_pid,
-        )
+    options = RunOptions(
+        file=file,
+        gets=() if file else ("/",),
+        users=users,
+        results=results,
+        allow_hosts=allow_hosts,
+        database_url=database_url,
+        server_pid=server_pid,
     )
     found = []
-    for result in run_checks(_context(prepared, host)):
+    for result in run_checks(_context(options, host)):
         found.append(result)
         if not as_json:
             _show(result)
@@ -86,27 +84,28 @@ def doctor(
     sys.exit(exit_code(found))
 
 
-def _context(prepared: "Prepared", host: str | None) -> "CheckContext":
+def _context(options: "RunOptions", host: str | None) -> "CheckContext":
     """What the checks need to know."""
+    from straingauge.cli.options import load_spec
     from straingauge.doctor import CheckContext
     from straingauge.http.address import resolve
     from straingauge.target.config import StackConfig
     from straingauge.target.service_locator import STAND_FILE, USUAL, find_upwards, refused
 
-    settings, order = prepared.settings, prepared.order
+    spec = load_spec(options)
     url = (host or os.environ.get("API_BASE_URL") or USUAL).rstrip("/")
-    resolve(url, order.allowed_hosts)
-    description = find_upwards(settings.near, STAND_FILE)
+    resolve(url, spec.allowed_hosts)
+    description = find_upwards(options.test_file, STAND_FILE)
     return CheckContext(
         url=url,
         answers=refused(url) is None,
-        order=order if settings.file else None,
+        spec=spec if options.file else None,
         stack=StackConfig.from_file(description) if description else None,
-        names=order.names,
-        database_url=settings.database_url or os.environ.get("DATABASE_URL"),
-        server_pid=settings.server_pid,
-        users=len(order.crowd),
-        results=settings.results_folder,
+        names=spec.metric_names,
+        database_url=options.database_url or os.environ.get("DATABASE_URL"),
+        server_pid=options.server_pid,
+        users=len(spec.users),
+        results=options.results_dir,
     )
 
 

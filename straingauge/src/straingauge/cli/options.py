@@ -1,4 +1,4 @@
-"""What the user asked for, and the order it comes to; the same in each process."""
+"""Options of `straingauge run`, and the load they specify; the same in each process."""
 
 import math
 import re
@@ -11,20 +11,19 @@ from straingauge.engine import Connections
 from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.journey.execution import journey_name
-from straingauge.runner import outcome
-from straingauge.runner.load_runner import LoadOrder
+from straingauge.runner import LoadSpec
 from straingauge.schedule import Schedule, constant, constant_users, poisson
 from straingauge.target.service_locator import metric_names_for
 from straingauge.verdict import Thresholds
 
-USERS = 10
-MOST_USERS = 1_000  # unless more are asked for
+DEFAULT_USERS = 10
+MAX_DEFAULT_USERS = 1_000  # at a high rate, unless --users says otherwise
 _NAME = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """The options of `straingauge run`, by their names; times in seconds."""
+    """Options of `straingauge run`, by their names; times in seconds."""
 
     file: Path | None = None
     gets: tuple[str, ...] = ()
@@ -49,136 +48,115 @@ class RunOptions:
     def __post_init__(self) -> None:
         if (self.file is None) == (not self.gets):
             raise UsageError(
-                "name a file with journeys, or paths by --get PATH",
+                "name a file with journeys, or paths with --get PATH",
                 hint="straingauge run journeys.py, or straingauge run --get /health",
             )
         if self.gets and (self.journeys or self.tags):
-            raise UsageError("--journey and --tags pick from a FILE; there is none")
+            raise UsageError("--journey and --tags select journeys of FILE; there is no FILE")
         if self.rate is None and self.poisson:
-            raise UsageError("--poisson makes a rate random", hint="add --rate R")
+            raise UsageError("--poisson needs a rate", hint="add --rate R")
         if self.rate is not None and self.think is not None:
-            raise UsageError("--think is for users that come again (--users); a --rate has none")
+            raise UsageError("--think applies to --users; journeys at a --rate have no think time")
         if not _NAME.fullmatch(self.run_name):
             raise UsageError(
-                f"--name {self.run_name!r}: it names a file: letters, digits, . _ and - only"
+                f"--name {self.run_name!r}: use letters, digits, . _ and - only (it names a file)"
             )
 
     @property
     def run_name(self) -> str:
-        """The run's name, and the stem of its result file."""
+        """Name of the run, and stem of its result file."""
         return self.name or (self.file.stem if self.file else "get")
 
     @property
-    def near(self) -> Path:
-        """Where to look for what belongs to the run."""
+    def test_file(self) -> Path:
+        """The file from which configuration is looked up; need not exist."""
         return (self.file or Path("get")).resolve()
 
     @property
-    def results_folder(self) -> Path:
+    def results_dir(self) -> Path:
         """Folder of the result file."""
-        return (self.results or self.near.with_name("results")).resolve()
+        return (self.results or self.test_file.with_name("results")).resolve()
 
     @property
-    def crowd(self) -> int:
-        """How many users: at a rate, as many as may be busy at once with answers of a second."""
+    def user_count(self) -> int:
+        """Number of users; at a rate, as many as are busy at once with responses of a second."""
         if self.users is not None or self.rate is None:
-            return USERS if self.users is None else self.users
-        return min(max(math.ceil(self.rate), USERS), MOST_USERS)
+            return DEFAULT_USERS if self.users is None else self.users
+        return min(max(math.ceil(self.rate), DEFAULT_USERS), MAX_DEFAULT_USERS)
 
     def schedule(self, duration_s: float) -> Schedule:
-        """When, for so long; raises UsageError."""
+        """Return the schedule of a load of this duration; raises UsageError."""
         if self.rate is None:
             return constant_users(
-                count=self.crowd, duration_s=duration_s, think_s=self.think or 0.0
+                count=self.user_count, duration_s=duration_s, think_s=self.think or 0.0
             )
         arrivals = poisson if self.poisson else constant
         return arrivals(rate_per_s=self.rate, duration_s=duration_s)
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A run before anything is sent, as each of its processes prepares it.
-
-    Attributes:
-        settings: What the user asked for.
-        order: What is to be played.
-        thresholds: What is demanded.
-    """
-
-    settings: RunOptions
-    order: LoadOrder
-    thresholds: Thresholds
-
-    def plan(self, url: str) -> dict[str, Any]:
-        """What a result needs besides the figures."""
-        settings, journeys = self.settings, self.order.journeys
-        weights = {journey_name(each): weight for each, weight in journeys.weights}
-        return outcome.run_metadata(
-            self.order,
-            url,
-            name=settings.run_name,
-            thresholds=self.thresholds,
-            results=settings.results_folder,
-            configuration={
-                "file": settings.file.name if settings.file else None,
-                "journeys": weights,
-            },
-        )
-
-
-def prepare(settings: RunOptions) -> Prepared:
-    """Read all files and check all figures.
+def load_spec(options: RunOptions) -> LoadSpec:
+    """Read all files, and make the specification of the load.
 
     Raises:
-        UsageError: One of them makes no sense.
+        UsageError: A file or a value is invalid.
     """
-    found = (
-        from_paths(settings.gets)
-        if settings.file is None
-        else from_file(settings.file, settings.journeys, settings.tags)
+    scenario = (
+        from_paths(options.gets)
+        if options.file is None
+        else from_file(options.file, options.journeys, options.tags)
     )
-    schedule = settings.schedule(settings.duration)
-    order = LoadOrder(
-        test=settings.run_name,
-        near=str(settings.near),
-        at_most=settings.crowd,
-        journeys=found.journeys,
-        schedule=schedule,
-        crowd=[User(index, _data(found, index)) for index in range(settings.crowd)],
-        log_in=found.log_in,
-        warm_up=(
-            settings.schedule(settings.warmup)
-            if isinstance(settings.warmup, float)
-            else settings.warmup
-        ),
-        verify=found.verify,
-        timeout_s=settings.timeout,
-        connections=settings.connections,
-        max_connections=settings.max_connections,
-        allowed_hosts=frozenset(settings.allow_hosts),
-        names=metric_names_for(settings.near),
-        database_url=settings.database_url,
-        server_pid=settings.server_pid,
+    warm_up = options.warmup
+    thresholds_file = _thresholds_file(options)
+    return LoadSpec(
+        name=options.run_name,
+        test=options.run_name,
+        test_file=options.test_file,
+        journeys=scenario.journeys,
+        schedule=options.schedule(options.duration),
+        users=[User(index, _data(scenario, index)) for index in range(options.user_count)],
+        max_processes=options.user_count,
+        log_in=scenario.log_in,
+        warm_up=options.schedule(warm_up) if isinstance(warm_up, float) else warm_up,
+        verify=scenario.verify,
+        timeout_s=options.timeout,
+        connections=options.connections,
+        max_connections=options.max_connections,
+        allowed_hosts=frozenset(options.allow_hosts),
+        metric_names=metric_names_for(options.test_file),
+        database_url=options.database_url,
+        server_pid=options.server_pid,
+        thresholds=_thresholds(thresholds_file, scenario),
+        thresholds_file=thresholds_file,
+        results_dir=options.results_dir,
+        configuration={
+            "file": options.file.name if options.file else None,
+            "journeys": {journey_name(each): weight for each, weight in scenario.journeys.weights},
+        },
     )
-    return Prepared(settings, order, _demands(settings, found))
 
 
-def _data(found: Scenario, index: int) -> dict[str, Any]:
-    """What user `index` starts with."""
-    if found.account is None:
+def _data(scenario: Scenario, index: int) -> dict[str, Any]:
+    """Return the data of a user, by the scenario's `account` function."""
+    if scenario.account is None:
         return {}
     try:
-        return dict(found.account(index))
+        return dict(scenario.account(index))
     except Exception as error:
         raise UsageError(f"account({index}) failed: {type(error).__name__}: {error}") from error
 
 
-def _demands(settings: RunOptions, found: Scenario) -> Thresholds:
-    """What is demanded: by the file that was named, else by the one beside the journeys."""
-    beside = settings.near.with_name("thresholds.toml")
-    if settings.thresholds is None and (settings.file is None or not beside.exists()):
+def _thresholds_file(options: RunOptions) -> Path | None:
+    """Return the named threshold file, or the one next to FILE; None if there is none."""
+    default = options.test_file.with_name("thresholds.toml")
+    if options.thresholds is None and (options.file is None or not default.exists()):
+        return None
+    return (options.thresholds or default).resolve()
+
+
+def _thresholds(file: Path | None, scenario: Scenario) -> Thresholds:
+    if file is None:
         return Thresholds.parse({}, source="no thresholds")
-    demanded = Thresholds.read(settings.thresholds or beside)
-    # Other tests may be judged by the same file, so that only endpoints can be checked.
-    demanded.check_names(tests=(), endpoints=found.endpoints)
-    return demanded
+    thresholds = Thresholds.read(file)
+    # The file may serve other tests as well, so only the endpoints can be checked.
+    thresholds.check_names(tests=(), endpoints=scenario.endpoints)
+    return thresholds

@@ -16,7 +16,7 @@ from straingauge.cli.screen import Screen, standard_output
 from straingauge.errors import Interrupted
 
 if TYPE_CHECKING:
-    from straingauge.runner.outcome import Outcome
+    from straingauge.runner import Outcome
 
 
 @main.command(epilog=EXIT_CODES, short_help="Put one load on a service.")
@@ -95,40 +95,41 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
 
     Ctrl-C ends the load; what was measured till then is in the result file.
     """
-    from straingauge.cli.options import RunOptions, prepare
-    from straingauge.cli.run_load import play
+    from straingauge.cli.options import RunOptions, load_spec
+    from straingauge.cli.run_load import run_load
     from straingauge.http.address import resolve
     from straingauge.target.service_locator import ServiceLocator
 
-    prepared = prepare(RunOptions(**options))
+    run_options = RunOptions(**options)
+    spec = load_spec(run_options)
     screen = Screen()
     address = ServiceLocator(host, screen.say, option="--host")
     if address.named:
-        resolve(address.named, prepared.order.allowed_hosts)
+        resolve(address.named, spec.allowed_hosts)
     install_signal_handlers()
     try:
-        address.find(prepared.order.near)
-        end, interrupted = play(prepared, address, processes, screen)
+        address.find(spec.test_file)
+        outcome, interrupted = run_load(spec, run_options, address, processes, screen)
     finally:
         screen.clear()
         address.close()
-    _show(end, prepared.thresholds.endpoints)
-    sys.exit(Interrupted.exit_code if interrupted else end.exit_code)
+    _show(outcome, spec.thresholds.endpoints)
+    sys.exit(Interrupted.exit_code if interrupted else outcome.exit_code)
 
 
-def _show(end: "Outcome", demanded: Iterable[str]) -> None:
+def _show(outcome: "Outcome", required: Iterable[str]) -> None:
     from straingauge.report import verdict_table, write_github
     from straingauge.report.terminal import labelled
 
-    click.echo(verdict_table([(end.result, end.path)], **standard_output()), nl=False)
-    for line in write_github([end.result]):
+    click.echo(verdict_table([(outcome.result, outcome.path)], **standard_output()), nl=False)
+    for line in write_github([outcome.result]):
         click.echo(line)
-    uncalled = [name for name in demanded if name not in end.result["endpoints"]]
-    if uncalled:  # other journeys may call them; or it is misspelt
+    uncalled = [name for name in required if name not in outcome.result["endpoints"]]
+    if uncalled:  # other journeys may call them, or they are misspelt
         text = f"thresholds for endpoints that were not called: {', '.join(uncalled)}"
         click.echo(labelled("note", text))
-    if end.problem is not None:
-        print_error(end.problem)
+    if outcome.problem is not None:
+        print_error(outcome.problem)
 
 
 def install_signal_handlers() -> None:

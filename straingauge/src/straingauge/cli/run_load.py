@@ -1,4 +1,4 @@
-"""One load over many processes, from the process that the user started."""
+"""One load over several processes, from the process that the user started."""
 
 import os
 import time
@@ -6,95 +6,97 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from straingauge.cli.options import Prepared
+from straingauge.cli.options import RunOptions
 from straingauge.cli.worker_processes import WorkerProcesses
 from straingauge.errors import Interrupted
-from straingauge.progress import Progress, Screen
-from straingauge.runner import outcome
+from straingauge.runner import LoadSpec, Outcome, conclude_run
+from straingauge.runner.progress import Progress, Screen
 from straingauge.target.service_locator import ServiceLocator
 from straingauge.workers import Coordinator, CoordinatorError, MergedReports
 
-COME_WITHIN_S = 60.0
-LOOK_EVERY_S = 0.05
-LAST_WORDS_S = 5.0  # for processes that were told to stop: what is under way may end
+CONNECT_TIMEOUT_S = 60.0
+POLL_INTERVAL_S = 0.05
+STOP_TIMEOUT_S = 5.0  # for processes that were stopped: requests under way may end
 
 
-def play(
-    prepared: Prepared, address: ServiceLocator, processes: int, screen: Screen
-) -> tuple[outcome.Outcome, bool]:
-    """Play it, and judge it; what was measured is kept however it ends.
+def run_load(
+    spec: LoadSpec, options: RunOptions, service: ServiceLocator, processes: int, screen: Screen
+) -> tuple[Outcome, bool]:
+    """Run a load, and judge it; what was measured is kept however it ends.
 
     Args:
-        prepared: What is played.
-        address: Where to.
-        processes: How many the user wants; more than cores or users would take no share.
-        screen: Where its progress is shown.
+        spec: The load.
+        options: The options from which each worker process makes the same specification.
+        service: Locates the service.
+        processes: Number of processes; those beyond the number of cores or users stay idle.
+        screen: Where progress is shown.
 
     Returns:
-        The load as it was judged, and whether the user ended it.
+        The outcome, and whether the user interrupted the load.
 
     Raises:
-        Interrupted: Before there was anything to judge.
-        FleetError: The same, for another reason.
+        Interrupted: Before the load started.
+        CoordinatorError: No load was sent, for another reason.
     """
-    order = prepared.order
-    active = min(processes, order.at_most, os.cpu_count() or 1)
+    active = min(processes, spec.max_processes, os.cpu_count() or 1)
     progress = Progress(screen)
 
-    def known(merged: MergedReports) -> MergedReports:
+    def with_idle(merged: MergedReports) -> MergedReports:
         return replace(merged, idle=merged.idle + processes - active)
 
     def watch(test: str, merged: MergedReports) -> bool:
-        return progress.watch(test, known(merged))
+        return progress.watch(test, with_idle(merged))
 
-    with _rendezvous(
-        Coordinator(address.find, watch, find_database=address.database)
-    ) as rendezvous:
+    with _closing(
+        Coordinator(service.find, watch, locate_database=service.database)
+    ) as coordinator:
         names = [f"p{number}" for number in range(1, active + 1)]
-        rendezvous.expect(names)
+        coordinator.expect(names)
         interrupted = False
-        with WorkerProcesses(names, rendezvous.invitation, prepared.settings) as workers:
+        with WorkerProcesses(names, coordinator.connection_info, options) as workers:
             try:
-                _until_over(rendezvous, workers)
+                _wait_for_end(coordinator, workers)
             except KeyboardInterrupt:
                 interrupted = True
-                rendezvous.stop("interrupted")
+                coordinator.abort("interrupted")
                 with suppress(KeyboardInterrupt):  # a second one: do not wait
-                    _until_gone(rendezvous)
-        _until_gone(rendezvous)
-        merged = known(rendezvous.known(order.test))
-    if merged.plan is not None:
-        return outcome.conclude_run(merged), interrupted
+                    _wait_for_disconnects(coordinator)
+        _wait_for_disconnects(coordinator)
+        merged = with_idle(coordinator.merged_reports(spec.test))
+    if merged.metadata is not None:
+        return conclude_run(merged, spec.thresholds), interrupted
     if interrupted:
-        raise Interrupted("interrupted before the load began: there is nothing to show")
-    raise CoordinatorError(f"no load was sent: {merged.broken}")
+        raise Interrupted("interrupted before the load started: there is no result")
+    raise CoordinatorError(f"no load was sent: {merged.abort_reason}")
 
 
 @contextmanager
-def _rendezvous(rendezvous: Coordinator) -> Iterator[Coordinator]:
+def _closing(coordinator: Coordinator) -> Iterator[Coordinator]:
     try:
-        yield rendezvous
+        yield coordinator
     finally:
-        rendezvous.close()
+        coordinator.close()
 
 
-def _until_over(rendezvous: Coordinator, workers: WorkerProcesses) -> None:
-    """Wait for all processes to come, and to go again."""
-    give_up_s = time.monotonic() + COME_WITHIN_S
-    while missing := rendezvous.missing:
+def _wait_for_end(coordinator: Coordinator, workers: WorkerProcesses) -> None:
+    """Wait until all processes have connected, and disconnected again."""
+    give_up_s = time.monotonic() + CONNECT_TIMEOUT_S
+    while missing := coordinator.missing:
         for name in missing:
-            if end := workers.end_of(name):
-                return rendezvous.stop(f"process {name} ended before it could begin ({end})")
+            if reason := workers.exit_reason(name):
+                return coordinator.abort(f"process {name} ended before it could start ({reason})")
         if time.monotonic() > give_up_s:
-            return rendezvous.stop(f"process {missing[0]} has not come for {COME_WITHIN_S:.0f} s")
-        time.sleep(LOOK_EVERY_S)
-    while rendezvous.connected:
-        time.sleep(LOOK_EVERY_S)
+            return coordinator.abort(
+                f"process {missing[0]} did not connect within {CONNECT_TIMEOUT_S:.0f} s"
+            )
+        time.sleep(POLL_INTERVAL_S)
+    while coordinator.connected:
+        time.sleep(POLL_INTERVAL_S)
     return None
 
 
-def _until_gone(rendezvous: Coordinator) -> None:
-    """Wait until the rendezvous knows of the end of each process, but not for ever."""
-    give_up_s = time.monotonic() + LAST_WORDS_S
-    while rendezvous.connected and time.monotonic() < give_up_s:
-        time.sleep(LOOK_EVERY_S)
+def _wait_for_disconnects(coordinator: Coordinator) -> None:
+    """Wait until the coordinator knows that each process has ended, for a limited time."""
+    give_up_s = time.monotonic() + STOP_TIMEOUT_S
+    while coordinator.connected and time.monotonic() < give_up_s:
+        time.sleep(POLL_INTERVAL_S)

@@ -1,7 +1,7 @@
-"""One process of `straingauge run`: plays its share of the load. Started as a module by workers.py.
+"""One process of `straingauge run`; runs its share of the load. Started as a module.
 
-Who it is, where the others are and what is to be played come by standard input, since a command
-line is for all to read.
+Its name, the coordinator's address and secret, and the options come by standard input, because all
+users of a machine can read command lines.
 """
 
 import pickle
@@ -11,43 +11,43 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from straingauge.cli.options import RunOptions, prepare
+from straingauge.cli.options import RunOptions, load_spec
 from straingauge.errors import StraingaugeError
-from straingauge.runner.load_runner import LoadRunner, LoginCache
+from straingauge.runner import LoadRunner, LoginCache
 from straingauge.workers import WorkerClient
 
 
 def main() -> int:
-    """Take part in one load; gives the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it says when it is over
-    name, invitation, settings = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
+    """Run a share of one load; return the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the controlling process decides when it ends
+    name, connection_info, options = pickle.load(sys.stdin.buffer)  # noqa: S301  from our own parent
     try:
-        run(name, invitation, settings)
+        run(name, connection_info, options)
     except StraingaugeError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def run(name: str, invitation: Mapping[str, Any], settings: RunOptions) -> None:
-    """Play this process's share, and tell the others when it cannot.
+def run(name: str, connection_info: Mapping[str, Any], options: RunOptions) -> None:
+    """Run this process's share, and tell the others if it fails.
 
     Raises:
-        FleetError: The controlling process has gone.
-        UsageError: What could be prepared there cannot be prepared here.
+        CoordinatorError: The controlling process has ended.
+        UsageError: A file or a value is invalid.
     """
-    prepared = prepare(settings)
-    member = WorkerClient(name, invitation, (settings.run_name,))
+    spec = load_spec(options)
+    client = WorkerClient(name, connection_info, (spec.test,))
     problem: str | None = None
     try:
-        LoadRunner(prepared.order, member, name).run(prepared.plan, LoginCache())
+        LoadRunner(spec, client, name).run(LoginCache())
     except StraingaugeError as error:
         problem = str(error)
-    except Exception as error:  # noqa: BLE001  whatever it was, the others must not wait for it
+    except Exception as error:  # noqa: BLE001  the others must not wait for this process
         traceback.print_exc()
         problem = f"{type(error).__name__}: {error}"
-    member.left(settings.run_name, problem)
-    member.close()
+    client.leave_test(spec.test, problem)
+    client.close()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Literal
 
 from straingauge.errors import TargetError
 from straingauge.observe import MetricNames
-from straingauge.runner.load_runner import LoadOrder
+from straingauge.runner import LoadSpec
 from straingauge.target.config import StackConfig
 
 State = Literal["ok", "warning", "problem", "skipped"]
@@ -40,7 +40,7 @@ class CheckContext:
         answers: Whether anything listens there.
         results: Folder of the result files.
         users: Number of users of the planned load.
-        order: The planned load; None if no journeys were given.
+        spec: The planned load; None if no journeys were given.
         stack: How the service would be started, if there is a straingauge.toml.
         names: Names of the service's metrics.
         database_url: URL of its PostgreSQL, if known.
@@ -51,7 +51,7 @@ class CheckContext:
     answers: bool
     results: Path
     users: int
-    order: LoadOrder | None = None
+    spec: LoadSpec | None = None
     stack: StackConfig | None = None
     names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)

@@ -1,16 +1,15 @@
 """A single run of a journey by one user, with all its responses."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 
-from straingauge.engine import Load, run_load
+from straingauge.engine import run_load
 from straingauge.http import ErrorKind, Headers, Request, RequestFailed, Response
-from straingauge.journey import Journey, Step, User, mix
+from straingauge.journey import Journey, Step, User
 from straingauge.recording import Recorder
-from straingauge.runner.load_runner import LoadOrder
-from straingauge.schedule import constant_users
+from straingauge.runner import LoadSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class JourneyRun:
     error: str | None = None
 
 
-def run_journey(order: LoadOrder, url: str, journey: Journey, name: str, user: User) -> JourneyRun:
+def run_journey(spec: LoadSpec, url: str, journey: Journey, name: str, user: User) -> JourneyRun:
     """Run a journey once.
 
     Raises:
@@ -57,16 +56,7 @@ def run_journey(order: LoadOrder, url: str, journey: Journey, name: str, user: U
         TargetError: It does not resolve.
     """
     seen = JourneyRun(name)
-    once = constant_users(count=1, iterations=1)
-    crowd: Sequence[User] = [user]
-    load = Load(
-        url,
-        once,
-        mix(_recorded(journey, seen)),
-        crowd,
-        timeout_s=order.timeout_s,
-        allowed_hosts=order.allowed_hosts,
-    )
+    load = spec.single_run(url, _recorded(journey, seen), [user], timeout_s=spec.timeout_s)
     run_load(load, Recorder())
     return seen
 

@@ -20,25 +20,25 @@ _LIMIT_HEADERS = (
 
 def journeys(context: CheckContext) -> Iterator[CheckResult]:
     """Log in, run each journey once, and check the responses."""
-    order = context.order
-    if order is None:
+    spec = context.spec
+    if spec is None:
         advice = "run each journey once: straingauge doctor journeys.py"
         yield CheckResult("journeys", "skipped", "no file with journeys was given", advice)
         return
     if not context.answers:
         return
-    users = order.crowd[:ACCOUNTS]
+    users = spec.users[:ACCOUNTS]
     runs: list[JourneyRun] = []
-    if order.log_in is not None:
-        runs = [run_journey(order, context.url, order.log_in, "log_in", user) for user in users]
+    if spec.log_in is not None:
+        runs = [run_journey(spec, context.url, spec.log_in, "log_in", user) for user in users]
         line = _log_in(runs)
         yield line
         if line.state == "problem":
             return
         yield from _accounts([user.headers for user in users])
-    for journey, _ in order.journeys.weights:
-        runs.append(run_journey(order, context.url, journey, journey_name(journey), users[0]))
-    played = runs[len(users) if order.log_in else 0 :]
+    for journey, _ in spec.journeys.weights:
+        runs.append(run_journey(spec, context.url, journey, journey_name(journey), users[0]))
+    played = runs[len(users) if spec.log_in else 0 :]
     yield from _role(played)
     yield from _data(played)
     yield from _others(played)

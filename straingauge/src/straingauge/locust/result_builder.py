@@ -24,10 +24,10 @@ from straingauge.result.assembly import compose, conclude, environment
 from straingauge.result.format.resources import LocustWorker
 from straingauge.result.format.result import Environment as EnvironmentDict
 from straingauge.result.format.result import Measurements, Result
-from straingauge.runner import outcome
+from straingauge.runner import write_outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.validity import Reason
-from straingauge.workers import LostProcess, MergedReports
+from straingauge.workers import LostProcess, MergedReports, RunMetadata
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class ResultBuilder:
         """Judge a run that has ended, and write its result."""
         result = self._compose(snapshot)
         findings = self._findings(snapshot, result)
-        end = outcome.file(result, self._thresholds, self._folder, findings=findings)
+        end = write_outcome(result, self._thresholds, self._folder, findings=findings)
         if end.problem is not None:
             logger.error("%s; try: %s", end.problem, end.problem.hint)
         width = shutil.get_terminal_size((120, 24)).columns
@@ -127,27 +127,29 @@ class ResultBuilder:
         reports = [
             each for name, message in messages for each in reports_from_message(name, message)
         ]
-        extra = reports[0].extra | {"watched": snapshot.observations}
-        reports[0] = replace(reports[0], extra=extra)
-        broken = str(snapshot.setup_error) if snapshot.setup_error else None
-        plan = self._metadata(snapshot)
-        merged = MergedReports(tuple(reports), lost=snapshot.lost, plan=plan, broken=broken)
+        reports[0] = replace(reports[0], observations=snapshot.observations)
+        merged = MergedReports(
+            tuple(reports),
+            lost=snapshot.lost,
+            metadata=self._metadata(snapshot),
+            abort_reason=str(snapshot.setup_error) if snapshot.setup_error else None,
+        )
         result = compose(merged, ended=snapshot.stopped_early, so_far=live)
         result["validity"]["reasons"] += [note.as_dict() for note in snapshot.notes]
         if snapshot.workers:
             result["resources"]["generator"]["workers"] = dict(snapshot.workers)
         return result
 
-    def _metadata(self, snapshot: RunSnapshot) -> dict[str, Any]:
+    def _metadata(self, snapshot: RunSnapshot) -> RunMetadata:
         options = self._of.parsed_options
         assert options is not None
         shape = get_shape_configuration(self._of)
         users = shape["users"] if shape else options.num_users
-        return {
-            "name": self._name,
-            "started_at": snapshot.started_at,
-            "users": users or 0,
-            "configuration": {
+        return RunMetadata(
+            name=self._name,
+            started_at=snapshot.started_at,
+            users=users or 0,
+            configuration={
                 "target": self._of.host,
                 "users": users,
                 "shape": shape,
@@ -156,8 +158,8 @@ class ResultBuilder:
                 "tags": options.tags or [],
                 "user_classes": {each.__name__: each.weight for each in self._of.user_classes},
             },
-            "environment": self._environment,
-        }
+            environment=self._environment,
+        )
 
     def _findings(self, snapshot: RunSnapshot, result: Measurements) -> list[Finding]:
         """Findings of the tasks, and of the user classes' checks of the service's resources."""

@@ -63,17 +63,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Play the part this process has: worker, controller, or both."""
+    """Register the plugin of this process: worker, controller, or both."""
     config.addinivalue_line(
         "markers",
         "load(endpoints=()): puts load on a service; runs on all xdist workers at once, after the "
         "other tests. `endpoints` names what its journeys call.",
     )
     if hasattr(config, "workerinput"):
-        config.pluginmanager.register(WorkerPlugin(config, alone=None), "straingauge-playing")
+        config.pluginmanager.register(WorkerPlugin(config, local=None), "straingauge-worker")
         return
-    controlling = ControllerPlugin(config)
-    config.pluginmanager.register(controlling, "straingauge-controlling")
+    controller = ControllerPlugin(config)
+    config.pluginmanager.register(controller, "straingauge-controller")
     config.pluginmanager.register(
-        WorkerPlugin(config, alone=controlling.solo), "straingauge-playing"
+        WorkerPlugin(config, local=controller.local), "straingauge-worker"
     )

@@ -22,10 +22,10 @@ test. So:
 - a load test runs **one** load.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -38,12 +38,10 @@ from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
 from straingauge.result.format.result import Measurements
-from straingauge.runner import outcome
-from straingauge.runner.load_runner import LoadOrder, LoadRunner, WarmUp, as_mix
+from straingauge.runner import LoadRunner, LoadSpec, Outcome, WarmUp, as_mix, write_outcome
 from straingauge.schedule import Schedule
 from straingauge.target.service_locator import metric_names_for
 from straingauge.verdict import LOCUST, Finding, Thresholds
-from straingauge.workers import MergedReports
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class LoadRun:
             into ``user.data`` is found here.
         result: The whole result as it will be written, without its verdict.
         thresholds: What is demanded of it.
-        demanded: Endpoints it had to call.
+        required_endpoints: Endpoints that it had to call.
     """
 
     name: str
@@ -86,17 +84,33 @@ class LoadRun:
     users: Sequence[User]
     result: Measurements
     thresholds: Thresholds
-    demanded: Sequence[str]
+    required_endpoints: Sequence[str]
+
+    @classmethod
+    def from_result(cls, result: Measurements, spec: LoadSpec) -> Self:
+        """Make it from a composed result and the load's specification."""
+        return cls(
+            name=result["name"],
+            metrics=result["metrics"],
+            endpoints=result["endpoints"],
+            status_codes=result["status_codes"],
+            errors=result["errors"],
+            resources=result["resources"],
+            users=spec.users,
+            result=result,
+            thresholds=spec.thresholds,
+            required_endpoints=spec.required_endpoints,
+        )
 
 
 class LoadTest:
     """The `load` fixture: puts one load on the service, and has it judged."""
 
-    def __init__(self, item: pytest.Item, process: WorkerContext) -> None:
+    def __init__(self, item: pytest.Item, context: WorkerContext) -> None:
         self._item = item
-        self._process = process
+        self._context = context
         self._ran = False
-        self.ending: outcome.Outcome | None = None
+        self.outcome: Outcome | None = None
 
     @property
     def host(self) -> str:
@@ -105,7 +119,7 @@ class LoadTest:
         Raises:
             TargetError: There is none.
         """
-        return self._process.fleet.address(str(self._item.path))
+        return self._context.coordinator.find_target(self._item.path)
 
     def accounts(
         self, account: Account | None, count: int, *, log_in: Journey | None = None
@@ -130,7 +144,7 @@ class LoadTest:
         users: Accounts | int = 1,
         warm_up: WarmUp = None,
         verify: Journey | None = None,
-        quiet_s: float = COOLDOWN_S,
+        cooldown_s: float = COOLDOWN_S,
         configuration: Mapping[str, Any] | None = None,
         timeout_s: float = 30.0,
         connections: Connections = "per-user",
@@ -156,7 +170,7 @@ class LoadTest:
             verify: Played once by each user after the load (phase "verify"): read back here what
                 the service acknowledged, wait a Retry-After out. It may `Pause`. Each request that
                 fails here (status, check, exception) is a critical finding with its detail.
-            quiet_s: For how long the service is watched after the load, before `verify`: what it
+            cooldown_s: For how long the service is watched after the load, before `verify`: what it
                 still holds then is leaked, and it takes longer to tell a small leak of memory.
             configuration: Shown in the result beside what is known of the schedule; no secrets.
             timeout_s: For requests that name none of their own.
@@ -177,44 +191,37 @@ class LoadTest:
                 hint="write a second test for the second load",
             )
         self._ran = True
-        who = users if isinstance(users, Accounts) else Accounts(users, None, None)
-        thresholds = self._thresholds(name)
-        crowd = self._process.crowd(who.account, who.count, who.log_in)
-        order = LoadOrder(
+        accounts = users if isinstance(users, Accounts) else Accounts(users, None, None)
+        spec = LoadSpec(
+            name=name,
             test=self._item.nodeid,
-            near=str(self._item.path),
-            at_most=min(processes or who.count, who.count),
+            test_file=self._item.path,
+            max_processes=min(processes or accounts.count, accounts.count),
             journeys=as_mix(journey),
             schedule=schedule,
-            crowd=crowd,
-            log_in=who.log_in,
+            thresholds=self._thresholds(name),
+            users=self._context.users(accounts.account, accounts.count, accounts.log_in),
+            log_in=accounts.log_in,
             warm_up=warm_up,
             verify=verify,
+            cooldown_s=cooldown_s,
             timeout_s=timeout_s,
             connections=connections,
             max_connections=max_connections,
-            allowed_hosts=self._process.allowed_hosts,
-            names=metric_names_for(self._item.path),
+            allowed_hosts=self._context.allowed_hosts,
+            metric_names=metric_names_for(self._item.path),
             database_url=self._item.config.getoption("--database-url"),
             server_pid=self._item.config.getoption("--server-pid"),
-            quiet_s=quiet_s,
+            thresholds_file=self._context.thresholds_file(self._item.path),
+            results_dir=self._context.results_dir(self._item.path),
+            required_endpoints=tuple(_endpoints(self._item.iter_markers("load"))),
+            configuration=configuration or {},
         )
-
-        def plan(url: str) -> dict[str, Any]:
-            return outcome.run_metadata(
-                order,
-                url,
-                name=name,
-                thresholds=thresholds,
-                results=self._process.results(self._item.path),
-                demanded=self._declared,
-                configuration=configuration,
-            )
-
-        merged = self._played(order, plan)
+        runner = LoadRunner(spec, self._context.coordinator, self._context.name)
+        merged = runner.run(self._context.logins)
         if merged is None:
             pytest.skip("another process leads this load")
-        return self._run(compose(merged), crowd, thresholds)
+        return LoadRun.from_result(compose(merged), spec)
 
     def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:
         """Judge the run by thresholds.toml and by `findings`, and write its result file.
@@ -231,14 +238,14 @@ class LoadTest:
             InvalidRun: The run says nothing about the service (see ``validity`` in the result).
             WriteError: The result file could not be written; the message holds the figures.
         """
-        end = self.ending = outcome.file(
+        end = self.outcome = write_outcome(
             run.result,
             run.thresholds,
-            self._process.results(self._item.path),
+            self._context.results_dir(self._item.path),
             findings=findings,
-            demanded=run.demanded,
+            required_endpoints=run.required_endpoints,
         )
-        self._process.fleet.judged()
+        self._context.coordinator.mark_saved()
         self._item.user_properties += _properties(end)
         if end.problem is not None:
             figures = report.summary_line(end.result)
@@ -249,14 +256,9 @@ class LoadTest:
             found = [entry.message for entry in end.verdict.decisive]
             raise CriticalVerdict("\n".join(found + report.error_lines(end.result)))
 
-    @property
-    def _declared(self) -> list[str]:
-        """The endpoints this test's marker says its journeys call."""
-        return _endpoints(self._item.iter_markers("load"))
-
     def _thresholds(self, name: str) -> Thresholds:
         """The thresholds file, checked against the tests and endpoints of this test's module."""
-        thresholds = Thresholds.read(self._process.thresholds(self._item.path))
+        thresholds = Thresholds.read(self._context.thresholds_file(self._item.path))
         marked = load_tests_of(getattr(self._item, "module", None))
         thresholds.check_names(
             tests={name, LOCUST, *(function.removeprefix("test_") for function in marked)},
@@ -264,29 +266,9 @@ class LoadTest:
         )
         return thresholds
 
-    def _played(
-        self, order: LoadOrder, plan: Callable[[str], dict[str, Any]]
-    ) -> MergedReports | None:
-        course = LoadRunner(order, self._process.fleet, self._process.name)
-        return course.run(plan, self._process.logged_in)
 
-    def _run(self, result: Measurements, crowd: Sequence[User], thresholds: Thresholds) -> LoadRun:
-        return LoadRun(
-            name=result["name"],
-            metrics=result["metrics"],
-            endpoints=result["endpoints"],
-            status_codes=result["status_codes"],
-            errors=result["errors"],
-            resources=result["resources"],
-            users=crowd,
-            result=result,
-            thresholds=thresholds,
-            demanded=self._declared,
-        )
-
-
-def _properties(end: outcome.Outcome) -> list[tuple[str, object]]:
-    """What a JUnit file has of a load test, beside whether it passed."""
+def _properties(end: Outcome) -> list[tuple[str, object]]:
+    """Return the properties of a load test for a JUnit file."""
     metrics = end.result["metrics"]
     return [
         ("grade", end.verdict.grade),

@@ -14,13 +14,13 @@ class LoadScheduler:
     """Gives each load test to every worker, in one order, after the worker's share of the others.
 
     Where no load test was collected it hands everything to `stock`, the scheduler the user's
-    options ask for. Which it is, is known with the first collection: a worker tells the rendezvous
+    options ask for. Which it is, is known with the first collection: a worker tells the coordinator
     of its load tests before it reports what it has collected.
     """
 
-    def __init__(self, stock: Scheduling, rendezvous: Coordinator, workers: int) -> None:
+    def __init__(self, stock: Scheduling, coordinator: Coordinator, workers: int) -> None:
         self._stock = stock
-        self._rendezvous = rendezvous
+        self._coordinator = coordinator
         self._expected = workers
         self._collections: dict[Worker, list[str]] = {}
         self._pending: dict[Worker, list[int]] = {}
@@ -29,7 +29,7 @@ class LoadScheduler:
 
     @property
     def _together(self) -> bool:
-        return bool(self._rendezvous.load_tests)
+        return bool(self._coordinator.load_tests)
 
     @property
     def nodes(self) -> list[Worker]:
@@ -101,8 +101,8 @@ class LoadScheduler:
         item = self._collections[node][pending.pop(0)]
         if pending:
             self._orphaned.append(pending)
-        shared = item in self._rendezvous.load_tests
-        return None if shared and not self._rendezvous.leads(node.gateway.id, item) else item
+        shared = item in self._coordinator.load_tests
+        return None if shared and not self._coordinator.is_leader(node.gateway.id, item) else item
 
     def schedule(self) -> None:
         """Hand the tests out; called again when a lost worker has been replaced."""
@@ -119,6 +119,6 @@ class LoadScheduler:
             node.shutdown()
 
     def _share(self, collection: Sequence[str], number: int, of: int) -> list[int]:
-        together = self._rendezvous.load_tests
+        together = self._coordinator.load_tests
         alone = [index for index, item in enumerate(collection) if item not in together]
         return alone[number::of] + [i for i, item in enumerate(collection) if item in together]

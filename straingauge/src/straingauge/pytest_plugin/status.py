@@ -1,4 +1,4 @@
-"""pytest's terminal as a screen for the progress of loads."""
+"""Progress of loads in pytest's terminal."""
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
@@ -9,13 +9,13 @@ import pytest
 from straingauge.workers import MergedReports
 
 if TYPE_CHECKING:
-    from straingauge.progress import Progress
+    from straingauge.runner.progress import Progress
 
 CLEAR_LINE = "\r\x1b[2K"
 
 
 class Status:
-    """Writes to the terminal, past pytest's capture, from whatever thread."""
+    """Writes to the terminal, bypassing pytest's capture, from any thread."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
@@ -24,9 +24,11 @@ class Status:
         self._progress: Progress | None = None
 
     def watch(self, test: str, merged: MergedReports) -> bool:
-        """Show how a load comes on; gives whether its figures hold, so that it may end."""
+        """Show a load; return whether its percentiles are precise, so that it may stop early."""
         if self._progress is None:
-            from straingauge.progress import Progress  # each session loads this module
+            from straingauge.runner.progress import (
+                Progress,
+            )  # slow to import, and each pytest session loads this module
 
             self._progress = Progress(self)
         return self._progress.watch(test, merged)
@@ -39,25 +41,25 @@ class Status:
 
     @property
     def width(self) -> int:
-        """In columns."""
+        """Width in columns."""
         with self._uncaptured():  # where output is captured, no terminal tells its width
             return self._config.get_terminal_writer().fullwidth
 
     def rewrite(self, line: str) -> None:
-        """Replace the line that was rewritten last."""
+        """Replace the last rewritten line."""
         if not line and not self._open:
             return
         with self._lock, self._uncaptured():
             if not self._open:
                 self._end_line_of_pytest()
-            # Past the writer, which takes all it writes for a part of pytest's own line.
+            # Not through the writer, which would count this as part of pytest's own line.
             file = self._config.get_terminal_writer()._file  # noqa: SLF001
             file.write(CLEAR_LINE + line)
             file.flush()
             self._open = bool(line)
 
     def say(self, line: str) -> None:
-        """Write a line of its own."""
+        """Write a line that stays."""
         self.rewrite("")
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
@@ -65,11 +67,11 @@ class Status:
                 reporter.write_line(line)
 
     def clear(self) -> None:
-        """Take the line away before pytest writes."""
+        """Remove the line before pytest writes."""
         self.rewrite("")
 
     def _end_line_of_pytest(self) -> None:
-        """What pytest has written so far, such as PASSED, must not be wiped away."""
+        """Start a new line, so that pytest's own output, such as PASSED, is not overwritten."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             reporter.ensure_newline()
@@ -78,7 +80,7 @@ class Status:
             writer.line()
 
     def _uncaptured(self) -> AbstractContextManager[None]:
-        """Where tests run in this process their output is captured: step aside for a moment."""
+        """Suspend the capture of output, if tests run in this process."""
         capture = self._config.pluginmanager.get_plugin("capturemanager")
         if capture is None or threading.current_thread() is not threading.main_thread():
             return nullcontext()

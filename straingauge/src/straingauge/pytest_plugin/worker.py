@@ -1,4 +1,4 @@
-"""The plugin where tests are run: each xdist worker, or the only process there is."""
+"""The plugin in processes that run tests: each xdist worker, or the only process."""
 
 import json
 from collections.abc import Generator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from straingauge.pytest_plugin.load_test import LoadTest
     from straingauge.pytest_plugin.worker_context import WorkerContext
 
-_LOAD = pytest.StashKey["LoadTest"]()
+_LOAD_TEST = pytest.StashKey["LoadTest"]()
 
 
 class WorkerPlugin:
@@ -22,43 +22,43 @@ class WorkerPlugin:
 
     Args:
         config: pytest's.
-        alone: The fleet of a process that is alone; None in an xdist worker.
+        local: The coordinator of a single process; None in an xdist worker.
     """
 
-    def __init__(self, config: pytest.Config, alone: CoordinatorClient | None) -> None:
+    def __init__(self, config: pytest.Config, local: CoordinatorClient | None) -> None:
         self._config = config
-        self._alone = alone
-        self._member: WorkerClient | None = None
-        self._process: WorkerContext | None = None
+        self._local = local
+        self._client: WorkerClient | None = None
+        self._context: WorkerContext | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put load tests last; tell the controller of them before it hears what was collected."""
+        """Put load tests last; name them to the coordinator before the collection is reported."""
         load_tests = [item for item in items if is_load_test(item)]
         if not load_tests:
             return
         from straingauge.pytest_plugin.worker_context import WorkerContext
 
         items[:] = [item for item in items if not is_load_test(item)] + load_tests
-        if self._alone is not None:
-            self._process = WorkerContext(self._config, self._alone, "main")
+        if self._local is not None:
+            self._context = WorkerContext(self._config, self._local, "main")
             return
-        given: dict[str, Any] = self._config.workerinput  # type: ignore[attr-defined]
-        name = given["workerid"]
+        workerinput: dict[str, Any] = self._config.workerinput  # type: ignore[attr-defined]
+        name = workerinput["workerid"]
         tests = tuple(item.nodeid for item in load_tests)
-        self._member = WorkerClient(name, given["straingauge"], tests)
-        self._process = WorkerContext(self._config, self._member, name)
+        self._client = WorkerClient(name, workerinput["straingauge"], tests)
+        self._context = WorkerContext(self._config, self._client, name)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
-        """Run a load test with the other workers; exactly one of all reports it."""
-        if self._member is None or not is_load_test(item):
+        """Run a load test together with the other workers; exactly one of them reports it."""
+        if self._client is None or not is_load_test(item):
             return None
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         error = next((str(report.longrepr) for report in reports if report.failed), None)
-        if self._member.left(item.nodeid, error):
+        if self._client.leave_test(item.nodeid, error):
             hook = item.ihook
             hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
             for report in reports:
@@ -68,21 +68,21 @@ class WorkerPlugin:
 
     @pytest.hookimpl
     def pytest_runtest_logfinish(self) -> None:
-        """A long series of ordinary tests is no silence."""
-        if self._member is not None:
-            self._member.alive()
+        """Tell the coordinator after each test that this process is alive."""
+        if self._client is not None:
+            self._client.send_heartbeat()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show our errors as the sentences they are; hand the result over: its file, or itself."""
+        """Show our errors without a traceback, and attach the result file to the report."""
         report = yield
         if call.excinfo is not None and isinstance(call.excinfo.value, StraingaugeError):
-            report.longrepr = call.excinfo.value.with_hint
-        load = item.stash.get(_LOAD, None)
+            report.longrepr = format_error(call.excinfo.value)
+        load = item.stash.get(_LOAD_TEST, None)
         if load is not None and report.when == "call":
-            end = load.ending
+            end = load.outcome
             vars(report)["straingauge_result"] = str(end.path) if end and end.path else ""
             if end is not None and end.problem is not None:
                 unwritten = [json.dumps(end.result), str(end.problem)]
@@ -91,22 +91,27 @@ class WorkerPlugin:
 
     @pytest.fixture
     def load(self, request: pytest.FixtureRequest) -> "LoadTest":
-        """Puts one load on the service; for tests marked `load`."""
+        """Put one load on the service; for tests marked `load`."""
         from straingauge.pytest_plugin.load_test import LoadTest
 
         item: pytest.Item = request.node
-        if not is_load_test(item) or self._process is None:
+        if not is_load_test(item) or self._context is None:
             pytest.fail(f"{item.nodeid} uses `load`: mark it @pytest.mark.load", pytrace=False)
-        load = item.stash[_LOAD] = LoadTest(item, self._process)
+        load = item.stash[_LOAD_TEST] = LoadTest(item, self._context)
         return load
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Take leave of the others."""
-        if self._member is not None:
-            self._member.close()
+        """Disconnect from the coordinator."""
+        if self._client is not None:
+            self._client.close()
 
 
 def is_load_test(item: pytest.Item) -> bool:
-    """Whether the test is marked `load`."""
+    """Return whether a test is marked `load`."""
     return item.get_closest_marker("load") is not None
+
+
+def format_error(error: StraingaugeError) -> str:
+    """Format an error with its hint."""
+    return f"{error}\n  try: {error.hint}" if error.hint else str(error)

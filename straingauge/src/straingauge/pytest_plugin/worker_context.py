@@ -1,4 +1,4 @@
-"""What the load tests of one process share: the others, the users, the options."""
+"""State that the load tests of one process share: coordinator, users, options."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,53 +8,53 @@ import pytest
 
 from straingauge.errors import UsageError
 from straingauge.journey import Account, Journey, User
-from straingauge.runner.load_runner import LoginCache
+from straingauge.runner import LoginCache
 from straingauge.workers import CoordinatorClient
 
 
 @dataclass(slots=True)
 class WorkerContext:
-    """One process of the session, as its load tests see it.
+    """One process of the session.
 
     Attributes:
         config: pytest's.
-        fleet: The other processes, be there any or not.
-        name: Such as "gw0".
-        logged_in: Who need not log in again.
+        coordinator: Connection to the other processes, if there are any.
+        name: Name of the process, such as "gw0".
+        logins: Users that need not log in again.
     """
 
     config: pytest.Config
-    fleet: CoordinatorClient
+    coordinator: CoordinatorClient
     name: str
-    logged_in: LoginCache = field(default_factory=LoginCache)
-    _crowds: dict[tuple[Account | None, Journey | None], list[User]] = field(default_factory=dict)
+    logins: LoginCache = field(default_factory=LoginCache)
+    _users: dict[tuple[Account | None, Journey | None], list[User]] = field(default_factory=dict)
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
-        """Whom the user has allowed to be put under load: whom ``--load-host`` names."""
+        """The host that ``--load-host`` names; it may be put under load even if it is not local."""
         host = urlsplit(self.config.getoption("--load-host") or "").hostname
         return frozenset({host} if host else ())
 
-    def crowd(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:
-        """The first `count` users of that kind; the same objects in each test.
+    def users(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:
+        """Return the first `count` users of these accounts; the same objects in each test.
 
         Raises:
-            UsageError: None are wanted.
+            UsageError: The count is less than 1.
         """
         if count < 1:
-            raise UsageError(f"a load needs users, not {count}")
-        crowd = self._crowds.setdefault((account, log_in), [])
-        for index in range(len(crowd), count):
-            crowd.append(User(index, dict(account(index)) if account else {}))
-        return crowd[:count]
+            raise UsageError(f"a load needs at least one user, not {count}")
+        users = self._users.setdefault((account, log_in), [])
+        for index in range(len(users), count):
+            users.append(User(index, dict(account(index)) if account else {}))
+        return users[:count]
 
-    def thresholds(self, test_file: Path) -> Path:
-        """The thresholds file: the one that was named, or the one beside the test."""
+    def thresholds_file(self, test_file: Path) -> Path:
+        """Return the threshold file: ``--load-thresholds``, or the one next to the test."""
         named = self.config.getoption("--load-thresholds")
         return self._named(named) if named else test_file.with_name("thresholds.toml")
 
-    def results(self, test_file: Path) -> Path:
-        """The folder for results: the one that was named, or `results` beside the test."""
+    def results_dir(self, test_file: Path) -> Path:
+        """Return the folder of results: ``--load-results``, or `results` next to the test."""
         named = self.config.getoption("--load-results")
         return self._named(named) if named else test_file.with_name("results")
 

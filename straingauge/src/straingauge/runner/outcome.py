@@ -1,33 +1,25 @@
-"""What every load begins and ends with: the plan that is laid down, and the file it comes to.
+"""The outcome of a load: its judged result, in a file."""
 
-The plan goes to whoever keeps the figures before anything is sent, so that a result can be made of
-them whatever happens to the process that was to make it.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from straingauge.errors import CriticalVerdict, InvalidRun, TargetError
-from straingauge.result.assembly import compose, conclude, environment
+from straingauge.result.assembly import compose, conclude
 from straingauge.result.format import WriteError, write
 from straingauge.result.format.result import Measurements, Result
-from straingauge.runner.load_runner import LoadOrder, WarmUp, schedule_as_dict
-from straingauge.schedule import Waves
 from straingauge.verdict import Finding, Thresholds, Verdict
 from straingauge.workers import MergedReports
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A load that was judged.
+    """A judged load.
 
     Attributes:
-        result: With its verdict.
-        verdict: The same.
-        path: Its file; None where it could not be written.
+        result: The result, including its verdict.
+        verdict: The verdict.
+        path: The result file; None if it could not be written.
         problem: Why it could not be written.
     """
 
@@ -38,7 +30,7 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """What the command line ends with, by `straingauge.errors`."""
+        """Exit code of the command line; see `straingauge.errors`."""
         if any(reason["reason"] == "setup_failed" for reason in self.result["validity"]["reasons"]):
             return TargetError.exit_code
         if self.verdict.grade == "invalid":
@@ -48,81 +40,45 @@ class Outcome:
         return self.problem.exit_code if self.problem else 0
 
 
-def run_metadata(
-    order: LoadOrder,
-    url: str,
-    *,
-    name: str,
-    thresholds: Thresholds,
-    results: Path,
-    demanded: Sequence[str] = (),
-    configuration: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """What a result needs besides the figures.
+def conclude_run(
+    merged: MergedReports, thresholds: Thresholds, *, ended: str | None = None
+) -> Outcome:
+    """Judge a load by what is known of it, and write its result file.
 
     Args:
-        order: What is played.
-        url: Where to.
-        name: The run's.
-        thresholds: What is demanded.
-        results: The folder for its file.
-        demanded: Endpoints that have to be called.
-        configuration: Shown in the result beside what is known of the order; no secrets.
+        merged: The reports, including the run's metadata.
+        thresholds: Thresholds that the result is judged by.
+        ended: Why the load ended early, if it did.
     """
-    schedule = order.schedule
-    enough = schedule.concurrent * schedule.at_least if isinstance(schedule, Waves) else None
-    return {
-        "name": name,
-        "test": order.test,
-        "started_at": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "configuration": {
-            "target": url,
-            "users": len(order.crowd),
-            "timeout_s": order.timeout_s,
-            "connections": order.connections,
-            "max_connections": order.max_connections,
-            "schedule": schedule_as_dict(schedule),
-            "warm_up": _described(order.warm_up),
-            **(configuration or {}),
-        },
-        "environment": environment(Path(order.near).parent),
-        "results": str(results),
-        "thresholds": thresholds,
-        "demanded": list(demanded),
-        "users": len(order.crowd) if order.log_in else 0,
-        "duration_s": schedule.duration_s,
-        "enough_requests": enough,
-    }
+    metadata = merged.metadata
+    assert metadata is not None
+    return write_outcome(
+        compose(merged, ended=ended),
+        thresholds,
+        metadata.results_dir,
+        required_endpoints=metadata.required_endpoints,
+    )
 
 
-def _described(warm_up: WarmUp) -> Mapping[str, Any] | str | None:
-    return warm_up if warm_up is None or isinstance(warm_up, str) else schedule_as_dict(warm_up)
-
-
-def conclude_run(merged: MergedReports, *, ended: str | None = None) -> Outcome:
-    """Judge what is known of a load, and write its file.
-
-    Args:
-        merged: With its plan.
-        ended: Why the load did not come to its end, if it did not.
-    """
-    plan = merged.plan
-    assert plan is not None
-    result = compose(merged, ended=ended)
-    return file(result, plan["thresholds"], Path(plan["results"]), demanded=plan["demanded"])
-
-
-def file(
+def write_outcome(
     result: Measurements,
     thresholds: Thresholds,
-    results: Path,
+    results_dir: Path,
     *,
     findings: Iterable[Finding] = (),
-    demanded: Sequence[str] = (),
+    required_endpoints: Sequence[str] = (),
 ) -> Outcome:
-    """Judge a result, and write its file."""
-    judged, verdict = conclude(result, thresholds, findings, required=demanded)
+    """Judge a result, and write its file.
+
+    Args:
+        result: The result, without a verdict.
+        thresholds: Thresholds that the result is judged by.
+        results_dir: Folder of the result file.
+        findings: Findings of the test itself.
+        required_endpoints: Endpoints that must have been called.
+    """
+    judged, verdict = conclude(result, thresholds, findings, required=required_endpoints)
     try:
-        return Outcome(judged, verdict, write(judged, results))
+        return Outcome(judged, verdict, write(judged, results_dir))
     except WriteError as error:
         return Outcome(judged, verdict, None, error)

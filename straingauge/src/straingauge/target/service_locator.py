@@ -41,18 +41,18 @@ class ServiceLocator:
         self._found: str | None = None
         self._database_url: str | None = None
 
-    def find(self, near: str) -> str:
+    def find(self, test_file: Path) -> str:
         """The service's base address, without a slash at its end.
 
         Args:
-            near: A file; the stand's description is searched from its folder upwards.
+            test_file: straingauge.toml is searched from its folder upwards.
 
         Raises:
             UsageError: The address that was named is none.
             TargetError: Nothing answers there, or the stand could not be started.
         """
         if self._found is None:
-            self._found = self._named_address() or self._usual_or_started(Path(near))
+            self._found = self._named_address() or self._usual_or_started(test_file)
         return self._found
 
     def database(self) -> str | None:
@@ -85,11 +85,11 @@ class ServiceLocator:
             )
         return url
 
-    def _usual_or_started(self, near: Path) -> str:
+    def _usual_or_started(self, test_file: Path) -> str:
         refusal = refused(USUAL)
         if refusal is None:
             return USUAL
-        description = find_upwards(near, STAND_FILE)
+        description = find_upwards(test_file, STAND_FILE)
         if description is None:
             raise TargetError(
                 f"nothing answers at {USUAL} ({refusal}), and no {STAND_FILE} says what to start",
@@ -118,9 +118,9 @@ def refused(url: str) -> str | None:
     return None
 
 
-def find_upwards(near: Path, name: str) -> Path | None:
-    """The file `name` in the folder of `near` or the nearest one above it."""
-    return next((folder / name for folder in near.parents if (folder / name).is_file()), None)
+def find_upwards(path: Path, name: str) -> Path | None:
+    """The file `name` in the folder of `path` or the nearest one above it."""
+    return next((folder / name for folder in path.parents if (folder / name).is_file()), None)
 
 
 def metric_names_for(path: Path) -> "MetricNames":

@@ -1,8 +1,9 @@
-"""Many processes, one load: one start instant, one schedule shared out, one merged record."""
+"""Several processes that share one load: one start instant, one schedule, merged reports."""
 
 from straingauge.workers.coordinator import Coordinator, Watcher
 from straingauge.workers.local_coordinator import LocalCoordinator
-from straingauge.workers.messages import CoordinatorError, LostProcess, MergedReports, Report, Shard
+from straingauge.workers.messages import CoordinatorError, Shard
+from straingauge.workers.reports import LostProcess, MergedReports, Report, RunMetadata
 from straingauge.workers.worker_client import CoordinatorClient, LoadAborted, WorkerClient
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "LostProcess",
     "MergedReports",
     "Report",
+    "RunMetadata",
     "Shard",
     "Watcher",
     "WorkerClient",

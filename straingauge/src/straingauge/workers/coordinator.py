@@ -1,4 +1,4 @@
-"""The rendezvous: a server in the controlling process where the processes of one load meet."""
+"""Server in the controlling process that synchronizes the processes of a load."""
 
 import contextlib
 import os
@@ -15,6 +15,7 @@ from multiprocessing.connection import (
     answer_challenge,
     deliver_challenge,
 )
+from pathlib import Path
 
 from straingauge.errors import StraingaugeError
 from straingauge.workers.load_state import LoadState, Outbox
@@ -27,146 +28,147 @@ from straingauge.workers.messages import (
     GetTarget,
     Heartbeat,
     Hello,
-    MergedReports,
-    Plan,
-    Report,
     ReporterRole,
     ResultSaved,
+    SetMetadata,
     StopAt,
     Target,
     TestDone,
     ToWorker,
     Welcome,
 )
+from straingauge.workers.reports import MergedReports, Report
 
 TICK_S = 0.5
-HALT_DELAY_NS = 200_000_000  # time for every process to hear of it, so that all end at one instant
-SILENT_WHILE_PLAYING_S = 30.0  # reports come twice a second
-SILENT_S = 600.0  # a worker may be busy with one long ordinary test
+STOP_DELAY_NS = 200_000_000  # time for each process to receive it, so that all end at one instant
+LOAD_SILENCE_TIMEOUT_S = 30.0  # reports come twice a second
+SILENCE_TIMEOUT_S = 600.0  # a worker may be busy with one long ordinary test
 
 Watcher = Callable[[str, MergedReports], bool]
-"""Sees a test's figures about twice a second; True ends the load, since its figures hold."""
+"""Is given a test's reports about twice a second; returning True ends the load early."""
 
 
 @dataclass(slots=True)
 class _Worker:
     connection: Connection
-    heard_s: float
-    dropped: str | None = None  # why it was hung up on
+    last_message_s: float
+    dropped: str | None = None  # why its connection was closed
 
 
 class Coordinator:
-    """Serves the processes of one test session.
+    """Synchronizes the processes of one test session.
 
     Args:
-        find_address: Gives the service's address, starting it where need be; it is given the
-            file of the first test that asks, and called at most once, in a thread.
+        locate: Returns the service's base URL, and starts the service if necessary. Is given the
+            file of the first test that needs it, and is called at most once, in a thread.
         watcher: See `Watcher`; called in a thread.
-        find_database: Gives the database of the service that was started, after that.
-        cores: Processes that may be active at once.
-        silent_while_playing_s: After so long without a word a process with a share counts as lost.
-        silent_s: The same while no load is under way.
+        locate_database: Returns the database of the service that was started; called after
+            `locate`.
+        cores: Number of processes that may be active at once.
+        load_silence_timeout_s: A process with a share that sends nothing for this long during a
+            load counts as lost.
+        silence_timeout_s: The same while no load is under way.
     """
 
     def __init__(
         self,
-        find_address: Callable[[str], str],
+        locate: Callable[[Path], str],
         watcher: Watcher = lambda _test, _merged: False,
         *,
-        find_database: Callable[[], str | None] = lambda: None,
+        locate_database: Callable[[], str | None] = lambda: None,
         cores: int | None = None,
-        silent_while_playing_s: float = SILENT_WHILE_PLAYING_S,
-        silent_s: float = SILENT_S,
+        load_silence_timeout_s: float = LOAD_SILENCE_TIMEOUT_S,
+        silence_timeout_s: float = SILENCE_TIMEOUT_S,
     ) -> None:
-        self._find_address = find_address
+        self._locate = locate
         self._watcher = watcher
-        self._find_database = find_database
+        self._locate_database = locate_database
         self._cores = cores or os.cpu_count() or 1
-        self._silent_while_playing_s = silent_while_playing_s
-        self._silent_s = silent_s
+        self._load_silence_timeout_s = load_silence_timeout_s
+        self._silence_timeout_s = silence_timeout_s
         self._secret = secrets.token_bytes(32)
-        # Without a key: a stranger who keeps silent would hold up accept() for all others.
+        # Without a key: a silent client would keep accept() from serving all others.
         self._listener = Listener(("127.0.0.1", 0), backlog=128)
         self._listening_at: tuple[str, int] = self._listener.address
         self._lock = threading.RLock()
         self._workers: dict[str, _Worker] = {}
-        self._gatherings: dict[str, LoadState] = {}
-        self._halted: set[str] = set()
+        self._loads: dict[str, LoadState] = {}
+        self._stopped_early: set[str] = set()
         self._expected: dict[str, None] = {}
         self._needed: set[str] = set()
         self._closing = threading.Event()
         self._close_lock = threading.RLock()
-        self._closed_because: str | None = None
-        self._address: ToWorker | None = None
-        self._asking: list[str] | None = None
+        self._abort_reason: str | None = None
+        self._target: ToWorker | None = None
+        self._awaiting_target: list[str] | None = None
         self.load_tests: set[str] = set()
         self._threads = [self._spawn(self._accept), self._spawn(self._tick)]
 
     @property
-    def invitation(self) -> dict[str, str | int]:
-        """How a process finds it: plain values, to be handed to that process alone."""
+    def connection_info(self) -> dict[str, str | int]:
+        """Address and secret for a worker process; plain values, for that process only."""
         host, port = self._listening_at
         return {"host": host, "port": port, "secret": self._secret.hex()}
 
     @property
     def connected(self) -> list[str]:
-        """The processes that are here."""
+        """The connected processes."""
         with self._lock:
             return list(self._workers)
 
     @property
     def missing(self) -> list[str]:
-        """The processes that were announced and have not come yet."""
+        """The expected processes that have not connected yet."""
         with self._lock:
             return list(self._expected)
 
     def expect(self, names: Iterable[str]) -> None:
-        """Announce processes: no load begins before they have come, and none without them."""
+        """Let no load start before, or without, these processes."""
         with self._lock:
             self._expected.update(dict.fromkeys(names))
             self._needed.update(names)
 
-    def known(self, test: str) -> MergedReports:
-        """What is known of a load so far."""
+    def merged_reports(self, test: str) -> MergedReports:
+        """Return the reports of a load so far."""
         with self._lock:
-            merged = self._gather(test).merged()
-            return replace(merged, broken=merged.broken or self._closed_because)
+            merged = self._load(test).merged()
+            return replace(merged, abort_reason=merged.abort_reason or self._abort_reason)
 
-    def unjudged(self) -> list[tuple[str, MergedReports]]:
-        """Loads of which figures are known and that nobody has judged: (test, figures)."""
+    def unsaved(self) -> list[tuple[str, MergedReports]]:
+        """Return the loads whose results were not saved, as (test, reports)."""
         with self._lock:
             return [
-                (gathering.test, gathering.merged())
-                for gathering in self._gatherings.values()
-                if not gathering.judged and gathering.plan is not None
+                (load.test, load.merged())
+                for load in self._loads.values()
+                if not load.is_saved and load.metadata is not None
             ]
 
-    def leads(self, name: str, test: str) -> bool:
-        """Whether `name` leads that load, or might have: it never seated anyone."""
+    def is_leader(self, name: str, test: str) -> bool:
+        """Return whether a process leads a load, or could: no shares were assigned yet."""
         with self._lock:
-            gathering = self._gatherings.get(test)
-            return gathering is None or gathering.leader in (None, name)
+            load = self._loads.get(test)
+            return load is None or load.leader in (None, name)
 
-    def stop(self, reason: str) -> None:
-        """Let no further load begin, and none go on."""
+    def abort(self, reason: str) -> None:
+        """End all loads, and let no further load start."""
         with self._lock:
-            self._closed_because = self._closed_because or reason
-            for gathering in self._gatherings.values():
-                self._post(gathering.cancel(reason))
+            self._abort_reason = self._abort_reason or reason
+            for load in self._loads.values():
+                self._post(load.abort(reason))
 
     def close(self) -> None:
-        """Close all connections, by which processes that wait learn that the session has ended.
+        """Close all connections, which tells waiting processes that the session has ended.
 
-        May be called again and from any thread; each call returns when all is closed.
+        May be called repeatedly and from any thread; each call returns when everything is closed.
         """
         with self._close_lock:
             if self._closing.is_set():
                 return
-            self.stop("the session has ended")
+            self.abort("the session has ended")
             self._closing.set()
             with self._lock:
                 for worker in self._workers.values():
-                    _hang_up(worker.connection)
+                    _shut_down(worker.connection)
             with contextlib.suppress(OSError):  # wakes accept()
                 socket.create_connection(self._listening_at).close()
             for thread in self._threads:
@@ -175,7 +177,7 @@ class Coordinator:
 
     def _spawn(self, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(
-            target=target, args=args, name="straingauge-rendezvous", daemon=True
+            target=target, args=args, name="straingauge-coordinator", daemon=True
         )
         thread.start()
         return thread
@@ -185,7 +187,7 @@ class Coordinator:
             try:
                 connection = self._listener.accept()
             except OSError:
-                continue  # it went away before it was accepted
+                continue  # it disconnected before it was accepted
             if self._closing.is_set():
                 connection.close()
             else:
@@ -193,23 +195,23 @@ class Coordinator:
 
     def _serve(self, connection: Connection) -> None:
         name = None
-        said_bye = False
+        disconnected = False
         try:
             deliver_challenge(connection, self._secret)
             answer_challenge(connection, self._secret)
             hello = connection.recv()
             name = hello.name
             self._welcome(hello, connection)
-            while not said_bye:
+            while not disconnected:
                 message: FromWorker = connection.recv()
-                said_bye = isinstance(message, Disconnect)
+                disconnected = isinstance(message, Disconnect)
                 self._handle(name, message)
         except (AuthenticationError, EOFError, OSError):
-            pass  # a stranger, or the process has gone: _gone says what that means
+            pass  # not authenticated, or the process has ended: handled in _lose
         finally:
-            # Closed last: while it is known, another thread may hang up on it by its descriptor.
+            # Closed last: until it is removed, other threads may shut it down by its descriptor.
             if name is not None:
-                self._gone(name, expected=said_bye)
+                self._lose(name, expected=disconnected)
             connection.close()
 
     def _welcome(self, hello: Hello, connection: Connection) -> None:
@@ -224,104 +226,104 @@ class Coordinator:
     def _handle(self, name: str, message: FromWorker) -> None:
         now_ns = time.monotonic_ns()
         with self._lock:
-            self._workers[name].heard_s = time.monotonic()
+            self._workers[name].last_message_s = time.monotonic()
             match message:
-                case GetTarget(near):
-                    self._ask(name, near)
+                case GetTarget(test_file):
+                    self._send_target(name, test_file)
                 case Barrier():
-                    self._post(self._meet(name, message, now_ns))
-                case Plan(test, plan):
-                    self._gather(test).plan = plan
+                    self._post(self._arrive(name, message, now_ns))
+                case SetMetadata(test, metadata):
+                    self._load(test).metadata = metadata
                 case Report():
                     self._report(name, message)
                 case Fail(test, error):
-                    self._post(self._gather(test).fail(name, error))
+                    self._post(self._load(test).fail(name, error))
                 case TestDone(test, error):
-                    self._leave(name, self._gather(test), error, now_ns)
+                    self._leave(name, self._load(test), error, now_ns)
                 case ResultSaved(test):
-                    self._gatherings[test].judged = True
+                    self._loads[test].is_saved = True
                 case Hello() | Heartbeat() | Disconnect():
                     pass
 
     def _report(self, name: str, report: Report) -> None:
-        for gathering in self._gatherings.values():
-            if gathering.stage is not None:  # broken or not: it was measured
-                gathering.report(name, report)
+        for load in self._loads.values():
+            if load.stage is not None:  # even if it was aborted: it was measured
+                load.report(name, report)
 
-    def _meet(self, name: str, meet: Barrier, now_ns: int) -> Outbox:
-        if self._closed_because is not None and meet.stage == "join":
-            return {name: Aborted(self._closed_because)}
-        self._again(name, meet)
-        return self._gather(meet.test).meet(name, meet, self._present, now_ns)
+    def _arrive(self, name: str, barrier: Barrier, now_ns: int) -> Outbox:
+        if self._abort_reason is not None and barrier.stage == "join":
+            return {name: Aborted(self._abort_reason)}
+        self._restart(name, barrier)
+        return self._load(barrier.test).arrive(name, barrier, self._present, now_ns)
 
-    def _leave(self, name: str, gathering: LoadState, error: str | None, now_ns: int) -> None:
-        self._post(gathering.leave(name, error, self._present, now_ns))
-        ending = self._closed_because is not None and gathering.leader is None
-        self._post({name: ReporterRole(gathering.reporter == name and not ending)})
+    def _leave(self, name: str, load: LoadState, error: str | None, now_ns: int) -> None:
+        self._post(load.leave(name, error, self._present, now_ns))
+        ending = self._abort_reason is not None and load.leader is None
+        self._post({name: ReporterRole(load.reporter == name and not ending)})
 
     @property
     def _present(self) -> list[str]:
-        """Those that are here or will come."""
+        """The connected and the expected processes."""
         return [*self._workers, *self._expected]
 
-    def _gather(self, test: str) -> LoadState:
-        return self._gatherings.setdefault(test, LoadState(test, self._cores))
+    def _load(self, test: str) -> LoadState:
+        return self._loads.setdefault(test, LoadState(test, self._cores))
 
-    def _again(self, name: str, meet: Barrier) -> None:
-        """A test run once more in one session (a plugin repeats failures) gathers anew."""
-        before = self._gatherings.get(meet.test)
+    def _restart(self, name: str, barrier: Barrier) -> None:
+        """Reset the state of a test that runs again in one session (a plugin repeats failures)."""
+        before = self._loads.get(barrier.test)
         if (
             before is not None
-            and meet.stage == "join"
+            and barrier.stage == "join"
             and before.stage is None
-            and before.seats(name)
+            and before.has_shard(name)
         ):
-            del self._gatherings[meet.test]
+            del self._loads[barrier.test]
 
     def _current(self) -> list[LoadState]:
-        return [g for g in self._gatherings.values() if g.stage is not None and g.broken is None]
+        return [g for g in self._loads.values() if g.stage is not None and g.abort_reason is None]
 
-    def _gone(self, name: str, *, expected: bool) -> None:
+    def _lose(self, name: str, *, expected: bool) -> None:
         with self._lock:
             worker = self._workers.pop(name, None)
-            reason = "its session ended" if expected else "its connection broke: killed, or crashed"
+            reason = (
+                "its session ended" if expected else "its connection was lost: killed, or crashed"
+            )
             reason = worker.dropped or reason if worker is not None else reason
             now_ns = time.monotonic_ns()
-            took_part = any(gathering.seats(name) for gathering in self._gatherings.values())
-            if name in self._needed and not took_part:
-                self.stop(f"process {name} was lost ({reason}) before the load began")
-            for gathering in self._gatherings.values():
-                self._post(gathering.lose(name, reason, self._present, now_ns))
+            had_shard = any(load.has_shard(name) for load in self._loads.values())
+            if name in self._needed and not had_shard:
+                self.abort(f"process {name} was lost ({reason}) before the load began")
+            for load in self._loads.values():
+                self._post(load.lose(name, reason, self._present, now_ns))
 
     def _post(self, outbox: Outbox) -> None:
         for name, message in outbox.items():
             worker = self._workers.get(name)
             if worker is not None:
-                with contextlib.suppress(OSError):  # it has just gone: its own thread finds out
+                with contextlib.suppress(OSError):  # it has just ended: its own thread handles that
                     worker.connection.send(message)
 
-    def _ask(self, name: str, near: str) -> None:
-        if self._address is not None:
-            self._post({name: self._address})
-        elif self._asking is not None:
-            self._asking.append(name)
+    def _send_target(self, name: str, test_file: Path) -> None:
+        if self._target is not None:
+            self._post({name: self._target})
+        elif self._awaiting_target is not None:
+            self._awaiting_target.append(name)
         else:
-            self._asking = [name]
-            self._spawn(self._answer, near)
+            self._awaiting_target = [name]
+            self._spawn(self._find_target, test_file)
 
-    def _answer(self, near: str) -> None:
+    def _find_target(self, test_file: Path) -> None:
         try:
-            answer: ToWorker = Target(self._find_address(near), self._find_database())
+            target: ToWorker = Target(self._locate(test_file), self._locate_database())
         except StraingaugeError as error:
-            answer = Aborted(str(error), error.hint)
-        except Exception as error:  # noqa: BLE001  whoever waits must hear of it, whatever it was
-            answer = Aborted(
-                f"the service's address could not be found: {type(error).__name__}: {error}"
-            )
+            target = Aborted(str(error), error.hint)
+        except Exception as error:  # noqa: BLE001  the waiting processes must be told
+            target = Aborted(f"the service could not be located: {type(error).__name__}: {error}")
         with self._lock:
-            self._address = answer
-            self._post(dict.fromkeys(self._asking or (), answer))
-            self._asking = None
+            self._target = target
+            self._post(dict.fromkeys(self._awaiting_target or (), target))
+            self._awaiting_target = None
 
     def _tick(self) -> None:
         while not self._closing.wait(TICK_S):
@@ -329,32 +331,33 @@ class Coordinator:
                 self._drop_silent()
                 watched = [(g.test, g.merged()) for g in self._current() if g.stage != "join"]
             for test, merged in watched:
-                if self._watcher(test, merged) and test not in self._halted:
-                    self._halt(test)
+                if self._watcher(test, merged) and test not in self._stopped_early:
+                    self._stop_early(test)
 
-    def _halt(self, test: str) -> None:
+    def _stop_early(self, test: str) -> None:
         with self._lock:
-            self._halted.add(test)
-            at_ns = time.monotonic_ns() + HALT_DELAY_NS
-            self._post(dict.fromkeys(self._gatherings[test].active, StopAt(at_ns)))
+            self._stopped_early.add(test)
+            at_ns = time.monotonic_ns() + STOP_DELAY_NS
+            self._post(dict.fromkeys(self._loads[test].active, StopAt(at_ns)))
 
     def _drop_silent(self) -> None:
-        """Hang up on who is overdue (who waits never is); its thread then finds it gone."""
+        """Disconnect processes that are silent for too long; their threads then handle the loss.
+
+        A process that waits for others is never too silent.
+        """
         now_s = time.monotonic()
-        waiting = {name for gathering in self._current() for name in gathering.waiting} | set(
-            self._asking or ()
+        waiting = {name for load in self._current() for name in load.waiting} | set(
+            self._awaiting_target or ()
         )
-        playing = {
-            name for gathering in self._current() if gathering.playing for name in gathering.active
-        }
+        running = {name for load in self._current() if load.is_running for name in load.active}
         for name, worker in self._workers.items():
-            patience_s = self._silent_while_playing_s if name in playing else self._silent_s
-            if name not in waiting and now_s - worker.heard_s > patience_s:
-                worker.dropped = f"nothing was heard of it for {patience_s:g} s"
-                _hang_up(worker.connection)
+            timeout_s = self._load_silence_timeout_s if name in running else self._silence_timeout_s
+            if name not in waiting and now_s - worker.last_message_s > timeout_s:
+                worker.dropped = f"it sent nothing for {timeout_s:g} s"
+                _shut_down(worker.connection)
 
 
-def _hang_up(connection: Connection) -> None:
-    """End a connection another thread reads from; closing it would leave that thread waiting."""
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
+def _shut_down(connection: Connection) -> None:
+    """Shut down a connection that another thread reads; closing it would leave that waiting."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:
+        stream.shutdown(socket.SHUT_RDWR)

@@ -1,96 +1,92 @@
-"""A fleet of one: the same course of a load, and nobody to wait for."""
+"""The coordinator of a process that runs its loads alone."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from straingauge.workers.coordinator import Watcher
-from straingauge.workers.messages import MergedReports, Report, Shard
+from straingauge.workers.messages import Shard
+from straingauge.workers.reports import MergedReports, Report, RunMetadata
 
 START_DELAY_NS = 200_000_000  # time to set up the engine before the first request is due
 
 
 @dataclass(slots=True)
 class LocalCoordinator:
-    """Plays each load alone; keeps what a result needs, as the rendezvous does for many.
+    """A `CoordinatorClient` without other processes; keeps reports as a `Coordinator` does.
 
     Attributes:
-        find_address: Gives the service's address, starting it where need be.
-        watcher, find_database: As the rendezvous has them.
+        locate: Returns the service's base URL, and starts the service if necessary.
+        watcher: See `Watcher`.
+        locate_database: Returns the database of the service that was started, if any.
+        stop_at_ns: When to end the load early (`time.monotonic_ns`); None to run it to its end.
+        is_aborted: The load under way was aborted.
     """
 
-    find_address: Callable[[str], str]
+    locate: Callable[[Path], str]
     watcher: Watcher
-    name: str = "main"
-    halt_at_ns: int | None = None
-    broken: bool = False
-    find_database: Callable[[], str | None] = lambda: None
+    locate_database: Callable[[], str | None] = lambda: None
+    stop_at_ns: int | None = None
+    is_aborted: bool = False
     _test: str = ""
-    _start_ns: int | None = None
-    _over: bool = False
-    _unjudged: dict[str, MergedReports] = field(default_factory=dict)
+    _unsaved: dict[str, MergedReports] = field(default_factory=dict)
 
-    def unjudged(self) -> list[tuple[str, MergedReports]]:
-        """Loads of which figures are known and that nobody has judged: (test, figures)."""
-        return list(self._unjudged.items())
+    def unsaved(self) -> list[tuple[str, MergedReports]]:
+        """Return the loads whose results were not saved, as (test, reports)."""
+        return list(self._unsaved.items())
 
     @property
     def database_url(self) -> str | None:
-        """The database of the service whose address was asked for, where it was started for us."""
-        return self.find_database()
+        """Database of the service that was started; None if none was."""
+        return self.locate_database()
 
-    def address(self, near: str) -> str:
-        """The service's address."""
-        return self.find_address(near)
+    def find_target(self, test_file: Path) -> str:
+        """Return the service's base URL."""
+        return self.locate(test_file)
 
-    def join(self, test: str, at_most: int) -> Shard:  # noqa: ARG002  one is never too many
-        """Begin."""
-        self._test, self.halt_at_ns, self._start_ns, self._over = test, None, None, False
+    def join(self, test: str, max_processes: int) -> Shard:  # noqa: ARG002  one is never too many
+        """Begin a load."""
+        self._test, self.stop_at_ns = test, None
         return Shard(0, 1)
 
-    def announce(self, plan: dict[str, Any]) -> None:
-        """Keep the plan."""
-        self._unjudged[self._test] = MergedReports((), plan=plan)
+    def send_metadata(self, metadata: RunMetadata) -> None:
+        """Keep the metadata."""
+        self._unsaved[self._test] = MergedReports((), metadata=metadata)
 
-    def ready(self, report: Report) -> int:
-        """Start."""
-        self._start_ns = time.monotonic_ns() + START_DELAY_NS
-        self._keep(report)
-        return self._start_ns
+    def wait_for_start(self, report: Report) -> int:
+        """Return the start instant."""
+        start_ns = time.monotonic_ns() + START_DELAY_NS
+        self._update(reports=(report,), start_ns=start_ns)
+        return start_ns
 
     def fail(self, error: str) -> None:
-        """Keep why no load was sent."""
-        self._keep(broken=error)
+        """Keep the reason why no load was sent."""
+        self._update(abort_reason=error)
 
-    def report(self, report: Report) -> None:
-        """Keep and show what was measured till now."""
-        merged = self._keep(report)
-        if self.watcher(self._test, merged) and self.halt_at_ns is None:
-            self.halt_at_ns = time.monotonic_ns()
+    def send_report(self, report: Report) -> None:
+        """Keep and show a report."""
+        merged = self._update(reports=(report,))
+        if self.watcher(self._test, merged) and self.stop_at_ns is None:
+            self.stop_at_ns = time.monotonic_ns()
 
-    def played(self, report: Report) -> None:
-        """Go on."""
-        self._over = True
-        self._keep(report)
+    def wait_for_load_end(self, report: Report) -> None:
+        """Keep the report."""
+        self._update(reports=(report,), load_end_ns=time.monotonic_ns())
 
-    def rested(self, report: Report) -> None:
-        """Go on."""
-        self._keep(report)
+    def wait_for_cooldown_end(self, report: Report) -> None:
+        """Keep the report."""
+        self._update(reports=(report,))
 
-    def end(self, report: Report) -> MergedReports:
-        """All there is."""
-        return self._keep(report)
+    def finish(self, report: Report) -> MergedReports:
+        """Return all reports."""
+        return self._update(reports=(report,))
 
-    def judged(self) -> None:
-        """The result needs no keeping any more."""
-        self._unjudged.pop(self._test, None)
+    def mark_saved(self) -> None:
+        """Forget the load, whose result was saved."""
+        self._unsaved.pop(self._test, None)
 
-    def _keep(self, report: Report | None = None, broken: str | None = None) -> MergedReports:
-        before = self._unjudged[self._test]
-        reports = before.reports if report is None else (report,)
-        merged = MergedReports(
-            reports, plan=before.plan, broken=broken, start_ns=self._start_ns, over=self._over
-        )
-        self._unjudged[self._test] = merged
+    def _update(self, **changes: Any) -> MergedReports:  # noqa: ANN401  fields of MergedReports
+        merged = self._unsaved[self._test] = replace(self._unsaved[self._test], **changes)
         return merged

@@ -1,37 +1,45 @@
-"""What the processes of one load tell each other: pickled, over loopback, behind a secret.
+"""Messages between the processes of one load: pickled, over loopback, authenticated.
 
-worker                          rendezvous (in the controller)
-Hello(name)                ->   Welcome
-Ask                        ->   Address | Broken              the service's address
-Meet(test, "join")         ->   Seat | Broken                 who takes part, and which share
-Meet(test, "ready")        ->   Go(at_ns) | Broken            logged in; the start instant
-Report ...                 ->   (Halt, CalledOff at any time) cumulative: a lost one loses nothing
-Meet(test, "played")       ->   Go(at_ns) | Broken            all have ended; the leader looks on
-Meet(test, "rested")       ->   Go(at_ns) | Broken            the service was left alone; read back
-Meet(test, "end")          ->   Merged (leader), Go (others)
-Fail(test, error)                                             a log-in failed: nobody shall begin
-Judged(test)                                                  the result needs no keeping here
-Left(test, error)          ->   Part                          who of all reports the test
-Bye
+worker                              coordinator (in the controlling process)
+Hello(name)                    ->   Welcome
+GetTarget                      ->   Target | Aborted       the service's URL
+Barrier(test, "join")          ->   Shard | Aborted        the process's share of the load
+SetMetadata(test, metadata)                                from the leader
+Barrier(test, "start")         ->   Proceed | Aborted      logged in; the start instant
+Report ...                     ->   (StopAt, Abort at any time) cumulative
+Barrier(test, "load_end")      ->   Proceed | Aborted      all have ended; cooldown begins
+Barrier(test, "cooldown_end")  ->   Proceed | Aborted      verification begins
+Barrier(test, "finish")        ->   MergedReports (leader), Proceed (others)
+Fail(test, error)                                          a log-in failed: no process starts
+ResultSaved(test)                                          the reports need not be kept
+TestDone(test, error)          ->   ReporterRole           which process reports the test
+Disconnect
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 
 from straingauge.errors import StraingaugeError
+from straingauge.workers.reports import MergedReports, Report, RunMetadata
 
-Stage = Literal["join", "ready", "played", "rested", "end"]
+Stage = Literal["join", "start", "load_end", "cooldown_end", "finish"]
 
 
 class CoordinatorError(StraingaugeError):
-    """The processes of one load lost each other, or one of them could not begin."""
+    """The processes of one load lost their connection, or one of them could not start."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A process has collected load tests."""
+    """A process has connected.
+
+    Attributes:
+        name: Its name.
+        tests: The load tests it has collected.
+    """
 
     name: str
     tests: tuple[str, ...]
@@ -39,28 +47,32 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The rendezvous knows of it."""
+    """The process is connected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """A process did something; who is silent for too long is given up."""
+    """A process is alive; one that is silent for too long counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class GetTarget:
-    """Where is the service? `near`: the file of the test that asks."""
+    """A process asks for the service's URL.
 
-    near: str
+    Attributes:
+        test_file: The test's file, from which configuration is looked up.
+    """
+
+    test_file: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """There.
+    """The service.
 
     Attributes:
-        url: The service.
-        database_url: Its database, where the stand that was started knows it.
+        url: Its base URL.
+        database_url: Its database, if the service was started here.
     """
 
     url: str
@@ -68,84 +80,71 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """All that one process has measured since it began; the next one replaces it.
-
-    Attributes:
-        process: Its name.
-        at_ns: When (monotonic).
-        requests: How many samples are in it.
-        record: `Record.to_bytes` of all phases.
-        extra: What else the composer of the result needs of this process (picklable).
-    """
-
-    process: str
-    at_ns: int
-    requests: int
-    record: bytes
-    extra: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Barrier:
-    """A process has come to `stage` of a load test and waits for the others.
+    """A process has reached a stage of a load test and waits for the others.
 
     Attributes:
         test: The test's node id.
-        stage: Where.
-        at_most: Processes that may share this load (stage "join").
-        report: Its figures at this stage.
+        stage: The stage.
+        max_processes: Number of processes that may share the load (stage "join").
+        report: What the process has measured so far.
     """
 
     test: str
     stage: Stage
-    at_most: int = 1
+    max_processes: int = 1
     report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The leader says what a result needs besides the figures, lest it dies with it."""
+class SetMetadata:
+    """The leader sends the metadata of the run."""
 
     test: str
-    plan: dict[str, Any]
+    metadata: RunMetadata
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A process's part in a load: share `index` of `of`; index None: none."""
+    """A process's share of a load.
+
+    Attributes:
+        index: Its number, from 0; None if the process has no share.
+        count: Number of shares.
+        idle: Number of processes without a share.
+    """
 
     index: int | None
-    of: int
+    count: int
     idle: int = 0
 
     @property
-    def leads(self) -> bool:
-        """Whether this process collects, judges and reports."""
+    def is_leader(self) -> bool:
+        """Whether this process observes the service, judges the result and reports the test."""
         return self.index == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Proceed:
-    """All have come; go on at this instant (monotonic)."""
+    """All processes have reached the stage; go on at this instant of `time.monotonic_ns`."""
 
     at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class StopAt:
-    """The figures hold: begin no further wave from this instant on (monotonic)."""
+    """The percentiles are precise enough: start no further wave after this instant."""
 
     at_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Aborted:
-    """This load will not take place or not go on.
+    """The load does not take place, or does not go on; a reply.
 
     Attributes:
-        reason: For whoever reports it.
-        hint: What to try, where that is known.
+        reason: Why.
+        hint: What to try, if known.
     """
 
     reason: str
@@ -154,44 +153,12 @@ class Aborted:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """The load that is being played here will not go on; not an answer to anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class LostProcess:
-    """A process that went away while it had a share."""
-
-    process: str
-    reason: str
-    samples_at_most: int
-
-
-@dataclass(frozen=True, slots=True)
-class MergedReports:
-    """What all processes together have measured, as last reported.
-
-    Attributes:
-        reports: Of each process that had a share, the lost ones too.
-        lost: Processes that went away.
-        idle: Processes without a share.
-        plan: What the leader said a result needs besides the figures.
-        broken: Why the load ended before its time.
-        start_ns: When the load itself begins or began (monotonic); None: not yet known.
-        over: Whether the load itself is over, and only what comes after it goes on.
-    """
-
-    reports: tuple[Report, ...]
-    lost: tuple[LostProcess, ...] = ()
-    idle: int = 0
-    plan: dict[str, Any] | None = None
-    broken: str | None = None
-    start_ns: int | None = None
-    over: bool = False
+    """The load under way does not go on; not a reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """A process with a share cannot begin: nobody shall."""
+    """A process with a share cannot start; no process may."""
 
     test: str
     error: str
@@ -199,7 +166,12 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class TestDone:
-    """A process is done with a test; `error`: how it failed, if it did."""
+    """A process has finished a test.
+
+    Attributes:
+        test: The test's node id.
+        error: How it failed, if it did.
+    """
 
     test: str
     error: str | None = None
@@ -207,21 +179,21 @@ class TestDone:
 
 @dataclass(frozen=True, slots=True)
 class ReporterRole:
-    """Whether that process is the one to report the test: exactly one of all does."""
+    """Whether the process reports the test; exactly one of all does."""
 
     reports: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ResultSaved:
-    """The leader has judged the load and sees to it that the result is not forgotten."""
+    """The leader has judged the load and saved its result."""
 
     test: str
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnect:
-    """A process's session is over."""
+    """A process's session has ended."""
 
 
 FromWorker: TypeAlias = (
@@ -229,7 +201,7 @@ FromWorker: TypeAlias = (
     | Heartbeat
     | GetTarget
     | Barrier
-    | Plan
+    | SetMetadata
     | Report
     | Fail
     | TestDone

@@ -1,4 +1,4 @@
-"""One process's side of the rendezvous."""
+"""Connection of one process to the coordinator."""
 
 import contextlib
 import queue
@@ -6,9 +6,10 @@ import threading
 from collections.abc import Mapping
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from straingauge.workers.coordinator import SILENT_S
+from straingauge.workers.coordinator import SILENCE_TIMEOUT_S
 from straingauge.workers.messages import (
     Abort,
     Aborted,
@@ -20,12 +21,10 @@ from straingauge.workers.messages import (
     GetTarget,
     Heartbeat,
     Hello,
-    MergedReports,
-    Plan,
     Proceed,
-    Report,
     ReporterRole,
     ResultSaved,
+    SetMetadata,
     Shard,
     StopAt,
     Target,
@@ -33,164 +32,167 @@ from straingauge.workers.messages import (
     ToWorker,
     Welcome,
 )
+from straingauge.workers.reports import MergedReports, Report, RunMetadata
 
 ReplyT = TypeVar("ReplyT", bound=ToWorker)
 
-# The rendezvous breaks off a wait that lasts; this is for one that has itself stopped answering.
-DEADLINE_S = SILENT_S + 60.0
+# The coordinator ends waits that last too long; this is for one that has stopped answering itself.
+REPLY_TIMEOUT_S = SILENCE_TIMEOUT_S + 60.0
 
 
 class LoadAborted(CoordinatorError):
-    """This load will not take place, or not go on."""
+    """The load does not take place, or does not go on."""
 
 
 class CoordinatorClient(Protocol):
-    """What a process that plays a load needs of the others, be there any or not."""
+    """Connection of a process to the others that share its load, if there are any."""
 
     @property
-    def halt_at_ns(self) -> int | None:
-        """When to end the load early (monotonic); None: play it to its end."""
+    def stop_at_ns(self) -> int | None:
+        """When to end the load early (`time.monotonic_ns`); None to run it to its end."""
 
     @property
-    def broken(self) -> bool:
-        """Whether this load was called off while it is being played."""
+    def is_aborted(self) -> bool:
+        """Whether the load under way was aborted."""
 
     @property
     def database_url(self) -> str | None:
-        """The database of the service whose address was asked for, where it was started for us."""
+        """Database of the service, if the service was started here; known after `find_target`."""
 
-    def address(self, near: str) -> str:
-        """The service's address, found from the test file `near`; raises LoadBroken."""
+    def find_target(self, test_file: Path) -> str:
+        """Return the service's base URL, looked up from the test's file; raises LoadAborted."""
 
-    def join(self, test: str, at_most: int) -> Shard:
-        """Meet for a test; raises LoadBroken."""
+    def join(self, test: str, max_processes: int) -> Shard:
+        """Wait for all processes, and return this one's share; raises LoadAborted."""
 
-    def announce(self, plan: dict[str, Any]) -> None:
-        """Say what a result needs besides the figures; the leader does."""
+    def send_metadata(self, metadata: RunMetadata) -> None:
+        """Send the metadata of the run, as the leader."""
 
-    def ready(self, report: Report) -> int:
-        """Users are logged in; gives the start instant (monotonic ns). Raises LoadBroken."""
+    def wait_for_start(self, report: Report) -> int:
+        """Wait until all users are logged in, and return the start instant; raises LoadAborted."""
 
     def fail(self, error: str) -> None:
-        """This process cannot begin: nobody shall."""
+        """Abort the load in all processes: this one cannot start."""
 
-    def report(self, report: Report) -> None:
-        """Tell what was measured till now."""
+    def send_report(self, report: Report) -> None:
+        """Send what this process has measured so far."""
 
-    def played(self, report: Report) -> None:
-        """The load is over here; returns when it is over everywhere."""
+    def wait_for_load_end(self, report: Report) -> None:
+        """Wait until the load has ended in all processes; raises LoadAborted."""
 
-    def rested(self, report: Report) -> None:
-        """The service was looked at in peace; returns when everybody may ask it again."""
+    def wait_for_cooldown_end(self, report: Report) -> None:
+        """Wait until the cooldown has ended; raises LoadAborted."""
 
-    def end(self, report: Report) -> MergedReports | None:
-        """All is over here; gives the leader what all have measured, the others None."""
+    def finish(self, report: Report) -> MergedReports | None:
+        """Wait until all have finished; return all reports to the leader, None to the others."""
 
-    def judged(self) -> None:
-        """The result is in its file, or goes the way of the test's report."""
+    def mark_saved(self) -> None:
+        """Tell the coordinator that the result was saved, so that it need not keep the reports."""
 
 
 class WorkerClient:
-    """A process among several; talks to the rendezvous that invited it.
+    """A `CoordinatorClient` that is connected to a `Coordinator` in another process.
 
     Args:
-        name: The process's name, such as "gw3".
-        invitation: `Rendezvous.invitation`.
-        tests: The load tests it has collected.
+        name: This process's name, such as "gw3".
+        connection_info: `Coordinator.connection_info`.
+        tests: The load tests this process has collected.
 
     Raises:
-        FleetError: The rendezvous is gone.
+        CoordinatorError: The coordinator cannot be reached.
     """
 
-    def __init__(self, name: str, invitation: Mapping[str, Any], tests: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, connection_info: Mapping[str, Any], tests: tuple[str, ...]
+    ) -> None:
         self._name = name
         self._test = ""
-        self._halt_at_ns: int | None = None
-        self._broken = False
-        self._gone = False  # the other side; it has said so once, and will not answer any more
+        self._stop_at_ns: int | None = None
+        self._is_aborted = False
+        self._is_closed = False
         self._database_url: str | None = None
         self._replies: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
         try:
             self._connection: Connection = Client(
-                (invitation["host"], invitation["port"]),
-                authkey=bytes.fromhex(invitation["secret"]),
+                (connection_info["host"], connection_info["port"]),
+                authkey=bytes.fromhex(connection_info["secret"]),
             )
         except (OSError, EOFError, AuthenticationError) as error:
             raise CoordinatorError(
                 f"{name} cannot reach the controlling process: {error}"
             ) from error
-        threading.Thread(target=self._listen, name="straingauge-member", daemon=True).start()
-        self._ask(Hello(name, tests), Welcome)
+        threading.Thread(target=self._listen, name="straingauge-worker-client", daemon=True).start()
+        self._request(Hello(name, tests), Welcome)
 
     @property
-    def halt_at_ns(self) -> int | None:
-        """When to end the load early (monotonic)."""
-        return self._halt_at_ns
+    def stop_at_ns(self) -> int | None:
+        """When to end the load early (`time.monotonic_ns`); None to run it to its end."""
+        return self._stop_at_ns
 
     @property
-    def broken(self) -> bool:
-        """Whether this load was called off while it is being played."""
-        return self._broken
+    def is_aborted(self) -> bool:
+        """Whether the load under way was aborted."""
+        return self._is_aborted
 
     @property
     def database_url(self) -> str | None:
-        """The database of the service whose address was asked for, where it was started for us."""
+        """Database of the service, if the service was started here; known after `find_target`."""
         return self._database_url
 
-    def address(self, near: str) -> str:
-        """Ask where the service is; the first to ask waits for it to be started."""
-        found = self._ask(GetTarget(near), Target)
-        self._database_url = found.database_url
-        return found.url
+    def find_target(self, test_file: Path) -> str:
+        """Request the service's URL; waits until the service is started."""
+        target = self._request(GetTarget(test_file), Target)
+        self._database_url = target.database_url
+        return target.url
 
-    def join(self, test: str, at_most: int) -> Shard:
-        """Meet for a test."""
-        self._test, self._halt_at_ns, self._broken = test, None, False
-        return self._ask(Barrier(test, "join", at_most=at_most), Shard)
+    def join(self, test: str, max_processes: int) -> Shard:
+        """Wait at the stage "join"."""
+        self._test, self._stop_at_ns, self._is_aborted = test, None, False
+        return self._request(Barrier(test, "join", max_processes=max_processes), Shard)
 
-    def announce(self, plan: dict[str, Any]) -> None:
-        """Leave the plan where it survives this process."""
-        self._send(Plan(self._test, plan))
+    def send_metadata(self, metadata: RunMetadata) -> None:
+        """Send the metadata, which then survives this process."""
+        self._send(SetMetadata(self._test, metadata))
 
-    def ready(self, report: Report) -> int:
-        """Meet before the start."""
-        return self._ask(Barrier(self._test, "ready", report=report), Proceed).at_ns
+    def wait_for_start(self, report: Report) -> int:
+        """Wait at the stage "start"."""
+        return self._request(Barrier(self._test, "start", report=report), Proceed).at_ns
 
     def fail(self, error: str) -> None:
-        """Break the load off before its start."""
+        """Abort the load before its start."""
         self._send(Fail(self._test, error))
 
-    def report(self, report: Report) -> None:
-        """Tell what was measured till now."""
+    def send_report(self, report: Report) -> None:
+        """Send what this process has measured so far."""
         self._send(report)
 
-    def played(self, report: Report) -> None:
-        """Meet after the load."""
-        self._ask(Barrier(self._test, "played", report=report), Proceed)
+    def wait_for_load_end(self, report: Report) -> None:
+        """Wait at the stage "load_end"."""
+        self._request(Barrier(self._test, "load_end", report=report), Proceed)
 
-    def rested(self, report: Report) -> None:
-        """Meet after the quiet time."""
-        self._ask(Barrier(self._test, "rested", report=report), Proceed)
+    def wait_for_cooldown_end(self, report: Report) -> None:
+        """Wait at the stage "cooldown_end"."""
+        self._request(Barrier(self._test, "cooldown_end", report=report), Proceed)
 
-    def end(self, report: Report) -> MergedReports | None:
-        """Meet at the end."""
-        reply = self._ask(Barrier(self._test, "end", report=report), Proceed, MergedReports)
+    def finish(self, report: Report) -> MergedReports | None:
+        """Wait at the stage "finish"."""
+        reply = self._request(Barrier(self._test, "finish", report=report), Proceed, MergedReports)
         return reply if isinstance(reply, MergedReports) else None
 
-    def judged(self) -> None:
-        """Tell that the result needs no keeping any more."""
+    def mark_saved(self) -> None:
+        """Tell the coordinator that the result was saved."""
         self._send(ResultSaved(self._test))
 
-    def left(self, test: str, error: str | None) -> bool:
-        """Tell that this process is done with a test; gives whether it is the one to report it."""
-        return self._ask(TestDone(test, error), ReporterRole).reports
+    def leave_test(self, test: str, error: str | None) -> bool:
+        """Finish a test; return whether this process is the one to report it."""
+        return self._request(TestDone(test, error), ReporterRole).reports
 
-    def alive(self) -> None:
-        """Tell that something happens here."""
+    def send_heartbeat(self) -> None:
+        """Tell the coordinator that this process is alive."""
         self._send(Heartbeat())
 
     def close(self) -> None:
-        """Say that this process leaves, if there is still a controlling process to hear it."""
+        """End the session, if the controlling process has not ended already."""
         with contextlib.suppress(CoordinatorError):
             self._send(Disconnect())
 
@@ -198,17 +200,17 @@ class WorkerClient:
         try:
             self._connection.send(message)
         except OSError as error:
-            raise CoordinatorError("the controlling process has gone") from error
+            raise CoordinatorError("the controlling process has ended") from error
 
-    def _ask(self, message: FromWorker, *expected: type[ReplyT]) -> ReplyT:
-        if self._gone and self._replies.empty():
-            raise CoordinatorError("the controlling process has gone")
+    def _request(self, message: FromWorker, *expected: type[ReplyT]) -> ReplyT:
+        if self._is_closed and self._replies.empty():
+            raise CoordinatorError("the controlling process has ended")
         self._send(message)
         try:
-            reply = self._replies.get(timeout=DEADLINE_S)
+            reply = self._replies.get(timeout=REPLY_TIMEOUT_S)
         except queue.Empty:
             raise CoordinatorError(
-                f"the controlling process has not answered for {DEADLINE_S:.0f} s"
+                f"the controlling process has not answered for {REPLY_TIMEOUT_S:.0f} s"
             ) from None
         if isinstance(reply, expected):
             return reply
@@ -217,16 +219,16 @@ class WorkerClient:
         raise CoordinatorError(f"the processes are out of step: {reply!r} to {message!r}")
 
     def _listen(self) -> None:
-        """Read in its own thread, so that a halt is known at once and a wait has a deadline."""
+        """Read in a thread, so that an early end is known at once and waits can time out."""
         try:
             while True:
                 message: ToWorker = self._connection.recv()
                 if isinstance(message, StopAt):
-                    self._halt_at_ns = message.at_ns
+                    self._stop_at_ns = message.at_ns
                 elif isinstance(message, Abort):
-                    self._broken = True
+                    self._is_aborted = True
                 else:
                     self._replies.put(message)
         except (EOFError, OSError):
-            self._broken = self._gone = True
-            self._replies.put(Aborted("the controlling process has gone"))
+            self._is_aborted = self._is_closed = True
+            self._replies.put(Aborted("the controlling process has ended"))

@@ -109,13 +109,13 @@ def reports_from_message(process: str, message: Mapping[str, Any]) -> list[Repor
     """Return a process's message as the reports that `straingauge.result` merges."""
     stats = dict(message["engine"])
     stats |= {name: Delay(**stats[name]) for name in ("start_delay_ms", "loop_lag_ms")}
-    extra = {
-        "engines": {"main": EngineStats(**stats)},
-        "watched": None,
-        "credentials": set(message["credentials"]),
-    }
+    engines = {"main": EngineStats(**stats)}
+    credentials = frozenset(message["credentials"])
     at_ns, requests = time.monotonic_ns(), message["requests"]
-    return [Report(process, at_ns, requests, record, extra) for record in message["records"]]
+    return [
+        Report(process, at_ns, requests, record, engines, credentials=credentials)
+        for record in message["records"]
+    ]
 
 
 def findings_from_message(message: Mapping[str, Any]) -> list[Finding]:

@@ -28,20 +28,21 @@ def compose(
         so_far: The load continues. The endpoints' histograms and intervals, which take three
             quarters of the time, are left out.
     """
-    plan = merged.plan or {}
+    metadata = merged.metadata
+    assert metadata is not None
     measured = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
     record, warmup = split_warmup(measured)
     engines = _engines(merged.reports)
     whole = metrics(record)
-    watched = next((w for report in merged.reports if (w := report.extra["watched"])), None)
+    watched = next((w for report in merged.reports if (w := report.observations)), None)
     seen = resources(watched, engines, measured.requests("main"))
     evidence = _evidence(merged, engines, whole, watched, ended)
     return {
         "schema_version": SCHEMA_VERSION,
-        "name": plan["name"],
-        "started_at": plan["started_at"],
-        "configuration": {**plan["configuration"], "processes": _processes(merged)},
-        "environment": plan["environment"],
+        "name": metadata.name,
+        "started_at": metadata.started_at,
+        "configuration": {**metadata.configuration, "processes": _processes(merged)},
+        "environment": metadata.environment,
         "metrics": _metrics(whole, record, warmup),
         "endpoints": _endpoints(record, histograms=not so_far),
         "intervals": intervals(record.total("main")),
@@ -92,9 +93,7 @@ def _endpoints(record: Record, *, histograms: bool) -> dict[str, EndpointMetrics
 def _engines(reports: Iterable[Report]) -> dict[str, EngineStats]:
     """The engine statistics of each process that completed the main phase."""
     return {
-        report.process: report.extra["engines"]["main"]
-        for report in reports
-        if "main" in report.extra["engines"]
+        report.process: report.engines["main"] for report in reports if "main" in report.engines
     }
 
 
@@ -105,9 +104,9 @@ def _evidence(
     watched: Observations | None,
     ended: str | None,
 ) -> ValidityInput:
-    never_began = merged.broken if not whole["total_requests"] else None
-    credentials = set().union(*(report.extra["credentials"] for report in merged.reports))
-    users = merged.plan["users"] if merged.plan else 0
+    never_began = merged.abort_reason if not whole["total_requests"] else None
+    credentials = frozenset[str]().union(*(report.credentials for report in merged.reports))
+    users = merged.metadata.users if merged.metadata else 0
     return ValidityInput(
         requests=whole["total_requests"],
         rate_limited=whole["rate_limited"],
@@ -121,7 +120,7 @@ def _evidence(
         cpu_share=max((engine.cpu_share for engine in engines.values()), default=0.0),
         lost=merged.lost,
         unsent=_unsent(merged),
-        interrupted=None if never_began else merged.broken or ended,
+        interrupted=None if never_began else merged.abort_reason or ended,
         setup_error=never_began,
         users=users if whole["total_requests"] else 0,
         accounts=len(credentials),

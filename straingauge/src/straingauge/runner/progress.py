@@ -1,4 +1,4 @@
-"""How a load comes on: one line, rewritten on a terminal, else written anew now and then.
+"""Progress of a load: one line, rewritten on a terminal, otherwise repeated now and then.
 
 quick ━━━━━━━╸━━━━━━━━  0:07, 0:08 left, 700 requests, 100/s, 0.0 % errors, p50 0.82, p95 ...
 """
@@ -17,20 +17,20 @@ from rich.text import Text
 from straingauge.recording import Record
 from straingauge.report.format import number
 from straingauge.statistics import is_precise, metrics
-from straingauge.workers import MergedReports
+from straingauge.workers import MergedReports, RunMetadata
 
-HELD_PERCENTILES = (0.50, 0.95)
-PLAIN_EVERY_S = 10.0
-SHARE = 0.02  # of the controller's time: it has its CPU from the machine that sends
-RATE_OVER_NS = 5_000_000_000
+PRECISE_PERCENTILES = (0.50, 0.95)  # a load may stop early once these are precise
+PLAIN_INTERVAL_S = 10.0
+MAX_CPU_SHARE = 0.02  # of the controller's time: it runs on the machine that sends
+RATE_WINDOW_NS = 5_000_000_000
 BAR_COLUMNS = (10, 30)
 
-PHASES = {"setup": "logging in", "warmup": "warming up", "main": "", "verify": "reading back"}
-COOLDOWN = "looking on at rest"
+PHASES = {"setup": "logging in", "warmup": "warming up", "main": "", "verify": "verifying"}
+COOLDOWN = "cooldown: watching memory and connections"
 
 
 class Screen(Protocol):
-    """Where progress is shown."""
+    """A terminal or log that progress is written to."""
 
     @property
     def live(self) -> bool:
@@ -38,10 +38,10 @@ class Screen(Protocol):
 
     @property
     def width(self) -> int:
-        """In columns."""
+        """Width in columns."""
 
     def rewrite(self, line: str) -> None:
-        """Replace the line that was rewritten last."""
+        """Replace the last rewritten line."""
 
     def say(self, line: str) -> None:
         """Write a line that stays."""
@@ -49,17 +49,17 @@ class Screen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A load at one instant.
+    """The state of a load at one instant.
 
     Attributes:
-        name: The load's.
-        phase: What is being done, in words; empty while the load itself is played.
-        elapsed_s: Since the load's start; 0 before.
-        duration_s: How long it is to take; None where nobody knows.
-        requests: So far, in this phase.
-        rate_per_s: Requests each second, lately.
-        errors_percent: Of the requests that were not rate limited.
-        latency_ms: p50, p95 and p99 of the response time; None of nothing.
+        name: Name of the run.
+        phase: The phase in words; empty during the load itself.
+        elapsed_s: Time since the start of the phase; 0 before the load.
+        duration_s: Duration of the load or of the cooldown; None if unknown.
+        requests: Requests so far in this phase.
+        rate_per_s: Requests per second in the last few seconds.
+        errors_percent: Share of errors among requests that were not rate limited.
+        latency_ms: p50, p95 and p99 of the response time; None without requests.
     """
 
     name: str
@@ -73,11 +73,13 @@ class Snapshot:
 
     @property
     def left_s(self) -> float | None:
-        """How long it still takes, by its schedule."""
+        """Time left by the schedule; None if unknown."""
         return None if self.duration_s is None else max(self.duration_s - self.elapsed_s, 0.0)
 
-    def in_words(self) -> str:
-        """All of it but the name."""
+    def as_text(self) -> str:
+        """Return everything but the name as text."""
+        if self.phase == COOLDOWN:
+            return f"{COOLDOWN}, {self.left_s:.0f} s left" if self.left_s else COOLDOWN
         parts = [self.phase] if self.phase else [clock(self.elapsed_s)]
         if not self.phase and self.left_s is not None:
             parts.append(f"{clock(self.left_s)} left")
@@ -89,81 +91,84 @@ class Snapshot:
 
 @dataclass(slots=True)
 class _Shown:
-    """What was shown of one load."""
+    """What was shown of one load so far."""
 
-    seen: deque[tuple[int, int]] = field(default_factory=deque)  # when (ns), how many requests
+    samples: deque[tuple[int, int]] = field(default_factory=deque)  # (instant in ns, requests)
     phase: str = ""
-    begun: bool = False
+    announced: bool = False
     lost: int = 0
-    look_at_s: float = 0.0
-    say_at_s: float = 0.0
+    next_merge_s: float = 0.0
+    next_line_s: float = 0.0
 
     def rate_per_s(self, phase: str, begun_ns: int | None, now_ns: int, requests: int) -> float:
-        """Requests each second over the last few seconds of this phase."""
+        """Return requests per second over the last few seconds of this phase."""
         if phase != self.phase:
             self.phase = phase
-            self.seen.clear()
+            self.samples.clear()
             if begun_ns is not None:
-                self.seen.append((begun_ns, 0))
-        self.seen.append((now_ns, requests))
-        while len(self.seen) > 2 and now_ns - self.seen[0][0] > RATE_OVER_NS:
-            self.seen.popleft()
-        since_ns, before = self.seen[0]
+                self.samples.append((begun_ns, 0))
+        self.samples.append((now_ns, requests))
+        while len(self.samples) > 2 and now_ns - self.samples[0][0] > RATE_WINDOW_NS:
+            self.samples.popleft()
+        since_ns, before = self.samples[0]
         return (requests - before) / ((now_ns - since_ns) / 1e9) if now_ns > since_ns else 0.0
 
 
 class Progress:
-    """Shows how loads come on; its `watch` is a `straingauge.workers.Watcher`."""
+    """Shows the progress of loads; `watch` is a `straingauge.workers.Watcher`."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
         self._loads: dict[str, _Shown] = {}
 
     def watch(self, test: str, merged: MergedReports) -> bool:
-        """Show a load's figures; gives whether they hold, so that it may end."""
+        """Show a load; return whether its percentiles are precise, so that it may stop early."""
         now_s = time.monotonic()
-        plan = merged.plan
-        if plan is None or not merged.reports:
+        metadata = merged.metadata
+        if metadata is None or not merged.reports:
             return False
-        shown = self._loads.setdefault(test, _Shown(say_at_s=now_s + PLAIN_EVERY_S))
-        if not (self._screen.live or shown.begun or merged.start_ns is None):
-            shown.begun = True
-            self._screen.say(f"load {plan['name']}: {processes(merged)}")
+        shown = self._loads.setdefault(test, _Shown(next_line_s=now_s + PLAIN_INTERVAL_S))
+        if not (self._screen.live or shown.announced or merged.start_ns is None):
+            shown.announced = True
+            self._screen.say(f"load {metadata.name}: {processes(merged)}")
         for lost in merged.lost[shown.lost :]:
             self._screen.say(f"process {lost.process} was lost: {lost.reason}")
         shown.lost = len(merged.lost)
-        enough = plan.get("enough_requests")
-        due = self._screen.live or now_s >= shown.say_at_s
-        if now_s < shown.look_at_s or not (due or enough is not None):
+        min_requests = metadata.min_requests
+        due = self._screen.live or now_s >= shown.next_line_s
+        if now_s < shown.next_merge_s or not (due or min_requests is not None):
             return False
         record = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
         if due:
-            shown.say_at_s = now_s + PLAIN_EVERY_S
-            self._show(snapshot(merged, record, shown))
-        shown.look_at_s = now_s + (time.monotonic() - now_s) / SHARE
-        return enough is not None and _hold(record, enough)
+            shown.next_line_s = now_s + PLAIN_INTERVAL_S
+            self._show(snapshot(merged, metadata, record, shown))
+        shown.next_merge_s = now_s + (time.monotonic() - now_s) / MAX_CPU_SHARE
+        return min_requests is not None and _is_precise_enough(record, min_requests)
 
     def _show(self, now: Snapshot) -> None:
         if self._screen.live:
             self._screen.rewrite(progress_line(now, self._screen.width))
         else:
-            self._screen.say(f"load {now.name}: {now.in_words()}")
+            self._screen.say(f"load {now.name}: {now.as_text()}")
 
 
-def snapshot(merged: MergedReports, record: Record, shown: _Shown) -> Snapshot:
-    """The figures of the phase that is on."""
-    plan = merged.plan or {}
+def snapshot(
+    merged: MergedReports, metadata: RunMetadata, record: Record, shown: _Shown
+) -> Snapshot:
+    """Return the state of the current phase."""
     phase = next((each for each in reversed(PHASES) if each in record.phases), "main")
     figures = metrics(record, phase)
     latency = figures["latency_ms"]
     now_ns, requests = time.monotonic_ns(), figures["total_requests"]
     begun_ns = merged.start_ns if phase == "main" else None
-    doing = COOLDOWN if merged.over and phase == "main" else PHASES[phase]
+    label, since_ns, duration_s = PHASES[phase], begun_ns, metadata.duration_s
+    if phase == "main" and merged.load_end_ns is not None:
+        label, since_ns, duration_s = COOLDOWN, merged.load_end_ns, metadata.cooldown_s
     return Snapshot(
-        name=plan["name"],
-        phase=doing,
-        elapsed_s=max(now_ns - (begun_ns or now_ns), 0) / 1e9,
-        duration_s=plan.get("duration_s"),
+        name=metadata.name,
+        phase=label,
+        elapsed_s=max(now_ns - (since_ns or now_ns), 0) / 1e9,
+        duration_s=duration_s,
         requests=requests,
         rate_per_s=shown.rate_per_s(phase, begun_ns, now_ns, requests),
         errors_percent=figures["error_rate_percent"],
@@ -172,8 +177,8 @@ def snapshot(merged: MergedReports, record: Record, shown: _Shown) -> Snapshot:
 
 
 def progress_line(now: Snapshot, width: int, *, colour: bool = True) -> str:
-    """One line for a terminal of that width: the figures; where there is room, name and bar."""
-    words = Text(now.in_words(), no_wrap=True, overflow="ellipsis", end="")
+    """Return one line for a terminal of a width: figures, and name and bar if there is room."""
+    words = Text(now.as_text(), no_wrap=True, overflow="ellipsis", end="")
     if now.errors_percent:
         words.highlight_regex(r"[\d.]+ % errors", "bold red")
     grid = Table.grid(padding=(0, 1), pad_edge=False)
@@ -197,21 +202,21 @@ def progress_line(now: Snapshot, width: int, *, colour: bool = True) -> str:
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, as 1:05; hours where there are any."""
+    """Format seconds as minutes and seconds, such as 1:05, with hours if there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def processes(merged: MergedReports) -> str:
-    """How many take part, and how many had no share."""
+    """Return the number of processes, and how many are idle, as text."""
     count = len(merged.reports)
-    idle = f", {merged.idle} without a share" if merged.idle else ""
+    idle = f", {merged.idle} idle" if merged.idle else ""
     return f"{count} process{'es' if count != 1 else ''}{idle}"
 
 
-def _hold(record: Record, enough: int) -> bool:
+def _is_precise_enough(record: Record, min_requests: int) -> bool:
     response = record.total("main").response
-    if sum(series.requests for series in record.endpoints("main").values()) < enough:
+    if sum(series.requests for series in record.endpoints("main").values()) < min_requests:
         return False
-    return all(is_precise(response, quantile) for quantile in HELD_PERCENTILES)
+    return all(is_precise(response, quantile) for quantile in PRECISE_PERCENTILES)

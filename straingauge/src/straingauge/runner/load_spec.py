@@ -1,0 +1,125 @@
+"""The specification of one load."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from straingauge.engine import Connections, Load, require_pool
+from straingauge.journey import Journey, Mix, User, mix
+from straingauge.observe import COOLDOWN_S, MetricNames
+from straingauge.runner.warmup import WarmUp, require_valid_warm_up
+from straingauge.schedule import Schedule, constant_users
+from straingauge.verdict import Thresholds
+
+DEFAULT_TIMEOUT_S = 30.0
+MIN_SETUP_TIMEOUT_S = 180.0  # a log-in or a verification may have to wait out a Retry-After
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadSpec:
+    """One load, from log-in to verdict; the same in each process that shares it.
+
+    Attributes:
+        name: Name of the run, and stem of its result file.
+        test: Node id of the test; the name again where there is no test.
+        test_file: The file with the test or its journeys; configuration is looked up from here.
+        journeys: The journeys, with their weights.
+        schedule: When journeys start.
+        users: All users; each process runs its own.
+        max_processes: Number of processes that may share the load.
+        log_in: Journey that each user runs once before the load, if any.
+        warm_up: Runs before the load and is reported apart from it; see `WarmUp`.
+        verify: Journey that each user runs once after the load, if any.
+        cooldown_s: How long the service is observed after the load.
+        timeout_s: Timeout of requests that have none of their own.
+        connections: One per user, one per journey, or a shared pool; see `engine.Load`.
+        max_connections: Size of a shared pool, over all processes.
+        allowed_hosts: Hosts other than this machine that may be put under load.
+        metric_names: Names of the service's metrics.
+        database_url: The service's database; by default the one of the service that was started,
+            then ``DATABASE_URL``.
+        server_pid: Parent process of the service, if it cannot be found by its port.
+        thresholds: Thresholds that the result is judged by.
+        thresholds_file: Their file; None if there is none.
+        results_dir: Folder of the result file.
+        required_endpoints: Endpoints that must have been called.
+        configuration: Shown in the result in addition to the above; no secrets.
+    """
+
+    name: str
+    test: str
+    test_file: Path
+    journeys: Mix
+    schedule: Schedule
+    users: Sequence[User]
+    max_processes: int = 1
+    log_in: Journey | None = None
+    warm_up: WarmUp = None
+    verify: Journey | None = None
+    cooldown_s: float = COOLDOWN_S
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    connections: Connections = "per-user"
+    max_connections: int | None = None
+    allowed_hosts: frozenset[str] = frozenset()
+    metric_names: MetricNames = field(default_factory=MetricNames)
+    database_url: str | None = field(default=None, repr=False)  # it holds a password
+    server_pid: int | None = None
+    thresholds: Thresholds = field(
+        default_factory=lambda: Thresholds.parse({}, source="no thresholds")
+    )
+    thresholds_file: Path | None = None
+    results_dir: Path = Path("results")
+    required_endpoints: tuple[str, ...] = ()
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require_pool(self.connections, self.max_connections)
+        require_valid_warm_up(self.warm_up, self.schedule)
+
+    def load(
+        self, url: str, *, schedule: Schedule | None = None, journeys: Mix | None = None
+    ) -> Load:
+        """Return the engine's part: the journeys of all users against a service.
+
+        Args:
+            url: Base URL of the service.
+            schedule: The schedule, if not the specification's own.
+            journeys: The journeys, likewise.
+        """
+        return Load(
+            url,
+            schedule or self.schedule,
+            journeys or self.journeys,
+            self.users,
+            timeout_s=self.timeout_s,
+            connections=self.connections,
+            max_connections=self.max_connections,
+            allowed_hosts=self.allowed_hosts,
+        )
+
+    def single_run(
+        self, url: str, journey: Journey, users: Sequence[User], *, timeout_s: float | None = None
+    ) -> Load:
+        """Return a load in which each of these users runs a journey once, as a log-in does.
+
+        Args:
+            url: Base URL of the service.
+            journey: The journey.
+            users: At least one user.
+            timeout_s: Timeout of requests that have none of their own; by default the
+                specification's, but at least `MIN_SETUP_TIMEOUT_S`.
+        """
+        return Load(
+            url,
+            constant_users(count=len(users), iterations=1),
+            mix(journey),
+            users,
+            timeout_s=timeout_s or max(self.timeout_s, MIN_SETUP_TIMEOUT_S),
+            allowed_hosts=self.allowed_hosts,
+        )
+
+
+def as_mix(journey: Journey | Mix) -> Mix:
+    """Return a mix of one for a single journey, a mix unchanged."""
+    return journey if isinstance(journey, Mix) else mix(journey)

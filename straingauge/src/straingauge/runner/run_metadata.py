@@ -1,0 +1,43 @@
+"""The metadata of a run, made from its specification."""
+
+from datetime import datetime
+
+from straingauge.result.assembly import environment
+from straingauge.runner.load_spec import LoadSpec
+from straingauge.runner.warmup import schedule_as_dict, warm_up_as_dict
+from straingauge.schedule import Waves
+from straingauge.workers import RunMetadata
+
+
+def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
+    """Describe a load that is about to start.
+
+    Args:
+        spec: The load.
+        url: Base URL of the service.
+    """
+    schedule = spec.schedule
+    min_requests = schedule.concurrent * schedule.at_least if isinstance(schedule, Waves) else None
+    return RunMetadata(
+        name=spec.name,
+        test=spec.test,
+        started_at=datetime.now().astimezone().isoformat(timespec="seconds"),
+        configuration={
+            "target": url,
+            "users": len(spec.users),
+            "timeout_s": spec.timeout_s,
+            "connections": spec.connections,
+            "max_connections": spec.max_connections,
+            "schedule": schedule_as_dict(schedule),
+            "warm_up": warm_up_as_dict(spec.warm_up),
+            **spec.configuration,
+        },
+        environment=environment(spec.test_file.parent),
+        users=len(spec.users) if spec.log_in else 0,
+        duration_s=schedule.duration_s,
+        cooldown_s=spec.cooldown_s,
+        min_requests=min_requests,
+        thresholds_file=spec.thresholds_file,
+        results_dir=spec.results_dir,
+        required_endpoints=spec.required_endpoints,
+    )

@@ -1,0 +1,107 @@
+"""What the processes of one load measure, and what is known of the load itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from straingauge.engine import EngineStats
+from straingauge.observe import Observations
+from straingauge.result.format.result import Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMetadata:
+    """Everything a result needs apart from the measurements.
+
+    The leading process sends it before the load starts, so that a result can be made even if that
+    process dies.
+
+    Attributes:
+        name: Name of the run, and stem of its result file.
+        test: Node id of the test, or the run's name again.
+        started_at: Local start time, ISO 8601.
+        configuration: The load as the result file shows it; no secrets.
+        environment: The machine and its software; see `straingauge.result.assembly.environment`.
+        users: Number of users that log in; 0 if none does.
+        duration_s: Duration by the schedule; None if unknown.
+        cooldown_s: Duration of the cooldown after the load.
+        min_requests: Requests after which the load may stop early; None if it may not.
+        thresholds_file: The threshold file; None if there is none.
+        results_dir: Folder of the result file.
+        required_endpoints: Endpoints that must have been called.
+    """
+
+    name: str
+    started_at: str
+    test: str = ""
+    configuration: Mapping[str, Any] = field(default_factory=dict)
+    environment: Environment = field(default_factory=Environment)
+    users: int = 0
+    duration_s: float | None = None
+    cooldown_s: float = 0.0
+    min_requests: int | None = None
+    thresholds_file: Path | None = None
+    results_dir: Path = Path("results")
+    required_endpoints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one process has measured since it started; each report replaces the last.
+
+    Attributes:
+        process: Name of the process.
+        at_ns: Instant of `time.monotonic_ns`.
+        requests: Number of requests in the main phase.
+        record: `Record.to_bytes` of all phases.
+        engines: Statistics of the engine, by phase.
+        observations: Samples of the service and its database, from the process that observes them.
+        credentials: Fingerprints of the users' Authorization headers.
+    """
+
+    process: str
+    at_ns: int
+    requests: int
+    record: bytes
+    engines: Mapping[str, EngineStats] = field(default_factory=dict)
+    observations: Observations | None = None
+    credentials: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LostProcess:
+    """A process that disappeared while it had a share of the load.
+
+    Attributes:
+        process: Its name.
+        reason: Why it counts as lost.
+        samples_at_most: Upper bound of the requests it made after its last report.
+    """
+
+    process: str
+    reason: str
+    samples_at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class MergedReports:
+    """The last reports of all processes of one load.
+
+    Attributes:
+        reports: One for each process with a share, including lost ones.
+        lost: Processes that disappeared.
+        idle: Number of processes without a share.
+        metadata: Metadata of the run; None until the leader has sent it.
+        abort_reason: Why the load ended early; None if it did not.
+        start_ns: Start of the main phase, an instant of `time.monotonic_ns`; None if not known yet.
+        load_end_ns: End of the main phase in all processes, likewise; None while it runs.
+    """
+
+    reports: tuple[Report, ...]
+    lost: tuple[LostProcess, ...] = ()
+    idle: int = 0
+    metadata: RunMetadata | None = None
+    abort_reason: str | None = None
+    start_ns: int | None = None
+    load_end_ns: int | None = None
