@@ -114,7 +114,7 @@ def test_many_processes_send_exactly_one_load(runs: Runs, service: Service):
     before = service.counts()["/hello"]
     code, output, progress = runs.run(*QUICK, "--processes", 50, "--warmup", "0.5s")
     assert code == 0, progress
-    assert "thresholds for what was not called: GET /helo" in output
+    assert "thresholds for endpoints that were not called: GET /helo" in output
     result = runs.result()
     assert service.counts()["/hello"] - before == 300 + 150
     assert result["metrics"]["total_requests"] == 300
@@ -239,7 +239,7 @@ def test_a_process_that_cannot_begin_ends_it(runs: Runs, service: Service):
     code, _, complaint = runs.run(*QUICK)
     assert code == 3
     assert "not here" in complaint
-    assert "process p1 ended before it could begin (exit code 2)" in complaint
+    assert "process p1 ended before it could start (exit code 2)" in complaint
     assert service.counts()["/hello"] == before
 
 
@@ -269,7 +269,7 @@ def test_a_full_disk_still_shows_the_figures(runs: Runs):
         (("look.py", "--duration", "0"), "'0' is no time"),
         (("look.py", "--think", "3-1"), "the least comes first"),
         (("look.py", "--poisson"), "add --rate R"),
-        (("look.py", "--rate", "5", "--think", "1"), "--think is for users"),
+        (("look.py", "--rate", "5", "--think", "1"), "--think applies to --users"),
         (("look.py", "--processes", "0"), "'--processes'"),
         (("look.py", "--max-connections", "5"), "--connections shared"),
         (("look.py", "--name", "a/b"), "it names a file"),
