@@ -144,10 +144,10 @@ def test_findings_of_the_test_itself(project: Project):
 
 
 def test_verification_that_fails_is_critical(project: Project):
-    """What goes wrong when the acknowledged is read back fails the test, however fast it was."""
+    """A failed request of the verification fails the test, however fast the load was."""
     outcome = project.run(QUICK.replace("users=20", "users=20, verify=boom"), "-n", "2")
     outcome.assert_outcomes(failed=1)
-    outcome.stdout.fnmatch_lines(["*20 of 20 requests after the load went wrong*"])
+    outcome.stdout.fnmatch_lines(["*20 of 20 requests after the load failed*"])
     assert project.results()[0]["phases"]["verify"]["total_requests"] == 20
 
 
