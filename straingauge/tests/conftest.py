@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from calling import Locust, locust
 from hypothesis import settings
+from locust_caller import Locust, locust
 from serving import certified
 
 # What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would

@@ -1,4 +1,4 @@
-"""Locust with its web page, in a process of its own, as the tests of the page see it."""
+"""Locust with its web page, in a separate process."""
 
 import json
 import socket
@@ -43,14 +43,14 @@ class Reader(JourneyUser):
         self.client.get("/hello", name="/<b>odd</b>")
 """
 
-PATIENCE_S = 30
+TIMEOUT_S = 30
 
-Seen = TypeVar("Seen")
+Value = TypeVar("Value")
 
 
 @dataclass
-class Answer:
-    """What the page's server said."""
+class Response:
+    """A response of the page's server."""
 
     status: int
     headers: Mapping[str, str]
@@ -64,14 +64,14 @@ class Answer:
 
 
 class Page:
-    """A Locust and its page.
+    """A Locust process and its page.
 
     Attributes:
-        folder: The project, with the locustfile and `results`.
-        port: Where Locust listens.
-        base: What its page's paths begin with.
-        url: Where the page is.
-        process: Locust's.
+        folder: Folder with the locustfile and `results`.
+        port: Port of the page.
+        base: Prefix of its paths.
+        url: URL of the page.
+        process: The Locust process.
     """
 
     def __init__(
@@ -85,55 +85,55 @@ class Page:
 
     @property
     def log(self) -> str:
-        """All that Locust has said."""
+        """Output of Locust."""
         return (self.folder / "locust.log").read_text()
 
-    def get(self, path: str, **headers: str) -> Answer:
-        """Ask for a path of the page."""
-        return self._ask("GET", path, headers)
+    def get(self, path: str, **headers: str) -> Response:
+        """Request a path of the page."""
+        return self._request("GET", path, headers)
 
     def live(self) -> dict[str, Any]:
-        """What viewers are shown."""
+        """Return the data that viewers are sent."""
         return self.get("/straingauge/live.json").json
 
     def start(self, users: int = 3) -> None:
         """Press Start."""
         form = f"user_count={users}&spawn_rate=10"
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        assert self._ask("POST", "/swarm", kind, form).json["success"]
+        assert self._request("POST", "/swarm", kind, form).json["success"]
 
     def stop(self) -> None:
         """Press Stop."""
-        assert self._ask("POST", "/stop", {}).json["success"]
+        assert self._request("POST", "/stop", {}).json["success"]
 
     def until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """What viewers are shown as soon as it meets a condition."""
+        """Return the data that viewers are sent as soon as it meets a condition."""
         return self.wait(self.live, condition)
 
-    def wait(self, look: Callable[[], Seen], condition: Callable[[Seen], bool]) -> Seen:
-        """What is seen as soon as it meets a condition."""
-        give_up = time.monotonic() + PATIENCE_S
-        while not condition(seen := look()):
+    def wait(self, read: Callable[[], Value], condition: Callable[[Value], bool]) -> Value:
+        """Return a value as soon as it meets a condition."""
+        deadline_s = time.monotonic() + TIMEOUT_S
+        while not condition(value := read()):
             assert self.process.poll() is None, self.log
-            assert time.monotonic() < give_up, f"waited in vain, till {seen}\n{self.log}"
+            assert time.monotonic() < deadline_s, f"timed out at {value}\n{self.log}"
             time.sleep(0.05)
-        return seen
+        return value
 
-    def _ask(
+    def _request(
         self, method: str, path: str, headers: Mapping[str, str], body: str | None = None
-    ) -> Answer:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+    ) -> Response:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)
         try:
             connection.request(method, self.base + path, body, dict(headers))
             response = connection.getresponse()
-            return Answer(response.status, dict(response.getheaders()), response.read())
+            return Response(response.status, dict(response.getheaders()), response.read())
         finally:
             connection.close()
 
 
 @contextmanager
 def locust_page(
-    folder: Path, target: str, *given: str, base: str = "", users: str = USERS
+    folder: Path, target: str, *options: str, base: str = "", users: str = USERS
 ) -> Iterator[Page]:
     """Run Locust with its page for the service at `target`."""
     (folder / "locustfile.py").write_text(users)
@@ -142,7 +142,7 @@ def locust_page(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "locust", "--host", target, "--web-host", "127.0.0.1"]
-    command += ["--web-port", str(port), "--cooldown", "0", *given]
+    command += ["--web-port", str(port), "--cooldown", "0", *options]
     command += ["--web-base-path", base] if base else []
     with (folder / "locust.log").open("wb") as log:
         process = subprocess.Popen(
@@ -155,7 +155,7 @@ def locust_page(
         finally:
             process.terminate()
             try:
-                process.wait(PATIENCE_S)
+                process.wait(TIMEOUT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -1,7 +1,7 @@
 """Folders with a locustfile, and runs in them against a small real service.
 
-A test module that has this in its `pytest_plugins` has its fixtures. It may import from here as
-well, so pytest is told to leave this module as it is: PYTEST_DONT_REWRITE
+A test module that lists this module in its `pytest_plugins` has its fixtures. It may import from
+here as well, so pytest must not rewrite this module: PYTEST_DONT_REWRITE
 """
 
 import os
@@ -59,14 +59,14 @@ class OptIn(JourneyUser):
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Service]:
-    """The service that all runs put load on."""
+    """The service under load."""
     with counting_service() as service:
         yield service
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A Locust that has come to its end."""
+class Exit:
+    """A Locust process that has exit_."""
 
     code: int
     output: str
@@ -79,7 +79,7 @@ class Project:
         self.path = path
         self._service = service
         self._before = service.counts()
-        self._begun_here: list[subprocess.Popen[str]] = []
+        self._processes: list[subprocess.Popen[str]] = []
         self.write("thresholds.toml", THRESHOLDS)
 
     def write(self, name: str, text: str) -> None:
@@ -87,26 +87,26 @@ class Project:
         (self.path / name).write_text(text)
 
     def served(self) -> Counter[str]:
-        """What the service was asked for since this project began, by endpoint."""
+        """Requests that the service received since this project was created, by endpoint."""
         new = self._service.counts() - self._before
         return Counter({f"GET {path}": number for path, number in new.items()})
 
-    def start(self, users: str, *given: str, headless: bool = True) -> "subprocess.Popen[str]":
-        """Begin a run in a process group of its own, as a terminal does."""
+    def start(self, users: str, *options: str, headless: bool = True) -> "subprocess.Popen[str]":
+        """Start a run in a new process group, as a terminal does."""
         self.write("locustfile.py", HEAD + users)
         command = [sys.executable, "-m", "locust", "--host", self._service.url]
         command += ["--headless"] if headless else []
-        # Locust's own way not to cut off the requests on their way when a run ends.
+        # Lets requests in flight finish when the run ends.
         command += ["--users", "4", "--spawn-rate", "10", "--stop-timeout", "60"]
         command += ["--cooldown", "0"]
-        return self._begun([*command, *given], self.path)
+        return self._popen([*command, *options], self.path)
 
     def worker(self, folder: Path, port: str) -> "subprocess.Popen[str]":
-        """Begin a worker with the files of this folder."""
+        """Start a worker with the files of a folder."""
         command = [sys.executable, "-m", "locust", "--worker", "--master-port", port]
-        return self._begun(command, folder)
+        return self._popen(command, folder)
 
-    def _begun(self, command: list[str], folder: Path) -> "subprocess.Popen[str]":
+    def _popen(self, command: list[str], folder: Path) -> "subprocess.Popen[str]":
         run = subprocess.Popen(
             command,
             cwd=folder,
@@ -116,59 +116,59 @@ class Project:
             text=True,
             start_new_session=True,
         )
-        self._begun_here.append(run)
+        self._processes.append(run)
         return run
 
     def close(self) -> None:
-        """End what did not end, workers without a master among it."""
-        for run in self._begun_here:
+        """End processes that are still running, such as workers without a master."""
+        for run in self._processes:
             with suppress(ProcessLookupError):
                 os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
 
-    def run(self, users: str, *given: str) -> Ended:
-        """A run that comes to its end by itself."""
-        return end_of(self.start(users, *given))
+    def run(self, users: str, *options: str) -> Exit:
+        """Run until the run ends by itself."""
+        return wait_for_exit(self.start(users, *options))
 
     def run_until(
         self,
         condition: Callable[[Counter[str]], bool],
         users: str,
-        *given: str,
+        *options: str,
         number: signal.Signals = signal.SIGTERM,
-    ) -> Ended:
-        """A run that a signal ends once what was served meets a condition."""
-        run = self.start(users, *given)
+    ) -> Exit:
+        """Run until the requests served meet a condition, then send a signal."""
+        run = self.start(users, *options)
         self.wait(run, condition)
         # A terminal sends Ctrl-C to the whole group; SIGTERM goes to one process.
         os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)
-        return end_of(run)
+        return wait_for_exit(run)
 
     def wait(self, run: "subprocess.Popen[str]", condition: Callable[[Counter[str]], bool]) -> None:
-        """Return once what was served meets a condition, whatever the machine's speed."""
-        give_up = time.monotonic() + 60
+        """Wait until the requests served meet a condition."""
+        deadline_s = time.monotonic() + 60
         while not condition(self.served()):
-            assert run.poll() is None, end_of(run).output
-            if time.monotonic() > give_up:
+            assert run.poll() is None, wait_for_exit(run).output
+            if time.monotonic() > deadline_s:
                 os.killpg(run.pid, signal.SIGKILL)
-                pytest.fail(f"waited in vain, till {self.served()}: {end_of(run).output}")
+                pytest.fail(f"timed out at {self.served()}: {wait_for_exit(run).output}")
             time.sleep(0.02)
 
     def result(self) -> dict[str, Any]:
-        """The one result there is."""
+        """Read the only result."""
         (file,) = (self.path / "results").iterdir()
         assert file.match("metrics_*.json")
         return conforming(file)
 
 
-def end_of(run: "subprocess.Popen[str]") -> Ended:
-    """Wait for it."""
+def wait_for_exit(run: "subprocess.Popen[str]") -> Exit:
+    """Wait for a run to end."""
     try:
         output, _ = run.communicate(timeout=90)
     except subprocess.TimeoutExpired:
         os.killpg(run.pid, signal.SIGKILL)
         raise
-    return Ended(run.returncode, output)
+    return Exit(run.returncode, output)
 
 
 @pytest.fixture
@@ -179,34 +179,34 @@ def project(tmp_path: Path, running: Service) -> Iterator[Project]:
     fresh.close()
 
 
-def both_kinds(served: Counter[str]) -> bool:
-    """Whether journeys and plain tasks alike have been at it."""
+def has_both_kinds(served: Counter[str]) -> bool:
+    """Both journeys and plain requests have been served."""
     return served["GET /hello"] > 10 and served["GET /plain"] > 10
 
 
 def counts(result: dict[str, Any]) -> Counter[str]:
-    """Requests by endpoint."""
+    """Return the number of requests by endpoint."""
     return Counter({name: each["total_requests"] for name, each in result["endpoints"].items()})
 
 
 def reasons(result: dict[str, Any]) -> dict[str, str]:
-    """What is said about the result's validity."""
+    """Return the messages about the validity of a result, by reason."""
     return {each["reason"]: each["message"] for each in result["validity"]["reasons"]}
 
 
 def free_port() -> str:
-    """A port that nobody else has."""
+    """Return a port that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         return str(free.getsockname()[1])
 
 
 def master_at(port: str) -> list[str]:
-    """The options of a master that its workers meet at that port."""
+    """Return the options of a master on a port."""
     return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
 
 
 def workers(number: int) -> list[str]:
-    """The options for that many workers, who meet at a port that nobody else has."""
+    """Return the options for a number of workers, at a port that is not in use."""
     if number == 1:
         return []
     port = free_port()

@@ -1,4 +1,4 @@
-"""Runs of Locust in a folder of their own; Locust patches its process, so it never is this one."""
+"""Runs of Locust in separate folders and processes, since Locust patches its process."""
 
 import json
 import os
@@ -20,12 +20,12 @@ error_rate_percent = { target = 1, warning = 5, critical = 10 }
 
 @dataclass
 class Run:
-    """A run of Locust; complete when it has ended.
+    """A run of Locust; complete once it has ended.
 
     Attributes:
-        path: its folder.
-        output: what it has printed.
-        code: its exit code.
+        path: Its folder.
+        output: Its output.
+        code: Its exit code.
     """
 
     path: Path
@@ -41,25 +41,25 @@ class Run:
 
     @property
     def processes(self) -> dict[str, dict[str, Any]]:
-        """What each process with users says of itself."""
+        """Generator metrics of each process with users, in the result."""
         found: dict[str, dict[str, Any]] = self.result["resources"]["generator"]["processes"]
         return found
 
     @property
-    def admitted_ms(self) -> float:
-        """How late its own loops were, as it says."""
+    def loop_lag_ms(self) -> float:
+        """Largest loop lag of its processes, in the result."""
         return max(1.0, *(part["loop_lag_p99_ms"] for part in self.processes.values()))
 
 
 @contextmanager
-def locust(path: Path, locustfile: str, url: str, *given: str) -> Iterator[Run]:
-    """A run beside the block, at whose end it is waited for."""
+def locust(path: Path, locustfile: str, url: str, *options: str) -> Iterator[Run]:
+    """Run Locust during the block, and wait at its end until it exits."""
     path.mkdir()
     (path / "locustfile.py").write_text(locustfile)
     (path / "thresholds.toml").write_text(THRESHOLDS)
     command = [sys.executable, "-m", "locust", "--headless", "--only-summary", "--host", url]
     with subprocess.Popen(
-        [*command, "--stop-timeout", "60", *given],
+        [*command, "--stop-timeout", "60", *options],
         cwd=path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -73,13 +73,13 @@ def locust(path: Path, locustfile: str, url: str, *given: str) -> Iterator[Run]:
             run.output, _ = running.communicate(timeout=180)
             run.code = running.returncode
         finally:
-            with suppress(ProcessLookupError):  # workers outlive a master that fell
+            with suppress(ProcessLookupError):  # workers may outlive a master that failed
                 os.killpg(running.pid, signal.SIGKILL)
 
 
 def workers(number: int) -> list[str]:
-    """The options for so many workers, who meet at a port that nobody else has."""
+    """Return the options for a number of workers, at a port that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    meet = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
-    return ["--processes", str(number), *meet]
+    options = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+    return ["--processes", str(number), *options]

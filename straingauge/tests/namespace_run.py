@@ -2,12 +2,11 @@
 
     sudo .venv/bin/python straingauge/tests/namespace_run.py [--seconds 12]
 
-A Locust master and three workers in network namespaces with addresses of their own, and the
-service in a fifth; each worker has a monotonic clock of its own as well, far from the others'. In
-the middle one worker is killed by SIGKILL. What was sent is what the service counted, by the
-address it came from; what was recorded stands in the master's result file. Exit code 1: something
-is missing that was not said to be. It needs root, and `ip` and `unshare` (Debian: iproute2,
-util-linux).
+A Locust master and three workers run in network namespaces with separate addresses, and the service
+in a fifth. Each worker also has its own monotonic clock, far from the others. During the run one
+worker is killed by SIGKILL. The requests that the service counted, by address, are compared with
+those in the master's result file. Exit code 1: requests are missing that the result does not
+report as lost. Needs root, `ip` and `unshare` (Debian: iproute2, util-linux).
 """
 
 import asyncio
@@ -32,7 +31,7 @@ import psutil
 
 NET = "10.77.0."
 SERVICE, MASTER, WORKERS = f"{NET}1", f"{NET}10", (f"{NET}11", f"{NET}12", f"{NET}13")
-AHEAD_S = (0, 1000, 77)  # of each worker's clock
+CLOCK_OFFSETS_S = (0, 1000, 77)  # of the workers
 PORT = 8000
 LOCUSTFILE = """
 from locust import constant, task
@@ -54,53 +53,53 @@ THRESHOLDS = "[all]\nerror_rate_percent = { target = 1, warning = 5, critical = 
 
 @dataclass(frozen=True)
 class Row:
-    """One worker, at the end.
+    """One worker after the run.
 
     Attributes:
-        worker: As the result names it.
-        sent: Requests that the service had from its address.
-        recorded: Of these, in the result.
-        at_most: How many samples the result says may be missing; None where it says nothing.
-        offset_s: How far the result says its clock is ahead of the master's.
-        error_ms: Give or take so much.
-        ahead_s: How far it was.
+        worker: Its name in the result.
+        sent: Requests that the service received from its address.
+        recorded: Its requests in the result.
+        max_lost: Largest number of lost samples by the result; None if it reports none.
+        offset_s: Offset of its clock from the master's, by the result.
+        error_ms: Maximum error of that offset.
+        true_offset_s: Actual offset.
     """
 
     worker: str
     sent: int
     recorded: int
-    at_most: int | None
+    max_lost: int | None
     offset_s: float
     error_ms: float
-    ahead_s: int
+    true_offset_s: int
 
     @property
-    def told(self) -> bool:
-        """Whether the result accounts for all that was sent, and for its clock."""
-        right_clock = abs(self.offset_s - self.ahead_s) * 1000 <= self.error_ms + 0.001
-        return 0 <= self.sent - self.recorded <= (self.at_most or 0) and right_clock
+    def is_accounted_for(self) -> bool:
+        """The result accounts for all requests sent, and for the clock."""
+        is_clock_right = abs(self.offset_s - self.true_offset_s) * 1000 <= self.error_ms + 0.001
+        return 0 <= self.sent - self.recorded <= (self.max_lost or 0) and is_clock_right
 
 
 def missing() -> str | None:
-    """What this machine lacks for such a run."""
+    """Return what this machine lacks for the run; None if nothing."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "namespaces need root on Linux"
     for tool, package in (("ip", "iproute2"), ("unshare", "util-linux")):
         if shutil.which(tool) is None:
             return f"there is no {tool}: apt install {package}"
-    add = ["ip", "netns", "add", "sg-tried"]
-    tried = subprocess.run(add, capture_output=True, text=True, check=False)
-    if tried.returncode:
-        return f"no network namespace can be made here: {tried.stderr.strip()}"
-    subprocess.run(["ip", "netns", "del", "sg-tried"], check=True)
+    add = ["ip", "netns", "add", "sg-probe"]
+    probe = subprocess.run(add, capture_output=True, text=True, check=False)
+    if probe.returncode:
+        return f"no network namespace can be made here: {probe.stderr.strip()}"
+    subprocess.run(["ip", "netns", "del", "sg-probe"], check=True)
     clocks = ["unshare", "--time", "--monotonic", "1", "--fork", "true"]
     if subprocess.run(clocks, capture_output=True, check=False).returncode:
         return "no time namespace can be made here"
     return None
 
 
-def play(folder: Path, seconds: int) -> tuple[list[Row], dict[str, Any]]:
-    """Do all of it; gives a row for each worker, and the result."""
+def run(folder: Path, seconds: int) -> tuple[list[Row], dict[str, Any]]:
+    """Run the load; returns a row for each worker, and the result."""
     (folder / "locustfile.py").write_text(LOCUSTFILE)
     (folder / "thresholds.toml").write_text(THRESHOLDS)
     with ExitStack() as stack:
@@ -110,50 +109,54 @@ def play(folder: Path, seconds: int) -> tuple[list[Row], dict[str, Any]]:
         load = ["--users", "12", "--spawn-rate", "12", "--run-time", f"{seconds}s"]
         where = ["--host", f"http://{SERVICE}:{PORT}", "--allow-host", SERVICE]
         headless = ["--headless", "--expect-workers", str(len(WORKERS)), "--stop-timeout", "10"]
-        begin = _beginning(stack, folder)
-        master = begin([*inside[MASTER], *locust, "--master", *headless, *load, *where])
+        start = _starter(stack, folder)
+        master = start([*inside[MASTER], *locust, "--master", *headless, *load, *where])
         workers = [
-            begin(
+            start(
                 [
                     *inside[address],
-                    *("unshare", "--time", "--monotonic", str(ahead_s), "--fork"),
+                    *("unshare", "--time", "--monotonic", str(true_offset_s), "--fork"),
                     *(*locust, "--worker", "--master-host", MASTER),
                 ]
             )
-            for address, ahead_s in zip(WORKERS, AHEAD_S, strict=True)
+            for address, true_offset_s in zip(WORKERS, CLOCK_OFFSETS_S, strict=True)
         ]
         _wait(lambda: len(counts()) == len(WORKERS), master)
-        time.sleep(0.6 * seconds)  # in the middle, past the first report, which comes after 3 s
+        time.sleep(0.6 * seconds)  # after the first report, which is sent after 3 s
         pids = [psutil.Process(each.pid).children(recursive=True)[-1].pid for each in workers]
         os.kill(pids[1], signal.SIGKILL)
         master.communicate(timeout=seconds + 60)
         (file,) = (folder / "results").glob("metrics_*.json")
         result = json.loads(file.read_text())
         sent = counts()
-    return [_row(*each, sent, result) for each in zip(WORKERS, pids, AHEAD_S, strict=True)], result
+    return [
+        _row(*each, sent, result) for each in zip(WORKERS, pids, CLOCK_OFFSETS_S, strict=True)
+    ], result
 
 
-def _row(address: str, pid: int, ahead_s: int, sent: Counter[str], result: dict[str, Any]) -> Row:
+def _row(
+    address: str, pid: int, true_offset_s: int, sent: Counter[str], result: dict[str, Any]
+) -> Row:
     generator = result["resources"]["generator"]
     (name,) = (name for name in generator["workers"] if name.endswith(f"pid {pid})"))
     reasons = " / ".join(reason["message"] for reason in result["validity"]["reasons"])
-    said = re.search(re.escape(name) + r" was lost [^/]* at most (\d+) samples", reasons)
+    lost = re.search(re.escape(name) + r" was lost [^/]* at most (\d+) samples", reasons)
     clock = generator["workers"][name]["clock"]
     return Row(
         worker=name,
         sent=sent[address],
         recorded=generator["processes"][name]["sent"],
-        at_most=int(said[1]) if said else None,
-        # The master's clock is ahead of the worker's by the offset.
+        max_lost=int(lost[1]) if lost else None,
+        # The result has the offset of the master's clock from the worker's.
         offset_s=-clock["offset_ms"] / 1000,
         error_ms=clock["error_ms"],
-        ahead_s=ahead_s,
+        true_offset_s=true_offset_s,
     )
 
 
 @contextmanager
 def _namespaces() -> Iterator[dict[str, list[str]]]:
-    """Namespaces on one bridge; gives what to put before a command to run it at an address."""
+    """Create namespaces on one bridge; yields the command prefix for each address."""
     names = {
         address: f"sg{os.getpid()}-{address.rpartition('.')[2]}"
         for address in (SERVICE, MASTER, *WORKERS)
@@ -183,10 +186,10 @@ def _ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True)
 
 
-def _beginning(stack: ExitStack, folder: Path) -> Callable[[list[str]], "subprocess.Popen[str]"]:
-    """What starts a command in the folder, to be ended with its children if it has not ended."""
+def _starter(stack: ExitStack, folder: Path) -> Callable[[list[str]], "subprocess.Popen[str]"]:
+    """Return a function that starts a command in the folder and kills it at the end."""
 
-    def begin(command: list[str]) -> "subprocess.Popen[str]":
+    def start(command: list[str]) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -199,7 +202,7 @@ def _beginning(stack: ExitStack, folder: Path) -> Callable[[list[str]], "subproc
         stack.callback(_end, process)
         return process
 
-    return begin
+    return start
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
@@ -212,14 +215,14 @@ def _end(process: "subprocess.Popen[str]") -> None:
 
 @contextmanager
 def _service(inside: list[str], folder: Path) -> Iterator[Callable[[], Counter[str]]]:
-    """The service; gives what asks for its counts, by the address they came from."""
+    """Run the service; yields a function that returns its counts by client address."""
     path = str(folder / "counts.socket")
     command = [*inside, sys.executable, str(Path(__file__).resolve()), "--serve", path]
 
     def counts() -> Counter[str]:
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.connect(path)  # files are the same in all namespaces
-            return Counter(json.loads(asked.makefile().read()))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)  # files are the same in all namespaces
+            return Counter(json.loads(client.makefile().read()))
 
     with subprocess.Popen(command) as process:
         try:
@@ -233,64 +236,65 @@ def _service(inside: list[str], folder: Path) -> Iterator[Callable[[], Counter[s
 
 async def _serve(path: str) -> None:
     counted: Counter[str] = Counter()
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    response = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         address = writer.get_extra_info("peername")[0]
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while head := await reader.readuntil(b"\r\n\r\n"):
                 counted[address] += head.startswith(b"GET /hello ")
-                writer.write(answer)
+                writer.write(response)
                 await writer.drain()
         writer.close()
 
-    async def asked(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def send_counts(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         workers = {address: number for address, number in counted.items() if number}
         writer.write(json.dumps(workers).encode())
         writer.close()
 
-    await asyncio.start_server(connected, SERVICE, PORT)
-    await (await asyncio.start_unix_server(asked, path)).serve_forever()
+    await asyncio.start_server(respond, SERVICE, PORT)
+    await (await asyncio.start_unix_server(send_counts, path)).serve_forever()
 
 
 def _wait(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    give_up = time.monotonic() + 60
+    deadline_s = time.monotonic() + 60
     while not condition():
         assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < give_up, "the workers did not begin"
+        assert time.monotonic() < deadline_s, "the workers did not start"
         time.sleep(0.05)
 
 
 def table(rows: list[Row]) -> str:
-    """For people."""
+    """Format the rows as a table."""
     lines = [
-        f"{'worker':32} {'sent':>7} {'recorded':>9} {'lost':>5} {'said: at most':>14}"
-        f" {'clock ahead':>12} {'measured':>18}"
+        f"{'worker':32} {'sent':>7} {'recorded':>9} {'lost':>5} {'max lost':>14}"
+        f" {'clock offset':>12} {'measured':>18}"
     ]
     lines += [
         f"{row.worker:32} {row.sent:7} {row.recorded:9} {row.sent - row.recorded:5}"
-        f" {'-' if row.at_most is None else row.at_most:>14} {row.ahead_s:10} s"
-        f" {row.offset_s:11.4f} s ± {row.error_ms:.1f} ms" + ("" if row.told else "   NOT AS TOLD")
+        f" {'-' if row.max_lost is None else row.max_lost:>14} {row.true_offset_s:10} s"
+        f" {row.offset_s:11.4f} s ± {row.error_ms:.1f} ms"
+        + ("" if row.is_accounted_for else "   NOT ACCOUNTED FOR")
         for row in rows
     ]
     return "\n".join(lines)
 
 
 def main() -> int:
-    """Play it, and show it."""
+    """Run the load and print the table."""
     if sys.argv[1:2] == ["--serve"]:
         asyncio.run(_serve(sys.argv[2]))
     if why := missing():
         sys.exit(why)
     seconds = int(sys.argv[sys.argv.index("--seconds") + 1]) if "--seconds" in sys.argv else 12
     with tempfile.TemporaryDirectory() as folder:
-        rows, result = play(Path(folder), seconds)
+        rows, result = run(Path(folder), seconds)
     print(table(rows))
     total = result["metrics"]["total_requests"]
     print(f"in the result: {total} requests; all workers: {sum(row.recorded for row in rows)}")
     for reason in result["validity"]["reasons"]:
         print(f"{reason['severity']}: {reason['message']}")
-    return 0 if all(row.told for row in rows) else 1
+    return 0 if all(row.is_accounted_for for row in rows) else 1
 
 
 if __name__ == "__main__":

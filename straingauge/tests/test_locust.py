@@ -1,4 +1,4 @@
-"""straingauge in Locust, seen from outside: Locust patches its process, so it never is this one."""
+"""Runs of Locust with straingauge, in separate processes, since Locust patches its process."""
 
 import json
 import signal
@@ -11,8 +11,8 @@ from locust_project import (
     READER,
     THRESHOLDS,
     Project,
-    both_kinds,
     counts,
+    has_both_kinds,
     reasons,
     workers,
 )
@@ -20,10 +20,10 @@ from locust_project import (
 pytest_plugins = ["locust_project"]
 
 
-def test_headless_run_counts_what_the_service_does(project: Project):
-    """A headless run exits 0 and leaves one result file that counts what the service counted."""
-    ended = project.run(READER, "--run-time", "3s")
-    assert ended.code == 0, ended.output
+def test_headless_run_counts_what_the_service_counts(project: Project):
+    """A headless run exits 0 and writes one result, which counts what the service counted."""
+    exit_ = project.run(READER, "--run-time", "3s")
+    assert exit_.code == 0, exit_.output
     result = project.result()
     assert counts(result) == project.served()
     assert result["metrics"]["total_requests"] == project.served().total() > 0
@@ -32,9 +32,9 @@ def test_headless_run_counts_what_the_service_does(project: Project):
 
 
 def test_plain_task_beside_a_journey(project: Project):
-    """A task that uses Locust's client itself is an endpoint like that of a journey."""
-    ended = project.run_until(both_kinds, READER)
-    assert ended.code == 0, ended.output
+    """A task that uses the client directly is an endpoint like that of a journey."""
+    exit_ = project.run_until(has_both_kinds, READER)
+    assert exit_.code == 0, exit_.output
     endpoints = project.result()["endpoints"]
     assert set(endpoints) == {"GET /hello", "GET /plain"}
     for name, each in endpoints.items():
@@ -42,38 +42,38 @@ def test_plain_task_beside_a_journey(project: Project):
         assert 0 < each["latency_ms"]["min"] <= each["latency_ms"]["max"]
 
 
-def test_run_without_an_end_of_its_own_is_valid(project: Project):
-    """Where no --run-time was given, Ctrl-C is how a run ends, and no interruption."""
-    project.run_until(both_kinds, READER, number=signal.SIGINT)
+def test_run_without_a_run_time_is_valid(project: Project):
+    """Without --run-time, Ctrl-C ends a run and does not interrupt it."""
+    project.run_until(has_both_kinds, READER, number=signal.SIGINT)
     assert project.result()["validity"]["valid"]
 
 
 @pytest.mark.parametrize("failing", ["self.run_journey(boom)", 'self.client.get("/status/500")'])
 def test_critical_exits_1(project: Project, failing: str):
-    """A crossed critical threshold exits 1, with its figure beside its limit."""
+    """A critical threshold that is crossed exits 1, and the output shows value and limit."""
     users = READER.replace("self.run_journey(hello)", failing)
-    ended = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
-    assert ended.code == 1, ended.output
-    assert "error_rate_percent = 100 (critical from 10)" in ended.output
+    exit_ = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
+    assert exit_.code == 1, exit_.output
+    assert "error_rate_percent = 100 (critical from 10)" in exit_.output
     result = project.result()
     assert result["verdict"]["grade"] == "critical"
     assert result["errors"]["kinds"] == {"bad_status": project.served().total()}
 
 
 def test_exception_in_a_task_is_an_error(project: Project):
-    """A task that lets an exception out counts as an error, and its user goes on."""
+    """An exception in a task counts as an error, and its user goes on."""
     users = READER.replace(
         "self.run_journey(hello)", 'self.run_journey(hello); raise KeyError("oops")'
     )
-    ended = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
-    assert ended.code == 1, ended.output
+    exit_ = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
+    assert exit_.code == 1, exit_.output
     result = project.result()
     assert result["errors"]["kinds"]["journey_error"] > 1
     assert "oops" in json.dumps(result["errors"]["examples"])
 
 
 @pytest.mark.parametrize(
-    ("thresholds", "given", "message"),
+    ("thresholds", "options", "message"),
     [
         (THRESHOLDS, ["--tags", "raed"], "no task is left for --tags raed"),
         ("[all", [], "thresholds.toml: not valid TOML"),
@@ -81,42 +81,42 @@ def test_exception_in_a_task_is_an_error(project: Project):
     ],
 )
 def test_mistakes_exit_2_and_send_nothing(
-    project: Project, thresholds: str, given: list[str], message: str
+    project: Project, thresholds: str, options: list[str], message: str
 ):
-    """A tag or a threshold that means nothing is one line, what to try, and exit 2."""
+    """An unknown tag or threshold gives one line, a hint, and exit code 2."""
     project.write("thresholds.toml", thresholds)
-    ended = project.run(READER, "--run-time", "60s", *given)
-    assert ended.code == 2, ended.output
-    # Beside the lines of Locust's own log.
-    said = [line for line in ended.output.splitlines() if not line.startswith("[")]
-    said += [line for line in ended.output.splitlines() if line.startswith("[all]")]
-    assert message in ended.output
-    assert len(said) <= 2, ended.output
+    exit_ = project.run(READER, "--run-time", "60s", *options)
+    assert exit_.code == 2, exit_.output
+    # Without the lines of Locust's log.
+    lines = [line for line in exit_.output.splitlines() if not line.startswith("[")]
+    lines += [line for line in exit_.output.splitlines() if line.startswith("[all]")]
+    assert message in exit_.output
+    assert len(lines) <= 2, exit_.output
     assert not project.served()
     assert not (project.path / "results").exists()
 
 
 def test_failed_log_in_exits_3(project: Project):
-    """A log-in that fails ends the run with that message, no task played, and exit 3."""
+    """A failed log-in ends the run with a message and exit code 3, before any task."""
     account = '    log_in = log_in\n    account = lambda index: {"password": "wrong"}\n'
     users = READER.replace("    @task", account + "\n    @task", 1)
-    ended = project.run(users, "--run-time", "60s")
-    assert ended.code == 3, ended.output
-    (line,) = (line for line in ended.output.splitlines() if "setup failed" in line)
+    exit_ = project.run(users, "--run-time", "60s")
+    assert exit_.code == 3, exit_.output
+    (line,) = (line for line in exit_.output.splitlines() if "setup failed" in line)
     assert "a user could not log in at" in line
     assert "401" in line
-    assert "Traceback" not in ended.output
+    assert "Traceback" not in exit_.output
     assert set(project.served()) == {"GET /login"}
     assert "setup_failed" in reasons(project.result())
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_is_kept(project: Project, number: signal.Signals, processes: int):
-    """Ctrl-C or SIGTERM in mid-run leaves what was measured till then, marked interrupted."""
-    given = ["--run-time", "600s", *workers(processes)]
-    ended = project.run_until(both_kinds, READER, *given, number=number)
-    assert ended.code == 4, ended.output
+def test_interrupted_run_is_saved(project: Project, number: signal.Signals, processes: int):
+    """Ctrl-C or SIGTERM during a run saves what was measured, marked as interrupted."""
+    options = ["--run-time", "600s", *workers(processes)]
+    exit_ = project.run_until(has_both_kinds, READER, *options, number=number)
+    assert exit_.code == 4, exit_.output
     result = project.result()
     assert "interrupted (600 s were planned)" in reasons(result)["interrupted"]
     assert result["verdict"]["grade"] == "invalid"
@@ -124,7 +124,7 @@ def test_interrupted_run_is_kept(project: Project, number: signal.Signals, proce
 
 
 @pytest.mark.parametrize(
-    ("given", "classes"),
+    ("options", "classes"),
     [
         ([], {"Reader"}),
         (["--tags", "opt_in"], {"OptIn"}),
@@ -132,24 +132,24 @@ def test_interrupted_run_is_kept(project: Project, number: signal.Signals, proce
         (["OptIn", "Reader"], {"Reader", "OptIn"}),
     ],
 )
-def test_opt_in_users_join_when_named(project: Project, given: list[str], classes: set[str]):
-    """A class that joins only when asked for is asked for by its name or one of its tags."""
+def test_opt_in_users_join_when_named(project: Project, options: list[str], classes: set[str]):
+    """An opt-in class takes part if its name or one of its tags is given."""
     wanted = {"Reader": "GET /hello", "OptIn": "GET /opt-in"}
 
-    def all_there(served: Counter[str]) -> bool:
+    def has_all(served: Counter[str]) -> bool:
         return all(served[wanted[name]] for name in classes)
 
-    ended = project.run_until(all_there, READER + OPT_IN, *given)
-    assert ended.code == 0, ended.output
+    exit_ = project.run_until(has_all, READER + OPT_IN, *options)
+    assert exit_.code == 0, exit_.output
     assert set(project.result()["configuration"]["user_classes"]) == classes
     assert bool(project.served()["GET /opt-in"]) == ("OptIn" in classes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
 def test_processes_share_one_result(project: Project):
-    """With --processes 2 there is one result, and it counts what the service counted."""
-    ended = project.run_until(both_kinds, READER, *workers(2))
-    assert ended.code == 0, ended.output
+    """With --processes 2 there is one result, which counts what the service counted."""
+    exit_ = project.run_until(has_both_kinds, READER, *workers(2))
+    assert exit_.code == 0, exit_.output
     result = project.result()
     assert counts(result) == project.served()
     parts = result["resources"]["generator"]["processes"]

@@ -1,18 +1,18 @@
-"""The client of Locust's users, against servers that decide about every byte."""
+"""The HTTP client of a Locust user, against servers that control every byte."""
 
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from calling import PLAY, Locust
+from locust_caller import RUN_JOURNEY, Locust
 from serving import Handler, Peer, answering, hang_up, saying, serve
 from single_journey import run_journey
 from straingauge.http import ErrorKind
 
 
 def reset(peer: Peer) -> None:
-    """Reset instead of an answer."""
+    """Reset the connection instead of responding."""
     peer.read()
     peer.reset()
 
@@ -28,7 +28,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
         saying(OK + b"Content-Length: 100\r\n\r\nabc"),
         saying(OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab"),
         saying(OK + b"Content-Le"),
-        saying(OK + b"\r\ntill the end"),
+        saying(OK + b"\r\nuntil the end"),
         saying(b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 2\r\n\r\n{}"),
         saying(b"220 smtp.example.com ESMTP\r\n"),
         saying(b"\x00" * 1_000),
@@ -38,34 +38,34 @@ OK = b"HTTP/1.1 200 OK\r\n"
         answering(204, body=b""),
     ],
 )
-def test_a_journeys_outcome_is_the_engines(caller: Locust, handler: Handler):
-    """Whatever a server does, a journey's request has the same end in Locust as in the engine."""
+def test_a_journey_has_the_same_outcome_as_in_the_engine(caller: Locust, handler: Handler):
+    """Whatever the server does, a journey's request ends the same in Locust as in the engine."""
     with serve(handler) as server:
         series, report = run_journey(server.url)
     with serve(handler) as server:
-        called = caller.call(server.url, PLAY)
+        outcome = caller.call(server.url, RUN_JOURNEY)
     limited = (
         {ErrorKind.RATE_LIMITED: series.rate_limited.count} if series.rate_limited.count else {}
     )
-    assert called.failures == dict(series.errors) | limited
-    (figures,) = called.record.values()
+    assert outcome.failures == dict(series.errors) | limited
+    (figures,) = outcome.record.values()
     assert figures["statuses"] == {str(key): count for key, count in series.statuses.items()}
     assert figures["examples"] == [each.detail for each in series.examples]
-    assert called.totals["connections"] == report.connections == 1
+    assert outcome.totals["connections"] == report.connections == 1
 
 
-def test_nobody_listening_is_refused(caller: Locust):
-    """A closed port is a refused connection with status 0, reported once and recorded once."""
-    called = caller.call(
+def test_a_closed_port_is_refused(caller: Locust):
+    """A closed port is a refused connection with status 0, reported and recorded once."""
+    outcome = caller.call(
         "http://127.0.0.1:9",
         """
         answer = client.get("/x")
         return [answer.status_code, answer.ok, answer.content, str(answer.error)]
         """,
     )
-    assert called.value == [0, False, None, "refused: 127.0.0.1 port 9 refused"]
-    assert called.failures == {"refused": 1}
-    (event,) = called.events
+    assert outcome.value == [0, False, None, "refused: 127.0.0.1 port 9 refused"]
+    assert outcome.failures == {"refused": 1}
+    (event,) = outcome.events
     assert event["exception"] == "refused: 127.0.0.1 port 9 refused"
 
 
@@ -81,15 +81,15 @@ return str(user.run_journey(journey))
 
 
 def test_an_upload_larger_than_any_buffer_arrives_whole(caller: Locust):
-    """Many megabytes to a slow reader go out piece by piece, and the connection stays."""
+    """Many megabytes are sent in pieces to a slow reader, and the connection stays open."""
     with serve(answering()) as server:
-        called = caller.call(server.url, UPLOAD.format(size=20_000_000, timeout_s=20))
-    assert called.value == "None"
+        outcome = caller.call(server.url, UPLOAD.format(size=20_000_000, timeout_s=20))
+    assert outcome.value == "None"
     assert len(server.requests[0].body) > 20_000_000
 
 
-def test_an_answer_that_comes_before_the_uploads_end_counts(caller: Locust):
-    """A service that refuses an upload it has not read is heard, and the connection dropped."""
+def test_a_response_before_the_end_of_the_upload_counts(caller: Locust):
+    """The response of a service that refuses an upload unread counts; the connection is closed."""
 
     def refusing(peer: Peer) -> None:
         if peer.server.connections > 1:
@@ -102,17 +102,17 @@ def test_an_answer_that_comes_before_the_uploads_end_counts(caller: Locust):
     over = threading.Event()
     text = UPLOAD.format(size=20_000_000, timeout_s=20).replace("return ", "")
     with serve(refusing) as server:
-        called = caller.call(server.url, text + 'return client.get("/y", timeout=2).status_code')
+        outcome = caller.call(server.url, text + 'return client.get("/y", timeout=2).status_code')
         over.set()
-    assert called.value == 200
-    figures = called.record["main POST /x"]
+    assert outcome.value == 200
+    figures = outcome.record["main POST /x"]
     assert (figures["statuses"], figures["errors"]) == ({"413": 1}, {"bad_status": 1})
 
 
-def test_a_file_that_is_gone_is_the_journeys_error(caller: Locust, tmp_path: Path):
-    """An upload whose file cannot be read any more is the journey's fault, and others go on."""
+def test_a_missing_upload_file_is_a_journey_error(caller: Locust, tmp_path: Path):
+    """An upload whose file cannot be read is a journey error; later requests work."""
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             f"""
             from pathlib import Path
@@ -129,8 +129,8 @@ def test_a_file_that_is_gone_is_the_journeys_error(caller: Locust, tmp_path: Pat
             return client.get("/y").status_code
             """,
         )
-    assert called.value == 200
-    figures = called.record["main POST /x"]
+    assert outcome.value == 200
+    figures = outcome.record["main POST /x"]
     assert figures["errors"] == {"journey_error": 1}
     assert figures["examples"][0].startswith("the upload's file: ")
 
@@ -141,24 +141,24 @@ def silent(peer: Peer) -> None:
     peer.read()
 
 
-def test_a_late_answer_is_a_timeout(caller: Locust):
-    """No answer within its time is a timeout of just that long; the next request has its own."""
+def test_a_late_response_is_a_timeout(caller: Locust):
+    """A request without a response times out exactly then; the next one has its own timeout."""
     with serve(silent) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             client.get("/x", timeout=0.2)
             return str(client.get("/x", timeout=(9, 0.1)).error)
             """,
         )
-    assert called.value == "timeout: no whole answer within 0.1 s"
-    assert called.failures == {"timeout": 2}
-    assert [event["ms"] for event in called.events] == [pytest.approx(200), pytest.approx(100)]
-    assert called.totals["connections"] == server.connections == 2
+    assert outcome.value == "timeout: no whole answer within 0.1 s"
+    assert outcome.failures == {"timeout": 2}
+    assert [event["ms"] for event in outcome.events] == [pytest.approx(200), pytest.approx(100)]
+    assert outcome.totals["connections"] == server.connections == 2
 
 
-def test_the_timeout_is_for_the_whole_answer(caller: Locust):
-    """A server that sends a byte now and then cannot stretch a request past its time."""
+def test_the_timeout_is_for_the_whole_response(caller: Locust):
+    """A server that keeps sending single bytes cannot extend a request past its timeout."""
     over = threading.Event()
 
     def dripping(peer: Peer) -> None:
@@ -168,13 +168,13 @@ def test_the_timeout_is_for_the_whole_answer(caller: Locust):
             peer.socket.sendall(b"x")
 
     with serve(dripping) as server:
-        called = caller.call(server.url, 'client.get("/x")', network_timeout=0.3)
+        outcome = caller.call(server.url, 'client.get("/x")', network_timeout=0.3)
         over.set()
-    assert called.failures == {"timeout": 1}
+    assert outcome.failures == {"timeout": 1}
 
 
 def test_a_timer_outlives_quick_requests(caller: Locust):
-    """A request that begins before an earlier one's deadline has its full timeout."""
+    """A request that starts before an earlier one's deadline has its full timeout."""
 
     def handler(peer: Peer) -> None:
         while (exchange := peer.read()) is not None:
@@ -183,7 +183,7 @@ def test_a_timer_outlives_quick_requests(caller: Locust):
             peer.answer()
 
     with serve(handler) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             import gevent
@@ -192,11 +192,11 @@ def test_a_timer_outlives_quick_requests(caller: Locust):
             return client.get("/slow", timeout=5).status_code
             """,
         )
-    assert called.value == 200
+    assert outcome.value == 200
 
 
 def closing_when_idle(peer: Peer) -> None:
-    """Answer once, and close on the second request, unread."""
+    """Respond once, and close on the second request without reading it."""
     peer.read()
     peer.answer()
     peer.read()
@@ -205,27 +205,27 @@ def closing_when_idle(peer: Peer) -> None:
 def test_a_stale_connection_is_reopened_for_a_safe_request_only(caller: Locust):
     """A GET on a connection the server closed is sent again, a POST is a failure."""
     with serve(closing_when_idle) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             client.get("/a"); client.get("/b"); client.post("/c")
             """,
         )
-    assert called.totals["reconnected"] == 1
-    assert called.record["main GET /b"]["statuses"] == {"200": 1}
-    assert called.record["main POST /c"]["errors"] == {"reset": 1}
+    assert outcome.totals["reconnected"] == 1
+    assert outcome.record["main GET /b"]["statuses"] == {"200": 1}
+    assert outcome.record["main POST /c"]["errors"] == {"reset": 1}
     assert [each.target for each in server.requests] == ["/a", "/b", "/b", "/c"]
 
 
 def test_a_connection_closed_while_idle_is_noticed(caller: Locust):
-    """A connection the server has closed meanwhile is not used, be it for a POST."""
+    """A connection that the server has closed is not used again, not even for a POST."""
 
     def handler(peer: Peer) -> None:
         peer.read()
         peer.answer()
 
     with serve(handler) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             import gevent
@@ -234,22 +234,22 @@ def test_a_connection_closed_while_idle_is_noticed(caller: Locust):
             client.post("/b")
             """,
         )
-    assert called.record["main POST /b"]["statuses"] == {"200": 1}
-    assert (called.totals["connections"], called.totals["reconnected"]) == (2, 0)
+    assert outcome.record["main POST /b"]["statuses"] == {"200": 1}
+    assert (outcome.totals["connections"], outcome.totals["reconnected"]) == (2, 0)
 
 
-def test_greenlets_of_one_user_have_connections_of_their_own(caller: Locust):
-    """Requests at once go over as many connections, which then are shared."""
-    together = threading.Barrier(3)
+def test_greenlets_of_one_user_have_separate_connections(caller: Locust):
+    """Concurrent requests use one connection each, and later requests reuse them."""
+    all_sent = threading.Barrier(3)
 
     def handler(peer: Peer) -> None:
         while (exchange := peer.read()) is not None:
             if exchange.target == "/x":
-                together.wait(20)
+                all_sent.wait(20)
             peer.answer()
 
     with serve(handler) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             import gevent
@@ -258,14 +258,14 @@ def test_greenlets_of_one_user_have_connections_of_their_own(caller: Locust):
                 client.get("/y")
             """,
         )
-    assert called.totals == {"requests": 8, "connections": 3, "reconnected": 0, "abandoned": 0}
+    assert outcome.totals == {"requests": 8, "connections": 3, "reconnected": 0, "abandoned": 0}
     assert server.connections == 3
 
 
 def test_response_time_counts_from_when_a_request_was_due(caller: Locust):
-    """The first request after `due_ns` was set bears the wait in its response time, no other."""
+    """The response time of the first request after `due_ns` was set includes the wait."""
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             from time import monotonic_ns
@@ -276,26 +276,26 @@ def test_response_time_counts_from_when_a_request_was_due(caller: Locust):
             client.get("/early")
             """,
         )
-    late = called.record["main GET /late"]
+    late = outcome.record["main GET /late"]
     assert late["response_ms"] - late["service_ms"] >= 500
-    assert called.events[0]["ms"] >= 500
+    assert outcome.events[0]["ms"] >= 500
     for name in ("next", "early"):
-        each = called.record[f"main GET /{name}"]
+        each = outcome.record[f"main GET /{name}"]
         assert each["response_ms"] - each["service_ms"] < 500
         assert 0 < each["first_byte_ms"] <= each["service_ms"]
 
 
 def test_a_distant_host_is_refused_before_anything_is_sent(caller: Locust):
-    """A URL that leads elsewhere ends the run with one sentence, and no request."""
-    called = caller.call("http://127.0.0.1:9", 'client.get("http://192.0.2.1/x")')
-    assert called.value == "exception: GreenletExit: "
-    (message,) = called.setup_failures
+    """A URL of another host ends the run with one message and without a request."""
+    outcome = caller.call("http://127.0.0.1:9", 'client.get("http://192.0.2.1/x")')
+    assert outcome.value == "exception: GreenletExit: "
+    (message,) = outcome.setup_failures
     assert "192.0.2.1 is not this machine" in message
-    assert called.totals["requests"] == 0
+    assert outcome.totals["requests"] == 0
 
 
-def test_a_killed_user_ends_its_request_where_locust_has_promised_time(caller: Locust):
-    """Killed with a stop timeout, a user hears the answer under way, and only then ends."""
+def test_a_killed_user_finishes_its_request_within_the_stop_timeout(caller: Locust):
+    """With a stop timeout, a killed user receives the response in flight before it ends."""
     text = """
         import gevent
         user.environment.stop_timeout = {stop_timeout}
@@ -319,8 +319,8 @@ def test_a_killed_user_ends_its_request_where_locust_has_promised_time(caller: L
     assert (cut.totals["requests"], cut.totals["abandoned"]) == (0, 1)
 
 
-def test_a_user_with_an_on_stop_of_its_own_leaves_nothing_open(caller: Locust):
-    """Whatever `on_stop` of a plain Locust class does, its connection is closed, its seat free."""
+def test_a_user_that_overrides_on_stop_leaves_nothing_open(caller: Locust):
+    """Whatever `on_stop` does, the connection is closed and the account released."""
     closed = threading.Event()
 
     def handler(peer: Peer) -> None:
@@ -329,11 +329,11 @@ def test_a_user_with_an_on_stop_of_its_own_leaves_nothing_open(caller: Locust):
         closed.set()
 
     with serve(handler) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             def on_stop(self):
-                self.said = self.client.get("/bye").status_code
+                self.status = self.client.get("/bye").status_code
 
             own = type("Own", (type(user),), {"on_stop": on_stop})
             first = own(user.environment)
@@ -341,8 +341,8 @@ def test_a_user_with_an_on_stop_of_its_own_leaves_nothing_open(caller: Locust):
             first.on_stop()
             second = own(user.environment)
             second.on_stop()
-            return [first.said, second.journey_user.index - first.journey_user.index]
+            return [first.status, second.journey_user.index - first.journey_user.index]
             """,
         )
         assert closed.wait(20)
-    assert called.value == [200, 0]
+    assert outcome.value == [200, 0]

@@ -1,18 +1,18 @@
-"""Plain calls of a Locust user's client: what FastHttpUser's words do here."""
+"""Plain requests of a Locust user, with the interface of FastHttpUser's client."""
 
 import gzip
 import json
 from pathlib import Path
 
 import pytest
-from calling import Locust
+from locust_caller import Locust
 from serving import Peer, answering, serve
 
 
-def test_plain_calls_send_what_requests_would(caller: Locust):
-    """JSON, forms, queries, accounts, own headers and session headers go out as one expects."""
+def test_plain_requests_send_what_the_requests_library_would(caller: Locust):
+    """JSON, forms, queries, credentials and headers are sent as `requests` sends them."""
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url.replace("//", "//anna:p%40ss@"),
             """
             client.headers["X-Session"] = "s"
@@ -28,7 +28,7 @@ def test_plain_calls_send_what_requests_would(caller: Locust):
             client.get("/j")
             """,
         )
-    assert called.value is None
+    assert outcome.value is None
     sent = {each.target: each for each in server.requests}
     assert list(sent) == [
         *("/a?q=x+y&n=1&n=2", "/b", "/c", "/d", "/e?x=1", "/f", "/g", "/h", "/i", "/j")
@@ -45,16 +45,16 @@ def test_plain_calls_send_what_requests_would(caller: Locust):
     assert "Content-Length: 0" in sent["/h"].head
     assert all("X-Session: s" in each.head for each in server.requests)
     assert server.connections == 1  # a HEAD's answer announces a body that never comes
-    assert [event["name"] for event in called.events][4] == "/e"
-    assert "main DELETE /e" in called.record
+    assert [event["name"] for event in outcome.events][4] == "/e"
+    assert "main DELETE /e" in outcome.record
 
 
-def test_each_answer_has_the_words_of_fast_http_user(caller: Locust):
-    """Status, headers, text, JSON, time and length are where plain Locust files look for them."""
+def test_responses_have_the_interface_of_fast_http_user(caller: Locust):
+    """Status, headers, text, JSON, time and length have the names that locustfiles use."""
     body = '{"name": "Zoë"}'.encode("latin-1")
     headers = "Content-Type: application/json; charset=latin-1\r\n"
     with serve(answering(201, body, headers)) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             answer = client.get("/x", context={"a": 1})
@@ -64,19 +64,19 @@ def test_each_answer_has_the_words_of_fast_http_user(caller: Locust):
             """,
         )
     text, kind = '{"name": "Zoë"}', "application/json; charset=latin-1"
-    assert called.value == [201, True, text, kind, f"{server.url}/x", True, len(body)]
-    (event,) = called.events
+    assert outcome.value == [201, True, text, kind, f"{server.url}/x", True, len(body)]
+    (event,) = outcome.events
     assert (event["type"], event["name"], event["length"]) == ("GET", "/x", len(body))
     assert (event["context"], event["exception"]) == ({"a": 1}, None)
     assert event["ms"] > 0
 
 
 def test_an_encoded_body_is_decoded(caller: Locust):
-    """A gzip body, asked for with Accept-Encoding, is read as what it was."""
+    """A gzip body, requested with Accept-Encoding, is decoded."""
     packed = answering(body=gzip.compress(b'{"a": 1}'), headers="Content-Encoding: gzip\r\n")
     with serve(packed) as server:
-        called = caller.call(server.url, 'return client.get("/x").json()')
-    assert called.value == {"a": 1}
+        outcome = caller.call(server.url, 'return client.get("/x").json()')
+    assert outcome.value == {"a": 1}
     assert "Accept-Encoding: gzip, deflate" in server.requests[0].head
 
 
@@ -91,52 +91,52 @@ def test_an_encoded_body_is_decoded(caller: Locust):
          {"bad_status": 1}),
     ],
 )  # fmt: skip
-def test_a_caught_answer_is_judged_in_its_block(
+def test_a_caught_response_is_judged_in_its_block(
     caller: Locust, judging: str, exception: str | None, errors: dict[str, int]
 ):
-    """With catch_response the block decides, and its end tells and records the request, once."""
+    """With catch_response the block decides; the request is reported once, at its end."""
     lines = "\n".join(f"    {line}" for line in judging.splitlines())
     text = f'with client.get("/x", catch_response=True) as answer:\n{lines}'
     with serve(answering(404)) as server:
-        called = caller.call(server.url, text)
-    assert called.value is None
-    assert [event["exception"] for event in called.events] == [exception]
-    (figures,) = called.record.values()
+        outcome = caller.call(server.url, text)
+    assert outcome.value is None
+    assert [event["exception"] for event in outcome.events] == [exception]
+    (figures,) = outcome.record.values()
     assert (figures["requests"], figures["errors"]) == (1, errors)
 
 
-def test_a_good_answer_can_be_a_failure(caller: Locust):
-    """A failed check on a good status is reported and recorded as one."""
+def test_a_successful_response_can_be_a_failure(caller: Locust):
+    """A failed check of a successful response is reported and recorded as such."""
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             with client.get("/x", catch_response=True) as answer:
                 answer.failure("no cheese")
             """,
         )
-    assert called.failures == {"failed_check": 1}
-    assert called.events[0]["exception"] == "no cheese"
+    assert outcome.failures == {"failed_check": 1}
+    assert outcome.events[0]["exception"] == "no cheese"
 
 
-def test_an_exception_in_the_block_takes_the_request_back(caller: Locust):
-    """As in Locust, what is raised within the block is let out, and no request was made."""
+def test_an_exception_in_the_block_discards_the_request(caller: Locust):
+    """As in Locust, an exception in the block is raised, and the request is not counted."""
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             with client.get("/x", catch_response=True) as answer:
                 raise KeyError("mine")
             """,
         )
-    assert called.value == "exception: KeyError: 'mine'"
-    assert (called.events, called.totals["requests"]) == ([], 0)
+    assert outcome.value == "exception: KeyError: 'mine'"
+    assert (outcome.events, outcome.totals["requests"]) == ([], 0)
 
 
-def test_a_block_can_change_what_listeners_receive(caller: Locust):
-    """A name and a response time set in request_meta are those reported and recorded."""
+def test_the_event_can_be_changed_in_the_block(caller: Locust):
+    """A name and a response time set in request_meta are reported and recorded."""
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             with client.get("/x", catch_response=True) as answer:
@@ -144,33 +144,33 @@ def test_a_block_can_change_what_listeners_receive(caller: Locust):
                 answer.request_meta["response_time"] = 1234.0
             """,
         )
-    assert [(event["name"], event["ms"]) for event in called.events] == [("/other", 1234.0)]
-    assert called.record["main GET /other"]["response_ms"] == pytest.approx(1234, rel=0.005)
+    assert [(event["name"], event["ms"]) for event in outcome.events] == [("/other", 1234.0)]
+    assert outcome.record["main GET /other"]["response_ms"] == pytest.approx(1234, rel=0.005)
 
 
-def test_success_outside_of_a_block_is_an_error(caller: Locust):
-    """A with-block without catch_response is an error that says so."""
+def test_success_outside_a_block_is_an_error(caller: Locust):
+    """The error names catch_response."""
     with serve(answering()) as server:
-        called = caller.call(server.url, 'client.get("/x").success()')
-    assert "catch_response=True" in called.value
+        outcome = caller.call(server.url, 'client.get("/x").success()')
+    assert "catch_response=True" in outcome.value
 
 
-def test_rest_is_locusts(caller: Locust):
-    """`self.rest` of Locust's own works with this client, and catches what is no JSON."""
+def test_rest_works_as_in_locust(caller: Locust):
+    """Locust's `self.rest` works with this client, and rejects a body that is not JSON."""
     with serve(answering(body=b"<html>")) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             with user.rest("GET", "/x") as answer:
                 return answer.js
             """,
         )
-    assert called.value is None
-    assert called.events[0]["exception"].startswith("Could not parse response as JSON")
+    assert outcome.value is None
+    assert outcome.events[0]["exception"].startswith("Could not parse response as JSON")
 
 
 def redirecting(peer: Peer) -> None:
-    """/n leads to /n-1, and /0 is there."""
+    """Redirect /n to /n-1, and respond to /0."""
     while (exchange := peer.read()) is not None:
         left = int(exchange.target[1:])
         if left:
@@ -180,33 +180,33 @@ def redirecting(peer: Peer) -> None:
 
 
 def test_redirects_are_followed_as_one_request(caller: Locust):
-    """A plain call follows redirects, with a GET after 302, and counts once."""
+    """A plain request follows redirects, with GET after 302, and counts once."""
     with serve(redirecting) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             answer = client.post("/3", json={"a": 1}, name="start")
             return [answer.json(), answer.url, [each.status_code for each in answer.history]]
             """,
         )
-    assert called.value == ["there", f"{server.url}/0", [302, 302, 307]]
+    assert outcome.value == ["there", f"{server.url}/0", [302, 302, 307]]
     assert [each.method for each in server.requests] == ["POST", "GET", "GET", "GET"]
-    assert [event["name"] for event in called.events] == ["start"]
-    assert called.record["main POST start"]["requests"] == called.totals["requests"] == 1
+    assert [event["name"] for event in outcome.events] == ["start"]
+    assert outcome.record["main POST start"]["requests"] == outcome.totals["requests"] == 1
 
 
-def test_redirects_end(caller: Locust):
-    """One redirect more than allowed is a failure; none is followed that was not to be."""
+def test_redirects_are_limited(caller: Locust):
+    """One redirect more than allowed is a failure; with allow_redirects=False, none is followed."""
     with serve(redirecting) as server:
-        called = caller.call(server.url, 'client.get("/9")', max_redirects=3)
+        outcome = caller.call(server.url, 'client.get("/9")', max_redirects=3)
         kept = caller.call(server.url, 'return client.get("/9", allow_redirects=False).status_code')
-    assert called.failures == {"protocol": 1}
-    assert called.events[0]["exception"] == "protocol: more than 3 redirects"
+    assert outcome.failures == {"protocol": 1}
+    assert outcome.events[0]["exception"] == "protocol: more than 3 redirects"
     assert (kept.value, kept.events[0]["exception"]) == (302, None)
 
 
 def test_cookies_are_kept(caller: Locust):
-    """A cookie that a service sets is sent back to it, also after redirects."""
+    """Cookies of a service are sent back to it, also those set by redirects."""
 
     def handler(peer: Peer) -> None:
         peer.read()
@@ -225,14 +225,14 @@ def test_a_file_is_uploaded(caller: Locust, tmp_path: Path):
     """`files=` is a multipart body, with the fields of `data=` before it."""
     (tmp_path / "a.txt").write_text("cheese")
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             f"""
             with open({str(tmp_path / "a.txt")!r}, "rb") as file:
                 client.post("/x", data={{"n": 1}}, files={{"f": file, "g": ("b", b"wine", "x/y")}})
             """,
         )
-    assert called.value is None
+    assert outcome.value is None
     (exchange,) = server.requests
     assert "Content-Type: multipart/form-data; boundary=" in exchange.head
     assert b'name="n"\r\n\r\n1\r\n' in exchange.body
@@ -240,10 +240,10 @@ def test_a_file_is_uploaded(caller: Locust, tmp_path: Path):
     assert b'filename="b"\r\nContent-Type: x/y\r\n\r\nwine' in exchange.body
 
 
-def test_what_other_clients_send_is_recorded_once(caller: Locust):
-    """An event that another client fires is recorded; those of this client are not, twice."""
+def test_requests_of_other_clients_are_recorded_once(caller: Locust):
+    """An event that another client fires is recorded; those of this client are not repeated."""
     with serve(answering(503)) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             from locust.contrib.fasthttp import FastHttpSession
@@ -256,17 +256,17 @@ def test_what_other_clients_send_is_recorded_once(caller: Locust):
                 response_length=0, response=object(), exception=None, context={})
             """,
         )
-    assert called.value is None
-    assert {name: each["requests"] for name, each in called.record.items()} == {
+    assert outcome.value is None
+    assert {name: each["requests"] for name, each in outcome.record.items()} == {
         "main GET /other": 1, "main GET /own": 1, "main grpc call": 1
     }  # fmt: skip
     for name in ("other", "own"):
-        assert called.record[f"main GET /{name}"]["errors"] == {"bad_status": 1}
-    assert len(called.events) == 3
+        assert outcome.record[f"main GET /{name}"]["errors"] == {"bad_status": 1}
+    assert len(outcome.events) == 3
 
 
-def test_what_cannot_be_sent_is_said(caller: Locust):
-    """An unknown option, a broken header and a user class with a proxy are errors by name."""
+def test_what_cannot_be_sent_is_an_error(caller: Locust):
+    """The error names an unknown option, an invalid header, or an unsupported attribute."""
     with serve(answering()) as server:
         option = caller.call(server.url, 'client.get("/x", verify=False)')
         header = caller.call(server.url, 'client.get("/x", headers={"X": "a\\r\\nY: b"})')
@@ -281,17 +281,17 @@ def test_what_cannot_be_sent_is_said(caller: Locust):
     assert server.requests == []
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_locusts_statistics_count_each_request_once(caller: Locust, *, alone: bool):
-    """Locust's statistics agree with the record, with or without other listeners."""
+@pytest.mark.parametrize("has_listeners", [True, False])
+def test_locusts_statistics_count_each_request_once(caller: Locust, *, has_listeners: bool):
+    """With and without other listeners, Locust's statistics equal the record."""
     with serve(answering(body=b"x" * 10)) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             f"""
             import gevent
             hook, stats = user.environment.events.request, user.environment.stats
             listeners = hook._handlers
-            hook._handlers = listeners[:-1] if {alone} else listeners
+            hook._handlers = listeners if {has_listeners} else listeners[:-1]
             stats.clear_all()
             pool = [gevent.spawn(client.get, "/x") for _ in range(5)]
             gevent.joinall(pool)
@@ -307,15 +307,15 @@ def test_locusts_statistics_count_each_request_once(caller: Locust, *, alone: bo
                     0 < each.min_response_time <= each.avg_response_time <= each.max_response_time]
             """,
         )
-    assert called.value == [[25, 25, 0, 250, 25], [26, 26], True]
-    assert len(called.events) == (0 if alone else 26)
-    assert called.record["main GET /x"]["requests"] == 25
+    assert outcome.value == [[25, 25, 0, 250, 25], [26, 26], True]
+    assert len(outcome.events) == (26 if has_listeners else 0)
+    assert outcome.record["main GET /x"]["requests"] == 25
 
 
-def test_an_answer_is_freed_when_nobody_has_it_any_more(caller: Locust):
-    """No answer, good, caught or failed, waits for the garbage collector with all its content."""
+def test_a_response_is_freed_without_the_garbage_collector(caller: Locust):
+    """A response, successful, caught or failed, is freed with its last reference."""
     with serve(answering()) as server:
-        called = caller.call(
+        outcome = caller.call(
             server.url,
             """
             import gc, weakref
@@ -329,4 +329,4 @@ def test_an_answer_is_freed_when_nobody_has_it_any_more(caller: Locust):
             return [each() is None for each in (plain, failed, caught)]
             """,
         )
-    assert called.value == [True, True, True]
+    assert outcome.value == [True, True, True]

@@ -1,4 +1,4 @@
-"""When task runs are due: waits that keep a pace, and shapes of arrivals, in real Locusts."""
+"""Due times of task runs, by wait times and by load shapes, in real Locust processes."""
 
 import json
 import subprocess
@@ -11,8 +11,8 @@ from counting_service import counting_service
 from locust_runs import Run, locust
 from straingauge.histogram import bucket_edges_ns, bucket_of
 
-GAP_NS = 50_000_000
-HELD_UP_S = 0.3
+INTERVAL_NS = 50_000_000
+STALL_S = 0.3
 
 WAITS = f"""
 import json
@@ -28,12 +28,12 @@ class Noting(JourneyUser):
     abstract = True
     fixed_count = 1
 
-    def note(self, held_up=False):
+    def note(self, stall=False):
         own = notes[type(self).__name__]
         own.append([self.started_ns, self.due_ns, monotonic_ns()])
         self.due_ns = None  # as its first request would
-        if held_up and len(own) == 3:
-            sleep({HELD_UP_S})
+        if stall and len(own) == 3:
+            sleep({STALL_S})
         if min(map(len, notes.values())) >= 12 and len(notes) == 9:
             spawn(self.environment.runner.quit)
 
@@ -41,19 +41,19 @@ class Pacing(Noting):
     wait_time = constant_pacing(0.05)
     @task
     def run_once(self):
-        self.note(held_up=True)
+        self.note(stall=True)
 
 class Throughput(Noting):
     wait_time = constant_throughput(20)
     @task
     def run_once(self):
-        self.note(held_up=True)
+        self.note(stall=True)
 
-class Staying(Noting):
+class StayingLate(Noting):
     wait_time = ours(0.05, catch_up=False)
     @task
     def run_once(self):
-        self.note(held_up=True)
+        self.note(stall=True)
 
 class Nested(Noting):
     @task
@@ -63,7 +63,7 @@ class Nested(Noting):
         def run_once(self):
             self.user.note()
 
-class AtRandom(Noting):
+class Random(Noting):
     wait_time = poisson(50)
     @task
     def run_once(self):
@@ -79,7 +79,7 @@ class Wave(Noting):
     wait_time = synchronized(0.1)
     @task
     def run_once(self):
-        self.note(held_up=True)
+        self.note(stall=True)
 
 class OtherWave(Noting):
     wait_time = synchronized(0.1)
@@ -90,7 +90,7 @@ class OtherWave(Noting):
 class SlowStart(Noting):
     wait_time = constant_pacing(0.05)
     def on_start(self):
-        sleep({HELD_UP_S})
+        sleep({STALL_S})
     @task
     def run_once(self):
         self.note()
@@ -105,9 +105,9 @@ BREAKING = """
 from locust import task
 from straingauge.locust import Breakpoint, JourneyUser
 
-class Any(JourneyUser):
+class Requesting(JourneyUser):
     @task
-    def ask(self):
+    def request(self):
         self.client.get("/status/503")
 
 class Shape(Breakpoint):
@@ -122,7 +122,7 @@ from straingauge.errors import UsageError
 from straingauge.locust import Breakpoint, Constant, Soak, Spike, Steps, stats_buckets
 from straingauge.locust.user import wait_time
 
-def refusal(function):
+def error_of(function):
     try:
         function()
     except UsageError as error:
@@ -147,7 +147,7 @@ times_ms = json.load(sys.stdin)
 json.dump({
     "buckets": [stats_buckets.round_to_bucket(ms) for ms in times_ms],
     "printed": ["%d" % stats_buckets.round_to_bucket(ms) for ms in times_ms],
-    "refusals": [refusal(each) for each in (
+    "errors": [error_of(each) for each in (
         NoRate().check,
         Backwards().check,
         lambda: wait_time.constant_pacing(0),
@@ -162,7 +162,7 @@ json.dump({
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
-    """A run of users that note when they are due, and one till the service breaks."""
+    """A run of users that note their due times, and one with a growing rate."""
     path = tmp_path_factory.mktemp("waits")
     with (
         counting_service() as service,
@@ -175,14 +175,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
 
 @pytest.fixture(scope="module")
 def notes(runs: tuple[Run, Run]) -> dict[str, Any]:
-    """Of each user's task runs, what it noted: pace's beginning, due moment, real beginning."""
+    """Start of the pace, due time and actual start of each user's task runs."""
     found = json.loads((runs[0].path / "notes.json").read_text())
     return {name: list(zip(*rows, strict=True)) for name, rows in found.items()}
 
 
 @pytest.fixture(scope="module")
 def parts() -> dict[str, Any]:
-    """What pure functions say, in a process that Locust has patched."""
+    """Return values of pure functions, in a process that Locust has patched."""
     done = subprocess.run(
         [sys.executable, "-c", PARTS],
         input=json.dumps([ns / 1e6 for ns in TIMES_NS.tolist()]),
@@ -198,68 +198,68 @@ TIMES_NS = np.geomspace(513, 3.5e12, 5000).astype(np.int64)
 
 
 @pytest.mark.parametrize("user", ["Pacing", "Throughput", "SlowStart"])
-def test_run_n_is_due_n_times_the_pace_after_the_first(notes: dict[str, Any], user: str):
-    """With Locust's own constant_pacing or constant_throughput no run is left out or moved."""
+def test_run_n_is_due_n_intervals_after_the_first(notes: dict[str, Any], user: str):
+    """With Locust's constant_pacing and constant_throughput no run is skipped or moved."""
     (began_ns, *_), due_ns, ran_ns = notes[user]
     assert due_ns[0] is None
-    assert list(due_ns[1:]) == [began_ns + n * GAP_NS for n in range(1, len(due_ns))]
+    assert list(due_ns[1:]) == [began_ns + n * INTERVAL_NS for n in range(1, len(due_ns))]
     assert all(ran >= due for ran, due in zip(ran_ns[1:], due_ns[1:], strict=True))
 
 
 def test_late_user_catches_up(notes: dict[str, Any]):
-    """A user that was held up for 0.3 s makes the runs it missed without a wait in between."""
+    """A user that was stalled for 0.3 s makes the runs it missed without waiting."""
     _, due_ns, ran_ns = notes["Pacing"]
     late = [ran_ns[n] - due_ns[n] for n in range(3, 8)]
     assert min(late) > 0
-    assert late[0] >= HELD_UP_S * 1e9 - GAP_NS
-    assert ran_ns[7] - ran_ns[3] < 4 * GAP_NS + late[4]
+    assert late[0] >= STALL_S * 1e9 - INTERVAL_NS
+    assert ran_ns[7] - ran_ns[3] < 4 * INTERVAL_NS + late[4]
 
 
 def test_late_user_may_stay_late(runs: tuple[Run, Run], notes: dict[str, Any]):
-    """Without catch_up the pace begins anew when the user was late, and what it missed is dropped.
+    """Without catch_up a late user starts its pace over, and the runs it missed are dropped.
 
-    It was held up for 6 paces: the run due first is made, late, and 5 are not.
+    It was stalled for 6 intervals: the first run due is made late, and 5 are dropped.
     """
-    _, due_ns, ran_ns = notes["Staying"]
-    assert ran_ns[3] - due_ns[3] >= HELD_UP_S * 1e9 - GAP_NS
-    assert due_ns[4] - ran_ns[3] == pytest.approx(GAP_NS, abs=GAP_NS / 5)
+    _, due_ns, ran_ns = notes["StayingLate"]
+    assert ran_ns[3] - due_ns[3] >= STALL_S * 1e9 - INTERVAL_NS
+    assert due_ns[4] - ran_ns[3] == pytest.approx(INTERVAL_NS, abs=INTERVAL_NS / 5)
     (process,) = runs[0].processes.values()
     assert process["dropped"] >= 5
-    assert process["queued"] >= 3  # in each of the users that were held up
+    assert process["queued"] >= 3  # in each of the users that were stalled
 
 
 def test_pace_of_a_task_set(notes: dict[str, Any]):
-    """A task set within a user keeps its pace, too."""
+    """A task set of a user keeps its pace as well."""
     due_ns = notes["Nested"][1]
-    assert set(np.diff(due_ns[1:])) == {GAP_NS}
+    assert set(np.diff(due_ns[1:])) == {INTERVAL_NS}
 
 
 def test_random_pace(notes: dict[str, Any]):
-    """Locust's own poisson is a pace as well: each run is due a random time after the last."""
-    gaps = np.diff(notes["AtRandom"][1][1:])
-    assert (gaps > 0).all()
-    assert len(set(gaps)) == len(gaps)
+    """With Locust's poisson each run is due a random time after the last."""
+    intervals = np.diff(notes["Random"][1][1:])
+    assert (intervals > 0).all()
+    assert len(set(intervals)) == len(intervals)
 
 
-def test_waves_bring_all_users_together(notes: dict[str, Any]):
-    """Users of a wave are due at the same moments; who was held up joins again at a later one."""
+def test_synchronized_users_run_at_the_same_times(notes: dict[str, Any]):
+    """Synchronized users are due at the same times; a stalled one joins again later."""
     (_, one_ns, _), (_, other_ns, _) = notes["Wave"], notes["OtherWave"]
-    gaps = np.diff(other_ns[1:]) / 1e8
-    assert np.abs(gaps - gaps.round()).max() < 0.2
-    assert (gaps.round() >= 1).all()
-    moments = np.array(other_ns[1:])
-    apart = [np.abs(moments - due).min() for due in one_ns[1:] if due <= moments.max()]
+    intervals = np.diff(other_ns[1:]) / 1e8
+    assert np.abs(intervals - intervals.round()).max() < 0.2
+    assert (intervals.round() >= 1).all()
+    times = np.array(other_ns[1:])
+    apart = [np.abs(times - due).min() for due in one_ns[1:] if due <= times.max()]
     assert max(apart) < 0.2 * 1e8
     assert np.diff(one_ns[1:]).max() >= 2.8e8
 
 
-def test_think_time_is_no_pace(notes: dict[str, Any]):
-    """After a think time nothing is due: what comes next begins when it begins."""
+def test_think_time_has_no_due_times(notes: dict[str, Any]):
+    """After a think time no run is due at a given time."""
     assert set(notes["Thinking"][1]) == {None}
 
 
-def test_breakpoint_ends_where_a_limit_is_crossed(runs: tuple[Run, Run]):
-    """More and more arrivals end when 5 % fail, and log and result say at what rate."""
+def test_breakpoint_ends_when_a_limit_is_exceeded(runs: tuple[Run, Run]):
+    """The growing rate ends when 5 % fail, and log and result give the rate."""
     _, run = runs
     assert "arrivals stopped: 100.0 % errors (limit 5 %) at " in run.output
     shape = run.result["configuration"]["shape"]
@@ -268,8 +268,8 @@ def test_breakpoint_ends_where_a_limit_is_crossed(runs: tuple[Run, Run]):
     assert run.code == 1
 
 
-def test_locust_counts_in_the_histograms_buckets(parts: dict[str, Any]):
-    """A time on Locust's page is the middle of the bucket that a result counts it in."""
+def test_locust_counts_in_the_buckets_of_the_histogram(parts: dict[str, Any]):
+    """Response times on Locust's page are the middles of the result's buckets."""
     low_ns, high_ns = bucket_edges_ns(bucket_of(TIMES_NS)), bucket_edges_ns(bucket_of(TIMES_NS) + 1)
     middle_ms = (low_ns + high_ns) / 2e6
     assert parts["buckets"] == pytest.approx(middle_ms.tolist(), rel=1e-9)
@@ -277,9 +277,9 @@ def test_locust_counts_in_the_histograms_buckets(parts: dict[str, Any]):
     assert len(set(parts["buckets"])) <= 128 * np.log2(TIMES_NS[-1] / TIMES_NS[0]) + 1
 
 
-def test_what_makes_no_sense_is_refused(parts: dict[str, Any]):
-    """A shape or a pace that cannot be kept is a usage error that names what is wrong."""
-    assert parts["refusals"] == [
+def test_invalid_arguments_are_errors(parts: dict[str, Any]):
+    """An invalid shape or wait time is a usage error that names the argument."""
+    assert parts["errors"] == [
         "the shape NoRate has no rate_per_s",
         "duration_s of step 2 must be more than 0, not -1",
         "constant_pacing() needs a number greater than 0, not 0",
@@ -289,8 +289,8 @@ def test_what_makes_no_sense_is_refused(parts: dict[str, Any]):
     ]
 
 
-def test_shapes_have_users_enough_for_their_peak(parts: dict[str, Any]):
-    """Without a number of its own a shape has as many users as arrive in its busiest second."""
+def test_shapes_have_enough_users_for_their_peak(parts: dict[str, Any]):
+    """By default a shape has as many users as arrivals in its busiest second."""
     assert [shape["users"] for shape in parts["shapes"]] == [30, 50, 10]
     assert [shape["arrivals"][0]["schedule"] for shape in parts["shapes"]] == [
         "ramp",

@@ -1,4 +1,4 @@
-"""straingauge's tab in Locust's page, in a real browser: from Start to the result file."""
+"""straingauge's tab in Locust's page in a browser, from Start to the result file."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from counting_service import counting_service
-from locust_page import PATIENCE_S, Page, locust_page
+from locust_page import TIMEOUT_S, Page, locust_page
 
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: pip install playwright"
@@ -19,55 +19,55 @@ pytestmark = pytest.mark.skipif(
 
 
 @dataclass
-class Viewed:
+class BrowserTab:
     """Locust's page in a browser.
 
     Attributes:
-        page: Locust, and its page's server.
+        page: Locust and its server.
         tab: The browser's page.
-        live: What is in straingauge's tab.
-        asked: Every address the browser has asked for.
-        complaints: What it has said of errors.
+        live: The content of straingauge's tab.
+        urls: Every URL that the browser has requested.
+        errors: Errors that it has reported.
     """
 
     page: Page
     tab: "playwright.Page"
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     @property
     def live(self) -> "playwright.FrameLocator":
-        """The inside of the tab."""
+        """The content of straingauge's tab."""
         return self.tab.frame_locator("iframe[title=Verdict]")
 
 
 @pytest.fixture(scope="module")
-def viewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Viewed]:
-    """Locust's page, freshly opened."""
+def viewed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserTab]:
+    """Locust's page, just opened."""
     with (
         counting_service() as service,
         locust_page(tmp_path_factory.mktemp("page"), service.url) as page,
         playwright.sync_playwright() as driver,
     ):
-        # In a container Chromium runs as root, where its sandbox does not.
+        # Chromium's sandbox does not work as root, as in a container.
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         tab = browser.new_page(color_scheme="light")
-        tab.set_default_timeout(1000 * PATIENCE_S)
-        seen = Viewed(page, tab)
-        tab.on("request", lambda request: seen.asked.append(request.url))
-        tab.on("pageerror", lambda error: seen.complaints.append(str(error)))
+        tab.set_default_timeout(1000 * TIMEOUT_S)
+        view = BrowserTab(page, tab)
+        tab.on("request", lambda request: view.urls.append(request.url))
+        tab.on("pageerror", lambda error: view.errors.append(str(error)))
         tab.on(
             "console",
-            lambda said: seen.complaints.append(said.text) if said.type == "error" else None,
+            lambda message: view.errors.append(message.text) if message.type == "error" else None,
         )
         tab.goto(page.url)
-        yield seen
+        yield view
         browser.close()
 
 
 @pytest.fixture(scope="module")
-def running(viewed: Viewed) -> Viewed:
-    """A run was started on the page, and the tab opened; by keyboard alone."""
+def running(viewed: BrowserTab) -> BrowserTab:
+    """A run started on the page, and the tab opened, by keyboard."""
     tab = viewed.tab
     tab.get_by_label("Number of users").fill("3")
     tab.get_by_role("button", name="Start").press("Enter")
@@ -79,8 +79,8 @@ def running(viewed: Viewed) -> Viewed:
     return viewed
 
 
-def test_the_tab_shows_the_verdict(running: Viewed):
-    """The tab of a run that goes on says the verdict in words, per endpoint, the worst first."""
+def test_the_tab_shows_the_verdict(running: BrowserTab):
+    """During a run the tab shows the verdict of each endpoint, the worst first."""
     live = running.live
     playwright.expect(live.locator("#grade")).to_contain_text("critical")
     first = live.locator("tbody tr").first
@@ -90,29 +90,29 @@ def test_the_tab_shows_the_verdict(running: Viewed):
     playwright.expect(live.locator("#status")).to_contain_text("3 users")
 
 
-def test_figures_stay_fresh(running: Viewed):
-    """The figures in the tab move on by themselves."""
+def test_the_data_is_refreshed(running: BrowserTab):
+    """The values in the tab change without a reload."""
     count = running.live.locator("tbody tr").first.locator("td.number").first
     before = count.inner_text()
     playwright.expect(count).not_to_have_text(before)
 
 
-def test_a_name_is_no_markup(running: Viewed):
-    """An endpoint whose name looks like markup is shown as it is called."""
+def test_endpoint_names_are_escaped(running: BrowserTab):
+    """An endpoint name that looks like markup is shown as text."""
     name = running.live.locator("tbody th", has_text="odd")
     playwright.expect(name).to_have_text("GET /<b>odd</b>")
 
 
-def test_the_tab_follows_locusts_theme(running: Viewed):
-    """Locust's switch between light and dark turns the tab as well."""
+def test_the_tab_follows_locusts_theme(running: BrowserTab):
+    """Locust's switch between light and dark changes the tab as well."""
     html = running.live.locator("html")
     playwright.expect(html).to_have_attribute("data-theme", "light")
     running.tab.locator("header button").last.click()  # it has no name
     playwright.expect(html).to_have_attribute("data-theme", "dark")
 
 
-def test_other_tabs_are_as_before(running: Viewed):
-    """Leaving the tab takes the page away, coming back brings it again."""
+def test_other_tabs_are_unchanged(running: BrowserTab):
+    """Leaving the tab removes the frame, and returning adds it again."""
     frames = running.tab.locator("iframe")
     running.tab.get_by_role("tab", name="Charts").click()
     playwright.expect(frames).to_have_count(0)
@@ -121,14 +121,14 @@ def test_other_tabs_are_as_before(running: Viewed):
 
 
 @pytest.fixture(scope="module")
-def stopped(running: Viewed) -> Viewed:
-    """That run was stopped on the page."""
+def stopped(running: BrowserTab) -> BrowserTab:
+    """The run, stopped on the page."""
     running.tab.get_by_role("button", name="Stop").click()
     return running
 
 
-def test_result_file_can_be_had(stopped: Viewed, tmp_path: Path):
-    """When the run is over the tab links to its result file, as it was written."""
+def test_result_file_can_be_downloaded(stopped: BrowserTab, tmp_path: Path):
+    """After the run the tab links to its result file."""
     link = stopped.live.get_by_role("link", name="Result file")
     with stopped.tab.expect_download() as download:
         link.click()
@@ -138,16 +138,16 @@ def test_result_file_can_be_had(stopped: Viewed, tmp_path: Path):
     assert (tmp_path / "copy.json").read_bytes() == file.read_bytes()
 
 
-def test_nothing_came_from_elsewhere(stopped: Viewed):
-    """All that the browser needed came from Locust, and it had nothing to complain of."""
-    ours = [url for url in stopped.asked if "/straingauge/" in url]
-    assert ours
-    assert [url for url in ours if not url.startswith(stopped.page.url)] == []
-    assert stopped.complaints == []
+def test_nothing_is_loaded_from_other_hosts(stopped: BrowserTab):
+    """The browser loads only from Locust, and reports no errors."""
+    own = [url for url in stopped.urls if "/straingauge/" in url]
+    assert own
+    assert [url for url in own if not url.startswith(stopped.page.url)] == []
+    assert stopped.errors == []
 
 
-def test_a_locust_that_has_gone_is_told(stopped: Viewed):
-    """When Locust ends, the tab says that its figures are no longer up to date."""
+def test_the_end_of_locust_is_shown(stopped: BrowserTab):
+    """When Locust ends, the tab shows that its data is not up to date."""
     stopped.page.process.terminate()
-    trouble = stopped.live.get_by_role("alert")
-    playwright.expect(trouble).to_contain_text("Locust does not respond", timeout=10_000)
+    alert = stopped.live.get_by_role("alert")
+    playwright.expect(alert).to_contain_text("Locust does not respond", timeout=10_000)

@@ -28,15 +28,15 @@ for state[0] in ("running", "running", "stopped", "stopped"):
 json.dump(requested, sys.stdout)
 """
 MANY = [f"GET /{n:03d}" for n in range(250)]
-QUIET_S = (5, 6)
-COARSE = 0.064  # how far a second's percentiles may be off
+PAUSE_S = (5, 6)
+TOLERANCE = 0.064  # relative error of percentiles of one second
 
 
 @pytest.fixture(scope="module")
 def views() -> dict[str, dict[str, Any]]:
     """Return the views of several results."""
     pausing, bare, long, many = reported(), reported(), reported(), reported()
-    pausing["intervals"] = [row for row in pausing["intervals"] if row["start_s"] not in QUIET_S]
+    pausing["intervals"] = [row for row in pausing["intervals"] if row["start_s"] not in PAUSE_S]
     bare["resources"] |= dict.fromkeys(("service", "pool", "jobs", "database", "machine"))
     bare["resources"]["samples"] = []
     long["resources"]["samples"] = [
@@ -62,64 +62,64 @@ def views() -> dict[str, dict[str, Any]]:
 
 
 def line(view: dict[str, Any], chart: str, name: str) -> list[list[float | None]]:
-    """The points of a line."""
+    """Return the points of a line."""
     (found,) = (each for each in view["charts"] if each["title"] == chart)
     points: list[list[float | None]]
     (points,) = (each["points"] for each in found["lines"] if each["name"] == name)
     return points
 
 
-@pytest.mark.parametrize(("name", "share_ms"), [("p50", 14), ("p95", 23)])
-def test_each_second_has_its_own_percentiles(
-    views: dict[str, dict[str, Any]], name: str, share_ms: float
+@pytest.mark.parametrize(("name", "expected_ms"), [("p50", 14), ("p95", 23)])
+def test_percentiles_are_of_each_second(
+    views: dict[str, dict[str, Any]], name: str, expected_ms: float
 ):
-    """The response times over a run are those of each second, slow ones as slow as they were."""
+    """Response times over the run are percentiles of each second."""
     steady, trouble = (line(views[run], "Response time", name) for run in ("steady", "trouble"))
     assert [t_s for t_s, _ in steady] == list(range(SECONDS - 1))  # the last is not over
-    assert [ms for _, ms in steady] == [pytest.approx(share_ms, rel=COARSE)] * len(steady)
-    assert trouble[9][1] == pytest.approx(share_ms, rel=COARSE)
-    assert trouble[11][1] == pytest.approx(40 * share_ms, rel=2 * COARSE)
+    assert [ms for _, ms in steady] == [pytest.approx(expected_ms, rel=TOLERANCE)] * len(steady)
+    assert trouble[9][1] == pytest.approx(expected_ms, rel=TOLERANCE)
+    assert trouble[11][1] == pytest.approx(40 * expected_ms, rel=2 * TOLERANCE)
 
 
-def test_a_second_without_requests_is_shown_as_one(views: dict[str, dict[str, Any]]):
-    """Where nothing was sent there are 0 requests, and no response time to draw a line to."""
+def test_a_second_without_requests_is_shown(views: dict[str, dict[str, Any]]):
+    """A second without requests shows 0 requests and a gap in the response time."""
     requests = dict(line(views["pausing"], "Requests", "requests"))
     times = dict(line(views["pausing"], "Response time", "p95"))
-    assert [requests[t_s] for t_s in (4, *QUIET_S, 7)] == [40, 0, 0, 40]
-    assert [times[t_s] for t_s in QUIET_S] == [None, None]
+    assert [requests[t_s] for t_s in (4, *PAUSE_S, 7)] == [40, 0, 0, 40]
+    assert [times[t_s] for t_s in PAUSE_S] == [None, None]
 
 
-def test_parts_over_time_are_of_each_response(views: dict[str, dict[str, Any]]):
-    """Each Server-Timing part is drawn as its mean by response, in its second."""
-    drawn = {name: line(views["steady"], "Server-Timing", name) for name in ("db", "app")}
-    assert [ms for _, ms in drawn["app"]] == [pytest.approx(1)] * (SECONDS - 1)
-    assert [ms for _, ms in drawn["db"]] == [pytest.approx(14.5 / 2)] * (SECONDS - 1)
+def test_server_timing_is_the_mean_of_each_second(views: dict[str, dict[str, Any]]):
+    """Each Server-Timing part is the mean per response of each second."""
+    lines = {name: line(views["steady"], "Server-Timing", name) for name in ("db", "app")}
+    assert [ms for _, ms in lines["app"]] == [pytest.approx(1)] * (SECONDS - 1)
+    assert [ms for _, ms in lines["db"]] == [pytest.approx(14.5 / 2)] * (SECONDS - 1)
 
 
-def test_cpu_is_of_the_time_between_two_looks(views: dict[str, dict[str, Any]]):
-    """0.1 s of CPU in each half second are 20 % of a core, at any time of the run."""
+def test_cpu_is_of_the_time_between_two_samples(views: dict[str, dict[str, Any]]):
+    """0.1 s of CPU time in each half second is 20 % of a core, throughout the run."""
     service = line(views["steady"], "CPU (one core)", "service")
     assert {round(percent or 0, 3) for _, percent in service} == {20}
 
 
-def test_a_peak_is_never_thinned_out(views: dict[str, dict[str, Any]]):
-    """A long run has no more points than fit, and its one high look is among them."""
+def test_peaks_are_kept(views: dict[str, dict[str, Any]]):
+    """The points of a long run are reduced, and its only peak stays."""
     in_use = line(views["long"], "Connection pool", "in use")
     assert len(in_use) <= 120
     assert [388.5, 7] in in_use
     assert sorted({value or 0 for _, value in in_use}) == [1, 7]
 
 
-def test_what_was_not_seen_is_left_out(views: dict[str, dict[str, Any]]):
-    """Without a look inside there are no empty groups and no empty charts."""
+def test_missing_resources_are_omitted(views: dict[str, dict[str, Any]]):
+    """Without samples there are no empty groups and no empty charts."""
     bare = views["bare"]
     assert [group["title"] for group in bare["resources"]] == []
     titles = [chart["title"] for chart in bare["charts"]]
     assert titles == ["Response time", "Requests", "Server-Timing"]
 
 
-def test_too_many_endpoints_are_cut_the_worst_kept(views: dict[str, dict[str, Any]]):
-    """A table of hundreds is cut and says so; what failed stands first."""
+def test_endpoints_are_limited_and_the_worst_kept(views: dict[str, dict[str, Any]]):
+    """A table of hundreds is cut, with the number omitted; failed endpoints come first."""
     many = views["many"]
     assert many["endpoints"][0]["name"] == MANY[-1]
     assert many["endpoints"][0]["grade"] == "critical"
@@ -127,8 +127,8 @@ def test_too_many_endpoints_are_cut_the_worst_kept(views: dict[str, dict[str, An
     assert many["endpoints_omitted"] == 50
 
 
-def test_what_broke_first_is_told_with_its_moment(views: dict[str, dict[str, Any]]):
-    """The diagnosis says what failed, and when it began to show; a steady run has none."""
+def test_the_first_failure_has_its_time(views: dict[str, dict[str, Any]]):
+    """The diagnosis has the first failure and its time; a healthy run has none."""
     first = views["trouble"]["diagnosis"]["first"]
     assert "p95_ms" in first["message"]
     assert 10 <= first["at_s"] < 14

@@ -1,6 +1,6 @@
 """The workers of a run as their master knows them: joined, reporting, silent, left or lost.
 
-It uses no I/O and no clock, so that each way a worker can fail is tested without one. Reports
+Does no I/O and reads no clock, so that each way a worker can fail is tested without one. Reports
 are cumulative and numbered: the newest replaces the previous one, an older one that arrives late is
 ignored, and one that never arrives is made up for by the next.
 """

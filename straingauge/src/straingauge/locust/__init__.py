@@ -15,7 +15,7 @@ Base class:
 
 Wait times, which keep their pace however slow the service is, and so count its delays instead of
 omitting them (coordinated omission):
-    constant_pacing: A task run every so many seconds for each user.
+    constant_pacing: A task run at a fixed interval for each user.
     constant_throughput: A number of task runs per second for each user.
     poisson: Task runs at random times, at an average rate for each user.
     synchronized: Task runs of all users at the same times.

@@ -62,7 +62,7 @@ class LiveEvaluator:
 
     @property
     def observations(self) -> Observations | None:
-        """What was observed of the service in this run."""
+        """Observations of the service in this run."""
         return self._observer.observations() if self._observer else None
 
     def live_result(self, take_snapshot: Callable[[], RunSnapshot]) -> Result | None:

@@ -89,7 +89,7 @@ class Session:
         return tuple(dict.fromkeys((*self._allowed_hosts, *given)))
 
     def create_user(self, account: Account | None) -> User:
-        """Create the user that journeys receive, with a number of its own.
+        """Create the user that journeys receive, with its number.
 
         Raises:
             GreenletExit: The setup of the run failed, so no user may start.

@@ -1,4 +1,4 @@
-"""What one Locust process measures in a run, and the message that carries it to the master."""
+"""Measurements of one Locust process in a run, and the message with them to the master."""
 
 import hashlib
 import time

@@ -28,7 +28,7 @@ class RunSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """What every viewer is sent now.
+    """The data that every viewer is sent.
 
     Attributes:
         json: The data.

@@ -1,8 +1,8 @@
-"""A Locust user in a process of its own, for Locust patches the one it is in: one call at a time.
+"""A Locust user in a separate process, since Locust patches the one it is in.
 
-The process reads calls, a line of JSON each, from its standard input: the Python text of a function
-body in which `user` and `client` are there, the address of the service, and attributes of the
-user's class. It answers with a line of JSON each: see `Called`.
+The process reads calls from its standard input, each a line of JSON: the Python code of a function
+body with the names `user` and `client`, the URL of the service, and attributes of the user's class.
+It answers each with a line of JSON: see `Outcome`.
 """
 
 import json
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from straingauge.locust import JourneyUser
     from straingauge.locust.session import Session
 
-PLAY = """
+RUN_JOURNEY = """
 def journey(user):
     yield user.get("/x")
 
 return str(user.run_journey(journey))
 """
-"""A call that plays a journey of one GET."""
+"""A call that runs a journey of one GET request."""
 
 
 @dataclass(frozen=True)
-class Called:
-    """What came of a call.
+class Outcome:
+    """The outcome of a call.
 
     Attributes:
-        value: What it returned; "exception: ..." if it raised one.
-        events: What listeners to `events.request` were told, in order.
-        record: By phase and endpoint, the record's figures.
-        totals: Requests, connections, reconnected and abandoned of the whole call.
-        setup_failures: What would have ended the run.
+        value: Its return value; "exception: ..." if it raised one.
+        events: Request events that Locust fired, in order.
+        record: Recorded metrics by phase and endpoint.
+        totals: Numbers of requests, connections, reconnected and abandoned.
+        setup_failures: Errors that would have ended the run.
     """
 
     value: Any
@@ -49,33 +49,33 @@ class Called:
 
     @property
     def failures(self) -> dict[str, int]:
-        """How requests failed, by kind, where there is but one endpoint."""
-        (each,) = self.record.values()
-        limited = {"rate_limited": each["limited"]} if each["limited"] else {}
-        return each["errors"] | limited
+        """Number of failures by kind, of a call to one endpoint."""
+        (endpoint,) = self.record.values()
+        limited = {"rate_limited": endpoint["limited"]} if endpoint["limited"] else {}
+        return endpoint["errors"] | limited
 
 
 class Locust:
-    """The process as a test sees it."""
+    """The process with the Locust user."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def call(self, url: str, text: str, **attributes: object) -> Called:
-        """Have a fresh user do this."""
-        order = {"url": url, "text": dedent(text), "attributes": attributes}
+    def call(self, url: str, text: str, **attributes: object) -> Outcome:
+        """Run code with a new user."""
+        call = {"url": url, "text": dedent(text), "attributes": attributes}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps(call) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
-        assert answer, f"it ended: {self._process.wait(10)}"
-        return Called(**json.loads(answer))
+        assert answer, f"exit code {self._process.wait(10)}"
+        return Outcome(**json.loads(answer))
 
 
 @contextmanager
 def locust(folder: Path) -> Iterator[Locust]:
-    """Run the process in this folder."""
+    """Run the process in a folder."""
     (folder / "thresholds.toml").write_text(
         "[all]\nerror_rate_percent = { target = 1, warning = 5, critical = 10 }\n"
     )
@@ -93,7 +93,7 @@ def locust(folder: Path) -> Iterator[Locust]:
 
 
 def main() -> None:
-    """Take calls until nobody makes any."""
+    """Answer calls until the input ends."""
     import locust.main  # noqa: F401  patches the process, so not where tests run
     from gevent.fileobject import FileObject
     from locust import events
@@ -119,10 +119,10 @@ def main() -> None:
     failures: list[str] = []
     session.fail_setup = lambda error: failures.append(str(error))  # type: ignore[method-assign]
     for line in FileObject(sys.stdin.buffer, "rb"):
-        order = json.loads(line)
+        call = json.loads(line)
         failures.clear()
-        told = _answer(order, environment, session)
-        sys.stdout.write(json.dumps(told | {"setup_failures": failures}) + "\n")
+        outcome = _run_call(call, environment, session)
+        sys.stdout.write(json.dumps(outcome | {"setup_failures": failures}) + "\n")
         sys.stdout.flush()
 
 
@@ -133,17 +133,17 @@ def _user_class(attributes: Mapping[str, Any]) -> type:
     return type("Caller", (JourneyUser,), {"nothing": task(lambda _: None), **attributes})
 
 
-def _answer(
-    order: Mapping[str, Any], environment: "Environment", session: "Session"
+def _run_call(
+    call: Mapping[str, Any], environment: "Environment", session: "Session"
 ) -> dict[str, Any]:
     from straingauge.locust.distributed.process_stats import ProcessStats
 
     session.stats.stop()
     session.stats = ProcessStats(0, session.stats.recording.started_ns)
-    told: list[dict[str, Any]] = []
+    fired: list[dict[str, Any]] = []
 
-    def listen(**event: Any) -> None:  # noqa: ANN401  as Locust tells
-        told.append(
+    def listen(**event: Any) -> None:  # noqa: ANN401  as Locust fires it
+        fired.append(
             {
                 "type": event["request_type"],
                 "name": event["name"],
@@ -155,14 +155,14 @@ def _answer(
             }
         )
 
-    attributes = order["attributes"] | {"host": order["url"]}
+    attributes = call["attributes"] | {"host": call["url"]}
     environment.events.request.add_listener(listen)
-    value = _run(order["text"], _user_class(attributes)(environment))
+    value = _run(call["text"], _user_class(attributes)(environment))
     environment.events.request.remove_listener(listen)
     recording = session.stats.recording
     return {
         "value": value,
-        "events": told,
+        "events": fired,
         "record": {
             f"{phase} {endpoint}": {
                 "requests": series.requests,
@@ -186,10 +186,10 @@ def _answer(
 def _run(text: str, user: "JourneyUser") -> object:
     lines = "".join(f"    {line}\n" for line in text.splitlines())
     names: dict[str, Any] = {}
-    exec(f"def call(user, client):\n{lines}", names)  # noqa: S102  a test's own text
+    exec(f"def call(user, client):\n{lines}", names)  # noqa: S102  code of a test
     try:
         return names["call"](user, user.client)
-    except BaseException as error:  # noqa: BLE001  the test is told
+    except BaseException as error:  # noqa: BLE001  reported to the test
         return f"exception: {type(error).__name__}: {error}"
     finally:
         user.on_stop()

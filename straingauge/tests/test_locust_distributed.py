@@ -1,21 +1,21 @@
-"""A Locust master and workers that are started one by one, as on many machines."""
+"""A Locust master and workers that are started one by one, as on several machines."""
 
 import shutil
 import signal
 import time
 from pathlib import Path
 
-from locust_project import READER, Project, end_of, free_port, master_at, reasons
+from locust_project import READER, Project, free_port, master_at, reasons, wait_for_exit
 from straingauge.target.service_locator import refused
 
 pytest_plugins = ["locust_project"]
 
 USERS = """
-import journeys_of_mine
+import account_journeys
 
 class Reader(JourneyUser):
     wait_time = constant(0.02)
-    account = journeys_of_mine.account
+    account = account_journeys.account
 
     @task
     def hello(self):
@@ -24,21 +24,21 @@ class Reader(JourneyUser):
 JOURNEYS = "def account(index): return {}\n"
 
 
-def test_workers_that_come_late_or_with_other_files(project: Project, tmp_path: Path):
-    """Who has other files is refused, who comes late joins; the result names them, and all count.
+def test_late_workers_and_workers_with_other_files(project: Project, tmp_path: Path):
+    """A worker with other files is refused, and a late one joins; the result notes both.
 
-    No two users have one number, though nobody said how many workers there would be.
+    No two users have the same number, although the number of workers was not given.
     """
-    project.write("journeys_of_mine.py", JOURNEYS)
+    project.write("account_journeys.py", JOURNEYS)
     port = free_port()
     master = project.start(USERS, "--master", *master_at(port))
     other = shutil.copytree(tmp_path, tmp_path / "other")
-    (other / "journeys_of_mine.py").write_text(JOURNEYS + "# and more\n")
-    refused = end_of(project.worker(other, port))
+    (other / "account_journeys.py").write_text(JOURNEYS + "# and more\n")
+    refused = wait_for_exit(project.worker(other, port))
     assert refused.code == 2, refused.output
-    said = [line for line in refused.output.splitlines() if "refused this worker" in line]
-    assert len(said) == 1, refused.output
-    assert "in journeys_of_mine" in said[0]
+    lines = [line for line in refused.output.splitlines() if "refused this worker" in line]
+    assert len(lines) == 1, refused.output
+    assert "in account_journeys" in lines[0]
     assert "Traceback" not in refused.output
     assert not project.served()
     first = project.worker(tmp_path, port)
@@ -46,9 +46,9 @@ def test_workers_that_come_late_or_with_other_files(project: Project, tmp_path: 
     late = project.worker(tmp_path, port)
     project.wait(master, lambda served: sum(count > 10 for count in served.values()) > 4)
     master.send_signal(signal.SIGTERM)
-    ended = end_of(master)
-    assert ended.code == 0, ended.output
-    assert (end_of(first).code, end_of(late).code) == (0, 0)
+    exit_ = wait_for_exit(master)
+    assert exit_.code == 0, exit_.output
+    assert (wait_for_exit(first).code, wait_for_exit(late).code) == (0, 0)
     result = project.result()
     assert result["metrics"]["total_requests"] == project.served().total()
     assert "its load test differs from the master's" in reasons(result)["refused_worker"]
@@ -60,15 +60,15 @@ def test_workers_that_come_late_or_with_other_files(project: Project, tmp_path: 
 
 
 def test_second_master_on_a_port(project: Project):
-    """A second master on a port says so in one line and ends; the first goes on."""
+    """A second master on a port prints one line and ends; the first goes on."""
     port = free_port()
     first = project.start(READER, "--master", *master_at(port))
     while refused(f"http://127.0.0.1:{port}"):
-        assert first.poll() is None, end_of(first).output
+        assert first.poll() is None, wait_for_exit(first).output
         time.sleep(0.02)
     second = project.run(READER, "--master", *master_at(port))
     assert second.code == 1, second.output
     assert second.output.count("cannot start a Locust master") == 1
     assert first.poll() is None
     first.terminate()
-    assert "Traceback" not in end_of(first).output + second.output
+    assert "Traceback" not in wait_for_exit(first).output + second.output
