@@ -175,7 +175,7 @@ def test_logins_are_kept_over_tests(project: Project, service: Service):
 def test_log_in_that_was_tried_again_is_none_that_failed(project: Project):
     """A log-in whose journey met an error and got over it is a log-in."""
     tests = """
-from straingauge.journey import RequestFailed
+from straingauge import RequestFailed
 
 def stubborn(user):
     try:
