@@ -92,7 +92,7 @@ def test_nothing_is_overwritten(bookshelf: str, tmp_path: Path):
     (tmp_path / "thresholds.toml").write_text("mine")
     answer = straingauge("init", bookshelf, "-o", tmp_path)
     assert answer.exit_code == 2
-    assert "thresholds.toml: there already" in answer.output
+    assert "thresholds.toml: already exists" in answer.output
     assert [file.name for file in tmp_path.iterdir()] == ["thresholds.toml"]
 
 
@@ -109,11 +109,11 @@ def test_a_suite_is_written_whole_or_not_at_all(tmp_path: Path):
     ("body", "code", "message"),
     [
         (b"openapi: 3.0.0", 2, "not JSON"),
-        (b'{"swagger": "2.0"}', 2, "Swagger 2.0: OpenAPI 3 is needed"),
-        (b'{"openapi": "3.1.0", "paths": {}}', 2, "describes no paths"),
+        (b'{"swagger": "2.0"}', 2, "Swagger 2.0; OpenAPI 3 is required"),
+        (b'{"openapi": "3.1.0", "paths": {}}', 2, "has no paths"),
         (b'{"openapi": "3.1.0", "paths": {"/": {"$ref": "#/x"}}}', 2, "#/x leads nowhere"),
-        (b'{"openapi": "3.1.0", "paths": {"/": {"$ref": "b.json"}}}', 2, "cannot be followed"),
-        (b"[]", 2, "no OpenAPI document"),
+        (b'{"openapi": "3.1.0", "paths": {"/": {"$ref": "b.json"}}}', 2, "cannot be resolved"),
+        (b"[]", 2, "not an OpenAPI document"),
     ],
 )
 def test_what_is_no_document_is_refused(tmp_path: Path, body: bytes, code: int, message: str):
@@ -137,7 +137,7 @@ def test_a_service_without_a_document_is_told(tmp_path: Path):
     assert named.exit_code == 0, named.output
     silent = straingauge("init", f"http://127.0.0.1:{free_port()}", "-o", tmp_path / "load")
     assert silent.exit_code == 3
-    assert "nothing answers" in silent.output
+    assert "nothing responds" in silent.output
 
 
 def test_what_is_not_known_raises_and_is_skipped(tmp_path: Path):
@@ -159,8 +159,8 @@ def test_what_is_not_known_raises_and_is_skipped(tmp_path: Path):
     )
     assert names(made) == ["GET /up"]
     assert [reason for _, reason in made.skipped] == [
-        "not known: id of GET /things/{id}",
-        "not known: the body of PUT /image (image/png)",
+        "unknown: id of GET /things/{id}",
+        "unknown: the body of PUT /image (image/png)",
     ]
     file = tmp_path / "journeys.py"
     file.write_text(made.files["journeys.py"])
@@ -213,7 +213,7 @@ def test_names_are_such_as_python_allows():
             ("API_USERNAME", "API_PASSWORD"),
             "user.post('/token', form=form)",
         ),
-        ({"type": "mutualTLS"}, (), "fill_in('how a user logs in (the document asks for mutualTLS"),
+        ({"type": "mutualTLS"}, (), "fill_in('how a user logs in (the document requires mutualTLS"),
     ],
 )
 def test_who_has_to_log_in_does(scheme: dict[str, Any], settings: tuple[str, ...], code: str):

@@ -1,4 +1,4 @@
-"""A first load suite for a service, drafted from what its OpenAPI document says of it."""
+"""Create a load suite for a service from its OpenAPI document."""
 
 from straingauge.scaffold.document import Document, fetch
 from straingauge.scaffold.suite import Scaffold, scaffold, write

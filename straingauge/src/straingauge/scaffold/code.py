@@ -1,4 +1,4 @@
-"""The journeys as Python text."""
+"""Journeys as Python source."""
 
 import json
 import re
@@ -11,10 +11,10 @@ from straingauge.scaffold.values import Blank
 
 WIDTH: Final = 100
 
-HEAD: Final = '''"""What users of {title} do: a first draft, from {source}.
+HEAD: Final = '''"""Journeys of {title}, generated from {source}.
 
-It is yours now: change the weights at the end to what your users really do. Writes and what the
-document does not tell enough of stand below, but not in the mix.
+Edit this file: set the weights at the end to the real traffic of the service. Operations that
+change data or need unknown values are defined, but commented out of the mix.
 
     straingauge doctor {folder}/journeys.py --host {url}
     straingauge run {folder}/journeys.py --host {url}
@@ -22,32 +22,32 @@ document does not tell enough of stand below, but not in the mix.
 '''
 SETTING: Final = '''
 def setting(name):
-    """What must not stand in a file, from the environment."""
+    """Read a secret from the environment."""
     if name not in os.environ:
         raise UsageError(f"{name} is not set", hint=f"export {name}=... for journeys.py")
     return os.environ[name]
 '''
 FILL_IN: Final = '''
 def fill_in(what):
-    """Stands where the document did not tell enough."""
-    raise UsageError(f"the OpenAPI document does not tell {what}", hint="mend journeys.py")
+    """Mark a value that the document does not give."""
+    raise UsageError(f"the OpenAPI document does not give {what}", hint="edit journeys.py")
 '''
 SOME: Final = '''
 def some(user, rows, where):
-    """One of the rows a list answered; another user takes another."""
+    """Pick a random row of a list response."""
     if not rows:
-        raise UsageError(f"{where} answered no rows", hint="seed the service's data")
+        raise UsageError(f"{where} returned no rows", hint="seed the data of the service")
     return user.random.choice(rows)
 '''
 FIELDS: Final = '''
 def fields(*names):
-    """A check: the answer, or its first row, has these fields."""
+    """Check that the response, or its first row, has these fields."""
 
     def check(response):
         content = response.json()
         row = content[0] if isinstance(content, list) and content else content
         missing = [name for name in names if row and name not in row]
-        return f"without {', '.join(missing)}" if missing else None
+        return f"missing: {', '.join(missing)}" if missing else None
 
     return check
 '''
@@ -56,13 +56,13 @@ def fields(*names):
 def journeys(
     made: Sequence[Operation], mixed: Sequence[Operation], *, head: str, log_in: str
 ) -> str:
-    """The text of journeys.py.
+    """Generate the source of journeys.py.
 
     Args:
         made: All operations.
-        mixed: Those that are played.
+        mixed: Operations in the mix.
         head: Its docstring.
-        log_in: The code that logs a user in; may be empty.
+        log_in: Source that logs a user in; may be empty.
     """
     body = "\n\n".join(part.strip() for part in (log_in, *map(_journey, made)) if part)
     helpers = [
@@ -84,7 +84,7 @@ def _imports(code: str) -> str:
 
 
 def _spaced(code: str) -> str:
-    """Two empty lines before each function at the top."""
+    """Put two empty lines before each top-level function."""
     return re.sub(r"\n+(?=def )", "\n\n\n", code)
 
 
@@ -147,11 +147,11 @@ def _options(operation: Operation) -> list[str]:
 
 
 def literal(value: object, indent: int = 0) -> str:
-    """A value as code, over several lines where one is too short.
+    """Format a value as source, over several lines if it is long.
 
     Args:
         value: JSON, with blanks.
-        indent: Of the line it begins in.
+        indent: Indentation of the line it begins in.
     """
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
@@ -180,7 +180,11 @@ def _mix(made: Sequence[Operation], mixed: Sequence[Operation]) -> str:
             lines.append(f"    # ({operation.function}, 1),  {_why_not(operation)}")
     lines.append(")")
     called = {name: None for operation in mixed for name in _calls(operation)}
-    lines += ["", "# What the mix calls: thresholds.toml is checked against it.", "endpoints = ["]
+    lines += [
+        "",
+        "# Endpoints of the mix; thresholds.toml is checked against them.",
+        "endpoints = [",
+    ]
     lines += [f"    {literal(name)}," for name in called]
     return "\n".join([*lines, "]"])
 
@@ -192,7 +196,7 @@ def _calls(operation: Operation) -> list[str]:
 
 def _why_not(operation: Operation) -> str:
     if operation.blanks:
-        return f"not known: {operation.blanks[0].what}"
+        return f"unknown: {operation.blanks[0].what}"
     if operation.endless:
-        return "its answer is a stream that does not end"
+        return "its response is an endless stream"
     return "it changes data"

@@ -1,4 +1,4 @@
-"""An OpenAPI document (3.0 or 3.1): where services serve it, and what is in it.
+"""OpenAPI documents (3.0 and 3.1), and the paths at which services serve them.
 
 https://spec.openapis.org/oas/v3.1.0
 """
@@ -30,11 +30,11 @@ TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a service says of itself.
+    """An OpenAPI document.
 
     Attributes:
-        source: Where it is from.
-        content: The JSON.
+        source: URL or path it was read from.
+        content: The parsed JSON.
     """
 
     source: str
@@ -42,32 +42,32 @@ class Document:
 
     @classmethod
     def parse(cls, text: str | bytes, source: str) -> "Document":
-        """Read and check a document.
+        """Parse a document.
 
         Raises:
-            UsageError: It is no OpenAPI document, or of a version not known here.
+            UsageError: It is not an OpenAPI document, or of an unsupported version.
         """
         try:
             content = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"{source}: not JSON: {error}",
-                hint="a document in YAML is to be converted first; name it by --openapi FILE",
+                hint="convert YAML to JSON first, and use --openapi FILE",
             ) from error
         version = content.get("openapi", "") if isinstance(content, dict) else ""
         if not str(version).startswith("3."):
             old = isinstance(content, dict) and "swagger" in content
-            found = f"Swagger {content['swagger']}" if old else "no OpenAPI document"
+            found = f"Swagger {content['swagger']}" if old else "not an OpenAPI document"
             raise UsageError(
-                f"{source}: {found}: OpenAPI 3 is needed",
-                hint="name the document's path or file: --openapi",
+                f"{source}: {found}; OpenAPI 3 is required",
+                hint="name the path or file of the document with --openapi",
             )
         if not isinstance(content.get("paths"), dict) or not content["paths"]:
-            raise UsageError(f"{source}: it describes no paths")
+            raise UsageError(f"{source}: the document has no paths")
         return cls(source, content)
 
     def resolved(self, part: Any) -> Any:  # noqa: ANN401  any JSON
-        """A part itself, where it is only a reference to one.
+        """Follow the reference of a part, if it is one.
 
         Raises:
             UsageError: The reference leads nowhere, or out of the document.
@@ -76,7 +76,7 @@ class Document:
         while isinstance(part, dict) and "$ref" in part:
             reference = part["$ref"]
             if not str(reference).startswith("#/") or reference in seen:
-                raise UsageError(f"{self.source}: the reference {reference} cannot be followed")
+                raise UsageError(f"{self.source}: the reference {reference} cannot be resolved")
             seen.add(reference)
             part = self.content
             for step in reference[2:].split("/"):
@@ -88,7 +88,7 @@ class Document:
 
     @property
     def prefix(self) -> str:
-        """What stands before every path: that of the first server, whose host is the user's to say.
+        """Prefix of every path: the path of the first server.
 
         Raises:
             UsageError: It has a variable without a default.
@@ -103,7 +103,7 @@ class Document:
         return path if path.startswith("/") or not path else f"/{path}"
 
     def operations(self) -> Iterator[tuple[str, str, Part]]:
-        """Each operation with its path and method, as ("/items", "get", {...})."""
+        """Each operation as path, method and content, such as ("/items", "get", {...})."""
         prefix = self.prefix
         for path, found in self.content["paths"].items():
             item = self.resolved(found)
@@ -118,15 +118,15 @@ class Document:
 
 
 def fetch(url: str, named: str | None) -> Document:
-    """The document of a service.
+    """Fetch the document of a service.
 
     Args:
-        url: The service's base address.
-        named: The document's path at the service, or a file.
+        url: Base URL of the service.
+        named: Path of the document at the service, or a file; None tries the usual paths.
 
     Raises:
-        TargetError: Nothing answers, or no document is served.
-        UsageError: What was named is no such document.
+        TargetError: The service does not respond or serves no document.
+        UsageError: The given one is not a supported document.
     """
     if named is not None and not named.startswith("/"):
         return _of_file(Path(named))
@@ -151,9 +151,9 @@ def _of_file(path: Path) -> Document:
 
 
 def _get(url: str) -> bytes | None:
-    """What is there; None where nothing is."""
+    """The body at a URL; None for an error status."""
     if urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"{url!r} is no address", hint="write it as http://localhost:8000")
+        raise UsageError(f"{url!r} is not a URL", hint="write it as http://localhost:8000")
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:  # noqa: S310  see above
             content: bytes = response.read()
@@ -163,6 +163,6 @@ def _get(url: str) -> bytes | None:
         return None
     except (OSError, ValueError) as error:
         raise TargetError(
-            f"nothing answers at {url}: {getattr(error, 'reason', error)}",
+            f"nothing responds at {url}: {getattr(error, 'reason', error)}",
             hint="start the service first, or name a file: --openapi openapi.json",
         ) from error

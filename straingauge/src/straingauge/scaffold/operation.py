@@ -1,4 +1,4 @@
-"""One operation of a service, with all that a request of it needs."""
+"""Operations of a service, each with the values that a request needs."""
 
 import keyword
 import re
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from straingauge.scaffold.document import Document, Part
-from straingauge.scaffold.values import Blank, blanks, example, fitting, flattened, told
+from straingauge.scaffold.values import Blank, blanks, example, fitting, flattened, named_value
 
 READS: Final = ("get", "head")
 _PARAMETER: Final = re.compile(r"\{([^}]+)\}")
-_MOST_FIELDS: Final = 5  # enough to tell a wrong answer
+_MOST_FIELDS: Final = 5  # enough to notice a wrong response
 _ROWS: Final = ("items", "results", "data", "rows")
 _TAKEN: Final = frozenset(
     ("account", "base64", "endpoints", "fields", "fill_in", "journey", "log_in", "mix", "os")
@@ -20,12 +20,12 @@ _TAKEN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Where the value of a path's parameter can be looked up.
+    """A list that contains the value of a path parameter.
 
     Attributes:
-        path, params: Of the list.
-        inside: The name of the array in its answer; None: the answer is the array.
-        key: The field of a row that has the value.
+        path, params: Request of the list.
+        inside: Name of the array in the response; None if the response is the array.
+        key: Field of a row that has the value.
     """
 
     path: str
@@ -36,20 +36,20 @@ class Rows:
 
 @dataclass(slots=True)
 class Operation:
-    """What is known of an operation.
+    """An operation of a service.
 
     Attributes:
-        function: The journey's name.
+        function: Name of the journey.
         method, path: As in the document.
-        summary: In the document's words; may be empty.
+        summary: As in the document; may be empty.
         expect: Statuses that mean success.
-        fields: Of the answer, or of each of its rows, which must be there.
-        in_path: Values of the path's parameters.
-        rows: Where the last of them is looked up instead.
-        params, headers: That are required.
-        body: The option's name (json, form) and the value; None where there is none.
-        needs_log_in: Whether it asks for credentials.
-        endless: Its answer is a stream of events.
+        fields: Required fields of the response, or of each of its rows.
+        in_path: Values of the path parameters.
+        rows: The list in which the last of them is looked up, if any.
+        params, headers: Required ones.
+        body: Name of the option (json, form) and the value; None without a body.
+        needs_log_in: Whether it requires credentials.
+        endless: Whether its response is an event stream.
     """
 
     function: str
@@ -68,27 +68,27 @@ class Operation:
 
     @property
     def name(self) -> str:
-        """The endpoint it counts under."""
+        """Name of the endpoint."""
         return f"{self.method.upper()} {self.path}"
 
     @property
     def reads(self) -> bool:
-        """Whether it changes nothing."""
+        """True if it does not change data."""
         return self.method in READS
 
     @property
     def blanks(self) -> list[Blank]:
-        """What has to be filled in before it can be called."""
+        """Values that have to be filled in."""
         values = (self.in_path, self.params, self.headers, self.body[1] if self.body else None)
         return [blank for value in values for blank in blanks(value)]
 
 
 def operations(document: Document) -> list[Operation]:
-    """All operations of a document, with what can be known of each."""
+    """All operations of a document."""
     lists = dict(_lists(document))
     made: list[Operation] = []
     for path, method, content in document.operations():
-        function = _function(_told(content, method, path), made)
+        function = _function(_operation_id(content, method, path), made)
         made.append(_operation(document, (path, method, content), function, lists))
     return made
 
@@ -126,8 +126,10 @@ def _take_parameter(made: Operation, parameter: Part, document: Document) -> Non
     value = example(parameter, document)
     if value is None:
         schema = document.resolved(parameter.get("schema", {}))
-        # A number that fits an id's schema is no id that is there.
-        value = told(schema, document) if place == "path" else fitting(schema, document, where)
+        # A number that fits the schema of an id is not an existing id.
+        value = (
+            named_value(schema, document) if place == "path" else fitting(schema, document, where)
+        )
         value = Blank(where) if value is None else value
     if place == "cookie":
         place, name, value = "header", "Cookie", f"{name}={value}"
@@ -151,7 +153,7 @@ def _take_body(made: Operation, body: Part, document: Document) -> None:
 
 
 def _answer(document: Document, content: Part) -> tuple[list[int], Part]:
-    """The statuses that mean success, and the content of the first of them by media type."""
+    """Statuses that mean success, and the content of the first of them by media type."""
     responses = content.get("responses", {})
     good = sorted(status for status in map(str, responses) if re.fullmatch(r"[23]\d\d", status))
     successes = [status for status in good if status.startswith("2")] or good
@@ -168,7 +170,7 @@ def _schema(answer: Part) -> Part:
 
 
 def _fields(document: Document, schema: Part) -> Sequence[str]:
-    """The fields that an answer, or each of its rows, has by its schema."""
+    """Required fields of a response, or of its rows, by its schema."""
     schema = flattened(schema, document)
     if schema.get("type") == "array":
         schema = flattened(schema.get("items", {}), document)
@@ -181,7 +183,7 @@ def _needs_log_in(document: Document, content: Part) -> bool:
 
 
 def _lists(document: Document) -> Iterator[tuple[str, Part]]:
-    """Paths that list rows, and can be asked with what the document tells."""
+    """Paths that list rows and can be requested with known values."""
     for path, method, content in document.operations():
         asking = Operation("", method, path, "", ())
         for each in content["parameters"]:
@@ -194,7 +196,7 @@ def _lists(document: Document) -> Iterator[tuple[str, Part]]:
 
 
 def _resolved_rows(document: Document, answer: Part) -> tuple[str | None, Part] | None:
-    """The name of the array in an answer and its rows' schema; None where there is no such."""
+    """Name of the array in a response, and the schema of its rows; None if there is none."""
     schema = flattened(_schema(answer), document)
     inside = None
     if schema.get("type") != "array":
@@ -208,7 +210,7 @@ def _resolved_rows(document: Document, answer: Part) -> tuple[str | None, Part] 
 
 
 def _rows_for(made: Operation, lists: dict[str, Part]) -> Rows | None:
-    """The list that has the value of a path's only parameter, where nothing better is known."""
+    """The list that has the value of a path's only parameter, if the value is unknown."""
     if len(made.in_path) != 1:
         return None
     ((name, value),) = made.in_path.items()
@@ -220,14 +222,14 @@ def _rows_for(made: Operation, lists: dict[str, Part]) -> Rows | None:
     return Rows(found["path"], found["params"], found["inside"], key) if key else None
 
 
-def _told(content: Part, method: str, path: str) -> str:
-    """What the document calls an operation; FastAPI adds the path and the method to the name."""
-    told = str(content.get("operationId") or f"{method} {path}")
-    return told.removesuffix(re.sub(r"\W", "_", path) + f"_{method}") or told
+def _operation_id(content: Part, method: str, path: str) -> str:
+    """Name of an operation, without the path and method that FastAPI appends."""
+    name = str(content.get("operationId") or f"{method} {path}")
+    return name.removesuffix(re.sub(r"\W", "_", path) + f"_{method}") or name
 
 
 def _function(words: str, made: Sequence[Operation]) -> str:
-    """A name for a journey that is none's yet."""
+    """A function name that no other journey has."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
     name = re.sub(r"\W+", "_", spaced, flags=re.ASCII).strip("_").lower() or "request"
     if name[0].isdigit() or keyword.iskeyword(name) or name in _TAKEN:

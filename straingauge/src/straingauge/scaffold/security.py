@@ -1,4 +1,4 @@
-"""How a service wants to know who asks: as code that logs a user in."""
+"""Authentication of a service, as source that logs a user in."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,13 +8,13 @@ from straingauge.scaffold.document import Document, Part
 
 _BEARER: Final = '''
 def log_in(user):
-    """Each user sends the one token there is; give each its own where limits are by user."""
+    """Send a token that all users share; use one per user if rate limits are per user."""
     user.authorize(setting("API_TOKEN"))
     yield from ()
 '''
 _OAUTH: Final = '''
 def account(index):
-    """What user `index` starts with: the one account there is, until you make one for each."""
+    """Initial data of user `index`: an account that all users share."""
     return {{"username": setting("API_USERNAME"), "password": setting("API_PASSWORD")}}
 
 
@@ -26,39 +26,39 @@ def log_in(user):
 '''
 _KEY: Final = '''
 def log_in(user):
-    """Each user sends the one key there is."""
+    """Send an API key that all users share."""
     user.headers[{name!r}] = setting("API_KEY")
     yield from ()
 '''
 _BASIC: Final = '''
 def log_in(user):
-    """Each user sends the one account there is (RFC 7617)."""
+    """Send an account that all users share (RFC 7617)."""
     pair = f"{setting('API_USERNAME')}:{setting('API_PASSWORD')}"
     user.headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     yield from ()
 '''
 _UNKNOWN: Final = '''
 def log_in(user):
-    """The document asks for what this draft cannot do by itself."""
+    """Log in: the document describes an authentication that is not supported."""
     fill_in({what!r})
     yield from ()
 '''
 
 
 def log_in(document: Document) -> tuple[str, Sequence[str]]:
-    """The code that logs a user in, and the settings it takes from the environment."""
+    """Generate the source that logs a user in, and the names of its environment variables."""
     components: Part = document.content.get("components", {})
     schemes = [document.resolved(each) for each in components.get("securitySchemes", {}).values()]
     for scheme in sorted(schemes, key=_rank):
         known = _one(scheme)
         if known is not None:
             return known
-    kinds = ", ".join(str(scheme.get("type")) for scheme in schemes) or "nothing it describes"
-    return _UNKNOWN.format(what=f"how a user logs in (the document asks for {kinds})"), ()
+    kinds = ", ".join(str(scheme.get("type")) for scheme in schemes) or "an undescribed scheme"
+    return _UNKNOWN.format(what=f"how a user logs in (the document requires {kinds})"), ()
 
 
 def _rank(scheme: Part) -> int:
-    """A password makes the run independent of a token that ends."""
+    """Sort key: passwords first, since tokens expire."""
     return 0 if _token_url(scheme) else 1
 
 

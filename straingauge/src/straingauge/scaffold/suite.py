@@ -1,4 +1,4 @@
-"""The files of a first suite: journeys, thresholds and tests that run at once."""
+"""The files of a load suite: journeys, thresholds and tests."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from straingauge.scaffold.document import Document
 from straingauge.scaffold.operation import Operation, operations
 from straingauge.scaffold.security import log_in
 
-THRESHOLDS: Final = """# What is demanded. These are guesses: write what users were promised.
+THRESHOLDS: Final = """# Thresholds. These are guesses: replace them with the service's objectives.
 # Grammar: python -m pydoc straingauge.verdict.thresholds
 
 [all]
@@ -58,13 +58,13 @@ FILES: Final = ("journeys.py", "thresholds.toml", "test_load.py", "pytest.ini")
 
 @dataclass(frozen=True, slots=True)
 class Scaffold:
-    """A suite before it is written.
+    """A suite, before it is written.
 
     Attributes:
-        files: Their texts by name.
-        mixed: The operations it calls.
-        skipped: Those it does not, and why.
-        settings: What it takes from the environment.
+        files: Texts of the files by name.
+        mixed: Operations in the mix.
+        skipped: The other operations, each with the reason.
+        settings: Environment variables that it reads.
     """
 
     files: Mapping[str, str]
@@ -74,18 +74,18 @@ class Scaffold:
 
 
 def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: bool) -> Scaffold:
-    """Make a suite.
+    """Create a suite.
 
     Args:
-        document: The service's.
-        url: Its base address.
-        folder: Where the suite will be.
-        here: Whether that is this machine: another has to be named each time it is loaded.
-        writes: Whether what changes data is called, too.
+        document: The OpenAPI document.
+        url: Base URL of the service.
+        folder: Folder of the suite.
+        here: Whether the service runs on this machine; another host must be allowed at each run.
+        writes: Whether to include operations that change data.
     """
     made = operations(document)
     mixed = [each for each in made if not _reason(each, writes=writes)]
-    # A mix of nothing is none: what is played then says what is missing.
+    # A mix must not be empty; if it fails, it says what is missing.
     mixed = mixed or [each for each in made if each.reads] or made
     code, settings = log_in(document) if any(each.needs_log_in for each in mixed) else ("", ())
     title = str(document.content.get("info", {}).get("title") or "the service").replace('"', "'")
@@ -104,16 +104,16 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
 
 
 def write(made: Scaffold, folder: Path) -> list[Path]:
-    """Write the files, all or none; none of them may be there.
+    """Write all files or none; existing files are not overwritten.
 
     Raises:
-        UsageError: One is there already, or the folder cannot be written.
+        UsageError: A file exists, or the folder is not writable.
     """
     taken = [str(folder / name) for name in FILES if (folder / name).exists()]
     if taken:
         raise UsageError(
-            f"{', '.join(taken)}: there already, and nothing is overwritten",
-            hint="name another folder: -o DIR",
+            f"{', '.join(taken)}: already exists, and is not overwritten",
+            hint="use another folder: -o DIR",
         )
     written: list[Path] = []
     try:
@@ -130,9 +130,9 @@ def write(made: Scaffold, folder: Path) -> list[Path]:
 
 
 def _reason(operation: Operation, *, writes: bool) -> str:
-    """Why an operation is not called; empty where it is."""
+    """Why an operation is skipped; empty if it is not."""
     if operation.blanks:
-        return f"not known: {operation.blanks[0].what}"
+        return f"unknown: {operation.blanks[0].what}"
     if operation.endless:
-        return "its answer is a stream that does not end"
+        return "its response is an endless stream"
     return "" if operation.reads or writes else "it changes data (include it with --writes)"

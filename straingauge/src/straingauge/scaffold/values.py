@@ -1,4 +1,4 @@
-"""A value that fits a schema: the document's own example, else the plainest one; else a blank."""
+"""Values that fit a schema: its own example, else the simplest value, else a blank."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,10 +24,10 @@ _BY_FORMAT: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """What nobody but the suite's owner can know; in code it is a call that raises.
+    """A value that only the owner of the suite knows; in the source, a call that raises.
 
     Attributes:
-        what: In words, with where it goes.
+        what: A description of the value.
     """
 
     what: str
@@ -47,7 +47,7 @@ def blanks(value: object) -> list[Blank]:
 
 
 def example(holder: Part, document: Document) -> Any:  # noqa: ANN401  any JSON
-    """The example of a parameter, a media type or a schema; None where there is none."""
+    """The example of a parameter, a media type or a schema; None if there is none."""
     if holder.get("example") is not None:
         return holder["example"]
     examples = holder.get("examples")
@@ -58,26 +58,26 @@ def example(holder: Part, document: Document) -> Any:  # noqa: ANN401  any JSON
     return None
 
 
-def told(schema: Part, document: Document) -> Any:  # noqa: ANN401  any JSON
-    """A value the schema itself names; None where there is none."""
+def named_value(schema: Part, document: Document) -> Any:  # noqa: ANN401  any JSON
+    """A value that the schema names: example, const, default or enum; None if there is none."""
     given = example(schema, document)
     named = (given, schema.get("const"), schema.get("default"), *schema.get("enum", ()))
     return next((value for value in named if value is not None), None)
 
 
 def fitting(schema: Any, document: Document, where: str, depth: int = 0) -> Any:  # noqa: ANN401
-    """A value for a schema.
+    """Create a value that fits a schema.
 
     Args:
-        schema: As the document has it.
-        document: For its references.
-        where: What it is, for blanks.
-        depth: Of the schema in others.
+        schema: As in the document.
+        document: The document, for references.
+        where: Description of the value, for blanks.
+        depth: Depth of the schema in others.
     """
     schema = document.resolved(schema)
     if not isinstance(schema, dict) or depth > _DEEPEST:
         return Blank(where)
-    given = told(schema, document)
+    given = named_value(schema, document)
     if given is not None:
         return given
     if "allOf" in schema:
@@ -142,7 +142,7 @@ def _boolean(*_: object) -> bool:
 
 
 def flattened(schema: Any, document: Document) -> Part:  # noqa: ANN401  any JSON
-    """A schema itself, with the parts of its `allOf` as one; empty where it is none."""
+    """A schema with the parts of its `allOf` merged; empty if it is not an object."""
     found = document.resolved(schema)
     if not isinstance(found, dict):
         return {}
@@ -150,7 +150,7 @@ def flattened(schema: Any, document: Document) -> Part:  # noqa: ANN401  any JSO
 
 
 def _merged(schema: Part, document: Document) -> Part:
-    """The parts of `allOf` and what stands beside it, as one schema."""
+    """The parts of `allOf` and the keys next to it, as one schema."""
     merged: dict[str, Any] = {"properties": {}, "required": []}
     beside = {key: value for key, value in schema.items() if key != "allOf"}
     for each in (*schema["allOf"], beside):
