@@ -59,11 +59,9 @@ _RECORDING: dict[int | str, dict[str, Any]] = {
     "/", response_model=list[SessionSummary], openapi_extra={"parameters": QUERY_PARAMETERS}
 )
 async def list_sessions(request: Request) -> Response:
-    """List the caller's sessions without transcripts, newest first, with a `Link` to the next page.
-
-    This endpoint is called most, so it takes the request only: each dependency or parameter that
-    FastAPI resolves costs as much as the rate limiter.
-    """
+    """List the caller's sessions without transcripts, newest first, with a `Link` to the next."""
+    # The most frequent request, so there is only one parameter: each dependency or parameter that
+    # FastAPI resolves costs as much as the rate limiter.
     return await _list_sessions(request=request, therapist=await current_therapist(request))
 
 
