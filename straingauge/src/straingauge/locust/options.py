@@ -31,7 +31,7 @@ from straingauge.verdict import Thresholds
 
 
 def add_options(parser: ArgumentParser) -> None:
-    """Add the options to Locust's command line; none of them appears on its page."""
+    """Add the options to Locust's command line; none of them appears in its web UI."""
     parser.add_argument(
         "--load-results",
         metavar="DIR",

@@ -1,4 +1,4 @@
-"""Load shapes by arrival rate: the open model, for Locust's page, command line and workers.
+"""Load shapes by arrival rate: the open model, for Locust's web UI, command line and workers.
 
 Locust's own shapes set the number of users, each of which sends its next request after the previous
 response: a slow service gets less load (closed model). These shapes set how many task runs *arrive*

@@ -1,4 +1,4 @@
-"""straingauge's histogram buckets for Locust's page, CSV files and final table.
+"""straingauge's histogram buckets for Locust's web UI, CSV files and final table.
 
 Locust counts rounded response times for each endpoint: whole milliseconds below 100 ms, two digits
 above, so its p95 has an error of up to 5 %, and 0.4 ms counts as 0. The rounding can be replaced,

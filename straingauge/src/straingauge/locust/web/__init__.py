@@ -1,4 +1,4 @@
-"""The tab in Locust's web page: live verdict, diagnosis, charts and resources."""
+"""The tab in Locust's web UI: live verdict, diagnosis, charts and resources."""
 
 from straingauge.locust.web.blueprint import add_page
 

@@ -1,8 +1,8 @@
-"""The tab in Locust's page, and the routes under /straingauge that it uses.
+"""The tab in Locust's web UI, and the routes under /straingauge that it uses.
 
 Locust takes routes as a Flask blueprint and tabs by `template_args["extended_tabs"]`, but a tab can
-only show a table of text there. So a script is added to Locust's page that puts straingauge's page
-into the tab when it is open.
+only show a table of text there. So a script is added to Locust's web UI that puts straingauge's
+page into the tab when it is open.
 """
 
 import logging
@@ -34,7 +34,7 @@ POLICY: Final = (
 
 
 def add_page(web_ui: WebUI, environment: Environment, runs: RunSource) -> None:
-    """Add the tab and its routes to Locust's page, before it is served."""
+    """Add the tab and its routes to Locust's web UI, before it is served."""
     app, options = web_ui.app, environment.parsed_options
     assert app is not None
     base = (options and options.web_base_path) or ""

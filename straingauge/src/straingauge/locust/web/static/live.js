@@ -5,7 +5,7 @@ import { badge, list, make, percent, renderIfChanged } from './dom.js';
 const $ = (id) => document.getElementById(id);
 const charts = new Map();
 
-function applyTheme() { // Locust's page keeps its theme here; without one, it follows the system
+function applyTheme() { // Locust's web UI keeps its theme here; without one, it follows the system
   const chosen = localStorage.getItem('theme');
   const dark = chosen ? chosen === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
   document.documentElement.dataset.theme = dark ? 'dark' : 'light';

@@ -1,4 +1,4 @@
-// Puts straingauge's page into its tab of Locust's page. Locust itself can only show a table there.
+// Puts straingauge's page into its tab of Locust's web UI. Locust itself can only show a table there.
 const { extended_tabs: tabs = [] } = window.templateArgs ?? {};
 const title = tabs.find(({ key }) => key === 'straingauge')?.title;
 let frame = null;
