@@ -166,7 +166,7 @@ def test_what_is_not_known_raises_and_is_skipped(tmp_path: Path):
     file.write_text(made.files["journeys.py"])
     for name, what in (("thing", "id of GET /things/{id}"), ("image", "the body of PUT /image")):
         ((journey, _),) = from_file(file, [name]).journeys.weights
-        with pytest.raises(UsageError, match="does not tell") as error:
+        with pytest.raises(UsageError, match="does not give") as error:
             next(journey(User(0)))
         assert what in str(error.value)
 

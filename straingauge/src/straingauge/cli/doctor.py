@@ -85,7 +85,7 @@ def doctor(
 
 
 def _context(options: "RunOptions", host: str | None) -> "CheckContext":
-    """What the checks need to know."""
+    """Collect what the checks need to know."""
     from straingauge.cli.options import load_spec
     from straingauge.doctor import CheckContext
     from straingauge.http.address import resolve

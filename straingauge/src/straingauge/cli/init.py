@@ -92,7 +92,7 @@ def _host(url: str) -> str:
 
 
 def _summary(made: "Scaffold", url: str, folder: Path) -> "Iterator[str]":
-    """What the suite covers, what it skips and why, and the next commands."""
+    """The operations that the suite covers and skips, and the next commands."""
     from straingauge.report.terminal import labelled
 
     def line(label: str, text: str) -> str:
