@@ -75,7 +75,7 @@ def test_errors_of_one_endpoint():
 @pytest.mark.parametrize(
     ("kind", "status", "detail", "cause"),
     [
-        ("reset", None, "the connection was closed without an answer", "connection_resets"),
+        ("reset", None, "the connection was closed without a response", "connection_resets"),
         ("failed_check", 200, "not JSON: Unterminated string", "wrong_content"),
         ("short_body", 200, "80 of 200 bytes", "wrong_content"),
         ("bad_status", 500, "status 500: could not connect to server", "database_away"),
@@ -111,7 +111,7 @@ def test_a_crash_breaks_connections():
     """Connections that break while processes end are explained by the restart."""
     result = failed_run(
         complaint("error_rate_percent"),
-        **errors_of("reset", 20, "the connection was closed without an answer"),
+        **errors_of("reset", 20, "the connection was closed without a response"),
         resources__service__restarts={"started": 1, "exited": 1},
     )
     assert causes(result) == ["service_restarted", "connection_resets"]

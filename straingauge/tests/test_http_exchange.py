@@ -59,7 +59,7 @@ def test_a_request_that_may_not_be_repeated_fails(method: str, *, is_first: bool
         failure = begun(method, is_first=is_first).receive(end, 9)
         assert isinstance(failure, RequestFailed)
         assert failure.kind == ErrorKind.RESET
-        assert failure.detail == f"the connection was {how} without an answer"
+        assert failure.detail == f"the connection was {how} without a response"
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_a_late_response_is_a_timeout(caller: Locust):
             return str(client.get("/x", timeout=(9, 0.1)).error)
             """,
         )
-    assert outcome.value == "timeout: no whole answer within 0.1 s"
+    assert outcome.value == "timeout: no complete response within 0.1 s"
     assert outcome.failures == {"timeout": 2}
     assert [event["ms"] for event in outcome.events] == [pytest.approx(200), pytest.approx(100)]
     assert outcome.totals["connections"] == server.connections == 2

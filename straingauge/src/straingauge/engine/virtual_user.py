@@ -11,7 +11,8 @@ from straingauge.engine.connector import connect
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
-from straingauge.http import ErrorKind, Request, RequestFailed, Response, check_response
+from straingauge.http import Request, RequestFailed, Response, check_response
+from straingauge.http.exchange import timeout_failure
 from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
 from straingauge.journey.execution import journey_name
 
@@ -238,11 +239,8 @@ class VirtualUser:
     def time_out(self) -> None:
         """Give up the request at its deadline."""
         at_ns = self.deadline_ns
-        waited_s = self._timeout_ns / 1e9
         self._disconnect()
-        self.request_failed(
-            RequestFailed(ErrorKind.TIMEOUT, f"no whole answer within {waited_s:g} s"), at_ns
-        )
+        self.request_failed(timeout_failure(self._timeout_ns / 1e9), at_ns)
 
     def abandon(self) -> bool:
         """Give everything up uncounted; return whether a request was under way."""

@@ -31,6 +31,11 @@ STALE: Final = Stale()
 Outcome: TypeAlias = Response | RequestFailed | Stale
 
 
+def timeout_failure(timeout_s: float) -> RequestFailed:
+    """Return the failure of a request whose response was not complete within its timeout."""
+    return RequestFailed(ErrorKind.TIMEOUT, f"no complete response within {timeout_s:g} s")
+
+
 class Exchange:
     """One request and its response at a time, on one connection.
 
@@ -140,7 +145,7 @@ class Exchange:
             if self._requests > 1 and request.method in _IDEMPOTENT:
                 return STALE
             how = "reset" if error else "closed"
-            return RequestFailed(ErrorKind.RESET, f"the connection was {how} without an answer")
+            return RequestFailed(ErrorKind.RESET, f"the connection was {how} without a response")
         if error is not None:
             return RequestFailed(ErrorKind.RESET, f"within the response: {error}")
         reader = self._reader

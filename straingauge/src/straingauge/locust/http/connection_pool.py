@@ -7,7 +7,7 @@ from time import monotonic_ns
 from typing import Protocol
 
 from straingauge.http import ErrorKind, Request, RequestFailed, Response
-from straingauge.http.exchange import Stale
+from straingauge.http.exchange import Stale, timeout_failure
 from straingauge.locust.http.connection import Connection
 from straingauge.locust.http.origin import Origin
 from straingauge.locust.http.response import LocustResponse
@@ -102,9 +102,7 @@ class ConnectionPool:
                 connection = self._open(origin, request, phase, deadline_ns)
                 outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
         except TimedOut:
-            response.error = RequestFailed(
-                ErrorKind.TIMEOUT, f"no whole answer within {timeout_s:g} s"
-            )
+            response.error = timeout_failure(timeout_s)
             response.done_ns = deadline_ns
         except RequestFailed as failure:
             # Its cause and traceback refer to frames, and those to the response: a cycle.
