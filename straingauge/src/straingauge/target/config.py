@@ -1,24 +1,24 @@
-"""What to start, as read from a `straingauge.toml`.
+"""The configuration of a service stack, read from a `straingauge.toml`.
 
-    app = "main:app"                 # what {app} stands for
+    app = "main:app"                 # the value of {app}
     workers = 1
-    port = 8000                      # 0: any free one
+    port = 8000                      # 0: any free port
 
     [env]                            # added to the environment of all commands
     DATABASE_URL = "{database_url}"
 
-    [postgres]                       # leave out when the service needs no database
+    [postgres]                       # omit if the service needs no database
     database = "service"
     connections_per_worker = 20
     bin = "/opt/postgresql/bin"      # optional
 
-    [[prepare]]                      # run in this order, to their end, before each start
+    [[prepare]]                      # commands that run in this order before each start
     name = "migrations"
     command = ["{python}", "-m", "alembic", "upgrade", "head"]
 
     [service]
     command = ["{python}", "-m", "uvicorn", "{app}", "--port", "{port}", "--workers", "{workers}"]
-    ready = "/ready"                 # answers 200 once the service can work
+    ready = "/ready"                 # responds with 200 when the service is ready
     ready_within_s = 60
     stop_within_s = 10
 
@@ -41,7 +41,7 @@ ANY_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command that is run to its end before the service starts."""
+    """A command that runs before the service starts."""
 
     name: str
     command: tuple[str, ...]
@@ -49,7 +49,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class PostgresConfig:
-    """The database the service wants."""
+    """The database of the service."""
 
     database: str
     connections_per_worker: int
@@ -58,7 +58,7 @@ class PostgresConfig:
 
 @dataclass(frozen=True, slots=True)
 class StackConfig:
-    """All that must be known to start a service."""
+    """The configuration of a service and its database."""
 
     folder: Path
     app: str
@@ -74,24 +74,24 @@ class StackConfig:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Reads and checks a file.
+        """Read and check a file.
 
         Raises:
-            UsageError: It cannot be read, or something in it is missing, unknown or of the wrong
-                kind; the message names the file and the key.
+            UsageError: It cannot be read, or a value is missing, unknown or of the wrong type; the
+                message names the file and the key.
         """
         path = Path(path).resolve()
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(
-                f"{path} cannot be read: {error}", "name your file with --config"
+                f"{path} cannot be read: {error}", "choose a file with --config"
             ) from error
         except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{path} is not TOML: {error}", "mend that line") from error
+            raise UsageError(f"{path} is not TOML: {error}", "correct that line") from error
         top = _Table(path, "", values)
         config = cls._from_tables(path, top, top.table("service"))
-        top.texts("observe")  # what the service calls its figures: for straingauge.observe
+        top.texts("observe")  # names of metrics, for straingauge.observe
         top.end()
         return config
 
@@ -133,7 +133,7 @@ def _step(table: "_Table") -> Step:
 
 
 class _Table:
-    """One table of the file; every value is taken by name and kind, and none may be left."""
+    """A table of the file; each value is taken by name and type, and none may remain."""
 
     def __init__(self, path: Path, name: str, values: dict[str, Any]) -> None:
         self.path = path
@@ -144,7 +144,7 @@ class _Table:
         return key in self._values
 
     def text(self, key: str, default: str | None = None) -> str:
-        return str(self._take(key, str, "a text", default))
+        return str(self._take(key, str, "a string", default))
 
     def whole(self, key: str, default: int, *, at_least: int) -> int:
         value = int(self._take(key, int, "a whole number", default))
@@ -156,14 +156,14 @@ class _Table:
         values: dict[str, Any] = self._take(key, dict, "a table", {})
         for name, value in values.items():
             if not isinstance(value, str):
-                raise self._wrong(f"{key}.{name}", "must be a text")
+                raise self._wrong(f"{key}.{name}", "must be a string")
             self._check_placeholders(f"{key}.{name}", value)
         return values
 
     def command(self, key: str) -> tuple[str, ...]:
-        words: list[Any] = self._take(key, list, "a list of texts", None)
+        words: list[Any] = self._take(key, list, "a list of strings", None)
         if not words or not all(isinstance(word, str) for word in words):
-            raise self._wrong(key, "must be a list of texts, the program first")
+            raise self._wrong(key, "must be a list of strings, the program first")
         for word in words:
             self._check_placeholders(key, word)
         return tuple(words)
@@ -178,11 +178,11 @@ class _Table:
         return [_Table(self.path, f"{key}[{i}]", value) for i, value in enumerate(values)]
 
     def end(self) -> None:
-        """Refuses keys nobody asked for: a misspelt one would be ignored in silence."""
+        """Reject unknown keys, because a misspelt one would be ignored."""
         for key in self._values:
             raise self._wrong(key, "is not a setting")
 
-    def _take(self, key: str, kind: type, kind_name: str, default: Any) -> Any:  # noqa: ANN401 - a TOML value is of any kind until it is checked here
+    def _take(self, key: str, kind: type, kind_name: str, default: Any) -> Any:  # noqa: ANN401 - a TOML value has any type until it is checked here
         value = self._values.pop(key, default)
         if value is None:
             raise self._wrong(key, "is missing")

@@ -1,4 +1,4 @@
-"""Ports on loopback: a free one, and who holds a taken one."""
+"""Ports on loopback: find a free one, and the process that uses one."""
 
 import errno
 import socket
@@ -9,14 +9,14 @@ HOST = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port that was free a moment ago; whoever binds it must be ready to lose the race."""
+    """Return a port that was free a moment ago; binding it can still fail."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def is_in_use(port: int) -> bool:
-    """Whether another process listens on the port.
+    """Return true if another process listens on a port.
 
     Raises:
         OSError: The port cannot be bound for another reason, such as a number below 1024.
@@ -33,7 +33,7 @@ def is_in_use(port: int) -> bool:
 
 
 def port_holder(port: int) -> tuple[int, str] | None:
-    """Number and command line of the process that listens on the port, if we may see it."""
+    """Return PID and command line of the process that listens on a port, if they are visible."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:  # macOS shows them to root only
@@ -50,12 +50,14 @@ def port_holder(port: int) -> tuple[int, str] | None:
 
 
 def listens(pid: int, port: int) -> bool:
-    """Whether the process or one of its descendants listens on the port."""
+    """Return true if a process or one of its descendants listens on a port."""
     try:
         process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-        sockets = [each for member in family for each in member.net_connections(kind="tcp")]
-    except psutil.NoSuchProcess:  # one of them ended while we looked; the next poll knows more
+        processes = [process, *process.children(recursive=True)]
+        sockets = [
+            each for each_process in processes for each in each_process.net_connections(kind="tcp")
+        ]
+    except psutil.NoSuchProcess:  # one of them ended meanwhile; the next poll will tell
         return False
     return any(
         each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, thrown away afterwards."""
+"""A temporary PostgreSQL server."""
 
 import os
 import pwd
@@ -19,19 +19,19 @@ from straingauge.target.process_group import Account, Child, ProcessGroup
 USER = "straingauge"
 READY_WITHIN_S = 60.0
 BIND_ATTEMPTS = 5
-ACCOUNTS = ("postgres", "nobody")  # PostgreSQL refuses to run as root; the first of these serves
+ACCOUNTS = ("postgres", "nobody")  # PostgreSQL does not run as root; the first existing one is used
 
-# Durability stays on (fsync, synchronous_commit, full_page_writes are not touched): a service that
-# acknowledges a write promises that it lasts, and without fsync another service would be measured.
-# What is turned off is what a single throw-away server has no use for.
+# Durability stays on (fsync, synchronous_commit, full_page_writes): a service that acknowledges a
+# write promises that it lasts, and without fsync its response times would be too good.
+# Only features that a single temporary server does not need are off.
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
     "shared_preload_libraries": "pg_stat_statements",
     "shared_buffers": "128MB",
-    "wal_level": "minimal",  # no replica reads it
+    "wal_level": "minimal",  # there is no replica
     "max_wal_senders": "0",
-    "max_wal_size": "2GB",  # a checkpoint in the middle of a minute's run would look like a fault
+    "max_wal_size": "2GB",  # a checkpoint during a short run would look like a fault
     "checkpoint_timeout": "30min",
     "track_io_timing": "on",
     "timezone": "UTC",
@@ -41,19 +41,19 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 
 
 class Postgres:
-    """A server on a free port of 127.0.0.1, with a database and `pg_stat_statements` in it.
+    """A server on a free port of 127.0.0.1, with a database and `pg_stat_statements`.
 
     Use as a context manager::
 
         with Postgres() as server:
             connect(server.url)
 
-    Within it the server can be stopped and started again, with its data and at its address.
+    Within the context the server can be stopped and started again, with the same data and URL.
 
     Attributes:
-        url: Address of the database, with user and password.
-        pid: The server's process.
-        log_path: What the server writes; gone with the server.
+        url: URL of the database, with user and password.
+        pid: PID of the server.
+        log_path: Log of the server, removed with it.
     """
 
     url: str
@@ -69,14 +69,14 @@ class Postgres:
         binaries: Path | None = None,
         run: ProcessGroup | None = None,
     ) -> None:
-        """Describes the server; entering the context starts it.
+        """Describe the server; entering the context starts it.
 
         Args:
-            database: The name of the database to make.
-            max_connections: How many clients it lets in at once.
-            durable: Whether a commit survives a crash of the machine; without, tests are quicker.
-            binaries: Folder of PostgreSQL's programs, if not to be looked for.
-            run: The run whose processes end together; one of its own by default.
+            database: Name of the database to create.
+            max_connections: Maximum number of clients.
+            durable: A commit survives a crash of the machine. Tests are faster without it.
+            binaries: Folder of PostgreSQL's programs. Found automatically by default.
+            run: The group of processes that end together. Defaults to a new one.
         """
         self._database = database
         self._settings = SETTINGS | {"max_connections": str(max_connections)}
@@ -86,7 +86,7 @@ class Postgres:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Starts the server and waits until it answers.
+        """Start the server and wait until it is ready.
 
         Raises:
             TargetError: There is no PostgreSQL, or it does not start.
@@ -106,27 +106,29 @@ class Postgres:
         self._stack.close()
 
     def stop(self) -> None:
-        """Stops the server, whoever is connected; what was committed is kept for its next start."""
+        """Stop the server and disconnect its clients; committed data is kept for the next start."""
         self._home.run.end(self._server)
 
     def start(self) -> None:
-        """Starts the server again where it was.
+        """Start the server again on the same port.
 
         Raises:
-            TargetError: It does not start, or its port was taken meanwhile.
+            TargetError: It does not start, or another process uses its port.
         """
         if not self._launch():
-            raise TargetError(f"port {self._settings['port']} was taken meanwhile", "try again")
+            raise TargetError(
+                f"port {self._settings['port']} is used by another process", "try again"
+            )
 
     def _prepare(self, run: ProcessGroup) -> None:
         binaries = find_binaries(self._named)
         account = _other_account()
         if account:
-            run.folder.chmod(0o711)  # passable, not readable
+            run.folder.chmod(0o711)  # others may enter it, but not read it
             binaries = binaries.readable_by_all(run.folder / "postgresql")
         self._home = _Home(run, binaries, account, _environment())
         self._password = secrets.token_hex(16)
-        self._data = _make_cluster(self._home, self._password)
+        self._data = _create_cluster(self._home, self._password)
 
     def _start_on_free_port(self) -> None:
         for _ in range(BIND_ATTEMPTS):
@@ -136,11 +138,11 @@ class Postgres:
         else:
             raise TargetError(f"no free port for PostgreSQL in {BIND_ATTEMPTS} attempts", HINT)
         self.url = f"postgresql://{USER}:{self._password}@{HOST}:{port}/{self._database}"
-        # The password goes by the environment: all users of the machine see command lines.
-        _make_database(self._home, {"PGPASSWORD": self._password, "PGPORT": port}, self._database)
+        # The password goes into the environment: command lines are visible to all users.
+        _create_database(self._home, {"PGPASSWORD": self._password, "PGPORT": port}, self._database)
 
     def _launch(self) -> bool:
-        """Starts the server and waits for it; False when it lost the race for its port."""
+        """Start the server and wait for it; return false if another process took its port."""
         home = self._home
         flags = [f"--{name}={value}" for name, value in self._settings.items()]
         self._server = server = home.run.start(
@@ -148,7 +150,7 @@ class Postgres:
             [home.binaries.bin / "postgres", "-D", self._data, *flags],
             env=home.environment,
             account=home.account,
-            stop_signal=signal.SIGINT,  # "fast": clients are cut off, the data is whole
+            stop_signal=signal.SIGINT,  # "fast": disconnects clients, keeps data consistent
         )
         assert server.log_path is not None
         self.pid, self.log_path = server.popen.pid, server.log_path
@@ -157,7 +159,7 @@ class Postgres:
 
 @dataclass(frozen=True, slots=True)
 class _Home:
-    """Where and as whom PostgreSQL's programs run."""
+    """Folder, account and environment in which PostgreSQL's programs run."""
 
     run: ProcessGroup
     binaries: Binaries
@@ -165,7 +167,7 @@ class _Home:
     environment: dict[str, str]
 
 
-def _make_cluster(home: _Home, password: str) -> Path:
+def _create_cluster(home: _Home, password: str) -> Path:
     folder = home.run.folder
     data, secret = folder / "data", folder / "password"
     data.mkdir(mode=0o700)
@@ -179,7 +181,10 @@ def _make_cluster(home: _Home, password: str) -> Path:
         [
             *(home.binaries.bin / "initdb", "-D", data, "-U", USER, "--pwfile", secret),
             *("--auth=scram-sha-256", "--encoding=UTF8", "--no-locale"),
-            *("--no-sync", "--no-instructions"),  # an empty cluster need not survive a power cut
+            *(
+                "--no-sync",
+                "--no-instructions",
+            ),  # an empty cluster need not survive a power failure
         ],
         env=home.environment,
         account=home.account,
@@ -188,8 +193,8 @@ def _make_cluster(home: _Home, password: str) -> Path:
     return data
 
 
-def _make_database(home: _Home, client: dict[str, str], database: str) -> None:
-    """Makes the database; the extension goes into the template, so databases made later have it."""
+def _create_database(home: _Home, client: dict[str, str], database: str) -> None:
+    """Create the database; the extension goes into the template, for databases created later."""
     home.run.call(
         "psql",
         [
@@ -202,9 +207,9 @@ def _make_database(home: _Home, client: dict[str, str], database: str) -> None:
 
 
 def _await_ready(server: Child, data: Path) -> bool:
-    """Waits until the server takes connections; False when it lost the race for its port.
+    """Wait until the server accepts connections; return false if another process took its port.
 
-    The server writes its state into postmaster.pid, which is what `pg_ctl --wait` reads.
+    The server writes its state to postmaster.pid, which `pg_ctl --wait` reads as well.
     """
     deadline = time.monotonic() + READY_WITHIN_S
     status = data / "postmaster.pid"
@@ -222,16 +227,16 @@ def _await_ready(server: Child, data: Path) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without the settings of libpq and of a server, which would lead it astray."""
+    """Return this process's environment without the settings of libpq and of other servers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return kept | {"LC_ALL": "C"}
 
 
 def _other_account() -> Account | None:
-    """The account PostgreSQL runs as when we are root.
+    """Return the account for PostgreSQL if this process runs as root.
 
     Raises:
-        TargetError: The machine has none that will do.
+        TargetError: The machine has no suitable account.
     """
     if os.geteuid() != 0:
         return None
@@ -243,5 +248,5 @@ def _other_account() -> Account | None:
         return Account(name, entry.pw_uid, entry.pw_gid)
     raise TargetError(
         f"PostgreSQL does not run as root, and there is no account {' or '.join(ACCOUNTS)}",
-        "run as an ordinary user, or set DATABASE_URL to a server that runs",
+        "run as an ordinary user, or set DATABASE_URL to a running server",
     )

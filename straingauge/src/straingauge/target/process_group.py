@@ -1,4 +1,4 @@
-"""One run of the stand: a throw-away folder and the processes that live and die with it."""
+"""A temporary folder, and processes that end with the process that started them."""
 
 import os
 import shutil
@@ -22,14 +22,14 @@ from straingauge.target.reaper import Group, Identity, State, clean
 
 PREFIX = "straingauge-run-"
 STALE_S = 60.0
-KEEPER = "from straingauge.target.reaper import main; main()"
+REAPER = "from straingauge.target.reaper import main; main()"
 LOG_TAIL_LINES = 20
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user a process runs as, when it is not our own."""
+    """The user account that a process runs as."""
 
     name: str
     uid: int
@@ -38,21 +38,21 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A process of the run, leader of a group of its own."""
+    """A started process, the leader of its process group."""
 
     name: str
     popen: subprocess.Popen[bytes]
     log_path: Path | None
 
     def log_tail(self) -> str:
-        """The last lines it wrote, indented, for an error message."""
+        """Return the last lines of its log, indented, for an error message."""
         if self.log_path is None:
             return ""
         lines = self.log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return "".join(f"\n    {line}" for line in lines) or "\n    (it wrote nothing)"
+        return "".join(f"\n    {line}" for line in lines) or "\n    (no output)"
 
     def exited_within(self, seconds: float) -> bool:
-        """Waits at most so long for its end; the interval of every poll of a condition."""
+        """Wait up to a number of seconds for its end; return true if it ended."""
         try:
             self.popen.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -61,11 +61,11 @@ class Child:
 
 
 class ProcessGroup:
-    """Starts processes that end with this one, whatever way it ends.
+    """Processes that end with this one, however it ends.
 
-    Use as a context manager. On leaving, and when this process dies, a keeper (see
-    `straingauge.target.reaper`) ends them, last started first, and removes the folder. What a run
-    and its keeper together left behind (the machine went down) is swept by the next run.
+    Use as a context manager. On leaving, and when this process dies, a reaper process (see
+    `straingauge.target.reaper`) ends them, last started first, and removes the folder. If both die,
+    because the machine crashed for example, the next group cleans up.
     """
 
     def __init__(self) -> None:
@@ -78,8 +78,8 @@ class ProcessGroup:
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=temp_folder()))
         self._owner = Identity.of(os.getpid())
         self._save([])
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-c", KEEPER, self.folder, str(os.getpid())],
+        self._reaper = subprocess.Popen(
+            [sys.executable, "-c", REAPER, self.folder, str(os.getpid())],
             stdin=subprocess.PIPE,
             bufsize=0,
             cwd="/",
@@ -93,16 +93,16 @@ class ProcessGroup:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._keeper.stdin is not None
-        # A word, not only the closed pipe: a process forked from this one may hold the pipe open.
-        with suppress(BrokenPipeError):  # the keeper was killed: the next lines do its work
-            self._keeper.stdin.write(b"over\n")
-        self._keeper.wait()
+        assert self._reaper.stdin is not None
+        # Closing the pipe is not enough: a fork of this process may hold it open.
+        with suppress(BrokenPipeError):  # the reaper was killed: the next lines do its work
+            self._reaper.stdin.write(b"over\n")
+        self._reaper.wait()
         clean(self.folder)
         self._groups.clear()
         for child in self._children:
             child.popen.wait()
-        self._keeper.stdin.close()
+        self._reaper.stdin.close()
 
     def start(
         self,
@@ -116,36 +116,36 @@ class ProcessGroup:
         grace_s: float = 10.0,
         log: bool = True,
     ) -> Child:
-        """Starts a process that ends with the run.
+        """Start a process that ends with the group.
 
         Args:
-            name: What it is called in messages and in its log's file name.
+            name: Name in messages and of its log file.
             command: The program and its arguments.
-            cwd: Where it runs; the run's folder by default.
-            env: Its whole environment; ours by default.
-            account: The user it runs as; our own by default.
-            stop_signal: What asks it to end.
-            grace_s: How long it may take to end before it is killed.
-            log: Whether its output goes to a file in the folder, or where ours goes.
+            cwd: Working directory. Defaults to the group's folder.
+            env: Complete environment. Defaults to that of this process.
+            account: The user it runs as. Defaults to that of this process.
+            stop_signal: Signal that asks it to end.
+            grace_s: Seconds it may take to end before it is killed.
+            log: Write its output to a file in the folder, instead of to this process's output.
 
         Raises:
             TargetError: The program cannot be started.
         """
         log_path = self.folder / f"{name.replace(' ', '-')}.log" if log else None
         output = log_path.open("wb") if log_path else None
-        with _signals_later():  # or a process would be started that nobody knows of
+        with _signals_later():  # an interrupt here would leave an unregistered process
             try:
                 popen = self._spawn(command, cwd or self.folder, env, account, output)
             except OSError as error:
                 raise TargetError(
-                    f"{name} cannot be started: {error}", f"look at its command: {command[0]}"
+                    f"{name} cannot be started: {error}", f"check its command: {command[0]}"
                 ) from error
             finally:
                 if output:
                     output.close()
             child = Child(name, popen, log_path)
             self._children.append(child)
-            # Else it has ended already, and there is nothing to keep.
+            # If it has ended already, there is nothing to register.
             with suppress(psutil.NoSuchProcess), self._lock:
                 group = Group(Identity.of(popen.pid), stop_signal, grace_s)
                 self._save([*self._groups, group])
@@ -160,22 +160,23 @@ class ProcessGroup:
         env: Mapping[str, str] | None = None,
         account: Account | None = None,
     ) -> None:
-        """Runs a command to its end.
+        """Run a command and wait for its end.
 
         Raises:
-            TargetError: It cannot be started, or ends with another code than 0.
+            TargetError: It cannot be started, or its exit code is not 0.
         """
         child = self.start(name, command, cwd=cwd, env=env, account=account)
         code = child.popen.wait()
-        self._forget(child)  # it is over; its number may soon be another's
+        self._forget(child)  # its PID may soon be reused
         if code:
-            shown = " ".join(str(part) for part in command)
+            command_line = " ".join(str(part) for part in command)
             raise TargetError(
-                f"{name} failed with exit code {code}:{child.log_tail()}", f"run it alone: {shown}"
+                f"{name} failed with exit code {code}:{child.log_tail()}",
+                f"run it alone: {command_line}",
             )
 
     def end(self, child: Child) -> None:
-        """End one process before the run does; one that has been ended already stays so."""
+        """End one process early; does nothing if it has ended already."""
         for group in list(self._groups):
             if group.leader.pid == child.popen.pid:
                 group.end()
@@ -197,7 +198,7 @@ class ProcessGroup:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
-            start_new_session=True,  # a Ctrl-C in the terminal reaches us alone; we end the rest
+            start_new_session=True,  # Ctrl-C reaches this process only
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
@@ -216,33 +217,33 @@ class ProcessGroup:
 
 @contextmanager
 def _signals_later() -> Iterator[None]:
-    """Hold back what would interrupt us, and deal with it at the end.
+    """Delay interrupting signals until the end of the block.
 
-    By handlers, not by a mask: a process that is started meanwhile would inherit the mask.
+    With handlers instead of a mask, which a process started meanwhile would inherit.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # no signal is handled here
+        yield  # signals are handled in the main thread only
         return
-    came: list[tuple[int, FrameType | None]] = []
+    received: list[tuple[int, FrameType | None]] = []
     handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
     for interruption in INTERRUPTIONS:
         handler = signal.getsignal(interruption)
         if callable(handler):
             handlers[interruption] = handler
-            signal.signal(interruption, lambda number, frame: came.append((number, frame)))
+            signal.signal(interruption, lambda number, frame: received.append((number, frame)))
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for number, frame in came:
+    for number, frame in received:
         handlers[number](number, frame)
 
 
 def sweep(parent: Path) -> None:
-    """Cleans up after runs whose process is dead.
+    """Clean up after groups whose process has died.
 
-    Only folders of this user: another's could name any process for us to end.
+    Only folders of this user are used: another user's could name any process to be ended.
     """
     for folder in parent.glob(f"{PREFIX}*"):
         try:
@@ -251,21 +252,21 @@ def sweep(parent: Path) -> None:
                 continue
             owner = State.read(folder).owner
         except FileNotFoundError:
-            # Ended meanwhile, or its process died (or lives) between folder and state.
+            # The group ended meanwhile, or its process is between creating folder and state.
             if folder.exists() and time.time() - folder.lstat().st_mtime > STALE_S:
                 shutil.rmtree(folder, ignore_errors=True)
             continue
-        if not owner.alive():
+        if not owner.is_alive():
             clean(folder)
 
 
 def temp_folder() -> Path:
-    """The first temporary folder that another user can pass through, for PostgreSQL's sake."""
-    candidates = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - only looked at; folders in it are made by mkdtemp
-    return next((path for path in candidates if passable(path)), candidates[0])
+    """Return the first temporary folder that other users can enter, as PostgreSQL must."""
+    candidates = (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"))  # noqa: S108 - mkdtemp creates the folders in it
+    return next((path for path in candidates if is_passable(path)), candidates[0])
 
 
-def passable(path: Path) -> bool:
-    """Whether every user may enter the folder and each of its parents."""
+def is_passable(path: Path) -> bool:
+    """Return true if every user may enter a folder and all its parents."""
     folder = path.resolve()
     return all(part.is_dir() and part.stat().st_mode & 0o001 for part in (folder, *folder.parents))

@@ -1,9 +1,10 @@
-"""Ends what a run started, however the run itself ended.
+"""The process that ends what a `ProcessGroup` started, however the group's owner ended.
 
-One small process per run, in a session of its own. It reads a pipe whose other end the run holds:
-the pipe closes when the run is over and when the run is killed, by `kill -9` too. Then the keeper
-ends the processes listed in the run's folder, last started first, and removes the folder. So there
-is one way to stop, walked after every run, and a second Ctrl-C cannot cut it short.
+There is one small reaper per group, in a separate session. It reads a pipe whose other end the
+owner holds. The pipe closes when the group ends and when the owner is killed, even by `kill -9`.
+Then the reaper ends the processes listed in the group's folder, last started first, and removes the
+folder. This is the only way to stop, so it is used each time, and a second Ctrl-C cannot interrupt
+it.
 
 Linux's PR_SET_PDEATHSIG is not used: it is tied to the thread that started the child, is lost on a
 change of user, and reaches no grandchildren.
@@ -26,28 +27,28 @@ import psutil
 STATE = "run.json"
 POLL_S = 0.02
 LEFTOVERS_GRACE_S = 2.0
-# psutil derives start times from the wall clock, which may be stepped a little while we run.
+# psutil derives start times from the wall clock, which may be adjusted meanwhile.
 CLOCK_TOLERANCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A process, told apart from a later one that was given the same number."""
+    """A process, distinguished from a later one with the same PID."""
 
     pid: int
     started_at: float
 
     @classmethod
     def of(cls, pid: int) -> "Identity":
-        """The process that has this number now.
+        """Return the current process with a PID.
 
         Raises:
             psutil.NoSuchProcess: There is none.
         """
         return cls(pid, psutil.Process(pid).create_time())
 
-    def alive(self) -> bool:
-        """Whether it still runs; a zombie does not."""
+    def is_alive(self) -> bool:
+        """Return true if the process runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started_at) < CLOCK_TOLERANCE_S
@@ -58,27 +59,27 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A process group the run started, and how to end it."""
+    """A started process group, and how to end it."""
 
     leader: Identity
     stop_signal: int
     grace_s: float
 
     def end(self) -> None:
-        """Asks the leader, then what it left behind, then insists; bounded by the graces."""
-        family = self._descendants()
-        if self.leader.alive():
-            with suppress(ProcessLookupError):  # it ended by itself, and its parent knows
+        """Ask the leader to end, then its descendants, then kill them; within the grace times."""
+        descendants = self._descendants()
+        if self.leader.is_alive():
+            with suppress(ProcessLookupError):  # it has ended
                 os.kill(self.leader.pid, self.stop_signal)
-            wait_until(lambda: not self.leader.alive(), self.grace_s)
+            wait_until(lambda: not self.leader.is_alive(), self.grace_s)
         for number in (signal.SIGTERM, signal.SIGKILL):
-            wait_until(lambda: not self._left(family), LEFTOVERS_GRACE_S)
-            for pid in self._left(family):
-                with suppress(ProcessLookupError):  # ended since we looked
+            wait_until(lambda: not self._remaining(descendants), LEFTOVERS_GRACE_S)
+            for pid in self._remaining(descendants):
+                with suppress(ProcessLookupError):  # it has ended
                     os.kill(pid, number)
 
     def _descendants(self) -> list[Identity]:
-        """Its children and theirs, also those that made a group of their own."""
+        """Return all descendants of the leader, also those in other process groups."""
         found = []
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.leader.pid).children(recursive=True):
@@ -86,31 +87,31 @@ class Group:
                     found.append(Identity(child.pid, child.create_time()))
         return found
 
-    def _left(self, family: list[Identity]) -> set[int]:
-        """Who still runs: of the leader's group, and of the descendants it had."""
+    def _remaining(self, descendants: list[Identity]) -> set[int]:
+        """Return the PIDs of the leader's group and of its descendants that still run."""
         group = {pid for pid in psutil.pids() if _group_of(pid) == self.leader.pid}
-        return group | {member.pid for member in family if member.alive()}
+        return group | {each.pid for each in descendants if each.is_alive()}
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What stands in a run's folder: who owns it, and what to end, in the order of starting."""
+    """The state file of a group: its owner, and the process groups in the order of their start."""
 
     owner: Identity
     groups: tuple[Group, ...] = ()
 
     def write(self, folder: Path) -> None:
-        """Replaces the folder's state in one step: a reader sees the old one or the new one."""
+        """Write the state to a folder, atomically."""
         draft = folder / f"{STATE}.new"
         draft.write_text(json.dumps(asdict(self)))
         draft.replace(folder / STATE)
 
     @classmethod
     def read(cls, folder: Path) -> "State":
-        """The state a run left.
+        """Read the state in a folder.
 
         Raises:
-            OSError: The folder holds none, or is gone.
+            OSError: There is none, or the folder does not exist.
         """
         text = json.loads((folder / STATE).read_text())
         groups = (
@@ -120,18 +121,18 @@ class State:
 
 
 def clean(folder: Path) -> None:
-    """Ends the run's processes, last started first, and removes its folder."""
+    """End the processes of a group, last started first, and remove its folder."""
     try:
         state = State.read(folder)
     except FileNotFoundError:
-        return  # another keeper, or the sweep of a later run, was quicker
+        return  # another reaper, or the sweep of a later group, was faster
     for group in reversed(state.groups):
         group.end()
-    shutil.rmtree(folder, ignore_errors=True)  # two cleaners may meet; what is left is swept later
+    shutil.rmtree(folder, ignore_errors=True)  # two may clean at once; the rest is swept later
 
 
 def wait_until(condition: Callable[[], bool], deadline_s: float) -> bool:
-    """Polls until the condition holds; False when it did not within the deadline."""
+    """Poll until a condition holds; return false if it does not within the deadline."""
     end = time.monotonic() + deadline_s
     while not condition():
         if time.monotonic() >= end:
@@ -149,9 +150,9 @@ def _group_of(pid: int) -> int | None:
 
 
 def _await_end_of(parent: int) -> None:
-    """Returns when the run has closed its pipe or is gone.
+    """Wait until the owner has closed the pipe or has ended.
 
-    A process that the run forked holds the pipe open too, hence the look at the parent's number.
+    A fork of the owner may hold the pipe open, so the parent's PID is checked as well.
     """
     while os.getppid() == parent:
         readable, _, _ = select.select([sys.stdin], [], [], 1.0)
@@ -160,9 +161,9 @@ def _await_end_of(parent: int) -> None:
 
 
 def main() -> None:
-    """The keeper's process; arguments: the run's folder and the number of its process."""
+    """Run the reaper; arguments: the group's folder and the PID of its owner."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # the run decides when it is over
+        signal.signal(number, signal.SIG_IGN)  # only the owner decides when the group ends
     folder, parent = sys.argv[1:]
     _await_end_of(int(parent))
     clean(Path(folder))

@@ -20,7 +20,7 @@ from straingauge.target.process_group import Child, ProcessGroup
 
 POLL_S = 0.05
 PORT_ATTEMPTS = 5
-# The service is not the only client: its job worker, observers and a person with psql are others.
+# For other clients than the service: its job worker, observers, and a person with psql.
 SPARE_CONNECTIONS = 60
 
 
@@ -29,18 +29,18 @@ class ServiceStack:
 
     ::
 
-        with Stand.from_file("backend/straingauge.toml", port=0) as stand:
-            get(stand.url + "/health")
+        with ServiceStack.from_file("backend/straingauge.toml", port=0) as stack:
+            get(stack.url + "/health")
 
-    The database is the one given, or the one in the environment variable DATABASE_URL, or a
-    PostgreSQL of our own. The prepare steps run each time, so they must be repeatable. Everything
-    ends with the context, and with this process if it is killed; the log ends with it too.
+    The database is `database_url`, or the environment variable DATABASE_URL, or a temporary
+    PostgreSQL. The prepare steps run each time, so they must be repeatable. Everything ends with
+    the context, also if this process is killed, and the log is removed.
 
     Attributes:
-        url: Address of the service.
-        pid: The service's process; with several workers, their parent.
-        database_url: Address of the database, or None when the service has none.
-        log_path: What the service writes.
+        url: URL of the service.
+        pid: PID of the service; with several workers, of their parent.
+        database_url: URL of the database; None if the service has none.
+        log_path: Log of the service.
     """
 
     url: str
@@ -55,12 +55,12 @@ class ServiceStack:
         database_url: str | None = None,
         say: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """Describes the stand; entering the context starts it.
+        """Describe the stack; entering the context starts it.
 
         Args:
-            config: What to start.
-            database_url: Uses this database instead of the one in the environment or our own.
-            say: Is told each step that begins, for people who wait.
+            config: The configuration.
+            database_url: Database to use, instead of DATABASE_URL or a temporary one.
+            say: Called with a description of each step that begins.
         """
         self._config = config
         self._given_database_url = database_url or os.environ.get("DATABASE_URL") or None
@@ -78,18 +78,18 @@ class ServiceStack:
         database_url: str | None = None,
         say: Callable[[str], None] = lambda _line: None,
     ) -> Self:
-        """A stand as a `straingauge.toml` describes it; what is given here goes before the file.
+        """Create a stack from a `straingauge.toml`; arguments override the file.
 
         Args:
             path: The file; see `straingauge.target.config`.
-            app: What `{app}` stands for.
-            workers: How many processes serve.
-            port: Where the service listens; 0 takes any free port.
-            database_url: Uses this database and starts none.
-            say: Is told each step that begins.
+            app: The value of `{app}`.
+            workers: Number of worker processes.
+            port: Port of the service; 0 takes any free port.
+            database_url: Database to use; none is started.
+            say: Called with a description of each step that begins.
 
         Raises:
-            UsageError: The file is not as it should be.
+            UsageError: The file is invalid.
         """
         config = StackConfig.from_file(path)
         config = replace(
@@ -101,10 +101,10 @@ class ServiceStack:
         return cls(config, database_url=database_url, say=say)
 
     def __enter__(self) -> Self:
-        """Starts everything and waits until the service is ready.
+        """Start everything and wait until the service is ready.
 
         Raises:
-            TargetError: A part of it did not start; the message ends with that part's log.
+            TargetError: A part did not start; the message ends with its log.
         """
         with ExitStack() as stack:
             if self._config.port:
@@ -141,23 +141,23 @@ class ServiceStack:
 
     @property
     def database_given(self) -> bool:
-        """Whether the database was there before us and stays after us."""
+        """True if the database existed before, and remains afterwards."""
         return self._given_database_url is not None
 
     def wait(self) -> None:
-        """Waits for the service to end, which it should not do by itself.
+        """Wait for the service to end, which it should not do on its own.
 
         Raises:
-            TargetError: It did; the message ends with its log.
+            TargetError: It ended; the message ends with its log.
         """
         code = self._service.popen.wait()
         raise TargetError(f"the service ended with code {code}:{self._service.log_tail()}")
 
     def call(self, command: Sequence[str]) -> int:
-        """Runs a command to its end beside the service, in its environment but in our folder.
+        """Run a command while the service runs, in its environment and the current folder.
 
         Args:
-            command: The program and its arguments; `{url}` in them is the service's address.
+            command: The program and its arguments; `{url}` is replaced by the service's URL.
 
         Returns:
             The command's exit code.
@@ -189,7 +189,7 @@ class ServiceStack:
         return stack.enter_context(server).url
 
     def _start_service(self) -> Child:
-        """Starts it and waits; a free port that another process took meanwhile is chosen anew."""
+        """Start the service and wait; choose another free port if it is taken meanwhile."""
         for _ in range(PORT_ATTEMPTS):
             command = self._filled(self._config.command)
             service = self._run.start(
@@ -199,7 +199,7 @@ class ServiceStack:
                 env=self._environment(),
                 grace_s=self._config.stop_within_s,
             )
-            if self._answers(service):
+            if self._await_ready(service):
                 return service
             if self._config.port or not is_in_use(self._port):
                 break
@@ -211,7 +211,7 @@ class ServiceStack:
         )
 
     def _filled(self, words: Iterable[str]) -> list[str]:
-        """The words with their placeholders filled."""
+        """Replace the placeholders in a command."""
         values = {
             "python": sys.executable,
             "port": str(self._port),
@@ -222,50 +222,50 @@ class ServiceStack:
         return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words]
 
     def _environment(self) -> dict[str, str]:
-        """Ours, with what the file adds."""
+        """Return this process's environment with the additions of the file."""
         added = self._config.env
         return os.environ | dict(zip(added, self._filled(added.values()), strict=True))
 
-    def _answers(self, service: Child) -> bool:
-        """Waits until the service says it is ready; False when it ended.
+    def _await_ready(self, service: Child) -> bool:
+        """Wait until the service is ready; return false if it ended.
 
         Raises:
-            TargetError: It did neither within the time given.
+            TargetError: It did neither within the time limit.
         """
         path, limit_s = self._config.ready, self._config.ready_within_s
         deadline = time.monotonic() + limit_s
-        answer = "no answer"
+        outcome = "no response"
         while not service.exited_within(POLL_S):
-            answer = _get(self._port, path)
-            # The 200 of a stranger that was quicker at this port would pass for ours.
-            if answer == "200" and listens(service.popen.pid, self._port):
+            outcome = _get(self._port, path)
+            # Another process that took this port may respond with 200 as well.
+            if outcome == "200" and listens(service.popen.pid, self._port):
                 return True
             if time.monotonic() > deadline:
                 raise TargetError(
-                    f"the service was not ready within {limit_s:.0f} s (GET {path}: {answer}):"
+                    f"the service was not ready within {limit_s:.0f} s (GET {path}: {outcome}):"
                     f"{service.log_tail()}",
-                    "mend what its log says, or raise ready_within_s",
+                    "fix the cause in its log, or raise ready_within_s",
                 )
         return False
 
 
 def _get(port: int, path: str) -> str:
-    """The status of a GET, or in words why there is none."""
+    """Return the status of a GET, or the error if there is none."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", path)
         return str(connection.getresponse().status)
     except (OSError, http.client.HTTPException) as error:
-        return str(error)  # reported when the time is up; until then it is what we wait for to end
+        return str(error)  # expected until the service is ready; reported at the time limit
     finally:
         connection.close()
 
 
 def _require_free(port: int) -> None:
-    """Refuses a port that another process holds.
+    """Check that no other process uses a port.
 
     Raises:
-        TargetError: It is taken, or may not be used; the message names who holds it, if seen.
+        TargetError: It is in use or cannot be used; the message names the process, if visible.
     """
     try:
         if not is_in_use(port):
@@ -275,4 +275,4 @@ def _require_free(port: int) -> None:
     found = port_holder(port)
     by = f" by process {found[0]} ({found[1]})" if found else ""
     stop = f"kill {found[0]}, or " if found else ""
-    raise TargetError(f"port {port} is taken{by}", f"{stop}choose another port: --port {port + 1}")
+    raise TargetError(f"port {port} is in use{by}", f"{stop}choose another port: --port {port + 1}")
