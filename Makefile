@@ -37,7 +37,7 @@ pre-release: export LEAK_LOAD_S ?= 600
 pre-release: perf soak
 one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 
-# Else each of the hundreds of interpreters that tests start compiles all that it imports anew.
+# Else each of the hundreds of interpreters that tests start compiles all that it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help

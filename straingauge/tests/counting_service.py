@@ -1,4 +1,4 @@
-"""A small real HTTP service in a process of its own; it counts what it is asked, by path.
+"""A small real HTTP service in a separate process, which counts requests by path.
 
 /anything      200
 /timed         200, with Server-Timing
@@ -41,7 +41,7 @@ class Service:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def counts(self) -> Counter[str]:
-        """How often each path was asked for."""
+        """Return the number of requests by path."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request("GET", "/counts")
         found = Counter(json.loads(connection.getresponse().read()))

@@ -1,7 +1,7 @@
 """Folders with load tests, and pytest sessions in them against a small real service.
 
 A test module that has this in its `pytest_plugins`, beside "pytester", has its fixtures. It may
-import from here as well, so pytest is told to leave this module as it is: PYTEST_DONT_REWRITE
+import from here as well, so pytest must not rewrite this module: PYTEST_DONT_REWRITE
 """
 
 import subprocess
@@ -78,7 +78,7 @@ class Project:
         return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
 
     def start(self, tests: str, *given: str) -> "subprocess.Popen[str]":
-        """Begin a session in a process group of its own, as a terminal does."""
+        """Begin a session in a separate process group, as a terminal does."""
         self.write(tests)
         command = [sys.executable, "-m", "pytest", *self.arguments(*given)]
         return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""What projects of tests have in common, be they of pytest or of Locust."""
+"""Shared parts of the test projects for pytest and Locust."""
 
 THRESHOLDS = """
 [all]

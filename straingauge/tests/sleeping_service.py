@@ -31,7 +31,7 @@ class Service(asyncio.Protocol):
         asyncio.get_running_loop().call_later(sleep_s, self.answer, target, received_ns, sleep_s)
 
     def answer(self, target: str, received_ns: int, sleep_s: float) -> None:
-        """Log first, so that nobody can have the answer before the time in the log."""
+        """Log first, so that no response is received before the time in the log."""
         log.append((target, received_ns, time.monotonic_ns(), round(sleep_s * 1e9)))
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 

@@ -1,10 +1,10 @@
-"""A service that freezes once, and keeps the log that says when it really answered.
+"""A service that freezes once, and keeps a log of its real response times.
 
 Run as a program, with when and for how long to freeze, in seconds after the first request of a
-load. ``GET /<ms>/<due>`` is one: answered after so many milliseconds, and ``<due>`` is the client's
-own note of when it should have been sent. Prints its port; at the end of its input prints, as JSON,
-for each such request its milliseconds, its note and when the answer was on its way, in nanoseconds
-of the machine's monotonic clock.
+load. ``GET /<ms>/<due>`` is one: it is answered after this many milliseconds, and ``<due>`` is the
+client's note of when it should have been sent. Prints its port. At the end of its input it prints,
+as JSON, for each such request its milliseconds, its note and the time of the response, in
+nanoseconds of the machine's monotonic clock.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Service(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
     def answer(self, sleep_ms: int, due_ns: int) -> None:
-        """Log first, so that nobody can have the answer before the time in the log."""
+        """Log first, so that no response is received before the time in the log."""
         log.append((sleep_ms, due_ns, time.monotonic_ns()))
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 

@@ -1,4 +1,4 @@
-"""What the tests of the stand share: a file to start from, SQL, and patience with a deadline."""
+"""Helpers for the tests of service stacks: a configuration file, SQL, and waiting."""
 
 import json
 import os
@@ -42,19 +42,19 @@ def write_stand(
 
 
 def sql(url: str, statement: str) -> str:
-    """What PostgreSQL answers to a statement, unadorned."""
+    """Return the plain output of a statement."""
     psql = find_binaries().bin / "psql"
     arguments = [psql, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-At", "-d", url, "-c", statement]
     return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    """Whether the condition comes true before we lose patience."""
+    """Return true if a condition holds before the deadline."""
     return wait_until(condition, DEADLINE_S)
 
 
 def runs(pid: int) -> bool:
-    """Whether the process exists and is no zombie."""
+    """Return true if a process exists and is not a zombie."""
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -62,7 +62,7 @@ def runs(pid: int) -> bool:
 
 
 def python(code: str, *arguments: object, temp: Path | None = None) -> subprocess.Popen[str]:
-    """A Python of its own that runs the code; its first lines on standard output can be read."""
+    """A separate Python process that runs code; its standard output can be read."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],

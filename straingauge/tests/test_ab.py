@@ -45,7 +45,7 @@ def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
 
 
 def test_a_request_belongs_to_the_turn_it_was_sent_in():
-    """What is sent in the other's turn, before the first or after the last one is in no pair."""
+    """Requests outside of a variant's slots are in no pair."""
     plan = SlotPlan(1000, SLOT_NS, 5, seed=3)
     slots = plan.slots("base")
     own = 1000 + slots * SLOT_NS + 1
@@ -92,15 +92,15 @@ def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
 
 
 def test_nobody_there_is_noticed():
-    """Fifty requests in a row without an answer end it, and one answer starts the count anew."""
+    """Fifty failed requests in a row end it, and one response resets the count."""
     log = RequestLog()
     sink = log.endpoint_sink("main", "GET /", 0)
     for number in range(60):
         assert not log.is_unreachable
-        sink.add_failure(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
+        sink.add_failure(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "connection refused"))
         if number == 10:
             sink.add(1, 1, 2, 3, 200, None)
-    sink.add_failure(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "nobody there"))
+    sink.add_failure(1, 1, 0, 2, RequestFailed(ErrorKind.REFUSED, "connection refused"))
     assert log.is_unreachable
 
 
@@ -131,7 +131,7 @@ def test_ten_percent_on_one_endpoint_are_found():
 
 
 def test_it_may_end_when_each_median_is_known():
-    """It is told when every endpoint's median is worse, better or the same, and not before."""
+    """It is conclusive when each endpoint's median is worse, better or the same, and not before."""
     assert not is_conclusive([])
     assert not is_conclusive(changes(both(1), PAIRS, look=0.25))
     random = np.random.default_rng(1)
@@ -195,7 +195,7 @@ class Pretended:
         return True
 
     def result(self) -> SlotResult:
-        """What there is."""
+        """Return the data."""
         return self._played(self._turns)
 
 
@@ -216,7 +216,7 @@ def trial(
 
 
 def test_what_is_plain_ends_early():
-    """Two that do exactly the same are told apart from nothing at the first look."""
+    """Two identical builds are not called different at the first look."""
     found = trial(even, even)
     assert (found.pairs, found.ended, found.invalid()) == (25, None, None)
     assert {change.verdict for change in found.changes if change.unit == "%"} <= {
@@ -226,11 +226,11 @@ def test_what_is_plain_ends_early():
 
 
 def test_a_service_that_dies_ends_it_and_what_was_measured_is_kept():
-    """When nobody answers any more, the trial ends with the reason, and keeps all till then."""
+    """Without responses the comparison ends with the reason, and keeps the data until then."""
 
     def is_unreachable(plan: SlotPlan) -> SlotResult:
         return SlotResult(
-            even(plan).endpoints, 0.1, {"GET /: refused": "nobody there"}, is_unreachable=True
+            even(plan).endpoints, 0.1, {"GET /: refused": "connection refused"}, is_unreachable=True
         )
 
     def dead() -> None:
@@ -241,7 +241,7 @@ def test_a_service_that_dies_ends_it_and_what_was_measured_is_kept():
     assert isinstance(found.error, TargetError)
     assert found.pairs > 0
     assert found.endpoints["GET /"]["base"].total == 20 * found.pairs
-    assert found.problems == {"head: GET /: refused": "nobody there"}
+    assert found.problems == {"head: GET /: refused": "connection refused"}
     assert found.changes
 
 

@@ -25,7 +25,7 @@ def test_what_is_started_keeps_to_its_cores_and_we_do_not():
 
 
 def test_one_core_is_shared(monkeypatch: pytest.MonkeyPatch):
-    """Where there is but one core, everything stays wherever the kernel likes."""
+    """With one core, no affinity is set."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {3}, raising=False)
     assert Affinity.of_this_machine() == Affinity()
     with started_on(Affinity().services):

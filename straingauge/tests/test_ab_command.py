@@ -21,7 +21,7 @@ command = ["{python}", "service.py", "{port}", "4"]
 
 
 def command(wait_ms: int, requests: int | str = "") -> str:
-    """A variant: the service that waits so long, and ends after so many requests."""
+    """A variant: a service with a response time, which ends after a number of requests."""
     return f"{sys.executable} {SERVICE} {{port}} {wait_ms} {requests}".strip()
 
 
@@ -79,7 +79,7 @@ def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
 
 
 def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_path: Path):
-    """When head dies its last words are shown, and what was measured till then is on file."""
+    """If head dies, its last output is shown, and the data until then are in the file."""
     tried = ab(tmp_path, "--base", command(5), "--head", command(5, 100), "--budget", "60s")
     _, errors = tried.communicate(timeout=180)
     assert tried.returncode == 3, errors
@@ -167,7 +167,7 @@ def test_a_base_that_does_not_start_is_named(repository: Path):
 def test_what_makes_no_sense_is_refused(
     repository: Path, arguments: tuple[str, ...], code: int, why: str
 ):
-    """An unknown commit, an address where nobody is, a malformed option: each in a sentence."""
+    """An unknown commit, an unreachable URL and a malformed option are each one sentence."""
     tried = ab(repository, *arguments)
     _, errors = tried.communicate(timeout=180)
     assert (tried.returncode, why in errors) == (code, True), errors

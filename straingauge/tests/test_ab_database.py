@@ -49,7 +49,7 @@ def test_each_side_has_a_database_of_its_own(server: str, monkeypatch: pytest.Mo
 
 
 def test_a_server_that_refuses_is_no_reason_to_share(server: str, monkeypatch: pytest.MonkeyPatch):
-    """Where no database can be made the error says so, and what to do."""
+    """If no database can be created, the error says so, and what to do."""
     with psycopg.connect(plain(server), autocommit=True) as connection:
         connection.execute("CREATE ROLE poor LOGIN PASSWORD 'poor'")
     parts = urlsplit(server)
@@ -62,7 +62,7 @@ def test_a_server_that_refuses_is_no_reason_to_share(server: str, monkeypatch: p
 
 
 def test_without_a_server_the_stand_starts_one(monkeypatch: pytest.MonkeyPatch):
-    """Where DATABASE_URL is not set there is nothing to make a database on."""
+    """Without DATABASE_URL, no database is created."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with own_database("base") as url:
         assert url is None

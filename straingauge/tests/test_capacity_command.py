@@ -18,7 +18,7 @@ from straingauge.target.reaper import wait_until
 SERVICE = Path(__file__).with_name("turning_service.py")
 STRAINGAUGE = Path(sys.executable).with_name("straingauge")
 BRIEFLY = ("--get", "/", "--step", "200ms", "--warmup", "50ms", "--name", "carried")
-# Nobody must fail for how slow this machine is: only errors count.
+# A slow machine must not fail the test: only errors count.
 ERRORS_ONLY = """
 [all]
 error_rate_percent = { target = 0, warning = 1, critical = 2 }

@@ -61,7 +61,7 @@ def test_a_wrong_option_is_wrong_usage():
 
 
 def test_a_missing_file_is_one_clear_line():
-    """An error of ours is told in a line with a hint, without a traceback."""
+    """An error is printed in one line with a hint, without a traceback."""
     with straingauge("serve", "--config", "nowhere.toml") as process:
         output, complaint = process.communicate()
     assert process.returncode == 2

@@ -74,7 +74,7 @@ def test_more_errors_are_worse():
 
 
 def test_too_few_samples_tell_nothing():
-    """Of a percentile with too few samples for an interval nothing is told, and it says why."""
+    """A percentile with too few samples has no verdict, and the reason is given."""
     few = [simulated(seed, requests=60) for seed in (1, 2)]
     change = next(
         c for c in compare(*few).changes if (c.endpoint, c.metric) == ("GET /a", "p99 ms")
@@ -85,7 +85,7 @@ def test_too_few_samples_tell_nothing():
 
 
 def test_an_endpoint_that_only_one_run_called_is_named():
-    """What one of the runs never called is a row that says so."""
+    """An endpoint that one run did not call has a row that says so."""
     old, new = simulated(1), simulated(2)
     del new["endpoints"]["GET /b"]
     (change,) = [each for each in compare(old, new).changes if each.endpoint == "GET /b"]
@@ -111,7 +111,7 @@ def test_a_verdict_is_by_the_whole_interval(
     higher_is_better: bool,  # noqa: FBT001
     verdict: str,
 ):
-    """Beyond the margin is worse or better, within it the same, and all else cannot be told."""
+    """Beyond the margin is worse or better, within it the same, and all else is inconclusive."""
     assert verdict_of(low, high, 5, higher_is_better=higher_is_better) == verdict
 
 
@@ -140,7 +140,7 @@ def test_an_invalid_run_is_refused():
 
 
 def test_anyway_compares_with_a_warning():
-    """What should not be compared can be, and the warning stays in every form of the outcome."""
+    """A forced comparison keeps its warning in every format."""
     comparison = compare(simulated(1), simulated(2, configuration={"users": 9}), force=True)
     assert "the setting users was 4 and is 9" in comparison.warnings
     assert "users was 4 and is 9" in table(comparison, width=100, colour=False)

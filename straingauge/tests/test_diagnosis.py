@@ -144,7 +144,7 @@ HARMLESS = {
         },
         "resources__cooldown__memory_mb": 140.0,
     },
-    "memory given back at rest": {
+    "memory released in the cooldown": {
         "resources__service__memory": {
             "initial_mb": 100.0,
             "growth_mb": 40.0,
@@ -173,8 +173,8 @@ HARMLESS = {
             "peak_waiting": 10,
         },
     },
-    "one job that takes a connection at rest": {"resources__cooldown__pool_in_use": 1},
-    "jobs that take connections at rest": {
+    "one job that uses a connection in the cooldown": {"resources__cooldown__pool_in_use": 1},
+    "jobs that use connections in the cooldown": {
         "resources__cooldown__pool_in_use": 3,
         "resources__jobs": {"waiting": {"initial": 0, "peak": 40, "final": 15}, "done": 25},
     },

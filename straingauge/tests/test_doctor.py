@@ -108,7 +108,7 @@ def test_where_nothing_answers_the_exit_code_is_3(tmp_path: Path):
 
 
 def test_what_a_load_test_would_start_is_named(tmp_path: Path):
-    """Where a straingauge.toml says how the service is started, one that is not there may be so."""
+    """A service that a straingauge.toml can start need not run."""
     write_stand(tmp_path)
     code, lines = examined("--host", f"http://127.0.0.1:{free_port()}")
     assert (code, lines["service"].state) == (0, "warning")
@@ -136,7 +136,7 @@ def test_what_a_journey_is_answered_is_a_problem_of_its_kind(
 
 
 def test_an_account_that_cannot_log_in_is_a_problem(service: Service, tmp_path: Path):
-    """A log-in that is refused is told with the service's answer, and no journey is played."""
+    """A rejected log-in is reported with the response, and no journey is run."""
     code, lines = examined(journeys(tmp_path, right=False), "--host", service.url)
     assert code == 3
     assert "POST /login: status 401" in lines["log-in"].message
@@ -191,7 +191,7 @@ def test_a_service_under_work_is_a_warning(
 
 
 def test_too_few_file_descriptors_are_a_problem(service: Service):
-    """More users than the service or we may have connections: both are told, before the load."""
+    """More users than possible connections are reported, for the service and for this machine."""
     _, hard = psutil.Process().rlimit(psutil.RLIMIT_NOFILE)
     if not 0 < hard < 2_000_000:
         pytest.skip("this user may open any number of files")
@@ -221,7 +221,7 @@ def test_who_else_uses_the_machine_is_named(monkeypatch: pytest.MonkeyPatch):
     """A busy process that is neither ours nor the service's is a warning with its name."""
     monkeypatch.setattr(machine, "BUSY_SHARE", 0.0)
     monkeypatch.setattr(machine, "SAMPLE_S", 0.5)
-    # Its parent ends at once, so that it is nobody's of ours.
+    # Its parent ends at once, so it is no child of this process.
     script = f"{sys.executable} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
     pid = int(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)
     try:
@@ -253,7 +253,7 @@ def test_the_pool_is_held_against_the_databases_limit(
 
 
 def test_a_database_that_does_not_answer_is_a_problem():
-    """An address without a database is told, without its password."""
+    """A URL without a database is reported, without its password."""
     url = f"postgresql://me:secret@127.0.0.1:{free_port()}/none"
     (line,) = database(context(database_url=url))
     assert line.state == "problem"

@@ -18,7 +18,7 @@ TRIALS = 60
 
 
 def noisy(chance: random.Random, levels: list[float], outliers: float = 0.0) -> list[float]:
-    """Fifteen runs of each level, with 5 % noise, and so many that took twice as long."""
+    """Return fifteen runs of each level with 5 % noise, some of which took twice as long."""
     return [
         level * chance.gauss(1, 0.05) * (2 if chance.random() < outliers else 1)
         for level in levels

@@ -58,7 +58,7 @@ def _found_imports(text: str) -> Iterator[str]:
 
 
 def violations(package: Path) -> list[str]:
-    """What breaks the order, as sentences; empty when nothing does."""
+    """Return violations of the order as sentences."""
     found = []
     for path in sorted(package.rglob("*.py")):
         step = step_of(package, path)
@@ -77,7 +77,7 @@ def violations(package: Path) -> list[str]:
 
 
 def may_import(step: str, other: str) -> bool:
-    """Whether a step may import another: itself, one above it, or what is free for all."""
+    """Return true if a step may import another: itself, one above it, or one free for all."""
     if other in {"", step, *FREE_FOR_ALL} or other not in steps():
         return True
     above = ORDER[: ORDER.index(step)] if step in ORDER else ()

@@ -24,7 +24,7 @@ def test_the_interval_is_that_of_the_tables():
 
 
 def test_the_normal_approximation_meets_the_exact_ranks():
-    """Where the approximation takes over, its interval is within a hundredth of the exact one."""
+    """At the transition, the approximate interval is within 1 % of the exact one."""
     exact, approximate = first_rank_kept(150, 0.001), first_rank_kept(151, 0.001)
     assert exact is not None
     assert approximate is not None
@@ -32,7 +32,7 @@ def test_the_normal_approximation_meets_the_exact_ranks():
 
 
 def test_too_few_pairs_have_no_interval():
-    """Where even all signs alike could be chance there is an estimate and no interval."""
+    """If even equal signs could be chance, there is an estimate but no interval."""
     few = paired(np.array([0.1, 0.1, 0.1]), 0.05)
     assert few.change == pytest.approx(100 * np.expm1(0.1))
     assert (few.low, few.high) == (None, None)

@@ -55,7 +55,7 @@ def test_leaving_a_run_ends_its_processes_and_removes_its_folder():
 
 
 def test_processes_end_in_the_reverse_order_of_their_start(tmp_path: Path):
-    """What was started last, and may use the others, ends first."""
+    """The process started last, which may use the others, ends first."""
     note = (
         "import pathlib, signal, sys, time\n"
         "def end(*_):\n"
@@ -156,7 +156,7 @@ def test_nothing_outlives_a_process_that_dies(number: signal.Signals):
 
 
 def test_the_next_run_sweeps_up_after_one_whose_reaper_died_too(monkeypatch: pytest.MonkeyPatch):
-    """What neither the owner nor its reaper could clean is cleaned at the next start."""
+    """The next group cleans up what neither the owner nor its reaper could."""
     with python(OWNER) as owner:
         child, reaper, folder = owner.stdout.readline().split()
         os.kill(int(reaper), signal.SIGKILL)
@@ -189,7 +189,7 @@ def test_a_sweep_leaves_the_living_alone():
 
 
 def test_a_process_that_reuses_a_number_is_not_taken_for_the_dead_one():
-    """Processes are told apart by their start, so that nobody else's is ended."""
+    """Processes are identified by their start time, so no other process is ended."""
     ours = psutil.Process()
     stranger = Identity(ours.pid, ours.create_time() - 3600)
     assert not stranger.is_alive()
@@ -245,7 +245,7 @@ def test_a_state_is_read_as_it_was_written(
 
 
 def test_processes_of_several_threads_are_all_kept():
-    """What threads start and end at the same time is on record, each once; ended once is enough."""
+    """Processes that threads start and end at the same time are registered and ended once."""
 
     def start_and_end(number: int) -> None:
         run.call(f"call {number}", [sys.executable, "-c", ""])

@@ -81,7 +81,7 @@ def _holds_for_both(project: Project, outcome: pytest.RunResult) -> None:
 
 
 def test_stock_scheduling_without_load_tests(project: Project):
-    """Where no load test was collected, xdist shares tests out as ever."""
+    """Without load tests, xdist distributes tests as usual."""
     tests = '\n@pytest.mark.parametrize("n", range(7))\ndef test_other(n): pass\n' + QUICK
     project.run(tests, "-n", "2", "-k", "other").assert_outcomes(passed=7)
     assert not project.results()
@@ -110,7 +110,7 @@ def test_a_detected_warm_up_is_accounted_for(project: Project, processes: str):
 
 
 def test_no_warm_up_is_detected_where_the_load_changes(project: Project, service: Service):
-    """A test that asks for it in a ramp is told so before anything is sent."""
+    """Detection in a ramp is an error before anything is sent."""
     schedule = "schedule.ramp(from_per_s=300, to_per_s=1, duration_s=1)"
     tests = "from straingauge import schedule\n" + LOAD.format(
         name="ramp", journey="hello", schedule=schedule, users='20, warm_up="detect"'
@@ -135,7 +135,7 @@ def test_critical_fails_in_plain_words(project: Project, processes: str):
 
 
 def test_findings_of_the_test_itself(project: Project):
-    """What a test finds by itself is an entry of the verdict like any threshold."""
+    """A finding of a test is an entry of the verdict, like a threshold."""
     judge = 'load.judge(run, [Finding("first 429", "critical", "came at request 131")])'
     tests = QUICK.replace("load.judge(", "run = (").rstrip() + f"\n    {judge}\n"
     outcome = project.run(tests, "-n", "0")
@@ -209,7 +209,7 @@ def hopeless(user):
 
 
 def test_figures_under_other_names(project: Project):
-    """What the service calls its figures stands in [observe] of the nearest straingauge.toml."""
+    """[observe] of the nearest straingauge.toml defines the names of the service's metrics."""
     table = '[observe]\npool_in_use = "db_pool_size"\n'
     (project.path / "straingauge.toml").write_text(table)
     project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
@@ -247,7 +247,7 @@ def test_failed_login_sends_no_load(project: Project, service: Service, processe
 
 
 def test_fixture_error_is_reported_once(project: Project):
-    """A fixture that fails in one process fails the test, once, and leaves nobody waiting."""
+    """A fixture that fails in one process fails the test once, and no process waits."""
     fixture = """
 @pytest.fixture
 def broken():
@@ -352,7 +352,7 @@ def full_disk():
 def test_interrupted_run_is_kept(
     project: Project, service: Service, processes: str, number: signal.Signals
 ):
-    """Ctrl-C or SIGTERM in the middle leaves a result file with what was measured till then."""
+    """Ctrl-C or SIGTERM during the load leaves a result file with the data until then."""
     before = service.counts()["/hello"]
     session = project.start(LONG, "-n", processes)
     until(lambda: service.counts()["/hello"] - before > 200)

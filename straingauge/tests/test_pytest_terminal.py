@@ -1,4 +1,4 @@
-"""What a load test shows on a real terminal: a line that is rewritten and leaves nothing behind."""
+"""Progress of a load test on a real terminal: a line that is rewritten and then removed."""
 
 import os
 import pty
@@ -40,12 +40,12 @@ def on_terminal(project: Project, tests: str, *given: str) -> str:
 def _read(controller: int) -> bytes:
     try:
         return os.read(controller, 65536)
-    except OSError:  # EIO: nobody has it open any more
+    except OSError:  # EIO: the other end is closed
         return b""
 
 
 def seen_in_the_end(written: str) -> str:
-    """What stays on the screen, without colours."""
+    """Return the text that remains on the screen, without colours."""
     lines = [line.split("\x1b[2K")[-1] for line in written.split("\n")]
     return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(lines))
 
@@ -57,6 +57,6 @@ def test_progress_is_shown_and_gone_again(project: Project, given: tuple[str, ..
     assert re.search(r"0:0\d, 0:0\d left, \d+ requests, \d+/s, .* p50 .* p95 .* p99 .* ms", written)
     in_the_end = seen_in_the_end(written)
     assert " left, " not in in_the_end
-    assert "at rest" not in in_the_end
+    assert "cooldown" not in in_the_end
     assert "1 passed" in in_the_end
     assert re.search(r"\[gw\d\] \[100%\] PASSED" if given else r"\. +\[100%\]", in_the_end)

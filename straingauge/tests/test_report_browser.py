@@ -49,7 +49,7 @@ class Viewed:
         return drawn
 
     def cursors(self, run: int = 1) -> list[float]:
-        """Where the cursor is in each chart over time, as a share of its width."""
+        """Return the cursor's position in each time chart, as a share of its width."""
         shares: list[float] = self.tab.eval_on_selector_all(
             f"#r{run} figure:not([id$=curve]) line.cursor[visibility=visible]",
             """lines => lines.map((line) => {

@@ -52,7 +52,7 @@ def test_rate_and_errors_are_those_of_each_second(
 
 
 def test_wide_intervals_and_a_short_last_one_are_rates_too():
-    """Requests of a slot of 4 s count per second; of the last, by the time till the load's end."""
+    """Requests of a slot of 4 s count per second; in the last slot, by the time to the end."""
     result = reported()
     counts = {"requests": 40, "errors": 4, "rate_limited": 8, "longest_ms": None, "parts_ms": {}}
     result["intervals"] = [
@@ -109,7 +109,7 @@ def test_parts_are_shown_for_each_response(trouble: dict[str, Any]):
 
 
 def test_insides_show_what_was_seen_and_say_what_was_not(trouble: dict[str, Any]):
-    """What was looked at is drawn, what was idle is said to be, what was not seen says why."""
+    """Observed values are drawn, idle ones are named, and missing ones have a reason."""
     assert max(lines(chart(trouble, "pool"))["waiting"]) == 9
     assert lines(chart(trouble, "cpu"))["service"] == [20] * (2 * SECONDS)
     assert chart(trouble, "jobs")["placeholder"].startswith("not measured")

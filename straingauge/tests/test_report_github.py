@@ -1,4 +1,4 @@
-"""What GitHub is told: Markdown for the job's summary, annotations for its run."""
+"""Output for GitHub: Markdown for the job summary, and annotations."""
 
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def test_more_annotations_than_github_shows_are_counted():
 def test_a_summary_that_cannot_be_written_is_no_failure(
     tmp_path: Path, results: list[dict[str, Any]]
 ):
-    """Where the job's summary cannot be written, a warning says so and the annotations stand."""
+    """If the job summary cannot be written, a warning says so, and annotations remain."""
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "no" / "folder")}
     lines = write_github(results, environment)
     assert lines[0].startswith("::warning title=job summary::not written: ")

@@ -46,7 +46,7 @@ class Document(HTMLParser):
 
     @property
     def ids(self) -> set[str]:
-        """What an address within the page can lead to."""
+        """Targets of links within the page."""
         return {str(found["id"]) for _, found in self.elements if "id" in found}
 
     @property
@@ -56,7 +56,7 @@ class Document(HTMLParser):
 
 
 def words_of(html: str) -> str:
-    """What the page says, in one line, without style and scripts."""
+    """Return the text of a page in one line, without style and scripts."""
     html = re.sub(r"<(style|script)\b.*?</\1>", " ", html, flags=re.DOTALL)
     return " ".join(Document(html).text.split())
 
@@ -206,7 +206,7 @@ def test_what_was_not_measured_is_no_failure(complete: str, path: tuple[str, ...
 
 
 def test_a_run_in_which_nothing_was_answered():
-    """Where no request was served, rate and errors are drawn, and the rest says why it is not."""
+    """Without a response, rate and errors are drawn, and the other charts say why they are not."""
     recorder = Recorder()
     sink = recorder.endpoint_sink("main", "GET /a", 0)
     sink.add_failure(0, 0, 0, 10, RequestFailed(ErrorKind.REFUSED, "refused"))
@@ -219,7 +219,7 @@ def test_a_run_in_which_nothing_was_answered():
 
 
 def test_no_secret_is_shown():
-    """What a result file would hide is hidden in a page made before there was one."""
+    """Secrets are hidden in a page that is made before the result file."""
     result = reported(trouble=True, words="Bearer abcdef123456")
     assert "abcdef123456" not in page([result])
 

@@ -88,7 +88,7 @@ def test_the_example_is_in_order(bookshelf: str):
 
 
 def test_nothing_is_overwritten(bookshelf: str, tmp_path: Path):
-    """Where one of the files is there already, none is written."""
+    """If one of the files exists, none is written."""
     (tmp_path / "thresholds.toml").write_text("mine")
     answer = straingauge("init", bookshelf, "-o", tmp_path)
     assert answer.exit_code == 2
@@ -126,7 +126,7 @@ def test_what_is_no_document_is_refused(tmp_path: Path, body: bytes, code: int, 
 
 
 def test_a_service_without_a_document_is_told(tmp_path: Path):
-    """Where no document is served, or nothing answers, the code is 3, and a file can be named."""
+    """Without a document or a response the exit code is 3, and a file can be given."""
     with serve(answering(status=404)) as server:
         answer = straingauge("init", server.url, "-o", tmp_path / "load")
         named = straingauge(
@@ -141,7 +141,7 @@ def test_a_service_without_a_document_is_told(tmp_path: Path):
 
 
 def test_what_is_not_known_raises_and_is_skipped(tmp_path: Path):
-    """An id nobody told of and a body of bytes stand as blanks, which say what is missing."""
+    """An unknown id and a body of bytes become blanks that say what is missing."""
     one = {
         "name": "id",
         "in": "path",
@@ -245,7 +245,7 @@ def test_a_setting_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_operation_that_asks_for_nothing_needs_no_log_in():
-    """A public operation in a guarded service is called as nobody."""
+    """A public operation of a protected service is called without credentials."""
     made = drafted(
         {"/": {"get": {"security": [], "responses": OK}}},
         security=[{"it": []}],
@@ -277,7 +277,7 @@ def test_an_operation_that_asks_for_nothing_needs_no_log_in():
     ],
 )
 def test_values_fit_their_schemas(schema: dict[str, Any]):
-    """What is made up for a schema is what the schema allows, as a library sees it."""
+    """Invented values conform to the schema, according to a library."""
     value = fitting(schema, document({"/": {}}), "it")
     assert not blanks(value)
     fastjsonschema.validate(schema, value)
@@ -285,7 +285,7 @@ def test_values_fit_their_schemas(schema: dict[str, Any]):
 
 @pytest.mark.parametrize("schema", [{}, {"type": "string", "pattern": "^[a-f]{3}$"}, True])
 def test_what_cannot_be_made_up_is_a_blank(schema: object):
-    """Where a schema allows anything, or what a pattern says, nothing is invented."""
+    """No value is invented for a schema that allows anything, or that has a pattern."""
     assert [blank.what for blank in blanks(fitting(schema, document({"/": {}}), "it"))] == ["it"]
 
 
@@ -333,7 +333,7 @@ def test_examples_of_the_document_come_first():
     ],
 )
 def test_paths_are_the_servers(server: dict[str, Any], path: str):
-    """What the document's server has before its paths is asked for, at the user's own address."""
+    """The base path of the document's server is used with the user's host."""
     assert names(drafted({"/up": {"get": {"responses": OK}}}, servers=[server])) == [f"GET {path}"]
 
 

@@ -33,7 +33,7 @@ MIXED = TAGGED + "\nmix = mix((write, 3), (read, 2))\n"
 
 
 def scenario(folder: Path, text: str, *journeys: str, tags: tuple[str, ...] = ()) -> Scenario:
-    """What a file with that text comes to."""
+    """Load a journey file with a text."""
     path = folder / "some_journeys.py"
     path.write_text(text)
     return from_file(path, journeys, tags)

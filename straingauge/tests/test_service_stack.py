@@ -28,7 +28,7 @@ def get(url: str) -> str:
 
 
 def postgres_servers() -> int:
-    """How many PostgreSQL servers this process has started."""
+    """Return the number of PostgreSQL servers that this process has started."""
     return sum(child.name() == "postgres" for child in psutil.Process().children())
 
 
@@ -98,7 +98,7 @@ def test_a_port_in_use_names_its_holder(tmp_path: Path):
 
 
 def test_a_port_that_cannot_be_is_refused(tmp_path: Path):
-    """A port beyond 65535 is told as such."""
+    """A port beyond 65535 is an error."""
     with (
         pytest.raises(TargetError, match="port 70000 cannot be used"),
         ServiceStack.from_file(write_stand(tmp_path), port=70000),
@@ -133,7 +133,7 @@ def test_a_service_that_never_gets_ready_shows_its_log(tmp_path: Path):
 
 
 def test_a_service_that_ends_at_once_shows_its_log(tmp_path: Path):
-    """A service that cannot start is told with its exit code and its log, without waiting."""
+    """A service that cannot start is reported with its exit code and log, without waiting."""
     with (
         pytest.raises(TargetError, match=r"(?s)ended with code 3 .*mode exit") as caught,
         ServiceStack.from_file(write_stand(tmp_path, mode="exit")),
@@ -162,7 +162,7 @@ def test_a_stubborn_service_is_stopped_in_the_end(tmp_path: Path):
 
 
 def test_a_service_that_dies_later_is_told_with_its_log(tmp_path: Path):
-    """Who waits for the service learns how it ended and what it wrote."""
+    """Waiting for the service reports its exit code and log."""
     with ServiceStack.from_file(write_stand(tmp_path)) as running:
         psutil.Process(running.pid).kill()
         with pytest.raises(TargetError, match=r"(?s)ended with code -9:.*mode serve"):
@@ -181,7 +181,7 @@ def test_a_command_beside_the_service_knows_it(tmp_path: Path):
 
 
 def test_a_stand_can_be_entered_again(tmp_path: Path):
-    """The second time it is entered a stand starts a database of its own again."""
+    """A stack that is entered a second time starts another database."""
     described = ServiceStack.from_file(write_stand(tmp_path, postgres=True))
     with described as running:
         first = running.database_url

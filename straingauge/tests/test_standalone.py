@@ -1,4 +1,4 @@
-"""What keeps straingauge installable by itself; `.ci/standalone.py` installs it and tries."""
+"""Requirements for a stand-alone installation; `.ci/standalone.py` tests a real one."""
 
 import ast
 import re
@@ -44,7 +44,7 @@ def third_party(path: Path) -> Iterator[str]:
 
 
 def undeclared(package: Path) -> list[str]:
-    """What is imported and neither depended on nor of an extra that belongs there."""
+    """Return imports that are neither dependencies nor of an extra that belongs there."""
     declared = {Requirement(each).name for each in PROJECT["project"]["dependencies"]}
     found = []
     for path in sorted(package.rglob("*.py")):
@@ -66,7 +66,7 @@ def test_what_is_imported_is_depended_on():
 
 
 def test_an_import_that_is_not_depended_on_is_found(tmp_path: Path):
-    """The walk sees a dependency nobody declared, and an extra outside of its corner."""
+    """An undeclared dependency is found, and an extra outside of its package."""
     (tmp_path / "cli").mkdir()
     (tmp_path / "cli" / "run.py").write_text("def late():\n    import requests, locust\n")
     assert undeclared(tmp_path) == ["cli/run.py: requests", "cli/run.py: locust"]
@@ -128,6 +128,6 @@ def test_exit_codes_are_told_the_same_everywhere():
 
 
 def test_the_license_is_that_of_the_repository():
-    """A wheel can only contain files of its own folder, so the license stands there as well."""
+    """The package contains the license, because a wheel can only include files of its folder."""
     assert PROJECT["project"]["license-files"] == ["LICENSE"]
     assert (HERE / "LICENSE").read_text() == (HERE.parent / "LICENSE").read_text()

@@ -73,7 +73,7 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, com
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path):
-    """A wrong path is told as such, with the option that sets it."""
+    """A wrong path is an error that names the option."""
     with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read") as caught:
         StackConfig.from_file(tmp_path / "nowhere.toml")
     assert "--config" in str(caught.value.hint)

@@ -33,14 +33,14 @@ def test_a_server_answers_sql_and_counts_statements():
 
 
 def test_an_acknowledged_write_is_on_disk():
-    """What makes a commit durable stays on, so a service's promise is tested as it stands."""
+    """Durability stays on, so that a service's promise to store data is tested."""
     with Postgres() as server:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             assert sql(server.url, f"SHOW {setting}") == "on"
 
 
 def test_a_stopped_server_comes_back_with_its_data():
-    """What was committed is there after a restart at the same address, durable server or not."""
+    """Committed data exist after a restart at the same URL, durable or not."""
     with Postgres(durable=False) as server:
         assert sql(server.url, "SHOW fsync") == "off"
         sql(server.url, "CREATE TABLE kept AS SELECT 4711 AS n")
@@ -70,7 +70,7 @@ def test_nobody_gets_in_without_the_password():
 
 
 def test_two_servers_do_not_collide():
-    """Two at once have a port and data of their own, and the end of one leaves the other."""
+    """Two servers have separate ports and data, and the end of one does not affect the other."""
     with Postgres() as first:
         with Postgres() as second:
             assert first.url != second.url
@@ -118,7 +118,7 @@ def test_a_server_that_cannot_start_shows_its_log(monkeypatch: pytest.MonkeyPatc
 
 
 def test_without_postgresql_the_next_command_is_named(monkeypatch: pytest.MonkeyPatch):
-    """A machine without PostgreSQL is told how to get it, or to name a server."""
+    """Without PostgreSQL, the error says how to install it or to use a server."""
     monkeypatch.delenv(binaries.VARIABLE, raising=False)
     monkeypatch.setattr(binaries, "_from_wheel", lambda: None)
     monkeypatch.setattr(binaries, "_on_path", list)
@@ -162,7 +162,7 @@ def test_programs_in_a_closed_home_are_copied_to_where_all_may_run_them(
 
 
 def test_readable_programs_are_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Where every user can run the programs, they are used in place."""
+    """Programs that every user can run are used in place."""
     monkeypatch.setattr(binaries, "is_passable", lambda _folder: True)
     found = Binaries(tmp_path / "bin", tmp_path, ("bin",))
     assert found.readable_by_all(tmp_path / "copy") is found

@@ -1,6 +1,6 @@
 """A service that waits before each answer: `turning_service.py PORT WAIT_MS [REQUESTS [FILE]]`.
 
-With REQUESTS it ends, without a word to anybody, after so many; with FILE it makes that then, and
+With REQUESTS it ends silently after this many; with FILE it makes that then, and
 goes on.
 """
 
