@@ -25,6 +25,8 @@ from straingauge.recording import Recorder
 from straingauge.schedule import constant
 from straingauge.statistics import metrics
 
+pytestmark = pytest.mark.serial  # a late generator makes a run invalid
+
 SERVICE = Path(__file__).with_name("stalling_service.py")
 RATE = 200
 STALL_S, LASTS_S = 0.3, 3.005
