@@ -34,9 +34,8 @@ def compose(
     record, warmup = split_warmup(measured)
     engines = _engines(merged.reports)
     whole = metrics(record)
-    watched = next((w for report in merged.reports if (w := report.observations)), None)
-    seen = resources(watched, engines, measured.requests("main"))
-    evidence = _evidence(merged, engines, whole, watched, ended)
+    observations = next((w for report in merged.reports if (w := report.observations)), None)
+    validity_input = _validity_input(merged, engines, whole, observations, ended)
     return {
         "schema_version": SCHEMA_VERSION,
         "name": metadata.name,
@@ -49,8 +48,8 @@ def compose(
         "status_codes": whole["status_codes"],
         "errors": whole["errors"],
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
-        "resources": seen,
-        "validity": as_dict(check_validity(evidence)),
+        "resources": resources(observations, engines, measured.requests("main")),
+        "validity": as_dict(check_validity(validity_input)),
     }
 
 
@@ -97,14 +96,14 @@ def _engines(reports: Iterable[Report]) -> dict[str, EngineStats]:
     }
 
 
-def _evidence(
+def _validity_input(
     merged: MergedReports,
     engines: Mapping[str, EngineStats],
     whole: PhaseMetrics,
-    watched: Observations | None,
+    observations: Observations | None,
     ended: str | None,
 ) -> ValidityInput:
-    never_began = merged.abort_reason if not whole["total_requests"] else None
+    setup_error = merged.abort_reason if not whole["total_requests"] else None
     credentials = frozenset[str]().union(*(report.credentials for report in merged.reports))
     users = merged.metadata.users if merged.metadata else 0
     return ValidityInput(
@@ -120,13 +119,13 @@ def _evidence(
         cpu_share=max((engine.cpu_share for engine in engines.values()), default=0.0),
         lost=merged.lost,
         unsent=_unsent(merged),
-        interrupted=None if never_began else merged.abort_reason or ended,
-        setup_error=never_began,
+        interrupted=None if setup_error else merged.abort_reason or ended,
+        setup_error=setup_error,
         users=users if whole["total_requests"] else 0,
         accounts=len(credentials),
         idle=merged.idle,
         processes=_processes(merged),
-        unavailable=watched.unavailable if watched else (),
+        unavailable=observations.unavailable if observations else (),
     )
 
 
