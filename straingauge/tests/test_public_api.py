@@ -43,7 +43,7 @@ def test_unknown_name():
 
 
 def test_import_loads_nothing_else():
-    """`import straingauge` loads no further module and no dependency."""
+    """`import straingauge` loads neither its submodules nor a dependency."""
     program = """
 import sys
 before = set(sys.modules)

@@ -1,9 +1,9 @@
-"""Every error straingauge raises on purpose, as one tree.
+"""The errors that straingauge raises.
 
     StraingaugeError
     ├── UsageError        2    wrong usage or configuration
     ├── TargetError       3    target unreachable, or its setup failed
-    ├── InvalidRun        4    measured, but the figures prove nothing
+    ├── InvalidRun        4    measured, but no conclusion can be drawn
     ├── CriticalVerdict   1    a critical threshold was crossed
     └── Interrupted     130    stopped by the user
 
@@ -14,11 +14,11 @@ from typing import ClassVar
 
 
 class StraingaugeError(Exception):
-    """Root of the tree.
+    """Base class of all errors.
 
     Args:
-        message: what is wrong, in one sentence for the reader of a terminal.
-        hint: what to try next, usually a command.
+        message: What is wrong, in one sentence.
+        hint: What to try next, usually a command.
     """
 
     exit_code: ClassVar[int] = 1
@@ -46,7 +46,7 @@ class TargetError(StraingaugeError):
 
 
 class InvalidRun(StraingaugeError):
-    """The run was measured, but its figures prove nothing about the target."""
+    """The run was measured, but no conclusion about the target can be drawn."""
 
     exit_code = 4
 

@@ -129,7 +129,7 @@ def ab(
     from straingauge.compare import FailOn
     from straingauge.report.terminal import labelled
     from straingauge.result.format import WriteError
-    from straingauge.target.service_locator import STAND_FILE, find_upwards
+    from straingauge.target.service_locator import CONFIG_FILE, find_upwards
 
     run_options = RunOptions(**options)
     fail_on = [FailOn.parse(each) for each in conditions]
@@ -138,7 +138,7 @@ def ab(
     trial, comparison, path = _run(
         run_options,
         variants,
-        config or find_upwards(run_options.test_file, STAND_FILE),
+        config or find_upwards(run_options.test_file, CONFIG_FILE),
         env=_environment(settings),
         ready=ready,
         budget_s=budget,

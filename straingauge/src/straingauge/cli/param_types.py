@@ -1,4 +1,4 @@
-"""What users write on the command line for times and for what is played, and what that means."""
+"""Types of command-line parameters: durations, think times and journeys."""
 
 import math
 import re
@@ -22,42 +22,44 @@ class Duration(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """The seconds."""
+        """Return the time in seconds."""
         found = _TIME.fullmatch(str(value).strip())
         seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
         if not (seconds > 0 and math.isfinite(seconds)):
-            self.fail(f"{value!r} is no time: write it like 30s, 5m or 1h, more than 0", param, ctx)
+            self.fail(
+                f"{value!r} is not a time: write it like 30s, 5m or 1h, more than 0", param, ctx
+            )
         return seconds
 
 
 class Warmup(Duration):
-    """How long to warm up, or "detect"."""
+    """The duration of a warm-up, or "detect"."""
 
     name = "TIME|detect"
 
     def convert(  # type: ignore[override]
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float | Literal["detect"]:
-        """The seconds, or the word."""
+        """Return the seconds, or "detect"."""
         return "detect" if value == "detect" else super().convert(value, param, ctx)
 
 
 class Think(click.ParamType[tuple[float, float]]):
-    """A time, or the least and the most of one: 2, 1-3, 500-900ms; in seconds."""
+    """A time or a range of times in seconds: 2, 1-3, 500-900ms."""
 
     name = "TIME[-TIME]"
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float]:
-        """The least and the most, in seconds."""
+        """Return the limits of the range in seconds."""
         found = _RANGE.fullmatch(str(value).strip())
         if found is None:
-            self.fail(f"{value!r} is no think time: write it like 2s or 1-3s", param, ctx)
+            self.fail(f"{value!r} is not a think time: write it like 2s or 1-3s", param, ctx)
         unit_s = _UNITS_S[found[3]]
         least, most = float(found[1]) * unit_s, float(found[2] or found[1]) * unit_s
         if least > most:
-            self.fail(f"{value!r}: the least comes first, as in 1-3s", param, ctx)
+            self.fail(f"{value!r}: write the lower limit first, as in 1-3s", param, ctx)
         return least, most
 
 
@@ -92,7 +94,7 @@ _PLAYED = (
 
 
 def played(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What users do: FILE, --get, --journey, --tags and --think, as each command takes them."""
+    """Add FILE, --get, --journey, --tags and --think, which all load commands share."""
     for parameter in reversed(_PLAYED):
         command = parameter(command)
     return command

@@ -70,30 +70,27 @@ if TYPE_CHECKING:
 @common_options.name
 @common_options.allow_hosts
 def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noqa: ANN401  each as click has checked it
-    """Puts one load on a service, shows how it comes on, judges it and writes one result file.
-
-    A quick look, ten users for ten seconds:
+    """Put one load on a service, judge it, and write one result file.
 
     \b
       straingauge run --get /health --host http://localhost:8000
-
-    FILE holds journeys: generator functions of a user (`pydoc straingauge.journey`). Played is
-    its `mix` if it has one, else what is `@tagged`, else every generator function; its
-    `account(index)`, `log_in` and `verify` are used if they are there:
-
-    \b
       straingauge run journeys.py --users 50 --think 1-3 --duration 5m
       straingauge run journeys.py --journey read=9 --journey write --warmup 10s
-      straingauge run journeys.py --tags read --rate 500 --poisson --processes 4
+      straingauge run journeys.py --tags read --rate 500 --processes 4
 
-    --users is the closed model: each begins anew when it is done. --rate is the open one: journeys
-    begin on time whatever the service does, each by a user that is free (--users: how many there
-    are).
+    FILE contains journeys: generator functions of a user (see
+    `pydoc straingauge.cli.scenario`). Its `mix` is run if it has one, otherwise
+    the `@tagged` journeys, otherwise all of them. `account(index)`, `log_in`
+    and `verify` are optional.
 
-    Where to: --host, else API_BASE_URL, else http://localhost:8000; where that refuses, the stand
-    of the nearest straingauge.toml is started. A host that is not this machine needs --allow-host.
+    --users is a closed model: each user starts its next journey when one ends.
+    --rate is an open model: journeys start on time, whatever the service does,
+    each by a free user; --users then limits how many there are.
 
-    Ctrl-C ends the load; what was measured till then is in the result file.
+    If http://localhost:8000 refuses connections, the service of the nearest
+    straingauge.toml is started. Another machine needs --allow-host.
+
+    Ctrl-C ends the load; the result file has what was measured until then.
     """
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.cli.run_load import run_load
@@ -133,7 +130,7 @@ def _show(outcome: "Outcome", required: Iterable[str]) -> None:
 
 
 def install_signal_handlers() -> None:
-    """End on SIGTERM and on a closed terminal as on Ctrl-C: with a result file."""
+    """Handle SIGTERM and a closed terminal like Ctrl-C: with a result file."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is under nohup

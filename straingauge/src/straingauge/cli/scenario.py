@@ -1,13 +1,15 @@
-"""The Python file that says what users do: which of its functions are played, and as whom.
+"""Scenario files: the journeys that users run.
 
-mix                 the journeys with their weights, made by `straingauge.journey.mix`
-@tagged functions   else these, each with weight 1
-generator functions else all public ones of the file
-account(index)      what user `index` starts with (optional)
-log_in              a journey played once by each user before the load (optional)
-verify              a journey played once by each user after it (optional)
-endpoints           the names of all endpoints its journeys call (optional): what
-thresholds.toml is checked against before anything is sent
+A scenario file is a Python file that defines:
+
+    mix                  the journeys with their weights, made by `straingauge.mix`
+    @tagged functions    without a mix: these, each with weight 1
+    generator functions  without either: all public ones of the file
+    account(index)       the data of the user with this index (optional)
+    log_in               a journey that each user runs once before the load (optional)
+    verify               a journey that each user runs once after the load (optional)
+    endpoints            the names of all endpoints that its journeys call (optional);
+                         thresholds.toml is checked against them before anything is sent
 """
 
 import difflib
@@ -31,14 +33,14 @@ SPECIAL = ("account", "log_in", "verify")
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is played.
+    """The journeys that users run.
 
     Attributes:
-        journeys: What each arrival plays.
-        account: What user `index` starts with.
-        log_in: Played once by each user before the load.
-        verify: Played once by each user after it.
-        endpoints: All that its journeys call; empty: not known.
+        journeys: The journeys with their weights.
+        account: Returns the data of a user, by its index.
+        log_in: Journey that each user runs once before the load.
+        verify: Journey that each user runs once after the load.
+        endpoints: Names of all endpoints that the journeys call; empty if not known.
     """
 
     journeys: Mix
@@ -49,10 +51,10 @@ class Scenario:
 
 
 def from_paths(paths: Sequence[str]) -> Scenario:
-    """Each arrival gets one of these paths, in turn.
+    """Make a scenario of GET requests, one path for each.
 
     Raises:
-        UsageError: One of them is no path.
+        UsageError: A path is invalid.
     """
     for path in paths:
         if not path.startswith("/"):
@@ -62,15 +64,15 @@ def from_paths(paths: Sequence[str]) -> Scenario:
 
 
 def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()) -> Scenario:
-    """What a file holds.
+    """Load a scenario file.
 
     Args:
         path: The file.
-        journeys: Picks these instead, by name, each as NAME or NAME=WEIGHT.
-        tags: Picks those that bear one of these tags.
+        journeys: Names of the journeys to select, each as NAME or NAME=WEIGHT.
+        tags: Select journeys with one of these tags.
 
     Raises:
-        UsageError: It cannot be read or run, it has no journeys, or none of that name or tag.
+        UsageError: It cannot be read or run, or has no such journeys.
     """
     module = _loaded(path)
     generators = {
@@ -93,7 +95,7 @@ def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()
 
 
 def _loaded(path: Path) -> ModuleType:
-    """The module, run as `python FILE` would: what lies beside it can be imported."""
+    """Import the file like `python FILE`, so that modules next to it can be imported."""
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file", hint="name a Python file with journeys")
     folder = str(path.resolve().parent)
@@ -102,7 +104,7 @@ def _loaded(path: Path) -> ModuleType:
     name = path.stem if path.stem not in sys.modules else f"straingauge_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
-        raise UsageError(f"{path}: this is no Python file", hint="name a file that ends in .py")
+        raise UsageError(f"{path}: not a Python file", hint="name a file that ends in .py")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -155,7 +157,7 @@ def _named(wanted: Iterable[str], generators: Mapping[str, Journey], path: Path)
 
 
 def _tagged(journeys: Mix, tags: Sequence[str]) -> Mix:
-    """Those that bear one of the tags, each of which somebody must bear: one may be misspelt."""
+    """Select journeys by tags; each tag must exist, since it may be misspelt."""
     for tag in tags:
         journeys.tagged(tag)
     return journeys.tagged(*tags)

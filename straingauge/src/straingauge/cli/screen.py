@@ -10,7 +10,7 @@ CLEAR_LINE = "\r\x1b[2K"
 
 
 class Output(TypedDict):
-    """How to render a report for standard output."""
+    """Width and colour of reports on standard output."""
 
     width: int
     colour: bool
@@ -31,16 +31,16 @@ class Screen:
 
     @property
     def live(self) -> bool:
-        """Whether a line can be rewritten."""
+        """True if a line can be rewritten."""
         return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     @property
     def width(self) -> int:
-        """In columns."""
+        """Width in columns."""
         return os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else 120
 
     def rewrite(self, line: str) -> None:
-        """Replace the line that was rewritten last."""
+        """Replace the last rewritten line."""
         with self._lock:
             self._write(line)
             self._open = bool(line)
@@ -52,7 +52,7 @@ class Screen:
             self._open = False
 
     def clear(self) -> None:
-        """Take the rewritten line away."""
+        """Remove the rewritten line."""
         self.rewrite("")
 
     def _write(self, text: str) -> None:

@@ -22,11 +22,23 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     default=Path("straingauge.toml"),
     show_default=True,
-    help="What to start; `pydoc straingauge.target.config` shows a whole file.",
+    help="Description of the service; see `pydoc straingauge.target.config`.",
 )
-@click.option("--port", type=int, help="Where the service listens; 0 takes any free port.")
-@click.option("--app", help="What {app} stands for in the file, as MODULE:NAME.")
-@click.option("--workers", type=click.IntRange(min=1), help="How many processes serve.")
+@click.option(
+    "--port",
+    type=int,
+    show_default="that of the file",
+    help="Port of the service; 0 for any free port.",
+)
+@click.option(
+    "--app", show_default="that of the file", help="Value of {app} in the file, as MODULE:NAME."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    show_default="that of the file",
+    help="Number of service processes.",
+)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def serve(
     *,
@@ -36,40 +48,41 @@ def serve(
     workers: int | None,
     command: tuple[str, ...],
 ) -> None:
-    """Runs a service with its database until Ctrl-C, or for as long as COMMAND runs.
+    """Run a service with its database until Ctrl-C, or while COMMAND runs.
 
-    Starts PostgreSQL, runs the prepare steps and starts the service, and stops all of it again.
-    With DATABASE_URL set it uses that database, and still runs the prepare steps. Once the
-    service answers, one line on standard output says so:
+    \b
+      straingauge serve
+      straingauge serve --port 0 -- curl {url}/health
+
+    Starts PostgreSQL, runs the prepare steps, and starts the service; at the
+    end, stops everything. If DATABASE_URL is set, that database is used, and
+    the prepare steps still run. Once the service responds, one line is printed:
 
     \b
       ready  http://127.0.0.1:8000  pid 4711  postgresql://...
 
-    COMMAND is run beside the service, {url} in it is the service's address, and its exit code is
-    ours; write it after two dashes:
-
-    \b
-      straingauge serve -- curl {url}/health
+    COMMAND runs next to the service. {url} in it is the service's base URL, and
+    its exit code is the exit code of this command.
     """
     from straingauge.target import ServiceStack
 
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
-    described = ServiceStack.from_file(config, app=app, workers=workers, port=port, say=_say)
-    with described as running:
+    stack = ServiceStack.from_file(config, app=app, workers=workers, port=port, say=_say)
+    with stack as running:
         click.echo(f"ready  {running.url}  pid {running.pid}  {_database(running)}")
         if command:
             sys.exit(running.call(command))
         running.wait()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    """Ends the context of the stand, and with it everything it started."""
+def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Exit the context of the service, which ends everything it started."""
     sys.exit(0)
 
 
 def _database(running: "ServiceStack") -> str:
-    """The database's address; without its password when that is not of our making."""
+    """Return the URL of the database, without a password that the user has set."""
     url = running.database_url
     if url is None:
         return "no database"

@@ -1,10 +1,9 @@
-"""What a load test sees: the `load` fixture, the users it makes and the run it gets back.
+"""The `load` fixture of load tests, their accounts, and the measured run.
 
-A load test is three sentences, and reads like one:
-
+Example:
     @pytest.mark.load(endpoints=["GET /health"])
     def test_concurrent_health_checks(load):
-        '''A hundred at once, again and again, do not make /health slow.'''
+        '''/health responds to waves of 100 concurrent requests.'''
         run = load.run(
             "concurrent_health_checks",
             journeys.health,
@@ -13,11 +12,10 @@ A load test is three sentences, and reads like one:
         )
         load.judge(run)
 
-Under ``pytest -n N`` the body is executed by N processes at once, up to `LoadTest.run`, where they
-meet, play one schedule together from one start instant, and where all but one of them leave the
-test. So:
+Under ``pytest -n N``, N processes execute the test at once, up to `LoadTest.run`. There they share
+one schedule from one start instant, and all but one of them leave the test. Therefore:
 
-- everything before `run` is executed N times: it must be cheap and do the same in each process;
+- everything before `run` is executed N times: it must be fast, and do the same in each process;
 - everything after `run` is executed once, by the leading process, which always owns user 0;
 - a load test runs **one** load.
 """
@@ -46,9 +44,9 @@ from straingauge.verdict import LOCUST, Finding, Thresholds
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """The virtual users of a load test; made by `LoadTest.accounts`.
+    """Accounts of the virtual users of a load test; made by `LoadTest.accounts`.
 
-    Process i of n plays, logs in and owns the users with ``index % n == i``.
+    Process i of n owns, logs in and runs the users with ``index % n == i``.
     """
 
     count: int
@@ -58,21 +56,21 @@ class Accounts:
 
 @dataclass(frozen=True, slots=True)
 class LoadRun:
-    """One load that was played, merged over all processes: what `LoadTest.run` gives the leader.
+    """One measured load, merged over all processes; returned by `LoadTest.run`.
 
     Attributes:
-        name: The run's name, and the stem of its result file.
-        metrics: The figures of the whole main phase, by the names of the result file
+        name: Name of the run, and stem of its result file.
+        metrics: Metrics of the main phase, by their names in the result file
             (``total_requests``, ``error_rate_percent``, ``latency_ms`` ...).
-        endpoints: The same figures for each endpoint, by its name.
-        status_codes: How often each status was answered in the main phase, as ``{"200": 450}``.
+        endpoints: Metrics of each endpoint, by its name.
+        status_codes: Number of responses by status in the main phase, such as ``{"200": 450}``.
         errors: ``kinds`` with their counts, and the first ``examples``.
-        resources: What was seen of the service, its pool and the generator.
-        users: The users this process played; user 0 is always among them. What a journey wrote
-            into ``user.data`` is found here.
-        result: The whole result as it will be written, without its verdict.
-        thresholds: What is demanded of it.
-        required_endpoints: Endpoints that it had to call.
+        resources: Observations of the service, its pool and the generator.
+        users: The users, of which this process ran its share, always including user 0; their
+            ``data`` holds what journeys stored.
+        result: The whole result without its verdict.
+        thresholds: Thresholds that it is judged by.
+        required_endpoints: Endpoints that must have been called.
     """
 
     name: str
@@ -104,7 +102,7 @@ class LoadRun:
 
 
 class LoadTest:
-    """The `load` fixture: puts one load on the service, and has it judged."""
+    """The `load` fixture: runs one load, and judges it."""
 
     def __init__(self, item: pytest.Item, context: WorkerContext) -> None:
         self._item = item
@@ -114,10 +112,10 @@ class LoadTest:
 
     @property
     def host(self) -> str:
-        """The service's base address; starts the stand where nothing answers.
+        """Base URL of the service, which is started if necessary.
 
         Raises:
-            TargetError: There is none.
+            TargetError: No service can be reached or started.
         """
         return self._context.coordinator.find_target(self._item.path)
 
@@ -126,12 +124,15 @@ class LoadTest:
     ) -> Accounts:
         """Describe `count` virtual users.
 
-        Each has its own connection, ``user.data = dict(account(index))`` and ``user.index``.
-        `log_in` is played once for each user before the load starts (phase "setup", not measured);
-        a user that is logged in stays so for later tests in this session that name the same
-        `account` and `log_in`. A log-in that fails ends the test before any load is sent.
+        Each has its own connection, ``user.data = dict(account(index))`` and ``user.index``. Each
+        runs `log_in` once before the load (phase "setup", not measured), and stays logged in for
+        later tests of the session with the same `account` and `log_in`. A failed log-in ends the
+        test before any load is sent. If several users share an account, the result has a warning.
 
-        Where several users turn out to share an account, the result notes what that costs.
+        Args:
+            account: Returns the data of the user with an index; None for no data.
+            count: Number of users.
+            log_in: Journey that logs a user in.
         """
         return Accounts(count, account, log_in)
 
@@ -151,39 +152,39 @@ class LoadTest:
         max_connections: int | None = None,
         processes: int | None = None,
     ) -> LoadRun:
-        """Put the load on the service, all processes together, and give back what was measured.
+        """Run the load in all processes together, and return what was measured.
 
-        In order: check the thresholds file, meet the other processes, log the users in, play
-        `warm_up`, play `schedule`, play `verify`. Followers do not return from here; they leave the
-        test.
+        In order: check the threshold file, wait for the other processes, log the users in, run
+        `warm_up`, `schedule`, the cooldown and `verify`. Only the leading process returns; the
+        others leave the test.
 
         Args:
-            name: Stem of the result file and name of the ``[test.NAME]`` table in thresholds.toml;
-                the test's function is called ``test_NAME``.
-            journey: What each arrival plays; `straingauge.journey.mix` weighs several.
-            schedule: When. `straingauge.schedule.waves` ends early once the percentiles hold,
-                decided on the merged figures of all processes.
-            users: Who; a number means that many users without accounts.
-            warm_up: Played first and kept apart: in the result file, but not in the verdict. Or
-                "detect": where the warm-up of `schedule` itself ended is found afterwards, at most
-                half of it is kept apart, and ``metrics["warmup"]`` says how much and why.
-            verify: Played once by each user after the load (phase "verify"): read back here what
-                the service acknowledged, wait a Retry-After out. It may `Pause`. Each request that
-                fails here (status, check, exception) is a critical finding with its detail.
-            cooldown_s: For how long the service is watched after the load, before `verify`: what it
-                still holds then is leaked, and it takes longer to tell a small leak of memory.
-            configuration: Shown in the result beside what is known of the schedule; no secrets.
-            timeout_s: For requests that name none of their own.
-            connections: "per-user", kept alive; "per-journey", a new one each; or "shared", a pool
-                for all, like that of a service in front. Of `warm_up` and `schedule`.
-            max_connections: Of that pool, over all processes (default: one for each user).
-            processes: At most so many processes share the load (default: all, up to the cores and
-                users).
+            name: Stem of the result file, and name of the ``[test.NAME]`` table in thresholds.toml;
+                the test function is called ``test_NAME``.
+            journey: The journey, or several with weights made by `straingauge.mix`.
+            schedule: When journeys start. `straingauge.waves` ends early once the percentiles of
+                all processes together are precise enough.
+            users: The accounts of the users; a number means users without accounts.
+            warm_up: A schedule that runs before the load; it is in the result file, but not in the
+                verdict. Or "detect": the end of the warm-up is detected in the load, at most half
+                of which is left out, and ``metrics["warmup"]`` says how much and why.
+            verify: Journey that each user runs once after the load (phase "verify"), to read back
+                acknowledged writes or to wait out a Retry-After. Each failed request (status,
+                check, exception) is a critical finding.
+            cooldown_s: How long the service is observed after the load, before `verify`. What it
+                still holds then is leaked; a small memory leak takes longer to detect.
+            configuration: Shown in the result in addition to the above; no secrets.
+            timeout_s: Timeout of requests without a `timeout_s`.
+            connections: "per-user", kept alive; "per-journey", a new one for each journey; or
+                "shared", a pool for all users, as in the client of another service.
+            max_connections: Size of that pool, over all processes; one for each user if None.
+            processes: Number of processes that may share the load; by default all, up to the number
+                of cores and users.
 
         Raises:
-            UsageError: A wrong thresholds file, a second run in one test, no users; a warm-up to be
-                detected in a ramp, in steps or in a spike.
-            TargetError: Nothing answers at the address, a log-in failed.
+            UsageError: The threshold file is invalid, the test has run a load already, there are no
+                users, or a warm-up is to be detected in a ramp, in steps or in a spike.
+            TargetError: No service responds, or a log-in failed.
         """
         if self._ran:
             raise UsageError(

@@ -1,21 +1,21 @@
-"""How xdist's workers share tests when there are load tests: those on all, the rest once each."""
+"""Distribution of tests over xdist workers: load tests to all of them, others to one each."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from straingauge.workers import Coordinator
 
-# xdist bears no types, and need not be installed.
+# xdist has no types, and need not be installed.
 Scheduling = Any
 Worker = Any
 
 
 class LoadScheduler:
-    """Gives each load test to every worker, in one order, after the worker's share of the others.
+    """Assigns each load test to every worker, in one order, after its share of the other tests.
 
-    Where no load test was collected it hands everything to `stock`, the scheduler the user's
-    options ask for. Which it is, is known with the first collection: a worker tells the coordinator
-    of its load tests before it reports what it has collected.
+    If no load test was collected, it delegates to `stock`, the scheduler that the user's options
+    select. This is known with the first collection, since a worker names its load tests to the
+    coordinator before it reports its collection.
     """
 
     def __init__(self, stock: Scheduling, coordinator: Coordinator, workers: int) -> None:
@@ -33,37 +33,37 @@ class LoadScheduler:
 
     @property
     def nodes(self) -> list[Worker]:
-        """The workers that are there."""
+        """The workers."""
         return list(self._pending if self._together else self._stock.nodes)
 
     @property
     def collection_is_completed(self) -> bool:
-        """Whether every worker has reported what it collected."""
+        """True once every worker has reported its collection."""
         if not self._together:
             return bool(self._stock.collection_is_completed)
         return bool(self._started) or len(self._collections) >= self._expected
 
     @property
     def tests_finished(self) -> bool:
-        """Whether nothing is left to be run by anyone."""
+        """True once no worker has tests left."""
         if not self._together:
             return bool(self._stock.tests_finished)
         return self.collection_is_completed and not self.has_pending and not self._orphaned
 
     @property
     def has_pending(self) -> bool:
-        """Whether a worker still has tests to run."""
+        """True while a worker has tests left."""
         if not self._together:
             return bool(self._stock.has_pending)
         return any(self._pending.values())
 
     def add_node(self, node: Worker) -> None:
-        """A worker is there; the stock scheduler hears of it too, as nobody has collected yet."""
+        """Add a worker, to the stock scheduler as well: no tests are collected yet."""
         self._stock.add_node(node)
         self._pending[node] = []
 
     def add_node_collection(self, node: Worker, collection: Sequence[str]) -> None:
-        """A worker has collected; one that replaces a lost worker takes over what that had left."""
+        """Add a worker's collection; a replacement takes over the rest of a lost worker."""
         if not self._together:
             self._stock.add_node_collection(node, collection)
             return
@@ -72,24 +72,24 @@ class LoadScheduler:
             self._pending[node] = self._orphaned.pop(0) if self._orphaned else []
 
     def mark_test_complete(self, node: Worker, item_index: int, duration: float = 0) -> None:
-        """A worker is done with a test."""
+        """Remove a completed test of a worker."""
         if self._together:
             self._pending[node].remove(item_index)
         else:
             self._stock.mark_test_complete(node, item_index, duration)
 
     def mark_test_pending(self, item: str) -> None:
-        """A test shall be run again; with load tests nobody asks for that."""
+        """Run a test again; does not occur with load tests."""
         self._stock.mark_test_pending(item)
 
     def remove_pending_tests_from_node(self, node: Worker, indices: Sequence[int]) -> None:
-        """A worker gave tests back; with load tests nobody asks for that."""
+        """Take tests back from a worker; does not occur with load tests."""
         self._stock.remove_pending_tests_from_node(node, indices)
 
     def remove_node(self, node: Worker) -> str | None:
-        """A worker has gone; gives the test it was at, when nobody else will report that one.
+        """Remove a lost worker; return its current test, unless another worker reports that one.
 
-        A follower that is lost in a load test is named in that test's result, by its leader.
+        A worker lost in a load test is named in that test's result, by the leader.
         """
         if not self._together:
             self._pending.pop(node, None)
@@ -105,7 +105,7 @@ class LoadScheduler:
         return None if shared and not self._coordinator.is_leader(node.gateway.id, item) else item
 
     def schedule(self) -> None:
-        """Hand the tests out; called again when a lost worker has been replaced."""
+        """Assign the tests; called again when a lost worker has been replaced."""
         if not self._together:
             self._stock.schedule()
             return

@@ -35,7 +35,7 @@ class Status:
 
     @property
     def live(self) -> bool:
-        """Whether a line can be rewritten."""
+        """True if a line can be rewritten."""
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         return reporter is not None and bool(reporter.isatty)
 

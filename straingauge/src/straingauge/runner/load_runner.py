@@ -16,7 +16,7 @@ from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.run_metadata import run_metadata
 from straingauge.workers import CoordinatorClient, MergedReports, Report, Shard
 
-MAX_REPORT_SHARE: Final = 0.01  # of the time: whatever an engine does besides sending delays it
+MAX_REPORT_SHARE: Final = 0.01  # of the time: whatever else an engine does delays its requests
 _ALL: Final = (0, 1)  # the share of a load whose users are all this process's own
 
 

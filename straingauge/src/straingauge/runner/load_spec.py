@@ -32,7 +32,7 @@ class LoadSpec:
         warm_up: Runs before the load and is reported apart from it; see `WarmUp`.
         verify: Journey that each user runs once after the load, if any.
         cooldown_s: How long the service is observed after the load.
-        timeout_s: Timeout of requests that have none of their own.
+        timeout_s: Timeout of requests without a `timeout_s`.
         connections: One per user, one per journey, or a shared pool; see `engine.Load`.
         max_connections: Size of a shared pool, over all processes.
         allowed_hosts: Hosts other than this machine that may be put under load.
@@ -107,7 +107,7 @@ class LoadSpec:
             url: Base URL of the service.
             journey: The journey.
             users: At least one user.
-            timeout_s: Timeout of requests that have none of their own; by default the
+            timeout_s: Timeout of requests without a `timeout_s`; by default the
                 specification's, but at least `MIN_SETUP_TIMEOUT_S`.
         """
         return Load(

@@ -34,7 +34,7 @@ class Screen(Protocol):
 
     @property
     def live(self) -> bool:
-        """Whether it is a terminal, on which a line can be rewritten."""
+        """True for a terminal, on which a line can be rewritten."""
 
     @property
     def width(self) -> int:
@@ -91,7 +91,7 @@ class Snapshot:
 
 @dataclass(slots=True)
 class _Shown:
-    """What was shown of one load so far."""
+    """State of the display of one load."""
 
     samples: deque[tuple[int, int]] = field(default_factory=deque)  # (instant in ns, requests)
     phase: str = ""

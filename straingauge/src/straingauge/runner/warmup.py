@@ -14,7 +14,7 @@ def require_valid_warm_up(warm_up: WarmUp, schedule: Schedule) -> None:
     """Check that a warm-up can be detected in a schedule, if that is asked for.
 
     Raises:
-        UsageError: The schedule changes the load, so that no warm-up can be told apart.
+        UsageError: The schedule changes the load, so that no warm-up can be detected.
     """
     if warm_up == "detect":
         require_detectable(schedule)

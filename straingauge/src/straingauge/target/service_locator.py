@@ -1,4 +1,4 @@
-"""Where the service is: named by the user, found at the usual place, or started."""
+"""The location of the service: named by the user, the default URL, or started here."""
 
 import os
 import socket
@@ -14,21 +14,21 @@ from straingauge.errors import TargetError, UsageError
 if TYPE_CHECKING:
     from straingauge.observe import MetricNames
 
-USUAL = "http://localhost:8000"
-STAND_FILE = "straingauge.toml"
-PROBE_S = 5.0
+DEFAULT_URL = "http://localhost:8000"
+CONFIG_FILE = "straingauge.toml"
+PROBE_TIMEOUT_S = 5.0
 
 
 class ServiceLocator:
-    """Finds the service once for a whole session, and stops what it had to start.
+    """Locates the service once per session, and stops it if it was started here.
 
     Args:
-        given: The address the user has given, if any.
-        say: Is told what is being started, for people who wait.
-        option: By which option it is given.
+        given: The URL that the user has given, if any.
+        say: Called with a line for each step of starting a service.
+        option: The option by which the URL is given.
 
     Attributes:
-        named: The address that was named by the user or by ``API_BASE_URL``, if any.
+        named: The URL given by the user or by ``API_BASE_URL``, if any.
     """
 
     def __init__(self, given: str | None, say: Callable[[str], None], *, option: str) -> None:
@@ -42,25 +42,25 @@ class ServiceLocator:
         self._database_url: str | None = None
 
     def find(self, test_file: Path) -> str:
-        """The service's base address, without a slash at its end.
+        """Return the base URL of the service, without a slash at its end.
 
         Args:
             test_file: straingauge.toml is searched from its folder upwards.
 
         Raises:
-            UsageError: The address that was named is none.
-            TargetError: Nothing answers there, or the stand could not be started.
+            UsageError: The given URL is invalid.
+            TargetError: No service responds there, or it could not be started.
         """
         if self._found is None:
-            self._found = self._named_address() or self._usual_or_started(test_file)
+            self._found = self._named_address() or self._default_or_started(test_file)
         return self._found
 
     def database(self) -> str | None:
-        """The database of the stand that was started; None when none was."""
+        """Return the database of the service that was started; None if none was."""
         return self._database_url
 
     def close(self) -> None:
-        """Stop the stand, where one was started, or will have been by another thread."""
+        """Stop the service if it was started here, or is being started by another thread."""
         self._closed = True
         self._stack.close()
 
@@ -71,11 +71,11 @@ class ServiceLocator:
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-        except ValueError:  # a port that is no number
+        except ValueError:  # an invalid port
             usable = False
         if not usable:
             raise UsageError(
-                f"{self._by}: {self.named!r} is no address", hint=f"write it as {USUAL}"
+                f"{self._by}: {self.named!r} is not a URL", hint=f"write it as {DEFAULT_URL}"
             )
         refusal = refused(url)
         if refusal:
@@ -85,53 +85,53 @@ class ServiceLocator:
             )
         return url
 
-    def _usual_or_started(self, test_file: Path) -> str:
-        refusal = refused(USUAL)
+    def _default_or_started(self, test_file: Path) -> str:
+        refusal = refused(DEFAULT_URL)
         if refusal is None:
-            return USUAL
-        description = find_upwards(test_file, STAND_FILE)
+            return DEFAULT_URL
+        description = find_upwards(test_file, CONFIG_FILE)
         if description is None:
             raise TargetError(
-                f"nothing answers at {USUAL} ({refusal}), and no {STAND_FILE} says what to start",
+                f"nothing answers at {DEFAULT_URL} ({refusal}), and there is no {CONFIG_FILE}",
                 hint=f"start the service, or name it: {self._option} http://HOST:PORT",
             )
         from straingauge.target import ServiceStack
 
-        self._say(f"nothing answers at {USUAL}: starting what {description} describes")
-        stand = ServiceStack.from_file(description, port=0, say=self._say)
-        url = self._stack.enter_context(stand).url
+        self._say(f"nothing answers at {DEFAULT_URL}: starting what {description} describes")
+        stack = ServiceStack.from_file(description, port=0, say=self._say)
+        url = self._stack.enter_context(stack).url
         if self._closed:
             self._stack.close()
             raise TargetError("the session ended before the service was started")
-        self._database_url = stand.database_url
+        self._database_url = stack.database_url
         return url
 
 
 def refused(url: str) -> str | None:
-    """Why nothing can be sent to `url`; None when something listens there."""
+    """Return why a connection to `url` fails; None if it succeeds."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=PROBE_S).close()
+        socket.create_connection((parts.hostname or "", port), timeout=PROBE_TIMEOUT_S).close()
     except OSError as error:
         return error.strerror or str(error)
     return None
 
 
 def find_upwards(path: Path, name: str) -> Path | None:
-    """The file `name` in the folder of `path` or the nearest one above it."""
+    """Return the file `name` in the folder of `path`, or the nearest one above it."""
     return next((folder / name for folder in path.parents if (folder / name).is_file()), None)
 
 
 def metric_names_for(path: Path) -> "MetricNames":
-    """What the service calls its figures: ``[observe]`` of the nearest straingauge.toml.
+    """Return the names of the service's metrics: ``[observe]`` of the nearest straingauge.toml.
 
     Raises:
-        UsageError: That table is not as it should be.
+        UsageError: That table is invalid.
     """
     from straingauge.observe import MetricNames
 
-    description = find_upwards(path, STAND_FILE)
+    description = find_upwards(path, CONFIG_FILE)
     if description is None:
         return MetricNames()
     try:

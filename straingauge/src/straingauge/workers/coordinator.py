@@ -318,7 +318,7 @@ class Coordinator:
             target: ToWorker = Target(self._locate(test_file), self._locate_database())
         except StraingaugeError as error:
             target = Aborted(str(error), error.hint)
-        except Exception as error:  # noqa: BLE001  the waiting processes must be told
+        except Exception as error:  # noqa: BLE001  the waiting processes must learn of it
             target = Aborted(f"the service could not be located: {type(error).__name__}: {error}")
         with self._lock:
             self._target = target

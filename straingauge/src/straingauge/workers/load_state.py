@@ -29,7 +29,7 @@ Outbox = dict[str, ToWorker]
 
 @dataclass(slots=True)
 class _WorkerShare:
-    """What is known of one process with a share."""
+    """State of one process with a share."""
 
     report: Report | None = None
     top_rate_per_s: float = 0.0
@@ -78,7 +78,7 @@ class LoadState:
 
     @property
     def is_running(self) -> bool:
-        """Whether the load is under way, so that reports are due."""
+        """True while the load is under way, so that reports are due."""
         return self.stage in ("load_end", "finish") and self.abort_reason is None
 
     @property
@@ -209,7 +209,7 @@ class LoadState:
     def _abort(self, reason: str) -> Outbox:
         self.abort_reason = reason
         waiting, self._arrived = list(self._arrived), {}
-        # Processes that send load are told as well: no load goes on uncounted.
+        # Processes that send load stop as well: no load goes on uncounted.
         sending = set(self.active) - self._left - set(waiting)
         return {**dict.fromkeys(sending, Abort()), **dict.fromkeys(waiting, Aborted(reason))}
 

@@ -120,7 +120,7 @@ class Shard:
 
     @property
     def is_leader(self) -> bool:
-        """Whether this process observes the service, judges the result and reports the test."""
+        """True for the process that observes the service, judges and reports the test."""
         return self.index == 0
 
 
@@ -179,7 +179,7 @@ class TestDone:
 
 @dataclass(frozen=True, slots=True)
 class ReporterRole:
-    """Whether the process reports the test; exactly one of all does."""
+    """Says if the process reports the test; exactly one of all processes does."""
 
     reports: bool
 

@@ -1,4 +1,4 @@
-"""What the processes of one load measure, and what is known of the load itself."""
+"""Reports of the processes of one load, and the metadata of the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

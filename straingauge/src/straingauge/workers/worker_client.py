@@ -53,7 +53,7 @@ class CoordinatorClient(Protocol):
 
     @property
     def is_aborted(self) -> bool:
-        """Whether the load under way was aborted."""
+        """True if the load under way was aborted."""
 
     @property
     def database_url(self) -> str | None:
@@ -131,7 +131,7 @@ class WorkerClient:
 
     @property
     def is_aborted(self) -> bool:
-        """Whether the load under way was aborted."""
+        """True if the load under way was aborted."""
         return self._is_aborted
 
     @property
