@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from straingauge.engine import EngineStats
-from straingauge.observe import Observations
-from straingauge.result.format.result import Environment
+if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
+    from straingauge.engine import EngineStats
+    from straingauge.observe import Observations
+    from straingauge.result.format.result import Environment
+
+
+def _no_environment() -> "Environment":
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +41,7 @@ class RunMetadata:
     started_at: str
     test: str = ""
     configuration: Mapping[str, Any] = field(default_factory=dict)
-    environment: Environment = field(default_factory=Environment)
+    environment: "Environment" = field(default_factory=_no_environment)
     users: int = 0
     duration_s: float | None = None
     cooldown_s: float = 0.0
@@ -64,8 +69,8 @@ class Report:
     at_ns: int
     requests: int
     record: bytes
-    engines: Mapping[str, EngineStats] = field(default_factory=dict)
-    observations: Observations | None = None
+    engines: "Mapping[str, EngineStats]" = field(default_factory=dict)
+    observations: "Observations | None" = None
     credentials: frozenset[str] = frozenset()
 
 
