@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ command = ["{python}", "service.py", "{port}", "4"]
 
 def command(wait_ms: int, requests: int | str = "") -> str:
     """A variant: a service with a response time, which ends after a number of requests."""
-    return f"{sys.executable} {SERVICE} {{port}} {wait_ms} {requests}".strip()
+    program = f"{quote(sys.executable)} {quote(str(SERVICE))}"
+    return f"{program} {{port}} {wait_ms} {requests}".strip()
 
 
 def ab(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -6,6 +6,7 @@ import sys
 from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import psutil
@@ -222,7 +223,7 @@ def test_who_else_uses_the_machine_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(machine, "BUSY_SHARE", 0.0)
     monkeypatch.setattr(machine, "SAMPLE_S", 0.5)
     # Its parent ends at once, so it is no child of this process.
-    script = f"{sys.executable} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
+    script = f"{quote(sys.executable)} -c 'while True: pass' >/dev/null 2>&1 & echo $!"
     pid = int(subprocess.run(["sh", "-c", script], capture_output=True, check=True).stdout)
     try:
         (line,) = machine.other_load(context())

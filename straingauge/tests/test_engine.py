@@ -168,6 +168,7 @@ def test_waves_end_early_on_demand(asked_for: int, sent: int):
     assert record.total("main").requests == 3 * sent
 
 
+@pytest.mark.serial
 def test_after_its_duration_no_request_is_sent():
     """At the end of a closed run, what is under way is awaited and nothing more is sent."""
 

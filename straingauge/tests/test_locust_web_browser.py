@@ -12,6 +12,7 @@ from locust_page import TIMEOUT_S, Page, locust_page
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="needs Playwright: pip install playwright"
 )
+playwright.expect.set_options(timeout=60_000)  # ms; as long as a busy machine takes
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs a browser: apt install chromium, or put google-chrome on PATH"

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 from straingauge.engine import Load, run_load
@@ -20,10 +21,13 @@ class Sleeper(asyncio.Protocol):
     """Sleeps for its pool and its database, and says so truly."""
 
     answered = 0
+    transports: ClassVar[list[asyncio.Transport]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client came."""
+        assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        Sleeper.transports.append(transport)
 
     def data_received(self, _data: bytes) -> None:
         """A request, whole: they are small."""
@@ -48,6 +52,9 @@ def sleeper() -> Iterator[str]:
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     server.close()
+    for transport in Sleeper.transports:
+        transport.abort()
+    loop.run_until_complete(asyncio.sleep(0))  # in which they are closed
     loop.close()
 
 
