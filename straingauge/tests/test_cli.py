@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from formats import whole
-from stand_tools import runs, write_stand
+from stack_tools import runs, write_stack_config
 from straingauge.cli import main
 from straingauge.result.format import write
 
@@ -71,7 +71,7 @@ def test_a_missing_file_is_one_clear_line():
 
 def test_a_stand_that_cannot_start_ends_with_3(tmp_path: Path):
     """A service that ends at once makes the exit code 3, and its log is shown."""
-    path = write_stand(tmp_path, mode="exit")
+    path = write_stack_config(tmp_path, mode="exit")
     with straingauge("serve", "--config", path) as process:
         output, complaint = process.communicate()
     assert process.returncode == 3
@@ -85,7 +85,7 @@ def test_a_stand_says_when_it_is_ready_and_stops_everything(
     tmp_path: Path, number: signal.Signals, code: int
 ):
     """One line tells address, process and database; Ctrl-C and SIGTERM end all of it, quietly."""
-    with straingauge("serve", "--config", write_stand(tmp_path, postgres=True)) as process:
+    with straingauge("serve", "--config", write_stack_config(tmp_path, postgres=True)) as process:
         ready = READY.fullmatch(process.stdout.readline())
         assert ready
         assert ready[3].startswith("postgresql://straingauge:")
@@ -100,7 +100,7 @@ def test_a_stand_says_when_it_is_ready_and_stops_everything(
 
 def test_ctrl_c_while_a_stand_starts_stops_what_has_started(tmp_path: Path):
     """An interrupt before the service is ready ends it too."""
-    path = write_stand(tmp_path, mode="unready")
+    path = write_stack_config(tmp_path, mode="unready")
     with straingauge("serve", "--config", path) as process:
         assert process.stderr.readline() == "starting the service\n"
         process.send_signal(signal.SIGINT)
@@ -114,7 +114,7 @@ def test_the_password_of_a_database_that_was_given_is_not_shown(
 ):
     """The ready line tells the user's own database without its password."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@elsewhere/data")
-    path = write_stand(tmp_path, postgres=True)
+    path = write_stack_config(tmp_path, postgres=True)
     with straingauge("serve", "--config", path, "--", "true") as process:
         output, complaint = process.communicate()
     assert "postgresql://me:***@elsewhere/data" in output
@@ -123,7 +123,7 @@ def test_the_password_of_a_database_that_was_given_is_not_shown(
 
 def test_the_exit_code_of_a_command_is_the_stands(tmp_path: Path):
     """`straingauge serve -- COMMAND` ends when the command does, with its code."""
-    path = write_stand(tmp_path)
+    path = write_stack_config(tmp_path)
     script = "import sys, urllib.request as u; sys.exit(u.urlopen(sys.argv[1]).status - 193)"
     with straingauge("serve", "--config", path, "--", sys.executable, "-c", script, "{url}") as ran:
         ran.communicate()

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from counting_service import Service, counting_service
 from serving import answering, serve
-from stand_tools import write_stand
+from stack_tools import write_stack_config
 from straingauge.cli import main
 from straingauge.doctor import CheckContext, CheckResult, machine
 from straingauge.doctor.database import _room as room
@@ -110,7 +110,7 @@ def test_where_nothing_answers_the_exit_code_is_3(tmp_path: Path):
 
 def test_what_a_load_test_would_start_is_named(tmp_path: Path):
     """A service that a straingauge.toml can start need not run."""
-    write_stand(tmp_path)
+    write_stack_config(tmp_path)
     code, lines = examined("--host", f"http://127.0.0.1:{free_port()}")
     assert (code, lines["service"].state) == (0, "warning")
     assert "tiny_service.py" in lines["service"].message
@@ -241,7 +241,7 @@ def test_the_pool_is_held_against_the_databases_limit(
     tmp_path: Path, pool: int, others: int, state: str
 ):
     """A pool that PostgreSQL will refuse is a problem, one that others leave no room a warning."""
-    file = write_stand(tmp_path, postgres=True)
+    file = write_stack_config(tmp_path, postgres=True)
     file.write_text(
         file.read_text().replace("[postgres]", f"[postgres]\nconnections_per_worker={pool}")
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from serving import Peer, answering, hang_up, serve, speaking_tls
 from single_journey import peak_bytes, run_journey
-from stand_tools import eventually
+from stack_tools import eventually
 from straingauge.http import ErrorKind, FilePart, Upload
 from straingauge.http.multipart import CHUNK_BYTES
 from straingauge.journey import User

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from counting_service import Service, counting_service
-from stand_tools import eventually
+from stack_tools import eventually
 from straingauge.observe import Observations, Observer, ProcessTable, Sample, ServiceProcesses
 from straingauge.observe.machine import Machine
 from straingauge.observe.process_table import Row

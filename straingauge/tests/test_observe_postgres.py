@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from counting_service import counting_service
 from psycopg.conninfo import make_conninfo
-from stand_tools import eventually
+from stack_tools import eventually
 from straingauge.observe import DatabaseStats, MetricNames, Observations, Observer
 from straingauge.observe.activity import scrub_statement
 from straingauge.observe.postgres import Database

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from counting_service import Service
 from load_project import LOAD, QUICK, Project
-from stand_tools import sql
+from stack_tools import sql
 from straingauge.target import Postgres
 
 pytest_plugins = ["pytester", "load_project"]
@@ -63,7 +63,7 @@ def test_the_named_process_is_the_service(project: Project, service: Service):
     assert project.results()[0]["resources"]["service"]["source"] == "process"
 
 
-# Each notes when it is played: in a file, since that may be in any process.
+# Each records when it runs: in a file, since that may be in any process.
 NOTED = """
 import time
 from pathlib import Path

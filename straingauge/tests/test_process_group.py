@@ -11,7 +11,7 @@ import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stand_tools import eventually, python, runs
+from stack_tools import eventually, python, runs
 from straingauge.errors import TargetError
 from straingauge.target import process_group as run_module
 from straingauge.target.process_group import PREFIX, Child, ProcessGroup, sweep

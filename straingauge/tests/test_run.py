@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from counting_service import Service, counting_service
 from formats import conforming
 from load_project import until
-from stand_tools import runs as exists
+from stack_tools import runs as exists
 from straingauge.cli import main
 
 JOURNEYS = """
@@ -267,7 +267,7 @@ def test_a_full_disk_still_shows_the_figures(runs: Runs):
         (("look.py", "--users", "0"), "'--users'"),
         (("look.py", "--duration", "-5s"), "'-5s' is not a time"),
         (("look.py", "--duration", "0"), "'0' is not a time"),
-        (("look.py", "--think", "3-1"), "the least comes first"),
+        (("look.py", "--think", "3-1"), "write the lower limit first"),
         (("look.py", "--poisson"), "add --rate R"),
         (("look.py", "--rate", "5", "--think", "1"), "--think applies to --users"),
         (("look.py", "--processes", "0"), "'--processes'"),

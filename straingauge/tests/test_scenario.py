@@ -1,4 +1,4 @@
-"""Which functions of a file are played; no process, no load."""
+"""Selection of the functions of a scenario file, without a process or a load."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_what_is_played(
 
 
 def test_who_plays(tmp_path: Path):
-    """A file's account, log_in and verify are used, and played as nothing else."""
+    """A file's account, log_in and verify are used for their purpose only, not as journeys."""
     found = scenario(tmp_path, PLAIN + "\ndef verify(user):\n    yield user.get('/all')\n")
     assert found.account is not None
     assert found.account(3) == {"index": 3}
@@ -78,7 +78,7 @@ def test_who_plays(tmp_path: Path):
 
 
 def test_a_file_may_import_what_lies_beside_it(tmp_path: Path):
-    """A file's own folder is where it imports from; what it imported is played if it is tagged."""
+    """A file imports from its folder; an imported function is a journey if it is tagged."""
     (tmp_path / "beside_scenario.py").write_text(TAGGED)
     assert weights(scenario(tmp_path, "from beside_scenario import read, write")) == {"read": 1}
 

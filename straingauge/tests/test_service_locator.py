@@ -5,7 +5,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from stand_tools import write_stand
+from stack_tools import write_stack_config
 from straingauge.errors import TargetError
 from straingauge.target import service_locator
 from straingauge.target.service_locator import ServiceLocator
@@ -25,7 +25,7 @@ def test_closed_while_a_service_is_started(tmp_path: Path, monkeypatch: pytest.M
             assert closed.wait(60)
 
     locator = ServiceLocator(None, say, option="--host")
-    file = write_stand(tmp_path)
+    file = write_stack_config(tmp_path)
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(locator.find, str(file))
         assert begun.wait(60), said

@@ -3,7 +3,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from stand_tools import eventually, python, runs, sql
+from stack_tools import eventually, python, runs, sql
 from straingauge.errors import TargetError
 from straingauge.target import Postgres, binaries, postgres
 from straingauge.target.binaries import Binaries, find_binaries

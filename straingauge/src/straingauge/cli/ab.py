@@ -15,7 +15,7 @@ import click
 from straingauge.cli import common_options
 from straingauge.cli.compare import failures, show
 from straingauge.cli.group import EXIT_CODES, main, print_error
-from straingauge.cli.param_types import Duration, played
+from straingauge.cli.param_types import Duration, journey_options
 from straingauge.cli.run import install_signal_handlers
 from straingauge.cli.screen import Screen
 from straingauge.errors import Interrupted, InvalidRun, UsageError
@@ -30,7 +30,7 @@ MARGIN_PERCENT: Final = 3
 
 
 @main.command(epilog=EXIT_CODES, short_help="Compare two builds of a service on this machine.")
-@played
+@journey_options
 @click.option(
     "--base", required=True, metavar="BUILD", help="Old build: a commit, a command or a URL."
 )

@@ -12,7 +12,7 @@ import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
-from straingauge.cli.param_types import Duration, played
+from straingauge.cli.param_types import Duration, journey_options
 from straingauge.cli.run import install_signal_handlers
 from straingauge.cli.screen import Screen
 from straingauge.errors import CriticalVerdict, Interrupted, InvalidRun, UsageError
@@ -38,7 +38,7 @@ THRESHOLDS: Final = {
 
 
 @main.command(epilog=EXIT_CODES, short_help="Find the highest load that passes the thresholds.")
-@played
+@journey_options
 @common_options.host
 @click.option("--users", "by_users", is_flag=True, help="Search for a number of users, not a rate.")
 @click.option(

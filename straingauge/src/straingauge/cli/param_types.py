@@ -67,7 +67,7 @@ def _split(tags: str | None) -> tuple[str, ...]:
     return tuple(tag.strip() for tag in tags.split(",")) if tags else ()
 
 
-_PLAYED = (
+_JOURNEY_OPTIONS = (
     click.argument("file", required=False, type=click.Path(path_type=Path)),
     click.option(
         "--get",
@@ -93,8 +93,8 @@ _PLAYED = (
 )
 
 
-def played(command: Callable[..., Any]) -> Callable[..., Any]:
+def journey_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add FILE, --get, --journey, --tags and --think, which all load commands share."""
-    for parameter in reversed(_PLAYED):
+    for parameter in reversed(_JOURNEY_OPTIONS):
         command = parameter(command)
     return command

@@ -11,7 +11,7 @@ import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main, print_error
-from straingauge.cli.param_types import Duration, Warmup, played
+from straingauge.cli.param_types import Duration, Warmup, journey_options
 from straingauge.cli.screen import Screen, standard_output
 from straingauge.errors import Interrupted
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @main.command(epilog=EXIT_CODES, short_help="Put one load on a service.")
-@played
+@journey_options
 @common_options.host
 @click.option(
     "--users",

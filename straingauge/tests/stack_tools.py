@@ -15,7 +15,7 @@ TINY_SERVICE = Path(__file__).with_name("tiny_service.py")
 DEADLINE_S = 120.0
 
 
-def write_stand(
+def write_stack_config(
     folder: Path,
     *,
     mode: str = "serve",
