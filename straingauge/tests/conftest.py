@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from hypothesis import settings
 from locust_caller import Locust, locust
-from serving import certified
+from raw_server import certified
 
 # What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
 # never notice. What is handled is not inherited.

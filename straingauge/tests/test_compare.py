@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from comparing import MACHINE, simulated
+from simulated_results import MACHINE, simulated
 from straingauge.cli import main
 from straingauge.compare import Change, Comparison, FailOn, compare, markdown, table, verdict_of
 from straingauge.compare.sample import design_effect, interval_samples

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 from counting_service import Service, counting_service
-from serving import answering, serve
+from raw_server import answering, serve
 from stack_tools import write_stack_config
 from straingauge.cli import main
 from straingauge.doctor import CheckContext, CheckResult, machine

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import pytest
-from serving import Exchange, Peer, answering, serve
+from raw_server import Exchange, Peer, answering, serve
 from straingauge.engine import EngineStats, Load, run_load
 from straingauge.errors import UsageError
 from straingauge.journey import Mix, Pause, User, mix

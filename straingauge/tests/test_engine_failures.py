@@ -4,7 +4,7 @@ import gzip
 import socket
 
 import pytest
-from serving import Handler, Peer, answering, hang_up, saying, serve
+from raw_server import Handler, Peer, answering, hang_up, saying, serve
 from single_journey import peak_bytes, run_journey
 from straingauge.engine import Load, run_load
 from straingauge.http import ErrorKind, RequestFailed

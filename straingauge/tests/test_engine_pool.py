@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 
 import pytest
-from serving import Peer, answering, serve
+from raw_server import Peer, answering, serve
 from straingauge.engine import EngineStats, Load, run_load
 from straingauge.errors import UsageError
 from straingauge.http import ErrorKind

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from serving import Handler, Peer, serve
+from raw_server import Handler, Peer, serve
 from single_journey import get, run_journey
 from straingauge.engine import Load, run_load
 from straingauge.http import ErrorKind

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
+from raw_server import Handler, Peer, answering, certified, saying, serve, speaking_tls
 from single_journey import run_journey
 from straingauge.http import ErrorKind
 

@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from serving import Peer, answering, hang_up, serve, speaking_tls
+from raw_server import Peer, answering, hang_up, serve, speaking_tls
 from single_journey import peak_bytes, run_journey
 from stack_tools import eventually
 from straingauge.http import ErrorKind, FilePart, Upload

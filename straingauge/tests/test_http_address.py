@@ -1,7 +1,7 @@
 """Addresses, and the hosts that the engine refuses to put under load."""
 
 import pytest
-from serving import answering, serve
+from raw_server import answering, serve
 from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from serving import answering, serve
+from raw_server import answering, serve
 from straingauge.http import Request, Response
 from straingauge.journey import Journey, Pause, User, mix
 from straingauge.runner import LoadRunner, LoadSpec, LoginCache

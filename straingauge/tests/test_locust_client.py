@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from locust_caller import RUN_JOURNEY, Locust
-from serving import Handler, Peer, answering, hang_up, saying, serve
+from raw_server import Handler, Peer, answering, hang_up, saying, serve
 from single_journey import run_journey
 from straingauge.http import ErrorKind
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from locust_caller import Locust
-from serving import Peer, answering, serve
+from raw_server import Peer, answering, serve
 
 
 def test_plain_requests_send_what_the_requests_library_would(caller: Locust):

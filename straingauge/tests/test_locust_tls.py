@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from locust_caller import RUN_JOURNEY, Locust
-from serving import Handler, Peer, answering, certified, saying, serve, speaking_tls
+from raw_server import Handler, Peer, answering, certified, saying, serve, speaking_tls
 from single_journey import run_journey
 
 OK = b"HTTP/1.1 200 OK\r\n"

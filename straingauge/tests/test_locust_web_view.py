@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from reporting import SECONDS, reported
+from sample_results import SECONDS, reported
 from straingauge.live_view import view
 
 REQUESTING = """

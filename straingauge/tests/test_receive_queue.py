@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 import uvloop
-from serving import Peer, serve
+from raw_server import Peer, serve
 from straingauge.engine.connection import Connection
 from straingauge.http import FilePart, Request, RequestFailed, Response, Upload
 from straingauge.http.codec import encode

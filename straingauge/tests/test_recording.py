@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from recording import ORIGIN_NS, Event, outcomes, record_of
+from outcome_records import ORIGIN_NS, Event, outcomes, record_of
 from straingauge.http import ErrorKind, RequestFailed, Response, encode_headers
 from straingauge.journey import User
 from straingauge.recording import Record, Recorder, RecordFormatError

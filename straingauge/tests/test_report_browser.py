@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from reporting import SECONDS, reported
+from sample_results import SECONDS, reported
 from straingauge.report.page import page
 
 playwright = pytest.importorskip(

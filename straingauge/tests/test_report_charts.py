@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reporting import EACH_SECOND, ENDPOINTS, SECONDS, TROUBLE_S, reported
+from sample_results import EACH_SECOND, ENDPOINTS, SECONDS, TROUBLE_S, reported
 from straingauge.recording import Recorder
 from straingauge.report.charts import WHOLE, charts
 from straingauge.report.charts.latency import STEPS

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reporting import reported
+from sample_results import reported
 from straingauge.report import write_github
 from straingauge.report.github import MOST_OF_A_KIND
 from straingauge.report.markdown import markdown

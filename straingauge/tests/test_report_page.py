@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from reporting import ENDPOINTS, reported
+from sample_results import ENDPOINTS, reported
 from straingauge.cli import main
 from straingauge.diagnosis import CAUSES
 from straingauge.http import ErrorKind, RequestFailed

@@ -10,7 +10,7 @@ from typing import Any
 import fastjsonschema
 import pytest
 from click.testing import CliRunner, Result
-from serving import answering, serve
+from raw_server import answering, serve
 from straingauge.cli import main
 from straingauge.cli.scenario import from_file
 from straingauge.errors import UsageError

@@ -5,7 +5,7 @@ import time
 from dataclasses import fields
 
 import pytest
-from serving import answering, serve
+from raw_server import answering, serve
 from straingauge.engine import Load, run_load
 from straingauge.journey import User, mix
 from straingauge.recording import Record, Recorder

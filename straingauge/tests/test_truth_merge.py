@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recording import Event, outcomes, record_of
+from outcome_records import Event, outcomes, record_of
 from straingauge.recording import Record
 
 HOUR_NS = 3_600_000_000_000

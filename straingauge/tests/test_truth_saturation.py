@@ -9,8 +9,8 @@ answer, a tenth of which the generator may be late.
 import time
 from typing import Any
 
-from judging import judged, reasons
-from serving import Handler, Peer, answering, serve
+from load_results import judged, reasons
+from raw_server import Handler, Peer, answering, serve
 from straingauge.engine import Load
 from straingauge.http import Response
 from straingauge.journey import Journey, User, mix

@@ -8,8 +8,8 @@ import time
 from typing import Any
 
 import pytest
-from judging import judged, reasons
-from serving import Handler, Peer, answering, serve
+from load_results import judged, reasons
+from raw_server import Handler, Peer, answering, serve
 from straingauge.engine import Load
 from straingauge.http import Response
 from straingauge.journey import Journey, User, mix

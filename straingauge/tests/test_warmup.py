@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from serving import answering, serve
+from raw_server import answering, serve
 from straingauge.engine import Load, run_load
 from straingauge.engine.phases import sinks_by_start
 from straingauge.errors import UsageError

@@ -74,6 +74,6 @@ def simulated(
         configuration={"users": 4, "target": "http://127.0.0.1:8000"},
         environment={"machine": MACHINE, "python": "3.11", "packages": {}, "commit": None},
     )
-    demands = Thresholds.parse({}, source="comparing.py")
+    demands = Thresholds.parse({}, source="simulated_results.py")
     result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), demands)
     return {**result, **changes}

@@ -31,7 +31,7 @@ def judged(load: Load) -> dict[str, Any]:
         configuration={},
         environment={},
     )
-    thresholds = Thresholds.parse(DEMANDS, source="judging.py")
+    thresholds = Thresholds.parse(DEMANDS, source="load_results.py")
     result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)
     return result
 
