@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from straingauge.report.format import number, percent
+from straingauge.report.format import number, percent, share
 from straingauge.report.grades import RUN_GRADES
+from straingauge.report.parts import ordered, part_styles
 from straingauge.report.text import PERCENTILES, Result, decided_by, grade, percentile
 
 Row = dict[str, Any]
@@ -110,11 +111,12 @@ def _counted(result: Result) -> str:
 def endpoint_rows(result: Result) -> list[Row]:
     """All endpoints together, then each."""
     named = [("", result["metrics"]), *result["endpoints"].items()]
+    styles = part_styles(result)
     return [
         {
             "name": name,
             "requests": f"{figures['total_requests']:,}",
-            "parts": _parts(figures.get("server_timing")),
+            "parts": _parts(figures.get("server_timing"), styles),
             **_cells(figures),
         }
         for name, figures in named
@@ -143,11 +145,22 @@ def _cells(metrics: Mapping[str, Any]) -> Row:
     return {"errors": percent(metrics["error_rate_percent"]), **percentiles}
 
 
-def _parts(timing: Mapping[str, Any] | None) -> Sequence[Row]:
-    """The Server-Timing parts in the order of the charts: unattributed time comes last."""
+def _parts(timing: Mapping[str, Any] | None, styles: Mapping[str, str]) -> Sequence[Row]:
+    """The Server-Timing parts in the order and colours of the charts."""
     parts = (timing or {}).get("parts", {})
-    names = sorted(parts, key=lambda name: (name in ("unattributed", "other"), name))
-    return [{"name": name, **parts[name]} for name in names]
+    return [
+        {
+            "name": name,
+            "style": styles[name],
+            "p50": number(parts[name]["p50_ms"]),
+            "p95": number(parts[name]["p95_ms"]),
+            **{
+                key: {"value": parts[name][key], "text": share(parts[name][key])}
+                for key in ("share", "share_slowest")
+            },
+        }
+        for name in ordered(parts)
+    ]
 
 
 def _bullet(result: Result) -> Row | None:

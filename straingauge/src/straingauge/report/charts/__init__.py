@@ -7,6 +7,7 @@ from straingauge.report.charts.chart import Chart
 from straingauge.report.charts.latency import curve, heatmap, over_time
 from straingauge.report.charts.resources import resource_charts
 from straingauge.report.charts.traffic import errors, parts, rate
+from straingauge.report.parts import part_styles
 from straingauge.statistics.distribution import Distribution
 
 WHOLE = ""  # the name of all endpoints together
@@ -53,7 +54,7 @@ def _view(
         heatmap(rows, times),
         rate(rows, times),
         errors(result, rows, where),
-        parts(rows, times),
+        parts(rows, times, part_styles(result)),
         curve(result, endpoints, where),
     ]
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from straingauge.report.charts.chart import Chart, limit_lines, placeholder, series
 from straingauge.report.charts.latency import NOT_KEPT
+from straingauge.report.parts import ordered
 from straingauge.statistics.distribution import Distribution
 
 _STYLES: Final = {"succeeded": "ok", "errors": "failed", "rate limited": "limited"}
@@ -61,10 +62,10 @@ def errors(result: Mapping[str, Any], rows: Rows, where: str) -> Chart:
     }
 
 
-def parts(rows: Rows, times: Sequence[Distribution]) -> Chart:
+def parts(rows: Rows, times: Sequence[Distribution], styles: Mapping[str, str]) -> Chart:
     """Mean milliseconds of a response by part, from the service's Server-Timing header."""
     title = "Response time by part"
-    names = sorted({name for row in rows for name in row.get("parts_ms", {})}, key=_order)
+    names = ordered(name for row in rows for name in row.get("parts_ms", {}))
     if not names:
         earlier = rows and _has_no_counts(rows[0])
         why = NOT_KEPT if earlier else "not measured: no Server-Timing header in the responses"
@@ -83,7 +84,7 @@ def parts(rows: Rows, times: Sequence[Distribution]) -> Chart:
                     row["parts_ms"].get(name, 0) / count if count else None
                     for row, count in zip(rows, served, strict=True)
                 ],
-                "unattributed" if name == "unattributed" else None,
+                styles.get(name),
             )
             for name in names
         ],
@@ -101,8 +102,3 @@ def _over(rows: Rows) -> dict[str, Any]:
 
 def _has_no_counts(row: Mapping[str, Any]) -> bool:
     return "requests" not in row
-
-
-def _order(name: str) -> tuple[bool, str]:
-    """Sort key: time that the service did not name comes last, on top."""
-    return name in ("unattributed", "other"), name
