@@ -9,6 +9,8 @@ from typing import Final
 
 from locust.exception import RPCError
 
+from straingauge.errors import UsageError
+
 BIND_FAILURE: Final = "Socket bind failure"
 
 
@@ -20,10 +22,11 @@ def explain_port_in_use() -> None:
         kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         if kind is RPCError and BIND_FAILURE in str(error):
-            sys.stderr.write(
-                f"cannot start a Locust master: {error}\n"
-                "  try: stop the other master, or use another port with --master-bind-port PORT\n"
+            explained = UsageError(
+                f"cannot start a Locust master: {error}",
+                "stop the other master, or use another port with --master-bind-port PORT",
             )
+            sys.stderr.write(f"{explained.with_hint}\n")
         else:
             previous(kind, error, trace)
 
