@@ -106,7 +106,7 @@ def causes(result: Mapping[str, Any]) -> list[str]:
     return [cause["cause"] for cause in diagnose(result)]
 
 
-def first(result: Mapping[str, Any]) -> dict[str, Any]:
+def first(result: Mapping[str, Any]) -> Mapping[str, Any]:
     """The first cause."""
     return diagnose(result)[0]
 

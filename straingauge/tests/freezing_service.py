@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 import time
+from typing import cast
 
 FREEZE_S = 0.5
 EVERY_S = 5.0
@@ -19,11 +20,11 @@ class Service(asyncio.Protocol):
     """Answers at once, whenever its loop is not frozen."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
-        self.transport = transport
+        """Keep the transport of a new client."""
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """A request, whole: they are small."""
+        """Handle a request, which arrives whole: they are small."""
         target = data.split(b" ", 2)[1].decode()
         self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
         log.append((target, time.monotonic_ns()))

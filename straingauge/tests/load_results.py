@@ -33,7 +33,7 @@ def judged(load: Load) -> dict[str, Any]:
     )
     thresholds = Thresholds.parse(DEMANDS, source="load_results.py")
     result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)
-    return result
+    return {**result}
 
 
 def reasons(result: dict[str, Any]) -> dict[str, str]:

@@ -52,7 +52,7 @@ class Outcome:
         """Number of failures by kind, of a call to one endpoint."""
         (endpoint,) = self.record.values()
         limited = {"rate_limited": endpoint["limited"]} if endpoint["limited"] else {}
-        return endpoint["errors"] | limited
+        return {**endpoint["errors"], **limited}
 
 
 class Locust:

@@ -48,7 +48,7 @@ class Run:
     @property
     def loop_lag_ms(self) -> float:
         """Largest loop lag of its processes, in the result."""
-        return max(1.0, *(part["loop_lag_p99_ms"] for part in self.processes.values()))
+        return max(1.0, *(float(part["loop_lag_p99_ms"]) for part in self.processes.values()))
 
 
 @contextmanager

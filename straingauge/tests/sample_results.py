@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -42,13 +42,13 @@ def reported(
         words: What the failed ones say.
         minute: Of its start.
     """
-    result = copy.deepcopy(_played(tuple(endpoints), words, trouble))
+    result: dict[str, Any] = {**copy.deepcopy(_played(tuple(endpoints), words, trouble))}
     result |= {"name": name, "started_at": f"2026-01-01T12:{minute:02d}:00+00:00"}
     return result
 
 
 @cache
-def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> dict[str, Any]:  # noqa: FBT001  a key
+def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> Mapping[str, Any]:  # noqa: FBT001  a key
     metadata = RunMetadata(
         name="steady",
         started_at="2026-01-01T12:00:00+00:00",
@@ -56,8 +56,10 @@ def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> dict[str, 
         environment={"python": "3.11"},
     )
     database = DatabaseStats()
-    samples = [*_samples(trouble=trouble)]
-    rest = [{**samples[-1], "t_ns": samples[-1]["t_ns"] + n * 1000 * MS} for n in (1, 2)]
+    samples: list[Mapping[str, float]] = [*_samples(trouble=trouble)]
+    rest: list[Mapping[str, float]] = [
+        {**samples[-1], "t_ns": samples[-1]["t_ns"] + n * 1000 * MS} for n in (1, 2)
+    ]
     watched = Observations(samples=samples, cooldown=rest, source="process", database=database)
     record = _recorded(endpoints, words, trouble=trouble)
     sent = SECONDS * EACH_SECOND * len(endpoints)

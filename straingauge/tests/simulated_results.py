@@ -9,12 +9,19 @@ from straingauge.engine import Delay, EngineStats
 from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
+from straingauge.result.format.result import MachineDict
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report, RunMetadata
 
 DURATION_S = 20
 MEDIAN_MS = {"GET /a": 20.0, "GET /b": 5.0, "POST /c": 60.0}
-MACHINE = {"system": "Linux 6", "architecture": "x", "cpu": "c", "cpu_count": 2, "memory_mb": 8000}
+MACHINE: MachineDict = {
+    "system": "Linux 6",
+    "architecture": "x",
+    "cpu": "c",
+    "cpu_count": 2,
+    "memory_mb": 8000,
+}
 _IDLE = EngineStats(
     *(0, 0, 0, 0, 0, 0, 0),
     start_delay_ms=Delay(0, 0, 0),

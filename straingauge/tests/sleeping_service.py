@@ -10,6 +10,7 @@ import json
 import random
 import sys
 import time
+from typing import cast
 
 log: list[tuple[str, int, int, int]] = []
 chance = random.Random(5)
@@ -20,11 +21,11 @@ class Service(asyncio.Protocol):
     """Answers one request after the other on each connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
-        self.transport = transport
+        """Keep the transport of a new client."""
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """A request, whole: they are small."""
+        """Handle a request, which arrives whole: they are small."""
         received_ns = time.monotonic_ns()
         target = data.split(b" ", 2)[1].decode()
         sleep_s = chance.expovariate(1 / mean_s)

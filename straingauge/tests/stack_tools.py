@@ -44,8 +44,19 @@ def write_stack_config(
 def sql(url: str, statement: str) -> str:
     """Return the plain output of a statement."""
     psql = find_binaries().bin / "psql"
-    arguments = [psql, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-At", "-d", url, "-c", statement]
-    return subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.strip()
+    arguments: list[str | Path] = [
+        psql,
+        "--no-psqlrc",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-At",
+        "-d",
+        url,
+        "-c",
+        statement,
+    ]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def eventually(condition: Callable[[], bool]) -> bool:

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import time
+from typing import cast
 
 ASKED = re.compile(rb"GET /(\d+)/(\d+) ")
 
@@ -23,11 +24,11 @@ class Service(asyncio.Protocol):
     """Answers one request after the other on each connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
-        self.transport = transport
+        """Keep the transport of a new client."""
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """A request, whole: they are small."""
+        """Handle a request, which arrives whole: they are small."""
         if asked := ASKED.match(data):
             began.set()
             sleep_ms, due_ns = map(int, asked.groups())

@@ -11,22 +11,22 @@ import sys
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Answers every GET with the database it was given."""
+    """Answers every GET with the URL of its database."""
 
     status = 200
 
-    def log_message(self, *_: object):
-        """Nothing: what it says of itself must not be pushed out of the log's tail."""
+    def log_message(self, *_: object) -> None:
+        """Log nothing, so that the messages under test stay in the tail of the log."""
 
-    def do_GET(self):
-        """One answer for all paths."""
+    def do_GET(self) -> None:
+        """Send the same response for all paths."""
         self.send_response(self.status)
         self.end_headers()
         self.wfile.write(os.environ.get("DATABASE_URL", "").encode())
 
 
 def main() -> None:
-    """Serves in the mode named on the command line."""
+    """Serve in the mode named on the command line."""
     port, mode = int(sys.argv[1]), (sys.argv[2:] or ["serve"])[0]
     print(f"tiny service in mode {mode}", flush=True)
     if mode == "exit":

@@ -8,6 +8,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import cast
 
 wait_s = float(sys.argv[2]) / 1000
 left = int(sys.argv[3]) if len(sys.argv) > 3 else None
@@ -17,11 +18,11 @@ class Service(asyncio.Protocol):
     """Answers one request after the other on each connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
-        self.transport = transport
+        """Keep the transport of a new client."""
+        self.transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, _data: bytes) -> None:
-        """A request, whole: they are small."""
+        """Handle a request, which arrives whole: they are small."""
         asyncio.get_running_loop().call_later(wait_s, self.answer)
 
     def answer(self) -> None:
