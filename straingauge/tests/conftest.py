@@ -1,4 +1,4 @@
-"""What tests of several subjects ask for by name."""
+"""Fixtures shared by several test files."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def _first_loop() -> None:
-    """The first loop of a process opens a pipe that stays, whatever is played."""
+    """The first loop of a process opens a pipe that stays open, whatever is run."""
     uvloop.new_event_loop().close()
 
 
@@ -64,6 +64,6 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locust]:
-    """Where Locust users of tests live."""
+    """A process with a Locust user."""
     with locust(tmp_path_factory.mktemp("calls")) as process:
         yield process

@@ -5,7 +5,7 @@
 /status/503    that status
 /login         200 for the password "correct horse", else 401
 /counts        the counts so far, as JSON
-/metrics       a pool's figures, as Prometheus text
+/metrics       metrics of a pool, as Prometheus text
 """
 
 import asyncio

@@ -110,5 +110,5 @@ def until(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
     """Wait for a condition, whatever the machine's speed."""
     give_up = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < give_up, "waited in vain"
+        assert time.monotonic() < give_up, "the condition did not hold in time"
         time.sleep(0.02)

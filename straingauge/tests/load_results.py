@@ -1,4 +1,4 @@
-"""From a load that one engine really plays to the judged result, without pytest or command line."""
+"""Real loads of one engine up to the judged result, without pytest or command line."""
 
 import time
 from typing import Any

@@ -33,7 +33,7 @@ class Service(asyncio.Protocol):
             began.set()
             sleep_ms, due_ns = map(int, asked.groups())
             asyncio.get_running_loop().call_later(sleep_ms / 1e3, self.answer, sleep_ms, due_ns)
-        else:  # whoever looks what else is here
+        else:  # any other request
             self.transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 
     def answer(self, sleep_ms: int, due_ns: int) -> None:

@@ -69,7 +69,7 @@ def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
 
 
 def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
-    """Of a variant's requests those of the other's plan are left out; failures have no time."""
+    """Requests in the other variant's slots are skipped; failures have no time."""
     plan = SlotPlan(0, SLOT_NS, 3, seed=5)
     own, others = plan.slots("head") * SLOT_NS, plan.slots("base") * SLOT_NS
     log = RequestLog()
@@ -175,7 +175,7 @@ def test_more_errors_are_worse():
 
 
 class Pretended:
-    """A worker that plays nothing: it hands out what it was given."""
+    """A worker that runs nothing and returns what it was given."""
 
     def __init__(self, variant: Name, result: Callable[[SlotPlan], SlotResult]) -> None:
         self._side = variant

@@ -13,7 +13,7 @@ TELLS = "import os; print(sorted(os.sched_getaffinity(0)))"
     reason="needs Linux and two cores",
 )
 def test_what_is_started_keeps_to_its_cores_and_we_do_not():
-    """Services start on all cores but the generator's, and whoever started them is as before."""
+    """Services start on all cores but the generator's; the starting process keeps its affinity."""
     ours, priority = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0)
     cores = Affinity.of_this_machine()
     with started_on(cores.services):

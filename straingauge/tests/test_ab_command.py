@@ -47,7 +47,7 @@ def document(folder: Path) -> dict[str, Any]:
 
 
 def git(folder: Path, *arguments: str) -> None:
-    """Git, as somebody."""
+    """Run git with an identity."""
     who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
 

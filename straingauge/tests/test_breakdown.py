@@ -1,4 +1,4 @@
-"""Inside figures: shares, percentiles and the slowest requests, as arithmetic has them."""
+"""Breakdown by Server-Timing: shares, percentiles and the slowest requests, by hand."""
 
 import pytest
 from straingauge.http import encode_headers

@@ -131,7 +131,7 @@ def test_the_exit_code_of_a_command_is_the_stands(tmp_path: Path):
 
 
 def test_a_report_shows_what_a_result_file_holds(tmp_path: Path):
-    """Name, verdict and figures of a run are shown from its file; a bad verdict is no failure."""
+    """Name, verdict and statistics of a run are shown from its file, with exit code 0."""
     path = write(whole(name="quick_reads"), tmp_path)
     answer = CliRunner(env={"COLUMNS": "120"}).invoke(main, ["report", str(path)])
     assert answer.exit_code == 0

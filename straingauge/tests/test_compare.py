@@ -183,7 +183,7 @@ class TestCommand:
         return str(write(old, tmp_path)), str(write(new, tmp_path))
 
     def test_shows_a_table(self, files: tuple[str, str]):
-        """Each endpoint's figures are shown with their intervals, and the worst in one line."""
+        """Each endpoint's changes are shown with their intervals, and the worst in one line."""
         answer = CliRunner().invoke(main, ["compare", *files])
         assert answer.exit_code == 0
         for words in ("GET /a", "p95 ms", "worse", "inconclusive", "worst: GET /a"):

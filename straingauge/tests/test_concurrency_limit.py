@@ -1,4 +1,4 @@
-"""A journey that only a few users play at a time."""
+"""A journey that only a few users run at a time."""
 
 from straingauge.http import Request, Response
 from straingauge.journey import Execution, Pause, User, limit_concurrency

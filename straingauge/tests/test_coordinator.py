@@ -38,7 +38,7 @@ def new_coordinator() -> Iterator[Callable[..., Coordinator]]:
 
 
 def report(name: str, requests: int = 0) -> Report:
-    """What a process has measured."""
+    """Return the report of a process."""
     return Report(name, time.monotonic_ns(), requests, b"")
 
 
@@ -48,7 +48,7 @@ def connect(coordinator: Coordinator, count: int) -> list[WorkerClient]:
 
 
 def together(*calls: Callable[[], Any]) -> list[Any]:
-    """What each gives, run at once; an error instead of a value where one is raised."""
+    """Call functions at the same time; return their values, or the errors that they raise."""
 
     def outcome(call: Callable[[], Any]) -> object:
         try:
@@ -61,7 +61,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def test_whole_course(new_coordinator: Callable[..., Coordinator]):
-    """Processes that meet over connections start at one instant; the leader gets all figures."""
+    """Processes that meet over connections start at one instant; the leader gets all reports."""
     coordinator = new_coordinator()
     clients = connect(coordinator, 3)
     shards = together(*(lambda m=m: m.join(TEST, 99) for m in clients))
@@ -95,7 +95,7 @@ def test_silent_process_is_lost(new_coordinator: Callable[..., Coordinator]):
 
 
 def test_stranger_is_not_served(new_coordinator: Callable[..., Coordinator]):
-    """Whoever does not know the secret is turned away, and the others are served on."""
+    """A client without the secret is rejected, and the others are served."""
     coordinator = new_coordinator()
     connection_info = coordinator.connection_info
     with pytest.raises(AuthenticationError):
@@ -119,7 +119,7 @@ def test_address_is_found_once(new_coordinator: Callable[..., Coordinator]):
 
 
 def test_missing_service_is_told_to_all(new_coordinator: Callable[..., Coordinator]):
-    """Why the service could not be started is told to each process, with what to try."""
+    """Each process gets the reason why the service could not be started, with advice."""
 
     def find(_test_file: Path) -> str:
         raise TargetError("no PostgreSQL", hint="install it")
@@ -131,7 +131,7 @@ def test_missing_service_is_told_to_all(new_coordinator: Callable[..., Coordinat
 
 
 def test_end_of_session_frees_who_waits(new_coordinator: Callable[..., Coordinator]):
-    """When the session ends, nobody waits any longer for a load that will not come."""
+    """When the session ends, no process waits for a load any more."""
     coordinator = new_coordinator()
     first, _second = connect(coordinator, 2)
     threading.Timer(0.2, coordinator.abort, ["the session ends"]).start()
@@ -149,7 +149,7 @@ def test_gone_controller_is_noticed(new_coordinator: Callable[..., Coordinator])
 
 
 def test_close_from_many_threads(new_coordinator: Callable[..., Coordinator]):
-    """Whoever closes it, and how often: each call returns without an error when all is closed."""
+    """Several threads may close it several times: each call returns when all is closed."""
     for _ in range(20):
         coordinator = new_coordinator()
         connect(coordinator, 2)
@@ -190,7 +190,7 @@ def test_leaving_twice_and_after_the_end(new_coordinator: Callable[..., Coordina
 
 
 def test_watcher_ends_the_load_for_all(new_coordinator: Callable[..., Coordinator]):
-    """When the merged figures hold, every process is told one instant to end at."""
+    """When the merged statistics are precise, all processes get the same moment to end."""
     coordinator = new_coordinator(watcher=lambda _test, _merged: True)
     clients = connect(coordinator, 2)
     together(*(lambda m=m: m.join(TEST, 99) for m in clients))

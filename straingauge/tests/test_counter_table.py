@@ -24,7 +24,7 @@ steps = st.lists(
 @given(steps)
 @settings(max_examples=200)
 def test_counts_never_overflow(steps: list[tuple[str, int | list[int]]]):
-    """Adding, merging and joining rows give the figures of unbounded integers, bit for bit."""
+    """Adding, merging and joining rows give the values of unbounded integers, bit for bit."""
     counts = CounterTable(COLUMNS, MOST_ROWS)
     true = np.zeros((MOST_ROWS, COLUMNS), dtype=object)
     for step, of in steps:

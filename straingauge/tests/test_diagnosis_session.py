@@ -122,7 +122,7 @@ def test_an_unexplained_warning():
 
 
 def test_an_unknown_cause_is_left_out():
-    """Causes that this version does not know are left out."""
+    """Causes that this version does not know are skipped."""
     known = pool_too_small("one")
     known["diagnosis"].append({"cause": "from the future", "confidence": 1.0})
     assert "from the future" not in [cause["cause"] for cause in diagnose_session([known])]

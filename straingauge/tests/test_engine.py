@@ -133,7 +133,7 @@ def test_shares_send_the_whole_load_together(schedule: Schedule, n: int):
 
 
 def test_a_wave_waits_for_the_one_before():
-    """Never more than one wave is under way, and each is whole."""
+    """Never more than one wave is running, and each is whole."""
     under_way, most, lock = Counter[str](), [0], threading.Lock()
 
     def handler(peer: Peer) -> None:
@@ -156,7 +156,7 @@ def test_a_wave_waits_for_the_one_before():
 
 @pytest.mark.parametrize(("asked_for", "sent"), [(1, 2), (4, 5), (99, 9)])
 def test_waves_end_early_on_demand(asked_for: int, sent: int):
-    """After the least number of waves the run ends as soon as its figures are good enough."""
+    """After the least number of waves the run ends as soon as its statistics are precise enough."""
     asked = itertools.count(1)
     with serve(answering()) as server:
         record, _ = run_schedule(
@@ -170,7 +170,7 @@ def test_waves_end_early_on_demand(asked_for: int, sent: int):
 
 @pytest.mark.serial
 def test_after_its_duration_no_request_is_sent():
-    """At the end of a closed run, what is under way is awaited and nothing more is sent."""
+    """At the end of a closed run, requests in flight are awaited and nothing more is sent."""
 
     def endless(user: User):
         while True:
@@ -202,7 +202,7 @@ def test_users_think_and_ramp():
 
 
 def test_stop_ends_a_run_with_all_its_answers():
-    """Asked to stop, the engine sends nothing more and counts what was under way."""
+    """Asked to stop, the engine sends nothing more and counts the requests in flight."""
     server_seen = threading.Event()
 
     def handler(peer: Peer) -> None:
@@ -324,7 +324,7 @@ print(recorder.snapshot().total("main").statuses[200], report.connections)
 
 
 def test_it_plays_where_unix_is_not():
-    """Without uvloop, file limits and timerfd, as on Windows, a load is played all the same."""
+    """Without uvloop, file limits and timerfd, as on Windows, a load runs all the same."""
     with serve(answering()) as server:
         command = [sys.executable, "-c", WITHOUT_UNIX, server.url]
         said = subprocess.run(command, capture_output=True, text=True, check=True).stdout

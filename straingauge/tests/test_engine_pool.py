@@ -36,7 +36,7 @@ def run_schedule(
 
 
 class Crowded:
-    """Answers each request once `together` of them are under way, and counts how many are."""
+    """Answers each request once `together` of them are in flight, and counts how many are."""
 
     def __init__(self, together: int) -> None:
         self._together = threading.Barrier(together)
@@ -170,7 +170,7 @@ def test_who_waits_in_vain_times_out_and_leaves_the_queue():
 
 
 def test_a_failed_connection_makes_room_for_the_next():
-    """A pool whose connections break each time still serves whoever waits."""
+    """A pool whose connections break each time still serves the waiting users."""
 
     def once(peer: Peer) -> None:
         peer.read()

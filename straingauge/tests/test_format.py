@@ -52,7 +52,7 @@ def keywords(part: Any, *, names: bool = False) -> Iterator[str]:  # noqa: ANN40
 
 @pytest.mark.parametrize("name", NAMES)
 def test_schemas_say_nothing_that_is_not_checked(name: str):
-    """A schema uses only what our check knows: a misspelt keyword would demand nothing."""
+    """A schema uses only keywords that the validator knows, so a misspelt one is noticed."""
     assert set(keywords(schema(name))) <= KEYWORDS
 
 
@@ -177,7 +177,7 @@ def test_fields_to_come_are_no_error(tmp_path: Path):
 
 
 def test_a_session_has_one_file(tmp_path: Path):
-    """A session's summary has its grade, each test's figures and file, and what broke first."""
+    """A session's summary has its grade, each test's statistics and file, and what broke first."""
     good = deepcopy(whole(name="good", started_at="2026-01-02T03:04:05+00:00", diagnosis=[]))
     good["verdict"] = {"grade": "acceptable", "findings": []}
     judged = [(result, write(result, tmp_path)) for result in (good, whole(name="bad"))]

@@ -103,7 +103,7 @@ def contents(payload: str | bytes) -> bytes:
 
 
 def test_a_payload_begins_as_the_format_says():
-    """Whoever looks at a log knows a V2 histogram by its first letters."""
+    """A V2 histogram in a log is recognizable by its first letters."""
     assert encode(of([5_000])).startswith("HISTFAAA")
 
 

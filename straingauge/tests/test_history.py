@@ -88,7 +88,7 @@ def test_one_outlier_is_no_change():
 
 @given(st.lists(st.floats(0, 1e6), max_size=40))
 def test_changes_are_places_between_runs(values: list[float]):
-    """Whatever the figures are, changes come in order, within the series, and always the same."""
+    """For any values, changes come in order, within the series, and always the same."""
     found = change_points(values)
     assert found == sorted(set(found)) == change_points(values)
     assert all(3 <= at <= len(values) - 3 for at in found)
@@ -176,7 +176,7 @@ def test_what_there_is_not_is_wrong_usage(tmp_path: Path, arguments: list[str], 
 
 
 def test_an_endpoint_has_a_trend_too(tmp_path: Path):
-    """The figures of one endpoint are shown by its name."""
+    """The trend of one endpoint is shown by its name."""
     shown = history(folder_of(tmp_path / "results", [10.0] * 3), "--endpoint", "GET /hello")
     assert "mixed GET /hello  3 runs" in shown.output
     assert "cpu_percent" not in shown.output

@@ -232,7 +232,7 @@ def test_one_header_is_found_as_all_are(headers: list[tuple[str, str]], cuts: li
 
 
 def test_empty_lines_before_a_head_are_none_of_it():
-    """Empty lines before a response, or between an interim one and it, are passed over."""
+    """Empty lines before a response, or between an interim one and it, are skipped."""
     data = b"\r\n\r\nHTTP/1.1 103 Early\r\nA: 1\r\n\r\n\r\n\r\nHTTP/1.1 204 No\r\nB: 2\r\n\r\n"
     for pieces in ([data], [bytes([byte]) for byte in data]):
         assert ours(pieces) == ("complete", 204, {"b": "2"}, b"")

@@ -299,7 +299,7 @@ def test_tags_choose_journeys():
 
 @pytest.mark.parametrize("weights", [(), ((a, 0),), ((a, -1),)])
 def test_a_mix_without_weight_is_refused(weights: tuple[object, ...]):
-    """Nothing to play is a usage error."""
+    """Nothing to run is a usage error."""
     with pytest.raises(UsageError):
         mix(*weights)
 

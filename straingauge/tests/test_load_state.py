@@ -20,7 +20,7 @@ TEST = "test_it.py::test_load"
 
 
 def report(process: str, at_s: float, requests: int) -> Report:
-    """What a process has measured."""
+    """Return the report of a process."""
     return Report(process, round(at_s * 1e9), requests, b"")
 
 
@@ -52,7 +52,7 @@ class Fleet:
 
 
 def test_all_are_seated_when_the_last_has_come():
-    """Nobody gets a share before everybody has come; then each gets one, the first leads."""
+    """No process gets a shard before all have joined; then each gets one, and the first leads."""
     clients = Fleet(3)
     assert clients.arrive("join", "gw1", "gw0") == {}
     assert clients.arrive("join", "gw2") == {f"gw{i}": Shard(i, 3, 0) for i in range(3)}
@@ -83,7 +83,7 @@ def test_stages_begin_at_one_instant():
 
 
 def test_idle_processes_are_not_waited_for():
-    """A process without a share leaves at once and holds nobody up."""
+    """An idle process leaves at once and delays no other."""
     clients = Fleet(3, cores=2)
     clients.arrive("join")
     assert clients.load.leave("gw2", None, clients.present, 0) == {}
@@ -91,7 +91,7 @@ def test_idle_processes_are_not_waited_for():
 
 
 def test_failed_setup_breaks_it_for_all():
-    """A log-in that fails in one process is told to all that wait, with its name."""
+    """A log-in that fails in one process is reported to all that wait, with its name."""
     clients = Fleet(3)
     clients.arrive("join")
     clients.arrive("start", "gw0", "gw1")
@@ -136,7 +136,7 @@ def test_lost_leader_ends_it():
 
 
 def test_lost_after_a_load_was_called_off():
-    """Who is lost before it has told what it measured last is named; who has told it is not."""
+    """A process lost before its last report is named; one lost after it is not."""
     clients = Fleet(3)
     clients.begin()
     for second in (1, 2):
@@ -151,7 +151,7 @@ def test_lost_after_a_load_was_called_off():
 
 
 def test_lost_before_the_start_breaks_it():
-    """A process lost before the load began leaves a share nobody would send: there is no load."""
+    """A process lost before the load leaves a shard that none would send, so there is no load."""
     clients = Fleet(2)
     clients.arrive("join")
     clients.arrive("start", "gw0")
@@ -159,7 +159,7 @@ def test_lost_before_the_start_breaks_it():
 
 
 def test_latecomer_has_no_share():
-    """A process that replaces a lost one joins no load that is under way."""
+    """A process that replaces a lost one joins no running load."""
     clients = Fleet(2)
     clients.begin()
     assert clients.arrive("join", "gw9") == {"gw9": Shard(None, 2, 0)}
@@ -176,7 +176,7 @@ def test_leaving_in_the_middle_breaks_it():
 
 @given(data=st.data(), count=st.integers(1, 5))
 def test_nobody_waits_for_ever(data: st.DataObject, count: int):
-    """Whatever order processes come, are lost or fail in: in the end nobody is left waiting."""
+    """In whatever order processes join, are lost or fail: in the end none waits."""
     clients = Fleet(count, cores=data.draw(st.integers(1, 5)))
     stages: dict[str, list[Stage]] = {
         n: ["join", "start", "load_end", "cooldown_end", "finish"] for n in clients.present

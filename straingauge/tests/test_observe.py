@@ -139,7 +139,7 @@ def test_service_elsewhere_is_seen_by_its_metrics(
 
 
 def test_pool_under_other_names_is_not_seen(service: Service):
-    """A pool whose figures bear other names is said not to be seen."""
+    """A pool with metrics of other names is reported as not visible."""
     with Observer(service.url, MetricNames(pool_in_use="other")) as observer:
         pass
     assert observer.observations().unavailable == [

@@ -105,7 +105,7 @@ def test_the_services_and_the_databases_time_is_their_own(owner: str):
 
 
 def test_the_generators_other_processes_are_the_generators(monkeypatch: pytest.MonkeyPatch):
-    """Processes started as this one was, by its parent, play the same load, which that controls."""
+    """Processes with the same parent as this one belong to the same load."""
     me, parent = os.getpid(), os.getppid()
     rows = {me: Row(parent, 1, 0), 7: Row(parent, 2, 0), 8: Row(parent, 4, 0), 9: Row(me, 8, 0)}
     rows[parent] = Row(0, 16, 0)
@@ -285,7 +285,7 @@ def test_a_leak_of_memory_is_told_in_bytes(per_request: int):
 
 
 def test_memory_that_comes_and_goes_is_no_leak():
-    """Ever more memory under way, which is given back each time, is nothing a request keeps."""
+    """Memory that requests use and release is not kept by them."""
     sizes = [1e8 + (n % 2) * n * 1e6 for n in range(60)]
     found = resources(watched("rss_bytes", sizes), {}, 590)["service"]["memory"]
     assert found["bytes_per_request"]["slope"] == 0

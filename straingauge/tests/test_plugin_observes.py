@@ -1,4 +1,4 @@
-"""What load tests see of the database and of the service at rest, with and without xdist."""
+"""Observation of the database and of the cooldown in load tests, with and without xdist."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ def database_url() -> Iterator[str]:
 
 
 def password(url: str) -> str:
-    """What must never be in a file."""
+    """A secret, which must never be in a file."""
     found = urlsplit(url).password
     assert found is not None
     return found
@@ -50,14 +50,14 @@ def test_the_database_of_the_environment_is_watched(
 
 
 def test_without_a_database_none_is_looked_for(project: Project, monkeypatch: pytest.MonkeyPatch):
-    """Where no database is known the result says nothing of one."""
+    """Without a known database, the result has no database section."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
     assert project.results()[0]["resources"]["database"] is None
 
 
 def test_the_named_process_is_the_service(project: Project, service: Service):
-    """With --server-pid that process is watched, whoever listens on the port."""
+    """With --server-pid that process is observed, whatever listens on the port."""
     pid = str(service.process.pid)
     project.run(QUICK, "-n", "0", "--server-pid", pid).assert_outcomes(passed=1)
     assert project.results()[0]["resources"]["service"]["source"] == "process"

@@ -41,7 +41,7 @@ class Paper:
 
 
 def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> MergedReports:
-    """A load of 10 s; of each process so many requests of 2 ms."""
+    """A load of 10 s; each process has sent this many requests of 2 ms."""
     reports = []
     for number, count in enumerate(counts):
         recorder = Recorder()
@@ -57,7 +57,7 @@ def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> Merge
 
 
 def test_a_terminal_shows_the_time_that_is_left_and_the_figures_of_all():
-    """Elapsed and left add up to the schedule's duration; the figures are all processes' own."""
+    """Elapsed and remaining time add up to the duration; the statistics are of all processes."""
     paper = Paper(live=True)
     assert not Progress(paper).watch("t", merged(300, 100))
     (shown,) = paper.drawn
@@ -67,7 +67,7 @@ def test_a_terminal_shows_the_time_that_is_left_and_the_figures_of_all():
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
-    """Where nothing can be rewritten: a line at the beginning, and one every ten seconds."""
+    """If lines cannot be rewritten: a line at the beginning, and one every ten seconds."""
     now_s = 1000.0
     monkeypatch.setattr("straingauge.runner.progress.time.monotonic", lambda: now_s)
     paper = Paper()
@@ -113,7 +113,7 @@ def test_a_lost_process_is_named_at_once():
 
 @pytest.mark.parametrize("width", [20, 60, 80, 90, 100, 130, 300])
 def test_the_line_fits_the_terminal(width: int):
-    """Whatever its width, the line is one line; the figures come before name and bar."""
+    """Whatever its width, the progress is one line, with numbers before name and bar."""
     shown = Text.from_ansi(progress_line(MOMENT, width)).plain
     assert len(shown) < width
     assert shown.endswith(FIGURES) == (width > len(FIGURES))

@@ -124,7 +124,7 @@ def test_no_warm_up_is_detected_where_the_load_changes(project: Project, service
 
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_critical_fails_in_plain_words(project: Project, processes: str):
-    """A critical threshold fails the test with its figures, and without a traceback."""
+    """A critical threshold fails the test with its value, and without a traceback."""
     outcome = project.run(QUICK.replace("hello", "boom"), "-n", processes)
     outcome.assert_outcomes(failed=1)
     output = outcome.stdout.str()
@@ -324,7 +324,7 @@ def test_declared_endpoint_must_be_called(project: Project):
 
 @pytest.mark.parametrize("processes", ["0", "2"])
 def test_full_disk_still_shows_the_figures(project: Project, processes: str):
-    """A result that cannot be written is said so, by its file's name, with verdict and figures."""
+    """A result that cannot be written is reported with file name, verdict and statistics."""
     full_disk = """
 import resource
 

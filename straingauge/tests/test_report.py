@@ -24,7 +24,7 @@ def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN
 
 
 def test_a_row_for_each_run():
-    """Each run has its verdict, its figures, what decided it and its file."""
+    """Each run has its verdict, its statistics, what decided it and its file."""
     file = Path("results/health_20241217_120530.json")
     shown = verdict_table([(result(), file), (result("pool"), None)], width=160, colour=False)
     row = next(line for line in shown.splitlines() if line.startswith("health "))
@@ -66,5 +66,5 @@ def test_invalid_run_says_why_and_what_to_do():
 
 
 def test_one_line():
-    """A run's figures fit one line."""
+    """A run's statistics fit one line."""
     assert summary_line(result()) == "health: 450 requests, 123/s, 0.50% errors, p95 56.8 ms"

@@ -17,7 +17,7 @@ def results() -> list[dict[str, Any]]:
 
 
 def test_markdown_has_a_row_for_each_run(results: list[dict[str, Any]]):
-    """The verdict table has each run's verdict and figures, and as many cells as columns."""
+    """The verdict table has each run's verdict and statistics, and as many cells as columns."""
     lines = markdown(results).splitlines()
     header, rule, calm, stormy = lines[2:6]
     assert "✅ target" in calm

@@ -110,7 +110,7 @@ def test_verdicts_come_first_and_validity_last():
 
 
 def test_every_run_has_its_row_with_its_figures():
-    """Each run's verdict stands in words, with its figures and what decided it."""
+    """Each run's verdict is shown as text, with its statistics and what decided it."""
     said = words_of(page([reported("calm"), reported("stormy", trouble=True)]))
     assert "1 of 2 load tests crossed a critical threshold" in said
     row = said.partition("stormy")[2]
@@ -143,14 +143,14 @@ def test_every_cause_is_shown():
     result = reported(trouble=True)
     for cause in CAUSES:
         found = {"cause": cause, "title": CAUSES[cause].title, "confidence": 0.9}
-        told = {"evidence": ["it was seen"], "advice": ["mend it"]}
+        told = {"evidence": ["it was seen"], "advice": ["fix it"]}
         result["diagnosis"] = [{**found, **told}]
         (shown,) = explained([result], ["steady"])["causes"]
         assert shown["title"] == CAUSES[cause].title
         assert shown["places"][0]["links"]
         assert {key: shown[key] for key in told} == told
     said = words_of(page([result]))
-    for words in (CAUSES[cause].title, "it was seen", "mend it"):
+    for words in (CAUSES[cause].title, "it was seen", "fix it"):
         assert words in said
 
 

@@ -63,7 +63,7 @@ class Runs:
         self._service = service
 
     def start(self, *options: object, through: Sequence[str] = ()) -> "subprocess.Popen[str]":
-        """Begin a run in a process group of its own, as a shell does; through another command."""
+        """Begin a run in a separate process group, as a shell does; through another command."""
         command = [*through, Path(sys.executable).with_name("straingauge"), "run", self.file]
         return subprocess.Popen(
             [*map(str, command), "--host", self._service.url, *map(str, options)],
@@ -103,7 +103,7 @@ def workers(run: "subprocess.Popen[str]") -> list[psutil.Process]:
 
 
 def reasons(result: dict[str, Any]) -> dict[str, str]:
-    """What has to be known of a run: the reasons with their messages."""
+    """Return the validity of a run: the reasons with their messages."""
     return {each["reason"]: each["message"] for each in result["validity"]["reasons"]}
 
 
@@ -128,7 +128,7 @@ def test_many_processes_send_exactly_one_load(runs: Runs, service: Service):
 
 
 def test_users_come_again(runs: Runs, service: Service):
-    """In the closed model users play over and over, and every answer is counted by its status."""
+    """In the closed model users run again and again, and each response is counted by its status."""
     before = service.counts()
     weights = ("--journey", "hello=3", "--journey", "boom")
     closed = ("--users", 4, "--think", "5-10ms", "--duration", "1s", "--processes", 2)
@@ -185,7 +185,9 @@ def test_a_killed_process_is_named(runs: Runs, service: Service, victim: int):
     assert f"process {name}" in output
     found = re.search(r"at most (\d+) samples", reasons(result)["lost_worker"])
     assert found
-    sent_at_most = result["metrics"]["total_requests"] + int(found[1]) + 20  # under way just then
+    sent_at_most = (
+        result["metrics"]["total_requests"] + int(found[1]) + 20
+    )  # in flight at that moment
     assert 100 < result["metrics"]["total_requests"] <= served <= sent_at_most
     assert "Traceback" not in progress
 
@@ -232,7 +234,7 @@ def test_a_log_in_that_fails_sends_no_load(runs: Runs, service: Service):
 
 
 def test_a_process_that_cannot_begin_ends_it(runs: Runs, service: Service):
-    """Where one process cannot prepare what all shall play, nothing is sent, and it is named."""
+    """If one process cannot prepare the load, nothing is sent, and it is named."""
     worker_only = "\nimport sys\nassert 'worker' not in sys.argv[0], 'not here'\n"
     runs.file.write_text(JOURNEYS + worker_only)
     before = service.counts()["/hello"]
@@ -244,7 +246,7 @@ def test_a_process_that_cannot_begin_ends_it(runs: Runs, service: Service):
 
 
 def test_a_full_disk_still_shows_the_figures(runs: Runs):
-    """A result that cannot be written is named by its file; verdict and figures are shown."""
+    """A result that cannot be written is named by its file; verdict and statistics are shown."""
     no_room = ("sh", "-c", 'ulimit -f 8; exec "$@"', "sh")  # blocks of 512 bytes
     code, output, complaint = runs.run(*QUICK, through=no_room)
     assert code == 2
@@ -288,7 +290,7 @@ def test_bad_input_sends_nothing(
     arguments: tuple[str, ...],
     complaint: str,
 ):
-    """What makes no sense ends with 2 and says what to mend, before anything is sent."""
+    """Wrong usage exits with 2 and says what to correct, before anything is sent."""
     monkeypatch.chdir(runs.folder)
     Path("broken.py").write_text("def look(user:\n")
     Path("other.toml").write_text("[all]\np95 = 3\n")

@@ -79,7 +79,7 @@ def test_nonsense_is_refused_before_anything_is_sent(wrong: Callable[..., object
     ],
 )
 def test_the_refusal_says_what_was_wrong(wrong: Callable[..., object], says: str):
-    """Whoever worded a schedule wrongly reads which argument it was, and what it should be."""
+    """A wrong schedule is an error that names the argument and what it should be."""
     with pytest.raises(UsageError) as caught:
         wrong()
     assert says in str(caught.value)

@@ -1,4 +1,4 @@
-"""Every open schedule is played as it is worded, and shown so in a result."""
+"""Each open schedule is run as specified, and described in the result."""
 
 import json
 import time

@@ -36,7 +36,7 @@ values = plain | hostile | st.binary(max_size=60) | st.just(b"db;dur=1.5, app;du
     ],
 )
 def test_a_headers_durations(value: bytes, durations: dict[str, float]):
-    """Whatever order, spacing and quoting: durations by lower-case name, the unusable left out."""
+    """With any order, spacing and quoting: durations by lower-case name, without unusable ones."""
     assert durations_ms(value) == durations
 
 

@@ -52,7 +52,7 @@ def record_of(outcomes: list[Outcome]) -> Record:
 def test_shards_merge_to_the_record_of_one_process(
     outcomes: list[Outcome], shards: int, chance: random.Random
 ):
-    """However a load is split, parts, slowest and pulse merge to one process's, bit for bit."""
+    """Parts, slowest requests and timelines of shards merge to those of one process, exactly."""
     parts = [record_of(outcomes[i::shards]) for i in range(shards)]
     chance.shuffle(parts)
     half = len(parts) // 2
@@ -153,7 +153,7 @@ def test_the_pulse_counts_starts_and_ends():
 
 @pytest.mark.parametrize(("hours", "width_ms"), [(0.9, 50), (1, 100), (3, 200)])
 def test_a_long_runs_pulse_is_coarser(hours: float, width_ms: int):
-    """Past its most slots a pulse doubles their width and loses no request."""
+    """Above its maximum of slots, a timeline doubles their width and loses no request."""
     times_ns = (np.linspace(0, hours * 3.6e12, 1000)).astype(np.int64)
     pulse = InFlightTimeline()
     pulse.add(times_ns, times_ns)

@@ -76,7 +76,7 @@ def test_no_samples_are_no_zeros():
 
 
 def test_metrics_are_arithmetic():
-    """Figures are those of the outcomes; a 429 is neither an error nor a latency."""
+    """Statistics are those of the outcomes; a 429 is neither an error nor a response time."""
     recorder = Recorder()
     sink = recorder.endpoint_sink("main", "GET /a", 0)
     for n in range(90):

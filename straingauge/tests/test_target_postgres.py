@@ -169,5 +169,5 @@ def test_readable_programs_are_not_copied(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_free_port_is_free():
-    """The port that is handed out is not taken."""
+    """The returned port is free."""
     assert not is_in_use(free_port())

@@ -18,7 +18,7 @@ from straingauge.workers import WorkerClient
 
 def record_report(self, report, _send=WorkerClient.send_report):
     _send(self, report)
-    with open(f"{report.process}.told", "w") as file:
+    with open(f"{report.process}.reported", "w") as file:
         file.write(str(report.requests))
 
 WorkerClient.send_report = record_report
@@ -36,7 +36,7 @@ TESTS = TAPPED + LOAD.format(
 
 
 def number(file: Path) -> int:
-    """What a worker wrote there; 0 while there is nothing."""
+    """Return the number that a worker wrote; 0 if there is none."""
     text = file.read_text() if file.exists() else ""
     return int(text or 0)
 
@@ -45,14 +45,14 @@ def number(file: Path) -> int:
 def test_samples_of_a_killed_worker_survive(
     project: Project, service: Service, victim: str, survivor: str
 ):
-    """What a killed worker had reported is in the result, and it is named with what it lost.
+    """The reports of a killed worker are in the result, and it is named with its loss.
 
     The result has no more of it than the service saw. Of its fellow it has everything; when it
     was the leader that died, the load ends there, and the result has what had been reported.
     """
     before = service.counts()
     session = project.start(TESTS, "-n", "2")
-    told = {name: project.path / f"{name}.told" for name in (victim, survivor)}
+    told = {name: project.path / f"{name}.reported" for name in (victim, survivor)}
     until(lambda: all(number(file) >= SHARE // 5 for file in told.values()))
     os.kill(number(project.path / f"{victim}.pid"), signal.SIGKILL)
     output, _ = session.communicate(timeout=90)

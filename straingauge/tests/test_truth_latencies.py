@@ -1,4 +1,4 @@
-"""Truth 5, known latencies: each request's figures against the log of a service that sleeps.
+"""Truth 5, known latencies: each request's times against the log of a service that sleeps.
 
 Both clocks are one, so cause and effect bound each figure without any tolerance: a request is
 received after it was sent, it is done after its answer left the service, and the journey's next
@@ -92,7 +92,7 @@ class Told(NamedTuple):
 
 @pytest.fixture(scope="module")
 def told() -> Told:
-    """Journeys of three requests, more than the users can play at once."""
+    """Journeys of three requests, more than the users can run at once."""
     numbers = iter(range(ARRIVALS.count))
 
     def three(user: User):

@@ -81,7 +81,7 @@ def spoilt() -> list[Any]:
 
 @pytest.mark.parametrize(("reason", "run"), spoilt())
 def test_a_spoilt_run_is_invalid_and_says_why(reason: str, run: dict[str, Any]):
-    """Its reason stands in the result, and the run has no grade, however good its figures."""
+    """Its reason is in the result, and the run has no grade, however good its statistics."""
     result = result_of(**run)
     assert reasons(result)[reason] == "invalid"
     assert not result["validity"]["valid"]

@@ -173,7 +173,7 @@ def test_findings_count_like_thresholds(tmp_path: Path):
 
 
 def test_invalid_run_has_no_verdict(tmp_path: Path):
-    """However good its figures, an invalid run earns no grade and fails."""
+    """An invalid run has no grade and fails, however good its statistics."""
     reasons = {"reasons": [{"reason": "interrupted", "severity": "invalid"}]}
     verdict = judge(result(validity=reasons), thresholds(DEMANDS, tmp_path))
     assert verdict.grade == "invalid"

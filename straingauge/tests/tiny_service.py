@@ -1,4 +1,4 @@
-"""A service for the stand's tests: `tiny_service.py PORT [MODE]`.
+"""A service for the tests of service stacks: `tiny_service.py PORT [MODE]`.
 
 Modes: `serve` (the default), `unready` (answers 503 for ever), `exit` (says why and ends with 3),
 `stubborn` (ignores SIGTERM).

@@ -43,7 +43,7 @@ class UslFit:
         error_percent: Root mean square of the relative errors of X.
         peak_rps: Highest throughput by the law; None if it has none (sigma = kappa = 0).
         peak_concurrency: Requests in flight at the peak; None if it is only approached.
-        peak_low_rps, peak_high_rps: Lowest and highest peak with one point left out (jackknife).
+        peak_low_rps, peak_high_rps: Lowest and highest peak without one of the points (jackknife).
     """
 
     lambda_rps: float

@@ -16,7 +16,7 @@ from straingauge.workers import Coordinator, CoordinatorError, MergedReports
 
 CONNECT_TIMEOUT_S = 60.0
 POLL_INTERVAL_S = 0.05
-STOP_TIMEOUT_S = 5.0  # for processes that were stopped: requests under way may end
+STOP_TIMEOUT_S = 5.0  # for processes that were stopped: requests in flight may end
 
 
 def run_load(

@@ -8,7 +8,7 @@ from straingauge.diagnosis.topic import Topic
 from straingauge.result.format.result import CauseDict
 
 LIKELY = 0.5  # from this confidence on a cause explains others
-MAX_CONFIDENCE = 0.95  # a rule sees figures from outside, never the code
+MAX_CONFIDENCE = 0.95  # a rule sees measurements, not the code
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Evidence:
 
     Attributes:
         confidence: From 0 to 1.
-        sentences: With the figures it rests on, the strongest first.
+        sentences: Statements with their numbers, the strongest first.
         advice: What to do in this very case; the cause's general advice follows it.
     """
 
@@ -83,7 +83,7 @@ class FoundCause:
         cause: The id of the `Cause`.
         title: Its title.
         confidence: From 0 to 1.
-        evidence: Sentences with the figures it rests on, the strongest first.
+        evidence: Statements with their numbers, the strongest first.
         advice: What to do, the most specific first.
     """
 

@@ -31,7 +31,7 @@ class ConnectionOwner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """A kept-alive connection with at most one request under way.
+    """A kept-alive connection with at most one request in flight.
 
     Attributes:
         owner: receives each outcome; None once the connection is closed.
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
             host: value of the Host header.
 
         Returns:
-            When its first byte was handed to the kernel, in nanoseconds.
+            When its first byte was passed to the kernel, in nanoseconds.
         """
         data, fd = self._exchange.begin(request, host), self._fd
         if data is None:
@@ -79,7 +79,7 @@ class Connection(asyncio.Protocol):
         return sent_ns
 
     def close(self) -> None:
-        """Close at once, whatever is under way; the owner is not notified."""
+        """Close at once, even with a request in flight; the owner is not notified."""
         self.owner = None
         self._transport.abort()
 

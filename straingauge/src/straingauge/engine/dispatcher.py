@@ -37,7 +37,7 @@ class Dispatcher:
 
     @property
     def is_idle(self) -> bool:
-        """No journey is under way, and no arrival waits."""
+        """No execution is running, and no arrival waits."""
         return self._queue.free == self._users
 
     def dispatch(self, n: int, intended_ns: int) -> None:

@@ -171,7 +171,7 @@ class Engine:
             self._context.loop.stop()
 
     def _close(self) -> None:
-        """Send no further request; those under way are awaited."""
+        """Send no further request; those in flight are awaited."""
         self._context.is_closing = True
         self._executor.stop()
         self._dispatcher.drop_queued()

@@ -154,7 +154,7 @@ class EngineStats:
         waited: arrivals that found no free user; their response time includes the wait.
         connections: connections opened.
         reconnected: of these, how many replaced one that the server had closed while it was idle.
-        abandoned: requests under way when the run was interrupted; they are not recorded.
+        abandoned: requests in flight when the run was interrupted; they are not recorded.
         start_delay_ms: delay between each arrival's intended start and when it was handled.
         loop_lag_ms: delay of a timer of the event loop, sampled 100 times a second.
         cpu_share: this process's CPU time divided by elapsed time; 1.0 is one saturated core.

@@ -30,7 +30,7 @@ def run_load(
     """Run a load, or one process's share of it, to the end.
 
     After the last arrival, journeys have `load.timeout_s` to end; then no further request is sent
-    and those under way are awaited. Of constant users with a duration, that happens at its end.
+    and those in flight are awaited. Of constant users with a duration, that happens at its end.
 
     Args:
         load: the load.

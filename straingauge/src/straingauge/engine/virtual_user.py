@@ -30,7 +30,7 @@ class VirtualUser:
 
     Attributes:
         user: the same.
-        deadline_ns: when the request under way times out; 0 when there is none.
+        deadline_ns: when the request in flight times out; 0 when there is none.
         journeys_begun: number of journeys begun.
     """
 
@@ -142,7 +142,7 @@ class VirtualUser:
             self._on_finish(self)
 
     def stop(self) -> None:
-        """End a journey that has no request under way."""
+        """End a journey that has no request in flight."""
         if self._pause is not None:
             self._pause.cancel()
             self._pause = None
@@ -243,7 +243,7 @@ class VirtualUser:
         self.request_failed(timeout_failure(self._timeout_ns / 1e9), at_ns)
 
     def abandon(self) -> bool:
-        """Give everything up uncounted; return whether a request was under way."""
+        """Give everything up uncounted; return whether a request was in flight."""
         under_way = self.deadline_ns != 0
         self._disconnect()
         if self._execution is not None:

@@ -40,7 +40,7 @@ class Exchange:
     """One request and its response at a time, on one connection.
 
     Attributes:
-        request: the request under way; None between two exchanges.
+        request: the request in flight; None between two exchanges.
         first_byte_ns: when the response began; 0 if it has not.
         keep_alive: another request can be sent on this connection. It is False after a failure, and
             after a response that came before the whole request was sent.

@@ -166,8 +166,8 @@ class LoadTest:
                 all processes together are precise enough.
             users: The accounts of the users; a number means users without accounts.
             warm_up: A schedule that runs before the load; it is in the result file, but not in the
-                verdict. Or "detect": the end of the warm-up is detected in the load, at most half
-                of which is left out, and ``metrics["warmup"]`` says how much and why.
+                verdict. Or "detect": the end of the warm-up is detected in the load, and up
+                to half of the load is kept apart; ``metrics["warmup"]`` says how much and why.
             verify: Journey that each user runs once after the load (phase "verify"), to read back
                 acknowledged writes or to wait out a Retry-After. Each failed request (status,
                 check, exception) is a critical finding.
@@ -237,7 +237,7 @@ class LoadTest:
         Raises:
             CriticalVerdict: A critical threshold was crossed, or data for a threshold is missing.
             InvalidRun: The run says nothing about the service (see ``validity`` in the result).
-            WriteError: The result file could not be written; the message holds the figures.
+            WriteError: The result file could not be written; the message has the statistics.
         """
         end = self.outcome = write_outcome(
             run.result,

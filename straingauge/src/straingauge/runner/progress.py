@@ -177,7 +177,7 @@ def snapshot(
 
 
 def progress_line(now: Snapshot, width: int, *, colour: bool = True) -> str:
-    """Return one line for a terminal of a width: figures, and name and bar if there is room."""
+    """Return one line for a terminal of a width: numbers, and name and bar if there is room."""
     words = Text(now.as_text(), no_wrap=True, overflow="ellipsis", end="")
     if now.errors_percent:
         words.highlight_regex(r"[\d.]+ % errors", "bold red")

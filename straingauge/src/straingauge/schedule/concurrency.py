@@ -63,8 +63,8 @@ def constant_users(
 class Waves:
     """`concurrent` arrivals at the same instant, again every `every_s` seconds.
 
-    A wave waits until the previous one has ended, so that never more than `concurrent` are under
-    way: the times here are the earliest. With `every_s=0`, waves follow one another without a
+    A wave waits until the previous one has ended, so that never more than `concurrent` are
+    running: the times here are the earliest. With `every_s=0`, waves follow one another without a
     pause. After `at_least` waves the run may end early, once its results are precise enough.
     """
 

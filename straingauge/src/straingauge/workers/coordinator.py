@@ -67,7 +67,7 @@ class Coordinator:
         cores: Number of processes that may be active at once.
         load_silence_timeout_s: A process with a share that sends nothing for this long during a
             load counts as lost.
-        silence_timeout_s: The same while no load is under way.
+        silence_timeout_s: The same while no load is running.
     """
 
     def __init__(

@@ -78,7 +78,7 @@ class LoadState:
 
     @property
     def is_running(self) -> bool:
-        """True while the load is under way, so that reports are due."""
+        """True while the load is running, so that reports are due."""
         return self.stage in ("load_end", "finish") and self.abort_reason is None
 
     @property

@@ -22,7 +22,7 @@ class LocalCoordinator:
         watcher: See `Watcher`.
         locate_database: Returns the database of the service that was started, if any.
         stop_at_ns: When to end the load early (`time.monotonic_ns`); None to run it to its end.
-        is_aborted: The load under way was aborted.
+        is_aborted: The running load was aborted.
     """
 
     locate: Callable[[Path], str]

@@ -153,7 +153,7 @@ class Aborted:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """The load under way does not go on; not a reply."""
+    """The running load does not go on; not a reply."""
 
 
 @dataclass(frozen=True, slots=True)

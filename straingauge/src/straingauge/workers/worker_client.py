@@ -53,7 +53,7 @@ class CoordinatorClient(Protocol):
 
     @property
     def is_aborted(self) -> bool:
-        """True if the load under way was aborted."""
+        """True if the running load was aborted."""
 
     @property
     def database_url(self) -> str | None:
@@ -131,7 +131,7 @@ class WorkerClient:
 
     @property
     def is_aborted(self) -> bool:
-        """True if the load under way was aborted."""
+        """True if the running load was aborted."""
         return self._is_aborted
 
     @property

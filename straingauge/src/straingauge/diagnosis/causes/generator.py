@@ -47,7 +47,7 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     A fair scheduler takes little from those who need little: a service that needs a tenth of a core
     is delayed by some slices, not by seconds. So only one that needed much had too little, unless
     the generator was late as well. A long-blocked loop, locks and connection timeouts are the
-    service's own fault, whoever else is busy. If the service's processes are on another machine,
+    service's own fault, whatever else is busy. If the service's processes are on another machine,
     other programs here delay only the generator.
     """
     others = result.figure(*MACHINE, "others_cpu_percent", "avg")
@@ -77,7 +77,7 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
 
 
 def _is_own_fault(result: ResultView) -> bool:
-    """The service's own figures show more than a lack of CPU."""
+    """Return true if the service's own data show more than a lack of CPU."""
     return bool(
         result.figure("resources", "service", "event_loop", "longest_ms") >= OWN_PAUSE_MS
         or result.figure("resources", "pool", "timeouts")

@@ -43,7 +43,7 @@ class WorkerRole:
         runner: Locust's runner.
         modules: Fingerprints of this worker's load test.
         on_run: Called when a run is announced.
-        on_master_lost: Called when the master is gone for good.
+        on_master_lost: Called when the master does not come back.
 
     Attributes:
         assignment: This worker's part in the current run; None between runs.

@@ -28,10 +28,10 @@ def _queue_of(hub: Hub) -> ReceiveQueue:
 
 
 class Connection:
-    """A kept-alive connection with at most one request under way.
+    """A kept-alive connection with at most one request in flight.
 
     Attributes:
-        sent_ns: when the request's first byte was handed to the kernel.
+        sent_ns: when the request's first byte was passed to the kernel.
         done_ns: when the request's outcome was known; 0 before.
     """
 

@@ -19,7 +19,7 @@ class ConnectionRecorder(Protocol):
 
     Attributes:
         reconnected: connections opened in place of one that the server had closed while idle.
-        abandoned: requests under way when their user was killed.
+        abandoned: requests in flight when their user was killed.
     """
 
     reconnected: int

@@ -47,7 +47,7 @@ def encode_body(
 
 
 def query(params: Pairs | str | bytes) -> str:
-    """Encode a query or a form; values that are None are left out."""
+    """Encode a query or a form; values that are None are skipped."""
     if isinstance(params, str | bytes):
         return params if isinstance(params, str) else params.decode()
     return urlencode([pair for pair in _pairs(params) if pair[1] is not None], doseq=True)

@@ -104,7 +104,7 @@ class SocketStream:
         """Do what comes between connecting and the first request."""
 
     def close(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once, even with a request in flight."""
         if self.closed:
             return
         self.closed = True
@@ -179,8 +179,8 @@ class SocketStream:
     def _set_timer(self) -> None:
         """Set the timer to the deadline.
 
-        It is not stopped when a request ends: letting it fire in vain costs less than stopping and
-        starting it for each request.
+        It is not stopped when a request ends: letting it fire without effect costs less than
+        stopping and starting it for each request.
         """
         if self._timer is not None:
             self._timer.stop()

@@ -26,7 +26,7 @@ def compose(
         merged: The reports of its processes, with the metadata of the run.
         ended: Why the load ended early; None if it did not.
         so_far: The load continues. The endpoints' histograms and intervals, which take three
-            quarters of the time, are left out.
+            quarters of the time, are skipped.
     """
     metadata = merged.metadata
     assert metadata is not None

@@ -28,7 +28,7 @@ def histograms_ns(series: Series) -> Histograms:
 def intervals(series: Series, most: int = MAX_INTERVALS) -> list[Interval]:
     """Split a series into intervals of 1 s, or of 2, 4, 8 ... s, by intended start.
 
-    Intervals in which no request started are left out.
+    Intervals in which no request started are skipped.
 
     Args:
         series: The measurements.

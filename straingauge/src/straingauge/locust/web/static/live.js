@@ -113,8 +113,8 @@ function renderCharts(data) {
     if (!charts.has(each.title)) charts.set(each.title, new Chart($('charts')));
     charts.get(each.title).show(each);
   }
-  const figures = data.map(({ title }) => charts.get(title).figure);
-  if (figures.some((figure, index) => $('charts').children[index] !== figure)) $('charts').append(...figures);
+  const nodes = data.map(({ title }) => charts.get(title).figure);
+  if (nodes.some((figure, index) => $('charts').children[index] !== figure)) $('charts').append(...nodes);
 }
 
 function renderResources({ resources, unavailable }) {
