@@ -40,7 +40,7 @@ LONG = LOAD.format(
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    """The service that all sessions put load on; each test looks at the increase."""
+    """Start the service that all sessions put load on; tests compare counts before and after."""
     with counting_service() as running:
         yield running
 
@@ -51,7 +51,7 @@ class Project:
     def __init__(
         self, pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Other people's plugins are no part of this, and slow to start.
+        # Other installed plugins are not under test, and slow to start.
         monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
         self.path = pytester.path
         self._pytester = pytester
@@ -63,7 +63,7 @@ class Project:
         (self.path / "thresholds.toml").write_text(text)
 
     def arguments(self, *given: str) -> list[str]:
-        """A session's arguments."""
+        """Return the arguments of a session."""
         host = [] if "--load-host" in given else ["--load-host", self._service.url]
         xdist = ["-p", "xdist"] if "-n" in given else []
         return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist, *host, *given]
@@ -73,12 +73,12 @@ class Project:
         self._pytester.makepyfile(HEAD + tests)
 
     def run(self, tests: str, *given: str) -> pytest.RunResult:
-        """A whole session with these tests."""
+        """Run a session with these tests."""
         self.write(tests)
         return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
 
     def start(self, tests: str, *given: str) -> "subprocess.Popen[str]":
-        """Begin a session in a separate process group, as a terminal does."""
+        """Start a session in a separate process group, as a terminal does."""
         self.write(tests)
         command = [sys.executable, "-m", "pytest", *self.arguments(*given)]
         return subprocess.Popen(
@@ -91,7 +91,7 @@ class Project:
         )
 
     def results(self) -> list[dict[str, Any]]:
-        """The result files, oldest first."""
+        """Return all result files, oldest first."""
         files = sorted(
             (self.path / "results").glob("*.json"), key=lambda file: file.stat().st_mtime
         )
@@ -102,13 +102,13 @@ class Project:
 def project(
     pytester: pytest.Pytester, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> Project:
-    """A fresh project."""
+    """Create a project in a new folder."""
     return Project(pytester, service, monkeypatch)
 
 
-def until(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
-    """Wait for a condition, whatever the machine's speed."""
-    give_up = time.monotonic() + limit_s
+def wait_until(condition: Callable[[], bool], limit_s: float = 120.0) -> None:
+    """Wait for a condition, up to a generous limit."""
+    deadline = time.monotonic() + limit_s
     while not condition():
-        assert time.monotonic() < give_up, "the condition did not hold in time"
+        assert time.monotonic() < deadline, "the condition did not come true"
         time.sleep(0.02)

@@ -8,7 +8,7 @@ error_rate_percent = { target = 1, warning = 5, critical = 10 }
 JOURNEYS = """
 from straingauge.verdict import validity
 
-validity.LATE_FLOOR_MS = float("inf")  # how busy this machine is today is no matter here
+validity.LATE_FLOOR_MS = float("inf")  # a busy machine does not make runs invalid here
 
 def hello(user):
     yield user.get("/hello")

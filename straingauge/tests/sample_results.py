@@ -1,4 +1,4 @@
-"""Results for reports to be made of, each the whole way from a recorder to a verdict."""
+"""Sample results for reports, composed from a recorder and judged."""
 
 import copy
 import time
@@ -17,7 +17,7 @@ MS = 1_000_000
 ENDPOINTS = ("GET /items", "POST /items")
 SECONDS, EACH_SECOND = 20, 20
 TROUBLE_S = range(10, 14)
-DEMANDS = {
+THRESHOLDS = {
     "all": {
         "p95_ms": {"target": 30, "warning": 50, "critical": 400},
         "error_rate_percent": {"target": 0, "warning": 1, "critical": 5},
@@ -25,30 +25,30 @@ DEMANDS = {
 }
 
 
-def reported(
+def sample_result(
     name: str = "steady",
     *,
     endpoints: Sequence[str] = ENDPOINTS,
     trouble: bool = False,
-    words: str = "no answer",
+    message: str = "no answer",
     minute: int = 0,
 ) -> dict[str, Any]:
-    """A judged run: each endpoint 20 times a second, 5 to 24 ms; 40 times as long in trouble.
+    """Return a result: each endpoint 20 times a second, 5 to 24 ms, or 40 times as long in trouble.
 
     Args:
-        name: The run's.
-        endpoints: Their names.
-        trouble: Whether 4 seconds of it are slow, and each fifth request in them fails.
-        words: What the failed ones say.
-        minute: Of its start.
+        name: Name of the run.
+        endpoints: Names of the endpoints.
+        trouble: Make 4 seconds slow, and let each fifth request in them fail.
+        message: Message of the failed requests.
+        minute: Minute of the start time.
     """
-    result: dict[str, Any] = {**copy.deepcopy(_played(tuple(endpoints), words, trouble))}
+    result: dict[str, Any] = {**copy.deepcopy(_judged_run(tuple(endpoints), message, trouble))}
     result |= {"name": name, "started_at": f"2026-01-01T12:{minute:02d}:00+00:00"}
     return result
 
 
 @cache
-def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> Mapping[str, Any]:  # noqa: FBT001  a key
+def _judged_run(endpoints: tuple[str, ...], message: str, trouble: bool) -> Mapping[str, Any]:  # noqa: FBT001  a key
     metadata = RunMetadata(
         name="steady",
         started_at="2026-01-01T12:00:00+00:00",
@@ -57,18 +57,20 @@ def _played(endpoints: tuple[str, ...], words: str, trouble: bool) -> Mapping[st
     )
     database = DatabaseStats()
     samples: list[Mapping[str, float]] = [*_samples(trouble=trouble)]
-    rest: list[Mapping[str, float]] = [
+    cooldown: list[Mapping[str, float]] = [
         {**samples[-1], "t_ns": samples[-1]["t_ns"] + n * 1000 * MS} for n in (1, 2)
     ]
-    watched = Observations(samples=samples, cooldown=rest, source="process", database=database)
-    record = _recorded(endpoints, words, trouble=trouble)
+    observations = Observations(
+        samples=samples, cooldown=cooldown, source="process", database=database
+    )
+    record = _recorded(endpoints, message, trouble=trouble)
     sent = SECONDS * EACH_SECOND * len(endpoints)
-    report = Report("main", time.monotonic_ns(), sent, record, observations=watched)
-    thresholds = Thresholds.parse(DEMANDS, source="a test")
+    report = Report("main", time.monotonic_ns(), sent, record, observations=observations)
+    thresholds = Thresholds.parse(THRESHOLDS, source="a test")
     return conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)[0]
 
 
-def _recorded(endpoints: Sequence[str], words: str, *, trouble: bool) -> bytes:
+def _recorded(endpoints: Sequence[str], message: str, *, trouble: bool) -> bytes:
     recorder = Recorder()
     for endpoint in endpoints:
         sink = recorder.endpoint_sink("main", endpoint, 0)
@@ -78,7 +80,7 @@ def _recorded(endpoints: Sequence[str], words: str, *, trouble: bool) -> bytes:
             took_ms = (5 + n % EACH_SECOND) * (40 if slow else 1)
             stamps = (at_ns, at_ns + MS, at_ns + 2 * MS, at_ns + took_ms * MS)
             if slow and n % 5 == 0:
-                sink.add_failure(*stamps, RequestFailed(ErrorKind.TIMEOUT, words))
+                sink.add_failure(*stamps, RequestFailed(ErrorKind.TIMEOUT, message))
                 continue
             timing = f"db;dur={took_ms / 2}, app;dur=1"
             sink.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))

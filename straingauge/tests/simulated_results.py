@@ -1,4 +1,4 @@
-"""Results of runs that were never made: response times drawn by chance, from a seed."""
+"""Results of simulated runs: random response times from a seed."""
 
 import time
 from collections.abc import Mapping
@@ -32,27 +32,27 @@ _IDLE = EngineStats(
 )
 
 
-def simulated(
+def simulate(
     seed: int,
     *,
     times: Mapping[str, float] | None = None,
     failing: Mapping[str, int] | None = None,
-    restless: float = 0.0,
+    variation: float = 0.0,
     requests: int = 1500,
     **changes: Any,  # noqa: ANN401  parts of a result
 ) -> dict[str, Any]:
-    """The result of a run whose response times are log-normal, in each endpoint the same number.
+    """Simulate a run with log-normal response times and the same number of requests per endpoint.
 
     Args:
         seed: The same seed gives the same run.
-        times: By how much to multiply an endpoint's times.
-        failing: Every how many-th request of an endpoint fails.
-        restless: How differently slow the seconds are: deviation of the logarithm.
-        requests: Of each endpoint.
-        changes: Replace parts of the result.
+        times: Factors for the response times of endpoints.
+        failing: Interval of failed requests, by endpoint: 50 for each 50th.
+        variation: Standard deviation of the logarithm of the times between seconds.
+        requests: Number of requests of each endpoint.
+        changes: Parts of the result to replace.
     """
     random = np.random.default_rng(seed)
-    seconds = random.normal(0, restless, DURATION_S) if restless else np.zeros(DURATION_S)
+    seconds = random.normal(0, variation, DURATION_S) if variation else np.zeros(DURATION_S)
     recorder = Recorder()
     for endpoint, median_ms in MEDIAN_MS.items():
         sink = recorder.endpoint_sink("main", endpoint, 0)
@@ -81,6 +81,6 @@ def simulated(
         configuration={"users": 4, "target": "http://127.0.0.1:8000"},
         environment={"machine": MACHINE, "python": "3.11", "packages": {}, "commit": None},
     )
-    demands = Thresholds.parse({}, source="simulated_results.py")
-    result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), demands)
+    thresholds = Thresholds.parse({}, source="simulated_results.py")
+    result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)
     return {**result, **changes}

@@ -23,7 +23,7 @@ def write_stack_config(
     prepare: str = "",
     within_s: int = 60,
 ) -> Path:
-    """A straingauge.toml for the tiny service in one of its modes."""
+    """Write a straingauge.toml for the tiny service in one of its modes."""
     command = json.dumps(["{python}", str(TINY_SERVICE), "{port}", mode])
     path = folder / "straingauge.toml"
     path.write_text(
@@ -73,7 +73,7 @@ def runs(pid: int) -> bool:
 
 
 def python(code: str, *arguments: object, temp: Path | None = None) -> subprocess.Popen[str]:
-    """A separate Python process that runs code; its standard output can be read."""
+    """Start Python code in a separate process with readable standard output."""
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],

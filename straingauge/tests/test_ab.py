@@ -13,19 +13,19 @@ PAIRS = 300
 
 
 def requests(random: np.random.Generator, machine: np.ndarray, factor: float = 1.0) -> Requests:
-    """Six requests in each turn, log-normal, slower when the machine is."""
+    """Return six log-normal requests per slot, slower when the machine is slower."""
     pairs = np.repeat(np.arange(machine.size), 6)
     took_ms = 10 * factor * np.exp(random.normal(0, 0.25, pairs.size) + machine[pairs])
     return Requests(pairs, took_ms, total=pairs.size)
 
 
 def both(seed: int, factor: float = 1.0) -> dict[str, dict[Name, Requests]]:
-    """A trial on a machine that drifts by tens of percent, in which one endpoint is slower."""
+    """Simulate both variants, one endpoint slower, on a machine that drifts by tens of percent."""
     random = np.random.default_rng(seed)
     drift = 0.4 * np.sin(np.linspace(0, 9, PAIRS)) + 0.02 * random.standard_t(3, PAIRS).cumsum()
     found: dict[str, dict[Name, Requests]] = {}
     for endpoint, slower in (("GET /a", factor), ("GET /b", 1.0)):
-        # Within a pair the two plan are a little apart; which is first is drawn.
+        # Within a pair the two slots are a little apart; which is first is random.
         machines = [drift + random.normal(0, 0.1, PAIRS) for _ in NAMES]
         found[endpoint] = {
             variant: requests(random, machine, slower if variant == "head" else 1.0)
@@ -34,8 +34,8 @@ def both(seed: int, factor: float = 1.0) -> dict[str, dict[Name, Requests]]:
     return found
 
 
-def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
-    """In each pair both variants have one slot; each of them is first about half of the time."""
+def test_slots_of_a_pair_are_in_random_order():
+    """In each pair both variants have one slot, and each is first about half of the time."""
     plan = SlotPlan(0, SLOT_NS, 1000, seed=1)
     base, head = plan.slots("base"), plan.slots("head")
     assert sorted([*base.tolist(), *head.tolist()]) == list(range(2000))
@@ -44,7 +44,7 @@ def test_each_pair_has_a_turn_of_both_and_chance_says_who_is_first():
     assert (base // 2 == head // 2).all()
 
 
-def test_a_request_belongs_to_the_turn_it_was_sent_in():
+def test_a_request_belongs_to_the_slot_in_which_it_was_sent():
     """Requests outside of a variant's slots are in no pair."""
     plan = SlotPlan(1000, SLOT_NS, 5, seed=3)
     slots = plan.slots("base")
@@ -55,8 +55,8 @@ def test_a_request_belongs_to_the_turn_it_was_sent_in():
     assert plan.pair_of("base", outside).tolist() == [-1] * 7
 
 
-def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
-    """Waiting as long as the gate says leads to each own turn, one after the other."""
+def test_a_gate_opens_in_each_slot_and_closes_after_the_last():
+    """Waiting for the time that the gate returns leads to each slot of the variant, in order."""
     plan = SlotPlan(10**9, SLOT_NS, 50, seed=4)
     for variant in NAMES:
         gate, now_ns, seen = Gate(plan, variant), 0, []
@@ -68,8 +68,8 @@ def test_a_gate_opens_in_each_own_turn_and_closes_after_the_last():
         assert seen == plan.slots(variant).tolist()
 
 
-def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
-    """Requests in the other variant's slots are skipped; failures have no time."""
+def test_requests_are_counted_by_slot_and_outcome():
+    """Requests in the other variant's slots are not counted, and failures have no time."""
     plan = SlotPlan(0, SLOT_NS, 3, seed=5)
     own, others = plan.slots("head") * SLOT_NS, plan.slots("base") * SLOT_NS
     log = RequestLog()
@@ -91,8 +91,8 @@ def test_each_request_is_counted_in_its_turn_and_by_what_became_of_it():
     assert log.problems["GET /: bad_status"] == "answered 500"
 
 
-def test_nobody_there_is_noticed():
-    """Fifty failed requests in a row end it, and one response resets the count."""
+def test_an_unreachable_service_is_detected():
+    """Fifty failed requests in a row make it unreachable, and one response resets the count."""
     log = RequestLog()
     sink = log.endpoint_sink("main", "GET /", 0)
     for number in range(60):
@@ -104,7 +104,7 @@ def test_nobody_there_is_noticed():
     assert log.is_unreachable
 
 
-def test_parts_follow_each_other():
+def test_parts_are_concatenated():
     """The pairs of a later part are numbered on from those before, and all counts are added."""
     first = Requests(np.array([0, 1]), np.array([1.0, 2.0]), errors=1, rate_limited=2, total=5)
     both = first.followed_by(first, 10)
@@ -113,8 +113,8 @@ def test_parts_follow_each_other():
     assert (both.errors, both.rate_limited, both.total) == (2, 4, 10)
 
 
-def test_equal_builds_are_not_called_worse():
-    """Of 40 trials of equal builds on a machine that drifts, at most one says worse or better."""
+def test_equal_builds_are_rarely_worse():
+    """Of 40 trials of equal builds on a machine that drifts, at most one finds a difference."""
     wrong = 0
     for seed in range(40):
         found = changes(both(seed), PAIRS)
@@ -122,16 +122,16 @@ def test_equal_builds_are_not_called_worse():
     assert wrong <= 1
 
 
-def test_ten_percent_on_one_endpoint_are_found():
-    """Of 20 trials in which one endpoint is 10 % slower all find it there, and none elsewhere."""
+def test_ten_percent_on_one_endpoint_is_found():
+    """All of 20 trials with one endpoint 10 % slower find it there, and nothing elsewhere."""
     for seed in range(20):
         found = changes(both(100 + seed, factor=1.1), PAIRS)
         worse = {change.endpoint for change in found if change.verdict == "worse"}
         assert worse == {"GET /a"}
 
 
-def test_it_may_end_when_each_median_is_known():
-    """It is conclusive when each endpoint's median is worse, better or the same, and not before."""
+def test_a_trial_is_conclusive_when_each_median_has_a_verdict():
+    """Worse, better and the same are verdicts on a median; inconclusive is not."""
     assert not is_conclusive([])
     assert not is_conclusive(changes(both(1), PAIRS, look=0.25))
     random = np.random.default_rng(1)
@@ -141,20 +141,20 @@ def test_it_may_end_when_each_median_is_known():
     }
     found = changes({"GET /a": plain}, 3000)
     assert is_conclusive(found)
-    # A whole that is worse does not say which endpoint is: that is waited for.
+    # A worse throughput does not say which endpoint is slower.
     assert not is_conclusive([change for change in found if not change.endpoint])
 
 
-def test_few_requests_tell_nothing():
-    """An endpoint that was hardly called has no interval, and says why."""
+def test_few_requests_are_inconclusive():
+    """An endpoint with few requests has no interval, and the reason is given."""
     few = {variant: Requests(np.array([0, 1]), np.array([1.0, 2.0]), total=2) for variant in NAMES}
     change = changes({"GET /a": few}, 2)[1]
     assert (change.verdict, change.low) == ("inconclusive", None)
     assert change.reason == "too few blocks with enough requests: 0"
 
 
-def test_fewer_requests_served_in_a_turn_are_worse():
-    """The whole is worse where head serves less in its plan, and better where it serves more."""
+def test_fewer_requests_per_slot_are_worse():
+    """Throughput is worse if head serves fewer requests per slot, and better if it serves more."""
     random = np.random.default_rng(3)
     many, few = requests(random, np.zeros(100)), requests(random, np.zeros(100))
     few = Requests(few.pairs[::2], few.took_ms[::2], total=few.pairs.size // 2)
@@ -164,7 +164,7 @@ def test_fewer_requests_served_in_a_turn_are_worse():
 
 
 def test_more_errors_are_worse():
-    """A variant that answers with errors is worse, however quick it is."""
+    """A variant that responds with errors is worse, however fast it is."""
     random = np.random.default_rng(2)
     base = requests(random, np.zeros(100))
     head = Requests(base.pairs, base.took_ms, errors=30, total=base.total + 30)
@@ -174,50 +174,50 @@ def test_more_errors_are_worse():
     assert found["errors %"].verdict == "worse"
 
 
-class Pretended:
-    """A worker that runs nothing and returns what it was given."""
+class WorkerWithResult:
+    """A worker that sends no load and returns a given result."""
 
     def __init__(self, variant: Name, result: Callable[[SlotPlan], SlotResult]) -> None:
-        self._side = variant
-        self._played = result
+        self._variant = variant
+        self._result = result
         self.stopped = False
 
     def start(self, plan: SlotPlan) -> None:
-        """Take the plan."""
-        self._turns = plan
+        """Keep the plan."""
+        self._plan = plan
 
     def stop(self) -> None:
-        """Remember it."""
+        """Note that it was stopped."""
         self.stopped = True
 
     def ready(self, _within_s: float) -> bool:
-        """At once."""
+        """Return true."""
         return True
 
     def result(self) -> SlotResult:
         """Return the data."""
-        return self._played(self._turns)
+        return self._result(self._plan)
 
 
-def even(plan: SlotPlan) -> SlotResult:
-    """Requests that all took the same."""
+def constant_times(plan: SlotPlan) -> SlotResult:
+    """Return requests that all took 5 ms."""
     pairs = np.repeat(np.arange(plan.pairs), 20)
     return SlotResult({"GET /": Requests(pairs, np.full(pairs.size, 5.0), total=pairs.size)}, 0.1)
 
 
-def trial(
+def run(
     base: Callable[[SlotPlan], SlotResult],
     head: Callable[[SlotPlan], SlotResult],
     check_alive: Callable[[], None] = lambda: None,
 ) -> Trial:
-    """A trial of two that only pretend."""
-    workers = {"base": Pretended("base", base), "head": Pretended("head", head)}
+    """Run a trial of two workers with given results."""
+    workers = {"base": WorkerWithResult("base", base), "head": WorkerWithResult("head", head)}
     return run_trial(workers, budget_s=10, margin_percent=3, check_alive=check_alive)  # type: ignore[arg-type]
 
 
-def test_what_is_plain_ends_early():
-    """Two identical builds are not called different at the first look."""
-    found = trial(even, even)
+def test_identical_builds_end_early():
+    """Two identical builds end the trial at the first analysis, with no difference."""
+    found = run(constant_times, constant_times)
     assert (found.pairs, found.ended, found.invalid()) == (25, None, None)
     assert {change.verdict for change in found.changes if change.unit == "%"} <= {
         "same",
@@ -225,18 +225,21 @@ def test_what_is_plain_ends_early():
     }
 
 
-def test_a_service_that_dies_ends_it_and_what_was_measured_is_kept():
-    """Without responses the comparison ends with the reason, and keeps the data until then."""
+def test_a_service_that_dies_ends_the_trial():
+    """Without responses the trial ends with the reason, and keeps the data until then."""
 
-    def is_unreachable(plan: SlotPlan) -> SlotResult:
+    def unreachable(plan: SlotPlan) -> SlotResult:
         return SlotResult(
-            even(plan).endpoints, 0.1, {"GET /: refused": "connection refused"}, is_unreachable=True
+            constant_times(plan).endpoints,
+            0.1,
+            {"GET /: refused": "connection refused"},
+            is_unreachable=True,
         )
 
     def dead() -> None:
         raise TargetError("head died during the trial")
 
-    found = trial(even, is_unreachable, dead)
+    found = run(constant_times, unreachable, dead)
     assert found.ended == "head died during the trial"
     assert isinstance(found.error, TargetError)
     assert found.pairs > 0
@@ -245,17 +248,17 @@ def test_a_service_that_dies_ends_it_and_what_was_measured_is_kept():
     assert found.changes
 
 
-def test_ctrl_c_ends_it_and_what_was_measured_is_kept():
-    """An interrupted trial has its workers stopped, and judges what there is."""
+def test_ctrl_c_ends_the_trial():
+    """An interrupted trial stops its workers, and analyses the data until then."""
     calls = []
 
     def interrupted(plan: SlotPlan) -> SlotResult:
         calls.append(plan)
         if len(calls) == 1:
             raise KeyboardInterrupt
-        return even(plan)
+        return constant_times(plan)
 
-    found = trial(interrupted, even)
+    found = run(interrupted, constant_times)
     assert found.ended == "interrupted"
     assert found.pairs == 25
 
@@ -268,7 +271,7 @@ def test_ctrl_c_ends_it_and_what_was_measured_is_kept():
         (SlotResult({}, 0.1), "nothing to compare"),
     ],
 )
-def test_a_trial_that_proves_nothing_says_so(result: SlotResult, why: str):
-    """Rate limits, a generator without time, or no request at all make a trial invalid."""
-    found = trial(lambda _: result, lambda _: result)
+def test_invalid_trials(result: SlotResult, why: str):
+    """Rate limits, a saturated generator and no requests make a trial invalid."""
+    found = run(lambda _: result, lambda _: result)
     assert why in str(found.invalid())

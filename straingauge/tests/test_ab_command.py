@@ -14,24 +14,24 @@ from straingauge.errors import TargetError
 
 SERVICE = Path(__file__).with_name("turning_service.py")
 STRAINGAUGE = Path(sys.executable).with_name("straingauge")
-BRIEFLY = ("--get", "/", "--warmup", "200ms", "--slot", "50ms", "--name", "tried")
-STAND = """
+SHORT = ("--get", "/", "--warmup", "200ms", "--slot", "50ms", "--name", "trial")
+CONFIG = """
 [service]
 command = ["{python}", "service.py", "{port}", "4"]
 """
 
 
 def command(wait_ms: int, requests: int | str = "") -> str:
-    """A variant: a service with a response time, which ends after a number of requests."""
+    """Return the command of a service with a response time, which may end after some requests."""
     program = f"{quote(sys.executable)} {quote(str(SERVICE))}"
     return f"{program} {{port}} {wait_ms} {requests}".strip()
 
 
 def ab(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The command as a user starts it, in a folder."""
+    """Start `straingauge ab` in a folder."""
     env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
     return subprocess.Popen(
-        [STRAINGAUGE, "ab", *BRIEFLY, "--results", str(folder / "results"), *arguments],
+        [STRAINGAUGE, "ab", *SHORT, "--results", str(folder / "results"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -41,36 +41,36 @@ def ab(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """The one file it wrote."""
-    (file,) = (folder / "results").glob("tried_ab_*.json")
+    """Read the result file."""
+    (file,) = (folder / "results").glob("trial_ab_*.json")
     return conforming(file)
 
 
 def git(folder: Path, *arguments: str) -> None:
-    """Run git with an identity."""
-    who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
-    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+    """Run git as a made-up author."""
+    author = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.com")
+    subprocess.run(["git", *author, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A work tree whose one commit answers in 4 ms; what is there now, in 12 ms."""
+    """A work tree whose one commit responds in 4 ms, and its working copy in 12 ms."""
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "service.py").write_text(SERVICE.read_text())
-    (folder / "straingauge.toml").write_text(STAND)
+    (folder / "straingauge.toml").write_text(CONFIG)
     git(folder, "init", "--quiet")
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "-m", "First")
-    (folder / "straingauge.toml").write_text(STAND.replace('"4"', '"12"'))
+    (folder / "straingauge.toml").write_text(CONFIG.replace('"4"', '"12"'))
     return folder
 
 
 def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
-    """A head that takes three times as long is worse, which is an exit code of 1, and on file."""
-    tried = ab(tmp_path, "--base", command(5), "--head", command(15), "--budget", "20s")
-    output, errors = tried.communicate(timeout=180)
-    assert tried.returncode == 1, errors
+    """A head that takes three times as long is worse: exit code 1, and a verdict in the file."""
+    process = ab(tmp_path, "--base", command(5), "--head", command(15), "--budget", "20s")
+    output, errors = process.communicate(timeout=180)
+    assert process.returncode == 1, errors
     assert "failed   worse: " in errors
     assert "worse" in output
     found = document(tmp_path)
@@ -80,11 +80,11 @@ def test_the_slower_of_two_commands_is_worse(tmp_path: Path):
     assert sum(base["by_pair"]["served"]) == base["requests"] > 0
 
 
-def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_path: Path):
+def test_a_service_that_dies_in_the_middle(tmp_path: Path):
     """If head dies, its last output is shown, and the data until then are in the file."""
-    tried = ab(tmp_path, "--base", command(5), "--head", command(5, 100), "--budget", "60s")
-    _, errors = tried.communicate(timeout=180)
-    assert tried.returncode == 3, errors
+    process = ab(tmp_path, "--base", command(5), "--head", command(5, 100), "--budget", "60s")
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 3, errors
     assert "died during the trial" in errors
     assert "I have had enough" in errors
     found = document(tmp_path)
@@ -92,67 +92,67 @@ def test_a_service_that_dies_in_the_middle_is_named_and_the_rest_is_kept(tmp_pat
     assert found["endpoints"]["GET /"]["base"]["requests"] > 0
 
 
-def test_ctrl_c_keeps_what_was_measured(tmp_path: Path):
-    """An interrupt ends it with 130 and a file, and leaves no service behind."""
-    under_way = tmp_path / "under-way"
-    head = command(5, f"200 {under_way}")  # which the warm-up alone does not come to
-    tried = ab(tmp_path, "--base", command(5), "--head", head, "--budget", "60s")
+def test_ctrl_c_keeps_the_data(tmp_path: Path):
+    """An interrupt ends it with 130 and a file, and leaves no service running."""
+    started = tmp_path / "started"
+    head = command(5, f"200 {started}")  # more than the warm-up alone sends
+    process = ab(tmp_path, "--base", command(5), "--head", head, "--budget", "60s")
     give_up_at = time.monotonic() + 50
-    while not under_way.exists():
-        assert tried.poll() is None
+    while not started.exists():
+        assert process.poll() is None
         assert time.monotonic() < give_up_at
         time.sleep(0.02)
-    tried.send_signal(signal.SIGINT)
-    _, errors = tried.communicate(timeout=180)
-    assert tried.returncode == 130, errors
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 130, errors
     assert document(tmp_path)["stopped_early"] == "interrupted"
 
 
-def test_a_commit_is_compared_with_the_files_as_they_are(repository: Path):
+def test_a_commit_is_compared_with_the_work_tree(repository: Path):
     """The base is built from its commit, the head from the work tree; no worktree is left."""
-    tried = ab(repository, "--base", "HEAD", "--budget", "20s")
-    _, errors = tried.communicate(timeout=180)
-    assert tried.returncode == 1, errors
+    process = ab(repository, "--base", "HEAD", "--budget", "20s")
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 1, errors
     found = document(repository)
     assert len(found["variants"]["base"]["commit"]) == 40
     assert found["variants"]["head"] == {"source": ".", "commit": None}
     assert list((repository / ".git").glob("worktrees/*")) == []
 
 
-def test_a_base_with_other_dependencies_has_an_environment_of_its_own(
+def test_a_base_with_other_dependencies_gets_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Our Python serves a commit that asks for the same packages; for others a new one is made."""
+    """The same packages are served by the current Python; other packages get a new environment."""
     installed: list[list[str]] = []
     monkeypatch.setattr(worktree, "_install", lambda command, _folder: installed.append(command))
-    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-    for folder, wanted in ((ours, "a==1\nb==2\n"), (theirs, "# as ever\nb==2\n\na==1\n")):
+    current, base = tmp_path / "current", tmp_path / "base"
+    for folder, packages in ((current, "a==1\nb==2\n"), (base, "# unchanged\nb==2\n\na==1\n")):
         folder.mkdir()
-        (folder / "requirements.txt").write_text(wanted)
-    assert worktree.python_of(theirs, ours, tmp_path, print) == sys.executable
+        (folder / "requirements.txt").write_text(packages)
+    assert worktree.python_of(base, current, tmp_path, print) == sys.executable
     assert installed == []
-    (theirs / "requirements.txt").write_text("a==2\n")
-    python = worktree.python_of(theirs, ours, tmp_path, print)
+    (base / "requirements.txt").write_text("a==2\n")
+    python = worktree.python_of(base, current, tmp_path, print)
     assert python == str(tmp_path / "venv" / "bin" / "python")
     assert installed[1][0] == python
     assert installed[1][-2:] == ["-r", "requirements.txt"]
 
 
-def test_an_installation_that_fails_says_why(tmp_path: Path):
-    """When a base's packages cannot be installed, the error ends with what was said of it."""
+def test_a_failed_installation_shows_its_output(tmp_path: Path):
+    """If the packages of a base cannot be installed, the error has the output of the installer."""
     with pytest.raises(TargetError, match="the build failed") as failed:
         worktree._install([sys.executable, "-c", "raise SystemExit('no such package')"], tmp_path)
     assert "no such package" in str(failed.value)
 
 
-def test_a_base_that_does_not_start_is_named(repository: Path):
-    """A base that ends at its start ends it with 3, its own last words and no file."""
+def test_a_base_that_does_not_start(repository: Path):
+    """A base that ends at its start gives exit code 3 and its last output, but no file."""
     (repository / "service.py").write_text("raise SystemExit('no such thing')")
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "-m", "Broken")
-    tried = ab(repository, "--base", "HEAD", "--head", command(5))
-    _, errors = tried.communicate(timeout=180)
-    assert tried.returncode == 3
+    process = ab(repository, "--base", "HEAD", "--head", command(5))
+    _, errors = process.communicate(timeout=180)
+    assert process.returncode == 3
     assert "straingauge: base (HEAD): " in errors
     assert "no such thing" in errors
     assert not (repository / "results").exists()
@@ -166,10 +166,10 @@ def test_a_base_that_does_not_start_is_named(repository: Path):
         (("--base", "HEAD", "--fail-on", "bad"), 2, "--fail-on 'bad' is not a condition"),
     ],
 )
-def test_what_makes_no_sense_is_refused(
+def test_invalid_arguments_are_refused(
     repository: Path, arguments: tuple[str, ...], code: int, why: str
 ):
     """An unknown commit, an unreachable URL and a malformed option are each one sentence."""
-    tried = ab(repository, *arguments)
-    _, errors = tried.communicate(timeout=180)
-    assert (tried.returncode, why in errors) == (code, True), errors
+    process = ab(repository, *arguments)
+    _, errors = process.communicate(timeout=180)
+    assert (process.returncode, why in errors) == (code, True), errors

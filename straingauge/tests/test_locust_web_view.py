@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from sample_results import SECONDS, reported
+from sample_results import SECONDS, sample_result
 from straingauge.live_view import view
 
 REQUESTING = """
@@ -35,7 +35,7 @@ TOLERANCE = 0.064  # relative error of percentiles of one second
 @pytest.fixture(scope="module")
 def views() -> dict[str, dict[str, Any]]:
     """Return the views of several results."""
-    pausing, bare, long, many = reported(), reported(), reported(), reported()
+    pausing, bare, long, many = sample_result(), sample_result(), sample_result(), sample_result()
     pausing["intervals"] = [row for row in pausing["intervals"] if row["start_s"] not in PAUSE_S]
     bare["resources"] |= dict.fromkeys(("service", "pool", "jobs", "database", "machine"))
     bare["resources"]["samples"] = []
@@ -47,8 +47,8 @@ def views() -> dict[str, dict[str, Any]]:
     failed = {**many["verdict"]["findings"][0], "endpoint": MANY[-1], "grade": "critical"}
     many["verdict"]["findings"].append(failed)
     found = {
-        "steady": reported(),
-        "trouble": reported(trouble=True),
+        "steady": sample_result(),
+        "trouble": sample_result(trouble=True),
         "pausing": pausing,
         "bare": bare,
         "long": long,

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from counting_service import Service
 from formats import conforming
-from load_project import LOAD, LONG, QUICK, Project, until
+from load_project import LOAD, LONG, QUICK, Project, wait_until
 
 pytest_plugins = ["pytester", "load_project"]
 
@@ -355,7 +355,7 @@ def test_interrupted_run_is_kept(
     """Ctrl-C or SIGTERM during the load leaves a result file with the data until then."""
     before = service.counts()["/hello"]
     session = project.start(LONG, "-n", processes)
-    until(lambda: service.counts()["/hello"] - before > 200)
+    wait_until(lambda: service.counts()["/hello"] - before > 200)
     os.killpg(session.pid, number) if number == signal.SIGINT else session.send_signal(number)
     output, _ = session.communicate(timeout=180)
     assert session.returncode == pytest.ExitCode.INTERRUPTED, output

@@ -5,8 +5,8 @@ from straingauge.report import advice, invalid_reason, summary_line, verdict_tab
 
 
 def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
-    """A result as its file has it."""
-    figures = {
+    """Return a result as it is in its file."""
+    metrics = {
         "total_requests": 450,
         "throughput_rps": 123.4,
         "error_rate_percent": 0.5,
@@ -15,7 +15,7 @@ def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN
     entry = {"rule": "p95_ms", "grade": "warning", "message": "p95_ms = 56 (warning from 50)"}
     return {
         "name": name,
-        "metrics": figures,
+        "metrics": metrics,
         "endpoints": {},
         "verdict": {"grade": "warning", "findings": [entry]},
         "validity": {"reasons": []},
@@ -23,8 +23,8 @@ def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN
     }
 
 
-def test_a_row_for_each_run():
-    """Each run has its verdict, its statistics, what decided it and its file."""
+def test_the_table_has_a_row_per_run():
+    """Each run has its verdict, metrics, deciding threshold and file."""
     file = Path("results/health_20241217_120530.json")
     shown = verdict_table([(result(), file), (result("pool"), None)], width=160, colour=False)
     row = next(line for line in shown.splitlines() if line.startswith("health "))
@@ -35,7 +35,7 @@ def test_a_row_for_each_run():
 
 
 def test_warnings_and_notes_are_shown_once():
-    """Warnings are shown, and what is to be noted of all runs is said once."""
+    """A warning or note that all runs share is shown once."""
     note = {"severity": "note", "reason": "idle", "message": "8 processes are idle", "advice": ""}
     changes = {"validity": {"reasons": [note]}}
     results = [(result(name, **changes), None) for name in ("health", "pool")]
@@ -46,7 +46,7 @@ def test_warnings_and_notes_are_shown_once():
 
 
 def test_errors_are_shown_with_their_first_example():
-    """Each kind of error is shown once: how many, of which endpoint, and what was wrong."""
+    """Each kind of error is shown once, with count, endpoint and example."""
     example = {"kind": "bad_status", "detail": "status 422, expected 202"}
     errors = {"kinds": {"bad_status": 30}, "examples": [example, example]}
     found = result(endpoints={"POST /upload": {"errors": errors}})
@@ -55,8 +55,8 @@ def test_errors_are_shown_with_their_first_example():
     assert f"errors   health: {line}" in shown
 
 
-def test_invalid_run_says_why_and_what_to_do():
-    """An invalid run shows its reasons, and what would make it valid."""
+def test_an_invalid_run_shows_reason_and_advice():
+    """An invalid run shows its reasons and the advice."""
     reason = {"severity": "invalid", "reason": "no_data", "message": "nothing", "advice": "look"}
     verdict = {"grade": "invalid", "findings": []}
     found = result(verdict=verdict, validity={"reasons": [reason]})
@@ -65,6 +65,6 @@ def test_invalid_run_says_why_and_what_to_do():
     assert "no data" in verdict_table([(found, None)], width=160, colour=False)
 
 
-def test_one_line():
-    """A run's statistics fit one line."""
+def test_summary_line():
+    """The metrics of a run fit one line."""
     assert summary_line(result()) == "health: 450 requests, 123/s, 0.50% errors, p95 56.8 ms"

@@ -1,4 +1,4 @@
-"""The page in a real browser, opened from a file as a user opens it."""
+"""The report in a real browser, opened from a file."""
 
 import shutil
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from sample_results import SECONDS, reported
+from sample_results import SECONDS, sample_result
 from straingauge.report.page import page
 
 playwright = pytest.importorskip(
@@ -17,31 +17,31 @@ pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs a browser: apt install chromium, or put google-chrome on PATH"
 )
 
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 OVER_TIME = ("latency", "heat", "rate", "errors", "parts", "cpu", "memory", "pool", "database")
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
 @dataclass
-class Viewed:
-    """The page in a browser.
+class BrowserPage:
+    """The report in a browser.
 
     Attributes:
         tab: The browser's page.
-        asked: Every address the browser has asked for.
-        complaints: What it has said of errors.
+        requested: Every URL that the browser has requested.
+        errors: Errors and warnings of the browser's console.
     """
 
     tab: "playwright.Page"
-    asked: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def chart(self, name: str, run: int = 1) -> "playwright.Locator":
-        """A run's chart."""
+        """Return a chart of a run."""
         return self.tab.locator(f"#r{run}-{name}")
 
     def drawn(self, run: int) -> list[str]:
-        """The ids of a run's charts in which anything is drawn, but the percentile curve."""
+        """Return the ids of a run's charts that have lines, except the percentile curve."""
         drawn: list[str] = self.tab.eval_on_selector_all(
             f"#r{run} figure:not([id$=curve]):has(.canvas svg path[d*=M])",
             "all => all.map(f => f.id)",
@@ -62,7 +62,7 @@ class Viewed:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["playwright.Browser"]:
-    """A browser for all tests."""
+    """Start a browser for all tests."""
     with playwright.sync_playwright() as driver:
         # In a container Chromium runs as root, where its sandbox does not.
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -72,147 +72,149 @@ def browser() -> Iterator["playwright.Browser"]:
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of a quiet run, of one in trouble, and of that one a minute later."""
+    """Write a report of a normal run, a run in trouble, and another run of that test."""
     written = tmp_path_factory.mktemp("page") / "report.html"
     runs = [
-        reported("calm"),
-        reported("stormy", trouble=True, words=HOSTILE, minute=1),
-        reported("stormy", endpoints=[HOSTILE, "GET /items"], minute=2),
+        sample_result("calm"),
+        sample_result("stormy", trouble=True, message=HOSTILE, minute=1),
+        sample_result("stormy", endpoints=[HOSTILE, "GET /items"], minute=2),
     ]
     written.write_text(page(runs), encoding="utf-8")
     return written
 
 
 @pytest.fixture
-def viewed(browser: "playwright.Browser", file: Path) -> Iterator[Viewed]:
-    """The page, freshly opened; nothing may be asked for but the file, nothing complained of."""
+def report(browser: "playwright.Browser", file: Path) -> Iterator[BrowserPage]:
+    """Open the report; only the file may be requested, and no error may be logged."""
     tab = browser.new_page(color_scheme="light", viewport={"width": 1300, "height": 900})
-    tab.set_default_timeout(PATIENCE_MS)
-    seen = Viewed(tab)
-    tab.on("request", lambda request: seen.asked.append(request.url))
-    tab.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    tab.set_default_timeout(TIMEOUT_MS)
+    opened = BrowserPage(tab)
+    tab.on("request", lambda request: opened.requested.append(request.url))
+    tab.on("pageerror", lambda error: opened.errors.append(str(error)))
     tab.on(
         "console",
-        lambda said: seen.complaints.append(said.text) if said.type in ("error", "warning") else 0,
+        lambda message: (
+            opened.errors.append(message.text) if message.type in ("error", "warning") else 0
+        ),
     )
     tab.goto(file.as_uri())
-    yield seen
-    asked = [url for url in seen.asked if not url.startswith("data:")]
-    assert set(asked) == {file.as_uri()}
-    assert seen.complaints == []
+    yield opened
+    requested = [url for url in opened.requested if not url.startswith("data:")]
+    assert set(requested) == {file.as_uri()}
+    assert opened.errors == []
     tab.close()
 
 
-def test_charts_of_the_worst_runs_are_drawn_first(viewed: Viewed):
-    """Opened, the page shows the run that failed, and beside it the other of its name."""
-    assert viewed.tab.title() == "1 of 3 load tests crossed a critical threshold"
-    assert not viewed.tab.locator("#r0").is_visible()
-    assert viewed.drawn(1) == [f"r1-{name}" for name in (*OVER_TIME, "handles")]
-    assert viewed.chart("latency", 2).is_visible()
-    assert viewed.chart("errors", 2).inner_text().endswith("no errors")
-    assert "not measured" in viewed.chart("jobs").inner_text()
-    assert viewed.chart("curve").locator("path.line").count() == 2
+def test_charts_of_the_worst_runs_are_drawn_first(report: BrowserPage):
+    """The report opens with the failed run and, next to it, the other run of the same test."""
+    assert report.tab.title() == "1 of 3 load tests crossed a critical threshold"
+    assert not report.tab.locator("#r0").is_visible()
+    assert report.drawn(1) == [f"r1-{name}" for name in (*OVER_TIME, "handles")]
+    assert report.chart("latency", 2).is_visible()
+    assert report.chart("errors", 2).inner_text().endswith("no errors")
+    assert "not measured" in report.chart("jobs").inner_text()
+    assert report.chart("curve").locator("path.line").count() == 2
 
 
-def test_one_cursor_moves_through_all_charts(viewed: Viewed):
-    """Pointing at a moment in one chart marks it in all of both runs, with the values there."""
-    surface = viewed.chart("pool").locator(".canvas svg")
+def test_one_cursor_moves_through_all_charts(report: BrowserPage):
+    """Pointing at a time in one chart marks it in all charts of both runs, with the values."""
+    surface = report.chart("pool").locator(".canvas svg")
     surface.scroll_into_view_if_needed()
     box = surface.bounding_box()
     assert box
     at = (54 + (box["width"] - 64) * 12.2 / SECONDS) / box["width"]
-    viewed.tab.mouse.move(box["x"] + box["width"] * at, box["y"] + 50)
-    viewed.tab.wait_for_selector("#readout:not([hidden])")
+    report.tab.mouse.move(box["x"] + box["width"] * at, box["y"] + 50)
+    report.tab.wait_for_selector("#readout:not([hidden])")
     for run in (1, 2):
-        shares = viewed.cursors(run)
-        assert len(shares) == len(viewed.drawn(run))
+        shares = report.cursors(run)
+        assert len(shares) == len(report.drawn(run))
         assert shares == pytest.approx([12.2 / SECONDS] * len(shares), abs=0.01)
-    assert "waiting 9" in viewed.chart("pool").locator("figcaption").inner_text()
-    assert "failed 20%" in viewed.chart("errors").locator("figcaption").inner_text()
-    assert "12.2 s after the start: in use 5" in viewed.tab.locator("#readout").inner_text()
+    assert "waiting 9" in report.chart("pool").locator("figcaption").inner_text()
+    assert "failed 20%" in report.chart("errors").locator("figcaption").inner_text()
+    assert "12.2 s after the start: in use 5" in report.tab.locator("#readout").inner_text()
 
 
-def test_the_keyboard_moves_the_cursor(viewed: Viewed):
-    """The arrow keys step from second to second, End goes to the last, Escape lets go."""
-    viewed.chart("latency").focus()
+def test_the_keyboard_moves_the_cursor(report: BrowserPage):
+    """Arrow keys move the cursor by a second, End to the last one, and Escape removes it."""
+    report.chart("latency").focus()
     for _ in range(3):
-        viewed.tab.keyboard.press("ArrowRight")
-    assert viewed.tab.locator("#readout").inner_text().startswith("2.5 s after the start: p50 ")
-    viewed.tab.keyboard.press("End")
-    assert viewed.cursors()[0] == pytest.approx((SECONDS - 0.5) / SECONDS, abs=0.02)
-    viewed.tab.keyboard.press("Escape")
-    assert viewed.cursors() == []
-    viewed.chart("curve").focus()
+        report.tab.keyboard.press("ArrowRight")
+    assert report.tab.locator("#readout").inner_text().startswith("2.5 s after the start: p50 ")
+    report.tab.keyboard.press("End")
+    assert report.cursors()[0] == pytest.approx((SECONDS - 0.5) / SECONDS, abs=0.02)
+    report.tab.keyboard.press("Escape")
+    assert report.cursors() == []
+    report.chart("curve").focus()
     for _ in range(9):
-        viewed.tab.keyboard.press("ArrowRight")
-    assert viewed.tab.locator("#readout").inner_text().startswith("50%: response time ")
+        report.tab.keyboard.press("ArrowRight")
+    assert report.tab.locator("#readout").inner_text().startswith("50%: response time ")
 
 
-def test_an_endpoint_of_its_own(viewed: Viewed):
-    """Choosing an endpoint draws its charts alone, and those of its namesake in the other run."""
-    viewed.tab.locator("#r1 input.endpoint[value='GET /items']").check()
-    assert viewed.tab.locator("#r2 input.endpoint[value='GET /items']").is_checked()
+def test_an_endpoint_can_be_selected(report: BrowserPage):
+    """Selecting an endpoint shows its charts, and those of the same endpoint in the other run."""
+    report.tab.locator("#r1 input.endpoint[value='GET /items']").check()
+    assert report.tab.locator("#r2 input.endpoint[value='GET /items']").is_checked()
     for run, figures in ((1, "succeeded 16/s"), (2, "succeeded 20/s")):
-        viewed.chart("rate", run).focus()
-        viewed.tab.keyboard.press("Home")
+        report.chart("rate", run).focus()
+        report.tab.keyboard.press("Home")
         for _ in range(12):
-            viewed.tab.keyboard.press("ArrowRight")
-        assert figures in viewed.chart("rate", run).locator("figcaption").inner_text()
+            report.tab.keyboard.press("ArrowRight")
+        assert figures in report.chart("rate", run).locator("figcaption").inner_text()
 
 
-def test_evidence_leads_to_its_chart(viewed: Viewed):
-    """A link of the diagnosis shows its run and the chart, and points it out."""
-    viewed.tab.locator("#verdicts a", has_text="calm").click()
-    assert not viewed.tab.locator("#r1").is_visible()
-    viewed.tab.locator('#diagnosis a[href="#r1-errors-seen"]').first.click()
-    assert viewed.tab.locator("#r1-errors-seen details").get_attribute("open") is not None
-    assert viewed.tab.locator("#r1-errors-seen").is_visible()
-    assert not viewed.tab.locator("#r0").is_visible()
+def test_evidence_links_to_its_section(report: BrowserPage):
+    """A link of the diagnosis shows its run and opens the section."""
+    report.tab.locator("#verdicts a", has_text="calm").click()
+    assert not report.tab.locator("#r1").is_visible()
+    report.tab.locator('#diagnosis a[href="#r1-errors-seen"]').first.click()
+    assert report.tab.locator("#r1-errors-seen details").get_attribute("open") is not None
+    assert report.tab.locator("#r1-errors-seen").is_visible()
+    assert not report.tab.locator("#r0").is_visible()
 
 
-def test_runs_stand_side_by_side_on_the_same_axes(viewed: Viewed):
-    """Runs that are ticked stand beside each other, at the same height and on the same scales."""
+def test_runs_are_side_by_side_on_the_same_axes(report: BrowserPage):
+    """Selected runs are next to each other, at the same height and on the same scales."""
     for run in (0, 1):
-        viewed.tab.locator("input[name=show]").nth(run).check()
-    places = [viewed.chart("latency", run).bounding_box() for run in (0, 1, 2)]
+        report.tab.locator("input[name=show]").nth(run).check()
+    places = [report.chart("latency", run).bounding_box() for run in (0, 1, 2)]
     assert len({round(place["y"]) for place in places if place}) == 1
     assert len({round(place["x"]) for place in places if place}) == 3
-    ticks = [viewed.chart("latency", run).locator("text.tick").all_inner_texts() for run in (0, 1)]
+    ticks = [report.chart("latency", run).locator("text.tick").all_inner_texts() for run in (0, 1)]
     assert ticks[0] == ticks[1]
-    viewed.tab.locator("input[name=show]").nth(1).uncheck()
-    assert not viewed.tab.locator("#r1").is_visible()
+    report.tab.locator("input[name=show]").nth(1).uncheck()
+    assert not report.tab.locator("#r1").is_visible()
 
 
-def test_dark_where_the_system_is(viewed: Viewed):
-    """In the dark, page and charts turn dark, and the text is light."""
+def test_dark_mode_follows_the_system(report: BrowserPage):
+    """In dark mode page and charts are dark, and the text is light."""
     colours = "() => [document.body, document.querySelector('.tick')].map(e => getComputedStyle(e))"
-    light = viewed.tab.evaluate(f"({colours})().map(s => [s.backgroundColor, s.color, s.fill])")
-    viewed.tab.emulate_media(color_scheme="dark")
-    dark = viewed.tab.evaluate(f"({colours})().map(s => [s.backgroundColor, s.color, s.fill])")
+    light = report.tab.evaluate(f"({colours})().map(s => [s.backgroundColor, s.color, s.fill])")
+    report.tab.emulate_media(color_scheme="dark")
+    dark = report.tab.evaluate(f"({colours})().map(s => [s.backgroundColor, s.color, s.fill])")
     assert light[0][:2] == ["rgb(247, 247, 245)", "rgb(27, 29, 34)"]
     assert dark[0][:2] == ["rgb(17, 19, 24)", "rgb(232, 234, 238)"]
     assert light[1][2] != dark[1][2]
 
 
-def test_every_run_is_printed(viewed: Viewed):
-    """On paper all runs stand below each other with their charts; then all is as before."""
-    assert viewed.tab.pdf().startswith(b"%PDF")
-    viewed.tab.emulate_media(media="print")
-    viewed.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+def test_every_run_is_printed(report: BrowserPage):
+    """Printing shows all runs with their charts; afterwards the selection is as before."""
+    assert report.tab.pdf().startswith(b"%PDF")
+    report.tab.emulate_media(media="print")
+    report.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     for run in range(3):
-        assert viewed.tab.locator(f"#r{run}").is_visible()
-        assert f"r{run}-latency" in viewed.drawn(run)
-    viewed.tab.evaluate("dispatchEvent(new Event('afterprint'))")
-    viewed.tab.emulate_media(media="screen")
-    assert not viewed.tab.locator("#r0").is_visible()
-    assert viewed.tab.locator("#r1").is_visible()
+        assert report.tab.locator(f"#r{run}").is_visible()
+        assert f"r{run}-latency" in report.drawn(run)
+    report.tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    report.tab.emulate_media(media="screen")
+    assert not report.tab.locator("#r0").is_visible()
+    assert report.tab.locator("#r1").is_visible()
 
 
-def test_no_name_is_executed(viewed: Viewed):
-    """Markup in endpoints' names and errors is text in tables, charts and tooltips alike."""
-    assert viewed.tab.locator("img").count() == 0
-    assert viewed.tab.locator("#r2-endpoints").inner_text().count(HOSTILE) == 1
-    assert HOSTILE in viewed.tab.locator("#r1-errors-seen").inner_text()
-    viewed.tab.locator(f"#r2 input.endpoint[value='{HOSTILE}']").check()
-    assert viewed.tab.locator("img").count() == 0
-    assert viewed.tab.title() != "1"
+def test_markup_in_names_is_text(report: BrowserPage):
+    """Markup in endpoint names and errors is shown as text in tables, charts and tooltips."""
+    assert report.tab.locator("img").count() == 0
+    assert report.tab.locator("#r2-endpoints").inner_text().count(HOSTILE) == 1
+    assert HOSTILE in report.tab.locator("#r1-errors-seen").inner_text()
+    report.tab.locator(f"#r2 input.endpoint[value='{HOSTILE}']").check()
+    assert report.tab.locator("img").count() == 0
+    assert report.tab.title() != "1"

@@ -1,10 +1,10 @@
-"""The charts' data, against what was recorded."""
+"""The data of the charts, compared with the recorded requests."""
 
 from typing import Any
 
 import numpy as np
 import pytest
-from sample_results import EACH_SECOND, ENDPOINTS, SECONDS, TROUBLE_S, reported
+from sample_results import EACH_SECOND, ENDPOINTS, SECONDS, TROUBLE_S, sample_result
 from straingauge.recording import Recorder
 from straingauge.report.charts import WHOLE, charts
 from straingauge.report.charts.latency import STEPS
@@ -21,27 +21,25 @@ MS = 1_000_000
 
 @pytest.fixture(scope="module")
 def trouble() -> dict[str, Any]:
-    """A run with four bad seconds."""
-    return reported(trouble=True)
+    """Return a run with four bad seconds."""
+    return sample_result(trouble=True)
 
 
 def chart(result: dict[str, Any], name: str, endpoint: str = WHOLE) -> dict[str, Any]:
-    """One of its charts."""
+    """Return one chart of a result."""
     drawn = charts(result)
     every = [*drawn["endpoints"][endpoint], *drawn["resources"]]
     return next(each for each in every if each["id"] == name)
 
 
 def lines(of: dict[str, Any]) -> dict[str, list[float]]:
-    """Its series by name."""
+    """Return the series of a chart by name."""
     return {each["name"]: each["y"] for each in of["series"]}
 
 
 @pytest.mark.parametrize(("endpoint", "count"), [(WHOLE, 2), (ENDPOINTS[0], 1)])
-def test_rate_and_errors_are_those_of_each_second(
-    trouble: dict[str, Any], endpoint: str, count: int
-):
-    """Each second shows what was sent in it and what became of that, for all and for each."""
+def test_rate_and_errors_per_second(trouble: dict[str, Any], endpoint: str, count: int):
+    """Each second shows its requests and their outcomes, in total and per endpoint."""
     rate = lines(chart(trouble, "rate", endpoint))
     failed = [count * EACH_SECOND / 5 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
     assert rate["errors"][:-1] == failed[:-1]
@@ -51,9 +49,9 @@ def test_rate_and_errors_are_those_of_each_second(
     assert shares == [20 if t_s in TROUBLE_S else 0 for t_s in range(SECONDS)]
 
 
-def test_wide_intervals_and_a_short_last_one_are_rates_too():
-    """Requests of a slot of 4 s count per second; in the last slot, by the time to the end."""
-    result = reported()
+def test_rates_of_wide_and_short_intervals():
+    """Requests of a 4 s interval count per second; those of the last one, by its actual length."""
+    result = sample_result()
     counts = {"requests": 40, "errors": 4, "rate_limited": 8, "longest_ms": None, "parts_ms": {}}
     result["intervals"] = [
         {"start_s": start, "duration_s": 4, "histogram_ns": None, **counts} for start in (0, 4)
@@ -64,8 +62,8 @@ def test_wide_intervals_and_a_short_last_one_are_rates_too():
     assert chart(result, "rate")["half"] == [2, 1]
 
 
-def test_percentiles_over_time_are_those_of_each_second(trouble: dict[str, Any]):
-    """Each second's percentiles are within the 6.4 % of its histogram, its longest is exact."""
+def test_percentiles_per_second(trouble: dict[str, Any]):
+    """Percentiles are within 6.4 %, the precision of interval histograms; the maximum is exact."""
     found = lines(chart(trouble, "latency"))
     for t_s in range(SECONDS):
         slower = 40 if t_s in TROUBLE_S else 1
@@ -76,8 +74,8 @@ def test_percentiles_over_time_are_those_of_each_second(trouble: dict[str, Any])
     assert limits == [("warning", 50), ("critical", 400)]
 
 
-def test_heatmap_holds_every_request(trouble: dict[str, Any]):
-    """No response is missing in the heatmap, and each is in the bucket its time is in."""
+def test_the_heatmap_has_every_response(trouble: dict[str, Any]):
+    """No response is missing, and each is in the bucket of its response time."""
     for start, length, cells in chart(trouble, "heat")["slots"]:
         assert length == 1 or start == SECONDS - 1
         counts = dict(zip(cells[0::2], cells[1::2], strict=True))
@@ -87,9 +85,9 @@ def test_heatmap_holds_every_request(trouble: dict[str, Any]):
         assert edges[0] <= 5 * slower <= 24 * slower <= edges[1]
 
 
-def test_percentile_curve_is_the_distribution():
-    """The curve has each percentile's time within 0.5 %, and ends with the longest."""
-    curve = chart(reported(), "curve")
+def test_the_percentile_curve_matches_the_distribution():
+    """The curve has each percentile within 0.5 %, and ends with the maximum."""
+    curve = chart(sample_result(), "curve")
     response = lines(curve)["response time"]
     for step, share in ((0, 0.0), (STEPS, 0.5), (2 * STEPS, 0.75), (4 * STEPS, 0.9375)):
         rank = max(1, int(np.ceil(share * EACH_SECOND)))
@@ -99,8 +97,8 @@ def test_percentile_curve_is_the_distribution():
     assert {each["name"]: each["y"] for each in curve["marks"]} == {"p95 warning": 50}
 
 
-def test_parts_are_shown_for_each_response(trouble: dict[str, Any]):
-    """Server-Timing's parts stand in milliseconds of each response, by second."""
+def test_server_timing_parts_per_response(trouble: dict[str, Any]):
+    """Parts of Server-Timing are in milliseconds per response, by second."""
     parts = lines(chart(trouble, "parts", ENDPOINTS[1]))
     assert [*parts] == ["app", "db", "unattributed"]
     assert parts["app"][0] == 1
@@ -108,12 +106,12 @@ def test_parts_are_shown_for_each_response(trouble: dict[str, Any]):
     assert parts["unattributed"][0] == pytest.approx(14.5 / 2 - 1, rel=0.001)
 
 
-def test_insides_show_what_was_seen_and_say_what_was_not(trouble: dict[str, Any]):
-    """Observed values are drawn, idle ones are named, and missing ones have a reason."""
+def test_resource_charts_and_placeholders(trouble: dict[str, Any]):
+    """Observed values are drawn; idle and missing ones have a placeholder."""
     assert max(lines(chart(trouble, "pool"))["waiting"]) == 9
     assert lines(chart(trouble, "cpu"))["service"] == [20] * (2 * SECONDS)
     assert chart(trouble, "jobs")["placeholder"].startswith("not measured")
-    steady = reported()
+    steady = sample_result()
     steady["resources"]["samples"] = [
         {"t_s": each["t_s"], "jobs_waiting": 0} for each in steady["resources"]["samples"]
     ]
@@ -121,9 +119,9 @@ def test_insides_show_what_was_seen_and_say_what_was_not(trouble: dict[str, Any]
     assert chart(steady, "memory")["placeholder"].startswith("not measured")
 
 
-def test_looks_close_together_make_no_peak():
-    """A tick of CPU time between two looks in a row is not shown as a core in use."""
-    result = reported()
+def test_samples_close_together_make_no_peak():
+    """A tick of CPU time between two samples in quick succession is not a full core."""
+    result = sample_result()
     samples = result["resources"]["samples"]
     last = samples[-1]
     samples.append({**last, "t_s": last["t_s"] + 0.01, "cpu_s": last["cpu_s"] + 0.01})
@@ -131,8 +129,8 @@ def test_looks_close_together_make_no_peak():
 
 
 @pytest.mark.parametrize("endpoints", [1, 3, 12, 200])
-def test_intervals_are_few_however_long_the_run(endpoints: int):
-    """A result keeps a bounded number of intervals, and they miss no request."""
+def test_the_number_of_intervals_is_bounded(endpoints: int):
+    """A result has a bounded number of intervals, which include every request."""
     recorder = Recorder()
     sink = recorder.endpoint_sink("main", "GET /a", 0)
     for n in range(10_000):

@@ -1,4 +1,4 @@
-"""The page as a document: whole, harmless, and complete in what it says; without a browser."""
+"""The report as a document: complete, self-contained and safe; no browser needed."""
 
 import base64
 import copy
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from sample_results import ENDPOINTS, reported
+from sample_results import ENDPOINTS, sample_result
 from straingauge.cli import main
 from straingauge.diagnosis import CAUSES
 from straingauge.http import ErrorKind, RequestFailed
@@ -24,7 +24,7 @@ HOSTILE = """</script><script>alert(1)</script><img src=x onerror="alert(2)">'"&
 
 
 class Document(HTMLParser):
-    """The elements, ids, links and text of a page, as a browser's parser has them."""
+    """Elements, ids, links and text of a page, as a browser's parser reads them."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -33,37 +33,37 @@ class Document(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Keep an element."""
+        """Add an element."""
         self.elements.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        """Keep a text."""
+        """Add a text."""
         self.texts.append(data)
 
     def named(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of each element of a kind."""
+        """Return the attributes of each element with this tag."""
         return [attributes for name, attributes in self.elements if name == tag]
 
     @property
     def ids(self) -> set[str]:
-        """Targets of links within the page."""
+        """Ids of all elements, the targets of links."""
         return {str(found["id"]) for _, found in self.elements if "id" in found}
 
     @property
     def text(self) -> str:
-        """All texts together."""
+        """All texts, joined."""
         return " ".join(self.texts)
 
 
-def words_of(html: str) -> str:
+def text_of(html: str) -> str:
     """Return the text of a page in one line, without style and scripts."""
     html = re.sub(r"<(style|script)\b.*?</\1>", " ", html, flags=re.DOTALL)
     return " ".join(Document(html).text.split())
 
 
-def test_nothing_of_a_result_becomes_markup():
-    """Names of endpoints, runs and queries, errors and messages are shown, never executed."""
-    result = reported(f"run {HOSTILE}", endpoints=[HOSTILE], trouble=True, words=HOSTILE)
+def test_markup_in_results_is_escaped():
+    """Markup in endpoints, runs, queries, errors and messages is shown as text."""
+    result = sample_result(f"run {HOSTILE}", endpoints=[HOSTILE], trouble=True, message=HOSTILE)
     result["verdict"]["findings"][0]["message"] = HOSTILE
     result["resources"]["database"]["statements"] = [
         {"query": HOSTILE, "calls": 1, "mean_ms": 1, "rows": 1, "calls_per_request": 1, "share": 1}
@@ -78,9 +78,9 @@ def test_nothing_of_a_result_becomes_markup():
     assert document.text.count(HOSTILE) >= 7
 
 
-def test_page_needs_nothing_but_itself():
-    """No element loads anything, and a policy forbids what one could still add."""
-    html = page([reported()])
+def test_the_page_is_self_contained():
+    """No element loads anything, and the content security policy forbids it."""
+    html = page([sample_result()])
     document = Document(html)
     for tag, attributes in document.elements:
         addresses = {name: attributes.get(name) for name in ("src", "href", "action", "srcset")}
@@ -96,41 +96,41 @@ def test_page_needs_nothing_but_itself():
 
 
 def test_page_without_data_is_small():
-    """Style, scripts and tables of a run take less than 500 kB; the charts' data comes on top."""
-    html = page([reported()])
+    """Style, scripts and tables take less than 500 kB, without the charts' data."""
+    html = page([sample_result()])
     assert len(re.sub(r'(?<=id="data">)[^<]*', "", html).encode()) < 500_000
 
 
-def test_verdicts_come_first_and_validity_last():
-    """The order is that of a reader: verdicts, diagnosis, charts, validity, environment."""
-    html = page([reported(trouble=True)])
+def test_order_of_sections():
+    """Verdicts are followed by diagnosis, charts, validity and environment."""
+    html = page([sample_result(trouble=True)])
     parts = ['id="verdicts"', 'id="diagnosis"', 'id="r0-latency"', 'id="r0-validity"']
-    places = [html.index(part) for part in [*parts, 'id="r0-environment"']]
-    assert places == sorted(places)
+    positions = [html.index(part) for part in [*parts, 'id="r0-environment"']]
+    assert positions == sorted(positions)
 
 
-def test_every_run_has_its_row_with_its_figures():
-    """Each run's verdict is shown as text, with its statistics and what decided it."""
-    said = words_of(page([reported("calm"), reported("stormy", trouble=True)]))
-    assert "1 of 2 load tests crossed a critical threshold" in said
-    row = said.partition("stormy")[2]
+def test_the_table_has_a_row_per_run():
+    """Each run has its verdict, metrics and deciding threshold."""
+    text = text_of(page([sample_result("calm"), sample_result("stormy", trouble=True)]))
+    assert "1 of 2 load tests crossed a critical threshold" in text
+    row = text.partition("stormy")[2]
     assert "critical" in row
     assert "800" in row
     assert "p95_ms = " in row
-    assert "All 2 load tests" not in said
-    assert "All 2 load tests met" in words_of(page([reported("calm"), reported("quiet")]))
+    assert "All 2 load tests" not in text
+    assert "All 2 load tests met" in text_of(page([sample_result("calm"), sample_result("quiet")]))
 
 
-def test_evidence_leads_to_what_shows_it():
-    """Each cause there is has places that show it, and each of them is on the page."""
-    ids = Document(page([reported(trouble=True)])).ids
-    assert {f"r0-{place}" for cause in CAUSES.values() for place in cause.charts} <= ids
-    assert {f"r0-{place}" for place in TITLES} <= ids
+def test_evidence_links_to_existing_sections():
+    """Each chart and section that a cause links to is on the page."""
+    ids = Document(page([sample_result(trouble=True)])).ids
+    assert {f"r0-{section}" for cause in CAUSES.values() for section in cause.charts} <= ids
+    assert {f"r0-{section}" for section in TITLES} <= ids
 
 
-def test_all_links_lead_somewhere():
-    """No link within the page is dead, and causes are linked to the runs that show them."""
-    results = [reported("same", minute=0), reported("same", minute=1, trouble=True)]
+def test_no_link_is_dead():
+    """Each link has a target, and causes link to the runs that have them."""
+    results = [sample_result("same", minute=0), sample_result("same", minute=1, trouble=True)]
     document = Document(page(results))
     links = {str(found["href"]) for found in document.named("a")}
     assert {link[1:] for link in links} <= document.ids
@@ -139,40 +139,40 @@ def test_all_links_lead_somewhere():
 
 
 def test_every_cause_is_shown():
-    """Whatever a diagnosis may name, the page shows with its evidence, advice and links."""
-    result = reported(trouble=True)
+    """Each known cause is shown with evidence, advice and links."""
+    result = sample_result(trouble=True)
     for cause in CAUSES:
         found = {"cause": cause, "title": CAUSES[cause].title, "confidence": 0.9}
-        told = {"evidence": ["it was seen"], "advice": ["fix it"]}
-        result["diagnosis"] = [{**found, **told}]
+        details = {"evidence": ["it was seen"], "advice": ["fix it"]}
+        result["diagnosis"] = [{**found, **details}]
         (shown,) = explained([result], ["steady"])["causes"]
         assert shown["title"] == CAUSES[cause].title
         assert shown["places"][0]["links"]
-        assert {key: shown[key] for key in told} == told
-    said = words_of(page([result]))
+        assert {key: shown[key] for key in details} == details
+    text = text_of(page([result]))
     for words in (CAUSES[cause].title, "it was seen", "fix it"):
-        assert words in said
+        assert words in text
 
 
 @pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
-def test_old_files_are_shown(file: Path):
-    """A result of any version becomes a page; what it lacks is said to be missing."""
-    said = words_of(page([read(file)]))
-    assert "Verdicts" in said
+def test_golden_files_are_shown(file: Path):
+    """Each golden result becomes a page."""
+    text = text_of(page([read(file)]))
+    assert "Verdicts" in text
 
 
-LACKING = [
+OPTIONAL_PARTS = [
     ("resources",),
     ("intervals",),
     ("diagnosis",),
     ("configuration",),
     ("environment",),
-    *(("resources", name) for name in reported()["resources"]),
+    *(("resources", name) for name in sample_result()["resources"]),
     *(("metrics", name) for name in ("slowest", "server_timing", "warmup", "stalls")),
     *(("endpoints", ENDPOINTS[0], name) for name in ("intervals", "histograms_ns")),
     ("endpoints", ENDPOINTS[0], "server_timing"),
 ]
-SAID = {
+PLACEHOLDERS = {
     "intervals": "not kept",
     "histograms_ns": "not kept",
     **dict.fromkeys(
@@ -183,55 +183,55 @@ SAID = {
 
 @pytest.fixture(scope="module")
 def complete() -> str:
-    """The page of a run of which everything is known."""
-    return page([reported()])
+    """Return the page of a complete result."""
+    return page([sample_result()])
 
 
-@pytest.mark.parametrize("path", LACKING, ids="/".join)
-@pytest.mark.parametrize("how", ["missing", "null"])
-def test_what_was_not_measured_is_no_failure(complete: str, path: tuple[str, ...], how: str):
-    """Without any one part of a result there is a page, and it says what is not there."""
-    result = copy.deepcopy(reported())
+@pytest.mark.parametrize("path", OPTIONAL_PARTS, ids="/".join)
+@pytest.mark.parametrize("kind", ["missing", "null"])
+def test_results_may_lack_any_part(complete: str, path: tuple[str, ...], kind: str):
+    """A page can be made without any one part of a result, and says what was not measured."""
+    result = copy.deepcopy(sample_result())
     table = result
     for name in path[:-1]:
         table = table[name]
-    if how == "missing":
+    if kind == "missing":
         del table[path[-1]]
     else:
         table[path[-1]] = None
     html = page([result])
-    assert "met every target" in words_of(html)
-    words = SAID.get(path[-1])
+    assert "met every target" in text_of(html)
+    words = PLACEHOLDERS.get(path[-1])
     assert words is None or html.count(words) > complete.count(words)
 
 
-def test_a_run_in_which_nothing_was_answered():
-    """Without a response, rate and errors are drawn, and the other charts say why they are not."""
+def test_a_run_without_responses():
+    """Without a response, rate and errors are drawn, and the other charts have a placeholder."""
     recorder = Recorder()
     sink = recorder.endpoint_sink("main", "GET /a", 0)
     sink.add_failure(0, 0, 0, 10, RequestFailed(ErrorKind.REFUSED, "refused"))
     (row,) = intervals(recorder.snapshot().total("main"))
     assert (row["requests"], row["errors"], row["histogram_ns"]) == (1, 1, None)
-    result = reported()
+    result = sample_result()
     result["intervals"] = [row]
     html = page([result])
     assert '"placeholder":"no response"' in html
 
 
 def test_no_secret_is_shown():
-    """Secrets are hidden in a page that is made before the result file."""
-    result = reported(trouble=True, words="Bearer abcdef123456")
+    """Secrets are hidden, even if the page is made before the result file."""
+    result = sample_result(trouble=True, message="Bearer abcdef123456")
     assert "abcdef123456" not in page([result])
 
 
-def test_command_writes_page_and_markdown(tmp_path: Path):
-    """`straingauge report -o` writes what the name says, and says where; else it is wrong usage."""
-    file = write(reported(), tmp_path)
-    for name, beginning in (("new/report.html", "<!doctype html>"), ("report.md", "## Load tests")):
+def test_the_command_writes_a_page_or_markdown(tmp_path: Path):
+    """`straingauge report -o` writes the format of the suffix; any other suffix is refused."""
+    file = write(sample_result(), tmp_path)
+    for name, start in (("new/report.html", "<!doctype html>"), ("report.md", "## Load tests")):
         done = CliRunner().invoke(main, ["report", str(file), "-o", str(tmp_path / name)])
         assert done.exit_code == 0, done.output
         assert f"report   {tmp_path / name}" in done.output
-        assert (tmp_path / name).read_text().startswith(beginning)
-    wrong = CliRunner().invoke(main, ["report", str(file), "-o", str(tmp_path / "report.pdf")])
-    assert wrong.exit_code == 2
+        assert (tmp_path / name).read_text().startswith(start)
+    refused = CliRunner().invoke(main, ["report", str(file), "-o", str(tmp_path / "report.pdf")])
+    assert refused.exit_code == 2
     assert not (tmp_path / "report.pdf").exists()

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from counting_service import Service, counting_service
 from formats import conforming
-from load_project import until
+from load_project import wait_until
 from stack_tools import runs as exists
 from straingauge.cli import main
 
@@ -174,7 +174,7 @@ def test_a_killed_process_is_named(runs: Runs, service: Service, victim: int):
     before = service.counts()["/hello"]
     options = (*LONG, "--processes", 2, "--duration", "6s")
     with runs.start(*options) as run:
-        until(lambda: service.counts()["/hello"] - before > 200)
+        wait_until(lambda: service.counts()["/hello"] - before > 200)
         workers(run)[victim].kill()
         output, progress = run.communicate(timeout=120)
     served = service.counts()["/hello"] - before
@@ -197,7 +197,7 @@ def test_an_interrupted_run_is_kept(runs: Runs, service: Service, number: signal
     """Ctrl-C, SIGTERM or a closed terminal: all that was sent is in the result, and exit is 130."""
     before = service.counts()["/hello"]
     with runs.start(*LONG, "--processes", 2) as run:
-        until(lambda: service.counts()["/hello"] - before > 100)
+        wait_until(lambda: service.counts()["/hello"] - before > 100)
         started = workers(run)
         os.killpg(run.pid, number)
         _, progress = run.communicate(timeout=180)
@@ -214,10 +214,10 @@ def test_no_process_outlives_the_one_that_controls_it(runs: Runs, service: Servi
     """When the controlling process is killed, the load ends with it."""
     before = service.counts()["/hello"]
     with runs.start(*LONG, "--processes", 2) as run:
-        until(lambda: service.counts()["/hello"] - before > 100)
+        wait_until(lambda: service.counts()["/hello"] - before > 100)
         started = workers(run)
         run.kill()
-        until(lambda: not any(exists(process.pid) for process in started))
+        wait_until(lambda: not any(exists(process.pid) for process in started))
 
 
 def test_a_log_in_that_fails_sends_no_load(runs: Runs, service: Service):

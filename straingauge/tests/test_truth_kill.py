@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from counting_service import Service
-from load_project import LOAD, Project, until
+from load_project import LOAD, Project, wait_until
 
 pytest_plugins = ["pytester", "load_project"]
 
@@ -52,8 +52,8 @@ def test_samples_of_a_killed_worker_survive(
     """
     before = service.counts()
     session = project.start(TESTS, "-n", "2")
-    told = {name: project.path / f"{name}.reported" for name in (victim, survivor)}
-    until(lambda: all(number(file) >= SHARE // 5 for file in told.values()))
+    told = {name: project.path / f"{name}.told" for name in (victim, survivor)}
+    wait_until(lambda: all(number(file) >= SHARE // 5 for file in told.values()))
     os.kill(number(project.path / f"{victim}.pid"), signal.SIGKILL)
     output, _ = session.communicate(timeout=90)
     served = service.counts() - before
