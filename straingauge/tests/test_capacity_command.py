@@ -17,7 +17,7 @@ from straingauge.target.reaper import wait_until
 
 SERVICE = Path(__file__).with_name("turning_service.py")
 STRAINGAUGE = Path(sys.executable).with_name("straingauge")
-BRIEFLY = ("--get", "/", "--step", "200ms", "--warmup", "50ms", "--name", "carried")
+SHORT = ("--get", "/", "--step", "200ms", "--warmup", "50ms", "--name", "trial")
 # A slow machine must not fail the test: only errors count.
 ERRORS_ONLY = """
 [all]
@@ -39,10 +39,10 @@ def service(*arguments: object) -> Iterator[str]:
 
 
 def capacity(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """Start the command."""
+    """Start `straingauge capacity` in a folder."""
     (folder / "errors.toml").write_text(ERRORS_ONLY)
     return subprocess.Popen(
-        [STRAINGAUGE, "capacity", *BRIEFLY, "--results", str(folder / "results"),
+        [STRAINGAUGE, "capacity", *SHORT, "--results", str(folder / "results"),
          "--thresholds", str(folder / "errors.toml"), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -52,14 +52,14 @@ def capacity(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """The file that it wrote."""
-    (file,) = (folder / "results").glob("carried_capacity_*.json")
+    """Read the result file."""
+    (file,) = (folder / "results").glob("trial_capacity_*.json")
     return conforming(file)
 
 
-def conclusive(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The levels, without those that were repeated."""
-    return [each for each in found["levels"] if not each["inconclusive"]]
+def conclusive(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the levels without those that were repeated."""
+    return [each for each in result["levels"] if not each["inconclusive"]]
 
 
 @pytest.mark.serial
@@ -67,7 +67,7 @@ def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
     """A service that passes at all levels has a capacity of at least the maximum."""
     page = tmp_path / "page.html"
     with service(1) as url:
-        found = capacity(
+        process = capacity(
             tmp_path,
             "--host",
             url,
@@ -80,12 +80,13 @@ def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
             "--html",
             str(page),
         )
-        output, errors = found.communicate(timeout=180)
-    assert found.returncode == 0, errors
+        output, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
     assert "capacity at least 40 /s, confirmed 2/2" in output
-    kept = document(tmp_path)
-    assert (kept["capacity"], kept["is_lower_bound"], kept["stopped_early"]) == (40, True, None)
-    assert [each["phase"] for each in conclusive(kept)] == ["step", "step", "confirmation"]
+    result = document(tmp_path)
+    assert (result["capacity"], result["is_lower_bound"]) == (40, True)
+    assert result["stopped_early"] is None
+    assert [each["phase"] for each in conclusive(result)] == ["step", "step", "confirmation"]
     assert page.read_text().count("<svg") == 2
 
 
@@ -93,9 +94,9 @@ def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
 def test_a_number_of_users(tmp_path: Path):
     """--users searches for a number of concurrent users."""
     with service(1) as url:
-        found = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirmations", "0")
-        output, errors = found.communicate(timeout=180)
-    assert found.returncode == 0, errors
+        process = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirmations", "0")
+        output, errors = process.communicate(timeout=180)
+    assert process.returncode == 0, errors
     assert "capacity at least 2 users" in output
     assert [each["level"] for each in conclusive(document(tmp_path))] == [1, 2]
 
@@ -103,9 +104,9 @@ def test_a_number_of_users(tmp_path: Path):
 def test_a_service_that_dies(tmp_path: Path):
     """If the service stops responding, the command ends with 3, and the levels are in the file."""
     with service(1, 30) as url:
-        found = capacity(tmp_path, "--host", url, "--from", "20", "--max", "2000")
-        _, errors = found.communicate(timeout=180)
-    assert found.returncode == 3, errors
+        process = capacity(tmp_path, "--host", url, "--from", "20", "--max", "2000")
+        _, errors = process.communicate(timeout=180)
+    assert process.returncode == 3, errors
     assert "the service died" in errors
     assert "died" in document(tmp_path)["stopped_early"]
     assert document(tmp_path)["levels"]
@@ -114,29 +115,29 @@ def test_a_service_that_dies(tmp_path: Path):
 def test_ctrl_c_keeps_the_levels(tmp_path: Path):
     """After an interrupt the exit code is 130, and the levels are in the file."""
     with service(1) as url:
-        found = capacity(
+        process = capacity(
             tmp_path, "--host", url, "--from", "1", "--max", "2", "--confirmations", "1000"
         )
-        assert found.stderr is not None
-        assert re.match(r"step +1 /s", found.stderr.readline())
-        found.send_signal(signal.SIGINT)
-        _, errors = found.communicate(timeout=180)
-    assert found.returncode == 130, errors
-    kept = document(tmp_path)
-    assert (kept["stopped_early"], kept["capacity"]) == ("interrupted", None)
-    assert kept["levels"]
+        assert process.stderr is not None
+        assert re.match(r"step +1 /s", process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=180)
+    assert process.returncode == 130, errors
+    result = document(tmp_path)
+    assert (result["stopped_early"], result["capacity"]) == ("interrupted", None)
+    assert result["levels"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "why"),
+    ("arguments", "message"),
     [
         (["--users", "--max-users", "5"], "--max-users is for a rate"),
         (["--think", "1s"], "add --users"),
         (["--max", "-1"], "--max"),
     ],
 )
-def test_contradictory_options_are_refused(arguments: list[str], why: str):
+def test_contradictory_options_are_refused(arguments: list[str], message: str):
     """Options that contradict each other are refused before anything is sent."""
-    answer = CliRunner().invoke(main, ["capacity", "--get", "/", *arguments])
-    assert answer.exit_code == 2
-    assert why in answer.stderr
+    done = CliRunner().invoke(main, ["capacity", "--get", "/", *arguments])
+    assert done.exit_code == 2
+    assert message in done.stderr

@@ -22,7 +22,7 @@ def _no_database_of_the_user(monkeypatch: pytest.MonkeyPatch):
 
 
 def straingauge(*arguments: object) -> subprocess.Popen[str]:
-    """The command as a user starts it."""
+    """Start straingauge."""
     return subprocess.Popen(
         [Path(sys.executable).with_name("straingauge"), *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -32,118 +32,118 @@ def straingauge(*arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in main.commands)])
-def test_help_teaches(command: list[str]):
-    """The help of the whole and of every command shows a use of it and all exit codes."""
-    answer = CliRunner().invoke(main, [*command, "--help"])
-    assert answer.exit_code == 0
-    assert f"straingauge {' '.join(command)}" in answer.output.replace("Usage:", "")
+def test_help_has_usage_and_exit_codes(command: list[str]):
+    """The help of each command has its usage and all exit codes."""
+    done = CliRunner().invoke(main, [*command, "--help"])
+    assert done.exit_code == 0
+    assert f"straingauge {' '.join(command)}" in done.output.replace("Usage:", "")
     for kind in (errors.UsageError, errors.TargetError, errors.InvalidRun, errors.Interrupted):
-        assert re.search(rf"^ +{kind.exit_code}  +\w+", answer.output, re.MULTILINE)
+        assert re.search(rf"^ +{kind.exit_code}  +\w+", done.output, re.MULTILINE)
 
 
-def test_help_loads_nothing_heavy():
-    """`straingauge --help` is quick because it imports nothing that only commands need."""
+def test_help_imports_no_heavy_modules():
+    """`straingauge --help` imports nothing that only commands need."""
     script = (
         "import sys; from straingauge.cli import main; main(['--help'], standalone_mode=False);"
         "print(*{'numpy', 'rich', 'psutil', 'uvloop', 'locust', 'pytest'} & set(sys.modules),"
         " file=sys.stderr, end='')"
     )
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "Usage" in ran.stdout
-    assert ran.stderr == ""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "Usage" in done.stdout
+    assert done.stderr == ""
 
 
-def test_a_wrong_option_is_wrong_usage():
-    """A misspelt option ends with 2 and points at the help."""
-    answer = CliRunner().invoke(main, ["serve", "--prot", "1"])
-    assert answer.exit_code == 2
-    assert "--port" in answer.output
+def test_a_misspelt_option():
+    """A misspelt option ends with 2 and suggests the right one."""
+    done = CliRunner().invoke(main, ["serve", "--prot", "1"])
+    assert done.exit_code == 2
+    assert "--port" in done.output
 
 
-def test_a_missing_file_is_one_clear_line():
+def test_a_missing_file_is_one_line():
     """An error is printed in one line with a hint, without a traceback."""
     with straingauge("serve", "--config", "nowhere.toml") as process:
-        output, complaint = process.communicate()
+        output, stderr = process.communicate()
     assert process.returncode == 2
     assert output == ""
-    assert re.fullmatch(r"straingauge: .*nowhere\.toml cannot be read.*\n  try: .*\n", complaint)
+    assert re.fullmatch(r"straingauge: .*nowhere\.toml cannot be read.*\n  try: .*\n", stderr)
 
 
-def test_a_stand_that_cannot_start_ends_with_3(tmp_path: Path):
-    """A service that ends at once makes the exit code 3, and its log is shown."""
+def test_a_service_that_cannot_start(tmp_path: Path):
+    """A service that ends at once gives exit code 3, and its log is shown."""
     path = write_stack_config(tmp_path, mode="exit")
     with straingauge("serve", "--config", path) as process:
-        output, complaint = process.communicate()
+        output, stderr = process.communicate()
     assert process.returncode == 3
-    assert "mode exit" in complaint
-    assert "Traceback" not in complaint
+    assert "mode exit" in stderr
+    assert "Traceback" not in stderr
     assert output == ""
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_a_stand_says_when_it_is_ready_and_stops_everything(
+def test_serve_prints_a_ready_line_and_stops_everything(
     tmp_path: Path, number: signal.Signals, code: int
 ):
-    """One line tells address, process and database; Ctrl-C and SIGTERM end all of it, quietly."""
+    """One line has URL, process and database; Ctrl-C and SIGTERM stop them without output."""
     with straingauge("serve", "--config", write_stack_config(tmp_path, postgres=True)) as process:
         ready = READY.fullmatch(process.stdout.readline())
         assert ready
         assert ready[3].startswith("postgresql://straingauge:")
         assert runs(int(ready[2]))
         process.send_signal(number)
-        output, complaint = process.communicate()
+        output, stderr = process.communicate()
     assert process.returncode == code
     assert output == ""
-    assert complaint == "starting PostgreSQL\nstarting the service\n"
+    assert stderr == "starting PostgreSQL\nstarting the service\n"
     assert not runs(int(ready[2]))
 
 
-def test_ctrl_c_while_a_stand_starts_stops_what_has_started(tmp_path: Path):
-    """An interrupt before the service is ready ends it too."""
+def test_ctrl_c_while_the_service_starts(tmp_path: Path):
+    """An interrupt before the service is ready stops it, too."""
     path = write_stack_config(tmp_path, mode="unready")
     with straingauge("serve", "--config", path) as process:
         assert process.stderr.readline() == "starting the service\n"
         process.send_signal(signal.SIGINT)
-        output, complaint = process.communicate()
+        output, stderr = process.communicate()
     assert process.returncode == 130
-    assert (output, complaint) == ("", "")
+    assert (output, stderr) == ("", "")
 
 
-def test_the_password_of_a_database_that_was_given_is_not_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """The ready line tells the user's own database without its password."""
+def test_the_password_of_a_database_is_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The ready line shows the user's database without its password."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:hunter2@elsewhere/data")
     path = write_stack_config(tmp_path, postgres=True)
     with straingauge("serve", "--config", path, "--", "true") as process:
-        output, complaint = process.communicate()
+        output, stderr = process.communicate()
     assert "postgresql://me:***@elsewhere/data" in output
-    assert "hunter2" not in output + complaint
+    assert "hunter2" not in output + stderr
 
 
-def test_the_exit_code_of_a_command_is_the_stands(tmp_path: Path):
-    """`straingauge serve -- COMMAND` ends when the command does, with its code."""
+def test_serve_has_the_exit_code_of_its_command(tmp_path: Path):
+    """`straingauge serve -- COMMAND` ends when the command does, with its exit code."""
     path = write_stack_config(tmp_path)
     script = "import sys, urllib.request as u; sys.exit(u.urlopen(sys.argv[1]).status - 193)"
-    with straingauge("serve", "--config", path, "--", sys.executable, "-c", script, "{url}") as ran:
-        ran.communicate()
-    assert ran.returncode == 7
+    with straingauge("serve", "--config", path, "--", sys.executable, "-c", script, "{url}") as run:
+        run.communicate()
+    assert run.returncode == 7
 
 
-def test_a_report_shows_what_a_result_file_holds(tmp_path: Path):
-    """Name, verdict and statistics of a run are shown from its file, with exit code 0."""
+def test_report_shows_a_result_file(tmp_path: Path):
+    """Name, verdict and metrics of a run are shown; a critical verdict does not fail `report`."""
     path = write(whole(name="quick_reads"), tmp_path)
-    answer = CliRunner(env={"COLUMNS": "120"}).invoke(main, ["report", str(path)])
-    assert answer.exit_code == 0
-    assert re.search(r"quick_reads +critical +800", answer.output)
+    done = CliRunner(env={"COLUMNS": "120"}).invoke(main, ["report", str(path)])
+    assert done.exit_code == 0
+    assert re.search(r"quick_reads +critical +800", done.output)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"schema_version": 999}'])
-def test_a_report_of_something_else_is_one_clear_line(tmp_path: Path, text: str):
+def test_report_refuses_other_files(tmp_path: Path, text: str):
     """A file that is no result ends with 2 and is named."""
     path = tmp_path / "other.json"
     path.write_text(text)
-    answer = CliRunner().invoke(main, ["report", str(path)])
-    assert answer.exit_code == 2
-    assert f"straingauge: {path}: " in answer.output
-    assert "Traceback" not in answer.output
+    done = CliRunner().invoke(main, ["report", str(path)])
+    assert done.exit_code == 2
+    assert f"straingauge: {path}: " in done.output
+    assert "Traceback" not in done.output

@@ -25,11 +25,14 @@ TEST = "test_it.py::test_load"
 
 @pytest.fixture
 def new_coordinator() -> Iterator[Callable[..., Coordinator]]:
-    """Create coordinators that are closed in the end."""
+    """Create coordinators that are closed at the end."""
     opened: list[Coordinator] = []
 
-    def open_one(find: Callable[[Path], str] = lambda _: "http://x", **given: Any) -> Coordinator:  # noqa: ANN401  its own arguments
-        opened.append(Coordinator(find, cores=8, **given))
+    def open_one(
+        find: Callable[[Path], str] = lambda _: "http://x",
+        **options: Any,  # noqa: ANN401  of the coordinator
+    ) -> Coordinator:
+        opened.append(Coordinator(find, cores=8, **options))
         return opened[-1]
 
     yield open_one
@@ -43,12 +46,12 @@ def report(name: str, requests: int = 0) -> Report:
 
 
 def connect(coordinator: Coordinator, count: int) -> list[WorkerClient]:
-    """Processes (threads here) that are connected."""
+    """Connect processes (threads here)."""
     return [WorkerClient(f"gw{i}", coordinator.connection_info, (TEST,)) for i in range(count)]
 
 
-def together(*calls: Callable[[], Any]) -> list[Any]:
-    """Call functions at the same time; return their values, or the errors that they raise."""
+def run_all(*calls: Callable[[], Any]) -> list[Any]:
+    """Run calls run_all and return their results; an error is returned, not raised."""
 
     def outcome(call: Callable[[], Any]) -> object:
         try:
@@ -60,33 +63,31 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
         return list(pool.map(outcome, calls))
 
 
-def test_whole_course(new_coordinator: Callable[..., Coordinator]):
-    """Processes that meet over connections start at one instant; the leader gets all reports."""
+def test_a_complete_load(new_coordinator: Callable[..., Coordinator]):
+    """Processes start at one instant, and the leader gets all merged reports."""
     coordinator = new_coordinator()
     clients = connect(coordinator, 3)
-    shards = together(*(lambda m=m: m.join(TEST, 99) for m in clients))
+    shards = run_all(*(lambda m=m: m.join(TEST, 99) for m in clients))
     assert [shard.index for shard in shards] == [0, 1, 2]
-    starts = together(
+    starts = run_all(
         *(lambda m=m, i=i: m.wait_for_start(report(f"gw{i}")) for i, m in enumerate(clients))
     )
     assert len(set(starts)) == 1
-    together(
+    run_all(
         *(lambda m=m, i=i: m.wait_for_load_end(report(f"gw{i}", i)) for i, m in enumerate(clients))
     )
-    ends = together(
-        *(lambda m=m, i=i: m.finish(report(f"gw{i}", i)) for i, m in enumerate(clients))
-    )
+    ends = run_all(*(lambda m=m, i=i: m.finish(report(f"gw{i}", i)) for i, m in enumerate(clients)))
     assert isinstance(ends[0], MergedReports)
     assert [each.requests for each in ends[0].reports] == [0, 1, 2]
     assert ends[1:] == [None, None]
 
 
-def test_silent_process_is_lost(new_coordinator: Callable[..., Coordinator]):
-    """A process that says nothing for too long while load is on is given up, for that reason."""
+def test_a_silent_process_is_lost(new_coordinator: Callable[..., Coordinator]):
+    """A process that sends nothing for too long during the load is lost, with this reason."""
     coordinator = new_coordinator(load_silence_timeout_s=0.5)
     clients = connect(coordinator, 2)
-    together(*(lambda m=m: m.join(TEST, 99) for m in clients))
-    together(*(lambda m=m, i=i: m.wait_for_start(report(f"gw{i}")) for i, m in enumerate(clients)))
+    run_all(*(lambda m=m: m.join(TEST, 99) for m in clients))
+    run_all(*(lambda m=m, i=i: m.wait_for_start(report(f"gw{i}")) for i, m in enumerate(clients)))
     clients[0].wait_for_load_end(report("gw0"))
     merged = clients[0].finish(report("gw0"))
     assert merged is not None
@@ -94,7 +95,7 @@ def test_silent_process_is_lost(new_coordinator: Callable[..., Coordinator]):
     assert (lost.process, lost.reason) == ("gw1", "it sent nothing for 0.5 s")
 
 
-def test_stranger_is_not_served(new_coordinator: Callable[..., Coordinator]):
+def test_a_client_without_the_secret_is_rejected(new_coordinator: Callable[..., Coordinator]):
     """A client without the secret is rejected, and the others are served."""
     coordinator = new_coordinator()
     connection_info = coordinator.connection_info
@@ -104,8 +105,8 @@ def test_stranger_is_not_served(new_coordinator: Callable[..., Coordinator]):
     assert client.join(TEST, 1).is_leader
 
 
-def test_address_is_found_once(new_coordinator: Callable[..., Coordinator]):
-    """The service is started once, however many processes ask where it is."""
+def test_the_target_is_found_once(new_coordinator: Callable[..., Coordinator]):
+    """The service is started once, for any number of processes that request its URL."""
     found: list[Path] = []
 
     def find(test_file: Path) -> str:
@@ -113,25 +114,25 @@ def test_address_is_found_once(new_coordinator: Callable[..., Coordinator]):
         return "http://127.0.0.1:1"
 
     clients = connect(new_coordinator(find), 4)
-    urls = together(*(lambda m=m: m.find_target(Path("here")) for m in clients))
+    urls = run_all(*(lambda m=m: m.find_target(Path("here")) for m in clients))
     assert urls == ["http://127.0.0.1:1"] * 4
     assert found == [Path("here")]
 
 
-def test_missing_service_is_told_to_all(new_coordinator: Callable[..., Coordinator]):
-    """Each process gets the reason why the service could not be started, with advice."""
+def test_a_service_that_cannot_start_fails_all(new_coordinator: Callable[..., Coordinator]):
+    """Each process gets the reason why the service could not be started, and the hint."""
 
     def find(_test_file: Path) -> str:
         raise TargetError("no PostgreSQL", hint="install it")
 
-    errors = together(
+    errors = run_all(
         *(lambda m=m: m.find_target(Path()) for m in connect(new_coordinator(find), 3))
     )
     assert [(str(error), error.hint) for error in errors] == [("no PostgreSQL", "install it")] * 3
 
 
-def test_end_of_session_frees_who_waits(new_coordinator: Callable[..., Coordinator]):
-    """When the session ends, no process waits for a load any more."""
+def test_the_end_of_the_session_ends_waiting(new_coordinator: Callable[..., Coordinator]):
+    """When the session ends, no process still waits for a load."""
     coordinator = new_coordinator()
     first, _second = connect(coordinator, 2)
     threading.Timer(0.2, coordinator.abort, ["the session ends"]).start()
@@ -139,8 +140,8 @@ def test_end_of_session_frees_who_waits(new_coordinator: Callable[..., Coordinat
         first.join(TEST, 99)
 
 
-def test_gone_controller_is_noticed(new_coordinator: Callable[..., Coordinator]):
-    """A process whose controller has gone fails at once; it does not hang."""
+def test_a_lost_controller_is_detected(new_coordinator: Callable[..., Coordinator]):
+    """A process whose controller has ended fails at once and does not hang."""
     coordinator = new_coordinator()
     first, _second = connect(coordinator, 2)
     threading.Timer(0.2, coordinator.close).start()
@@ -149,27 +150,27 @@ def test_gone_controller_is_noticed(new_coordinator: Callable[..., Coordinator])
 
 
 def test_close_from_many_threads(new_coordinator: Callable[..., Coordinator]):
-    """Several threads may close it several times: each call returns when all is closed."""
+    """Each of several concurrent calls of close returns without an error when all is closed."""
     for _ in range(20):
         coordinator = new_coordinator()
         connect(coordinator, 2)
         with ThreadPoolExecutor(4) as pool:
-            at_once = threading.Barrier(4)
-            calls = [pool.submit(_close, coordinator, at_once) for _ in range(4)]
+            barrier = threading.Barrier(4)
+            calls = [pool.submit(_close, coordinator, barrier) for _ in range(4)]
         for call in calls:
             call.result()
 
 
-def _close(coordinator: Coordinator, at_once: threading.Barrier) -> None:
-    at_once.wait()
+def _close(coordinator: Coordinator, barrier: threading.Barrier) -> None:
+    barrier.wait()
     coordinator.close()
     connection_info = coordinator.connection_info
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((str(connection_info["host"]), int(connection_info["port"])))
 
 
-def test_silent_stranger_holds_nobody_up(new_coordinator: Callable[..., Coordinator]):
-    """A connection that says nothing delays neither the other processes nor the end."""
+def test_a_silent_client_delays_nothing(new_coordinator: Callable[..., Coordinator]):
+    """A connection that sends nothing delays neither the other processes nor the end."""
     coordinator = new_coordinator()
     connection_info = coordinator.connection_info
     with socket.create_connection((str(connection_info["host"]), int(connection_info["port"]))):
@@ -179,8 +180,8 @@ def test_silent_stranger_holds_nobody_up(new_coordinator: Callable[..., Coordina
         assert not any(thread.is_alive() for thread in coordinator._threads)
 
 
-def test_leaving_twice_and_after_the_end(new_coordinator: Callable[..., Coordinator]):
-    """A process may leave again, and when the controlling process has gone."""
+def test_closing_twice_and_after_the_end(new_coordinator: Callable[..., Coordinator]):
+    """A client can be closed twice, and after the controlling process has ended."""
     coordinator = new_coordinator()
     (client,) = connect(coordinator, 1)
     client.close()
@@ -189,29 +190,29 @@ def test_leaving_twice_and_after_the_end(new_coordinator: Callable[..., Coordina
     client.close()
 
 
-def test_watcher_ends_the_load_for_all(new_coordinator: Callable[..., Coordinator]):
-    """When the merged statistics are precise, all processes get the same moment to end."""
+def test_the_watcher_ends_the_load_for_all(new_coordinator: Callable[..., Coordinator]):
+    """When the merged statistics are precise, every process gets one instant to end at."""
     coordinator = new_coordinator(watcher=lambda _test, _merged: True)
     clients = connect(coordinator, 2)
-    together(*(lambda m=m: m.join(TEST, 99) for m in clients))
-    together(*(lambda m=m, i=i: m.wait_for_start(report(f"gw{i}")) for i, m in enumerate(clients)))
-    give_up = time.monotonic() + 30
+    run_all(*(lambda m=m: m.join(TEST, 99) for m in clients))
+    run_all(*(lambda m=m, i=i: m.wait_for_start(report(f"gw{i}")) for i, m in enumerate(clients)))
+    deadline = time.monotonic() + 30
     while any(client.stop_at_ns is None for client in clients):
-        assert time.monotonic() < give_up
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     assert clients[0].stop_at_ns == clients[1].stop_at_ns
 
 
-def test_only_invited_processes_have_load_tests(new_coordinator: Callable[..., Coordinator]):
-    """The coordinator knows the load tests as soon as a process has said hello."""
+def test_load_tests_are_known_after_the_first_hello(new_coordinator: Callable[..., Coordinator]):
+    """The coordinator knows the load tests when the first process has connected."""
     coordinator = new_coordinator()
     assert coordinator.load_tests == set()
     connect(coordinator, 1)
     assert coordinator.load_tests == set(Hello("gw0", (TEST,)).tests)
 
 
-def test_nobody_waits_for_a_controller_that_has_gone(new_coordinator: Callable[..., Coordinator]):
-    """When the controlling process is gone, all that a process asks of it fails, and at once."""
+def test_requests_to_an_ended_controller_fail(new_coordinator: Callable[..., Coordinator]):
+    """If the controlling process has ended, each request to it fails at once."""
     coordinator = new_coordinator()
     (client,) = connect(coordinator, 1)
     coordinator.close()
@@ -222,8 +223,8 @@ def test_nobody_waits_for_a_controller_that_has_gone(new_coordinator: Callable[.
             client.leave_test(TEST, None)
 
 
-def test_no_load_begins_before_all_have_come(new_coordinator: Callable[..., Coordinator]):
-    """Processes that were announced are waited for, however long they take to come."""
+def test_a_load_waits_for_all_expected_processes(new_coordinator: Callable[..., Coordinator]):
+    """Announced processes are waited for, however long they take to connect."""
     coordinator = new_coordinator()
     coordinator.expect(["gw0", "gw1"])
     first = WorkerClient("gw0", coordinator.connection_info, (TEST,))

@@ -20,7 +20,7 @@ Steps = Generator[Request | Pause, Response, None]
 
 @pytest.fixture
 def clients() -> Iterator[tuple[WorkerClient, WorkerClient]]:
-    """Two processes (here in one) that share a load: users with even numbers, and with odd ones."""
+    """Connect two processes (here in one) that share a load: even and odd user numbers."""
     with serve(answering()) as server:
         coordinator = Coordinator(lambda _test_file: server.url, cores=2)
         yield (
@@ -33,7 +33,7 @@ def clients() -> Iterator[tuple[WorkerClient, WorkerClient]]:
 def run(
     clients: tuple[WorkerClient, WorkerClient], users: list[User], log_in: Journey
 ) -> LoginCache:
-    """Let gw0 log its users in while gw1 has only joined; return the users that have."""
+    """Let gw0 log in its users while gw1 has only joined; return the log-ins."""
     spec = LoadSpec(
         name="load",
         test=TEST,
@@ -53,7 +53,7 @@ def run(
 
 
 def test_interrupted_log_in_does_not_count(clients: tuple[WorkerClient, WorkerClient]):
-    """A user whose log-in was interrupted by another process's failure has to log in again."""
+    """A log-in that another process's failure interrupted has to be repeated."""
     users = [User(0), User(1), User(2)]
 
     def log_in(user: User) -> Steps:

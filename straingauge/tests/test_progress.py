@@ -1,4 +1,4 @@
-"""The line that is shown while a load runs."""
+"""The progress line of a load."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from straingauge.recording import Recorder
 from straingauge.runner.progress import Progress, Snapshot, clock, progress_line
 from straingauge.workers import LostProcess, MergedReports, Report, RunMetadata
 
-MOMENT = Snapshot(
+SNAPSHOT = Snapshot(
     name="quick",
     phase="",
     elapsed_s=7.0,
@@ -19,29 +19,29 @@ MOMENT = Snapshot(
     errors_percent=0.0,
     latency_ms={"p50": 0.82, "p95": 1.93, "p99": None},
 )
-FIGURES = "0:07, 0:08 left, 700 requests, 100/s, 0.0 % errors, p50 0.82 p95 1.93 p99 - ms"
+STATISTICS = "0:07, 0:08 left, 700 requests, 100/s, 0.0 % errors, p50 0.82 p95 1.93 p99 - ms"
 
 
 @dataclass
-class Paper:
-    """A screen that keeps what is written."""
+class FakeScreen:
+    """A screen that keeps its output."""
 
     live: bool = False
     width: int = 120
-    said: list[str] = field(default_factory=list)
-    drawn: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def rewrite(self, text: str) -> None:
-        """Keep it."""
-        self.drawn.append(Text.from_ansi(text).plain)
+        """Keep the line."""
+        self.lines.append(Text.from_ansi(text).plain)
 
     def say(self, text: str) -> None:
-        """Keep it."""
-        self.said.append(text)
+        """Keep the message."""
+        self.messages.append(text)
 
 
 def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> MergedReports:
-    """A load of 10 s; each process has sent this many requests of 2 ms."""
+    """Return reports of a load of 10 s with these numbers of requests, each of 2 ms."""
     reports = []
     for number, count in enumerate(counts):
         recorder = Recorder()
@@ -56,78 +56,78 @@ def merged(*counts: int, phase: str = "main", began_s_ago: float = 4.0) -> Merge
     return MergedReports(tuple(reports), metadata=metadata, start_ns=start_ns)
 
 
-def test_a_terminal_shows_the_time_that_is_left_and_the_figures_of_all():
-    """Elapsed and remaining time add up to the duration; the statistics are of all processes."""
-    paper = Paper(live=True)
-    assert not Progress(paper).watch("t", merged(300, 100))
-    (shown,) = paper.drawn
+def test_a_terminal_shows_time_left_and_merged_statistics():
+    """Elapsed and remaining time add up to the duration; statistics are of all processes."""
+    screen = FakeScreen(live=True)
+    assert not Progress(screen).watch("t", merged(300, 100))
+    (shown,) = screen.lines
     assert "0:04, 0:06 left, 400 requests, 100/s, 0.0 % errors, p50 2.0" in shown
     assert shown.startswith("quick ━")
-    assert paper.said == []
+    assert screen.messages == []
 
 
-def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch):
-    """If lines cannot be rewritten: a line at the beginning, and one every ten seconds."""
+def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
+    """If lines cannot be rewritten, one is printed at the beginning and every ten seconds."""
     now_s = 1000.0
     monkeypatch.setattr("straingauge.runner.progress.time.monotonic", lambda: now_s)
-    paper = Paper()
-    progress = Progress(paper)
+    screen = FakeScreen()
+    progress = Progress(screen)
     for _ in range(50):  # 25 s
         progress.watch("t", merged(100))
         now_s += 0.5
-    assert paper.said[0] == "load quick: 1 process"
-    assert len(paper.said) == 3
-    assert paper.said[1].startswith("load quick: 0:04, 0:06 left, 100 requests, 25/s, ")
-    assert paper.drawn == []
+    assert screen.messages[0] == "load quick: 1 process"
+    assert len(screen.messages) == 3
+    assert screen.messages[1].startswith("load quick: 0:04, 0:06 left, 100 requests, 25/s, ")
+    assert screen.lines == []
 
 
 @pytest.mark.parametrize(
-    ("phase", "words"),
+    ("phase", "text"),
     [("setup", "logging in"), ("warmup", "warming up"), ("verify", "verifying")],
 )
-def test_what_is_no_load_is_called_by_its_name(phase: str, words: str):
-    """While users log in, warm up or verify, no time of the load passes."""
-    paper = Paper(live=True)
-    Progress(paper).watch("t", merged(10, phase=phase))
-    assert f"quick {words}, 10 requests, " in paper.drawn[0]
-    assert "left" not in paper.drawn[0]
+def test_other_phases_are_named(phase: str, text: str):
+    """Log-in, warm-up and verification are named, and show no time left."""
+    screen = FakeScreen(live=True)
+    Progress(screen).watch("t", merged(10, phase=phase))
+    assert f"quick {text}, 10 requests, " in screen.lines[0]
+    assert "left" not in screen.lines[0]
 
 
 def test_cooldown_shows_its_time_left():
-    """When the load has ended, the line says what is watched, and for how long."""
-    paper = Paper(live=True)
+    """In the cooldown the line says what is observed, and for how long."""
+    screen = FakeScreen(live=True)
     load_end_ns = time.monotonic_ns() - 2_000_000_000
-    Progress(paper).watch("t", replace(merged(10), load_end_ns=load_end_ns))
-    assert paper.drawn == ["quick cooldown: watching memory and connections, 3 s left"]
+    Progress(screen).watch("t", replace(merged(10), load_end_ns=load_end_ns))
+    assert screen.lines == ["quick cooldown: watching memory and connections, 3 s left"]
 
 
-def test_a_lost_process_is_named_at_once():
-    """A process that was lost is named when it is, and once."""
-    paper = Paper(live=True)
-    progress = Progress(paper)
+def test_a_lost_process_is_named_once():
+    """A lost process is named immediately, and once."""
+    screen = FakeScreen(live=True)
+    progress = Progress(screen)
     lost = replace(merged(10, 10), lost=(LostProcess("p1", "killed", 3),))
     progress.watch("t", lost)
     progress.watch("t", lost)
-    assert paper.said == ["process p1 was lost: killed"]
+    assert screen.messages == ["process p1 was lost: killed"]
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 90, 100, 130, 300])
 def test_the_line_fits_the_terminal(width: int):
-    """Whatever its width, the progress is one line, with numbers before name and bar."""
-    shown = Text.from_ansi(progress_line(MOMENT, width)).plain
+    """The line fits any width; the statistics take precedence over name and bar."""
+    shown = Text.from_ansi(progress_line(SNAPSHOT, width)).plain
     assert len(shown) < width
-    assert shown.endswith(FIGURES) == (width > len(FIGURES))
-    assert shown.startswith("quick") == (width > len("quick ") + len(FIGURES))
-    assert ("━" in shown) == (width > len("quick ") + len(FIGURES) + 11)
+    assert shown.endswith(STATISTICS) == (width > len(STATISTICS))
+    assert shown.startswith("quick") == (width > len("quick ") + len(STATISTICS))
+    assert ("━" in shown) == (width > len("quick ") + len(STATISTICS) + 11)
 
 
 def test_errors_are_red():
-    """Errors stand out."""
-    assert "\x1b[1;31m1.5 % errors" in progress_line(replace(MOMENT, errors_percent=1.5), 120)
-    assert "31m" not in progress_line(replace(MOMENT, duration_s=None), 120)
+    """An error rate above 0 is red."""
+    assert "\x1b[1;31m1.5 % errors" in progress_line(replace(SNAPSHOT, errors_percent=1.5), 120)
+    assert "31m" not in progress_line(replace(SNAPSHOT, duration_s=None), 120)
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "0:00"), (65.4, "1:05"), (7265, "2:01:05")])
 def test_clock(seconds: float, shown: str):
-    """Times are shown as clocks show them."""
+    """Times are shown as minutes and seconds, with hours if needed."""
     assert clock(seconds) == shown

@@ -22,12 +22,12 @@ from straingauge.target.ports import free_port
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bookshelf"
 OK = {"200": {"description": "fine"}}
-AT_ONCE = ("GET /ready", "GET /books", "GET /books/{isbn}")
+ENDPOINTS = ("GET /ready", "GET /books", "GET /books/{isbn}")
 
 
 @pytest.fixture(scope="module")
 def bookshelf() -> Iterator[str]:
-    """The example service's address."""
+    """Start the example service and return its URL."""
     command = [sys.executable, str(EXAMPLE / "service.py"), "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process.stdout.readline().split()[-1]
@@ -35,36 +35,36 @@ def bookshelf() -> Iterator[str]:
 
 
 def straingauge(*arguments: object) -> Result:
-    """The command as a user starts it."""
+    """Run straingauge."""
     return CliRunner().invoke(main, [*map(str, arguments)])
 
 
 def document(paths: dict[str, Any], **parts: Any) -> Document:  # noqa: ANN401  parts of one
-    """A document with these paths."""
+    """Return a document with these paths."""
     content = {"openapi": "3.0.3", "info": {"title": "A service"}, "paths": paths, **parts}
     return Document.parse(json.dumps(content), "here")
 
 
-def drafted(paths: dict[str, Any], *, writes: bool = False, **parts: Any) -> Scaffold:  # noqa: ANN401
-    """The suite for a document with these paths."""
+def suite_of(paths: dict[str, Any], *, writes: bool = False, **parts: Any) -> Scaffold:  # noqa: ANN401
+    """Return the suite for a document with these paths."""
     found = document(paths, **parts)
     return scaffold(found, "http://localhost:1", Path("load"), here=True, writes=writes)
 
 
-def names(made: Scaffold) -> list[str]:
-    """The endpoints that are called."""
-    return [operation.name for operation in made.mixed]
+def names(suite: Scaffold) -> list[str]:
+    """Return the endpoints that the suite calls."""
+    return [operation.name for operation in suite.mixed]
 
 
-def test_a_suite_runs_at_once(bookshelf: str, tmp_path: Path):
-    """From nothing but the address: what was written is a load, and all its endpoints answer."""
+def test_a_suite_runs_without_edits(bookshelf: str, tmp_path: Path):
+    """A suite made from just a URL runs, and all its endpoints respond successfully."""
     folder = tmp_path / "load"
     written = straingauge("init", bookshelf, "-o", folder)
     assert written.exit_code == 0, written.output
-    assert f"covered     {', '.join(AT_ONCE)}" in written.output
+    assert f"covered     {', '.join(ENDPOINTS)}" in written.output
     assert "skipped     POST /loans: it changes data (include it with --writes)" in written.output
     command = [Path(sys.executable).with_name("straingauge"), "run", folder / "journeys.py"]
-    ran = subprocess.run(
+    run = subprocess.run(
         [*map(str, command), "--host", bookshelf, "--duration", "500ms", "--users", "2"],
         capture_output=True,
         text=True,
@@ -72,17 +72,17 @@ def test_a_suite_runs_at_once(bookshelf: str, tmp_path: Path):
     )
     (file,) = (folder / "results").iterdir()
     result = json.loads(file.read_text())
-    assert set(result["endpoints"]) == set(AT_ONCE), ran.stdout + ran.stderr
+    assert set(result["endpoints"]) == set(ENDPOINTS), run.stdout + run.stderr
     assert result["metrics"]["error_rate_percent"] == 0
     tests = ast.parse((folder / "test_load.py").read_text())
     assert any(isinstance(node, ast.FunctionDef) for node in tests.body)
     assert (folder / "pytest.ini").read_text() == f"[pytest]\naddopts = --load-host {bookshelf}\n"
 
 
-def test_the_example_is_in_order(bookshelf: str):
-    """The example service and the suite beside it fit: doctor finds each journey's answer right."""
-    answer = straingauge("doctor", EXAMPLE / "journeys.py", "--host", bookshelf, "--json")
-    states = {line["check"]: line["state"] for line in json.loads(answer.output)}
+def test_the_example_passes_doctor(bookshelf: str):
+    """Doctor finds no problem with the example service and its suite."""
+    done = straingauge("doctor", EXAMPLE / "journeys.py", "--host", bookshelf, "--json")
+    states = {line["check"]: line["state"] for line in json.loads(done.output)}
     checks = ("service", "role", "data", "journeys", "limits")
     assert {check: states[check] for check in checks} == dict.fromkeys(checks, "ok")
 
@@ -90,16 +90,16 @@ def test_the_example_is_in_order(bookshelf: str):
 def test_nothing_is_overwritten(bookshelf: str, tmp_path: Path):
     """If one of the files exists, none is written."""
     (tmp_path / "thresholds.toml").write_text("mine")
-    answer = straingauge("init", bookshelf, "-o", tmp_path)
-    assert answer.exit_code == 2
-    assert "thresholds.toml: already exists" in answer.output
+    done = straingauge("init", bookshelf, "-o", tmp_path)
+    assert done.exit_code == 2
+    assert "thresholds.toml: already exists" in done.output
     assert [file.name for file in tmp_path.iterdir()] == ["thresholds.toml"]
 
 
-def test_a_suite_is_written_whole_or_not_at_all(tmp_path: Path):
-    """A disk that is full in the middle leaves no half of a suite, which would be in the way."""
-    made = drafted({"/": {"get": {"responses": OK}}})
-    full = dataclasses.replace(made, files={"journeys.py": "", "no/such/folder": ""})
+def test_a_suite_is_written_completely_or_not_at_all(tmp_path: Path):
+    """If a file cannot be written, those written before it are removed."""
+    suite = suite_of({"/": {"get": {"responses": OK}}})
+    full = dataclasses.replace(suite, files={"journeys.py": "", "no/such/folder": ""})
     with pytest.raises(UsageError, match="cannot be written: No such file or directory"):
         write(full, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -116,82 +116,82 @@ def test_a_suite_is_written_whole_or_not_at_all(tmp_path: Path):
         (b"[]", 2, "not an OpenAPI document"),
     ],
 )
-def test_what_is_no_document_is_refused(tmp_path: Path, body: bytes, code: int, message: str):
-    """A document of another kind, or a broken one, is one clear line, and nothing is written."""
+def test_an_invalid_document_is_refused(tmp_path: Path, body: bytes, code: int, message: str):
+    """An invalid document is an error in one line, and nothing is written."""
     with serve(answering(body=body)) as server:
-        answer = straingauge("init", server.url, "-o", tmp_path / "load")
-    assert (answer.exit_code, "Traceback" in answer.output) == (code, False)
-    assert message in answer.output
+        done = straingauge("init", server.url, "-o", tmp_path / "load")
+    assert (done.exit_code, "Traceback" in done.output) == (code, False)
+    assert message in done.output
     assert not (tmp_path / "load").exists()
 
 
-def test_a_service_without_a_document_is_told(tmp_path: Path):
-    """Without a document or a response the exit code is 3, and a file can be given."""
+def test_a_service_without_a_document(tmp_path: Path):
+    """Without a document or a response the exit code is 3; --openapi reads a file instead."""
     with serve(answering(status=404)) as server:
-        answer = straingauge("init", server.url, "-o", tmp_path / "load")
-        named = straingauge(
+        done = straingauge("init", server.url, "-o", tmp_path / "load")
+        with_file = straingauge(
             "init", server.url, "--openapi", EXAMPLE / "openapi.json", "-o", tmp_path
         )
-    assert answer.exit_code == 3
-    assert "serves no OpenAPI document at /openapi.json" in answer.output
-    assert named.exit_code == 0, named.output
-    silent = straingauge("init", f"http://127.0.0.1:{free_port()}", "-o", tmp_path / "load")
-    assert silent.exit_code == 3
-    assert "nothing responds" in silent.output
+    assert done.exit_code == 3
+    assert "serves no OpenAPI document at /openapi.json" in done.output
+    assert with_file.exit_code == 0, with_file.output
+    unreachable = straingauge("init", f"http://127.0.0.1:{free_port()}", "-o", tmp_path / "load")
+    assert unreachable.exit_code == 3
+    assert "nothing responds" in unreachable.output
 
 
-def test_what_is_not_known_raises_and_is_skipped(tmp_path: Path):
-    """An unknown id and a body of bytes become blanks that say what is missing."""
-    one = {
+def test_operations_with_unknown_values_are_skipped(tmp_path: Path):
+    """An unknown id or a binary body becomes a placeholder that raises with what is missing."""
+    id_ = {
         "name": "id",
         "in": "path",
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     }
     upload = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
-    made = drafted(
+    suite = suite_of(
         {
             "/up": {"get": {"responses": OK}},
-            "/things/{id}": {"get": {"operationId": "thing", "parameters": [one], "responses": OK}},
+            "/things/{id}": {"get": {"operationId": "thing", "parameters": [id_], "responses": OK}},
             "/image": {"put": {"operationId": "image", "requestBody": upload, "responses": OK}},
         },
         writes=True,
     )
-    assert names(made) == ["GET /up"]
-    assert [reason for _, reason in made.skipped] == [
+    assert names(suite) == ["GET /up"]
+    assert [reason for _, reason in suite.skipped] == [
         "unknown: id of GET /things/{id}",
         "unknown: the body of PUT /image (image/png)",
     ]
     file = tmp_path / "journeys.py"
-    file.write_text(made.files["journeys.py"])
-    for name, what in (("thing", "id of GET /things/{id}"), ("image", "the body of PUT /image")):
+    file.write_text(suite.files["journeys.py"])
+    for name, missing in (("thing", "id of GET /things/{id}"), ("image", "the body of PUT /image")):
         ((journey, _),) = from_file(file, [name]).journeys.weights
         with pytest.raises(UsageError, match="does not give") as error:
             next(journey(User(0)))
-        assert what in str(error.value)
+        assert missing in str(error.value)
 
 
-def test_where_nothing_can_be_called_the_suite_says_so():
-    """A document that tells too little of everything still makes a suite, of blanks."""
-    one = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-    made = drafted({"/things/{id}": {"get": {"parameters": [one], "responses": OK}}})
-    assert names(made) == ["GET /things/{id}"]
-    assert "fill_in(" in made.files["journeys.py"]
+def test_a_suite_of_placeholders_only():
+    """If every operation lacks values, the suite consists of placeholders."""
+    id_ = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    suite = suite_of({"/things/{id}": {"get": {"parameters": [id_], "responses": OK}}})
+    assert names(suite) == ["GET /things/{id}"]
+    assert "fill_in(" in suite.files["journeys.py"]
 
 
-def test_names_are_such_as_python_allows():
-    """Operations called like keywords, like each other or like nothing become journeys."""
-    told = ("class", "1st", "getItem", "get-item", "log_in", "", 'say "hi"', "größe")
+def test_journey_names_are_valid_and_unique():
+    """Keywords, duplicates and empty operation ids become valid, unique function names."""
+    operation_ids = ("class", "1st", "getItem", "get-item", "log_in", "", 'say "hi"', "größe")
     paths = {
         f"/{number}": {"get": {"operationId": name, "summary": f'{name} """ \\', "responses": OK}}
-        for number, name in enumerate(told)
+        for number, name in enumerate(operation_ids)
     }
-    made = drafted(paths)
-    code = ast.parse(made.files["journeys.py"])
+    suite = suite_of(paths)
+    code = ast.parse(suite.files["journeys.py"])
     functions = [node.name for node in code.body if isinstance(node, ast.FunctionDef)]
-    assert len(set(functions)) == len(functions) == len(told)
+    assert len(set(functions)) == len(functions) == len(operation_ids)
     assert all(name.isidentifier() for name in functions)
-    assert len(names(made)) == len(told)
+    assert len(names(suite)) == len(operation_ids)
 
 
 @pytest.mark.parametrize(
@@ -216,42 +216,44 @@ def test_names_are_such_as_python_allows():
         ({"type": "mutualTLS"}, (), "fill_in('how a user logs in (the document requires mutualTLS"),
     ],
 )
-def test_who_has_to_log_in_does(scheme: dict[str, Any], settings: tuple[str, ...], code: str):
-    """Of each way to authorize there is a log-in, whose secrets come from the environment."""
-    made = drafted(
+def test_security_schemes_have_a_log_in(
+    scheme: dict[str, Any], settings: tuple[str, ...], code: str
+):
+    """Each kind of security scheme gets a log-in that reads its secrets from the environment."""
+    suite = suite_of(
         {"/": {"get": {"responses": OK}}},
         security=[{"it": []}],
         components={"securitySchemes": {"it": scheme}},
     )
-    assert tuple(made.settings) == settings
-    assert code in made.files["journeys.py"]
-    ast.parse(made.files["journeys.py"])
+    assert tuple(suite.settings) == settings
+    assert code in suite.files["journeys.py"]
+    ast.parse(suite.files["journeys.py"])
 
 
 def test_a_setting_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Without its environment variable a log-in says which, before anything is sent."""
+    """A log-in without its environment variable names it, before anything is sent."""
     monkeypatch.delenv("API_TOKEN", raising=False)
-    made = drafted(
+    suite = suite_of(
         {"/": {"get": {"responses": OK}}},
         security=[{"it": []}],
         components={"securitySchemes": {"it": {"type": "http", "scheme": "bearer"}}},
     )
     file = tmp_path / "journeys.py"
-    file.write_text(made.files["journeys.py"])
+    file.write_text(suite.files["journeys.py"])
     log_in = from_file(file).log_in
     assert log_in is not None
     with pytest.raises(UsageError, match="API_TOKEN is not set"):
         next(log_in(User(0)))
 
 
-def test_an_operation_that_asks_for_nothing_needs_no_log_in():
+def test_a_public_operation_needs_no_log_in():
     """A public operation of a protected service is called without credentials."""
-    made = drafted(
+    suite = suite_of(
         {"/": {"get": {"security": [], "responses": OK}}},
         security=[{"it": []}],
         components={"securitySchemes": {"it": {"type": "http", "scheme": "bearer"}}},
     )
-    assert "log_in" not in made.files["journeys.py"]
+    assert "log_in" not in suite.files["journeys.py"]
 
 
 @pytest.mark.parametrize(
@@ -276,28 +278,28 @@ def test_an_operation_that_asks_for_nothing_needs_no_log_in():
         },
     ],
 )
-def test_values_fit_their_schemas(schema: dict[str, Any]):
-    """Invented values conform to the schema, according to a library."""
+def test_values_conform_to_their_schemas(schema: dict[str, Any]):
+    """Made-up values conform to the schema, checked with fastjsonschema."""
     value = fitting(schema, document({"/": {}}), "it")
     assert not blanks(value)
     fastjsonschema.validate(schema, value)
 
 
 @pytest.mark.parametrize("schema", [{}, {"type": "string", "pattern": "^[a-f]{3}$"}, True])
-def test_what_cannot_be_made_up_is_a_blank(schema: object):
-    """No value is invented for a schema that allows anything, or that has a pattern."""
+def test_unknown_values_are_placeholders(schema: object):
+    """A schema that allows anything, or has a pattern, gets no made-up value."""
     assert [blank.what for blank in blanks(fitting(schema, document({"/": {}}), "it"))] == ["it"]
 
 
-def test_a_schema_within_itself_ends():
-    """A tree's schema, which contains itself, makes a blank and no endless value."""
+def test_a_recursive_schema_ends():
+    """A schema that contains itself gets a placeholder."""
     tree = {"type": "object", "required": ["of"], "properties": {"of": {"$ref": "#/components/t"}}}
     found = document({"/": {}}, components={"t": tree})
     assert len(blanks(fitting(tree, found, "it"))) == 1
 
 
-def test_examples_of_the_document_come_first():
-    """A parameter's example, a body's example and a default are taken as they are."""
+def test_examples_and_defaults_are_used():
+    """Examples of parameters and bodies, and defaults, are used unchanged."""
     parameters = [
         {"name": "a", "in": "query", "required": True, "schema": {"default": 3}},
         {"name": "b", "in": "query", "required": True, "examples": {"one": {"value": [1]}}},
@@ -308,11 +310,11 @@ def test_examples_of_the_document_come_first():
     body = {"content": {"application/json": {"example": {"x": None, "y": ["ü"]}}}}
     responses = {"201": {"description": "made"}, "202": {"description": "will be"}, "404": {}}
     post = {"parameters": parameters, "requestBody": body, "responses": responses}
-    made = drafted({"/{e}": {"post": post}}, writes=True)
+    suite = suite_of({"/{e}": {"post": post}}, writes=True)
     (operation,) = operations(document({"/{e}": {"post": post}}))
     assert operation.params == {"a": 3, "b": [1]}
     assert operation.headers == {"X-D": "4"}
-    code = made.files["journeys.py"]
+    code = suite.files["journeys.py"]
     assert '"/a%20b%2Fc"' in code
     assert 'json={"x": None, "y": ["ü"]}' in code
     assert "expect=[201, 202]" in code
@@ -332,32 +334,34 @@ def test_examples_of_the_document_come_first():
         ),
     ],
 )
-def test_paths_are_the_servers(server: dict[str, Any], path: str):
-    """The base path of the document's server is used with the user's host."""
-    assert names(drafted({"/up": {"get": {"responses": OK}}}, servers=[server])) == [f"GET {path}"]
+def test_paths_have_the_base_path_of_the_server(server: dict[str, Any], path: str):
+    """The base path of the document's server is combined with the user's host."""
+    assert names(suite_of({"/up": {"get": {"responses": OK}}}, servers=[server])) == [f"GET {path}"]
 
 
-def test_each_method_is_asked_by_its_name(tmp_path: Path):
-    """Whatever the method is, the journey sends it, with the body or without."""
+def test_each_method_is_sent(tmp_path: Path):
+    """Journeys send each HTTP method, with or without a body."""
     methods = ("get", "head", "post", "put", "patch", "delete")
     item = {method: {"operationId": f"by_{method}", "responses": OK} for method in methods}
-    made = drafted({"/": item}, writes=True)
+    suite = suite_of({"/": item}, writes=True)
     file = tmp_path / "journeys.py"
-    file.write_text(made.files["journeys.py"])
+    file.write_text(suite.files["journeys.py"])
     sent = [next(journey(User(0))) for journey, _ in from_file(file).journeys.weights]
     assert [request.method for request in sent] == [method.upper() for method in methods]
     assert {request.body for request in sent} == {None}
 
 
 def test_a_stream_is_skipped():
-    """An answer that never ends is no journey."""
+    """A response that never ends, such as an event stream, is skipped."""
     responses = {"200": {"description": "events", "content": {"text/event-stream": {}}}}
-    made = drafted({"/": {"get": {"responses": OK}}, "/events": {"get": {"responses": responses}}})
-    assert names(made) == ["GET /"]
+    suite = suite_of(
+        {"/": {"get": {"responses": OK}}, "/events": {"get": {"responses": responses}}}
+    )
+    assert names(suite) == ["GET /"]
 
 
-def test_another_machine_is_not_named_for_good():
-    """For a service elsewhere no file says that it may be put under load: people do, each time."""
+def test_no_file_allows_load_on_another_machine():
+    """For a service on another machine no file sets --load-host."""
     found = document({"/": {"get": {"responses": OK}}})
-    made = scaffold(found, "http://elsewhere.example", Path("load"), here=False, writes=False)
-    assert "pytest.ini" not in made.files
+    suite = scaffold(found, "http://elsewhere.example", Path("load"), here=False, writes=False)
+    assert "pytest.ini" not in suite.files

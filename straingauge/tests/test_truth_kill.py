@@ -52,15 +52,15 @@ def test_samples_of_a_killed_worker_survive(
     """
     before = service.counts()
     session = project.start(TESTS, "-n", "2")
-    told = {name: project.path / f"{name}.told" for name in (victim, survivor)}
-    wait_until(lambda: all(number(file) >= SHARE // 5 for file in told.values()))
+    reported = {name: project.path / f"{name}.reported" for name in (victim, survivor)}
+    wait_until(lambda: all(number(file) >= SHARE // 5 for file in reported.values()))
     os.kill(number(project.path / f"{victim}.pid"), signal.SIGKILL)
     output, _ = session.communicate(timeout=90)
     served = service.counts() - before
     (result,) = project.results()
-    found = {name: result["endpoints"][f"GET /{name}"]["total_requests"] for name in told}
-    assert max(number(told[victim]), SHARE // 5) <= found[victim]
-    assert all(found[name] <= served[f"/{name}"] for name in told)
+    found = {name: result["endpoints"][f"GET /{name}"]["total_requests"] for name in reported}
+    assert max(number(reported[victim]), SHARE // 5) <= found[victim]
+    assert all(found[name] <= served[f"/{name}"] for name in reported)
     if survivor == "gw0":
         assert found[survivor] == SHARE
     assert result["metrics"]["total_requests"] == sum(found.values())
