@@ -3,7 +3,7 @@ import itertools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from straingauge.workers.load_state import LoadState, worker_number
+from straingauge.workers.load_state import LoadState
 from straingauge.workers.messages import (
     Abort,
     Aborted,
@@ -15,6 +15,7 @@ from straingauge.workers.messages import (
     Stage,
     ToWorker,
 )
+from straingauge.workers.shards import worker_number
 
 TEST = "test_it.py::test_load"
 

@@ -12,8 +12,8 @@ from counting_service import counting_service
 from psycopg.conninfo import make_conninfo
 from stack_tools import eventually
 from straingauge.observe import DatabaseStats, MetricNames, Observations, Observer
-from straingauge.observe.activity import scrub_statement
 from straingauge.observe.postgres import Database
+from straingauge.observe.postgres_activity import scrub_statement
 from straingauge.result.assembly.database import database
 from straingauge.result.assembly.resources import resources
 from straingauge.target import Postgres

@@ -16,6 +16,7 @@ from straingauge.engine.executors import (
     WaveExecutor,
 )
 from straingauge.engine.load import EngineStats, Load
+from straingauge.engine.request_timeouts import expire_timeouts
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.schedule import ConstantUsers, Waves
@@ -185,17 +186,12 @@ class Engine:
         self._loop_lag.add(max(now_ns - self._heartbeat_due_ns, 0))
         self._heartbeats += 1
         if self._heartbeats % _HEARTBEATS_PER_CHECK == 0:
-            self._expire_timeouts(now_ns)
+            expire_timeouts(self._users, now_ns)
             self._close_if_due(now_ns)
         if self._on_tick is not None and self._heartbeats % _HEARTBEATS_PER_TICK == 0:
             self._on_tick()
         self._heartbeat_due_ns = time.monotonic_ns() + round(_HEARTBEAT_S * 1e9)
         self._context.loop.call_later(_HEARTBEAT_S, self._heartbeat)
-
-    def _expire_timeouts(self, now_ns: int) -> None:
-        for user in self._users:
-            if 0 < user.deadline_ns < now_ns:
-                user.time_out()
 
     def _close_if_due(self, now_ns: int) -> None:
         """Close on demand, or when journeys had the length of a timeout to end."""

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol
 
+from straingauge.engine.arrival_timer import make_timer
 from straingauge.engine.dispatcher import Dispatcher
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.run_context import RunContext
-from straingauge.engine.timer import make_timer
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.journey import Mix
 from straingauge.schedule import Arrivals, ConstantUsers, Waves

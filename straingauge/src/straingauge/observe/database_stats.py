@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from straingauge.observe.activity import Blocked, Wait
-from straingauge.observe.counters import Counters, Statement
+from straingauge.observe.postgres_activity import Blocked, Wait
+from straingauge.observe.postgres_counters import Counters, Statement
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import conninfo, errors
 
-from straingauge.observe import activity, counters
-from straingauge.observe.activity import MARK, Activity, ActivityRow, BlockedRow
-from straingauge.observe.counters import DATABASE_COLUMNS, Counters, Statement, Table
+from straingauge.observe import postgres_activity, postgres_counters
 from straingauge.observe.database_stats import DatabaseStats
+from straingauge.observe.postgres_activity import MARK, Activity, ActivityRow, BlockedRow
+from straingauge.observe.postgres_counters import DATABASE_COLUMNS, Counters, Statement, Table
 
 T = TypeVar("T")
 OLDEST = 140000
@@ -137,7 +137,7 @@ class Database:
             raise psycopg.NotSupportedError(f"PostgreSQL {version // 10000} is older than 14")
         self.backend_pid = self._connection.info.backend_pid
         self._max_connections = int(self._ask(f"SHOW {MARK} max_connections")[0][0])
-        rows = self._ask(counters.WHERE_EXTENSION)
+        rows = self._ask(postgres_counters.WHERE_EXTENSION)
         self._schema = rows[0][0] if rows else None
 
     def _ask(
@@ -149,10 +149,10 @@ class Database:
         return self._connection.execute(statement.encode(), parameters).fetchall()
 
     def _sample(self) -> dict[str, float]:
-        sample = self._activity.add(map(ActivityRow._make, self._ask(activity.ACTIVITY)))
+        sample = self._activity.add(map(ActivityRow._make, self._ask(postgres_activity.ACTIVITY)))
         sample |= {"db_blocked": 0.0, "db_blocked_s": 0.0}
         if sample["db_waiting_for_locks"]:
-            rows = [BlockedRow._make(row) for row in self._ask(activity.BLOCKED)]
+            rows = [BlockedRow._make(row) for row in self._ask(postgres_activity.BLOCKED)]
             sample |= self._activity.add_blocked(rows)
         if self._activity.hidden:
             self._unavailable["activity"] = (
@@ -191,14 +191,14 @@ class Database:
         self._flushed = self._own
 
     def _tables(self) -> dict[int, Table]:
-        return {row[0]: Table(*row[1:]) for row in self._ask(counters.TABLES)}
+        return {row[0]: Table(*row[1:]) for row in self._ask(postgres_counters.TABLES)}
 
     def _database(self) -> tuple[dict[str, float], str]:
         assert self._connection is not None
-        since, *values = self._ask(counters.DATABASE)[0]
+        since, *values = self._ask(postgres_counters.DATABASE)[0]
         found = dict(zip(DATABASE_COLUMNS, map(float, values), strict=True))
         found["commits"] -= self._flushed
-        count = counters.checkpoints(self._connection.info.server_version)
+        count = postgres_counters.checkpoints(self._connection.info.server_version)
         found["checkpoints"] = float(self._ask(count)[0][0])
         return found, since
 
@@ -208,9 +208,11 @@ class Database:
             self._unavailable["statements"] = "statement times: CREATE EXTENSION pg_stat_statements"
             return None, ("", 0)
         try:
-            own = {row[0] for row in self._ask(counters.OWN.format(schema=self._schema))}
-            rows = self._ask(counters.STATEMENTS.format(schema=self._schema))
-            since, forgotten = self._ask(counters.STATEMENTS_INFO.format(schema=self._schema))[0]
+            own = {row[0] for row in self._ask(postgres_counters.OWN.format(schema=self._schema))}
+            rows = self._ask(postgres_counters.STATEMENTS.format(schema=self._schema))
+            since, forgotten = self._ask(
+                postgres_counters.STATEMENTS_INFO.format(schema=self._schema)
+            )[0]
         except errors.ObjectNotInPrerequisiteState:
             self._unavailable["statements"] = (
                 "statement times: shared_preload_libraries lacks pg_stat_statements"
@@ -242,8 +244,8 @@ class Database:
             )
         if before.statements_since[1] != after.statements_since[1]:
             self._unavailable["forgotten"] = "evicted statements: raise pg_stat_statements.max"
-        self._statements = top, _ = counters.busiest(before, after)
-        self._texts = counters.texts(self._ask, self._schema, list(top))
+        self._statements = top, _ = postgres_counters.busiest(before, after)
+        self._texts = postgres_counters.texts(self._ask, self._schema, list(top))
 
 
 def _first_line(error: psycopg.Error) -> str:

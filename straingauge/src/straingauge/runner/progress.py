@@ -17,7 +17,7 @@ from rich.text import Text
 from straingauge.recording import Record
 from straingauge.report.format import number
 from straingauge.statistics import is_precise, metrics
-from straingauge.workers import MergedReports, RunMetadata
+from straingauge.workers import MergedReports, RunMetadata, merge_reports
 
 PRECISE_PERCENTILES = (0.50, 0.95)  # a load may stop early once these are precise
 PLAIN_INTERVAL_S = 10.0
@@ -138,7 +138,7 @@ class Progress:
         due = self._screen.live or now_s >= shown.next_line_s
         if now_s < shown.next_merge_s or not (due or min_requests is not None):
             return False
-        record = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
+        record = merge_reports(merged.reports)
         if due:
             shown.next_line_s = now_s + PLAIN_INTERVAL_S
             self._show(snapshot(merged, metadata, record, shown))

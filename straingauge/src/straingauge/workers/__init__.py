@@ -2,6 +2,7 @@
 
 from straingauge.workers.coordinator import Coordinator, Watcher
 from straingauge.workers.local_coordinator import LocalCoordinator
+from straingauge.workers.merge import merge_reports
 from straingauge.workers.messages import CoordinatorError, Shard
 from straingauge.workers.reports import LostProcess, MergedReports, Report, RunMetadata
 from straingauge.workers.worker_client import CoordinatorClient, LoadAborted, WorkerClient
@@ -19,4 +20,5 @@ __all__ = [
     "Shard",
     "Watcher",
     "WorkerClient",
+    "merge_reports",
 ]

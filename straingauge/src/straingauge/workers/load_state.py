@@ -4,7 +4,6 @@ The coordinator passes it what arrives and sends what it returns, so every way i
 can fail is tested without a process.
 """
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
@@ -18,6 +17,7 @@ from straingauge.workers.messages import (
     ToWorker,
 )
 from straingauge.workers.reports import LostProcess, MergedReports, Report, RunMetadata
+from straingauge.workers.shards import ShardProgress, assign_shards
 
 # Time for each process to receive the start instant and to set its engine up before it. An engine
 # that is not set up by then is late from its first request on.
@@ -25,24 +25,6 @@ START_DELAY_NS = 500_000_000
 
 Outbox = dict[str, ToWorker]
 """Messages to send, by process name."""
-
-
-@dataclass(slots=True)
-class _WorkerShare:
-    """State of one process with a share."""
-
-    report: Report | None = None
-    top_rate_per_s: float = 0.0
-    complete: bool = False  # its load has ended, and its report has everything it measured
-
-    def update(self, report: Report) -> None:
-        before = self.report
-        if before is not None and report.at_ns > before.at_ns:
-            seconds = (report.at_ns - before.at_ns) / 1e9
-            self.top_rate_per_s = max(
-                self.top_rate_per_s, (report.requests - before.requests) / seconds
-            )
-        self.report = report
 
 
 @dataclass(slots=True)
@@ -70,7 +52,7 @@ class LoadState:
     metadata: RunMetadata | None = None
     start_ns: int | None = None
     load_end_ns: int | None = None
-    _shares: dict[str, _WorkerShare] = field(default_factory=dict)
+    _shares: dict[str, ShardProgress] = field(default_factory=dict)
     _lost: dict[str, LostProcess] = field(default_factory=dict)
     _arrived: dict[str, Barrier] = field(default_factory=dict)
     _left: set[str] = field(default_factory=set)
@@ -119,7 +101,7 @@ class LoadState:
         if barrier.report is not None:
             self.report(name, barrier.report)
         if name in self._shares and barrier.stage in ("load_end", "cooldown_end", "finish"):
-            self._shares[name].complete = True
+            self._shares[name].is_complete = True
         if self.abort_reason is not None:
             return {name: Aborted(self.abort_reason)}
         if self.stage != "join" and name not in self._shares:
@@ -155,10 +137,10 @@ class LoadState:
         if self.stage is None or name in self._left:
             return {}
         share = self._shares.get(name)
-        if self.abort_reason is not None and (share is None or share.complete):
+        if self.abort_reason is not None and (share is None or share.is_complete):
             return {}
         if share is not None:
-            self._lost[name] = LostProcess(name, reason, _lost_samples(share, now_ns))
+            self._lost[name] = LostProcess(name, reason, share.lost_requests(now_ns))
         if self.abort_reason is not None:
             return {}
         if share is not None and not self.is_running:
@@ -194,17 +176,13 @@ class LoadState:
         return {name: Proceed(now_ns) for name in waiting}
 
     def _assign_shards(self) -> Outbox:
-        waiting = sorted(self._arrived, key=worker_number)
         limit = min(self.cores, *(barrier.max_processes for barrier in self._arrived.values()))
-        chosen = waiting[: max(limit, 1)]
-        self._shares = {name: _WorkerShare() for name in chosen}
-        self._idle = len(waiting) - len(chosen)
+        shards = assign_shards(self._arrived, limit)
+        self._shares = {name: ShardProgress() for name in shards if shards[name].index is not None}
+        self._idle = len(shards) - len(self._shares)
         self._arrived, self.stage = {}, "start"
         self.reporter = self.leader
-        return {
-            name: Shard(index if name in self._shares else None, len(chosen), self._idle)
-            for index, name in enumerate(waiting)
-        }
+        return dict(shards)
 
     def _abort(self, reason: str) -> Outbox:
         self.abort_reason = reason
@@ -212,16 +190,3 @@ class LoadState:
         # Processes that send load stop as well: no load goes on uncounted.
         sending = set(self.active) - self._left - set(waiting)
         return {**dict.fromkeys(sending, Abort()), **dict.fromkeys(waiting, Aborted(reason))}
-
-
-def worker_number(name: str) -> tuple[int, str]:
-    """Sort process names by their number: gw2 before gw10."""
-    digits = "".join(filter(str.isdigit, name))
-    return (int(digits) if digits else 0, name)
-
-
-def _lost_samples(share: _WorkerShare, now_ns: int) -> int:
-    """Estimate the requests since a process's last report, at the highest rate it ever had."""
-    if share.report is None or share.complete:
-        return 0
-    return math.ceil(share.top_rate_per_s * (now_ns - share.report.at_ns) / 1e9)

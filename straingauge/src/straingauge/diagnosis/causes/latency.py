@@ -1,4 +1,4 @@
-"""Slow requests, and where their time goes: of one endpoint, a few of all, or the first."""
+"""Slow requests, and where their time goes: of one endpoint, a few, the first, or ever more."""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -122,6 +122,31 @@ def slow_start(result: ResultView) -> Evidence | None:
     early = sum(t_s <= start_s for t_s in times) / len(times)
     evidence = f"{early:.0%} of the {len(times)} slowest requests came in the first {start_s:.1f} s"
     return Evidence(scale(early, 0.7, 1.1), (evidence,)) if early >= 0.7 else None
+
+
+@cause(
+    title="the service gets slower over time",
+    topics=("trend",),
+    explains=("slow_endpoint", "slow_tail"),
+    charts=("latency", "heat"),
+    advice=(
+        "look for what grows with the requests served: tables and lists read as a whole, caches"
+        " that are searched, queues that are not drained",
+    ),
+)
+def slowing_down(result: ResultView) -> Evidence | None:
+    """Detect response times that rise over a steady load.
+
+    The trend's interval excludes zero, and its low end is large enough to matter.
+    """
+    low, slope = (
+        result.figure("metrics", "degradation", f"{name}percent_per_minute")
+        for name in ("low_", "")
+    )
+    if low < 5:
+        return None
+    evidence = f"response times rise by {slope:.0f} % per minute (at least {low:.0f} %)"
+    return Evidence(scale(low, 10, 40), (evidence,))
 
 
 def _medians(result: ResultView) -> Mapping[str, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from straingauge.report.charts.chart import Chart
+from straingauge.report.charts.chart_data import Chart
 from straingauge.report.charts.latency import curve, heatmap, over_time
 from straingauge.report.charts.resources import resource_charts
 from straingauge.report.charts.traffic import errors, parts, rate

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from straingauge.report.charts.chart import (
+from straingauge.report.charts.chart_data import (
     Chart,
     entries_of,
     limit_lines,

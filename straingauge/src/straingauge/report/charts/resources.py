@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
-from straingauge.report.charts.chart import Chart, placeholder, series
+from straingauge.report.charts.chart_data import Chart, placeholder, series
 
 Samples = Sequence[Mapping[str, float]]
 Point = tuple[float, float]

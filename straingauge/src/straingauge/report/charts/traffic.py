@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.report.charts.chart import Chart, limit_lines, placeholder, series
+from straingauge.report.charts.chart_data import Chart, limit_lines, placeholder, series
 from straingauge.report.charts.latency import NOT_KEPT
 from straingauge.report.parts import ordered
 from straingauge.statistics.distribution import Distribution

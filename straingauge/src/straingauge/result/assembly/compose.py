@@ -14,7 +14,7 @@ from straingauge.result.format.result import Measurements
 from straingauge.statistics import Warmup, degradation, endpoints, metrics, split_warmup
 from straingauge.verdict import ValidityInput, check_validity
 from straingauge.verdict.validity import as_dict
-from straingauge.workers import MergedReports, Report
+from straingauge.workers import MergedReports, Report, merge_reports
 
 
 def compose(
@@ -30,7 +30,7 @@ def compose(
     """
     metadata = merged.metadata
     assert metadata is not None
-    measured = Record().merge(*(Record.from_bytes(report.record) for report in merged.reports))
+    measured = merge_reports(merged.reports)
     record, warmup = split_warmup(measured)
     engines = _engines(merged.reports)
     whole = metrics(record)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from straingauge.observe import DatabaseStats, Sample
-from straingauge.observe.counters import Table
+from straingauge.observe.postgres_counters import Table
 from straingauge.result.assembly.sampling import highest, values, whole
 from straingauge.result.format.resources import (
     Database,

@@ -1,6 +1,6 @@
-"""Growth while the service works: of its memory, files, threads and response times."""
+"""Leaks: memory, files and threads that grow while the service works and are not released."""
 
-from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.statistics import Trend, theil_sen
 
@@ -86,31 +86,6 @@ def file_leak(result: ResultView) -> Evidence | None:
 def thread_leak(result: ResultView) -> Evidence | None:
     """Detect threads that rise in the second half and are alive in the cooldown."""
     return _never_released(result, "threads", "threads", 0)
-
-
-@cause(
-    title="the service gets slower over time",
-    topics=("trend",),
-    explains=("slow_endpoint", "slow_tail"),
-    charts=("latency", "heat"),
-    advice=(
-        "look for what grows with the requests served: tables and lists read as a whole, caches"
-        " that are searched, queues that are not drained",
-    ),
-)
-def slowing_down(result: ResultView) -> Evidence | None:
-    """Detect response times that rise over a steady load.
-
-    The trend's interval excludes zero, and its low end is large enough to matter.
-    """
-    low, slope = (
-        result.figure("metrics", "degradation", f"{name}percent_per_minute")
-        for name in ("low_", "")
-    )
-    if low < 5:
-        return None
-    evidence = f"response times rise by {slope:.0f} % per minute (at least {low:.0f} %)"
-    return Evidence(scale(low, 10, 40), (evidence,))
 
 
 def _never_released(

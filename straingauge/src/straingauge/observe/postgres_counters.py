@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from straingauge.observe.activity import MARK, scrub_statement
+from straingauge.observe.postgres_activity import MARK, scrub_statement
 
 Query = Callable[..., list[tuple[Any, ...]]]
 """Runs a statement with its parameters and returns its rows."""

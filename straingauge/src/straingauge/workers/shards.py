@@ -1,0 +1,60 @@
+"""The split of one load: the shard of each process, and what has been reported of it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from straingauge.workers.messages import Shard
+from straingauge.workers.reports import Report
+
+
+@dataclass(slots=True)
+class ShardProgress:
+    """What one process has reported of its shard.
+
+    Attributes:
+        report: The newest report; None before the first.
+        top_rate_per_s: The highest rate of requests between two reports.
+        is_complete: Its load has ended, and its report has everything it measured.
+    """
+
+    report: Report | None = None
+    top_rate_per_s: float = 0.0
+    is_complete: bool = False
+
+    def update(self, report: Report) -> None:
+        """Take a newer report."""
+        before = self.report
+        if before is not None and report.at_ns > before.at_ns:
+            seconds = (report.at_ns - before.at_ns) / 1e9
+            self.top_rate_per_s = max(
+                self.top_rate_per_s, (report.requests - before.requests) / seconds
+            )
+        self.report = report
+
+    def lost_requests(self, now_ns: int) -> int:
+        """Estimate the requests since the last report, at the highest rate there ever was."""
+        if self.report is None or self.is_complete:
+            return 0
+        return math.ceil(self.top_rate_per_s * (now_ns - self.report.at_ns) / 1e9)
+
+
+def assign_shards(workers: Iterable[str], max_active: int) -> dict[str, Shard]:
+    """Assign one shard each to the first processes by number; the others stay idle.
+
+    Args:
+        workers: Names of all processes.
+        max_active: Number of processes that may share the load; at least one does.
+    """
+    ordered = sorted(workers, key=worker_number)
+    active = min(len(ordered), max(max_active, 1))
+    return {
+        name: Shard(index if index < active else None, active, len(ordered) - active)
+        for index, name in enumerate(ordered)
+    }
+
+
+def worker_number(name: str) -> tuple[int, str]:
+    """Sort process names by their number: gw2 before gw10."""
+    digits = "".join(filter(str.isdigit, name))
+    return (int(digits) if digits else 0, name)
