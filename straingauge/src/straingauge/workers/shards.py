@@ -10,7 +10,7 @@ from straingauge.workers.reports import Report
 
 @dataclass(slots=True)
 class ShardProgress:
-    """What one process has reported of its shard.
+    """The reports of one process about its shard.
 
     Attributes:
         report: The newest report; None before the first.
