@@ -21,7 +21,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect, sync_playwright
 
 LOAD_TEST = "tests/performance/load_test.py"
-WIDTHS = {"wide": 1300, "narrow": 420}
+WIDTHS = {"wide": 1200, "narrow": 420}
 TIMEOUT_MS = 60_000
 
 

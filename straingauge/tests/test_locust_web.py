@@ -62,7 +62,7 @@ def during(page: Page, before: dict[str, Response]) -> During:
     assert before  # was requested first
     page.start()
     page.until(lambda live: live["view"] and len(live["view"]["endpoints"]) == 3)
-    page.until(lambda live: live["view"]["total"]["requests"] > 100)
+    page.until(lambda live: live["view"]["run"]["requests"] > 100)
     began_s = time.monotonic()
     with ThreadPoolExecutor(VIEWERS) as viewers:
         found = list(viewers.map(page.get, [LIVE] * VIEWERS * REQUESTS))
@@ -102,7 +102,7 @@ def test_page_needs_nothing_from_other_hosts(page: Page, before: dict[str, Respo
     """The policy restricts the page to its server, which has all its files."""
     response = before["/straingauge/"]
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    for name in ("live.css", "live.js", "charts.js", "dom.js", "tab.js"):
+    for name in ("live.css", "live.js", "report.css", "report.js", "dom.js", "tab.js"):
         text = page.get(f"/straingauge/static/{name}").body.decode()
         assert "://" not in text.replace("http://www.w3.org/2000/svg", "")
     assert page.get("/straingauge/static/blueprint.py").status == 404
@@ -127,12 +127,12 @@ def test_resources_are_shown_during_the_run(during: During):
     """Server-Timing, memory and pool of the service are shown during the run."""
     view = during.one.json["view"]
     timed = next(each for each in view["endpoints"] if each["name"] == "GET /timed")
-    assert {part["name"] for part in timed["server_timing"]} == {"db", "app", "unattributed"}
+    assert {part["name"] for part in timed["parts"]} == {"db", "app", "unattributed"}
     groups = {group["title"]: dict(group["metrics"]) for group in view["resources"]}
     assert groups["Connection pool"]["peak in use"] == "0 of 7"
     assert groups["Service"]["memory"].endswith(" MB")
     titles = {chart["title"] for chart in view["charts"]}
-    assert {"Response time", "Requests", "Memory of the service", "Connection pool"} <= titles
+    assert {"Response time", "Requests per second", "Errors", "Memory of the service"} <= titles
 
 
 def test_viewers_share_the_data(during: During):
@@ -163,7 +163,7 @@ def test_result_file_is_offered_after_the_run(
 def test_data_of_a_finished_run_equals_its_file(after: dict[str, Response]):
     """The page shows the values of the result file."""
     view, result = after["live"].json["view"], json.loads(after["file"].body)
-    assert view["total"]["requests"] == result["metrics"]["total_requests"]
+    assert view["run"]["requests"] == result["metrics"]["total_requests"]
     assert view["verdict"]["grade"] == result["verdict"]["grade"] == "critical"
 
 

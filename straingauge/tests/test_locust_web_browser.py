@@ -87,7 +87,7 @@ def test_the_tab_shows_the_verdict(running: BrowserTab):
     first = live.locator("tbody tr").first
     playwright.expect(first).to_contain_text("✕ critical")
     playwright.expect(first).to_contain_text("GET /broken")
-    playwright.expect(live.locator("#diagnosis")).to_contain_text("What failed first")
+    playwright.expect(live.locator("#diagnosis")).to_contain_text("What broke first")
     playwright.expect(live.locator("#status")).to_contain_text("3 users")
 
 

@@ -62,6 +62,23 @@ def test_rates_of_wide_and_short_intervals():
     assert chart(result, "rate")["half"] == [2, 1]
 
 
+def test_load_that_begins_late_has_no_peak_at_its_end():
+    """The duration counts from the first request, which may be later than the start of the run."""
+    result = sample_result()
+    for row in result["intervals"]:
+        row["start_s"] += 5
+    rate = lines(chart(result, "rate"))["succeeded"]
+    assert rate == pytest.approx([2 * EACH_SECOND] * SECONDS, rel=0.1)
+
+
+def test_second_without_requests_is_a_gap():
+    """A second without requests shows 0 requests and breaks the lines of the response time."""
+    result = sample_result()
+    del result["intervals"][5]
+    assert lines(chart(result, "rate"))["succeeded"][4:7] == [2 * EACH_SECOND, 0, 2 * EACH_SECOND]
+    assert lines(chart(result, "latency"))["p95"][5] is None
+
+
 def test_percentiles_per_second(trouble: dict[str, Any]):
     """Percentiles are within 6.4 %, the precision of interval histograms; the maximum is exact."""
     found = lines(chart(trouble, "latency"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.report.format import number
+from straingauge.report.format import count, number, percent, share, signed
 
 Metric = tuple[str, str]
 """A label, and the value with its unit."""
@@ -34,11 +34,11 @@ def resource_groups(resources: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _service(service: Mapping[str, Any], jobs: Mapping[str, Any] | None) -> Iterator[Metric]:
     if memory := service.get("memory"):
-        yield "memory", f"{memory['final_mb']:.0f} MB"
-        yield "peak memory", f"{memory['peak_mb']:.0f} MB"
+        yield "memory", number(memory["final_mb"], "MB")
+        yield "peak memory", number(memory["peak_mb"], "MB")
         if (growth := memory["growth_mb"]) is not None:
             still_growing = ", still growing" if memory["still_growing"] and growth > 0 else ""
-            yield "memory growth", f"{growth:+.1f} MB{still_growing}"
+            yield "memory growth", f"{signed(growth)} MB{still_growing}"
     if cpu := service.get("cpu_percent"):
         yield "CPU (one core)", _average_and_peak(cpu)
     for key, label in (("threads", "threads"), ("open_files", "open files")):
@@ -50,8 +50,8 @@ def _service(service: Mapping[str, Any], jobs: Mapping[str, Any] | None) -> Iter
             f"{restarts['started']:.0f} started, {restarts['exited']:.0f} exited",
         )
     if loop := service.get("event_loop"):
-        longest = f", longest {number(loop['longest_ms'])} ms" if loop["longest_ms"] else ""
-        yield "event loop blocked", f"{loop['blocks']:.0f} times{longest}"
+        longest = f", longest {number(loop['longest_ms'], 'ms')}" if loop["longest_ms"] else ""
+        yield "event loop blocked", f"{count(round(loop['blocks']), 'time')}{longest}"
     if jobs:
         waiting = jobs["waiting"]
         yield "jobs waiting", f"{waiting['final']:.0f} (peak {waiting['peak']:.0f})"
@@ -67,7 +67,7 @@ def _pool(pool: Mapping[str, Any]) -> Iterator[Metric]:
         if pool[key] is not None:
             yield label, f"{pool[key]:.0f}"
     if pool["waits"] is not None:
-        yield "waits", f"{pool['waits']:.0f}, {number(pool['avg_wait_ms'])} ms on average"
+        yield "waits", f"{pool['waits']:.0f}, {number(pool['avg_wait_ms'], 'ms')} on average"
     if pool["timeouts"] is not None:
         yield "timeouts", f"{pool['timeouts']:.0f}"
 
@@ -81,19 +81,19 @@ def _database(database: Mapping[str, Any]) -> Iterator[Metric]:
         yield "peak active", f"{active:.0f}"
     if (idle := connections.get("idle_in_transaction_peak")) is not None:
         longest_s = connections.get("idle_in_transaction_longest_s") or 0.0
-        yield "peak idle in transaction", f"{idle:.0f}, longest {number(1000 * longest_s)} ms"
+        yield "peak idle in transaction", f"{idle:.0f}, longest {number(1000 * longest_s, 'ms')}"
     blocked = database.get("blocked")
     if blocked and blocked["peak"] is not None:
-        longest = f", longest {blocked['longest_s']:.1f} s" if blocked["peak"] else ""
+        longest = f", longest {number(blocked['longest_s'], 's')}" if blocked["peak"] else ""
         yield "peak blocked by locks", f"{blocked['peak']:.0f}{longest}"
     for key, label in (("cache_hit_percent", "cache hits"), ("deadlocks", "deadlocks")):
         if (value := database.get(key)) is not None:
-            yield label, f"{value:g}" + (" %" if key.endswith("percent") else "")
+            yield label, percent(value) if key.endswith("percent") else f"{value:,}"
 
 
 def _waits(waits: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
     for wait in waits[:MAX_WAITS]:
-        yield wait["event"], f"{wait['share']:.0%}, peak {wait['peak']:.0f}"
+        yield wait["event"], f"{share(wait['share'])}, peak {wait['peak']:.0f}"
 
 
 def _machine(resources: Mapping[str, Any]) -> Iterator[Metric]:
@@ -105,10 +105,10 @@ def _machine(resources: Mapping[str, Any]) -> Iterator[Metric]:
     processes = resources["generator"]["processes"].values()
     if processes:
         busiest = max(each["cpu_percent"] for each in processes)
-        yield "load generator, busiest process", f"{busiest:.0f} %"
+        yield "load generator, busiest process", percent(busiest, 0)
         lag_ms = max(each["loop_lag_p99_ms"] for each in processes)
-        yield "load generator loop lag p99", f"{number(lag_ms)} ms"
+        yield "load generator loop lag p99", number(lag_ms, "ms")
 
 
 def _average_and_peak(cpu: Mapping[str, float]) -> str:
-    return f"{cpu['avg']:.0f} %, peak {cpu['peak']:.0f} %"
+    return f"{percent(cpu['avg'], 0)}, peak {percent(cpu['peak'], 0)}"

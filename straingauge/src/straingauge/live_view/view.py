@@ -1,13 +1,14 @@
 """The data of the live page, reduced from a result, with values as text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.diagnosis import first_failure
 from straingauge.live_view.charts import charts
 from straingauge.live_view.resources import resource_groups
-from straingauge.report import text
-from straingauge.report.format import number
+from straingauge.report import tables, text
+from straingauge.report.format import count, number, share
+from straingauge.report.grades import RUN_GRADES, look, words
 from straingauge.verdict import GRADES
 
 Result = Mapping[str, Any]
@@ -16,6 +17,10 @@ MAX_ENDPOINTS: Final = 200  # the browser redraws the table every 2 s
 MAX_CAUSES: Final = 4
 MAX_ERRORS: Final = 12
 NOT_JUDGED: Final = "not judged"
+LOOKS: Final = {
+    grade: {"meaning": look(grade).meaning, "mark": look(grade).mark, "words": words(grade)}
+    for grade in RUN_GRADES
+}
 _RANKS: Final = {grade: rank for rank, grade in enumerate((NOT_JUDGED, *GRADES))}
 
 
@@ -25,17 +30,19 @@ def view(result: Result) -> dict[str, Any]:
     Args:
         result: The result of a run in progress or of a finished one, with verdict and diagnosis.
     """
-    endpoints = [
-        {"name": name, **_judged(_thresholds(result, name)), **_metrics(metrics)}
-        for name, metrics in result["endpoints"].items()
-    ]
-    endpoints.sort(key=lambda each: (-_RANKS[each["grade"]], each["name"]))
+    total, *endpoints = tables.endpoint_rows(result)
+    rows = [_endpoint(result, row) for row in endpoints]
+    rows.sort(key=lambda each: (-_RANKS[each["grade"]], each["name"]))
     return {
+        "looks": LOOKS,
         "run": {
             **{key: result["configuration"].get(key) for key in ("target", "users", "processes")},
             "started_at": result["started_at"],
             "duration_s": round(result["metrics"]["duration_s"], 1),
-            "setup_requests": result["phases"].get("setup", {}).get("total_requests", 0),
+            "requests": result["metrics"]["total_requests"],
+            "setup_requests": count(
+                result["phases"].get("setup", {}).get("total_requests", 0), "log-in request"
+            ),
         },
         "verdict": {
             "grade": text.grade(result),
@@ -43,43 +50,44 @@ def view(result: Result) -> dict[str, Any]:
             "thresholds": _thresholds(result, ""),
         },
         "validity": result["validity"]["reasons"],
-        "total": _metrics(result["metrics"]),
-        "endpoints": endpoints[:MAX_ENDPOINTS],
-        "endpoints_omitted": max(0, len(endpoints) - MAX_ENDPOINTS),
+        "tiles": [*_tiles(result["metrics"], total)],
+        "parts": total["parts"],
+        "endpoints": rows[:MAX_ENDPOINTS],
+        "endpoints_omitted": max(0, len(rows) - MAX_ENDPOINTS),
         "errors": text.error_lines(result)[:MAX_ERRORS],
         "diagnosis": _diagnosis(result),
         "resources": resource_groups(result["resources"]),
         "unavailable": (result["resources"]["database"] or {}).get("unavailable", []),
-        "charts": charts(result),
+        **charts(result),
     }
 
 
-def _metrics(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metrics of one endpoint, or of the whole run."""
-    timing = metrics["server_timing"]
-    parts = timing["parts"] if timing else {}
+def _tiles(metrics: Mapping[str, Any], row: tables.Row) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, value and unit of the most important metrics of a run."""
+    yield "requests", row["requests"], ""
+    yield "throughput", number(metrics["throughput_rps"]), "/s"
+    yield "errors", row["errors"], ""
+    if metrics["rate_limited"]:
+        yield "rate limited", f"{metrics['rate_limited']:,}", ""
+    for name in text.PERCENTILES:
+        yield f"response time {name}", row[name], "ms"
+    yield "service time p95", text.percentile(metrics["service_time_ms"], "p95"), "ms"
+
+
+def _endpoint(result: Result, row: tables.Row) -> dict[str, Any]:
+    """Return an endpoint's row of the report's table, with more columns and its grade."""
+    metrics = result["endpoints"][row["name"]]
+    limited = metrics["rate_limited"]
     return {
-        "requests": metrics["total_requests"],
-        "per_s": round(metrics["throughput_rps"], 1),
-        "error_percent": round(metrics["error_rate_percent"], 2),
-        "rate_limited": metrics["rate_limited"],
-        "response_ms": _percentiles(metrics["latency_ms"]),
-        "service_ms": _percentiles(metrics["service_time_ms"]),
-        "server_timing": [
-            {
-                "name": name,
-                "share": part["share"],
-                "share_slowest": part["share_slowest"],
-                "p50_ms": number(part["p50_ms"]),
-                "p95_ms": number(part["p95_ms"]),
-            }
-            for name, part in parts.items()
-        ],
+        **row,
+        **_judged(_thresholds(result, row["name"])),
+        "rate": number(metrics["throughput_rps"]),
+        "has_errors": metrics["error_rate_percent"] > 0,
+        "rate_limited": f"{limited:,} rate limited" if limited else "",
+        "service": {
+            name: text.percentile(metrics["service_time_ms"], name) for name in text.PERCENTILES
+        },
     }
-
-
-def _percentiles(times_ms: Mapping[str, Any]) -> dict[str, str]:
-    return {name: text.percentile(times_ms, name) for name in ("p50", "p95", "p99")}
 
 
 def _thresholds(result: Result, endpoint: str) -> list[dict[str, str]]:
@@ -98,7 +106,7 @@ def _judged(thresholds: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 
 
 def _diagnosis(result: Result) -> dict[str, Any]:
-    """Return what failed first and its likely causes; improbable causes are omitted."""
+    """Return what broke first and its likely causes; improbable causes are omitted."""
     first = first_failure([result])
     min_confidence = text.LIKELY if first else text.CERTAIN
     causes = [cause for cause in result["diagnosis"] if cause["confidence"] >= min_confidence]
@@ -107,7 +115,8 @@ def _diagnosis(result: Result) -> dict[str, Any]:
         "causes": [
             {
                 "title": cause["title"],
-                "confidence_percent": round(100 * cause["confidence"]),
+                "confidence": share(cause["confidence"]),
+                "is_certain": cause["confidence"] >= text.CERTAIN,
                 "evidence": [
                     each for each in cause["evidence"] if not first or each != first.message
                 ][: text.EVIDENCE],

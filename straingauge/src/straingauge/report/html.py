@@ -15,7 +15,7 @@ from straingauge.report.grades import look, words
 
 REPORT: Final = "straingauge.report"
 STYLES: Final = ("colours.css", "page.css", "charts.css", "print.css")
-CHART_SCRIPTS: Final = ("format.js", "scales.js", "draw.js", "cursor.js")
+CHART_SCRIPTS: Final = ("format.js", "scales.js", "draw.js", "cursor.js", "figure.js")
 
 
 def render(template: str, *, package: str = REPORT, script: str = "", **values: object) -> str:

@@ -16,14 +16,19 @@ from locust.web import WebUI
 from werkzeug.exceptions import HTTPException
 
 from straingauge.locust.web.page_data import PageDataCache, RunSource
+from straingauge.report.html import CHART_SCRIPTS, STYLES, package_text
 from straingauge.report.page import page as report_page
 
 logger = logging.getLogger(__name__)
 
 NAME: Final = "straingauge"
 TAB: Final = {"title": "Verdict", "key": NAME}
-FILES: Final = "'live.css', 'live.js', 'charts.js', 'dom.js', 'tab.js'"
+FILES: Final = "'live.css', 'live.js', 'dom.js', 'tab.js'"
 STATIC: Final = Path(__file__).parent / "static"
+SHARED: Final = {  # of the report: files of a folder, served as one
+    "report.css": ("style", STYLES, "text/css"),
+    "report.js": ("script", CHART_SCRIPTS, "text/javascript"),
+}
 SCRIPT: Final = f'<script type="module" src="./{NAME}/static/tab.js"></script>'
 # No content from other hosts, and no markup or script from endpoint names.
 FRAME_POLICY: Final = "frame-ancestors 'self'"
@@ -66,6 +71,7 @@ def _blueprint(web_ui: WebUI, page_data: PageDataCache, prefix: str) -> Blueprin
     ):
         blueprint.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(view))
     blueprint.add_url_rule(f"/static/<any({FILES}):name>", "static", _static)
+    blueprint.add_url_rule(f"/static/<any({', '.join(map(repr, SHARED))}):name>", "shared", _shared)
     blueprint.register_error_handler(Exception, views.error)
     blueprint.after_request(_add_headers)
     return blueprint
@@ -116,6 +122,11 @@ class _Views:
 
 def _static(name: str) -> ResponseReturnValue:
     return send_file(STATIC / name)
+
+
+def _shared(name: str) -> ResponseReturnValue:
+    folder, names, mimetype = SHARED[name]
+    return Response(package_text(folder, names), mimetype=mimetype)
 
 
 def _add_headers(response: Response) -> Response:

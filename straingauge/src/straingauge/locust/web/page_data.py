@@ -11,6 +11,7 @@ from gevent.lock import RLock
 
 from straingauge.live_view import view
 from straingauge.locust.result_builder import FinishedRun
+from straingauge.report.format import count
 
 REFRESH_S: Final = 2.0
 
@@ -81,7 +82,7 @@ class PageDataCache:
         finished = self.finished_run
         data = {
             "state": state,
-            "users": users,
+            "users": count(users, "user"),
             "finished": finished is not None,
             "file": finished.path.name if finished and finished.path else None,
             "refresh_s": REFRESH_S,

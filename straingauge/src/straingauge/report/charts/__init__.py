@@ -1,7 +1,8 @@
 """Charts of a result as plain data; a placeholder says why one is missing."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
 
 from straingauge.report.charts.chart_data import Chart
 from straingauge.report.charts.latency import curve, heatmap, over_time
@@ -10,7 +11,12 @@ from straingauge.report.charts.traffic import errors, parts, rate
 from straingauge.report.parts import part_styles
 from straingauge.statistics.distribution import Distribution
 
-WHOLE = ""  # the name of all endpoints together
+WHOLE: Final = ""  # the name of all endpoints together
+_IDLE: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("requests", "errors", "rate_limited"), 0),
+    **dict.fromkeys(("longest_ms", "histogram_ns")),
+    "parts_ms": {},
+}
 
 
 def charts(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,18 +34,40 @@ def charts(result: Mapping[str, Any]) -> dict[str, Any]:
     return {"end_s": _end_s(result, resources), "endpoints": views, "resources": resources}
 
 
-def _rows(result: Mapping[str, Any], part: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The intervals of a run or an endpoint; the last one is cut at the end of the load."""
-    end_s = _load_s(result)
-    return [
-        {
-            **row,
-            "duration_s": min(
-                row["duration_s"], max(end_s - row["start_s"], row["duration_s"] / 20)
-            ),
-        }
-        for row in part.get("intervals") or []
+def overview(result: Mapping[str, Any]) -> tuple[float, list[Chart]]:
+    """The length of the time axis, and the charts of a run in progress.
+
+    The last interval is left out, since it is not over.
+    """
+    rows = [*_without_gaps(result["intervals"][:-1])]
+    times = [Distribution.decode(row["histogram_ns"]) for row in rows]
+    resources = resource_charts(result)
+    traffic = [
+        over_time(result, rows, times, WHOLE),
+        rate(rows, times),
+        errors(result, rows, WHOLE),
+        parts(rows, times, part_styles(result)),
     ]
+    return _end_s(result, resources), [*traffic, *resources]
+
+
+def _rows(result: Mapping[str, Any], part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The intervals of a run or an endpoint; the last one is cut at the end of the load."""
+    rows = [*_without_gaps(part.get("intervals") or [])]
+    if rows and 0 < (left_s := _load_s(result) - rows[-1]["start_s"]) < rows[-1]["duration_s"]:
+        rows[-1] = {**rows[-1], "duration_s": max(left_s, rows[-1]["duration_s"] / 20)}
+    return rows
+
+
+def _without_gaps(rows: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the intervals with those in between in which no request started."""
+    yield from rows[:1]
+    for before, row in pairwise(rows):
+        length_s = before["duration_s"]
+        missing = round((row["start_s"] - before["start_s"]) / length_s) - 1
+        for n in range(1, missing + 1):
+            yield {**_IDLE, "start_s": before["start_s"] + n * length_s, "duration_s": length_s}
+        yield row
 
 
 def _view(
@@ -60,9 +88,11 @@ def _view(
 
 
 def _load_s(result: Mapping[str, Any]) -> float:
-    """Duration of the load; the metrics begin after a detected warm-up."""
+    """End of the load on the time axis; the metrics begin after a detected warm-up."""
+    rows = result.get("intervals") or [{"start_s": 0.0}]
     warm_up = result["metrics"].get("warmup") or {}
-    return float((warm_up.get("duration_s") or 0) + result["metrics"]["duration_s"])
+    before_s = rows[0]["start_s"] + (warm_up.get("duration_s") or 0)
+    return float(before_s + result["metrics"]["duration_s"])
 
 
 def _end_s(result: Mapping[str, Any], resources: Sequence[Chart]) -> float:
@@ -71,4 +101,4 @@ def _end_s(result: Mapping[str, Any], resources: Sequence[Chart]) -> float:
     return max([*ends, _load_s(result), 1.0])
 
 
-__all__ = ["WHOLE", "Chart", "charts"]
+__all__ = ["WHOLE", "Chart", "charts", "overview"]

@@ -1,8 +1,10 @@
 // One cursor for all charts that share the time axis, with its values as text.
 
 class Cursor {
-  constructor(readout) {
+  // With `showsLast`, the legends show the last values while there is no cursor.
+  constructor(readout, { showsLast = false } = {}) {
     this.readout = readout;
+    this.showsLast = showsLast;
     this.drawn = new Map(); // figure -> { chart, plot, legend }
     this.at = null;
     this.pinned = false;
@@ -18,7 +20,7 @@ class Cursor {
       this.pinned = !this.pinned;
       this.follow(figureElement, event, true);
     });
-    if (this.at !== null && chart.kind !== "curve") this.place(figureElement);
+    if ((this.at !== null || this.showsLast) && chart.kind !== "curve") this.place(figureElement);
   }
 
   forget(figureElement) {
@@ -79,7 +81,7 @@ class Cursor {
   place(figureElement) {
     const { chart, plot, legend } = this.drawn.get(figureElement);
     mark(plot, this.at);
-    valuesAt(chart, this.at).forEach((text, n) => legend[n].replaceChildren(text));
+    valuesAt(chart, this.at ?? (this.showsLast ? plot.x.high : null)).forEach((text, n) => legend[n].replaceChildren(text));
   }
 
   announce(text) {

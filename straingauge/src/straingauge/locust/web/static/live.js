@@ -1,9 +1,17 @@
 // Fetches the run's data every two seconds while the page is visible, and renders what has changed.
-import { Chart } from './charts.js';
-import { badge, list, make, percent, renderIfChanged } from './dom.js';
+/* global Cursor, clock, drawFigure, followKeys: of the report's scripts, which report.js contains */
+import { list, make, renderIfChanged } from './dom.js';
 
 const $ = (id) => document.getElementById(id);
-const charts = new Map();
+const cursor = new Cursor($('readout'), { showsLast: true });
+const figures = new Map(); // id of a chart -> its figure
+let looks = {};
+
+// A grade as mark, words and colour; each alone is sufficient.
+function badge(grade) {
+  const { meaning, mark, words } = looks[grade];
+  return make('span', { class: `badge ${meaning}` }, make('span', { 'aria-hidden': 'true', text: mark }), ` ${words}`);
+}
 
 function applyTheme() { // Locust's web UI keeps its theme here; without one, it follows the system
   const chosen = localStorage.getItem('theme');
@@ -11,16 +19,8 @@ function applyTheme() { // Locust's web UI keeps its theme here; without one, it
   document.documentElement.dataset.theme = dark ? 'dark' : 'light';
 }
 
-function renderTotal(total) {
-  const { response_ms: response, service_ms: service } = total;
-  const tiles = [
-    ['requests', total.requests.toLocaleString('en')], ['per second', total.per_s], ['errors', `${total.error_percent} %`],
-    ...(total.rate_limited ? [['rate limited', total.rate_limited]] : []),
-    ['response time p50', `${response.p50} ms`], ['response time p95', `${response.p95} ms`],
-    ['response time p99', `${response.p99} ms`], ['service time p95', `${service.p95} ms`],
-  ];
-  $('total').replaceChildren(...tiles.map(([name, value]) => make('div', {}, make('dt', { text: name }), make('dd', { text: value }))));
-}
+const tile = ([name, value, unit]) => make('div', {}, make('dt', { text: name }),
+  make('dd', {}, `${value} `, make('small', { text: unit })));
 
 function renderVerdict({ grade, decided_by: decidedBy, thresholds }) {
   $('grade').replaceChildren(badge(grade));
@@ -30,59 +30,53 @@ function renderVerdict({ grade, decided_by: decidedBy, thresholds }) {
 }
 
 function renderDiagnosis({ first, causes }) {
-  const content = [make('h2', { text: 'What failed first' })];
+  const content = [make('h2', { text: 'Diagnosis' })];
   if (first) {
-    const after = first.at_s === null ? '' : `, ${Math.round(first.at_s)} s after the start`;
-    content.push(make('p', { class: 'first-failure', text: `${first.message}${after}` }));
+    const after = first.at_s === null ? '' : `, ${clock(first.at_s)} after the start`;
+    content.push(make('p', { class: 'first' }, make('b', { text: 'What broke first:' }), ` ${first.message}${after}`));
   } else content.push(make('p', { text: 'No threshold crossed.' }));
   if (first && !causes.length) content.push(make('p', { text: 'No known cause matches. Read the service\'s log at that time.' }));
   for (const cause of causes) {
-    content.push(make('article', {},
-      make('h3', { text: `${cause.title} (${cause.confidence_percent} % confidence)` }),
+    content.push(make('article', { class: cause.is_certain ? 'cause sure' : 'cause' },
+      make('h3', {}, `${cause.title} `, make('span', { class: 'confidence', text: `${cause.confidence} sure` })),
       make('ul', {}, ...cause.evidence.map((text) => make('li', { text }))),
       ...list('Fix', cause.advice, 'h4')));
   }
   $('diagnosis').replaceChildren(...content);
 }
 
-const SEVERITIES = { invalid: 'Invalid', warning: 'Warning', note: 'Note' };
 function renderValidity(reasons) {
   const items = reasons.map(({ severity, message, advice }) => make('li', { class: severity },
-    make('b', { text: `${SEVERITIES[severity] ?? severity}: ` }), message, advice ? ` (try: ${advice})` : ''));
+    make('b', { text: severity }), ` ${message} `, advice && make('span', { class: 'advice', text: `– ${advice}` })));
   const valid = !reasons.some(({ severity }) => severity === 'invalid');
   $('validity').replaceChildren(make('h2', { text: valid ? 'Valid run' : 'Invalid run' }),
-    items.length ? make('ul', {}, ...items) : make('p', { class: 'note', text: 'No validity issues.' }));
+    items.length ? make('ul', { class: 'reasons' }, ...items) : make('p', { class: 'hint', text: 'No validity issues.' }));
 }
 
-function timingBar(parts, key = 'share') {
-  const shown = parts.filter((part) => part[key] > 0);
-  const label = shown.map((part) => `${part.name} ${percent(part[key])}`).join(', ');
-  const segments = shown.map((part) => {
-    const segment = make('span', { class: `part part-${part.name}`, title: `${part.name} ${percent(part[key])}` });
-    segment.style.flexGrow = part[key];
-    return segment;
+function partsBar(parts, key) {
+  const label = parts.map((part) => `${part.name} ${part[key].text}`).join(', ');
+  const spans = parts.filter((part) => part[key].value >= 0.005).map((part) => {
+    const text = `${part.name} ${part[key].text}`;
+    const span = make('span', { class: part.style, title: text, text: part[key].value >= 0.2 ? text : '' });
+    span.style.flexGrow = part[key].value;
+    return span;
   });
-  return make('div', { class: 'bar', role: 'img', 'aria-label': label }, ...segments);
-}
-
-function largestPart(parts) {
-  const largest = parts.reduce((one, other) => (other.share > one.share ? other : one), parts[0]);
-  return largest ? `${largest.name} ${percent(largest.share)}` : '';
+  return make('div', { class: 'shares', role: 'img', 'aria-label': label }, ...spans);
 }
 
 const cell = (text, classes = 'number') => make('td', { class: classes, text });
-const detail = (text) => make('div', { class: 'small', text });
+const detail = (text) => make('small', { class: 'detail', text });
 function endpointRow(endpoint) {
-  const { response_ms: response, service_ms: service, server_timing: parts } = endpoint;
-  const rateLimited = endpoint.rate_limited ? detail(`${endpoint.rate_limited} rate limited`) : null;
+  const { service, parts } = endpoint;
   return make('tr', {},
     make('td', {}, badge(endpoint.grade)),
     make('th', { scope: 'row' }, endpoint.name, ...endpoint.thresholds.map(({ text }) => detail(text))),
-    cell(endpoint.requests.toLocaleString('en')), cell(endpoint.per_s),
-    make('td', { class: endpoint.error_percent ? 'number has-errors' : 'number' }, `${endpoint.error_percent} %`, rateLimited),
-    cell(response.p50), cell(response.p95, 'number key-figure'), cell(response.p99),
+    cell(endpoint.requests), cell(endpoint.rate),
+    make('td', { class: endpoint.has_errors ? 'number has-errors' : 'number' }, endpoint.errors,
+      endpoint.rate_limited && detail(endpoint.rate_limited)),
+    cell(endpoint.p50), cell(endpoint.p95, 'number key-figure'), cell(endpoint.p99),
     cell(service.p50), cell(service.p95), cell(service.p99),
-    make('td', {}, ...(parts.length ? [timingBar(parts), detail(largestPart(parts))] : ['–'])));
+    make('td', {}, parts.length ? partsBar(parts, 'share') : 'not measured'));
 }
 
 function renderEndpoints({ endpoints, endpoints_omitted: omitted }) {
@@ -91,35 +85,46 @@ function renderEndpoints({ endpoints, endpoints_omitted: omitted }) {
   $('endpoints-note').textContent = omitted ? `${omitted} more endpoints are in the result file. ${note}` : note;
 }
 
-function renderServerTiming(parts) {
+function renderParts(parts) {
   if (!parts.length) {
-    $('server-timing').replaceChildren(make('h2', { text: 'Where the time goes' }),
-      make('p', { class: 'note', text: 'The service sends no Server-Timing header.' }));
+    $('parts').replaceChildren(make('h2', { text: 'Where the time goes' }),
+      make('p', { class: 'hint', text: 'The service sends no Server-Timing header.' }));
     return;
   }
-  const entry = (part) => make('li', {}, make('span', { class: `key part-${part.name}` }),
-    `${part.name} `, make('b', { text: percent(part.share) }), ` (p50 ${part.p50_ms}, p95 ${part.p95_ms} ms)`);
-  $('server-timing').replaceChildren(make('h2', { text: 'Where the time goes (Server-Timing)' }),
-    make('p', { text: 'all requests' }), timingBar(parts), make('p', { text: 'slowest 1 %' }), timingBar(parts, 'share_slowest'),
+  const entry = (part) => make('li', {}, make('span', { class: 'shares key' }, make('span', { class: part.style })),
+    `${part.name} `, make('b', { text: part.share.text }), ` (p50 ${part.p50}, p95 ${part.p95} ms)`);
+  $('parts').replaceChildren(make('h2', { text: 'Where the time goes (Server-Timing)' }),
+    make('p', { text: 'all requests' }), partsBar(parts, 'share'), make('p', { text: 'slowest 1 %' }), partsBar(parts, 'share_slowest'),
     make('ul', { class: 'legend' }, ...parts.map(entry)),
-    make('p', { class: 'note', text: 'unattributed: network, queueing and event loop, which the header does not include' }));
+    make('p', { class: 'hint', text: 'unattributed: network, queueing and event loop, which the header does not include' }));
 }
 
+function figureOf({ id, title, unit }) {
+  if (!figures.has(id)) {
+    figures.set(id, make('figure', { class: 'chart', role: 'group', 'aria-label': `${title}; the arrow keys move the cursor` },
+      make('figcaption', {}, make('h4', {}, `${title} `, make('small', { text: unit })), make('ul', { class: 'legend' })),
+      make('div', { class: 'canvas' })));
+  }
+  return figures.get(id);
+}
+
+let drawn = { charts: [], end_s: 1 };
 function renderCharts(data) {
-  for (const [title, chart] of charts) {
-    if (!data.some((each) => each.title === title)) { chart.figure.remove(); charts.delete(title); }
+  drawn = data;
+  for (const [id, figure] of figures) {
+    if (data.charts.some((chart) => chart.id === id)) continue;
+    cursor.forget(figure);
+    figure.remove();
+    figures.delete(id);
   }
-  for (const each of data) {
-    if (!charts.has(each.title)) charts.set(each.title, new Chart($('charts')));
-    charts.get(each.title).show(each);
-  }
-  const nodes = data.map(({ title }) => charts.get(title).figure);
-  if (nodes.some((figure, index) => $('charts').children[index] !== figure)) $('charts').append(...nodes);
+  const shown = data.charts.map(figureOf);
+  if (shown.some((figure, index) => $('charts').children[index] !== figure)) $('charts').append(...shown);
+  data.charts.forEach((chart, index) => drawFigure(cursor, shown[index], chart, [chart], data.end_s));
 }
 
 function renderResources({ resources, unavailable }) {
   const groups = resources.map(({ title, metrics }) => make('div', { class: 'group' }, make('h3', { text: title }),
-    make('dl', {}, ...metrics.flatMap(([name, value]) => [make('dt', { text: name }), make('dd', { text: value })]))));
+    make('dl', { class: 'facts' }, ...metrics.map(([name, value]) => make('div', {}, make('dt', { text: name }), make('dd', { text: value }))))));
   if (unavailable.length) groups.push(make('div', { class: 'group' }, ...list('Not available', unavailable)));
   $('resources').replaceChildren(...groups);
 }
@@ -131,33 +136,34 @@ const ACTIVE_STATES = ['spawning', 'running', 'stopping', 'cleanup'];
 function renderStatus({ state, users, view, finished, file }) {
   const active = ACTIVE_STATES.includes(state);
   const words = [view && !active && !finished ? 'evaluating' : STATES[state] ?? state];
-  if (active) words.push(`${users} user${users === 1 ? '' : 's'}`);
-  if (view) words.push(`${Math.round(view.run.duration_s)} s`, view.run.target);
+  if (active) words.push(users);
+  if (view) words.push(clock(Math.round(view.run.duration_s)), view.run.target);
   $('status').textContent = words.filter(Boolean).join(' · ');
   $('in-progress').textContent = view && !finished ? 'so far' : '';
   $('report').hidden = !finished;
   $('result-file').hidden = !file;
   $('result-file').textContent = `Result file ${file}`;
   $('not-written').hidden = !finished || Boolean(file);
-  const hasRequests = view && (finished || view.total.requests > 0);
+  const hasRequests = view && (finished || view.run.requests > 0);
   $('no-run').hidden = Boolean(view);
   $('starting').hidden = !view || hasRequests;
   $('run').hidden = !hasRequests;
-  if (view) $('setup-requests').textContent = `${view.run.setup_requests} log-in requests; no requests of the load yet.`;
+  if (view) $('setup-requests').textContent = `${view.run.setup_requests}; no requests of the load yet.`;
 }
 
 function render(data) {
   const { view } = data;
-  const status = [data.state, data.users, data.finished, data.file, view && [view.run, view.total.requests]];
+  const status = [data.state, data.users, data.finished, data.file, view && view.run];
   renderIfChanged('status', status, () => renderStatus(data));
   if (!view) return;
+  looks = view.looks;
   renderIfChanged('verdict', view.verdict, renderVerdict);
-  renderIfChanged('total', view.total, renderTotal);
+  renderIfChanged('tiles', view.tiles, (tiles) => $('tiles').replaceChildren(...tiles.map(tile)));
   renderIfChanged('diagnosis', view.diagnosis, renderDiagnosis);
   renderIfChanged('validity', view.validity, renderValidity);
   renderIfChanged('endpoints', view.endpoints, () => renderEndpoints(view));
-  renderIfChanged('server-timing', view.total.server_timing, renderServerTiming);
-  renderIfChanged('charts', view.charts, renderCharts);
+  renderIfChanged('parts', view.parts, renderParts);
+  renderIfChanged('charts', { charts: view.charts, end_s: view.end_s }, renderCharts);
   renderIfChanged('resources', [view.resources, view.unavailable], () => renderResources(view));
   renderIfChanged('errors', view.errors, (errors) => $('errors').replaceChildren(...(errors.length ? list('Errors', errors, 'h2') : [])));
 }
@@ -189,4 +195,11 @@ document.body.classList.toggle('in-tab', window !== window.top);
 applyTheme();
 addEventListener('storage', applyTheme);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', applyTheme);
+followKeys($('charts'), cursor);
+let width = 0;
+new ResizeObserver(() => {
+  if ($('charts').clientWidth === width) return; // its height follows from drawing
+  width = $('charts').clientWidth;
+  renderCharts(drawn);
+}).observe($('charts'));
 poll();
