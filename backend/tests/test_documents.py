@@ -123,8 +123,8 @@ def load(options: str) -> Callable[[str, Environment], None]:
         results = environment.folder / f"{len(list(environment.folder.iterdir()))}"
         command = command.replace("--rate 2000", "--rate 50").replace("--warmup 5s", "--warmup 1s")
         command = command.replace("capacity.html", f"{environment.folder}/capacity.html")
-        environment.run(f"{command} {options} {results}", 0, 1, 4)
-        assert list(results.glob("*.json"))
+        output = environment.run(f"{command} {options} {results}", 0, 1, 4)
+        assert list(results.glob("*.json")), output
         assert "--html" not in command or (environment.folder / "capacity.html").exists()
 
     return run

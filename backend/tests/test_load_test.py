@@ -137,6 +137,7 @@ def run_until(
     return result
 
 
+@pytest.mark.serial  # where the service has no core, it refuses log-ins that wait for a connection
 def test_users_log_in_once_per_account(service: Service, tmp_path: Path):
     """250 users that start together log in once per account and do not reach the login limit."""
     counts = Counts(service)
