@@ -14,8 +14,8 @@ pytest_plugins = ["pytester", "load_project"]
 
 
 @pytest.mark.parametrize("processes", ["0", "3"])
-def test_counts_are_the_services_own(project: Project, service: Service, processes: str):
-    """However many processes share a load, the result counts exactly what the service served."""
+def test_counts_match_the_service(project: Project, service: Service, processes: str):
+    """For any number of processes, the result counts exactly the requests that were served."""
     before = service.counts()["/hello"]
     project.run(QUICK, "-n", processes).assert_outcomes(passed=1)
     (result,) = project.results()
@@ -26,7 +26,7 @@ def test_counts_are_the_services_own(project: Project, service: Service, process
 
 
 def test_without_xdist(project: Project):
-    """Load tests need no xdist; one that is alone needs no summary beside its page and result."""
+    """Load tests run without xdist; a single test writes a page and a result, but no summary."""
     outcome = project.run(QUICK)
     outcome.assert_outcomes(passed=1)
     (page,) = (project.path / "results").glob("report_*.html")
@@ -37,7 +37,7 @@ def test_without_xdist(project: Project):
 
 
 def test_one_result_for_each_test(project: Project):
-    """With -n, a load test is reported once, any other test runs once, and JUnit has each once."""
+    """With -n, each load test is reported once, other tests run once, and JUnit has each once."""
     tests = QUICK + QUICK.replace("quick", "again")
     tests += '\n@pytest.mark.parametrize("n", range(7))\ndef test_other(n):\n'
     tests += '    with open("ran", "a") as file: file.write(f"{n}\\n")\n'
@@ -47,11 +47,13 @@ def test_one_result_for_each_test(project: Project):
     cases = [*junit.iter("testcase")]
     names = sorted(case.get("name") or "" for case in cases)
     assert names == sorted(["test_quick", "test_again", *(f"test_other[{n}]" for n in range(7))])
-    told = [
+    properties = [
         {each.get("name"): each.get("value") for each in case.iter("property")} for case in cases
     ]
     (quick,) = (
-        each for case, each in zip(cases, told, strict=True) if case.get("name") == "test_quick"
+        each
+        for case, each in zip(cases, properties, strict=True)
+        if case.get("name") == "test_quick"
     )
     assert (quick["grade"], quick["requests"], quick["error_rate_percent"]) == (
         "target",
@@ -65,11 +67,11 @@ def test_one_result_for_each_test(project: Project):
     assert percentages == sorted(percentages)
     assert percentages[-1] == 100
     assert len(project.results()) == 2
-    _holds_for_both(project, outcome)
+    _check_summary(project, outcome)
 
 
-def _holds_for_both(project: Project, outcome: pytest.RunResult) -> None:
-    """Beside the results of a session there is one file for all of them, and it is named."""
+def _check_summary(project: Project, outcome: pytest.RunResult) -> None:
+    """A session writes one summary of all results, and names it."""
     (path,) = (project.path / "results").glob("summary_*.json")
     outcome.stdout.fnmatch_lines([f"summary  {path}"])
     tests = conforming(path)["tests"]
@@ -88,7 +90,7 @@ def test_stock_scheduling_without_load_tests(project: Project):
 
 
 def test_idle_processes_are_named(project: Project):
-    """Processes beyond the cores or the users take no share, and the result says so."""
+    """Processes beyond the cores or users get no share, and the result says so."""
     one_user = QUICK.replace("users=20", "users=1")
     project.run(one_user, "-n", "2").assert_outcomes(passed=1)
     (result,) = project.results()
@@ -97,8 +99,8 @@ def test_idle_processes_are_named(project: Project):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_a_detected_warm_up_is_accounted_for(project: Project, processes: str):
-    """With warm_up="detect" the result says what was cut off and why, and no request is lost."""
+def test_a_detected_warm_up_is_reported(project: Project, processes: str):
+    """With warm_up="detect" the result has length and reason of the warm-up, and every request."""
     tests = QUICK.replace("users=20", 'users=20, warm_up="detect"')
     project.run(tests, "-n", processes).assert_outcomes(passed=1)
     (result,) = project.results()
@@ -109,7 +111,7 @@ def test_a_detected_warm_up_is_accounted_for(project: Project, processes: str):
     assert result["phases"].keys() == ({"warmup"} if warmup["duration_s"] else set())
 
 
-def test_no_warm_up_is_detected_where_the_load_changes(project: Project, service: Service):
+def test_warm_up_detection_needs_a_steady_load(project: Project, service: Service):
     """Detection in a ramp is an error before anything is sent."""
     schedule = "schedule.ramp(from_per_s=300, to_per_s=1, duration_s=1)"
     tests = "from straingauge import schedule\n" + LOAD.format(
@@ -123,7 +125,7 @@ def test_no_warm_up_is_detected_where_the_load_changes(project: Project, service
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_critical_fails_in_plain_words(project: Project, processes: str):
+def test_a_critical_threshold_fails_the_test(project: Project, processes: str):
     """A critical threshold fails the test with its value, and without a traceback."""
     outcome = project.run(QUICK.replace("hello", "boom"), "-n", processes)
     outcome.assert_outcomes(failed=1)
@@ -134,8 +136,8 @@ def test_critical_fails_in_plain_words(project: Project, processes: str):
     assert project.results()[0]["verdict"]["grade"] == "critical"
 
 
-def test_findings_of_the_test_itself(project: Project):
-    """A finding of a test is an entry of the verdict, like a threshold."""
+def test_a_finding_is_part_of_the_verdict(project: Project):
+    """A finding that a test passes is an entry of the verdict, like a threshold."""
     judge = 'load.judge(run, [Finding("first 429", "critical", "came at request 131")])'
     tests = QUICK.replace("load.judge(", "run = (").rstrip() + f"\n    {judge}\n"
     outcome = project.run(tests, "-n", "0")
@@ -143,16 +145,16 @@ def test_findings_of_the_test_itself(project: Project):
     outcome.stdout.fnmatch_lines(["*came at request 131*"])
 
 
-def test_verification_that_fails_is_critical(project: Project):
-    """A failed request of the verification fails the test, however fast the load was."""
+def test_a_failed_verification_is_critical(project: Project):
+    """Failed requests of the verification fail the test, however fast the load was."""
     outcome = project.run(QUICK.replace("users=20", "users=20, verify=boom"), "-n", "2")
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(["*20 of 20 requests after the load failed*"])
     assert project.results()[0]["phases"]["verify"]["total_requests"] == 20
 
 
-def test_waves_end_when_percentiles_hold(project: Project, service: Service):
-    """Waves end early, all processes together, once the merged percentiles hold."""
+def test_waves_end_when_percentiles_are_precise(project: Project, service: Service):
+    """Waves end early, in all processes together, when the merged percentiles are precise."""
     schedule = "waves(concurrent=40, every_s=0.01, at_least=2, at_most=100000)"
     tests = LOAD.format(name="waves", journey="hello", schedule=schedule, users=40)
     before = service.counts()["/hello"]
@@ -162,8 +164,8 @@ def test_waves_end_when_percentiles_hold(project: Project, service: Service):
     assert service.counts()["/hello"] - before == result["metrics"]["total_requests"]
 
 
-def test_logins_are_kept_over_tests(project: Project, service: Service):
-    """A user logs in once in a session, whatever the number of load tests."""
+def test_logins_are_reused_in_later_tests(project: Project, service: Service):
+    """A user logs in once per session, for any number of load tests."""
     account = 'lambda index: {"password": "correct horse", "index": index}'
     tests = f"\naccount = {account}\n" + QUICK + QUICK.replace("quick", "again")
     tests = tests.replace("users=20", "users=load.accounts(account, 20, log_in=log_in)")
@@ -172,8 +174,8 @@ def test_logins_are_kept_over_tests(project: Project, service: Service):
     assert service.counts()["/login"] - before == 20
 
 
-def test_log_in_that_was_tried_again_is_none_that_failed(project: Project):
-    """A log-in whose journey met an error and got over it is a log-in."""
+def test_a_log_in_may_recover_from_an_error(project: Project):
+    """A log-in journey that handles a failed request is successful."""
     tests = """
 from straingauge import RequestFailed
 
@@ -188,8 +190,8 @@ def stubborn(user):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_log_in_that_gives_up_ends_the_others(project: Project, processes: str):
-    """A log-in that gives up with a reason and advice ends all log-ins, and both can be read."""
+def test_a_failed_log_in_ends_the_others(project: Project, processes: str):
+    """A log-in that raises with a hint ends all log-ins, and both texts are shown."""
     tests = """
 from straingauge.errors import TargetError
 
@@ -208,7 +210,7 @@ def hopeless(user):
     assert "try: make one" in outcome.stdout.str()
 
 
-def test_figures_under_other_names(project: Project):
+def test_metric_names_are_configurable(project: Project):
     """[observe] of the nearest straingauge.toml defines the names of the service's metrics."""
     table = '[observe]\npool_in_use = "db_pool_size"\n'
     (project.path / "straingauge.toml").write_text(table)
@@ -216,8 +218,8 @@ def test_figures_under_other_names(project: Project):
     assert project.results()[0]["resources"]["pool"]["peak_in_use"] == 7
 
 
-def test_result_bears_no_secret(project: Project):
-    """No token or password is in what is written; that all users share an account is."""
+def test_results_have_no_secrets(project: Project):
+    """No token or password is in any output; a shared account is reported."""
     account = 'lambda index: {"password": "correct horse"}'
     tests = QUICK.replace("users=20", f"users=load.accounts({account}, 20, log_in=log_in)")
     project.run(tests, "-n", "0").assert_outcomes(passed=1)
@@ -231,8 +233,8 @@ def test_result_bears_no_secret(project: Project):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_failed_login_sends_no_load(project: Project, service: Service, processes: str):
-    """A log-in that fails in one process ends the load for all, with that error and no load."""
+def test_a_failed_log_in_sends_no_load(project: Project, service: Service, processes: str):
+    """A log-in that fails in one process ends the test in all, with the error and no load."""
     account = 'lambda index: {"password": "wrong" if index == 1 else "correct horse"}'
     tests = QUICK.replace("users=20", f"users=load.accounts({account}, 20, log_in=log_in)")
     before = service.counts()["/hello"]
@@ -259,14 +261,14 @@ def broken():
     outcome.stdout.fnmatch_lines(["*no luck here*"])
 
 
-def test_skipped_everywhere_is_one_skip(project: Project):
+def test_a_skipped_test_is_reported_once(project: Project):
     """A load test that is skipped is skipped once."""
     tests = QUICK.replace("@pytest.mark.load", '@pytest.mark.load\n@pytest.mark.skip("no")')
     project.run(tests, "-n", "2").assert_outcomes(skipped=1)
 
 
-def test_first_failure_ends_it(project: Project, service: Service):
-    """With -x no further load begins after a failure, in any process."""
+def test_no_load_starts_after_the_first_failure_with_x(project: Project, service: Service):
+    """With -x no load starts after a failure, in any process."""
     tests = QUICK.replace("hello", "boom") + QUICK.replace("quick", "second")
     before = service.counts()["/hello"]
     outcome = project.run(tests, "-n", "2", "-x")
@@ -275,8 +277,8 @@ def test_first_failure_ends_it(project: Project, service: Service):
     assert len(project.results()) == 1
 
 
-def test_dead_address(project: Project):
-    """An address where nothing listens is said in one line, with what to try."""
+def test_an_unreachable_target(project: Project):
+    """A target where nothing listens is reported in one line with a hint."""
     outcome = project.run(QUICK, "-n", "2", "--load-host", "http://127.0.0.1:9")
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(
@@ -294,10 +296,10 @@ def test_dead_address(project: Project):
         ("0", '[endpoint."GET /helo"]', '*did you mean "GET /hello"?*'),
     ],
 )
-def test_wrong_thresholds_send_nothing(
+def test_invalid_thresholds_send_nothing(
     project: Project, service: Service, processes: str, thresholds: str, message: str
 ):
-    """A thresholds file with a mistake in it ends the test before anything is sent."""
+    """An error in the thresholds file fails the test before anything is sent."""
     project.thresholds(thresholds)
     before = service.counts()["/hello"]
     tests = QUICK.replace("mark.load", 'mark.load(endpoints=["GET /hello"])')
@@ -307,14 +309,14 @@ def test_wrong_thresholds_send_nothing(
     assert service.counts()["/hello"] == before
 
 
-def test_locusts_runs_are_judged_by_the_same_file(project: Project):
-    """A table for Locust's runs is no mistake in the thresholds of load tests."""
+def test_thresholds_may_have_tables_for_locust(project: Project):
+    """A table for Locust's runs is allowed in the thresholds of load tests."""
     project.thresholds("[test.metrics]\np50_ms = { target = 0, warning = 0.001, critical = 0.002 }")
     project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
 
 
-def test_declared_endpoint_must_be_called(project: Project):
-    """A threshold for an endpoint that was to be called and was not has no data, and fails."""
+def test_a_declared_endpoint_must_be_called(project: Project):
+    """A threshold for a declared endpoint that was not called has no data, and fails."""
     project.thresholds('[endpoint."GET /other"]\np95_ms={target=1, warning=2, critical=3}')
     tests = QUICK.replace("mark.load", 'mark.load(endpoints=["GET /hello", "GET /other"])')
     outcome = project.run(tests, "-n", "0")
@@ -323,7 +325,7 @@ def test_declared_endpoint_must_be_called(project: Project):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_full_disk_still_shows_the_figures(project: Project, processes: str):
+def test_a_full_disk_still_shows_the_statistics(project: Project, processes: str):
     """A result that cannot be written is reported with file name, verdict and statistics."""
     full_disk = """
 import resource
@@ -349,7 +351,7 @@ def full_disk():
 
 @pytest.mark.parametrize("processes", ["0", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_is_kept(
+def test_an_interrupted_run_is_kept(
     project: Project, service: Service, processes: str, number: signal.Signals
 ):
     """Ctrl-C or SIGTERM during the load leaves a result file with the data until then."""
@@ -365,8 +367,8 @@ def test_interrupted_run_is_kept(
     assert 0 < result["metrics"]["total_requests"] < 6000
 
 
-def test_sessions_without_load_tests_pay_little():
-    """The plugin is loaded into each pytest session there is: it brings nothing heavy with it."""
+def test_the_plugin_imports_no_heavy_modules():
+    """The plugin imports nothing heavy, because every pytest session loads it."""
     program = """
 import sys
 import straingauge.pytest_plugin

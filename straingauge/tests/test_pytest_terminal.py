@@ -16,11 +16,11 @@ SHORT = LOAD.format(
 )
 
 
-def on_terminal(project: Project, tests: str, *given: str) -> str:
-    """All that a session writes to a terminal of 130 columns."""
+def run_on_terminal(project: Project, tests: str, *arguments: str) -> str:
+    """Return everything that a session writes to a terminal of 130 columns."""
     project.write(tests)
     controller, terminal = pty.openpty()
-    command = [sys.executable, "-m", "pytest", *project.arguments(*given)]
+    command = [sys.executable, "-m", "pytest", *project.arguments(*arguments)]
     with subprocess.Popen(
         command,
         cwd=project.path,
@@ -44,19 +44,19 @@ def _read(controller: int) -> bytes:
         return b""
 
 
-def seen_in_the_end(written: str) -> str:
+def final_screen(written: str) -> str:
     """Return the text that remains on the screen, without colours."""
     lines = [line.split("\x1b[2K")[-1] for line in written.split("\n")]
     return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(lines))
 
 
-@pytest.mark.parametrize("given", [("-n", "2", "-v"), ()])
-def test_progress_is_shown_and_gone_again(project: Project, given: tuple[str, ...]):
-    """Time left and percentiles are shown while the load runs; pytest's own lines are all there."""
-    written = on_terminal(project, SHORT, *given)
+@pytest.mark.parametrize("arguments", [("-n", "2", "-v"), ()])
+def test_progress_is_shown_and_removed(project: Project, arguments: tuple[str, ...]):
+    """Time left and percentiles are shown during the load; pytest's own lines remain."""
+    written = run_on_terminal(project, SHORT, *arguments)
     assert re.search(r"0:0\d, 0:0\d left, \d+ requests, \d+/s, .* p50 .* p95 .* p99 .* ms", written)
-    in_the_end = seen_in_the_end(written)
-    assert " left, " not in in_the_end
-    assert "cooldown" not in in_the_end
-    assert "1 passed" in in_the_end
-    assert re.search(r"\[gw\d\] \[100%\] PASSED" if given else r"\. +\[100%\]", in_the_end)
+    screen = final_screen(written)
+    assert " left, " not in screen
+    assert "cooldown" not in screen
+    assert "1 passed" in screen
+    assert re.search(r"\[gw\d\] \[100%\] PASSED" if arguments else r"\. +\[100%\]", screen)

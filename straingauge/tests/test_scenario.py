@@ -40,7 +40,7 @@ def scenario(folder: Path, text: str, *journeys: str, tags: tuple[str, ...] = ()
 
 
 def weights(found: Scenario) -> dict[str, int]:
-    """Its journeys by name."""
+    """Return the weights of a scenario's journeys by name."""
     return {journey_name(journey): weight for journey, weight in found.journeys.weights}
 
 
@@ -56,18 +56,18 @@ def weights(found: Scenario) -> dict[str, int]:
         (MIXED, ("read=4", "write"), ("quick",), {"read": 4}),
     ],
 )
-def test_what_is_played(
+def test_selection_of_journeys(
     tmp_path: Path,
     text: str,
     journeys: tuple[str, ...],
     tags: tuple[str, ...],
     expected: dict[str, int],
 ):
-    """A file's mix, else what is tagged, else its public generators; by name or tag if asked."""
+    """By default the mix, tagged or public generators are run; names and tags select from them."""
     assert weights(scenario(tmp_path, text, *journeys, tags=tags)) == expected
 
 
-def test_who_plays(tmp_path: Path):
+def test_account_log_in_and_verify_are_no_journeys(tmp_path: Path):
     """A file's account, log_in and verify are used for their purpose only, not as journeys."""
     found = scenario(tmp_path, PLAIN + "\ndef verify(user):\n    yield user.get('/all')\n")
     assert found.account is not None
@@ -77,14 +77,14 @@ def test_who_plays(tmp_path: Path):
     assert set(weights(found)) == {"read", "write"}
 
 
-def test_a_file_may_import_what_lies_beside_it(tmp_path: Path):
+def test_a_file_may_import_from_its_folder(tmp_path: Path):
     """A file imports from its folder; an imported function is a journey if it is tagged."""
     (tmp_path / "beside_scenario.py").write_text(TAGGED)
     assert weights(scenario(tmp_path, "from beside_scenario import read, write")) == {"read": 1}
 
 
 @pytest.mark.parametrize(
-    ("text", "journeys", "tags", "complaint"),
+    ("text", "journeys", "tags", "message"),
     [
         ("def look(user:\n", (), (), "some_journeys.py, line 1: "),
         ("import nowhere", (), (), "ModuleNotFoundError: No module named 'nowhere'"),
@@ -99,21 +99,21 @@ def test_a_file_may_import_what_lies_beside_it(tmp_path: Path):
         (PLAIN + "\nendpoints = 'GET /'", (), (), "endpoints must be a list"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_invalid_files_and_names_are_refused(
     tmp_path: Path,
     text: str,
     journeys: tuple[str, ...],
     tags: tuple[str, ...],
-    complaint: str,
+    message: str,
 ):
-    """A file that cannot be run, or has nothing of that name or tag, is a clear error."""
+    """A file that cannot be run, and an unknown name or tag, is an error with its reason."""
     with pytest.raises(UsageError) as error:
         scenario(tmp_path, text, *journeys, tags=tags)
-    assert complaint in f"{error.value}; {error.value.hint}"
+    assert message in f"{error.value}; {error.value.hint}"
 
 
 def test_paths_are_journeys():
-    """Paths need no file, and their endpoints are known beforehand."""
+    """Paths need no file, and their endpoints are known before the run."""
     found = from_paths(["/a", "/b?x=1"])
     assert weights(found) == {"GET /a": 1, "GET /b?x=1": 1}
     assert found.endpoints == ["GET /a", "GET /b"]

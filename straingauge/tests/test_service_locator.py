@@ -1,4 +1,4 @@
-"""The service's address when the session ends while the service is being started."""
+"""The URL of a service if the session ends while the service is starting."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,24 +11,24 @@ from straingauge.target import service_locator
 from straingauge.target.service_locator import ServiceLocator
 
 
-def test_closed_while_a_service_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A service that another thread was starting is stopped, and its address is not given."""
+def test_close_while_a_service_is_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A service that another thread is starting is stopped, and its URL is not returned."""
     monkeypatch.delenv("API_BASE_URL", raising=False)
     monkeypatch.setattr(service_locator, "refused", lambda _: "Connection refused")
-    begun, closed = Event(), Event()
-    said: list[str] = []
+    starting, closed = Event(), Event()
+    messages: list[str] = []
 
     def say(text: str) -> None:
-        said.append(text)
+        messages.append(text)
         if text == "starting the service":
-            begun.set()
+            starting.set()
             assert closed.wait(60)
 
     locator = ServiceLocator(None, say, option="--host")
     file = write_stack_config(tmp_path)
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(locator.find, str(file))
-        assert begun.wait(60), said
+        assert starting.wait(60), messages
         locator.close()
         closed.set()
         with pytest.raises(TargetError, match="the session ended before the service was started"):

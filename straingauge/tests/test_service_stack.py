@@ -22,9 +22,9 @@ def _no_database_of_the_user(monkeypatch: pytest.MonkeyPatch):
 
 
 def get(url: str) -> str:
-    """The body of a GET."""
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 - the address of the stack
-        return str(answer.read().decode())
+    """Return the body of a GET."""
+    with urllib.request.urlopen(url) as response:  # noqa: S310 - the address of the stack
+        return str(response.read().decode())
 
 
 def postgres_servers() -> int:
@@ -32,11 +32,11 @@ def postgres_servers() -> int:
     return sum(child.name() == "postgres" for child in psutil.Process().children())
 
 
-def test_a_stand_serves_with_a_database_that_was_prepared(tmp_path: Path):
-    """Database, steps and service are there, know each other, and are gone afterwards."""
-    said: list[str] = []
+def test_a_stack_starts_and_stops_database_steps_and_service(tmp_path: Path):
+    """Database, steps and service know each other, and nothing remains after the end."""
+    messages: list[str] = []
     path = write_stack_config(tmp_path, postgres=True, prepare=PREPARE)
-    with ServiceStack.from_file(path, say=said.append) as running:
+    with ServiceStack.from_file(path, say=messages.append) as running:
         assert running.database_url
         assert get(running.url) == running.database_url == (tmp_path / "prepared").read_text()
         assert sql(running.database_url, "SELECT 1") == "1"
@@ -44,15 +44,13 @@ def test_a_stand_serves_with_a_database_that_was_prepared(tmp_path: Path):
         assert postgres_servers() == 1
         pid = running.pid
         assert runs(pid)
-    assert said == ["starting PostgreSQL", "running tables", "starting the service"]
+    assert messages == ["starting PostgreSQL", "running tables", "starting the service"]
     assert not runs(pid)
     assert postgres_servers() == 0
 
 
-def test_a_database_that_is_given_is_used_and_none_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """With DATABASE_URL set no PostgreSQL starts; the steps run all the same."""
+def test_an_existing_database_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """With DATABASE_URL no PostgreSQL starts, and the steps still run."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@elsewhere/data")
     path = write_stack_config(tmp_path, postgres=True, prepare=PREPARE)
     with ServiceStack.from_file(path) as running:
@@ -61,8 +59,8 @@ def test_a_database_that_is_given_is_used_and_none_started(
         assert get(running.url) == (tmp_path / "prepared").read_text() == os.environ["DATABASE_URL"]
 
 
-def test_an_argument_goes_before_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The database named in code is used, whatever the environment says."""
+def test_an_argument_precedes_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The database passed as an argument has precedence over DATABASE_URL."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://environment/data")
     path = write_stack_config(tmp_path, postgres=True)
     with ServiceStack.from_file(path, database_url="postgresql://argument/data") as running:
@@ -70,34 +68,34 @@ def test_an_argument_goes_before_the_environment(tmp_path: Path, monkeypatch: py
 
 
 def test_there_are_connections_for_every_worker(tmp_path: Path):
-    """PostgreSQL lets in what all workers' pools together may open, and some more."""
+    """PostgreSQL allows the connections of all workers' pools, and a few more."""
     with ServiceStack.from_file(write_stack_config(tmp_path, postgres=True), workers=8) as running:
         assert running.database_url
         assert int(sql(running.database_url, "SHOW max_connections")) >= 8 * 20 + 20
 
 
-def test_two_stands_do_not_collide(tmp_path: Path):
-    """Two stands of one file at once have a port each."""
+def test_two_stacks_have_separate_ports(tmp_path: Path):
+    """Two stacks of one file can run at the same time."""
     path = write_stack_config(tmp_path)
     with ServiceStack.from_file(path) as first, ServiceStack.from_file(path) as second:
         assert first.url != second.url
         assert get(first.url) == get(second.url) == ""
 
 
-def test_a_port_in_use_names_its_holder(tmp_path: Path):
-    """The process that holds the port is named, and how to take another port."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        port = held.getsockname()[1]
+def test_a_port_in_use(tmp_path: Path):
+    """The process that uses the port is named, and the hint has another port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         expected = rf"port {port} is in use by process {os.getpid()} \(.*python"
         with (
-            pytest.raises(TargetError, match=expected) as caught,
+            pytest.raises(TargetError, match=expected) as error,
             ServiceStack.from_file(write_stack_config(tmp_path), port=port),
         ):
             pass
-    assert f"--port {port + 1}" in str(caught.value.hint)
+    assert f"--port {port + 1}" in str(error.value.hint)
 
 
-def test_a_port_that_cannot_be_is_refused(tmp_path: Path):
+def test_an_invalid_port_is_refused(tmp_path: Path):
     """A port beyond 65535 is an error."""
     with (
         pytest.raises(TargetError, match="port 70000 cannot be used"),
@@ -106,22 +104,22 @@ def test_a_port_that_cannot_be_is_refused(tmp_path: Path):
         pass
 
 
-def test_a_port_lost_to_another_process_is_chosen_anew(
+def test_a_port_taken_by_another_process_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A stranger that took the port first is not taken for our service, though it answers 200."""
+    """A service that took the port first is not mistaken for this one, though it responds."""
     path = write_stack_config(tmp_path)
-    with ServiceStack.from_file(path, database_url="postgresql://of/the/stranger") as stranger:
-        lost = int(stranger.url.rsplit(":", 1)[1])
+    with ServiceStack.from_file(path, database_url="postgresql://other") as other:
+        lost = int(other.url.rsplit(":", 1)[1])
         chosen = iter([lost, ports.free_port()])
         monkeypatch.setattr(service_stack, "free_port", lambda: next(chosen))
         with ServiceStack.from_file(path, database_url="postgresql://ours") as running:
-            assert running.url != stranger.url
+            assert running.url != other.url
             assert get(running.url) == "postgresql://ours"
 
 
-def test_a_service_that_never_gets_ready_shows_its_log(tmp_path: Path):
-    """When the time is up the error has the last answer and the log, and nothing keeps running."""
+def test_a_service_that_is_never_ready_shows_its_log(tmp_path: Path):
+    """After the timeout the error has the last status and the log, and nothing keeps running."""
     path = write_stack_config(tmp_path, mode="unready", within_s=1)
     before = set(psutil.Process().children())
     with (
@@ -133,17 +131,17 @@ def test_a_service_that_never_gets_ready_shows_its_log(tmp_path: Path):
 
 
 def test_a_service_that_ends_at_once_shows_its_log(tmp_path: Path):
-    """A service that cannot start is reported with its exit code and log, without waiting."""
+    """A service that cannot start is reported at once, with exit code and log."""
     with (
-        pytest.raises(TargetError, match=r"(?s)ended with code 3 .*mode exit") as caught,
+        pytest.raises(TargetError, match=r"(?s)ended with code 3 .*mode exit") as error,
         ServiceStack.from_file(write_stack_config(tmp_path, mode="exit")),
     ):
         pass
-    assert "tiny_service.py" in str(caught.value.hint)
+    assert "tiny_service.py" in str(error.value.hint)
 
 
-def test_a_step_that_fails_stops_the_start_and_the_database(tmp_path: Path):
-    """When a step fails the error has its log, and PostgreSQL does not stay."""
+def test_a_failed_step_stops_the_database(tmp_path: Path):
+    """The error of a failed step has its log, and PostgreSQL is stopped."""
     prepare = PREPARE.replace("import os;", "raise SystemExit('no such table');")
     path = write_stack_config(tmp_path, postgres=True, prepare=prepare)
     with (
@@ -154,23 +152,23 @@ def test_a_step_that_fails_stops_the_start_and_the_database(tmp_path: Path):
     assert postgres_servers() == 0
 
 
-def test_a_stubborn_service_is_stopped_in_the_end(tmp_path: Path):
+def test_a_service_that_ignores_sigterm_is_killed(tmp_path: Path):
     """A service that ignores SIGTERM does not keep the stack from ending."""
     with ServiceStack.from_file(write_stack_config(tmp_path, mode="stubborn")) as running:
         pid = running.pid
     assert not runs(pid)
 
 
-def test_a_service_that_dies_later_is_told_with_its_log(tmp_path: Path):
-    """Waiting for the service reports its exit code and log."""
+def test_a_service_that_dies_later_is_reported(tmp_path: Path):
+    """Waiting for the service raises with exit code and log."""
     with ServiceStack.from_file(write_stack_config(tmp_path)) as running:
         psutil.Process(running.pid).kill()
         with pytest.raises(TargetError, match=r"(?s)ended with code -9:.*mode serve"):
             running.wait()
 
 
-def test_a_command_beside_the_service_knows_it(tmp_path: Path):
-    """A command finds the service's address and database, and its exit code comes back."""
+def test_a_command_gets_url_and_database(tmp_path: Path):
+    """A command gets the service's URL and database, and its exit code is returned."""
     path = write_stack_config(tmp_path)
     script = (
         "import os, sys, urllib.request as u;"
@@ -180,17 +178,17 @@ def test_a_command_beside_the_service_knows_it(tmp_path: Path):
         assert running.call(["python3", "-c", script, "{url}/anything"]) == 7
 
 
-def test_a_stand_can_be_entered_again(tmp_path: Path):
+def test_a_stack_can_be_entered_again(tmp_path: Path):
     """A stack that is entered a second time starts another database."""
-    described = ServiceStack.from_file(write_stack_config(tmp_path, postgres=True))
-    with described as running:
+    stack = ServiceStack.from_file(write_stack_config(tmp_path, postgres=True))
+    with stack as running:
         first = running.database_url
-    with described as running:
+    with stack as running:
         assert running.database_url != first
         assert not running.database_given
 
 
-def test_the_postgresql_of_a_run_in_progress_is_its_own():
-    """A server started on its own, beside stands, makes a run for itself."""
+def test_a_separate_server_has_its_process_group():
+    """A server that is started without a stack has a separate process group."""
     with Postgres() as server:
         assert server.log_path.parent.name.startswith("straingauge-run-")

@@ -10,36 +10,36 @@ SERVICE = '[service]\ncommand = ["serve"]\n'
 
 
 def read(folder: Path, text: str) -> StackConfig:
-    """The configuration in a file of this text."""
+    """Write a configuration file and read it."""
     path = folder / "straingauge.toml"
     path.write_text(text)
     return StackConfig.from_file(path)
 
 
-def test_the_documented_file_can_be_read(tmp_path: Path):
-    """The example in the module's documentation is a valid file, and means what it says."""
+def test_the_documented_example_is_valid(tmp_path: Path):
+    """The example in the module's documentation is valid and has the documented meaning."""
     example = re.search(r"\n\n((?:    .*\n|\n)+)", config.__doc__ or "")
     assert example
-    stand = read(tmp_path, textwrap.dedent(example[1]))
-    assert (stand.app, stand.workers, stand.port) == ("main:app", 1, 8000)
-    assert stand.env == {"DATABASE_URL": "{database_url}"}
-    assert stand.postgres
-    assert stand.postgres.connections_per_worker == 20
-    assert [step.name for step in stand.prepare] == ["migrations"]
-    assert (stand.ready, stand.ready_within_s, stand.stop_within_s) == ("/ready", 60, 10)
-    assert stand.folder == tmp_path
+    stack = read(tmp_path, textwrap.dedent(example[1]))
+    assert (stack.app, stack.workers, stack.port) == ("main:app", 1, 8000)
+    assert stack.env == {"DATABASE_URL": "{database_url}"}
+    assert stack.postgres
+    assert stack.postgres.connections_per_worker == 20
+    assert [step.name for step in stack.prepare] == ["migrations"]
+    assert (stack.ready, stack.ready_within_s, stack.stop_within_s) == ("/ready", 60, 10)
+    assert stack.folder == tmp_path
 
 
-def test_a_command_is_all_that_is_needed(tmp_path: Path):
-    """Everything but the service's command has a default; no database is started unasked."""
-    stand = read(tmp_path, SERVICE)
-    assert stand.postgres is None
-    assert stand.port == 0
-    assert stand.ready == "/"
+def test_only_the_command_is_required(tmp_path: Path):
+    """All other settings have a default; no database is started by default."""
+    stack = read(tmp_path, SERVICE)
+    assert stack.postgres is None
+    assert stack.port == 0
+    assert stack.ready == "/"
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("workers = \n", "is not TOML: .*line 1"),
         ("", "service is missing"),
@@ -66,14 +66,14 @@ def test_a_command_is_all_that_is_needed(tmp_path: Path):
         (f"[[prepare]]\ncommand = ['x']\n{SERVICE}", r"prepare\[0\]\.name is missing"),
     ],
 )
-def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, complaint: str):
-    """Whatever is wrong in the file, the message leads to it."""
-    with pytest.raises(UsageError, match=f"(?s){re.escape(str(tmp_path))}.*{complaint}"):
+def test_errors_name_file_and_key(tmp_path: Path, text: str, message: str):
+    """The message of each error has the file and the key."""
+    with pytest.raises(UsageError, match=f"(?s){re.escape(str(tmp_path))}.*{message}"):
         read(tmp_path, text)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path):
-    """A wrong path is an error that names the option."""
-    with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read") as caught:
+def test_a_missing_file_is_named(tmp_path: Path):
+    """The error for a missing file names the option."""
+    with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read") as error:
         StackConfig.from_file(tmp_path / "nowhere.toml")
-    assert "--config" in str(caught.value.hint)
+    assert "--config" in str(error.value.hint)

@@ -18,8 +18,8 @@ with Postgres() as server:
 """
 
 
-def test_a_server_answers_sql_and_counts_statements():
-    """The server that starts speaks SQL and has pg_stat_statements, in later databases too."""
+def test_a_server_runs_sql_and_counts_statements():
+    """The server runs SQL and has pg_stat_statements, also in databases created later."""
     with Postgres(database="mine") as server:
         assert sql(server.url, "SELECT current_database()") == "mine"
         sql(server.url, "CREATE DATABASE later")
@@ -33,13 +33,13 @@ def test_a_server_answers_sql_and_counts_statements():
 
 
 def test_an_acknowledged_write_is_on_disk():
-    """Durability stays on, so that a service's promise to store data is tested."""
+    """Durability is on by default, so that a load test checks what a service really stores."""
     with Postgres() as server:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             assert sql(server.url, f"SHOW {setting}") == "on"
 
 
-def test_a_stopped_server_comes_back_with_its_data():
+def test_a_restarted_server_has_its_data():
     """Committed data exist after a restart at the same URL, durable or not."""
     with Postgres(durable=False) as server:
         assert sql(server.url, "SHOW fsync") == "off"
@@ -55,21 +55,21 @@ def test_a_stopped_server_comes_back_with_its_data():
     assert not runs(server.pid)
 
 
-def test_as_many_clients_are_let_in_as_asked_for():
-    """The number of connections is the caller's."""
+def test_max_connections_is_configurable():
+    """The maximum number of connections is the argument's."""
     with Postgres(max_connections=37) as server:
         assert sql(server.url, "SHOW max_connections") == "37"
 
 
-def test_nobody_gets_in_without_the_password():
-    """Another user of the machine cannot use the server."""
+def test_the_password_is_required():
+    """Other users of the machine cannot use the server."""
     with Postgres() as server:
         password = server.url.split(":")[2].split("@")[0]
         with pytest.raises(subprocess.CalledProcessError):
             sql(server.url.replace(password, "guess"), "SELECT 1")
 
 
-def test_two_servers_do_not_collide():
+def test_two_servers_are_independent():
     """Two servers have separate ports and data, and the end of one does not affect the other."""
     with Postgres() as first:
         with Postgres() as second:
@@ -78,8 +78,8 @@ def test_two_servers_do_not_collide():
         assert sql(first.url, "SELECT count(*) FROM pg_tables WHERE tablename = 'only_here'") == "0"
 
 
-def test_a_port_lost_to_another_process_is_chosen_anew(monkeypatch: pytest.MonkeyPatch):
-    """When the free port is taken before the server binds it, the next one serves."""
+def test_a_port_taken_by_another_process_is_replaced(monkeypatch: pytest.MonkeyPatch):
+    """If another process takes the free port first, the server uses another one."""
     with Postgres() as other:
         lost = int(other.url.rsplit(":", 1)[1].split("/")[0])
         ports = iter([lost, free_port()])
@@ -91,7 +91,7 @@ def test_a_port_lost_to_another_process_is_chosen_anew(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_server_does_not_outlive_its_owner(number: signal.Signals):
-    """After kill -9 of the process that started it, neither server nor data stay."""
+    """After kill -9 of its owner, neither server nor data remain."""
     with python(OWNER) as owner:
         pid, folder = owner.stdout.readline().split()
         assert runs(int(pid))
@@ -101,7 +101,7 @@ def test_a_server_does_not_outlive_its_owner(number: signal.Signals):
 
 
 def test_ctrl_c_ends_the_server():
-    """An interrupted owner stops its server before it is gone itself."""
+    """An interrupted owner stops its server before it ends."""
     with python(OWNER.replace("import time", "import sys, time\nsys.tracebacklimit = 0")) as owner:
         pid, folder = owner.stdout.readline().split()
         owner.send_signal(signal.SIGINT)
@@ -111,13 +111,13 @@ def test_ctrl_c_ends_the_server():
 
 
 def test_a_server_that_cannot_start_shows_its_log(monkeypatch: pytest.MonkeyPatch):
-    """The error of a server that ends at once has the reason the server gave."""
+    """The error of a server that ends at once has the server's reason."""
     monkeypatch.setitem(postgres.SETTINGS, "shared_buffers", "a lot")
     with pytest.raises(TargetError, match=r"(?s)ended at once:.*shared_buffers"), Postgres():
         pass
 
 
-def test_without_postgresql_the_next_command_is_named(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_postgresql_has_a_hint(monkeypatch: pytest.MonkeyPatch):
     """Without PostgreSQL, the error says how to install it or to use a server."""
     monkeypatch.delenv(binaries.VARIABLE, raising=False)
     monkeypatch.setattr(binaries, "_from_wheel", lambda: None)
@@ -128,8 +128,10 @@ def test_without_postgresql_the_next_command_is_named(monkeypatch: pytest.Monkey
     assert "DATABASE_URL" in str(caught.value.hint)
 
 
-def test_the_named_programs_go_before_all_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """The folder named in the environment is used; when it will not do, nothing else is."""
+def test_programs_of_the_environment_have_precedence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The folder named in the environment is used; if it is unusable, no other is."""
     wheel = find_binaries()
     monkeypatch.setenv(binaries.VARIABLE, str(wheel.bin))
     assert find_binaries().bin == wheel.bin
@@ -138,7 +140,7 @@ def test_the_named_programs_go_before_all_others(monkeypatch: pytest.MonkeyPatch
         find_binaries()
 
 
-def test_a_postgresql_that_is_too_old_is_refused(tmp_path: Path):
+def test_an_old_postgresql_is_refused(tmp_path: Path):
     """Version 13 is refused."""
     for name in binaries.REQUIRED:
         program = tmp_path / name
@@ -148,9 +150,7 @@ def test_a_postgresql_that_is_too_old_is_refused(tmp_path: Path):
         find_binaries(tmp_path)
 
 
-def test_programs_in_a_closed_home_are_copied_to_where_all_may_run_them(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-):
+def test_programs_in_a_private_folder_are_copied(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """A server starts from programs below a folder of mode 700, for root as for a user."""
     original = find_binaries()
     home = tmp_path / "closed"
@@ -169,5 +169,5 @@ def test_readable_programs_are_not_copied(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_free_port_is_free():
-    """The returned port is free."""
+    """A free port is not in use."""
     assert not is_in_use(free_port())
