@@ -14,7 +14,7 @@ pytest_plugins = ["pytester", "load_project"]
 
 @pytest.fixture(scope="module")
 def database_url() -> Iterator[str]:
-    """A database that nothing uses."""
+    """Start a database that nothing uses."""
     with Postgres(durable=False, max_connections=20) as server:
         sql(server.url, "CREATE TABLE seen (id int)")
         yield server.url
@@ -28,35 +28,37 @@ def password(url: str) -> str:
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_the_database_that_is_named_is_watched(project: Project, database_url: str, processes: str):
-    """With --database-url the leader watches that database, and keeps its password to itself."""
+def test_the_database_of_the_option_is_observed(
+    project: Project, database_url: str, processes: str
+):
+    """With --database-url the leader observes that database, and stores no password."""
     project.run(QUICK, "-n", processes, "--database-url", database_url).assert_outcomes(passed=1)
     (result,) = project.results()
-    found = result["resources"]["database"]
-    assert (found["unavailable"], found["failed_samples"]) == ([], 0)
-    assert found["samples"] >= 2
-    assert found["connections"]["max"] == 20
+    database = result["resources"]["database"]
+    assert (database["unavailable"], database["failed_samples"]) == ([], 0)
+    assert database["samples"] >= 2
+    assert database["connections"]["max"] == 20
     for file in project.path.rglob("*.json"):
         assert password(database_url) not in file.read_text()
 
 
-def test_the_database_of_the_environment_is_watched(
+def test_the_database_of_the_environment_is_observed(
     project: Project, database_url: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """Without an option the database is that of DATABASE_URL."""
+    """By default the database of DATABASE_URL is observed."""
     monkeypatch.setenv("DATABASE_URL", database_url)
     project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
     assert project.results()[0]["resources"]["database"]["connections"]["max"] == 20
 
 
-def test_without_a_database_none_is_looked_for(project: Project, monkeypatch: pytest.MonkeyPatch):
+def test_no_database_is_observed_without_a_url(project: Project, monkeypatch: pytest.MonkeyPatch):
     """Without a known database, the result has no database section."""
     monkeypatch.delenv("DATABASE_URL", raising=False)
     project.run(QUICK, "-n", "0").assert_outcomes(passed=1)
     assert project.results()[0]["resources"]["database"] is None
 
 
-def test_the_named_process_is_the_service(project: Project, service: Service):
+def test_the_process_of_the_option_is_the_service(project: Project, service: Service):
     """With --server-pid that process is observed, whatever listens on the port."""
     pid = str(service.process.pid)
     project.run(QUICK, "-n", "0", "--server-pid", pid).assert_outcomes(passed=1)
@@ -64,7 +66,7 @@ def test_the_named_process_is_the_service(project: Project, service: Service):
 
 
 # Each records when it runs: in a file, since that may be in any process.
-NOTED = """
+TIMED = """
 import time
 from pathlib import Path
 
@@ -83,18 +85,18 @@ def read_back(user):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
-def test_nobody_reads_back_before_the_service_was_at_rest(project: Project, processes: str):
-    """The quiet time a test asks for lies between the load and the reading back."""
+def test_verification_starts_after_the_cooldown(project: Project, processes: str):
+    """The cooldown is between the load and its verification."""
     load = LOAD.format(
         name="rest", journey="asked", schedule="spread(count=50, duration_s=1)", users=20
     )
-    tests = NOTED + load.replace("users=20", "users=20, cooldown_s=1.5, verify=read_back")
+    tests = TIMED + load.replace("users=20", "users=20, cooldown_s=1.5, verify=read_back")
     project.run(tests, "-n", processes).assert_outcomes(passed=1)
     (result,) = project.results()
     assert result["resources"]["cooldown"]["duration_s"] >= 1.5
-    asked, back = (
+    sent, back = (
         [float(line) for line in (project.path / name).read_text().split()]
         for name in ("asked", "read back")
     )
-    assert (len(asked), len(back)) == (50, 20)
-    assert min(back) - max(asked) >= 1.5
+    assert (len(sent), len(back)) == (50, 20)
+    assert min(back) - max(sent) >= 1.5

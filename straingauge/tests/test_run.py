@@ -1,4 +1,4 @@
-"""`straingauge run` as users start it, against a service that counts what it is asked."""
+"""`straingauge run` against a service that counts its requests."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from counting_service import Service, counting_service
 from formats import conforming
 from load_project import wait_until
-from stack_tools import runs as exists
+from stack_tools import runs as is_running
 from straingauge.cli import main
 
 JOURNEYS = """
@@ -47,13 +47,13 @@ LONG = ("--tags", "read", "--rate", "100", "--duration", "60s", "--users", "20")
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    """The service that all runs put load on; each test looks at the increase."""
+    """Start the service that all runs put load on; tests compare counts before and after."""
     with counting_service() as running:
         yield running
 
 
-class Runs:
-    """A folder with journeys, and runs of them."""
+class RunFolder:
+    """A folder with journeys, and runs in it."""
 
     def __init__(self, folder: Path, service: Service) -> None:
         self.folder = folder
@@ -63,7 +63,7 @@ class Runs:
         self._service = service
 
     def start(self, *options: object, through: Sequence[str] = ()) -> "subprocess.Popen[str]":
-        """Begin a run in a separate process group, as a shell does; through another command."""
+        """Start a run in a separate process group, as a shell does, or through a command."""
         command = [*through, Path(sys.executable).with_name("straingauge"), "run", self.file]
         return subprocess.Popen(
             [*map(str, command), "--host", self._service.url, *map(str, options)],
@@ -74,31 +74,31 @@ class Runs:
         )
 
     def run(self, *options: object, through: Sequence[str] = ()) -> tuple[int, str, str]:
-        """A whole run: exit code, standard output and error."""
+        """Run to the end; returns exit code, standard output and standard error."""
         with self.start(*options, through=through) as process:
-            output, complaint = process.communicate(timeout=120)
-        return process.returncode, output, complaint
+            output, message = process.communicate(timeout=120)
+        return process.returncode, output, message
 
     def result(self) -> dict[str, Any]:
-        """The one result file."""
+        """Read the only result file."""
         (path,) = (self.folder / "results").glob("*.json")
         return conforming(path)
 
 
 @pytest.fixture
-def runs(tmp_path: Path, service: Service) -> Runs:
-    """A fresh folder."""
-    return Runs(tmp_path, service)
+def runs(tmp_path: Path, service: Service) -> RunFolder:
+    """Create a folder for runs."""
+    return RunFolder(tmp_path, service)
 
 
 @pytest.fixture(autouse=True)
-def _nothing_from_outside(monkeypatch: pytest.MonkeyPatch):
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("API_BASE_URL", raising=False)
     monkeypatch.delenv("DATABASE_URL", raising=False)
 
 
 def workers(run: "subprocess.Popen[str]") -> list[psutil.Process]:
-    """The processes that share the load, the leading one first."""
+    """Return the processes that share the load, the leading one first."""
     return sorted(psutil.Process(run.pid).children(), key=lambda each: each.pid)
 
 
@@ -107,8 +107,8 @@ def reasons(result: dict[str, Any]) -> dict[str, str]:
     return {each["reason"]: each["message"] for each in result["validity"]["reasons"]}
 
 
-def test_many_processes_send_exactly_one_load(runs: Runs, service: Service):
-    """The merged result counts what the service served; who had no share is named."""
+def test_many_processes_send_one_load(runs: RunFolder, service: Service):
+    """The merged result counts the requests that the service served, and names idle processes."""
     with (runs.folder / "thresholds.toml").open("a") as file:
         file.write('[endpoint."GET /helo"]\np95_ms = { target = 1, warning = 2, critical = 3 }\n')
     before = service.counts()["/hello"]
@@ -127,7 +127,7 @@ def test_many_processes_send_exactly_one_load(runs: Runs, service: Service):
     assert re.search(r"look +(target|warning) +300 ", output)
 
 
-def test_users_come_again(runs: Runs, service: Service):
+def test_concurrent_users_repeat_their_journeys(runs: RunFolder, service: Service):
     """In the closed model users run again and again, and each response is counted by its status."""
     before = service.counts()
     weights = ("--journey", "hello=3", "--journey", "boom")
@@ -135,15 +135,15 @@ def test_users_come_again(runs: Runs, service: Service):
     code, output, _ = runs.run(*weights, *closed)
     assert code == 1
     result = runs.result()
-    asked = service.counts() - before
-    assert result["metrics"]["total_requests"] == asked["/hello"] + asked["/status/500"] > 0
-    assert result["status_codes"] == {"200": asked["/hello"], "500": asked["/status/500"]}
+    counts = service.counts() - before
+    assert result["metrics"]["total_requests"] == counts["/hello"] + counts["/status/500"] > 0
+    assert result["status_codes"] == {"200": counts["/hello"], "500": counts["/status/500"]}
     assert "error_rate_percent" in output
     assert result["verdict"]["grade"] == "critical"
 
 
-def test_users_can_share_connections(runs: Runs):
-    """However many users and processes there are, a pool has no more connections than it may."""
+def test_users_can_share_connections(runs: RunFolder):
+    """With shared connections the limit holds over all users and processes."""
     shared = ("--connections", "shared", "--max-connections", 2, "--processes", 2)
     code, _, progress = runs.run(*QUICK, "--users", 20, *shared)
     assert code == 0, progress
@@ -154,23 +154,23 @@ def test_users_can_share_connections(runs: Runs):
     assert result["configuration"]["max_connections"] == 2
 
 
-def test_a_quick_look_needs_no_file(runs: Runs, service: Service, monkeypatch: pytest.MonkeyPatch):
-    """Paths are asked for in turn, and the result lies where one stands."""
+def test_paths_need_no_file(runs: RunFolder, service: Service, monkeypatch: pytest.MonkeyPatch):
+    """Paths are requested in turn, and the result is in the current folder."""
     monkeypatch.chdir(runs.folder)
     command = [Path(sys.executable).with_name("straingauge"), "run", "--host", service.url]
     options = ["--get", "/a", "--get", "/b?x=1", "--rate", "50", "--poisson", "--duration", "1s"]
     subprocess.run([*map(str, command), *options], check=True, capture_output=True)
-    asked = service.counts()
+    counts = service.counts()
     result = runs.result()
     assert result["endpoints"].keys() == {"GET /a", "GET /b"}
-    assert asked["/a"] + asked["/b?x=1"] == result["metrics"]["total_requests"] > 0
-    assert abs(asked["/a"] - asked["/b?x=1"]) <= 1
+    assert counts["/a"] + counts["/b?x=1"] == result["metrics"]["total_requests"] > 0
+    assert abs(counts["/a"] - counts["/b?x=1"]) <= 1
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one process")
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_process_is_named(runs: Runs, service: Service, victim: int):
-    """Kill -9 of a process in mid-run: it is named, and what it had reported is in the result."""
+def test_a_killed_process_is_named(runs: RunFolder, service: Service, victim: int):
+    """If a process is killed during the run, it is named, and its reports are in the result."""
     before = service.counts()["/hello"]
     options = (*LONG, "--processes", 2, "--duration", "6s")
     with runs.start(*options) as run:
@@ -193,8 +193,8 @@ def test_a_killed_process_is_named(runs: Runs, service: Service, victim: int):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_run_is_kept(runs: Runs, service: Service, number: signal.Signals):
-    """Ctrl-C, SIGTERM or a closed terminal: all that was sent is in the result, and exit is 130."""
+def test_an_interrupted_run_is_kept(runs: RunFolder, service: Service, number: signal.Signals):
+    """After Ctrl-C, SIGTERM or SIGHUP all requests are in the result, and the exit code is 130."""
     before = service.counts()["/hello"]
     with runs.start(*LONG, "--processes", 2) as run:
         wait_until(lambda: service.counts()["/hello"] - before > 100)
@@ -206,22 +206,22 @@ def test_an_interrupted_run_is_kept(runs: Runs, service: Service, number: signal
     assert result["verdict"]["grade"] == "invalid"
     assert reasons(result)["interrupted"].startswith("interrupted, after")
     assert result["metrics"]["total_requests"] == service.counts()["/hello"] - before
-    assert not any(exists(process.pid) for process in started)
+    assert not any(is_running(process.pid) for process in started)
     assert "Traceback" not in progress
 
 
-def test_no_process_outlives_the_one_that_controls_it(runs: Runs, service: Service):
-    """When the controlling process is killed, the load ends with it."""
+def test_no_process_outlives_the_controlling_process(runs: RunFolder, service: Service):
+    """If the controlling process is killed, the load ends."""
     before = service.counts()["/hello"]
     with runs.start(*LONG, "--processes", 2) as run:
         wait_until(lambda: service.counts()["/hello"] - before > 100)
         started = workers(run)
         run.kill()
-        wait_until(lambda: not any(exists(process.pid) for process in started))
+        wait_until(lambda: not any(is_running(process.pid) for process in started))
 
 
-def test_a_log_in_that_fails_sends_no_load(runs: Runs, service: Service):
-    """A user that cannot log in ends the run for all processes with 3, and with the reason."""
+def test_a_failed_log_in_sends_no_load(runs: RunFolder, service: Service):
+    """A user that cannot log in ends the run in all processes with exit code 3 and the reason."""
     runs.file.write_text(JOURNEYS + LOG_IN)
     before = service.counts()["/hello"]
     code, output, progress = runs.run(*QUICK, "--processes", 2)
@@ -233,30 +233,30 @@ def test_a_log_in_that_fails_sends_no_load(runs: Runs, service: Service):
     assert "setup_failed" in reasons(runs.result())
 
 
-def test_a_process_that_cannot_begin_ends_it(runs: Runs, service: Service):
+def test_a_process_that_cannot_start_ends_the_run(runs: RunFolder, service: Service):
     """If one process cannot prepare the load, nothing is sent, and it is named."""
     worker_only = "\nimport sys\nassert 'worker' not in sys.argv[0], 'not here'\n"
     runs.file.write_text(JOURNEYS + worker_only)
     before = service.counts()["/hello"]
-    code, _, complaint = runs.run(*QUICK)
+    code, _, message = runs.run(*QUICK)
     assert code == 3
-    assert "not here" in complaint
-    assert "process p1 ended before it could start (exit code 2)" in complaint
+    assert "not here" in message
+    assert "process p1 ended before it could start (exit code 2)" in message
     assert service.counts()["/hello"] == before
 
 
-def test_a_full_disk_still_shows_the_figures(runs: Runs):
+def test_a_full_disk_still_shows_the_statistics(runs: RunFolder):
     """A result that cannot be written is named by its file; verdict and statistics are shown."""
-    no_room = ("sh", "-c", 'ulimit -f 8; exec "$@"', "sh")  # blocks of 512 bytes
-    code, output, complaint = runs.run(*QUICK, through=no_room)
+    limited = ("sh", "-c", 'ulimit -f 8; exec "$@"', "sh")  # blocks of 512 bytes
+    code, output, message = runs.run(*QUICK, through=limited)
     assert code == 2
-    assert re.search(r"cannot write .* to .*/results/look_\d+_\d+\.json: File too large", complaint)
+    assert re.search(r"cannot write .* to .*/results/look_\d+_\d+\.json: File too large", message)
     assert re.search(r"look +(target|warning) +300 ", output)
     assert "look: not written" in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         ((), "name a file with journeys, or paths"),
         (("nowhere.py",), "nowhere.py: there is no such file"),
@@ -284,11 +284,11 @@ def test_a_full_disk_still_shows_the_figures(runs: Runs):
     ],
 )
 def test_bad_input_sends_nothing(
-    runs: Runs,
+    runs: RunFolder,
     service: Service,
     monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
-    complaint: str,
+    message: str,
 ):
     """Wrong usage exits with 2 and says what to correct, before anything is sent."""
     monkeypatch.chdir(runs.folder)
@@ -301,17 +301,17 @@ def test_bad_input_sends_nothing(
         Path("thresholds.toml").write_text(wrong)
     host = () if "--host" in arguments else ("--host", service.url)
     before = service.counts()
-    answer = CliRunner().invoke(main, ["run", *arguments, *host])
-    assert answer.exit_code == 2, answer.output
-    assert complaint in answer.output
-    assert "Traceback" not in answer.output
+    done = CliRunner().invoke(main, ["run", *arguments, *host])
+    assert done.exit_code == 2, done.output
+    assert message in done.output
+    assert "Traceback" not in done.output
     assert service.counts() == before
     assert not Path("results").exists()
 
 
-def test_a_service_that_is_not_there(runs: Runs):
-    """An address where nothing listens ends with 3, and with what to try."""
-    answer = CliRunner().invoke(main, ["run", str(runs.file), "--host", "http://127.0.0.1:9"])
-    assert answer.exit_code == 3
-    assert "nothing answers at http://127.0.0.1:9" in answer.output
-    assert "leave --host away" in answer.output
+def test_an_unreachable_service(runs: RunFolder):
+    """An address where nothing listens gives exit code 3 and a hint."""
+    done = CliRunner().invoke(main, ["run", str(runs.file), "--host", "http://127.0.0.1:9"])
+    assert done.exit_code == 3
+    assert "nothing answers at http://127.0.0.1:9" in done.output
+    assert "leave --host away" in done.output

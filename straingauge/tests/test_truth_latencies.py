@@ -46,7 +46,7 @@ class Logged(NamedTuple):
     sleep: int
 
 
-class Keeping:
+class KeepingSink:
     """A sink that keeps each outcome by its request, and passes it on to a recorder."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Keeping:
 class KeepingEndpoint:
     """Keeps one request's outcome."""
 
-    def __init__(self, sink: Keeping, key: Key, recorder: EndpointRecorder) -> None:
+    def __init__(self, sink: KeepingSink, key: Key, recorder: EndpointRecorder) -> None:
         self._sink, self._key, self._recorder = sink, key, recorder
         self.add_connection = recorder.add_connection
         self.add_journey_error = recorder.add_journey_error
@@ -81,7 +81,7 @@ class KeepingEndpoint:
         raise failure
 
 
-class Told(NamedTuple):
+class BothSides(NamedTuple):
     """Both sides of one load."""
 
     start_ns: int
@@ -91,7 +91,7 @@ class Told(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def told() -> Told:
+def both_sides() -> BothSides:
     """Journeys of three requests, more than the users can run at once."""
     numbers = iter(range(ARRIVALS.count))
 
@@ -100,7 +100,7 @@ def told() -> Told:
         for step in range(STEPS):
             yield user.get(f"/{n}/{step}", name=f"{n}/{step}")
 
-    sink = Keeping()
+    sink = KeepingSink()
     with subprocess.Popen(
         [sys.executable, str(SERVICE), str(MEAN_S)],
         stdin=subprocess.PIPE,
@@ -117,66 +117,66 @@ def told() -> Told:
     for target, *figures in json.loads(written):
         n, step = map(int, target[1:].split("/"))
         log[n, step] = Logged(*figures)
-    return Told(start_ns, sink.outcomes, log, sink.recorder.snapshot())
+    return BothSides(start_ns, sink.outcomes, log, sink.recorder.snapshot())
 
 
-def test_every_request_is_recorded_once(told: Told):
+def test_every_request_is_recorded_once(both_sides: BothSides):
     """Straingauge records exactly the requests that the service served."""
     everything = {(n, step) for n in range(ARRIVALS.count) for step in range(STEPS)}
-    assert told.outcomes.keys() == told.log.keys() == everything
+    assert both_sides.outcomes.keys() == both_sides.log.keys() == everything
 
 
-def test_each_stamp_lies_between_the_services_own(told: Told):
+def test_each_stamp_lies_between_the_services_own(both_sides: BothSides):
     """Each request was sent before it was received, and done after it was answered."""
-    for key, logged in told.log.items():
-        outcome = told.outcomes[key]
+    for key, logged in both_sides.log.items():
+        outcome = both_sides.outcomes[key]
         assert outcome.sent <= logged.received
         assert logged.answered <= outcome.first_byte <= outcome.done
         # It slept as long as it says, to a millisecond: the resolution of an event loop's timers.
         assert outcome.done - outcome.sent > logged.sleep - 1_000_000
 
 
-def test_no_stamp_is_late(told: Told):
+def test_no_stamp_is_late(both_sides: BothSides):
     """Each request was done before the service received the journey's next one."""
-    for (n, step), logged in told.log.items():
+    for (n, step), logged in both_sides.log.items():
         if step > 0:
-            assert told.outcomes[n, step - 1].done <= told.outcomes[n, step].intended
-            assert told.outcomes[n, step].intended <= told.outcomes[n, step].sent
-            assert told.outcomes[n, step - 1].done <= logged.received
+            assert both_sides.outcomes[n, step - 1].done <= both_sides.outcomes[n, step].intended
+            assert both_sides.outcomes[n, step].intended <= both_sides.outcomes[n, step].sent
+            assert both_sides.outcomes[n, step - 1].done <= logged.received
 
 
-def test_response_time_counts_from_the_schedule(told: Told):
+def test_response_time_counts_from_the_schedule(both_sides: BothSides):
     """A journey's first request is timed from its arrival, however long it waited for a user."""
     waited = 0
     for n in range(ARRIVALS.count):
         arrival_s = ARRIVALS.arrivals(n)
         assert arrival_s is not None
-        first = told.outcomes[n, 0]
-        assert first.intended == told.start_ns + round(arrival_s * 1e9)
+        first = both_sides.outcomes[n, 0]
+        assert first.intended == both_sides.start_ns + round(arrival_s * 1e9)
         waited += first.sent - first.intended > 1_000_000
     assert waited > 0
 
 
 @pytest.mark.parametrize("q", [0.1, 0.5, 0.9, 0.99])
 @pytest.mark.parametrize("step", range(STEPS - 1))
-def test_percentiles_lie_between_those_of_the_log(told: Told, step: int, q: float):
+def test_percentiles_lie_between_those_of_the_log(both_sides: BothSides, step: int, q: float):
     """Percentiles of response and service time are the log's, as far as a log can tell them.
 
     A service knows two things of its client's times: they are longer than until its response, and
     shorter than until the next request. Between the percentiles of the one and of the other must
     be what was recorded, within the histogram's 0.5 %.
     """
-    series = told.record.endpoints("main")[f"{step}"]
+    series = both_sides.record.endpoints("main")[f"{step}"]
     numbers = range(ARRIVALS.count)
-    answered = np.array([told.log[n, step].answered for n in numbers])
-    heard_again = np.array([told.log[n, step + 1].received for n in numbers])
+    answered = np.array([both_sides.log[n, step].answered for n in numbers])
+    next_received = np.array([both_sides.log[n, step + 1].received for n in numbers])
     began = {
-        series.response: [told.outcomes[n, step].intended for n in numbers],
-        series.service: [told.outcomes[n, step].sent for n in numbers],
+        series.response: [both_sides.outcomes[n, step].intended for n in numbers],
+        series.service: [both_sides.outcomes[n, step].sent for n in numbers],
     }
     for recorded, beginnings in began.items():
         least, most = (
             np.quantile(ends - np.array(beginnings), q, method="inverted_cdf")
-            for ends in (answered, heard_again)
+            for ends in (answered, next_received)
         )
         assert 0.995 * least <= (recorded.quantile_ns(q) or 0) <= 1.005 * most

@@ -37,7 +37,7 @@ def test_shards_merge_to_the_record_of_one_process(
 
 
 @given(times, st.integers(1, 8), st.floats(0, 1))
-def test_any_quantile_is_within_half_a_percent_of_the_sorted_samples(
+def test_quantiles_are_within_half_a_percent_of_the_samples(
     values: list[int], shards: int, q: float
 ):
     """From 1 us to 1 h each quantile of N merged shards is the sorted samples' own, to 0.5 %."""

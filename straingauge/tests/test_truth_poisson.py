@@ -52,8 +52,8 @@ def test_gaps_are_exponential(seed: int):
     assert distance_from_exponential(gaps_s, 500) < critical_distance(n)
 
 
-def test_that_test_can_fail():
-    """Gaps of the right mean but drawn evenly, or 5 % too short, are found out."""
+def test_the_gap_test_rejects_other_distributions():
+    """Evenly drawn gaps of the right mean, and gaps that are 5 % too short, are rejected."""
     n = 20 * CELL_ARRIVALS
     random = np.random.default_rng(1)
     assert distance_from_exponential(random.uniform(0, 2 / 500, n), 500) > critical_distance(n)
@@ -98,13 +98,13 @@ def test_every_process_has_the_same_arrivals():
     assert other.stdout.strip() == str(times[::-1])
 
 
-def test_another_seed_is_another_load():
+def test_seeds_share_no_arrival():
     """Two seeds share no arrival."""
     first, second = (set(times_of(poisson(rate_per_s=100, duration_s=9, seed=n))) for n in (1, 2))
     assert not first & second
 
 
-def test_a_long_load_needs_little_memory_and_no_beginning():
+def test_late_arrivals_need_no_earlier_ones():
     """An arrival deep inside ten hours at 5,000/s is there without those before it."""
     schedule = poisson(rate_per_s=5000, duration_s=36_000, seed=5)
     n = 100_000_000
@@ -113,7 +113,7 @@ def test_a_long_load_needs_little_memory_and_no_beginning():
     assert abs(at_s - n / 5000) < Z * math.sqrt(n) / 5000
 
 
-def test_nobody_may_come_at_all():
+def test_a_schedule_may_have_no_arrival():
     """If less than one arrival is expected there may be none, and the schedule is over."""
     empty = next(
         schedule

@@ -60,7 +60,7 @@ def blames_the_generator(result: dict[str, Any]) -> bool:
     return any(found.get(name) == "invalid" for name in ("generator_saturated", "generator_late"))
 
 
-def test_a_squeezed_generator_is_declared_invalid():
+def test_a_saturated_generator_makes_the_run_invalid():
     """If the generator has too little time for its work, the run is invalid and says why."""
     result = result_of(answering(), costly)
     assert blames_the_generator(result)
@@ -68,7 +68,7 @@ def test_a_squeezed_generator_is_declared_invalid():
     assert result["verdict"]["grade"] == "invalid"
 
 
-def test_a_slow_service_is_not():
+def test_a_slow_service_leaves_the_run_valid():
     """If the service is slow, the run is valid and judged by its results."""
     result = result_of(slow, easy)
     assert not blames_the_generator(result)

@@ -101,7 +101,7 @@ def test_spread_sends_exactly_its_count():
     assert times == [pytest.approx(n * 0.12) for n in range(500)]
 
 
-def test_waves_come_together():
+def test_requests_of_a_wave_share_one_instant():
     """Each wave's arrivals share one instant."""
     assert all_of(waves(concurrent=2, every_s=3, at_least=1, at_most=3)) == [0, 0, 3, 3, 6, 6]
 
@@ -138,7 +138,7 @@ def test_steps_are_exact():
     assert times == [0, 0.5, 1, 1.5, 2, 2.25, 2.5, 2.75]
 
 
-def test_a_step_goes_on_where_the_one_before_broke_off():
+def test_a_step_continues_the_previous_one():
     """Half an arrival left over at the end of a step is half the way to the next step's first."""
     assert all_of(steps([(1, 1.5), (10, 0.25)])) == [0, 1, pytest.approx(1.55), pytest.approx(1.65)]
 
@@ -166,7 +166,7 @@ def rate_of(
 
 
 @given(ramps | stairs | spikes)
-def test_as_many_have_arrived_as_the_rate_adds_up_to(schedule: Ramp | Steps | Spike):
+def test_arrivals_match_the_integrated_rate(schedule: Ramp | Steps | Spike):
     """Arrival n comes when the rate, integrated numerically from the start, reaches n."""
     slices = 20_000
     width_s = schedule.duration_s / slices
@@ -190,7 +190,7 @@ def test_the_count_is_the_number_of_arrivals(schedule: Arrivals):
 
 
 @given(schedules, st.integers(1, 60))
-def test_shares_make_up_the_whole(schedule: Arrivals, n: int):
+def test_shards_are_the_whole_schedule(schedule: Arrivals, n: int):
     """N shares together are the schedule: no arrival missing, none twice."""
     parts = [all_of(share(schedule, i, n)) for i in range(n)]
     assert [len(part) for part in parts] == [share(schedule, i, n).count for i in range(n)]

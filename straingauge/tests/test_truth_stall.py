@@ -59,7 +59,7 @@ def frozen() -> Frozen:
 
 
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.95, 0.99])
-def test_response_time_is_what_the_services_log_says(frozen: Frozen, q: float):
+def test_response_times_match_the_services_log(frozen: Frozen, q: float):
     """Each percentile of the response time is the service's own, within 5 %.
 
     And within 1 ms, or as much as the generator itself admits to have been late.
@@ -72,7 +72,7 @@ def test_response_time_is_what_the_services_log_says(frozen: Frozen, q: float):
 
 
 @pytest.mark.parametrize("q", [0.95, 0.99])
-def test_no_freeze_is_overlooked(frozen: Frozen, q: float):
+def test_freezes_show_in_the_percentiles(frozen: Frozen, q: float):
     """A freeze of 0.5 s every 5 s shows in p95 and p99 as arithmetic has it, at the least.
 
     A tenth of the arrivals meet a freeze and wait for what is left of it, so a share p of them all
@@ -85,6 +85,6 @@ def test_no_freeze_is_overlooked(frozen: Frozen, q: float):
     assert measured_ns / 1e6 >= 0.95 * arithmetic_ms
 
 
-def test_service_time_alone_would_hide_it(frozen: Frozen):
+def test_service_time_hides_most_of_the_waiting(frozen: Frozen):
     """Counted from sending, as many tools do, most of the waiting is not seen at all."""
     assert frozen.series.service.sum_ns < 0.5 * frozen.series.response.sum_ns

@@ -58,7 +58,7 @@ def sleeper() -> Iterator[str]:
     loop.close()
 
 
-def test_parts_and_shares_are_what_the_service_slept(sleeper: str):
+def test_parts_and_shares_match_the_sleeps(sleeper: str):
     """Parts, rest and shares are those of the sleeps, and the slow request is found by its id."""
 
     def asked(user: User):
