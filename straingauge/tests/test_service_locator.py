@@ -27,7 +27,7 @@ def test_close_while_a_service_is_starting(tmp_path: Path, monkeypatch: pytest.M
     locator = ServiceLocator(None, say, option="--host")
     file = write_stack_config(tmp_path)
     with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(locator.find, str(file))
+        found = pool.submit(locator.find, file)
         assert starting.wait(60), messages
         locator.close()
         closed.set()
