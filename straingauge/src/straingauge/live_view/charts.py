@@ -1,6 +1,6 @@
 """The report's charts of a run in progress, reduced to what a page can refresh every 2 s.
 
-Left to the report: charts by endpoint, the heatmap and the distribution, which need the histograms
+Only in the report: charts by endpoint, the heatmap and the distribution, which need the histograms
 of all requests, and placeholders.
 """
 

@@ -37,7 +37,7 @@ def charts(result: Mapping[str, Any]) -> dict[str, Any]:
 def overview(result: Mapping[str, Any]) -> tuple[float, list[Chart]]:
     """The length of the time axis, and the charts of a run in progress.
 
-    The last interval is left out, since it is not over.
+    The last interval is omitted, since it is not over.
     """
     rows = [*_without_gaps(result["intervals"][:-1])]
     times = [Distribution.decode(row["histogram_ns"]) for row in rows]

@@ -4,7 +4,7 @@ import { list, make, renderIfChanged } from './dom.js';
 
 const $ = (id) => document.getElementById(id);
 const cursor = new Cursor($('readout'), { showsLast: true });
-const figures = new Map(); // id of a chart -> its figure
+const elements = new Map(); // id of a chart -> its figure
 let looks = {};
 
 // A grade as mark, words and colour; each alone is sufficient.
@@ -100,22 +100,22 @@ function renderParts(parts) {
 }
 
 function figureOf({ id, title, unit }) {
-  if (!figures.has(id)) {
-    figures.set(id, make('figure', { class: 'chart', role: 'group', 'aria-label': `${title}; the arrow keys move the cursor` },
+  if (!elements.has(id)) {
+    elements.set(id, make('figure', { class: 'chart', role: 'group', 'aria-label': `${title}; the arrow keys move the cursor` },
       make('figcaption', {}, make('h4', {}, `${title} `, make('small', { text: unit })), make('ul', { class: 'legend' })),
       make('div', { class: 'canvas' })));
   }
-  return figures.get(id);
+  return elements.get(id);
 }
 
 let drawn = { charts: [], end_s: 1 };
 function renderCharts(data) {
   drawn = data;
-  for (const [id, figure] of figures) {
+  for (const [id, figure] of elements) {
     if (data.charts.some((chart) => chart.id === id)) continue;
     cursor.forget(figure);
     figure.remove();
-    figures.delete(id);
+    elements.delete(id);
   }
   const shown = data.charts.map(figureOf);
   if (shown.some((figure, index) => $('charts').children[index] !== figure)) $('charts').append(...shown);
