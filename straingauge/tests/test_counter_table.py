@@ -50,7 +50,7 @@ def test_counts_never_overflow(steps: list[tuple[str, int | list[int]]]):
     assert not true[rows:].any()
 
 
-def test_counts_take_two_bytes_till_one_of_them_needs_more():
+def test_counts_take_two_bytes_until_one_needs_more():
     """A table has 16-bit numbers as long as all of them fit, and wider ones from then on."""
     counts = CounterTable(COLUMNS, MOST_ROWS)
     counts.make_room(1)

@@ -219,7 +219,7 @@ def test_stop_ends_a_run_with_all_its_answers():
     assert not report.interrupted
 
 
-def test_ctrl_c_keeps_what_was_measured():
+def test_ctrl_c_keeps_the_measurements():
     """An interrupt ends the run at once, says so, and loses no answer that was counted."""
     beats = itertools.count()
 
@@ -256,7 +256,7 @@ def test_warm_up_is_kept_apart():
     assert record.total("main").requests == 15
 
 
-def test_what_a_timer_starts_early_is_no_warm_up(monkeypatch: pytest.MonkeyPatch):
+def test_an_early_timer_is_no_warm_up(monkeypatch: pytest.MonkeyPatch):
     """A request that begins a moment before the start instant, as timers go, counts as main."""
     start_ns = time.monotonic_ns()
     monkeypatch.setattr("straingauge.engine.executors.monotonic_ns", lambda: start_ns - 1)
@@ -323,7 +323,7 @@ print(recorder.snapshot().total("main").statuses[200], report.connections)
 """
 
 
-def test_it_plays_where_unix_is_not():
+def test_it_runs_without_unix_calls():
     """Without uvloop, file limits and timerfd, as on Windows, a load runs all the same."""
     with serve(answering()) as server:
         command = [sys.executable, "-c", WITHOUT_UNIX, server.url]

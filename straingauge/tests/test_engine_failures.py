@@ -87,7 +87,7 @@ def test_each_misbehaviour_has_its_kind(handler: Handler, kind: ErrorKind):
 
 
 @pytest.mark.parametrize("what", LARGE)
-def test_what_is_too_large_is_cut_off_in_bounded_memory(what: str, monkeypatch: pytest.MonkeyPatch):
+def test_large_responses_are_cut_off_in_bounded_memory(what: str, monkeypatch: pytest.MonkeyPatch):
     """Of 100 MB in a head, or in a body past the limit, little is kept, and it is a failure."""
     monkeypatch.setattr("straingauge.http.codec.MAX_BODY_BYTES", 1_000_000)
     with serve(LARGE[what]) as server, peak_bytes() as peak:
@@ -119,7 +119,7 @@ def test_a_decompression_bomb_is_an_error_in_bounded_memory(
     assert peak() < 8_000_000
 
 
-def test_nobody_listening_is_refused():
+def test_a_closed_port_is_refused():
     """A closed port is a refused connection, not a crash."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -253,7 +253,7 @@ def test_a_post_is_never_repeated():
     assert (len(posts), report.reconnected) == (1, 0)
 
 
-def test_a_server_that_always_closes_is_not_asked_for_ever():
+def test_retries_at_a_server_that_always_closes_are_bounded():
     """A repeated request that fails again is a failure: one reconnection, no loop."""
 
     def journey(user: User):

@@ -56,7 +56,7 @@ class Crowded:
             peer.answer()
 
 
-def test_a_pool_never_exceeds_its_size_and_nobody_starves():
+def test_a_pool_never_exceeds_its_size_and_no_user_starves():
     """Twelve users over three connections: three requests at once, and each user has its turns."""
     crowded = Crowded(3)
     with serve(crowded) as server:
@@ -138,7 +138,7 @@ def test_waiting_for_a_connection_is_response_time_alone():
     assert series.response.sum_ns - series.service.sum_ns >= 300_000_000
 
 
-def test_who_waits_in_vain_times_out_and_leaves_the_queue():
+def test_a_waiting_request_times_out_and_leaves_the_queue():
     """A wait for a connection ends at the request's deadline, and delays no other user."""
     over = threading.Event()
 

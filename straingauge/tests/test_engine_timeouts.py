@@ -83,7 +83,7 @@ def test_a_connection_never_accepted_is_a_timeout():
     assert series.service.sum_ns == series.response.sum_ns >= 300_000_000
 
 
-def test_a_crowd_that_connects_at_once_waits_at_the_door():
+def test_simultaneous_connections_wait_for_the_connect_limit():
     """Of 300 users who all open a connection, 64 do so at once: no accept queue is flooded."""
     over = threading.Event()
 

@@ -12,7 +12,7 @@ from straingauge.http import ErrorKind
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
 
-def test_plain_http_where_tls_is_due_is_a_tls_error():
+def test_plain_http_instead_of_tls_is_a_tls_error():
     """TLS with a server that does not speak it fails as TLS."""
 
     def plain(peer: Peer) -> None:
@@ -24,7 +24,7 @@ def test_plain_http_where_tls_is_due_is_a_tls_error():
     assert dict(series.errors) == {ErrorKind.TLS: 1}
 
 
-def test_tls_is_spoken_where_the_certificate_is_trusted(certificate: Path):
+def test_a_trusted_certificate_is_accepted(certificate: Path):
     """A trusted certificate gives a response, an untrusted one a TLS error."""
     trusting = ssl.create_default_context(cafile=f"{certificate}.crt")
     with serve(answering(), speaking_tls(certificate)) as server:

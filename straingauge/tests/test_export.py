@@ -83,7 +83,7 @@ def test_a_run_over_time_is_read_back(tmp_path: Path, seconds: int, width_s: int
     assert max(each.get_max_value() for each in found) == pytest.approx(1e9, rel=0.001)
 
 
-def test_it_is_written_where_one_says(tmp_path: Path):
+def test_the_output_folder_is_configurable(tmp_path: Path):
     """With -o the file goes to that folder, which is made where there is none."""
     file = result_file(tmp_path)
     export(str(file), "-o", str(tmp_path / "new" / "folder"))

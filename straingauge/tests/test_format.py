@@ -117,7 +117,7 @@ def test_a_golden_result_is_read_and_shown():
         (lambda it: it.update(schema_version="1"), 'schema_version is "1"'),
     ],
 )
-def test_what_was_changed_is_named_by_its_path(tmp_path: Path, change: Any, message: str):  # noqa: ANN401
+def test_a_changed_value_is_named_by_its_path(tmp_path: Path, change: Any, message: str):  # noqa: ANN401
     """A result that something was done to is refused with the path of the first thing wrong."""
     result = whole()
     change(result)
@@ -148,7 +148,7 @@ def test_what_was_changed_is_named_by_its_path(tmp_path: Path, change: Any, mess
         (b'{"capacity_version": 1}', "a search for capacity, not a result"),
     ],
 )
-def test_what_is_no_result_is_refused(tmp_path: Path, content: bytes, message: str):
+def test_other_content_is_refused(tmp_path: Path, content: bytes, message: str):
     """A file that is empty, cut short or of another tool is refused, and what it is is said."""
     path = tmp_path / "x.json"
     path.write_bytes(content)

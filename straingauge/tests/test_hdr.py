@@ -112,7 +112,7 @@ def test_an_empty_histogram_is_read_back_empty():
     assert HdrHistogram.decode(encode(Histogram())).get_total_count() == 0
 
 
-def test_what_took_longer_than_an_hour_counts_as_an_hour():
+def test_values_above_an_hour_count_as_an_hour():
     """An overflow is in the export, longer than all others."""
     read = HdrHistogram.decode(encode(of([2_000] * 90 + [2 * HOUR_NS, 9 * HOUR_NS] * 5)))
     assert read.get_total_count() == 100
@@ -180,7 +180,7 @@ def test_the_longest_time_of_an_interval_is_in_milliseconds():
 
 @given(values=times)
 @settings(max_examples=50)
-def test_what_was_encoded_is_decoded_within_half_a_percent(values: list[int]):
+def test_decoded_values_are_within_half_a_percent(values: list[int]):
     """Decoding gives each time back, in order, within half a percent of the sample."""
     found_ns, counts = decode(encode(of(values)))
     decoded = np.repeat(found_ns, counts)
@@ -191,7 +191,7 @@ def test_what_was_encoded_is_decoded_within_half_a_percent(values: list[int]):
     "payload",
     ["", "no base64!", "AAAA", base64.b64encode(b"\x1c\x84\x93\x14\0\0\0\4abcd").decode()],
 )
-def test_what_is_no_histogram_is_refused(payload: str):
+def test_other_payloads_are_refused(payload: str):
     """A payload that is damaged or of another kind raises ValueError and nothing else."""
     with pytest.raises(ValueError, match="not a histogram"):
         decode(payload)

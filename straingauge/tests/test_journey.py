@@ -164,7 +164,7 @@ def test_only_expected_statuses_are_fine(
     assert (failure.kind if failure else None) == kind
 
 
-def test_checks_are_asked_in_order():
+def test_checks_run_in_order():
     """The first check that finds something wrong is the one reported."""
     request = User(0).get("/x", checks=[lambda _: None, lambda _: "first", lambda _: "second"])
     failure = check_response(response(request))
@@ -238,7 +238,7 @@ def test_a_broken_journey_says_where():
 
 
 @pytest.mark.parametrize("journey", [lambda _: None, lambda _: (yield "/a")])
-def test_what_is_no_journey_is_an_error(journey: Journey):
+def test_other_objects_are_no_journeys(journey: Journey):
     """A function that never yields, or yields something else, is a journey error."""
     with pytest.raises(JourneyError):
         Execution(journey, User(0)).begin()

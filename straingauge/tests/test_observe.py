@@ -80,7 +80,7 @@ def test_helpers_are_not_blamed_on_the_service():
         ("http://127.0.0.1:9", "no process of this user listens on port 9"),
     ],
 )
-def test_what_cannot_be_seen_is_said(url: str, reason: str):
+def test_an_unobservable_service_has_a_reason(url: str, reason: str):
     """Without visible processes there are no statistics, but a reason."""
     processes = ServiceProcesses(url)
     assert processes.sample(ProcessTable.snapshot()) is None
@@ -126,7 +126,7 @@ def test_observer_keeps_the_clock_of_the_requests(service: Service):
     assert all({"rss_bytes", "cpu_s", "pool_in_use"} <= sample.keys() for sample in watched.samples)
 
 
-def test_service_elsewhere_is_seen_by_its_metrics(
+def test_a_remote_service_is_observed_by_its_metrics(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ):
     """If its processes are not visible, the service's own metrics are used."""
@@ -186,7 +186,7 @@ def test_cache_that_fills_and_stops_is_no_leak(stop_at: int, top_mb: float):
 
 
 @given(warm_up_mb=st.floats(5, 40), pace=st.floats(0, 0.02))
-def test_what_is_left_of_a_warm_up_is_no_leak(warm_up_mb: float, pace: float):
+def test_the_rest_of_a_warm_up_is_no_leak(warm_up_mb: float, pace: float):
     """Memory that goes on growing at a fiftieth of its first pace is not; at a fifth it is one."""
 
     def is_leak(pace: float) -> bool:
@@ -198,7 +198,7 @@ def test_what_is_left_of_a_warm_up_is_no_leak(warm_up_mb: float, pace: float):
 
 
 @given(per_request_mb=st.floats(0.001, 0.007), jump_mb=st.floats(0, 40))
-def test_what_an_allocator_takes_of_itself_is_no_leak(per_request_mb: float, jump_mb: float):
+def test_growth_of_the_allocator_is_no_leak(per_request_mb: float, jump_mb: float):
     """Growth of less than 3 MB in a whole run proves nothing, whatever it jumped by at first."""
     sizes = [100 + jump_mb * (n > 2) + per_request_mb * n * 10 for n in range(40)]
     assert not grown(memory(sizes), 400)["still_growing"]

@@ -203,7 +203,7 @@ def test_the_service_is_looked_at_after_the_load(service: Service):
     assert len(observer.observations().cooldown) == before
 
 
-def test_what_comes_back_late_is_waited_for(service: Service, monkeypatch: pytest.MonkeyPatch):
+def test_late_recovery_is_waited_for(service: Service, monkeypatch: pytest.MonkeyPatch):
     """A pool that is still in use after the quiet time gets more of it, and not without end."""
     figures = iter([0.0, 0.0, *[5.0] * 100_000])
     monkeypatch.setattr(
@@ -250,7 +250,7 @@ def test_blocks_of_the_event_loop_are_those_of_the_load():
     assert resources(watched("x", [1]), {}, 10)["service"]["event_loop"] is None
 
 
-def test_jobs_are_told_as_the_service_tells_them():
+def test_jobs_are_those_that_the_service_reports():
     """Jobs that pile up are seen to wait, and those that are done are counted."""
     found = resources(watched("jobs_waiting", [0, 30, 12], jobs_done=4), {}, 10)["jobs"]
     assert found == {"waiting": {"initial": 0, "peak": 30, "final": 12}, "done": 0}
@@ -277,7 +277,7 @@ def test_connections_that_are_not_given_back_are_a_trend():
 
 
 @pytest.mark.parametrize("per_request", [5_000, 50_000])
-def test_a_leak_of_memory_is_told_in_bytes(per_request: int):
+def test_a_memory_leak_is_reported_in_bytes(per_request: int):
     """Memory that a request leaves behind is given in bytes, despite noise."""
     sizes = [1e8 + per_request * 10 * n + (n % 4) * 2e6 for n in range(60)]
     found = resources(watched("rss_bytes", sizes), {}, 590)["service"]["memory"]

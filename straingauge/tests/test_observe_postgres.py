@@ -150,7 +150,7 @@ def test_sequential_scans_are_counted_with_their_rows(server: str):
     }
 
 
-def test_who_waits_for_whom_is_seen(server: str):
+def test_lock_waits_name_both_sides(server: str):
     """A held lock shows as a wait, with the statement that waits and the one that holds it."""
 
     def load(watch: Database) -> None:
@@ -236,7 +236,7 @@ def test_totals_of_the_database(server: str):
     assert 0 < found["cache_hit_percent"] <= 100
 
 
-def test_a_role_without_rights_sees_what_it_may(server: str):
+def test_a_role_without_rights_observes_what_it_may(server: str):
     """A role that may only connect is enough; what it cannot see is said, with what to grant."""
     poor = make_conninfo(server, user="poor", password="poor")
 
@@ -257,7 +257,7 @@ def test_a_role_without_rights_sees_what_it_may(server: str):
     ]
 
 
-def test_what_was_granted_is_no_longer_missing(server: str):
+def test_granted_rights_are_no_longer_missing(server: str):
     """Granting what was asked for shows all of it."""
     with connect(server) as admin:
         admin.execute("CREATE ROLE reader LOGIN PASSWORD 'r'; GRANT pg_read_all_stats TO reader")
@@ -309,7 +309,7 @@ def test_other_databases_are_not_the_services(server: str):
         ("postgresql://u:hush%zz@127.0.0.1/none?nonsense=1", "write postgresql://"),
     ],
 )
-def test_a_database_that_cannot_be_asked_is_said(url: str, reason: str):
+def test_an_unreachable_database_has_a_reason(url: str, reason: str):
     """An address that leads nowhere is a sentence in the result, without the password."""
     found = figures(url, lambda _: None)
     assert (found["samples"], found["failed_samples"]) == (2, 2)
@@ -343,7 +343,7 @@ def test_a_driver_of_sqlalchemys_is_no_matter(server: str):
     assert found["failed_samples"] == 0
 
 
-def test_a_service_elsewhere_is_seen_by_metrics_and_database(
+def test_a_remote_service_is_observed_by_metrics_and_database(
     server: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Of a service on another machine its /metrics and its database's address show enough."""
@@ -380,12 +380,12 @@ def test_no_database_is_nothing_said():
         ("SELECT $1, $2", "SELECT $1, $2"),
     ],
 )
-def test_texts_in_statements_are_nobodys_business(statement: str, shown: str):
+def test_literals_in_statements_are_hidden(statement: str, shown: str):
     """A statement is shown without the texts in it."""
     assert scrub_statement(statement) == shown
 
 
-def test_looks_do_not_wait_for_locks(server: str):
+def test_samples_do_not_wait_for_locks(server: str):
     """The observer is not held up by locks on the service's tables."""
     with connect(server) as holder, closing(Database(server)) as watch:
         holder.execute("BEGIN")

@@ -74,8 +74,8 @@ def note(name):
     with (Path(__file__).parent / name).open("a") as file:
         file.write(f"{time.monotonic()}\\n")
 
-def asked(user):
-    note("asked")
+def send(user):
+    note("sent")
     yield user.get("/hello")
 
 def read_back(user):
@@ -88,7 +88,7 @@ def read_back(user):
 def test_verification_starts_after_the_cooldown(project: Project, processes: str):
     """The cooldown is between the load and its verification."""
     load = LOAD.format(
-        name="rest", journey="asked", schedule="spread(count=50, duration_s=1)", users=20
+        name="rest", journey="send", schedule="spread(count=50, duration_s=1)", users=20
     )
     tests = TIMED + load.replace("users=20", "users=20, cooldown_s=1.5, verify=read_back")
     project.run(tests, "-n", processes).assert_outcomes(passed=1)
@@ -96,7 +96,7 @@ def test_verification_starts_after_the_cooldown(project: Project, processes: str
     assert result["resources"]["cooldown"]["duration_s"] >= 1.5
     sent, back = (
         [float(line) for line in (project.path / name).read_text().split()]
-        for name in ("asked", "read back")
+        for name in ("sent", "read back")
     )
     assert (len(sent), len(back)) == (50, 20)
     assert min(back) - max(sent) >= 1.5

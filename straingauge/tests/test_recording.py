@@ -68,7 +68,7 @@ def test_a_bucket_that_exists_is_no_damage():
     assert moved.total("main").response.counts[7] == 1
 
 
-def test_what_each_outcome_counts_as():
+def test_each_outcome_has_its_counters():
     """Latency has answers and timeouts; 429 counts apart; a lost connection has no latency."""
     kinds = [
         None,

@@ -60,7 +60,7 @@ def undeclared(package: Path) -> list[str]:
     return found
 
 
-def test_what_is_imported_is_depended_on():
+def test_imports_are_declared_dependencies():
     """Without extras there is nothing that the package itself needs and does not bring."""
     assert undeclared(PACKAGE) == []
 
@@ -72,7 +72,7 @@ def test_an_import_that_is_not_depended_on_is_found(tmp_path: Path):
     assert undeclared(tmp_path) == ["cli/run.py: requests", "cli/run.py: locust"]
 
 
-def test_every_public_name_is_told_of():
+def test_every_public_name_is_documented():
     """The page of all public names can be made: none of them is without its docstring."""
     made = subprocess.run(
         [sys.executable, HERE / "docs" / "api.py"], capture_output=True, text=True, check=False
@@ -114,7 +114,7 @@ def test_the_code_in_the_readme_runs():
     compile(results, "README.md", "exec")
 
 
-def test_exit_codes_are_told_the_same_everywhere():
+def test_exit_codes_are_the_same_everywhere():
     """README, help and the tree of errors have the same exit codes."""
     readme = (HERE / "README.md").read_text()
     table = {int(code) for code in re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)}
