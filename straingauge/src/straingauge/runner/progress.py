@@ -17,7 +17,8 @@ from rich.text import Text
 from straingauge.recording import Record
 from straingauge.report.format import number
 from straingauge.statistics import is_precise, metrics
-from straingauge.workers import MergedReports, RunMetadata, merge_reports
+from straingauge.workers import MergedReports, RunMetadata
+from straingauge.workers.merge import merge_reports
 
 PRECISE_PERCENTILES = (0.50, 0.95)  # a load may stop early once these are precise
 PLAIN_INTERVAL_S = 10.0

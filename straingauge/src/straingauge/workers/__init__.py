@@ -2,7 +2,6 @@
 
 from straingauge.workers.coordinator import Coordinator, Watcher
 from straingauge.workers.local_coordinator import LocalCoordinator
-from straingauge.workers.merge import merge_reports
 from straingauge.workers.messages import CoordinatorError, Shard
 from straingauge.workers.reports import LostProcess, MergedReports, Report, RunMetadata
 from straingauge.workers.worker_client import CoordinatorClient, LoadAborted, WorkerClient
@@ -20,5 +19,4 @@ __all__ = [
     "Shard",
     "Watcher",
     "WorkerClient",
-    "merge_reports",
 ]

@@ -14,7 +14,8 @@ from straingauge.result.format.result import Measurements
 from straingauge.statistics import Warmup, degradation, endpoints, metrics, split_warmup
 from straingauge.verdict import ValidityInput, check_validity
 from straingauge.verdict.validity import as_dict
-from straingauge.workers import MergedReports, Report, merge_reports
+from straingauge.workers import MergedReports, Report
+from straingauge.workers.merge import merge_reports
 
 
 def compose(
