@@ -31,7 +31,7 @@ def own(user):
 """
 SHARE = 400
 TESTS = TAPPED + LOAD.format(
-    name="killed", journey="own", schedule=f"spread(count={2 * SHARE}, duration_s=5)", users=20
+    name="killed", journey="own", schedule=f"spread(count={2 * SHARE}, duration_s=8)", users=20
 )
 
 
