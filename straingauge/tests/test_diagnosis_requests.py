@@ -117,6 +117,39 @@ def test_a_crash_breaks_connections():
     assert causes(result) == ["service_restarted", "connection_resets"]
 
 
+@pytest.mark.parametrize(("status", "advice"), [(404, "base URL"), (401, "log in")])
+def test_requests_that_do_not_fit_the_service(status: int, advice: str):
+    """A run whose requests are nearly all rejected blames the requests, not the service."""
+    errors = errors_of("bad_status", 880, f"status {status}, expected 200", status=status)
+    result = slowed(failed_run(complaint("error_rate_percent"), **errors), 650, 1500, 2000)
+    result["status_codes"] = {"200": 20, str(status): 880}
+    found = first(result)
+    assert found["cause"] == "wrong_requests"
+    assert found["evidence"] == [
+        f"880 of 900 requests were rejected, 880 of them with status {status}"
+    ]
+    assert advice in found["advice"][0]
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [{"200": 450, "404": 450}, {"429": 900}, {"408": 900}, {"500": 900}, {}],
+    ids=["half", "rate limit", "timeout", "service", "unknown"],
+)
+def test_a_service_that_fails_is_to_blame(codes: dict[str, int]):
+    """Only 4xx for nearly all requests blame the requests: not half of them, 429, 408 or 500."""
+    result = failed_run(complaint("error_rate_percent"), **errors_of("bad_status", 900, "rejected"))
+    result["status_codes"] = codes
+    assert "wrong_requests" not in causes(result)
+
+
+def test_expected_rejections_are_no_errors():
+    """A load test that expects 404 of all its requests is not blamed for them."""
+    result = slowed(failed_run(), 650, 1500, 2000)
+    result["status_codes"] = {"404": 900}
+    assert "wrong_requests" not in causes(result)
+
+
 def test_a_tight_rate_limiter():
     """Unexpected 429 responses name the rate limiter."""
     refused = failed_run(metrics__rate_limited=200, validity=noted("rate_limited", "invalid"))
