@@ -8,6 +8,7 @@ from diagnosis_results import (
     errors_of,
     failed_run,
     first,
+    healthy,
     latency,
     loop,
     noted,
@@ -15,7 +16,7 @@ from diagnosis_results import (
     slowed,
     timing,
 )
-from straingauge.diagnosis import cause_of_failed_check, diagnose
+from straingauge.diagnosis import cause_of_failed_check, diagnose, warnings
 
 
 def test_some_endpoints_are_slow():
@@ -129,6 +130,14 @@ def test_requests_that_do_not_fit_the_service(status: int, advice: str):
         f"880 of 900 requests were rejected, 880 of them with status {status}"
     ]
     assert advice in found["advice"][0]
+
+
+def test_requests_that_do_not_fit_the_service_are_a_warning():
+    """A run without thresholds whose requests are all rejected is a warning, with its cause."""
+    result = healthy(**errors_of("bad_status", 900, "status 404, expected 200", status=404))
+    result["status_codes"] = {"404": 900}
+    (finding,) = warnings(result)
+    assert (finding.grade, finding.cause) == ("warning", "wrong_requests")
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ DENIED = {"401", "403"}
         "slowing_down",
         "wrong_content",
     ),
+    warns_from=0.85,  # no threshold makes such a run a measurement of the service
     charts=("errors", "errors-seen"),
     advice=(
         "check the base URL with its base path (--host), and the paths and methods of the journeys",
