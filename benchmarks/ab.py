@@ -42,7 +42,7 @@ class Bench:
 
 
 SMALL = f"{quote(sys.executable)} {quote(str(HERE / 'ab_service.py'))} {{port}}"
-THERAPYBRIDGE = "{python} -m uvicorn %s --host 127.0.0.1 --port {port} --no-access-log"
+THERAPYBRIDGE = "{python} -m app.serve %s --host 127.0.0.1 --port {port} --no-access-log"
 BENCHES = {
     "small": Bench(
         ("--get", "/list", "--get", "/item", "--get", "/search"),

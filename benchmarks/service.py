@@ -91,7 +91,7 @@ def served(app: str, environment: dict[str, str]) -> Iterator[Server]:
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [
-            *("taskset", "-c", "0", sys.executable, "-m", "uvicorn", app),
+            *("taskset", "-c", "0", sys.executable, "-m", "app.serve", app),
             *("--port", str(port), "--no-access-log", "--log-level", "warning"),
         ],
         cwd=BACKEND,

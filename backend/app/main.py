@@ -1,4 +1,4 @@
-"""The ASGI application: `uvicorn app.main:app`."""
+"""The ASGI application, started with `python -m app.serve`."""
 
 import gc
 import logging

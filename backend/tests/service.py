@@ -72,7 +72,7 @@ async def account(
 
 
 class Service:
-    """A process that runs `uvicorn app.main:app`."""
+    """A process that runs `python -m app.serve`."""
 
     def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
         self.port = free_port()
@@ -86,7 +86,7 @@ class Service:
         """Start the process and wait until it responds."""
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(self.port)),
+                *(sys.executable, "-m", "app.serve", "--port", str(self.port)),
                 *self._arguments,
             ],
             cwd=BACKEND,

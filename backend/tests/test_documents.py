@@ -41,7 +41,7 @@ NOT_EXECUTED = (
     "export DATABASE_URL=",  # the tests use another database
     "python -m alembic upgrade head",  # run by the fixture `make_database`
     "python -m app.seed",  # run by the fixture `environment`
-    "uvicorn app.main:app --reload",  # run by `Service`, without --reload
+    "python -m app.serve --reload",  # run by `Service`, without --reload
     "python deploy/sizing.py",  # test_sizing.py
     "kubectl ",  # needs a cluster; test_deploy.py checks the manifests
 )

@@ -78,7 +78,7 @@ def test_newest_migration_is_found():
 
 
 def test_service_stops_on_ctrl_c(serve: Callable[..., Service]):
-    """`uvicorn app.main:app` stops on Ctrl-C without a traceback."""
+    """`python -m app.serve` stops on Ctrl-C without a traceback."""
     service = serve()
     assert httpx2.get(f"{service.url}/ready").json() == {"status": "ready"}
     output = service.output()

@@ -40,7 +40,7 @@ def _start(module: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("program", ["-m uvicorn app.main:app", "-m app.seed", "-m alembic check"])
+@pytest.mark.parametrize("program", ["-m app.serve", "-m app.seed", "-m alembic check"])
 def test_missing_setting_is_reported_in_one_line(program: str):
     """Without DATABASE_URL a program exits with one line that has the command to set it."""
     process = _start(program)

@@ -1,0 +1,45 @@
+"""The command that starts the service: `python -m app.serve [APP] [OPTIONS]`.
+
+It is uvicorn's command with the service's own defaults, so every way of starting has the same
+limits. Options of uvicorn and its `UVICORN_*` variables take precedence.
+"""
+
+import resource
+from typing import Any
+
+import uvicorn
+
+GRACEFUL_SHUTDOWN_S = 8
+"""Time for requests in flight after SIGTERM. The job worker has 10 s after it, so the whole stop
+fits into the 20 s that the stack, compose and Kubernetes allow."""
+
+KEEP_ALIVE_S = 5
+"""Time that a connection may idle after a response. Also uvicorn's default, stated because a proxy
+in front needs a shorter one: it must not send on a connection that is being closed."""
+
+DEFAULTS: dict[str, Any] = {
+    "app": "app.main:app",
+    "ws": "none",  # the service has no WebSockets, and their connections would escape the limits
+    "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_S,
+    "timeout_keep_alive": KEEP_ALIVE_S,
+}
+
+
+def raise_file_limit() -> None:
+    """Raise the number of files that the process may open to the hard limit.
+
+    The soft limit is often 1,024 for the sake of programs that use `select`, which this one does
+    not. Each connection is a file.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the service until it is stopped."""
+    raise_file_limit()
+    uvicorn.main.main(arguments, prog_name="python -m app.serve", default_map=DEFAULTS)
+
+
+if __name__ == "__main__":
+    main()
