@@ -21,6 +21,9 @@ from sqlalchemy.engine import URL, make_url
 BACKEND_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BACKEND_DIR / "var"
 
+MIN_KEY_LENGTH = 32
+_YEAR_S = 366 * 86400
+
 
 class SettingsError(SystemExit):
     """A setting is missing or invalid. The program exits with one line and no traceback."""
@@ -35,6 +38,12 @@ def _check_postgres_url(value: SecretStr) -> SecretStr:
     scheme = urlsplit(value.get_secret_value()).scheme
     if scheme not in {"postgresql", "postgres"}:
         raise ValueError("must look like postgresql://user:password@127.0.0.1:5432/database")
+    return value
+
+
+def _check_key(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value().strip()) < MIN_KEY_LENGTH:
+        raise ValueError(f"must have {MIN_KEY_LENGTH} characters or more, without white space")
     return value
 
 
@@ -70,15 +79,24 @@ class Settings(BaseSettings):
         3.0, gt=0, le=60, description="Seconds to wait for a new connection before a 503."
     )
 
-    secret_key: SecretStr | None = Field(
+    secret_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
         None,
-        min_length=32,
         description="Signs access tokens, 32 characters or more. If unset, a key is generated once"
         " and stored in `backend/var/secret.key`, readable by its owner only.",
     )
-    access_token_ttl_s: int = Field(1800, ge=1, description="Lifetime of an access token, in s.")
+    access_token_ttl_s: int = Field(
+        1800, ge=1, le=_YEAR_S, description="Lifetime of an access token, in s."
+    )
     refresh_token_ttl_s: int = Field(
-        14 * 86400, ge=1, description="Lifetime of a refresh token, in s."
+        14 * 86400, ge=1, le=_YEAR_S, description="Lifetime of a refresh token, in s."
+    )
+    # NIST SP 800-63B (AAL1): authenticate again at least once per 30 days.
+    login_ttl_s: int = Field(
+        30 * 86400,
+        ge=1,
+        le=_YEAR_S,
+        description="Lifetime of a login, in s. It needs the password again afterwards, however"
+        " often its refresh tokens were exchanged.",
     )
 
     rate_limit_enabled: bool = Field(default=True, description="Enables rate limits.")
@@ -124,7 +142,7 @@ class Settings(BaseSettings):
     openai_base_url: str = Field(
         "https://api.openai.com/v1", description="Base URL of an OpenAI-compatible API."
     )
-    openai_api_key: SecretStr | None = Field(None, description="API key of that API.")
+    openai_api_key: SecretStr | None = Field(None, min_length=1, description="API key of that API.")
     openai_transcription_model: str = Field(
         "whisper-1", description="Model for transcription with that API."
     )
@@ -156,7 +174,11 @@ class Settings(BaseSettings):
         return self.database_url.get_secret_value()
 
     def signing_key(self) -> str:
-        """Return the key that signs access tokens, the same for all workers on this machine."""
+        """Return the key that signs access tokens, the same for all workers on this machine.
+
+        Raises:
+            SettingsError: The file of the generated key is damaged or cannot be used.
+        """
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         return _load_or_create_key(VAR_DIR / "secret.key")
@@ -166,17 +188,36 @@ def _load_or_create_key(path: Path) -> str:
     """Read the key file; create it if it does not exist.
 
     Workers start at the same time: each writes a temporary file and links it to the final name,
-    which succeeds for exactly one of them and never exposes an incomplete key.
+    which succeeds for exactly one of them and never exposes an incomplete key. The file is synced
+    first: after a power failure an unsynced file can be empty.
+
+    Raises:
+        SettingsError: The file is too short to be a key, or cannot be read or written.
     """
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # with mode 600
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(48))
-        with suppress(FileExistsError):  # another worker was first
-            path.hardlink_to(temporary)
-        Path(temporary).unlink()
-    return path.read_text()
+    try:
+        if not path.exists():
+            _create_key(path)
+        key = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be used as the key: {error}; set SECRET_KEY") from None
+    if len(key) < MIN_KEY_LENGTH:
+        raise SettingsError(
+            f"{path} holds no key: {len(key)} characters of at least {MIN_KEY_LENGTH}; delete it to"
+            " generate a new key, which invalidates all access tokens, or set SECRET_KEY"
+        )
+    return key
+
+
+def _create_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # with mode 600
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+        file.flush()
+        os.fsync(descriptor)
+    with suppress(FileExistsError):  # another worker was first
+        path.hardlink_to(temporary)
+    Path(temporary).unlink()
 
 
 @lru_cache(maxsize=1)

@@ -57,6 +57,10 @@ def test_missing_setting_is_reported_in_one_line(program: str):
         ("RATE_LIMIT_DEFAULT", "often"),
         ("RATE_LIMIT_STORAGE", "shelf"),
         ("SECRET_KEY", "short"),
+        ("SECRET_KEY", " " * 40),
+        ("LOGIN_TTL_S", "0"),
+        ("REFRESH_TOKEN_TTL_S", str(10**15)),
+        ("OPENAI_API_KEY", ""),
         ("TRANSCRIBER", "openai"),
     ],
 )
@@ -96,3 +100,15 @@ def test_key_is_generated_once_and_private(tmp_path: Path, monkeypatch: pytest.M
     assert len(keys.pop()) >= 32
     (path,) = (tmp_path / "var").iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" " * 64, b"short", b"\xff" * 64])
+def test_damaged_key_file_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+):
+    """A key file that is empty, too short or no text is an error that names the file."""
+    monkeypatch.setattr(settings_module, "VAR_DIR", tmp_path)
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    (tmp_path / "secret.key").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"secret\.key .*SECRET_KEY"):
+        load_settings(database_url=URL).signing_key()

@@ -18,6 +18,7 @@ from app.auth.schemas import (
 from app.auth.service import TokenService
 from app.database import DbSession
 from app.middleware.rate_limit import account_key, address_key, limiter
+from app.settings import Settings
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 
@@ -25,7 +26,13 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 def token_service(request: Request, session: DbSession) -> TokenService:
     """Create the token service of a request."""
     state = request.app.state
-    return TokenService(session, state.access_tokens, state.settings.refresh_token_ttl_s)
+    settings: Settings = state.settings
+    return TokenService(
+        session,
+        state.access_tokens,
+        refresh_ttl_s=settings.refresh_token_ttl_s,
+        login_ttl_s=settings.login_ttl_s,
+    )
 
 
 Tokens = Annotated[TokenService, Depends(token_service)]

@@ -1,4 +1,4 @@
-"""Users and their refresh tokens."""
+"""Users, their logins and refresh tokens."""
 
 import uuid
 from datetime import datetime
@@ -34,21 +34,38 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 
-class RefreshToken(Base):
-    """A refresh token, stored as its SHA-256 only.
+class TokenFamily(Base):
+    """All refresh tokens of one login.
 
-    All tokens of one login form a family. A token is spent by its use. If a spent token is sent
-    again, it or its successor was stolen, and the whole family is revoked.
+    A refresh locks this row first, so refreshes and revocations of one login happen in order, and
+    no token can be issued while its family is being revoked. `expires_at` is the end of the login,
+    however often its tokens are exchanged.
     """
 
-    __tablename__ = "refresh_tokens"
+    __tablename__ = "token_families"
 
-    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
-    family_id: Mapped[uuid.UUID] = mapped_column(index=True)
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     user_id: Mapped[uuid.UUID] = mapped_column(
         ForeignKey("users.id", ondelete="CASCADE"), index=True
     )
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    spent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class RefreshToken(Base):
+    """A refresh token, stored as its SHA-256 only.
+
+    A token is spent by its use. If a spent token is sent again, it or its successor was stolen, and
+    its whole family is revoked.
+    """
+
+    __tablename__ = "refresh_tokens"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    family_id: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("token_families.id", ondelete="CASCADE"), index=True
+    )
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    spent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))

@@ -1,13 +1,14 @@
 """Sign-up, login and token rotation."""
 
-import uuid
+import math
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import passwords, repository
-from app.auth.models import User
+from app.auth.models import TokenFamily, User
 from app.auth.schemas import LoginRequest, SignupRequest, TokenResponse
 from app.auth.tokens import AccessTokens, Principal, hash_refresh_token, new_refresh_token
 from app.errors import Conflict, NotFound, Unauthorized, Unprocessable
@@ -50,6 +51,7 @@ class TokenService:
     session: AsyncSession
     access_tokens: AccessTokens
     refresh_ttl_s: int
+    login_ttl_s: int
 
     async def log_in(self, request: LoginRequest) -> TokenResponse:
         """Issue tokens for a password.
@@ -67,41 +69,50 @@ class TokenService:
         if user is None or not matches:
             raise Unauthorized("E-mail address or password is wrong.", code="wrong_credentials")
         await repository.delete_expired_tokens(self.session, user.id)
-        return await self._issue(user, family_id=uuid.uuid4())
+        family = await repository.add_family(self.session, user.id, self.login_ttl_s)
+        return await self._issue(user, family, timedelta(seconds=self.login_ttl_s))
 
     async def refresh(self, refresh_token: str) -> TokenResponse:
         """Exchange a refresh token for a new pair of tokens.
 
         Raises:
-            Unauthorized: The token is unknown, expired, revoked or spent. A spent token also
-                revokes its family: it or its successor was stolen.
+            Unauthorized: The token is unknown, expired, revoked or spent, or its login has ended.
+                A spent token also revokes its family: it or its successor was stolen.
         """
         token_hash = hash_refresh_token(refresh_token)
-        spent = await repository.consume_refresh_token(self.session, token_hash)
-        if spent is None:
+        locked = await repository.lock_family_of(self.session, token_hash)
+        if locked is not None:
+            family, remaining = locked
+            if (
+                family.revoked_at is None
+                and remaining > timedelta(0)
+                and await repository.spend_refresh_token(self.session, token_hash)
+            ):
+                user = await self.session.get_one(User, family.user_id)
+                return await self._issue(user, family, remaining)
             await self.log_out(refresh_token)
-            raise Unauthorized("The refresh token is not valid.", code="invalid_refresh_token")
-        user = await self.session.get_one(User, spent.user_id)
-        return await self._issue(user, family_id=spent.family_id)
+        raise Unauthorized("The refresh token is not valid.", code="invalid_refresh_token")
 
     async def log_out(self, refresh_token: str) -> None:
         """Revoke a token and its family. Access tokens stay valid until they expire."""
         await repository.revoke_family_of(self.session, hash_refresh_token(refresh_token))
         await self.session.commit()  # survives an error that the caller raises next
 
-    async def _issue(self, user: User, *, family_id: uuid.UUID) -> TokenResponse:
+    async def _issue(self, user: User, family: TokenFamily, remaining: timedelta) -> TokenResponse:
+        """Issue a pair of tokens, neither of which outlives the login."""
+        remaining_s = math.ceil(remaining.total_seconds())
         refresh_token = new_refresh_token()
         await repository.add_refresh_token(
             self.session,
             token_hash=hash_refresh_token(refresh_token),
-            user_id=user.id,
-            family_id=family_id,
-            ttl_s=self.refresh_ttl_s,
+            family=family,
+            ttl_s=min(self.refresh_ttl_s, remaining_s),
         )
+        ttl_s = min(self.access_tokens.ttl_s, remaining_s)
         return TokenResponse(
-            access_token=self.access_tokens.issue(Principal(user.id, user.role)),
+            access_token=self.access_tokens.issue(Principal(user.id, user.role), ttl_s),
             refresh_token=refresh_token,
-            expires_in=self.access_tokens.ttl_s,
+            expires_in=ttl_s,
         )
 
 

@@ -36,14 +36,14 @@ class AccessTokens:
         self.ttl_s = ttl_s
         self._verified: dict[str, tuple[Principal, float]] = {}
 
-    def issue(self, principal: Principal) -> str:
-        """Create a signed token that is valid for `ttl_s` seconds."""
+    def issue(self, principal: Principal, ttl_s: int | None = None) -> str:
+        """Create a signed token that is valid for `ttl_s` seconds; by default, that of all."""
         now_s = int(time.time())
         claims = {
             "sub": str(principal.id),
             "role": principal.role.value,
             "iat": now_s,
-            "exp": now_s + self.ttl_s,
+            "exp": now_s + (self.ttl_s if ttl_s is None else ttl_s),
         }
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 

@@ -1,0 +1,119 @@
+"""Migrations on filled databases, up and down."""
+
+import itertools
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from service import BACKEND
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+async def connection(server_url: str) -> AsyncIterator[AsyncConnection]:
+    """Connection to a new, empty database."""
+    url = server_url.replace("postgresql://", "postgresql+asyncpg://", 1).rsplit("/", 1)[0]
+    name = f"migrated_{next(_numbers)}"
+    server = create_async_engine(f"{url}/postgres", isolation_level="AUTOCOMMIT")
+    engine = create_async_engine(f"{url}/{name}", poolclass=NullPool)
+    try:
+        async with server.connect() as admin:
+            await admin.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            await admin.execute(text(f"CREATE DATABASE {name}"))
+        async with engine.connect() as opened:
+            yield opened
+        async with server.connect() as admin:
+            await admin.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    finally:
+        await engine.dispose()
+        await server.dispose()
+
+
+async def migrate(connection: AsyncConnection, revision: str) -> None:
+    """Migrate a database up or down to a revision, in a transaction of its own."""
+    config = Config()
+    config.set_main_option("script_location", str(BACKEND / "migrations"))
+    config.set_main_option("path_separator", "os")
+    versions = sorted(path.name[:4] for path in (BACKEND / "migrations/versions").glob("0*.py"))
+    target = versions[-1] if revision == "head" else revision
+    current = await connection.scalar(text("SELECT to_regclass('alembic_version')"))
+    if current is not None:
+        current = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+    def run(sync_connection: Any) -> None:  # noqa: ANN401 -- SQLAlchemy's
+        config.attributes["connection"] = sync_connection
+        step = command.downgrade if current is not None and target < current else command.upgrade
+        step(config, target)
+
+    try:
+        await connection.run_sync(run)
+    except BaseException:
+        await connection.rollback()
+        raise
+    await connection.commit()
+
+
+async def rows(connection: AsyncConnection, query: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query."""
+    return [tuple(row) for row in await connection.execute(text(query))]
+
+
+USERS = """
+    INSERT INTO users (id, email, password_hash, role, full_name)
+    SELECT ('00000000-0000-4000-8000-00000000000' || n)::uuid, n || '@example.com', '',
+           'therapist', 'T'
+    FROM generate_series(1, 2) AS n
+"""
+TOKENS = """
+    INSERT INTO refresh_tokens
+        (token_hash, family_id, user_id, created_at, expires_at, spent_at, revoked_at)
+    SELECT sha256(n::text::bytea), ('00000000-0000-4000-8000-0000000000f' || n / 2)::uuid,
+           ('00000000-0000-4000-8000-00000000000' || 1 + n / 4)::uuid,
+           '2026-01-01'::timestamptz + n * interval '1 day', '2027-01-01', NULL,
+           CASE WHEN n / 2 = 1 THEN '2026-02-02'::timestamptz END
+    FROM generate_series(0, 7) AS n
+"""
+
+
+async def test_refresh_tokens_keep_their_login(connection: AsyncConnection):
+    """Tokens of earlier versions belong to a login that ends 30 days after its first token."""
+    await migrate(connection, "0003")
+    await connection.execute(text(USERS))
+    await connection.execute(text(TOKENS))
+    query = "SELECT * FROM refresh_tokens ORDER BY token_hash"
+    columns = "token_hash, family_id, user_id, created_at, expires_at, spent_at, revoked_at"
+    before = await rows(connection, query.replace("*", columns))
+    await connection.commit()
+
+    await migrate(connection, "0004")
+    families = await rows(
+        connection,
+        "SELECT right(id::text, 1), right(user_id::text, 1), expires_at - created_at,"
+        " revoked_at IS NOT NULL FROM token_families ORDER BY id",
+    )
+    assert [(family, user, lasts.days, revoked) for family, user, lasts, revoked in families] == [
+        ("0", "1", 30, False),
+        ("1", "1", 30, True),
+        ("2", "2", 30, False),
+        ("3", "2", 30, False),
+    ]
+    await migrate(connection, "0003")
+    assert await rows(connection, query.replace("*", columns)) == before
+
+
+async def test_every_migration_goes_down_and_up_again(connection: AsyncConnection):
+    """All migrations can be taken back, and applied again, with accounts in the database."""
+    await migrate(connection, "head")
+    await connection.execute(text(USERS))
+    await connection.commit()
+    await migrate(connection, "0001")
+    assert await rows(connection, "SELECT count(*) FROM users") == [(2,)]
+    await connection.commit()
+    await migrate(connection, "head")
+    assert await rows(connection, "SELECT count(*) FROM users") == [(2,)]
