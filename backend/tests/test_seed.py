@@ -1,12 +1,16 @@
 """`python -m app.seed`: reproducible synthetic data."""
 
 import subprocess
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import httpx2
 import pytest
+from app.auth.passwords import hash_password_sync
+from app.seed.__main__ import SeedError, seed
 from app.seed.rows import PASSWORD, PATIENTS_PER_USER, TEST_EMAIL, emails, sessions_per_account
+from argon2 import extract_parameters
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +77,31 @@ async def test_existing_account_keeps_its_id(
         await connection.execute("UPDATE users SET email = $1", TEST_EMAIL)
     run_backend("-m", "app.seed", "--sessions", "55", "--users", "0", database_url=url)
     assert len((await client.get("/api/patients/", headers=ann)).json()) == PATIENTS_PER_USER
+
+
+@pytest.mark.usefixtures("client")
+async def test_database_of_people_is_refused(
+    database_url: str, sign_up: Callable[..., Awaitable[dict[str, str]]]
+):
+    """Accounts with a public password are added next to accounts of people only by force."""
+    await sign_up("ann@practice.example")
+    assert (await seed(database_url, users=1, sessions=0))["users"] == 2
+    await sign_up("ann@practice.ch")
+    assert (await seed(database_url, users=1, sessions=0))["users"] == 0
+    with pytest.raises(SeedError, match=r"accounts of people \(1\)"):
+        await seed(database_url, users=2, sessions=0)
+    assert (await seed(database_url, users=2, sessions=0, force=True))["users"] == 1
+
+
+async def test_hashes_have_the_parameters_of_the_service(database_url: str):
+    """A log-in of a seeded account costs as much as one of an account that signed up."""
+    await seed(database_url, users=0, sessions=0)
+    connection = await asyncpg.connect(database_url)
+    try:
+        seeded = await connection.fetchval("SELECT password_hash FROM users")
+    finally:
+        await connection.close()
+    assert extract_parameters(seeded) == extract_parameters(hash_password_sync(PASSWORD))
 
 
 def test_unreachable_database_is_reported():

@@ -8,14 +8,15 @@ import time
 import uuid
 
 import asyncpg
-from argon2 import PasswordHasher
 
+from app.auth.passwords import hash_password_sync
 from app.seed import rows
 from app.settings import get_settings
 
 _EPILOG = f"""\
 Accounts: {rows.TEST_EMAIL} and load-user-001@example.com to load-user-NNN@example.com, all
 therapists with the password {rows.PASSWORD} and the same hash (Argon2 is slow on purpose).
+The password is public, so a database with accounts of people is refused.
 Rows that exist are kept: a second run with larger numbers adds what is missing.
 
 create the tables first:
@@ -24,6 +25,13 @@ create the tables first:
 example:
   DATABASE_URL=postgresql://user:password@127.0.0.1:5432/therapybridge python -m app.seed
 """
+
+
+_ACCOUNTS_OF_PEOPLE = r"""
+    SELECT count(*) FROM users
+    WHERE email !~ '(@|\.)(example\.(com|net|org)|example|invalid|localhost|test)$'
+"""
+"""Accounts outside of the domains that RFC 2606 reserves for documentation and tests."""
 
 
 class SeedError(SystemExit):
@@ -46,17 +54,27 @@ async def _add(connection: asyncpg.Connection, table: rows.Table) -> int:
     return int(status.rsplit(maxsplit=1)[-1])
 
 
-async def seed(database_url: str, *, users: int, sessions: int) -> dict[str, int]:
+async def seed(
+    database_url: str, *, users: int, sessions: int, force: bool = False
+) -> dict[str, int]:
     """Add missing rows in one transaction; return the number of rows added to each table.
 
+    Args:
+        database_url: The database.
+        users: Number of accounts in addition to the test account.
+        sessions: Total number of sessions.
+        force: Add accounts next to those of people.
+
     Raises:
-        SeedError: The database cannot be reached, or has no tables.
+        SeedError: The database cannot be reached, has no tables, or has accounts of people.
     """
     try:
         connection = await asyncpg.connect(database_url)
     except (OSError, asyncpg.PostgresError) as error:
         raise SeedError(f"The database cannot be reached: {error}. Check DATABASE_URL.") from None
     try:
+        if not force:
+            await _refuse_accounts_of_people(connection, rows.emails(users))
         added = await _add_all(connection, users, sessions)
         for name in added:  # statistics for the planner of the first query
             await connection.execute(f"VACUUM (ANALYZE) {name}")
@@ -67,10 +85,24 @@ async def seed(database_url: str, *, users: int, sessions: int) -> dict[str, int
     return added
 
 
+async def _refuse_accounts_of_people(connection: asyncpg.Connection, accounts: list[str]) -> None:
+    """Refuse to add accounts with a public password to a database that people use."""
+    existing = await connection.fetchval(
+        "SELECT count(*) FROM users WHERE email = ANY($1::text[])", accounts
+    )
+    people = await connection.fetchval(_ACCOUNTS_OF_PEOPLE)
+    if people and existing < len(accounts):
+        raise SeedError(
+            f"The database has accounts of people ({people}), and the seed's password is public."
+            " Use another database, or --force if no account matters."
+        )
+
+
 async def _add_all(connection: asyncpg.Connection, users: int, sessions: int) -> dict[str, int]:
     accounts = rows.emails(users)
+    password_hash = hash_password_sync(rows.PASSWORD)
     async with connection.transaction():
-        added = {"users": await _add(connection, rows.user_table(accounts, _hash()))}
+        added = {"users": await _add(connection, rows.user_table(accounts, password_hash))}
         # An account that existed before may have another id.
         records = await connection.fetch(
             "SELECT email, id FROM users WHERE email = ANY($1::text[])", accounts
@@ -81,10 +113,6 @@ async def _add_all(connection: asyncpg.Connection, users: int, sessions: int) ->
         for table in (rows.patient_table(owners), *tables):
             added[table.name] = await _add(connection, table)
     return added
-
-
-def _hash() -> str:
-    return PasswordHasher().hash(rows.PASSWORD)
 
 
 def _count(text: str) -> int:
@@ -114,10 +142,15 @@ def main() -> None:
         default=200,
         help="number of load users, in addition to the test user (default: %(default)s)",
     )
+    parser.add_argument(
+        "--force", action="store_true", help="add accounts to a database with accounts of people"
+    )
     options = parser.parse_args()
     url = get_settings().driver_url
     started_s = time.monotonic()
-    added = asyncio.run(seed(url, users=options.users, sessions=options.sessions))
+    added = asyncio.run(
+        seed(url, users=options.users, sessions=options.sessions, force=options.force)
+    )
     counts = ", ".join(f"{count} {name}" for name, count in added.items())
     sys.stdout.write(f"added {counts} in {time.monotonic() - started_s:.1f} s\n")
 
