@@ -5,8 +5,9 @@
 Validation errors add `details`, a list of `where` and `message`. The hierarchy:
 
     AppError
-      BadRequest 400   Unauthorized 401   Forbidden 403   NotFound 404   Conflict 409
-      PayloadTooLarge 413   UnsupportedMedia 415   Unprocessable 422   RateLimited 429
+      BadRequest 400   Unauthorized 401   Forbidden 403   NotFound 404   MethodNotAllowed 405
+      Conflict 409   PayloadTooLarge 413   UnsupportedMedia 415   RangeNotSatisfiable 416
+      Unprocessable 422   RateLimited 429   HeadersTooLarge 431   InternalError 500
       Unavailable 503
 """
 
@@ -19,6 +20,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from app.context import current_request
 
@@ -76,6 +78,13 @@ class NotFound(AppError):
     code = "not_found"
 
 
+class MethodNotAllowed(AppError):
+    """405: the path does not support the method; `Allow` lists those it supports."""
+
+    status_code = 405
+    code = "method_not_allowed"
+
+
 class Conflict(AppError):
     """409: the state of the resource does not allow the request."""
 
@@ -97,6 +106,13 @@ class UnsupportedMedia(AppError):
     code = "unsupported_media_type"
 
 
+class RangeNotSatisfiable(AppError):
+    """416: the range lies outside the recording; `Content-Range` has its size."""
+
+    status_code = 416
+    code = "range_not_satisfiable"
+
+
 class Unprocessable(AppError):
     """422: the request is well-formed but invalid; `details` list the errors."""
 
@@ -111,6 +127,17 @@ class RateLimited(AppError):
     code = "rate_limited"
 
 
+class HeadersTooLarge(AppError):
+    """431: the headers are too large."""
+
+    status_code = 431
+    code = "headers_too_large"
+
+
+class InternalError(AppError):
+    """500: an unexpected failure; the service's log has the details under the request id."""
+
+
 class Unavailable(AppError):
     """503: temporarily unavailable; `Retry-After` has the seconds to wait."""
 
@@ -121,7 +148,7 @@ class Unavailable(AppError):
         super().__init__(message, code=code, headers={"Retry-After": str(retry_after_s)})
 
 
-_CODES = {401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+_CODES = {error.status_code: error.code for error in AppError.__subclasses__()}
 
 # Errors of an open connection that mean that the server is shutting down or out of connections.
 CONNECTION_LOST_ERRORS = (
@@ -191,8 +218,30 @@ def _validation_error(error: RequestValidationError) -> AppError:
     return Unprocessable("The request is not valid.", details=details)
 
 
-async def _handle(_request: Request, error: Exception) -> Response:
+def _has_other_media_type(request: Request, error: RequestValidationError) -> bool:
+    """Detect a body that was not parsed, because it is not declared as JSON."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json" or media_type.endswith("+json"):
+        return False
+    return any(item["loc"] == ("body",) and item["type"] != "missing" for item in error.errors())
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """Return the methods of all routes of a path; Starlette knows those of the first only."""
+    return {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+
+
+async def _handle(request: Request, error: Exception) -> Response:
+    if isinstance(error, RequestValidationError) and _has_other_media_type(request, error):
+        error = UnsupportedMedia("Send the body as application/json.")
     converted = as_app_error(error)
+    if converted is not None and converted.status_code == MethodNotAllowed.status_code:
+        converted.headers = {"Allow": ", ".join(sorted(_allowed_methods(request)))}
     if converted is None:
         raise error
     return error_response(converted)

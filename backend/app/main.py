@@ -22,6 +22,7 @@ from app.metrics import loop_metrics, pool_metrics
 from app.middleware.rate_limit import RateLimits
 from app.middleware.request_context import RequestContextMiddleware
 from app.notes import endpoints as notes
+from app.openapi import document
 from app.patients import endpoints as patients
 from app.sessions import endpoints as sessions
 from app.settings import Settings, get_settings
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for domain in (health, sessions, patients, notes, auth)
         for route in domain.router.routes
     ]
+    document.install(application)
     return application
 
 

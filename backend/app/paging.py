@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 from fastapi import Query, Request
+from pydantic import WithJsonSchema
 
 from app.errors import BadRequest
 from app.fields import reject_nul
@@ -19,10 +20,23 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 
 MAX_CURSOR = 1024
-CURSOR_HELP = 'Cursor from the `Link: rel="next"` header of a page.'
+CURSOR_SCHEMA = {
+    "type": "string",
+    "format": "cursor",
+    "maxLength": MAX_CURSOR,
+    "pattern": "^[A-Za-z0-9_-]+$",
+}
+CURSOR_HELP = (
+    "Cursor from the `Link` header of a page: base64url, opaque, and only valid for the same list."
+    " Another is a 400 with the code `bad_cursor`."
+)
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Rows in one page.")]
-Cursor = Annotated[str | None, Query(max_length=MAX_CURSOR, description=CURSOR_HELP)]
+Cursor = Annotated[
+    str | None,
+    Query(max_length=MAX_CURSOR, description=CURSOR_HELP),
+    WithJsonSchema(CURSOR_SCHEMA),
+]
 
 
 def encode_cursor(key: str, row_id: uuid.UUID) -> str:

@@ -66,7 +66,8 @@ async def test_records_of_another_therapist_are_404(
         assert own.status_code in {200, 202}, f"{method} {path}: {own.text}"
         response = await _call(client, method, path, anns, bob)
         assert response.status_code == 404, f"{method} {path}: {response.text}"
-        assert response.json()["error"]["code"] == "not_found", f"{method} {path}"
+        if method != "head":
+            assert response.json()["error"]["code"] == "not_found", f"{method} {path}"
 
 
 async def test_operations_without_id_are_known(app: FastAPI):

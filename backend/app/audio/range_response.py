@@ -3,40 +3,39 @@
 from pathlib import Path
 
 from fastapi import Request, Response
-from starlette.responses import FileResponse, MalformedRangeHeader, RangeNotSatisfiable
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, MalformedRangeHeader
+from starlette.responses import RangeNotSatisfiable as OutsideFile
 from starlette.types import Receive, Scope, Send
 
-from app.errors import AppError, BadRequest, error_response
-
-
-class _UnsatisfiableRange(AppError):
-    """416: the range lies outside the recording."""
-
-    status_code = 416
-    code = "range_not_satisfiable"
+from app.errors import RangeNotSatisfiable, error_response
 
 
 class _AudioResponse(FileResponse):
-    """Starlette's `FileResponse` with JSON error bodies instead of plain text ones."""
+    """Starlette's `FileResponse`, with a JSON body for a 416, that ignores a malformed range.
+
+    RFC 9110, 14.2, requires that for an unknown unit, and permits it for the rest.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        range_header = Request(scope).headers.get("range")
+        headers = Headers(scope=scope)
+        range_header = headers.get("range")
         assert self.stat_result is not None
         if range_header is not None:
             size = self.stat_result.st_size
             try:
                 self._parse_range_header(range_header, size)
-            except MalformedRangeHeader as malformed:
-                error: AppError | None = BadRequest(malformed.content, code="bad_range")
-            except RangeNotSatisfiable:
-                error = _UnsatisfiableRange(
-                    f"The recording has {size} bytes.", headers={"Content-Range": f"bytes */{size}"}
-                )
-            else:
-                error = None
-            if error is not None and self._range_applies(Request(scope).headers.get("if-range")):
-                await error_response(error)(scope, receive, send)
-                return
+            except MalformedRangeHeader:
+                kept = [item for item in scope["headers"] if item[0] != b"range"]
+                scope = {**scope, "headers": kept}
+            except OutsideFile:
+                if self._range_applies(headers.get("if-range")):
+                    error = RangeNotSatisfiable(
+                        f"The recording has {size} bytes.",
+                        headers={"Content-Range": f"bytes */{size}"},
+                    )
+                    await error_response(error)(scope, receive, send)
+                    return
         await super().__call__(scope, receive, send)
 
     def _range_applies(self, if_range: str | None) -> bool:

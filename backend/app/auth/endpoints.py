@@ -17,10 +17,12 @@ from app.auth.schemas import (
 )
 from app.auth.service import TokenService
 from app.database import DbSession
+from app.errors import Conflict, NotFound, RateLimited, Unauthorized
 from app.middleware.rate_limit import account_key, address_key, limiter
+from app.openapi.responses import declare
 from app.settings import Settings
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = APIRouter(prefix="/api/v1/auth", tags=["auth"], responses=declare(RateLimited))
 
 
 def token_service(request: Request, session: DbSession) -> TokenService:
@@ -42,21 +44,21 @@ def _login_key(request: Request, arguments: Mapping[str, Any]) -> str:
     return account_key(arguments["credentials"].email, address_key(request, arguments))
 
 
-@router.post("/signup", status_code=201, response_model=UserResponse)
+@router.post("/signup", status_code=201, response_model=UserResponse, responses=declare(Conflict))
 @limiter.limit("signup", key=address_key)
 async def signup(request: Request, session: DbSession, account: SignupRequest) -> User:
     """Create an account with the role therapist or patient."""
     return await service.sign_up(session, account)
 
 
-@router.post("/login")
+@router.post("/login", responses=declare(Unauthorized))
 @limiter.limit("login", key=_login_key)
 async def login(request: Request, tokens: Tokens, credentials: LoginRequest) -> TokenResponse:
     """Log in with e-mail address and password."""
     return await tokens.log_in(credentials)
 
 
-@router.post("/refresh")
+@router.post("/refresh", responses=declare(Unauthorized))
 @limiter.limit("default")
 async def refresh(request: Request, tokens: Tokens, payload: RefreshRequest) -> TokenResponse:
     """Exchange a refresh token for a new pair of tokens; it can be used once."""
@@ -70,7 +72,7 @@ async def logout(request: Request, tokens: Tokens, payload: RefreshRequest) -> N
     await tokens.log_out(payload.refresh_token)
 
 
-@router.get("/me", response_model=UserResponse)
+@router.get("/me", response_model=UserResponse, responses=declare(NotFound))
 @limiter.limit("default")
 async def me(request: Request, session: DbSession, principal: CurrentUser) -> User:
     """Return the caller's account."""

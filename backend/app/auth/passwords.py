@@ -7,7 +7,7 @@ number of threads bounds the memory and the cores that concurrent logins use.
 
 import asyncio
 import os
-import string
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -17,21 +17,24 @@ from argon2.exceptions import VerifyMismatchError
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _threads = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="argon2")
 
+MIN_LENGTH = 12
 MAX_LENGTH = 256
 """Longest accepted password in characters; bounds the cost of hashing."""
+PATTERNS = (r"\p{Lu}", r"\p{Ll}", r"\p{Nd}", r"[^\p{L}\p{N}\p{Z}\p{C}]")
+"""`violated_rules` as regular expressions of JSON Schema: what a new password must contain."""
 
 
 def violated_rules(password: str) -> list[str]:
     """Return the rules that a new password violates, one sentence each."""
+    categories = {unicodedata.category(char) for char in password}
     rules = {
-        "It needs at least 12 characters.": len(password) >= 12,
+        f"It needs at least {MIN_LENGTH} characters.": len(password) >= MIN_LENGTH,
         f"It may have at most {MAX_LENGTH} characters.": len(password) <= MAX_LENGTH,
-        "It needs an upper-case letter.": any(char.isupper() for char in password),
-        "It needs a lower-case letter.": any(char.islower() for char in password),
-        "It needs a digit.": any(char.isdigit() for char in password),
+        "It needs an upper-case letter.": "Lu" in categories,
+        "It needs a lower-case letter.": "Ll" in categories,
+        "It needs a digit.": "Nd" in categories,
         "It needs a special character, such as ! or #.": any(
-            char in string.punctuation or not (char.isalnum() or char.isspace())
-            for char in password
+            category[0] not in "LNZC" for category in categories
         ),
     }
     return [message for message, satisfied in rules.items() if not satisfied]

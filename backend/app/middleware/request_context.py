@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.context import RequestContext, current_request
-from app.errors import AppError, error_response
+from app.errors import InternalError, error_response
 from app.logs import Logs
 from app.metrics import record_request
 
@@ -83,7 +83,7 @@ def _route(scope: Scope) -> str:
     """Return the path template of the matched route."""
     route = scope.get("route")
     if route is not None:
-        return str(route.path)
+        return str(route.path_format)  # without the type of a parameter
     is_fixed = "endpoint" in scope and not scope["path_params"]
     return str(scope["path"]) if is_fixed else "unmatched"
 
@@ -106,4 +106,6 @@ def _server_timing(context: RequestContext, total_ns: int) -> bytes:
 
 
 def _internal_error() -> ASGIApp:
-    return error_response(AppError("Internal error. The log has the details of this request id."))
+    return error_response(
+        InternalError("Internal error. The log has the details of this request id.")
+    )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from app.clinical import Therapist
 from app.database import DbSession
@@ -11,6 +11,7 @@ from app.jobs.queue import EXTRACT_NOTES, enqueue
 from app.middleware.rate_limit import limiter
 from app.notes import repository
 from app.notes.schemas import StoredNotes
+from app.openapi.responses import declare, succeed
 from app.sessions.models import Status
 from app.sessions.repository import get_session
 from app.sessions.schemas import ExtractionAccepted
@@ -18,7 +19,7 @@ from app.sessions.schemas import ExtractionAccepted
 router = APIRouter(prefix="/api/sessions", tags=["notes"])
 
 
-@router.get("/{session_id}/notes")
+@router.get("/{session_id:uuid}/notes")
 @limiter.limit("default")
 async def get_notes(
     request: Request, therapist: Therapist, session: DbSession, session_id: UUID
@@ -30,10 +31,18 @@ async def get_notes(
     return StoredNotes(session_id=session_id, created_at=notes.created_at, **notes.content)
 
 
-@router.post("/{session_id}/extract-notes", status_code=202)
+@router.post(
+    "/{session_id:uuid}/extract-notes",
+    status_code=202,
+    responses=declare(Conflict) | succeed(202, "Location"),
+)
 @limiter.limit("default")
 async def extract_notes(
-    request: Request, therapist: Therapist, session: DbSession, session_id: UUID
+    request: Request,
+    response: Response,
+    therapist: Therapist,
+    session: DbSession,
+    session_id: UUID,
 ) -> ExtractionAccepted:
     """Queue the extraction of notes. While a job is queued, further calls return the same job."""
     record = await get_session(session, therapist.id, session_id, lock=True)
@@ -43,4 +52,5 @@ async def extract_notes(
     if queued:
         record.status = Status.EXTRACTING_NOTES
         record.failure_reason = None
+    response.headers["Location"] = f"{router.prefix}/{session_id}/notes"
     return ExtractionAccepted(id=session_id, status=record.status, already_queued=not queued)

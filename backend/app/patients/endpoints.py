@@ -6,7 +6,9 @@ from fastapi import APIRouter, Request, Response
 
 from app.clinical import Therapist
 from app.database import DbSession
+from app.errors import BadRequest
 from app.middleware.rate_limit import limiter
+from app.openapi.responses import declare, succeed
 from app.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor, next_link
 from app.patients import repository
 from app.patients.models import Patient
@@ -17,7 +19,9 @@ from app.sessions.schemas import SessionSummary
 router = APIRouter(prefix="/api/patients", tags=["patients"])
 
 
-@router.get("/", response_model=list[PatientRecord])
+@router.get(
+    "/", response_model=list[PatientRecord], responses=declare(BadRequest) | succeed(200, "Link")
+)
 @limiter.limit("default")
 async def list_patients(
     request: Request,
@@ -37,16 +41,22 @@ async def list_patients(
     return page
 
 
-@router.post("/", status_code=201, response_model=PatientRecord)
+@router.post("/", status_code=201, response_model=PatientRecord, responses=succeed(201, "Location"))
 @limiter.limit("default")
 async def add_patient(
-    request: Request, therapist: Therapist, session: DbSession, patient: NewPatient
+    request: Request,
+    response: Response,
+    therapist: Therapist,
+    session: DbSession,
+    patient: NewPatient,
 ) -> Patient:
     """Create a patient."""
-    return await repository.add_patient(session, therapist.id, patient.model_dump())
+    created = await repository.add_patient(session, therapist.id, patient.model_dump())
+    response.headers["Location"] = f"{router.prefix}/{created.id}"
+    return created
 
 
-@router.get("/{patient_id}", response_model=PatientRecord)
+@router.get("/{patient_id:uuid}", response_model=PatientRecord)
 @limiter.limit("default")
 async def get_patient(
     request: Request, therapist: Therapist, session: DbSession, patient_id: UUID
@@ -55,7 +65,7 @@ async def get_patient(
     return await repository.get_patient(session, therapist.id, patient_id)
 
 
-@router.patch("/{patient_id}", response_model=PatientRecord)
+@router.patch("/{patient_id:uuid}", response_model=PatientRecord)
 @limiter.limit("default")
 async def change_patient(
     request: Request,
@@ -69,7 +79,11 @@ async def change_patient(
     return await repository.change_patient(session, patient, changes.model_dump(exclude_unset=True))
 
 
-@router.get("/{patient_id}/sessions", response_model=list[SessionSummary])
+@router.get(
+    "/{patient_id:uuid}/sessions",
+    response_model=list[SessionSummary],
+    responses=declare(BadRequest) | succeed(200, "Link"),
+)
 @limiter.limit("default")
 async def list_patient_sessions(
     request: Request,

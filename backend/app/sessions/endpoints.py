@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,11 +15,13 @@ from app.audio.storage import AudioStore
 from app.auth.tokens import Principal
 from app.clinical import Therapist, current_therapist
 from app.database import Database, DbSession
-from app.errors import NotFound
+from app.errors import BadRequest, NotFound, Unprocessable
 from app.jobs.queue import TRANSCRIBE, enqueue
 from app.middleware.rate_limit import limiter
+from app.openapi.responses import BEARER, BODY, CLINICAL, declare, succeed
 from app.patients.repository import get_patient
 from app.sessions import repository
+from app.sessions.document import CONDITIONS, RECORDING, UPLOAD_FORM
 from app.sessions.listing import QUERY_PARAMETERS, list_query, page_response, read_page
 from app.sessions.models import Status, TherapySession
 from app.sessions.schemas import SessionChanges, SessionRecord, SessionSummary, UploadAccepted
@@ -27,36 +29,12 @@ from app.sessions.upload import Upload, read_upload
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"])
 
-# Described by hand, because a FastAPI form parameter would read the whole body before the endpoint.
-_UPLOAD_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "patient_id": {"type": "string", "format": "uuid"},
-                        "session_date": {"type": "string", "format": "date-time"},
-                        "notes": {"type": "string", "maxLength": 20000},
-                    },
-                }
-            }
-        },
-    }
-}
-_RECORDING: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"audio/*": {}}, "description": "The recording, byte for byte."},
-    206: {"content": {"audio/*": {}}, "description": "The requested range."},
-    304: {"description": "The client's copy is current (If-None-Match)."},
-    416: {"description": "The range lies outside the recording."},
-}
-
 
 @router.get(
-    "/", response_model=list[SessionSummary], openapi_extra={"parameters": QUERY_PARAMETERS}
+    "/",
+    response_model=list[SessionSummary],
+    responses=declare(BadRequest, Unprocessable, *CLINICAL) | succeed(200, "Link"),
+    openapi_extra={"parameters": QUERY_PARAMETERS, "security": BEARER},
 )
 async def list_sessions(request: Request) -> Response:
     """List the caller's sessions without transcripts, newest first, with a `Link` to the next."""
@@ -74,14 +52,24 @@ async def _list_sessions(request: Request, therapist: Principal) -> Response:
     return page_response(request, page)
 
 
-@router.post("/upload", status_code=202, response_model=UploadAccepted, openapi_extra=_UPLOAD_FORM)
+@router.post(
+    "/upload",
+    status_code=202,
+    response_model=UploadAccepted,
+    responses=declare(NotFound, *BODY) | succeed(202, "Location"),
+    openapi_extra=UPLOAD_FORM,
+)
 @limiter.limit("upload")
 async def upload_session(
     request: Request,
+    response: Response,
     therapist: Therapist,
-    patient_id: Annotated[UUID | None, Query(description="Here or in the form.")] = None,
+    patient_id: Annotated[UUID | None, Query(include_in_schema=False)] = None,
 ) -> UploadAccepted:
-    """Upload a recording. After the 202 it is stored durably and its transcription is queued."""
+    """Upload a recording. After the 202 it is stored durably and its transcription is queued.
+
+    `patient_id` can also be sent in the query, where it is checked before the body is received.
+    """
     database: Database = request.app.state.database
 
     async def check_patient(patient_id: UUID) -> None:
@@ -117,10 +105,11 @@ async def upload_session(
                 insert(TherapySession).values(therapist_id=therapist.id, **values)
             )
             await enqueue(session, TRANSCRIBE, session_id)
+    response.headers["Location"] = f"{router.prefix}/{session_id}"
     return accepted
 
 
-@router.get("/{session_id}", response_model=SessionRecord)
+@router.get("/{session_id:uuid}", response_model=SessionRecord)
 @limiter.limit("default")
 async def get_session(
     request: Request, therapist: Therapist, session: DbSession, session_id: UUID
@@ -129,7 +118,7 @@ async def get_session(
     return await repository.get_session(session, therapist.id, session_id)
 
 
-@router.patch("/{session_id}", response_model=SessionRecord)
+@router.patch("/{session_id:uuid}", response_model=SessionRecord)
 @limiter.limit("default")
 async def change_session(
     request: Request,
@@ -143,8 +132,18 @@ async def change_session(
     return await repository.change_session(session, record, changes.model_dump(exclude_unset=True))
 
 
-@router.get("/{session_id}/audio", response_class=Response, responses=_RECORDING)
-@router.head("/{session_id}/audio", include_in_schema=False)
+@router.get(
+    "/{session_id:uuid}/audio",
+    response_class=Response,
+    responses=RECORDING,
+    openapi_extra=CONDITIONS,
+)
+@router.head(
+    "/{session_id:uuid}/audio",
+    response_class=Response,
+    responses=RECORDING,
+    openapi_extra=CONDITIONS,
+)
 @limiter.limit("default")
 async def get_audio(
     request: Request, therapist: Therapist, session: DbSession, session_id: UUID

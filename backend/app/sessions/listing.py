@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
 from app.errors import BadRequest
 from app.paging import (
     CURSOR_HELP,
+    CURSOR_SCHEMA,
     DEFAULT_LIMIT,
     MAX_CURSOR,
     MAX_LIMIT,
@@ -39,7 +40,7 @@ class ListQuery(BaseModel):
     status: Annotated[Status | None, WithJsonSchema({"type": "string", "enum": list(Status)})] = (
         Field(None, description="Sessions with this status only.")
     )
-    cursor: Annotated[str | None, WithJsonSchema({"type": "string"})] = Field(
+    cursor: Annotated[str | None, WithJsonSchema(CURSOR_SCHEMA)] = Field(
         None, max_length=MAX_CURSOR, description=CURSOR_HELP
     )
 

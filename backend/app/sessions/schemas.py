@@ -5,8 +5,9 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from app.fields import Text, Timestamp
+from app.fields import ReadOnly, Text, Timestamp
 from app.sessions.models import Status
 
 TherapistNotes = Annotated[Text, StringConstraints(max_length=20_000)]
@@ -15,15 +16,17 @@ TherapistNotes = Annotated[Text, StringConstraints(max_length=20_000)]
 class SessionSummary(BaseModel):
     """A session in a list, without its transcript."""
 
-    id: UUID
-    patient_id: UUID
+    id: ReadOnly[UUID]
+    patient_id: ReadOnly[UUID]
     session_date: datetime
-    status: Status
-    failure_reason: str | None = Field(description="Reason for the status `failed`.")
-    duration_s: float | None = Field(description="Length of the recording in seconds.")
-    size_bytes: int | None = Field(description="Size of the recording in bytes, null if none.")
-    created_at: datetime
-    updated_at: datetime
+    status: ReadOnly[Status]
+    failure_reason: ReadOnly[str | None] = Field(description="Reason for the status `failed`.")
+    duration_s: ReadOnly[float | None] = Field(description="Length of the recording in seconds.")
+    size_bytes: ReadOnly[int | None] = Field(
+        description="Size of the recording in bytes, null if none."
+    )
+    created_at: ReadOnly[datetime]
+    updated_at: ReadOnly[datetime]
 
 
 class SessionRecord(SessionSummary):
@@ -31,17 +34,21 @@ class SessionRecord(SessionSummary):
 
     model_config = ConfigDict(from_attributes=True)
 
-    media_type: str | None = Field(description="Media type detected from the recording's content.")
-    sha256: str | None = Field(description="SHA-256 of the recording, in hexadecimal.")
+    media_type: ReadOnly[str | None] = Field(
+        description="Media type detected from the recording's content."
+    )
+    sha256: ReadOnly[str | None] = Field(description="SHA-256 of the recording, in hexadecimal.")
     therapist_notes: str | None
-    transcript: str | None
-    transcriber: str | None = Field(description="Transcriber that created the transcript.")
+    transcript: ReadOnly[str | None]
+    transcriber: ReadOnly[str | None] = Field(
+        description="Transcriber that created the transcript."
+    )
 
 
 class SessionChanges(BaseModel):
     """Fields to change. Omitted fields keep their value, null clears the notes."""
 
-    session_date: Timestamp | None = None
+    session_date: Timestamp | SkipJsonSchema[None] = None
     therapist_notes: TherapistNotes | None = None
 
     @model_validator(mode="after")
@@ -55,8 +62,8 @@ class UploadFields(BaseModel):
     """Form fields of an upload, without the file."""
 
     patient_id: UUID
-    session_date: Timestamp | None = None
-    notes: TherapistNotes | None = None
+    session_date: Timestamp | SkipJsonSchema[None] = None
+    notes: TherapistNotes | SkipJsonSchema[None] = None
 
 
 class UploadAccepted(BaseModel):

@@ -1,0 +1,1 @@
+"""The OpenAPI document: what it declares beyond the signatures of the endpoints."""
