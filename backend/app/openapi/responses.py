@@ -48,7 +48,7 @@ class ErrorDetail(BaseModel):
 
 
 class Error(BaseModel):
-    """What went wrong."""
+    """Reason for an error."""
 
     code: str = Field(
         description="Name of the error for programs; it does not change.",
@@ -66,7 +66,7 @@ class ErrorResponse(BaseModel):
 
 
 class ValidationDetails(Error):
-    """What went wrong, with the invalid fields."""
+    """Reason for a 422, with the invalid fields."""
 
     details: list[ErrorDetail] = Field(description="The invalid fields, without their values.")
 
