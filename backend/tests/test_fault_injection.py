@@ -30,7 +30,7 @@ from straingauge import UsageError
 
 FAULT = Fault("slow", "it is slow", ("slow_tail",), test="sustained_load")
 UNMODIFIED = Fault("unmodified", "no fault")
-ALARM = Alarm("sustained_load", "warning", "p99_ms = 900")
+ALARM = Alarm("sustained_load", "warning", "p99 900 ms, warning from 500 ms")
 ALARM_OF_OTHER_TEST = Alarm("concurrent_uploads", "critical", "lost")
 
 

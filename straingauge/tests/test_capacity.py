@@ -35,7 +35,7 @@ def level(
         level=at,
         phase=phase,
         passed=passed,
-        reasons=[] if passed else ["p95_ms = 900 (warning from 500)"],
+        reasons=[] if passed else ["p95 900 ms, warning from 500 ms"],
         load_independent={},
         inconclusive=unproven,
         throughput_rps=at,
@@ -49,7 +49,7 @@ def level(
     )
 
 
-def result(message: str = "p95_ms = 900 (warning from 500)") -> dict[str, Any]:
+def result(message: str = "p95 900 ms, warning from 500 ms") -> dict[str, Any]:
     """The parts of a result that name a first failure."""
     entry = {
         "rule": "p95_ms",
@@ -269,7 +269,7 @@ def test_summary_chart_and_page_are_complete():
         near=Path(),
     )
     told = summary(found)
-    for part in ("capacity 9", "confirmed 3/3", "knee ", "p95_ms = 900", "no CPU left", "USL"):
+    for part in ("capacity 9", "confirmed 3/3", "knee ", "p95 900 ms", "no CPU left", "USL"):
         assert part in told
     assert "failed" in chart(found)
     html = page(found)
@@ -285,7 +285,7 @@ def test_a_limit_without_a_threshold():
     found.limit_result = {**found.limit_result, "verdict": {"grade": "target", "findings": []}}
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert kept["limit"]["first_failure"] is None
-    assert "limit    at 100 /s: p95_ms = 900" in summary(kept)
+    assert "limit    at 100 /s: p95 900 ms" in summary(kept)
 
 
 def test_a_backlog_is_explained():
@@ -317,7 +317,7 @@ def test_a_load_independent_problem_is_not_the_limit():
     found.limit_result = whole(verdict={"grade": "warning", "findings": [danger]})
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert kept["limit"]["first_failure"] is None
-    assert "limit    at 100 /s: p95_ms = 900" in summary(kept)
+    assert "limit    at 100 /s: p95 900 ms" in summary(kept)
 
 
 def test_an_aborted_level_fails():

@@ -92,7 +92,7 @@ def test_a_golden_result_is_read_and_shown():
     assert read(golden) == json.loads(golden.read_text())
     command = [Path(sys.executable).with_name("straingauge"), "report", golden]
     shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "error_rate_percent = 50" in shown
+    assert "errors 50 %" in shown
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_session_has_one_file(tmp_path: Path):
     assert [test["grade"] for test in session["tests"]] == ["acceptable", "critical", "critical"]
     assert session["tests"][0]["file"] == judged[0][1].name
     assert session["tests"][2]["file"] is None
-    assert session["tests"][1]["reasons"] == ["error_rate_percent = 50 (critical from 10)"]
+    assert session["tests"][1]["reasons"] == ["errors 50 %, critical from 10 %"]
     assert session["tests"][0]["metrics"]["total_requests"] == good["metrics"]["total_requests"]
     assert session["first_failure"]["test"] == "bad"
     assert session["diagnosis"][0]["tests"] == ["bad", "unwritten"]

@@ -115,12 +115,12 @@ def test_each_endpoint_has_its_verdict(during: During):
     assert grades == [
         ("GET /broken", "critical"),
         ("GET /timed", "target"),
-        ("GET /<b>odd</b>", "not judged"),
+        ("GET /<b>odd</b>", "not_judged"),
     ]
     (threshold,) = view["endpoints"][0]["thresholds"]
-    assert threshold["text"] == "error_rate_percent = 100 (critical from 2)"
+    assert threshold["text"] == "errors 100 %, critical from 2 %"
     assert view["verdict"]["grade"] == "critical"
-    assert "error_rate_percent" in view["diagnosis"]["first"]["message"]
+    assert "errors " in view["diagnosis"]["first"]["message"]
 
 
 def test_resources_are_shown_during_the_run(during: During):

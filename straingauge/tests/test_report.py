@@ -12,7 +12,7 @@ def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN
         "error_rate_percent": 0.5,
         "latency_ms": {"p50": 1.234, "p95": 56.78, "p99": None},
     }
-    entry = {"rule": "p95_ms", "grade": "warning", "message": "p95_ms = 56 (warning from 50)"}
+    entry = {"rule": "p95_ms", "grade": "warning", "message": "p95 56 ms, warning from 50 ms"}
     return {
         "name": name,
         "metrics": metrics,
@@ -28,7 +28,7 @@ def test_the_table_has_a_row_per_run():
     file = Path("results/health_20241217_120530.json")
     shown = verdict_table([(result(), file), (result("pool"), None)], width=160, colour=False)
     row = next(line for line in shown.splitlines() if line.startswith("health "))
-    for part in ("warning", "450", "123", "0.50%", "~1.23", "~56.8", "-", "p95_ms = 56"):
+    for part in ("warning", "450", "123", "0.50%", "~1.23", "~56.8", "-", "p95 56 ms"):
         assert part in row
     assert str(file) in shown
     assert "pool: not written" in shown
@@ -42,7 +42,7 @@ def test_warnings_and_notes_are_shown_once():
     shown = verdict_table(results, width=160, colour=False)
     assert shown.count("8 processes are idle") == 1
     assert "note     all: 8 processes are idle" in shown
-    assert "warning  all: p95_ms = 56 (warning from 50)" in shown
+    assert "warning  all: p95 56 ms, warning from 50 ms" in shown
 
 
 def test_errors_are_shown_with_their_first_example():

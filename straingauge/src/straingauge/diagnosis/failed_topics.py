@@ -9,7 +9,7 @@ _TYPICAL_TIMES = {"p50_ms", "avg_ms"}
 
 
 def failed_topics(result: ResultView) -> frozenset[Topic]:
-    """Return the topics of a verdict's warnings and failures.
+    """Return the topics of a verdict's missed targets, warnings and failures.
 
     A finding whose rule is no metric may be about anything. Errors that are timeouts are a matter
     of speed as well. The response times of a saturated generator say nothing about the service.

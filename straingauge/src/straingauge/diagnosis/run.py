@@ -14,7 +14,11 @@ from straingauge.result.format.result import CauseDict
 from straingauge.verdict import Finding
 
 MIN_CONFIDENCE = 0.2  # below it a cause is noise to a reader
-REPORTED_CONFIDENCE = {"critical": 0.95, "warning": 0.85}  # of a test that names the cause
+REPORTED_CONFIDENCE = {
+    "critical": 0.95,
+    "warning": 0.85,
+    "acceptable": 0.5,
+}  # of a test that names the cause
 
 
 def diagnose(result: Mapping[str, Any]) -> list[CauseDict]:

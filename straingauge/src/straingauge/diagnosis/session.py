@@ -23,11 +23,13 @@ class FirstFailure:
         test: The run's name.
         message: The entry's message.
         at_s: When it appeared, in seconds since the start of that run's load; None if unknown.
+        opening: Words that introduce the message: a missed target breaks nothing.
     """
 
     test: str
     message: str
     at_s: float | None
+    opening: str = "What broke first"
 
     def as_dict(self) -> sections.FirstFailure:
         """The object that a session file stores."""
@@ -59,7 +61,7 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
 
 
 def first_failure(results: Sequence[Mapping[str, Any]]) -> FirstFailure | None:
-    """Return the entry that failed first; None where none failed.
+    """Return the entry that failed, or missed its target, first; None where all met theirs.
 
     Only entries with the session's worst grade count. They are compared by the time of the first
     slow request that shows them, where it is known; else by the confidence of their test's cause.
@@ -80,7 +82,10 @@ def first_failure(results: Sequence[Mapping[str, Any]]) -> FirstFailure | None:
         key=lambda pair: _order(pair[0], pair[1], by_confidence),
     )
     return FirstFailure(
-        str(result.get("name")), str(entry.get("message")), _failed_s(result, entry)
+        str(result.get("name")),
+        str(entry.get("message")),
+        _failed_s(result, entry),
+        "Missed first" if entry["grade"] == "acceptable" else "What broke first",
     )
 
 

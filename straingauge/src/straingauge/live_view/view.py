@@ -16,7 +16,7 @@ Result = Mapping[str, Any]
 MAX_ENDPOINTS: Final = 200  # the browser redraws the table every 2 s
 MAX_CAUSES: Final = 4
 MAX_ERRORS: Final = 12
-NOT_JUDGED: Final = "not judged"
+NOT_JUDGED: Final = "not_judged"
 LOOKS: Final = {
     grade: {"meaning": look(grade).meaning, "mark": look(grade).mark, "words": words(grade)}
     for grade in RUN_GRADES
@@ -93,7 +93,7 @@ def _endpoint(result: Result, row: tables.Row) -> dict[str, Any]:
 def _thresholds(result: Result, endpoint: str) -> list[dict[str, str]]:
     """Return the thresholds of an endpoint, or of the whole run, with their grades."""
     return [
-        {"grade": entry["grade"], "text": entry["message"].removeprefix(endpoint).strip()}
+        {"grade": entry["grade"], "text": entry["message"].removeprefix(f"{endpoint}: ")}
         for entry in result["verdict"]["findings"]
         if entry["endpoint"] == endpoint
     ]
@@ -108,10 +108,11 @@ def _judged(thresholds: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 def _diagnosis(result: Result) -> dict[str, Any]:
     """Return what broke first and its likely causes; improbable causes are omitted."""
     first = first_failure([result])
-    min_confidence = text.LIKELY if first else text.CERTAIN
+    failed = text.grade(result) not in text.PASSED
+    min_confidence = text.LIKELY if failed else text.CERTAIN
     causes = [cause for cause in result["diagnosis"] if cause["confidence"] >= min_confidence]
     return {
-        "first": first and {"message": first.message, "at_s": first.at_s},
+        "first": first and {"opening": first.opening, "message": first.message, "at_s": first.at_s},
         "causes": [
             {
                 "title": cause["title"],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.diagnosis import CAUSES, FirstFailure, diagnose_session, first_failure
-from straingauge.report.text import CERTAIN, EVIDENCE, LIKELY, Result
+from straingauge.report.text import CERTAIN, EVIDENCE, LIKELY, PASSED, Result, grade
 
 TITLES: Final[Mapping[str, str]] = {
     "latency": "Response time",
@@ -41,7 +41,7 @@ def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]
         names: Their names on the page.
     """
     first, causes = first_failure(results), diagnose_session(results)
-    least = LIKELY if first else CERTAIN
+    least = CERTAIN if all(grade(result) in PASSED for result in results) else LIKELY
     where = {f"r{n}": (names[n], result) for n, result in enumerate(results)}
     return {
         "first": first and _first(first, where),
@@ -56,7 +56,13 @@ def _first(first: FirstFailure, where: Mapping[str, tuple[str, Result]]) -> dict
         if result["name"] == first.test
         and any(entry["message"] == first.message for entry in result["verdict"]["findings"])
     )
-    return {"test": name, "message": first.message, "at_s": first.at_s, "anchor": anchor}
+    return {
+        "opening": first.opening,
+        "test": name,
+        "message": first.message,
+        "at_s": first.at_s,
+        "anchor": anchor,
+    }
 
 
 def _shown(cause: Mapping[str, Any], where: Mapping[str, tuple[str, Result]]) -> dict[str, Any]:

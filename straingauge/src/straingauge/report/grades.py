@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 RUN_GRADES: Final = (
-    *("invalid", "critical", "no_data", "not judged", "warning", "acceptable", "target"),
+    *("invalid", "critical", "no_data", "warning", "not_judged", "acceptable", "target"),
 )
 """The grades of a run, worst first."""
 
@@ -35,19 +35,20 @@ _WARN: Final = Look("warn", "yellow", "!", "⚠️")
 _BAD: Final = Look("bad", "bold red", "✕", "❌")
 _NO_DATA: Final = Look("bad", "bold red", "?", "❌")
 _VOID: Final = Look("void", "bold magenta", "⊘", "🚫")
-_NONE: Final = Look("void", "magenta", "-", "🚫")
+_NOT_JUDGED: Final = Look("info", "cyan", "-", "⚪")
+_MISSED: Final = Look("warn", "yellow", "~", "🟡")
 _INFO: Final = Look("info", "cyan", "-", "•")
 _PLAIN: Final = Look("plain", "dim", "=", "•")
 
 LOOKS: Final[Mapping[str, Look]] = {
     # grades of a run
     "target": _GOOD,
-    "acceptable": _GOOD,
+    "acceptable": _MISSED,
     "warning": _WARN,
     "critical": _BAD,
     "no_data": _NO_DATA,
     "invalid": _VOID,
-    "not judged": _NONE,
+    "not_judged": _NOT_JUDGED,
     # verdicts on a change
     "better": _GOOD,
     "worse": _BAD,
@@ -72,4 +73,4 @@ def look(name: str) -> Look:
 
 def words(grade: str) -> str:
     """Name of a run's grade, for readers."""
-    return {"target": "target met", "no_data": "no data"}.get(grade, grade)
+    return {"target": "target met"}.get(grade, grade.replace("_", " "))

@@ -25,16 +25,16 @@ def summary(results: Sequence[Result]) -> dict[str, Any]:
 def _sentence(results: Sequence[Result], grades: Mapping[str, int], worst: str) -> str:
     words = {
         "target": "met every target",
-        "acceptable": "passed all thresholds, but missed a target",
+        "acceptable": "missed a target",
         "warning": "gave a warning",
         "critical": "crossed a critical threshold",
         "no_data": "had no data for a threshold",
         "invalid": "is invalid: no conclusion can be drawn",
-        "not judged": "was not judged",
+        "not_judged": "was not judged: no threshold for response times or throughput",
     }
     if len(results) == 1:
         return f"{results[0]['name']} {words[worst]}"
-    if worst in ("target", "acceptable"):
+    if worst == "target":
         return f"All {len(results)} load tests {words[worst]}"
     return f"{grades[worst]} of {len(results)} load tests {words[worst]}"
 

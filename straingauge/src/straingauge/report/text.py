@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from straingauge.diagnosis import diagnose_session, first_failure
 from straingauge.report.format import count, number, percent, rate, share
+from straingauge.verdict.judge import SPEED_NOT_JUDGED
 
 Result = Mapping[str, Any]
 Found = Sequence[tuple[Result, Path | None]]
@@ -17,23 +18,26 @@ PERCENTILES: Final = ("p50", "p95", "p99")
 CERTAIN: Final = 0.5  # confidence from which a cause is shown though nothing failed
 LIKELY: Final = 0.3  # confidence from which a cause is shown
 EVIDENCE, ADVICE, OTHERS = 3, 3, 3  # sentences, sentences, and causes after the first
-_REMARKED: Final = ("warning", "critical", "no_data")
+_REMARKED: Final = ("acceptable", "warning", "critical", "no_data")
+PASSED: Final = ("target", "acceptable", "not_judged")
 _SHORT: Final = 100  # characters
 
 
 def diagnosis(results: Sequence[Result]) -> list[str]:
     """Return what broke first in a session, why, and how to fix it; empty if nothing did."""
     first, causes = first_failure(results), diagnose_session(results)
-    # Without a warning, only what needs no verdict is worth a line: a generator that was late.
-    causes = causes if first else [cause for cause in causes if cause["confidence"] >= CERTAIN]
+    passed = all(grade(result) in PASSED for result in results)
+    if passed:  # a missed target breaks nothing: name its cause only if it is likely
+        causes = [cause for cause in causes if cause["confidence"] >= CERTAIN]
     if not first and not causes:
         return []
     lines = [""]
     if first:
         when = "" if first.at_s is None else f", {first.at_s:.0f} s after its start"
-        lines.append(f"What broke first: {first.message} ({first.test}{when})")
+        lines.append(f"{first.opening}: {first.message} ({first.test}{when})")
     if not causes:
-        return [*lines, "Why: no rule explains it; see the service's log at that time"]
+        unexplained = "Why: no rule explains it; see the service's log at that time"
+        return lines if passed else [*lines, unexplained]
     # The most certain cause in the test that broke first; in the session it need not be that.
     found = (cause for cause in causes if first and first.test in cause["tests"])
     why = next(found, causes[0])
@@ -80,9 +84,9 @@ def error_lines(result: Result) -> list[str]:
 
 
 def grade(result: Result) -> str:
-    """The verdict's grade, or "not judged"."""
+    """The verdict's grade; "not_judged" if there is none."""
     found = result.get("verdict", {}).get("grade")
-    return str(found or "not judged")
+    return str(found or "not_judged")
 
 
 def decided_by(result: Result, *, most: int | None = None) -> str:
@@ -95,7 +99,9 @@ def decided_by(result: Result, *, most: int | None = None) -> str:
     if grade(result) == "invalid":
         return "; ".join(reason["reason"].replace("_", " ") for reason in _invalidating(result))
     entries = result.get("verdict", {}).get("findings", [])
-    if grade(result) in ("target", "acceptable", "not judged"):
+    if grade(result) == "not_judged":
+        return SPEED_NOT_JUDGED if entries else ""
+    if grade(result) == "target":
         return f"{count(len(entries), 'threshold')} passed" if entries else ""
     found = [entry["message"] for entry in entries if entry["grade"] == grade(result)]
     if most is None:
@@ -109,7 +115,8 @@ class Remark:
     """A finding about one run or several.
 
     Attributes:
-        kind: "warning", "critical", "no_data", "errors"; of validity "invalid" or "note".
+        kind: "acceptable", "warning", "critical", "no_data", "errors"; of validity "invalid" or
+            "note".
         tests: Names of the runs; "all" if it is about each of several.
         message: A sentence with its numbers.
     """
@@ -129,6 +136,8 @@ def remarks(results: Sequence[Result]) -> Iterator[Remark]:
                 runs.setdefault((entry["grade"], entry["message"]), []).append(result["name"])
         for line in error_lines(result):
             runs.setdefault(("errors", line), []).append(result["name"])
+        if grade(result) == "not_judged" and entries:
+            runs.setdefault(("note", SPEED_NOT_JUDGED), []).append(result["name"])
         for reason in result["validity"]["reasons"]:
             runs.setdefault((reason["severity"], reason["message"]), []).append(result["name"])
     for (kind, message), names in runs.items():

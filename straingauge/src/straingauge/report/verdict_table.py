@@ -39,7 +39,7 @@ def verdict_table(results: Found, *, width: int, colour: bool) -> str:
 def _lines(results: Found) -> Iterator[str]:
     alone = [result for result, _ in results]
     for remark in remarks(alone):
-        yield labelled(remark.kind, f"{remark.tests}: {remark.message}")
+        yield labelled(remark.kind.replace("_", " "), f"{remark.tests}: {remark.message}")
     for result, path in results:
         yield labelled("result", path or f"{result['name']}: not written")
     yield from diagnosis(alone)
@@ -52,7 +52,7 @@ def _table(results: Iterable[Result], *, wide: bool) -> Table:
         metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
         cells = [
             result["name"],
-            Text(grade(result), style=look(grade(result)).style),
+            Text(grade(result).replace("_", " "), style=look(grade(result)).style),
             f"{metrics['total_requests']:,}",
             f"{metrics['throughput_rps']:,.0f}",
             percent(metrics["error_rate_percent"]),

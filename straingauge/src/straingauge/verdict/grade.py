@@ -4,20 +4,20 @@ import math
 from dataclasses import dataclass
 from typing import get_args
 
-from straingauge.result.format.result import Grade, ThresholdDict
+from straingauge.result.format.result import Grade, RunGrade, ThresholdDict
 
 GRADES: tuple[Grade, ...] = get_args(Grade)  # from best to worst
 
-_FAILING: frozenset[Grade] = frozenset({"critical", "no_data"})
+_FAILING: frozenset[RunGrade] = frozenset({"critical", "no_data", "invalid"})
 
 
-def worst(grades: "list[Grade]") -> Grade:
+def worst(grades: list[Grade]) -> Grade:
     """Return the worst grade; "target" if there is none."""
     return max(grades, key=GRADES.index, default="target")
 
 
-def fails(grade: Grade) -> bool:
-    """Return True if a test with this grade fails; missing data fail as well."""
+def fails(grade: RunGrade) -> bool:
+    """Return True if a run of this grade fails; one that is invalid or without data does."""
     return grade in _FAILING
 
 

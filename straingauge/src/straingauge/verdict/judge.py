@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final
 
-from straingauge.result.format.result import FindingDict, Grade, Measurements, VerdictDict
+from straingauge.result.format.result import (
+    FindingDict,
+    Grade,
+    Measurements,
+    RunGrade,
+    VerdictDict,
+)
+from straingauge.verdict.floor import FLOOR, without_success
 from straingauge.verdict.grade import Threshold, fails, worst
-from straingauge.verdict.metrics import value_of
+from straingauge.verdict.metrics import METRICS, value_of
 from straingauge.verdict.thresholds import Thresholds
+
+SPEED_NOT_JUDGED: Final = "speed not judged: no threshold for response times or throughput"
+_PASSED: Final[tuple[RunGrade, ...]] = ("target", "acceptable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +57,24 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The grade of a run, the worst of its findings, or "invalid" if it proves nothing."""
+    """The grade of a run: the worst of its findings.
 
-    grade: Grade | Literal["invalid"]
+    It is "not_judged" if all passed, but nothing was demanded of the run's speed, and "invalid" if
+    the run proves nothing.
+    """
+
+    grade: RunGrade
     findings: Sequence[Finding]
 
     @property
     def failed(self) -> bool:
         """The test fails, as an invalid run does."""
-        return self.grade == "invalid" or fails(self.grade)
+        return fails(self.grade)
 
     @property
     def decisive(self) -> Sequence[Finding]:
         """The findings behind the grade; empty if all is well."""
-        if self.grade in ("target", "acceptable"):
+        if self.grade in (*_PASSED, "not_judged"):
             return ()
         return [finding for finding in self.findings if finding.grade == self.grade]
 
@@ -74,6 +88,7 @@ def judge(
     thresholds: Thresholds,
     findings: Iterable[Finding] = (),
     *,
+    rules: Iterable[Finding] = (),
     required: Iterable[str] = (),
 ) -> Verdict:
     """Judge a result.
@@ -81,12 +96,14 @@ def judge(
     Args:
         result: The result without its verdict.
         thresholds: The thresholds.
-        findings: Further findings, from the test itself or from other rules.
+        findings: Findings of the test itself: with any of them, the run is judged.
+        rules: Findings of other rules.
         required: Endpoints that must have been called: thresholds for them without data fail.
     """
     found = [
         _finding(result, metric, threshold)
-        for metric, threshold in thresholds.for_run(result["name"]).items()
+        for metric, threshold in {**FLOOR, **thresholds.for_run(result["name"])}.items()
+        if metric not in FLOOR or value_of(result, metric) is not None
     ]
     called = [*result["endpoints"], *(name for name in required if name not in result["endpoints"])]
     found += [
@@ -94,10 +111,21 @@ def judge(
         for endpoint in called
         for metric, threshold in thresholds.endpoints.get(endpoint, {}).items()
     ]
-    found += findings
+    found += [
+        Finding("error_rate_percent", grade, message, endpoint, 100.0)
+        for endpoint, grade, message in without_success(result)
+    ]
+    own = list(findings)
+    judged = bool(own) or any(METRICS[each.rule].of_speed for each in found if each.threshold)
+    found += [*own, *rules]
+    return Verdict(_grade(result, found, judged=judged), found)
+
+
+def _grade(result: Measurements, found: Sequence[Finding], *, judged: bool) -> RunGrade:
     if any(reason["severity"] == "invalid" for reason in result["validity"]["reasons"]):
-        return Verdict("invalid", found)
-    return Verdict(worst([finding.grade for finding in found]), found)
+        return "invalid"
+    grade = worst([finding.grade for finding in found])
+    return "not_judged" if grade in _PASSED and not judged else grade
 
 
 def _finding(
@@ -105,19 +133,19 @@ def _finding(
 ) -> Finding:
     value = value_of(result, metric, endpoint or None)
     grade = threshold.grade(value)
-    subject = f"{endpoint} {metric}".strip()
+    title, unit = METRICS[metric].title, METRICS[metric].unit
+    subject = f"{endpoint}: {title}" if endpoint else title
     if value is None:
         message = f"{subject} has a threshold, but no data"
     else:
-        message = f"{subject} = {value:.6g} ({_compared(threshold, grade)})"
+        limit = _limit(threshold, grade)
+        message = f"{subject} {value:.4g} {unit}".rstrip() + f", {limit} {unit}".rstrip()
     return Finding(metric, grade, message, endpoint, value, threshold)
 
 
-def _compared(threshold: Threshold, grade: Grade) -> str:
-    if grade == "target":
+def _limit(threshold: Threshold, grade: Grade) -> str:
+    if grade in _PASSED:
         return f"target {threshold.target:g}"
-    if grade == "acceptable":
-        return f"target {threshold.target:g} missed, warning from {threshold.warning:g}"
     bound = "below" if threshold.higher_is_better else "from"
     level = threshold.critical if grade == "critical" else threshold.warning
     return f"{grade} {bound} {level:g}"

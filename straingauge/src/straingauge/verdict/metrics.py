@@ -25,6 +25,8 @@ class Metric:
         topic: The kind of failure that a critical value is.
         per_endpoint: It exists for each endpoint as well.
         higher_is_better: The direction of improvement.
+        of_speed: A threshold for it demands something of the service's speed.
+        unless_listed: Its value where a result has no entry for it; None if it was not measured.
         in_history: `straingauge history` shows it by default.
         compared_as_value: `straingauge compare` shows it without a confidence interval.
     """
@@ -36,6 +38,8 @@ class Metric:
     topic: Topic
     per_endpoint: bool = False
     higher_is_better: bool = False
+    of_speed: bool = False
+    unless_listed: float | None = None
     in_history: bool = False
     compared_as_value: bool = False
 
@@ -53,6 +57,7 @@ def _response_time(statistic: str, description: str, *, in_history: bool = False
         path=("metrics", "latency_ms", statistic),
         topic="speed",
         per_endpoint=True,
+        of_speed=True,
         in_history=in_history,
     )
 
@@ -71,6 +76,7 @@ METRICS: Mapping[str, Metric] = {
         topic="speed",
         per_endpoint=True,
         higher_is_better=True,
+        of_speed=True,
         in_history=True,
     ),
     "error_rate_percent": Metric(
@@ -82,6 +88,14 @@ METRICS: Mapping[str, Metric] = {
         per_endpoint=True,
         in_history=True,
     ),
+    "journey_errors": Metric(
+        title="journey errors",
+        unit="",
+        description="exceptions raised by journeys, which are faults of the load test",
+        path=("errors", "kinds", "journey_error"),
+        topic="errors",
+        unless_listed=0,
+    ),
     "degradation_percent_per_minute": Metric(
         title="degradation",
         unit="%/min",
@@ -89,6 +103,7 @@ METRICS: Mapping[str, Metric] = {
         "confidence interval of the Theil-Sen slope",
         path=("metrics", "degradation", "low_percent_per_minute"),
         topic="trend",
+        of_speed=True,
     ),
     "cpu_percent": Metric(
         title="service CPU",
@@ -138,12 +153,15 @@ __doc__ = f"{__doc__}\n{_LIST}\n"
 
 def value_of(result: Mapping[str, Any], name: str, endpoint: str | None = None) -> float | None:
     """Return the value of a metric in a result or one of its endpoints; None if not measured."""
-    path = METRICS[name].path
+    metric = METRICS[name]
+    path = metric.path
     found: Any = result
     if endpoint is not None:
         found, path = result["endpoints"].get(endpoint), path[1:]
     for key in path:
         found = found.get(key) if isinstance(found, Mapping) else None
+    if found is None:
+        return metric.unless_listed
     if isinstance(found, bool) or not isinstance(found, int | float) or math.isnan(found):
         return None
     return float(found)

@@ -25,10 +25,11 @@ def conclude(
     Returns:
         The complete result, and its verdict.
     """
-    found = [*_verification(result), *_memory_growth(result, thresholds), *findings]
-    known = {finding.cause for finding in found if finding.grade in ("warning", "critical")}
-    found += [warning for warning in warnings(result) if warning.cause not in known]
-    verdict = judge(result, thresholds, found, required=required)
+    own = list(findings)
+    rules = [*_verification(result), *_memory_growth(result, thresholds)]
+    known = {each.cause for each in (*own, *rules) if each.grade in ("warning", "critical")}
+    rules += [warning for warning in warnings(result) if warning.cause not in known]
+    verdict = judge(result, thresholds, own, rules=rules, required=required)
     judged: Result = {**result, "verdict": verdict.as_dict(), "diagnosis": []}
     judged["diagnosis"] = diagnose(judged)
     return judged, verdict

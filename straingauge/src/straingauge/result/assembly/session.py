@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 
 from straingauge.diagnosis import diagnose_session, first_failure
 from straingauge.result.format.read import SESSION_VERSION
@@ -18,14 +19,7 @@ from straingauge.result.format.write import write_json
 Judged = Sequence[tuple[Result, Path | None]]
 """Results with their verdicts, each with its file; None if it was not written."""
 
-_FROM_BEST: Sequence[RunGrade] = (
-    "target",
-    "acceptable",
-    "warning",
-    "critical",
-    "no_data",
-    "invalid",
-)
+_FROM_BEST: Sequence[RunGrade] = get_args(RunGrade)
 
 
 def summarize(judged: Judged, folder: Path) -> Session:
@@ -90,7 +84,7 @@ def _reasons(result: Result) -> list[str]:
     if grade == "invalid":
         reasons = result["validity"]["reasons"]
         return [each["message"] for each in reasons if each["severity"] == "invalid"]
-    if grade in ("target", "acceptable"):
+    if grade in ("target", "not_judged"):
         return []
     return [each["message"] for each in result["verdict"]["findings"] if each["grade"] == grade]
 

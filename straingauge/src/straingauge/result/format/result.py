@@ -15,8 +15,10 @@ from straingauge.result.format.resources import Resources
 Grade = Literal["target", "acceptable", "warning", "critical", "no_data"]
 """The grade of a finding, from best to worst."""
 
-RunGrade = Literal["target", "acceptable", "warning", "critical", "no_data", "invalid"]
-"""The grade of a run."""
+RunGrade = Literal[
+    "target", "acceptable", "not_judged", "warning", "critical", "no_data", "invalid"
+]
+"""The grade of a run, from best to worst; "not_judged" if nothing was demanded of its speed."""
 
 
 class MachineDict(TypedDict):

@@ -33,7 +33,7 @@ function renderDiagnosis({ first, causes }) {
   const content = [make('h2', { text: 'Diagnosis' })];
   if (first) {
     const after = first.at_s === null ? '' : `, ${clock(first.at_s)} after the start`;
-    content.push(make('p', { class: 'first' }, make('b', { text: 'What broke first:' }), ` ${first.message}${after}`));
+    content.push(make('p', { class: 'first' }, make('b', { text: `${first.opening}:` }), ` ${first.message}${after}`));
   } else content.push(make('p', { text: 'No threshold crossed.' }));
   if (first && !causes.length) content.push(make('p', { text: 'No known cause matches. Read the service\'s log at that time.' }));
   for (const cause of causes) {
