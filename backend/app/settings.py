@@ -129,6 +129,13 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds without a heartbeat after which the jobs of a worker are retried.",
     )
+    job_max_attempts: int = Field(
+        4,
+        ge=1,
+        le=20,
+        description="Attempts at a job, including those that ended with their worker; then the"
+        " session fails. Stopping the service does not use one up.",
+    )
     storage_dir: Path = Field(VAR_DIR / "audio", description="Directory of uploaded audio.")
     max_upload_bytes: int = Field(
         100 * 1024 * 1024, ge=1024, description="Largest upload in bytes; a larger one is a 413."

@@ -14,19 +14,19 @@ import httpx2
 import psutil
 import pytest
 from app.jobs import worker as worker_module
-from app.jobs.worker import FIRST_DELAY, MAX_ATTEMPTS, Worker
+from app.jobs.worker import FIRST_DELAY, Worker, open_queue
 from app.notes.schemas import Notes
 from app.providers.base import ProviderRefused, ProviderUnavailable, Transcript
 from app.providers.factory import Providers
 from fastapi import FastAPI
 from openai_server import CannedResponse, OpenAIServer
-from pgqueuer import PgQueuer
 from pgqueuer.types import QueueExecutionMode
 from pipelines import CannedProviders, pipeline_of
 from recordings import recording, upload, wav
 from service import DEADLINE_S, Service, account, until
 
 NOTES = Notes(extractor="canned", summary="Fine.", mood="neutral", mood_trajectory="stable")
+MAX_ATTEMPTS = 4
 WORDS = Transcript("words", "canned", 1.0)
 
 
@@ -39,8 +39,8 @@ def work(
 
     async def drain(canned: CannedProviders) -> None:
         connection = await asyncpg.connect(database_url)
-        queue = PgQueuer.from_asyncpg_connection(connection)
-        Worker(pipeline_of(app, Providers(canned, canned)), queue)
+        queue = open_queue(connection)
+        Worker(pipeline_of(app, Providers(canned, canned)), queue, max_attempts=MAX_ATTEMPTS)
         await queue.qm.run(
             mode=QueueExecutionMode.drain,
             batch_size=1,
@@ -117,9 +117,9 @@ async def test_temporary_failure_is_retried_a_limited_number_of_times(
 async def test_retry_is_delayed(app: FastAPI, database_url: str):
     """A failed step is requeued with a delay."""
     connection = await asyncpg.connect(database_url)
-    queue = PgQueuer.from_asyncpg_connection(connection)
+    queue = open_queue(connection)
     canned = CannedProviders(ProviderUnavailable("busy"))
-    Worker(pipeline_of(app, Providers(canned, canned)), queue)
+    Worker(pipeline_of(app, Providers(canned, canned)), queue, max_attempts=MAX_ATTEMPTS)
     running = asyncio.create_task(queue.qm.run(dequeue_timeout=timedelta(seconds=0.05)))
     delay_s = None
     while delay_s is None:

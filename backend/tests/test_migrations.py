@@ -117,3 +117,36 @@ async def test_every_migration_goes_down_and_up_again(connection: AsyncConnectio
     await connection.commit()
     await migrate(connection, "head")
     assert await rows(connection, "SELECT count(*) FROM users") == [(2,)]
+
+
+PATIENTS = """
+    INSERT INTO patients (id, therapist_id, full_name)
+    SELECT id, id, 'P' FROM users
+"""
+SESSIONS = """
+    INSERT INTO sessions (id, patient_id, therapist_id, session_date, status, size_bytes)
+    SELECT md5(n::text)::uuid, patients.id, patients.id, now(), 'uploading', 1000 * n
+    FROM patients, generate_series(1, 3) AS n WHERE patients.id::text LIKE '%' || 1 + n / 3
+"""
+JOBS = """
+    INSERT INTO pgqueuer (priority, entrypoint, payload, dedupe_key, status)
+    SELECT 0, 'transcribe', uuid_send(id), 'transcribe:' || id, 'queued' FROM sessions
+"""
+
+
+async def test_queued_jobs_get_their_therapist(connection: AsyncConnection):
+    """Jobs that are queued during the upgrade belong to the therapist of their session."""
+    await migrate(connection, "0004")
+    for statement in (USERS, PATIENTS, SESSIONS, JOBS):
+        await connection.execute(text(statement))
+    await connection.commit()
+    await migrate(connection, "0005")
+    jobs = await rows(
+        connection,
+        "SELECT pgqueuer.therapist_id = sessions.therapist_id, crashes FROM pgqueuer"
+        " JOIN sessions ON pgqueuer.dedupe_key = 'transcribe:' || sessions.id",
+    )
+    assert jobs == [(True, 0)] * 3
+    await connection.commit()
+    await migrate(connection, "0004")
+    assert await rows(connection, "SELECT count(*) FROM pgqueuer") == [(3,)]

@@ -1,8 +1,9 @@
 """The job worker: `python -m app.jobs.worker`.
 
-A step that fails temporarily is retried with exponential backoff, at most `MAX_ATTEMPTS` attempts.
-A permanent failure marks the session as failed. A worker that is stopped requeues its jobs. The
-jobs of a killed worker are retried after `JOB_HEARTBEAT_S` seconds without a heartbeat. If
+A step that fails temporarily is retried with exponential backoff, at most `JOB_MAX_ATTEMPTS`
+attempts. A permanent failure marks the session as failed. A worker that is stopped releases its
+jobs, which does not count as an attempt. The jobs of a killed worker are claimed again after
+`JOB_HEARTBEAT_S` seconds without a heartbeat, which counts as an attempt (`app.jobs.claims`). If
 PostgreSQL becomes unavailable, the worker exits and its supervisor restarts it.
 """
 
@@ -16,12 +17,13 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import asyncpg
-from pgqueuer import PgQueuer
+from pgqueuer import AsyncpgDriver, PgQueuer
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
 from app.audio.storage import AudioStore
 from app.database import Database
+from app.jobs.claims import CONCURRENCY, ClaimedJob, FairQueries, WorkerStopping
 from app.jobs.maintenance import run_maintenance
 from app.jobs.parent_watch import exit_with_parent
 from app.jobs.pipeline import Pipeline
@@ -33,10 +35,8 @@ from app.settings import Settings, get_settings
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 4
 FIRST_DELAY = timedelta(seconds=5)
 DELAY_FACTOR = 6  # 5 s, 30 s, 3 min
-CONCURRENCY = 4
 POLL_INTERVAL = timedelta(seconds=5)
 """Polling finds retried jobs and jobs of a killed worker. New jobs arrive by notification."""
 
@@ -46,9 +46,10 @@ Step = Callable[[uuid.UUID], Awaitable[None]]
 class Worker:
     """Runs the pipeline step of each job in the queue."""
 
-    def __init__(self, pipeline: Pipeline, queue: PgQueuer) -> None:
+    def __init__(self, pipeline: Pipeline, queue: PgQueuer, *, max_attempts: int) -> None:
         self._pipeline = pipeline
         self._stopping = queue.shutdown
+        self._max_attempts = max_attempts
         for entrypoint, step in (
             (TRANSCRIBE, pipeline.transcribe),
             (EXTRACT_NOTES, pipeline.extract_notes),
@@ -57,8 +58,16 @@ class Worker:
 
     def _handler(self, step: Step) -> Callable[[Job], Awaitable[None]]:
         async def handle(job: Job) -> None:
+            assert isinstance(job, ClaimedJob)
             assert job.payload is not None
-            await self._attempt(step, uuid.UUID(bytes=job.payload), job.attempts + 1)
+            session_id = uuid.UUID(bytes=job.payload)
+            earlier = job.attempts + job.crashes
+            if earlier >= self._max_attempts:
+                logger.error("gave up a job: its worker ended %d times", job.crashes)
+                reason = f"the processing ended unexpectedly ({earlier} attempts)"
+                await self._pipeline.fail(session_id, reason)
+            else:
+                await self._attempt(step, session_id, earlier + 1)
 
         return handle
 
@@ -75,7 +84,7 @@ class Worker:
                 reason = str(error)
             else:
                 logger.exception("a job failed")
-            if attempt < MAX_ATTEMPTS:
+            if attempt < self._max_attempts:
                 delay = FIRST_DELAY * DELAY_FACTOR ** (attempt - 1)
                 raise RetryRequested(delay, "the attempt failed") from error
             await self._pipeline.fail(session_id, f"{reason} ({attempt} attempts)")
@@ -84,7 +93,7 @@ class Worker:
         """Run a step; cancel and requeue it if the worker is stopped.
 
         Raises:
-            RetryRequested: The worker is stopping.
+            WorkerStopping: The worker is stopping.
         """
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stopping.wait())
@@ -96,8 +105,14 @@ class Worker:
                 task.cancel()
                 await asyncio.wait({task})
         if task.cancelled():
-            raise RetryRequested(timedelta(0), "the worker is stopping")
+            raise WorkerStopping
         await task
+
+
+def open_queue(connection: asyncpg.Connection) -> PgQueuer:
+    """Open the queue with turns by therapist."""
+    driver = AsyncpgDriver(connection)
+    return PgQueuer(driver, queries=FairQueries(driver))
 
 
 async def run(settings: Settings, *, child: bool) -> None:
@@ -113,8 +128,9 @@ async def run(settings: Settings, *, child: bool) -> None:
         stack.push_async_callback(database.close)
         providers = await stack.enter_async_context(open_providers(settings))
         store = AudioStore(settings.storage_dir)
-        queue = PgQueuer.from_asyncpg_connection(connection)
-        Worker(Pipeline(database, store, providers), queue)
+        queue = open_queue(connection)
+        pipeline = Pipeline(database, store, providers)
+        Worker(pipeline, queue, max_attempts=settings.job_max_attempts)
         _stop_on_signals(queue.shutdown, child=child)
         maintenance = asyncio.create_task(run_maintenance(database, store))
         stack.push_async_callback(_cancel, maintenance)
@@ -122,7 +138,7 @@ async def run(settings: Settings, *, child: bool) -> None:
         await queue.qm.run(
             dequeue_timeout=min(heartbeat_timeout, POLL_INTERVAL),
             heartbeat_timeout=heartbeat_timeout,
-            batch_size=CONCURRENCY // 2,
+            batch_size=1,
             max_concurrent_tasks=CONCURRENCY,
             shutdown_on_listener_failure=True,
         )
