@@ -79,6 +79,8 @@ def test_errors_of_one_endpoint():
         ("reset", None, "the connection was closed without a response", "connection_resets"),
         ("failed_check", 200, "not JSON: Unterminated string", "wrong_content"),
         ("short_body", 200, "80 of 200 bytes", "wrong_content"),
+        ("tls", None, "[SSL: WRONG_VERSION_NUMBER]", "tls_failure"),
+        ("journey_error", None, "journey look: NameError", "journey_bug"),
         ("bad_status", 500, "status 500: could not connect to server", "database_away"),
     ],
 )
@@ -86,6 +88,25 @@ def test_other_errors(kind: str, status: int | None, detail: str, cause: str):
     """Broken connections, wrong bodies and an unreachable database differ from plain errors."""
     errors = errors_of(kind, 27, detail, status=status)
     assert first(failed_run(complaint("error_rate_percent"), **errors))["cause"] == cause
+
+
+def test_journey_that_sends_no_request():
+    """A journey that raises before its first request is named, without blame for the service."""
+    result = healthy(**errors_of("journey_error", 5, "journey look: NameError: name 'x'"))
+    result["metrics"]["total_requests"] = 0
+    (finding,) = warnings(result)
+    assert finding.cause == "journey_bug"
+    assert finding.message == "5 exceptions in journeys; no request was sent"
+
+
+def test_journey_that_trips_over_failed_requests():
+    """Exceptions that follow more failed requests do not hide the failure behind them."""
+    errors = errors_of("bad_status", 90, "status 500", status=500)
+    errors["errors"]["kinds"]["journey_error"] = 20
+    assert causes(failed_run(complaint("error_rate_percent"), **errors)) == [
+        "endpoint_errors",
+        "journey_bug",
+    ]
 
 
 def test_503_from_several_endpoints():

@@ -1,6 +1,6 @@
 """The floor: demands on every run, with or without thresholds.
 
-A run whose requests fail is never fine. Thresholds may set other figures for the metrics of the
+A run whose requests fail is never fine. Thresholds may set other limits for the metrics of the
 floor, but leaving them out does not switch it off.
 """
 

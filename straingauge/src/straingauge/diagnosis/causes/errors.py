@@ -3,9 +3,9 @@
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
 
-BROKEN = ("reset", "refused", "tls")
+BROKEN = ("reset", "refused")
 ERROR_RESPONSE = ("bad_status", "timeout")
-CONTENT = ("failed_check", "short_body", "protocol", "journey_error")
+CONTENT = ("failed_check", "short_body", "protocol")
 
 
 @cause(
@@ -38,6 +38,20 @@ def connection_resets(result: ResultView) -> Evidence | None:
     count.
     """
     return _errors(result, BROKEN)
+
+
+@cause(
+    title="the TLS handshake fails",
+    topics=("errors",),
+    charts=("errors", "errors-seen"),
+    advice=(
+        "check the scheme of the base URL: `https` at a port that serves plain HTTP fails in this"
+        " way; otherwise check the certificate's name, issuer and dates",
+    ),
+)
+def tls_failure(result: ResultView) -> Evidence | None:
+    """Detect connections that are refused by TLS before a request was sent."""
+    return _errors(result, ("tls",))
 
 
 @cause(
