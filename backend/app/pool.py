@@ -4,15 +4,16 @@ It counts waiting requests and measures their wait, serves them in order, fails 
 many are waiting, and keeps overflow connections open during a peak.
 """
 
+import asyncio
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from time import perf_counter_ns
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
-from sqlalchemy.util.concurrency import greenlet_spawn
+from sqlalchemy.util.concurrency import await_only, greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
 from app.context import current_request
@@ -123,8 +124,15 @@ class InstrumentedPool(AsyncAdaptedQueuePool):
         return perf_counter_ns() - self._peak_ns > _OVERFLOW_IDLE_S * 1e9
 
     @property
+    def _queue(self) -> FairQueue:
+        queue = self._pool
+        assert isinstance(queue, FairQueue)
+        return queue
+
+    @property
     def _is_exhausted(self) -> bool:
-        return self.checkedin() == 0 and self.overflow() >= self._max_overflow
+        open_or_permitted = self.overflow() + self._queue.permitted
+        return self.checkedin() == 0 and open_or_permitted >= self._max_overflow
 
     async def checkout(self) -> PoolProxiedConnection:
         """Check out a connection.
@@ -135,18 +143,16 @@ class InstrumentedPool(AsyncAdaptedQueuePool):
         Raises:
             Unavailable: The pool is exhausted or the database is unavailable.
         """
-        queue = self._pool
-        assert isinstance(queue, FairQueue)
         if self._is_exhausted:
             started_ns = perf_counter_ns()
             try:
                 with self._waiter():
-                    await queue.wait_available(self._timeout)
-            except Unavailable:
+                    await self._queue.wait_available(self._timeout)
+            except (Unavailable, asyncio.CancelledError):
                 self._record_wait(started_ns)
                 raise
             self._waited_ns = perf_counter_ns() - started_ns  # `_do_get`, called next, adds it
-        entry = queue.peek()
+        entry = self._queue.peek()
         if entry is not None and is_open(entry):
             return self.connect()
         return await greenlet_spawn(self.connect)
@@ -157,7 +163,7 @@ class InstrumentedPool(AsyncAdaptedQueuePool):
         try:
             if self._is_exhausted:
                 with self._waiter():
-                    return super()._do_get()
+                    await_only(self._queue.wait_available(self._timeout))
             return super()._do_get()
         finally:
             self._record_wait(started_ns)
@@ -175,6 +181,12 @@ class InstrumentedPool(AsyncAdaptedQueuePool):
             raise self._refuse() from error
         finally:
             self.waiting -= 1
+
+    def _dec_overflow(self) -> Literal[True]:
+        """Give up a connection that was closed or not opened; the next waiter may open another."""
+        super()._dec_overflow()
+        self._queue.permit_opening()
+        return True
 
     def _refuse(self) -> Unavailable:
         self.refusals += 1

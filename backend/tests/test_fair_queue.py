@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from app.fair_queue import FairQueue
-from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.queue import Empty
+from virtual_time import run
 
 # The queue does not use its items, so the tests use numbers as connections.
 Queue = Any
@@ -19,8 +19,9 @@ def queue() -> Queue:
 
 
 async def take(queue: Queue, timeout_s: float = 10.0) -> object:
-    """Get an item like a request does, inside SQLAlchemy's greenlet."""
-    return await greenlet_spawn(queue.get, block=True, timeout=timeout_s)
+    """Wait for an item like a request does."""
+    await queue.wait_available(timeout_s)
+    return queue.get_nowait()
 
 
 async def wait_for_waiters(queue: Queue, waiting: int) -> None:
@@ -58,4 +59,50 @@ async def test_cancelled_waiter_does_not_lose_a_connection(queue: Queue):
     cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
         await cancelled
-    assert await take(queue) == 1
+    assert queue.get_nowait() == 1
+
+
+def test_waiter_that_is_cancelled_as_it_times_out_is_cancelled(queue: Queue):
+    """A cancellation is not lost if the waiter times out at the same moment."""
+
+    async def cancel_at_timeout() -> None:
+        waiting = asyncio.create_task(take(queue, timeout_s=1))
+        await wait_for_waiters(queue, 1)
+        asyncio.get_running_loop().call_later(1, waiting.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    run(cancel_at_timeout())
+
+
+async def test_waiters_that_timed_out_use_no_memory(queue: Queue):
+    """A waiter that times out or is cancelled leaves the queue at once."""
+    waiting = [asyncio.create_task(take(queue, timeout_s=number % 2)) for number in range(10)]
+    await wait_for_waiters(queue, 10)
+    for task in waiting[1::2]:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert not queue._waiters
+
+
+async def test_cancelled_waiter_passes_on_its_permission(queue: Queue):
+    """Permission to open a connection goes to the next waiter if the first is cancelled."""
+    first, second = asyncio.create_task(take(queue)), asyncio.create_task(take(queue))
+    await wait_for_waiters(queue, 2)
+    queue.permit_opening()
+    first.cancel()
+    with pytest.raises(Empty):  # nothing in the queue: the second may open a connection
+        await second
+    assert first.cancelled()
+
+
+async def test_permission_is_reserved_for_its_waiter(queue: Queue):
+    """Permission to open a connection counts until its waiter runs, so that none overtakes it."""
+    queue.permit_opening()
+    assert queue.permitted == 0  # without a waiter
+    waiting = asyncio.create_task(queue.wait_available(10))
+    await wait_for_waiters(queue, 1)
+    queue.permit_opening()
+    assert queue.permitted == 1
+    await waiting
+    assert queue.permitted == 0
