@@ -1,5 +1,6 @@
 """Containers of `deploy/`, parsed for tests."""
 
+import runpy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
-MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+MANIFESTS = sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
+
+SECRETS: tuple[str, ...] = runpy.run_path(str(DEPLOY / "generate_secrets.py"))["NAMES"]
+"""Names of the secrets that all containers together need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class Container:
         env: Values by name; None if the value comes from a secret or from outside.
         ports: Declared ports.
         probes: Paths and ports of HTTP probes.
+        spec: The container as it stands in the file.
+        pod: The pod of the container; None in compose.yaml.
     """
 
     where: str
@@ -32,6 +38,13 @@ class Container:
     env: dict[str, str | None]
     ports: set[int] = field(default_factory=set)
     probes: list[tuple[str, int]] = field(default_factory=list)
+    spec: dict[str, Any] = field(default_factory=dict)
+    pod: dict[str, Any] | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the container, the same in all files."""
+        return self.where.split()[1]
 
 
 def manifests() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -50,8 +63,14 @@ def _compose_containers() -> Iterator[Container]:
     services = yaml.safe_load(COMPOSE.read_text())["services"]
     for name, service in services.items():
         ports = {int(port.rpartition(":")[2]) for port in service.get("ports", [])}
-        env = service.get("environment", {})
-        yield Container(f"compose.yaml {name}", service["image"], service["command"], env, ports)
+        yield Container(
+            f"compose.yaml {name}",
+            service["image"],
+            service.get("command", []),
+            service.get("environment", {}),
+            ports,
+            spec=service,
+        )
 
 
 def _pod_containers() -> Iterator[Container]:
@@ -73,4 +92,6 @@ def _pod_containers() -> Iterator[Container]:
                 {item["name"]: item.get("value") for item in container.get("env", [])},
                 set(ports.values()),
                 [(probe["path"], ports[probe["port"]]) for probe in probes],
+                container,
+                pod,
             )

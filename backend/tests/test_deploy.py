@@ -17,16 +17,26 @@ import alembic.config
 import pytest
 import uvicorn
 import yaml
+from app import serve
 from app.main import create_app
 from app.settings import Settings, load_settings
-from deployment import COMPOSE, DEPLOY, MANIFESTS, ROOT, Container, containers, manifests
+from deployment import (
+    COMPOSE,
+    DEPLOY,
+    MANIFESTS,
+    ROOT,
+    SECRETS,
+    Container,
+    containers,
+    manifests,
+)
 
 ALL = containers()
 OF_SERVICE = [
     container for container in ALL if container.image.startswith("therapybridge-service:")
 ]
 OF_LOCUST = [container for container in ALL if container.image.startswith("therapybridge-locust:")]
-SERVING = [container for container in OF_SERVICE if "uvicorn" in container.words]
+SERVING = [container for container in OF_SERVICE if "app.serve" in container.words]
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
 SECRET = "0123456789abcdef" * 2
 """Placeholder for secrets that are set from outside."""
@@ -77,7 +87,8 @@ def dockerfile(instruction: str) -> list[str]:
 @pytest.fixture(scope="module")
 def parsed() -> dict:
     """Parsed options of each Locust container, and the variables that Locust reads."""
-    (entry,) = (json.loads(words) for words in dockerfile("ENTRYPOINT"))
+    entries = [json.loads(words) for words in dockerfile("ENTRYPOINT")]
+    (entry,) = (words for words in entries if words[0] == "locust")
     assert entry[:3] == LOCUST_ENTRY
     words = [
         entry[1:] + [word.replace("${WORKERS:-3}", "3") for word in container.words]
@@ -111,11 +122,15 @@ def _compose_containers() -> list[Container]:
 @of(OF_SERVICE)
 def test_variables_are_settings(container: Container):
     """Each variable of a service container is a setting of the service, with a valid value."""
-    helpers = {"POSTGRES_PASSWORD"}  # from which Kubernetes composes DATABASE_URL
+    helpers = set(SECRETS) - {"SECRET_KEY"}  # from which Kubernetes composes URLs
     assert container.env.keys() - helpers <= {name.upper() for name in Settings.model_fields}
-    settings = settings_of(container)
-    assert settings.rate_limit_storage == "redis://redis:6379"
-    assert SECRET in settings.driver_url
+    assert SECRET in settings_of(container).driver_url
+
+
+@of(SERVING)
+def test_processes_share_their_counters(container: Container):
+    """The processes of the service count requests together, in Redis."""
+    assert settings_of(container).rate_limit_storage == f"redis://:{SECRET}@redis:6379"
 
 
 def test_variables_of_the_image_are_settings():
@@ -123,17 +138,18 @@ def test_variables_of_the_image_are_settings():
     named = dict(pair.split("=") for line in dockerfile("ENV") for pair in line.split())
     folders = {name: path for name, path in named.items() if name.lower() in Settings.model_fields}
     assert folders.keys() == {"STORAGE_DIR", "LOG_DIR"}
-    (made,) = (line for line in dockerfile("RUN") if "install -d" in line)
+    made = " ".join(line for line in dockerfile("RUN") if "install -d" in line)
     assert set(folders.values()) <= set(made.split())
 
 
 @of(OF_SERVICE)
 def test_service_commands_parse(container: Container):
-    """Each command of the service image is accepted by uvicorn, alembic or the seed."""
+    """Each command of the service image is accepted by the server, alembic or the seed."""
     python, flag, module, *words = container.words
     assert (python, flag) == ("python", "-m")
-    if module == "uvicorn":
-        params = uvicorn.main.make_context("uvicorn", list(words)).params
+    if module == "app.serve":
+        context = uvicorn.main.make_context("serve", list(words), default_map=serve.DEFAULTS)
+        params = context.params
         assert (params["app"], params["host"]) == ("app.main:app", "0.0.0.0")  # noqa: S104
     elif module == "alembic":
         options = vars(alembic.config.CommandLine().parser.parse_args(words))
@@ -159,7 +175,7 @@ def test_locust_commands_parse(parsed: dict):
 @of(OF_LOCUST)
 def test_variables_of_locust(container: Container, parsed: dict):
     """Each variable of a Locust container is read by Locust or by the observer."""
-    helpers = {"POSTGRES_PASSWORD", "DATABASE_URL"}
+    helpers = {"OBSERVER_PASSWORD", "DATABASE_URL"}
     assert container.env.keys() - helpers <= parsed["env"]
 
 
@@ -179,7 +195,7 @@ def test_ports_agree():
     """Ports of commands, of the Dockerfile, of services and of URLs are the same."""
     opened = {int(port) for line in dockerfile("EXPOSE") for port in line.split()}
     assert {option(container.words, "--port") for container in SERVING} == {8000}
-    assert opened == {8000, 5557, 8089}
+    assert opened == {8000, 8080, 5557, 8089}
     names = {}
     for file, document in manifests():
         if document["kind"] == "Service":
@@ -191,8 +207,9 @@ def test_ports_agree():
             )
             assert ports == target.ports
             names[document["metadata"]["name"]] = ports
+    files = [*MANIFESTS, COMPOSE, DEPLOY / "nginx.conf"]
     urls = re.findall(
-        r"(?:@|//)(\w+):(\d+)", " ".join(path.read_text() for path in [*MANIFESTS, COMPOSE])
+        r"(?:@|//|server )([a-z]\w+):(\d+)", " ".join(path.read_text() for path in files)
     )
     assert {name for name, _ in urls} - {"localhost"} == {"postgres", "redis", "service"}
     assert all(int(port) in names[name] for name, port in urls if name in names)
@@ -222,7 +239,7 @@ def test_max_connections_is_sufficient():
     settings = settings_of(SERVING[0])
     connections_per_process = settings.db_pool_size + settings.db_max_overflow
     for server, service in zip(
-        (container for container in ALL if container.image.startswith("postgres:")),
+        (container for container in ALL if "therapybridge-postgres:" in container.image),
         SERVING,
         strict=True,
     ):
@@ -234,7 +251,7 @@ def test_images_are_pinned():
     """Each image has a full version, our own that of the package, the same in both files."""
     version = tomllib.loads((ROOT / "backend/pyproject.toml").read_text())["project"]["version"]
     bases = [line.split()[0] for line in dockerfile("FROM") if line.split()[0] != "python"]
-    assert len(bases) == 1
+    assert len(bases) == 3
     for image in {container.image for container in ALL} | set(bases):
         name, _, tag = image.partition(":")
         assert re.match(r"\d+\.\d+", tag), image
@@ -248,7 +265,7 @@ def test_images_are_pinned():
 def test_files_contain_no_secrets():
     """Secrets are set from outside: the files contain no value of one."""
     assert not [1 for _, document in manifests() if document["kind"] == "Secret"]
-    secret = re.compile(r"PASSWORD|SECRET|KEY|TOKEN")
+    secret = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|AUTH")
     for container in ALL:
         for name, value in container.env.items():
             if secret.search(name):
@@ -296,7 +313,7 @@ def check_with(tool: str, install: str, *words: str, files: list[Path], **env: s
 
 def test_compose_accepts_its_file():
     """Docker Compose accepts compose.yaml."""
-    env = {"POSTGRES_PASSWORD": SECRET, "SECRET_KEY": SECRET}
+    env = dict.fromkeys(SECRETS, SECRET)
     check_with(
         "docker-compose",
         "apt install docker-compose",

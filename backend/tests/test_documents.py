@@ -43,6 +43,9 @@ NOT_EXECUTED = (
     "python -m app.seed",  # run by the fixture `environment`
     "python -m app.serve --reload",  # run by `Service`, without --reload
     "python deploy/sizing.py",  # test_sizing.py
+    "python deploy/generate_secrets.py",  # test_deploy_hardening.py
+    "docker compose ",  # needs Docker; test_deploy.py checks the file
+    "WORKERS=3 docker compose ",
     "kubectl ",  # needs a cluster; test_deploy.py checks the manifests
 )
 """Prefixes of commands that are not executed here."""
