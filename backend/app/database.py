@@ -19,7 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from app.context import current_request
-from app.errors import CONNECTION_LOST_ERRORS, database_unavailable
+from app.database_errors import CONNECTION_LOST_ERRORS, database_unavailable
 from app.pool import InstrumentedPool, PoolObserver, TimedConnection, is_open
 from app.settings import Settings
 

@@ -14,11 +14,9 @@ Validation errors add `details`, a list of `where` and `message`. The hierarchy:
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
@@ -150,15 +148,6 @@ class Unavailable(AppError):
 
 _CODES = {error.status_code: error.code for error in AppError.__subclasses__()}
 
-# Errors of an open connection that mean that the server is shutting down or out of connections.
-CONNECTION_LOST_ERRORS = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-)
-
 
 def error_response(error: AppError) -> Response:
     """Create the JSON response for an error."""
@@ -179,7 +168,7 @@ def error_response(error: AppError) -> Response:
 
 
 def as_app_error(error: Exception) -> AppError | None:
-    """Convert an error of a framework or driver; None for an unexpected error."""
+    """Convert an error of the framework; None for an unexpected error."""
     match error:
         case AppError():
             return error
@@ -192,21 +181,7 @@ def as_app_error(error: Exception) -> AppError | None:
             converted.status_code = error.status_code
             converted.headers = error.headers
             return converted
-        case DBAPIError() if error.connection_invalidated or _is_connection_lost(error):
-            return database_unavailable()
-        case _ if isinstance(error, CONNECTION_LOST_ERRORS):
-            return database_unavailable()
     return None
-
-
-def database_unavailable() -> Unavailable:
-    """Create the error for requests that need the database while it is unavailable."""
-    return Unavailable("The database is unavailable.", code="database_unavailable")
-
-
-def _is_connection_lost(error: DBAPIError) -> bool:
-    # SQLAlchemy keeps the error of asyncpg as the cause of its error.
-    return isinstance(getattr(error.orig, "__cause__", None), CONNECTION_LOST_ERRORS)
 
 
 def _validation_error(error: RequestValidationError) -> AppError:
@@ -249,6 +224,5 @@ async def _handle(request: Request, error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Register the handler for all expected errors; the middleware handles the rest."""
-    expected = (AppError, HTTPException, RequestValidationError, DBAPIError)
-    for error_type in (*expected, *CONNECTION_LOST_ERRORS):
+    for error_type in (AppError, HTTPException, RequestValidationError):
         app.add_exception_handler(error_type, _handle)

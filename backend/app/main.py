@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from app import errors
+from app import database_errors, errors
 from app.auth import endpoints as auth
 from app.auth import passwords
 from app.auth.tokens import AccessTokens
@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     state.database.observe(pool_metrics)
     errors.install(application)
+    database_errors.install(application)
     application.add_middleware(RequestContextMiddleware, logs=state.logs)
     # Routes are matched in order, so the most frequent come first. They are added directly, because
     # routes added with `include_router` are matched twice per request.

@@ -272,13 +272,71 @@ async def test_cached_token_expires(
     assert (response.status_code, response.json()["error"]["code"]) == (401, "token_expired")
 
 
-async def test_deleted_account_is_404(
+async def test_deleted_account_is_401(
     client: httpx2.AsyncClient, app: FastAPI, tokens: dict[str, str]
 ):
-    """A valid token of a deleted account is a 404."""
+    """Tokens of a deleted account are a 401 wherever the account is read or written."""
     await execute(app, "DELETE FROM users")
     headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-    assert (await client.get(ME, headers=headers)).status_code == 404
+    for response in (
+        await client.get(ME, headers=headers),
+        await client.post("/api/patients/", json={"full_name": "Bo"}, headers=headers),
+        await refresh(client, tokens["refresh_token"]),
+        await client.post(LOGIN, json={"email": ANN["email"], "password": PASSWORD}),
+    ):
+        assert response.status_code == 401, response.text
+
+
+async def test_account_deleted_during_a_login_is_401(
+    client: httpx2.AsyncClient,
+    app: FastAPI,
+    tokens: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """An account that is deleted while its password is checked is a 401."""
+    assert tokens
+
+    async def delete_and_verify(_hash: str | None, _password: str) -> bool:
+        await execute(app, "DELETE FROM users")
+        return True
+
+    monkeypatch.setattr(passwords, "verify_password", delete_and_verify)
+    response = await client.post(LOGIN, json={"email": ANN["email"], "password": PASSWORD})
+    assert (response.status_code, response.json()["error"]["code"]) == (401, "account_deleted")
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "\u0130" * 240 + "@example.com",  # longer in lower case
+        "\u0958" * 125 + "@example.com",  # longer in NFC
+        "ann\u200b@example.com",
+        "ann\u202e@example.com",
+        "ann@exam\x7fple.com",
+        "ann@example.com\n",
+    ],
+)
+async def test_address_is_checked_after_it_was_normalized(client: httpx2.AsyncClient, email: str):
+    """An address that is too long in lower case, or has invisible characters, is never a 500."""
+    response = await client.post(SIGNUP, json=ANN | {"email": email})
+    assert response.status_code == (201 if email.endswith("\n") else 422), response.text
+
+
+async def test_spellings_of_an_address_are_one_account(client: httpx2.AsyncClient):
+    """An address in composed and in decomposed letters, in any case, is the same account."""
+    assert (
+        await client.post(SIGNUP, json=ANN | {"email": "J\u00dcrgen@example.com"})
+    ).status_code == 201
+    again = await client.post(SIGNUP, json=ANN | {"email": "ju\u0308rgen@EXAMPLE.com"})
+    assert again.status_code == 409
+    credentials = {"email": "Ju\u0308rgen@example.com", "password": PASSWORD}
+    assert (await client.post(LOGIN, json=credentials)).status_code == 200
+
+
+async def test_concurrent_signups_of_one_address_create_one_account(client: httpx2.AsyncClient):
+    """Of several concurrent sign-ups with one address, one is a 201 and the others are 409s."""
+    responses = await asyncio.gather(*(client.post(SIGNUP, json=ANN) for _ in range(5)))
+    assert sorted(response.status_code for response in responses) == [201, 409, 409, 409, 409]
 
 
 async def test_patient_role_is_forbidden_for_therapist_endpoints(

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from service import BACKEND
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -36,7 +38,7 @@ async def connection(server_url: str) -> AsyncIterator[AsyncConnection]:
 
 
 async def migrate(connection: AsyncConnection, revision: str) -> None:
-    """Migrate a database up or down to a revision, in a transaction of its own."""
+    """Migrate a database up or down to a revision, in one transaction."""
     config = Config()
     config.set_main_option("script_location", str(BACKEND / "migrations"))
     config.set_main_option("path_separator", "os")
@@ -150,3 +152,54 @@ async def test_queued_jobs_get_their_therapist(connection: AsyncConnection):
     await connection.commit()
     await migrate(connection, "0004")
     assert await rows(connection, "SELECT count(*) FROM pgqueuer") == [(3,)]
+
+
+ROWS_OF_TWO = """
+    INSERT INTO patients (id, therapist_id, full_name)
+    SELECT ('00000000-0000-4000-8000-0000000000a' || n)::uuid,
+           ('00000000-0000-4000-8000-00000000000' || n)::uuid, 'P'
+    FROM generate_series(1, 2) AS n;
+    INSERT INTO sessions (id, patient_id, therapist_id, session_date, status, created_at)
+    SELECT ('00000000-0000-4000-8000-0000000001' || lpad(n::text, 2, '0'))::uuid,
+           ('00000000-0000-4000-8000-0000000000a' || CASE WHEN n < 12 THEN 2 ELSE 1 END)::uuid,
+           '00000000-0000-4000-8000-000000000001', '2026-01-01', 'processed',
+           '2026-01-01'::timestamptz + n * interval '1 hour'
+    FROM generate_series(0, 15) AS n
+"""
+
+
+async def test_sessions_that_join_two_therapists_stop_the_migration(connection: AsyncConnection):
+    """Rows whose patient is another therapist's are reported, and the database stays as it was."""
+    await migrate(connection, "0005")
+    for statement in (USERS, *ROWS_OF_TWO.split(";")):
+        await connection.execute(text(statement))
+    await connection.commit()
+    with pytest.raises(CommandError) as refused:
+        await migrate(connection, "0006")
+    message = str(refused.value)
+    assert message.startswith("12 sessions belong to another therapist than the patient.")
+    assert (
+        "session 00000000-0000-4000-8000-000000000100 of therapist"
+        " 00000000-0000-4000-8000-000000000001: patient 00000000-0000-4000-8000-0000000000a2 of"
+        " therapist 00000000-0000-4000-8000-000000000002" in message
+    )
+    assert message.endswith("and 2 more")
+    assert await rows(connection, "SELECT version_num FROM alembic_version") == [("0005",)]
+
+    await connection.execute(
+        text(
+            "UPDATE sessions SET patient_id = patients.id FROM patients"
+            " WHERE patients.therapist_id = sessions.therapist_id"
+        )
+    )
+    await connection.commit()
+    before = await rows(connection, "SELECT * FROM sessions ORDER BY id")
+    await connection.commit()
+    await migrate(connection, "0006")
+    move = "UPDATE sessions SET patient_id = '00000000-0000-4000-8000-0000000000a2'"
+    with pytest.raises(IntegrityError):
+        await connection.execute(text(move))
+    await connection.rollback()
+    await migrate(connection, "0005")
+    assert await rows(connection, "SELECT * FROM sessions ORDER BY id") == before
+    await connection.execute(text(move))

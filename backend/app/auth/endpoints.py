@@ -17,12 +17,18 @@ from app.auth.schemas import (
 )
 from app.auth.service import TokenService
 from app.database import DbSession
-from app.errors import Conflict, NotFound, RateLimited, Unauthorized
+from app.errors import Conflict, RateLimited, Unauthorized
 from app.middleware.rate_limit import account_key, address_key, limiter
 from app.openapi.responses import declare
 from app.settings import Settings
+from app.strict_route import StrictRoute
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"], responses=declare(RateLimited))
+router = APIRouter(
+    prefix="/api/v1/auth",
+    tags=["auth"],
+    responses=declare(RateLimited),
+    route_class=StrictRoute,
+)
 
 
 def token_service(request: Request, session: DbSession) -> TokenService:
@@ -72,7 +78,7 @@ async def logout(request: Request, tokens: Tokens, payload: RefreshRequest) -> N
     await tokens.log_out(payload.refresh_token)
 
 
-@router.get("/me", response_model=UserResponse, responses=declare(NotFound))
+@router.get("/me", response_model=UserResponse)
 @limiter.limit("default")
 async def me(request: Request, session: DbSession, principal: CurrentUser) -> User:
     """Return the caller's account."""

@@ -1,5 +1,6 @@
 """Request and response bodies of the auth endpoints."""
 
+import unicodedata
 import uuid
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,18 +11,35 @@ from app.auth.models import Role
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, PATTERNS
 from app.fields import Name, ReadOnly
 
+# Control characters, and those that are not shown or change the direction of others.
+_INVISIBLE = r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+_CHARACTER = rf"[^@\s{_INVISIBLE}]"
 # Only a sent message proves an address. This pattern catches typing errors.
-_EMAIL = r"^\s*[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+\s*$"
+_ADDRESS = rf"^\s*{_CHARACTER}+@{_CHARACTER}+\.{_CHARACTER}+\s*$"
+_MAX_ADDRESS = 254
+
+
+def _normalize_address(text: str) -> str:
+    """Return an address in lower case and in NFC, so one address has one spelling.
+
+    The length is checked afterwards again: letters such as U+0130 are longer in lower case.
+    """
+    composed = unicodedata.normalize("NFC", text.strip())
+    address = unicodedata.normalize("NFC", composed.lower())
+    if len(address) > _MAX_ADDRESS:
+        raise ValueError(f"must have at most {_MAX_ADDRESS} characters, also in lower case")
+    return address
+
+
 Email = Annotated[
     str,
     Field(
-        max_length=254,
-        pattern=_EMAIL,
-        description="In any case; it is stored in lower case.",
+        max_length=_MAX_ADDRESS,
+        pattern=_ADDRESS,
+        description="In any case; it is stored in lower case and Unicode NFC.",
         examples=["ann@example.com"],
     ),
-    AfterValidator(str.strip),
-    AfterValidator(str.lower),
+    AfterValidator(_normalize_address),
 ]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 NewPassword = Annotated[

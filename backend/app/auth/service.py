@@ -4,14 +4,14 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import passwords, repository
 from app.auth.models import TokenFamily, User
 from app.auth.schemas import LoginRequest, SignupRequest, TokenResponse
 from app.auth.tokens import AccessTokens, Principal, hash_refresh_token, new_refresh_token
-from app.errors import Conflict, NotFound, Unauthorized, Unprocessable
+from app.database_errors import account_deleted
+from app.errors import Unauthorized, Unprocessable
 
 
 async def sign_up(session: AsyncSession, request: SignupRequest) -> User:
@@ -19,7 +19,7 @@ async def sign_up(session: AsyncSession, request: SignupRequest) -> User:
 
     Raises:
         Unprocessable: The password violates a rule; `details` list the rules.
-        Conflict: The address already has an account.
+        IntegrityError: The address already has an account; the response is a 409.
     """
     password = request.password.get_secret_value()
     violated = passwords.violated_rules(password)
@@ -36,10 +36,7 @@ async def sign_up(session: AsyncSession, request: SignupRequest) -> User:
         full_name=request.full_name,
     )
     session.add(user)
-    try:
-        await session.flush()
-    except IntegrityError as error:
-        raise Conflict("This e-mail address already has an account.", code="email_taken") from error
+    await session.flush()  # a taken address is a Conflict, see `app.database_errors`
     await session.refresh(user, ["created_at"])
     return user
 
@@ -120,9 +117,9 @@ async def me(session: AsyncSession, principal: Principal) -> User:
     """Return the caller's account.
 
     Raises:
-        NotFound: The account was deleted after the token was issued.
+        Unauthorized: The account was deleted after the token was issued.
     """
     user = await session.get(User, principal.id)
     if user is None:
-        raise NotFound("This account no longer exists.")
+        raise account_deleted()
     return user

@@ -78,11 +78,12 @@ class AccessTokens:
 
 
 def bearer_token(request: Request) -> str | None:
-    """Return the token of the Authorization header; None if there is none."""
-    for name, value in request.scope["headers"]:
-        if name == b"authorization":
-            return str(value[7:], "latin-1") if value[:7].lower() == b"bearer " else None
-    return None
+    """Return the token of the Authorization header; None if there is none, or several differ."""
+    given = {value for name, value in request.scope["headers"] if name == b"authorization"}
+    if len(given) != 1:
+        return None
+    value = given.pop()
+    return str(value[7:], "latin-1") if value[:7].lower() == b"bearer " else None
 
 
 def new_refresh_token() -> str:

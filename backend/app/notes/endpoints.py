@@ -15,8 +15,9 @@ from app.openapi.responses import declare, succeed
 from app.sessions.models import Status
 from app.sessions.repository import get_session
 from app.sessions.schemas import ExtractionAccepted
+from app.strict_route import StrictRoute
 
-router = APIRouter(prefix="/api/sessions", tags=["notes"])
+router = APIRouter(prefix="/api/sessions", tags=["notes"], route_class=StrictRoute)
 
 
 @router.get("/{session_id:uuid}/notes")

@@ -40,6 +40,7 @@ from app.openapi.responses import (
     declare,
     header_refs,
 )
+from app.strict_route import StrictRoute
 
 _DESCRIPTION = """\
 Accounts, patients, sessions, audio, transcription and notes for therapists.
@@ -48,6 +49,8 @@ Accounts, patients, sessions, audio, transcription and notes for therapists.
   therapist has access to records that they created; those of others are a 404. The roles patient
   and admin get a 403 from clinical operations.
 - **Errors** are JSON: `{"error": {"code", "message", "request_id"}}`, and `details` in a 422.
+- **Repeated values.** A value that is sent twice with a difference, in path, query, JSON or form,
+  is a 422.
 - **Lists** have pages. The `Link` header of a page has the path of the next one.
 - **Rate limits.** `RateLimit-*` headers say what is left; a 429 has `Retry-After`.
 - **HEAD** is served by `/`, `/live`, `/ready`, `/health`, `/metrics` and for recordings. Any other
@@ -125,6 +128,8 @@ def derived_responses(route: APIRoute) -> Responses:
     """Return the error responses that follow from the dependencies and the body of a route."""
     calls = set(_calls(route.dependant))
     responses: Responses = {}
+    if isinstance(route, StrictRoute):
+        responses |= declare(Unprocessable)
     if database_session in calls:
         responses |= declare(ACCOUNT[-1])
     if current_user in calls:
@@ -133,8 +138,6 @@ def derived_responses(route: APIRoute) -> Responses:
         responses |= declare(*CLINICAL)
     if route.body_field is not None:
         responses |= declare(*BODY)
-    elif route.dependant.query_params:
-        responses |= declare(Unprocessable)
     if route.dependant.path_params:
         responses |= declare(NotFound)
     return responses

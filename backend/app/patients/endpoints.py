@@ -15,8 +15,9 @@ from app.patients.models import Patient
 from app.patients.schemas import NewPatient, PatientChanges, PatientRecord
 from app.sessions.listing import ListQuery, page_response, read_page
 from app.sessions.schemas import SessionSummary
+from app.strict_route import StrictRoute
 
-router = APIRouter(prefix="/api/patients", tags=["patients"])
+router = APIRouter(prefix="/api/patients", tags=["patients"], route_class=StrictRoute)
 
 
 @router.get(

@@ -3,7 +3,7 @@
 import uuid
 from datetime import date, datetime
 
-from sqlalchemy import Date, DateTime, ForeignKey, Index, String, func
+from sqlalchemy import Date, DateTime, ForeignKey, Index, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database import Base
@@ -13,8 +13,11 @@ class Patient(Base):
     """A patient, visible only to its therapist."""
 
     __tablename__ = "patients"
-    # Used by the list of a therapist's patients by name, and by the ownership check.
-    __table_args__ = (Index("ix_patients_therapist", "therapist_id", "full_name", "id"),)
+    __table_args__ = (
+        # Used by the list of a therapist's patients by name, and by the ownership check.
+        Index("ix_patients_therapist", "therapist_id", "full_name", "id"),
+        UniqueConstraint("id", "therapist_id"),  # target of the foreign key of sessions
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     therapist_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))

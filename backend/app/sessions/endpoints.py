@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from app.audio.formats import BY_MEDIA_TYPE
 from app.audio.range_response import audio_response
@@ -26,8 +27,9 @@ from app.sessions.listing import QUERY_PARAMETERS, list_query, page_response, re
 from app.sessions.models import Status, TherapySession
 from app.sessions.schemas import SessionChanges, SessionRecord, SessionSummary, UploadAccepted
 from app.sessions.upload import Upload, read_upload
+from app.strict_route import StrictRoute
 
-router = APIRouter(prefix="/api/sessions", tags=["sessions"])
+router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=StrictRoute)
 
 
 @router.get(
@@ -82,7 +84,7 @@ async def upload_session(
             file,
             max_bytes=request.app.state.settings.max_upload_bytes,
             check_patient=check_patient,
-            fields={} if patient_id is None else {"patient_id": str(patient_id)},
+            patient_id=patient_id,
         )
         fields = await read_upload(upload, request)
         assert upload.audio_format is not None
@@ -98,12 +100,15 @@ async def upload_session(
             media_type=upload.audio_format.media_type,
         )
         # If this transaction fails, maintenance deletes the file. It is not deleted here, because a
-        # commit may have succeeded although its response was lost.
+        # commit may have succeeded although its response was lost. A refused row is certain.
         async with database.session() as session:
             values = {**accepted.model_dump(), "therapist_notes": fields.notes}
-            await session.execute(
-                insert(TherapySession).values(therapist_id=therapist.id, **values)
-            )
+            row = insert(TherapySession).values(therapist_id=therapist.id, **values)
+            try:
+                await session.execute(row)
+            except IntegrityError:
+                await asyncio.to_thread(store.remove, [session_id])
+                raise
             await enqueue(session, TRANSCRIBE, session_id)
     response.headers["Location"] = f"{router.prefix}/{session_id}"
     return accepted

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Enum,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     String,
     Text,
@@ -40,6 +41,7 @@ class TherapySession(Base):
     """One session of a patient with the therapist.
 
     `therapist_id` duplicates that of the patient, so lists and ownership checks read one index. The
+    foreign key includes it, so no session joins the records of two therapists. The
     transcript is by far the largest column: migration 0001 makes PostgreSQL store long transcripts
     out of line, so lists never read them.
     """
@@ -50,11 +52,16 @@ class TherapySession(Base):
         Index("ix_sessions_list", "therapist_id", "session_date", "id"),
         Index("ix_sessions_patient", "patient_id", "session_date", "id"),
         Index("ix_sessions_status", "therapist_id", "status", "session_date", "id"),
+        ForeignKeyConstraint(
+            ["patient_id", "therapist_id"],
+            ["patients.id", "patients.therapist_id"],
+            ondelete="RESTRICT",
+        ),
         CheckConstraint("status IN (" + ", ".join(f"'{s}'" for s in Status) + ")", name="status"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
-    patient_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("patients.id", ondelete="RESTRICT"))
+    patient_id: Mapped[uuid.UUID]
     therapist_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="RESTRICT"))
     session_date: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     status: Mapped[Status] = mapped_column(

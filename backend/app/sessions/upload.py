@@ -2,7 +2,8 @@
 
 Checks run in the order in which their input arrives: the size by Content-Length, the patient by the
 query, then from the body the patient by the form, the format by the first bytes, the size by
-counting. A rejected or aborted upload leaves no data.
+counting. The patient that is stored is checked in any case, wherever its field stood. A rejected or
+aborted upload leaves no data.
 """
 
 import uuid
@@ -19,10 +20,12 @@ from app.audio.multipart import Chunk, MalformedForm, read_form
 from app.audio.storage import IncomingFile
 from app.errors import BadRequest, PayloadTooLarge, UnsupportedMedia
 from app.sessions.schemas import UploadFields
+from app.strict_route import repeated_value
 
 MIN_BYTES = 512
 """Smallest recording; 512 bytes are a quarter of a second of Opus at 16 kbit/s."""
 MAX_FIELDS_BYTES = 128 * 1024
+MAX_FIELDS = 16
 _FORM_OVERHEAD_BYTES = MAX_FIELDS_BYTES + 64 * 1024
 
 CheckPatient = Callable[[uuid.UUID], Awaitable[object]]
@@ -36,17 +39,19 @@ class Upload:
         file: Destination of the recording.
         max_bytes: Maximum size of the recording.
         check_patient: Raises an error if the patient does not exist.
-        fields: Form fields, initially those of the query.
+        patient_id: Patient of the query, if any.
         audio_format: Detected format of the recording.
     """
 
     file: IncomingFile
     max_bytes: int
     check_patient: CheckPatient
-    fields: dict[str, str]
+    patient_id: uuid.UUID | None
     audio_format: AudioFormat | None = None
-    _texts: dict[str, bytearray] = field(default_factory=dict)
-    _checked: bool = False
+    _fields: dict[str, str] = field(default_factory=dict)
+    _fields_bytes: int = 0
+    _text: bytearray = field(default_factory=bytearray)
+    _checked: uuid.UUID | None = None
     _head: bytearray = field(default_factory=bytearray)
     _file_parts: int = 0
 
@@ -59,8 +64,8 @@ class Upload:
             ClientDisconnect: The client disconnected.
         """
         self._check_content_length(request)
-        if "patient_id" in self.fields:
-            await self._check_patient()
+        if self.patient_id is not None:
+            await self._check_patient(self.patient_id)
         try:
             content_type = request.headers.get("content-type", "")
             async for chunk in read_form(content_type, request.stream()):
@@ -71,22 +76,27 @@ class Upload:
 
     def _check_content_length(self, request: Request) -> None:
         length = request.headers.get("content-length", "")
-        if length.isdigit() and int(length) > self.max_bytes + _FORM_OVERHEAD_BYTES:
+        if length.isdecimal() and int(length) > self.max_bytes + _FORM_OVERHEAD_BYTES:
             raise self._too_large()
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"A recording may have at most {self.max_bytes} bytes.")
 
-    async def _check_patient(self) -> None:
-        await self.check_patient(self._valid_fields().patient_id)
-        self._checked = True
+    async def _check_patient(self, patient_id: uuid.UUID) -> None:
+        if patient_id != self._checked:
+            await self.check_patient(patient_id)
+            self._checked = patient_id
 
     def _valid_fields(self) -> UploadFields:
+        default = {} if self.patient_id is None else {"patient_id": self.patient_id}
         try:
-            return UploadFields.model_validate(self.fields)
+            fields = UploadFields.model_validate({**default, **self._fields})
         except ValidationError as error:
             errors = [{**item, "loc": ("body", *item["loc"])} for item in error.errors()]
             raise RequestValidationError(errors) from error
+        if self.patient_id not in {None, fields.patient_id}:
+            raise repeated_value("body", "patient_id")
+        return fields
 
     async def _add(self, chunk: Chunk) -> None:
         if chunk.part.name == "file":
@@ -95,18 +105,27 @@ class Upload:
             self._add_text(chunk)
 
     def _add_text(self, chunk: Chunk) -> None:
-        text = self._texts.setdefault(chunk.part.name, bytearray())
-        text += chunk.data
-        if sum(map(len, self._texts.values())) > MAX_FIELDS_BYTES or len(self._texts) > 16:
+        self._text += chunk.data
+        self._fields_bytes += len(chunk.data)
+        if self._fields_bytes > MAX_FIELDS_BYTES or len(self._fields) > MAX_FIELDS:
             raise PayloadTooLarge("The form fields are too long.")
-        if chunk.last:
-            self.fields[chunk.part.name] = text.decode("utf-8", "replace")
+        if not chunk.last:
+            return
+        name = chunk.part.name
+        try:
+            text = self._text.decode()
+        except UnicodeDecodeError:
+            error = {"type": "encoding", "loc": ("body", name[:100]), "msg": "Not UTF-8"}
+            raise RequestValidationError([error]) from None
+        self._text.clear()
+        if self._fields.setdefault(name, text) != text:
+            raise repeated_value("body", name)
 
     async def _add_audio(self, chunk: Chunk) -> None:
         if not self._file_parts:
             self._file_parts = 1
-            if "patient_id" in self.fields and not self._checked:
-                await self._check_patient()
+            if "patient_id" in self._fields:
+                await self._check_patient(self._valid_fields().patient_id)
         elif self._file_parts == 2:
             raise BadRequest("Send one file at a time.")
         if len(self._head) < SNIFF_BYTES:
@@ -131,8 +150,7 @@ class Upload:
         if not self._file_parts:
             raise BadRequest("The form has no part named file.", code="no_file")
         fields = self._valid_fields()
-        if not self._checked:
-            await self.check_patient(fields.patient_id)
+        await self._check_patient(fields.patient_id)
         if self.file.size_bytes < MIN_BYTES:
             raise BadRequest(
                 f"The file has {self.file.size_bytes} bytes; a recording has at least {MIN_BYTES}.",
