@@ -64,7 +64,7 @@ def test_a_terminal_shows_time_left_and_merged_statistics(monkeypatch: pytest.Mo
     (shown,) = screen.lines
     assert "0:04, 0:06 left, 400 requests, 100/s, 0.0 % errors, p50 2.0" in shown
     assert shown.startswith("quick ━")
-    assert screen.messages == []
+    assert screen.messages == ["load quick: 2 processes"]
 
 
 def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
@@ -109,7 +109,7 @@ def test_a_lost_process_is_named_once():
     lost = replace(merged(10, 10), lost=(LostProcess("p1", "killed", 3),))
     progress.watch("t", lost)
     progress.watch("t", lost)
-    assert screen.messages == ["process p1 was lost: killed"]
+    assert screen.messages == ["load quick: 2 processes", "process p1 was lost: killed"]
 
 
 @pytest.mark.parametrize("width", [20, 60, 80, 90, 100, 130, 300])

@@ -87,8 +87,9 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     --rate is an open model: journeys start on time, whatever the service does,
     each by a free user; --users then limits how many there are.
 
-    If http://localhost:8000 refuses connections, the service of the nearest
-    straingauge.toml is started. Another machine needs --allow-host.
+    Without --host, the service that the nearest straingauge.toml describes is
+    used if it runs on port 8000, and started otherwise. Another machine needs
+    --allow-host.
 
     Ctrl-C ends the load; the result file has what was measured until then.
     """

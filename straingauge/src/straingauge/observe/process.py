@@ -69,6 +69,11 @@ class ServiceProcesses:
         self.is_remote = False
         self._find()
 
+    @property
+    def root(self) -> psutil.Process | None:
+        """The topmost process of the service; None if it cannot be observed."""
+        return self._root
+
     def begin(self) -> None:
         """Start the load: forget processes that started and exited so far."""
         self._started = self._exited = 0

@@ -129,9 +129,10 @@ class Progress:
         if metadata is None or not merged.reports:
             return False
         shown = self._loads.setdefault(test, _Shown(next_line_s=now_s + PLAIN_INTERVAL_S))
-        if not (self._screen.live or shown.announced or merged.start_ns is None):
+        if not (shown.announced or merged.start_ns is None):
             shown.announced = True
-            self._screen.say(f"load {metadata.name}: {processes(merged)}")
+            parts = filter(None, (metadata.description, processes(merged)))
+            self._screen.say(f"load {metadata.name}: {', '.join(parts)}")
         for lost in merged.lost[shown.lost :]:
             self._screen.say(f"process {lost.process} was lost: {lost.reason}")
         shown.lost = len(merged.lost)

@@ -1,12 +1,16 @@
 """The metadata of a run, made from its specification."""
 
 from datetime import datetime
+from typing import Final
 
+from straingauge.observe.listener import describe_listener
 from straingauge.result.assembly import environment
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.warmup import schedule_as_dict, warm_up_as_dict
 from straingauge.schedule import Waves
 from straingauge.workers import RunMetadata
+
+MOST_JOURNEYS: Final = 3  # named in one line
 
 
 def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
@@ -21,6 +25,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
     return RunMetadata(
         name=spec.name,
         test=spec.test,
+        description=describe(spec, url),
         started_at=datetime.now().astimezone().isoformat(timespec="seconds"),
         configuration={
             "target": url,
@@ -41,3 +46,20 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
         results_dir=spec.results_dir,
         required_endpoints=spec.required_endpoints,
     )
+
+
+def describe(spec: LoadSpec, url: str) -> str:
+    """Describe a load in one line, so that a wrong target is noticed before the load.
+
+    For example: "GET /health -> http://localhost:8000 (uvicorn, pid 23747), 10 users, 10 s".
+    """
+    names = [journey.__name__ for journey, _ in spec.journeys.weights]
+    more = [f"{len(names) - MOST_JOURNEYS} more"] if len(names) > MOST_JOURNEYS else []
+    users = f"{len(spec.users)} user{'' if len(spec.users) == 1 else 's'}"
+    duration_s = spec.schedule.duration_s
+    parts = [
+        f"{', '.join([*names[:MOST_JOURNEYS], *more])} -> {url}{describe_listener(url)}",
+        users,
+        *([] if duration_s is None else [f"{duration_s:g} s"]),
+    ]
+    return ", ".join(parts)

@@ -2,9 +2,11 @@
 
 import os
 import socket
+import ssl
 import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -81,23 +83,31 @@ class ServiceLocator:
         if refusal:
             raise TargetError(
                 f"nothing answers at {url} ({refusal})",
-                hint=f"start the service there, or leave {self._by} away to have one started",
+                hint=f"start the service there, or check the URL (http or https, host, port) in"
+                f" {self._by}",
             )
         return url
 
     def _default_or_started(self, test_file: Path) -> str:
         refusal = refused(DEFAULT_URL)
-        if refusal is None:
-            return DEFAULT_URL
         description = find_upwards(test_file, CONFIG_FILE)
         if description is None:
+            self._require_named(refusal)
             raise TargetError(
                 f"nothing answers at {DEFAULT_URL} ({refusal}), and there is no {CONFIG_FILE}",
                 hint=f"start the service, or name it: {self._option} http://HOST:PORT",
             )
         from straingauge.target import ServiceStack
+        from straingauge.target.config import StackConfig
 
-        self._say(f"nothing answers at {DEFAULT_URL}: starting what {description} describes")
+        found = f"nothing answers at {DEFAULT_URL}"
+        if refusal is None:
+            ready = f"{DEFAULT_URL}{StackConfig.from_file(description).ready}"
+            problem = not_ready(ready)
+            if problem is None:
+                return DEFAULT_URL
+            found = f"{DEFAULT_URL} is not this service, or not ready (GET {ready}: {problem})"
+        self._say(f"{found}: starting what {description} describes")
         stack = ServiceStack.from_file(description, port=0, say=self._say)
         url = self._stack.enter_context(stack).url
         if self._closed:
@@ -106,16 +116,46 @@ class ServiceLocator:
         self._database_url = stack.database_url
         return url
 
+    def _require_named(self, refusal: str | None) -> None:
+        """Refuse to send load to whatever happens to listen at the default URL."""
+        if refusal is None:
+            raise UsageError(
+                f"no service is named: there is no {CONFIG_FILE} that describes one, and nothing"
+                f" says that {DEFAULT_URL} is the service to test",
+                hint=f"if it is, name it: {self._option} {DEFAULT_URL}",
+            )
+
 
 def refused(url: str) -> str | None:
-    """Return why a connection to `url` fails; None if it succeeds."""
+    """Return why a connection to `url`, with TLS for https, fails; None if it succeeds."""
     parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
+    host, tls = parts.hostname or "", parts.scheme == "https"
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=PROBE_TIMEOUT_S).close()
+        with socket.create_connection(
+            (host, parts.port or (443 if tls else 80)), timeout=PROBE_TIMEOUT_S
+        ) as connection:
+            if tls:
+                context = ssl.create_default_context()
+                context.wrap_socket(connection, server_hostname=host).close()
+    except ssl.SSLError as error:
+        return f"the TLS handshake failed: {error}"
     except OSError as error:
         return error.strerror or str(error)
     return None
+
+
+def not_ready(url: str) -> str | None:
+    """Return why a GET request for `url` is not answered with status 200; None if it is."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", parts.path)
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return None if status == 200 else f"status {status}"
 
 
 def find_upwards(path: Path, name: str) -> Path | None:

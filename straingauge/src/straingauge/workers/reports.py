@@ -25,6 +25,7 @@ class RunMetadata:
     Attributes:
         name: Name of the run, and stem of its result file.
         test: Node id of the test, or the run's name again.
+        description: The load in one line: journeys, target, users and duration.
         started_at: Local start time, ISO 8601.
         configuration: The load as the result file shows it; no secrets.
         environment: The machine and its software; see `straingauge.result.assembly.environment`.
@@ -40,6 +41,7 @@ class RunMetadata:
     name: str
     started_at: str
     test: str = ""
+    description: str = ""
     configuration: Mapping[str, Any] = field(default_factory=dict)
     environment: "Environment" = field(default_factory=_no_environment)
     users: int = 0
