@@ -8,6 +8,9 @@ import asyncio
 from collections import deque
 from typing import Protocol, Self
 
+from app.background import report_failure
+
+TASK = "event_loop_monitor"
 INTERVAL_S = 0.05
 BLOCK_S = 0.1  # shorter delays are normal: garbage collection, a large response
 WINDOW_S = 60.0  # of the longest block; longer than a usual scrape interval
@@ -49,6 +52,13 @@ class EventLoopMonitor:
 
     def _tick(self) -> None:
         now_s = self._loop.time()
+        try:
+            self._measure(now_s)
+        except Exception as error:  # noqa: BLE001 -- an observer's exception must not end the timer
+            report_failure(TASK, error)
+        self._schedule(now_s)
+
+    def _measure(self, now_s: float) -> None:
         delay_s = now_s - self._due_s
         if delay_s > BLOCK_S:
             self._observer.on_block(delay_s)
@@ -59,4 +69,3 @@ class EventLoopMonitor:
         elif self._longest and now_s - self._longest[0][0] > WINDOW_S:
             self._longest.popleft()
             self._observer.on_longest_change(self._longest[0][1] if self._longest else 0.0)
-        self._schedule(now_s)

@@ -11,14 +11,16 @@ from app import database_errors, errors
 from app.auth import endpoints as auth
 from app.auth import passwords
 from app.auth.tokens import AccessTokens
+from app.background import BackgroundTasks
 from app.database import Database
 from app.event_loop import EventLoopMonitor
 from app.health import endpoints as health
 from app.health import schema
+from app.jobs import supervisor
 from app.jobs.queue_stats import QueueStatsReader
-from app.jobs.supervisor import supervised_worker
 from app.logs import Logs
 from app.metrics import loop_metrics, pool_metrics
+from app.metrics_files import FILES
 from app.middleware.rate_limit import RateLimits
 from app.middleware.request_context import RequestContextMiddleware
 from app.notes import endpoints as notes
@@ -26,6 +28,7 @@ from app.openapi import document
 from app.patients import endpoints as patients
 from app.sessions import endpoints as sessions
 from app.settings import Settings, get_settings
+from app.shared_directory import service_directory
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     state.logs.start()
     try:
         async with AsyncExitStack() as stack:
+            stack.enter_context(FILES.open_in(service_directory(settings.metrics_parent)))
             stack.push_async_callback(state.database.close)
             stack.push_async_callback(state.queue_stats.close)
             passwords.warm_up()
@@ -45,8 +49,9 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
             limits: RateLimits | None = state.rate_limits
             if limits is not None and limits.warning is not None:
                 logger.warning(limits.warning)
+            background = await stack.enter_async_context(BackgroundTasks())
             if settings.job_worker:
-                await stack.enter_async_context(supervised_worker(settings))
+                supervisor.start(background, settings)
             # Exclude the objects that exist now from garbage collection, and collect less often:
             # requests create few cycles, and the default threshold of 700 cost 5 % of the time.
             gc.collect()

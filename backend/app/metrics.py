@@ -1,17 +1,15 @@
-"""Prometheus metrics of all workers.
+"""Prometheus metrics of all processes.
 
-Each worker writes its metrics to files in a directory of the service's main process. The worker
-that serves /metrics aggregates them (multiprocess mode of prometheus-client).
+Each process writes its metrics to files in a directory of the service (`app.metrics_files`). The
+worker that serves /metrics aggregates them (multiprocess mode of prometheus-client).
 """
 
-import atexit
-import multiprocessing
+import logging
 import os
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+import struct
+import time
+from collections.abc import Iterable, Iterator
 
 import psutil
 from prometheus_client import (
@@ -28,49 +26,12 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from app.jobs.queue_stats import QueueStats
+from app.metrics_files import FILES, SharedValue
 from app.pool import PoolState
 
-_PREFIX = "therapybridge-metrics-"
+logger = logging.getLogger(__name__)
 
-
-def _directory() -> Path:
-    """Return the directory of this service, named after its main process."""
-    configured = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if configured is not None and _PREFIX not in configured:  # set by the operator
-        return Path(configured)
-    is_worker = multiprocessing.parent_process() is not None
-    main = psutil.Process(os.getppid() if is_worker else os.getpid())
-    directory = Path(tempfile.gettempdir(), f"{_PREFIX}{_identity(main)}")
-    if not is_worker:
-        atexit.register(shutil.rmtree, directory, ignore_errors=True)
-    return directory
-
-
-def _identity(process: psutil.Process) -> str:
-    return f"{os.getuid()}-{process.pid}-{int(process.create_time())}"
-
-
-def _remove_stale_directories() -> None:
-    """Remove the directories of services that were killed."""
-    for directory in Path(tempfile.gettempdir()).glob(f"{_PREFIX}{os.getuid()}-*"):
-        pid = int(directory.name.split("-")[-2])
-        try:
-            alive = directory.name == f"{_PREFIX}{_identity(psutil.Process(pid))}"
-        except psutil.NoSuchProcess:
-            alive = False
-        if not alive:
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-DIRECTORY = _directory()
-_remove_stale_directories()
-DIRECTORY.mkdir(mode=0o700, parents=True, exist_ok=True)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(DIRECTORY)
-
-# prometheus-client selects its value class at import, before the directory is set. Its default
-# reads the process id on each update in case of a fork; uvicorn's workers are spawned.
-_PID = os.getpid()
-values.ValueClass = values.MultiProcessValue(lambda: _PID)  # type: ignore[no-untyped-call]
+values.ValueClass = SharedValue
 
 _LATENCY_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -149,6 +110,49 @@ class LoopMetrics:
 
 loop_metrics = LoopMetrics()
 
+
+class BackgroundMetrics:
+    """Metrics of background tasks (`app.background`)."""
+
+    def __init__(self) -> None:
+        self._failures = Counter(
+            "background_task_failures", "Exceptions that ended a run of a task.", ["task"]
+        )
+        self._last_run_s = Gauge(
+            "background_task_last_run_timestamp_seconds",
+            "End of a task's last successful run.",
+            ["task"],
+            multiprocess_mode="max",
+        )
+
+    def on_run(self, task: str) -> None:
+        """Record a successful run."""
+        self._last_run_s.labels(task).set(time.time())
+
+    def on_failure(self, task: str) -> None:
+        """Count a failed run."""
+        self._failures.labels(task).inc()
+
+    def last_runs(self) -> dict[str, float] | None:
+        """Return when each task last ran, in seconds since the epoch; None if that is unknown."""
+        FILES.flush()
+        if FILES.directory is None or not FILES.is_writable:
+            return None
+        try:
+            families = list(MultiProcessCollector.merge(FILES.directory.glob("gauge_max_*.db")))  # type: ignore[no-untyped-call]
+        except (OSError, RuntimeError, ValueError, struct.error):
+            logger.exception("the metrics cannot be read from %s", FILES.directory)
+            return None
+        return {
+            sample.labels["task"]: sample.value
+            for family in families
+            if family.name == "background_task_last_run_timestamp_seconds"
+            for sample in family.samples
+        }
+
+
+background_metrics = BackgroundMetrics()
+
 _RouteMetrics = tuple[Counter, Histogram]
 _route_metrics: dict[tuple[str, str, int], _RouteMetrics] = {}
 
@@ -184,7 +188,7 @@ class _ProcessCollector(Collector):
                     files.add_metric(label, process.num_fds())
             except psutil.NoSuchProcess:
                 # Removes the gauges of the process and keeps its counters.
-                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+                mark_process_dead(pid, FILES.directory)  # type: ignore[no-untyped-call]
         yield from (memory, cpu, files)
 
 
@@ -201,9 +205,28 @@ class _JobCollector(Collector):
         )
 
 
+class _FilesCollector(Collector):
+    """The metrics in the files of all processes."""
+
+    def collect(self) -> Iterable[Metric]:
+        yield GaugeMetricFamily(
+            "metrics_writable", "0 while this worker cannot write its metrics.", FILES.is_writable
+        )
+        FILES.flush()
+        if FILES.directory is None or not FILES.is_writable:
+            return
+        try:
+            yield from MultiProcessCollector(None, path=str(FILES.directory)).collect()  # type: ignore[no-untyped-call]
+        except (OSError, RuntimeError, ValueError, struct.error):
+            logger.exception("the metrics cannot be read from %s", FILES.directory)
+
+
 def _workers() -> set[int]:
     """Return the pids of processes that have written gauges to the directory."""
-    matches = (re.fullmatch(r"gauge_live\w+_(\d+)\.db", path.name) for path in DIRECTORY.iterdir())
+    if FILES.directory is None or not FILES.is_writable:
+        return {os.getpid()}
+    names = [path.name for path in FILES.directory.glob("gauge_live*.db")]
+    matches = (re.fullmatch(r"gauge_live\w+_(\d+)\.db", name) for name in names)
     return {int(match.group(1)) for match in matches if match is not None}
 
 
@@ -211,7 +234,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 def render(jobs: QueueStats | None) -> bytes:
-    """Render the metrics of all workers as Prometheus text.
+    """Render the metrics of all processes as Prometheus text.
 
     Args:
         jobs: Statistics of the job queue; None to omit them.
@@ -220,5 +243,5 @@ def render(jobs: QueueStats | None) -> bytes:
     if jobs is not None:
         registry.register(_JobCollector(jobs))
     registry.register(_ProcessCollector())  # before the next: removes gauges of dead processes
-    MultiProcessCollector(registry, path=str(DIRECTORY))  # type: ignore[no-untyped-call]
+    registry.register(_FilesCollector())
     return generate_latest(registry)

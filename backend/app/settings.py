@@ -155,6 +155,12 @@ class Settings(BaseSettings):
     )
     openai_notes_model: str = Field("gpt-4o-mini", description="Model for notes with that API.")
 
+    metrics_dir: Path | None = Field(
+        None,
+        description="Directory in which each service creates one for its metrics; if unset, that"
+        " for temporary files. A memory file system is best.",
+    )
+
     log_dir: Path = Field(BACKEND_DIR / "logs", description="Directory of `app.log`.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Lowest level that is logged."
@@ -169,6 +175,16 @@ class Settings(BaseSettings):
         if "openai" in {self.transcriber, self.note_extractor} and self.openai_api_key is None:
             raise ValueError("TRANSCRIBER or NOTE_EXTRACTOR is openai: set OPENAI_API_KEY")
         return self
+
+    @property
+    def metrics_parent(self) -> Path:
+        """`METRICS_DIR`, or the directory for temporary files."""
+        if self.metrics_dir is not None:
+            return self.metrics_dir
+        try:
+            return Path(tempfile.gettempdir())
+        except FileNotFoundError:  # no such directory is writable
+            return VAR_DIR / "metrics"
 
     @property
     def sqlalchemy_url(self) -> URL:

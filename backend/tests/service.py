@@ -31,18 +31,12 @@ def run_backend(*arguments: str, database_url: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=BACKEND,
-        env=_environment({"DATABASE_URL": database_url}),
+        env=os.environ | {"DATABASE_URL": database_url},
         check=True,
         capture_output=True,
         text=True,
     )
     return done.stdout
-
-
-def _environment(overrides: dict[str, str]) -> dict[str, str]:
-    # The service must not share the metrics of this process.
-    inherited = {k: v for k, v in os.environ.items() if k != "PROMETHEUS_MULTIPROC_DIR"}
-    return inherited | overrides
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -78,7 +72,7 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._arguments = arguments
-        self._environment = _environment(environment)
+        self._environment = os.environ | environment
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 -- closed by `stop`
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import uuid
+from functools import partial
 
 from sqlalchemy import select, text
 
 from app.audio.storage import AudioStore
+from app.background import BackgroundTasks
 from app.database import Database
 from app.jobs.queue import EXTRACT_NOTES, TRANSCRIBE, enqueue
 from app.sessions.models import TherapySession
@@ -35,13 +37,18 @@ _EXPIRED = (
 )
 
 
-async def run_maintenance(database: Database, store: AudioStore) -> None:
-    """Run all maintenance tasks every `INTERVAL_S` seconds."""
-    while True:
-        await requeue_stuck_sessions(database)
-        await delete_orphaned_files(database, store)
-        await delete_expired_rows(database)
-        await asyncio.sleep(INTERVAL_S)
+REQUEUE, UPKEEP, EXPIRE = "requeue_stuck_sessions", "storage_upkeep", "delete_expired_rows"
+TASKS = (REQUEUE, UPKEEP, EXPIRE)
+
+
+def start(background: BackgroundTasks, database: Database, store: AudioStore) -> None:
+    """Run each maintenance task now and every `INTERVAL_S` seconds."""
+    for name, work in (
+        (REQUEUE, partial(requeue_stuck_sessions, database)),
+        (UPKEEP, partial(delete_orphaned_files, database, store)),
+        (EXPIRE, partial(delete_expired_rows, database)),
+    ):
+        background.every(INTERVAL_S, name, work)
 
 
 async def delete_expired_rows(database: Database) -> None:

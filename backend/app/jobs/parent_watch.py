@@ -22,11 +22,14 @@ def exit_with_parent(stop: Callable[[], None] | None = None, *, grace_s: float =
     """
 
     def watch() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        if stop is not None:
-            stop()
-            time.sleep(grace_s)  # as a daemon thread this ends with the process
-        os._exit(1)
+        # Not a background task: whatever fails here, the process must exit.
+        try:
+            while os.read(sys.stdin.fileno(), 1024):
+                pass
+            if stop is not None:
+                stop()
+                time.sleep(grace_s)  # as a daemon thread this ends with the process
+        finally:
+            os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

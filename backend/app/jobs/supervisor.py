@@ -15,31 +15,27 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from app.background import BackgroundTasks
+from app.metrics_files import FILES
 from app.settings import BACKEND_DIR, Settings
 
 logger = logging.getLogger(__name__)
 
 _LOCK_RETRY_S = 1.0
-_FIRST_DELAY_S, _MAX_DELAY_S = 0.5, 30.0
+_FIRST_DELAY_S, MAX_DELAY_S = 0.5, 30.0
 _STABLE_AFTER_S = 60.0
 _STOP_TIMEOUT_S = 10.0
+TASK = "job_worker"
 
 
-@asynccontextmanager
-async def supervised_worker(settings: Settings) -> AsyncIterator[None]:
-    """Run one worker for the database of `settings` while the context is active."""
-    task = asyncio.create_task(_supervise(settings))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+def start(background: BackgroundTasks, settings: Settings) -> None:
+    """Run one worker for the database of `settings` as a background task."""
+    background.keep(MAX_DELAY_S, TASK, partial(_supervise, settings))
 
 
 async def _supervise(settings: Settings) -> None:
@@ -53,7 +49,7 @@ async def _supervise(settings: Settings) -> None:
                 delay_s = _FIRST_DELAY_S
             logger.warning("job worker exited with code %d; restarting in %.1f s", code, delay_s)
             await asyncio.sleep(delay_s)
-            delay_s = min(2 * delay_s, _MAX_DELAY_S)
+            delay_s = min(2 * delay_s, MAX_DELAY_S)
     finally:
         os.close(fd)
 
@@ -85,7 +81,7 @@ async def _acquire_lock(path: Path) -> int:
 async def _run_child(settings: Settings) -> int:
     """Run one worker until it exits; stop it if this task is cancelled."""
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app.jobs.worker", "--child"),
+        *(sys.executable, "-m", "app.jobs.worker", "--child", str(FILES.directory)),
         stdin=asyncio.subprocess.PIPE,
         env=_environment(settings),
         close_fds=True,

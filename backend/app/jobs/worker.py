@@ -13,8 +13,9 @@ import signal
 import sys
 import uuid
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from datetime import timedelta
+from pathlib import Path
 
 import asyncpg
 from pgqueuer import AsyncpgDriver, PgQueuer
@@ -22,13 +23,15 @@ from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
 from app.audio.storage import AudioStore
+from app.background import BackgroundTasks
 from app.database import Database
+from app.jobs import maintenance
 from app.jobs.claims import CONCURRENCY, ClaimedJob, FairQueries, WorkerStopping
-from app.jobs.maintenance import run_maintenance
 from app.jobs.parent_watch import exit_with_parent
 from app.jobs.pipeline import Pipeline
 from app.jobs.queue import EXTRACT_NOTES, TRANSCRIBE
 from app.logs import Logs
+from app.metrics_files import FILES
 from app.providers.base import ProviderRefused, ProviderUnavailable
 from app.providers.factory import open_providers
 from app.settings import Settings, get_settings
@@ -132,8 +135,7 @@ async def run(settings: Settings, *, child: bool) -> None:
         pipeline = Pipeline(database, store, providers)
         Worker(pipeline, queue, max_attempts=settings.job_max_attempts)
         _stop_on_signals(queue.shutdown, child=child)
-        maintenance = asyncio.create_task(run_maintenance(database, store))
-        stack.push_async_callback(_cancel, maintenance)
+        maintenance.start(await stack.enter_async_context(BackgroundTasks()), database, store)
         heartbeat_timeout = timedelta(seconds=settings.job_heartbeat_s)
         await queue.qm.run(
             dequeue_timeout=min(heartbeat_timeout, POLL_INTERVAL),
@@ -156,18 +158,19 @@ def _stop_on_signals(stopping: asyncio.Event, *, child: bool) -> None:
         exit_with_parent(stop_from_thread)
 
 
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait({task})
-
-
 def main() -> int:
-    """Run the worker; return 1 if it failed."""
+    """Run the worker; return 1 if it failed.
+
+    With `--child DIRECTORY` it exits with its parent, and writes its metrics to that directory.
+    """
     settings = get_settings()
     logs = Logs(settings)
     logs.start()
+    child = sys.argv[1:2] == ["--child"]
+    metrics = FILES.open_in(Path(sys.argv[2]), name="worker") if child else nullcontext()
     try:
-        asyncio.run(run(settings, child="--child" in sys.argv[1:]))
+        with metrics:
+            asyncio.run(run(settings, child=child))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, RuntimeError):
         logger.exception("the job worker failed")
         return 1
