@@ -117,8 +117,9 @@ def test_each_endpoint_has_its_verdict(during: During):
         ("GET /timed", "target"),
         ("GET /<b>odd</b>", "not_judged"),
     ]
-    (threshold,) = view["endpoints"][0]["thresholds"]
+    threshold, floor = view["endpoints"][0]["thresholds"]
     assert threshold["text"] == "errors 100 %, critical from 2 %"
+    assert floor["text"].startswith("none of ")
     assert view["verdict"]["grade"] == "critical"
     assert "errors " in view["diagnosis"]["first"]["message"]
 

@@ -344,7 +344,7 @@ def full_disk():
     assert re.search(cannot, error)
     assert "quick: 300 requests" in error
     assert re.search(cannot, summary)
-    assert re.search(r"quick +target +300 ", summary)
+    assert re.search(r"quick +not judged +300 ", summary)
     assert "ended before" not in summary
     assert not project.results()
 
