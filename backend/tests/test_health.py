@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import httpx2
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from app.health import schema
-from service import Service
+from service import BACKEND, Service
 from straingauge.target.ports import free_port
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
@@ -73,8 +75,10 @@ async def test_root_links_to_the_documentation(client: httpx2.AsyncClient):
 
 
 def test_newest_migration_is_found():
-    """The newest migration is read from the migration files."""
-    assert schema.head() is not None
+    """The newest migration is the one that Alembic upgrades to."""
+    config = Config(BACKEND / "alembic.ini")
+    config.set_main_option("script_location", str(BACKEND / "migrations"))
+    assert schema.head() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_service_stops_on_ctrl_c(serve: Callable[..., Service]):

@@ -1,24 +1,30 @@
 """Check of the database and its schema version, in one query on a driver connection."""
 
+import re
 from functools import cache
 
 import asyncpg
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from app.database import Database
 from app.errors import Unavailable
 from app.settings import BACKEND_DIR
 
 _UPGRADE = "run: python -m alembic upgrade head"
+_MIGRATIONS = BACKEND_DIR / "migrations" / "versions"
+_REVISION = re.compile(r'^(down_)?revision = "(\w+)"', re.MULTILINE)
 
 
 @cache
-def head() -> str | None:
-    """Return the newest migration of this code."""
-    config = Config(BACKEND_DIR / "alembic.ini")
-    config.set_main_option("script_location", str(BACKEND_DIR / "migrations"))
-    return ScriptDirectory.from_config(config).get_current_head()
+def head() -> str:
+    """Return the newest migration of this code: the one that no other follows.
+
+    Reads the files without Alembic, whose import would take a quarter of the start of the service.
+    """
+    texts = [file.read_text() for file in _MIGRATIONS.glob("*.py")]
+    found = [match for text in texts for match in _REVISION.findall(text)]
+    followed = {revision for down, revision in found if down}
+    (newest,) = {str(revision) for down, revision in found if not down} - followed
+    return newest
 
 
 async def check(database: Database) -> None:
