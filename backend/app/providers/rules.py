@@ -11,6 +11,7 @@ that balance over the thirds of the transcript. Notes have `"extractor": "rules"
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 
 from app.notes.schemas import Mood, Notes, Trajectory
@@ -70,19 +71,26 @@ def split_sentences(transcript: str) -> list[str]:
     return [sentence for part in parts if (sentence := _SPEAKER.sub("", part))]
 
 
-def _count(stems: Iterable[str], text: str) -> int:
-    pattern = r"\b(?:" + "|".join(re.escape(stem) for stem in stems) + ")"
-    return len(re.findall(pattern, text.lower()))
+@cache  # the stems are lists of the lexicon
+def _pattern(stems: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(r"\b(?:" + "|".join(re.escape(stem) for stem in stems) + ")")
 
 
-def _named(lists: Mapping[str, Sequence[str]], text: str) -> list[str]:
+def _count(stems: tuple[str, ...], text: str) -> int:
+    lower = text.lower()
+    if not any(stem in lower for stem in stems):  # much faster than the pattern
+        return 0
+    return len(_pattern(stems).findall(lower))
+
+
+def _named(lists: Mapping[str, tuple[str, ...]], text: str) -> list[str]:
     """Return the labels whose stems occur, most frequent first."""
     counts = {label: _count(stems, text) for label, stems in lists.items()}
     found = [label for label, count in counts.items() if count]
     return sorted(found, key=lambda label: -counts[label])[:_MAX_ITEMS]
 
 
-def _holding(phrases: Sequence[str], sentences: Iterable[str]) -> list[str]:
+def _holding(phrases: tuple[str, ...], sentences: Iterable[str]) -> list[str]:
     found = [sentence for sentence in sentences if _count(phrases, sentence)]
     return list(dict.fromkeys(found))[:_MAX_ITEMS]
 
@@ -102,7 +110,7 @@ def _summary(sentences: Sequence[str]) -> str:
 
 def _quotes(sentences: Iterable[str]) -> list[str]:
     """Return first-person sentences that name an emotion."""
-    emotions = [stem for stems in lexicon.EMOTIONS.values() for stem in stems]
+    emotions = tuple(stem for stems in lexicon.EMOTIONS.values() for stem in stems)
     found = (
         sentence
         for sentence in sentences
