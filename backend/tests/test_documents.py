@@ -34,6 +34,7 @@ SHORT = {
     "LEAK_LOAD_S": "2",
     "SEED_SESSIONS": "500",
     "RATE_LIMIT_DEFAULT": LIMIT,
+    "JOB_WORKER": "false",  # no command waits for a transcript, and each takes seconds
 }
 
 NOT_EXECUTED = (
@@ -107,6 +108,7 @@ def environment(
             "LOG_DIR": str(folder / "logs"),
             "STORAGE_DIR": str(folder / "audio"),
             "RATE_LIMIT_DEFAULT": LIMIT,
+            "JOB_WORKER": SHORT["JOB_WORKER"],
         }
     )
     service.start()
