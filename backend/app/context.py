@@ -1,4 +1,4 @@
-"""Context of the current request: its id and server timing.
+"""Context of the current request: its id, client and server timing.
 
 A context variable gives code without access to the request (the pool, a log record) this object.
 """
@@ -14,15 +14,25 @@ class RequestContext:
 
     Attributes:
         request_id: Id of the request in the log and in `X-Request-Id`.
+        client: Address of the client, see `app.client_address`.
         pool_ns: Time spent waiting for a database connection.
         db_ns: Time spent in database calls.
         headers: Headers to add to the response.
     """
 
-    __slots__ = ("_db_depth", "_db_started_ns", "db_ns", "headers", "pool_ns", "request_id")
+    __slots__ = (
+        "_db_depth",
+        "_db_started_ns",
+        "client",
+        "db_ns",
+        "headers",
+        "pool_ns",
+        "request_id",
+    )
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, client: str) -> None:
         self.request_id = request_id
+        self.client = client
         self.pool_ns = 0
         self.db_ns = 0
         self.headers: list[Header] = []

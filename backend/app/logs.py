@@ -147,7 +147,8 @@ class AccessLog:
         """Log a request. The arguments are not escaped: they must not contain client input."""
         line = (
             f'{{"time":"{_timestamp(time.time())}","level":"INFO","logger":"access",'
-            f'"request_id":"{request.request_id}","method":"{method}","route":"{route}",'
+            f'"request_id":"{request.request_id}","client":"{request.client}",'
+            f'"method":"{method}","route":"{route}",'
             f'"status":{status},"total_ms":{total_ns / 1e6:.3f},'
             f'"pool_ms":{request.pool_ns / 1e6:.3f},"db_ms":{request.db_ns / 1e6:.3f}}}\n'
         )

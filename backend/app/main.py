@@ -12,6 +12,7 @@ from app.auth import endpoints as auth
 from app.auth import passwords
 from app.auth.tokens import AccessTokens
 from app.background import BackgroundTasks
+from app.client_address import TrustedProxies
 from app.database import Database
 from app.event_loop import EventLoopMonitor
 from app.health import endpoints as health
@@ -80,7 +81,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.database.observe(pool_metrics)
     errors.install(application)
     database_errors.install(application)
-    application.add_middleware(RequestContextMiddleware, logs=state.logs)
+    application.add_middleware(
+        RequestContextMiddleware,
+        logs=state.logs,
+        proxies=TrustedProxies(settings.trusted_proxies),
+    )
     # Routes are matched in order, so the most frequent come first. They are added directly, because
     # routes added with `include_router` are matched twice per request.
     routes = application.router.routes

@@ -18,6 +18,8 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
+from app.client_address import TrustedProxies
+
 BACKEND_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BACKEND_DIR / "var"
 
@@ -44,6 +46,11 @@ def _check_postgres_url(value: SecretStr) -> SecretStr:
 def _check_key(value: SecretStr) -> SecretStr:
     if len(value.get_secret_value().strip()) < MIN_KEY_LENGTH:
         raise ValueError(f"must have {MIN_KEY_LENGTH} characters or more, without white space")
+    return value
+
+
+def _check_proxies(value: str) -> str:
+    TrustedProxies(value)
     return value
 
 
@@ -114,10 +121,12 @@ class Settings(BaseSettings):
         description="Storage of the counters: `memory` (separate for each worker), `postgres`"
         " (shared), or `redis://host:port` (shared).",
     )
-    trust_forwarded_for: bool = Field(
-        default=False,
-        description="Use the last entry of `X-Forwarded-For` as the client's address. Enable only"
-        " behind a trusted proxy that sets it.",
+    trusted_proxies: Annotated[str, AfterValidator(_check_proxies)] = Field(
+        "",
+        description="Proxies whose `X-Forwarded-For` is used: comma-separated addresses and"
+        " networks, and `unix` for connections over a Unix socket. Their last entry that is not"
+        " such a proxy is the client. `Forwarded` and uvicorn's `FORWARDED_ALLOW_IPS` have no"
+        " effect.",
     )
 
     job_worker: bool = Field(
@@ -289,7 +298,7 @@ def markdown_table() -> str:
             value = field.default
             if isinstance(value, Path):
                 value = f"backend/{value.relative_to(BACKEND_DIR)}"
-            default = "(unset)" if value is None else f"`{value}`"
+            default = "(unset)" if value in {None, ""} else f"`{value}`"
         rows.append(f"| `{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows)
 

@@ -226,7 +226,7 @@ def test_missing_service_is_an_error_in_the_format_of_the_service():
 @needs_nginx
 def test_service_behind_the_proxy(serve: Callable[..., Service]):
     """Behind the proxy accounts work, and a forged address does not evade a limit."""
-    service = serve(TRUST_FORWARDED_FOR="true", RATE_LIMIT_SIGNUP="1/hour")
+    service = serve(TRUSTED_PROXIES="127.0.0.1", RATE_LIMIT_SIGNUP="1/hour")
     with proxy_to(service.port) as port:
         person = {"email": "ann@example.com", "password": PASSWORD, "full_name": "Ann"}
         for email, status in (("ann@example.com", 201), ("bob@example.com", 429)):

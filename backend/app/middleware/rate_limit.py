@@ -28,6 +28,7 @@ from limits.errors import ConfigurationError, StorageError
 from limits.storage import storage_from_string
 
 from app.auth.tokens import AccessTokens, bearer_token
+from app.client_address import sender
 from app.context import current_request
 from app.database import Database
 from app.errors import RateLimited, Unauthorized, Unavailable
@@ -203,21 +204,8 @@ def _open_storage(location: str, database: Database) -> Storage:
 
 
 def address_key(request: Request, _arguments: Mapping[str, Any]) -> str:
-    """Return the key of the client's address.
-
-    uvicorn trusts `X-Forwarded-For` on connections from this machine. Unless the settings trust it
-    too, an address from that header may be forged, and all such requests share one key.
-    """
-    client = request.scope["client"]
-    host = client[0] if client is not None else "unix"
-    forwarded = request.headers.get("x-forwarded-for")
-    if forwarded is not None:
-        entries = [entry.strip() for entry in forwarded.split(",")]
-        if request.app.state.settings.trust_forwarded_for:
-            host = entries[-1]
-        elif host in entries:
-            host = "forwarded"
-    return f"address:{host}"
+    """Return the key of the client's address; addresses of one IPv6 network share one."""
+    return f"address:{sender(request.scope['client'][0])}"
 
 
 def account_key(account: str, address: str) -> str:

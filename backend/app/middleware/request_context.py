@@ -1,4 +1,4 @@
-"""Outermost middleware: request id, server timing, access log and metrics.
+"""Outermost middleware: request id, address of the client, server timing, access log and metrics.
 
 Plain ASGI with little work per request; it costs about ten microseconds.
 """
@@ -11,6 +11,7 @@ from time import perf_counter_ns
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.client_address import TrustedProxies, client_address
 from app.context import RequestContext, current_request
 from app.errors import InternalError, error_response
 from app.logs import Logs
@@ -31,9 +32,10 @@ class RequestContextMiddleware:
     error format.
     """
 
-    def __init__(self, app: ASGIApp, logs: Logs) -> None:
+    def __init__(self, app: ASGIApp, logs: Logs, proxies: TrustedProxies) -> None:
         self._app = app
         self._logs = logs
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -41,7 +43,9 @@ class RequestContextMiddleware:
             await self._app(scope, receive, send)
             return
         started_ns = perf_counter_ns()
-        context = RequestContext(_request_id(scope))
+        client = client_address(scope, receive, self._proxies)
+        scope["client"] = (client, 0)  # also for uvicorn's access log
+        context = RequestContext(_request_id(scope), client)
         token = current_request.set(context)
         status = 0
 
