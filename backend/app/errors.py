@@ -6,9 +6,9 @@ Validation errors add `details`, a list of `where` and `message`. The hierarchy:
 
     AppError
       BadRequest 400   Unauthorized 401   Forbidden 403   NotFound 404   MethodNotAllowed 405
-      Conflict 409   PayloadTooLarge 413   UnsupportedMedia 415   RangeNotSatisfiable 416
-      Unprocessable 422   RateLimited 429   HeadersTooLarge 431   InternalError 500
-      Unavailable 503
+      RequestTimeout 408   Conflict 409   PayloadTooLarge 413   TargetTooLong 414
+      UnsupportedMedia 415   RangeNotSatisfiable 416   Unprocessable 422   RateLimited 429
+      HeadersTooLarge 431   InternalError 500   Unavailable 503
 """
 
 from collections.abc import Mapping
@@ -90,11 +90,25 @@ class Conflict(AppError):
     code = "conflict"
 
 
+class RequestTimeout(AppError):
+    """408: the client has stopped to send."""
+
+    status_code = 408
+    code = "request_timeout"
+
+
 class PayloadTooLarge(AppError):
     """413: the body is too large."""
 
     status_code = 413
     code = "payload_too_large"
+
+
+class TargetTooLong(AppError):
+    """414: path and query are too long."""
+
+    status_code = 414
+    code = "uri_too_long"
 
 
 class UnsupportedMedia(AppError):
@@ -126,7 +140,7 @@ class RateLimited(AppError):
 
 
 class HeadersTooLarge(AppError):
-    """431: the headers are too large."""
+    """431: the headers are too large or too many."""
 
     status_code = 431
     code = "headers_too_large"

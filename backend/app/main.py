@@ -24,6 +24,7 @@ from app.metrics import loop_metrics, pool_metrics
 from app.metrics_files import FILES
 from app.middleware.rate_limit import RateLimits
 from app.middleware.request_context import RequestContextMiddleware
+from app.middleware.request_size import RequestSizeMiddleware
 from app.notes import endpoints as notes
 from app.openapi import document
 from app.patients import endpoints as patients
@@ -81,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.database.observe(pool_metrics)
     errors.install(application)
     database_errors.install(application)
+    application.add_middleware(RequestSizeMiddleware, max_upload_bytes=settings.max_upload_bytes)
     application.add_middleware(
         RequestContextMiddleware,
         logs=state.logs,

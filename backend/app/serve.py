@@ -19,6 +19,7 @@ in front needs a shorter one: it must not send on a connection that is being clo
 
 DEFAULTS: dict[str, Any] = {
     "app": "app.main:app",
+    "http": "app.http_protocol:LimitedHttpProtocol",
     "ws": "none",  # the service has no WebSockets, and their connections would escape the limits
     "proxy_headers": False,  # `app.client_address` reads them, from trusted proxies only
     "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_S,

@@ -10,7 +10,12 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 if TYPE_CHECKING:  # not defined at run time
     from python_multipart.multipart import MultipartCallbacks
 
-MAX_PART_HEADERS = 16
+from app.limits import (
+    MAX_CONTENT_TYPE_BYTES,
+    MAX_FORM_PADDING_BYTES,
+    MAX_FORM_PARTS,
+    MAX_PART_HEADERS,
+)
 
 
 class MalformedForm(Exception):
@@ -35,7 +40,7 @@ class Chunk:
     """Some bytes of a part. The last chunk of a part has `last` set and may be empty."""
 
     part: Part
-    data: bytes
+    data: bytearray
     last: bool = False
 
 
@@ -45,12 +50,16 @@ class _Collector:
 
     chunks: list[Chunk] = field(default_factory=list)
     finished: bool = False
+    parts: int = 0
     _part: Part = field(default_factory=lambda: Part("", None))
     _header: bytearray = field(default_factory=bytearray)
     _value: bytearray = field(default_factory=bytearray)
     _disposition: bytes = b""
 
     def part_begin(self) -> None:
+        self.parts += 1
+        if self.parts > MAX_FORM_PARTS:
+            raise MalformedForm(f"it has more than {MAX_FORM_PARTS} parts")
         self._disposition = b""
 
     def header_field(self, data: bytes, start: int, end: int) -> None:
@@ -77,10 +86,15 @@ class _Collector:
         )
 
     def part_data(self, data: bytes, start: int, end: int) -> None:
-        self.chunks.append(Chunk(self._part, data[start:end]))
+        # The parser calls this for each line that resembles a boundary.
+        last = self.chunks[-1] if self.chunks else None
+        if last is not None and last.part is self._part:
+            last.data += data[start:end]
+        else:
+            self.chunks.append(Chunk(self._part, bytearray(data[start:end])))
 
     def part_end(self) -> None:
-        self.chunks.append(Chunk(self._part, b"", last=True))
+        self.chunks.append(Chunk(self._part, bytearray(), last=True))
 
     def end(self) -> None:
         self.finished = True
@@ -91,6 +105,8 @@ class _Collector:
 
 
 def _boundary(content_type: str) -> bytes:
+    if len(content_type) > MAX_CONTENT_TYPE_BYTES:
+        raise MalformedForm("the Content-Type is too long")
     media_type, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if media_type != b"multipart/form-data" or not boundary:
@@ -123,8 +139,16 @@ async def read_form(content_type: str, body: AsyncIterator[bytes]) -> AsyncItera
         parser = MultipartParser(
             _boundary(content_type), callbacks, max_header_count=MAX_PART_HEADERS
         )
+        padding_bytes = 0
         async for data in body:
-            parser.write(data)
+            if collector.finished:
+                padding_bytes += len(data)
+            else:
+                parser.write(data)
+                if not collector.parts:
+                    padding_bytes += len(data)
+            if padding_bytes > MAX_FORM_PADDING_BYTES:
+                raise MalformedForm("it has too much data outside of its parts")
             for chunk in collector.drain():
                 yield chunk
     except MultipartParseError as error:

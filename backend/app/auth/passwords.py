@@ -26,10 +26,11 @@ PATTERNS = (r"\p{Lu}", r"\p{Ll}", r"\p{Nd}", r"[^\p{L}\p{N}\p{Z}\p{C}]")
 
 def violated_rules(password: str) -> list[str]:
     """Return the rules that a new password violates, one sentence each."""
+    if len(password) > MAX_LENGTH:  # before any work that grows with the length
+        return [f"It may have at most {MAX_LENGTH} characters."]
     categories = {unicodedata.category(char) for char in password}
     rules = {
         f"It needs at least {MIN_LENGTH} characters.": len(password) >= MIN_LENGTH,
-        f"It may have at most {MAX_LENGTH} characters.": len(password) <= MAX_LENGTH,
         "It needs an upper-case letter.": "Lu" in categories,
         "It needs a lower-case letter.": "Ll" in categories,
         "It needs a digit.": "Nd" in categories,

@@ -1,4 +1,4 @@
-"""Outermost middleware: request id, address of the client, server timing, access log and metrics.
+"""Outermost middleware: request id, client address, timing, security headers, log and metrics.
 
 Plain ASGI with little work per request; it costs about ten microseconds.
 """
@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.client_address import TrustedProxies, client_address
-from app.context import RequestContext, current_request
+from app.context import Header, RequestContext, current_request
 from app.errors import InternalError, error_response
 from app.logs import Logs
 from app.metrics import record_request
@@ -20,7 +20,15 @@ from app.metrics import record_request
 logger = logging.getLogger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+SECURITY_HEADERS: tuple[Header, ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+)
+"""Headers of all responses. An endpoint can send its own `Cache-Control`."""
+
 _valid_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
+_origin = re.compile(rb"\Ahttps?://[^/]*")
 _id_prefix = os.urandom(8).hex()
 _id_numbers = itertools.count(1)
 
@@ -53,9 +61,17 @@ class RequestContextMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                headers = message["headers"]
+                if status in _REDIRECTS:
+                    headers = [_without_host(header) for header in headers]
+                security_headers = SECURITY_HEADERS
+                for name, _ in headers:
+                    if name == b"cache-control":
+                        security_headers = SECURITY_HEADERS[:1]
                 # A copy, because the response object that owns the list may be used again.
                 message["headers"] = [
-                    *message["headers"],
+                    *headers,
+                    *security_headers,
                     (b"x-request-id", context.request_id.encode()),
                     (b"server-timing", _server_timing(context, perf_counter_ns() - started_ns)),
                     *context.headers,
@@ -90,6 +106,12 @@ def _route(scope: Scope) -> str:
         return str(route.path_format)  # without the type of a parameter
     is_fixed = "endpoint" in scope and not scope["path_params"]
     return str(scope["path"]) if is_fixed else "unmatched"
+
+
+def _without_host(header: Header) -> Header:
+    """Make a `Location` relative, because its host is that of the request, which may be forged."""
+    name, value = header
+    return (name, _origin.sub(b"", value)) if name == b"location" else header
 
 
 def _request_id(scope: Scope) -> str:

@@ -22,6 +22,8 @@ from app.errors import (
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
+    RequestTimeout,
+    TargetTooLong,
     Unprocessable,
 )
 from app.health import document as health
@@ -57,7 +59,14 @@ Accounts, patients, sessions, audio, transcription and notes for therapists.
   method that is not listed here is a 405 whose `Allow` lists those that are.
 - **Times** have an offset (RFC 3339). In requests, UTC is assumed if it is missing.
 """
-_EVERY_OPERATION = (MethodNotAllowed, PayloadTooLarge, HeadersTooLarge, InternalError)
+_EVERY_OPERATION = (
+    MethodNotAllowed,
+    RequestTimeout,
+    PayloadTooLarge,
+    TargetTooLong,
+    HeadersTooLarge,
+    InternalError,
+)
 _TAGS = [
     {"name": "auth", "description": "Accounts and tokens."},
     {"name": "patients", "description": "The caller's patients."},

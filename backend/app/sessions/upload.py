@@ -1,9 +1,9 @@
 """Streaming upload of a recording, validated as early as possible.
 
-Checks run in the order in which their input arrives: the size by Content-Length, the patient by the
-query, then from the body the patient by the form, the format by the first bytes, the size by
-counting. The patient that is stored is checked in any case, wherever its field stood. A rejected or
-aborted upload leaves no data.
+Checks run in the order in which their input arrives: the patient by the query, then from the body
+the patient by the form, the format by the first bytes, the size by counting. The patient that is
+stored is checked in any case, wherever its field stood. A rejected or aborted upload leaves no
+data. `app.middleware.request_size` has checked the Content-Length.
 """
 
 import uuid
@@ -19,14 +19,12 @@ from app.audio.formats import SNIFF_BYTES, AudioFormat, detect
 from app.audio.multipart import Chunk, MalformedForm, read_form
 from app.audio.storage import IncomingFile
 from app.errors import BadRequest, PayloadTooLarge, UnsupportedMedia
+from app.limits import MAX_FIELDS_BYTES
 from app.sessions.schemas import UploadFields
 from app.strict_route import repeated_value
 
 MIN_BYTES = 512
 """Smallest recording; 512 bytes are a quarter of a second of Opus at 16 kbit/s."""
-MAX_FIELDS_BYTES = 128 * 1024
-MAX_FIELDS = 16
-_FORM_OVERHEAD_BYTES = MAX_FIELDS_BYTES + 64 * 1024
 
 CheckPatient = Callable[[uuid.UUID], Awaitable[object]]
 
@@ -63,7 +61,6 @@ class Upload:
             RequestValidationError: A field is missing or invalid.
             ClientDisconnect: The client disconnected.
         """
-        self._check_content_length(request)
         if self.patient_id is not None:
             await self._check_patient(self.patient_id)
         try:
@@ -73,11 +70,6 @@ class Upload:
         except MalformedForm as error:
             raise BadRequest(f"The upload cannot be parsed: {error}.", code="bad_form") from error
         return await self._finish()
-
-    def _check_content_length(self, request: Request) -> None:
-        length = request.headers.get("content-length", "")
-        if length.isdecimal() and int(length) > self.max_bytes + _FORM_OVERHEAD_BYTES:
-            raise self._too_large()
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"A recording may have at most {self.max_bytes} bytes.")
@@ -107,7 +99,7 @@ class Upload:
     def _add_text(self, chunk: Chunk) -> None:
         self._text += chunk.data
         self._fields_bytes += len(chunk.data)
-        if self._fields_bytes > MAX_FIELDS_BYTES or len(self._fields) > MAX_FIELDS:
+        if self._fields_bytes > MAX_FIELDS_BYTES:
             raise PayloadTooLarge("The form fields are too long.")
         if not chunk.last:
             return
@@ -134,7 +126,7 @@ class Upload:
                 self._detect_format()
         if self.file.size_bytes + len(chunk.data) > self.max_bytes:
             raise self._too_large()
-        await self.file.write(chunk.data)
+        await self.file.write(bytes(chunk.data))
         if chunk.last:
             self._file_parts = 2
 
