@@ -132,6 +132,32 @@ def test_different_conditions_are_refused(changes: dict[str, Any], message: str)
         compare(simulate(1), simulate(2, **changes))
 
 
+def test_kernel_patch_level_is_a_remark():
+    """Runs on two patch levels of one kernel are compared, with a remark; others are not."""
+    old, new, other = (
+        {"environment": {"machine": MACHINE | {"system": f"Linux {release}"}}}
+        for release in ("6.8.0-1021-azure", "6.8.0-1022-azure", "6.11.0-1001-azure")
+    )
+    compared = compare(simulate(1, **old), simulate(2, **new))
+    assert (
+        "the system was Linux 6.8.0-1021-azure and is Linux 6.8.0-1022-azure" in compared.warnings
+    )
+    with pytest.raises(UsageError, match="system was Linux 6"):
+        compare(simulate(1, **old), simulate(2, **other))
+
+
+@pytest.mark.parametrize("base_is_failing", [False, True])
+def test_times_of_errors_are_no_change_of_speed(base_is_failing: bool):  # noqa: FBT001  a parameter
+    """If a share of errors appears or ends, only the error rate is judged, not times and rate."""
+    fine = simulate(1)
+    failing = simulate(2, failing={"GET /a": 2}, times={"GET /a": 0.02})
+    runs = (failing, fine) if base_is_failing else (fine, failing)
+    found = verdicts(compare(*runs), "GET /a")
+    assert found.pop("errors %") == ("better" if base_is_failing else "worse")
+    assert set(found.values()) == {"inconclusive"}
+    assert verdicts(compare(*runs), "GET /b")["errors %"] == "same"
+
+
 def test_an_invalid_run_is_refused():
     """Comparing an invalid run raises InvalidRun with the reason."""
     validity = {"reasons": [{"severity": "invalid", "message": "generator was late"}]}

@@ -112,6 +112,12 @@ def test_a_change_is_shown_with_its_commit(tmp_path: Path):
     assert "http" not in text.replace("http-equiv", "")
 
 
+def test_few_runs_say_how_many_are_needed(tmp_path: Path):
+    """A trend too short to find a change says how many runs that takes."""
+    shown = history(write_results(tmp_path / "results", [10.0]))
+    assert "mixed  1 run of about 14 needed to find a change, 2026-01-02" in shown.output
+
+
 def test_higher_throughput_is_better(tmp_path: Path):
     """Each metric defines which direction is better."""
     folder = write_results(tmp_path / "results", [10.0] * 16)

@@ -1,5 +1,6 @@
 """Conditions under which two results can be compared."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ _SETTINGS: Final = (
     *("connections", "max_connections", "processes", "target"),
 )
 _MACHINE: Final = ("system", "architecture", "cpu", "cpu_count")
+# "Linux 6.8" of "Linux 6.8.0-1021-azure". Cloud machines get a new kernel patch every few weeks.
+_FEATURE_RELEASE: Final = re.compile(r"\S+ \d+(?:\.\d+)?")
 _MEMORY_MAY_DIFFER: Final = 0.01  # the reported total varies slightly
 
 
@@ -32,6 +35,9 @@ def notes(old: Result, new: Result) -> list[str]:
     """Other differences that the reader should know."""
     before, after = old["environment"], new["environment"]
     found = []
+    systems = [(each.get("machine") or {}).get("system") for each in (before, after)]
+    if systems[0] != systems[1]:
+        found.append(f"the system was {systems[0]} and is {systems[1]}")
     if before.get("python") != after.get("python"):
         found.append(f"Python was {before.get('python')} and is {after.get('python')}")
     packages = before.get("packages") or {}, after.get("packages") or {}
@@ -71,11 +77,19 @@ def _machines(old: Result, new: Result) -> Iterator[str]:
     before = old["environment"].get("machine") or {}
     after = new["environment"].get("machine") or {}
     for name in _MACHINE:
-        if before.get(name) != after.get(name):
-            yield f"the machines differ: {name} was {before.get(name)} and is {after.get(name)}"
+        was, now = before.get(name), after.get(name)
+        same = _release(was) == _release(now) if name == "system" else was == now
+        if not same:
+            yield f"the machines differ: {name} was {was} and is {now}"
     was, now = before.get("memory_mb") or 0, after.get("memory_mb") or 0
     if abs(was - now) > _MEMORY_MAY_DIFFER * max(was, now):
         yield f"the machines differ: memory was {was} MB and is {now} MB"
+
+
+def _release(system: object) -> object:
+    """The system without its patch level."""
+    found = _FEATURE_RELEASE.match(str(system))
+    return found[0] if found else system
 
 
 def _shown(value: object) -> str:

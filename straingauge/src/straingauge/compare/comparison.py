@@ -114,6 +114,7 @@ def compare(
             "straingauge ab compares two builds on one machine",
         )
     pairs = list(_pairs(old, new, np.random.default_rng(_SEED)))
+    _withhold_times_of_errors(pairs)
     tested = sum(pair.draws is not None for pair in pairs)
     alpha = (1 - confidence) / max(tested, 1)
     return Comparison(
@@ -214,6 +215,23 @@ def _errors(endpoint: str, old: Result, new: Result, random: np.random.Generator
     else:
         pair.reason = "no requests"
     return pair
+
+
+def _withhold_times_of_errors(pairs: Sequence[_Pair]) -> None:
+    """Remove the intervals of times and rates where the error rates differ.
+
+    Fast errors make a service look faster, and their end makes it look slower; neither is a change
+    of the response time. It is `ALIKE_POINTS` that makes error rates differ.
+    """
+    errors = {pair.endpoint: pair for pair in pairs if pair.unit == "points"}
+    for pair in pairs:
+        rates = errors.get(pair.endpoint)
+        if pair.draws is None or pair is rates or rates is None:
+            continue
+        was, now = rates.old or 0.0, rates.new or 0.0
+        if abs(now - was) >= ALIKE_POINTS:
+            pair.draws = None
+            pair.reason = f"{was:.3g} % and {now:.3g} % errors, whose times are no response times"
 
 
 def _change(pair: _Pair, alpha: float, margin_percent: float) -> Change:

@@ -31,6 +31,7 @@ LEVEL: Final = 0.01  # probability of a shift where there is none, in each part
 PERMUTATIONS: Final = 1999
 AT_ONCE: Final = 4_000_000  # numbers in memory
 SHORTEST: Final = 3  # measurements of a level: one or two may be outliers
+ENOUGH: Final = 14  # measurements in which the clearest shift is found, 4 of them on the new level
 MOST: Final = 400  # the latest, a year's runs; more would take minutes
 SEED: Final = 20260102  # the same series always gives the same result
 
@@ -38,7 +39,7 @@ SEED: Final = 20260102  # the same series always gives the same result
 def change_points(values: Sequence[float], *, level: float = LEVEL) -> list[int]:
     """Find the first index of each new level, in order.
 
-    The clearest shift takes about 14 measurements to be found, 4 of them on the new level.
+    The clearest shift takes about `ENOUGH` measurements to be found.
 
     Args:
         values: Finite, in order of time; if more than `MOST`, the latest are used.

@@ -6,6 +6,7 @@ from typing import Final
 
 from rich.text import Text
 
+from straingauge.history.changes import ENOUGH
 from straingauge.history.series import Series, Shift, Trend
 from straingauge.report import terminal
 from straingauge.report.format import count, number
@@ -31,12 +32,13 @@ def lines(trends: Sequence[Trend]) -> Iterator[Text]:
 
 
 def title(trend: Trend) -> str:
-    """The trend's name, its number of runs and their dates."""
+    """The trend's name, its number of runs, how many are missing, and their dates."""
     points = max((series.points for series in trend.series), key=len)
     first, last = points[0].at, points[-1].at
     name = f"{trend.name} {trend.endpoint}".rstrip()
     end = f" to {last:%Y-%m-%d}" if last.date() != first.date() else ""
-    return f"{name}  {count(len(points), 'run')}, {first:%Y-%m-%d}{end}"
+    few = f" of about {ENOUGH} needed to find a change" if len(points) < ENOUGH else ""
+    return f"{name}  {count(len(points), 'run')}{few}, {first:%Y-%m-%d}{end}"
 
 
 def sparkline(series: Series) -> str:
