@@ -63,7 +63,7 @@ class Unauthorized(AppError):
 
 
 class Forbidden(AppError):
-    """403: the account has the wrong role."""
+    """403: the account has the wrong role, or the client's address may not read this page."""
 
     status_code = 403
     code = "forbidden"

@@ -27,6 +27,7 @@ from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.request_size import RequestSizeMiddleware
 from app.notes import endpoints as notes
 from app.openapi import document
+from app.openapi import endpoints as openapi
 from app.patients import endpoints as patients
 from app.sessions import endpoints as sessions
 from app.settings import Settings, get_settings
@@ -67,7 +68,12 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the application without starting it."""
-    application = FastAPI(title="TherapyBridge", version="0.1.0", lifespan=_lifespan)
+    application = FastAPI(
+        title="TherapyBridge",
+        version="0.1.0",
+        lifespan=_lifespan,
+        openapi_url=None,  # `app.openapi.endpoints` serves it, to operators
+    )
     state = application.state
     state.settings = settings = settings or get_settings()
     state.logs = Logs(settings)
@@ -93,7 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     routes = application.router.routes
     routes[:0] = [
         route
-        for domain in (health, sessions, patients, notes, auth)
+        for domain in (health, sessions, patients, notes, auth, openapi)
         for route in domain.router.routes
     ]
     document.install(application)

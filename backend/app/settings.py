@@ -8,7 +8,8 @@ import secrets
 import sys
 import tempfile
 from contextlib import suppress
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -54,6 +55,16 @@ def _check_proxies(value: str) -> str:
     return value
 
 
+def _check_networks(value: str) -> str:
+    _parse_networks(value)
+    return value
+
+
+def _parse_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
+Networks = Annotated[str, AfterValidator(_check_networks)]
 Rate = Annotated[str, AfterValidator(_check_rate)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 
@@ -129,6 +140,12 @@ class Settings(BaseSettings):
         " effect.",
     )
 
+    monitoring_networks: Networks = Field(
+        "127.0.0.0/8,::1",
+        description="Networks, separated by commas, from which `/metrics`, `/docs`, `/redoc` and"
+        " `/openapi.json` can be read, by direct connections only.",
+    )
+
     job_worker: bool = Field(
         default=True, description="Starts the job worker as a child process of the service."
     )
@@ -184,6 +201,11 @@ class Settings(BaseSettings):
         if "openai" in {self.transcriber, self.note_extractor} and self.openai_api_key is None:
             raise ValueError("TRANSCRIBER or NOTE_EXTRACTOR is openai: set OPENAI_API_KEY")
         return self
+
+    @cached_property
+    def monitoring_addresses(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """`MONITORING_NETWORKS`, parsed."""
+        return _parse_networks(self.monitoring_networks)
 
     @property
     def metrics_parent(self) -> Path:

@@ -137,7 +137,7 @@ def test_variables_of_the_image_are_settings():
     """Variables of the image are settings, and their directories exist in the image."""
     named = dict(pair.split("=") for line in dockerfile("ENV") for pair in line.split())
     folders = {name: path for name, path in named.items() if name.lower() in Settings.model_fields}
-    assert folders.keys() == {"STORAGE_DIR", "LOG_DIR"}
+    assert folders.keys() == {"STORAGE_DIR", "LOG_DIR", "METRICS_DIR"}
     made = " ".join(line for line in dockerfile("RUN") if "install -d" in line)
     assert set(folders.values()) <= set(made.split())
 

@@ -201,6 +201,18 @@ def test_only_proxy_and_page_are_published():
     assert types == {"ClusterIP"}
 
 
+def test_metrics_are_open_to_load_tests_only():
+    """In compose.yaml the network of load tests may read /metrics, and the proxy is not in it."""
+    composed = yaml.safe_load(COMPOSE.read_text())
+    (config,) = composed["networks"]["load"]["ipam"]["config"]
+    networks = composed["services"]["service"]["environment"]["MONITORING_NETWORKS"]
+    assert networks == f"127.0.0.0/8,{config['subnet']}"
+    members = {name: set(each["networks"]) for name, each in composed["services"].items()}
+    assert members["proxy"] & members["service"] == {"web"}
+    assert members["locust"] & members["service"] == {"load"}
+    assert members["worker"] == {"load"}
+
+
 def connections(kind: str) -> set[tuple[str, str, int]]:
     """Return who may send to whom at which port, according to the ingress or egress rules."""
     peer, found = {"ingress": "from", "egress": "to"}[kind], set()

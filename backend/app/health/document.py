@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from app import metrics
-from app.errors import Unavailable
+from app.errors import Forbidden, Unavailable
 from app.openapi.responses import Responses, declare, header_refs
 
 
@@ -91,7 +91,7 @@ def paths() -> dict[str, dict[str, Any]]:
         "/live": {200: _json("The process responds.", Liveness)},
         "/ready": {200: _json("Ready for requests.", Readiness), **declare(Unavailable)},
         "/health": {200: _json("Everything works.", Health), 503: _unhealthy()},
-        "/metrics": {200: prometheus},
+        "/metrics": {200: prometheus, **declare(Forbidden)},
     }
     return {path: _item(path, declared) for path, declared in responses.items()}
 

@@ -19,6 +19,7 @@ from app import background, metrics
 from app.database import Database
 from app.errors import Unavailable
 from app.health import schema
+from app.health.access import require_operator
 from app.jobs import maintenance, supervisor
 from app.middleware.rate_limit import RateLimits
 from app.settings import Settings
@@ -111,7 +112,8 @@ def _rate_limit(limits: RateLimits | None) -> dict[str, str | bool | None]:
 
 
 async def prometheus(request: Request) -> Response:
-    """Metrics of all workers in Prometheus text format."""
+    """Metrics of all workers in Prometheus text format, for operators."""
+    require_operator(request)
     jobs = await request.app.state.queue_stats.read()
     text = await asyncio.to_thread(metrics.render, jobs)  # reads a file per worker
     return Response(text, media_type=metrics.CONTENT_TYPE)
