@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test serve locust profile pictures bench faults lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile pictures bench faults lint fmt requirements clean
 .PHONY: page test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -69,6 +69,18 @@ define tests_of
 @cd $1 && $(BIN)/python -m pytest -q -m "not serial" -n 4 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
 @cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS) || [ $$? -eq 5 ]
 endef
+
+# Limits stay on, so that their headers are checked, but do not stop the requests.
+fuzz: export RATE_LIMIT_DEFAULT = 1000000/minute
+fuzz: export RATE_LIMIT_LOGIN = 1000000/minute
+fuzz: export RATE_LIMIT_SIGNUP = 1000000/minute
+fuzz: export RATE_LIMIT_UPLOAD = 1000000/minute
+fuzz: export ACCESS_TOKEN_TTL_S = 86400
+fuzz: export JOB_WORKER = false
+fuzz: export SEED_SESSIONS = 200
+fuzz: $(READY_DEV)  ## Check all responses against the OpenAPI document with schemathesis (ARGS="--examples 20 --role admin")
+	@cd backend && folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	STORAGE_DIR="$$folder" LOG_DIR="$$folder" PYTHONPATH=. $(SERVE) $(ANY_PORT) -- $(BIN)/python tests/fuzz.py {url} $(ARGS)
 
 serve: $(READY)  ## Run TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
 	@cd backend && exec $(SERVE) $(OPTIONS)

@@ -50,7 +50,7 @@ def strip(text: str) -> str:
 
 ReadOnly = Annotated[T, Field(json_schema_extra={"readOnly": True})]
 """A field of responses that no request can set."""
-NOT_BLANK = r"^[^\u0000]*[^\u0000\u001c-\u001f\s][^\u0000]*$"
+NOT_BLANK = r"^[^\u0000]*[^\u0000\u001c-\u001f\u0085\s][^\u0000]*$"
 """Pattern of what `reject_nul` and `strip` accept."""
 
 Text = Annotated[

@@ -23,6 +23,9 @@ from straingauge import Postgres
 
 T = TypeVar("T")
 
+# Tests start hundreds of pytest sessions, each of which this plugin would delay by a second.
+os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"
+
 # No deadline, because examples can take any time on a shared machine.
 hypothesis.settings.register_profile("backend", deadline=None)
 hypothesis.settings.load_profile("backend")

@@ -12,6 +12,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
+import conformance
 import httpx2
 from fastapi import FastAPI
 from straingauge.target.ports import free_port
@@ -48,9 +49,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def client_of(application: FastAPI, address: str = "127.0.0.1") -> httpx2.AsyncClient:
-    """Create a client of a service in this process, without a network."""
+    """Create a client of a service in this process, without a network.
+
+    Each response is checked against the OpenAPI document.
+    """
     transport = httpx2.ASGITransport(app=application, client=(address, 50000))
-    return httpx2.AsyncClient(transport=transport, base_url="http://test")
+    hooks = {"response": [conformance.check]}
+    return httpx2.AsyncClient(transport=transport, base_url="http://test", event_hooks=hooks)
 
 
 async def account(

@@ -18,6 +18,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda *_: None)
 
+# Tests start hundreds of pytest sessions, each of which this plugin would delay by a second.
+os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"
+
 # A shared machine may take any time for an example; what is slow is measured by benchmarks.
 settings.register_profile("straingauge", deadline=None)
 settings.load_profile("straingauge")

@@ -17,6 +17,7 @@ from app.auth.dependencies import current_user
 from app.clinical import current_therapist
 from app.database import database_session
 from app.errors import (
+    Conflict,
     HeadersTooLarge,
     InternalError,
     MethodNotAllowed,
@@ -24,6 +25,7 @@ from app.errors import (
     PayloadTooLarge,
     RequestTimeout,
     TargetTooLong,
+    Unavailable,
     Unprocessable,
 )
 from app.health import document as health
@@ -140,7 +142,9 @@ def derived_responses(route: APIRoute) -> Responses:
     if isinstance(route, StrictRoute):
         responses |= declare(Unprocessable)
     if database_session in calls:
-        responses |= declare(ACCOUNT[-1])
+        responses |= declare(Unavailable)
+        if not (route.methods or set()) <= {"GET", "HEAD"}:
+            responses |= declare(Conflict)
     if current_user in calls:
         responses |= declare(*ACCOUNT)
     if current_therapist in calls:

@@ -65,6 +65,8 @@ class Upload:
             await self._check_patient(self.patient_id)
         try:
             content_type = request.headers.get("content-type", "")
+            if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+                raise UnsupportedMedia("Send the recording as multipart/form-data.")
             async for chunk in read_form(content_type, request.stream()):
                 await self._add(chunk)
         except MalformedForm as error:

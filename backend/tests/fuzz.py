@@ -1,0 +1,184 @@
+"""Runs of schemathesis against the service, as each role: `make fuzz`.
+
+schemathesis generates requests from `/openapi.json`, valid and invalid ones, and checks that the
+responses are as the document says: https://schemathesis.readthedocs.io
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import asyncpg
+import httpx2
+import schemathesis
+from app.paging import encode_cursor
+from hypothesis import strategies
+from recordings import wav
+from schemathesis.engine import from_schema
+from schemathesis.engine.events import EngineFinished, NonFatalError, ScenarioFinished
+from schemathesis.schemas import BaseSchema
+from service import PASSWORD, account
+
+ROLES = ("therapist", "patient", "admin", "nobody")
+DOCUMENT = "/openapi.json"
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+
+# A schema cannot say these: a cursor comes from a page, a password has a character of each kind,
+# and a recording is recognized by its first bytes.
+_moments = strategies.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31))  # noqa: DTZ001
+_texts = strategies.text(strategies.characters(codec="utf-8"), max_size=200)
+FORMATS: Mapping[str, strategies.SearchStrategy[str] | strategies.SearchStrategy[bytes]] = {
+    "cursor": strategies.builds(
+        encode_cursor,
+        _moments.map(lambda moment: moment.replace(tzinfo=UTC).isoformat()),
+        strategies.uuids(),
+    ),
+    "date-time": _moments.map(lambda moment: f"{moment.isoformat()}Z"),
+    "password": _texts.map(lambda text: f"{text}Aa1!Aa1!Aa1!"),
+    "binary": strategies.just(wav()),
+}
+
+# Nor can it say that a text of the right form is a cursor that the service issued, and that a range
+# lies inside a recording.
+_ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "429"]
+_OPERATIONS = [
+    {
+        "include-path": ["/api/sessions/", "/api/patients/", "/api/patients/{patient_id}/sessions"],
+        "include-method": "GET",
+        "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "400"]}},
+    },
+    {
+        "include-path": "/api/sessions/{session_id}/audio",
+        "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "416"]}},
+    },
+]
+
+
+@dataclass
+class Outcome:
+    """Requests that were sent, by phase and status, and one failure of each kind and operation."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        phases = ", ".join(f"{name} {self.requests[name]}" for name in PHASES)
+        return f"{self.requests.total()} cases ({phases}), {len(self.failures)} failures"
+
+
+def configure(token: str | None, *, examples: int, seed: int) -> schemathesis.Config:
+    """Configure a run of all phases with all checks.
+
+    Args:
+        token: Access token of the role; None to send none.
+        examples: Largest number of requests per operation in the phase "fuzzing", and of scenarios
+            in the phase "stateful".
+        seed: Seed of the generated requests.
+    """
+    for name, strategy in FORMATS.items():
+        schemathesis.openapi.format(name, strategy)
+    auth: dict[str, object] = {"auto-signup": False}
+    if token is not None:
+        auth["openapi"] = {"bearer": {"bearer": token}}
+    return schemathesis.Config.from_dict(
+        {
+            "seed": seed,
+            "auth": auth,
+            "operations": _OPERATIONS,
+            "generation": {"max-examples": examples, "database": "none"},
+            "output": {"sanitization": {"enabled": False}},
+            "request-timeout": 60,  # no check of the speed: the machine may be busy
+        }
+    )
+
+
+def fuzz(schema: BaseSchema) -> Outcome:
+    """Run the phases on a document that was loaded with a configuration."""
+    outcome = Outcome()
+    for event in from_schema(schema).execute():
+        if isinstance(event, ScenarioFinished):
+            _add(outcome, event)
+        elif isinstance(event, NonFatalError):
+            outcome.failures[event.label, str(event.info.title)] = str(event.value)
+        elif isinstance(event, EngineFinished):
+            for failure in event.failures:
+                outcome.failures[str(failure.operation), failure.title] = failure.message
+    return outcome
+
+
+def _add(outcome: Outcome, event: ScenarioFinished) -> None:
+    recorder = event.recorder
+    outcome.requests[event.phase.value] += len(recorder.interactions)
+    for interaction in recorder.interactions.values():
+        if interaction.response is not None:
+            outcome.statuses[interaction.response.status_code] += 1
+    for case_id, checks in recorder.checks.items():
+        for check in checks:
+            if (info := check.failure_info) is not None:
+                response = recorder.interactions[case_id].response
+                received = "" if response is None else f"{response.status_code} {response.text}"
+                text = f"{info.failure.message}\n{info.code_sample}\n{received}"
+                outcome.failures.setdefault((str(info.failure.operation), info.failure.title), text)
+
+
+async def log_in(client: httpx2.AsyncClient, database_url: str) -> dict[str, str | None]:
+    """Create an account for each role and return their access tokens."""
+    tokens: dict[str, str | None] = {"nobody": None}
+    for role in ROLES[:-1]:
+        email = f"fuzz-{role}-{time.time_ns()}@example.com"
+        headers = await account(client, email, "patient" if role == "admin" else role)
+        if role == "admin":  # cannot sign up
+            connection = await asyncpg.connect(database_url)
+            await connection.execute("UPDATE users SET role = 'admin' WHERE email = $1", email)
+            await connection.close()
+            credentials = {"email": email, "password": PASSWORD}
+            login = await client.post("/api/v1/auth/login", json=credentials)
+            headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+        tokens[role] = headers["Authorization"].removeprefix("Bearer ")
+    return tokens
+
+
+async def _tokens(url: str) -> dict[str, str | None]:
+    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
+        return await log_in(client, os.environ["DATABASE_URL"])
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Run the command line interface; return 1 if there are failures."""
+    parser = argparse.ArgumentParser(description="Fuzz a running TherapyBridge as each role.")
+    parser.add_argument("url", help="base URL of the service")
+    parser.add_argument("--examples", type=int, default=100, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=time.time_ns(), help="default: random")
+    parser.add_argument("--role", action="append", choices=ROLES, help="default: all")
+    options = parser.parse_args()
+    tokens = asyncio.run(_tokens(options.url))
+    total = Outcome()
+    for role in options.role or ROLES:
+        config = configure(tokens[role], examples=options.examples, seed=options.seed)
+        outcome = fuzz(schemathesis.openapi.from_url(options.url + DOCUMENT, config=config))
+        for (operation, title), text in outcome.failures.items():
+            _say(f"\n{role}: {operation}: {title}\n{text}\n")
+        _say(f"{role}: {outcome}")
+        total.requests += outcome.requests
+        total.failures |= {
+            (f"{role}: {operation}", title): text
+            for (operation, title), text in outcome.failures.items()
+        }
+    _say(f"all roles: {total}; seed {options.seed}")
+    return 1 if total.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

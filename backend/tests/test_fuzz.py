@@ -1,0 +1,46 @@
+"""A short run of `make fuzz`, in this process and with a fixed seed."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import fuzz
+import pytest
+import schemathesis
+from app.auth import passwords
+from app.main import create_app
+from app.settings import Settings
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from schemathesis.python import asgi
+from service import client_of
+
+
+@pytest.fixture
+def application(make_settings: Callable[..., Settings]) -> Iterator[FastAPI]:
+    """The service, which schemathesis starts; it is stopped at the end."""
+    many = "1000000/minute"
+    limits = ("default", "login", "signup", "upload")
+    yield create_app(make_settings(**{f"rate_limit_{name}": many for name in limits}))
+    asgi.shutdown_lifespans()
+
+
+async def _tokens(application: FastAPI) -> dict[str, str | None]:
+    async with application.router.lifespan_context(application), client_of(application) as client:
+        return await fuzz.log_in(client, application.state.settings.driver_url)
+
+
+@pytest.mark.parametrize("role", ["therapist", "patient", "nobody"])
+def test_responses_are_as_the_document_says(
+    application: FastAPI, monkeypatch: pytest.MonkeyPatch, role: str
+):
+    """Schemathesis finds no failure, as a therapist in all its phases."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", cheap)
+    tokens = asyncio.run(_tokens(create_app(application.state.settings)))
+    # For each operation, the phase "coverage" has dozens of requests; most are a 403 for others.
+    phases = [each for each in fuzz.PHASES if role == "therapist" or each != "coverage"]
+    config = fuzz.configure(tokens[role], examples=1, seed=1)
+    config.projects.get_default().phases.update(phases=phases)
+    outcome = fuzz.fuzz(schemathesis.openapi.from_asgi(fuzz.DOCUMENT, application, config=config))
+    assert outcome.failures == {}
+    assert all(outcome.requests[phase] for phase in phases), str(outcome)
