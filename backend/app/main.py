@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from app import database_errors, errors
+from app.audio.owner import StorageOwner, check_at_start
 from app.auth import endpoints as auth
 from app.auth import passwords
 from app.auth.tokens import AccessTokens
@@ -52,6 +53,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
             limits: RateLimits | None = state.rate_limits
             if limits is not None and limits.warning is not None:
                 logger.warning(limits.warning)
+            await check_at_start(state.storage_owner)
             background = await stack.enter_async_context(BackgroundTasks())
             if settings.job_worker:
                 supervisor.start(background, settings)
@@ -79,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.logs = Logs(settings)
     state.access_tokens = AccessTokens(settings.signing_key(), settings.access_token_ttl_s)
     state.database = Database(settings)
+    state.storage_owner = StorageOwner(settings, state.database)
     state.queue_stats = QueueStatsReader(settings)
     state.rate_limits = (
         RateLimits(settings, state.access_tokens, state.database)

@@ -153,6 +153,30 @@ class BackgroundMetrics:
 
 background_metrics = BackgroundMetrics()
 
+
+class StorageMetrics:
+    """Metrics of recordings that seem to belong to no session."""
+
+    def __init__(self) -> None:
+        self._set_aside = Counter(
+            "storage_orphans_set_aside", "Recordings without a session that were set aside."
+        )
+        self._restored = Counter(
+            "storage_orphans_restored", "Recordings moved back because their session was found."
+        )
+        self._deleted = Counter(
+            "storage_orphans_deleted", "Recordings deleted at the end of their retention."
+        )
+
+    def on_tidied(self, *, set_aside: int, restored: int, deleted: int) -> None:
+        """Count the outcome of one run."""
+        self._set_aside.inc(set_aside)
+        self._restored.inc(restored)
+        self._deleted.inc(deleted)
+
+
+storage_metrics = StorageMetrics()
+
 _RouteMetrics = tuple[Counter, Histogram]
 _route_metrics: dict[tuple[str, str, int], _RouteMetrics] = {}
 

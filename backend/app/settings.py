@@ -162,7 +162,15 @@ class Settings(BaseSettings):
         description="Attempts at a job, including those that ended with their worker; then the"
         " session fails. Stopping the service does not use one up.",
     )
-    storage_dir: Path = Field(VAR_DIR / "audio", description="Directory of uploaded audio.")
+    storage_dir: Path = Field(
+        VAR_DIR / "audio", description="Directory of uploaded audio, one for each database."
+    )
+    orphaned_audio_days: float = Field(
+        30.0,
+        ge=1,
+        description="Days after which a recording that seems to belong to no session is deleted;"
+        " until then it is in `orphaned/` of `STORAGE_DIR`.",
+    )
     max_upload_bytes: int = Field(
         100 * 1024 * 1024, ge=1024, description="Largest upload in bytes; a larger one is a 413."
     )

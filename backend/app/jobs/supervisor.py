@@ -9,7 +9,6 @@ and error, so it does not keep the listening socket open, and it exits with its 
 
 import asyncio
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -39,7 +38,7 @@ def start(background: BackgroundTasks, settings: Settings) -> None:
 
 
 async def _supervise(settings: Settings) -> None:
-    fd = await _acquire_lock(_lock_path(settings))
+    fd = await _acquire_lock(settings.storage_dir / "worker.lock")
     try:
         delay_s = _FIRST_DELAY_S
         while True:
@@ -52,12 +51,6 @@ async def _supervise(settings: Settings) -> None:
             delay_s = min(2 * delay_s, MAX_DELAY_S)
     finally:
         os.close(fd)
-
-
-def _lock_path(settings: Settings) -> Path:
-    """Return the lock file of a database, in the folder of the recordings."""
-    database = hashlib.sha256(settings.driver_url.encode()).hexdigest()[:12]
-    return settings.storage_dir / f"worker-{database}.lock"
 
 
 async def _acquire_lock(path: Path) -> int:

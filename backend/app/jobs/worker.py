@@ -135,7 +135,9 @@ async def run(settings: Settings, *, child: bool) -> None:
         pipeline = Pipeline(database, store, providers)
         Worker(pipeline, queue, max_attempts=settings.job_max_attempts)
         _stop_on_signals(queue.shutdown, child=child)
-        maintenance.start(await stack.enter_async_context(BackgroundTasks()), database, store)
+        maintenance.start(
+            await stack.enter_async_context(BackgroundTasks()), database, store, settings
+        )
         heartbeat_timeout = timedelta(seconds=settings.job_heartbeat_s)
         await queue.qm.run(
             dequeue_timeout=min(heartbeat_timeout, POLL_INTERVAL),

@@ -16,6 +16,7 @@ from app.context import Header, RequestContext, current_request
 from app.errors import InternalError, error_response
 from app.logs import Logs
 from app.metrics import record_request
+from app.startup import without_traceback
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class RequestContextMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, without_traceback(send))
             return
         started_ns = perf_counter_ns()
         client = client_address(scope, receive, self._proxies)

@@ -78,6 +78,7 @@ async def upload_session(
         async with database.session() as session:
             await get_patient(session, therapist.id, patient_id)
 
+    await request.app.state.storage_owner.require()
     store = _store(request)
     async with store.create_incoming() as file:
         upload = Upload(
@@ -99,15 +100,15 @@ async def upload_session(
             size_bytes=file.size_bytes,
             media_type=upload.audio_format.media_type,
         )
-        # If this transaction fails, maintenance deletes the file. It is not deleted here, because a
-        # commit may have succeeded although its response was lost. A refused row is certain.
+        # If this transaction fails, maintenance sets the file aside. This code does not delete it,
+        # because a commit may have succeeded without a response. A refused row is certain.
         async with database.session() as session:
             values = {**accepted.model_dump(), "therapist_notes": fields.notes}
             row = insert(TherapySession).values(therapist_id=therapist.id, **values)
             try:
                 await session.execute(row)
             except IntegrityError:
-                await asyncio.to_thread(store.remove, [session_id])
+                await asyncio.to_thread(store.remove, session_id)
                 raise
             await enqueue(session, TRANSCRIBE, session_id)
     response.headers["Location"] = f"{router.prefix}/{session_id}"

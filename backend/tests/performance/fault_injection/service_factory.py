@@ -84,8 +84,7 @@ class ServiceFactory:
                 yield stack
 
     def _config_for(self, fault: Fault) -> StackConfig:
-        folder = self._folder / fault.name
-        folder.mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{fault.name}-", dir=self._folder))
         folders = {"LOG_DIR": str(folder / "logs"), "STORAGE_DIR": str(folder / "audio")}
         env = {**self._config.env, **SETTINGS, **folders, **fault.env}
         return replace(

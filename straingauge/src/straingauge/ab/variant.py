@@ -114,7 +114,8 @@ def running_variant(
                 config = _from_command(variant, config_path, ready)
             else:
                 config, commit = _from_revision(variant, config_path, stack, tell)
-            config = replace(config, port=0, env={**config.env, **env})
+            temporary = config.postgres.env if config.postgres else {}
+            config = replace(config, port=0, env={**temporary, **config.env, **env})
             database = stack.enter_context(own_database(variant.name)) if config.postgres else None
             stand = stack.enter_context(ServiceStack(config, database_url=database, say=tell))
             if config.postgres and stand.database_url:

@@ -12,6 +12,9 @@
     connections_per_worker = 20
     bin = "/opt/postgresql/bin"      # optional
 
+    [postgres.env]                   # for a temporary database, unless set in the environment
+    UPLOADS = "{folder}/uploads"     # a folder that is removed with it
+
     [[prepare]]                      # commands that run in this order before each start
     name = "migrations"
     command = ["{python}", "-m", "alembic", "upgrade", "head"]
@@ -34,7 +37,7 @@ from typing import Any, Self
 
 from straingauge.errors import UsageError
 
-KNOWN = ("app", "database_url", "port", "python", "workers")
+KNOWN = ("app", "database_url", "folder", "port", "python", "workers")
 PLACEHOLDER = re.compile(rf"\{{({'|'.join(KNOWN)})\}}")
 ANY_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -54,6 +57,7 @@ class PostgresConfig:
     database: str
     connections_per_worker: int
     bin: Path | None
+    env: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def _postgres(table: "_Table") -> PostgresConfig:
         table.text("database", "service"),
         table.whole("connections_per_worker", 20, at_least=1),
         table.path.parent / named if named else None,
+        table.texts("env"),
     )
     table.end()
     return config

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -218,13 +218,18 @@ class ServiceStack:
             "workers": str(self._config.workers),
             "app": self._config.app,
             "database_url": self.database_url or "",
+            "folder": str(self._run.folder),
         }
         return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words]
 
     def _environment(self) -> dict[str, str]:
         """Return this process's environment with the additions of the file."""
-        added = self._config.env
-        return os.environ | dict(zip(added, self._filled(added.values()), strict=True))
+        config = self._config
+        temporary = config.postgres.env if config.postgres and not self.database_given else {}
+        return self._filled_values(temporary) | os.environ | self._filled_values(config.env)
+
+    def _filled_values(self, values: Mapping[str, str]) -> dict[str, str]:
+        return dict(zip(values, self._filled(values.values()), strict=True))
 
     def _await_ready(self, service: Child) -> bool:
         """Wait until the service is ready; return false if it ended.
