@@ -14,6 +14,7 @@ from pathlib import Path
 
 import conformance
 import httpx2
+import psutil
 from fastapi import FastAPI
 from straingauge.target.ports import free_port
 
@@ -73,8 +74,11 @@ async def account(
 class Service:
     """A process that runs `python -m app.serve`."""
 
-    def __init__(self, *arguments: str, environment: dict[str, str]) -> None:
+    def __init__(
+        self, *arguments: str, environment: dict[str, str], prefix: tuple[str, ...] = ()
+    ) -> None:
         self.port = free_port()
+        self._prefix = prefix
         self.url = f"http://127.0.0.1:{self.port}"
         self._arguments = arguments
         self._environment = os.environ | environment
@@ -85,6 +89,7 @@ class Service:
         """Start the process and wait until it responds."""
         self._process = subprocess.Popen(
             [
+                *self._prefix,
                 *(sys.executable, "-m", "app.serve", "--port", str(self.port)),
                 *self._arguments,
             ],
@@ -98,6 +103,12 @@ class Service:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(self.output())
             time.sleep(0.05)
+
+    @property
+    def rss_bytes(self) -> int:
+        """Memory of the process."""
+        assert self._process is not None
+        return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def _is_live(self) -> bool:
         try:
