@@ -10,6 +10,7 @@ import pytest
 import uvloop
 from hypothesis import settings
 from locust_caller import Locust, locust
+from preloaded import install
 from raw_server import certified
 
 # What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
@@ -24,6 +25,18 @@ os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:sc
 # A shared machine may take any time for an example; what is slow is measured by benchmarks.
 settings.register_profile("straingauge", deadline=None)
 settings.load_profile("straingauge")
+
+LIBRARIES = ["numpy", "orjson", "psutil", "rich.console", "jinja2", "click", "httptools"]
+PRELOADED = {
+    "locust": ["locust.main", *LIBRARIES],
+    # A plugin that is imported before pytest names it would not be rewritten.
+    "pytest": ["pytest", *LIBRARIES, "uvloop", "execnet", "straingauge.runner"],
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start programs as forks of a process with their libraries, until the session ends."""
+    config.add_cleanup(install(PRELOADED))
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after that

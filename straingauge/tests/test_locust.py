@@ -102,7 +102,7 @@ def test_failed_log_in_exits_3(project: Project):
     users = READER.replace("    @task", account + "\n    @task", 1)
     exit_ = project.run(users, "--run-time", "60s")
     assert exit_.code == 3, exit_.output
-    (line,) = (line for line in exit_.output.splitlines() if "setup failed" in line)
+    (line,) = (line for line in exit_.output.splitlines() if "setup failed:" in line)
     assert "a user could not log in at" in line
     assert "401" in line
     assert "Traceback" not in exit_.output
