@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from app import limits
 from app import serve as serve_module
 from app.settings import Settings
 from deployment import DEPLOY
@@ -238,10 +239,14 @@ def test_service_behind_the_proxy(serve: Callable[..., Service]):
 
 
 def test_limits_fit_those_of_the_service():
-    """The proxy lets the largest upload pass, and closes idle connections before the service."""
-    (upload,) = re.findall(r"client_max_body_size (\d+)m; # MAX_UPLOAD_BYTES", CONFIG)
+    """The proxy lets the largest requests pass, and closes idle connections before the service."""
+    sizes = [int(size) * 1024 * 1024 for size in re.findall(r"client_max_body_size (\d+)m", CONFIG)]
     largest = Settings.model_fields["max_upload_bytes"].default
-    assert int(upload) * 1024 * 1024 > largest
+    assert min(sizes) > limits.MAX_NOTES_BODY_BYTES
+    assert max(sizes) > limits.body_limit("POST", UPLOAD, largest).max_bytes
+    (count, size) = re.findall(r"large_client_header_buffers (\d+) (\d+)k", CONFIG)[0]
+    assert int(count) * int(size) * 1024 == limits.MAX_HEADER_BYTES
+    assert int(size) * 1024 == limits.MAX_TARGET_BYTES
     upstream = CONFIG[CONFIG.index("upstream service") :]
     (keepalive,) = re.findall(r"keepalive_timeout (\d+)s", upstream)
     assert int(keepalive) < serve_module.KEEP_ALIVE_S
