@@ -16,6 +16,7 @@ import orjson
 
 from app.context import RequestContext, current_request
 from app.log_file import LogFile
+from app.metrics import log_metrics
 from app.settings import Settings
 
 _SECRETS = re.compile(
@@ -109,6 +110,7 @@ class Logs:
             settings.log_dir / "app.log",
             max_bytes=settings.log_max_bytes,
             backups=settings.log_backups,
+            on_lost=log_metrics.on_lost,
         )
         level = logging.getLevelNamesMapping()[settings.log_level]
         if level <= logging.INFO:

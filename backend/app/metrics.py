@@ -154,6 +154,20 @@ class BackgroundMetrics:
 background_metrics = BackgroundMetrics()
 
 
+class LogMetrics:
+    """Metrics of the log file."""
+
+    def __init__(self) -> None:
+        self._lost = Counter("log_lines_lost", "Log lines that could not be written.")
+
+    def on_lost(self, lines: int) -> None:
+        """Count lost lines."""
+        self._lost.inc(lines)
+
+
+log_metrics = LogMetrics()
+
+
 class StorageMetrics:
     """Metrics of recordings that seem to belong to no session."""
 

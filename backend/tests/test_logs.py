@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from app.log_file import LogFile
 from app.logs import redact
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from service import PASSWORD, account, until
+from small_disk import CannotMount, small_disk
+from test_metrics import numbers
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 MESSAGE = "the patient dreams of ann@example.com"
@@ -145,6 +148,47 @@ def test_number_of_rotated_logs_is_limited(tmp_path: Path):
     }
     text = (tmp_path / "app.log.1").read_text() + (tmp_path / "app.log").read_text()
     assert int(text.splitlines()[-1]) == 499
+
+
+def test_full_log_folder_loses_lines_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A full folder of logs costs lines, which are counted and reported once, not an exception."""
+    lost: list[int] = []
+    try:
+        with small_disk(tmp_path / "logs", 64 * 1024) as disk:
+            file = LogFile(disk / "app.log", max_bytes=10**9, backups=1, on_lost=lost.append)
+            for number in range(3000):
+                file.write(b"%099d\n" % number)
+            written = len((disk / "app.log").read_bytes().splitlines())
+            assert sum(lost) >= 3000 - written > 1000
+            said = capsys.readouterr().err.splitlines()
+            assert len(said) == 1
+            assert f"{disk}/app.log cannot be written: No space left on device" in said[0]
+            assert "LOG_DIR" in said[0]
+            (disk / "app.log").unlink()
+            file.write(b"after\n")
+            assert (disk / "app.log").read_text().splitlines()[-1] == "after"
+            assert f"{sum(lost)} lines were lost" in capsys.readouterr().err
+            file.close()
+    except CannotMount as error:
+        pytest.skip(f"no small disk: {error}")
+
+
+async def test_service_starts_without_a_log_folder(
+    open_client: Open, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """A service whose folder of logs cannot be created starts, and logs once it can be."""
+    obstacle = tmp_path / "obstacle"
+    obstacle.write_text("a file")
+    client = await open_client(log_dir=obstacle / "logs")
+    for _ in range(1000):
+        assert (await client.get("/live")).status_code == 200
+    await until(lambda: "cannot be written: Not a directory" in capsys.readouterr().err)
+    metrics = (await client.get("/metrics")).text
+    assert numbers(metrics, "log_lines_lost_total")[""] > 0
+    obstacle.unlink()
+    await client.get("/live", headers={"X-Request-ID": "after"})
+    await until((obstacle / "logs" / "app.log").exists)
+    await until(lambda: "after" in (obstacle / "logs" / "app.log").read_text())
 
 
 def test_log_moved_by_another_program_is_reopened(tmp_path: Path):
