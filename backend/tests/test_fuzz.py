@@ -13,6 +13,20 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from schemathesis.python import asgi
 from service import client_of
+from starlette.types import Receive, Scope, Send
+
+
+class FromThisMachine:
+    """ASGI application that replaces the client's address, which schemathesis makes up."""
+
+    def __init__(self, application: FastAPI) -> None:
+        self.application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http":
+            scope["client"] = ("127.0.0.1", 50000)
+        await self.application(scope, receive, send)
 
 
 @pytest.fixture
@@ -41,6 +55,7 @@ def test_responses_are_as_the_document_says(
     phases = [each for each in fuzz.PHASES if role == "therapist" or each != "coverage"]
     config = fuzz.configure(tokens[role], examples=1, seed=1)
     config.projects.get_default().phases.update(phases=phases)
-    outcome = fuzz.fuzz(schemathesis.openapi.from_asgi(fuzz.DOCUMENT, application, config=config))
+    local = FromThisMachine(application)
+    outcome = fuzz.fuzz(schemathesis.openapi.from_asgi(fuzz.DOCUMENT, local, config=config))
     assert outcome.failures == {}
     assert all(outcome.requests[phase] for phase in phases), str(outcome)
