@@ -174,6 +174,17 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         100 * 1024 * 1024, ge=1024, description="Largest upload in bytes; a larger one is a 413."
     )
+    max_recording_s: int = Field(
+        4 * 3600,
+        ge=1,
+        description="Longest recording in seconds, as far as its header states the length; a"
+        " longer one is a 422. The default is a half-day group session.",
+    )
+    decoder_memory_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=256 * 1024 * 1024,
+        description="Memory of one offline decoder in bytes; a recording that needs more fails.",
+    )
     transcriber: Literal["offline", "openai"] = Field(
         "offline", description="Provider that transcribes recordings."
     )

@@ -2,6 +2,7 @@
 
 import io
 import math
+import struct
 import wave
 from array import array
 from collections.abc import Awaitable, Callable
@@ -29,8 +30,47 @@ def wav(seconds: float = 1.0, *, rate_hz: int = 16_000, channels: int = 1) -> by
     return file.getvalue()
 
 
+def wav_header(
+    encoding: int = 1,
+    channels: int = 1,
+    rate_hz: int = 16_000,
+    *,
+    frame_bytes: int = 2,
+    bits: int = 16,
+    data_bytes: int = 0xFFFFFFFF,
+    before: bytes = b"",
+    riff: bytes = b"RIFF",
+) -> bytes:
+    """Create the header of a WAV file, which may contradict itself.
+
+    Args:
+        encoding: Format tag; 0xFFFE writes an extended format with PCM.
+        channels: Number of channels.
+        rate_hz: Sampling rate.
+        frame_bytes: Size of a frame that the header states.
+        bits: Bits per sample that the header states.
+        data_bytes: Size of the samples that the header states.
+        before: Chunks before the format.
+        riff: First four bytes.
+    """
+    rate = rate_hz * frame_bytes % 2**32
+    layout = struct.pack("<HHIIHH", encoding, channels, rate_hz, rate, frame_bytes, bits)
+    if encoding == 0xFFFE:
+        layout += struct.pack("<HHI", 22, bits, 0) + bytes.fromhex(
+            "0100000000001000800000aa00389b71"
+        )
+    return (
+        riff
+        + struct.pack("<I4s", 0xFFFFFFFF, b"WAVE")
+        + before
+        + struct.pack("<4sI", b"fmt ", len(layout))
+        + layout
+        + struct.pack("<4sI", b"data", data_bytes)
+    )
+
+
 HEADS = {
-    "audio/wav": b"RIFF\x24\x08\x00\x00WAVEfmt ",
+    "audio/wav": wav_header(),
     "audio/mpeg": b"\xff\xfb\x90\x64" + bytes(60),
     "audio/aac": b"\xff\xf1\x50\x80" + bytes(60),
     "audio/mp4": b"\x00\x00\x00\x20ftypM4A \x00\x00\x00\x00",

@@ -21,7 +21,7 @@ from app.providers.wav import RATE_HZ, UnreadableAudio, read_pcm
 from hypothesis import given
 from hypothesis import strategies as st
 from openai_server import CannedResponse, OpenAIServer, chat
-from recordings import recording, wav
+from recordings import wav
 
 KEY = "sk-a-made-up-key"
 NOTES = {
@@ -184,7 +184,7 @@ class TestPocketsphinx:
     async def test_invalid_wav_is_rejected(self, tmp_path: Path):
         """A file that only starts like a WAV file is rejected."""
         audio = tmp_path / "broken"
-        await asyncio.to_thread(audio.write_bytes, recording("audio/wav"))
+        await asyncio.to_thread(audio.write_bytes, b"RIFF\x24\x08\0\0WAVEfmt " + bytes(4000))
         with pytest.raises(ProviderRefused, match="not a PCM WAV"):
             await PocketsphinxTranscriber().transcribe(audio, "audio/wav")
 

@@ -18,9 +18,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self, TypeVar
 
 from app.errors import Unavailable
+
+T = TypeVar("T")
 
 _ID = "[0-9a-f]" * 32
 _BATCH_BYTES = 1024 * 1024  # large batches, because each is written and hashed in a thread
@@ -148,6 +150,22 @@ class IncomingFile:
         if len(self._batch) >= _BATCH_BYTES:
             await _in_thread(self._flush)
 
+    async def inspect(self, read: Callable[[BinaryIO], T]) -> T:
+        """Call `read` in a thread, with the data written as a file.
+
+        Raises:
+            Unavailable: The file cannot be written or read.
+        """
+
+        def open_and_read() -> T:
+            self._flush()
+            assert self._file is not None
+            self._file.flush()
+            with self._path.open("rb") as file:
+                return read(file)
+
+        return await _in_thread(open_and_read)
+
     async def store_as(self, session_id: uuid.UUID) -> None:
         """Store the file durably as the recording of a session.
 
@@ -179,9 +197,9 @@ class IncomingFile:
         _fsync_directory(target.parent)
 
 
-async def _in_thread(function: Callable[[], None]) -> None:
+async def _in_thread(function: Callable[[], T]) -> T:
     try:
-        await asyncio.to_thread(function)
+        return await asyncio.to_thread(function)
     except OSError as error:
         raise storage_unavailable() from error
 

@@ -22,7 +22,8 @@ class Providers:
 @asynccontextmanager
 async def open_providers(settings: Settings) -> AsyncIterator[Providers]:
     """Open the providers of `settings`; close them at the end of the context."""
-    offline = Providers(PocketsphinxTranscriber(), RuleExtractor())
+    decoder = PocketsphinxTranscriber(memory_bytes=settings.decoder_memory_bytes)
+    offline = Providers(decoder, RuleExtractor())
     if settings.openai_api_key is None:
         yield offline
         return

@@ -1,18 +1,34 @@
 """Conversion of PCM WAV files to 16 kHz mono 16-bit samples, the input of pocketsphinx."""
 
 import sys
-import wave
 from array import array
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import BinaryIO
+
+from app.audio.wav import PCM, InvalidWav, WavHeader, read_header
 
 RATE_HZ = 16_000
-_MIN_RATE_HZ, _MAX_RATE_HZ = 8_000, 192_000
 
 
 class UnreadableAudio(Exception):
     """The file cannot be read as PCM WAV."""
+
+
+def read_pcm_header(file: BinaryIO) -> WavHeader:
+    """Read the header of a PCM WAV file.
+
+    Raises:
+        UnreadableAudio: The file is not PCM WAV, or exceeds the limits of `app.audio.wav`.
+    """
+    try:
+        header = read_header(file)
+    except (InvalidWav, EOFError) as error:
+        raise UnreadableAudio(f"not a PCM WAV file: {error}") from error
+    if header.encoding != PCM:
+        raise UnreadableAudio(f"not a PCM WAV file: its encoding is {header.encoding}")
+    return header
 
 
 def read_pcm(path: Path) -> Iterator[bytes]:
@@ -20,37 +36,30 @@ def read_pcm(path: Path) -> Iterator[bytes]:
 
     Channels are averaged. Higher rates are downsampled with a box filter (cheap, and its aliasing
     lies above the band of speech models), lower rates are upsampled by linear interpolation. Memory
-    use is constant.
+    use is constant: the limits of the header bound one second to 6 MB.
 
     Raises:
-        UnreadableAudio: The file is not PCM WAV, or its sample width or rate is not supported.
+        UnreadableAudio: The file is not PCM WAV, or exceeds the limits of `app.audio.wav`.
     """
-    try:
-        with wave.open(str(path), "rb") as recording:
-            yield from _seconds(recording)
-    except (wave.Error, EOFError, RuntimeError) as error:  # RuntimeError: a chunk beyond the end
-        raise UnreadableAudio(f"not a PCM WAV file: {error or 'it ends too early'}") from error
-
-
-def _seconds(recording: wave.Wave_read) -> Iterator[bytes]:
-    rate_hz, channels = recording.getframerate(), recording.getnchannels()
-    if not _MIN_RATE_HZ <= rate_hz <= _MAX_RATE_HZ:
-        raise UnreadableAudio(f"a sampling rate of {rate_hz} Hz is not supported")
-    width = recording.getsampwidth()
-    while frames := recording.readframes(rate_hz):
-        samples = _mono(_sixteen_bit(frames, width), channels)
-        out = array("h", _resample(samples, rate_hz))
-        if sys.byteorder == "big":
-            out.byteswap()
-        yield out.tobytes()
+    with path.open("rb") as file:
+        header = read_pcm_header(file)
+        width_bytes = header.frame_bytes // header.channels
+        second_bytes = header.rate_hz * header.frame_bytes
+        left = path.stat().st_size if header.data_bytes is None else header.data_bytes
+        file.seek(header.start)
+        while frames := file.read(min(second_bytes, left)):
+            left -= len(frames)
+            samples = _mono(_sixteen_bit(frames, width_bytes), header.channels)
+            out = array("h", _resample(samples, header.rate_hz))
+            if sys.byteorder == "big":
+                out.byteswap()
+            yield out.tobytes()
 
 
 def _sixteen_bit(frames: bytes, width_bytes: int) -> "array[int]":
     """Convert samples of any PCM width to 16 bits by keeping their two highest bytes."""
     if width_bytes == 1:  # 8-bit WAV samples are unsigned
         return array("h", [(sample - 128) << 8 for sample in frames])
-    if width_bytes not in (2, 3, 4):
-        raise UnreadableAudio(f"samples of {width_bytes} bytes are not supported")
     whole = len(frames) - len(frames) % width_bytes
     high = bytearray(whole // width_bytes * 2)
     high[0::2] = frames[width_bytes - 2 : whole : width_bytes]

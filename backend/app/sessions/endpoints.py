@@ -27,6 +27,7 @@ from app.sessions.listing import QUERY_PARAMETERS, list_query, page_response, re
 from app.sessions.models import Status, TherapySession
 from app.sessions.schemas import SessionChanges, SessionRecord, SessionSummary, UploadAccepted
 from app.sessions.upload import Upload, read_upload
+from app.settings import Settings
 from app.strict_route import StrictRoute
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=StrictRoute)
@@ -73,6 +74,7 @@ async def upload_session(
     `patient_id` can also be sent in the query, where it is checked before the body is received.
     """
     database: Database = request.app.state.database
+    settings: Settings = request.app.state.settings
 
     async def check_patient(patient_id: UUID) -> None:
         async with database.session() as session:
@@ -83,7 +85,8 @@ async def upload_session(
     async with store.create_incoming() as file:
         upload = Upload(
             file,
-            max_bytes=request.app.state.settings.max_upload_bytes,
+            max_bytes=settings.max_upload_bytes,
+            max_duration_s=settings.max_recording_s,
             check_patient=check_patient,
             patient_id=patient_id,
         )

@@ -1,11 +1,13 @@
 """Streaming upload of a recording, validated as early as possible.
 
 Checks run in the order in which their input arrives: the patient by the query, then from the body
-the patient by the form, the format by the first bytes, the size by counting. The patient that is
-stored is checked in any case, wherever its field stood. A rejected or aborted upload leaves no
-data. `app.middleware.request_size` has checked the Content-Length.
+the patient by the form, the format by the first bytes, the header of a WAV file as soon as it has
+arrived, the size by counting. The patient that is stored is checked in any case, wherever its field
+stood. A rejected or aborted upload leaves no data. `app.middleware.request_size` has checked the
+Content-Length.
 """
 
+import io
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -15,16 +17,19 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from app.audio.formats import SNIFF_BYTES, AudioFormat, detect
+from app.audio.formats import SNIFF_BYTES, WAV, AudioFormat, detect
 from app.audio.multipart import Chunk, MalformedForm, read_form
 from app.audio.storage import IncomingFile
-from app.errors import BadRequest, PayloadTooLarge, UnsupportedMedia
+from app.audio.wav import InvalidWav, WavHeader, read_header
+from app.errors import BadRequest, PayloadTooLarge, Unprocessable, UnsupportedMedia
 from app.limits import MAX_FIELDS_BYTES
 from app.sessions.schemas import UploadFields
 from app.strict_route import repeated_value
 
 MIN_BYTES = 512
 """Smallest recording; 512 bytes are a quarter of a second of Opus at 16 kbit/s."""
+_HEADER_BYTES = 4096
+"""Part of a WAV file in which its header usually ends. A longer header is read at the end."""
 
 CheckPatient = Callable[[uuid.UUID], Awaitable[object]]
 
@@ -36,16 +41,21 @@ class Upload:
     Attributes:
         file: Destination of the recording.
         max_bytes: Maximum size of the recording.
+        max_duration_s: Maximum length of the recording, if its header states it.
         check_patient: Raises an error if the patient does not exist.
         patient_id: Patient of the query, if any.
         audio_format: Detected format of the recording.
+        duration_s: Length of the recording; None if its format does not state it in the header.
     """
 
     file: IncomingFile
     max_bytes: int
+    max_duration_s: int
     check_patient: CheckPatient
     patient_id: uuid.UUID | None
     audio_format: AudioFormat | None = None
+    duration_s: float | None = None
+    _header: WavHeader | None = None
     _fields: dict[str, str] = field(default_factory=dict)
     _fields_bytes: int = 0
     _text: bytearray = field(default_factory=bytearray)
@@ -122,10 +132,12 @@ class Upload:
                 await self._check_patient(self._valid_fields().patient_id)
         elif self._file_parts == 2:
             raise BadRequest("Send one file at a time.")
-        if len(self._head) < SNIFF_BYTES:
-            self._head += chunk.data[: SNIFF_BYTES - len(self._head)]
-            if len(self._head) == SNIFF_BYTES:
+        if len(self._head) < _HEADER_BYTES:
+            self._head += chunk.data[: _HEADER_BYTES - len(self._head)]
+            if self.audio_format is None and len(self._head) >= SNIFF_BYTES:
                 self._detect_format()
+            if len(self._head) == _HEADER_BYTES and self.audio_format is WAV:
+                self._read_early_header()
         if self.file.size_bytes + len(chunk.data) > self.max_bytes:
             raise self._too_large()
         await self.file.write(bytes(chunk.data))
@@ -140,6 +152,31 @@ class Upload:
                 " WebM, AIFF or AMR."
             )
 
+    def _read_early_header(self) -> None:
+        try:
+            self._header = read_header(io.BytesIO(self._head))
+        except EOFError:
+            return  # a long header
+        except InvalidWav as error:
+            raise _rejected_wav(error) from error
+
+    async def _check_duration(self) -> None:
+        if self.audio_format is not WAV:
+            return
+        header = self._header
+        if header is None:
+            try:
+                header = await self.file.inspect(read_header)
+            except (InvalidWav, EOFError) as error:
+                raise _rejected_wav(error) from error
+        self.duration_s = header.duration_s(self.file.size_bytes)
+        if self.duration_s is not None and self.duration_s > self.max_duration_s:
+            raise _rejected(
+                f"The recording lasts {self.duration_s:.0f} s; at most {self.max_duration_s} s are"
+                " allowed.",
+                code="recording_too_long",
+            )
+
     async def _finish(self) -> UploadFields:
         if not self._file_parts:
             raise BadRequest("The form has no part named file.", code="no_file")
@@ -150,7 +187,16 @@ class Upload:
                 f"The file has {self.file.size_bytes} bytes; a recording has at least {MIN_BYTES}.",
                 code="too_small",
             )
+        await self._check_duration()
         return fields
+
+
+def _rejected_wav(error: Exception) -> Unprocessable:
+    return _rejected(f"The WAV file cannot be read: {error}.", code="bad_recording")
+
+
+def _rejected(message: str, *, code: str) -> Unprocessable:
+    return Unprocessable(message, code=code, details=[{"where": "body.file", "message": message}])
 
 
 class UploadAborted(BadRequest):
