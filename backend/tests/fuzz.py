@@ -9,55 +9,23 @@ import asyncio
 import os
 import sys
 import time
+import tomllib
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import asyncpg
 import httpx2
 import schemathesis
-from app.paging import encode_cursor
-from hypothesis import strategies
-from recordings import wav
 from schemathesis.engine import from_schema
 from schemathesis.engine.events import EngineFinished, NonFatalError, ScenarioFinished
 from schemathesis.schemas import BaseSchema
-from service import PASSWORD, account
+from service import BACKEND, PASSWORD, account
 
 ROLES = ("therapist", "patient", "admin", "nobody")
 DOCUMENT = "/openapi.json"
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 
-# A schema cannot say these: a cursor comes from a page, a password has a character of each kind,
-# and a recording is recognized by its first bytes.
-_moments = strategies.datetimes(datetime(1900, 1, 1), datetime(2199, 12, 31))  # noqa: DTZ001
-_texts = strategies.text(strategies.characters(codec="utf-8"), max_size=200)
-FORMATS: Mapping[str, strategies.SearchStrategy[str] | strategies.SearchStrategy[bytes]] = {
-    "cursor": strategies.builds(
-        encode_cursor,
-        _moments.map(lambda moment: moment.replace(tzinfo=UTC).isoformat()),
-        strategies.uuids(),
-    ),
-    "date-time": _moments.map(lambda moment: f"{moment.isoformat()}Z"),
-    "password": _texts.map(lambda text: f"{text}Aa1!Aa1!Aa1!"),
-    "binary": strategies.just(wav()),
-}
-
-# Nor can it say that a text of the right form is a cursor that the service issued, and that a range
-# lies inside a recording.
-_ACCEPTED = ["2xx", "3xx", "401", "403", "404", "409", "429"]
-_OPERATIONS = [
-    {
-        "include-path": ["/api/sessions/", "/api/patients/", "/api/patients/{patient_id}/sessions"],
-        "include-method": "GET",
-        "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "400"]}},
-    },
-    {
-        "include-path": "/api/sessions/{session_id}/audio",
-        "checks": {"positive_data_acceptance": {"expected-statuses": [*_ACCEPTED, "416"]}},
-    },
-]
+CONFIGURATION = BACKEND / "schemathesis.toml"
 
 
 @dataclass
@@ -82,16 +50,14 @@ def configure(token: str | None, *, examples: int, seed: int) -> schemathesis.Co
             in the phase "stateful".
         seed: Seed of the generated requests.
     """
-    for name, strategy in FORMATS.items():
-        schemathesis.openapi.format(name, strategy)
     auth: dict[str, object] = {"auto-signup": False}
     if token is not None:
         auth["openapi"] = {"bearer": {"bearer": token}}
     return schemathesis.Config.from_dict(
-        {
+        tomllib.loads(CONFIGURATION.read_text())
+        | {
             "seed": seed,
             "auth": auth,
-            "operations": _OPERATIONS,
             "generation": {"max-examples": examples, "database": "none"},
             "output": {"sanitization": {"enabled": False}},
             "request-timeout": 60,  # no check of the speed: the machine may be busy
