@@ -3,11 +3,9 @@
 `python -m app.settings` prints them as the Markdown table of `docs/guide.md`.
 """
 
-import os
 import secrets
 import sys
 import tempfile
-from contextlib import suppress
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -20,6 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
 from app.client_address import TrustedProxies
+from app.first_file import create_first
 
 BACKEND_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BACKEND_DIR / "var"
@@ -260,16 +259,14 @@ class Settings(BaseSettings):
 def _load_or_create_key(path: Path) -> str:
     """Read the key file; create it if it does not exist.
 
-    Workers start at the same time: each writes a temporary file and links it to the final name,
-    which succeeds for exactly one of them and never exposes an incomplete key. The file is synced
-    first: after a power failure an unsynced file can be empty.
+    Workers start at the same time, and exactly one of them creates it.
 
     Raises:
         SettingsError: The file is too short to be a key, or cannot be read or written.
     """
     try:
         if not path.exists():
-            _create_key(path)
+            create_first(path, secrets.token_urlsafe(48))
         key = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be used as the key: {error}; set SECRET_KEY") from None
@@ -279,18 +276,6 @@ def _load_or_create_key(path: Path) -> str:
             " generate a new key, which invalidates all access tokens, or set SECRET_KEY"
         )
     return key
-
-
-def _create_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # with mode 600
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
-        file.flush()
-        os.fsync(descriptor)
-    with suppress(FileExistsError):  # another worker was first
-        path.hardlink_to(temporary)
-    Path(temporary).unlink()
 
 
 @lru_cache(maxsize=1)

@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from app import settings as settings_module
+from app.first_file import create_first
 from app.settings import Settings, SettingsError, load_settings, markdown_table
 from service import BACKEND
 
@@ -112,3 +114,19 @@ def test_damaged_key_file_is_refused(
     (tmp_path / "secret.key").write_bytes(content)
     with pytest.raises(SettingsError, match=r"secret\.key .*SECRET_KEY"):
         load_settings(database_url=URL).signing_key()
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EXDEV])
+def test_key_is_generated_once_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    """On a file system without hard links the first of two workers' keys is kept as well."""
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    for text in ("first", "second"):
+        create_first(tmp_path / "secret.key", text)
+    assert (tmp_path / "secret.key").read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]

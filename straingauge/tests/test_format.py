@@ -137,7 +137,8 @@ def test_a_changed_value_is_named_by_its_path(tmp_path: Path, change: Any, messa
         (b"{", "it ends in the middle, in line 1: it was cut short"),
         (b'{"name": nobody}', "not valid JSON: Expecting value"),
         (b'{"schema_version": 1, "x": NaN}', "NaN is no number in JSON"),
-        (b"\xff\xfe", "not valid JSON: 'utf-8'"),
+        ("\ufeff{}".encode("utf-16-le"), "line 1: not UTF-8: UTF-16"),
+        (b'{"name":\n"caf\xe9"}', "line 2: not UTF-8: byte 0xe9"),
         (b"[" * 100_000, "not valid JSON: maximum recursion depth"),
         (b"[]", "not a result file: it has no schema_version"),
         (b'"text"', "not a result file: it has no schema_version"),
@@ -154,7 +155,7 @@ def test_other_content_is_refused(tmp_path: Path, content: bytes, message: str):
     path.write_bytes(content)
     with pytest.raises(UsageError) as error:
         read(path)
-    assert str(error.value).startswith(f"{path}: ")
+    assert str(error.value).startswith(str(path))
     assert message in str(error.value)
 
 
@@ -219,6 +220,31 @@ def test_a_folder_and_a_summary_stand_for_their_results(tmp_path: Path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no result in this folder"):
         read_all([tmp_path / "empty"])
+
+
+def test_a_damaged_file_in_a_folder_is_skipped(tmp_path: Path):
+    """One bad file among the results of a folder is named and skipped; alone it is an error."""
+    path = write(whole(name="a"), tmp_path)
+    (tmp_path / "cut.json").write_text("{")
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "nothing")
+    skipped: list[UsageError] = []
+    assert [found for _, found in read_all([tmp_path], skipped.append)] == [path]
+    assert [str(error).removeprefix(str(tmp_path)) for error in skipped] == [
+        "/cut.json: not valid JSON: it ends in the middle, in line 1: it was cut short",
+        "/folder.json: cannot be read: Is a directory",
+        "/link.json: cannot be read: No such file or directory",
+    ]
+    for paths in ([tmp_path], [tmp_path / "cut.json"]):
+        with pytest.raises(UsageError, match="cut short"):
+            read_all(paths)
+
+
+def test_a_byte_order_mark_is_left_out(tmp_path: Path):
+    """A result that an editor saved with a byte order mark is read."""
+    path = write(whole(), tmp_path)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert read(path) == whole()
 
 
 def test_reading_a_result_needs_no_engine():

@@ -7,6 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -162,6 +163,30 @@ def test_only_expected_statuses_are_fine(
     """Any status not expected is an error, but for 429, which counts apart."""
     failure = check_response(response(User(0).get("/x", expect=expect), status))
     assert (failure.kind if failure else None) == kind
+
+
+@pytest.mark.parametrize(
+    ("returned", "detail"),
+    [
+        (None, None),
+        (True, None),
+        ("its id differs", "its id differs"),
+        (False, "check of_the_test returned False; to say what is wrong, return a text"),
+        ("", "check of_the_test returned ''; to say what is wrong, return a text"),
+        (5, "check of_the_test returned 5; to say what is wrong, return a text"),
+    ],
+)
+def test_a_check_may_return_a_truth_value(
+    returned: str | bool | int | None,  # noqa: FBT001  a parameter
+    detail: str | None,
+):
+    """A check that returns True has passed; anything but None, True and a text needs a hint."""
+
+    def of_the_test(_: Response) -> str | None:
+        return cast("str | None", returned)  # a mistake that users make
+
+    failure = check_response(response(User(0).get("/x", checks=[of_the_test])))
+    assert (failure and failure.detail) == detail
 
 
 def test_checks_run_in_order():

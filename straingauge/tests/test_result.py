@@ -1,8 +1,11 @@
 import errno
+import math
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pytest
 from formats import whole
 from straingauge.errors import UsageError
@@ -29,6 +32,45 @@ def test_two_in_one_second(tmp_path: Path):
     second = write(result(configuration={"users": 2}), tmp_path)
     assert second.name == "health_20241217_120531.json"
     assert [read(path)["configuration"]["users"] for path in (first, second)] == [1, 2]
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV])
+def test_file_systems_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    """Without hard links, results are written as well, and no file is overwritten."""
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    paths = [write(result(configuration={"users": n}), tmp_path) for n in (1, 2)]
+    assert [path.name for path in paths] == [f"health_20241217_12053{n}.json" for n in (0, 1)]
+    assert [read(path)["configuration"]["users"] for path in paths] == [1, 2]
+    assert sorted(tmp_path.iterdir()) == paths
+
+
+def test_values_that_json_lacks(tmp_path: Path):
+    """No result is lost over a value that JSON does not have."""
+    configuration = {
+        "path": Path("a/b"),
+        "when": datetime(2026, 1, 2, tzinfo=UTC),
+        "nan": math.nan,
+        "set": {"b", "a"},
+        "numpy": np.int64(7),
+        "array": np.array([1.5, math.inf]),
+        3: errno.EPERM,
+    }
+    path = write(result(configuration=configuration), tmp_path)
+    assert read(path)["configuration"] == {
+        "path": "a/b",
+        "when": "2026-01-02T00:00:00+00:00",
+        "nan": "nan",
+        "set": ["a", "b"],
+        "numpy": 7,
+        "array": [1.5, "inf"],
+        "3": 1,
+    }
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "hardlink_to"])

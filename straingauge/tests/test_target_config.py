@@ -41,7 +41,7 @@ def test_only_the_command_is_required(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("workers = \n", "is not TOML: .*line 1"),
+        ("workers = \n", "not valid TOML: .*line 1"),
         ("", "service is missing"),
         ("[service]", r"service\.command is missing"),
         ("[service]\ncommand = 'serve'", r"service\.command must be a list of strings"),
@@ -74,6 +74,6 @@ def test_errors_name_file_and_key(tmp_path: Path, text: str, message: str):
 
 def test_a_missing_file_is_named(tmp_path: Path):
     """The error for a missing file names the option."""
-    with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read") as error:
+    with pytest.raises(UsageError, match=r"nowhere\.toml: cannot be read") as error:
         StackConfig.from_file(tmp_path / "nowhere.toml")
     assert "--config" in str(error.value.hint)

@@ -110,7 +110,7 @@ def test_mistakes_in_thresholds_are_named(
 
 def test_missing_thresholds_file(tmp_path: Path):
     """A thresholds file that is not there is an error that says how to name one."""
-    with pytest.raises(UsageError, match="cannot read") as error:
+    with pytest.raises(UsageError, match="cannot be read") as error:
         Thresholds.read(tmp_path / "none.toml")
     assert "--thresholds" in (error.value.hint or "")
 

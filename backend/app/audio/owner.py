@@ -11,10 +11,8 @@ copy (from a template or a dump) has another place, and gets another identity.
 import argparse
 import asyncio
 import logging
-import os
 import sys
 import uuid
-from contextlib import suppress
 
 import asyncpg
 from sqlalchemy import Boolean, CheckConstraint, Column, Table, Text, Uuid, true
@@ -22,6 +20,7 @@ from sqlalchemy import Boolean, CheckConstraint, Column, Table, Text, Uuid, true
 from app.audio.storage import AudioStore, storage_unavailable
 from app.database import Base, Database
 from app.errors import Unavailable
+from app.first_file import create_first
 from app.settings import Settings, get_settings
 from app.startup import StartRefused
 
@@ -134,17 +133,7 @@ class StorageOwner:
 
     def _claim(self, identity: uuid.UUID) -> str:
         """Write the marker unless another process was first; return the owner."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        temporary = self._root / f"owner.{uuid.uuid4().hex}"
-        try:
-            with temporary.open("x") as file:
-                file.write(f"{identity}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                self._marker.hardlink_to(temporary)
-        finally:
-            temporary.unlink(missing_ok=True)
+        create_first(self._marker, f"{identity}\n")
         return self._read() or ""
 
 

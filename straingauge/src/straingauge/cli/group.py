@@ -1,9 +1,15 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
 """The `straingauge` command group: its help, its errors and exit codes."""
 
+import errno
+import io
+import os
+import sys
+from typing import Any
+
 import click
 
-from straingauge.errors import Interrupted, StraingaugeError
+from straingauge.errors import Interrupted, StraingaugeError, UsageError
 
 EXIT_CODES = """\b
 Exit codes:
@@ -18,6 +24,13 @@ Exit codes:
 class Commands(click.Group):
     """Command group that turns errors and interrupts into exit codes."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  click's own
+        """Run the group; show a `?` for each character that the output's encoding lacks."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; its end becomes an exit code."""
         try:
@@ -27,11 +40,23 @@ class Commands(click.Group):
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             ctx.exit(Interrupted.exit_code)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or error.filename is not None:
+                raise
+            # Nothing more can be written there, so its rest is dropped without a second error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print_error(UsageError(f"cannot write to standard output: {error.strerror}"))
+            ctx.exit(UsageError.exit_code)
 
 
 def print_error(error: StraingaugeError) -> None:
     """Write an error and its hint to standard error."""
     click.echo(f"straingauge: {error.with_hint}", err=True)
+
+
+def print_skipped(error: StraingaugeError) -> None:
+    """Write to standard error that a file was skipped, and why."""
+    click.echo(f"skipped  {error}", err=True)
 
 
 @click.group(

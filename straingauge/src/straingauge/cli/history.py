@@ -1,14 +1,13 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
 """`straingauge history`: trends of stored results."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from straingauge.cli import common_options
-from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.group import EXIT_CODES, main, print_skipped
 from straingauge.cli.screen import standard_output
 
 
@@ -63,11 +62,14 @@ def history(
     from straingauge.history import lines, page, trends
     from straingauge.history.series import SHOWN
     from straingauge.report.terminal import labelled, render
+    from straingauge.result.format import read_all
     from straingauge.result.format.write import write_lines
 
     _check(metrics, endpoint)
     results = [
-        (result, path) for result, path in _results(paths) if not names or result["name"] in names
+        (result, path)
+        for result, path in read_all(paths, print_skipped, subfolders=True)
+        if not names or result["name"] in names
     ]
     found = trends(results, metrics=metrics or SHOWN, endpoint=endpoint)
     if not found:
@@ -94,21 +96,3 @@ def _check(metrics: Iterable[str], endpoint: str) -> None:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known metrics: {', '.join(known)}"
             raise UsageError(f"--metric {name}: unknown metric", hint=hint)
-
-
-def _results(paths: Iterable[Path]) -> Iterator[tuple[Mapping[str, Any], Path]]:
-    """All results; in a folder, files that cannot be read are reported and skipped."""
-    from straingauge.errors import UsageError
-    from straingauge.report.terminal import labelled
-    from straingauge.result.format import read
-    from straingauge.result.format.read import is_result
-
-    for path in paths:
-        for file in sorted(path.rglob("*.json")) if path.is_dir() else (path,):
-            try:
-                if is_result(file):
-                    yield read(file), file
-            except UsageError as error:
-                if not path.is_dir():
-                    raise
-                click.echo(labelled("skipped", error), err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from straingauge.cli import common_options
-from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.group import EXIT_CODES, main, print_skipped
 from straingauge.cli.screen import standard_output
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
 
     if output is not None and output.suffix not in (".html", ".md"):
         raise UsageError(f"{output}: the name must end in .html or .md", hint="-o report.html")
-    results = read_all(files)
+    results = read_all(files, print_skipped)
     click.echo(verdict_table(results, **standard_output()), nl=False)
     if output is not None:
         click.echo(labelled("report", _write([result for result, _ in results], output)))

@@ -19,7 +19,7 @@ class Output(TypedDict):
 def standard_output() -> Output:
     """Width of the terminal in columns, and whether standard output is one."""
     width = shutil.get_terminal_size(fallback=(120, 24)).columns
-    return {"width": width, "colour": sys.stdout.isatty()}
+    return {"width": width, "colour": sys.stdout is not None and sys.stdout.isatty()}
 
 
 class Screen:

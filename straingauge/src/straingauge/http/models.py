@@ -120,7 +120,7 @@ class Response:
 
 
 Check: TypeAlias = Callable[[Response], str | None]
-"""Returns None if the response is correct, else what is wrong with it."""
+"""Returns None if the response is correct, else a text that says what is wrong."""
 
 
 class RequestFailed(Exception):
@@ -152,12 +152,19 @@ def check_response(response: Response) -> RequestFailed | None:
         return RequestFailed(kind, detail, response)
     for check in request.checks:
         try:
-            wrong = check(response)
+            wrong: object = check(response)
         except Exception as error:  # noqa: BLE001  a check may raise anything on unexpected content
             wrong = f"{type(error).__name__}: {error}"
-        if wrong is not None:
-            return RequestFailed(ErrorKind.FAILED_CHECK, wrong, response)
+        if wrong is not None and wrong is not True:  # True and False are a common mistake
+            detail = wrong if isinstance(wrong, str) and wrong else _unclear(check, wrong)
+            return RequestFailed(ErrorKind.FAILED_CHECK, detail, response)
     return None
+
+
+def _unclear(check: "Check", returned: object) -> str:
+    """Describe the failure of a check that does not say what is wrong."""
+    name = getattr(check, "__name__", type(check).__name__)
+    return f"check {name} returned {returned!r}; to say what is wrong, return a text"
 
 
 def _excerpt(response: Response, limit: int = 200) -> str:

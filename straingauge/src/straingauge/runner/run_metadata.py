@@ -5,6 +5,7 @@ from typing import Final
 
 from straingauge.observe.listener import describe_listener
 from straingauge.result.assembly import environment
+from straingauge.result.format.json_values import as_json
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.warmup import schedule_as_dict, warm_up_as_dict
 from straingauge.schedule import Waves
@@ -35,7 +36,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
             "max_connections": spec.max_connections,
             "schedule": schedule_as_dict(schedule),
             "warm_up": warm_up_as_dict(spec.warm_up),
-            **spec.configuration,
+            **as_json(spec.configuration),
         },
         environment=environment(spec.test_file.parent),
         users=len(spec.users) if spec.log_in else 0,

@@ -29,13 +29,13 @@ Commands run in the file's folder. `{python}` is the Python that runs straingaug
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from straingauge.errors import UsageError
+from straingauge.text_file import read_toml
 
 KNOWN = ("app", "database_url", "folder", "port", "python", "workers")
 PLACEHOLDER = re.compile(rf"\{{({'|'.join(KNOWN)})\}}")
@@ -85,15 +85,7 @@ class StackConfig:
                 message names the file and the key.
         """
         path = Path(path).resolve()
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"{path} cannot be read: {error}", "choose a file with --config"
-            ) from error
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{path} is not TOML: {error}", "correct that line") from error
-        top = _Table(path, "", values)
+        top = _Table(path, "", read_toml(path, hint="choose a file with --config"))
         config = cls._from_tables(path, top, top.table("service"))
         top.texts("observe")  # names of metrics, for straingauge.observe
         top.end()

@@ -3,7 +3,6 @@
 import os
 import socket
 import ssl
-import tomllib
 from collections.abc import Callable
 from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPException
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
+from straingauge.text_file import read_toml
 
 if TYPE_CHECKING:
     from straingauge.observe import MetricNames
@@ -174,8 +174,5 @@ def metric_names_for(path: Path) -> "MetricNames":
     description = find_upwards(path, CONFIG_FILE)
     if description is None:
         return MetricNames()
-    try:
-        content = tomllib.loads(description.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{description}: cannot be read: {error}") from error
+    content = read_toml(description)
     return MetricNames.parse(content.get("observe", {}), source=str(description))

@@ -9,13 +9,13 @@ Grammar:
 
 import difflib
 import math
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
+from straingauge.text_file import read_toml
 from straingauge.verdict.grade import Threshold
 from straingauge.verdict.metrics import METRICS
 
@@ -44,15 +44,8 @@ class Thresholds:
         Raises:
             UsageError: The file does not exist, is not TOML, or has an unknown key or value.
         """
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise UsageError(
-                f"{path}: cannot read the thresholds: {error.strerror}",
-                hint="name the file with --thresholds FILE (pytest: --load-thresholds FILE)",
-            ) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: not valid TOML: {error}") from error
+        hint = "name the file with --thresholds FILE (pytest: --load-thresholds FILE)"
+        content = read_toml(path, hint=hint)
         return cls.parse(content, source=str(path))
 
     @classmethod

@@ -3,7 +3,7 @@
 It needs nothing of the engine: a result can be read without running a load.
 """
 
-from straingauge.result.format.read import is_result, read, read_all, read_session
+from straingauge.result.format.read import read, read_all, read_session
 from straingauge.result.format.secrets import without_secrets
 from straingauge.result.format.write import (
     SCHEMA_VERSION,
@@ -16,7 +16,6 @@ from straingauge.result.format.write import (
 __all__ = [
     "SCHEMA_VERSION",
     "WriteError",
-    "is_result",
     "read",
     "read_all",
     "read_session",

@@ -1,7 +1,7 @@
 """Read result files, with a helpful error for any other file."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
@@ -9,6 +9,7 @@ from straingauge.errors import UsageError
 from straingauge.result.format.result import Result, Session
 from straingauge.result.format.schema import schema, violation
 from straingauge.result.format.write import SCHEMA_VERSION
+from straingauge.text_file import read_text
 
 SESSION_VERSION: Final = 1
 
@@ -57,34 +58,52 @@ def read_session(path: Path) -> Session:
     return cast("Session", document)
 
 
-def read_all(paths: Iterable[Path]) -> list[tuple[Result, Path]]:
+def read_all(
+    paths: Iterable[Path],
+    skipped: Callable[[UsageError], object] | None = None,
+    *,
+    subfolders: bool = False,
+) -> list[tuple[Result, Path]]:
     """Read all results in files and folders, each once, in order.
 
     A folder means the results in it, by name; a session's summary the results that it lists.
 
+    Args:
+        paths: The files and folders.
+        skipped: Called with the error of each file of a folder that cannot be read; None raises it.
+        subfolders: Whether a folder means the results in its subfolders as well.
+
     Raises:
-        UsageError: As `read`; or a folder contains no result.
+        UsageError: As `read`, for a file that is not skipped; or a folder contains no result.
     """
-    found = {path: read(path) for given in paths for path in _expand(given)}
+    found: dict[Path, Result] = {}
+    for given in paths:
+        if given.is_dir():
+            found |= _in_folder(given, skipped, "**/*.json" if subfolders else "*.json")
+        else:
+            found |= {path: read(path) for path in _expand(given)}
     return [(result, path) for path, result in found.items()]
 
 
-def is_result(path: Path) -> bool:
-    """Return True for a result, False for another file of straingauge.
-
-    Raises:
-        UsageError: The file cannot be read, or is not of straingauge.
-    """
-    return _is_result(_loaded(path))
+def _in_folder(
+    folder: Path, skipped: Callable[[UsageError], object] | None, pattern: str
+) -> dict[Path, Result]:
+    found = {}
+    for path in sorted(folder.glob(pattern)):
+        try:
+            if _is_result(_loaded(path)):
+                found[path] = read(path)
+        except UsageError as error:
+            if skipped is None:
+                raise
+            skipped(error)
+    if not found:
+        raise UsageError(f"{folder}: no result in this folder")
+    return found
 
 
 def _expand(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        files = [file for file in sorted(path.glob("*.json")) if is_result(file)]
-        if not files:
-            raise UsageError(f"{path}: no result in this folder")
-        yield from files
-    elif "session_version" in _loaded(path):
+    if "session_version" in _loaded(path):
         tests = read_session(path)["tests"]
         yield from (path.parent / test["file"] for test in tests if test["file"])
     else:
@@ -92,11 +111,9 @@ def _expand(path: Path) -> Iterator[Path]:
 
 
 def _loaded(path: Path) -> dict[str, Any]:
+    text = read_text(path)
     try:
-        text = path.read_text(encoding="utf-8")
         document = json.loads(text, parse_constant=_refuse)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}: {_broken(error)}") from error
     except (ValueError, RecursionError) as error:

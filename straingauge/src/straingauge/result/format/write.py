@@ -5,6 +5,7 @@ version: readers ignore fields they do not know. Removing or renaming a field, o
 meaning, does.
 """
 
+import errno
 import json
 import os
 import tempfile
@@ -15,10 +16,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
+from straingauge.result.format.json_values import as_json
 from straingauge.result.format.result import Result
 from straingauge.result.format.secrets import without_secrets
 
 SCHEMA_VERSION: Final = 1
+
+# What file systems without hard links answer: vfat, exFAT, SMB, some overlays and sandboxes.
+_NO_HARD_LINKS: Final = frozenset(
+    {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+    | {errno.EMLINK, errno.EXDEV, errno.EINVAL}
+)
 
 
 class WriteError(UsageError):
@@ -43,7 +51,7 @@ def write_json(document: Mapping[str, Any], directory: Path, name: str, started:
     Raises:
         WriteError: As `write`.
     """
-    text = json.dumps(without_secrets(document), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(without_secrets(as_json(document)), indent=2, allow_nan=False) + "\n"
     path = _path(directory, name, started)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -101,5 +109,25 @@ def _link(temporary: Path, directory: Path, name: str, started: datetime) -> Pat
             path.hardlink_to(temporary)
         except FileExistsError:
             started += timedelta(seconds=1)
+        except OSError as error:
+            if error.errno not in _NO_HARD_LINKS:
+                raise
+            return _rename(temporary, directory, name, started)
         else:
             return path
+
+
+def _rename(temporary: Path, directory: Path, name: str, started: datetime) -> Path:
+    """Give a file its name by a rename over an empty file that this process has created."""
+    while True:
+        path = _path(directory, name, started)
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            started += timedelta(seconds=1)
+            continue
+        try:
+            return temporary.replace(path)
+        except OSError:
+            path.unlink()
+            raise
