@@ -240,7 +240,7 @@ def test_a_damaged_file_in_a_folder_is_skipped(tmp_path: Path):
             read_all(paths)
 
 
-def test_a_byte_order_mark_is_left_out(tmp_path: Path):
+def test_a_byte_order_mark_is_ignored(tmp_path: Path):
     """A result that an editor saved with a byte order mark is read."""
     path = write(whole(), tmp_path)
     path.write_text(path.read_text(), encoding="utf-8-sig")

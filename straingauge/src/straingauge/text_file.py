@@ -11,7 +11,7 @@ _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path, *, hint: str | None = None) -> str:
-    """Read a text file; a byte order mark at its beginning is left out.
+    """Read a text file; a byte order mark at its beginning is ignored.
 
     Args:
         path: The file.
