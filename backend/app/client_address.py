@@ -11,6 +11,7 @@ passes on the others as the client sent them, so with two headers one of them co
 """
 
 import re
+import socket
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -22,6 +23,9 @@ Network = IPv4Network | IPv6Network
 
 UNIX = "unix"
 """The other end of a Unix socket, in `TRUSTED_PROXIES` and as the address of a client."""
+
+UNKNOWN = "unknown"
+"""Address of a client whose connection has ended, or does not say where it comes from."""
 
 IPV6_PREFIX = 64
 """A host on IPv6 chooses the last 64 bits of its address itself (RFC 4291, 2.5.1)."""
@@ -111,7 +115,10 @@ def parse_address(text: str) -> Address | None:
 
 def client_address(scope: Scope, receive: Receive, proxies: TrustedProxies) -> str:
     """Return the address of the client in its shortest form; `unix` for a Unix socket."""
-    peer = _parse_peer(_peer(scope, receive))
+    text = _peer(scope, receive)
+    peer = None if text == UNIX else _parse_peer(text)
+    if peer is None and text != UNIX:
+        return UNKNOWN
     if peer in proxies:
         headers = (value for name, value in scope["headers"] if name == b"x-forwarded-for")
         peer = proxies.client(peer, headers)
@@ -125,8 +132,15 @@ def _peer(scope: Scope, receive: Receive) -> str:
     machine, unless it is started with `--no-proxy-headers`. Its transport knows better.
     """
     transport = getattr(getattr(receive, "__self__", None), "transport", None)
-    peer = scope["client"] if transport is None else transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, list | tuple) and peer else ""
+    if transport is None:
+        client = scope["client"]
+        return UNIX if client is None else str(client[0])
+    peer = transport.get_extra_info("peername")
+    if isinstance(peer, tuple):
+        return str(peer[0])
+    connection = transport.get_extra_info("socket")
+    is_unix = connection is not None and connection.family == socket.AF_UNIX
+    return UNIX if is_unix else UNKNOWN
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from app import database_errors, errors
 from app.audio.owner import StorageOwner, check_at_start
 from app.auth import endpoints as auth
 from app.auth import passwords
+from app.auth.hashing_queue import HashingQueue
 from app.auth.tokens import AccessTokens
 from app.background import BackgroundTasks
 from app.client_address import TrustedProxies
@@ -21,9 +22,10 @@ from app.health import schema
 from app.jobs import supervisor
 from app.jobs.queue_stats import QueueStatsReader
 from app.logs import Logs
-from app.metrics import loop_metrics, pool_metrics
+from app.metrics import hashing_metrics, loop_metrics, pool_metrics
 from app.metrics_files import FILES
-from app.middleware.rate_limit import RateLimits
+from app.middleware.rate_limit import limit_unmatched
+from app.middleware.rate_limit_counters import RateLimits
 from app.middleware.request_context import RequestContextMiddleware
 from app.middleware.request_size import RequestSizeMiddleware
 from app.notes import endpoints as notes
@@ -88,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if settings.rate_limit_enabled
         else None
     )
+    state.hashing_queue = HashingQueue(settings.password_queue_max, hashing_metrics)
     state.database.observe(pool_metrics)
     errors.install(application)
     database_errors.install(application)
@@ -105,6 +108,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for domain in (health, sessions, patients, notes, auth, openapi)
         for route in domain.router.routes
     ]
+    limit_unmatched(application)
     document.install(application)
     return application
 

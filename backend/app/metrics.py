@@ -111,6 +111,31 @@ class LoopMetrics:
 loop_metrics = LoopMetrics()
 
 
+class HashingMetrics:
+    """Metrics of the queue for password hashing (`app.auth.hashing_queue.QueueObserver`)."""
+
+    def __init__(self) -> None:
+        self._waiting = Gauge(
+            "password_hashing_waiters",
+            "Log-ins and sign-ups waiting to be hashed. Sum of all workers.",
+            multiprocess_mode="livesum",
+        )
+        self._refusals = Counter(
+            "password_hashing_refusals", "Log-ins and sign-ups refused, because too many waited."
+        )
+
+    def on_waiting(self, waiting: int) -> None:
+        """Update the number of waiting requests."""
+        self._waiting.set(waiting)
+
+    def on_refusal(self) -> None:
+        """Count a refusal."""
+        self._refusals.inc()
+
+
+hashing_metrics = HashingMetrics()
+
+
 class BackgroundMetrics:
     """Metrics of background tasks (`app.background`)."""
 

@@ -14,10 +14,10 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from app.errors import BadRequest
+from app.middleware.rate_limit import LimitedRoute
 
 _SHOWN_NAME = 100
 
@@ -32,8 +32,8 @@ class StrictRequest(Request):
         return self.parsed
 
 
-class StrictRoute(APIRoute):
-    """The route class of all endpoints with parameters."""
+class StrictRoute(LimitedRoute):
+    """The route class of all endpoints with parameters, which are also rate limited."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler in the checks.

@@ -11,6 +11,7 @@ from types import FunctionType, ModuleType
 
 import app
 from app.errors import AppError, Unprocessable
+from app.middleware.rate_limit import LimitedRoute
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -20,9 +21,14 @@ Errors = frozenset[type[AppError]]
 
 
 def errors_of(route: APIRoute) -> Errors:
-    """Return the errors of an endpoint and of its dependencies."""
+    """Return the errors of an endpoint, of its dependencies and of the route's limit."""
     calls = [route.endpoint, *_dependencies(route.dependant)]
-    return frozenset().union(*(_errors_once(call, None) for call in calls))
+    found = (
+        _errors_once(LimitedRoute.handle, LimitedRoute)
+        if isinstance(route, LimitedRoute)
+        else frozenset()
+    )
+    return found.union(*(_errors_once(call, None) for call in calls))
 
 
 def _dependencies(dependant: Dependant) -> Iterator[Callable[..., object]]:

@@ -89,7 +89,7 @@ def test_port_and_zone_do_not_change_the_address(
 
 @given(text=st.text(alphabet="0123456789abcdef:.[]%/ ,x", max_size=60))
 def test_any_text_is_an_address_or_none(text: str):
-    """What is accepted is written back as an address of at most 39 characters."""
+    """Text that is accepted stands for one address, in any spelling of it."""
     address = parse_address(text)
     assert address is None or parse_address(str(address)) == address
 
@@ -190,6 +190,16 @@ async def test_clients_of_a_trusted_proxy_have_their_own_limits(open_client: Ope
         headers = {"X-Forwarded-For": "192.0.2.78"}
         assert (await direct.get(ME, headers=headers)).status_code == 401
         assert (await direct.get(ME, headers=headers)).status_code == 429
+
+
+@pytest.mark.parametrize("address", ["testclient", "unknown", "1.2.3"])
+async def test_unknown_peer_is_not_a_proxy(open_client: Open, address: str):
+    """A connection that does not say where it comes from is not one over a Unix socket."""
+    client = await open_client(rate_limit_default="1/minute", trusted_proxies="unix")
+    async with client_of(client._transport.app, address=address) as unknown:  # type: ignore[attr-defined]
+        for forwarded, status in (("192.0.2.1", 401), ("192.0.2.2", 429)):
+            response = await unknown.get(ME, headers={"X-Forwarded-For": forwarded})
+            assert response.status_code == status
 
 
 @asynccontextmanager

@@ -9,13 +9,15 @@ import pytest
 from app.database import Database
 from app.jobs.maintenance import delete_expired_rows
 from app.main import create_app
-from app.middleware.rate_limit import RateLimits, limiter
+from app.middleware.rate_limit import LimitedRoute, limiter
+from app.middleware.rate_limit_counters import RateLimits
 from app.middleware.rate_limit_storage import MemoryStorage, PostgresStorage
 from app.settings import Settings, SettingsError
 from fastapi import FastAPI, Request
 from hypothesis import given
 from hypothesis import strategies as st
-from service import Service, account, client_of
+from service import PASSWORD, Service, account
+from straingauge.target.ports import free_port
 
 ME, LOGIN = "/api/v1/auth/me", "/api/v1/auth/login"
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
@@ -189,16 +191,6 @@ def test_single_worker_does_not_warn(serve: Callable[..., Service]):
     assert health["rate_limit"] == {"enabled": True, "shared": False, "warning": None}
 
 
-def test_endpoint_without_request_is_an_error_at_import():
-    """Limiting an endpoint without a Request parameter raises an error with the remedy."""
-
-    async def endpoint(name: str) -> str:
-        return name
-
-    with pytest.raises(TypeError, match=r"needs a parameter of type Request"):
-        limiter.limit("100/minute")(endpoint)
-
-
 @pytest.mark.parametrize("rate", ["often", "", "100/fortnight"])
 def test_invalid_rate_is_an_error_at_import(rate: str):
     """A rate that is neither valid nor the name of one raises an error."""
@@ -220,19 +212,6 @@ async def test_literal_rate_applies_to_its_endpoint_only(open_client: Open):
     client = await open_client(add)
     codes = [(await client.get(path)).status_code for path in ("/one", "/one", "/two")]
     assert codes == [200, 429, 200]
-
-
-async def test_login_is_limited_per_account_and_address(open_client: Open):
-    """The sixth login of an account from an address is refused; others are not affected."""
-    client = await open_client()
-    await account(client, "ann@example.com")  # the first login
-    wrong = {"email": "ANN@example.com ", "password": "Wrong-Pass-123"}
-    codes = [(await client.post(LOGIN, json=wrong)).status_code for _ in range(5)]
-    assert codes == [401] * 4 + [429]
-    await account(client, "ben@example.com")
-    app = client._transport.app  # type: ignore[attr-defined]
-    async with client_of(app, address="10.0.0.2") as other_address:
-        assert (await other_address.post(LOGIN, json=wrong)).status_code == 401
 
 
 async def test_requests_without_token_are_limited_per_address(open_client: Open):
@@ -270,7 +249,7 @@ async def test_counters_in_postgres_contain_no_email_address(open_client: Open):
     async with limits.storage._database.driver_connection() as connection:
         rows = await connection.fetch("SELECT key FROM rate_limits")
     keys = json.dumps([row["key"] for row in rows])
-    assert len(rows) == 2  # sign-up and login
+    assert len(rows) == 3  # sign-up, login and the address of the login
     assert "ann" not in keys
 
 
@@ -281,3 +260,96 @@ def test_missing_redis_client_is_reported(
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(SettingsError, match="pip install redis"):
         create_app(make_settings(rate_limit_storage="redis://127.0.0.1:6379"))
+
+
+REFUSED = [
+    ("GET", "/api/sessions/not-an-id", 404),
+    ("GET", "/api/sessions/?limit=many", 422),
+    ("POST", "/api/patients/", 422),
+    ("PUT", "/api/sessions/", 405),
+    ("HEAD", ME, 405),
+    ("OPTIONS", "/api/sessions/", 405),
+    ("OPTIONS", "*", 404),
+    ("GET", "/api/sessions", 307),
+    ("GET", f"{ME}/", 307),
+    ("GET", "/API/sessions/", 404),
+    ("GET", "//api/sessions/", 404),
+    ("GET", "/api//sessions/", 404),
+    ("GET", "/api/%73essions/", 200),
+    ("GET", "/api/sessions/%2e%2e/", 404),
+    ("GET", "/favicon.ico", 404),
+    ("POST", "/api/v1/auth/refresh", 422),
+    ("POST", "/api/v1/auth/logout", 422),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status"), REFUSED)
+async def test_refused_requests_are_counted(open_client: Open, method: str, path: str, status: int):
+    """A request counts before it is validated, whatever its method and the spelling of its path."""
+    client = await open_client(rate_limit_default="2/minute")
+    ann = await account(client)
+    headers = ann | {"X-HTTP-Method-Override": "GET"}
+    responses = [await client.request(method, path, headers=headers) for _ in range(3)]
+    assert [response.status_code for response in responses] == [status, status, 429]
+    assert (await client.get(ME, headers=ann)).status_code == 429
+
+
+async def test_requests_of_the_wrong_role_are_counted(open_client: Open):
+    """A request that the role does not allow counts like any other."""
+    client = await open_client(rate_limit_default="2/minute", rate_limit_upload="2/minute")
+    patient = await account(client, role="patient")
+    for path, method in (("/api/sessions/", "GET"), ("/api/sessions/upload", "POST")):
+        responses = [await client.request(method, path, headers=patient) for _ in range(3)]
+        assert [response.status_code for response in responses] == [403, 403, 429]
+
+
+async def test_invalid_signups_are_counted(open_client: Open):
+    """A sign-up counts for its address, also if it is invalid or the address is taken."""
+    client = await open_client(rate_limit_signup="4/hour")
+    await account(client)
+    person = {"email": "ann@example.com", "password": PASSWORD, "full_name": "Ann"}
+    bodies = [b"{", json.dumps(person).encode(), json.dumps({**person, "password": "a"}).encode()]
+    headers = {"Content-Type": "application/json"}
+    codes = [
+        (await client.post("/api/v1/auth/signup", content=body, headers=headers)).status_code
+        for body in (*bodies, bodies[1])
+    ]
+    assert codes == [422, 409, 422, 429]
+
+
+async def test_all_routes_of_the_api_are_limited(app: FastAPI):
+    """Each route under /api is limited, with or without the decorator."""
+    routes = [route for route in app.routes if getattr(route, "path", "").startswith("/api")]
+    assert len(routes) > 10
+    assert {isinstance(route, LimitedRoute) for route in routes} == {True}
+
+
+@pytest.mark.parametrize("length", [10, 300])
+async def test_keys_of_any_length_are_counted(open_client: Open, length: int):
+    """A key longer than the column of the database is counted, not an error."""
+
+    async def ping() -> str:
+        return "pong"
+
+    def add(app: FastAPI) -> None:
+        key = lambda request: request.headers["key"]  # noqa: E731
+        app.add_api_route("/ping", limiter.limit("1/minute", key=key)(ping))
+
+    client = await open_client(add, rate_limit_storage="postgres")
+    keys = ["a" * length, "a" * length, "a" * (length - 1) + "b"]
+    codes = [(await client.get("/ping", headers={"key": key})).status_code for key in keys]
+    assert codes == [200, 429, 200]
+
+
+@pytest.mark.parametrize("path", [ME, LOGIN, "/api/v1/auth/signup", "/nowhere"])
+async def test_requests_are_refused_while_the_counters_are_unavailable(
+    open_client: Open, path: str
+):
+    """Without the storage of the counters, limited operations are a 503 with Retry-After."""
+    client = await open_client(rate_limit_storage=f"redis://127.0.0.1:{free_port()}")
+    method = "GET" if path in {ME, "/nowhere"} else "POST"
+    response = await client.request(method, path, json={})
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "rate_limit_unavailable"
+    assert response.headers["retry-after"] == "1"
+    assert (await client.get("/live")).status_code == 200

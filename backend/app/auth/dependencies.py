@@ -7,8 +7,7 @@ from fastapi import Depends, Request
 
 from app.auth.models import Role
 from app.auth.tokens import AccessTokens, Principal, bearer_token
-from app.errors import Forbidden, Unauthorized
-from app.middleware.rate_limit import ANONYMOUS, RateLimits
+from app.errors import Forbidden
 
 
 async def current_user(request: Request) -> Principal:
@@ -16,16 +15,9 @@ async def current_user(request: Request) -> Principal:
 
     Raises:
         Unauthorized: The token is missing or invalid.
-        RateLimited: The address has sent too many requests without a valid token.
     """
     tokens: AccessTokens = request.app.state.access_tokens
-    try:
-        return tokens.verify(bearer_token(request))
-    except Unauthorized:
-        limits: RateLimits | None = request.app.state.rate_limits
-        if limits is not None:
-            await limits.hit(ANONYMOUS, request, {})
-        raise
+    return tokens.verify(bearer_token(request))
 
 
 CurrentUser = Annotated[Principal, Depends(current_user)]

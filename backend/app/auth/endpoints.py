@@ -1,12 +1,12 @@
 """`/api/v1/auth`: accounts and tokens."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 
 from app.auth import service
 from app.auth.dependencies import CurrentUser
+from app.auth.login_limits import LoginLimits
 from app.auth.models import User
 from app.auth.schemas import (
     LoginRequest,
@@ -16,9 +16,11 @@ from app.auth.schemas import (
     UserResponse,
 )
 from app.auth.service import TokenService
+from app.client_address import sender
 from app.database import DbSession
-from app.errors import Conflict, RateLimited, Unauthorized
-from app.middleware.rate_limit import account_key, address_key, limiter
+from app.errors import Conflict, RateLimited, Unauthorized, Unavailable
+from app.middleware.rate_limit import limiter
+from app.middleware.rate_limit_counters import address_key
 from app.openapi.responses import declare
 from app.settings import Settings
 from app.strict_route import StrictRoute
@@ -46,22 +48,31 @@ def token_service(request: Request, session: DbSession) -> TokenService:
 Tokens = Annotated[TokenService, Depends(token_service)]
 
 
-def _login_key(request: Request, arguments: Mapping[str, Any]) -> str:
-    return account_key(arguments["credentials"].email, address_key(request, arguments))
+def _client(request: Request) -> str:
+    return sender(request.scope["client"][0])
 
 
-@router.post("/signup", status_code=201, response_model=UserResponse, responses=declare(Conflict))
+@router.post(
+    "/signup",
+    status_code=201,
+    response_model=UserResponse,
+    responses=declare(Conflict, Unavailable),
+)
 @limiter.limit("signup", key=address_key)
 async def signup(request: Request, session: DbSession, account: SignupRequest) -> User:
     """Create an account with the role therapist or patient."""
-    return await service.sign_up(session, account)
+    return await service.sign_up(
+        session, account, request.app.state.hashing_queue, _client(request)
+    )
 
 
 @router.post("/login", responses=declare(Unauthorized))
-@limiter.limit("login", key=_login_key)
+@limiter.limit("failed_logins_by_address", key=address_key, failures_only=True)
 async def login(request: Request, tokens: Tokens, credentials: LoginRequest) -> TokenResponse:
     """Log in with e-mail address and password."""
-    return await tokens.log_in(credentials)
+    state = request.app.state
+    limits = LoginLimits(state.rate_limits, credentials.email, _client(request))
+    return await tokens.log_in(credentials, limits, state.hashing_queue)
 
 
 @router.post("/refresh", responses=declare(Unauthorized))

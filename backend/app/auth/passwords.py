@@ -2,20 +2,27 @@
 
 Parameters are the minimum of the OWASP Password Storage Cheat Sheet for argon2id (19 MiB, two
 passes, one lane). argon2 releases the GIL, so hashing runs in parallel with the event loop. The
-number of threads bounds the memory and the cores that concurrent logins use.
+number of threads bounds the memory and the cores that concurrent logins use; `hashing_queue` has
+the requests that wait for them.
 """
 
 import asyncio
 import os
 import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
+from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_threads = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="argon2")
+THREADS = os.cpu_count() or 1
+_threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="argon2")
 
 MIN_LENGTH = 12
 MAX_LENGTH = 256
@@ -48,7 +55,7 @@ def hash_password_sync(password: str) -> str:
 
 async def hash_password(password: str) -> str:
     """Hash a password with argon2id, in a thread."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, hash_password_sync, password)
+    return await _in_thread(hash_password_sync, password)
 
 
 async def verify_password(password_hash: str | None, password: str) -> bool:
@@ -57,9 +64,19 @@ async def verify_password(password_hash: str | None, password: str) -> bool:
     Without a hash (unknown account) a dummy hash is checked and the result is False, so the
     duration does not reveal which accounts exist.
     """
-    loop = asyncio.get_running_loop()
-    matches = await loop.run_in_executor(_threads, _verify_password_sync, password_hash, password)
+    matches = await _in_thread(_verify_password_sync, password_hash, password)
     return matches and password_hash is not None
+
+
+async def _in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a function in a thread, and return or raise only when the thread is free again."""
+    call = partial(function, *args, **kwargs)
+    future = asyncio.get_running_loop().run_in_executor(_threads, call)
+    try:
+        return await asyncio.shield(future)
+    finally:
+        if not future.done():  # cancelled, but a thread cannot be
+            await asyncio.wait([future])
 
 
 def _verify_password_sync(password_hash: str | None, password: str) -> bool:

@@ -7,6 +7,8 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import passwords, repository
+from app.auth.hashing_queue import HashingQueue
+from app.auth.login_limits import LoginLimits
 from app.auth.models import TokenFamily, User
 from app.auth.schemas import LoginRequest, SignupRequest, TokenResponse
 from app.auth.tokens import AccessTokens, Principal, hash_refresh_token, new_refresh_token
@@ -14,10 +16,13 @@ from app.database_errors import account_deleted
 from app.errors import Unauthorized, Unprocessable
 
 
-async def sign_up(session: AsyncSession, request: SignupRequest) -> User:
+async def sign_up(
+    session: AsyncSession, request: SignupRequest, queue: HashingQueue, client: str
+) -> User:
     """Create an account.
 
     Raises:
+        Unavailable: Too many clients wait for the hashing of a password.
         Unprocessable: The password violates a rule; `details` list the rules.
         IntegrityError: The address already has an account; the response is a 409.
     """
@@ -29,9 +34,11 @@ async def sign_up(session: AsyncSession, request: SignupRequest) -> User:
             code="weak_password",
             details=[{"where": "body.password", "message": message} for message in violated],
         )
+    async with queue.turn(client):
+        password_hash = await passwords.hash_password(password)
     user = User(
         email=request.email,
-        password_hash=await passwords.hash_password(password),
+        password_hash=password_hash,
         role=request.role,
         full_name=request.full_name,
     )
@@ -50,19 +57,28 @@ class TokenService:
     refresh_ttl_s: int
     login_ttl_s: int
 
-    async def log_in(self, request: LoginRequest) -> TokenResponse:
+    async def log_in(
+        self, request: LoginRequest, limits: LoginLimits, queue: HashingQueue
+    ) -> TokenResponse:
         """Issue tokens for a password.
 
         The response and its duration are the same for a wrong password and an unknown account.
 
         Raises:
             Unauthorized: The account does not exist, or the password is wrong.
+            RateLimited: There were too many attempts.
+            Unavailable: Too many clients wait for the hashing of a password.
         """
-        user = await repository.user_by_email(self.session, request.email)
-        await self.session.commit()  # return the connection to the pool while hashing
-        password_hash = user.password_hash if user is not None else None
         password = request.password.get_secret_value()
-        matches = await passwords.verify_password(password_hash, password)
+        await limits.admit()
+        # The query, too, has its turn: a thousand log-ins do not need all database connections.
+        async with queue.turn(limits.client):
+            await limits.check()
+            user = await repository.user_by_email(self.session, request.email)
+            await self.session.commit()  # return the connection to the pool while hashing
+            password_hash = user.password_hash if user is not None else None
+            matches = await passwords.verify_password(password_hash, password)
+            await limits.record(succeeded=matches)
         if user is None or not matches:
             raise Unauthorized("E-mail address or password is wrong.", code="wrong_credentials")
         await repository.delete_expired_tokens(self.session, user.id)

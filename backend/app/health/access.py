@@ -2,7 +2,7 @@
 
 from starlette.requests import Request
 
-from app.client_address import parse_address
+from app.client_address import UNIX, parse_address
 from app.errors import Forbidden
 from app.settings import Settings
 
@@ -25,9 +25,9 @@ def require_operator(request: Request) -> None:
 
 
 def _is_operator(request: Request) -> bool:
-    client = request.scope["client"]
-    if client is None:  # a Unix socket, whose file decides who may connect
+    client = request.scope["client"][0]
+    if client == UNIX:  # the socket's file decides who may connect
         return True
     settings: Settings = request.app.state.settings
-    address = parse_address(client[0])
+    address = parse_address(client)
     return any(address in network for network in settings.monitoring_addresses if address)

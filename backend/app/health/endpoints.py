@@ -21,7 +21,7 @@ from app.errors import Unavailable
 from app.health import schema
 from app.health.access import require_operator
 from app.jobs import maintenance, supervisor
-from app.middleware.rate_limit import RateLimits
+from app.middleware.rate_limit_counters import RateLimits
 from app.settings import Settings
 
 _STARTED_S = time.time()

@@ -13,7 +13,6 @@ from sqlalchemy.exc import IntegrityError
 from app.audio.formats import BY_MEDIA_TYPE
 from app.audio.range_response import audio_response
 from app.audio.storage import AudioStore
-from app.auth.tokens import Principal
 from app.clinical import Therapist, current_therapist
 from app.database import Database, DbSession
 from app.errors import BadRequest, NotFound, Unprocessable
@@ -39,15 +38,12 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=Strict
     responses=declare(BadRequest, Unprocessable, *CLINICAL) | succeed(200, "Link"),
     openapi_extra={"parameters": QUERY_PARAMETERS, "security": BEARER},
 )
+@limiter.limit("default")
 async def list_sessions(request: Request) -> Response:
     """List the caller's sessions without transcripts, newest first, with a `Link` to the next."""
     # The most frequent request, so there is only one parameter: each dependency or parameter that
     # FastAPI resolves costs as much as the rate limiter.
-    return await _list_sessions(request=request, therapist=await current_therapist(request))
-
-
-@limiter.limit("default")
-async def _list_sessions(request: Request, therapist: Principal) -> Response:
+    therapist = await current_therapist(request)
     database: Database = request.app.state.database
     query = list_query(request)
     async with database.driver_connection() as connection:

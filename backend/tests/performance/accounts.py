@@ -51,6 +51,23 @@ _tokens: dict[str, Tokens] = {}
 _logging_in: set[str] = set()
 
 
+@dataclass(slots=True)
+class _LoadUsers:
+    """The state of the load users at the service.
+
+    Attributes:
+        exist: False if it does not know them; None if no one has logged in.
+        is_checking: True while the first of them logs in. The others wait, because the service
+            limits failed logins.
+    """
+
+    exist: bool | None = None
+    is_checking: bool = False
+
+
+_load_users = _LoadUsers()
+
+
 def test_account() -> dict[str, Any]:
     """Return the account of TEST_USER_EMAIL and TEST_USER_PASSWORD, or the seeded test user."""
     return {
@@ -118,6 +135,23 @@ def _new_tokens(user: User, old: Tokens | None) -> StepsReturning[Tokens | None]
         if response.status == 200:
             return _parse_tokens(response)
     credentials = {"email": user.data["email"], "password": user.data["password"]}
+    if credentials == test_account():
+        return (yield from _log_in(user, credentials))
+    while _load_users.is_checking:
+        yield Pause(0.05)
+    if _load_users.exist is not None:
+        return (yield from _log_in(user, credentials)) if _load_users.exist else None
+    _load_users.is_checking = True
+    try:
+        tokens = yield from _log_in(user, credentials)
+        _load_users.exist = tokens is not None
+    finally:
+        _load_users.is_checking = False
+    return tokens
+
+
+def _log_in(user: User, credentials: dict[str, Any]) -> StepsReturning[Tokens | None]:
+    """Log in with a password; return None if the service does not know this load user."""
     deadline = time.monotonic() + LOGIN_TIMEOUT_S
     while True:
         response = yield from with_retries(
