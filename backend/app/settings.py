@@ -197,6 +197,18 @@ class Settings(BaseSettings):
         description="Longest recording in seconds, as far as its header states the length; a"
         " longer one is a 422. The default is a half-day group session.",
     )
+    account_storage_bytes: int = Field(
+        500 * 10**9,
+        ge=1024,
+        description="Bytes of recordings that an account can store; more are a 413. The default is"
+        " three years of 30 hours per week as WAV (16 kHz, mono).",
+    )
+    account_day_s: int = Field(
+        24 * 3600,
+        ge=1,
+        description="Seconds of recordings that an account can upload per day (UTC); more are a"
+        " 429. The default is a day: one therapist cannot record more.",
+    )
     decoder_memory_bytes: int = Field(
         512 * 1024 * 1024,
         ge=256 * 1024 * 1024,

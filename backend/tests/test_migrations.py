@@ -203,3 +203,17 @@ async def test_sessions_that_join_two_therapists_stop_the_migration(connection: 
     await migrate(connection, "0005")
     assert await rows(connection, "SELECT * FROM sessions ORDER BY id") == before
     await connection.execute(text(move))
+
+
+async def test_stored_recordings_count_towards_the_quota(connection: AsyncConnection):
+    """The upgrade counts the recordings that exist."""
+    await migrate(connection, "0007")
+    for statement in (USERS, PATIENTS, SESSIONS):
+        await connection.execute(text(statement))
+    await connection.commit()
+    await migrate(connection, "0008")
+    usage = await rows(connection, "SELECT stored_bytes, day_s FROM account_usage ORDER BY 1")
+    assert sum(stored_bytes for stored_bytes, _ in usage) == 6000
+    assert {day_s for _, day_s in usage} == {0.0}
+    await connection.commit()
+    await migrate(connection, "0007")

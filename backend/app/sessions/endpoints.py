@@ -15,7 +15,7 @@ from app.audio.range_response import audio_response
 from app.audio.storage import AudioStore
 from app.clinical import Therapist, current_therapist
 from app.database import Database, DbSession
-from app.errors import BadRequest, NotFound, Unprocessable
+from app.errors import BadRequest, NotFound, PayloadTooLarge, RateLimited, Unprocessable
 from app.jobs.queue import TRANSCRIBE, enqueue
 from app.middleware.rate_limit import limiter
 from app.openapi.responses import BEARER, BODY, CLINICAL, declare, succeed
@@ -24,6 +24,7 @@ from app.sessions import repository
 from app.sessions.document import CONDITIONS, RECORDING, UPLOAD_FORM
 from app.sessions.listing import QUERY_PARAMETERS, list_query, page_response, read_page
 from app.sessions.models import Status, TherapySession
+from app.sessions.quota import charge
 from app.sessions.schemas import SessionChanges, SessionRecord, SessionSummary, UploadAccepted
 from app.sessions.upload import Upload, read_upload
 from app.settings import Settings
@@ -106,7 +107,14 @@ async def upload_session(
             row = insert(TherapySession).values(therapist_id=therapist.id, **values)
             try:
                 await session.execute(row)
-            except IntegrityError:
+                await charge(
+                    session,
+                    therapist.id,
+                    settings,
+                    size_bytes=file.size_bytes,
+                    duration_s=upload.duration_s,
+                )
+            except (IntegrityError, PayloadTooLarge, RateLimited):
                 await asyncio.to_thread(store.remove, session_id)
                 raise
             await enqueue(session, TRANSCRIBE, session_id)
