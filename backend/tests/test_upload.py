@@ -112,6 +112,7 @@ async def test_patient_id_in_the_query(
         (wav(), {"patient_id": "Bo"}, 422, "validation_error"),
         (wav(), {"session_date": "yesterday"}, 422, "validation_error"),
         (wav(), {"notes": "a\0b"}, 422, "validation_error"),
+        (wav(), {"note": "misspelt"}, 422, "validation_error"),
         (wav(), {"notes": "x" * 200_000}, 413, "payload_too_large"),
     ],
 )

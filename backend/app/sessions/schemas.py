@@ -61,6 +61,8 @@ class SessionChanges(BaseModel):
 class UploadFields(BaseModel):
     """Form fields of an upload, without the file."""
 
+    model_config = ConfigDict(extra="forbid")
+
     patient_id: UUID
     session_date: Timestamp | SkipJsonSchema[None] = None
     notes: TherapistNotes | SkipJsonSchema[None] = None
