@@ -16,6 +16,7 @@ import pytest
 from app.main import create_app
 from app.settings import Settings, load_settings
 from fastapi import FastAPI
+from preloaded import install
 from recordings import make_patient
 from service import Service, account, client_of, run_backend
 
@@ -30,6 +31,23 @@ os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:sc
 hypothesis.settings.register_profile("backend", deadline=None)
 hypothesis.settings.load_profile("backend")
 _numbers = itertools.count(1)
+
+SERVICE = (
+    *("fastapi", "uvicorn", "uvloop", "httptools", "sqlalchemy.ext.asyncio", "asyncpg", "argon2"),
+    *("alembic.config", "pgqueuer.queries", "pydantic_settings", "limits.aio", "orjson", "jwt"),
+    *("prometheus_client", "httpx2", "psutil", "sqlalchemy.dialects.postgresql.asyncpg"),
+)
+# Without straingauge: pytest warns of plugins that are imported before it starts.
+LOAD_TESTS = (
+    *("pytest", "numpy", "orjson", "psutil", "rich.console", "jinja2", "click", "httptools"),
+    *("uvloop", "execnet"),
+)
+PRELOADED = {"uvicorn": SERVICE, "alembic": SERVICE, "app.seed": SERVICE, "pytest": LOAD_TESTS}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start programs as forks of a process with their libraries, until the session ends."""
+    config.add_cleanup(install(PRELOADED))
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups

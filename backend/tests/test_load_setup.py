@@ -33,6 +33,7 @@ def start(
                 "LOG_DIR": str(tmp_path_factory.mktemp("logs")),
                 "STORAGE_DIR": str(tmp_path_factory.mktemp("audio")),
                 "RATE_LIMIT_DEFAULT": "100/second",  # users wait for Retry-After
+                "JOB_WORKER": "false",  # these tests wait for no transcript
             }
             service = Service(environment=settings)
             stack.callback(service.stop)
