@@ -1,4 +1,4 @@
-"""Attacks on one service in a process of its own, which may open 256 files."""
+"""Attacks on one service in a separate process, which may open 256 files."""
 
 import json
 import socket

@@ -39,7 +39,7 @@ def test_every_requirement_is_answered_once():
 
 @pytest.mark.parametrize("row", ROW.findall(TEXT), ids=lambda row: row[0])
 def test_each_answer_has_a_test(row: tuple[str, str, str, str]):
-    """What is met is tested, and what is not says so."""
+    """A requirement that is met has a test, and one that is not says so."""
     _, _, how, tests = row
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", tests)
     assert ", ".join(f"`{file}::{name}`" for file, name in named) == tests
