@@ -22,6 +22,7 @@ DEFAULTS: dict[str, Any] = {
     "http": "app.http_protocol:LimitedHttpProtocol",
     "ws": "none",  # the service has no WebSockets, and their connections would escape the limits
     "proxy_headers": False,  # `app.client_address` reads them, from trusted proxies only
+    "server_header": False,  # which server answers is of use to attackers only
     "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_S,
     "timeout_keep_alive": KEEP_ALIVE_S,
 }

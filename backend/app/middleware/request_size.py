@@ -7,6 +7,8 @@ refusal, so that a client that still sends does not lose the response; uvicorn d
 the body, and `app.http_protocol` closes the connection if it does not end.
 """
 
+from collections.abc import Awaitable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import AppError, PayloadTooLarge, TargetTooLong, Unprocessable, error_response
@@ -25,19 +27,21 @@ class RequestSizeMiddleware:
         self._app = app
         self._max_upload_bytes = max_upload_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one request. Not a coroutine, which would cost requests without a body more."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         if len(scope["query_string"]) + len(scope["path"]) > MAX_TARGET_BYTES:
             error = TargetTooLong(f"Path and query may have at most {MAX_TARGET_BYTES} bytes.")
-            await error_response(error)(scope, receive, send)
-            return
+            return error_response(error)(scope, receive, send)
         length = _declared_length(scope)
         if length == 0:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
+        return self._handle_body(length, scope, receive, send)
+
+    async def _handle_body(
+        self, length: int | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         limit = body_limit(scope["method"], scope["path"], self._max_upload_bytes)
         body = _Body(receive, limit.max_bytes)
         try:
