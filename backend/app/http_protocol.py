@@ -167,12 +167,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _refuse(self, error: AppError) -> None:
         """Send an error, discard further input, and close the connection a little later."""
         self._is_refused = True
-        self.pipeline.clear()
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
-            if cycle.response_started:
+            if cycle.response_started or self.pipeline:  # responses must come in order
+                self.pipeline.clear()
                 self.transport.close()
                 return
         response = error_response(error)

@@ -54,7 +54,6 @@ ATTACKS = {
     "header": Attack(GET_LIVE + b"A: ", b"a" * MIB, 100, 431),
     "headers": Attack(GET_LIVE, b"A: b\r\n" * 100_000, 200, 431),
     "target": Attack(b"GET /", b"a" * MIB, 100, 414),
-    "requests": Attack(b"", (GET_LIVE + b"\r\n") * 10_000, 100, 400),
     "upload": Attack(
         _post(UPLOAD, IS_FORM, b"Content-Length: %d" % (400 * MIB)), b"a" * MIB, 400, 413
     ),

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import uvicorn
@@ -145,8 +145,9 @@ async def test_requests_sent_ahead_are_bounded():
         for _ in range(limits.MAX_PIPELINED):
             await reader.readuntil(b"\r\n\r\nhost")
         reader, writer = await connect()
-        writer.write(GET * (limits.MAX_PIPELINED + 2))
-        assert b"Too many requests" in await reader.read()
+        writer.write(GET * 10 * limits.MAX_PIPELINED)
+        with suppress(ConnectionResetError):
+            assert (await reader.read()).count(b"HTTP/1.1") <= limits.MAX_PIPELINED
 
 
 @pytest.mark.usefixtures("impatient")
