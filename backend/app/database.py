@@ -18,6 +18,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.concurrency import greenlet_spawn
 
+from app import pooler
 from app.context import current_request
 from app.database_errors import CONNECTION_LOST_ERRORS, database_unavailable
 from app.pool import InstrumentedPool, PoolObserver, TimedConnection, is_open
@@ -45,7 +46,7 @@ class Database:
         self._settings = settings
         self.engine = create_async_engine(
             settings.sqlalchemy_url,
-            async_creator=self._connect,
+            creator=self._create,
             poolclass=InstrumentedPool,
             pool_size=settings.db_pool_size + settings.db_max_overflow,
             max_overflow=0,
@@ -107,17 +108,18 @@ class Database:
         """Close all connections."""
         await self.engine.dispose()
 
-    async def _connect(self) -> TimedConnection:
+    def _create(self) -> object:
+        """Open a connection for SQLAlchemy."""
         try:
-            connection: TimedConnection = await asyncpg.connect(
-                self._settings.driver_url,
-                timeout=self._settings.db_connect_timeout,
-                connection_class=TimedConnection,
-                server_settings={"application_name": "therapybridge", "timezone": "UTC"},
+            options = pooler.sqlalchemy_options(self._settings)
+            return self.engine.dialect.dbapi.connect(  # type: ignore[union-attr]  # it is asyncpg
+                async_creator_fn=self._connect, **options
             )
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
             raise database_unavailable() from error
-        return connection
+
+    async def _connect(self) -> TimedConnection:
+        return await pooler.connect(self._settings, "therapybridge", TimedConnection)
 
 
 def _replace_closed(_adapter: object, entry: ConnectionPoolEntry, _proxy: object) -> None:

@@ -96,6 +96,13 @@ class Settings(BaseSettings):
         3.0, gt=0, le=60, description="Seconds to wait for a new connection before a 503."
     )
 
+    db_transaction_pooler: bool | None = Field(
+        None,
+        description="The database is behind a pooler in transaction mode, such as PgBouncer: no"
+        " statement is prepared, and the job worker polls. If unset, a pooler is detected at the"
+        " first connection. Set it to false for a pooler in session mode.",
+    )
+
     secret_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
         None,
         description="Signs access tokens, 32 characters or more. If unset, a key is generated once"

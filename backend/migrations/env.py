@@ -4,6 +4,7 @@ A caller with an open connection (the tests) passes it in `config.attributes["co
 """
 
 import asyncio
+from functools import partial
 from logging.config import fileConfig
 
 import app.audio.owner
@@ -14,6 +15,7 @@ import app.patients.models
 import app.sessions.models  # noqa: F401 -- importing a model adds its table to the metadata
 import asyncpg
 from alembic import context
+from app import pooler
 from app.database import Base
 from app.settings import get_settings
 from sqlalchemy import Connection
@@ -39,7 +41,17 @@ def _run(connection: Connection) -> None:
 
 
 async def _connect_and_run() -> None:
-    engine = create_async_engine(get_settings().sqlalchemy_url, poolclass=NullPool)
+    settings = get_settings()
+
+    def connect() -> object:
+        return engine.dialect.dbapi.connect(  # type: ignore[union-attr]  # it is asyncpg
+            async_creator_fn=partial(
+                pooler.connect, settings, "therapybridge-migrations", asyncpg.Connection
+            ),
+            **pooler.sqlalchemy_options(settings),
+        )
+
+    engine = create_async_engine(settings.sqlalchemy_url, creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run)

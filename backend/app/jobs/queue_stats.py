@@ -5,10 +5,11 @@ count as a pool user. It works without a job worker, so jobs that wait for one a
 """
 
 import asyncio
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import asyncpg
 
+from app import pooler
 from app.settings import Settings
 
 _TIMEOUT_S = 1.0
@@ -39,7 +40,7 @@ class QueueStatsReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._connection: asyncpg.Connection | None = None
+        self._connection: Any = None  # of asyncpg, which is untyped
         self._lock = asyncio.Lock()
         self._settled, self._settled_id = 0, 0
 
@@ -61,9 +62,8 @@ class QueueStatsReader:
 
     async def _query(self) -> QueueStats:
         if self._connection is None:
-            self._connection = await asyncpg.connect(
-                self._settings.driver_url,
-                server_settings={"application_name": "therapybridge-metrics"},
+            self._connection = await pooler.connect(
+                self._settings, "therapybridge-metrics", asyncpg.Connection
             )
         row = await self._connection.fetchrow(_QUERY, self._settled_id)
         stats = QueueStats(row["waiting"], self._settled + row["recent"])

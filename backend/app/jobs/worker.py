@@ -22,13 +22,15 @@ from pgqueuer import AsyncpgDriver, PgQueuer
 from pgqueuer.errors import RetryRequested
 from pgqueuer.models import Job
 
+from app import pooler
 from app.audio.storage import AudioStore
 from app.background import BackgroundTasks
 from app.database import Database
-from app.jobs import maintenance
+from app.jobs import maintenance, polling
 from app.jobs.claims import CONCURRENCY, ClaimedJob, FairQueries, WorkerStopping
 from app.jobs.parent_watch import exit_with_parent
 from app.jobs.pipeline import Pipeline
+from app.jobs.polling import PollingDriver
 from app.jobs.queue import EXTRACT_NOTES, TRANSCRIBE
 from app.logs import Logs
 from app.metrics_files import FILES
@@ -112,26 +114,23 @@ class Worker:
         await task
 
 
-def open_queue(connection: asyncpg.Connection) -> PgQueuer:
-    """Open the queue with turns by therapist."""
-    driver = AsyncpgDriver(connection)
+def open_queue(connection: asyncpg.Connection, *, polls: bool = False) -> PgQueuer:
+    """Open the queue with turns by therapist; `polls` if notifications do not arrive."""
+    driver = PollingDriver(connection) if polls else AsyncpgDriver(connection)
     return PgQueuer(driver, queries=FairQueries(driver))
 
 
 async def run(settings: Settings, *, child: bool) -> None:
     """Run jobs until SIGTERM or SIGINT or, as a child process, until the parent exits."""
     async with AsyncExitStack() as stack:
-        connection = await asyncpg.connect(
-            settings.driver_url,
-            timeout=settings.db_connect_timeout,
-            server_settings={"application_name": "therapybridge-worker"},
-        )
+        connection = await pooler.connect(settings, "therapybridge-worker", asyncpg.Connection)
         stack.push_async_callback(connection.close, timeout=5)
         database = Database(settings)
         stack.push_async_callback(database.close)
         providers = await stack.enter_async_context(open_providers(settings))
         store = AudioStore(settings.storage_dir)
-        queue = open_queue(connection)
+        polls = await pooler.uses_pooler(settings)
+        queue = open_queue(connection, polls=polls)
         pipeline = Pipeline(database, store, providers)
         Worker(pipeline, queue, max_attempts=settings.job_max_attempts)
         _stop_on_signals(queue.shutdown, child=child)
@@ -140,7 +139,9 @@ async def run(settings: Settings, *, child: bool) -> None:
         )
         heartbeat_timeout = timedelta(seconds=settings.job_heartbeat_s)
         await queue.qm.run(
-            dequeue_timeout=min(heartbeat_timeout, POLL_INTERVAL),
+            dequeue_timeout=min(
+                heartbeat_timeout, polling.POLL_INTERVAL if polls else POLL_INTERVAL
+            ),
             heartbeat_timeout=heartbeat_timeout,
             batch_size=1,
             max_concurrent_tasks=CONCURRENCY,

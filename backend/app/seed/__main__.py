@@ -69,7 +69,7 @@ async def seed(
         SeedError: The database cannot be reached, has no tables, or has accounts of people.
     """
     try:
-        connection = await asyncpg.connect(database_url)
+        connection = await asyncpg.connect(database_url, statement_cache_size=0)  # for poolers
     except (OSError, asyncpg.PostgresError) as error:
         raise SeedError(f"The database cannot be reached: {error}. Check DATABASE_URL.") from None
     try:

@@ -122,7 +122,7 @@ class Postgres:
 
     def _prepare(self, run: ProcessGroup) -> None:
         binaries = find_binaries(self._named)
-        account = _other_account()
+        account = service_account()
         if account:
             run.folder.chmod(0o711)  # others may enter it, but not read it
             binaries = binaries.readable_by_all(run.folder / "postgresql")
@@ -232,7 +232,7 @@ def _environment() -> dict[str, str]:
     return kept | {"LC_ALL": "C"}
 
 
-def _other_account() -> Account | None:
+def service_account() -> Account | None:
     """Return the account for PostgreSQL if this process runs as root.
 
     Raises:
