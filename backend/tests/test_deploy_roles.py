@@ -66,7 +66,10 @@ async def client(
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service, with its worker, as the service's role."""
     settings = make_settings(
-        database_url=url_of("service"), job_worker=True, rate_limit_storage="postgres"
+        database_url=url_of("service"),
+        job_worker=True,
+        rate_limit_storage="postgres",
+        rate_limit_default="100000/minute",  # the test asks again and again
     )
     application = create_app(settings)
     async with application.router.lifespan_context(application), client_of(application) as client:
@@ -85,8 +88,9 @@ async def test_service_needs_no_more_rights(client: httpx2.AsyncClient):
         assert status != "failed"
         assert time.monotonic() < deadline_s, status
         await asyncio.sleep(0.1)
-        session = await client.get(f"/api/sessions/{session_id}", headers=headers)
-        status = session.json()["status"]
+        response = await client.get(f"/api/sessions/{session_id}", headers=headers)
+        assert response.status_code == 200, response.text
+        status = response.json()["status"]
 
 
 @pytest.mark.parametrize(
