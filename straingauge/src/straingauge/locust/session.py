@@ -105,7 +105,7 @@ class Session:
 
     def on_request(self, **event: Any) -> None:  # noqa: ANN401  Locust's event as it is
         """Record a request of any client."""
-        self.stats.recording.on_request(**event)
+        self.stats.recording.on_request(event)
 
     def on_user_error(
         self, user_instance: LocustUser, exception: BaseException, **_: object

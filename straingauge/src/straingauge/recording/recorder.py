@@ -29,6 +29,8 @@ _STATUS: Final = (1 << _KIND_SHIFT) - 1
 _CODES: Final = {kind: (number + 1) << _KIND_SHIFT for number, kind in enumerate(_KINDS)}
 # Failures whose times describe the service, see `Series`.
 _HAVE_TIMES: Final = frozenset({ErrorKind.BAD_STATUS, ErrorKind.FAILED_CHECK, ErrorKind.TIMEOUT})
+# A success or a failure without a response time, from a client that does not report one.
+_UNTIMED: Final = 1 << 15
 _SERVED: Final = np.array([True, *(kind in _HAVE_TIMES for kind in _KINDS)])
 _LIMITED: Final = np.array([False, *(kind is ErrorKind.RATE_LIMITED for kind in _KINDS)])
 
@@ -69,6 +71,8 @@ class EndpointRecorder:
         first_byte_ns: int,
         done_ns: int,
         failure: RequestFailed,
+        *,
+        is_timed: bool = True,
     ) -> None:
         """Add a request that failed or was rate-limited.
 
@@ -78,6 +82,7 @@ class EndpointRecorder:
             first_byte_ns: When the response began; 0 if there was none.
             done_ns: When it ended.
             failure: The failure, with the response if there was one.
+            is_timed: Its response time is known.
         """
         response = failure.response
         status = 0 if response is None else response.status
@@ -85,8 +90,12 @@ class EndpointRecorder:
         if failure.kind is not ErrorKind.RATE_LIMITED:
             self._example(failure.kind, failure.detail, status, request_id)
         headers = None if response is None else response.raw_headers
-        code = status | _CODES[failure.kind]
+        code = status | _CODES[failure.kind] | (0 if is_timed else _UNTIMED)
         self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers)
+
+    def add_untimed(self, done_ns: int, status: int, headers: RawHeaders | None) -> None:
+        """Add a successful request of unknown response time."""
+        self.add(done_ns, done_ns, 0, done_ns, status | _UNTIMED, headers)
 
     def add_journey_error(self, detail: str) -> None:
         """Add an exception of the journey after a request of this endpoint."""
@@ -117,12 +126,14 @@ class EndpointRecorder:
         second = np.maximum(intended, 0) // 1_000_000_000
         series.timeline.add(second, STARTED)
         series.in_flight.add(intended, done)
-        kind = code >> _KIND_SHIFT
+        timed = code < _UNTIMED
+        kind = (code & ~_UNTIMED) >> _KIND_SHIFT
         if kind.any():
             self._count_failures(second, kind)
         _count_statuses(series, code & _STATUS)
-        self._count_times(table, second, kind)
-        self._look_inside(table, second, _SERVED[kind], headers)
+        served = _SERVED[kind] & timed
+        self._count_times(table, second, served, _LIMITED[kind] & timed)
+        self._look_inside(table, second, served, headers)
 
     def _count_failures(self, second: Ints, kind: Ints) -> None:
         errors = self._series.errors
@@ -133,12 +144,14 @@ class EndpointRecorder:
         self._series.timeline.add(second[limited], RATE_LIMITED)
         self._series.timeline.add(second[(kind > 0) & ~limited], ERRORS)
 
-    def _count_times(self, table: Ints, second: Ints, kind: Ints) -> None:
-        series, served = self._series, _SERVED[kind]
+    def _count_times(
+        self, table: Ints, second: Ints, served: NDArray[np.bool_], limited: NDArray[np.bool_]
+    ) -> None:
+        series = self._series
         intended, sent, first_byte, done, _ = table.T
         response, service = done - intended, done - sent
         if not served.all():
-            series.rate_limited.add(response[_LIMITED[kind]])
+            series.rate_limited.add(response[limited])
             response, service, second = response[served], service[served], second[served]
         series.response.add(response)
         series.service.add(service)

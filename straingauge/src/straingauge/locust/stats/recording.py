@@ -1,14 +1,12 @@
 """The recording of requests in one Locust process, of straingauge's client and of others."""
 
-import time
 from collections.abc import Mapping
+from typing import Any
 
-from geventhttpclient._parser import HTTPParseError
-from geventhttpclient.response import HTTPConnectionClosed
-
-from straingauge.http import ErrorKind, RawHeaders, Request, RequestFailed, encode_headers
+from straingauge.http import RequestFailed
 from straingauge.journey import JourneyError
-from straingauge.locust.http.response import LocustResponse, failure_of
+from straingauge.locust.http.response import LocustResponse
+from straingauge.locust.stats.foreign_request import ForeignRequest
 from straingauge.recording import EndpointRecorder, Record, Recorder
 
 
@@ -51,34 +49,20 @@ class Recording:
         self.connections += 1
         self._get_recorder(phase, endpoint).add_connection(took_ns)
 
-    def on_request(
-        self,
-        *,
-        request_type: str,
-        name: str,
-        response_time: float | None,
-        response: object = None,
-        exception: Exception | None = None,
-        **_: object,
-    ) -> None:
-        """Record a request of another client; a listener of `events.request`."""
-        if response.__class__ is LocustResponse:
+    def on_request(self, event: Mapping[str, Any]) -> None:
+        """Record a request of another client, from Locust's request event."""
+        if event.get("response").__class__ is LocustResponse:
             return
-        done_ns = time.monotonic_ns()
-        sent_ns = done_ns - round((response_time or 0) * 1e6)
+        found = ForeignRequest.from_event(event)
         self.requests += 1
-        recorder = self._get_recorder("main", f"{request_type} {name}")
-        times = (sent_ns, sent_ns, 0, done_ns)  # Locust does not report the first byte
-        # Not every client speaks HTTP, and their responses differ.
-        status = getattr(response, "status_code", None) or 0
-        headers = _raw_headers(getattr(response, "headers", None) or {})
-        if exception is None:
-            recorder.add(*times, status, headers)
+        recorder = self._get_recorder("main", found.endpoint)
+        times = (found.sent_ns, found.sent_ns, 0, found.done_ns)  # first bytes are not reported
+        if found.failure is not None:
+            recorder.add_failure(*times, found.failure, is_timed=found.is_timed)
+        elif found.is_timed:
+            recorder.add(*times, found.status, found.headers)
         else:
-            failed = LocustResponse(Request(request_type, name, name), sent_ns)
-            failed.status, failed.raw_headers = status, headers
-            failure = failure_of(failed, exception) if status else _failure_of_client(exception)
-            recorder.add_failure(*times, failure)
+            recorder.add_untimed(found.done_ns, found.status, found.headers)
 
     def add_journey_error(self, error: JourneyError, phase: str, name: str) -> None:
         """Record an exception raised by a journey's code."""
@@ -98,27 +82,3 @@ class Recording:
         if key not in self._endpoints:
             self._endpoints[key] = self._recorder.endpoint_sink(phase, endpoint, self.started_ns)
         return self._endpoints[key]
-
-
-def _raw_headers(headers: Mapping[str, str]) -> RawHeaders:
-    """Convert headers, except for the content encoding, which the client has removed."""
-    return encode_headers(
-        (name.encode("latin-1"), str(value).encode("latin-1"))
-        for name, value in headers.items()
-        if name.lower() != "content-encoding"
-    )
-
-
-_KINDS: tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...] = (
-    ((ConnectionRefusedError,), ErrorKind.REFUSED),
-    ((TimeoutError,), ErrorKind.TIMEOUT),
-    ((HTTPConnectionClosed,), ErrorKind.SHORT_BODY),
-    ((HTTPParseError,), ErrorKind.PROTOCOL),
-    ((OSError,), ErrorKind.RESET),
-)
-
-
-def _failure_of_client(error: BaseException) -> RequestFailed:
-    """Classify an exception of one of Locust's clients."""
-    kind = next((kind for types, kind in _KINDS if isinstance(error, types)), ErrorKind.PROTOCOL)
-    return RequestFailed(kind, str(error) or type(error).__name__)
