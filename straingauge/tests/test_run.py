@@ -123,7 +123,7 @@ def test_many_processes_send_one_load(runs: RunFolder, service: Service):
     active = min(os.cpu_count() or 1, 50)
     assert result["configuration"]["processes"] == active
     assert reasons(result)["idle_processes"].startswith(f"{50 - active} of 50 processes")
-    assert f"load look: {active} process" in progress
+    assert re.search(rf"load look: hello -> \S+ .*, 300 users, 1 s, {active} process", progress)
     assert re.search(r"look +(not judged|warning) +300 ", output)
 
 
@@ -275,7 +275,7 @@ def test_a_full_disk_still_shows_the_statistics(runs: RunFolder):
         (("look.py", "--processes", "0"), "'--processes'"),
         (("look.py", "--max-connections", "5"), "--connections shared"),
         (("look.py", "--name", "a/b"), "it names a file"),
-        (("look.py", "--thresholds", "nowhere.toml"), "cannot read the thresholds"),
+        (("look.py", "--thresholds", "nowhere.toml"), "nowhere.toml: cannot be read"),
         (("look.py", "--thresholds", "other.toml"), "there is no metric here of that name"),
         (("listed.py",), 'did you mean "GET /hello"?'),
         (("--get", "/hello", "--thresholds", "listed.toml"), "there is no endpoint of that name"),
@@ -314,4 +314,4 @@ def test_an_unreachable_service(runs: RunFolder):
     done = CliRunner().invoke(main, ["run", str(runs.file), "--host", "http://127.0.0.1:9"])
     assert done.exit_code == 3
     assert "nothing answers at http://127.0.0.1:9" in done.output
-    assert "leave --host away" in done.output
+    assert "or check the URL (http or https, host, port) in --host" in done.output
