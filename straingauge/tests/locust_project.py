@@ -91,10 +91,18 @@ class Project:
         new = self._service.counts() - self._before
         return Counter({f"GET {path}": number for path, number in new.items()})
 
-    def start(self, users: str, *options: str, headless: bool = True) -> "subprocess.Popen[str]":
+    @property
+    def url(self) -> str:
+        """The URL of the service."""
+        return self._service.url
+
+    def start(
+        self, users: str, *options: str, headless: bool = True, with_host: bool = True
+    ) -> "subprocess.Popen[str]":
         """Start a run in a new process group, as a terminal does."""
         self.write("locustfile.py", HEAD + users)
-        command = [sys.executable, "-m", "locust", "--host", self._service.url]
+        command = [sys.executable, "-m", "locust"]
+        command += ["--host", self.url] if with_host else []
         command += ["--headless"] if headless else []
         # Lets requests in flight finish when the run ends.
         command += ["--users", "4", "--spawn-rate", "10", "--stop-timeout", "60"]
@@ -126,9 +134,9 @@ class Project:
                 os.killpg(run.pid, signal.SIGKILL)
             run.communicate()
 
-    def run(self, users: str, *options: str) -> Exit:
+    def run(self, users: str, *options: str, with_host: bool = True) -> Exit:
         """Run until the run ends by itself."""
-        return wait_for_exit(self.start(users, *options))
+        return wait_for_exit(self.start(users, *options, with_host=with_host))
 
     def run_until(
         self,
@@ -136,9 +144,10 @@ class Project:
         users: str,
         *options: str,
         number: signal.Signals = signal.SIGTERM,
+        with_host: bool = True,
     ) -> Exit:
         """Run until the requests served meet a condition, then send a signal."""
-        run = self.start(users, *options)
+        run = self.start(users, *options, with_host=with_host)
         self.wait(run, condition)
         # A terminal sends Ctrl-C to the whole group; SIGTERM goes to one process.
         os.killpg(run.pid, number) if number == signal.SIGINT else run.send_signal(number)

@@ -275,7 +275,7 @@ def test_what_cannot_be_sent_is_an_error(caller: Locust):
     assert proxy.setup_failures == [
         "Caller.proxy_host: JourneyUser does not support this attribute"
     ]
-    assert nowhere.setup_failures == ["'://' is no URL to load"]
+    assert nowhere.setup_failures == ["no host given"]
     assert "'verify'" in option.value
     assert "cannot be sent" in header.value
     assert server.requests == []

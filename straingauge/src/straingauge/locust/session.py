@@ -111,7 +111,8 @@ class Session:
         self, user_instance: LocustUser, exception: BaseException, **_: object
     ) -> None:
         """Record an exception raised by a task."""
-        self.stats.recording.add_task_error(type(user_instance).__name__, exception)
+        user = getattr(user_instance, "user", user_instance)  # Locust passes the task set, too
+        self.stats.recording.add_task_error(type(user).__name__, exception)
 
     def start_run(self) -> None:
         """Start a run: observe the service, then start the clock."""
@@ -133,7 +134,8 @@ class Session:
         except StraingaugeError as error:
             self._abort_setup(error)
         else:
-            self._evaluator.observe(host)
+            if host is not None:
+                self._evaluator.observe(host)
 
     def end_run(self) -> None:
         """End the run: users have stopped, or those of a master's workers are about to."""

@@ -14,7 +14,7 @@ from straingauge.journey import User
 from straingauge.locust.http import redirects
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.cookies import Cookies
-from straingauge.locust.http.origin import Origin, base_of, origin_of
+from straingauge.locust.http.origin import Base, Origin, base_of, origin_of
 from straingauge.locust.http.request_body import Data
 from straingauge.locust.http.request_builder import Options, RequestBuilder
 from straingauge.locust.http.response import GOOD, LocustResponse
@@ -86,7 +86,11 @@ class Client:
         recorder: records the requests.
         rules: decides where requests may go.
         connections: the user's connections.
-        host: Locust's host: scheme, host and port, perhaps with a path, a user and a password.
+        host: Locust's host: scheme, host and port, perhaps with a path, a user and a password;
+            empty for none, which leaves whole URLs.
+
+    Raises:
+        UsageError: the host is no URL.
 
     Attributes:
         cookies: cookies that services have set; sent with plain calls.
@@ -105,7 +109,7 @@ class Client:
         self._recorder = recorder
         self._rules = rules
         self._connections = connections
-        self._base = base_of(host)
+        self._base = base_of(host) if host else Base("", "", None)
         self._cookies = Cookies()
         self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies)
         self._origins: dict[str, Origin] = {}
@@ -247,8 +251,8 @@ class Client:
         """
         base = self._base
         if base.path:
-            refusal = f"{self.base_url!r}: the base URL has no path; journeys bring theirs"
-            self._give_up(UsageError(refusal))
+            refusal = f"{self.base_url!r}: journeys bring whole paths, so the host has no path"
+            self._give_up(UsageError(refusal, hint=f"--host {base.origin}"))
         origin, due_ns = self._origin(base.origin), self._take_due_ns()
         response = self._connections.send(request, origin, origin.host, phase, due_ns)
         response.origin = base.origin
@@ -276,6 +280,8 @@ class Client:
         known = self._origins.get(url)
         if known is not None:
             return known
+        if not url:
+            self._give_up(UsageError("no host given", hint="--host http://localhost:8000"))
         try:
             found = self._origins[url] = origin_of(url, self._rules.allowed_hosts)
         except StraingaugeError as error:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
+from straingauge.errors import UsageError
 from straingauge.http.address import Address, resolve
 from straingauge.locust.http.request_body import basic
 
@@ -39,8 +40,22 @@ class Base:
 
 
 def base_of(url: str) -> Base:
-    """Parse the host that Locust was given."""
-    parts = urlsplit(url)
+    """Parse the host that Locust was given.
+
+    Raises:
+        UsageError: it is no URL, or has a query or a fragment, which no request could keep.
+    """
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError as error:
+        raise UsageError(f"{url!r} is no URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc.rpartition("@")[2]:
+        raise UsageError(f"{url!r} is no URL to load", hint="write it like http://localhost:8000")
+    if parts.query or parts.fragment:
+        raise UsageError(
+            f"{url!r}: a host has no query and no fragment",
+            hint="give them to the requests: self.client.get(path, params=...)",
+        )
     account, _, host = parts.netloc.rpartition("@")
     user, _, password = account.partition(":")
     authorization = basic((unquote(user), unquote(password))) if user and password else None

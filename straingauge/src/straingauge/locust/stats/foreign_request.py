@@ -1,7 +1,7 @@
 """Requests of other clients, read from Locust's request event, which any code may fire.
 
 Not every client speaks HTTP, and nothing checks an event's values: a status may be an enum or a
-text, a time negative or not a number, and a key may be missing. A value that is none of its kind
+text, a time negative or not a number, and a key may be missing. A value of the wrong kind
 counts as not given, so that each request is counted, as Locust counts it.
 """
 
@@ -28,7 +28,7 @@ _KINDS: Final[tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...]] = (
     ((HTTPConnectionClosed, requests.exceptions.ChunkedEncodingError), ErrorKind.SHORT_BODY),
     ((HTTPParseError,), ErrorKind.PROTOCOL),
 )
-_MAX_WRAPPED: Final = 8  # requests wraps an error of the socket in four of its own
+_MAX_WRAPPED: Final = 8  # requests wraps an error of the socket four times
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,11 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             finish_requests=bool(environment.stop_timeout),
         )
         reporter = RequestReporter(self, session, self._connections)
-        self.client = Client(self, reporter, session, self._connections, self.host or "")
+        try:
+            self.client = Client(self, reporter, session, self._connections, self.host or "")
+        except UsageError as error:
+            session.fail_setup(error)
+            raise GreenletExit from error
         class_on_stop = self.on_stop
 
         def on_stop() -> None:
