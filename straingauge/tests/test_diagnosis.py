@@ -202,13 +202,19 @@ def test_harmless_patterns_are_not_diagnosed(changes: dict[str, Any]):
     assert warnings(healthy(**changes)) == []
 
 
-def test_a_graceful_restart_is_a_note():
-    """A process that ended without breaking a connection is shown, but is no warning."""
+def test_a_graceful_restart_is_no_cause():
+    """A process that ended without breaking a connection explains nothing in a run that passes."""
     restarted = healthy(resources__service__restarts={"started": 1, "exited": 1})
-    (note,) = diagnose(restarted)
-    assert note["cause"] == "service_restarted"
-    assert note["confidence"] < LIKELY
+    assert diagnose(restarted) == []
     assert warnings(restarted) == []
+
+
+def test_a_late_generator_is_no_cause_of_a_run_that_passes():
+    """A note that the generator was late lists no cause while all thresholds pass."""
+    noticed = healthy(validity=noted("generator_late"))
+    assert diagnose(noticed) == []
+    failing = failed_run(validity=noted("generator_late"))
+    assert causes(failing) == ["generator_saturated"]
 
 
 def _parts(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

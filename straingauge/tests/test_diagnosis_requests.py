@@ -1,5 +1,8 @@
 """Each test gives a result that shows one fault; the first cause must be that fault."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from diagnosis_results import (
     ENDPOINTS,
@@ -115,6 +118,7 @@ def test_503_from_several_endpoints():
     assert causes(failed_run(complaint("error_rate_percent"), **gone)) == [
         "database_away",
         "endpoint_errors",
+        "load_shed",
     ]
 
 
@@ -139,18 +143,105 @@ def test_a_crash_breaks_connections():
     assert causes(result) == ["service_restarted", "connection_resets"]
 
 
-@pytest.mark.parametrize(("status", "advice"), [(404, "base URL"), (401, "log in")])
-def test_requests_that_do_not_fit_the_service(status: int, advice: str):
+def test_requests_that_do_not_fit_the_service():
     """A run whose requests are nearly all rejected blames the requests, not the service."""
-    errors = errors_of("bad_status", 880, f"status {status}, expected 200", status=status)
+    errors = errors_of("bad_status", 880, "status 404, expected 200", status=404)
     result = slowed(failed_run(complaint("error_rate_percent"), **errors), 650, 1500, 2000)
-    result["status_codes"] = {"200": 20, str(status): 880}
+    result["status_codes"] = {"200": 20, "404": 880}
     found = first(result)
     assert found["cause"] == "wrong_requests"
-    assert found["evidence"] == [
-        f"880 of 900 requests were rejected, 880 of them with status {status}"
+    assert found["evidence"] == ["880 of 900 requests were rejected, 880 of them with status 404"]
+    assert "base URL" in found["advice"][0]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_requests_without_credentials(status: int):
+    """Endpoints that reject all requests with 401 or 403 name the credentials, not the limiter."""
+    errors = errors_of("bad_status", 297, "rejected", status=status, at=ENDPOINTS[:1])
+    endpoint = errors["endpoints"][ENDPOINTS[0]]
+    result = failed_run(
+        complaint("error_rate_percent"), validity=noted("rate_limited", "invalid"), **errors
+    )
+    result["metrics"]["rate_limited"] = 20
+    found = first(result)
+    assert found["cause"] == "unauthorized"
+    assert found["evidence"] == [f"{ENDPOINTS[0]}: 297 of 300 requests got status {status}"]
+    endpoint["status_codes"] = {str(status): 20, "429": 280}  # clients without a user share a limit
+    endpoint["errors"]["kinds"] = {"bad_status": 20}
+    assert causes(result)[0] == "unauthorized"
+    endpoint["status_codes"] = {str(status): 20, "200": 280}
+    assert causes(result)[0] != "unauthorized"
+
+
+def test_credentials_that_expire():
+    """An endpoint that rejects all requests from an instant on names the tokens' lifetime."""
+    errors = errors_of("bad_status", 120, "rejected", status=401, at=ENDPOINTS[:1])
+    endpoint = errors["endpoints"][ENDPOINTS[0]]
+    endpoint["status_codes"] = {"200": 180, "401": 120}
+    failed = [0] * 17 + [4] + [10] * 12
+    endpoint["intervals"] = [
+        {"start_s": n, "duration_s": 1, "requests": 10, "errors": count}
+        for n, count in enumerate(failed)
     ]
-    assert advice in found["advice"][0]
+    result = failed_run(complaint("error_rate_percent"), **errors)
+    found = first(result)
+    assert found["cause"] == "unauthorized"
+    assert found["evidence"] == [f"{ENDPOINTS[0]}: all requests from 18 s on got status 401"]
+    assert "expired" in found["advice"][0]
+    for row in endpoint["intervals"]:
+        row["errors"] = 4  # at random
+    assert causes(result) == ["endpoint_errors"]
+
+
+def rejecting(share_at: Mapping[int, float]) -> dict[str, Any]:
+    """Return a run in which a share of the requests got 503, by requests per second."""
+    errors = errors_of("bad_status", 300, "status 503, expected 200: busy", status=503)
+    result = failed_run(complaint("error_rate_percent"), **errors)
+    result["intervals"] = [
+        {"start_s": n, "duration_s": 1, "requests": rps, "errors": round(share * rps)}
+        for n, (rps, share) in enumerate(share_at.items())
+    ]
+    result["resources"]["database"] |= {"samples": 60, "failed_samples": 0}
+    return result
+
+
+def test_a_service_that_sheds_load():
+    """Status 503 that follows the load while the database answers does not blame the database."""
+    found = first(rejecting({20: 0.0, 21: 0.0, 39: 0.45, 40: 0.5}))
+    assert found["cause"] == "load_shed"
+    assert "0% failed at 20 requests/s, 48% at 40" in found["evidence"][1]
+    assert found["evidence"][2] == "the database answered all the time"
+    steady = rejecting({40: 0.3, 41: 0.3, 42: 0.3, 43: 0.3})
+    assert "database_away" not in causes(steady)
+    assert causes(steady)[0] == "load_shed"  # all endpoints alike
+    for name in ENDPOINTS[1:]:
+        steady["endpoints"][name]["status_codes"] = {"200": 300}
+        steady["endpoints"][name]["errors"] = {"kinds": {}, "examples": []}
+    assert causes(steady) == ["endpoint_errors", "load_shed"]  # one endpoint: more likely a defect
+
+
+def test_503_without_a_look_at_the_database():
+    """If the database was not observed, both causes of 503 are shown."""
+    result = rejecting({20: 0.0, 21: 0.0, 39: 0.45, 40: 0.5})
+    result["resources"]["database"] = None
+    assert set(causes(result)[:2]) == {"load_shed", "database_away"}
+    assert first(result)["confidence"] < 0.7
+
+
+def test_responses_without_the_expected_content():
+    """A run whose responses nearly all fail a check blames their content, not the slow start."""
+    result = slowed(
+        failed_run(
+            complaint(),
+            complaint("error_rate_percent"),
+            **errors_of("failed_check", 896, "no field id", status=200),
+        ),
+        10,
+        30,
+        820,
+    )
+    result["metrics"]["slowest"] = [slow(ENDPOINTS[i % 3], 800, at_s=i / 10) for i in range(20)]
+    assert causes(result) == ["wrong_content"]
 
 
 def test_requests_that_do_not_fit_the_service_are_a_warning():
@@ -215,6 +306,36 @@ def test_a_neighbour_does_not_delay_a_service_that_needs_little_cpu():
     result = slowed(failed_run(resources__machine=crowded, metrics__degradation=trend), 10, 30, 820)
     assert causes(result)[0] == "slow_tail"
     assert "slowing_down" not in causes(result)
+
+
+def test_cpu_that_the_service_burns_itself():
+    """A service that gets a full core, or more than others, is not delayed by them."""
+    crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 60.0}}
+    for percent in (97.0, 80.0):
+        result = failed_run(
+            resources__machine=crowded,
+            resources__service__cpu_percent={"avg": percent},
+            metrics__server_timing=timing(pool=0.02, db=0.03, app=0.9, unattributed=0.05),
+        )
+        result["metrics"]["server_timing"]["parts"]["app"]["p50_ms"] = 33.0
+        assert causes(slowed(result, 200, 300, 350))[0] == "cpu_bound"
+
+
+def test_an_endpoint_that_waits_while_others_are_fast():
+    """A full core does not explain an endpoint that waits while the others stay fast."""
+    result = failed_run(
+        complaint(where=ENDPOINTS[2]), resources__service__cpu_percent={"avg": 99.0}
+    )
+    result["endpoints"][ENDPOINTS[2]] |= {
+        "latency_ms": latency(12_000, 12_500, 13_000),
+        "total_requests": 20,
+    }
+    found = diagnose(result)
+    assert found[0]["cause"] == "slow_endpoint"
+    (cpu,) = (each for each in found if each["cause"] == "cpu_bound")
+    assert cpu["evidence"][-1].endswith("a queue for the CPU would delay both")
+    result["endpoints"][ENDPOINTS[2]]["total_requests"] = 2  # 24 s of computing, one by one
+    assert causes(result)[0] == "cpu_bound"
 
 
 def test_a_neighbour_does_not_delay_a_remote_service():

@@ -44,7 +44,6 @@ class Cause:
         explained_by: Ids of the causes that bring it about, where they do not list it themselves.
         warns_from: Confidence from which it is a warning even if all thresholds pass; for causes
             that get worse with time, users or rows. None: never.
-        always_shown: Whether it is shown, as a note, even if no threshold failed.
         rule: Finds it in a result; None where only tests can find it, which know what to expect.
     """
 
@@ -56,7 +55,6 @@ class Cause:
     explains: tuple[str, ...] = ()
     explained_by: tuple[str, ...] = ()
     warns_from: float | None = None
-    always_shown: bool = False
     rule: Rule | None = None
 
     def detect(self, result: ResultView) -> "FoundCause | None":
@@ -118,7 +116,6 @@ def cause(
     explains: tuple[str, ...] = (),
     explained_by: tuple[str, ...] = (),
     warns_from: float | None = None,
-    always_shown: bool = False,
 ) -> Callable[[Rule], Cause]:
     """Declare a cause whose rule is the decorated function and whose id is its name."""
 
@@ -132,7 +129,6 @@ def cause(
             explains=explains,
             explained_by=explained_by,
             warns_from=warns_from,
-            always_shown=always_shown,
             rule=rule,
         )
 

@@ -14,7 +14,7 @@ def failed_topics(result: ResultView) -> frozenset[Topic]:
     A finding whose rule is no metric may be about anything. Errors that are timeouts are a matter
     of speed as well. The response times of a saturated generator say nothing about the service.
     """
-    found: set[Topic] = {"generator"} if result.reasons.keys() & _GENERATOR_REASONS else set()
+    found: set[Topic] = {"generator"} if _is_generator_to_blame(result) else set()
     if "rate_limited" in result.reasons:
         found.add("limits")
     if "setup_failed" in result.reasons:
@@ -28,6 +28,15 @@ def failed_topics(result: ResultView) -> frozenset[Topic]:
     if "generator_saturated" in result.reasons:
         found.discard("speed")
     return frozenset(found)
+
+
+def _is_generator_to_blame(result: ResultView) -> bool:
+    """Return true if the generator makes the run invalid, or was late in a run that fails.
+
+    A note on its lateness in a run that meets its thresholds explains nothing.
+    """
+    late = [result.reasons[name] for name in _GENERATOR_REASONS & result.reasons.keys()]
+    return any(bool(result.failures) or each.get("severity") == "invalid" for each in late)
 
 
 def _topics_of(rule: str, cause: object) -> tuple[Topic, ...]:

@@ -13,6 +13,9 @@ POOL_WORDS = re.compile(
 )
 
 
+MOST = 0.5  # of all requests
+
+
 @dataclass(frozen=True)
 class ResultView:
     """Null-safe access to a result with its verdict, and the values that several rules share."""
@@ -72,6 +75,15 @@ class ResultView:
         """Number of errors of the main phase, by kind."""
         kinds = self.table("errors", "kinds") or self.table("metrics", "errors", "kinds")
         return {kind: count for kind in kinds if (count := number(kinds, kind))}
+
+    @cached_property
+    def fails_mostly(self) -> bool:
+        """Most requests fail, so that the times of the others say nothing about the speed.
+
+        Timeouts do not count: a request that times out is slow.
+        """
+        kinds = {kind: count for kind, count in self.errors.items() if kind != "timeout"}
+        return sum(kinds.values()) > MOST * self.requests
 
     @cached_property
     def examples(self) -> list[Mapping[str, Any]]:

@@ -71,7 +71,7 @@ def _reported(cause: Cause, view: ResultView) -> FoundCause | None:
 
 def _is_relevant(found: FoundCause, topics: frozenset[Topic]) -> bool:
     cause = CAUSES[found.cause]
-    return bool(topics.intersection(cause.topics)) or cause.always_shown or _warns(found)
+    return bool(topics.intersection(cause.topics)) or _warns(found)
 
 
 def _warns(found: FoundCause) -> bool:

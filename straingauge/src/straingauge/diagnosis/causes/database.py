@@ -19,6 +19,7 @@ BIG_TABLE_ROWS = 1_000  # for smaller ones PostgreSQL rightly prefers a sequenti
 MIN_SCANS_PER_REQUEST = 0.05  # fewer are maintenance and statistics
 SELECTIVE = 0.05  # at most this share of the rows read is needed
 MAX_STATEMENT_CHARS = 160
+MIN_SAMPLES = 3  # fewer may lie between two outages
 
 WAITING = ("pool_exhausted", "slow_endpoint", "slow_start", "slow_tail", "slowing_down")
 
@@ -183,7 +184,8 @@ def database_away(result: ResultView) -> Evidence | None:
     """Detect errors that name an unreachable database, or an observer that could not reach it.
 
     The words are those of PostgreSQL, asyncpg and psycopg. If responses do not quote them, status
-    503 from several endpoints at once points there, unless requests timed out at the pool.
+    503 from several endpoints at once points there, unless requests timed out at the pool, or the
+    database answered the observer all the time.
     """
     words = result.error_matching(AWAY) or result.error_matching(
         re.compile("database", re.IGNORECASE)
@@ -203,10 +205,19 @@ def database_away(result: ResultView) -> Evidence | None:
         return Evidence(0.9, (missing[0], *((words,) if words else ())))
     if words and AWAY.search(words):
         return Evidence(0.85, (f"the errors say: {words}",))
-    if len(unavailable) >= 2 and not result.figure("resources", "pool", "timeouts"):
+    excluded = result.figure("resources", "pool", "timeouts") or (
+        database_answered(result) and not words
+    )
+    if len(unavailable) >= 2 and not excluded:
         evidence = f"{', '.join(unavailable)} returned 503 (service unavailable)"
         return Evidence(0.7 if words else 0.5, (evidence,))
     return None
+
+
+def database_answered(result: ResultView) -> bool:
+    """Return true if the observer reached the database with every sample."""
+    samples, failed = (result.figure(*DATABASE, key) for key in ("samples", "failed_samples"))
+    return samples >= MIN_SAMPLES and not failed
 
 
 def _scans(result: ResultView) -> Iterable[Mapping[str, Any]]:

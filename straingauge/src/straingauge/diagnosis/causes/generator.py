@@ -1,12 +1,16 @@
 """Causes outside the service: the load generator, and other programs on its machine."""
 
+from straingauge.diagnosis.arrival import Arrival, arrival_of_others
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.result_view import ResultView
 
 MACHINE = ("resources", "machine")
+SERVICE = ("resources", "service")
+CORE_FULL_PERCENT = 85.0  # of one core, by one process
 MUCH_PERCENT = 30.0  # of one core
 SERVICE_NEEDS_PERCENT = 50.0  # of one core
 FULL = 0.85  # of all cores: below it there was CPU left for every program
+STEP = 1.5  # times the median response time: more than it usually varies
 OWN_PAUSE_MS = 200.0  # a lack of CPU delays by some scheduler slices, not by this much
 
 
@@ -32,7 +36,7 @@ def generator_saturated(result: ResultView) -> Evidence | None:
 
 @cause(
     title="other programs on this machine took the CPU",
-    topics=("generator", "speed"),
+    topics=("generator", "speed", "trend"),
     # The machine comes before anything that runs on it.
     explains=("cpu_bound", "generator_saturated", "slow_endpoint", "slow_tail", "slowing_down"),
     charts=("cpu", "heat"),
@@ -47,12 +51,17 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     A fair scheduler takes little from those who need little: a service that needs a tenth of a core
     is delayed by some slices, not by seconds. So only one that needed much had too little, unless
     the generator was late as well. A long-blocked loop, locks and connection timeouts are the
-    service's own fault, whatever else is busy. If the service's processes are on another machine,
-    other programs here delay only the generator.
+    service's own fault, whatever else is busy, and a process that got a full core was not delayed.
+    If other programs arrive during the load and stay, only the time from then on counts, and
+    response times that rise at that moment are theirs. If the service's processes are on another
+    machine, other programs here delay only the generator.
     """
+    arrival = arrival_of_others(result)
     others = result.figure(*MACHINE, "others_cpu_percent", "avg")
     cores = result.figure(*MACHINE, "cores") or result.figure("environment", "machine", "cpu_count")
     used = result.figure(*MACHINE, "cpu_percent", "avg")
+    if arrival is not None:
+        others, used = arrival.others_percent, arrival.machine_percent
     late = result.reasons.keys() & {"generator_saturated", "generator_late"}
     full = bool(cores) and used >= 100 * FULL * cores
     remote = result.at("resources", "service", "source") in ("metrics", "nothing")
@@ -62,18 +71,40 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
         f"{row.get('name')} ({row.get('cpu_percent')} %)"
         for row in result.rows(*MACHINE, "neighbours")[:3]
     ]
+    since = "on average" if arrival is None else f"from {arrival.start_s:.0f} s on"
     evidence = [
-        f"other programs used {others:.0f} % of a core on average, all together {used:.0f} % of"
+        f"other programs used {others:.0f} % of a core {since}, all together {used:.0f} % of"
         f" {cores:.0f} cores"
     ]
     if neighbours:
         evidence.append(f"the busiest of them: {', '.join(neighbours)}")
     confidence = scale(others, MUCH_PERCENT, 100)
     confidence = confidence if full else min(confidence, 0.6)
-    service_percent = result.figure("resources", "service", "cpu_percent", "avg")
-    if not late and service_percent < SERVICE_NEEDS_PERCENT:
+    own_percent = result.figure(*SERVICE, "cpu_percent", "avg")
+    slowed = _slowed_by(arrival)
+    if slowed is not None:
+        evidence.append(slowed)
+    elif not late and own_percent < SERVICE_NEEDS_PERCENT:
         confidence = min(confidence, 0.25)
+    if own_percent >= CORE_FULL_PERCENT * max(result.figure(*SERVICE, "processes", "peak"), 1):
+        # It got all the CPU that its processes can use: they took nothing from it.
+        confidence = min(confidence, 0.25)
+    elif own_percent > others:
+        evidence.append(f"the service itself used more: {own_percent:.0f} %; repeat without them")
+        confidence = min(confidence, 0.45)
     return Evidence(confidence, tuple(evidence))
+
+
+def _slowed_by(arrival: Arrival | None) -> str | None:
+    """Describe the step of the response times at the arrival of other programs, if there is one."""
+    if arrival is None or arrival.p50_before_ms is None or arrival.p50_after_ms is None:
+        return None
+    if arrival.p50_after_ms < STEP * arrival.p50_before_ms:
+        return None
+    return (
+        f"the median response time was {arrival.p50_before_ms:.0f} ms before and"
+        f" {arrival.p50_after_ms:.0f} ms after they arrived"
+    )
 
 
 def _is_own_fault(result: ResultView) -> bool:

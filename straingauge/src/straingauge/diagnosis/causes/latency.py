@@ -1,4 +1,7 @@
-"""Slow requests, and where their time goes: of one endpoint, a few, the first, or ever more."""
+"""Slow requests, and where their time goes: of one endpoint, a few, the first, or ever more.
+
+If most requests fail, the others are too few to say anything about the service's speed.
+"""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -35,6 +38,8 @@ def slow_endpoint(result: ResultView) -> Evidence | None:
     It is the plainest of all causes: whatever else explains the time ranks above it. If most of the
     time goes to the application or its surroundings, nothing more can be said from outside.
     """
+    if result.fails_mostly:
+        return None
     failed = {
         str(e.get("endpoint")) for e in result.failures if topic_of_metric(str(e.get("rule")))
     }
@@ -73,6 +78,8 @@ def slow_tail(result: ResultView) -> Evidence | None:
     If endpoints suffer alike, and neither the pool nor the database accounts for it, the cause lies
     in front of the application or around it.
     """
+    if result.fails_mostly:
+        return None
     tails = {name: tail for name in result.endpoints if (tail := _tail(result, name)) is not None}
     slow = {n: t for n, t in tails.items() if t[1] >= max(TAIL * t[0], t[0] + NOTICED_MS)}
     if not slow:
@@ -112,6 +119,8 @@ def slow_start(result: ResultView) -> Evidence | None:
     The first requests pay for what is opened, loaded or compiled on first use. If most requests are
     slow, the slowest may be early by chance, or because of the load before.
     """
+    if result.fails_mostly:
+        return None
     least_ms = min((number(row, "response_ms") or 0 for row in result.slowest), default=0.0)
     if result.figure("metrics", "latency_ms", "p50") > least_ms / 3:
         return None
@@ -143,7 +152,7 @@ def slowing_down(result: ResultView) -> Evidence | None:
         result.figure("metrics", "degradation", f"{name}percent_per_minute")
         for name in ("low_", "")
     )
-    if low < 5:
+    if low < 5 or result.fails_mostly:
         return None
     evidence = f"response times rise by {slope:.0f} % per minute (at least {low:.0f} %)"
     return Evidence(scale(low, 10, 40), (evidence,))

@@ -1,13 +1,18 @@
 """Pauses of the whole service: a blocked event loop, and freezes of any other kind."""
 
+from collections.abc import Sequence
+
 from straingauge.diagnosis.cause import Evidence, cause, scale
-from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.result_view import ResultView, number
 
 SERVICE = ("resources", "service")
 STALLS = ("metrics", "stalls")
 NOTICEABLE_MS = 100.0  # shorter pauses are the scheduler's and the garbage collector's
 COMPARABLE = 0.2  # of the delay to be explained
 UNUSUAL = 3.0  # times the median response time
+TOGETHER = 0.8  # of the slowest requests, which end at the same instants
+AT_ONCE = 0.1  # of their response time
+MIN_TOGETHER = 3  # requests; two may meet by chance
 
 
 @cause(
@@ -73,8 +78,10 @@ def freeze(result: ResultView) -> Evidence | None:
     count, longest_ms = result.figure(*STALLS, "count"), result.figure(*STALLS, "longest_ms")
     total_s, every_s = result.figure(*STALLS, "total_s"), result.number(*STALLS, "period_s")
     share = total_s / result.duration_s if result.duration_s else 0.0
-    if count < 2 or longest_ms < NOTICEABLE_MS or share < 0.01:
+    if result.fails_mostly:
         return None
+    if count < 2 or longest_ms < NOTICEABLE_MS or share < 0.01:
+        return _released_together(result)
     confidence = min(scale(longest_ms, 150, 400), scale(share, 0.01, 0.05))
     if longest_ms < UNUSUAL * result.figure("metrics", "latency_ms", "p50"):
         confidence = min(confidence, 0.4)  # the requests may just take that long
@@ -93,6 +100,53 @@ def freeze(result: ResultView) -> Evidence | None:
     if result.number(*SERVICE, "event_loop", "blocks") == 0:
         evidence.append("the event loop was not blocked during the pauses")
     return Evidence(_limited(result, longest_ms, confidence), tuple(evidence))
+
+
+def _released_together(result: ResultView) -> Evidence | None:
+    """Return evidence if nearly all of the slowest requests end at a few instants.
+
+    Independent slow requests end at any time. It shows pauses that are too rare or too long for
+    the silence between two responses.
+    """
+    rows = [
+        (start_s + took_ms / 1000, took_ms)
+        for row in result.slowest
+        if (start_s := number(row, "start_s")) is not None
+        and (took_ms := number(row, "response_ms")) is not None
+    ]
+    typical_ms = result.figure("metrics", "latency_ms", "p50")
+    if not rows or result.at("configuration", "schedule", "kind") == "waves":
+        return None
+    shortest_ms = min(took_ms for _, took_ms in rows)
+    if shortest_ms < max(UNUSUAL * typical_ms, NOTICEABLE_MS):
+        return None
+    instants = _instants(sorted(ended_s for ended_s, _ in rows), AT_ONCE * shortest_ms / 1000)
+    shared = sum(count for _, count in instants)
+    start_s = min(3.0, 0.1 * result.duration_s)
+    later = [ended_s for ended_s, _ in instants if ended_s - shortest_ms / 1000 > start_s]
+    if shared < TOGETHER * len(rows) or not later:
+        return None
+    confidence = 0.6 if len(later) == 1 else 0.8
+    if result.reasons.keys() & {"generator_saturated", "generator_late"}:
+        confidence = 0.4  # the generator may have paused instead
+    when = ", ".join(f"{ended_s:.1f}" for ended_s, _ in instants[:5])
+    evidence = (
+        f"{shared} of the {len(rows)} slowest requests ended at the same {len(instants)} instant(s)"
+        f" ({when} s): they waited for the same thing"
+    )
+    return Evidence(confidence, (evidence,))
+
+
+def _instants(ended_s: Sequence[float], window_s: float) -> list[tuple[float, int]]:
+    """Return the instants at which several requests end, each with their number."""
+    found, first = [], 0
+    for last in range(len(ended_s)):
+        if last + 1 < len(ended_s) and ended_s[last + 1] - ended_s[first] <= window_s:
+            continue
+        if last + 1 - first >= MIN_TOGETHER:
+            found.append((ended_s[first], last + 1 - first))
+        first = last + 1
+    return found
 
 
 def _limited(result: ResultView, pause_ms: float, confidence: float) -> float:

@@ -9,6 +9,7 @@ EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
 QUEUED = 0.8  # share of the median response time in which no code works on the request
 NOTICEABLE_MS = 100.0
 JOBS_START_S = 10.0  # after which a worker should have done a job
+MIN_REQUESTS = 30  # for a statement about an endpoint's tail
 KEEP_ALIVE_S = 1.5  # at least, for any server that keeps connections open
 
 
@@ -52,6 +53,9 @@ def cpu_bound(result: ResultView) -> Evidence | None:
     queue_ms = result.figure("metrics", "server_timing", "parts", "unattributed", "p50_ms")
     queued = full and queue_ms >= max(QUEUED * typical_ms, NOTICEABLE_MS)
     confidence = max(expensive, 0.85 if queued else 0.4) if full else min(expensive, 0.8)
+    unaffected = _unaffected(result, busy * result.duration_s / 100)
+    if unaffected is not None:
+        confidence = min(confidence, 0.4)
     evidence = [
         f"{processes:.0f} serving process(es) used {busy:.0f} % of a core on average, {cpu_ms:.1f}"
         " ms of CPU per request"
@@ -62,6 +66,8 @@ def cpu_bound(result: ResultView) -> Evidence | None:
         )
     elif app_ms:
         evidence.append(f"half of all requests spent {app_ms:.1f} ms or more in the application")
+    if unaffected is not None:
+        evidence.append(unaffected)
     return Evidence(confidence, tuple(evidence))
 
 
@@ -69,7 +75,6 @@ def cpu_bound(result: ResultView) -> Evidence | None:
     title="processes of the service ended or started during the load",
     topics=("errors",),
     explains=("connection_resets", "endpoint_errors", "slow_start"),
-    always_shown=True,
     charts=("handles", "rate"),
     advice=(
         "if it was no deliberate deployment, look for what ended the process: exit codes, dmesg"
@@ -153,6 +158,31 @@ def jobs_not_draining(result: ResultView) -> Evidence | None:
         confidence = min(confidence, 0.6)
     evidence = f"{final:.0f} jobs wait at the end, {initial:.0f} at the start; {done:.0f} done"
     return Evidence(confidence, (evidence,)) if confidence >= 0.3 else None
+
+
+def _unaffected(result: ResultView, cpu_s: float) -> str | None:
+    """Describe an endpoint that stays fast while another waits for longer than the CPU was busy.
+
+    A queue for the CPU delays all requests of a process alike, and computing for 10 s takes 10 s of
+    CPU time: an endpoint that is slow for more than that waits for something else. None if the CPU
+    can explain the slow endpoint.
+    """
+    busy = {
+        name: (number(each, "latency_ms", "p50") or 0.0, number(each, "latency_ms", "p95"))
+        for name, each in result.endpoints.items()
+        if (number(each, "total_requests") or 0) >= MIN_REQUESTS
+    }
+    fast = {name: p95 for name, (_, p95) in busy.items() if p95 and p95 < NOTICEABLE_MS}
+    for name, each in result.endpoints.items():
+        typical_ms = number(each, "latency_ms", "p50") or 0.0
+        waited_s = typical_ms / 1000 * (number(each, "total_requests") or 0.0)
+        if fast and typical_ms >= 10 * NOTICEABLE_MS and waited_s > 2 * cpu_s:
+            other = max(fast, key=lambda one: fast[one])
+            return (
+                f"{name} took {typical_ms:.0f} ms, but 95 % of {other} less than"
+                f" {fast[other]:.0f} ms: a queue for the CPU would delay both"
+            )
+    return None
 
 
 def _processes(result: ResultView) -> float:

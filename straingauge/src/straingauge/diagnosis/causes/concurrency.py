@@ -1,0 +1,136 @@
+"""A service that works on a few requests at a time, although nothing in it is busy."""
+
+from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.result_view import ResultView, number
+
+SERVICE = ("resources", "service")
+MACHINE = ("resources", "machine")
+MIN_IN_FLIGHT = 4.0  # fewer would not need to wait for each other
+WAITING = 3.0  # times the work, by Little's law
+ALWAYS_BUSY = 0.5  # requests that are served on average, at least
+NARROW, WIDE = 1.5, 3.0  # p95 by p50: of a queue, and of a queue without order
+BACKLOG = 0.05  # of the arrivals: a smaller one is within the precision of the trend
+CLOSED = ("constantusers", "waves")  # schedules that wait for responses
+IDLE_PERCENT, FULL_PERCENT = 60.0, 85.0  # of one core, by one process; of all cores
+MIN_DATABASE_SHARE = 0.5  # of the response time
+
+
+@cause(
+    title="the service works on a few requests at a time",
+    topics=("speed", "trend"),
+    explains=(
+        "freeze",
+        "generator_saturated",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    # Each of them limits the requests at a time as well, and is visible by itself.
+    explained_by=(
+        "cpu_bound",
+        "event_loop_blocked",
+        "lock_contention",
+        "missing_index",
+        "n_plus_one",
+        "noisy_neighbour",
+        "pool_exhausted",
+        "slow_statement",
+    ),
+    charts=("latency", "cpu"),
+    advice=(
+        "look for what lets only so many requests in: a lock or semaphore, a single worker thread,"
+        " a blocking call in an event loop, a limit of connections to another service",
+        "repeat with half the users: if the throughput stays and the times halve, it is such a"
+        " limit; if the times stay, each request takes that long by itself",
+    ),
+)
+def limited_concurrency(result: ResultView) -> Evidence | None:
+    """Detect requests that wait for each other while CPU, pool and database are idle.
+
+    By Little's law (L = X * W; Operations Research 9, 1961) the requests in flight are throughput
+    times response time; throughput times the shortest time, which is the work without waiting, are
+    those being served. If ten are in flight, one is always being served, and all take about as
+    long, the other nine wait in a queue. In an open schedule the queue grows for as long as fewer
+    are completed than arrive.
+    """
+    if result.fails_mostly or "generator_saturated" in result.reasons:
+        return None
+    queues = [found for found in (_backlog(result), _queue(result)) if found is not None]
+    busy = _busy(result)
+    if not queues or busy is None:
+        return None
+    confidence, evidence = max(queues, key=lambda found: found[0])
+    most, idle = busy
+    return Evidence(min(confidence, most), (evidence, idle))
+
+
+def _queue(result: ResultView) -> tuple[float, str] | None:
+    """Return confidence and evidence if most requests in flight wait."""
+    duration_s = result.duration_s
+    in_flight = served = 0.0
+    waiting, widest = [], 1.0
+    for name, each in result.endpoints.items():
+        avg_ms, shortest_ms, p50_ms, p95_ms = (
+            number(each, "service_time_ms", key) or 0.0 for key in ("avg", "min", "p50", "p95")
+        )
+        per_ms = (number(each, "total_requests") or 0.0) / duration_s / 1000 if duration_s else 0.0
+        if not shortest_ms or not p50_ms or avg_ms < WAITING * shortest_ms:
+            continue
+        waiting.append(name)
+        in_flight, served = in_flight + per_ms * avg_ms, served + per_ms * shortest_ms
+        widest = max(widest, p95_ms / p50_ms)
+    if in_flight < MIN_IN_FLIGHT or served < ALWAYS_BUSY or in_flight < WAITING * served:
+        return None
+    if widest > WIDE:
+        return None  # a tail: most do not wait
+    evidence = (
+        f"{in_flight:.0f} requests were in flight on average, of which about {max(served, 1):.0f}"
+        f" at a time were served (Little's law): {', '.join(waiting[:3])}"
+    )
+    return (0.75 if widest <= NARROW else 0.45), evidence  # the work itself may vary
+
+
+def _backlog(result: ResultView) -> tuple[float, str] | None:
+    """Return confidence and evidence if an open schedule sends more than is completed."""
+    kind = str(result.at("configuration", "schedule", "kind") or "")
+    if kind in CLOSED or not kind or not result.duration_s:
+        return None
+    percent = result.figure("metrics", "degradation", "low_percent_per_minute")
+    typical_s = result.figure("metrics", "latency_ms", "p50") / 1000
+    # A request that starts 1 s later ends 1 + growth s later.
+    growth = percent / 100 * typical_s / 60
+    if growth < BACKLOG:
+        return None
+    rate = _arrival_rate(result)
+    evidence = (
+        f"requests arrived at {rate:.0f}/s and were completed at {rate / (1 + growth):.0f}/s: each"
+        f" second the response time rose by {1000 * growth:.0f} ms"
+    )
+    return 0.75, evidence
+
+
+def _arrival_rate(result: ResultView) -> float:
+    """Return the requests per second, by their intended starts."""
+    rows = result.rows("intervals")
+    ends_s = [(number(r, "start_s") or 0.0) + (number(r, "duration_s") or 0.0) for r in rows]
+    if not any(ends_s):
+        return result.requests / result.duration_s
+    return sum(number(row, "requests") or 0.0 for row in rows) / max(ends_s)
+
+
+def _busy(result: ResultView) -> tuple[float, str] | None:
+    """Return the highest confidence and what was idle; None if the CPU was full."""
+    processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
+    own, all_ = (result.number(*path, "cpu_percent", "avg") for path in (SERVICE, MACHINE))
+    cores = result.figure(*MACHINE, "cores")
+    if own is None:
+        return 0.5, "the CPU of the service was not observed"
+    if own >= FULL_PERCENT * processes:
+        return None
+    idle = f"the service used {own:.0f} % of a core meanwhile"
+    full = bool(all_ and cores and all_ >= FULL_PERCENT * cores)
+    database = result.part_share("db") or 0.0
+    if full or own > IDLE_PERCENT * processes or database >= MIN_DATABASE_SHARE:
+        return 0.45, idle
+    return 0.95, idle
