@@ -306,7 +306,11 @@ def test_other_databases_are_not_the_services(server: str):
     ("url", "reason"),
     [
         ("postgresql://u:hush@127.0.0.1:1/none", "Connection refused"),
-        ("postgresql://u:hush%zz@127.0.0.1/none?nonsense=1", "write postgresql://"),
+        ("postgresql://u:h@sh:hush/hush@127.0.0.1:1/none", "Connection refused"),
+        ("u:hush@127.0.0.1/none", "write postgresql://"),
+        ("host=127.0.0.1 password=hush nonsense=1", "write postgresql://"),
+        ("mysql+pymysql://u:hush@127.0.0.1/none", "only PostgreSQL can be observed, not mysql"),
+        ("postgresql://u:hush%zz@127.0.0.1:x/none?nonsense=1", "write postgresql://"),
     ],
 )
 def test_an_unreachable_database_has_a_reason(url: str, reason: str):

@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit, urlunsplit
 
 from straingauge.errors import TargetError
+from straingauge.observe.postgres_url import (
+    connection_parameters,
+    hide_password,
+    with_database,
+)
 
 
 @contextmanager
@@ -17,15 +21,17 @@ def own_database(variant: str) -> Iterator[str | None]:
 
     Raises:
         TargetError: The server refuses.
+        UsageError: DATABASE_URL is no URL of a PostgreSQL database.
     """
     given = os.environ.get("DATABASE_URL")
     if not given:
         yield None
         return
     name = f"straingauge_ab_{variant}_{os.getpid()}"
+    url = with_database(given, name)
     _execute(given, f'CREATE DATABASE "{name}"')
     try:
-        yield urlunsplit(urlsplit(given)._replace(path=f"/{name}"))
+        yield url
     finally:
         _execute(given, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -43,21 +49,21 @@ def vacuum(url: str) -> None:
 
 
 def _execute(url: str, statement: str) -> None:
-    parts = urlsplit(url)
-    # SQLAlchemy puts its driver into the scheme, which PostgreSQL clients do not accept.
-    server = urlunsplit(parts._replace(scheme=parts.scheme.partition("+")[0]))
     try:
         import psycopg
+        from psycopg.conninfo import make_conninfo
     except ImportError as error:
         raise TargetError(
             "a database for each variant needs psycopg",
             hint="pip install 'straingauge[postgres]', or unset DATABASE_URL",
         ) from error
+    parameters = connection_parameters(url)
     try:
-        with psycopg.connect(server, autocommit=True) as connection:
+        with psycopg.connect(make_conninfo(**parameters), autocommit=True) as connection:
             connection.execute(statement.encode())
     except psycopg.Error as error:
+        reason = hide_password(str(error), parameters).strip()
         raise TargetError(
-            f"the database server refuses {statement!r}: {error}".strip(),
+            f"the database server refuses {statement!r}: {reason}",
             hint="grant CREATEDB to its user, or unset DATABASE_URL",
         ) from error

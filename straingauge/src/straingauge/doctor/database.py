@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from straingauge.doctor.check_result import CheckContext, CheckResult
+from straingauge.errors import UsageError
 from straingauge.observe import DatabaseStats, MetricsClient
+from straingauge.observe.postgres_url import check_scheme
 
 RESERVED = 3  # superuser_reserved_connections, the default of PostgreSQL
 
@@ -16,7 +18,13 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
             yield CheckResult("database", "skipped", "no database is known", advice)
         return
     try:
+        check_scheme(context.database_url)
         from straingauge.observe.postgres import Database
+    except UsageError as error:
+        yield CheckResult(
+            "database", "warning", f"it cannot be observed: {error}", error.hint or ""
+        )
+        return
     except ImportError:
         advice = "pip install 'straingauge[postgres]'"
         yield CheckResult(
@@ -38,8 +46,9 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
 
 
 def _watchable(seen: DatabaseStats) -> CheckResult:
+    pooled = ", through a connection pooler" if seen.behind_pooler else ""
     if not seen.unavailable:
-        return CheckResult("database", "ok", "it can be observed, with its statements")
+        return CheckResult("database", "ok", f"it can be observed{pooled}, with its statements")
     advice = "grant pg_monitor to the role, and preload pg_stat_statements"
     return CheckResult("database", "warning", "; ".join(seen.unavailable), advice)
 

@@ -13,6 +13,8 @@ class DatabaseStats:
 
     Attributes:
         unavailable: What could not be observed, and what would help.
+        reached: A connection was made.
+        behind_pooler: It led through a connection pooler, such as PgBouncer.
         max_connections: The server's limit.
         active: Active connections, summed over all samples.
         waits: Their wait events, as "type:event".
@@ -25,6 +27,8 @@ class DatabaseStats:
     """
 
     unavailable: tuple[str, ...] = ()
+    reached: bool = False
+    behind_pooler: bool = False
     max_connections: int | None = None
     active: float = 0.0
     waits: Mapping[str, Wait] = field(default_factory=dict)

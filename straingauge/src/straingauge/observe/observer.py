@@ -20,6 +20,11 @@ MAX_SAMPLES = 2_048  # then every second one is dropped and the interval doubled
 COOLDOWN_S = 1.0
 MAX_COOLDOWNS = 3  # until connections and jobs are idle
 
+BEHIND_POOLER = (
+    "the database URL leads to a connection pooler: its connections to PostgreSQL are observed, "
+    "but not the clients that wait for one"
+)
+
 Sample = Mapping[str, float]
 """Values at one instant, by name. `t_ns` (monotonic) is always present."""
 
@@ -205,7 +210,11 @@ class Observer:
                 observations.source = "process"
             elif "rss_bytes" in sample:
                 observations.source = "metrics"
-            observations.unavailable = [reason for reason in (no_processes, no_page) if reason]
+            database = self._sampler.database_stats()
+            observations.unavailable = [
+                *(reason for reason in (no_processes, no_page) if reason),
+                *_limits(database),
+            ]
             if no_page is None and "pool_in_use" not in sample:
                 observations.unavailable.append(
                     "the service exports no pool metrics: "
@@ -213,7 +222,16 @@ class Observer:
                 )
             if samples is observations.samples:
                 observations.neighbours = self._sampler.neighbours
-                observations.database = self._sampler.database_stats()
+                observations.database = database
+
+
+def _limits(database: DatabaseStats | None) -> tuple[str, ...]:
+    """Return why the database could not be observed at all, or not the clients of its pooler."""
+    if database is None:
+        return ()
+    if not database.reached:
+        return database.unavailable
+    return (BEHIND_POOLER,) if database.behind_pooler else ()
 
 
 def _is_idle(now: Sample, before: Sample) -> bool:

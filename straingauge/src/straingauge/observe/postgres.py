@@ -8,41 +8,39 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psycopg
-from psycopg import conninfo, errors
+from psycopg import errors
 
+from straingauge.errors import UsageError
 from straingauge.observe import postgres_activity, postgres_counters
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.postgres_activity import MARK, Activity, ActivityRow, BlockedRow
+from straingauge.observe.postgres_connection import PostgresConnection, Rows
 from straingauge.observe.postgres_counters import DATABASE_COLUMNS, Counters, Statement, Table
 
 T = TypeVar("T")
-OLDEST = 140000
-CONNECT_S = 2
 RETRY_S = 2.0
 STABLE_SAMPLES, STABLE_INTERVAL_S, STABLE_WITHIN_S = 3, 0.1, 2.0
-SETTINGS = f"""
-    SET {MARK} statement_timeout = '2s'; SET {MARK} lock_timeout = '1s';
-    SET {MARK} default_transaction_read_only = on; SET {MARK} jit = off
-"""
 
 
 class Database:
     """Observe one database over one connection, which is reopened if it is lost.
 
     Attributes:
-        backend_pid: The server process of that connection.
-        host: The host of the server, from the URL.
+        backend_pid: A server process of that connection.
+        host: The host of the server, from the URL; empty for the default.
     """
 
     def __init__(self, url: str) -> None:
         self.backend_pid: int | None = None
         self.host = ""
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._own = 0  # transactions of the observer, which the server counts as well
-        self._flushed = 0
+        self._url = url
+        self._connection: PostgresConnection | None = None
+        self._reached = False
+        self._behind_pooler = False
+        self._flushed = 0  # transactions of the observer that the server has counted
         self._retry_at_s = 0.0
         self._unavailable: dict[str, str] = {}
         self._max_connections: int | None = None
@@ -52,8 +50,6 @@ class Database:
         self._after: Counters | None = None
         self._statements: tuple[dict[int, Statement] | None, float] = (None, 0.0)
         self._texts: dict[int, str] = {}
-        scheme, separator, rest = url.partition("://")
-        self._url = scheme.partition("+")[0] + separator + rest  # SQLAlchemy names its driver there
 
     def sample(self) -> dict[str, float]:
         """Return a sample; only ``db_reachable`` 0 if the database does not answer."""
@@ -80,7 +76,9 @@ class Database:
         seen = self._activity
         over = self._before is not None and self._after is not None
         return DatabaseStats(
-            unavailable=tuple(self._unavailable.values()),
+            unavailable=tuple(dict.fromkeys(self._unavailable.values())),
+            reached=self._reached,
+            behind_pooler=self._behind_pooler,
             max_connections=self._max_connections,
             active=seen.active,
             waits=dict(seen.waits),
@@ -103,7 +101,7 @@ class Database:
         try:
             self._connect()
             outcome = query() if self._connection is not None else None
-        except psycopg.Error as error:
+        except (psycopg.Error, UsageError) as error:
             self._unavailable[what] = f"the database could not be queried: {_first_line(error)}"
             self.close()
             self._retry_at_s = time.monotonic() + RETRY_S
@@ -115,38 +113,18 @@ class Database:
     def _connect(self) -> None:
         if self._connection is not None or time.monotonic() < self._retry_at_s:
             return
-        try:
-            self.host = str(conninfo.conninfo_to_dict(self._url).get("host", "localhost"))
-        except psycopg.ProgrammingError:  # its message may quote the password
-            raise psycopg.OperationalError(
-                "the database URL is not valid: write postgresql://user:password@host/name"
-            ) from None
-        # Statements are not prepared: a pooler in between may switch sessions.
-        self._connection = psycopg.connect(
-            self._url,
-            autocommit=True,
-            connect_timeout=CONNECT_S,
-            application_name="straingauge",
-            prepare_threshold=None,
-        )
-        self._own = self._flushed = 0
-        self._connection.execute(SETTINGS.encode())
-        version = self._connection.info.server_version
-        if version < OLDEST:
-            self.close()
-            raise psycopg.NotSupportedError(f"PostgreSQL {version // 10000} is older than 14")
-        self.backend_pid = self._connection.info.backend_pid
+        self._connection = connection = PostgresConnection(self._url)
+        self._flushed = 0
+        self.host, self.backend_pid = connection.host, connection.backend_pid
         self._max_connections = int(self._ask(f"SHOW {MARK} max_connections")[0][0])
         rows = self._ask(postgres_counters.WHERE_EXTENSION)
         self._schema = rows[0][0] if rows else None
+        self._behind_pooler = connection.behind_pooler
+        self._reached = True
 
-    def _ask(
-        self, statement: str, parameters: tuple[Any, ...] | None = None
-    ) -> list[tuple[Any, ...]]:
+    def _ask(self, statement: str) -> Rows:
         assert self._connection is not None
-        self._own += 1
-        # Made of constants, and of a name that PostgreSQL has quoted.
-        return self._connection.execute(statement.encode(), parameters).fetchall()
+        return self._connection.query(statement)
 
     def _sample(self) -> dict[str, float]:
         sample = self._activity.add(map(ActivityRow._make, self._ask(postgres_activity.ACTIVITY)))
@@ -164,7 +142,7 @@ class Database:
     @property
     def _role(self) -> str:
         assert self._connection is not None
-        return self._connection.info.user
+        return self._connection.user
 
     def _counters(self) -> Counters:
         self._flush()
@@ -186,9 +164,9 @@ class Database:
     def _flush(self) -> None:
         """Make the server count the observer's transactions now, so that they can be subtracted."""
         assert self._connection is not None
-        if self._connection.info.server_version >= 150000:
+        if self._connection.version >= 150000:
             self._ask(f"SELECT {MARK} pg_stat_force_next_flush()")
-        self._flushed = self._own
+        self._flushed = self._connection.transactions
 
     def _tables(self) -> dict[int, Table]:
         return {row[0]: Table(*row[1:]) for row in self._ask(postgres_counters.TABLES)}
@@ -198,7 +176,7 @@ class Database:
         since, *values = self._ask(postgres_counters.DATABASE)[0]
         found = dict(zip(DATABASE_COLUMNS, map(float, values), strict=True))
         found["commits"] -= self._flushed
-        count = postgres_counters.checkpoints(self._connection.info.server_version)
+        count = postgres_counters.checkpoints(self._connection.version)
         found["checkpoints"] = float(self._ask(count)[0][0])
         return found, since
 
@@ -248,6 +226,8 @@ class Database:
         self._texts = postgres_counters.texts(self._ask, self._schema, list(top))
 
 
-def _first_line(error: psycopg.Error) -> str:
+def _first_line(error: Exception) -> str:
+    if isinstance(error, UsageError) and error.hint:
+        return f"{error}: {error.hint}"
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

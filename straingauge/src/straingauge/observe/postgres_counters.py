@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from straingauge.observe.postgres_activity import MARK, scrub_statement
 
-Query = Callable[..., list[tuple[Any, ...]]]
-"""Runs a statement with its parameters and returns its rows."""
+Query = Callable[[str], list[tuple[Any, ...]]]
+"""Runs a statement and returns its rows."""
 
 MOST_STATEMENTS = 10
 
@@ -28,7 +28,7 @@ OWN = f"""
 """  # noqa: S608  of constants
 TEXTS = f"""
     SELECT {MARK} queryid, min(query) FROM {{schema}}.pg_stat_statements
-    WHERE queryid = ANY(%s) GROUP BY queryid
+    WHERE queryid = ANY('{{ids}}'::bigint[]) GROUP BY queryid
 """  # noqa: S608  of constants
 WHERE_EXTENSION = f"""
     SELECT {MARK} quote_ident(nspname) FROM pg_extension JOIN pg_namespace
@@ -123,5 +123,5 @@ def busiest(before: Counters, after: Counters) -> tuple[dict[int, Statement], fl
 
 def texts(query: Query, schema: str, ids: Sequence[int]) -> dict[int, str]:
     """Return the texts of these query ids, without literals."""
-    rows = query(TEXTS.format(schema=schema), (list(ids),))
+    rows = query(TEXTS.format(schema=schema, ids="{" + ",".join(map(str, ids)) + "}"))
     return {id_: scrub_statement(text) for id_, text in rows}

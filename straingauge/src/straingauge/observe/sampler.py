@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from straingauge.errors import UsageError
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.machine import Machine
+from straingauge.observe.postgres_url import check_scheme
 from straingauge.observe.process import ServiceProcesses, is_here
 from straingauge.observe.process_table import ProcessTable
 
@@ -34,7 +36,7 @@ class HostSampler:
         self._machine = Machine()
         self._table = ProcessTable({})
         self._counted_s = 0.0
-        self._no_driver: str | None = None
+        self._no_database: str | None = None
         self._database = self._open_database(database_url) if database_url else None
         self._postmaster: tuple[int, int] = (0, 0)
         self._postgres_by_name: dict[int, bool] = {}
@@ -76,8 +78,8 @@ class HostSampler:
         """Return the observations of the database; None without its URL."""
         if self._database is not None:
             return self._database.stats()
-        if self._no_driver is not None:
-            return DatabaseStats(unavailable=(self._no_driver,))
+        if self._no_database is not None:
+            return DatabaseStats(unavailable=(self._no_database,))
         return None
 
     def sample(self) -> dict[str, float]:
@@ -88,8 +90,6 @@ class HostSampler:
         if self._processes is None:
             self._processes = self._open()
         sample: dict[str, float] = {}
-        if self._database is not None:
-            sample |= self._database.sample()
         seen = self._processes.sample(self._table)
         if seen is not None:
             self._service = seen.family
@@ -106,6 +106,8 @@ class HostSampler:
             }
             if seen.uss_bytes is not None:
                 sample["uss_bytes"] = seen.uss_bytes
+        if self._database is not None:  # it may take seconds to answer
+            sample |= self._database.sample()
         if fresh:
             database = self._database_pids()
             sample |= self._machine.sample(self._table, set(self._service), database)
@@ -115,11 +117,17 @@ class HostSampler:
 
     def _open_database(self, url: str) -> "Database | None":
         try:
+            check_scheme(url)
             from straingauge.observe.postgres import Database
+        except UsageError as error:
+            self._no_database = f"the database could not be observed: {error}"
         except ImportError:
-            self._no_driver = "the database: pip install 'straingauge[postgres]'"
-            return None
-        return Database(url)
+            self._no_database = (
+                "the database could not be observed: pip install 'straingauge[postgres]'"
+            )
+        else:
+            return Database(url)
+        return None
 
     def _database_pids(self) -> set[int]:
         """Return PostgreSQL's processes on this machine: the family of the connection's process.
