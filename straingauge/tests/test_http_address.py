@@ -1,9 +1,12 @@
 """Addresses, and the hosts that the engine refuses to put under load."""
 
+import socket
+
 import pytest
 from raw_server import answering, serve
 from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
+from straingauge.http.address import resolve
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,36 @@ def test_a_url_without_sense_is_a_usage_error(url: str):
     """A base URL that cannot be loaded is refused with a word on how to write it."""
     with pytest.raises(UsageError):
         run_journey(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "header"),
+    [
+        ("http://b\u00fccher:8000", b"xn--bcher-kva:8000"),
+        ("http://www.B\u00dcCHER.example", b"www.xn--bcher-kva.example"),
+        ("https://b\u00fccher:443", b"xn--bcher-kva"),
+        ("http://[::1]:8000", b"[::1]:8000"),
+    ],
+)
+def test_an_international_name_is_sent_as_dns_has_it(
+    url: str, header: bytes, monkeypatch: pytest.MonkeyPatch
+):
+    """The Host header has the name in ASCII, and the port after it."""
+    asked: list[str] = []
+
+    def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert resolve(url).host_header == header
+    assert asked[0].isascii()
+
+
+def test_a_name_that_cannot_be_one_is_a_usage_error():
+    """A name that IDNA has no form of is refused before it is looked up."""
+    with pytest.raises(UsageError, match="not the name of a host"):
+        resolve("http://" + "\u00fc" * 70)
 
 
 def test_a_name_that_does_not_resolve_is_a_target_error():

@@ -83,6 +83,16 @@ def test_an_incomplete_response_is_a_failure(received: list[Received], kind: str
     assert exchange.request is None
 
 
+@pytest.mark.parametrize("header", ["Connection", "connection"])
+@pytest.mark.parametrize("value", ["close", "Close", "TE, close"])
+def test_a_request_may_close_its_connection(header: str, value: str):
+    """After `Connection: close` the server may close without a word: no request follows there."""
+    exchange = Exchange()
+    exchange.begin(Request("GET", "/", "GET /", headers={header: value}), b"host")
+    assert isinstance(exchange.receive(OK, 1), Response)
+    assert not exchange.keep_alive
+
+
 def test_an_upload_is_read_piece_by_piece():
     """An upload has no whole request; the first piece begins with its head."""
     exchange = Exchange()

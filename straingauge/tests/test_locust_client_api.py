@@ -330,3 +330,48 @@ def test_a_response_is_freed_without_the_garbage_collector(caller: Locust):
             """,
         )
     assert outcome.value == [True, True, True]
+
+
+def test_a_location_in_raw_bytes_is_followed(caller: Locust):
+    """A Location in UTF-8, or in another encoding, is requested percent-encoded."""
+    locations = {
+        "/utf8": b"/caf\xc3\xa9?q=\xc3\xbc#part",
+        "/latin": b"/caf\xe9",
+        "/encoded": b"/caf%C3%A9 x",
+        "/broken": b"http://[::1/",
+    }
+
+    def handler(peer: Peer) -> None:
+        while (exchange := peer.read()) is not None:
+            location = locations.get(exchange.target)
+            if location is None:
+                peer.answer()
+                continue
+            head = b"HTTP/1.1 302 Found\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n"
+            peer.socket.sendall(head % location)
+
+    with serve(handler) as server:
+        outcome = caller.call(
+            server.url, f"return [client.get(path).status_code for path in {list(locations)}]"
+        )
+    assert outcome.value == [200, 200, 200, 0]
+    asked = [each.target for each in server.requests if each.target not in locations]
+    assert asked == ["/caf%C3%A9?q=%C3%BC", "/caf%E9", "/caf%C3%A9%20x"]
+
+
+def test_a_header_of_a_call_replaces_others_in_any_case(caller: Locust):
+    """Headers of the client, and those that follow from the body, are sent once."""
+    own = {"content-type": "a/b", "authorization": "mine", "user-agent": "me", "accept": "c/d"}
+    with serve(answering()) as server:
+        caller.call(
+            server.url,
+            f"""
+            client.headers["Authorization"] = "Bearer token"
+            client.post("/x", json=[1], headers={own})
+            client.post("/y", data=(b"%d" % n for n in range(3)))
+            """,
+        )
+    lines = [line.lower() for line in server.requests[0].head.split("\r\n")]
+    for name, value in own.items():
+        assert [line for line in lines if line.startswith(f"{name}:")] == [f"{name}: {value}"]
+    assert server.requests[1].body == b"012"

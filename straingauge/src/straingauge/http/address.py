@@ -18,7 +18,7 @@ class Address:
     """A target's address, with its name resolved once.
 
     Attributes:
-        host: the name, as in the URL.
+        host: the name, as in the URL; an international one as DNS has it (IDNA, RFC 3490).
         port: the port.
         tls: whether to use TLS.
         ips: the name's IP addresses in the order to try; the one that accepted comes first.
@@ -34,7 +34,7 @@ class Address:
         """The Host header's value (RFC 9110, section 7.2)."""
         name = f"[{self.host}]" if ":" in self.host else self.host
         default = _DEFAULT_PORTS["https" if self.tls else "http"]
-        return (name if self.port == default else f"{name}:{self.port}").encode("idna")
+        return (name if self.port == default else f"{name}:{self.port}").encode("ascii")
 
     def attempts(self) -> list[tuple[str, bool]]:
         """IP addresses in the order to try, each with whether it is the last one."""
@@ -68,7 +68,7 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
     address.ips = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
     # After "%" comes the zone of an IPv6 address, which `ip_address` does not need.
     remote = [ip for ip in address.ips if not ipaddress.ip_address(ip.split("%")[0]).is_loopback]
-    if remote and address.host not in set(allowed_hosts):
+    if remote and address.host not in {_ascii_name(host) for host in allowed_hosts}:
         where = "" if remote[0] == address.host else f" ({remote[0]})"
         raise UsageError(
             f"{address.host}{where} is not this machine: load goes only to hosts you may put under"
@@ -91,7 +91,23 @@ def _parse(base_url: str) -> Address:
         )
     if url.path not in ("", "/") or url.query or url.fragment:
         raise UsageError(f"{base_url!r}: the base URL has no path; journeys bring theirs")
-    return Address(url.hostname, port or _DEFAULT_PORTS[url.scheme], url.scheme == "https")
+    return Address(
+        _ascii_name(url.hostname), port or _DEFAULT_PORTS[url.scheme], url.scheme == "https"
+    )
+
+
+def _ascii_name(host: str) -> str:
+    """Return the name of a host as DNS and TLS have it.
+
+    Raises:
+        UsageError: it is no name of a host.
+    """
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode()
+    except UnicodeError as error:
+        raise UsageError(f"{host!r} is not the name of a host: {error}") from error
 
 
 def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:

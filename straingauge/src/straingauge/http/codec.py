@@ -4,19 +4,20 @@ llhttp parses, by way of `httptools`. This module adds which responses have no b
 the connection, and limits on how much of a hostile or broken server's response is kept.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from straingauge.http.decoding import MAX_BODY_BYTES
-from straingauge.http.headers import Headers, RawHeaders
+from straingauge.http.headers import Headers, RawHeaders, combine
 from straingauge.http.models import Request
 from straingauge.http.multipart import Upload
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 
-_USER_AGENT: Final = "straingauge"
+_DEFAULTS: Final = {"User-Agent": "straingauge", "Accept": "*/*"}
 _METHODS_WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 _END: Final = b"\r\n\r\n"
 _LENGTH_AND_END: Final = b"\r\nContent-Length: %d\r\n\r\n"
@@ -44,6 +45,7 @@ def encode(request: Request, host: bytes) -> bytes:
     encoded = request.encoded
     if encoded is None:
         encoded = request.encoded = _encode(request)
+        request.closes_connection = _asks_to_close(request.headers)
     return encoded[0] + host + encoded[1]
 
 
@@ -51,7 +53,7 @@ def _encode(request: Request) -> tuple[bytes, bytes]:
     start = f"{request.method} {request.target} HTTP/1.1\r\nHost: ".encode("ascii")
     body = request.body
     if isinstance(body, Upload):
-        headers = {**request.headers, "Content-Type": body.content_type}
+        headers = combine(request.headers, {"Content-Type": body.content_type})
         return start, _lines(tuple(headers.items())) + _LENGTH_AND_END % body.length
     lines = _lines(tuple(request.headers.items()))
     if body is not None or request.method in _METHODS_WITH_BODY:
@@ -62,8 +64,14 @@ def _encode(request: Request) -> tuple[bytes, bytes]:
 
 @lru_cache(maxsize=1024)  # a user sends the same headers repeatedly
 def _lines(headers: tuple[tuple[str, str], ...]) -> bytes:
-    combined = {"User-Agent": _USER_AGENT, "Accept": "*/*", **dict(headers)}
-    return "".join(f"\r\n{name}: {value}" for name, value in combined.items()).encode("latin-1")
+    lines = combine(_DEFAULTS, dict(headers)).items()
+    return "".join(f"\r\n{name}: {value}" for name, value in lines).encode("latin-1")
+
+
+def _asks_to_close(headers: Mapping[str, str]) -> bool:
+    """Check for `Connection: close`, which a server may obey without a word (RFC 9112, 9.6)."""
+    values = [value for name, value in headers.items() if name.lower() == "connection"]
+    return any(option.strip().lower() == "close" for option in ",".join(values).split(","))
 
 
 class ResponseReader:

@@ -42,8 +42,9 @@ class Exchange:
     Attributes:
         request: the request in flight; None between two exchanges.
         first_byte_ns: when the response began; 0 if it has not.
-        keep_alive: another request can be sent on this connection. It is False after a failure, and
-            after a response that came before the whole request was sent.
+        keep_alive: another request can be sent on this connection. It is False after a failure,
+            after a request that closes its connection, and after a response that came before the
+            whole request was sent.
     """
 
     __slots__ = (
@@ -134,7 +135,9 @@ class Exchange:
             self.request = None
             return RequestFailed(ErrorKind.PROTOCOL, str(error))
         self.request = None
-        self.keep_alive = reader.keep_alive and self._chunks is None
+        self.keep_alive = (
+            reader.keep_alive and self._chunks is None and not request.closes_connection
+        )
         return Response(request, reader.status, reader.headers, reader.body)
 
     def _end(self, request: Request, error: Exception | None) -> Outcome:

@@ -14,6 +14,15 @@ def encode_headers(headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     return b"".join(b"\r\n%s: %s" % header for header in headers)
 
 
+def combine(*layers: Mapping[str, str]) -> dict[str, str]:
+    """Combine headers to send: a later one replaces earlier ones of its name, in any case."""
+    combined: dict[str, tuple[str, str]] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            combined[name.lower()] = name, value
+    return dict(combined.values())
+
+
 def values_of(raw: RawHeaders, name: bytes) -> list[bytes]:
     """Return all values of one header, in order, without decoding the others.
 

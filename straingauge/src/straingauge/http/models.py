@@ -1,5 +1,7 @@
 """Requests, responses, and the ways in which a request can fail."""
 
+import codecs
+import json as jsonlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +14,9 @@ from straingauge.http.headers import Headers, RawHeaders, values_of
 from straingauge.http.multipart import Upload
 
 _NOT_PARSED: Final = object()
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG_NUMBER: Final = b"0" * 20  # the least of an integer of more than 64 bits
+_BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class ErrorKind(StrEnum):
@@ -43,6 +48,7 @@ class Request:
         checks: checks of the content, called in order if the status is expected.
         timeout_s: timeout from sending to the last byte; None leaves it to the load.
         encoded: the bytes before and after the host's name, cached by `codec.encode`.
+        closes_connection: it has the header `Connection: close`; set by `codec.encode`.
     """
 
     method: str
@@ -54,6 +60,7 @@ class Request:
     checks: "tuple[Check, ...]" = ()
     timeout_s: float | None = None
     encoded: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    closes_connection: bool = field(default=False, repr=False)
 
 
 class Response:
@@ -108,7 +115,7 @@ class Response:
             ValueError: it is not JSON.
         """
         if self._json is _NOT_PARSED:
-            self._json = orjson.loads(self.body)
+            self._json = _parse_json(self.body)
         return self._json
 
     def _encoding(self) -> str:
@@ -117,6 +124,13 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status} of {self.request.name}, {len(self.raw_body)} bytes>"
+
+
+def _parse_json(body: bytes) -> Any:  # noqa: ANN401  as in `Response.json`
+    """Parse JSON, with integers of any size, in UTF-8 or as a byte order mark says."""
+    is_unusual = _LONG_NUMBER in body.translate(_DIGITS) or body.startswith(_BYTE_ORDER_MARKS)
+    # orjson, which is faster, turns integers of more than 64 bits into floats.
+    return jsonlib.loads(body) if is_unusual else orjson.loads(body)
 
 
 Check: TypeAlias = Callable[[Response], str | None]

@@ -1,11 +1,16 @@
 """Multipart uploads in constant memory (RFC 7578), whatever the files' sizes."""
 
+import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
+
+from straingauge.http.query import Pairs, expand
 
 CHUNK_BYTES = 256 * 1024
+_CONTENT_TYPE = re.compile(r"[\x20-\x7e]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +29,17 @@ class FilePart:
         return self.content.name if isinstance(self.content, Path) else "file"
 
 
+Files: TypeAlias = (
+    Mapping[str, FilePart | Sequence[FilePart]]
+    | Iterable[tuple[str, FilePart | Sequence[FilePart]]]
+)
+"""Files by field; a list of them, or several pairs, are sent as parts of one name."""
+
+
 class Upload:
     """A `multipart/form-data` body: form fields first, then files.
+
+    A list of values or files, or several pairs of one name, are sent as parts of the same name.
 
     It can be sent any number of times: each `chunks()` reads the files again.
 
@@ -35,17 +49,20 @@ class Upload:
 
     Raises:
         OSError: a file cannot be read.
+        ValueError: a field has a nested value, or a content type cannot be sent.
     """
 
     __slots__ = ("_end", "_parts", "content_type", "length")
 
-    def __init__(self, fields: Mapping[str, str], files: Mapping[str, FilePart]) -> None:
+    def __init__(self, fields: Pairs, files: Files) -> None:
         boundary = secrets.token_hex(16)
         self._parts: list[tuple[bytes, Path | bytes, int]] = []
-        for name, value in fields.items():
+        for name, value in expand(fields):
             head = f'--{boundary}\r\nContent-Disposition: form-data; name="{_escape(name)}"\r\n\r\n'
-            self._add(head, value.encode())
-        for name, part in files.items():
+            self._add(head, value.encode() if isinstance(value, str) else value)
+        for name, part in _each(files):
+            if not _CONTENT_TYPE.fullmatch(part.content_type):
+                raise ValueError(f"no content type: {part.content_type!r}")
             head = (
                 f"--{boundary}\r\n"
                 f'Content-Disposition: form-data; name="{_escape(name)}"; '
@@ -95,6 +112,12 @@ class Upload:
                     yield view[start : start + CHUNK_BYTES]
             yield b"\r\n"
         yield self._end
+
+
+def _each(files: Files) -> Iterator[tuple[str, FilePart]]:
+    for name, given in files.items() if isinstance(files, Mapping) else files:
+        for part in (given,) if isinstance(given, FilePart) else given:
+            yield name, part
 
 
 def _read(path: Path, size: int) -> Iterator[bytes]:

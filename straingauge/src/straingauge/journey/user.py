@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from math import inf
 from typing import Any, TypedDict, Unpack
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from straingauge.http import Check, Request, Upload
+from straingauge.http.headers import combine
+from straingauge.http.query import Pairs, encode_query
 
 Account = Callable[[int], Mapping[str, Any]]
 """Gives the user with this index its data, such as an email address and a password."""
@@ -21,25 +23,28 @@ _SAFE = "/?:@!$&'()*+,;=-._~%"
 _LEGAL_TARGET = re.compile(r"/[A-Za-z0-9/?:@!$&'()*+,;=\-._~%]*")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SET_BY_CODEC = frozenset({"host", "content-length", "transfer-encoding"})
+_PATH_END = re.compile("[?#]")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # Paths with ids are always new, and must not all be kept.
 _CACHED_REQUESTS = 64
-_encoded_json = jsonlib.JSONEncoder(separators=(",", ":")).encode
+_encoded_json = jsonlib.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Options(TypedDict, total=False):
     """Options of a request in addition to its method and path.
 
-    At most one of `json`, `form`, `upload` and `content` can be given, as the body.
+    At most one of `json`, `form`, `upload` and `content` can be given, as the body. In `params` and
+    `form`, None is skipped and a list repeats its name; see `http.query`. Pieces of `content`, such
+    as those of a generator, are joined before they are sent.
     """
 
     name: str | None
-    params: Mapping[str, Any] | None
+    params: Pairs | None
     headers: Mapping[str, str] | None
     json: Any
-    form: Mapping[str, Any] | None
+    form: Pairs | None
     upload: Upload | None
-    content: bytes | None
+    content: bytes | str | Iterable[bytes] | None
     expect: Iterable[int]
     checks: Iterable[Check]
     timeout_s: float | None
@@ -117,12 +122,10 @@ class User:
         return request
 
     def _make(self, method: str, path: str, options: Options) -> Request:
-        headers = self.headers
         body, content_type = _body(options)
-        if options.get("headers") or content_type:
-            headers = headers | ({"Content-Type": content_type} if content_type else {})
-            headers |= options.get("headers") or {}
-        _check_legal(method, tuple(headers.items()))
+        own = options.get("headers") or {}
+        headers = _headers(tuple(self.headers.items()), content_type, tuple(own.items()))
+        _check_method(method)
         timeout_s = options.get("timeout_s")
         if timeout_s is not None and not 0 < timeout_s < inf:
             raise ValueError(f"timeout_s must be more than 0, not {timeout_s}")
@@ -130,8 +133,8 @@ class User:
         return Request(
             method,
             _target(path, options.get("params")),
-            options.get("name") or f"{method} {path.partition('?')[0]}",
-            headers.copy() if headers is self.headers else headers,
+            options.get("name") or f"{method} {_PATH_END.split(path, maxsplit=1)[0]}",
+            headers,
             body,
             expect if isinstance(expect, frozenset) else frozenset(expect),
             tuple(options.get("checks", ())),
@@ -150,26 +153,46 @@ def _body(options: Options) -> tuple[bytes | Upload | None, str | None]:
     if (value := options.get("json")) is not None:
         return _encoded_json(value).encode(), "application/json"
     if (form := options.get("form")) is not None:
-        return urlencode(form, doseq=True).encode(), "application/x-www-form-urlencoded"
+        return encode_query(form).encode(), "application/x-www-form-urlencoded"
     if (upload := options.get("upload")) is not None:
         return upload, None  # an upload knows its own type and boundary
-    return options.get("content"), None
+    content = options.get("content")
+    if isinstance(content, str):
+        return content.encode(), None
+    if content is None or isinstance(content, bytes):
+        return content, None
+    return b"".join(content), None
 
 
-def _target(path: str, params: Mapping[str, Any] | None) -> str:
+def _target(path: str, params: Pairs | None) -> str:
+    path = path.partition("#")[0]  # a fragment is never sent (RFC 9110, section 4.2.4)
     if not path.startswith("/"):
         raise ValueError(f'a path begins with "/": {path!r}')
-    if params:
-        path += ("&" if "?" in path else "?") + urlencode(params, doseq=True)
+    if params and (query := encode_query(params)):
+        path += ("&" if "?" in path else "?") + query
     return path if _LEGAL_TARGET.fullmatch(path) else quote(path, safe=_SAFE)
 
 
-@lru_cache(maxsize=1024)  # a user sends the same headers repeatedly
-def _check_legal(method: str, headers: tuple[tuple[str, str], ...]) -> None:
+@lru_cache(maxsize=64)
+def _check_method(method: str) -> None:
     if not _TOKEN.fullmatch(method):
         raise ValueError(f"{method!r} is no HTTP method")
-    for name, value in headers:
+
+
+@lru_cache(maxsize=1024)  # a user sends the same headers repeatedly
+def _headers(
+    of_user: tuple[tuple[str, str], ...],
+    content_type: str | None,
+    own: tuple[tuple[str, str], ...],
+) -> Mapping[str, str]:
+    """Combine the headers of a request; its own ones replace all others."""
+    of_body = {"Content-Type": content_type} if content_type else {}
+    headers = combine(dict(of_user), of_body, dict(own))
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            raise ValueError(f"header {name!r} must be text, not {value!r}")  # noqa: TRY004  as below
         if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
             raise ValueError(f"header {name!r} cannot be sent: {value!r}")
         if name.lower() in _SET_BY_CODEC:
             raise ValueError(f"header {name!r} follows from the request and is not set by hand")
+    return headers

@@ -34,8 +34,10 @@ def build_next(
         return None
     if len(response.history) >= max_redirects:
         raise RequestFailed(ErrorKind.PROTOCOL, f"more than {max_redirects} redirects")
-    url = urljoin(response.url, location)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(urljoin(response.url, _decoded(location)))
+    except ValueError as error:
+        raise RequestFailed(ErrorKind.PROTOCOL, f"redirected to {location!r}: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise RequestFailed(ErrorKind.PROTOCOL, f"redirected to {location!r}, which is no HTTP")
     before = response.request
@@ -54,3 +56,12 @@ def build_next(
         before, method=method, target=target, headers=headers, body=body, encoded=None
     )
     return BuiltRequest(request, origin, None)
+
+
+def _decoded(location: str) -> str:
+    """Return a Location as text: in UTF-8, or else with its bytes percent-encoded."""
+    raw = location.encode("latin-1")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return quote(raw, safe=f"{_SAFE}#[]")

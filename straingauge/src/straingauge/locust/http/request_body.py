@@ -3,18 +3,17 @@
 import json as jsonlib
 import mimetypes
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, TypeAlias
-from urllib.parse import urlencode
 
 import orjson
 
 from straingauge.http import FilePart, Upload
+from straingauge.http.query import Pairs, encode_query
 
-Pairs: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
 Data: TypeAlias = Any
-"""Bytes, text, a form as a mapping or as pairs, or an open file."""
+"""Bytes, text, a form as a mapping or a list of pairs, an open file, or an iterator of pieces."""
 Files: TypeAlias = Pairs
 """By field: an open file, text or bytes; or (file name, one of these, content type)."""
 
@@ -31,26 +30,17 @@ def encode_body(
     """Encode a body; return it with its content type, which is None for an upload.
 
     Raises:
-        ValueError: one field has two files.
+        ValueError: a field has a nested value.
     """
     if files:
-        fields = {name: _text(value) for name, value in _pairs(data or {})}
-        parts = [(name, _part(given)) for name, given in _pairs(files)]
-        if len(dict(parts)) < len(parts):
-            raise ValueError("two files of one field cannot be sent")
-        return Upload(fields, dict(parts)), None
+        return Upload(data or (), [(name, _part(given)) for name, given in _pairs(files)]), None
     if not data:
         return (None, None) if json is None else (_json(json), JSON)
     if isinstance(data, str | bytes | bytearray) or hasattr(data, "read"):
         return _bytes(data), None
-    return query(data).encode(), FORM
-
-
-def query(params: Pairs | str | bytes) -> str:
-    """Encode a query or a form; values that are None are skipped."""
-    if isinstance(params, str | bytes):
-        return params if isinstance(params, str) else params.decode()
-    return urlencode([pair for pair in _pairs(params) if pair[1] is not None], doseq=True)
+    if isinstance(data, Iterator):
+        return b"".join(map(_bytes, data)), None
+    return encode_query(data).encode(), FORM
 
 
 def basic(auth: tuple[str | bytes, str | bytes]) -> str:
@@ -83,7 +73,3 @@ def _part(given: Any) -> FilePart:  # noqa: ANN401  as in `Files`
 def _bytes(given: Any) -> bytes:  # noqa: ANN401  as in `Data`
     content = given.read() if hasattr(given, "read") else given
     return content.encode() if isinstance(content, str) else bytes(content)
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

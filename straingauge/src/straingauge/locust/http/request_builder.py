@@ -6,10 +6,11 @@ from typing import Any, Final, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 from straingauge.http import Request, Upload
+from straingauge.http.query import Pairs, encode_query
 from straingauge.journey import User
 from straingauge.locust.http.cookies import Cookies
 from straingauge.locust.http.origin import Base
-from straingauge.locust.http.request_body import JSON, Data, Files, Pairs, basic, encode_body, query
+from straingauge.locust.http.request_body import JSON, Data, Files, basic, encode_body
 from straingauge.locust.http.response import GOOD
 
 _CODINGS: Final = "gzip, deflate"  # what `http.decoding` can undo
@@ -99,8 +100,8 @@ class RequestBuilder:
     ) -> BuiltRequest:
         headers = headers or {}
         origin, target = self._split(url)
-        if params:
-            target += ("&" if "?" in target else "?") + query(params)
+        if params and (query := encode_query(params)):
+            target += ("&" if "?" in target else "?") + query
         body, content_type = encode_body(data, json, files)
         own = {key: _text(value) for key, value in headers.items() if value is not None}
         known = _by_lower_case((*self._user.headers, *own))
