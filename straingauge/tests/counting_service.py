@@ -4,6 +4,7 @@
 /timed         200, with Server-Timing
 /status/503    that status
 /login         200 for the password "correct horse", else 401
+/redirect/x    307 to /x
 /counts        the counts so far, as JSON
 /metrics       metrics of a pool, as Prometheus text
 """
@@ -70,6 +71,8 @@ async def _serve(counts: Counter[str]) -> None:
                 path = head.split(" ", 2)[1]
                 status, answer = _answer(path, body, counts)
                 timing = TIMING if path == "/timed" else ""
+                if path.startswith("/redirect/"):
+                    status, timing = 307, f"Location: {path.removeprefix('/redirect')}\r\n"
                 start = f"HTTP/1.1 {status} Word\r\n{timing}Content-Length: {len(answer)}\r\n\r\n"
                 writer.write(start.encode() + answer)
                 await writer.drain()

@@ -102,6 +102,53 @@ def test_missing_metrics_are_said(service: Service):
     assert page.unavailable == "GET /status/404 returned status 404"
 
 
+def test_a_redirect_of_the_service_is_followed(service: Service):
+    """The metrics of a mounted application are at the path with a slash, where it redirects to."""
+    with closing(MetricsClient(service.url, "/redirect/metrics")) as page:
+        metrics = [page.fetch() for _ in range(2)]
+    assert [each and each["db_pool_size"] for each in metrics] == [7, 7]
+    with closing(MetricsClient(service.url, "/redirect//127.0.0.1:9/metrics")) as page:
+        assert page.fetch() is None
+    assert page.unavailable == "GET /redirect//127.0.0.1:9/metrics returned status 307"
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ('m{q="a"} 17 # {trace_id="x"} 1 1520879607.8', 17),
+        ('m 17 # {trace_id="y"} 1', 17),
+        ('m{q="a"} 17 1520879607.8 # {} 1', 17),
+        ('m{path="/x/{id}"} 17', 17),
+        ('m{path="/x} 3 # {\\"",q="}"} 17 # {a="}"} 4', 17),
+        ('m{q="a\\\\"} 17', 17),
+        ("m {} 17", 17),
+        ('m\t{q="a"}\t1.7e1\t1520879607', 17),
+        ("# HELP m 3\nm 17\n# EOF", 17),
+        ("m_created 3\nm 17", 17),
+        ('m{q="a"} 8\r\nm{q="b"} 9\r\n', 17),
+        ("m NaN\nm +Inf\nm 17", 17),
+    ],
+)
+def test_value_of_a_metric_is_its_samples(line: str, value: float):
+    """Exemplars, times and odd label values never stand for the value of a sample."""
+    assert parse(line)["m"] == value
+
+
+def test_states_of_a_metric_are_summed_separately():
+    """A metric of OpenTelemetry with a label for the state has a sum for each state, too."""
+    found = parse(
+        'c{pool_name="a",state="used"} 3\nc{pool_name="b",state="used"} 4\nc{state="idle"} 5\n'
+        'n{db_client_connection_state="used"} 2\n'
+    )
+    assert found == {
+        "c": 12,
+        'c{state="used"}': 7,
+        'c{state="idle"}': 5,
+        "n": 2,
+        'n{state="used"}': 2,
+    }
+
+
 @given(st.text())
 def test_any_text_is_parsed(text: str):
     """No page, however broken, stops the observer."""

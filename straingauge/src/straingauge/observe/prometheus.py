@@ -8,22 +8,33 @@ import http.client
 import math
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 TIMEOUT_S = 2.0
+REDIRECTS = (301, 302, 303, 307, 308)
 MAX_BYTES = 4 * 1024 * 1024
 
-_LINE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{.*\})?[ \t]+(\S+)", re.MULTILINE)
+# A label value is quoted and may have braces and "#" in it; after the value of a sample, a time and
+# an exemplar (`# {trace_id="..."} 0.5`) may follow.
+_LABELS = r'\{((?:[^"}\n]|"(?:\\.|[^"\\\n])*")*)\}'
+_LINE = re.compile(rf"^([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*(?:{_LABELS})?[ \t]+(\S+)", re.MULTILINE)
+# OpenTelemetry counts the used and the idle connections of a pool in one metric.
+_STATE = re.compile(r'(?:^|,)\s*(?:\w+_)?state\s*=\s*"(\w+)"')
 
 
 def parse(text: str) -> dict[str, float]:
-    """Sum each metric over its label sets; skip values that are not finite numbers."""
+    """Sum each metric over its label sets; skip values that are not finite numbers.
+
+    A metric with a label `state` is also summed for each state: ``connections{state="used"}``.
+    """
     sums: dict[str, float] = {}
-    for name, value in _LINE.findall(text):
+    for name, labels, value in _LINE.findall(text):
         with contextlib.suppress(ValueError):
             number = float(value)
             if math.isfinite(number):
-                sums[name] = sums.get(name, 0.0) + number
+                state = _STATE.search(labels)
+                for key in [name] if state is None else [name, f'{name}{{state="{state[1]}"}}']:
+                    sums[key] = sums.get(key, 0.0) + number
     return sums
 
 
@@ -39,24 +50,40 @@ class MetricsClient:
         secure = parts.scheme == "https"
         connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         self._connection = connect(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
+        self._url = urljoin(base_url, path)
         self._path = path
         self.unavailable: str | None = None
 
     def fetch(self) -> Mapping[str, float] | None:
-        """Return the metrics; None if they cannot be read, see `unavailable`."""
+        """Return the metrics; None if they cannot be read, see `unavailable`.
+
+        A redirect to another path of the service is followed, as from a mounted application's
+        path to the same with a slash.
+        """
         try:
-            self._connection.request("GET", self._path)
-            response = self._connection.getresponse()
-            body = response.read(MAX_BYTES)
+            status, location, body = self._get(self._path)
+            if status in REDIRECTS and location is not None:
+                target = urlsplit(urljoin(self._url, location))
+                if (target.scheme, target.netloc) == urlsplit(self._url)[:2]:
+                    self._path = target._replace(scheme="", netloc="", fragment="").geturl()
+                    status, _, body = self._get(self._path)
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             self.unavailable = f"GET {self._path} failed: {error or type(error).__name__}"
             return None
-        if response.status != 200:
-            self.unavailable = f"GET {self._path} returned status {response.status}"
+        if status != 200:
+            self.unavailable = f"GET {self._path} returned status {status}"
             return None
         self.unavailable = None
         return parse(body.decode("utf-8", "replace"))
+
+    def _get(self, path: str) -> tuple[int, str | None, bytes]:
+        self._connection.request("GET", path)
+        response = self._connection.getresponse()
+        body = response.read(MAX_BYTES)
+        if not response.isclosed():  # it has more, which would be read as the next response
+            self._connection.close()
+        return response.status, response.getheader("Location"), body
 
     def close(self) -> None:
         """Close the connection."""
