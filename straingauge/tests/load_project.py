@@ -65,8 +65,11 @@ class Project:
     def arguments(self, *given: str) -> list[str]:
         """Return the arguments of a session."""
         host = [] if "--load-host" in given else ["--load-host", self._service.url]
+        return [*self._plugins(*given), *host, *given]
+
+    def _plugins(self, *given: str) -> list[str]:
         xdist = ["-p", "xdist"] if "-n" in given else []
-        return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist, *host, *given]
+        return ["-p", "straingauge.pytest_plugin", "-p", "no:cacheprovider", *xdist]
 
     def write(self, tests: str) -> None:
         """Write the test file."""
@@ -76,6 +79,11 @@ class Project:
         """Run a session with these tests."""
         self.write(tests)
         return self._pytester.runpytest_subprocess(*self.arguments(*given), timeout=120)
+
+    def session(self, *given: str) -> pytest.RunResult:
+        """Run a session with the tests that were written, without naming the service."""
+        arguments = [*self._plugins(*given), *given]
+        return self._pytester.runpytest_subprocess(*arguments, timeout=120)
 
     def start(self, tests: str, *given: str) -> "subprocess.Popen[str]":
         """Start a session in a separate process group, as a terminal does."""

@@ -31,8 +31,10 @@ def password(url: str) -> str:
 def test_the_database_of_the_option_is_observed(
     project: Project, database_url: str, processes: str
 ):
-    """With --database-url the leader observes that database, and stores no password."""
-    project.run(QUICK, "-n", processes, "--database-url", database_url).assert_outcomes(passed=1)
+    """With --load-database-url the leader observes that database, and stores no password."""
+    project.run(QUICK, "-n", processes, "--load-database-url", database_url).assert_outcomes(
+        passed=1
+    )
     (result,) = project.results()
     database = result["resources"]["database"]
     assert (database["unavailable"], database["failed_samples"]) == ([], 0)
@@ -59,9 +61,9 @@ def test_no_database_is_observed_without_a_url(project: Project, monkeypatch: py
 
 
 def test_the_process_of_the_option_is_the_service(project: Project, service: Service):
-    """With --server-pid that process is observed, whatever listens on the port."""
+    """With --load-server-pid that process is observed, whatever listens on the port."""
     pid = str(service.process.pid)
-    project.run(QUICK, "-n", "0", "--server-pid", pid).assert_outcomes(passed=1)
+    project.run(QUICK, "-n", "0", "--load-server-pid", pid).assert_outcomes(passed=1)
     assert project.results()[0]["resources"]["service"]["source"] == "process"
 
 

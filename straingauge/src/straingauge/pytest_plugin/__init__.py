@@ -1,4 +1,7 @@
-"""The pytest plugin: tests marked `load` run one at a time, on all processes of ``-n N`` at once.
+"""The pytest plugin: load tests run one at a time, on all processes of ``-n N`` at once.
+
+A test that uses the fixture `load` is a load test. It runs after all other tests, and once: plugins
+that repeat failed tests do not repeat it.
 
 Options:
     --load-host URL         base URL of the service (default: ``API_BASE_URL``, then
@@ -7,15 +10,18 @@ Options:
                             only if this option names them.
     --load-results DIR      folder for result files (default: ``results/`` next to the test file)
     --load-thresholds FILE  threshold file (default: ``thresholds.toml`` next to the test file)
-    --database-url URL      PostgreSQL of the service, to observe it with a read-only role (default:
+    --load-database-url URL PostgreSQL of the service, to observe it with a read-only role (default:
                             the database of the service that was started, then ``DATABASE_URL``)
-    --server-pid PID        parent PID of the service, if it cannot be found by its port
+    --load-server-pid PID   parent PID of the service, if it cannot be found by its port
+
+An option that a conftest.py or another plugin has as well is theirs.
 
 Marker:
     @pytest.mark.load(endpoints=("GET /health", ...))
-        `endpoints` lists the endpoints that the test's journeys call. The names in thresholds.toml
-        are checked against it before anything is sent, since the thresholds of a misspelt endpoint
-        would never be judged. Each endpoint of the list with thresholds must have been called.
+        Optional. `endpoints` lists the endpoints that the test's journeys call. The names in
+        thresholds.toml are checked against it before anything is sent, since the thresholds of a
+        misspelt endpoint would never be judged. Each endpoint of the list with thresholds must have
+        been called.
 
 Fixture: `load`, see `straingauge.pytest_plugin.load_test.LoadTest`.
 
@@ -23,51 +29,36 @@ Exit codes are pytest's own: 0 at most a warning, 1 a critical threshold, an inv
 unreachable service or an invalid threshold file, 2 interrupted, 4 wrong usage.
 """
 
+from collections.abc import Generator
+
 import pytest
 
 from straingauge.pytest_plugin.controller import ControllerPlugin
+from straingauge.pytest_plugin.options import add_options, remove_options
 from straingauge.pytest_plugin.worker import WorkerPlugin
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of load tests."""
-    group = parser.getgroup("load", "load tests (straingauge)")
-    group.addoption(
-        "--load-host",
-        metavar="URL",
-        help="base URL of the service (default: API_BASE_URL, then http://localhost:8000, "
-        "then the service of the nearest straingauge.toml is started)",
-    )
-    group.addoption(
-        "--load-results",
-        metavar="DIR",
-        help="folder for result files (default: results/ next to the test file)",
-    )
-    group.addoption(
-        "--load-thresholds",
-        metavar="FILE",
-        help="threshold file (default: thresholds.toml next to the test file)",
-    )
-    group.addoption(
-        "--database-url",
-        metavar="URL",
-        help="PostgreSQL of the service, to observe it with a read-only role (default: the "
-        "database of the service that was started, then DATABASE_URL)",
-    )
-    group.addoption(
-        "--server-pid",
-        metavar="PID",
-        type=int,
-        help="parent PID of the service, if it cannot be found by its port",
-    )
+    add_options(parser)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(parser: pytest.Parser) -> Generator[None, None, None]:
+    """Let the options of a project's conftest.py come before ours of the same names."""
+    remove_options(parser)
+    try:
+        return (yield)
+    finally:
+        add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the plugin of this process: worker, controller, or both."""
     config.addinivalue_line(
         "markers",
-        "load(endpoints=()): load test; runs on all xdist workers at once, after the other "
-        "tests. `endpoints` lists the endpoints that its journeys call.",
+        "load(endpoints=()): for a test with the fixture `load`. `endpoints` lists the endpoints "
+        "that its journeys call.",
     )
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(WorkerPlugin(config, local=None), "straingauge-worker")

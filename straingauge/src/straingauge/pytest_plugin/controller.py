@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from straingauge.pytest_plugin.failures import describe, fail_report
+from straingauge.pytest_plugin.options import option, taken_options
 from straingauge.pytest_plugin.scheduler import LoadScheduler, Scheduling, Worker
 from straingauge.pytest_plugin.status import Status
 from straingauge.target.service_locator import ServiceLocator
@@ -30,7 +32,7 @@ class ControllerPlugin:
         self._config = config
         self._status = Status(config)
         self._service = ServiceLocator(
-            config.getoption("--load-host"), self._status.say, option="--load-host"
+            option(config, "--load-host"), self._status.say, option="--load-host"
         )
         self.local = LocalCoordinator(
             self._service.find, self._status.watch, locate_database=self._service.database
@@ -78,6 +80,66 @@ class ControllerPlugin:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect result files; with -x, let no further load start."""
         self._status.clear()
+        try:
+            self._collect(report)
+        except Exception as error:  # noqa: BLE001  the session goes on, and the test has failed
+            fail_report(report, describe(error))
+        self._failures += report.failed
+        most = self._config.getoption("maxfail")
+        if self._coordinator is not None and most and self._failures >= most:
+            self._coordinator.abort(f"the session ends after {self._failures} failure(s)")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the results of loads that did not reach their end."""
+        self._status.clear()
+        ended = (
+            "interrupted"
+            if exitstatus == pytest.ExitCode.INTERRUPTED
+            else "the test ended before it was judged"
+        )
+        try:
+            for _, merged in (self._coordinator or self.local).unsaved():
+                self._salvage(merged, ended)
+            self._summarize()
+        except Exception as error:  # noqa: BLE001  the outcomes of the tests are still shown
+            self._problems.append(describe(error))
+            if session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+
+    @pytest.hookimpl
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the verdicts."""
+        if not self._results and not self._problems:
+            return
+        terminalreporter.section("load tests")
+        try:
+            self._show(terminalreporter)
+        except Exception as error:  # noqa: BLE001  the outcomes of the tests are still shown
+            self._problems.append(describe(error))
+        for line in self._problems:
+            terminalreporter.write_line(line)
+
+    def _show(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self._results:
+            return
+        from straingauge.report import verdict_table, write_github
+
+        writer = self._config.get_terminal_writer()
+        colour = bool(writer.hasmarkup)
+        terminalreporter.write(verdict_table(self._results, width=writer.fullwidth, colour=colour))
+        if self._summary is not None:
+            terminalreporter.write_line(f"summary  {self._summary}")
+        if self._page is not None:
+            terminalreporter.write_line(f"report   {self._page}")
+        for name in taken_options(self._config):
+            line = f"{name} belongs to a conftest.py or another plugin here; straingauge ignores it"
+            terminalreporter.write_line(line)
+        for line in write_github([result for result, _ in self._results]):
+            terminalreporter.write_line(line)
+
+    def _collect(self, report: pytest.TestReport) -> None:
+        """Collect the result of a load test from its report."""
         path = getattr(report, "straingauge_result", None)
         if path:
             from straingauge.result.format import read
@@ -88,39 +150,6 @@ class ControllerPlugin:
             result, problem = unwritten
             self._results.append((json.loads(result), None))
             self._problems.append(problem)
-        self._failures += report.failed
-        most = self._config.getoption("maxfail")
-        if self._coordinator is not None and most and self._failures >= most:
-            self._coordinator.abort(f"the session ends after {self._failures} failure(s)")
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the results of loads that did not reach their end."""
-        self._status.clear()
-        source = self._coordinator or self.local
-        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-        ended = "interrupted" if interrupted else "the test ended before it was judged"
-        for _, merged in source.unsaved():
-            self._salvage(merged, ended)
-        self._summarize()
-
-    @pytest.hookimpl
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Show the verdicts."""
-        if not self._results:
-            return
-        from straingauge.report import verdict_table, write_github
-
-        terminalreporter.section("load tests")
-        writer = self._config.get_terminal_writer()
-        colour = bool(writer.hasmarkup)
-        terminalreporter.write(verdict_table(self._results, width=writer.fullwidth, colour=colour))
-        if self._summary is not None:
-            terminalreporter.write_line(f"summary  {self._summary}")
-        if self._page is not None:
-            terminalreporter.write_line(f"report   {self._page}")
-        for line in (*self._problems, *write_github([result for result, _ in self._results])):
-            terminalreporter.write_line(line)
 
     def _salvage(self, merged: MergedReports, ended: str) -> None:
         from straingauge.runner import conclude_run

@@ -32,6 +32,8 @@ from straingauge.engine import Connections
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.journey import Account, Journey, Mix, User
 from straingauge.observe import COOLDOWN_S
+from straingauge.pytest_plugin.load_items import endpoints
+from straingauge.pytest_plugin.options import option
 from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
@@ -211,11 +213,11 @@ class LoadTest:
             max_connections=max_connections,
             allowed_hosts=self._context.allowed_hosts,
             metric_names=metric_names_for(self._item.path),
-            database_url=self._item.config.getoption("--database-url"),
-            server_pid=self._item.config.getoption("--server-pid"),
+            database_url=option(self._item.config, "--load-database-url"),
+            server_pid=self._context.server_pid,
             thresholds_file=self._context.thresholds_file(self._item.path),
             results_dir=self._context.results_dir(self._item.path),
-            required_endpoints=tuple(_endpoints(self._item.iter_markers("load"))),
+            required_endpoints=tuple(endpoints(self._item.iter_markers("load"))),
             configuration=configuration or {},
         )
         runner = LoadRunner(spec, self._context.coordinator, self._context.name)
@@ -263,7 +265,7 @@ class LoadTest:
         marked = load_tests_of(getattr(self._item, "module", None))
         thresholds.check_names(
             tests={name, LOCUST, *(function.removeprefix("test_") for function in marked)},
-            endpoints=_endpoints(mark for marks in marked.values() for mark in marks),
+            endpoints=endpoints(mark for marks in marked.values() for mark in marks),
         )
         return thresholds
 
@@ -288,7 +290,3 @@ def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:
         if name.startswith("test")
     }
     return {name: found for name, found in marks.items() if found}
-
-
-def _endpoints(marks: Iterable[pytest.Mark]) -> list[str]:
-    return [endpoint for mark in marks for endpoint in mark.kwargs.get("endpoints", ())]

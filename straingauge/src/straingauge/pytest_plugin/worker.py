@@ -1,20 +1,23 @@
 """The plugin in processes that run tests: each xdist worker, or the only process."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.runner import runtestprotocol
 
 from straingauge.errors import StraingaugeError
-from straingauge.workers import CoordinatorClient, WorkerClient
+from straingauge.pytest_plugin.failures import fail_report, format_error
+from straingauge.pytest_plugin.load_items import FIXTURE, hides_another, is_load_test, is_repeated
+from straingauge.workers import CoordinatorClient, CoordinatorError, WorkerClient
 
 if TYPE_CHECKING:
     from straingauge.pytest_plugin.load_test import LoadTest
     from straingauge.pytest_plugin.worker_context import WorkerContext
 
-_LOAD_TEST = pytest.StashKey["LoadTest"]()
+_LOAD_TEST: "pytest.StashKey[LoadTest]" = pytest.StashKey()
 
 
 class WorkerPlugin:
@@ -30,6 +33,7 @@ class WorkerPlugin:
         self._local = local
         self._client: WorkerClient | None = None
         self._context: WorkerContext | None = None
+        self._problem: StraingaugeError | None = None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -46,31 +50,55 @@ class WorkerPlugin:
         workerinput: dict[str, Any] = self._config.workerinput  # type: ignore[attr-defined]
         name = workerinput["workerid"]
         tests = tuple(item.nodeid for item in load_tests)
-        self._client = WorkerClient(name, workerinput["straingauge"], tests)
-        self._context = WorkerContext(self._config, self._client, name)
+        try:
+            self._client = WorkerClient(name, workerinput["straingauge"], tests)
+        except StraingaugeError as error:
+            self._problem = error
+        else:
+            self._context = WorkerContext(self._config, self._client, name)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> bool | None:
-        """Run a load test together with the other workers; exactly one of them reports it."""
-        if self._client is None or not is_load_test(item):
+        """Run a load test once, with the other workers if there are any; one of them reports it.
+
+        Plugins that repeat failed tests do not see it: a load test that passes the second time has
+        found that the service is slow once.
+        """
+        if not is_load_test(item):
             return None
+        hook = item.ihook
+        if self._client is None:
+            hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            runtestprotocol(item, nextitem=nextitem)
+            hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+            return True
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
-        error = next((str(report.longrepr) for report in reports if report.failed), None)
-        if self._client.leave_test(item.nodeid, error):
-            hook = item.ihook
+        if self._reports(self._client, item, reports):
             hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
             for report in reports:
                 hook.pytest_runtest_logreport(report=report)
             hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+    def _reports(
+        self, client: WorkerClient, item: pytest.Item, reports: Sequence[pytest.TestReport]
+    ) -> bool:
+        """Leave a load test; return whether this process reports it."""
+        error = next((str(report.longrepr) for report in reports if report.failed), None)
+        try:
+            return client.leave_test(item.nodeid, error)
+        except CoordinatorError as lost:
+            fail_report(reports[-1], format_error(lost))
+            return True
+
     @pytest.hookimpl
     def pytest_runtest_logfinish(self) -> None:
         """Tell the coordinator after each test that this process is alive."""
         if self._client is not None:
-            self._client.send_heartbeat()
+            with suppress(CoordinatorError):  # the next load test says so
+                self._client.send_heartbeat()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -85,18 +113,35 @@ class WorkerPlugin:
             end = load.outcome
             vars(report)["straingauge_result"] = str(end.path) if end and end.path else ""
             if end is not None and end.problem is not None:
-                unwritten = [json.dumps(end.result), str(end.problem)]
+                unwritten = [json.dumps(end.result, default=str), str(end.problem)]
                 vars(report)["straingauge_unwritten"] = unwritten
+        if load is not None and report.failed and is_repeated(item):
+            report.sections.append(
+                (
+                    "straingauge",
+                    "a load test is not repeated after a failure; run it again yourself",
+                )
+            )
         return report
 
     @pytest.fixture
-    def load(self, request: pytest.FixtureRequest) -> "LoadTest":
-        """Put one load on the service; for tests marked `load`."""
+    def load(self, request: pytest.FixtureRequest) -> Any:  # noqa: ANN401  LoadTest, or another plugin's
+        """Put one load on the service; see straingauge.pytest_plugin."""
+        item: pytest.Item = request.node
+        if not is_load_test(item):
+            if hides_another(item):
+                return request.getfixturevalue(FIXTURE)
+            pytest.fail(
+                f"{item.nodeid} uses `load` through getfixturevalue: name it as a parameter of the "
+                "test, since all processes must know the load tests in advance",
+                pytrace=False,
+            )
+        if self._problem is not None:
+            raise self._problem
+        if self._context is None:
+            pytest.fail(f"{item.nodeid} became a load test after the collection", pytrace=False)
         from straingauge.pytest_plugin.load_test import LoadTest
 
-        item: pytest.Item = request.node
-        if not is_load_test(item) or self._context is None:
-            pytest.fail(f"{item.nodeid} uses `load`: mark it @pytest.mark.load", pytrace=False)
         load = item.stash[_LOAD_TEST] = LoadTest(item, self._context)
         return load
 
@@ -105,13 +150,3 @@ class WorkerPlugin:
         """Disconnect from the coordinator."""
         if self._client is not None:
             self._client.close()
-
-
-def is_load_test(item: pytest.Item) -> bool:
-    """Return whether a test is marked `load`."""
-    return item.get_closest_marker("load") is not None
-
-
-def format_error(error: StraingaugeError) -> str:
-    """Format an error with its hint."""
-    return f"{error}\n  try: {error.hint}" if error.hint else str(error)

@@ -8,6 +8,7 @@ import pytest
 
 from straingauge.errors import UsageError
 from straingauge.journey import Account, Journey, User
+from straingauge.pytest_plugin.options import option
 from straingauge.runner import LoginCache
 from straingauge.workers import CoordinatorClient
 
@@ -32,8 +33,23 @@ class WorkerContext:
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """The host that ``--load-host`` names; it may be put under load even if it is not local."""
-        host = urlsplit(self.config.getoption("--load-host") or "").hostname
+        host = urlsplit(option(self.config, "--load-host") or "").hostname
         return frozenset({host} if host else ())
+
+    @property
+    def server_pid(self) -> int | None:
+        """The parent process of the service that ``--load-server-pid`` names.
+
+        Raises:
+            UsageError: It is not a process id.
+        """
+        given = option(self.config, "--load-server-pid")
+        if given is None:
+            return None
+        # Not a type of the option: a conftest.py may have an option of this name with other values.
+        if not given.isascii() or not given.isdigit() or int(given) < 1:
+            raise UsageError(f"--load-server-pid {given}: not a process id")
+        return int(given)
 
     def users(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:
         """Return the first `count` users of these accounts; the same objects in each test.
@@ -50,12 +66,12 @@ class WorkerContext:
 
     def thresholds_file(self, test_file: Path) -> Path:
         """Return the threshold file: ``--load-thresholds``, or the one next to the test."""
-        named = self.config.getoption("--load-thresholds")
+        named = option(self.config, "--load-thresholds")
         return self._named(named) if named else test_file.with_name("thresholds.toml")
 
     def results_dir(self, test_file: Path) -> Path:
         """Return the folder of results: ``--load-results``, or `results` next to the test."""
-        named = self.config.getoption("--load-results")
+        named = option(self.config, "--load-results")
         return self._named(named) if named else test_file.with_name("results")
 
     def _named(self, path: str) -> Path:

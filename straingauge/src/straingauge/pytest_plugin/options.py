@@ -1,0 +1,74 @@
+"""Options of load tests, which give way to options of the same names of other plugins."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+_PREFIX: Final = (
+    "straingauge_"  # of their destinations, which other plugins may have chosen as well
+)
+_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "--load-host": {
+        "metavar": "URL",
+        "help": "base URL of the service (default: API_BASE_URL, then http://localhost:8000, "
+        "then the service of the nearest straingauge.toml is started)",
+    },
+    "--load-results": {
+        "metavar": "DIR",
+        "help": "folder for result files (default: results/ next to the test file)",
+    },
+    "--load-thresholds": {
+        "metavar": "FILE",
+        "help": "threshold file (default: thresholds.toml next to the test file)",
+    },
+    "--load-database-url": {
+        "metavar": "URL",
+        "help": "PostgreSQL of the service, to observe it with a read-only role (default: the "
+        "database of the service that was started, then DATABASE_URL)",
+    },
+    "--load-server-pid": {
+        "metavar": "PID",
+        "help": "parent PID of the service, if it cannot be found by its port",
+    },
+}
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the options, except those whose names another plugin or conftest.py has taken."""
+    groups = (parser._anonymous, *parser._groups)  # noqa: SLF001  pytest has no public list of options
+    taken = {name for group in groups for option in group.options for name in option.names()}
+    for name, attributes in _OPTIONS.items():
+        if name not in taken:
+            _group(parser).addoption(name, dest=_destination(name), **attributes)
+
+
+def remove_options(parser: pytest.Parser) -> None:
+    """Remove the options, so that a conftest.py may add options of the same names."""
+    group = _group(parser)
+    group.options.clear()
+    argparser = getattr(parser, "optparser", None)
+    if argparser is None:  # pytest 8 makes it from the groups, when it parses
+        return
+    for name in _OPTIONS:
+        action = argparser._option_string_actions.get(name)  # noqa: SLF001  argparse removes so, too
+        if action is not None and action.dest == _destination(name):
+            argparser._handle_conflict_resolve(None, [(name, action)])  # noqa: SLF001
+
+
+def option(config: pytest.Config, name: str) -> Any:  # noqa: ANN401  as the option's type
+    """Return the value of an option; None if it was not given, or is another plugin's."""
+    return getattr(config.option, _destination(name), None)
+
+
+def taken_options(config: pytest.Config) -> list[str]:
+    """Return the names of options that are another plugin's in this session."""
+    return [name for name in _OPTIONS if not hasattr(config.option, _destination(name))]
+
+
+def _group(parser: pytest.Parser) -> pytest.OptionGroup:
+    return parser.getgroup("straingauge", "load tests (straingauge)")
+
+
+def _destination(name: str) -> str:
+    return _PREFIX + name.removeprefix("--load-").replace("-", "_")
