@@ -119,25 +119,6 @@ def test_a_commit_is_compared_with_the_work_tree(repository: Path):
     assert list((repository / ".git").glob("worktrees/*")) == []
 
 
-def test_a_base_with_other_dependencies_gets_its_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """The same packages are served by the current Python; other packages get a new environment."""
-    installed: list[list[str]] = []
-    monkeypatch.setattr(worktree, "_install", lambda command, _folder: installed.append(command))
-    current, base = tmp_path / "current", tmp_path / "base"
-    for folder, packages in ((current, "a==1\nb==2\n"), (base, "# unchanged\nb==2\n\na==1\n")):
-        folder.mkdir()
-        (folder / "requirements.txt").write_text(packages)
-    assert worktree.python_of(base, current, tmp_path, print) == sys.executable
-    assert installed == []
-    (base / "requirements.txt").write_text("a==2\n")
-    python = worktree.python_of(base, current, tmp_path, print)
-    assert python == str(tmp_path / "venv" / "bin" / "python")
-    assert installed[1][0] == python
-    assert installed[1][-2:] == ["-r", "requirements.txt"]
-
-
 def test_a_failed_installation_shows_its_output(tmp_path: Path):
     """If the packages of a base cannot be installed, the error has the output of the installer."""
     with pytest.raises(TargetError, match="the build failed") as failed:
@@ -163,6 +144,8 @@ def test_a_base_that_does_not_start(repository: Path):
     [
         (("--base", "no-such-branch"), 2, "base (no-such-branch): unknown commit"),
         (("--base", "http://127.0.0.1:1"), 3, "nothing answers at http://127.0.0.1:1"),
+        (("--base", "HEAD", "--head", "gone"), 2, "head (gone): unknown commit 'gone'"),
+        (("--base", "--upload-pack"), 2, "unknown commit '--upload-pack'"),
         (("--base", "HEAD", "--fail-on", "bad"), 2, "--fail-on 'bad' is not a condition"),
     ],
 )

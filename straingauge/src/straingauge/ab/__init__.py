@@ -6,7 +6,7 @@ from straingauge.ab.document import comparison_of, write_document
 from straingauge.ab.request_log import Requests, SlotResult
 from straingauge.ab.slot_plan import SlotPlan
 from straingauge.ab.trial import Trial, run_trial
-from straingauge.ab.variant import RunningVariant, Variant, running_variant
+from straingauge.ab.variant import RunningVariant, Variant, require_known, running_variant
 from straingauge.ab.variant_worker import VariantWorker
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "changes",
     "comparison_of",
     "is_conclusive",
+    "require_known",
     "run_trial",
     "running_variant",
     "started_on",

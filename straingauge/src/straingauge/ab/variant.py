@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +11,13 @@ from urllib.parse import urlsplit
 
 from straingauge.ab.database import own_database, vacuum
 from straingauge.ab.slot_plan import Name
-from straingauge.ab.worktree import checked_out, python_of
+from straingauge.ab.worktree import (
+    checked_out,
+    commit_of,
+    copy_ignored,
+    ignored_files,
+    python_of,
+)
 from straingauge.errors import StraingaugeError, TargetError, UsageError
 from straingauge.target import ServiceStack
 from straingauge.target.config import StackConfig
@@ -21,6 +27,7 @@ Kind = Literal["revision", "command", "url"]
 
 WORK_TREE: Final = "."
 _TAIL_LINES: Final = 20
+_NAMED: Final = 5  # ignored files in one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,7 @@ def running_variant(
     config_path: Path | None,
     *,
     env: Mapping[str, str],
+    copied: Sequence[Path] = (),
     ready: str,
     say: Callable[[str], None],
 ) -> Iterator[RunningVariant]:
@@ -88,6 +96,7 @@ def running_variant(
         variant: The variant.
         config_path: The straingauge.toml in the working tree that describes it, if any.
         env: Environment variables of all its commands.
+        copied: Files of the working tree to copy to a commit's.
         ready: For a command without straingauge.toml: path that answers 200 once it is ready.
         say: Called with a line at each step.
 
@@ -113,7 +122,7 @@ def running_variant(
             if variant.kind == "command":
                 config = _from_command(variant, config_path, ready)
             else:
-                config, commit = _from_revision(variant, config_path, stack, tell)
+                config, commit = _from_revision(variant, config_path, copied, stack, tell)
             temporary = config.postgres.env if config.postgres else {}
             config = replace(config, port=0, env={**temporary, **config.env, **env})
             database = stack.enter_context(own_database(variant.name)) if config.postgres else None
@@ -147,21 +156,46 @@ def _from_command(variant: Variant, config_path: Path | None, ready: str) -> Sta
     )
 
 
-def _from_revision(
-    variant: Variant, config_path: Path | None, stack: ExitStack, tell: Callable[[str], None]
-) -> tuple[StackConfig, str | None]:
-    """Configuration of a commit, with a Python that has its dependencies."""
+def require_known(variant: Variant, config_path: Path | None) -> None:
+    """Raise UsageError if a variant is a commit that is unknown or cannot be started."""
+    if variant.kind != "revision":
+        return
     if config_path is None:
         raise UsageError(
-            "there is no straingauge.toml to start it",
+            f"{variant.name} ({variant.what}): there is no straingauge.toml to start it",
             hint="name one with --config, or give a command with {port} or a URL",
         )
+    if variant.what != WORK_TREE:
+        try:
+            commit_of(variant.what, config_path)
+        except UsageError as error:
+            raise UsageError(f"{variant.name} ({variant.what}): {error}", error.hint) from error
+
+
+def _from_revision(
+    variant: Variant,
+    config_path: Path | None,
+    copied: Sequence[Path],
+    stack: ExitStack,
+    tell: Callable[[str], None],
+) -> tuple[StackConfig, str | None]:
+    """Configuration of a commit, with a Python that has its dependencies."""
+    require_known(variant, config_path)
+    assert config_path is not None
     if variant.what == WORK_TREE:
         return _in_folder(StackConfig.from_file(config_path), sys.executable), None
     tell("checking out")
     tree = stack.enter_context(checked_out(variant.what, config_path))
+    copy_ignored(copied, tree)
+    missing = [each for each in ignored_files(tree.repository) if not (tree.root / each).exists()]
+    if missing:
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        tell(
+            f"git ignores {', '.join(missing[:_NAMED])}{more}, which this commit lacks: if the"
+            f" service needs one, add --copy {missing[0]}"
+        )
     config = StackConfig.from_file(tree.config_path)
-    python = python_of(config.folder, config_path.parent, tree.folder, tell)
+    python = python_of(tree, config_path.parent, tell)
     return _in_folder(config, python), tree.commit
 
 

@@ -87,6 +87,14 @@ MARGIN_PERCENT: Final = 3
     metavar="NAME=VALUE",
     help="Environment variable of both builds. Repeatable.",
 )
+@click.option(
+    "--copy",
+    "copied",
+    multiple=True,
+    type=common_options.PATH,
+    metavar="PATH",
+    help="Ignored file of the working tree, such as .env, to copy to commits. Repeatable.",
+)
 @common_options.results
 @common_options.name
 @common_options.allow_hosts
@@ -104,6 +112,7 @@ def ab(
     config: Path | None,
     ready: str,
     settings: tuple[str, ...],
+    copied: tuple[Path, ...],
     markdown: bool,
     as_json: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
@@ -124,7 +133,7 @@ def ab(
     One user measures the time that requests take; several users also wait for
     each other. Turn off rate limits of the service with --env.
     """
-    from straingauge.ab import Variant
+    from straingauge.ab import Variant, require_known
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.compare import FailOn
     from straingauge.report.terminal import labelled
@@ -135,11 +144,15 @@ def ab(
     fail_on = [FailOn.parse(each) for each in conditions]
     load_spec(run_options)  # raises on wrong usage before anything is started
     variants = Variant("base", base), Variant("head", head)
+    config_path = config or find_upwards(run_options.test_file, CONFIG_FILE)
+    for each in variants:
+        require_known(each, config_path)
     trial, comparison, path = _run(
         run_options,
         variants,
-        config or find_upwards(run_options.test_file, CONFIG_FILE),
+        config_path,
         env=_environment(settings),
+        copied=copied,
         ready=ready,
         budget_s=budget,
         warmup_s=warmup,
@@ -167,6 +180,7 @@ def _run(
     config: Path | None,
     *,
     env: Mapping[str, str],
+    copied: tuple[Path, ...],
     ready: str,
     budget_s: float,
     warmup_s: float,
@@ -195,7 +209,9 @@ def _run(
             with started_on(cores.services):
                 base, head = (
                     stack.enter_context(
-                        running_variant(each, config, env=env, ready=ready, say=screen.say)
+                        running_variant(
+                            each, config, env=env, copied=copied, ready=ready, say=screen.say
+                        )
                     )
                     for each in variants
                 )

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from straingauge.errors import TargetError
+from straingauge.git import without_repository
 from straingauge.target.config import PLACEHOLDER, StackConfig
 from straingauge.target.ports import HOST, free_port, is_in_use, listens, port_holder
 from straingauge.target.postgres import Postgres
@@ -226,7 +227,11 @@ class ServiceStack:
         """Return this process's environment with the additions of the file."""
         config = self._config
         temporary = config.postgres.env if config.postgres and not self.database_given else {}
-        return self._filled_values(temporary) | os.environ | self._filled_values(config.env)
+        return (
+            self._filled_values(temporary)
+            | without_repository(os.environ)
+            | self._filled_values(config.env)
+        )
 
     def _filled_values(self, values: Mapping[str, str]) -> dict[str, str]:
         return dict(zip(values, self._filled(values.values()), strict=True))

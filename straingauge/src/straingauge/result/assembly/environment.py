@@ -2,12 +2,13 @@
 
 import os
 import platform
-import subprocess
 from importlib import metadata
 from pathlib import Path
 
 import psutil
 
+from straingauge.errors import UsageError
+from straingauge.git import git
 from straingauge.result.format.result import Commit, Environment
 
 _PACKAGES = ("straingauge", "uvloop", "httptools", "numpy", "psutil", "pytest", "pytest-xdist")
@@ -48,14 +49,7 @@ def _cpu_model() -> str:
 def _commit(root: Path) -> Commit | None:
     """The commit and whether files differ from it; None outside of a work tree."""
     try:
-        head = _git(root, "rev-parse", "HEAD")
-        return {"id": head, "modified": bool(_git(root, "status", "--porcelain", "-uno"))}
-    except (OSError, subprocess.SubprocessError):
+        head = git(root, "rev-parse", "HEAD")
+        return {"id": head, "modified": bool(git(root, "status", "--porcelain", "-uno"))}
+    except UsageError:
         return None
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=10
-    )
-    return done.stdout.strip()
