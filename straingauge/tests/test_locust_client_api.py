@@ -268,7 +268,7 @@ def test_requests_of_other_clients_are_recorded_once(caller: Locust):
 def test_what_cannot_be_sent_is_an_error(caller: Locust):
     """The error names an unknown option, an invalid header, or an unsupported attribute."""
     with serve(answering()) as server:
-        option = caller.call(server.url, 'client.get("/x", verify=False)')
+        option = caller.call(server.url, 'client.get("/x", retries=3)')
         header = caller.call(server.url, 'client.get("/x", headers={"X": "a\\r\\nY: b"})')
         proxy = caller.call(server.url, "pass", proxy_host="10.0.0.1")
         nowhere = caller.call("", 'client.get("/x")')
@@ -276,7 +276,7 @@ def test_what_cannot_be_sent_is_an_error(caller: Locust):
         "Caller.proxy_host: JourneyUser does not support this attribute"
     ]
     assert nowhere.setup_failures == ["no host given"]
-    assert "'verify'" in option.value
+    assert "'retries'" in option.value
     assert "cannot be sent" in header.value
     assert server.requests == []
 

@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.cookiejar import CookieJar
 from typing import Any, NoReturn, Protocol, Unpack
 
 from gevent import GreenletExit
 from locust.exception import CatchResponseError
+from requests.cookies import RequestsCookieJar
 
 from straingauge.errors import StraingaugeError, UsageError
-from straingauge.http import Request, RequestFailed, check_response
+from straingauge.http import ErrorKind, Request, RequestFailed, check_response
 from straingauge.journey import User
 from straingauge.locust.http import redirects
 from straingauge.locust.http.connection_pool import ConnectionPool
-from straingauge.locust.http.cookies import Cookies
+from straingauge.locust.http.cookies import Cookies, GivenCookies
 from straingauge.locust.http.origin import Base, Origin, base_of, origin_of
 from straingauge.locust.http.request_body import Data
 from straingauge.locust.http.request_builder import Options, RequestBuilder
-from straingauge.locust.http.response import GOOD, LocustResponse
+from straingauge.locust.http.response import GOOD, REDIRECTS, LocustResponse
+from straingauge.locust.http.session_settings import SessionSettings, TlsOptions
 
 
 class ClientOwner(Protocol):
@@ -27,11 +28,13 @@ class ClientOwner(Protocol):
         journey_user: its headers are sent with every request.
         due_ns: when the next request should be sent; None for at once.
         max_redirects: how many redirects a plain call follows.
+        insecure: any certificate is accepted, unless a call says otherwise.
     """
 
     journey_user: User
     due_ns: int | None
     max_redirects: int
+    insecure: bool
 
 
 class RequestRecorder(Protocol):
@@ -76,7 +79,7 @@ class TargetRules(Protocol):
         """End the run with one message for all users."""
 
 
-class Client:
+class Client(SessionSettings):
     """Sends one request after the other, or several at once from as many greenlets.
 
     Each request is recorded once.
@@ -93,7 +96,6 @@ class Client:
         UsageError: the host is no URL.
 
     Attributes:
-        cookies: cookies that services have set; sent with plain calls.
         request_name: name of plain calls without their own; see `rename_request`.
     """
 
@@ -105,6 +107,7 @@ class Client:
         connections: ConnectionPool,
         host: str,
     ) -> None:
+        super().__init__()
         self._owner = owner
         self._recorder = recorder
         self._rules = rules
@@ -125,12 +128,23 @@ class Client:
         """Headers of every request, including those of journeys."""
         return self._owner.journey_user.headers
 
+    @headers.setter
+    def headers(self, headers: Mapping[str, str]) -> None:
+        self._owner.journey_user.headers = dict(headers)
+
     @property
-    def cookiejar(self) -> CookieJar:
-        """Cookies that services have set."""
+    def cookies(self) -> RequestsCookieJar:
+        """Cookies that services have set, or the load test; sent with plain calls."""
         return self._cookies.jar
 
-    cookies = cookiejar
+    @cookies.setter
+    def cookies(self, cookies: GivenCookies) -> None:
+        self._cookies.jar = cookies
+
+    @property
+    def cookiejar(self) -> RequestsCookieJar:
+        """The cookies, under FastHttpUser's name."""
+        return self._cookies.jar
 
     # Plain calls.
 
@@ -172,6 +186,10 @@ class Client:
         allow_redirects: bool = True,
         context: Mapping[str, Any] | None = None,
         stream: bool = False,  # noqa: ARG002  the whole response is received in any case
+        verify: bool | str | None = None,
+        cert: str | tuple[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        hooks: Mapping[str, Any] | None = None,
         **options: Unpack[Options],
     ) -> LocustResponse:
         """Send a request, with the interface of Locust's clients.
@@ -184,21 +202,35 @@ class Client:
             allow_redirects: follow redirects.
             context: added to the context that listeners to `events.request` receive.
             stream: has no effect.
+            verify: check the server's certificate, perhaps against the certificates of this file
+                or folder; by default as the user class says.
+            cert: the client's certificate, or a pair of the certificate and its key: files.
+            proxies: not supported.
+            hooks: not supported.
             options: see `request_builder.Options`.
 
         Raises:
             ValueError: it cannot be sent.
             TypeError: an option does not exist.
         """
-        request, origin_url, host = self._builder.build(
-            method, url, name or self.request_name, options
-        )
+        try:
+            if proxies or hooks:
+                self.refuse("proxies" if proxies else "hooks")
+            tls = None
+            if self.is_changed or verify is not None or cert is not None:
+                tls = self.tls_options(verify, cert, insecure=self._owner.insecure)
+                self.add_to(options)
+            request, origin_url, host = self._builder.build(
+                method, url, name or self.request_name, options
+            )
+        except UsageError as refusal:
+            self._give_up(refusal)
         origin, due_ns = self._origin(origin_url), self._take_due_ns()
-        response = self._connections.send(request, origin, host or origin.host, "main", due_ns)
+        response = self._connections.send(request, origin, host or origin.host, "main", due_ns, tls)
         response.origin = origin_url
-        if response.status in redirects.STATUSES and allow_redirects:
-            response = self._follow(response)
-        self._cookies.keep(response)
+        if response.status in REDIRECTS and allow_redirects:
+            response = self._follow(response, options.get("cookies"), tls)
+        self._cookies.keep(response.raw_headers, response.url)
         error: Exception | None = response.error
         if error is None and response.status not in GOOD:
             error = CatchResponseError(f"status {response.status}")
@@ -223,22 +255,31 @@ class Client:
         finally:
             self.request_name = None
 
-    def _follow(self, response: LocustResponse) -> LocustResponse:
-        """Follow redirects; all of them count as one request, begun when the first one was."""
-        max_redirects = self._owner.max_redirects
+    def _follow(
+        self, response: LocustResponse, cookies: GivenCookies | None, tls: TlsOptions | None
+    ) -> LocustResponse:
+        """Follow redirects; all of them count as one request, begun when the first one was.
+
+        A redirect to a host that must not be put under load, or that does not resolve, is a
+        failure of this request: unlike the load test's own hosts, it was named by the service.
+        """
+        jar, max_redirects = self._cookies, self.max_redirects or self._owner.max_redirects
         try:
-            self._cookies.keep(response)
-            while built := redirects.build_next(response, self._cookies, max_redirects):
-                origin, due_ns = self._origin(built.origin), response.intended_ns
+            jar.keep(response.raw_headers, response.url)
+            while built := redirects.build_next(response, jar, max_redirects, cookies):
+                origin, due_ns = self._find_origin(built.origin), response.intended_ns
                 previous = response
                 response = self._connections.send(
-                    built.request, origin, origin.host, "main", due_ns
+                    built.request, origin, origin.host, "main", due_ns, tls
                 )
                 response.history, response.origin = (*previous.history, previous), built.origin
                 response.sent_ns = previous.sent_ns
-                self._cookies.keep(response)
+                jar.keep(response.raw_headers, response.url)
         except RequestFailed as error:
             response.error, response.status = error, 0
+        except StraingaugeError as error:
+            detail = f"redirected to {response.headers['location']!r}: {error}"
+            response.error, response.status = RequestFailed(ErrorKind.PROTOCOL, detail), 0
         return response
 
     # Journeys.
@@ -269,6 +310,13 @@ class Client:
 
     # Both.
 
+    def refuse(self, name: str) -> NoReturn:
+        """End the run because of a setting of `requests` that this client does not have."""
+        try:
+            super().refuse(name)
+        except UsageError as error:
+            self._give_up(error)
+
     def _take_due_ns(self) -> int | None:
         """Return when the next request should be sent, once: a task's later ones have no time."""
         due_ns = self._owner.due_ns
@@ -277,15 +325,24 @@ class Client:
         return due_ns
 
     def _origin(self, url: str) -> Origin:
+        try:
+            return self._find_origin(url)
+        except StraingaugeError as error:
+            self._give_up(error)
+
+    def _find_origin(self, url: str) -> Origin:
+        """Return an origin, resolved once.
+
+        Raises:
+            UsageError: it is missing or invalid, or must not be put under load.
+            TargetError: its name does not resolve.
+        """
         known = self._origins.get(url)
         if known is not None:
             return known
         if not url:
-            self._give_up(UsageError("no host given", hint="--host http://localhost:8000"))
-        try:
-            found = self._origins[url] = origin_of(url, self._rules.allowed_hosts)
-        except StraingaugeError as error:
-            self._give_up(error)
+            raise UsageError("no host given", hint="--host http://localhost:8000")
+        found = self._origins[url] = origin_of(url, self._rules.allowed_hosts)
         return found
 
     def _give_up(self, error: StraingaugeError) -> NoReturn:

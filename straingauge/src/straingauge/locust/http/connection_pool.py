@@ -4,14 +4,18 @@ import ssl
 from collections import defaultdict
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from straingauge.http import ErrorKind, Request, RequestFailed, Response
 from straingauge.http.exchange import Stale, timeout_failure
 from straingauge.locust.http.connection import Connection
 from straingauge.locust.http.origin import Origin
 from straingauge.locust.http.response import LocustResponse
+from straingauge.locust.http.session_settings import TlsOptions, context_of
 from straingauge.locust.http.socket_stream import TimedOut
+
+_Key: TypeAlias = tuple[str, TlsOptions | None]
+"""The URL of an origin, and the TLS settings of the call."""
 
 
 class ConnectionRecorder(Protocol):
@@ -72,10 +76,16 @@ class ConnectionPool:
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)
         self._get_tls = get_tls
         self._tls: ssl.SSLContext | None = None
-        self._idle: defaultdict[str, list[Connection]] = defaultdict(list)
+        self._idle: defaultdict[_Key, list[Connection]] = defaultdict(list)
 
-    def send(
-        self, request: Request, origin: Origin, host: bytes, phase: str, due_ns: int | None
+    def send(  # noqa: PLR0917  keyword arguments are slower
+        self,
+        request: Request,
+        origin: Origin,
+        host: bytes,
+        phase: str,
+        due_ns: int | None,
+        tls: TlsOptions | None = None,
     ) -> LocustResponse:
         """Send a request; the response's `error` says why, if there is no response.
 
@@ -85,21 +95,23 @@ class ConnectionPool:
             host: value of the Host header.
             phase: phase in which it is counted.
             due_ns: when it should have been sent; None means now. Response time counts from here.
+            tls: TLS settings of this request; None for the user's.
         """
         began_ns = monotonic_ns()
         response = LocustResponse(request, began_ns if due_ns is None else min(due_ns, began_ns))
         timeout_s = request.timeout_s or self._timeout_s
         deadline_ns = began_ns + int(timeout_s * 1e9)
         defer_kill = self._finish_requests and not self.killed
-        connection = self._take_idle(origin)
+        key = origin.url, tls
+        connection = self._take_idle(key)
         try:
             if connection is None:
-                connection = self._open(origin, request, phase, deadline_ns)
+                connection = self._open(origin, request, phase, deadline_ns, tls)
             outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
             while isinstance(outcome, Stale):
                 self._get_recorder().reconnected += 1
                 connection.done_ns = 0
-                connection = self._open(origin, request, phase, deadline_ns)
+                connection = self._open(origin, request, phase, deadline_ns, tls)
                 outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
         except TimedOut:
             response.error = timeout_failure(timeout_s)
@@ -119,7 +131,7 @@ class ConnectionPool:
                 response.raw_body = outcome.raw_body
                 response.first_byte_ns = connection.first_byte_ns
                 if not connection.closed:
-                    self._idle[origin.url].append(connection)
+                    self._idle[key].append(connection)
             else:
                 response.error = outcome
         if connection is not None:
@@ -127,8 +139,8 @@ class ConnectionPool:
             self.killed |= defer_kill and not connection.defer_kill
         return response
 
-    def _take_idle(self, origin: Origin) -> Connection | None:
-        idle = self._idle[origin.url]
+    def _take_idle(self, key: _Key) -> Connection | None:
+        idle = self._idle[key]
         while idle:
             connection = idle.pop()
             if not connection.closed:
@@ -142,7 +154,14 @@ class ConnectionPool:
                 connection.close()
         self._idle.clear()
 
-    def _open(self, origin: Origin, request: Request, phase: str, deadline_ns: int) -> Connection:
+    def _open(
+        self,
+        origin: Origin,
+        request: Request,
+        phase: str,
+        deadline_ns: int,
+        options: TlsOptions | None,
+    ) -> Connection:
         """Open a connection, counted for this request.
 
         Raises:
@@ -151,9 +170,7 @@ class ConnectionPool:
         """
         began_ns = monotonic_ns()
         connect_by_ns = began_ns + self._connect_timeout_ns
-        if origin.address.tls and self._tls is None:
-            self._tls = self._get_tls()
-        tls = self._tls if origin.address.tls else None
+        tls = self._tls_context(options) if origin.address.tls else None
         try:
             connection = Connection(origin.address, tls, min(deadline_ns, connect_by_ns))
         except TimedOut:
@@ -164,3 +181,10 @@ class ConnectionPool:
         took_ns = monotonic_ns() - began_ns
         self._get_recorder().add_connection(phase, request.name, took_ns)
         return connection
+
+    def _tls_context(self, options: TlsOptions | None) -> ssl.SSLContext:
+        if options is not None:
+            return context_of(options)
+        if self._tls is None:
+            self._tls = self._get_tls()
+        return self._tls

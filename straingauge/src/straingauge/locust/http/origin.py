@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from straingauge.errors import UsageError
 from straingauge.http.address import Address, resolve
-from straingauge.locust.http.request_body import basic
+from straingauge.locust.http.authentication import basic
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
 from straingauge.http import ErrorKind, RequestFailed
-from straingauge.locust.http.cookies import Cookies
+from straingauge.locust.http.cookies import Cookies, GivenCookies
 from straingauge.locust.http.request_builder import BuiltRequest
-from straingauge.locust.http.response import LocustResponse
+from straingauge.locust.http.response import REDIRECTS, LocustResponse
 
-STATUSES: Final = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD: Final = frozenset({307, 308})
 _BODY_HEADERS: Final = frozenset({"content-type", "content-encoding"})
 _ORIGIN_HEADERS: Final = frozenset({"authorization"})
@@ -17,7 +16,10 @@ _SAFE: Final = "/?:@!$&'()*+,;=-._~%"
 
 
 def build_next(
-    response: LocustResponse, cookies: Cookies, max_redirects: int
+    response: LocustResponse,
+    cookies: Cookies,
+    max_redirects: int,
+    call_cookies: GivenCookies | None = None,
 ) -> BuiltRequest | None:
     """Build the request that a redirect asks for; None if the response is no redirect.
 
@@ -25,11 +27,12 @@ def build_next(
         response: the response.
         cookies: cookies to send.
         max_redirects: how many redirects may follow one another.
+        call_cookies: cookies of this call alone.
 
     Raises:
         RequestFailed: it is one too many, or does not lead to an HTTP URL.
     """
-    location = response.headers.get("location") if response.status in STATUSES else None
+    location = response.headers.get("location") if response.status in REDIRECTS else None
     if not location:
         return None
     if len(response.history) >= max_redirects:
@@ -48,8 +51,9 @@ def build_next(
     dropped |= frozenset() if keep_method else _BODY_HEADERS
     dropped |= frozenset() if origin == response.origin else _ORIGIN_HEADERS
     headers = {key: each for key, each in before.headers.items() if key.lower() not in dropped}
-    if cookies.used:
-        headers |= cookies.header(origin + target)
+    if cookies.used or (call_cookies and origin == response.origin):
+        mine = call_cookies if origin == response.origin else None
+        headers |= cookies.header(origin + target, mine)
     method = before.method if keep_method or before.method == "HEAD" else "GET"
     body = before.body if keep_method else None
     request = replace(

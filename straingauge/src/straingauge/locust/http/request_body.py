@@ -2,7 +2,6 @@
 
 import json as jsonlib
 import mimetypes
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, TypeAlias
@@ -41,12 +40,6 @@ def encode_body(
     if isinstance(data, Iterator):
         return b"".join(map(_bytes, data)), None
     return encode_query(data).encode(), FORM
-
-
-def basic(auth: tuple[str | bytes, str | bytes]) -> str:
-    """Return the Authorization header of a user and a password (RFC 7617)."""
-    user, password = (part.encode("latin-1") if isinstance(part, str) else part for part in auth)
-    return "Basic " + b64encode(user + b":" + password).decode("ascii")
 
 
 def _json(value: Any) -> bytes:  # noqa: ANN401  whatever can be sent

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from straingauge.http import Request, Upload
 from straingauge.http.query import Pairs, encode_query
 from straingauge.journey import User
-from straingauge.locust.http.cookies import Cookies
+from straingauge.locust.http.authentication import Auth, authorize
+from straingauge.locust.http.cookies import Cookies, GivenCookies
 from straingauge.locust.http.origin import Base
-from straingauge.locust.http.request_body import JSON, Data, Files, basic, encode_body
+from straingauge.locust.http.request_body import JSON, Data, Files, encode_body
 from straingauge.locust.http.response import GOOD
 
 _CODINGS: Final = "gzip, deflate"  # what `http.decoding` can undo
@@ -21,7 +22,7 @@ class Options(TypedDict, total=False):
     """Options of a call in addition to its method and URL.
 
     `timeout` is for the whole response, in seconds; of a pair, as in `requests`, the second one
-    counts. `auth` is a user and a password.
+    counts. `cookies` are sent with this call alone.
     """
 
     data: Data
@@ -29,7 +30,8 @@ class Options(TypedDict, total=False):
     files: Files | None
     params: Pairs | str | bytes | None
     headers: Mapping[str, str | bytes | None] | None
-    auth: tuple[str | bytes, str | bytes] | None
+    auth: Auth | None
+    cookies: GivenCookies | None
     timeout: float | tuple[float, float] | None
 
 
@@ -70,6 +72,7 @@ class RequestBuilder:
         Raises:
             ValueError: it cannot be sent.
             TypeError: an option does not exist.
+            UsageError: this kind of authentication is not supported.
         """
         if options or self._cookies.used:
             return self._build(method, url, name, **options)
@@ -95,7 +98,8 @@ class RequestBuilder:
         files: Files | None = None,
         params: Pairs | str | bytes | None = None,
         headers: Mapping[str, str | bytes | None] | None = None,
-        auth: tuple[str | bytes, str | bytes] | None = None,
+        auth: Auth | None = None,
+        cookies: GivenCookies | None = None,
         timeout: float | tuple[float, float] | None = None,
     ) -> BuiltRequest:
         headers = headers or {}
@@ -108,17 +112,19 @@ class RequestBuilder:
         host = own.pop(known["host"], None) if "host" in known else None
         if "content-length" in known:
             own.pop(known["content-length"], None)  # it follows from the body
-        if auth or (self._base.authorization and "authorization" not in known):
-            own.pop(known.get("authorization", ""), None)
-            own["Authorization"] = basic(auth) if auth else str(self._base.authorization)
+        if self._base.authorization and "authorization" not in known:
+            own["Authorization"] = self._base.authorization
         if "accept-encoding" not in known:
             own["Accept-Encoding"] = _CODINGS
         if content_type and "content-type" not in known:
             own["Content-Type"] = content_type
         if content_type == JSON and "accept" not in known:
             own["Accept"] = JSON
-        if self._cookies.used and "cookie" not in known:
-            own |= self._cookies.header(origin + target)
+        if (cookies or self._cookies.used) and "cookie" not in known:
+            own |= self._cookies.header(origin + target, cookies)
+        if auth:
+            own.pop(known.get("authorization", ""), None)
+            own |= authorize(auth, method, origin + target, self._user.headers | own, body)
         request = self._user.request(
             method,
             target,
@@ -134,8 +140,11 @@ class RequestBuilder:
     def _split(self, url: str) -> tuple[str, str]:
         """Split a URL into its origin and the request target."""
         if url.startswith("/") or not url.lower().startswith(("http://", "https://")):
-            path = self._base.path + url.partition("#")[0]
-            return self._base.origin, path or "/"
+            path = url.partition("#")[0]
+            slash = (
+                "" if path.startswith("/") or (self._base.path and path[:1] in {"", "?"}) else "/"
+            )
+            return self._base.origin, self._base.path + slash + path
         parts = urlsplit(url)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", target

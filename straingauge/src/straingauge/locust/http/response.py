@@ -7,11 +7,15 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeAlias
 
 from locust.exception import CatchResponseError, LocustError, ResponseError
+from requests.cookies import RequestsCookieJar
 
 from straingauge.http import ErrorKind, Request, RequestFailed, Response
+from straingauge.locust.http.cookies import cookies_of
 
 GOOD: Final = frozenset({*range(200, 209), 226, 301, 302, 303, 304, 307, 308})
 """Statuses that mean success by default: those of Locust's FastHttpUser."""
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 _CHARSET: Final = re.compile(r"charset=[\"']?([^\s;\"']+)", re.IGNORECASE)
 _UNCAUGHT: Final = (
@@ -72,6 +76,26 @@ class LocustResponse(Response):
         """There is a response with a status below 400."""
         return 0 < self.status < 400
 
+    def __bool__(self) -> bool:
+        """As in `requests`: `ok`."""
+        return self.ok
+
+    @property
+    def reason(self) -> str:
+        """The text after the status; empty if there is none."""
+        status_line, *_ = self.raw_headers.partition(b"\r\n")
+        return status_line.decode("latin-1").partition(" ")[2].partition(" ")[2]
+
+    @property
+    def is_redirect(self) -> bool:
+        """The response leads elsewhere, and was not followed."""
+        return self.status in REDIRECTS and "location" in self.headers
+
+    @property
+    def cookies(self) -> RequestsCookieJar:
+        """The cookies that this response sets."""
+        return cookies_of(self.raw_headers, self.url)
+
     @property
     def content(self) -> bytes | None:
         """The content, with gzip or deflate undone; None when there is no whole response.
@@ -108,6 +132,13 @@ class LocustResponse(Response):
             except UnicodeDecodeError:
                 yield piece
 
+    def iter_lines(self) -> Iterator[str]:
+        """The lines of the content."""
+        yield from self.text.splitlines()
+
+    def close(self) -> None:
+        """Do nothing: the whole response has been received."""
+
     def raise_for_status(self) -> None:
         """Do nothing about a good response.
 
@@ -143,9 +174,7 @@ class LocustResponse(Response):
         return self
 
     def __enter__(self) -> Self:
-        if self._report is None:
-            raise LocustError(_UNCAUGHT)
-        self._entered = True
+        self._entered = self._report is not None  # else a block as of `requests`, which closes
         return self
 
     def __exit__(
@@ -155,7 +184,8 @@ class LocustResponse(Response):
         traceback: TracebackType | None,
     ) -> bool:
         """Report it, unless the block has raised an exception of another kind."""
-        assert self._report is not None
+        if self._report is None:
+            return False
         if self._is_decided:
             self._report(self, self._verdict)
             return exc is None

@@ -1,0 +1,45 @@
+"""Authentication of plain Locust calls: a user and a password, or an object as for `requests`."""
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from requests import PreparedRequest
+from requests.hooks import default_hooks
+from requests.structures import CaseInsensitiveDict
+
+from straingauge.errors import UsageError
+
+Auth: TypeAlias = tuple[str | bytes, str | bytes] | Callable[[Any], Any]
+"""A user and a password, or a function that changes a `requests.PreparedRequest`."""
+
+
+def basic(auth: tuple[str | bytes, str | bytes]) -> str:
+    """Return the Authorization header of a user and a password (RFC 7617)."""
+    user, password = (part.encode("latin-1") if isinstance(part, str) else part for part in auth)
+    return "Basic " + b64encode(user + b":" + password).decode("ascii")
+
+
+def authorize(
+    auth: Auth, method: str, url: str, headers: Mapping[str, str], body: object
+) -> dict[str, str]:
+    """Return the headers that authentication adds or changes.
+
+    Raises:
+        UsageError: it is neither a pair nor a function, or needs an answer first, as digest does.
+    """
+    if isinstance(auth, tuple | list) and len(auth) == 2:
+        return {"Authorization": basic((auth[0], auth[1]))}
+    if not callable(auth):
+        raise UsageError(f"auth={auth!r}: expected a user and a password, or a function")
+    prepared = PreparedRequest()
+    prepared.method, prepared.url, prepared.hooks = method, url, default_hooks()
+    prepared.headers = CaseInsensitiveDict(headers)
+    prepared.body = body if isinstance(body, bytes) else None
+    changed = auth(prepared) or prepared
+    if changed.url != url or any(changed.hooks.values()):
+        raise UsageError(
+            f"auth={type(auth).__name__}: JourneyUser supports authentication by headers alone",
+            hint="use Locust's HttpUser; its requests are recorded, too",
+        )
+    return {name: str(value) for name, value in changed.headers.items()}
