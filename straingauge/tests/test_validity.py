@@ -14,6 +14,8 @@ from straingauge.engine import Load
 from straingauge.http import Response
 from straingauge.journey import Journey, User, mix
 from straingauge.schedule import Schedule, constant, constant_users, poisson, spread
+from straingauge.statistics.throughput import Throughput
+from straingauge.verdict import ValidityInput, check_validity
 
 
 def get(user: User):
@@ -96,3 +98,14 @@ def test_too_few_samples_are_said_to_be_so():
     p99 = result["metrics"]["latency_ms"]["confidence_intervals"]["p99"]
     assert (p99["low"], p99["high"]) == (None, None)
     assert "too few for p99" in p99["reason"]
+
+
+@pytest.mark.parametrize(("longest_s", "noted"), [(19.7, True), (0.4, False)])
+def test_stragglers_are_named(longest_s: float, *, noted: bool):
+    """A response long after the schedule is a note; one that hardly shifts the rate is none."""
+    found = Throughput(19.9, duration_s=10.0, stragglers=1, longest_s=longest_s)
+    reasons = check_validity(ValidityInput(requests=2000, throughput=found))
+    messages = [each.message for each in reasons if each.reason == "stragglers"]
+    assert len(messages) == noted
+    assert all(message.startswith("1 of 2000 requests ended after") for message in messages)
+    assert all(each.severity == "note" for each in reasons)

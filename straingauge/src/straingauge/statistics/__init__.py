@@ -2,10 +2,12 @@
 
 from straingauge.statistics.metrics import endpoints, metrics
 from straingauge.statistics.quantile import Quantile, is_precise, quantile, samples_needed
+from straingauge.statistics.throughput import Plan, throughput
 from straingauge.statistics.trend import Trend, degradation, theil_sen
 from straingauge.statistics.warmup import Warmup, split_warmup
 
 __all__ = [
+    "Plan",
     "Quantile",
     "Trend",
     "Warmup",
@@ -17,4 +19,5 @@ __all__ = [
     "samples_needed",
     "split_warmup",
     "theil_sen",
+    "throughput",
 ]

@@ -13,41 +13,43 @@ from straingauge.result.format.metrics import (
 from straingauge.statistics.breakdown import server_timing, slowest
 from straingauge.statistics.quantile import Quantile, quantile
 from straingauge.statistics.stalls import stalls
+from straingauge.statistics.throughput import Plan, throughput
 
 
-def metrics(record: Record, phase: str = "main") -> PhaseMetrics:
+def metrics(record: Record, phase: str = "main", plan: Plan | None = None) -> PhaseMetrics:
     """Compute the metrics of a phase over all endpoints.
 
-    `duration_s` is from the first intended start to the last end. `latency_ms` is the response
-    time (done - intended), `service_time_ms` is done - sent. `error_rate_percent` is the share of
-    the requests that were not rate-limited; an exception in a journey is an error of its last
-    request.
+    `duration_s` is from the first intended start to the last end; for `throughput_rps` see
+    `throughput`, which needs the schedule as `plan`. `latency_ms` is the response time
+    (done - intended), `service_time_ms` is done - sent. `error_rate_percent` is the share of the
+    requests that were not rate-limited; an exception in a journey is an error of its last request.
     """
     total = record.total(phase)
     return {
-        **series_metrics(total, _duration_s(total)),
+        **_series_metrics(total, total, plan),
         "slowest": slowest(record, phase),
         "stalls": stalls(record, phase),
     }
 
 
-def endpoints(record: Record, phase: str = "main") -> dict[str, SeriesMetrics]:
+def endpoints(
+    record: Record, phase: str = "main", plan: Plan | None = None
+) -> dict[str, SeriesMetrics]:
     """Compute the metrics of each endpoint, over the duration of the whole phase."""
-    duration_s = _duration_s(record.total(phase))
+    total = record.total(phase)
     return {
-        name: series_metrics(each, duration_s) for name, each in record.endpoints(phase).items()
+        name: _series_metrics(each, total, plan) for name, each in record.endpoints(phase).items()
     }
 
 
-def series_metrics(series: Series, duration_s: float) -> SeriesMetrics:
-    """Compute the metrics of one series."""
+def _series_metrics(series: Series, total: Series, plan: Plan | None) -> SeriesMetrics:
     limited = series.rate_limited.count
     errors = sum(series.errors.values())
     judged = max(series.requests - limited, errors)
     return {
         "total_requests": series.requests,
-        "duration_s": round(duration_s, 6),
-        "throughput_rps": round(series.requests / duration_s, 3) if duration_s else 0.0,
+        "duration_s": round(_duration_s(total), 6),
+        "throughput_rps": throughput(series, total, plan).per_s,
         "error_rate_percent": round(100 * errors / judged, 4) if judged else 0.0,
         "rate_limited": limited,
         "latency_ms": _times(series.response),

@@ -71,7 +71,7 @@ METRICS: Mapping[str, Metric] = {
     "throughput_rps": Metric(
         title="throughput",
         unit="/s",
-        description="requests per second, from the first intended start to the last end",
+        description="completed requests per second, within the schedule",
         path=("metrics", "throughput_rps"),
         topic="speed",
         per_endpoint=True,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from straingauge.result.format.result import ReasonDict, ValidityDict
 from straingauge.statistics import samples_needed
+from straingauge.statistics.throughput import Throughput
 from straingauge.workers import LostProcess
 
 RATE_LIMITED_LIMIT = 0.01  # of all requests
@@ -18,6 +19,7 @@ LOST_LIMIT = 0.10  # of the load
 LATE_FLOOR_MS = 20.0  # a shorter delay of the generator does not matter
 LATE_SHARE = 0.1  # of p95: nor does a smaller one
 LATE_LIMIT_MS = 250.0
+STRAGGLER_SHARE = 0.05  # of the schedule; a shorter wait would hardly change the throughput
 BUSY_CPU_SHARE = 0.95  # of one core, by one process of the generator
 ENOUGH_FOR_P99 = samples_needed(0.99)
 
@@ -44,6 +46,7 @@ class ValidityInput:
         idle: Number of processes without a share of the load.
         processes: Number of processes with one.
         unavailable: What could not be observed, in sentences.
+        throughput: The throughput, with the requests that do not count in it.
     """
 
     requests: int = 0
@@ -63,6 +66,7 @@ class ValidityInput:
     idle: int = 0
     processes: int = 1
     unavailable: Sequence[str] = field(default_factory=tuple)
+    throughput: Throughput = field(default_factory=Throughput)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +236,17 @@ def _few_samples(evidence: ValidityInput) -> Iterable[Reason]:
         )
 
 
+def _stragglers(evidence: ValidityInput) -> Iterable[Reason]:
+    found = evidence.throughput
+    if found.longest_s > STRAGGLER_SHARE * found.duration_s:
+        yield Reason(
+            "stragglers",
+            "note",
+            f"{found.stragglers} of {evidence.requests} requests ended after the schedule, the last"
+            f" one {found.longest_s:.1f} s after it: they do not count in the throughput",
+        )
+
+
 def _not_observed(evidence: ValidityInput) -> Iterable[Reason]:
     for what in evidence.unavailable:
         yield Reason("not_observed", "note", what)
@@ -249,5 +264,6 @@ _RULES: Sequence[Rule] = (
     _shared_accounts,
     _idle,
     _few_samples,
+    _stragglers,
     _not_observed,
 )

@@ -1,6 +1,7 @@
 """Compose a result from the reports of all processes of a load."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import cast
 
 from straingauge.engine import EngineStats
@@ -11,10 +12,19 @@ from straingauge.result.assembly.resources import resources
 from straingauge.result.format import SCHEMA_VERSION
 from straingauge.result.format.metrics import Degradation, EndpointMetrics, Metrics, PhaseMetrics
 from straingauge.result.format.result import Measurements
-from straingauge.statistics import Warmup, degradation, endpoints, metrics, split_warmup
+from straingauge.schedule import ConstantUsers, Waves
+from straingauge.statistics import (
+    Plan,
+    Warmup,
+    degradation,
+    endpoints,
+    metrics,
+    split_warmup,
+    throughput,
+)
 from straingauge.verdict import ValidityInput, check_validity
 from straingauge.verdict.validity import as_dict
-from straingauge.workers import MergedReports, Report
+from straingauge.workers import MergedReports, Report, RunMetadata
 from straingauge.workers.merge import merge_reports
 
 
@@ -34,9 +44,15 @@ def compose(
     measured = merge_reports(merged.reports)
     record, warmup = split_warmup(measured)
     engines = _engines(merged.reports)
-    whole = metrics(record)
+    has_ended_early = so_far or ended is not None or merged.abort_reason is not None
+    plan = None if has_ended_early else _plan(metadata)
+    whole = metrics(record, plan=plan)
     observations = next((w for report in merged.reports if (w := report.observations)), None)
-    validity_input = _validity_input(merged, engines, whole, observations, ended)
+    total = record.total("main")
+    validity_input = replace(
+        _validity_input(merged, engines, whole, observations, ended),
+        throughput=throughput(total, total, plan),
+    )
     return {
         "schema_version": SCHEMA_VERSION,
         "name": metadata.name,
@@ -44,8 +60,8 @@ def compose(
         "configuration": {**metadata.configuration, "processes": _processes(merged)},
         "environment": metadata.environment,
         "metrics": _metrics(whole, record, warmup),
-        "endpoints": _endpoints(record, histograms=not so_far),
-        "intervals": intervals(record.total("main")),
+        "endpoints": _endpoints(record, plan, histograms=not so_far),
+        "intervals": intervals(total),
         "status_codes": whole["status_codes"],
         "errors": whole["errors"],
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
@@ -73,11 +89,22 @@ def _metrics(whole: PhaseMetrics, record: Record, warmup: Warmup | None) -> Metr
     }
 
 
-def _endpoints(record: Record, *, histograms: bool) -> dict[str, EndpointMetrics]:
+def _plan(metadata: RunMetadata) -> Plan | None:
+    """Return the schedule of a load; None of waves, which end when the last one has."""
+    schedule = metadata.configuration.get("schedule") or {}
+    kind = schedule.get("kind")
+    if kind in (None, Waves.__name__.lower()) or metadata.duration_s is None:
+        return None
+    return Plan(metadata.duration_s, kind != ConstantUsers.__name__.lower())
+
+
+def _endpoints(
+    record: Record, plan: Plan | None, *, histograms: bool
+) -> dict[str, EndpointMetrics]:
     series = record.endpoints("main")
     most = max_intervals(len(series))
     found: dict[str, EndpointMetrics] = {}
-    for name, each in endpoints(record).items():
+    for name, each in endpoints(record, plan=plan).items():
         if histograms:
             over_time = intervals(series[name], most)
             found[name] = {
