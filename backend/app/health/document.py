@@ -58,13 +58,26 @@ class RateLimitHealth(BaseModel):
     warning: str | None
 
 
-class Health(BaseModel):
-    """State of the service."""
+class BackgroundTask(BaseModel):
+    """A background task; `unknown` while the metrics cannot be read."""
 
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "late", "unknown"] = Field(
+        description="`late` if it has not run for three periods."
+    )
+    period_s: float = Field(ge=0)
+    last_run_s: float | None = Field(
+        None, description="Seconds since the last successful run.", ge=0
+    )
+
+
+class Health(BaseModel):
+    """State of the service; `degraded` if a background task is late."""
+
+    status: Literal["ok", "degraded", "unavailable"]
     database: DatabaseHealth
     pool: PoolHealth
     rate_limit: RateLimitHealth
+    background_tasks: dict[str, BackgroundTask]
 
 
 _MODELS = (ServiceLinks, Liveness, Readiness, Health)

@@ -6,6 +6,7 @@ CPU time of the service. Therefore one runs for `SLICE_S` seconds while the othe
 """
 
 import asyncio
+import os
 import signal
 import time
 from asyncio.subprocess import Process
@@ -48,5 +49,8 @@ class ProcessTurns:
 
 
 def _send(process: Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):  # it has just exited
-        process.send_signal(number)
+    # `process.send_signal` would call `waitpid`, and asyncio would not learn the exit code of a
+    # process that has just exited: it reports 255 instead.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
