@@ -1,15 +1,12 @@
 """Journeys as Python source."""
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import quote
 
-from straingauge.scaffold.operation import Operation, Rows
+from straingauge.scaffold.operation import PARAMETER, Operation, Rows
+from straingauge.scaffold.source import WIDTH, literal, plain
 from straingauge.scaffold.values import Blank
-
-WIDTH: Final = 100
 
 HEAD: Final = '''"""Journeys of {title}, generated from {source}.
 
@@ -39,11 +36,24 @@ def some(user, rows, where):
         raise UsageError(f"{where} returned no rows", hint="seed the data of the service")
     return user.random.choice(rows)
 '''
+SEGMENT: Final = '''
+def segment(value):
+    """Percent-encode a value for a path."""
+    return urllib.parse.quote(str(value), safe="")
+'''
+NOTHING: Final = '''
+def nothing_to_send(user):
+    """Stand for a mix: no operation of the document can be sent as it is."""
+    fill_in("an operation that can be sent without an edit")
+    yield
+'''
 FIELDS: Final = '''
 def fields(*names):
     """Check that the response, or its first row, has these fields."""
 
     def check(response):
+        if response.status in (204, 205, 404):  # expected, and without this content
+            return None
         content = response.json()
         row = content[0] if isinstance(content, list) and content else content
         missing = [name for name in names if row and name not in row]
@@ -54,31 +64,40 @@ def fields(*names):
 
 
 def journeys(
-    made: Sequence[Operation], mixed: Sequence[Operation], *, head: str, log_in: str
+    mixed: Sequence[Operation],
+    skipped: Sequence[tuple[Operation, str]],
+    *,
+    head: str,
+    log_in: str,
 ) -> str:
     """Generate the source of journeys.py.
 
     Args:
-        made: All operations.
         mixed: Operations in the mix.
+        skipped: The other operations, each with the reason.
         head: Its docstring.
         log_in: Source that logs a user in; may be empty.
     """
-    body = "\n\n".join(part.strip() for part in (log_in, *map(_journey, made)) if part)
+    made = [*mixed, *(operation for operation, _ in skipped if not operation.problem)]
+    functions = [log_in, *map(_journey, made), *([] if mixed else [NOTHING])]
+    body = "\n\n".join(part.strip() for part in functions if part)
     helpers = [
         text
         for text, word in ((SETTING, "setting("), (FILL_IN, "fill_in("), (SOME, "some("))
         if word in body
     ]
+    helpers += [SEGMENT] if "segment(" in body else []
     helpers += [FIELDS] if "fields(" in body else []
-    parts = [*(helper.strip() for helper in helpers), body, _mix(made, mixed)]
+    parts = [*(helper.strip() for helper in helpers), body, _mix(mixed, skipped)]
     code = "\n\n\n".join(parts)
     return f"{head}\n{_imports(code)}\n\n\n{_spaced(code)}\n"
 
 
 def _imports(code: str) -> str:
-    standard = [f"import {name}" for name in ("base64", "os") if f"{name}." in code]
-    ours = ["UsageError", "mix"] if "UsageError(" in code else ["mix"]
+    modules = {"base64": "base64.", "os": "os.", "urllib.parse": "urllib.parse."}
+    standard = [f"import {name}" for name, word in modules.items() if word in code]
+    names = {"Upload": "Upload(", "UsageError": "UsageError(", "mix": ""}
+    ours = [name for name, word in names.items() if word in code]
     own = f"from straingauge import {', '.join(ours)}"
     return "\n".join([*standard, *([""] if standard else []), own])
 
@@ -90,113 +109,108 @@ def _spaced(code: str) -> str:
 
 def _journey(operation: Operation) -> str:
     lines = [f"def {operation.function}(user):", f"    {_docstring(operation)}"]
-    path = _path(operation)
     if operation.rows is not None:
         lines += _look_up(operation.rows)
-    options = _options(operation)
-    call = f"user.{operation.method}"
-    if operation.method == "head":
-        call, path = "user.request", f'"HEAD", {path}'
-    one = f"    yield {call}({', '.join([path, *options])})"
-    if len(one) <= WIDTH and "\n" not in one:
-        return "\n".join([*lines, one, ""])
-    inner = "".join(f"        {option},\n" for option in (path, *options))
-    return "\n".join([*lines, f"    yield {call}(\n{inner}    )", ""])
+    if operation.origin is not None:
+        lines += _create(*operation.origin)
+    call = _call(operation, _path(operation), _options(operation))
+    return "\n".join([*lines, f"    yield {call}", ""])
+
+
+def _call(operation: Operation, path: str, options: Sequence[str]) -> str:
+    """A request as source, over several lines if it is long."""
+    call, arguments = f"user.{operation.method}", [path, *options]
+    if operation.method in ("head", "query"):
+        call, arguments = "user.request", [literal(operation.method.upper()), *arguments]
+    one = f"{call}({', '.join(arguments)})"
+    if len(one) + len("    yield ") <= WIDTH and "\n" not in one:
+        return one
+    return f"{call}(\n" + "".join(f"        {each},\n" for each in arguments) + "    )"
 
 
 def _docstring(operation: Operation) -> str:
-    words = operation.summary.replace("\\", "").replace('"', "'")[: WIDTH - 20].strip()
+    words = plain(operation.summary, WIDTH - 20) or plain(operation.name, WIDTH - 20)
     end = "" if words.endswith((".", "!", "?")) else "."
-    return f'"""{words or operation.name}{end}"""'
+    return f'"""{words}{end}"""'
 
 
 def _look_up(rows: Rows) -> list[str]:
     inside = f"[{literal(rows.inside)}]" if rows.inside else ""
-    params = f", params={literal(dict(rows.params), 4)}" if rows.params else ""
+    options = [
+        f"{name}={literal(dict(value), 4)}"
+        for name, value in (("params", rows.params), ("headers", rows.headers))
+        if value
+    ]
+    options += _expect(rows.expect)
+    name = f"GET {rows.path}"
     return [
-        f"    answer = yield user.get({literal(rows.path)}{params})",
-        f"    row = some(user, answer.json(){inside}, {literal('GET ' + rows.path)})",
+        f"    answer = yield user.get({', '.join([literal(rows.path), *options])})",
+        f"    row = some(user, answer.json(){inside}, {literal(name)})",
+        f"    item = segment(row[{literal(rows.key)}])",
+    ]
+
+
+def _create(origin: Operation, key: str) -> list[str]:
+    """Lines that create an item, so that only this one is changed."""
+    options = [*_options(origin, expect=[201])]
+    return [
+        f"    made = yield {_call(origin, _path(origin), options)}",
+        f"    item = segment(made.json()[{literal(key)}])",
     ]
 
 
 def _path(operation: Operation) -> str:
-    if operation.rows is not None:
-        in_row = f"{{row['{operation.rows.key}']}}"
-        return "f" + literal(re.sub(r"\{[^}]+\}", in_row, operation.path))
+    if operation.rows is not None or operation.origin is not None:
+        pieces = PARAMETER.split(operation.path)
+        known = [literal(text.replace("{", "{{").replace("}", "}}"))[1:-1] for text in pieces[::2]]
+        return 'f"' + "{item}".join(known) + '"'
     blank = next((value for value in operation.in_path.values() if isinstance(value, Blank)), None)
     if blank is not None:
         return repr(blank)
-    values = {name: quote(str(value), safe="") for name, value in operation.in_path.items()}
-    return literal(re.sub(r"\{([^}]+)\}", lambda found: values[found[1]], operation.path))
+    return literal(PARAMETER.sub(lambda found: operation.in_path[found[1]], operation.path))
 
 
-def _options(operation: Operation) -> list[str]:
+def _options(operation: Operation, expect: Sequence[int] | None = None) -> list[str]:
     options = []
-    if operation.rows is not None or operation.in_path:
+    if operation.rows is not None or operation.origin is not None or operation.in_path:
         options.append(f"name={literal(operation.name)}")
     for name, value in (("params", operation.params), ("headers", operation.headers)):
         if value:
             options.append(f"{name}={literal(value, 8)}")
     if operation.body is not None:
         options.append(f"{operation.body[0]}={literal(operation.body[1], 8)}")
-    if list(operation.expect) != [200]:
-        options.append(f"expect={literal(list(operation.expect))}")
-    if operation.fields:
-        options.append(f"checks=[fields({', '.join(map(literal, operation.fields))})]")
+    options += _expect(operation.answer.expect if expect is None else expect)
+    if operation.answer.fields:
+        options.append(f"checks=[fields({', '.join(map(literal, operation.answer.fields))})]")
     return options
 
 
-def literal(value: object, indent: int = 0) -> str:
-    """Format a value as source, over several lines if it is long.
-
-    Args:
-        value: JSON, with blanks.
-        indent: Indentation of the line it begins in.
-    """
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, dict):
-        pairs = (f"{literal(key)}: {literal(item, indent + 4)}" for key, item in value.items())
-        return _bracketed("{}", list(pairs), indent)
-    if isinstance(value, list):
-        return _bracketed("[]", [literal(item, indent + 4) for item in value], indent)
-    return repr(value)
+def _expect(statuses: Sequence[int]) -> list[str]:
+    return [] if [*statuses] == [200] else [f"expect={literal(statuses)}"]
 
 
-def _bracketed(brackets: str, items: Sequence[str], indent: int) -> str:
-    first, last = brackets[0], brackets[1]
-    flat = f"{first}{', '.join(items)}{last}"
-    if len(flat) + indent + 12 <= WIDTH and "\n" not in flat:
-        return flat
-    inner = "".join(f"{' ' * (indent + 4)}{item},\n" for item in items)
-    return f"{first}\n{inner}{' ' * indent}{last}"
-
-
-def _mix(made: Sequence[Operation], mixed: Sequence[Operation]) -> str:
+def _mix(mixed: Sequence[Operation], skipped: Sequence[tuple[Operation, str]]) -> str:
     lines = ["mix = mix("]
     lines += [f"    ({operation.function}, 1)," for operation in mixed]
-    for operation in made:
-        if operation not in mixed:
-            lines.append(f"    # ({operation.function}, 1),  {_why_not(operation)}")
-    lines.append(")")
-    called = {name: None for operation in mixed for name in _calls(operation)}
+    lines += [] if mixed else ["    (nothing_to_send, 1),"]
+    for operation, reason in skipped:
+        lines.append(f"    # ({operation.function}, 1),  {plain(reason, 200)}")
     lines += [
+        ")",
         "",
         "# Endpoints of the mix; thresholds.toml is checked against them.",
         "endpoints = [",
     ]
-    lines += [f"    {literal(name)}," for name in called]
+    lines += [f"    {literal(name)}," for name in endpoints_of(mixed)]
     return "\n".join([*lines, "]"])
+
+
+def endpoints_of(mixed: Sequence[Operation]) -> list[str]:
+    """Endpoints that the journeys of a mix call, each once."""
+    return [*dict.fromkeys(name for operation in mixed for name in _calls(operation))]
 
 
 def _calls(operation: Operation) -> list[str]:
     looked_up = [f"GET {operation.rows.path}"] if operation.rows is not None else []
-    return [*looked_up, operation.name]
-
-
-def _why_not(operation: Operation) -> str:
-    if operation.blanks:
-        return f"unknown: {operation.blanks[0].what}"
-    if operation.endless:
-        return "its response is an endless stream"
-    return "it changes data"
+    created = [operation.origin[0].name] if operation.origin is not None else []
+    return [*looked_up, *created, operation.name]

@@ -1,31 +1,48 @@
-"""OpenAPI documents (3.0 and 3.1), and the paths at which services serve them.
+"""OpenAPI documents (3.0, 3.1 and 3.2, in JSON or YAML).
 
-https://spec.openapis.org/oas/v3.1.0
+https://spec.openapis.org/oas/v3.2.0
 """
 
 import json
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
-from straingauge.errors import TargetError, UsageError
+from straingauge.errors import UsageError
+from straingauge.scaffold.yaml_document import parse_yaml
 
 Part = Mapping[str, Any]
 
-USUAL_PATHS: Final = (
-    "/openapi.json",
-    "/api/openapi.json",
-    "/v3/api-docs",
-    "/api-docs",
-    "/swagger.json",
-    "/swagger/v1/swagger.json",
-)
-METHODS: Final = ("get", "head", "post", "put", "patch", "delete")
-TIMEOUT_S: Final = 10.0
+METHODS: Final = ("get", "head", "query", "post", "put", "patch", "delete")
+
+
+def as_dict(part: Any) -> dict[str, Any]:  # noqa: ANN401  any JSON
+    """The part with its string keys, if it is an object; else an empty one."""
+    return {k: v for k, v in part.items() if isinstance(k, str)} if isinstance(part, dict) else {}
+
+
+def as_list(part: Any) -> list[Any]:  # noqa: ANN401  any JSON
+    """The part if it is an array, else an empty one."""
+    return part if isinstance(part, list) else []
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An operation as the document has it.
+
+    Attributes:
+        path: With the base path of its server, such as "/api/items/{id}".
+        method: In lower case.
+        content: The operation, with the parameters of its path.
+        problem: A part of the document that makes it unusable; empty if there is none.
+    """
+
+    path: str
+    method: str
+    content: Part
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +52,16 @@ class Document:
     Attributes:
         source: URL or path it was read from.
         content: The parsed JSON.
+        base_path: Prefix of every path if no server is declared.
+        merged: Cache of `flattened`: by identity, each schema and what it became.
+        referenced: The same for `resolved`, so that a part has one identity.
     """
 
     source: str
     content: Part
+    base_path: str = ""
+    merged: dict[int, tuple[Part, Part]] = field(default_factory=dict, repr=False, compare=False)
+    referenced: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str | bytes, source: str) -> "Document":
@@ -47,122 +70,157 @@ class Document:
         Raises:
             UsageError: It is not an OpenAPI document, or of an unsupported version.
         """
-        try:
-            content = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise UsageError(
-                f"{source}: not JSON: {error}",
-                hint="convert YAML to JSON first, and use --openapi FILE",
-            ) from error
+        content = _parsed(text, source)
         version = content.get("openapi", "") if isinstance(content, dict) else ""
         if not str(version).startswith("3."):
             old = isinstance(content, dict) and "swagger" in content
             found = f"Swagger {content['swagger']}" if old else "not an OpenAPI document"
+            convert = "convert it first, for example with swagger2openapi; then: --openapi FILE"
             raise UsageError(
                 f"{source}: {found}; OpenAPI 3 is required",
-                hint="name the path or file of the document with --openapi",
+                hint=convert if old else "name the path or file of the document with --openapi",
             )
-        if not isinstance(content.get("paths"), dict) or not content["paths"]:
+        if not as_dict(content.get("paths")):
             raise UsageError(f"{source}: the document has no paths")
         return cls(source, content)
+
+    @property
+    def title(self) -> str:
+        """Title of the service, in one line."""
+        title = as_dict(self.content.get("info")).get("title")
+        return " ".join(str(title or "the service").split())
 
     def resolved(self, part: Any) -> Any:  # noqa: ANN401  any JSON
         """Follow the reference of a part, if it is one.
 
+        Keys next to the reference are added to what it leads to (OpenAPI 3.1).
+
         Raises:
             UsageError: The reference leads nowhere, or out of the document.
         """
-        seen = set()
-        while isinstance(part, dict) and "$ref" in part:
+        if not isinstance(part, dict) or not isinstance(part.get("$ref"), str):
+            return part
+        if id(part) not in self.referenced:
+            self.referenced[id(part)] = (part, self._followed(part))
+        return self.referenced[id(part)][1]
+
+    def _followed(self, part: Any) -> Any:  # noqa: ANN401  any JSON
+        seen: set[str] = set()
+        beside: dict[str, Any] = {}
+        while isinstance(part, dict) and isinstance(part.get("$ref"), str):
             reference = part["$ref"]
-            if not str(reference).startswith("#/") or reference in seen:
+            if reference in seen:
                 raise UsageError(f"{self.source}: the reference {reference} cannot be resolved")
             seen.add(reference)
-            part = self.content
-            for step in reference[2:].split("/"):
-                name = step.replace("~1", "/").replace("~0", "~")
-                if not isinstance(part, dict) or name not in part:
-                    raise UsageError(f"{self.source}: the reference {reference} leads nowhere")
-                part = part[name]
+            beside = {k: v for k, v in part.items() if k != "$ref"} | beside
+            part = self._target(reference)
+        if beside and isinstance(part, dict) and not str(self.content["openapi"]).startswith("3.0"):
+            return {**part, **beside}
         return part
+
+    def _target(self, reference: str) -> Any:  # noqa: ANN401  any JSON
+        """The part at a JSON pointer in a URI fragment (RFC 6901, section 6)."""
+        file, _, pointer = reference.partition("#")
+        own_name = PurePosixPath(urlsplit(self.source).path).name
+        if file.removeprefix("./") not in ("", own_name) or (pointer and pointer[0] != "/"):
+            raise UsageError(f"{self.source}: the reference {reference} cannot be resolved")
+        part: Any = self.content
+        for step in unquote(pointer).split("/")[1:]:
+            name = step.replace("~1", "/").replace("~0", "~")
+            if isinstance(part, list) and name.isdecimal() and int(name) < len(part):
+                part = part[int(name)]
+            elif isinstance(part, dict) and (name in part or name.isdecimal()):
+                part = part.get(name, part.get(int(name)) if name.isdecimal() else None)
+            else:
+                raise UsageError(f"{self.source}: the reference {reference} leads nowhere")
+        return part
+
+    def operations(self) -> Iterator[Found]:
+        """Each operation; one with a problem has a content that is empty."""
+        for path, item in as_dict(self.content["paths"]).items():
+            if not path.startswith("/"):
+                continue  # an extension
+            try:
+                yield from self._of_path(path.partition("#")[0], item)
+            except UsageError as error:
+                yield Found(path, "any method", {}, str(error))
+
+    def _object(self, part: Any, where: str) -> dict[str, Any]:  # noqa: ANN401  any JSON
+        found = self.resolved(part)
+        if not isinstance(found, dict):
+            raise UsageError(f"{self.source}: {where} must be an object")
+        return found
+
+    def _of_path(self, path: str, item: Any) -> Iterator[Found]:  # noqa: ANN401  any JSON
+        item = self._object(item, f"paths.{path}")
+        for method in METHODS:
+            if method not in item:
+                continue
+            try:
+                content = self._object(item[method], f"{method} of {path}")
+                servers = as_list(content.get("servers")) or as_list(item.get("servers"))
+                prefix = self._own_prefix(servers) if servers else self.prefix
+                shared, own = as_list(item.get("parameters")), as_list(content.get("parameters"))
+                yield Found(prefix + path, method, {**content, "parameters": [*shared, *own]})
+            except UsageError as error:
+                yield Found(path, method, {}, str(error))
 
     @property
     def prefix(self) -> str:
-        """Prefix of every path: the path of the first server.
+        """Prefix of every path: the path of the first server whose variables are known.
 
         Raises:
-            UsageError: It has a variable without a default.
+            UsageError: Each has a variable without a default.
         """
-        server = next(iter(self.content.get("servers") or [{}]))
-        url = str(server.get("url", ""))
-        for name, variable in server.get("variables", {}).items():
-            url = url.replace(f"{{{name}}}", str(variable.get("default", f"{{{name}}}")))
-        path = urlsplit(url).path.rstrip("/")
-        if "{" in path:
-            raise UsageError(f"{self.source}: the server {url} has a variable without a default")
-        return path if path.startswith("/") or not path else f"/{path}"
+        servers = as_list(self.content.get("servers"))
+        return self._prefix_of(servers) if servers else self.base_path
 
-    def operations(self) -> Iterator[tuple[str, str, Part]]:
-        """Each operation as path, method and content, such as ("/items", "get", {...})."""
-        prefix = self.prefix
-        for path, found in self.content["paths"].items():
-            item = self.resolved(found)
-            if not isinstance(item, dict):
-                raise UsageError(f"{self.source}: paths.{path} must be an object")
-            for method in METHODS:
-                if method in item:
-                    shared = item.get("parameters", [])
-                    operation = self.resolved(item[method])
-                    own = operation.get("parameters", [])
-                    yield prefix + path, method, {**operation, "parameters": [*shared, *own]}
+    def _own_prefix(self, servers: Sequence[Any]) -> str:
+        """Prefix of a single operation.
 
+        Raises:
+            UsageError: It belongs to another host than the rest of the document.
+        """
+        common = {urlsplit(url).netloc for url in self._urls(self.content.get("servers"))} | {""}
+        here = {urlsplit(self.source).netloc} if self.source.startswith("http") else set()
+        own = [*self._urls(servers)]
+        if own and not any(urlsplit(url).netloc in common | here for url in own):
+            raise UsageError(f"it is served by {own[0]}")
+        return self._prefix_of(servers)
 
-def fetch(url: str, named: str | None) -> Document:
-    """Fetch the document of a service.
+    def _prefix_of(self, servers: Sequence[Any]) -> str:
+        for url in self._urls(servers):
+            base = self.source if self.source.startswith("http") else "/"
+            path = urlsplit(urljoin(base, url)).path.rstrip("/")
+            if "{" not in path:
+                return path if path.startswith("/") or not path else f"/{path}"
+        first = as_dict(next(iter(servers), {})).get("url")
+        raise UsageError(f"{self.source}: the server {first} has a variable without a default")
 
-    Args:
-        url: Base URL of the service.
-        named: Path of the document at the service, or a file; None tries the usual paths.
-
-    Raises:
-        TargetError: The service does not respond or serves no document.
-        UsageError: The given one is not a supported document.
-    """
-    if named is not None and not named.startswith("/"):
-        return _of_file(Path(named))
-    if named is not None and Path(named).is_file():
-        return _of_file(Path(named))
-    paths = (named,) if named else USUAL_PATHS
-    for path in paths:
-        found = _get(url.rstrip("/") + path)
-        if found is not None:
-            return Document.parse(found, url.rstrip("/") + path)
-    raise TargetError(
-        f"{url} serves no OpenAPI document at {', '.join(paths)}",
-        hint="name its path or a file: --openapi /path/openapi.json",
-    )
+    def _urls(self, servers: Any) -> Iterator[str]:  # noqa: ANN401  any JSON
+        """URLs of servers, with the defaults of their variables."""
+        for server in map(as_dict, as_list(servers)):
+            url = str(server.get("url") or "/")
+            for name, variable in as_dict(server.get("variables")).items():
+                known = as_dict(variable)
+                values = [known.get("default"), *as_list(known.get("enum"))]
+                value = next((each for each in values if each is not None), f"{{{name}}}")
+                url = url.replace(f"{{{name}}}", str(value))
+            yield url
 
 
-def _of_file(path: Path) -> Document:
+def _parsed(text: str | bytes, source: str) -> Any:  # noqa: ANN401  any JSON
+    """JSON, or YAML if it is not JSON."""
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{source}: not UTF-8: {error.reason}") from error
     try:
-        return Document.parse(path.read_bytes(), str(path))
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _get(url: str) -> bytes | None:
-    """The body at a URL; None for an error status."""
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise UsageError(f"{url!r} is not a URL", hint="write it as http://localhost:8000")
-    try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:  # noqa: S310  see above
-            content: bytes = response.read()
-            return content
-    except urllib.error.HTTPError as error:
-        error.close()
-        return None
-    except (OSError, ValueError) as error:
-        raise TargetError(
-            f"nothing responds at {url}: {getattr(error, 'reason', error)}",
-            hint="start the service first, or name a file: --openapi openapi.json",
-        ) from error
+        return json.loads(text)
+    except RecursionError as error:
+        raise UsageError(f"{source}: the document is nested too deeply") from error
+    except ValueError as error:
+        if text.lstrip()[:1] in ("{", "["):
+            raise UsageError(f"{source}: not JSON: {error}", hint="correct it there") from error
+        return parse_yaml(text, source)

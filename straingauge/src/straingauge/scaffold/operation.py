@@ -1,21 +1,34 @@
 """Operations of a service, each with the values that a request needs."""
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from straingauge.scaffold.document import Document, Part
-from straingauge.scaffold.values import Blank, blanks, example, fitting, flattened, named_value
+from straingauge.errors import UsageError
+from straingauge.scaffold.document import Document, Found, Part, as_dict
+from straingauge.scaffold.media import body_of
+from straingauge.scaffold.parameters import (
+    in_header,
+    in_path,
+    in_query,
+    is_sent,
+    parameters_of,
+    value_of,
+)
+from straingauge.scaffold.responses import Answer, answer_of, rows_of
+from straingauge.scaffold.values import Blank, blanks
 
-READS: Final = ("get", "head")
-_PARAMETER: Final = re.compile(r"\{([^}]+)\}")
-_MOST_FIELDS: Final = 5  # enough to notice a wrong response
-_ROWS: Final = ("items", "results", "data", "rows")
-_TAKEN: Final = frozenset(
-    ("account", "base64", "endpoints", "fields", "fill_in", "journey", "log_in", "mix", "os")
-).union(("setting", "some", "verify"))
+READS: Final = ("get", "head", "query")
+PARAMETER: Final = re.compile(r"\{([^}]+)\}")
+_LONGEST_NAME: Final = 60
+_TAKEN: Final = frozenset(dir(builtins)).union(
+    ("account", "base64", "endpoints", "fields", "fill_in", "journey", "log_in", "mix", "os"),
+    ("setting", "some", "verify", "segment", "quote", "upload", "user", "answer", "row", "item"),
+    ("made", "usageerror", "urllib", "nothing_to_send"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +36,18 @@ class Rows:
     """A list that contains the value of a path parameter.
 
     Attributes:
-        path, params: Request of the list.
+        path, params, headers: Request of the list.
         inside: Name of the array in the response; None if the response is the array.
         key: Field of a row that has the value.
+        expect: Statuses of the list that mean success.
     """
 
     path: str
     params: Mapping[str, Any]
+    headers: Mapping[str, Any]
     inside: str | None
     key: str
+    expect: Sequence[int]
 
 
 @dataclass(slots=True)
@@ -42,29 +58,32 @@ class Operation:
         function: Name of the journey.
         method, path: As in the document.
         summary: As in the document; may be empty.
-        expect: Statuses that mean success.
-        fields: Required fields of the response, or of each of its rows.
-        in_path: Values of the path parameters.
+        operation_id: As in the document; may be empty.
+        answer: Statuses that mean success, and their content.
+        in_path: Values of the path parameters, percent-encoded.
         rows: The list in which the last of them is looked up, if any.
+        origin: The operation that creates what this one changes, if any; and the field of its
+            response that has the value of the path parameter.
         params, headers: Required ones.
-        body: Name of the option (json, form) and the value; None without a body.
-        needs_log_in: Whether it requires credentials.
-        endless: Whether its response is an event stream.
+        body: Name of the option (json, form, upload, content) and the value; None without a body.
+        security: Alternatives, each a set of schemes by name with their scopes.
+        problem: A part of the document that makes it unusable; empty if there is none.
     """
 
     function: str
     method: str
     path: str
-    summary: str
-    expect: Sequence[int]
-    fields: Sequence[str] = ()
+    summary: str = ""
+    operation_id: str = ""
+    answer: Answer = field(default_factory=Answer)
     in_path: dict[str, Any] = field(default_factory=dict)
     rows: Rows | None = None
+    origin: "tuple[Operation, str] | None" = None
     params: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, Any] = field(default_factory=dict)
     body: tuple[str, Any] | None = None
-    needs_log_in: bool = False
-    endless: bool = False
+    security: Sequence[Mapping[str, Sequence[str]]] = ()
+    problem: str = ""
 
     @property
     def name(self) -> str:
@@ -73,8 +92,13 @@ class Operation:
 
     @property
     def reads(self) -> bool:
-        """True if it does not change data."""
+        """True if its method does not change data."""
         return self.method in READS
+
+    @property
+    def needs_log_in(self) -> bool:
+        """True if it requires credentials."""
+        return bool(self.security) and {} not in self.security  # that makes the others optional
 
     @property
     def blanks(self) -> list[Blank]:
@@ -87,126 +111,89 @@ def operations(document: Document) -> list[Operation]:
     """All operations of a document."""
     lists = dict(_lists(document))
     made: list[Operation] = []
-    for path, method, content in document.operations():
-        function = _function(_operation_id(content, method, path), made)
-        made.append(_operation(document, (path, method, content), function, lists))
+    names: set[str] = set()
+    for found in document.operations():
+        function = _function(_operation_id(found), names)
+        names.add(function)
+        try:
+            made.append(_operation(document, found, function, lists))
+        except UsageError as error:
+            made.append(Operation(function, found.method, found.path, problem=str(error)))
     return made
 
 
 def _operation(
-    document: Document,
-    found: tuple[str, str, Part],
-    function: str,
-    lists: dict[str, Part],
+    document: Document, found: Found, function: str, lists: dict[str, Part]
 ) -> Operation:
-    path, method, content = found
+    content = found.content
+    made = Operation(function, found.method, found.path, problem=found.problem)
+    if found.problem:
+        return made
     words = content.get("summary") or content.get("description") or ""
-    expect, answer = _answer(document, content)
-    made = Operation(function, method, path, " ".join(str(words).split()), expect)
-    made.endless = "text/event-stream" in answer
-    made.fields = _fields(document, _schema(answer))
-    made.needs_log_in = _needs_log_in(document, content)
-    known = [document.resolved(each) for each in content["parameters"]]
-    for parameter in known:
+    made.summary = " ".join(str(words).split())
+    made.operation_id = _operation_id(found)
+    made.answer = answer_of(document, content, found.method)
+    made.security = _security(document, content)
+    for parameter in parameters_of(content, document):
         _take_parameter(made, parameter, document)
-    for name in _PARAMETER.findall(path):
+    for name in PARAMETER.findall(found.path):
         made.in_path.setdefault(name, Blank(f"{name} of {made.name}"))
     made.rows = _rows_for(made, lists)
     if made.rows is not None:
         made.in_path.clear()
-    _take_body(made, document.resolved(content.get("requestBody", {})), document)
+    body = as_dict(document.resolved(content.get("requestBody")))
+    if as_dict(body.get("content")):
+        where = f"the body of {made.name}"
+        option, value, kind = body_of(as_dict(body["content"]), document, where)
+        made.body = option, value
+        if kind is not None:
+            made.headers["Content-Type"] = kind
     return made
 
 
 def _take_parameter(made: Operation, parameter: Part, document: Document) -> None:
-    name, place = parameter["name"], parameter["in"]
-    if place != "path" and not parameter.get("required"):
+    if not is_sent(parameter):
         return
-    where = f"{name} of {made.name}"
-    value = example(parameter, document)
-    if value is None:
-        schema = document.resolved(parameter.get("schema", {}))
-        # A number that fits the schema of an id is not an existing id.
-        value = (
-            named_value(schema, document) if place == "path" else fitting(schema, document, where)
-        )
-        value = Blank(where) if value is None else value
-    if place == "cookie":
-        place, name, value = "header", "Cookie", f"{name}={value}"
-    target = {"path": made.in_path, "query": made.params, "header": made.headers}[place]
-    target[name] = str(value) if place == "header" and not isinstance(value, Blank) else value
+    name, place = str(parameter["name"]), parameter["in"]
+    value = value_of(parameter, document, f"{name} of {made.name}")
+    unknown = isinstance(value, Blank)
+    if place == "path":
+        made.in_path[name] = value if unknown else in_path(parameter, value)
+    elif place in ("query", "querystring"):
+        made.params |= {name: value} if unknown else in_query(parameter, value)
+    elif place == "header":
+        made.headers[name] = value if unknown else in_header(parameter, value)
+    elif place == "cookie":
+        text = value if unknown else in_header(parameter, value)
+        known = made.headers.get("Cookie", "")
+        both = f"{known}; {name}={text}".removeprefix("; ")
+        is_known = isinstance(text, str) and isinstance(known, str)
+        made.headers["Cookie"] = both if is_known else Blank(f"cookie {name} of {made.name}")
 
 
-def _take_body(made: Operation, body: Part, document: Document) -> None:
-    content = body.get("content", {})
-    if not content:
-        return
-    for kind, option in (("json", "json"), ("x-www-form-urlencoded", "form")):
-        media = next((content[each] for each in content if kind in each), None)
-        if media is not None:
-            given = example(media, document)
-            where = f"the body of {made.name}"
-            value = fitting(media.get("schema", {}), document, where) if given is None else given
-            made.body = option, value
-            return
-    made.body = "content", Blank(f"the body of {made.name} ({', '.join(content)})")
-
-
-def _answer(document: Document, content: Part) -> tuple[list[int], Part]:
-    """Statuses that mean success, and the content of the first of them by media type."""
-    responses = content.get("responses", {})
-    good = sorted(status for status in map(str, responses) if re.fullmatch(r"[23]\d\d", status))
-    successes = [status for status in good if status.startswith("2")] or good
-    if not successes:
-        return [200], {}
-    answer = document.resolved(responses[successes[0]])
-    return [int(status) for status in successes], answer.get("content", {})
-
-
-def _schema(answer: Part) -> Part:
-    media: Part = next((answer[kind] for kind in answer if "json" in kind), {})
-    schema: Part = media.get("schema", {})
-    return schema
-
-
-def _fields(document: Document, schema: Part) -> Sequence[str]:
-    """Required fields of a response, or of its rows, by its schema."""
-    schema = flattened(schema, document)
-    if schema.get("type") == "array":
-        schema = flattened(schema.get("items", {}), document)
-    return tuple(schema.get("required", ()))[:_MOST_FIELDS] if "properties" in schema else ()
-
-
-def _needs_log_in(document: Document, content: Part) -> bool:
-    asked = content.get("security", document.content.get("security", []))
-    return bool(asked) and {} not in asked  # an empty one makes the others optional
+def _security(document: Document, content: Part) -> Sequence[Mapping[str, Sequence[str]]]:
+    asked = content.get("security", document.content.get("security"))
+    return [each for each in asked if isinstance(each, dict)] if isinstance(asked, list) else ()
 
 
 def _lists(document: Document) -> Iterator[tuple[str, Part]]:
     """Paths that list rows and can be requested with known values."""
-    for path, method, content in document.operations():
-        asking = Operation("", method, path, "", ())
-        for each in content["parameters"]:
-            _take_parameter(asking, document.resolved(each), document)
-        rows = _resolved_rows(document, _answer(document, content)[1])
-        if method == "get" and rows and not (asking.blanks or asking.in_path or asking.headers):
+    for found in document.operations():
+        if found.method != "get" or found.problem:
+            continue
+        asking = Operation("", found.method, found.path)
+        try:
+            for each in parameters_of(found.content, document):
+                _take_parameter(asking, each, document)
+            answer = answer_of(document, found.content, "get")
+            rows = rows_of(document, answer)
+        except UsageError:
+            continue  # `operations` reports it
+        if rows and not (asking.blanks or asking.in_path or PARAMETER.search(found.path)):
             inside, row = rows
-            found = {"path": path, "params": asking.params, "inside": inside, "row": row}
-            yield path.rstrip("/"), found
-
-
-def _resolved_rows(document: Document, answer: Part) -> tuple[str | None, Part] | None:
-    """Name of the array in a response, and the schema of its rows; None if there is none."""
-    schema = flattened(_schema(answer), document)
-    inside = None
-    if schema.get("type") != "array":
-        known = schema.get("properties", {})
-        arrays = [n for n in known if flattened(known[n], document).get("type") == "array"]
-        inside = next((n for n in arrays if n in _ROWS or len(arrays) == 1), None)
-        if inside is None:
-            return None
-        schema = flattened(known[inside], document)
-    return inside, flattened(schema.get("items", {}), document)
+            made = {"path": found.path, "params": asking.params, "headers": asking.headers}
+            own = {"inside": inside, "row": row, "expect": answer.expect}
+            yield found.path.rstrip("/"), {**made, **own}
 
 
 def _rows_for(made: Operation, lists: dict[str, Part]) -> Rows | None:
@@ -215,25 +202,34 @@ def _rows_for(made: Operation, lists: dict[str, Part]) -> Rows | None:
         return None
     ((name, value),) = made.in_path.items()
     found = lists.get(made.path.partition(f"/{{{name}}}")[0].rstrip("/"))
-    if not isinstance(value, Blank) or found is None:
+    if not isinstance(value, Blank) or found is None or f"/{{{name}}}" not in made.path:
         return None
-    known = found["row"].get("properties", {})
-    key = next((key for key in (name, "id", name.rpartition("_")[2]) if key in known), None)
-    return Rows(found["path"], found["params"], found["inside"], key) if key else None
+    key = key_of(name, as_dict(found["row"].get("properties")))
+    if key is None:
+        return None
+    asked = (found["path"], found["params"], found["headers"])
+    return Rows(*asked, found["inside"], key, found["expect"])
 
 
-def _operation_id(content: Part, method: str, path: str) -> str:
+def key_of(name: str, properties: Part) -> str | None:
+    """The property that has the value of a path parameter."""
+    names = (name, "id", re.split(r"[_-]", name)[-1])
+    return next((key for key in names if key in properties), None)
+
+
+def _operation_id(found: Found) -> str:
     """Name of an operation, without the path and method that FastAPI appends."""
-    name = str(content.get("operationId") or f"{method} {path}")
+    method, path = found.method, found.path
+    name = str(found.content.get("operationId") or f"{method} {path}")
     return name.removesuffix(re.sub(r"\W", "_", path) + f"_{method}") or name
 
 
-def _function(words: str, made: Sequence[Operation]) -> str:
-    """A function name that no other journey has."""
+def _function(words: str, names: set[str]) -> str:
+    """A function name that no other journey has, and that shadows no other name."""
     spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
-    name = re.sub(r"\W+", "_", spaced, flags=re.ASCII).strip("_").lower() or "request"
+    name = re.sub(r"\W+", "_", spaced, flags=re.ASCII).strip("_").lower()[:_LONGEST_NAME]
+    name = name.strip("_") or "request"
     if name[0].isdigit() or keyword.iskeyword(name) or name in _TAKEN:
         name = f"call_{name}"
-    taken = {each.function for each in made}
-    numbers = (f"{name}_{number}" for number in range(2, len(made) + 3))
-    return next(each for each in (name, *numbers) if each not in taken)
+    numbers = (f"{name}_{number}" for number in range(2, len(names) + 3))
+    return next(each for each in (name, *numbers) if each not in names)

@@ -1,15 +1,17 @@
 """The files of a load suite: journeys, thresholds and tests."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from straingauge.errors import UsageError
-from straingauge.scaffold.code import HEAD, journeys
+from straingauge.scaffold.code import HEAD, endpoints_of, journeys
 from straingauge.scaffold.document import Document
+from straingauge.scaffold.effects import reason_against, set_origins
 from straingauge.scaffold.operation import Operation, operations
-from straingauge.scaffold.security import log_in
+from straingauge.scaffold.security import Authentication, LogIn
+from straingauge.scaffold.source import literal, plain
 
 THRESHOLDS: Final = """# Thresholds. These are guesses: replace them with the service's objectives.
 # Grammar: python -m pydoc straingauge.verdict.thresholds
@@ -17,7 +19,16 @@ THRESHOLDS: Final = """# Thresholds. These are guesses: replace them with the se
 [all]
 error_rate_percent = { target = 0.1, warning = 1, critical = 5 }
 p95_ms = { target = 200, warning = 500, critical = 1000 }
+p99_ms = { target = 400, warning = 1000, critical = 2000 }
 """
+ENDPOINT: Final = """
+[endpoint.{name}]
+p95_ms = {{ target = 200, warning = 500, critical = 1000 }}
+p99_ms = {{ target = 400, warning = 1000, critical = 2000 }}
+"""
+MAX_OPERATIONS: Final = 500
+"""Operations of one suite: a mix of more is no draft that a person reads."""
+
 TESTS: Final = '''"""Load tests of {title}; run them with: pytest {folder}."""
 
 import journeys
@@ -65,12 +76,14 @@ class Scaffold:
         mixed: Operations in the mix.
         skipped: The other operations, each with the reason.
         settings: Environment variables that it reads.
+        omitted: Number of operations beyond the largest suite.
     """
 
     files: Mapping[str, str]
     mixed: Sequence[Operation]
     skipped: Sequence[tuple[Operation, str]]
     settings: Sequence[str]
+    omitted: int = 0
 
 
 def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: bool) -> Scaffold:
@@ -83,24 +96,33 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
         here: Whether the service runs on this machine; another host must be allowed at each run.
         writes: Whether to include operations that change data.
     """
-    made = operations(document)
-    mixed = [each for each in made if not _reason(each, writes=writes)]
+    every = operations(document)
+    made = every[:MAX_OPERATIONS]
+    if all(each.problem for each in made):
+        raise UsageError(made[0].problem if made else f"{document.source} has no operations")
+    set_origins(made, document)
+    authentication = Authentication(document, url, every)
+    wanted = [each for each in made if not _reason(each, made, writes=writes)]
     # A mix must not be empty; if it fails, it says what is missing.
-    mixed = mixed or [each for each in made if each.reads] or made
-    code, settings = log_in(document) if any(each.needs_log_in for each in mixed) else ("", ())
-    title = str(document.content.get("info", {}).get("title") or "the service").replace('"', "'")
-    title = " ".join(title.replace("\\", "").split())
-    named = {"title": title, "folder": folder.name, "url": url, "source": document.source}
+    wanted = wanted or [each for each in made if not _unsafe(each, made, writes=writes)]
+    user = authentication.log_in(wanted)
+    reasons = [(each, _reason(each, made, user, writes=writes)) for each in made]
+    mixed = [each for each in wanted if each is not user.operation and user.serves(each)]
+    mixed = _tolerating_deletions(mixed)
+    chosen = {each.function for each in mixed}
+    skipped = [pair for pair in reasons if pair[0].function not in chosen]
+    title, source = plain(document.title, 80), plain(document.source, 200)
+    named = {"title": title, "folder": plain(folder.name, 100), "url": url, "source": source}
+    endpoints = "".join(ENDPOINT.format(name=_toml(name)) for name in endpoints_of(mixed))
     files = {
-        "journeys.py": journeys(made, mixed, head=HEAD.format(**named), log_in=code),
-        "thresholds.toml": THRESHOLDS,
+        "journeys.py": journeys(mixed, skipped, head=HEAD.format(**named), log_in=user.code),
+        "thresholds.toml": THRESHOLDS + endpoints,
         "test_load.py": TESTS.format(**named),
         "pytest.ini": PYTEST_INI.format(url=url),
     }
     if not here:
         del files["pytest.ini"]
-    skipped = [(each, _reason(each, writes=writes)) for each in made if each not in mixed]
-    return Scaffold(files, mixed, skipped, settings)
+    return Scaffold(files, mixed, skipped, user.settings, len(every) - len(made))
 
 
 def write(made: Scaffold, folder: Path) -> list[Path]:
@@ -129,10 +151,45 @@ def write(made: Scaffold, folder: Path) -> list[Path]:
     return written
 
 
-def _reason(operation: Operation, *, writes: bool) -> str:
+def _reason(
+    operation: Operation,
+    made: Sequence[Operation],
+    user: LogIn | None = None,
+    *,
+    writes: bool,
+) -> str:
     """Why an operation is skipped; empty if it is not."""
-    if operation.blanks:
-        return f"unknown: {operation.blanks[0].what}"
-    if operation.endless:
+    unsafe = _unsafe(operation, made, writes=writes)
+    if unsafe or operation.blanks:
+        return unsafe or f"unknown: {operation.blanks[0].what}"
+    if user is not None and operation is user.operation:
+        return "the log-in calls it"
+    if user is not None and not user.serves(operation):
+        schemes = " or ".join(" and ".join(each) for each in operation.security)
+        return f"it asks for another log-in: {schemes}"
+    return ""
+
+
+def _unsafe(operation: Operation, made: Sequence[Operation], *, writes: bool) -> str:
+    """Why an operation may not be sent, whatever its values; empty if it may."""
+    if operation.problem:
+        return operation.problem
+    if operation.answer.endless:
         return "its response is an endless stream"
-    return "" if operation.reads or writes else "it changes data (include it with --writes)"
+    return reason_against(operation, made, writes=writes)
+
+
+def _tolerating_deletions(mixed: Sequence[Operation]) -> list[Operation]:
+    """Let a look-up expect a 404 if another journey may delete the row meanwhile."""
+    deleted = {each.path for each in mixed if each.method == "delete"}
+    return [
+        replace(each, answer=replace(each.answer, expect=[*each.answer.expect, 404]))
+        if each.rows is not None and each.path in deleted
+        else each
+        for each in mixed
+    ]
+
+
+def _toml(name: str) -> str:
+    """A key of a TOML table; JSON escapes a string as TOML does."""
+    return literal(name).replace("\x7f", "\\u007f")

@@ -5,19 +5,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from straingauge.scaffold.document import Document, Part
+from straingauge.errors import UsageError
+from straingauge.scaffold.document import Document, Part, as_dict, as_list
+from straingauge.scaffold.schema import fits, flattened, object_type
 
 _DEEPEST: Final = 8  # schemas may contain themselves
+_MAX_VALUES: Final = 1_000  # of one body: more is no draft that a person edits
+_MAX_CHARACTERS: Final = 20_000  # of one body, as JSON
+_MISSING: Final = object()
 _BY_FORMAT: Final[Mapping[str, str]] = {
+    "byte": "dGV4dA==",
     "date": "2026-01-02",
     "date-time": "2026-01-02T03:04:05Z",
     "time": "03:04:05Z",
     "duration": "PT1M",
-    "email": "somebody@example.com",
+    "email": "user@example.com",
     "hostname": "example.com",
+    "idn-email": "user@example.com",
     "ipv4": "192.0.2.1",
     "ipv6": "2001:db8::1",
     "uri": "https://example.com/",
+    "url": "https://example.com/",
     "uuid": "00000000-0000-4000-8000-000000000000",
 }
 
@@ -33,7 +41,25 @@ class Blank:
     what: str
 
     def __repr__(self) -> str:
-        return f"fill_in({json.dumps(self.what)})"
+        return f"fill_in({json.dumps(self.what[:200])})"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A value that the suite computes.
+
+    Attributes:
+        code: A Python expression.
+    """
+
+    code: str
+
+    def __repr__(self) -> str:
+        return self.code
+
+
+class _TooLarge(Exception):
+    """The value would have too many parts."""
 
 
 def blanks(value: object) -> list[Blank]:
@@ -53,87 +79,182 @@ def example(holder: Part, document: Document) -> Any:  # noqa: ANN401  any JSON
     examples = holder.get("examples")
     if isinstance(examples, list) and examples:  # of a schema
         return examples[0]
-    if isinstance(examples, dict) and examples:  # of a parameter or media type
-        return document.resolved(next(iter(examples.values()))).get("value")
+    for each in as_dict(examples).values():  # of a parameter or media type
+        found = as_dict(document.resolved(each))
+        value = found.get("value", found.get("dataValue"))
+        if value is not None:
+            return value
     return None
 
 
 def named_value(schema: Part, document: Document) -> Any:  # noqa: ANN401  any JSON
     """A value that the schema names: example, const, default or enum; None if there is none."""
     given = example(schema, document)
-    named = (given, schema.get("const"), schema.get("default"), *schema.get("enum", ()))
-    return next((value for value in named if value is not None), None)
+    named = (given, schema.get("const"), schema.get("default"), *as_list(schema.get("enum")))
+    fitting_ones = (value for value in named if value is not None)
+    return next((each for each in fitting_ones if fits(each, schema, document) is not False), None)
 
 
-def fitting(schema: Any, document: Document, where: str, depth: int = 0) -> Any:  # noqa: ANN401
+def usable(value: object, where: str) -> Any:  # noqa: ANN401  any JSON
+    """The value, or a blank if it is too large for a draft."""
+    if not isinstance(value, Blank) and len(json.dumps(value, default=str)) > _MAX_CHARACTERS:
+        return Blank(f"{where} (too large for a draft)")
+    return value
+
+
+def given_or_fitting(holder: Part, document: Document, where: str) -> Any:  # noqa: ANN401
+    """Value of a parameter or media type: its example if it fits, else one for its schema.
+
+    Args:
+        holder: What has the schema.
+        document: The document, for references.
+        where: Description of the value, for blanks.
+    """
+    schema = holder.get("schema", {})
+    given = example(holder, document)
+    if given is not None and fits(given, schema, document) is not False:
+        return usable(given, where)
+    return fitting(schema, document, where)
+
+
+def fitting(schema: Any, document: Document, where: str) -> Any:  # noqa: ANN401
     """Create a value that fits a schema.
 
     Args:
         schema: As in the document.
         document: The document, for references.
         where: Description of the value, for blanks.
-        depth: Depth of the schema in others.
     """
-    schema = document.resolved(schema)
-    if not isinstance(schema, dict) or depth > _DEEPEST:
-        return Blank(where)
-    given = named_value(schema, document)
-    if given is not None:
-        return given
-    if "allOf" in schema:
-        return fitting(_merged(schema, document), document, where, depth + 1)
-    for keyword in ("oneOf", "anyOf"):
-        if schema.get(keyword):
-            options = [document.resolved(option) for option in schema[keyword]]
-            real = [option for option in options if option.get("type") != "null"]
-            return fitting((real or options)[0], document, where, depth + 1)
-    return _by_type(schema, document, where, depth)
+    try:
+        value = _Maker(document).make(schema, where, 0, frozenset())
+    except _TooLarge:
+        return Blank(f"{where} (too large for a draft)")
+    except UsageError as error:
+        return Blank(f"{where} ({error})")
+    if blanks(value) or fits(value, schema, document):
+        return usable(value, where)
+    return Blank(where)
 
 
-def _by_type(schema: Part, document: Document, where: str, depth: int) -> Any:  # noqa: ANN401
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = next((each for each in kind if each != "null"), None)
-    if kind is None:
-        kind = "object" if "properties" in schema else None
-    make = _MAKERS.get(str(kind))
-    return make(schema, document, where, depth) if make else Blank(where)
+class _Maker:
+    """Creates one value, and counts its parts."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._made = 0
+
+    def make(self, schema: Any, where: str, depth: int, chosen: frozenset[int]) -> Any:  # noqa: ANN401
+        """Create a value.
+
+        Args:
+            schema: As in the document.
+            where: Description of the value.
+            depth: Depth of the schema in others.
+            chosen: Identities of the `oneOf` and `anyOf` that led here; a subtype repeats the
+                choice of the type that it extends.
+        """
+        self._made += 1
+        if self._made > _MAX_VALUES:
+            raise _TooLarge
+        schema = flattened(schema, self._document)
+        if not schema or depth > _DEEPEST:
+            return Blank(where)
+        given = named_value(schema, self._document)
+        if given is not None:
+            return given
+        for keyword in ("oneOf", "anyOf"):
+            options = schema.get(keyword)
+            if isinstance(options, list) and options and id(options) not in chosen:
+                return self._choose(schema, keyword, where, depth, chosen | {id(options)})
+        return self._by_type(schema, where, depth)
+
+    def _choose(
+        self, schema: Part, keyword: str, where: str, depth: int, chosen: frozenset[int]
+    ) -> Any:  # noqa: ANN401
+        """A value for the first option that needs no blank, else for the first."""
+        beside = {key: value for key, value in schema.items() if key != keyword}
+        first: Any = _MISSING
+        for option in schema[keyword]:
+            if as_dict(self._document.resolved(option)).get("type") == "null":
+                continue
+            value = self.make({"allOf": [beside, option]}, where, depth + 1, chosen)
+            if isinstance(value, dict):
+                value = self._with_discriminator(value, schema, option)
+            if not blanks(value):
+                return value
+            first = value if first is _MISSING else first
+        return None if first is _MISSING else first
+
+    def _with_discriminator(self, value: dict[str, Any], schema: Part, option: Any) -> Any:  # noqa: ANN401
+        """Name the option in the discriminator's property (OpenAPI, Discriminator Object)."""
+        discriminator = as_dict(schema.get("discriminator"))
+        name, reference = discriminator.get("propertyName"), as_dict(option).get("$ref")
+        if not isinstance(name, str) or not isinstance(reference, str):
+            return value
+        own = reference.rpartition("/")[2]
+        mapping = as_dict(discriminator.get("mapping")).items()
+        mapped = (key for key, target in mapping if str(target).rpartition("/")[2] == own)
+        return {**value, name: next(mapped, own)}
+
+    def _by_type(self, schema: Part, where: str, depth: int) -> Any:  # noqa: ANN401
+        kind = object_type(schema)
+        if kind == "object":
+            known = as_dict(schema.get("properties"))
+            needed = [name for name in as_list(schema.get("required")) if isinstance(name, str)]
+            return {
+                name: self.make(known.get(name, {}), f"{where}: {name}", depth + 1, frozenset())
+                for name in needed
+                if not self._is_read_only(known.get(name))
+            }
+        if kind == "array":
+            count = _size(schema.get("minItems"))
+            first = as_list(schema.get("prefixItems"))
+            parts = [first[n] if n < len(first) else schema.get("items", {}) for n in range(count)]
+            return [self.make(part, where, depth + 1, frozenset()) for part in parts]
+        make = _MAKERS.get(str(kind))
+        return make(schema, where) if make else Blank(where)
+
+    def _is_read_only(self, schema: Any) -> bool:  # noqa: ANN401  any JSON
+        return flattened(schema, self._document).get("readOnly") is True
 
 
-def _object(schema: Part, document: Document, where: str, depth: int) -> Any:  # noqa: ANN401
-    known, required = schema.get("properties", {}), schema.get("required", [])
-    return {
-        name: fitting(known.get(name, {}), document, f"{where}: {name}", depth + 1)
-        for name in required
-    }
+def _size(value: object) -> int:
+    """A number of parts; raises _TooLarge if a draft cannot have it."""
+    size = value if isinstance(value, int) else 0
+    if size > _MAX_VALUES:
+        raise _TooLarge
+    return max(size, 0)
 
 
-def _array(schema: Part, document: Document, where: str, depth: int) -> Any:  # noqa: ANN401
-    count = schema.get("minItems", 0)
-    return [fitting(schema.get("items", {}), document, where, depth + 1) for _ in range(count)]
-
-
-def _string(schema: Part, _: Document, where: str, __: int) -> str | Blank:
-    known = _BY_FORMAT.get(schema.get("format", ""))
+def _string(schema: Part, where: str) -> str | Blank:
+    kind = str(schema.get("format") or "")
+    known = _BY_FORMAT.get(kind)
     if known is not None:
         return known
-    if schema.get("pattern") or schema.get("format") == "binary":
+    if schema.get("pattern") or kind == "binary" or schema.get("contentMediaType"):
         return Blank(where)
-    text = "text" * (1 + int(schema.get("minLength", 0)) // 4)
-    return text[: schema.get("maxLength")]
+    text = "text" * (1 + _size(schema.get("minLength")) // 4)
+    most = schema.get("maxLength")
+    return text[: max(most, 0)] if isinstance(most, int) else text
 
 
-def _number(schema: Part, _: Document, __: str, ___: int) -> Any:  # noqa: ANN401  int or float
-    step = schema.get("multipleOf", 1)
-    least = schema.get("minimum")
+def _number(schema: Part, where: str) -> Any:  # noqa: ANN401  int or float
+    names = ("multipleOf", "minimum", "maximum")
+    step, least, most = (
+        value if isinstance(value, int | float) and not isinstance(value, bool) else None
+        for value in map(schema.get, names)
+    )
+    step = step if step and step > 0 else 1
     # OpenAPI 3.0 has a flag here, 3.1 a number.
     above = schema.get("exclusiveMinimum")
     if above is True and least is not None:
         least += step
-    elif above is not None and not isinstance(above, bool):
+    elif isinstance(above, int | float) and not isinstance(above, bool):
         least = above + step
-    most = schema.get("maximum")
-    value = step if least is None else max(step, -(-least // step) * step)
+    try:
+        value = step if least is None else max(step, -(-least // step) * step)
+    except (OverflowError, ValueError):
+        return Blank(where)
     return value if most is None or value <= most else most
 
 
@@ -141,31 +262,14 @@ def _boolean(*_: object) -> bool:
     return False
 
 
-def flattened(schema: Any, document: Document) -> Part:  # noqa: ANN401  any JSON
-    """A schema with the parts of its `allOf` merged; empty if it is not an object."""
-    found = document.resolved(schema)
-    if not isinstance(found, dict):
-        return {}
-    return _merged(found, document) if "allOf" in found else found
+def _null(*_: object) -> None:
+    return None
 
 
-def _merged(schema: Part, document: Document) -> Part:
-    """The parts of `allOf` and the keys next to it, as one schema."""
-    merged: dict[str, Any] = {"properties": {}, "required": []}
-    beside = {key: value for key, value in schema.items() if key != "allOf"}
-    for each in (*schema["allOf"], beside):
-        part = flattened(each, document)
-        properties = {**merged["properties"], **part.get("properties", {})}
-        required = [*merged["required"], *part.get("required", [])]
-        merged = {**merged, **part, "properties": properties, "required": required}
-    return merged if merged["properties"] else {k: v for k, v in merged.items() if v}
-
-
-_MAKERS: Final[Mapping[str, Callable[[Part, Document, str, int], Any]]] = {
-    "object": _object,
-    "array": _array,
+_MAKERS: Final[Mapping[str, Callable[[Part, str], Any]]] = {
     "string": _string,
     "integer": _number,
     "number": _number,
     "boolean": _boolean,
+    "null": _null,
 }
