@@ -6,7 +6,9 @@ import pytest
 from raw_server import answering, serve
 from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
+from straingauge.http import FilePart, Upload
 from straingauge.http.address import resolve
+from straingauge.journey import User
 
 
 @pytest.mark.parametrize(
@@ -28,7 +30,15 @@ def test_an_allowed_host_is_allowed():
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8000", "ftp://localhost", "http://", "http://localhost:99999", "http://h/p"]
+    "url",
+    [
+        "localhost:8000",
+        "ftp://localhost",
+        "http://",
+        "http://localhost:99999",
+        "http://h/?q",
+        "http://h/#f",
+    ],
 )
 def test_a_url_without_sense_is_a_usage_error(url: str):
     """A base URL that cannot be loaded is refused with a word on how to write it."""
@@ -78,3 +88,22 @@ def test_localhost_is_found_on_either_address():
         series, report = run_journey(f"http://localhost:{server.port}")
     assert series.statuses[200] == 1
     assert report.connections == 1
+
+
+@pytest.mark.parametrize("base", ["/base", "/base/", "/caf\u00e9 x", "/caf%C3%A9%20x"])
+def test_a_base_path_precedes_each_path(base: str):
+    """Requests, also uploads, go below the base path, and count under their own path."""
+
+    def journey(user: User):
+        yield user.get("/x?q=1")
+        yield user.post("/y", json={"a": 1})
+        yield user.post("/z", upload=Upload({"a": "b"}, {"f": FilePart(bytes(600_000))}))
+
+    with serve(answering()) as server:
+        run_journey(server.url + base, journey)
+        run_journey(server.url, journey)
+    sent = "/base" if "base" in base else "/caf%C3%A9%20x"
+    targets = [each.target for each in server.requests]
+    assert targets == [f"{sent}/x?q=1", f"{sent}/y", f"{sent}/z", "/x?q=1", "/y", "/z"]
+    assert len(server.requests[2].body) > 600_000
+    assert "Host: 127.0.0.1" in server.requests[0].head

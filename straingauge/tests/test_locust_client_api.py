@@ -375,3 +375,21 @@ def test_a_header_of_a_call_replaces_others_in_any_case(caller: Locust):
     for name, value in own.items():
         assert [line for line in lines if line.startswith(f"{name}:")] == [f"{name}: {value}"]
     assert server.requests[1].body == b"012"
+
+
+def test_a_base_path_precedes_plain_calls_and_journeys(caller: Locust):
+    """Both go below the path of the host."""
+    with serve(answering()) as server:
+        outcome = caller.call(
+            f"{server.url}/api/v1",
+            """
+            def journey(user):
+                yield user.get("/journey?q=1")
+
+            client.get("/plain")
+            user.run_journey(journey)
+            """,
+        )
+    assert outcome.value is None
+    assert [each.target for each in server.requests] == ["/api/v1/plain", "/api/v1/journey?q=1"]
+    assert outcome.record["main GET /journey"]["requests"] == 1

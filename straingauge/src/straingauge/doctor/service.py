@@ -136,7 +136,7 @@ def _ask(url: str, path: str) -> tuple[int, str | None]:
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = connect(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
     try:
-        connection.request("GET", path)
+        connection.request("GET", parts.path.rstrip("/") + path)
         response = connection.getresponse()
         response.read()
         return response.status, response.getheader("Date")

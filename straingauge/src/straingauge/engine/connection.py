@@ -48,10 +48,10 @@ class Connection(asyncio.Protocol):
         "owner",
     )
 
-    def __init__(self, owner: ConnectionOwner, queue: ReceiveQueue) -> None:
+    def __init__(self, owner: ConnectionOwner, queue: ReceiveQueue, base_path: str = "") -> None:
         self.owner: ConnectionOwner | None = owner
         self._queue = queue
-        self._exchange = Exchange()
+        self._exchange = Exchange(base_path)
         self._transport: asyncio.Transport
         self._fd: int | None = None
         self._is_lost = False  # although its end may still wait in the queue

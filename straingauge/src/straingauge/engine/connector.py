@@ -18,7 +18,7 @@ async def connect(owner: ConnectionOwner, context: RunContext) -> Connection | R
     for ip, is_last in address.attempts():
         try:
             _, connection = await context.loop.create_connection(
-                lambda: Connection(owner, context.receive_queue),
+                lambda: Connection(owner, context.receive_queue, address.base_path),
                 ip,
                 address.port,
                 ssl=context.tls,

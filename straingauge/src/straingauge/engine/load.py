@@ -85,7 +85,7 @@ class Load:
     """One load: which users run which journeys, when, against which target.
 
     Attributes:
-        base_url: "http://host:port" of the target.
+        base_url: "http://host:port" of the target, perhaps with a base path for all requests.
         schedule: when journeys start.
         mix: which journeys.
         users: all users; process i of n runs those whose index is i (mod n).

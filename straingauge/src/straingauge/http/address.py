@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.models import ErrorKind, RequestFailed
+from straingauge.http.query import encode_path
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -21,12 +22,15 @@ class Address:
         host: the name, as in the URL; an international one as DNS has it (IDNA, RFC 3490).
         port: the port.
         tls: whether to use TLS.
+        base_path: the URL's path without a slash at its end, such as "/api/v1"; often empty. It
+            precedes the path of each request.
         ips: the name's IP addresses in the order to try; the one that accepted comes first.
     """
 
     host: str
     port: int
     tls: bool
+    base_path: str = ""
     ips: list[str] = field(default_factory=list)
 
     @property
@@ -51,7 +55,7 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
     """Parse a base URL and resolve its host.
 
     Args:
-        base_url: scheme, host and port, without a path.
+        base_url: scheme, host and port, perhaps with a base path.
         allowed_hosts: hosts other than this machine that may be put under load.
 
     Raises:
@@ -89,11 +93,14 @@ def _parse(base_url: str) -> Address:
         raise UsageError(
             f"{base_url!r} is no URL to load", hint="write it like http://localhost:8000"
         )
-    if url.path not in ("", "/") or url.query or url.fragment:
-        raise UsageError(f"{base_url!r}: the base URL has no path; journeys bring theirs")
-    return Address(
-        _ascii_name(url.hostname), port or _DEFAULT_PORTS[url.scheme], url.scheme == "https"
-    )
+    if url.query or url.fragment:
+        raise UsageError(
+            f"{base_url!r}: the base URL has no query or fragment; journeys bring theirs",
+            hint="write it like http://localhost:8000 or http://localhost:8000/api/v1",
+        )
+    host, tls = _ascii_name(url.hostname), url.scheme == "https"
+    base_path = encode_path(url.path.rstrip("/"))
+    return Address(host, port or _DEFAULT_PORTS[url.scheme], tls, base_path)
 
 
 def _ascii_name(host: str) -> str:

@@ -74,6 +74,12 @@ def _asks_to_close(headers: Mapping[str, str]) -> bool:
     return any(option.strip().lower() == "close" for option in ",".join(values).split(","))
 
 
+def add_base_path(encoded: bytes, base_path: bytes) -> bytes:
+    """Put a base path before the path of an encoded request."""
+    method, _, rest = encoded.partition(b" ")
+    return b"%b %b%b" % (method, base_path, rest)
+
+
 class ResponseReader:
     """Reads the responses of one connection, one after the other.
 

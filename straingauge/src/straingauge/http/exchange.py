@@ -10,7 +10,13 @@ Both HTTP clients drive this one state machine; each adds only its sockets and i
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
-from straingauge.http.codec import ProtocolError, ResponseReader, ShortBody, encode
+from straingauge.http.codec import (
+    ProtocolError,
+    ResponseReader,
+    ShortBody,
+    add_base_path,
+    encode,
+)
 from straingauge.http.models import ErrorKind, Request, RequestFailed, Response
 from straingauge.http.multipart import Upload
 
@@ -39,6 +45,9 @@ def timeout_failure(timeout_s: float) -> RequestFailed:
 class Exchange:
     """One request and its response at a time, on one connection.
 
+    Args:
+        base_path: precedes the path of each request.
+
     Attributes:
         request: the request in flight; None between two exchanges.
         first_byte_ns: when the response began; 0 if it has not.
@@ -48,6 +57,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_base_path",
         "_chunks",
         "_reader",
         "_requests",
@@ -57,7 +67,8 @@ class Exchange:
         "request",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, base_path: str = "") -> None:
+        self._base_path = base_path.encode("ascii")
         self.request: Request | None = None
         self.first_byte_ns = 0
         self.keep_alive = True
@@ -82,6 +93,8 @@ class Exchange:
         self._requests += 1
         self._reader.begin(request.method)
         data, body = encode(request, host), request.body
+        if self._base_path:
+            data = add_base_path(data, self._base_path)
         if body.__class__ is not Upload:
             return data
         self._chunks = body.chunks(data)

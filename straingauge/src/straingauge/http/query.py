@@ -1,13 +1,18 @@
-"""Queries and forms (application/x-www-form-urlencoded), the same in both clients."""
+"""Paths, queries and forms as they are sent, the same in both clients."""
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
-from urllib.parse import quote_plus
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote, quote_plus
 
 Pairs: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
 """Values by name, or pairs of them; a list of values repeats its name."""
 
-_LISTS = (list, tuple, set, frozenset)
+# What may stand in a request target as it is (RFC 3986, sections 3.3 and 3.4), "%" included: a
+# path that is already percent-encoded is left alone.
+_SAFE: Final = "/?:@!$&'()*+,;=-._~%"
+_LEGAL: Final = re.compile(r"[A-Za-z0-9/?:@!$&'()*+,;=\-._~%]*")
+_LISTS: Final = (list, tuple, set, frozenset)
 
 
 def expand(given: Pairs) -> list[tuple[str, str | bytes]]:
@@ -30,6 +35,11 @@ def expand(given: Pairs) -> list[tuple[str, str | bytes]]:
             if each is not None:
                 pairs.append((str(name), each if isinstance(each, bytes) else str(each)))
     return pairs
+
+
+def encode_path(path: str) -> str:
+    """Percent-encode what a request target must not have, once."""
+    return path if _LEGAL.fullmatch(path) else quote(path, safe=_SAFE)
 
 
 def encode_query(given: Pairs | str | bytes) -> str:

@@ -7,20 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from math import inf
 from typing import Any, TypedDict, Unpack
-from urllib.parse import quote
 
 from straingauge.http import Check, Request, Upload
 from straingauge.http.headers import combine
-from straingauge.http.query import Pairs, encode_query
+from straingauge.http.query import Pairs, encode_path, encode_query
 
 Account = Callable[[int], Mapping[str, Any]]
 """Gives the user with this index its data, such as an email address and a password."""
 
 _EXPECT_200 = frozenset({200})
-# What may stand in a request target as it is (RFC 3986, sections 3.3 and 3.4), "%" included: a
-# path that is already percent-encoded is left alone.
-_SAFE = "/?:@!$&'()*+,;=-._~%"
-_LEGAL_TARGET = re.compile(r"/[A-Za-z0-9/?:@!$&'()*+,;=\-._~%]*")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _SET_BY_CODEC = frozenset({"host", "content-length", "transfer-encoding"})
 _PATH_END = re.compile("[?#]")
@@ -170,7 +165,7 @@ def _target(path: str, params: Pairs | None) -> str:
         raise ValueError(f'a path begins with "/": {path!r}')
     if params and (query := encode_query(params)):
         path += ("&" if "?" in path else "?") + query
-    return path if _LEGAL_TARGET.fullmatch(path) else quote(path, safe=_SAFE)
+    return encode_path(path)
 
 
 @lru_cache(maxsize=64)

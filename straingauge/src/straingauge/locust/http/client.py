@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NoReturn, Protocol, Unpack
 
 from gevent import GreenletExit
@@ -10,6 +11,7 @@ from requests.cookies import RequestsCookieJar
 
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
+from straingauge.http.query import encode_path
 from straingauge.journey import User
 from straingauge.locust.http import redirects
 from straingauge.locust.http.connection_pool import ConnectionPool
@@ -285,15 +287,11 @@ class Client(SessionSettings):
     # Journeys.
 
     def send(self, request: Request, phase: str) -> LocustResponse | RequestFailed:
-        """Send a journey's request, and check the response as the journey requires.
-
-        Raises:
-            UsageError: the host that Locust was given has a path; journeys have whole paths.
-        """
+        """Send a journey's request, and check the response as the journey requires."""
         base = self._base
         if base.path:
-            refusal = f"{self.base_url!r}: journeys bring whole paths, so the host has no path"
-            self._give_up(UsageError(refusal, hint=f"--host {base.origin}"))
+            target = encode_path(base.path) + request.target
+            request = replace(request, target=target, encoded=None)
         origin, due_ns = self._origin(base.origin), self._take_due_ns()
         response = self._connections.send(request, origin, origin.host, phase, due_ns)
         response.origin = base.origin
