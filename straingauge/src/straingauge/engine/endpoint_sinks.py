@@ -1,6 +1,10 @@
 """Sinks of one phase by endpoint."""
 
+from typing import Final
+
 from straingauge.engine.load import EndpointSink, OutcomeSink
+
+_CACHED: Final = 1024  # more than are recorded apart; names with ids would fill the memory
 
 
 class EndpointSinks(dict[str, EndpointSink]):
@@ -13,5 +17,7 @@ class EndpointSinks(dict[str, EndpointSink]):
         self._origin_ns = origin_ns
 
     def __missing__(self, endpoint: str) -> EndpointSink:
-        made = self[endpoint] = self._sink.endpoint_sink(self._phase, endpoint, self._origin_ns)
+        made = self._sink.endpoint_sink(self._phase, endpoint, self._origin_ns)
+        if len(self) < _CACHED:
+            self[endpoint] = made
         return made

@@ -3,6 +3,7 @@
 from typing import Self
 
 from straingauge.recording import codec
+from straingauge.recording.endpoint_names import EndpointNames
 from straingauge.recording.series import Series
 
 
@@ -27,6 +28,12 @@ class Record:
             for key, series in record.series.items():
                 merged.series.setdefault(key, Series()).merge(series)
         return merged
+
+    def add(self, other: "Record", names: EndpointNames) -> None:
+        """Add the series of another record, with endpoints beyond the limit under `OTHER`."""
+        for (phase, endpoint), series in other.series.items():
+            key = phase, names.fold(endpoint)
+            self.series.setdefault(key, Series()).merge(series)
 
     @property
     def phases(self) -> list[str]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from straingauge.histogram import Ints, bucket_of
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed
+from straingauge.recording.endpoint_names import OTHER, EndpointNames
 from straingauge.recording.record import Record
 from straingauge.recording.series import EXAMPLES_PER_KIND, Example, Series
 from straingauge.recording.server_timing_header import (
@@ -188,25 +189,36 @@ class EndpointRecorder:
 
 
 class Recorder:
-    """Record the outcomes of all endpoints and phases."""
+    """Record the outcomes of all endpoints and phases, in bounded memory.
 
-    __slots__ = ("_record", "_sinks")
+    Attributes:
+        names: The names recorded apart.
+    """
+
+    __slots__ = ("_others", "_record", "_sinks", "names")
 
     def __init__(self) -> None:
+        self.names = EndpointNames()
         self._record = Record()
         self._sinks: list[EndpointRecorder] = []
+        self._others: dict[str, EndpointRecorder] = {}  # by phase
 
     def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int) -> EndpointRecorder:
         """Return a recorder for an endpoint in a phase.
 
         Args:
             phase: "setup", "warmup", "main" or "verify".
-            endpoint: The name of the endpoint.
+            endpoint: The name of the endpoint; beyond `MAX_ENDPOINTS` names, all share `OTHER`.
             origin_ns: The start of the phase, second 0 of its timeline.
         """
-        series = self._record.series.setdefault((phase, endpoint), Series())
+        name = self.names.fold(endpoint)
+        if name == OTHER and phase in self._others:
+            return self._others[phase]
+        series = self._record.series.setdefault((phase, name), Series())
         sink = EndpointRecorder(series, origin_ns)
         self._sinks.append(sink)
+        if name == OTHER:
+            self._others[phase] = sink
         return sink
 
     def snapshot(self) -> Record:

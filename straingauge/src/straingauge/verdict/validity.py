@@ -47,6 +47,8 @@ class ValidityInput:
         processes: Number of processes with one.
         unavailable: What could not be observed, in sentences.
         throughput: The throughput, with the requests that do not count in it.
+        endpoint_limit: Number of endpoint names after which further ones were counted together;
+            0 if none were.
     """
 
     requests: int = 0
@@ -67,6 +69,7 @@ class ValidityInput:
     processes: int = 1
     unavailable: Sequence[str] = field(default_factory=tuple)
     throughput: Throughput = field(default_factory=Throughput)
+    endpoint_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +255,17 @@ def _not_observed(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason("not_observed", "note", what)
 
 
+def _many_endpoints(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.endpoint_limit:
+        yield Reason(
+            "many_endpoints",
+            "note",
+            f"more than {evidence.endpoint_limit} endpoint names: all further ones are counted "
+            "together as 'other'; give requests with ids in their URL one name (name=...)",
+            'user.get(f"/items/{id}", name="GET /items/{id}")',
+        )
+
+
 _RULES: Sequence[Rule] = (
     _setup_failed,
     _interrupted,
@@ -265,5 +279,6 @@ _RULES: Sequence[Rule] = (
     _idle,
     _few_samples,
     _stragglers,
+    _many_endpoints,
     _not_observed,
 )

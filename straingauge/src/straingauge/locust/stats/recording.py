@@ -73,12 +73,16 @@ class Recording:
         """Record an exception raised by a task."""
         self._get_recorder("main", user_class).add_journey_error(f"{type(error).__name__}: {error}")
 
+    def fold(self, endpoint: str) -> str:
+        """Return the name under which an endpoint counts; see `EndpointNames`."""
+        return self._recorder.names.fold(endpoint)
+
     def snapshot(self) -> Record:
         """Return everything recorded so far."""
         return self._recorder.snapshot()
 
     def _get_recorder(self, phase: str, endpoint: str) -> EndpointRecorder:
-        key = phase, endpoint
+        key = phase, self.fold(endpoint)
         if key not in self._endpoints:
-            self._endpoints[key] = self._recorder.endpoint_sink(phase, endpoint, self.started_ns)
+            self._endpoints[key] = self._recorder.endpoint_sink(*key, self.started_ns)
         return self._endpoints[key]

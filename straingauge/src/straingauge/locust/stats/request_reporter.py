@@ -15,6 +15,7 @@ from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.response import LocustResponse, failure_of
 from straingauge.locust.session import Session
 from straingauge.locust.stats.stats_batcher import get_batcher
+from straingauge.recording import OTHER
 
 _IDS: Final = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
 
@@ -55,7 +56,10 @@ class RequestReporter:
         self, phase: str, endpoint: str, method: str, name: str, response: LocustResponse
     ) -> None:
         """Report a successful request when there are no listeners, which needs no event."""
-        self._session.stats.recording.add(phase, endpoint, response, None)
+        recording = self._session.stats.recording
+        recording.add(phase, endpoint, response, None)
+        if recording.fold(endpoint) != endpoint:
+            name = OTHER
         self._batcher.add(method, name, response.response_ms, len(response.raw_body))
         if self._connections.killed:
             raise GreenletExit
@@ -70,7 +74,10 @@ class RequestReporter:
             return
         self._batcher.flush()  # to keep the order of requests
         failure = None if error is None else failure_of(response, error)
-        self._session.stats.recording.add(phase, endpoint, response, failure)
+        recording = self._session.stats.recording
+        recording.add(phase, endpoint, response, failure)
+        if recording.fold(endpoint) != endpoint:
+            event["name"] = OTHER  # Locust keeps an entry for each name
         if error.__class__ is RequestFailed:
             # Without ids, so that equal errors are one line of Locust's tables.
             event["exception"] = CatchResponseError(_IDS.sub("…", str(error)))

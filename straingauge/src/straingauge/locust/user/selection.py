@@ -1,11 +1,15 @@
 """The user classes and the shape selected for a run."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
+from locust import TaskSet
 from locust.env import Environment
+from locust.user.task import is_markov_taskset
 from locust.user.users import User as LocustUser
 
 from straingauge.errors import UsageError
+
+_TaskHolder: TypeAlias = type[LocustUser] | type[TaskSet]
 
 
 def select_classes(environment: Environment) -> list[type[LocustUser]]:
@@ -23,19 +27,33 @@ def select_classes(environment: Environment) -> list[type[LocustUser]]:
     named = set(options.user_classes or ())
     selected = []
     for each in environment.user_classes:
-        has_tasks = any(
+        is_left = any(
             not tags & excluded and (not included or tags & included) for tags in _task_tags(each)
         )
         needs_opt_in = getattr(each, "opt_in", False) and not options.class_picker
-        if has_tasks and (not needs_opt_in or included or each.__name__ in named):
+        if (is_left or _has_hidden_tasks(each)) and (
+            not needs_opt_in or included or each.__name__ in named
+        ):
             selected.append(each)
     if not selected:
-        known = {tag for each in environment.user_classes for tag in set().union(*_task_tags(each))}
-        raise UsageError(
-            f"no task is left for --tags {' '.join(sorted(included))}",
-            hint=f"known tags: {', '.join(sorted(known))}",
-        )
+        raise _no_task_left(environment, included, excluded)
     return selected
+
+
+def _no_task_left(environment: Environment, included: set[str], excluded: set[str]) -> UsageError:
+    if not included and not excluded:
+        names = ", ".join(each.__name__ for each in environment.user_classes)
+        return UsageError(f"no task to run in {names}", hint="decorate a method with @task")
+    given = [
+        f"{option} {' '.join(sorted(tags))}"
+        for option, tags in (("--tags", included), ("--exclude-tags", excluded))
+        if tags
+    ]
+    known = {tag for each in environment.user_classes for tag in set().union(*_task_tags(each))}
+    return UsageError(
+        f"no task is left for {' '.join(given)}",
+        hint=f"known tags: {', '.join(sorted(known)) or 'none'}",
+    )
 
 
 def get_shape_configuration(environment: Environment) -> dict[str, Any] | None:
@@ -44,5 +62,20 @@ def get_shape_configuration(environment: Environment) -> dict[str, Any] | None:
     return shape
 
 
-def _task_tags(user_class: type[LocustUser]) -> list[set[str]]:
-    return [getattr(task, "locust_tag_set", set()) for task in user_class.tasks]
+def _task_tags(holder: _TaskHolder, above: tuple[_TaskHolder, ...] = ()) -> list[set[str]]:
+    """Return the tags of each task of a user class or task set, with those of nested task sets."""
+    found: list[set[str]] = []
+    for task in holder.tasks:
+        if isinstance(task, type) and issubclass(task, TaskSet):
+            if task not in above:  # task sets may contain each other
+                found += _task_tags(task, (*above, task))
+        else:
+            found.append(getattr(task, "locust_tag_set", set()))
+    return found
+
+
+def _has_hidden_tasks(holder: _TaskHolder) -> bool:
+    """Return whether a class has tasks that Locust does not filter: pytest's, or a Markov chain."""
+    return bool(getattr(holder, "functions", None)) or any(
+        isinstance(task, type) and is_markov_taskset(task) for task in holder.tasks
+    )

@@ -6,7 +6,7 @@ from typing import cast
 
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations
-from straingauge.recording import Record
+from straingauge.recording import MAX_ENDPOINTS, OTHER, Record
 from straingauge.result.assembly.histograms import histograms_ns, intervals, max_intervals
 from straingauge.result.assembly.resources import resources
 from straingauge.result.format import SCHEMA_VERSION
@@ -52,6 +52,7 @@ def compose(
     validity_input = replace(
         _validity_input(merged, engines, whole, observations, ended),
         throughput=throughput(total, total, plan),
+        endpoint_limit=_endpoint_limit(record),
     )
     return {
         "schema_version": SCHEMA_VERSION,
@@ -155,6 +156,12 @@ def _validity_input(
         processes=_processes(merged),
         unavailable=observations.unavailable if observations else (),
     )
+
+
+def _endpoint_limit(record: Record) -> int:
+    """Return the number of endpoints recorded apart if there were more; else 0."""
+    names = {endpoint for _, endpoint in record.series}
+    return MAX_ENDPOINTS if OTHER in names and len(names) > MAX_ENDPOINTS else 0
 
 
 def _processes(merged: MergedReports) -> int:
