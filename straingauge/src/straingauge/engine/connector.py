@@ -1,33 +1,85 @@
-"""Opening connections: each IP address of the target in turn."""
+"""Opening connections: the IP addresses of the target race (RFC 8305, Happy Eyeballs)."""
 
+import asyncio
 import ssl
+from typing import Final, TypeAlias
 
 from straingauge.engine.connection import Connection, ConnectionOwner
 from straingauge.engine.run_context import RunContext
 from straingauge.http import RequestFailed
 from straingauge.http.address import connect_failure
 
+# RFC 8305, section 5: the recommended delay of the next attempt.
+_ATTEMPT_DELAY_S: Final = 0.25
+
+_Attempt: TypeAlias = "asyncio.Task[Connection]"
+
 
 async def connect(owner: ConnectionOwner, context: RunContext) -> Connection | RequestFailed:
     """Open a connection, or return why there is none.
 
-    `localhost` often has two addresses of which only one is listened on: the next one is tried when
-    one refuses, and the one that accepts is tried first from then on.
+    `localhost` often has two addresses of which only one is listened on, and an address may not
+    respond at all. So the next one is tried when one fails, or after 250 ms; the first connection
+    is used, and its address alone is tried from then on, unless it fails.
     """
     address = context.address
-    for ip, is_last in address.attempts():
+    is_only = len(address.ips) == 1
+    if is_only or address.has_accepted:
         try:
-            _, connection = await context.loop.create_connection(
-                lambda: Connection(owner, context.receive_queue, address.base_path),
-                ip,
-                address.port,
-                ssl=context.tls,
-                server_hostname=address.host if context.tls else None,
-            )
+            return await _open(owner, context, address.ips[0])
         except OSError as error:
-            if is_last or isinstance(error, ssl.SSLError):
-                return connect_failure(error, ip, address)
-        else:
-            address.prefer(ip)
-            return connection
-    raise AssertionError("a resolved address has at least one IP")
+            if is_only or isinstance(error, ssl.SSLError):
+                return connect_failure(error, address.ips[0], address)
+    return await _race(owner, context)
+
+
+async def _race(owner: ConnectionOwner, context: RunContext) -> Connection | RequestFailed:
+    address = context.address
+    attempts: dict[_Attempt, str] = {}
+    failure: RequestFailed | None = None
+    try:
+        for ip in list(address.ips):
+            attempts[context.loop.create_task(_open(owner, context, ip))] = ip
+            is_last = len(attempts) == len(address.ips)
+            while running := [attempt for attempt in attempts if not attempt.done()]:
+                done, _ = await asyncio.wait(
+                    running,
+                    timeout=None if is_last else _ATTEMPT_DELAY_S,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for attempt in done:
+                    error = attempt.exception()
+                    if error is None:
+                        address.prefer(attempts.pop(attempt))
+                        return attempt.result()
+                    if not isinstance(error, OSError):
+                        raise error
+                    failure = connect_failure(error, attempts[attempt], address)
+                    if isinstance(error, ssl.SSLError):
+                        return failure
+                if not is_last:
+                    break  # one has failed, or the delay is over
+    finally:
+        for attempt in attempts:
+            attempt.add_done_callback(_close)
+            attempt.cancel()
+    assert failure is not None
+    return failure
+
+
+async def _open(owner: ConnectionOwner, context: RunContext, ip: str) -> Connection:
+    address = context.address
+    _, connection = await context.loop.create_connection(
+        lambda: Connection(owner, context.receive_queue, address.base_path),
+        ip,
+        address.port,
+        ssl=context.tls,
+        server_hostname=address.host if context.tls else None,
+    )
+    return connection
+
+
+def _close(attempt: _Attempt) -> None:
+    """Close the connection of an attempt that came second."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().close()

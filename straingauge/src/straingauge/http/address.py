@@ -25,6 +25,7 @@ class Address:
         base_path: the URL's path without a slash at its end, such as "/api/v1"; often empty. It
             precedes the path of each request.
         ips: the name's IP addresses in the order to try; the one that accepted comes first.
+        has_accepted: whether the first one has accepted a connection.
     """
 
     host: str
@@ -32,6 +33,7 @@ class Address:
     tls: bool
     base_path: str = ""
     ips: list[str] = field(default_factory=list)
+    has_accepted: bool = False
 
     @property
     def host_header(self) -> bytes:
@@ -45,7 +47,8 @@ class Address:
         return [(ip, ip == self.ips[-1]) for ip in self.ips]
 
     def prefer(self, ip: str) -> None:
-        """Try this IP address first from now on."""
+        """Try this IP address, which has accepted a connection, first from now on."""
+        self.has_accepted = True
         if self.ips[0] != ip:
             self.ips.remove(ip)
             self.ips.insert(0, ip)

@@ -3,6 +3,7 @@
 import ssl
 from functools import cache
 from time import monotonic_ns
+from typing import Final
 
 from gevent import get_hub
 from gevent.hub import Hub
@@ -11,8 +12,12 @@ from straingauge.http import Request
 from straingauge.http.address import Address, connect_failure
 from straingauge.http.exchange import Exchange, Outcome
 from straingauge.http.receive_queue import ReceiveQueue
-from straingauge.locust.http.socket_stream import SocketStream
+from straingauge.locust.http.socket_stream import SocketStream, TimedOut
 from straingauge.locust.http.tls_stream import TlsStream
+
+# An address that is not the last one is given up after this time, in which the kernel repeats a
+# lost first packet once (after 1 s: RFC 6298, section 2.1).
+_ATTEMPT_NS: Final = 2_000_000_000
 
 
 @cache
@@ -47,12 +52,16 @@ class Connection:
         hub: Hub = get_hub()
         queue = _queue_of(hub)
         self._stream = SocketStream(hub, queue) if tls is None else TlsStream(hub, queue, tls)
-        self._stream.deadline_ns = deadline_ns
         self._exchange = Exchange()
         self.sent_ns = self.done_ns = 0
         for ip, is_last in address.attempts():
+            attempt_by_ns = deadline_ns if is_last else monotonic_ns() + _ATTEMPT_NS
+            self._stream.deadline_ns = min(deadline_ns, attempt_by_ns)
             try:
                 self._stream.open(ip, address.port, address.host)
+            except TimedOut:
+                if attempt_by_ns >= deadline_ns:
+                    raise
             except OSError as error:
                 if is_last or isinstance(error, ssl.SSLError):
                     raise connect_failure(error, ip, address) from error
