@@ -1,5 +1,6 @@
 """Each test gives a result that shows one fault; the first cause must be that fault."""
 
+import pytest
 from diagnosis_results import (
     ENDPOINTS,
     causes,
@@ -7,6 +8,8 @@ from diagnosis_results import (
     errors_of,
     failed_run,
     first,
+    latency,
+    loop,
     pool,
     samples,
     slow,
@@ -16,6 +19,7 @@ from diagnosis_results import (
     table,
     timing,
 )
+from straingauge.diagnosis import diagnose
 
 DATABASE = timing(pool=0.02, db=0.9, app=0.05, unattributed=0.03)
 WAITING = timing(pool=0.85, db=0.08, app=0.05, unattributed=0.02)
@@ -82,6 +86,129 @@ def test_a_missing_index():
         "about 1 rows are returned each time: SELECT * FROM items WHERE owner = $1"
         in first(result)["evidence"][1]
     )
+
+
+def test_a_scan_that_takes_no_time_is_not_blamed():
+    """Scans of a small table, 0.27 ms each, are no cause beside a pool with 92 % of the time."""
+    scanned = table(rows=2_600, seq_scans=900, rows_per_seq_scan=2_600)
+    lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=0.27, total_ms=243.0)
+    result = failed_run(
+        metrics__server_timing=timing(pool=0.92, db=0.01, app=0.05, unattributed=0.02),
+        resources__pool=FULL_POOL,
+        resources__database__tables=[scanned],
+        resources__database__statements=[lookup],
+    )
+    assert causes(slowed(result, 250, 400, 500))[0] == "pool_exhausted"
+    assert "missing_index" not in causes(slowed(result, 250, 400, 500))
+
+
+def test_a_scan_behind_a_blocked_loop_is_not_blamed():
+    """Without pool metrics, a quick scan explains no response time of 400 ms."""
+    scanned = table(rows=2_600, seq_scans=900, rows_per_seq_scan=2_600)
+    lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=0.27, total_ms=243.0)
+    result = failed_run(
+        resources__service__event_loop=loop(60, 400),
+        resources__database__tables=[scanned],
+        resources__database__statements=[lookup],
+    )
+    result["resources"]["pool"] = result["metrics"]["server_timing"] = None
+    found = causes(slowed(result, 400, 800, 900))
+    assert found[0] == "event_loop_blocked"
+    assert "missing_index" not in found
+
+
+def test_a_scan_that_keeps_all_connections_busy_is_blamed():
+    """Without pool metrics, scans that fill all connections explain the requests that wait."""
+    scanned = table(seq_scans=900, rows_per_seq_scan=50_000)
+    lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=90.0, total_ms=81e3)
+    result = failed_run(
+        resources__database__tables=[scanned],
+        resources__database__statements=[lookup],
+        resources__database__connections={"max": 100, "peak": 3},
+    )
+    result["resources"]["pool"] = result["metrics"]["server_timing"] = None
+    found = first(slowed(result, 2_000, 2_800, 2_900))
+    assert found["cause"] == "missing_index"
+    assert found["confidence"] >= 0.9
+
+
+def test_a_scan_of_a_rare_endpoint_is_blamed_for_it():
+    """A scan in one of many requests explains the endpoint that missed its threshold."""
+    scanned = table(seq_scans=60, rows_per_seq_scan=50_000)
+    lookup = statement("SELECT * FROM items WHERE owner = $1", calls=60, total_ms=18e3)
+    result = failed_run(
+        complaint(where="GET /search"),
+        resources__database__tables=[scanned],
+        resources__database__statements=[{**lookup, "calls_per_request": 0.07}],
+    )
+    slowed(result, 300, 350, 400)
+    result["endpoints"]["GET /search"] = {
+        "total_requests": 60,
+        "latency_ms": latency(310, 350, 400),
+    }
+    assert first(result)["cause"] == "missing_index"
+
+
+def test_a_loop_of_one_endpoint_is_found_in_a_mix():
+    """Ten calls for each of 88 lists are N+1 of that endpoint, though one per request overall."""
+    outer = statement("SELECT * FROM users LIMIT $1", calls=88, rows=880, calls_per_request=0.1)
+    inner = statement("SELECT * FROM teams WHERE id = $1", calls=880, rows=880, total_ms=450.0)
+    lists = {"total_requests": 88, "latency_ms": latency(40, 60, 70)}
+    others = {"total_requests": 356, "latency_ms": latency(5, 6, 7)}
+    mix = {"GET /users": lists, "GET /teams": others, "GET /teams/{id}": others}
+    result = failed_run(
+        complaint(where="GET /users"),
+        endpoints=mix,
+        resources__database__statements=[outer, {**inner, "calls_per_request": 1.1}],
+    )
+    result["metrics"]["total_requests"] = 800
+    found = first(result)
+    assert found["cause"] == "n_plus_one"
+    assert "10.0 times per request of GET /users (880 calls for 88)" in found["evidence"][0]
+
+
+def test_a_statement_of_every_request_is_no_loop():
+    """A statement that one endpoint, or every request, runs once is no N+1 of a rarer one."""
+    outer = statement("SELECT * FROM users LIMIT $1", calls=90, rows=900, calls_per_request=0.1)
+    for others in (810, 900):  # 900 requests in all, or 900 of the other endpoint
+        login = statement("SELECT * FROM keys WHERE id = $1", calls=900, total_ms=45e3)
+        mix = {
+            "GET /users": {"total_requests": 90, "latency_ms": latency(400, 600, 700)},
+            "GET /teams": {"total_requests": others, "latency_ms": latency(50, 60, 70)},
+        }
+        result = failed_run(endpoints=mix, resources__database__statements=[outer, login])
+        result["metrics"]["total_requests"] = 90 + others
+        assert "n_plus_one" not in causes(result)
+
+
+def test_a_loop_that_takes_no_time_is_not_blamed():
+    """Four quick calls of a request of two seconds are not what makes it slow."""
+    quick = statement("SELECT 1 FROM kinds WHERE id = $1", calls=3_600, total_ms=36.0)
+    result = failed_run(resources__database__statements=[{**quick, "calls_per_request": 4.0}])
+    assert "n_plus_one" not in causes(slowed(result, 2_000, 2_400, 2_500))
+
+
+@pytest.mark.parametrize(
+    ("before", "kept", "idle_s", "confidence"),
+    [(0, 6, 8.0, 0.87), (0, 1, 8.0, 0.4), (6, 6, 90.0, None), (0, 0, 0.0, None)],
+)
+def test_sessions_left_in_a_transaction_without_pool_metrics(
+    before: int, kept: int, idle_s: float, confidence: float | None
+):
+    """PostgreSQL alone shows sessions that stay idle in a transaction after the load."""
+    result = failed_run(
+        complaint("error_rate_percent"),
+        **errors_of("timeout", 40, "no answer within 30 s"),
+        resources__samples=samples(db_idle_in_transaction=[before, 1, 2, 3, 4, 5, 6, 6]),
+    )
+    result["resources"]["pool"] = None
+    result["resources"]["cooldown"] |= {
+        "pool_in_use": None,
+        "database_idle_in_transaction": kept,
+        "database_idle_in_transaction_s": idle_s,
+    }
+    found = {each["cause"]: each["confidence"] for each in diagnose(result)}
+    assert found.get("connections_leaked") == confidence
 
 
 def test_small_tables_need_no_index():

@@ -8,6 +8,7 @@ from diagnosis_results import (
     pool,
     slow,
     slowed,
+    statement,
     table,
     timing,
 )
@@ -37,7 +38,11 @@ def pool_too_small(name: str, at: str = "12:05:30") -> dict[str, Any]:
 def index_missing(name: str) -> dict[str, Any]:
     """A run with sequential scans of a big table."""
     scanned = table(seq_scans=900, rows_per_seq_scan=50_000, seq_rows_read=45_000_000)
-    return diagnosed(name, slowed(failed_run(resources__database__tables=[scanned]), 250, 400, 450))
+    lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=150.0, total_ms=135e3)
+    result = failed_run(
+        resources__database__tables=[scanned], resources__database__statements=[lookup]
+    )
+    return diagnosed(name, slowed(result, 250, 400, 450))
 
 
 def test_several_tests_raise_the_confidence():

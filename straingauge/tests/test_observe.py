@@ -134,6 +134,48 @@ def test_value_of_a_metric_is_its_samples(line: str, value: float):
     assert parse(line)["m"] == value
 
 
+@pytest.mark.parametrize(
+    ("page", "values"),
+    [
+        (  # OpenTelemetry
+            'db_client_connection_count{db_client_connection_state="used"} 3\n'
+            'db_client_connection_count{db_client_connection_state="idle"} 2\n'
+            "db_client_connection_max 10\ndb_client_connection_pending_requests 4\n",
+            {"pool_in_use": 3, "pool_size": 10, "pool_waiters": 4},
+        ),
+        (  # OpenTelemetry's instrumentation of SQLAlchemy
+            'db_client_connections_usage_connections{pool_name="a",state="idle"} 5\n'
+            'db_client_connections_usage_connections{pool_name="a",state="used"} 1\n',
+            {"pool_in_use": 1},
+        ),
+        (  # Micrometer
+            'hikaricp_connections_active{pool="a"} 7.0\nhikaricp_connections_max{pool="a"} 8\n'
+            'hikaricp_connections_pending{pool="a"} 1\n',
+            {"pool_in_use": 7, "pool_size": 8, "pool_waiters": 1},
+        ),
+        (  # Go
+            'go_sql_in_use_connections{db_name="a"} 2\ngo_sql_wait_count_total 5\n'
+            "go_sql_wait_duration_seconds_total 0.5\n",
+            {"pool_in_use": 2, "pool_waits": 5, "pool_wait_s": 0.5},
+        ),
+        ("db_pool_in_use 1\nhikaricp_connections_active 7\n", {"pool_in_use": 1}),
+        ('db_client_connections_usage{state="idle"} 5\n', {}),
+    ],
+)
+def test_metrics_of_common_exporters_are_known(page: str, values: dict[str, float]):
+    """Pools are read from metrics of common exporters, unless the configured names are there."""
+    assert MetricNames().service_metrics(parse(page)) == values
+
+
+def test_process_metrics_of_opentelemetry_are_known():
+    """Memory, CPU time and files of a remote service are read under OpenTelemetry's names, too."""
+    page = (
+        'process_memory_usage_bytes 5e6\nprocess_cpu_time_seconds_total{type="user"} 2\n'
+        'process_cpu_time_seconds_total{type="system"} 1\nprocess_unix_file_descriptor_count 9\n'
+    )
+    assert MetricNames().processes(parse(page)) == {"rss_bytes": 5e6, "cpu_s": 3, "open_files": 9}
+
+
 def test_states_of_a_metric_are_summed_separately():
     """A metric of OpenTelemetry with a label for the state has a sum for each state, too."""
     found = parse(
@@ -147,6 +189,34 @@ def test_states_of_a_metric_are_summed_separately():
         "n": 2,
         'n{state="used"}': 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://u:hush@127.0.0.1/d", "only PostgreSQL can be observed, not mysql"),
+        ("postgresql://u:hush@127.0.0.1:1/d", "Connection refused"),
+        ("u:hush@127.0.0.1/d", "the database URL is not valid"),
+    ],
+)
+def test_a_database_that_is_not_observed_is_a_note(service: Service, url: str, reason: str):
+    """A database that was never reached is among the run's notes, without its password."""
+    with Observer(service.url, database_url=url) as observer:
+        pass
+    (note,) = observer.observations().unavailable
+    assert reason in note
+    assert "hush" not in note
+
+
+def test_a_missing_driver_is_a_note(service: Service, monkeypatch: pytest.MonkeyPatch):
+    """Without psycopg the run's notes say how to install it."""
+    monkeypatch.delitem(sys.modules, "straingauge.observe.postgres", raising=False)
+    for name in ("psycopg", "straingauge.observe.postgres_connection"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with Observer(service.url, database_url="postgresql://u@127.0.0.1/d") as observer:
+        pass
+    (note,) = observer.observations().unavailable
+    assert "pip install 'straingauge[postgres]'" in note
 
 
 @given(st.text())

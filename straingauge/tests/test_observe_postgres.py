@@ -370,6 +370,24 @@ def test_a_remote_service_is_observed_by_metrics_and_database(
     assert found["machine"]["others_cpu_percent"] is not None
 
 
+def test_transactions_left_after_a_load_are_in_the_cooldown(server: str):
+    """Sessions that stay idle in a transaction are counted without load, with their time."""
+    with (
+        counting_service() as service,
+        Observer(service.url, database_url=server) as observer,
+        connect(server) as first,
+        connect(server) as second,
+    ):
+        for client in (first, second):
+            client.execute("BEGIN")
+            client.execute("SELECT 1")
+        observer.cooldown(0.2)
+        found = resources(observer.observations(), {}, 10)["cooldown"]
+    assert found is not None
+    assert found["database_idle_in_transaction"] == 2
+    assert found["database_idle_in_transaction_s"] > 0.1
+
+
 def test_no_database_is_nothing_said():
     """Without a database URL there is no database section."""
     assert database(Observations().database, [], 10) is None

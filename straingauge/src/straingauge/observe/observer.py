@@ -236,4 +236,5 @@ def _limits(database: DatabaseStats | None) -> tuple[str, ...]:
 
 def _is_idle(now: Sample, before: Sample) -> bool:
     """No more connections are in use and no more jobs wait than before the load."""
-    return all(now.get(key, 0) <= before.get(key, 0) for key in ("pool_in_use", "jobs_waiting"))
+    busy = ("pool_in_use", "jobs_waiting", "db_idle_in_transaction")
+    return all(now.get(key, 0) <= before.get(key, 0) for key in busy)

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.database_time import limited, time_share, total_ms
 from straingauge.diagnosis.result_view import ResultView, listed, number
+from straingauge.diagnosis.statement_loops import MIN_REPEATS, find_loop
 
 DATABASE = ("resources", "database")
 STATEMENT = re.compile(r"^\s*(with|select|insert|update|delete|merge)\b", re.IGNORECASE)
@@ -18,6 +20,7 @@ AWAY = re.compile(
 BIG_TABLE_ROWS = 1_000  # for smaller ones PostgreSQL rightly prefers a sequential scan
 MIN_SCANS_PER_REQUEST = 0.05  # fewer are maintenance and statistics
 SELECTIVE = 0.05  # at most this share of the rows read is needed
+CALL_MS = 2.0  # at most, for the round trip of a call, and for an ORM that reads its row
 MAX_STATEMENT_CHARS = 160
 MIN_SAMPLES = 3  # fewer may lie between two outages
 
@@ -43,24 +46,8 @@ def missing_index(result: ResultView) -> Evidence | None:
     PostgreSQL counts sequential scans and the rows they read for each table. An index avoids
     reading a thousand rows or more for a few results at nearly every request.
     """
-    scans = sorted(_scans(result), key=lambda scan: -(number(scan, "seq_rows_read") or 0))
-    if not scans:
-        return None
-    worst = scans[0]
-    rows, count = number(worst, "rows_per_seq_scan") or 0.0, number(worst, "seq_scans") or 0.0
-    confidence = scale(rows, BIG_TABLE_ROWS, 5 * BIG_TABLE_ROWS)
-    table = str(worst.get("table"))
-    statement = next((each for each in _statements(result) if _mentions(each, table)), None)
-    evidence = [
-        f"{count:.0f} sequential scans of table {table}, {rows:.0f} rows each,"
-        f" during {result.requests:.0f} requests"
-    ]
-    if statement is not None:
-        returned = (number(statement, "rows") or 0.0) / max(number(statement, "calls") or 0.0, 1)
-        confidence += 0.1 if returned <= SELECTIVE * rows else 0.0
-        evidence.append(f"about {returned:.0f} rows are returned each time: {_text(statement)}")
-    advice = f"look at the filters of statements on {table}: which column has no index?"
-    return Evidence(confidence, tuple(evidence), (advice,))
+    found = [missing for scan in _scans(result) if (missing := _missing(result, scan))]
+    return max(found, key=lambda evidence: evidence.confidence, default=None)
 
 
 @cause(
@@ -80,16 +67,23 @@ def n_plus_one(result: ResultView) -> Evidence | None:
     `pg_stat_statements` groups statements that differ only in their values. A request needs a
     statement once or a few times; one that runs once per row of a list is a query in a loop.
     """
-    often = [s for s in _statements(result) if (number(s, "calls_per_request") or 0) >= 3]
-    if not often or result.requests < 20:
+    loop = find_loop(result, _statements(result))
+    if loop is None:
         return None
-    worst = max(often, key=lambda s: number(s, "calls_per_request") or 0)
-    calls = number(worst, "calls_per_request") or 0.0
+    worst = loop.statement
+    calls = number(worst, "calls") or 0.0
+    share = time_share(result, total_ms([worst], CALL_MS), loop.endpoint)
+    confidence = limited(scale(loop.repeats, 3, 8), share)
+    if (number(worst, "calls_per_request") or 0) < MIN_REPEATS:
+        confidence = min(confidence, 0.85)  # it rests on equal counts
+    if not confidence:
+        return None
+    of = f"request of {loop.endpoint}" if loop.endpoint else "request"
     evidence = (
-        f"{calls:.1f} times per request ({number(worst, 'calls') or 0:.0f} calls for"
-        f" {result.requests:.0f} requests): {_text(worst)}",
+        f"{loop.repeats:.1f} times per {of} ({calls:.0f} calls for {loop.requests:.0f}):"
+        f" {_text(worst)}",
     )
-    return Evidence(scale(calls, 3, 8), evidence)
+    return Evidence(confidence, evidence)
 
 
 @cause(
@@ -115,13 +109,16 @@ def slow_statement(result: ResultView) -> Evidence | None:
         return None
     worst = max(slow, key=lambda s: number(s, "total_ms") or 0)
     mean_ms = number(worst, "mean_ms") or 0.0
+    confidence = limited(scale(mean_ms, 20, 100), time_share(result, total_ms(slow)))
+    if not confidence:
+        return None
     evidence = [
         f"{mean_ms:.0f} ms on average, {number(worst, 'share'):.0%} of all database time:"
         f" {_text(worst)}"
     ]
     if share is not None:
         evidence.append(f"the database takes {share:.0%} of the time of slow requests")
-    return Evidence(scale(mean_ms, 20, 100), tuple(evidence))
+    return Evidence(confidence, tuple(evidence))
 
 
 @cause(
@@ -218,6 +215,31 @@ def database_answered(result: ResultView) -> bool:
     """Return true if the observer reached the database with every sample."""
     samples, failed = (result.figure(*DATABASE, key) for key in ("samples", "failed_samples"))
     return samples >= MIN_SAMPLES and not failed
+
+
+def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
+    rows, count = number(scan, "rows_per_seq_scan") or 0.0, number(scan, "seq_scans") or 0.0
+    table = str(scan.get("table"))
+    everything = _statements(result)
+    mentioned = [each for each in everything if _mentions(each, table)]
+    share = None
+    if everything:  # without a mention, in a view or a function, any of them may read it
+        share = time_share(result, total_ms(mentioned or everything))
+    confidence = scale(rows, BIG_TABLE_ROWS, 5 * BIG_TABLE_ROWS)
+    evidence = [
+        f"{count:.0f} sequential scans of table {table}, {rows:.0f} rows each,"
+        f" during {result.requests:.0f} requests"
+    ]
+    if mentioned:
+        statement = mentioned[0]
+        returned = (number(statement, "rows") or 0.0) / max(number(statement, "calls") or 0.0, 1)
+        confidence += 0.1 if returned <= SELECTIVE * rows else 0.0
+        evidence.append(f"about {returned:.0f} rows are returned each time: {_text(statement)}")
+    confidence = limited(confidence, share)
+    if not confidence:
+        return None
+    advice = f"look at the filters of statements on {table}: which column has no index?"
+    return Evidence(confidence, tuple(evidence), (advice,))
 
 
 def _scans(result: ResultView) -> Iterable[Mapping[str, Any]]:

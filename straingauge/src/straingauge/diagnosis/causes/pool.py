@@ -8,6 +8,7 @@ from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
 POOL = ("resources", "pool")
 COOLDOWN = ("resources", "cooldown")
 CONNECTIONS = ("resources", "database", "connections")
+FORGOTTEN_S = 5.0  # a transaction that waits for nothing takes milliseconds
 MIN_WAIT_MS = 5.0  # on average; a free connection is there within microseconds
 
 
@@ -96,6 +97,8 @@ def connections_leaked(result: ResultView) -> Evidence | None:
     one must be in use with no job waiting, or the whole pool. A rising minimum during the load adds
     confidence.
     """
+    if result.at(*POOL) is None:
+        return _transactions_left(result)
     kept = result.figure(*COOLDOWN, "pool_in_use")
     if not kept:
         return None
@@ -114,7 +117,7 @@ def connections_leaked(result: ResultView) -> Evidence | None:
         confidence = 0.6
     evidence = [
         f"{kept:.0f} connections are in use after"
-        f" {result.figure(*COOLDOWN, 'quiet_s'):.0f} s without requests"
+        f" {result.figure(*COOLDOWN, 'duration_s'):.0f} s without requests"
     ]
     if rising:
         steps = ", ".join(f"{value:.0f}" for value in minima)
@@ -124,6 +127,33 @@ def connections_leaked(result: ResultView) -> Evidence | None:
     idle_s = result.figure(*CONNECTIONS, "idle_in_transaction_longest_s")
     if idle_s >= 1:
         evidence.append(f"a transaction was idle for {idle_s:.0f} s in the database")
+    return Evidence(confidence, tuple(evidence))
+
+
+def _transactions_left(result: ResultView) -> Evidence | None:
+    """Detect connections that stay in a transaction, for a service without pool metrics.
+
+    A transaction that is open for seconds without a request is forgotten: background work ends its
+    transactions, or has had as many before the load.
+    """
+    minima = _quarterly_minima([value for _, value in result.samples("db_idle_in_transaction")])
+    before = next((value for _, value in result.samples("db_idle_in_transaction")), 0.0)
+    kept = result.figure(*COOLDOWN, "database_idle_in_transaction") - before
+    if kept <= 0:
+        return None
+    idle_s = result.figure(*COOLDOWN, "database_idle_in_transaction_s")
+    rising = bool(minima) and minima[-1] > minima[0] and all(a <= b for a, b in pairwise(minima))
+    confidence = 0.4
+    if kept >= 2:
+        confidence = 0.87 if rising or idle_s >= FORGOTTEN_S else 0.6
+    evidence = [
+        f"{kept:.0f} connections are idle in a transaction after"
+        f" {result.figure(*COOLDOWN, 'duration_s'):.0f} s without requests,"
+        f" the longest for {idle_s:.0f} s"
+    ]
+    if rising:
+        steps = ", ".join(f"{value:.0f}" for value in minima)
+        evidence.append(f"minimum in each quarter of the load: {steps}")
     return Evidence(confidence, tuple(evidence))
 
 

@@ -56,7 +56,8 @@ def service(observations: Observations, requests: int) -> Service:
 def cooldown(observations: Observations) -> Cooldown | None:
     """Compose the `cooldown` section; None without samples.
 
-    It has the lowest values, because resources may still be released; of the memory the last.
+    It has the lowest values, because resources may still be released; of the memory the last, and
+    of the transactions the longest.
     """
     rest = observations.cooldown
     if not rest:
@@ -70,6 +71,7 @@ def cooldown(observations: Observations) -> Cooldown | None:
         "pool_in_use": _least(rest, "pool_in_use"),
         "database_connections": _least(rest, "db_connections"),
         "database_idle_in_transaction": _least(rest, "db_idle_in_transaction"),
+        "database_idle_in_transaction_s": highest(rest, "db_idle_in_transaction_s"),
         "jobs_waiting": _least(rest, "jobs_waiting"),
     }
 

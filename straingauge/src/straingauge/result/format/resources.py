@@ -208,7 +208,7 @@ class Machine(TypedDict):
 
 
 class Cooldown(TypedDict):
-    """After the load, without requests: the lowest values; of the memory, the last."""
+    """After the load, without requests: the lowest values; memory is the last, `_s` the highest."""
 
     duration_s: float
     memory_mb: float | None
@@ -217,6 +217,7 @@ class Cooldown(TypedDict):
     pool_in_use: float | None
     database_connections: float | None
     database_idle_in_transaction: float | None
+    database_idle_in_transaction_s: float | None
     jobs_waiting: float | None
 
 

@@ -1,0 +1,62 @@
+"""Statements that run once for each row of another one's result."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from straingauge.diagnosis.result_view import ResultView, number
+
+MIN_REPEATS = 3.0  # a request needs a statement once or a few times
+MIN_REQUESTS = 20
+TOLERANCE = 0.02  # of a count: requests at the edges of the load
+
+
+class Loop(NamedTuple):
+    """A statement that is repeated.
+
+    Attributes:
+        statement: The statement.
+        repeats: Calls for each request of the endpoint, or for each call of the outer statement.
+        endpoint: The endpoint; None if it is not certain.
+        requests: The number of those requests or calls.
+    """
+
+    statement: Mapping[str, Any]
+    repeats: float
+    endpoint: str | None
+    requests: float
+
+
+def find_loop(result: ResultView, statements: Sequence[Mapping[str, Any]]) -> Loop | None:
+    """Return the statement that is repeated most; None if none is.
+
+    Over all requests a loop of a rare endpoint may run about once per request, like a statement
+    that every request needs. So its calls must equal the rows that another statement returned, and
+    must not equal the requests of one endpoint, of all, or of all but one.
+    """
+    loops = [loop for each in statements if (loop := _loop(result, each, statements))]
+    return max(loops, key=lambda loop: loop.repeats * loop.requests, default=None)
+
+
+def _loop(
+    result: ResultView, inner: Mapping[str, Any], statements: Sequence[Mapping[str, Any]]
+) -> Loop | None:
+    calls = number(inner, "calls") or 0.0
+    per_request = number(inner, "calls_per_request") or 0.0
+    counts = {
+        name: number(each, "total_requests") or 0.0 for name, each in result.endpoints.items()
+    }
+    everywhere = per_request >= MIN_REPEATS and result.requests >= MIN_REQUESTS
+    once = [*counts.values(), result.requests, *(result.requests - n for n in counts.values())]
+    if everywhere or not any(_same(calls, count) for count in once):
+        for outer in statements:
+            runs = number(outer, "calls") or 0.0
+            rows = number(outer, "rows") or 0.0
+            if runs < MIN_REQUESTS or calls < MIN_REPEATS * runs or not _same(rows, calls):
+                continue
+            names = [name for name, count in counts.items() if _same(runs, count)]
+            return Loop(inner, calls / runs, names[0] if len(names) == 1 else None, runs)
+    return Loop(inner, per_request, None, result.requests) if everywhere else None
+
+
+def _same(count: float, other: float) -> bool:
+    return other > 0 and abs(count - other) <= TOLERANCE * other
