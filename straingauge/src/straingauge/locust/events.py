@@ -17,7 +17,7 @@ from straingauge.distributed import fingerprint_folder, fingerprint_modules
 from straingauge.errors import StraingaugeError
 from straingauge.locust.deduplication import DeduplicatingFilter
 from straingauge.locust.distributed.master import MasterRole
-from straingauge.locust.distributed.messages import SETUP_FAILED, STOP_USERS
+from straingauge.locust.distributed.messages import RESET_STATS, SETUP_FAILED, STOP_USERS
 from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.options import (
     add_options,
@@ -159,18 +159,25 @@ def _add_listeners(session: Session, environment: Environment) -> None:
     def on_setup_failed(msg: Message, **_: object) -> None:
         session.on_setup_failed(**msg.data)
 
+    def on_spawning_complete(**_: object) -> None:
+        if environment.reset_stats:
+            session.reset_stats()
+
     def on_quitting(**_: object) -> None:
         session.quit()
         await_csv(environment)
 
     if (worker := session.worker) is not None:
         runner.register_message(STOP_USERS, lambda **_: session.stop_users())
+        runner.register_message(RESET_STATS, lambda **_: session.reset_stats())
         events.report_to_master.add_listener(
             lambda data, **_: worker.add_report(session.stats, data)
         )
         events.heartbeat_received.add_listener(lambda **_: worker.record_heartbeat())
     else:
         runner.register_message(SETUP_FAILED, on_setup_failed)
+        events.spawning_complete.add_listener(on_spawning_complete)
+        events.reset_stats.add_listener(lambda **_: session.reset_stats())
         html = HtmlReport(environment)
         events.quit.add_listener(lambda **_: html.write())
     if (master := session.master) is not None:

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from gevent import GreenletExit, spawn
 from gevent.lock import RLock
@@ -22,15 +22,23 @@ from straingauge.distributed import Fingerprints, UserIdAllocator
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
 from straingauge.journey import Account, User
 from straingauge.locust.distributed.master import MasterRole
-from straingauge.locust.distributed.messages import SETUP_FAILED
+from straingauge.locust.distributed.messages import RESET_STATS, SETUP_FAILED
 from straingauge.locust.distributed.process_stats import ProcessStats
 from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.evaluation import LiveEvaluator, MakeObserver
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
+from straingauge.verdict.validity import Reason
 
 logger = logging.getLogger(__name__)
+
+_RESET: Final = Reason(
+    "stats_reset",
+    "note",
+    "the statistics were reset during the run: requests count from then on, and what was observed "
+    "of the service and the database is of the whole run",
+)
 
 
 class Session:
@@ -78,7 +86,7 @@ class Session:
         self._started_at = ""
         self._ending = RLock()  # a signal may arrive while a run ends by itself
         self._setup_error: StraingaugeError | None = None
-        self._is_running = False
+        self._is_running = self._was_reset = False
         self._stopped_early: str | None = None
 
     @property
@@ -118,6 +126,7 @@ class Session:
         """Start a run: observe the service, then start the clock."""
         with self._ending:  # the previous run may still be judged
             self._setup_error = self._stopped_early = None
+            self._was_reset = False
             self._evaluator.start_run()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
             self.user_ids = UserIdAllocator(self._user_id_sequence)
@@ -153,6 +162,15 @@ class Session:
                     self.worker.send_final_report(self.stats)
             finally:
                 self._is_running = False
+
+    def reset_stats(self) -> None:
+        """Discard what all processes have measured so far, as Locust does with its statistics."""
+        if not self._is_running:
+            return
+        self._was_reset = True
+        self.stats.reset()
+        if self.master is not None:
+            self.runner.send_message(RESET_STATS)
 
     def stop_users(self) -> None:
         """Stop all users, by request of the master or because this worker quits."""
@@ -258,6 +276,7 @@ class Session:
             observations=self._evaluator.observations,
             setup_error=self._setup_error,
             stopped_early=self._stopped_early,
+            notes=(_RESET,) if self._was_reset else (),
         )
         return snapshot if self.master is None else self.master.add_workers(snapshot)
 

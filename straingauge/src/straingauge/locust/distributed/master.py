@@ -105,7 +105,7 @@ class MasterRole:
             snapshot,
             reports=workers.reports() or snapshot.reports,
             lost=workers.lost(self.alive, now_ns),
-            notes=workers.notes(),
+            notes=(*snapshot.notes, *workers.notes()),
             workers=workers.as_dict(),
         )
 

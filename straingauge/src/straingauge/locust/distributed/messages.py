@@ -5,6 +5,7 @@ REGISTER(modules, sent_ns) ->   REGISTERED(now_ns, refused, run)
 PING(sent_ns)              ->   PONG(now_ns)
                            <-   RUN_STARTED(run)
 "stats", every 3 s         ->                         Locust's own, with a report under REPORT
+                           <-   RESET_STATS           Locust's statistics were reset
                            <-   STOP_USERS            the run is over
 FINAL_REPORT               ->   FINAL_REPORT_RECEIVED repeated until it is acknowledged
 SETUP_FAILED               ->                         a user could not start
@@ -18,6 +19,7 @@ REGISTERED: Final = "straingauge_registered"
 PING: Final = "straingauge_ping"
 PONG: Final = "straingauge_pong"
 RUN_STARTED: Final = "straingauge_run_started"
+RESET_STATS: Final = "straingauge_reset_stats"
 STOP_USERS: Final = "straingauge_stop_users"
 FINAL_REPORT: Final = "straingauge_final_report"
 FINAL_REPORT_RECEIVED: Final = "straingauge_final_report_received"

@@ -46,6 +46,12 @@ class ProcessStats:
         """Stop measuring; what was measured stays."""
         self._loop_lag.stop()
 
+    def reset(self) -> None:
+        """Discard the measured requests so far; accounts and findings stay."""
+        self.recording = Recording(self.recording.started_ns)
+        self.schedule_lag = ScheduleLag()
+        self._started_ns = time.monotonic_ns()
+
     def add_credentials(self, user: User) -> None:
         """Keep a fingerprint of a user's credentials, to count the accounts in use."""
         if token := user.headers.get("Authorization"):

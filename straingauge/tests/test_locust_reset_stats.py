@@ -1,0 +1,53 @@
+"""Locust's --reset-stats, which discards what was measured while users were started."""
+
+import csv
+import sys
+
+import pytest
+from locust_project import Project, reasons, workers
+
+pytest_plugins = ["locust_project"]
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
+
+FAILING_FIRST = """
+from locust import events
+
+spawned = []
+
+@events.spawning_complete.add_listener
+def remember(**_):
+    spawned.append(True)
+
+class Reader(JourneyUser):
+    wait_time = constant(0.05)
+
+    @task
+    def read(self):
+        self.client.get("/plain" if spawned else "/status/500", name="/read")
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_reset_stats_resets_the_result(project: Project, processes: int):
+    """Requests before all users have started are in neither Locust's statistics nor the result."""
+    options = ["--reset-stats", "--csv", "out", "--spawn-rate", "2", *workers(processes)]
+    exit_ = project.run_until(lambda served: served["GET /plain"] > 40, FAILING_FIRST, *options)
+    assert project.served()["GET /status/500"] > 4
+    result = project.result()
+    assert "were reset" in reasons(result)["stats_reset"], exit_.output
+    failures = sum(result["errors"]["kinds"].values())
+    assert failures < project.served()["GET /status/500"]
+    with (project.path / "out_stats.csv").open() as file:
+        *_, total = csv.DictReader(file)
+    if processes == 1:  # else Locust's own statistics have reports sent before the reset
+        assert failures == int(total["Failure Count"])
+    assert result["metrics"]["total_requests"] < project.served().total()
+
+
+def test_without_the_option_nothing_is_reset(project: Project):
+    """Without --reset-stats, each request counts."""
+    project.run_until(lambda served: served["GET /plain"] > 20, FAILING_FIRST)
+    result = project.result()
+    assert "stats_reset" not in reasons(result)
+    assert result["metrics"]["total_requests"] == project.served().total()
