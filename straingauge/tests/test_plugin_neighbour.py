@@ -144,3 +144,87 @@ def test_endpoints_of_the_mark_are_names(project: Project, endpoints: str):
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(["*endpoints of the mark `load`*"])
     assert not project.results()
+
+
+MARGINS = "error_rate_percent = { target = 1, warning = 5, critical = 10 }\n"
+NAMED = """
+@pytest.mark.load(endpoints=["GET /hello"])
+@pytest.mark.parametrize("path", ["/orders[bold]"])
+def test_names(load, request, path):
+    load.judge(load.run(request.node.name, hello, spread(count=10, duration_s=0.1), users=2))
+"""
+
+
+def test_names_of_parametrized_tests(project: Project):
+    """A name with brackets and slashes is shown as it is, and its file has a safe name."""
+    tables = ["names[/orders[bold]]", "elsewhere", "steady_10"]
+    texts = [f'[test."{name}"]\n{MARGINS}' for name in tables]
+    project.thresholds("".join([*texts, f'[endpoint."POST /y"]\n{MARGINS}']))
+    (project.path / "test_other.py").write_text(
+        'def test_elsewhere(load): load.run(f"steady_{rate}", look, schedule)\n'
+        'def look(user): yield user.post("/y")\n'
+    )
+    outcome = project.run(NAMED, f"--deselect={project.path / 'test_other.py'}", "-k", "names")
+    outcome.assert_outcomes(passed=1, deselected=1)
+    outcome.stdout.fnmatch_lines(["test_names[[]/orders[[]bold]] *10*"])
+    (file,) = (project.path / "results").glob("test_names__orders_bold___*.json")
+    assert project.results()[0]["name"] == "test_names[/orders[bold]]"
+    assert file.parent == project.path / "results"
+
+
+@pytest.mark.parametrize("name", ['""', '"a\\nb"', "None"])
+def test_a_name_is_text_on_one_line(project: Project, name: str):
+    """A run without a name, or with one of two lines, fails before anything is sent."""
+    outcome = project.run(NAMED.replace("request.node.name", name))
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*cannot be the name of a run: it must be text on one line"])
+    assert not project.results()
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_async_code_cannot_run_a_load(project: Project, processes: str):
+    """A load inside an event loop fails the test with a sentence."""
+    tests = """
+import asyncio
+def test_x(load):
+    async def main(): load.run("x", hello, spread(count=10, duration_s=0.1), users=2)
+    asyncio.run(main())
+"""
+    outcome = project.run(tests, "-n", processes)
+    outcome.assert_outcomes(failed=1)
+    outcome.stdout.fnmatch_lines(["*test_x: async code cannot call load.run*"])
+
+
+REPEATING = """
+def pytest_runtest_protocol(item):
+    open("repeated", "a").write(item.name + " ")
+"""
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_load_tests_are_not_repeated(project: Project, processes: str):
+    """Plugins that repeat failed tests see ordinary tests only, and a failure says so."""
+    conftest(project, REPEATING)
+    tests = "\ndef test_other(): pass\n" + QUICK.replace("mark.load", "mark.flaky(reruns=2)")
+    tests += "\n    assert False\n"
+    outcome = project.run(tests, "-n", processes, "-W", "ignore::pytest.PytestUnknownMarkWarning")
+    outcome.assert_outcomes(passed=1, failed=1)
+    outcome.stdout.fnmatch_lines(["a load test is not repeated after a failure; run it again*"])
+    assert (project.path / "repeated").read_text().split() == ["test_other"]
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_failure_of_the_plugin_fails_the_test(project: Project, processes: str):
+    """A fault of the plugin itself fails the load test with a sentence; the session goes on."""
+    conftest(
+        project,
+        """
+from straingauge.result import format as results
+def broken(path): raise TypeError("broken inside")
+results.read = broken
+""",
+    )
+    outcome = project.run("\ndef test_other(): pass\n" + QUICK, "-n", processes)
+    outcome.assert_outcomes(passed=1, failed=1)
+    outcome.stdout.fnmatch_lines(["straingauge failed itself: TypeError: broken inside (*"])
+    assert "INTERNALERROR" not in outcome.stdout.str()

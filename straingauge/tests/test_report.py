@@ -34,6 +34,14 @@ def test_the_table_has_a_row_per_run():
     assert "pool: not written" in shown
 
 
+def test_names_are_shown_as_they_are():
+    """Brackets and colons of names are no markup of the terminal."""
+    names = ["get[/orders]", "get[bold]x", "[/]", "a :smile: b"]
+    shown = verdict_table([(result(name), None) for name in names], width=160, colour=False)
+    for name in names:
+        assert any(line.startswith(f"{name} ") for line in shown.splitlines())
+
+
 def test_warnings_and_notes_are_shown_once():
     """A warning or note that all runs share is shown once."""
     note = {"severity": "note", "reason": "idle", "message": "8 processes are idle", "advice": ""}

@@ -11,6 +11,7 @@ from formats import whole
 from straingauge.errors import UsageError
 from straingauge.result.assembly import environment
 from straingauge.result.format import WriteError, read, write
+from straingauge.result.format.names import file_stem
 
 
 def result(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result
@@ -24,6 +25,31 @@ def test_name_and_content(tmp_path: Path):
     assert path.name == "health_20241217_120530.json"
     assert read(path) == result()
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("test_get[/orders-10]", "test_get__orders-10_"),
+        ("../../escaped", "_._.._escaped"),
+        ('a\\b:c*d?"e<f>|g h', "a_b_c_d__e_f__g_h"),
+        ("größe", "größe"),
+        (".hidden", "_hidden"),
+        ("-rf", "_rf"),
+        ("é" * 300, "é" * 56),
+    ],
+)
+def test_any_name_gives_a_file_name(tmp_path: Path, name: str, stem: str):
+    """A result has any name; its file has what each file system and shell accepts of it."""
+    path = write({**result(), "name": name}, tmp_path)
+    assert path == tmp_path / f"{stem}_20241217_120530.json"
+    assert read(path)["name"] == name
+
+
+def test_names_that_the_encoding_of_file_names_lacks(monkeypatch: pytest.MonkeyPatch):
+    """Characters that file names cannot have on this system become underscores."""
+    monkeypatch.setattr(os, "fsencode", lambda text: text.encode("latin-1"))
+    assert file_stem("größe 大") == "größe__"
 
 
 def test_two_in_one_second(tmp_path: Path):

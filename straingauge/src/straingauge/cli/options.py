@@ -1,7 +1,6 @@
 """Options of `straingauge run`, and the load they specify; the same in each process."""
 
 import math
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from straingauge.engine import Connections
 from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.journey.execution import journey_name
+from straingauge.result.format.names import require_name
 from straingauge.runner import LoadSpec
 from straingauge.schedule import Schedule, constant, constant_users, poisson
 from straingauge.target.service_locator import metric_names_for
@@ -18,7 +18,6 @@ from straingauge.verdict import Thresholds
 
 DEFAULT_USERS = 10
 MAX_DEFAULT_USERS = 1_000  # at a high rate, unless --users says otherwise
-_NAME = re.compile(r"[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +56,14 @@ class RunOptions:
             raise UsageError("--poisson needs a rate", hint="add --rate R")
         if self.rate is not None and self.think is not None:
             raise UsageError("--think applies to --users; journeys at a --rate have no think time")
-        if not _NAME.fullmatch(self.run_name):
-            raise UsageError(
-                f"--name {self.run_name!r}: use letters, digits, . _ and - only (it names a file)"
-            )
+        require_name(self.run_name)
 
     @property
     def run_name(self) -> str:
-        """Name of the run, and stem of its result file."""
-        return self.name or (self.file.stem if self.file else "get")
+        """Name of the run; its result file is named after it."""
+        if self.name is not None:
+            return self.name
+        return self.file.stem if self.file else "get"
 
     @property
     def test_file(self) -> Path:

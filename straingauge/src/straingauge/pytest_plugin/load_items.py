@@ -54,6 +54,18 @@ def endpoints(marks: Iterable[pytest.Mark]) -> list[str]:
     return found
 
 
+def test_name(item: pytest.Item) -> str:
+    """Return the name of a test function without "test_" and parameters."""
+    return str(getattr(item, "originalname", None) or item.name).removeprefix("test_")
+
+
+def parameters(items: Iterable[pytest.Item]) -> set[str]:
+    """Return the texts among the parameters of tests; a test may be named by them."""
+    calls = [getattr(item, "callspec", None) for item in items]
+    values = [value for call in calls if call is not None for value in call.params.values()]
+    return {value for value in values if isinstance(value, str)}
+
+
 def is_repeated(item: pytest.Item) -> bool:
     """Return whether a plugin would repeat the test after a failure."""
     options = item.config.option

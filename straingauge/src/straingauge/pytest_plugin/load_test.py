@@ -20,9 +20,10 @@ one schedule from one start instant, and all but one of them leave the test. The
 - a load test runs **one** load.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -32,8 +33,9 @@ from straingauge.engine import Connections
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.journey import Account, Journey, Mix, User
 from straingauge.observe import COOLDOWN_S
-from straingauge.pytest_plugin.load_items import endpoints
+from straingauge.pytest_plugin.load_items import endpoints, is_load_test, parameters, test_name
 from straingauge.pytest_plugin.options import option
+from straingauge.pytest_plugin.source_names import SourceNames
 from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
@@ -61,7 +63,7 @@ class LoadRun:
     """One measured load, merged over all processes; returned by `LoadTest.run`.
 
     Attributes:
-        name: Name of the run, and stem of its result file.
+        name: Name of the run; its result file is named after it.
         metrics: Metrics of the main phase, by their names in the result file
             (``total_requests``, ``error_rate_percent``, ``latency_ms`` ...).
         endpoints: Metrics of each endpoint, by its name.
@@ -161,8 +163,8 @@ class LoadTest:
         others leave the test.
 
         Args:
-            name: Stem of the result file, and name of the ``[test.NAME]`` table in thresholds.toml;
-                the test function is called ``test_NAME``.
+            name: Name of the run and of its ``[test.NAME]`` table in thresholds.toml, usually that
+                of the test function ``test_NAME``; its result file is named after it.
             journey: The journey, or several with weights made by `straingauge.mix`.
             schedule: When journeys start. `straingauge.waves` ends early once the percentiles of
                 all processes together are precise enough.
@@ -194,6 +196,7 @@ class LoadTest:
                 hint="write a second test for the second load",
             )
         self._ran = True
+        _require_no_event_loop(self._item)
         accounts = users if isinstance(users, Accounts) else Accounts(users, None, None)
         spec = LoadSpec(
             name=name,
@@ -260,14 +263,36 @@ class LoadTest:
             raise CriticalVerdict("\n".join(found + report.error_lines(end.result)))
 
     def _thresholds(self, name: str) -> Thresholds:
-        """The thresholds file, checked against the tests and endpoints of this test's module."""
-        thresholds = Thresholds.read(self._context.thresholds_file(self._item.path))
-        marked = load_tests_of(getattr(self._item, "module", None))
+        """Read the threshold file; check its names against the load tests that it is for."""
+        item, file = self._item, self._context.thresholds_file(self._item.path)
+        thresholds = Thresholds.read(file)
+        tests = [each for each in item.session.items if is_load_test(each)]
+        names = {test_name(each) for each in tests} | parameters(tests)
+        declared = endpoints(mark for each in tests for mark in each.iter_markers("load"))
+        source = SourceNames.below(self._folder(file), tuple(item.config.getini("norecursedirs")))
         thresholds.check_names(
-            tests={name, LOCUST, *(function.removeprefix("test_") for function in marked)},
-            endpoints=endpoints(mark for marks in marked.values() for mark in marks),
+            tests={name, LOCUST, *names, *filter(source.has_test, thresholds.tests)},
+            endpoints=declared and {*declared, *filter(source.has_endpoint, thresholds.endpoints)},
         )
         return thresholds
+
+    def _folder(self, thresholds: Path) -> Path:
+        """Return the folder of all tests that a threshold file is for."""
+        is_beside = self._item.path.is_relative_to(thresholds.parent)
+        root = self._item.config.rootpath
+        return thresholds.parent if is_beside and thresholds.is_relative_to(root) else root
+
+
+def _require_no_event_loop(item: pytest.Item) -> None:
+    """Require that the caller is no coroutine: `run` blocks, and has an event loop itself."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise UsageError(
+        f"{item.name}: async code cannot call load.run, which would block its event loop",
+        hint="write load tests with `def`, not `async def`; journeys are generators",
+    )
 
 
 def _properties(end: Outcome) -> list[tuple[str, object]]:
@@ -280,13 +305,3 @@ def _properties(end: Outcome) -> list[tuple[str, object]]:
         *((f"{name}_ms", metrics["latency_ms"][name]) for name in ("p50", "p95", "p99")),
         ("result_file", str(end.path or "")),
     ]
-
-
-def load_tests_of(module: ModuleType | None) -> dict[str, list[pytest.Mark]]:
-    """The load tests of a module, by function name, with their `load` marks."""
-    marks = {
-        name: [mark for mark in getattr(function, "pytestmark", []) if mark.name == "load"]
-        for name, function in vars(module or ModuleType("none")).items()
-        if name.startswith("test")
-    }
-    return {name: found for name, found in marks.items() if found}

@@ -42,7 +42,12 @@ def render(parts: Iterable[Table | Text | str], *, width: int, colour: bool) -> 
     """
     output = StringIO()
     console = Console(
-        file=output, width=width, force_terminal=colour, color_system="auto" if colour else None
+        file=output,
+        width=width,
+        force_terminal=colour,
+        color_system="auto" if colour else None,
+        markup=False,  # names of tests and endpoints are shown as they are
+        emoji=False,
     )
     for part in parts:
         if isinstance(part, Table):

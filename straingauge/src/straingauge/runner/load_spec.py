@@ -8,6 +8,7 @@ from typing import Any
 from straingauge.engine import Connections, Load, require_pool
 from straingauge.journey import Journey, Mix, User, mix
 from straingauge.observe import COOLDOWN_S, MetricNames
+from straingauge.result.format.names import require_name
 from straingauge.runner.warmup import WarmUp, require_valid_warm_up
 from straingauge.schedule import Schedule, constant_users
 from straingauge.verdict import Thresholds
@@ -21,7 +22,7 @@ class LoadSpec:
     """One load, from log-in to verdict; the same in each process that shares it.
 
     Attributes:
-        name: Name of the run, and stem of its result file.
+        name: Name of the run; its result file is named after it.
         test: Node id of the test; the name again where there is no test.
         test_file: The file with the test or its journeys; configuration is looked up from here.
         journeys: The journeys, with their weights.
@@ -74,6 +75,7 @@ class LoadSpec:
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        require_name(self.name)
         require_pool(self.connections, self.max_connections)
         require_valid_warm_up(self.warm_up, self.schedule)
 

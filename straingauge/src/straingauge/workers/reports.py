@@ -23,7 +23,7 @@ class RunMetadata:
     process dies.
 
     Attributes:
-        name: Name of the run, and stem of its result file.
+        name: Name of the run; its result file is named after it.
         test: Node id of the test, or the run's name again.
         description: The load in one line: journeys, target, users and duration.
         started_at: Local start time, ISO 8601.

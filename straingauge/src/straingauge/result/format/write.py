@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from straingauge.errors import UsageError
 from straingauge.result.format.json_values import as_json
+from straingauge.result.format.names import file_stem
 from straingauge.result.format.result import Result
 from straingauge.result.format.secrets import without_secrets
 
@@ -34,9 +35,10 @@ class WriteError(UsageError):
 
 
 def write(result: Result, directory: Path) -> Path:
-    """Write a result to ``<name>_<YYYYMMDD_HHMMSS>.json``, by its local start time.
+    """Write a result to ``<stem>_<YYYYMMDD_HHMMSS>.json``, by its local start time.
 
-    If the name is taken, the next free second is used.
+    The stem is the result's name as far as file names allow. If the name is taken, the next free
+    second is used.
 
     Raises:
         WriteError: No such directory, no space, or no permission; nothing is left behind.
@@ -46,16 +48,17 @@ def write(result: Result, directory: Path) -> Path:
 
 
 def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
-    """Write a document as ``<name>_<YYYYMMDD_HHMMSS>.json``, without secrets.
+    """Write a document as ``<stem>_<YYYYMMDD_HHMMSS>.json``, without secrets.
 
     Raises:
         WriteError: As `write`.
     """
     text = json.dumps(without_secrets(as_json(document)), indent=2, allow_nan=False) + "\n"
-    path = _path(directory, name, started)
+    stem = file_stem(name)
+    path = _path(directory, stem, started)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        return _write_new(text, directory, name, started)
+        return _write_new(text, directory, stem, started)
     except OSError as error:
         raise WriteError(
             f"cannot write the result of {name} to {path}: {error.strerror or error}",
@@ -83,28 +86,28 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
     return path
 
 
-def _write_new(text: str, directory: Path, name: str, started: datetime) -> Path:
-    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{name}_", suffix=".tmp")
+def _write_new(text: str, directory: Path, stem: str, started: datetime) -> Path:
+    descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{stem}_", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
-        return _link(Path(temporary), directory, name, started)
+        return _link(Path(temporary), directory, stem, started)
     finally:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
 
 
-def _path(directory: Path, name: str, started: datetime) -> Path:
-    return directory / f"{name}_{started:%Y%m%d_%H%M%S}.json"
+def _path(directory: Path, stem: str, started: datetime) -> Path:
+    return directory / f"{stem}_{started:%Y%m%d_%H%M%S}.json"
 
 
-def _link(temporary: Path, directory: Path, name: str, started: datetime) -> Path:
+def _link(temporary: Path, directory: Path, stem: str, started: datetime) -> Path:
     """Give a file its name; unlike a rename, a hard link fails if the name is taken."""
     while True:
-        path = _path(directory, name, started)
+        path = _path(directory, stem, started)
         try:
             path.hardlink_to(temporary)
         except FileExistsError:
@@ -112,15 +115,15 @@ def _link(temporary: Path, directory: Path, name: str, started: datetime) -> Pat
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            return _rename(temporary, directory, name, started)
+            return _rename(temporary, directory, stem, started)
         else:
             return path
 
 
-def _rename(temporary: Path, directory: Path, name: str, started: datetime) -> Path:
+def _rename(temporary: Path, directory: Path, stem: str, started: datetime) -> Path:
     """Give a file its name by a rename over an empty file that this process has created."""
     while True:
-        path = _path(directory, name, started)
+        path = _path(directory, stem, started)
         try:
             path.touch(exist_ok=False)
         except FileExistsError:
