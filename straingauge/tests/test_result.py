@@ -147,7 +147,7 @@ def test_no_secret_is_written(tmp_path: Path, secret: str, text: str):
     errors = {"examples": [{"detail": text.format(secret)}]}
     path = write(result(errors=errors), tmp_path)
     assert secret not in path.read_text()
-    assert "[hidden]" in path.read_text()
+    assert "***" in path.read_text()
 
 
 def test_missing_file_is_refused(tmp_path: Path):

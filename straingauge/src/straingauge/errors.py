@@ -12,9 +12,11 @@ The numbers are the exit codes of the command line.
 
 from typing import ClassVar
 
+from straingauge.redaction import redact
+
 
 class StraingaugeError(Exception):
-    """Base class of all errors.
+    """Base class of all errors; secrets in their texts are hidden.
 
     Args:
         message: What is wrong, in one sentence.
@@ -24,8 +26,8 @@ class StraingaugeError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.hint = hint
+        super().__init__(redact(message))
+        self.hint = redact(hint) if hint else hint
 
     @property
     def with_hint(self) -> str:

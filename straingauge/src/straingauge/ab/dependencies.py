@@ -25,7 +25,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What pip is asked to install.
+    """Requirements and constraints of pip.
 
     Attributes:
         requirements: Lines of a requirements file.

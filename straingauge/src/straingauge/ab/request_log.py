@@ -9,6 +9,7 @@ import numpy as np
 from straingauge.ab.slot_plan import Name, SlotPlan
 from straingauge.histogram import Ints
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed
+from straingauge.redaction import redact
 from straingauge.statistics.distribution import Floats
 
 _UNREACHABLE_AFTER: Final = 50  # requests in a row without a response
@@ -117,7 +118,8 @@ class RequestLog:
 
     def endpoint_sink(self, _phase: str, endpoint: str, _origin_ns: int, /) -> _EndpointSink:
         """The sink of one endpoint."""
-        return self._sinks.setdefault(endpoint, _EndpointSink(endpoint, self))
+        name = redact(endpoint)
+        return self._sinks.setdefault(name, _EndpointSink(name, self))
 
     @property
     def is_unreachable(self) -> bool:
@@ -126,7 +128,7 @@ class RequestLog:
 
     def problem(self, kind: str, detail: str) -> None:
         """Keep the first message of each kind."""
-        self.problems.setdefault(kind, detail)
+        self.problems.setdefault(kind, redact(detail))
 
     def requests(self, plan: SlotPlan, variant: Name) -> dict[str, Requests]:
         """Requests sent in this variant's slots; those sent outside of them are skipped."""

@@ -19,6 +19,7 @@ from straingauge.ab.worktree import (
     python_of,
 )
 from straingauge.errors import StraingaugeError, TargetError, UsageError
+from straingauge.http.address import require_no_account
 from straingauge.target import ServiceStack
 from straingauge.target.config import StackConfig
 from straingauge.target.service_locator import refused
@@ -157,7 +158,9 @@ def _from_command(variant: Variant, config_path: Path | None, ready: str) -> Sta
 
 
 def require_known(variant: Variant, config_path: Path | None) -> None:
-    """Raise UsageError if a variant is a commit that is unknown or cannot be started."""
+    """Raise UsageError for a URL with a password, and a commit that is unknown or cannot start."""
+    if variant.kind == "url":
+        require_no_account(variant.what)
     if variant.kind != "revision":
         return
     if config_path is None:

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,7 @@ def doctor(
     """
     from straingauge.cli.options import RunOptions
     from straingauge.doctor import exit_code, run_checks
+    from straingauge.redaction import redact
 
     options = RunOptions(
         file=file,
@@ -74,9 +75,9 @@ def doctor(
     )
     found = []
     for result in run_checks(_context(options, host)):
-        found.append(result)
+        found.append(replace(result, message=redact(result.message)))
         if not as_json:
-            _show(result)
+            _show(found[-1])
     if as_json:
         click.echo(json.dumps([asdict(result) for result in found], indent=2))
     else:

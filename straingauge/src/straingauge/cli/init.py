@@ -73,7 +73,9 @@ def _base(url: str) -> str:
     from urllib.parse import urlsplit
 
     from straingauge.errors import UsageError
+    from straingauge.http.address import require_no_account
 
+    require_no_account(url)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise UsageError(f"{url!r} is not a URL", hint="write it as http://localhost:8000")

@@ -6,6 +6,8 @@ import sys
 import threading
 from typing import TypedDict
 
+from straingauge.redaction import redact
+
 CLEAR_LINE = "\r\x1b[2K"
 
 
@@ -48,7 +50,7 @@ class Screen:
     def say(self, line: str) -> None:
         """Write a line that stays."""
         with self._lock:
-            self._write(f"{line}\n")
+            self._write(f"{redact(line)}\n")
             self._open = False
 
     def clear(self) -> None:

@@ -68,9 +68,18 @@ def _settings(old: Result, new: Result) -> Iterator[str]:
     for name in _SETTINGS:
         was, now = before.get(name), after.get(name)
         if name == "target":  # the port is any free one where the service is started for the load
-            was, now = (urlsplit(str(each or "")).hostname for each in (was, now))
+            was, now = _host(was), _host(now)
         if was != now:
             yield f"the setting {name} was {_shown(was)} and is {_shown(now)}"
+
+
+def _host(target: object) -> str | None:
+    """Return the host of a URL; the text itself if it is none."""
+    text = str(target or "")
+    try:
+        return urlsplit(text).hostname
+    except ValueError:
+        return text
 
 
 def _machines(old: Result, new: Result) -> Iterator[str]:

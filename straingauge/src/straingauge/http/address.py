@@ -86,7 +86,22 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
     return address
 
 
+def require_no_account(base_url: str) -> None:
+    """Refuse a base URL with a user name or a password, which no request would send.
+
+    Raises:
+        UsageError: It has one.
+    """
+    if "@" in base_url:
+        raise UsageError(
+            f"{base_url!r}: a base URL has no user name and no password",
+            hint="write it without them, and send them in the journeys:"
+            ' headers={"Authorization": "Basic ..."}',
+        )
+
+
 def _parse(base_url: str) -> Address:
+    require_no_account(base_url)
     try:
         url = urlsplit(base_url)
         port = url.port

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from straingauge.redaction import redact
 from straingauge.workers import MergedReports
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Status:
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             with self._lock, self._uncaptured():
-                reporter.write_line(line)
+                reporter.write_line(redact(line))
 
     def clear(self) -> None:
         """Remove the line before pytest writes."""

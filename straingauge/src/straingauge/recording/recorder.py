@@ -19,6 +19,7 @@ from straingauge.recording.server_timing_header import (
 )
 from straingauge.recording.slow_requests import SlowRequest, candidates, slowest
 from straingauge.recording.timeline import ERRORS, RATE_LIMITED, STARTED
+from straingauge.redaction import redact
 
 _COLUMNS: Final = 5
 # Few enough to count in 0.3 ms, which delays no request; enough to be efficient.
@@ -185,7 +186,8 @@ class EndpointRecorder:
 
     def _example(self, kind: ErrorKind, detail: str, status: int, request_id: str) -> None:
         if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_PER_KIND:
-            self._series.add_examples([Example(time.time(), kind, detail, status, request_id)])
+            example = Example(time.time(), kind, redact(detail), status, request_id)
+            self._series.add_examples([example])
 
 
 class Recorder:
@@ -209,9 +211,10 @@ class Recorder:
         Args:
             phase: "setup", "warmup", "main" or "verify".
             endpoint: The name of the endpoint; beyond `MAX_ENDPOINTS` names, all share `OTHER`.
+                Secrets in it are hidden.
             origin_ns: The start of the phase, second 0 of its timeline.
         """
-        name = self.names.fold(endpoint)
+        name = self.names.fold(redact(endpoint))
         if name == OTHER and phase in self._others:
             return self._others[phase]
         series = self._record.series.setdefault((phase, name), Series())

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from straingauge.redaction import without_secrets
 from straingauge.report.markdown import markdown
 from straingauge.report.text import Result, remarks
-from straingauge.result.format import without_secrets
 
 MOST_OF_A_KIND: Final = 10  # annotations of one kind that GitHub shows for a step
 _COMMANDS: Final = {

@@ -5,13 +5,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from straingauge.redaction import without_secrets
 from straingauge.report import html, resources, tables
 from straingauge.report.charts import charts
 from straingauge.report.evidence import TITLES, explained
 from straingauge.report.grades import RUN_GRADES
 from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
-from straingauge.result.format import without_secrets
 from straingauge.result.format.write import write_lines
 
 _SCRIPTS: Final = (*html.CHART_SCRIPTS, "page.js")

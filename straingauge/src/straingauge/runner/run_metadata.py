@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Final
 
 from straingauge.observe.listener import describe_listener
+from straingauge.redaction import redact
 from straingauge.result.assembly import environment
 from straingauge.result.format.json_values import as_json
 from straingauge.runner.load_spec import LoadSpec
@@ -63,4 +64,4 @@ def describe(spec: LoadSpec, url: str) -> str:
         users,
         *([] if duration_s is None else [f"{duration_s:g} s"]),
     ]
-    return ", ".join(parts)
+    return redact(", ".join(parts))

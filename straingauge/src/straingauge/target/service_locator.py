@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
+from straingauge.http.address import require_no_account
 from straingauge.text_file import read_toml
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class ServiceLocator:
     def _named_address(self) -> str | None:
         if self.named is None:
             return None
+        require_no_account(self.named)
         url = self.named.rstrip("/")
         try:
             parts = urlsplit(url)

@@ -21,6 +21,7 @@ from straingauge.locust.http.request_body import Data
 from straingauge.locust.http.request_builder import Options, RequestBuilder
 from straingauge.locust.http.response import GOOD, REDIRECTS, LocustResponse
 from straingauge.locust.http.session_settings import SessionSettings, TlsOptions
+from straingauge.redaction import redact
 
 
 class ClientOwner(Protocol):
@@ -236,7 +237,7 @@ class Client(SessionSettings):
         error: Exception | None = response.error
         if error is None and response.status not in GOOD:
             error = CatchResponseError(f"status {response.status}")
-        name = name or self.request_name or url
+        name = redact(name or self.request_name or url)
         recorder = self._recorder
         if catch_response:
             event = recorder.event(method, name, response, error, context)
@@ -297,7 +298,7 @@ class Client(SessionSettings):
         response.origin = base.origin
         failure = response.error or check_response(response)
         method = request.method
-        name = request.name.removeprefix(f"{method} ")
+        name = redact(request.name).removeprefix(f"{method} ")
         recorder = self._recorder
         if failure is None and not recorder.has_listeners:
             recorder.report_success(phase, request.name, method, name, response)

@@ -13,6 +13,7 @@ from straingauge.locust.http.cookies import Cookies, GivenCookies
 from straingauge.locust.http.origin import Base
 from straingauge.locust.http.request_body import JSON, Data, Files, encode_body
 from straingauge.locust.http.response import GOOD
+from straingauge.redaction import redact
 
 _CODINGS: Final = "gzip, deflate"  # what `http.decoding` can undo
 _REMEMBERED: Final = 64  # as in `journey.User`
@@ -128,7 +129,7 @@ class RequestBuilder:
         request = self._user.request(
             method,
             target,
-            name=f"{method} {name or url}",
+            name=f"{method} {redact(name or url)}",
             headers=own,
             upload=body if isinstance(body, Upload) else None,
             content=body if isinstance(body, bytes) else None,

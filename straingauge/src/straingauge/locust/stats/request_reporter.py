@@ -16,6 +16,7 @@ from straingauge.locust.http.response import LocustResponse, failure_of
 from straingauge.locust.session import Session
 from straingauge.locust.stats.stats_batcher import get_batcher
 from straingauge.recording import OTHER
+from straingauge.redaction import redact
 
 _IDS: Final = re.compile(r"\b[0-9a-f][0-9a-f-]{15,}\b")
 
@@ -80,7 +81,7 @@ class RequestReporter:
             event["name"] = OTHER  # Locust keeps an entry for each name
         if error.__class__ is RequestFailed:
             # Without ids, so that equal errors are one line of Locust's tables.
-            event["exception"] = CatchResponseError(_IDS.sub("…", str(error)))
+            event["exception"] = CatchResponseError(_IDS.sub("…", redact(str(error))))
         self._fire(response=response, **event)
         if self._connections.killed:
             raise GreenletExit

@@ -4,7 +4,6 @@ It needs nothing of the engine: a result can be read without running a load.
 """
 
 from straingauge.result.format.read import read, read_all, read_session
-from straingauge.result.format.secrets import without_secrets
 from straingauge.result.format.write import (
     SCHEMA_VERSION,
     WriteError,
@@ -19,7 +18,6 @@ __all__ = [
     "read",
     "read_all",
     "read_session",
-    "without_secrets",
     "write",
     "write_json",
     "write_lines",

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
+from straingauge.redaction import without_secrets
 from straingauge.result.format.json_values import as_json
 from straingauge.result.format.names import file_stem
 from straingauge.result.format.result import Result
-from straingauge.result.format.secrets import without_secrets
 
 SCHEMA_VERSION: Final = 1
 
