@@ -35,7 +35,11 @@ _LABEL_WIDTH: Final = len("environment")
     show_default="the usual paths",
     help="Path of the document at the service, or a file.",
 )
-@click.option("--writes", is_flag=True, help="Include operations that change data.")
+@click.option(
+    "--writes",
+    is_flag=True,
+    help="Include operations that create data, and those that change what they created.",
+)
 def init(*, url: str, folder: Path, document: str | None, writes: bool) -> None:
     """Create a load suite for the service at URL from its OpenAPI document.
 
@@ -96,6 +100,7 @@ def _host(url: str) -> str:
 def _summary(made: "Scaffold", url: str, folder: Path) -> "Iterator[str]":
     """The operations that the suite covers and skips, and the next commands."""
     from straingauge.report.terminal import labelled
+    from straingauge.scaffold.suite import MAX_OPERATIONS
 
     def line(label: str, text: str) -> str:
         return labelled(label, text, _LABEL_WIDTH)
@@ -104,6 +109,8 @@ def _summary(made: "Scaffold", url: str, folder: Path) -> "Iterator[str]":
     yield line("covered", covered)
     for operation, reason in made.skipped:
         yield line("skipped", f"{operation.name}: {reason}")
+    if made.omitted:
+        yield line("skipped", f"{made.omitted} more operations: a suite has {MAX_OPERATIONS}")
     if made.settings:
         yield line("environment", ", ".join(made.settings))
     yield line("next", f"straingauge doctor {folder}/journeys.py --host {url}")

@@ -55,8 +55,9 @@ def fields(*names):
         if response.status in (204, 205, 404):  # expected, and without this content
             return None
         content = response.json()
-        row = content[0] if isinstance(content, list) and content else content
-        missing = [name for name in names if row and name not in row]
+        rows = content if isinstance(content, list) else [content]
+        row = rows[0] if rows else None
+        missing = [name for name in names if row is not None and name not in row]
         return f"missing: {', '.join(missing)}" if missing else None
 
     return check

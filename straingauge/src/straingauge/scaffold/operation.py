@@ -131,7 +131,7 @@ def _operation(
         return made
     words = content.get("summary") or content.get("description") or ""
     made.summary = " ".join(str(words).split())
-    made.operation_id = _operation_id(found)
+    made.operation_id = _operation_id(found) if content.get("operationId") else ""
     made.answer = answer_of(document, content, found.method)
     made.security = _security(document, content)
     for parameter in parameters_of(content, document):

@@ -84,15 +84,15 @@ def _validator(schema: Any, document: Document) -> Any:  # noqa: ANN401  it has 
     import referencing.jsonschema
 
     is_old = str(document.content["openapi"]).startswith("3.0")
+    base = jsonschema.Draft4Validator if is_old else jsonschema.Draft202012Validator
+    top = as_dict(flattened(schema, document).get("properties"))
+    keywords: dict[str, Any] = {"required": partial(_required, document, top)}
+    if is_old:
+        keywords["type"] = partial(_nullable_type, base.VALIDATORS["type"])
     dialect = referencing.jsonschema.DRAFT4 if is_old else referencing.jsonschema.DRAFT202012
     registry: referencing.Registry[Any] = referencing.Registry()
     registry = registry.with_resource(_BASE, dialect.create_resource(document.content))
-    validator = jsonschema.Draft202012Validator
-    if is_old:
-        original = jsonschema.Draft4Validator.VALIDATORS["type"]
-        validator = jsonschema.validators.extend(
-            jsonschema.Draft4Validator, {"type": partial(_nullable_type, original)}
-        )
+    validator = jsonschema.validators.extend(base, keywords)
     return validator(schema, registry=registry, _resolver=registry.resolver(_BASE))
 
 
@@ -106,3 +106,21 @@ def _nullable_type(
     """`type` of OpenAPI 3.0, where `nullable` allows null."""
     if value is not None or not schema.get("nullable"):
         yield from original(validator, kind, value, schema)
+
+
+def _required(
+    document: Document,
+    top: Part,
+    _validator: object,
+    names: object,
+    value: object,
+    schema: Mapping[str, Any],
+) -> Iterator[Any]:
+    """`required` of OpenAPI, which does not ask a request for properties that are read only."""
+    import jsonschema
+
+    known = {**top, **as_dict(schema.get("properties"))}
+    for name in as_list(names) if isinstance(value, dict) else ():
+        read_only = flattened(known.get(name), document).get("readOnly") is True
+        if name not in value and not read_only:
+            yield jsonschema.ValidationError(f"{name!r} is required")

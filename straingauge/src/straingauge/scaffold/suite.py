@@ -107,7 +107,7 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
     wanted = wanted or [each for each in made if not _unsafe(each, made, writes=writes)]
     user = authentication.log_in(wanted)
     reasons = [(each, _reason(each, made, user, writes=writes)) for each in made]
-    mixed = [each for each in wanted if each is not user.operation and user.serves(each)]
+    mixed = [each for each in wanted if user.operation not in _calls(each) and user.serves(each)]
     mixed = _tolerating_deletions(mixed)
     chosen = {each.function for each in mixed}
     skipped = [pair for pair in reasons if pair[0].function not in chosen]
@@ -159,15 +159,20 @@ def _reason(
     writes: bool,
 ) -> str:
     """Why an operation is skipped; empty if it is not."""
+    if user is not None and user.operation in _calls(operation):
+        return "the log-in calls it"
     unsafe = _unsafe(operation, made, writes=writes)
     if unsafe or operation.blanks:
         return unsafe or f"unknown: {operation.blanks[0].what}"
-    if user is not None and operation is user.operation:
-        return "the log-in calls it"
     if user is not None and not user.serves(operation):
         schemes = " or ".join(" and ".join(each) for each in operation.security)
         return f"it asks for another log-in: {schemes}"
     return ""
+
+
+def _calls(operation: Operation) -> list[Operation]:
+    """Operations that change data and that the operation's journey calls."""
+    return [operation, *([operation.origin[0]] if operation.origin is not None else [])]
 
 
 def _unsafe(operation: Operation, made: Sequence[Operation], *, writes: bool) -> str:
