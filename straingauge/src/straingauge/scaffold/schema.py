@@ -119,8 +119,10 @@ def _required(
     """`required` of OpenAPI, which does not ask a request for properties that are read only."""
     import jsonschema
 
+    if not isinstance(value, dict):
+        return
     known = {**top, **as_dict(schema.get("properties"))}
-    for name in as_list(names) if isinstance(value, dict) else ():
+    for name in as_list(names):
         read_only = flattened(known.get(name), document).get("readOnly") is True
         if name not in value and not read_only:
             yield jsonschema.ValidationError(f"{name!r} is required")
