@@ -13,6 +13,7 @@ from app import pooler
 from app.settings import Settings
 from recordings import upload, wav
 from service import BACKEND, DEADLINE_S, run_backend
+from straingauge.observe.postgres import Database
 from straingauge.target.pgbouncer import HINT, PgBouncer, find_pgbouncer
 
 needs_pgbouncer = pytest.mark.skipif(find_pgbouncer() is None, reason=f"no PgBouncer: {HINT}")
@@ -77,6 +78,29 @@ async def test_every_request_succeeds_behind_pgbouncer(
 
     statuses = Counter(await asyncio.gather(*map(call, range(REQUESTS))))
     assert statuses == {200: REQUESTS}
+
+
+@needs_pgbouncer
+async def test_observer_does_not_disturb_the_service(
+    client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str, pooled_url: str
+):
+    """Writes succeed while straingauge observes the database through the same connections."""
+    session_id = await upload(client, ann, patient_id, wav())
+    observer = Database(pooled_url)
+    await asyncio.to_thread(observer.begin)
+    statuses: Counter[int] = Counter()
+    for number in range(40):
+        body = {"therapist_notes": str(number)}
+        path = f"/api/sessions/{session_id}"
+        response, sample = await asyncio.gather(
+            client.patch(path, json=body, headers=ann), asyncio.to_thread(observer.sample)
+        )
+        statuses[response.status_code] += 1
+        assert sample["db_reachable"] == 1
+    await asyncio.to_thread(observer.end)
+    observer.close()
+    assert statuses == {200: 40}
+    assert observer.stats().behind_pooler
 
 
 @needs_pgbouncer

@@ -132,6 +132,26 @@ def test_a_scan_that_keeps_all_connections_busy_is_blamed():
     assert found["confidence"] >= 0.9
 
 
+def test_scans_that_take_all_cores_are_blamed():
+    """Scans on all cores explain requests that wait for a core, more than for the statement."""
+    scanned = table(seq_scans=900, rows_per_seq_scan=50_000)
+    lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=20.0, total_ms=18e3)
+    for used, expected in ((120.0, True), (2.0, False)):
+        result = failed_run(
+            metrics__server_timing=timing(pool=0.02, db=0.1, app=0.08, unattributed=0.8),
+            resources__database__tables=[scanned],
+            resources__database__statements=[lookup],
+        )
+        result["resources"]["machine"] |= {
+            "cpu_percent": {"avg": 190.0, "peak": 200.0},
+            "database_cpu_percent": {"avg": used, "peak": 200.0},
+        }
+        found = {
+            each["cause"]: each["confidence"] for each in diagnose(slowed(result, 900, 1000, 1100))
+        }
+        assert (found.get("missing_index", 0) >= 0.9) is expected
+
+
 def test_a_scan_of_a_rare_endpoint_is_blamed_for_it():
     """A scan in one of many requests explains the endpoint that missed its threshold."""
     scanned = table(seq_scans=60, rows_per_seq_scan=50_000)

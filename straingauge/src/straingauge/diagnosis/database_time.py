@@ -9,6 +9,7 @@ from straingauge.diagnosis.result_view import ResultView, number
 NEGLIGIBLE = 0.02  # of the response time: without it, no threshold would be met that is missed
 # A statement that takes a tenth may be what exceeds a threshold; one that takes a third is.
 LIKELY, CERTAIN = 0.1, 0.3
+ALL_BUSY = 0.8  # of all cores on average: then there are moments without a free one
 
 
 def time_share(result: ResultView, total_ms: float, endpoint: str | None = None) -> float | None:
@@ -16,7 +17,8 @@ def time_share(result: ResultView, total_ms: float, endpoint: str | None = None)
 
     The time that requests wait for a connection does not count: a slow statement makes others wait,
     for much longer than it takes. Where that time is unknown, statements that keep all connections
-    busy account for all of it. Endpoints that missed a threshold are looked at separately, because
+    busy account for all of it. Where no core is free, everything waits for statements to the extent
+    that they use the cores. Endpoints that missed a threshold are looked at separately, because
     statements of a rare endpoint take little of the whole.
 
     Args:
@@ -40,6 +42,7 @@ def time_share(result: ResultView, total_ms: float, endpoint: str | None = None)
     connections = result.figure("resources", "database", "connections", "peak")
     if result.at("resources", "pool") is None and connections and result.duration_s:
         shares.append(total_ms / (1000 * result.duration_s * connections))
+    shares.append(_cpu_share(result))
     return min(max(shares), 1.0)
 
 
@@ -56,6 +59,15 @@ def total_ms(statements: Iterable[Mapping[str, Any]], overhead_ms: float = 0.0) 
         (number(each, "total_ms") or 0.0) + overhead_ms * (number(each, "calls") or 0.0)
         for each in statements
     )
+
+
+def _cpu_share(result: ResultView) -> float:
+    """The database's share of the machine's cores; 0 unless all of them are busy."""
+    machine = ("resources", "machine")
+    whole = 100 * result.figure(*machine, "cores")
+    if not whole or result.figure(*machine, "cpu_percent", "avg") < ALL_BUSY * whole:
+        return 0.0
+    return result.figure(*machine, "database_cpu_percent", "avg") / whole
 
 
 def _time_ms(result: ResultView, scope: Mapping[str, Any]) -> float:
