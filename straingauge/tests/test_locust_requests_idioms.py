@@ -155,6 +155,14 @@ def test_a_body_may_be_an_iterator(caller: Locust):
     assert [each.body for each in server.requests] == [b"ab"]
 
 
+def test_lines_of_a_response(caller: Locust):
+    """`client.iter_lines` yields lines, and a method may be in lower case."""
+    with serve(answering(body=b"a\nb")) as server:
+        outcome = caller.call(server.url, 'return list(client.iter_lines("/x", "get"))')
+    assert outcome.value == ["a", "b"]
+    assert server.requests[0].head.startswith("GET /x ")
+
+
 def test_a_response_is_true_if_it_is_ok(caller: Locust):
     """Responses have reason, truth, lines and a block that needs no `catch_response`."""
     with serve(answering(404, b"a\nb")) as server:

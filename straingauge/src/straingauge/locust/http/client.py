@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NoReturn, Protocol, Unpack
+from typing import Any, NoReturn, Unpack
 
 from gevent import GreenletExit
 from locust.exception import CatchResponseError
@@ -12,8 +12,8 @@ from requests.cookies import RequestsCookieJar
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
 from straingauge.http.query import encode_path
-from straingauge.journey import User
 from straingauge.locust.http import redirects
+from straingauge.locust.http.client_context import ClientOwner, RequestRecorder, TargetRules
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.cookies import Cookies, GivenCookies
 from straingauge.locust.http.origin import Base, Origin, base_of, origin_of
@@ -22,64 +22,6 @@ from straingauge.locust.http.request_builder import Options, RequestBuilder
 from straingauge.locust.http.response import GOOD, REDIRECTS, LocustResponse
 from straingauge.locust.http.session_settings import SessionSettings, TlsOptions
 from straingauge.redaction import redact
-
-
-class ClientOwner(Protocol):
-    """The Locust user that a client belongs to.
-
-    Attributes:
-        journey_user: its headers are sent with every request.
-        due_ns: when the next request should be sent; None for at once.
-        max_redirects: how many redirects a plain call follows.
-        insecure: any certificate is accepted, unless a call says otherwise.
-    """
-
-    journey_user: User
-    due_ns: int | None
-    max_redirects: int
-    insecure: bool
-
-
-class RequestRecorder(Protocol):
-    """Records each request once; see `RequestReporter`."""
-
-    @property
-    def has_listeners(self) -> bool:
-        """Some listener needs the event of each request."""
-
-    def report_success(
-        self, phase: str, endpoint: str, method: str, name: str, response: LocustResponse
-    ) -> None:
-        """Record a successful request when there are no listeners."""
-
-    def report(
-        self, phase: str, endpoint: str, response: LocustResponse, event: dict[str, Any]
-    ) -> None:
-        """Record any request."""
-
-    def report_caught(self, response: LocustResponse, error: Exception | None) -> None:
-        """Record a request whose `catch_response` block has ended."""
-
-    def event(
-        self,
-        method: str,
-        name: str,
-        response: LocustResponse,
-        error: Exception | None,
-        context: Mapping[str, Any] | None,
-    ) -> dict[str, Any]:
-        """Return the arguments of Locust's request event, except the response."""
-
-
-class TargetRules(Protocol):
-    """Which hosts may be put under load; see `Session`."""
-
-    @property
-    def allowed_hosts(self) -> tuple[str, ...]:
-        """Hosts other than this machine that may be put under load."""
-
-    def fail_setup(self, error: StraingaugeError) -> None:
-        """End the run with one message for all users."""
 
 
 class Client(SessionSettings):
@@ -179,6 +121,17 @@ class Client(SessionSettings):
         """Send a PATCH request; see `request`."""
         return self.request("PATCH", url, data=data, **options)
 
+    def iter_lines(self, url: str, method: str = "GET", **options: Any) -> Iterator[str]:  # noqa: ANN401  see `request`
+        """Send a request and yield the lines of its response.
+
+        Raises:
+            RequestFailed: there is no whole response.
+            CatchResponseError: its status means failure.
+        """
+        response = self.request(method, url, **options)
+        response.raise_for_status()
+        yield from response.iter_lines()
+
     def request(
         self,
         method: str,
@@ -216,6 +169,7 @@ class Client(SessionSettings):
             ValueError: it cannot be sent.
             TypeError: an option does not exist.
         """
+        method = method.upper()  # as requests does; methods are case-sensitive for servers
         try:
             if proxies or hooks:
                 self.refuse("proxies" if proxies else "hooks")
