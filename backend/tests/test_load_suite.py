@@ -59,6 +59,8 @@ EXPECTED = [
     Expected("uploads_duplicated", "concurrent_uploads", WRITES, "sent once and stored twice"),
     Expected("limiter_off", "rate_limit_enforcement", "first 429", "is the limiter off?"),
     Expected("limiter_per_process", "rate_limit_enforcement", "other connections", "were served"),
+    Expected("limiter_leaky", "rate_limit_enforcement", "after the 429", "more requests were"),
+    Expected("limiter_shared", "rate_limit_enforcement", "other users", "the first after"),
     Expected("retry_after_missing", "rate_limit_enforcement", "Retry-After", "missing on the 429"),
     Expected("errors_500", "sustained_load", "error_rate_percent", "status 500, expected 200"),
     Expected("tenants_mixed", "sustained_load", WRITES, "another user could read /api/sessions/"),

@@ -150,6 +150,16 @@ def test_a_thread_leak():
     assert causes(pool) == []
 
 
+def test_a_thread_that_every_upload_leaves_behind():
+    """A few threads that rise steadily and stay are a leak; few that fill an executor are not."""
+    steadily = [12 + n // 5 for n in range(60)]
+    leak = healthy(resources__samples=samples(threads=steadily), resources__cooldown__threads=23)
+    assert [each.cause for each in warnings(leak)] == ["thread_leak"]
+    filling = [min(12 + n // 2, 30) + n // 15 for n in range(60)]
+    full = healthy(resources__samples=samples(threads=filling), resources__cooldown__threads=33)
+    assert causes(full) == []
+
+
 def test_no_keep_alive():
     """A connection per request is a warning, even though loopback makes it cheap."""
     parts = {"a": {"sent": 900, "connections": 890}}

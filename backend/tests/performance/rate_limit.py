@@ -34,6 +34,9 @@ OTHER_CONNECTIONS_S = 0.5
 that serves user 0 is busy, so other processes accept some of them. All at once would go to one.
 """
 
+LEAST_SHARE = 0.25
+"""Share of these connections that reach another process, at least, if there is one."""
+
 EARLY_S = 2
 ROUNDING_S = 1
 """Retry-After is rounded up to whole seconds, so a user may be served this long before its end."""
@@ -110,7 +113,7 @@ def _burst(user: User) -> Steps:
         yield Pause(WINDOW_S)  # this account was used before
         sent_s = started_s = time.monotonic()
         response = yield from _try_list(user)
-    user.data |= {"first_response": response, "refusal": None, "served": 0}
+    user.data |= {"first_response": response, "refusal": None, "served": 0, "let_through": 0}
     failed = 0
     for number in range(1, MAX_BURST + 1):
         if time.monotonic() - started_s >= WINDOW_S:
@@ -118,6 +121,7 @@ def _burst(user: User) -> Steps:
         failed += response is None
         if response is not None and response.status == 200:
             user.data["served"] += 1
+            user.data["let_through"] += user.data["refusal"] is not None
         elif response is not None and user.data["refusal"] is None:
             served, now_s = user.data["served"], time.monotonic()
             refusal = Refusal(served, failed, sent_s, now_s, response, started_s + WINDOW_S)
@@ -145,7 +149,10 @@ def unaffected_user(user: User) -> Steps:
     yield from ensure_logged_in(user)
     for _ in range(UNAFFECTED_REQUESTS):
         response = yield _list(user, name=OTHER_USERS_ENDPOINT)
-        user.data["refused"] = user.data.get("refused", 0) + (response.status == 429)
+        if response.status == 429:
+            user.data["refused"] = user.data.get("refused", 0) + 1
+        elif "refused" not in user.data:
+            user.data["served"] = user.data.get("served", 0) + 1
         yield Pause(UNAFFECTED_INTERVAL_S)
 
 
@@ -184,29 +191,49 @@ def honor_retry_after(user: User) -> Steps:
 
 def findings(users: Sequence[User]) -> Iterator[Finding]:
     """Evaluate all users: the burst of user 0, unaffected users and other connections."""
-    for user in users:
-        if user.index == 0:
-            yield from burst_findings(user)
+    bursts = [user for user in users if user.index == 0]
+    for user in bursts:
+        yield from burst_findings(user)
     yield from unaffected_findings(
-        [user for user in users if user.index and "is_other_connection" not in user.data]
+        [user for user in users if user.index and "is_other_connection" not in user.data],
+        max((user.data.get("served", 0) for user in bursts), default=0),
     )
     key = "other_connection_status"
     statuses = [user.data[key] for user in users if key in user.data]
     if statuses:
         served = statuses.count(200)
+        # One connection belongs to one process, and of two processes each gets about half of them.
+        is_leaky = served < LEAST_SHARE * len(statuses) or any(
+            user.data.get("let_through") for user in bursts
+        )
+        reason = "the limiter lets some through" if is_leaky else "each process counts separately"
         problem = (
             f"{served} of {len(statuses)} requests of the same user on other connections were"
-            " served while it was refused: each process counts separately"
+            f" served while it was refused: {reason}"
         )
-        yield _finding("other connections", problem if served else "", "rate_limiter_per_process")
+        cause = "rate_limiter_loose" if is_leaky else "rate_limiter_per_process"
+        yield _finding("other connections", problem if served else "", cause)
 
 
-def unaffected_findings(users: Sequence[User]) -> Iterator[Finding]:
-    """Evaluate users that stayed below the limit."""
-    if users:
-        refused = sum(user.data.get("refused", 0) for user in users)
-        problem = f"{refused} of their requests were refused, too" if refused else ""
-        yield _finding("other users", problem, "rate_limiter_tight")
+def unaffected_findings(users: Sequence[User], most_served: int = 0) -> Iterator[Finding]:
+    """Evaluate users that stayed below the limit.
+
+    Args:
+        users: These users.
+        most_served: Requests of another user that were served before its first refusal. A user that
+            is refused after much fewer does not have the same limit for itself: they share one.
+    """
+    if not users:
+        return
+    refused = [user for user in users if user.data.get("refused")]
+    count = sum(user.data["refused"] for user in refused)
+    earliest = min((user.data.get("served", 0) for user in refused), default=0)
+    is_shared = 2 * earliest < most_served
+    problem = f"{count} of their requests were refused, too"
+    if is_shared:
+        problem += f", the first after {earliest}, when another user was served {most_served}"
+    cause = "rate_limiter_shared" if is_shared else "rate_limiter_tight"
+    yield _finding("other users", problem if refused else "", cause)
 
 
 def burst_findings(user: User) -> Iterator[Finding]:
@@ -226,6 +253,9 @@ def burst_findings(user: User) -> Iterator[Finding]:
         f"after {refusal.served} requests, not {LIMIT}" if is_tight or is_loose else "",
         "rate_limiter_tight" if is_tight else "rate_limiter_loose",
     )
+    let_through = user.data["let_through"]
+    problem = f"{let_through} more requests were served before the end of the window"
+    yield _finding("after the 429", problem if let_through else "", "rate_limiter_loose")
     response = refusal.response
     problem = _missing_headers(response)
     yield _finding("RateLimit headers of the 429", problem, "rate_limiter_untrue")

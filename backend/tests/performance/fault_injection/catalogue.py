@@ -1,4 +1,4 @@
-"""The catalogue: 29 faults that must be detected, and 9 healthy services that must not alarm.
+"""The catalogue: 36 faults that must be detected, and 9 healthy services that must not alarm.
 
 The load tests do not use this file.
 """
@@ -80,6 +80,13 @@ FAULTS = (
     _fault("blocked_event_loop", "event loop blocked for 300 ms every 2 s", "event_loop_blocked",
            "latency:blocked_event_loop"),
     _fault("freeze", "freeze of 0.5 s every 5 s", "freeze", "latency:freeze"),
+    _fault("rare_freeze", "freeze of 1 s every 8 s", "freeze", "latency:rare_freeze"),
+    _fault("one_at_a_time", "a lock serves one read at a time", "limited_concurrency",
+           "concurrency:one_at_a_time"),
+    _fault("three_at_a_time", "a semaphore serves three reads at a time", "limited_concurrency",
+           "concurrency:three_at_a_time"),
+    _fault("load_shed", "503 for reads beyond eight in flight", "load_shed",
+           "concurrency:load_shed"),
     _fault("cpu_bound", "15 ms of CPU time in each read", "cpu_bound", "latency:cpu_bound"),
     _fault("n_plus_one", "N+1 queries in the list", "n_plus_one", "database:n_plus_one"),
     _fault("dropped_indexes", "indexes on sessions dropped", "missing_index", sql=DROP_INDEXES),
@@ -92,6 +99,10 @@ FAULTS = (
     _fault("limiter_off", "rate limiter off", "rate_limiter_absent", "limits:limiter_off", LIMITS),
     _fault("limiter_loose", "limit 300 instead of 100", "rate_limiter_loose",
            "limits:limiter_loose", LIMITS),
+    _fault("limiter_leaky", "one in ten refused requests served", "rate_limiter_loose",
+           "limits:limiter_leaky", LIMITS),
+    _fault("limiter_shared", "one limit for all users together", "rate_limiter_shared",
+           "limits:limiter_shared", LIMITS),
     _fault("limiter_per_process", "limit counted per process", "rate_limiter_per_process", "",
            LIMITS, workers=2),
     _fault("retry_after_missing", "no Retry-After", "rate_limiter_untrue",
@@ -102,6 +113,8 @@ FAULTS = (
     _fault("leak_5_kb", "5 kB leaked per request", "memory_leak", "leaks:leak_5_kb", LEAKS),
     _fault("file_leak", "a file left open by every fourth request", "file_leak",
            "leaks:file_leak"),
+    _fault("upload_threads", "a thread left behind by every upload", "thread_leak",
+           "leaks:upload_threads", UPLOADS),
     _fault("uploads_not_stored", "upload acknowledged but not stored", "lost_writes",
            "data:uploads_not_stored", UPLOADS),
     _fault("uploads_duplicated", "upload stored twice", "doubled_writes",

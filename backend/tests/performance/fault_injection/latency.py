@@ -63,15 +63,24 @@ def blocked_event_loop() -> FastAPI:
 
 def freeze() -> FastAPI:
     """Hold all requests for 0.5 s every 5 s, without blocking the event loop."""
+    return _freeze(0.5, 5)
+
+
+def rare_freeze() -> FastAPI:
+    """Hold all requests for 1 s every 8 s, without blocking the event loop."""
+    return _freeze(1, 8)
+
+
+def _freeze(duration_s: float, every_s: float) -> FastAPI:
     tasks: set[asyncio.Task[None]] = set()
     is_running = asyncio.Event()
     is_running.set()
 
     async def stop_and_go() -> None:
         while True:
-            await asyncio.sleep(4.5)
+            await asyncio.sleep(every_s - duration_s)
             is_running.clear()
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(duration_s)
             is_running.set()
 
     async def handler(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -97,7 +97,7 @@ def _limit(capacity_run: CapacityRun) -> dict[str, Any] | None:
     failing = {**verdict, "findings": [*verdict["findings"], *failures]}
     return {
         "level": capacity_run.search.failed,
-        "first_failure": asdict(first) if first else None,
+        "first_failure": first.as_dict() if first else None,
         "reasons": why,
         "diagnosis": result["diagnosis"] or diagnose({**result, "verdict": failing}),
     }

@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from straingauge.capacity.level import FailAt, Level
 from straingauge.capacity.level_search import Phase
+from straingauge.capacity.recovery import PROBE_RATE, PROBE_S, Recovery
 from straingauge.errors import TargetError
 from straingauge.recording import Record
 from straingauge.result.assembly import compose, conclude
 from straingauge.runner import LoadRunner, LoadSpec, LoginCache
-from straingauge.schedule import Schedule
+from straingauge.schedule import Schedule, constant
 from straingauge.verdict import Thresholds
 from straingauge.workers import LocalCoordinator, MergedReports
 
@@ -47,14 +48,22 @@ class LevelRunner:
     abort_percent: float = ABORT_PERCENT
     by_users: bool = False
     _logins: LoginCache = field(default_factory=LoginCache)
+    _recovery: Recovery = field(init=False)
+    _failed: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._recovery = Recovery(self._probe)
 
     def __call__(self, level: float, phase: Phase) -> tuple[Level, Mapping[str, Any]]:
-        """Run a level.
+        """Run a level, after the service has recovered from the one before.
 
         Raises:
-            TargetError: No request was sent, or the service stopped responding.
+            TargetError: No request was sent, or the service stopped responding, or did not recover.
             KeyboardInterrupt: The user interrupted.
         """
+        self._recovery.measure()
+        if self._failed is not None:
+            self._recovery.wait(self._failed)
         spec = self.spec
         spec = replace(
             spec,
@@ -84,7 +93,25 @@ class LevelRunner:
                 f"({_first_error(result)})",
                 hint="look at its log; start again with a lower --max",
             )
+        self._failed = None if found.passed else level
         return found, result
+
+    def _probe(self) -> Mapping[str, Any]:
+        """Send a few requests, and return their result."""
+        spec = replace(
+            self.spec,
+            users=self.spec.users[: int(PROBE_RATE * PROBE_S)],
+            schedule=constant(rate_per_s=PROBE_RATE, duration_s=PROBE_S),
+            warm_up=None,
+            verify=None,
+            cooldown_s=0.0,
+        )
+        coordinator = LocalCoordinator(
+            self.locate, lambda _test, _merged: False, locate_database=self.locate_database
+        )
+        merged = LoadRunner(spec, coordinator, spec.name).run(self._logins)
+        assert merged is not None
+        return compose(merged)
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ The engine's callbacks and Locust's greenlets run a journey through `Execution` 
 response with `straingauge.http.check_response`.
 """
 
+from straingauge.journey.account import account_fingerprint
 from straingauge.journey.concurrency_limit import limit_concurrency
 from straingauge.journey.execution import Execution, Journey, JourneyError
 from straingauge.journey.mix import Mix, mix, tagged
@@ -24,6 +25,7 @@ __all__ = [
     "Pause",
     "Step",
     "User",
+    "account_fingerprint",
     "limit_concurrency",
     "mix",
     "tagged",

@@ -52,13 +52,15 @@ class User:
         index: number among all users of the run.
         data: data that journeys keep between requests (account, ids).
         headers: headers of each of its requests.
+        account: the data it started with, as text; empty without data.
     """
 
-    __slots__ = ("_plain", "_plain_headers", "_random", "data", "headers", "index")
+    __slots__ = ("_plain", "_plain_headers", "_random", "account", "data", "headers", "index")
 
     def __init__(self, index: int, data: dict[str, Any] | None = None) -> None:
         self.index = index
         self.data: dict[str, Any] = {} if data is None else data
+        self.account = repr(sorted(self.data.items())) if self.data else ""
         self.headers: dict[str, str] = {}
         self._random: random.Random | None = None  # 2.5 kB, and many users never need it
         self._plain: dict[tuple[str, str], Request] = {}

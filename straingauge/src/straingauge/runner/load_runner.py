@@ -1,14 +1,13 @@
 """One process's part in one load: join, log in, warm up, run, cool down, verify, finish."""
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Final
 
 from straingauge.engine import EngineStats, Load, run_load
-from straingauge.journey import Journey, User
+from straingauge.journey import Journey, User, account_fingerprint
 from straingauge.observe import Observer
 from straingauge.recording import Recorder
 from straingauge.runner.load_spec import LoadSpec
@@ -81,7 +80,7 @@ class LoadRunner:
             record=record.to_bytes(),
             engines=dict(self._engines),
             observations=self._observer.observations() if self._observer else None,
-            credentials=_credentials(self._own_users()),
+            credentials=frozenset(filter(None, map(account_fingerprint, self._own_users()))),
         )
 
     def _observe(self) -> Observer:
@@ -167,9 +166,3 @@ class LoadRunner:
     def _is_stopped(self) -> bool:
         stop_at_ns = self._coordinator.stop_at_ns
         return stop_at_ns is not None and time.monotonic_ns() >= stop_at_ns
-
-
-def _credentials(users: Iterable[User]) -> frozenset[str]:
-    """Return fingerprints of the users' Authorization headers, to count the accounts."""
-    tokens = (user.headers.get("Authorization") for user in users)
-    return frozenset(hashlib.sha256(token.encode()).hexdigest()[:16] for token in tokens if token)

@@ -30,6 +30,7 @@ class ValidityInput:
 
     Attributes:
         requests: All completed requests of the main phase.
+        unanswered: Requests that were in flight when the run ended; not recorded.
         rate_limited: Unexpected responses with status 429 among them.
         dropped: Arrivals that were never executed.
         start_delay_p99_ms: How late the first request of an arrival left, against its schedule.
@@ -52,6 +53,7 @@ class ValidityInput:
     """
 
     requests: int = 0
+    unanswered: int = 0
     rate_limited: int = 0
     dropped: int = 0
     start_delay_p99_ms: float = 0.0
@@ -125,7 +127,17 @@ def _interrupted(evidence: ValidityInput) -> Iterable[Reason]:
 
 
 def _no_data(evidence: ValidityInput) -> Iterable[Reason]:
-    if not (evidence.requests or evidence.setup_error or evidence.interrupted):
+    if evidence.requests or evidence.setup_error or evidence.interrupted:
+        return
+    if evidence.unanswered:
+        yield Reason(
+            "no_data",
+            "invalid",
+            f"no request was answered: {evidence.unanswered} were in flight when the run ended",
+            "look for what the service waits for; a run that is longer than the timeout counts"
+            " such requests as errors",
+        )
+    else:
         yield Reason(
             "no_data", "invalid", "no request was sent", "check the journey and its schedule"
         )

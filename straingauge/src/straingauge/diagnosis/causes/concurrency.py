@@ -11,7 +11,8 @@ ALWAYS_BUSY = 0.5  # requests that are served on average, at least
 NARROW, WIDE = 1.5, 3.0  # p95 by p50: of a queue, and of a queue without order
 BACKLOG = 0.05  # of the arrivals: a smaller one is within the precision of the trend
 CLOSED = ("constantusers", "waves")  # schedules that wait for responses
-IDLE_PERCENT, FULL_PERCENT = 60.0, 85.0  # of one core, by one process; of all cores
+IDLE_PERCENT, FULL_PERCENT = 50.0, 85.0  # of one core, by one process
+FAIR_PERCENT = 25.0  # on a full machine: one that wants more gets more, unless many compete
 MIN_DATABASE_SHARE = 0.5  # of the response time
 
 
@@ -122,15 +123,16 @@ def _arrival_rate(result: ResultView) -> float:
 def _busy(result: ResultView) -> tuple[float, str] | None:
     """Return the highest confidence and what was idle; None if the CPU was full."""
     processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
-    own, all_ = (result.number(*path, "cpu_percent", "avg") for path in (SERVICE, MACHINE))
-    cores = result.figure(*MACHINE, "cores")
+    own = result.number(*SERVICE, "cpu_percent", "avg")
     if own is None:
         return 0.5, "the CPU of the service was not observed"
     if own >= FULL_PERCENT * processes:
         return None
     idle = f"the service used {own:.0f} % of a core meanwhile"
-    full = bool(all_ and cores and all_ >= FULL_PERCENT * cores)
     database = result.part_share("db") or 0.0
-    if full or own > IDLE_PERCENT * processes or database >= MIN_DATABASE_SHARE:
+    all_, cores = result.figure(*MACHINE, "cpu_percent", "avg"), result.figure(*MACHINE, "cores")
+    full = bool(cores) and all_ >= FULL_PERCENT * cores
+    wanted = IDLE_PERCENT if not full else FAIR_PERCENT
+    if own > wanted * processes or database >= MIN_DATABASE_SHARE:
         return 0.45, idle
     return 0.95, idle

@@ -6,7 +6,8 @@ from straingauge.statistics import Trend, theil_sen
 
 MEMORY = ("resources", "service", "memory")
 COOLDOWN = ("resources", "cooldown")
-MIN_GROWTH = 10  # files, or threads
+MIN_FILES, MIN_THREADS = 10, 5
+STEADY = 0.7  # of the growth in the first half: a pool of threads that fills does so early
 MIN_SAMPLES = 16  # whose second half still makes a trend
 
 
@@ -68,7 +69,7 @@ def file_leak(result: ResultView) -> Evidence | None:
     only growth beyond them counts: that of the second half, by its trend.
     """
     pool = result.figure("resources", "pool", "peak_in_use")
-    return _never_released(result, "open_files", "open files and sockets", pool)
+    return _never_released(result, "open_files", "open files and sockets", MIN_FILES + pool)
 
 
 @cause(
@@ -84,14 +85,16 @@ def file_leak(result: ResultView) -> Evidence | None:
     ),
 )
 def thread_leak(result: ResultView) -> Evidence | None:
-    """Detect threads that rise in the second half and are alive in the cooldown."""
-    return _never_released(result, "threads", "threads", 0)
+    """Detect threads that rise in the second half and are alive in the cooldown.
+
+    Executors start a thread when none is idle, so they grow with the load and then stop. Ten more
+    threads are none of these; fewer, if they rise as in the first half.
+    """
+    return _never_released(result, "threads", "threads", MIN_THREADS)
 
 
-def _never_released(
-    result: ResultView, resource: str, words: str, allowance: float
-) -> Evidence | None:
-    """Return evidence that requests take a resource and keep it, beyond the allowance."""
+def _never_released(result: ResultView, resource: str, words: str, least: float) -> Evidence | None:
+    """Return evidence that requests take a resource and keep it, so many in the second half."""
     # By the last samples the clients have gone, and their sockets with them.
     ended_s = result.figure("metrics", "duration_s")
     samples = [each for each in result.samples(resource) if each[0] <= ended_s]
@@ -100,7 +103,10 @@ def _never_released(
     if trend is None or not trend.rises:
         return None
     growth = trend.slope * (later[-1][0] - later[0][0])
-    if growth < MIN_GROWTH + allowance:
+    if growth < least:
+        return None
+    before = later[0][1] - samples[0][1]
+    if growth < 2 * least and growth < STEADY * before:
         return None
     evidence = [
         f"{words} rose from {samples[0][1]:.0f} to {max(n for _, n in samples):.0f}, by"

@@ -48,6 +48,17 @@ rate_limiter_loose = Cause(
         "check that all endpoints count into the limit they share, by the same key",
     ),
 )
+rate_limiter_shared = Cause(
+    id="rate_limiter_shared",
+    title="one rate limit counts all users together",
+    topics=("limits",),
+    explains=("rate_limiter_tight",),
+    charts=("rate", "thresholds"),
+    advice=(
+        "count by user: does the limiter's key come from the token, or is it the address of the"
+        " proxy in front of the service, or a constant?",
+    ),
+)
 rate_limiter_per_process = Cause(
     id="rate_limiter_per_process",
     title="each process counts the rate limit separately",

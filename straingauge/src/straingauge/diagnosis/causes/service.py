@@ -4,6 +4,8 @@ from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.result_view import ResultView, number
 
 SERVICE = ("resources", "service")
+MACHINE_CPU = ("resources", "machine", "cpu_percent", "avg")
+CORES = ("resources", "machine", "cores")
 CORE_FULL_PERCENT = 85.0  # of one core, by one process
 EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
 QUEUED = 0.8  # share of the median response time in which no code works on the request
@@ -156,6 +158,9 @@ def jobs_not_draining(result: ResultView) -> Evidence | None:
     observed_s = result.duration_s + result.figure("resources", "cooldown", "duration_s")
     if observed_s < JOBS_START_S:
         confidence = min(confidence, 0.6)
+    used, cores = (result.figure(*path) for path in (MACHINE_CPU, CORES))
+    if cores and used >= CORE_FULL_PERCENT * cores:
+        confidence = min(confidence, 0.6)  # jobs compute, and may only have waited for the CPU
     evidence = f"{final:.0f} jobs wait at the end, {initial:.0f} at the start; {done:.0f} done"
     return Evidence(confidence, (evidence,)) if confidence >= 0.3 else None
 

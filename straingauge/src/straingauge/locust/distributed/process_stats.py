@@ -1,6 +1,5 @@
 """Measurements of one Locust process in a run, and the message with them to the master."""
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
@@ -10,7 +9,7 @@ import gevent
 
 from straingauge.engine import Delay, EngineStats
 from straingauge.engine.schedule_lag import ScheduleLag
-from straingauge.journey import User
+from straingauge.journey import User, account_fingerprint
 from straingauge.locust.loop_lag import LoopLagMonitor
 from straingauge.locust.stats.recording import Recording
 from straingauge.recording import Record
@@ -54,8 +53,8 @@ class ProcessStats:
 
     def add_credentials(self, user: User) -> None:
         """Keep a fingerprint of a user's credentials, to count the accounts in use."""
-        if token := user.headers.get("Authorization"):
-            self._credentials.add(hashlib.sha256(token.encode()).hexdigest()[:16])
+        if fingerprint := account_fingerprint(user):
+            self._credentials.add(fingerprint)
 
     def add_findings(self, findings: Iterable[Finding]) -> None:
         """Keep the findings of a task; of each rule, the worst."""

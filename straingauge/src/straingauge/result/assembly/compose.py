@@ -137,6 +137,7 @@ def _validity_input(
     users = merged.metadata.users if merged.metadata else 0
     return ValidityInput(
         requests=whole["total_requests"],
+        unanswered=sum(engine.abandoned for engine in engines.values()),
         rate_limited=whole["rate_limited"],
         dropped=sum(engine.dropped for engine in engines.values()),
         start_delay_p99_ms=max(

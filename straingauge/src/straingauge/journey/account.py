@@ -1,0 +1,35 @@
+"""The account of a user, to count how many different ones a load uses."""
+
+import base64
+import hashlib
+import json
+
+from straingauge.journey.user import User
+
+
+def account_fingerprint(user: User) -> str | None:
+    """Return a fingerprint of the account that a user's requests are authorized for.
+
+    Each log-in returns another token, so the account is that of the token's subject (RFC 7519,
+    section 4.1.2), else that of the data the user started with, else the token itself. None without
+    an Authorization header.
+    """
+    token = user.headers.get("Authorization")
+    if not token:
+        return None
+    account = _subject(token) or user.account or token
+    return hashlib.sha256(account.encode()).hexdigest()[:16]
+
+
+def _subject(token: str) -> str | None:
+    """Return issuer and subject of a JSON Web Token; None if it is none, or names no subject."""
+    parts = token.rpartition(" ")[2].split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:  # of Base64, UTF-8 or JSON
+        return None
+    if not isinstance(claims, dict) or "sub" not in claims:
+        return None
+    return f"{claims.get('iss')} {claims['sub']}"
