@@ -1,4 +1,5 @@
 import ast
+import builtins
 import dataclasses
 import json
 import subprocess
@@ -183,7 +184,17 @@ def test_a_suite_of_placeholders_only():
 
 def test_journey_names_are_valid_and_unique():
     """Keywords, duplicates and empty operation ids become valid, unique function names."""
-    operation_ids = ("class", "1st", "getItem", "get-item", "log_in", "", 'say "hi"', "größe")
+    operation_ids = (
+        "class",
+        "1st",
+        "getItem",
+        "get-item",
+        "log_in",
+        "",
+        'say "hi"',
+        "größe",
+        "list",
+    )
     paths = {
         f"/{number}": {"get": {"operationId": name, "summary": f'{name} """ \\', "responses": OK}}
         for number, name in enumerate(operation_ids)
@@ -193,6 +204,7 @@ def test_journey_names_are_valid_and_unique():
     functions = [node.name for node in code.body if isinstance(node, ast.FunctionDef)]
     assert len(set(functions)) == len(functions) == len(operation_ids)
     assert all(name.isidentifier() for name in functions)
+    assert not {*functions} & {*dir(builtins), "log_in"}
     assert len(names(suite)) == len(operation_ids)
 
 
