@@ -71,6 +71,12 @@ class ControllerPlugin:
         assert self._coordinator is not None
         return LoadScheduler(stock, self._coordinator, self._workers)
 
+    @pytest.hookimpl(optionalhook=True, trylast=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        """Report a crash in a load test as a failure, also if a plugin would repeat the test."""
+        if self._coordinator is not None and crashitem in self._coordinator.load_tests:
+            report.outcome = "failed"
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self) -> None:
         """Clear the progress line before pytest writes."""

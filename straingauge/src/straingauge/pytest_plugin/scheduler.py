@@ -13,18 +13,23 @@ Worker = Any
 class LoadScheduler:
     """Assigns each load test to every worker, in one order, after its share of the other tests.
 
+    The other tests keep the promises of ``--dist``: tests of one scope, file or group run in one
+    worker, and "each" runs them in all workers.
+
     If no load test was collected, it delegates to `stock`, the scheduler that the user's options
     select. This is known with the first collection, since a worker names its load tests to the
     coordinator before it reports its collection.
     """
 
     def __init__(self, stock: Scheduling, coordinator: Coordinator, workers: int) -> None:
+        self.config = stock.config  # plugins that repeat the test of a crashed worker expect it
         self._stock = stock
         self._coordinator = coordinator
         self._expected = workers
         self._collections: dict[Worker, list[str]] = {}
         self._pending: dict[Worker, list[int]] = {}
         self._orphaned: list[list[int]] = []
+        self._lost: list[int] = []  # what the last lost worker had left
         self._started: set[Worker] = set()
 
     @property
@@ -79,8 +84,16 @@ class LoadScheduler:
             self._stock.mark_test_complete(node, item_index, duration)
 
     def mark_test_pending(self, item: str) -> None:
-        """Run a test again; does not occur with load tests."""
-        self._stock.mark_test_pending(item)
+        """Run the test of a lost worker again, in the worker that replaces it."""
+        if not self._together:
+            self._stock.mark_test_pending(item)
+        elif item not in self._coordinator.load_tests:
+            index = next(iter(self._collections.values())).index(item)
+            if any(rest is self._lost for rest in self._orphaned):
+                self._lost.insert(0, index)
+            else:
+                self._lost = [index]
+                self._orphaned.append(self._lost)
 
     def remove_pending_tests_from_node(self, node: Worker, indices: Sequence[int]) -> None:
         """Take tests back from a worker; does not occur with load tests."""
@@ -99,6 +112,7 @@ class LoadScheduler:
         if not pending:
             return None
         item = self._collections[node][pending.pop(0)]
+        self._lost = pending
         if pending:
             self._orphaned.append(pending)
         shared = item in self._coordinator.load_tests
@@ -121,4 +135,11 @@ class LoadScheduler:
     def _share(self, collection: Sequence[str], number: int, of: int) -> list[int]:
         together = self._coordinator.load_tests
         alone = [index for index, item in enumerate(collection) if item not in together]
-        return alone[number::of] + [i for i, item in enumerate(collection) if item in together]
+        if self.config.getoption("dist") != "each":
+            groups: dict[str, list[int]] = {}
+            # The method in which xdist's schedulers say what belongs together; others have none.
+            group_of = getattr(self._stock, "_split_scope", str)
+            for index in alone:
+                groups.setdefault(group_of(collection[index]), []).append(index)
+            alone = [index for group in list(groups.values())[number::of] for index in group]
+        return alone + [index for index, item in enumerate(collection) if item in together]

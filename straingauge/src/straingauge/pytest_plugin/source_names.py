@@ -95,7 +95,7 @@ def _pattern(node: ast.AST) -> str | None:
 
 
 def _has_word(node: ast.AST) -> bool:
-    """Return whether a string has text of its own, so that its pattern does not match anything."""
+    """Return whether a string has fixed text, so that its pattern does not match all names."""
     parts = node.values if isinstance(node, ast.JoinedStr) else [node]
     texts = [part.value for part in parts if isinstance(part, ast.Constant)]
     return any(isinstance(text, str) and re.search(r"\w", text) for text in texts)
