@@ -34,7 +34,7 @@ FULL = {"user": "u", "password": "p", "host": "h", "port": "5433", "dbname": "d"
         ("host=h port=5433 user=u password=p dbname=d", {}),
     ],
 )
-def test_url_options_are_read_or_left_out(url: str, options: dict[str, str]):
+def test_url_options_are_read_or_ignored(url: str, options: dict[str, str]):
     """URLs of drivers and frameworks name the same database as that of libpq."""
     assert connection_parameters(url) == FULL | options
 

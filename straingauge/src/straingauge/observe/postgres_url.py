@@ -37,7 +37,7 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[^\]]*)\]|(?P<host>[^:]*))(?::(?P<port>\d*))?
 def connection_parameters(url: str) -> dict[str, str]:
     """Return the parameters of libpq that a database URL stands for.
 
-    Options of other drivers and of pools are left out. A connection string of libpq
+    Options of other drivers and of pools are ignored. A connection string of libpq
     (``host=localhost dbname=name``) is read as it is.
 
     Raises:
