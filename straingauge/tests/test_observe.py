@@ -1,11 +1,14 @@
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from counting_service import Service, counting_service
 from hypothesis import given
@@ -21,6 +24,7 @@ from straingauge.observe import (
     ServiceProcesses,
     parse,
 )
+from straingauge.observe.process import listening_address, process_age_s
 from straingauge.result.assembly.resources import resources
 
 # Serves from two processes that share one socket, and has a child that serves nothing but is big.
@@ -348,3 +352,41 @@ def test_nothing_seen_is_nothing_said():
     assert found["service"]["memory"] is None
     assert found["service"]["cpu_percent"] is None
     assert found["pool"] is None
+
+
+ANY_IPV4 = "0.0.0.0"  # noqa: S104  compared, not bound to
+
+
+@pytest.mark.parametrize(
+    ("host", "listening", "address"),
+    [
+        ("127.0.0.1", ["::1", "127.0.0.1"], "127.0.0.1"),
+        ("127.0.0.1", [ANY_IPV4, "127.0.0.1"], "127.0.0.1"),
+        ("127.0.0.1", ["::", ANY_IPV4], ANY_IPV4),
+        ("127.0.0.1", ["127.0.0.2", "::"], "::"),
+        ("127.0.0.2", ["127.0.0.1", "127.0.0.2"], "127.0.0.2"),
+        ("::1", [ANY_IPV4, "::"], "::"),
+        ("127.0.0.1", ["::1"], None),
+    ],
+)
+def test_the_listener_under_load_is_known(host: str, listening: list[str], address: str | None):
+    """Of several listeners on one port, the one that gets the connections is observed."""
+    assert listening_address(host, listening) == address
+
+
+def test_another_listener_on_the_port_is_not_observed():
+    """A process that listens on the same port of another address is not taken for the service."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ServiceProcesses(f"http://127.0.0.1:{port}").root is not None
+        assert ServiceProcesses(f"http://127.0.0.2:{port}").root is None
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="there is no /proc here")
+def test_the_age_of_a_process_ignores_the_wall_clock(monkeypatch: pytest.MonkeyPatch):
+    """A step of the wall clock by an hour does not change the age of a process."""
+    process = psutil.Process()
+    before_s = process_age_s(process)
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s - 3600)
+    assert 0 < before_s <= process_age_s(process) < before_s + 60

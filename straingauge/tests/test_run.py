@@ -17,6 +17,7 @@ from formats import conforming
 from load_project import wait_until
 from stack_tools import runs as is_running
 from straingauge.cli import main
+from straingauge.cpus import usable_cpus
 
 JOURNEYS = """
 from straingauge.journey import tagged
@@ -120,7 +121,7 @@ def test_many_processes_send_one_load(runs: RunFolder, service: Service):
     assert result["metrics"]["total_requests"] == 300
     assert result["phases"]["warmup"]["total_requests"] == 150
     assert result["configuration"]["journeys"] == {"hello": 1}
-    active = min(os.cpu_count() or 1, 50)
+    active = min(usable_cpus(), 50)
     assert result["configuration"]["processes"] == active
     assert reasons(result)["idle_processes"].startswith(f"{50 - active} of 50 processes")
     assert re.search(rf"load look: hello -> \S+ .*, 300 users, 1 s, {active} process", progress)
@@ -167,7 +168,7 @@ def test_paths_need_no_file(runs: RunFolder, service: Service, monkeypatch: pyte
     assert abs(counts["/a"] - counts["/b?x=1"]) <= 1
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has one process")
+@pytest.mark.skipif(usable_cpus() < 2, reason="one core has one process")
 @pytest.mark.parametrize("victim", [0, 1])
 def test_a_killed_process_is_named(runs: RunFolder, service: Service, victim: int):
     """If a process is killed during the run, it is named, and its reports are in the result."""

@@ -1,6 +1,5 @@
 """One load over several processes, from the process that the user started."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -8,6 +7,7 @@ from dataclasses import replace
 
 from straingauge.cli.options import RunOptions
 from straingauge.cli.worker_processes import WorkerProcesses
+from straingauge.cpus import usable_cpus
 from straingauge.errors import Interrupted
 from straingauge.runner import LoadSpec, Outcome, conclude_run
 from straingauge.runner.progress import Progress, Screen
@@ -38,7 +38,7 @@ def run_load(
         Interrupted: Before the load started.
         CoordinatorError: No load was sent, for another reason.
     """
-    active = min(processes, spec.max_processes, os.cpu_count() or 1)
+    active = min(processes, spec.max_processes, usable_cpus())
     progress = Progress(screen)
 
     def with_idle(merged: MergedReports) -> MergedReports:

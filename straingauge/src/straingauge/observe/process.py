@@ -1,10 +1,13 @@
 """The service's processes, found by the port they listen on, and their memory, CPU and files."""
 
 import contextlib
+import ipaddress
+import os
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,6 +63,7 @@ class ServiceProcesses:
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._server_pid = server_pid
+        self._listens_at: str | None = None  # of several listeners on the port, the one under load
         self._samples = 0
         self._root: psutil.Process | None = None
         self._serving: dict[int, bool] = {}
@@ -85,7 +89,7 @@ class ServiceProcesses:
             table: All processes of the machine; it may be seconds old.
         """
         self._samples += 1
-        gone = self._root is None or not self._root.is_running()
+        gone = self._root is None or not psutil.pid_exists(self._root.pid)
         if gone and self._samples % FIND_EVERY == 1:
             self._find()
         if self._root is None:
@@ -124,6 +128,7 @@ class ServiceProcesses:
 
     def _find(self) -> None:
         self._root = None
+        self._listens_at = None
         self._serving.clear()
         if self._server_pid is not None:
             self._take(self._server_pid)
@@ -134,14 +139,20 @@ class ServiceProcesses:
             self.unavailable = f"{where}: its processes cannot be observed"
             return
         try:
-            pids = [
-                connection.pid
+            listening: list[_Connection] = [
+                connection
                 for connection in psutil.net_connections("tcp")
-                if connection.pid is not None and self._is_listening(connection)
+                if self._is_listening(connection)
             ]
         except psutil.AccessDenied:
             self.unavailable = "no permission to find the process that listens on the port"
             return
+        self._listens_at = listening_address(self._host, [each.laddr.ip for each in listening])
+        pids = [
+            each.pid
+            for each in listening
+            if each.pid is not None and each.laddr.ip == self._listens_at
+        ]
         if not pids:
             self.unavailable = f"no process of this user listens on port {self._port}"
             return
@@ -174,7 +185,9 @@ class ServiceProcesses:
         for pid in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
-                serves = self._listens(process) or process == self._root
+                serves = self._listens(process) or (
+                    self._root is not None and process.pid == self._root.pid
+                )
                 (serving if serves else helpers).append(process)
         if self._server_pid is not None and not any(map(self._listens, serving)):
             return serving + helpers, []
@@ -199,6 +212,7 @@ class ServiceProcesses:
             connection.status == psutil.CONN_LISTEN
             and connection.laddr
             and connection.laddr.port == self._port
+            and self._listens_at in (None, connection.laddr.ip)
         )
 
 
@@ -227,9 +241,46 @@ def _usage(process: psutil.Process, *, uss: bool) -> Iterator[_Usage]:
 def _is_settled(process: psutil.Process) -> bool:
     """It is old enough to have executed its program."""
     try:
-        return time.time() - process.create_time() > SETTLED_S
+        return process_age_s(process) > SETTLED_S
     except psutil.NoSuchProcess:
         return False
+
+
+def process_age_s(process: psutil.Process) -> float:
+    """Return the age of a process in seconds; on Linux, steps of the wall clock do not change it.
+
+    Raises:
+        psutil.NoSuchProcess: It has exited.
+    """
+    try:
+        # proc_pid_stat(5): field 22 is the start in clock ticks since boot, after the name in ().
+        fields = Path(f"/proc/{process.pid}/stat").read_text("utf-8", "replace").rpartition(")")[2]
+    except OSError:  # it has exited, or this is not Linux
+        return time.time() - process.create_time()
+    started_s = int(fields.split()[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_s
+
+
+def listening_address(host: str, listening: Sequence[str]) -> str | None:
+    """Return the address of several listeners on one port to which a host's connections go.
+
+    The kernel prefers a listener on the address itself to one on all addresses, and one on all IPv4
+    addresses to one on all of both families.
+
+    Args:
+        host: The host; its addresses are tried in the order of the resolver, as the load does.
+        listening: Addresses of the listeners.
+    """
+    try:
+        resolved = [str(info[4][0]) for info in socket.getaddrinfo(host, None)]
+    except OSError:
+        resolved = []
+    for ip in dict.fromkeys(resolved):
+        any_v4 = () if ":" in ip else ("0.0.0.0",)  # noqa: S104  compared, not bound to
+        for candidate in (ip, f"::ffff:{ip}", *any_v4, "::"):
+            if candidate in listening:
+                return str(candidate)
+    return None
 
 
 def is_here(host: str) -> bool:
@@ -241,4 +292,7 @@ def is_here(host: str) -> bool:
         resolved = {info[4][0] for info in socket.getaddrinfo(host, None)}
     except OSError:
         return False
-    return any(str(address) in own for address in resolved)
+    return any(
+        str(address) in own or ipaddress.ip_address(str(address).split("%")[0]).is_loopback
+        for address in resolved
+    )

@@ -17,6 +17,7 @@ from multiprocessing.connection import (
 )
 from pathlib import Path
 
+from straingauge.cpus import usable_cpus
 from straingauge.errors import StraingaugeError
 from straingauge.workers.load_state import LoadState, Outbox
 from straingauge.workers.messages import (
@@ -83,7 +84,7 @@ class Coordinator:
         self._locate = locate
         self._watcher = watcher
         self._locate_database = locate_database
-        self._cores = cores or os.cpu_count() or 1
+        self._cores = cores or usable_cpus()
         self._load_silence_timeout_s = load_silence_timeout_s
         self._silence_timeout_s = silence_timeout_s
         self._secret = secrets.token_bytes(32)
