@@ -42,7 +42,9 @@ def healthy(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
             "pool": pool(),
             "database": _database(),
             "generator": {
-                "processes": {"a": {"sent": REQUESTS, "connections": 20, "reconnects": 0}}
+                "processes": {
+                    "a": {"sent": REQUESTS, "connections": 20, "reconnects": 0, "closed_idle": 0}
+                }
             },
             "machine": {
                 "cores": 2,

@@ -15,6 +15,7 @@ from diagnosis_results import (
     latency,
     loop,
     noted,
+    put,
     slow,
     slowed,
     timing,
@@ -91,6 +92,18 @@ def test_other_errors(kind: str, status: int | None, detail: str, cause: str):
     """Broken connections, wrong bodies and an unreachable database differ from plain errors."""
     errors = errors_of(kind, 27, detail, status=status)
     assert first(failed_run(complaint("error_rate_percent"), **errors))["cause"] == cause
+
+
+@pytest.mark.parametrize(
+    ("closed_idle", "expected"),
+    [(40, ["idle_connections_closed"]), (0, ["connection_resets", "idle_connections_closed"])],
+)
+def test_requests_that_cross_the_end_of_idle_connections(closed_idle: int, expected: list[str]):
+    """They are no resets if the service closes idle connections; otherwise both are possible."""
+    detail = "the server closed the connection, idle for 2.00 s, as the request was sent"
+    result = failed_run(complaint("error_rate_percent"), **errors_of("idle_closed", 27, detail))
+    put(result, closed_idle, "resources", "generator", "processes", "a", "closed_idle")
+    assert causes(result) == expected
 
 
 def test_journey_that_sends_no_request():

@@ -239,6 +239,38 @@ def test_a_stale_connection_is_reopened_once_for_a_safe_request():
     assert (report.reconnected, report.connections) == (2, 3)
 
 
+def test_a_post_that_meets_a_closed_idle_connection_has_its_own_kind():
+    """A connection that the server closes after a pause is told apart from a reset under load."""
+
+    def journey(user: User):
+        for pause_s in (0.0, 1.0):
+            yield user.get("/x")
+            yield Pause(pause_s)
+            yield user.post("/x", json={})
+
+    with serve(closing_when_idle(3)) as server:
+        series, _ = run_journey(server.url, journey)
+    assert (series.statuses[200], dict(series.errors)) == (3, {ErrorKind.IDLE_CLOSED: 1})
+    assert "idle for 1.0" in series.examples[0].detail
+
+
+def test_a_connection_closed_between_two_requests_is_counted():
+    """The server's timeout for idle connections shows in the engine's statistics."""
+
+    def journey(user: User):
+        yield user.get("/x")
+        yield Pause(0.1)
+        yield user.post("/x", json={})
+
+    def handler(peer: Peer) -> None:
+        if peer.read() is not None:
+            peer.answer()
+
+    with serve(handler) as server:
+        series, stats = run_journey(server.url, journey)
+    assert (series.statuses[200], dict(series.errors), stats.closed_idle) == (2, {}, 1)
+
+
 def test_a_post_is_never_repeated():
     """A request that may have been processed is not sent twice: its failure is counted."""
 

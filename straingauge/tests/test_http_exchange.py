@@ -83,6 +83,31 @@ def test_an_incomplete_response_is_a_failure(received: list[Received], kind: str
     assert exchange.request is None
 
 
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("method", "idle_s", "waited_s", "kind"),
+    [
+        ("POST", 2.0, 0.001, ErrorKind.IDLE_CLOSED),
+        ("PATCH", 5.0, 0.0, ErrorKind.IDLE_CLOSED),
+        ("POST", 0.3, 0.001, ErrorKind.RESET),
+        ("POST", 2.0, 1.5, ErrorKind.RESET),
+    ],
+)
+@pytest.mark.parametrize("end", [b"", RESET])
+def test_a_request_that_crosses_the_end_of_an_idle_connection_is_told_apart(
+    method: str, idle_s: float, waited_s: float, kind: ErrorKind, end: Received
+):
+    """Connections that break while busy, or after the server had the request, are resets."""
+    exchange = begun(method, is_first=False)
+    exchange.sent_ns = exchange.idle_since_ns + round(idle_s * SECOND)
+    failure = exchange.receive(end, exchange.sent_ns + round(waited_s * SECOND))
+    assert isinstance(failure, RequestFailed)
+    assert failure.kind is kind
+    assert (f"idle for {idle_s:.2f} s" in failure.detail) == (kind is ErrorKind.IDLE_CLOSED)
+
+
 @pytest.mark.parametrize("header", ["Connection", "connection"])
 @pytest.mark.parametrize("value", ["close", "Close", "TE, close"])
 def test_a_request_may_close_its_connection(header: str, value: str):

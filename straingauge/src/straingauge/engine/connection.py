@@ -27,7 +27,10 @@ class ConnectionOwner(Protocol):
         """Send the request again on a new connection: the server had closed this one before."""
 
     def connection_closed(self, connection: "Connection") -> None:
-        """Handle the end of a connection between two requests."""
+        """Handle the end of a connection after a response, which ended it."""
+
+    def idle_connection_closed(self, connection: "Connection") -> None:
+        """Handle the end of a connection between two requests, by the server."""
 
 
 class Connection(asyncio.Protocol):
@@ -70,8 +73,9 @@ class Connection(asyncio.Protocol):
         """
         data, fd = self._exchange.begin(request, host), self._fd
         if data is None:
-            return self._write_chunk()
-        sent_ns = monotonic_ns()
+            self._exchange.sent_ns = self._write_chunk()
+            return self._exchange.sent_ns
+        sent_ns = self._exchange.sent_ns = monotonic_ns()
         if fd is None:
             self._buffer(data)
         else:
@@ -132,7 +136,7 @@ class Connection(asyncio.Protocol):
             return
         if exchange.request is None:  # the server closed it, or sends what was not requested
             self.close()
-            owner.connection_closed(self)
+            owner.idle_connection_closed(self)
             return
         outcome = exchange.receive(received, at_ns)
         if outcome is None:

@@ -139,6 +139,7 @@ class Engine:
             waited=lag.waited,
             connections=context.connections,
             reconnected=context.reconnected,
+            closed_idle=context.closed_idle,
             abandoned=abandoned,
             start_delay_ms=lag.start_delay_ms,
             loop_lag_ms=Delay.of(self._loop_lag.histogram),

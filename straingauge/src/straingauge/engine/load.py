@@ -154,6 +154,7 @@ class EngineStats:
         waited: arrivals that found no free user; their response time includes the wait.
         connections: connections opened.
         reconnected: of these, how many replaced one that the server had closed while it was idle.
+        closed_idle: connections that the server closed while no request was in flight.
         abandoned: requests in flight when the run was interrupted; they are not recorded.
         start_delay_ms: delay between each arrival's intended start and when it was handled.
         loop_lag_ms: delay of a timer of the event loop, sampled 100 times a second.
@@ -177,3 +178,4 @@ class EngineStats:
     duration_s: float
     interrupted: bool
     waited_for_connection: int = 0
+    closed_idle: int = 0

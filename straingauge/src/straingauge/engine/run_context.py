@@ -19,7 +19,7 @@ class RunContext:
         connect_limit: limits how many connections are being opened at a time, in order.
         is_closing: no further request is sent.
         busy: virtual users that run a journey.
-        sent, journeys, connections, reconnected: see `EngineStats`.
+        sent, journeys, connections, reconnected, closed_idle: see `EngineStats`.
     """
 
     def __init__(
@@ -45,3 +45,4 @@ class RunContext:
         self.journeys = 0
         self.connections = 0
         self.reconnected = 0
+        self.closed_idle = 0

@@ -236,6 +236,11 @@ class VirtualUser:
         if connection is self._connection:
             self._connection = None
 
+    def idle_connection_closed(self, connection: Connection) -> None:
+        """Forget and count a connection that the server closed; see `ConnectionOwner`."""
+        self._context.closed_idle += 1
+        self.connection_closed(connection)
+
     def time_out(self) -> None:
         """Give up the request at its deadline."""
         at_ns = self.deadline_ns

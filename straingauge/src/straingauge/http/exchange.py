@@ -27,6 +27,13 @@ Received: TypeAlias = bytes | Exception
 """Bytes, empty at the connection's end; or the error that ended the connection."""
 
 
+# A server closes a connection after it has been idle for a time, which is a number of seconds in
+# all common servers; the server's timer may be a little ahead of this clock.
+_MIN_IDLE_NS: Final = 900_000_000
+# The end of the connection and the request cross on their way: within a round trip.
+_CROSSING_NS: Final = 100_000_000
+
+
 class Stale:
     """The server closed a kept-alive connection before it saw a request that may be repeated."""
 
@@ -50,6 +57,8 @@ class Exchange:
 
     Attributes:
         request: the request in flight; None between two exchanges.
+        sent_ns: when the request was sent; set by the client.
+        idle_since_ns: when the previous response was complete; 0 if there was none.
         first_byte_ns: when the response began; 0 if it has not.
         keep_alive: another request can be sent on this connection. It is False after a failure,
             after a request that closes its connection, and after a response that came before the
@@ -63,14 +72,16 @@ class Exchange:
         "_requests",
         "_unread_bytes",
         "first_byte_ns",
+        "idle_since_ns",
         "keep_alive",
         "request",
+        "sent_ns",
     )
 
     def __init__(self, base_path: str = "") -> None:
         self._base_path = base_path.encode("ascii")
         self.request: Request | None = None
-        self.first_byte_ns = 0
+        self.sent_ns = self.idle_since_ns = self.first_byte_ns = 0
         self.keep_alive = True
         self._reader = ResponseReader()
         self._requests = 0
@@ -137,7 +148,7 @@ class Exchange:
         assert request is not None
         if not isinstance(received, bytes) or not received:
             self.request = None
-            return self._end(request, received if isinstance(received, Exception) else None)
+            return self._end(request, received if isinstance(received, Exception) else None, at_ns)
         if not self.first_byte_ns:
             self.first_byte_ns = at_ns
         reader = self._reader
@@ -148,20 +159,18 @@ class Exchange:
             self.request = None
             return RequestFailed(ErrorKind.PROTOCOL, str(error))
         self.request = None
+        self.idle_since_ns = at_ns
         self.keep_alive = (
             reader.keep_alive and self._chunks is None and not request.closes_connection
         )
         return Response(request, reader.status, reader.headers, reader.body)
 
-    def _end(self, request: Request, error: Exception | None) -> Outcome:
+    def _end(self, request: Request, error: Exception | None, at_ns: int) -> Outcome:
         """Judge the end of the connection: for some responses, it is their regular end."""
         if isinstance(error, RequestFailed):
             return error
         if not self.first_byte_ns:
-            if self._requests > 1 and request.method in _IDEMPOTENT:
-                return STALE
-            how = "reset" if error else "closed"
-            return RequestFailed(ErrorKind.RESET, f"the connection was {how} without a response")
+            return self._end_unanswered(request, error, at_ns)
         if error is not None:
             return RequestFailed(ErrorKind.RESET, f"within the response: {error}")
         reader = self._reader
@@ -170,3 +179,15 @@ class Exchange:
         except ShortBody as short:
             return RequestFailed(ErrorKind.SHORT_BODY, str(short))
         return Response(request, reader.status, reader.headers, reader.body)
+
+    def _end_unanswered(self, request: Request, error: Exception | None, at_ns: int) -> Outcome:
+        if self._requests > 1:
+            if request.method in _IDEMPOTENT:
+                return STALE
+            idle_ns, waited_ns = self.sent_ns - self.idle_since_ns, at_ns - self.sent_ns
+            if idle_ns >= _MIN_IDLE_NS and waited_ns <= _CROSSING_NS:
+                idle = f"idle for {idle_ns / 1e9:.2f} s"
+                detail = f"the server closed the connection, {idle}, as the request was sent"
+                return RequestFailed(ErrorKind.IDLE_CLOSED, detail)
+        how = "reset" if error else "closed"
+        return RequestFailed(ErrorKind.RESET, f"the connection was {how} without a response")

@@ -20,10 +20,15 @@ _BYTE_ORDER_MARKS: Final = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF
 
 
 class ErrorKind(StrEnum):
-    """Kinds of failure. `RATE_LIMITED` counts separately: neither success nor error."""
+    """Kinds of failure. `RATE_LIMITED` counts separately: neither success nor error.
+
+    `IDLE_CLOSED`: the server closed a connection that had been idle as the request was sent, so
+    that the request may never have been read (RFC 9112, section 9.5).
+    """
 
     REFUSED = "refused"
     RESET = "reset"
+    IDLE_CLOSED = "idle_closed"
     TIMEOUT = "timeout"
     SHORT_BODY = "short_body"
     PROTOCOL = "protocol"

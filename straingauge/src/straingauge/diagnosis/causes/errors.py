@@ -4,6 +4,7 @@ from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
 
 BROKEN = ("reset", "refused")
+IDLE_CLOSED = "idle_closed"
 ERROR_RESPONSE = ("bad_status", "timeout")
 CONTENT = ("failed_check", "short_body", "protocol")
 
@@ -35,9 +36,46 @@ def connection_resets(result: ResultView) -> Evidence | None:
     """Detect connections that break while a request is in flight.
 
     A request that met a connection closed while idle is sent again on a new one, and does not
-    count.
+    count; one that may not be sent again counts here only if no idle connection was closed.
     """
-    return _errors(result, BROKEN)
+    return _errors(result, BROKEN if _closed_idle(result) else (*BROKEN, IDLE_CLOSED))
+
+
+@cause(
+    title="the service closes idle connections just as requests are sent",
+    topics=("errors",),
+    warns_from=0.85,  # a few such errors pass a threshold, and each is a request that a user lost
+    charts=("errors", "errors-seen"),
+    advice=(
+        "set the server's keep-alive timeout above the longest pause of its clients, or of the"
+        " proxy in front of it (uvicorn --timeout-keep-alive, gunicorn --keep-alive, Node's"
+        " keepAliveTimeout)",
+        "clients lose such a request unless they may send it again: let them close idle connections"
+        " before the server does",
+    ),
+)
+def idle_connections_closed(result: ResultView) -> Evidence | None:
+    """Detect requests that crossed the end of their idle connection (RFC 9112, section 9.5).
+
+    A service that breaks connections under load also breaks those that were not idle, and does not
+    close connections without a request.
+    """
+    evidence = _errors(result, (IDLE_CLOSED,))
+    if evidence is None:
+        return None
+    closed = _closed_idle(result)
+    if not closed:
+        unseen = "but it closed no idle connection without a request, so it may have failed"
+        return Evidence(0.45, (*evidence.sentences, unseen), evidence.advice)
+    seen = f"the service closed {closed:.0f} more idle connections before a request was sent"
+    return Evidence(evidence.confidence + 0.1, (*evidence.sentences, seen), evidence.advice)
+
+
+def _closed_idle(result: ResultView) -> float:
+    """Return how many connections the service closed without a request in flight."""
+    processes = result.table("resources", "generator", "processes")
+    names = ("closed_idle", "reconnects")
+    return sum(number(processes, each, name) or 0 for each in processes for name in names)
 
 
 @cause(

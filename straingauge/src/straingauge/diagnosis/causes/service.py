@@ -8,6 +8,7 @@ MACHINE_CPU = ("resources", "machine", "cpu_percent", "avg")
 CORES = ("resources", "machine", "cores")
 CORE_FULL_PERCENT = 85.0  # of one core, by one process
 EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
+BROKEN = ("reset", "refused", "short_body", "idle_closed")  # kinds of errors
 QUEUED = 0.8  # share of the median response time in which no code works on the request
 NOTICEABLE_MS = 100.0
 JOBS_START_S = 10.0  # after which a worker should have done a job
@@ -91,7 +92,7 @@ def service_restarted(result: ResultView) -> Evidence | None:
     born, died = (result.figure(*SERVICE, "restarts", key) for key in ("started", "exited"))
     if not died:
         return None
-    broken = sum(result.errors.get(kind, 0) for kind in ("reset", "refused", "short_body"))
+    broken = sum(result.errors.get(kind, 0) for kind in BROKEN)
     evidence = f"{died:.0f} processes ended and {born:.0f} started during the load"
     if broken:
         return Evidence(0.7, (evidence, f"{broken:.0f} connections broke"))

@@ -107,7 +107,7 @@ class Connection:
         early: Outcome | None = None  # before all of the request was sent
         try:
             data = exchange.begin(request, host)
-            self.sent_ns = monotonic_ns()
+            self.sent_ns = exchange.sent_ns = monotonic_ns()
             if data is None:
                 early = self._upload()
             elif (rest := stream.write(data)) is not None:
@@ -127,7 +127,7 @@ class Connection:
         """Send an upload piece by piece; return an outcome that comes before its end."""
         exchange = self._exchange
         data = exchange.next_chunk()
-        self.sent_ns = monotonic_ns()
+        self.sent_ns = exchange.sent_ns = monotonic_ns()
         while True:
             rest = self._stream.write(data)
             if rest is not None and (outcome := self._write_rest(rest)) is not None:

@@ -75,6 +75,7 @@ def _generator(engines: Mapping[str, EngineStats]) -> Generator:
                 "queued": engine.waited,
                 "connections": engine.connections,
                 "reconnects": engine.reconnected,
+                "closed_idle": engine.closed_idle,
                 "start_delay_p99_ms": round(engine.start_delay_ms.p99, 3),
                 "loop_lag_p99_ms": round(engine.loop_lag_ms.p99, 3),
                 "cpu_percent": round(100 * engine.cpu_share, 1),

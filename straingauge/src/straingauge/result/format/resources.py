@@ -247,6 +247,7 @@ class GeneratorProcess(TypedDict):
     queued: int
     connections: int
     reconnects: int
+    closed_idle: int
     start_delay_p99_ms: float
     loop_lag_p99_ms: float
     cpu_percent: float
