@@ -18,6 +18,7 @@ MODULES = (
     *("straingauge.statistics", "straingauge.verdict", "straingauge.diagnosis"),
     *("straingauge.result.format", "straingauge.history", "straingauge.doctor"),
     *("straingauge.scaffold", "straingauge.target", "straingauge.errors"),
+    "straingauge.inside",
 )
 HEADS = (
     *("straingauge.cli.scenario", "straingauge.verdict.thresholds", "straingauge.verdict.metrics"),

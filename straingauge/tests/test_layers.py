@@ -11,6 +11,7 @@ import pytest
 import straingauge
 
 ORDER = (
+    "inside",  # runs in services, and imports the standard library only
     *("schedule", "http", "journey"),
     "histogram",  # pure arithmetic that the engine and the recording share
     "result.format",  # types of the sections that the following packages make, and the files
