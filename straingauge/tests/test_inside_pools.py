@@ -1,6 +1,7 @@
 """`Inside` with the connection pools of SQLAlchemy, asyncpg and psycopg, on a real PostgreSQL."""
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -19,6 +20,8 @@ SLEEP = "SELECT pg_sleep(0.2)"
 QUICK = "SELECT 1"
 POOL = {"pool_size": 2, "max_overflow": 0}
 
+ports = itertools.count(8000)  # services of one process and port share their values
+
 Parts = dict[str, float]
 Work = Callable[[], Any]
 AsyncWork = Callable[[], Awaitable[Any]]
@@ -36,6 +39,7 @@ class WsgiService:
 
     def __init__(self, engine: object) -> None:
         self.work: Work = lambda: None
+        self._port = next(ports)
         self._inside: Any = Inside(self._app, engine=engine, metrics_path="/metrics")
 
     def _app(self, _: dict[str, Any], start_response: Any) -> list[bytes]:  # noqa: ANN401
@@ -47,6 +51,7 @@ class WsgiService:
         """Send a request; return its Server-Timing and its body."""
         headers: dict[str, str] = {}
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "REMOTE_ADDR": "127.0.0.1"}
+        environ["SERVER_PORT"] = str(self._port)
         body = self._inside(environ, lambda _, given: headers.update(given))
         text = headers.get("Server-Timing")
         return (timing(text) if text else {}), b"".join(body).decode()
@@ -73,6 +78,7 @@ class AsgiService:
 
     def __init__(self, engine: object) -> None:
         self.work: AsyncWork = lambda: asyncio.sleep(0)
+        self._server = ("127.0.0.1", next(ports))
         self._inside: Any = Inside(self._app, engine=engine, metrics_path="/metrics")
 
     async def _app(self, _: Any, __: Any, send: Any) -> None:  # noqa: ANN401
@@ -87,8 +93,9 @@ class AsgiService:
         async def send(message: Any) -> None:  # noqa: ANN401
             messages.append(message)
 
-        scope = {"type": "http", "method": "GET", "path": path, "headers": []}
-        await self._inside({**scope, "client": ("127.0.0.1", 1)}, None, send)
+        scope: dict[str, object] = {"type": "http", "method": "GET", "path": path, "headers": []}
+        scope |= {"client": ("127.0.0.1", 1), "server": self._server}
+        await self._inside(scope, None, send)
         text = dict(messages[0]["headers"]).get(b"server-timing")
         return (timing(text.decode()) if text else {}), messages[1]["body"].decode()
 

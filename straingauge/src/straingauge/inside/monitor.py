@@ -2,7 +2,10 @@
 
 import logging
 import os
+import weakref
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from threading import Lock
 from typing import Any
 
 from straingauge.inside.access import Access
@@ -32,6 +35,10 @@ class Monitor:
         self.values = Values()
         self.loop = LoopMonitor(self.values)
         self._statistics = PoolStatistics(self.values)
+        self._lock = Lock()
+        if hasattr(os, "register_at_fork"):
+            monitor = weakref.ref(self)
+            os.register_at_fork(after_in_child=partial(_begin_process, monitor))
         self._failures: list[str] = []
         self._pending: list[tuple[Callable[[], object], str]] = []
         for each in _each(engine):
@@ -41,12 +48,19 @@ class Monitor:
                 self._add(each)
         self.has_pool = bool(self._pending or self._statistics.pools)
 
+    def begin_process(self) -> None:
+        """Begin a forked process with new values and locks."""
+        self._lock = Lock()
+        self.values.begin()
+        self._statistics.begin()
+
     def begin_request(self, port: object) -> None:
         """Prepare for a request: pools may have been created or replaced since the last one."""
-        if self.values.join(port):
-            self._statistics.begin()
-        if self._pending:
-            self._resolve()
+        if self._pending or not self.values.has_joined:
+            with self._lock:
+                if not self.values.has_joined:
+                    self.values.join(port)
+                self._resolve()
         for pool in self._statistics.pools:
             try:
                 pool.attach()
@@ -85,6 +99,11 @@ class Monitor:
                 logger.warning("Inside has no engine so far: %s", reason)
             pending.append((function, reason))
         self._pending = pending
+
+
+def _begin_process(monitor: "weakref.ref[Monitor]") -> None:
+    if (found := monitor()) is not None:
+        found.begin_process()
 
 
 def _each(engine: Any) -> Iterable[Any]:  # noqa: ANN401  any library's

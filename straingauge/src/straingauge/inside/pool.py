@@ -61,11 +61,12 @@ class PoolStatistics:
 
     def __init__(self, values: Values) -> None:
         self._values = values
-        self._lock = Lock()
         self.pools: list[Pool] = []
+        self.begin()
 
     def begin(self) -> None:
         """Begin a process, whose sums are 0 so far."""
+        self._lock = Lock()  # a parent may have held its lock during the fork
         for pool in self.pools:
             pool.last = NO_STATE
 

@@ -57,41 +57,27 @@ class Values:
 
     Attributes:
         own: Values of this process, by `Value`; they may be changed.
+        has_joined: `join` was called in this process.
         unavailable: Why they are not shared with other processes; None if they are.
     """
 
     def __init__(self) -> None:
+        self._close: weakref.finalize[[int], Values] | None = None
         self.begin()
-        if hasattr(os, "register_at_fork"):
-            reference = weakref.ref(self)
-
-            def after_fork() -> None:
-                values = reference()
-                if values is not None:
-                    values.begin()
-
-            os.register_at_fork(after_in_child=after_fork)
 
     def begin(self) -> None:
-        """Begin with zeros, shared with no process."""
+        """Begin a process, with zeros that are shared with no other."""
         self.own: memoryview[float] = memoryview(bytearray(_BYTES)).cast("d")
         self.unavailable: str | None = "no request has been served"
         self._folder: Path | None = None
-        self._has_joined = False
+        self.has_joined = False
         # A child that kept it would hold the lock of its parent's file.
-        if (inherited := getattr(self, "_file", None)) is not None:
-            os.close(inherited)
-        self._file: int | None = None
+        if self._close is not None:
+            self._close()
+        self._close = None
 
-    def join(self, port: object) -> bool:
-        """Share the values with the processes that have the same parent and port.
-
-        Returns:
-            True for the first call of a process; further ones do nothing.
-        """
-        if self._has_joined:
-            return False
-        self._has_joined = True
+    def join(self, port: object) -> None:
+        """Share the values with the processes that have the same parent and port."""
         try:
             self._share(port)
             self.unavailable = None
@@ -100,7 +86,7 @@ class Values:
             ValueError,
         ) as error:  # such as a full disk: it costs these values, never the service
             self.unavailable = f"they cannot be shared with other workers: {error}"
-        return True
+        self.has_joined = True
 
     def _share(self, port: object) -> None:
         if fcntl is None:  # pragma: no cover
@@ -119,7 +105,7 @@ class Values:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(file, self.own.tobytes())
             self.own = memoryview(mmap(file, _BYTES)).cast("d")
-        self._folder, self._file = folder, file
+        self._folder, self._close = folder, weakref.finalize(self, os.close, file)
 
     def all(self) -> list[ProcessValues]:
         """Return the values of all processes of the service."""
