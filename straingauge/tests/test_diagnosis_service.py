@@ -111,6 +111,24 @@ def test_a_memory_leak():
     assert [each.cause for each in warnings(leaking)] == ["memory_leak"]
 
 
+def test_a_heap_that_warms_up():
+    """Memory whose growth slows down is no certain leak, and no warning by itself."""
+    warming = {**LEAK, "trend_mb_per_200_requests": {"slope": 6.0, "low": 5.0, "high": 7.0}}
+    result = healthy(resources__service__memory=warming, resources__cooldown__memory_mb=112.0)
+    assert warnings(result) == []
+    result = failed_run(
+        complaint("memory_peak_mb"),
+        resources__service__memory=warming,
+        resources__cooldown__memory_mb=112.0,
+    )
+    assert first(result)["cause"] == "memory_leak"
+    assert first(result)["confidence"] == 0.5
+    assert "some minutes" in first(result)["advice"][0]
+    steady = {**LEAK, "trend_mb_per_200_requests": {"slope": 2.8, "low": 2.1, "high": 3.0}}
+    leak = healthy(resources__service__memory=steady, resources__cooldown__memory_mb=112.0)
+    assert [each.cause for each in warnings(leak)] == ["memory_leak"]
+
+
 def test_growth_without_a_cooldown_is_no_warning():
     """Growth not confirmed in the cooldown is a possible cause, and no warning by itself."""
     growing = healthy(resources__service__memory=LEAK, resources__cooldown=None)

@@ -7,7 +7,8 @@ from straingauge.statistics import Trend, theil_sen
 MEMORY = ("resources", "service", "memory")
 COOLDOWN = ("resources", "cooldown")
 MIN_FILES, MIN_THREADS = 10, 5
-STEADY = 0.7  # of the growth in the first half: a pool of threads that fills does so early
+STEADY = 0.7  # of the growth before: a pool of threads, a cache or a heap fills early
+LONGER = "repeat with a run of some minutes: a heap that warms up stops growing, a leak does not"
 MIN_SAMPLES = 16  # whose second half still makes a trend
 
 
@@ -27,7 +28,9 @@ def memory_leak(result: ResultView) -> Evidence | None:
     """Detect memory that still grows in the second half and is not released in the cooldown.
 
     The interval of the trend must exclude zero (`straingauge.statistics.trend`). A cache that fills
-    up stops growing before the second half; garbage is collected during the cooldown.
+    up stops growing before the second half; garbage is collected during the cooldown. A leak grows
+    with the requests, as fast at the end as at the start: growth that slows down may be a heap that
+    warms up, as of Node.js or Java, which collect garbage only once a heap is large.
     """
     if not result.at(*MEMORY, "still_growing"):
         return None
@@ -44,6 +47,10 @@ def memory_leak(result: ResultView) -> Evidence | None:
     )
     if final_mb is None or initial_mb is None:
         return Evidence(0.65, (*evidence, "not measured during the cooldown"))
+    slope_mb = result.figure(*MEMORY, "trend_mb_per_200_requests", "slope")
+    if later_mb < STEADY * slope_mb:
+        evidence.append(f"it slowed down: {slope_mb:.2f} MB per 200 requests over the whole run")
+        return Evidence(0.5, tuple(evidence), (LONGER,))
     kept_mb = final_mb - initial_mb
     evidence.append(f"{kept_mb:.1f} MB of it remained after the cooldown")
     return Evidence(0.9 if kept_mb >= 0.6 * growth_mb else 0.35, tuple(evidence))
