@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from formats import whole
 from stack_tools import runs, write_stack_config
 from straingauge.cli import main
+from straingauge.cli.param_types import Duration
 from straingauge.result.format import write
 
 from straingauge import errors
@@ -147,3 +148,12 @@ def test_report_refuses_other_files(tmp_path: Path, text: str):
     assert done.exit_code == 2
     assert f"straingauge: {path}: " in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1h30m", 5400), ("1d", 86400), ("1m 30s", 90), ("250ms", 0.25), ("2", 2), ("1.5h", 5400)],
+)
+def test_times_have_units(text: str, seconds: float):
+    """A time is a number of seconds, or one or several numbers with units."""
+    assert Duration().convert(text, None, None) == seconds

@@ -45,13 +45,24 @@ class RunOptions:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.file is None) == (not self.gets):
+        if self.file is not None and self.gets:
+            raise UsageError(
+                f"{self.file} and --get {self.gets[0]}: a file with journeys or paths, not both",
+                hint="leave out FILE or --get",
+            )
+        if self.file is not None and self.file.is_dir():
+            raise UsageError(
+                f"{self.file} is a folder", hint=f"name a file in it: {self.file / 'journeys.py'}"
+            )
+        if self.file is None and not self.gets:
             raise UsageError(
                 "name a file with journeys, or paths with --get PATH",
                 hint="straingauge run journeys.py, or straingauge run --get /health",
             )
         if self.gets and (self.journeys or self.tags):
             raise UsageError("--journey and --tags select journeys of FILE; there is no FILE")
+        if self.rate is not None and not (self.rate > 0 and math.isfinite(self.rate)):
+            raise UsageError(f"--rate {self.rate:g}: the rate must be more than 0, and finite")
         if self.rate is None and self.poisson:
             raise UsageError("--poisson needs a rate", hint="add --rate R")
         if self.rate is not None and self.think is not None:

@@ -8,14 +8,15 @@ from typing import Any, Literal
 
 import click
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "": 1.0}
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
-_TIME = re.compile(rf"({_NUMBER})\s*(ms|s|m|h|)")
-_RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?\s*(ms|s|m|h|)")
+_PART = re.compile(rf"({_NUMBER})\s*(ms|s|m|h|d)\s*")
+_TIME = re.compile(rf"(?:{_PART.pattern})+|{_NUMBER}")
+_RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?\s*(ms|s|m|h|d|)")
 
 
 class Duration(click.ParamType[float]):
-    """A time that is more than 0, such as 30s, 5m, 1h, 250ms; in seconds."""
+    """A time that is more than 0, such as 30s, 5m, 1h30m, 250ms; in seconds."""
 
     name = "TIME"
 
@@ -23,11 +24,14 @@ class Duration(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the time in seconds."""
-        found = _TIME.fullmatch(str(value).strip())
-        seconds = float(found[1]) * _UNITS_S[found[2]] if found else 0.0
+        text = str(value).strip()
+        seconds = 0.0
+        if _TIME.fullmatch(text):
+            parts = [(found[1], found[2]) for found in _PART.finditer(text)] or [(text, "")]
+            seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
         if not (seconds > 0 and math.isfinite(seconds)):
             self.fail(
-                f"{value!r} is not a time: write it like 30s, 5m or 1h, more than 0", param, ctx
+                f"{value!r} is not a time: write it like 30s, 5m or 1h30m, more than 0", param, ctx
             )
         return seconds
 
