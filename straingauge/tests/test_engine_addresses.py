@@ -69,7 +69,7 @@ def test_an_address_that_refuses_costs_no_delay(refusing: str, monkeypatch: pyte
 
 
 def test_addresses_that_all_fail_are_one_failure(monkeypatch: pytest.MonkeyPatch):
-    """Where one address refuses and the other never responds, the request times out."""
+    """If one address refuses and the other never responds, the request times out."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     resolve_to(monkeypatch, "127.0.0.1", "127.0.0.3")

@@ -240,7 +240,7 @@ def test_a_stale_connection_is_reopened_once_for_a_safe_request():
 
 
 def test_a_post_that_meets_a_closed_idle_connection_has_its_own_kind():
-    """A connection that the server closes after a pause is told apart from a reset under load."""
+    """A connection that the server closes after a pause differs from a reset under load."""
 
     def journey(user: User):
         for pause_s in (0.0, 1.0):

@@ -46,7 +46,7 @@ def test_response_times_that_are_all_long_do_not_lower_the_throughput(response_s
 
 
 def test_a_service_that_falls_behind_has_its_own_throughput():
-    """What is completed after the load, from a queue, does not raise the throughput."""
+    """Responses after the load, from a queue, do not raise the throughput."""
     half_as_fast = (np.arange(200) + 1) / 10 - STARTS
     assert measured(half_as_fast) == pytest.approx(10, abs=0.2)
 
