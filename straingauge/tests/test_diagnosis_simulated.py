@@ -38,7 +38,7 @@ def constant(serve: Serve, *, rate: float) -> Iterator[Request]:
 
 
 def at_a_time(places: int, work_s: float) -> Serve:
-    """Serve so many requests at a time, the others wait in the order of their arrival."""
+    """Serve a few requests at a time; the others wait in the order of their arrival."""
     free_s = [0.0] * places
 
     def serve(start_s: float) -> float:
