@@ -40,7 +40,7 @@ MIN_DATABASE_SHARE = 0.5  # of the response time
     ),
     charts=("latency", "cpu"),
     advice=(
-        "look for what limits how many requests are let in: a lock or semaphore, a single worker thread,"
+        "look for what lets few requests in: a lock or semaphore, a single worker thread,"
         " a blocking call in an event loop, a limit of connections to another service",
         "repeat with half the users: if the throughput stays and the times halve, it is such a"
         " limit; if the times stay, each request takes that long by itself",

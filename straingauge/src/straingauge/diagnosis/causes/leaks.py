@@ -101,7 +101,7 @@ def thread_leak(result: ResultView) -> Evidence | None:
 
 
 def _never_released(result: ResultView, resource: str, words: str, least: float) -> Evidence | None:
-    """Return evidence that requests take a resource and keep it, at least `least` in the second half."""
+    """Return evidence that requests keep at least this much of a resource."""
     # By the last samples the clients have gone, and their sockets with them.
     ended_s = result.figure("metrics", "duration_s")
     samples = [each for each in result.samples(resource) if each[0] <= ended_s]
