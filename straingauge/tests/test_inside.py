@@ -346,7 +346,7 @@ def test_several_apps_of_a_process_have_their_own_values():
 
 
 def test_a_directory_of_someone_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Where values cannot be shared, the page shows the answering worker and says so."""
+    """The page shows the answering worker, and says so, if values cannot be shared."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / f"straingauge-inside-{os.getuid()}").symlink_to(tmp_path)
     text = TestClient(Inside(api()), client=LOCAL).get("/metrics").text

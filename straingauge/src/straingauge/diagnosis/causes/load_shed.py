@@ -29,7 +29,7 @@ def load_shed(result: ResultView) -> Evidence | None:
     """Detect status 503 that follows the load, or meets all endpoints, while the database answers.
 
     503 means "temporarily overloaded, or under maintenance" (RFC 9110, section 15.6.4). A full pool
-    and an unreachable database are reasons of their own. A defect hits the endpoint that has it; a
+    and an unreachable database are other reasons. A defect hits the endpoint that has it; a
     limit at the door hits all of them.
     """
     rejecting = [name for name in result.endpoints if _rejected_share(result, name) >= MIN_SHARE]
