@@ -69,7 +69,7 @@ def test_a_missing_file_is_one_line():
         output, stderr = process.communicate()
     assert process.returncode == 2
     assert output == ""
-    assert re.fullmatch(r"straingauge: .*nowhere\.toml cannot be read.*\n  try: .*\n", stderr)
+    assert re.fullmatch(r"straingauge: .*nowhere\.toml: cannot be read.*\n  try: .*\n", stderr)
 
 
 def test_a_service_that_cannot_start(tmp_path: Path):

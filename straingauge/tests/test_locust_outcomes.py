@@ -157,6 +157,7 @@ def test_autoquit_ends_a_run_with_a_page(project: Project):
     run = project.start(READER, "--run-time", "1s", *page, *observe, headless=False)
     exit_ = wait_for_exit(run)
     assert exit_.code == 0, exit_.output
+    assert "load test verdict" in exit_.output, exit_.output
     result = project.result()
     assert result["verdict"]["grade"] == "not_judged"
     assert "127.0.0.1" in " ".join(result["resources"]["database"]["unavailable"])

@@ -20,7 +20,7 @@ from tests.performance.fault_injection.trial import Runner, Trial, run_trial
 
 from straingauge import StraingaugeError
 
-MIN_CORRECT_CAUSES = 34 / 36
+MIN_CORRECT_CAUSES = 33 / 35
 """Share of faults for which the first cause in the diagnosis must be correct."""
 
 

@@ -1,4 +1,4 @@
-"""The catalogue: 36 faults that must be detected, and 9 healthy services that must not alarm.
+"""The catalogue: 35 faults that must be detected, and 9 healthy services that must not alarm.
 
 The load tests do not use this file.
 """
@@ -113,8 +113,6 @@ FAULTS = (
     _fault("leak_5_kb", "5 kB leaked per request", "memory_leak", "leaks:leak_5_kb", LEAKS),
     _fault("file_leak", "a file left open by every fourth request", "file_leak",
            "leaks:file_leak"),
-    _fault("upload_threads", "a thread left behind by every upload", "thread_leak",
-           "leaks:upload_threads", UPLOADS),
     _fault("uploads_not_stored", "upload acknowledged but not stored", "lost_writes",
            "data:uploads_not_stored", UPLOADS),
     _fault("uploads_duplicated", "upload stored twice", "doubled_writes",
