@@ -135,6 +135,7 @@ def test_a_changed_value_is_named_by_its_path(tmp_path: Path, change: Any, messa
         (b"", "it is empty"),
         (b" \n", "it is empty"),
         (b"{", "it ends in the middle, in line 1: it was cut short"),
+        (b"<!doctype html>\n<p>", "an HTML page, not a result file"),
         (b'{"name": nobody}', "not valid JSON: Expecting value"),
         (b'{"schema_version": 1, "x": NaN}', "NaN is no number in JSON"),
         ("\ufeff{}".encode("utf-16-le"), "line 1: not UTF-8: UTF-16"),

@@ -171,7 +171,7 @@ def test_invalid_runs_and_broken_files_are_skipped(tmp_path: Path):
             ["--endpoint", "GET /hello", "--metric", "cpu_percent"],
             "--metric cpu_percent: unknown metric",
         ),
-        (["--test", "other"], "no valid result"),
+        (["--test", "other"], "there is no result of that load test\n  try: there are: mixed"),
     ],
 )
 def test_unknown_names_are_refused(tmp_path: Path, arguments: list[str], message: str):

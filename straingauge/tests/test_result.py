@@ -12,6 +12,7 @@ from straingauge.errors import UsageError
 from straingauge.result.assembly import environment
 from straingauge.result.format import WriteError, read, write
 from straingauge.result.format.names import file_stem
+from straingauge.result.format.write import require_writable
 
 
 def result(**changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of a result
@@ -58,6 +59,23 @@ def test_two_in_one_second(tmp_path: Path):
     second = write(result(configuration={"users": 2}), tmp_path)
     assert second.name == "health_20241217_120531.json"
     assert [read(path)["configuration"]["users"] for path in (first, second)] == [1, 2]
+
+
+def test_directory_of_results_is_checked_before_the_load(tmp_path: Path):
+    """A directory that cannot be created or written is found without touching it."""
+    (tmp_path / "file").write_text("")
+    require_writable(tmp_path / "new" / "folder")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(WriteError, match="file: Not a directory") as error:
+        require_writable(tmp_path / "file" / "results")
+    assert "--results DIR" in (error.value.hint or "")
+
+
+def test_directory_without_permission_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The message for a directory that refuses files has the reason."""
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(WriteError, match=r"results: .*: Permission denied"):
+        require_writable(tmp_path / "results")
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV])

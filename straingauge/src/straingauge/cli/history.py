@@ -66,11 +66,14 @@ def history(
     from straingauge.result.format.write import write_lines
 
     _check(metrics, endpoint)
-    results = [
-        (result, path)
-        for result, path in read_all(paths, print_skipped, subfolders=True)
-        if not names or result["name"] in names
-    ]
+    results = read_all(paths, print_skipped, subfolders=True)
+    known = {result["name"] for result, _ in results}
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(
+            f"--test {unknown[0]}: there is no result of that load test",
+            hint=f"there are: {', '.join(sorted(known))}",
+        )
+    results = [pair for pair in results if not names or pair[0]["name"] in names]
     found = trends(results, metrics=metrics or SHOWN, endpoint=endpoint)
     if not found:
         of = f" of {endpoint}" if endpoint else ""

@@ -96,6 +96,7 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.cli.run_load import run_load
     from straingauge.http.address import resolve
+    from straingauge.result.format.write import require_writable
     from straingauge.target.service_locator import ServiceLocator
 
     run_options = RunOptions(**options)
@@ -104,6 +105,7 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     address = ServiceLocator(host, screen.say, option="--host")
     if address.named:
         resolve(address.named, spec.allowed_hosts)
+    require_writable(spec.results_dir)
     install_signal_handlers()
     try:
         address.find(spec.test_file)

@@ -95,8 +95,8 @@ def require_no_account(base_url: str) -> None:
     if "@" in base_url:
         raise UsageError(
             f"{base_url!r}: a base URL has no user name and no password",
-            hint="write it without them, and send them in the journeys:"
-            ' headers={"Authorization": "Basic ..."}',
+            hint="write it without them, and send them in the journeys: the header Authorization"
+            " with Basic and both in base64",
         )
 
 

@@ -138,6 +138,8 @@ def _broken(error: json.JSONDecodeError) -> str:
         return "not a result file: it is empty"
     if not error.doc[error.pos :].strip():
         return f"not valid JSON: it ends in the middle, in line {error.lineno}: it was cut short"
+    if error.doc.lstrip()[:9].lower() == "<!doctype":
+        return "an HTML page, not a result file: name the JSON files that it shows"
     return f"not valid JSON: {error}"
 
 

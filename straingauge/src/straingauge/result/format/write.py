@@ -47,6 +47,29 @@ def write(result: Result, directory: Path) -> Path:
     return write_json(result, directory, result["name"], started)
 
 
+def require_writable(directory: Path) -> None:
+    """Check that results can be written to a directory, without creating it.
+
+    Raises:
+        WriteError: It is a file, or neither it nor its nearest existing parent is writable.
+    """
+    existing = next(each for each in (directory, *directory.absolute().parents) if each.exists())
+    if not existing.is_dir():
+        reason = os.strerror(errno.ENOTDIR)
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        reason = os.strerror(errno.EROFS if _is_read_only(existing) else errno.EACCES)
+    else:
+        return
+    raise WriteError(
+        f"results cannot be written to {directory}: {existing}: {reason}",
+        hint="name another directory (--results DIR; pytest: --load-results DIR)",
+    )
+
+
+def _is_read_only(directory: Path) -> bool:
+    return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
+
+
 def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
     """Write a document as ``<stem>_<YYYYMMDD_HHMMSS>.json``, without secrets.
 
