@@ -83,3 +83,9 @@ def caller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Locust]:
     """A process with a Locust user."""
     with locust(tmp_path_factory.mktemp("calls")) as process:
         yield process
+
+
+@pytest.fixture
+def own_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the values of `Inside` apart from those of test processes with the same parent."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))

