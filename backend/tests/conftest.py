@@ -42,7 +42,10 @@ LOAD_TESTS = (
     *("pytest", "numpy", "orjson", "psutil", "rich.console", "jinja2", "click", "httptools"),
     *("uvloop", "execnet"),
 )
-PRELOADED = {"uvicorn": SERVICE, "alembic": SERVICE, "app.seed": SERVICE, "pytest": LOAD_TESTS}
+PRELOADED = {
+    **dict.fromkeys(("app.serve", "uvicorn", "alembic", "app.seed"), SERVICE),
+    "pytest": LOAD_TESTS,
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -133,7 +133,7 @@ def factory() -> Iterator[ServiceFactory]:
             yield factory
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def healthy(
     factory: ServiceFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Outcome]:
@@ -155,6 +155,7 @@ def test_injected_fault_fails_its_test(expected: Expected, factory: ServiceFacto
     assert expected.text in outcome.messages(expected.rule)
 
 
+@pytest.mark.xdist_group("unmodified")  # so that one worker runs the load tests, once
 @pytest.mark.parametrize("expected", EXPECTED, ids=lambda expected: expected.fault_name)
 def test_unmodified_service_passes(expected: Expected, healthy: dict[str, Outcome]):
     """The finding that reports a fault passes on the unmodified service."""
