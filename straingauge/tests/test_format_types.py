@@ -6,6 +6,7 @@ from typing import (
     Any,
     Literal,
     NotRequired,
+    Union,
     get_args,
     get_origin,
     get_type_hints,
@@ -24,7 +25,7 @@ def differences(type_: Any, part: Schema, named: Schema, path: str) -> Iterator[
     part = resolved(part, named)
     if get_origin(type_) is NotRequired:
         (type_,) = get_args(type_)
-    options = get_args(type_) if isinstance(type_, UnionType) else (type_,)
+    options = get_args(type_) if get_origin(type_) in (Union, UnionType) else (type_,)
     expected = sorted(kind for each in options for kind in kinds(each))
     if expected != sorted(kinds_of_schema(part)):
         yield f"{path}: {expected} in the types, {sorted(kinds_of_schema(part))} in the schema"
@@ -40,7 +41,7 @@ def differences(type_: Any, part: Schema, named: Schema, path: str) -> Iterator[
         elif (
             get_origin(option) is Literal
             and "enum" in part
-            and set(part["enum"]) != set(get_args(option))
+            and set(part["enum"]) - {None} != set(get_args(option))
         ):
             yield f"{path}: the enumerations differ"
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from straingauge.diagnosis.location import Location
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.diagnosis.topic import Topic
 from straingauge.result.format.result import CauseDict
@@ -19,11 +20,13 @@ class Evidence:
         confidence: From 0 to 1.
         sentences: Statements with their numbers, the strongest first.
         advice: What to do in this very case; the cause's general advice follows it.
+        where: Places in the code, statements, calls or processes, the most important first.
     """
 
     confidence: float
     sentences: tuple[str, ...]
     advice: tuple[str, ...] = ()
+    where: tuple[Location, ...] = ()
 
 
 Rule = Callable[[ResultView], Evidence | None]
@@ -70,6 +73,7 @@ class Cause:
             confidence=min(evidence.confidence, MAX_CONFIDENCE),
             evidence=evidence.sentences,
             advice=(*evidence.advice, *self.advice),
+            where=evidence.where,
         )
 
 
@@ -83,6 +87,7 @@ class FoundCause:
         confidence: From 0 to 1.
         evidence: Statements with their numbers, the strongest first.
         advice: What to do, the most specific first.
+        where: Places in the code, statements, calls or processes, the most important first.
     """
 
     cause: str
@@ -90,6 +95,7 @@ class FoundCause:
     confidence: float
     evidence: tuple[str, ...]
     advice: tuple[str, ...]
+    where: tuple[Location, ...] = ()
 
     @property
     def is_likely(self) -> bool:
@@ -104,6 +110,7 @@ class FoundCause:
             "confidence": round(self.confidence, 2),
             "evidence": list(self.evidence),
             "advice": list(self.advice),
+            "where": [location.as_dict() for location in self.where],
         }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from straingauge.diagnosis.cause import MAX_CONFIDENCE, FoundCause
 from straingauge.diagnosis.causes import CAUSES
+from straingauge.diagnosis.location import read_location
 from straingauge.diagnosis.ranking import ranked
 from straingauge.diagnosis.result_view import FAILING, ResultView, listed, number
 from straingauge.result.format import result as sections
@@ -40,7 +41,8 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
     """Return one diagnosis of all runs, best first.
 
     A cause found in several tests is more likely than one found in a single test, and a cause found
-    in one test explains its symptoms in another. The evidence comes from the most confident test.
+    in one test explains its symptoms in another. The evidence comes from the most confident test,
+    and its places from another one if it has none.
 
     Args:
         results: With their ``diagnosis``; runs without one are ignored.
@@ -94,8 +96,14 @@ def _read(row: Mapping[str, Any]) -> FoundCause | None:
     known = CAUSES.get(str(row.get("cause")))
     if known is None:
         return None
-    sentences = (tuple(map(str, listed(row, key))) for key in ("evidence", "advice"))
-    return FoundCause(known.id, str(row.get("title")), number(row, "confidence") or 0.0, *sentences)
+    return FoundCause(
+        known.id,
+        str(row.get("title")),
+        number(row, "confidence") or 0.0,
+        evidence=tuple(map(str, listed(row, "evidence"))),
+        advice=tuple(map(str, listed(row, "advice"))),
+        where=tuple(one for each in listed(row, "where") if (one := read_location(each))),
+    )
 
 
 def _combined(one: FoundCause | None, other: FoundCause) -> FoundCause:
@@ -104,7 +112,11 @@ def _combined(one: FoundCause | None, other: FoundCause) -> FoundCause:
     best = max(one, other, key=lambda cause: cause.confidence)
     lesser = min(one.confidence, other.confidence)
     missing = max(0.0, MAX_CONFIDENCE - best.confidence)
-    return replace(best, confidence=best.confidence + missing * _REPEATED * lesser)
+    return replace(
+        best,
+        confidence=best.confidence + missing * _REPEATED * lesser,
+        where=best.where or one.where or other.where,
+    )
 
 
 def _order(

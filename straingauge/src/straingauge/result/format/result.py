@@ -1,7 +1,7 @@
 """A result and a session summary as types; the JSON Schemas in `schemas` describe each field."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from straingauge.result.format.metrics import (
     EndpointMetrics,
@@ -91,6 +91,24 @@ class VerdictDict(TypedDict):
     findings: list[FindingDict]
 
 
+class LocationDict(TypedDict):
+    """A place that a cause points to; the other fields depend on its kind."""
+
+    kind: Literal["code", "statement", "call", "process"]
+    file: NotRequired[str]
+    line: NotRequired[int]
+    function: NotRequired[str | None]
+    statement: NotRequired[str | None]
+    endpoint: NotRequired[str | None]
+    table: NotRequired[str | None]
+    index: NotRequired[str | None]
+    lock: NotRequired[Literal["holds", "waits"] | None]
+    host: NotRequired[str]
+    process: NotRequired[str]
+    pid: NotRequired[int | None]
+    resource: NotRequired[str | None]
+
+
 class CauseDict(TypedDict):
     """One explanation of what was found."""
 
@@ -99,6 +117,7 @@ class CauseDict(TypedDict):
     confidence: float
     evidence: list[str]
     advice: list[str]
+    where: NotRequired[list[LocationDict]]
 
 
 class Measurements(TypedDict):
