@@ -66,6 +66,7 @@ def _statements(stats: DatabaseStats, requests: int) -> list[Statement] | None:
         return None
     return [
         {
+            "id": str(id_),
             "query": stats.texts.get(id_, ""),
             "calls": whole(each.calls),
             "total_ms": round(each.total_ms, 6),

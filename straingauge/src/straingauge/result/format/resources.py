@@ -139,8 +139,9 @@ class Blocked(TypedDict):
 
 
 class Statement(TypedDict):
-    """One statement of `pg_stat_statements` during the load."""
+    """One statement of `pg_stat_statements` during the load, with its query id."""
 
+    id: NotRequired[str]
     query: str
     calls: int | None
     total_ms: float

@@ -10,6 +10,7 @@ from straingauge.result.format.metrics import (
     Metrics,
     PhaseMetrics,
 )
+from straingauge.result.format.plans import Plans
 from straingauge.result.format.resources import Resources
 
 Grade = Literal["target", "acceptable", "warning", "critical", "no_data"]
@@ -135,6 +136,7 @@ class Measurements(TypedDict):
     errors: Errors
     phases: dict[str, PhaseMetrics]
     resources: Resources
+    plans: NotRequired[Plans]
     validity: ValidityDict
 
 
