@@ -12,6 +12,7 @@ from straingauge.result.format.metrics import (
 )
 from straingauge.result.format.plans import Plans
 from straingauge.result.format.resources import Resources
+from straingauge.result.format.traces import Traces
 
 Grade = Literal["target", "acceptable", "warning", "critical", "no_data"]
 """The grade of a finding, from best to worst."""
@@ -138,6 +139,7 @@ class Measurements(TypedDict):
     resources: Resources
     plans: NotRequired[Plans]
     validity: ValidityDict
+    traces: NotRequired[Traces]
 
 
 class Result(Measurements):
