@@ -11,6 +11,7 @@ from straingauge.result.format.metrics import (
     PhaseMetrics,
 )
 from straingauge.result.format.plans import Plans
+from straingauge.result.format.profile import Profile
 from straingauge.result.format.resources import Resources
 from straingauge.result.format.traces import Traces
 
@@ -138,6 +139,7 @@ class Measurements(TypedDict):
     phases: dict[str, PhaseMetrics]
     resources: Resources
     plans: NotRequired[Plans]
+    profile: NotRequired[Profile]
     validity: ValidityDict
     traces: NotRequired[Traces]
 
