@@ -9,6 +9,7 @@ from straingauge.ab.worktree import Tree, checked_out, copy_ignored, ignored_fil
 from straingauge.errors import UsageError
 from straingauge.git import without_repository
 from straingauge.result.assembly import environment
+from straingauge.target import StackConfig
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -116,7 +117,7 @@ def test_submodules_have_the_commit_of_their_repository(repository: Path, tmp_pa
 def test_a_base_with_other_dependencies_gets_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The same packages are served by the current Python; other packages get a new environment."""
+    """The same packages are served by the Python of the service; others get a new environment."""
     installed: list[list[str]] = []
     monkeypatch.setattr(worktree, "_install", lambda command, _folder: installed.append(command))
     current, base, place = (tmp_path / name for name in ("current", "base", "place"))
@@ -125,10 +126,14 @@ def test_a_base_with_other_dependencies_gets_its_environment(
         (folder / "requirements.txt").write_text(packages)
     place.mkdir()
     tree = Tree("0" * 40, place, base, base / "straingauge.toml", current)
-    assert python_of(tree, current, print) == sys.executable
+    (current / "straingauge.toml").write_text(
+        "python = 'env/python'\nservice.command = ['serve']\n"
+    )
+    service = StackConfig.from_file(current / "straingauge.toml")
+    assert python_of(tree, service, print) == str(current / "env" / "python")
     assert installed == []
     (base / "requirements.txt").write_text("a==2\n")
-    python = python_of(tree, current, print)
+    python = python_of(tree, service, print)
     assert python == str(place / "venv" / "bin" / "python")
     command = installed[1]
     assert command[0] == python

@@ -74,6 +74,15 @@ def test_a_mounted_application_has_the_base_path_of_its_document():
         assert [each.path for each in fetch(server.url, None).operations()] == ["/up"]
 
 
+@pytest.mark.parametrize("other", [(404, b""), (200, HTML)], ids=["404", "single-page application"])
+def test_a_document_at_the_root_may_describe_an_application_below_it(other: tuple[int, bytes]):
+    """A document at the root gets the usual base path below which its paths respond."""
+    with serve(pages({"/openapi.json": DOCUMENT, "/api/up": b"{}"}, other)) as server:
+        assert [each.path for each in fetch(server.url, None).operations()] == ["/api/up"]
+    with serve(pages({"/openapi.json": DOCUMENT}, other)) as server:
+        assert [each.path for each in fetch(server.url, None).operations()] == ["/up"]
+
+
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch):
     """The service is asked directly, as the load is sent."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):

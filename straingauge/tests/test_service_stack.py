@@ -13,6 +13,9 @@ PREPARE = """
 [[prepare]]
 name = "tables"
 command = ["{python}", "-c", "import os; open('prepared', 'a').write(os.environ['DATABASE_URL'])"]
+[[prepare]]
+name = "address"
+command = ["{python}", "-c", "open('address', 'w').write('other+driver://{database_address}')"]
 """
 
 
@@ -44,7 +47,9 @@ def test_a_stack_starts_and_stops_database_steps_and_service(tmp_path: Path):
         assert postgres_servers() == 1
         pid = running.pid
         assert runs(pid)
-    assert messages == ["starting PostgreSQL", "running tables", "starting the service"]
+    assert messages == [
+        *("starting PostgreSQL", "running tables", "running address", "starting the service"),
+    ]
     assert not runs(pid)
     assert postgres_servers() == 0
 
@@ -57,6 +62,7 @@ def test_an_existing_database_is_used(tmp_path: Path, monkeypatch: pytest.Monkey
         assert running.database_given
         assert postgres_servers() == 0
         assert get(running.url) == (tmp_path / "prepared").read_text() == os.environ["DATABASE_URL"]
+        assert (tmp_path / "address").read_text() == "other+driver://me:secret@elsewhere/data"
 
 
 FOLDERS = """

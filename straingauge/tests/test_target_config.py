@@ -1,4 +1,5 @@
 import re
+import sys
 import textwrap
 from pathlib import Path
 
@@ -28,6 +29,7 @@ def test_the_documented_example_is_valid(tmp_path: Path):
     assert [step.name for step in stack.prepare] == ["migrations"]
     assert (stack.ready, stack.ready_within_s, stack.stop_within_s) == ("/ready", 60, 10)
     assert stack.folder == tmp_path
+    assert stack.python == tmp_path / ".venv/bin/python"
 
 
 def test_only_the_command_is_required(tmp_path: Path):
@@ -36,6 +38,7 @@ def test_only_the_command_is_required(tmp_path: Path):
     assert stack.postgres is None
     assert stack.port == 0
     assert stack.ready == "/"
+    assert stack.python == Path(sys.executable)
 
 
 @pytest.mark.parametrize(

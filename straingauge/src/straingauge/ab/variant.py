@@ -145,6 +145,7 @@ def _from_command(variant: Variant, config_path: Path | None, ready: str) -> Sta
     return StackConfig(
         folder=Path.cwd(),
         app="",
+        python=Path(sys.executable),
         workers=1,
         port=0,
         env={},
@@ -186,7 +187,8 @@ def _from_revision(
     require_known(variant, config_path)
     assert config_path is not None
     if variant.what == WORK_TREE:
-        return _in_folder(StackConfig.from_file(config_path), sys.executable), None
+        config = StackConfig.from_file(config_path)
+        return _in_folder(config, str(config.python)), None
     tell("checking out")
     tree = stack.enter_context(checked_out(variant.what, config_path))
     copy_ignored(copied, tree)
@@ -198,7 +200,7 @@ def _from_revision(
             f" service needs one, add --copy {missing[0]}"
         )
     config = StackConfig.from_file(tree.config_path)
-    python = python_of(tree, config_path.parent, tell)
+    python = python_of(tree, StackConfig.from_file(config_path), tell)
     return _in_folder(config, python), tree.commit
 
 

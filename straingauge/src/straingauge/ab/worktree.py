@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import Final
 from straingauge.ab.dependencies import dependencies
 from straingauge.errors import TargetError, UsageError
 from straingauge.git import git, without_repository
+from straingauge.target.config import StackConfig
 
 _INSTALL_WITHIN_S: Final = 900
 _SHOWN_LINES: Final = 15
@@ -152,16 +152,16 @@ def _unpack(submodule: Path, name: str, commit: str, target: Path) -> None:
             files.extractall(target, filter="data")
 
 
-def python_of(tree: Tree, ours: Path, tell: Callable[[str], None]) -> str:
+def python_of(tree: Tree, ours: StackConfig, tell: Callable[[str], None]) -> str:
     """Find or create a Python with the dependencies of a commit.
 
     Args:
         tree: The commit.
-        ours: Folder of the service in the working tree, whose dependencies are installed here.
+        ours: The service in the working tree, whose Python has its dependencies.
         tell: Called with a line when an environment is created.
 
     Returns:
-        Path of the interpreter: this one if both have the same dependencies.
+        Path of the interpreter: that of the working tree if both have the same dependencies.
 
     Raises:
         TargetError: The dependencies cannot be installed; the message ends with pip's output.
@@ -169,12 +169,12 @@ def python_of(tree: Tree, ours: Path, tell: Callable[[str], None]) -> str:
     """
     folder = tree.config_path.parent
     wanted = dependencies(folder, tree.root)
-    if wanted == dependencies(ours.resolve(), tree.repository):
-        return sys.executable
+    if wanted == dependencies(ours.folder, tree.repository):
+        return str(ours.python)
     tell("its dependencies differ: creating an environment")
     environment = tree.folder / "venv"
     python = environment / "bin" / "python"
-    _install([sys.executable, "-m", "venv", str(environment)], folder)
+    _install([str(ours.python), "-m", "venv", str(environment)], folder)
     if wanted:
         files = []
         for option, lines in (("-r", wanted.requirements), ("-c", wanted.constraints)):

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from straingauge.errors import TargetError, UsageError
-from straingauge.scaffold.document import Document
+from straingauge.scaffold.document import Document, Found
 
 USUAL_PATHS: Final = (
     "/openapi.json",
@@ -61,6 +61,10 @@ PAGES: Final = (
     *("/scalar", "/ui/", "/"),
 )
 """Documentation pages, which name the URL of the document."""
+
+_USUAL_MOUNTS: Final = ("/api", "/api/v1", "/v1", "/api/v2", "/rest")
+"""Where applications are mounted below the root, for documents that do not say it."""
+_SAMPLES: Final = 3
 
 _NAMED: Final = re.compile(
     r"""(?:["']?\b(?:url|specUrl|spec-url|data-url|apiDescriptionUrl|swaggerUrl)["']?\s*[:=]\s*"""
@@ -149,19 +153,29 @@ def _places(url: str) -> Iterator[str]:
 def _placed(document: Document, url: str) -> Document:
     """Set the base path of a document without servers that belongs to a mounted application.
 
-    Such a document lies at /api/openapi.json and has paths without /api. One request that only
-    reads shows whether they exist there or at the root.
+    Its paths lack the path of the mount, such as /api, and the document lies below that or at the
+    root. A few requests that only read show whether the paths exist at the root or below it.
     """
     folder = urlsplit(document.source).path.rpartition("/")[0]
-    if document.content.get("servers") or not folder:
+    if document.content.get("servers"):
         return document
-    for found in document.operations():
-        if found.method != "get" or "{" in found.path or found.path.startswith(folder + "/"):
-            continue
-        if _status(url + found.path) == 404 and _status(url + folder + found.path) != 404:
-            return replace(document, base_path=folder)
+    reads = [each.path for each in document.operations() if _is_plain_read(each)][:_SAMPLES]
+    if not reads or any(_exists(url + path) for path in reads):
         return document
+    for base in dict.fromkeys((folder, *_USUAL_MOUNTS)):
+        if base and all(_exists(url + base + path) for path in reads):
+            return replace(document, base_path=base)
     return document
+
+
+def _is_plain_read(operation: Found) -> bool:
+    return operation.method == "get" and "{" not in operation.path
+
+
+def _exists(place: str) -> bool:
+    """Return true for what is neither a 404 nor the page of a single-page application."""
+    status, content = _ask(place)
+    return status != 404 and (content or b"").lstrip()[:1] != b"<"
 
 
 def _of_file(path: Path) -> Document:
@@ -174,10 +188,6 @@ def _of_file(path: Path) -> Document:
 def _get(url: str) -> bytes | None:
     """The body at a URL; None for an error status."""
     return _ask(url)[1]
-
-
-def _status(url: str) -> int:
-    return _ask(url)[0]
 
 
 def _ask(url: str) -> tuple[int, bytes | None]:

@@ -1,6 +1,7 @@
 """The configuration of a service stack, read from a `straingauge.toml`.
 
     app = "main:app"                 # the value of {app}
+    python = ".venv/bin/python"      # the value of {python}; default: the Python of straingauge
     workers = 1
     port = 8000                      # 0: any free port
 
@@ -25,10 +26,13 @@
     ready_within_s = 60
     stop_within_s = 10
 
-Commands run in the file's folder. `{python}` is the Python that runs straingauge.
+Commands run in the file's folder, and the paths in it are relative to it. `{database_address}` is
+the part of `{database_url}` after `postgresql://`, for URLs with a driver, such as
+`postgresql+asyncpg://{database_address}`.
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +41,7 @@ from typing import Any, Self
 from straingauge.errors import UsageError
 from straingauge.text_file import read_toml
 
-KNOWN = ("app", "database_url", "folder", "port", "python", "workers")
+KNOWN = ("app", "database_address", "database_url", "folder", "port", "python", "workers")
 PLACEHOLDER = re.compile(rf"\{{({'|'.join(KNOWN)})\}}")
 ANY_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -66,6 +70,7 @@ class StackConfig:
 
     folder: Path
     app: str
+    python: Path
     workers: int
     port: int
     env: Mapping[str, str]
@@ -97,6 +102,8 @@ class StackConfig:
         config = cls(
             folder=path.parent,
             app=top.text("app", ""),
+            # Not resolved: the link in an environment selects the environment.
+            python=path.parent / top.text("python", sys.executable),
             workers=top.whole("workers", 1, at_least=1),
             port=top.whole("port", 0, at_least=0),
             env=top.texts("env"),

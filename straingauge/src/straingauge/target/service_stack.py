@@ -3,7 +3,6 @@
 import http.client
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -214,10 +213,11 @@ class ServiceStack:
     def _filled(self, words: Iterable[str]) -> list[str]:
         """Replace the placeholders in a command."""
         values = {
-            "python": sys.executable,
+            "python": str(self._config.python),
             "port": str(self._port),
             "workers": str(self._config.workers),
             "app": self._config.app,
+            "database_address": (self.database_url or "").partition("://")[2],
             "database_url": self.database_url or "",
             "folder": str(self._run.folder),
         }
