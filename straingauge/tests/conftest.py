@@ -49,6 +49,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name tests with binary parameters by the argument: gzip writes the time into its output.
+
+    The processes of xdist must collect the same names, each at its own time.
+    """
+    binary = isinstance(val, bytes) and not val.decode("latin-1").isprintable()
+    return argname if binary else None
+
+
 @pytest.fixture(scope="session")
 def _first_loop() -> None:
     """The first loop of a process opens a pipe that stays open, whatever is run."""
