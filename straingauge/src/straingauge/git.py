@@ -37,6 +37,18 @@ def without_repository(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def repository_path(file: str) -> str:
+    """Return a file relative to the root of the git repository it is in, with "/".
+
+    A relative path, and a file that is in no repository of this machine, stay as they are.
+    """
+    path = Path(file)
+    if not path.is_absolute():
+        return path.as_posix()
+    roots = (folder for folder in path.parents if (folder / ".git").exists())
+    return next((path.relative_to(root).as_posix() for root in roots), path.as_posix())
+
+
 def git(folder: Path, *arguments: str) -> str:
     """Run git in a folder, without hooks and optional locks, and return its output.
 

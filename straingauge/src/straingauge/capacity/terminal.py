@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from straingauge.report.format import number, percent, rate, share
+from straingauge.report.locations import place
 from straingauge.report.terminal import bar, labelled
 
 Document = Mapping[str, Any]
@@ -94,6 +95,7 @@ def _limit(found: Document) -> Iterator[tuple[str, str]]:
     for cause in limit["diagnosis"][:_CAUSES]:
         evidence = _first(cause["evidence"])
         yield "why", f"{cause['title']} ({share(cause['confidence'])} sure): {evidence}"
+        yield from (("where", text) for each in cause.get("where", ())[:1] if (text := place(each)))
     if limit["diagnosis"]:
         yield "fix", _first(limit["diagnosis"][0]["advice"])
 

@@ -9,6 +9,7 @@ from straingauge.live_view.resources import resource_groups
 from straingauge.report import tables, text
 from straingauge.report.format import count, number, share
 from straingauge.report.grades import RUN_GRADES, look, words
+from straingauge.report.locations import place
 from straingauge.verdict import GRADES
 
 Result = Mapping[str, Any]
@@ -122,6 +123,7 @@ def _diagnosis(result: Result) -> dict[str, Any]:
                     each for each in cause["evidence"] if not first or each != first.message
                 ][: text.EVIDENCE],
                 "advice": cause["advice"][: text.ADVICE],
+                "where": [line for each in cause.get("where", ()) if (line := place(each))],
             }
             for cause in causes[:MAX_CAUSES]
         ],

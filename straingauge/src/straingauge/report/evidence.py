@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from straingauge.diagnosis import CAUSES, FirstFailure, diagnose_session, first_failure
-from straingauge.report.text import CERTAIN, EVIDENCE, LIKELY, PASSED, Result, grade
+from straingauge.diagnosis import CAUSES, FirstFailure, first_failure
+from straingauge.report.locations import shown_places
+from straingauge.report.text import CERTAIN, EVIDENCE, Result, shown_causes
 
 TITLES: Final[Mapping[str, str]] = {
     "latency": "Response time",
@@ -40,12 +41,11 @@ def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]
         results: In the order of the page.
         names: Their names on the page.
     """
-    first, causes = first_failure(results), diagnose_session(results)
-    least = CERTAIN if all(grade(result) in PASSED for result in results) else LIKELY
+    first = first_failure(results)
     where = {f"r{n}": (names[n], result) for n, result in enumerate(results)}
     return {
         "first": first and _first(first, where),
-        "causes": [_shown(each, where) for each in causes if each["confidence"] >= least],
+        "causes": [_shown(each, where) for each in shown_causes(results)],
     }
 
 
@@ -72,6 +72,7 @@ def _shown(cause: Mapping[str, Any], where: Mapping[str, tuple[str, Result]]) ->
         "sure": cause["confidence"] >= CERTAIN,
         "evidence": cause["evidence"][: 2 * EVIDENCE],
         "advice": cause["advice"],
+        "where": shown_places(cause),
         "places": [
             {
                 "name": name,

@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from straingauge.git import repository_path
 from straingauge.redaction import without_secrets
+from straingauge.report.format import share
+from straingauge.report.locations import code_of
 from straingauge.report.markdown import markdown
-from straingauge.report.text import Result, remarks
+from straingauge.report.text import EVIDENCE, Result, remarks, shown_causes
 
 MOST_OF_A_KIND: Final = 10  # annotations of one kind that GitHub shows for a step
 _COMMANDS: Final = {
@@ -53,7 +56,7 @@ def append_summary(text: str, environment: Mapping[str, str] = os.environ) -> No
 
 
 def _annotations(results: Sequence[Result]) -> Iterator[str]:
-    found: dict[str, list[str]] = {"error": [], "warning": []}
+    found: dict[str, list[str]] = {"error": [], "warning": [*_in_code(results)]}
     for remark in remarks(results):
         command = _COMMANDS.get(remark.kind)
         if command is not None:
@@ -67,9 +70,25 @@ def _annotations(results: Sequence[Result]) -> Iterator[str]:
         yield from left
 
 
-def _command(command: str, title: str, message: str) -> str:
+def _in_code(results: Sequence[Result]) -> Iterator[str]:
+    """Annotate the most important line of code of each cause that is shown."""
+    for cause in shown_causes(results):
+        for location in code_of(cause)[:1]:
+            place = {"file": repository_path(location["file"]), "line": str(location["line"])}
+            function = location.get("function")
+            message = f"{cause['title']} ({share(cause['confidence'])} sure"
+            message += f", in {function})" if function else ")"
+            title = f"load test: {', '.join(cause['tests'])}"
+            sentences = f"{message}: {'; '.join(cause['evidence'][:EVIDENCE])}"
+            yield _command("warning", title, sentences, **place)
+
+
+def _command(command: str, title: str, message: str, **properties: str) -> str:
     """A workflow command on one line, with line ends and separators escaped."""
-    message = message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    title = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    title = title.replace(":", "%3A").replace(",", "%2C")
-    return f"::{command} title={title}::{message}"
+    shown = {**properties, "title": title}
+    named = ",".join(f"{key}={_escaped(value, ':,')}" for key, value in shown.items())
+    return f"::{command} {named}::{_escaped(message)}"
+
+
+def _escaped(text: str, separators: str = "") -> str:
+    return "".join(f"%{ord(each):02X}" if each in f"%\r\n{separators}" else each for each in text)

@@ -17,7 +17,7 @@ from straingauge.report.text import (
 )
 
 _NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
-_OPENING = re.compile(r"(What broke first|Missed first|Why|Fix|Also):")
+_OPENING = re.compile(r"(What broke first|Missed first|Why|Where|Index|Fix|Also):")
 # Characters that Markdown or HTML would interpret; the text of an error may have them.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&])")
 

@@ -14,7 +14,7 @@ from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
 from straingauge.result.format.write import write_lines
 
-_SCRIPTS: Final = (*html.CHART_SCRIPTS, "page.js")
+_SCRIPTS: Final = (*html.CHART_SCRIPTS, "copy.js", "page.js")
 _TRAFFIC_UNITS: Final = {
     "latency": "ms",
     "heat": "ms",

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from straingauge.diagnosis import diagnose_session, first_failure
 from straingauge.report.format import count, number, percent, rate, share
+from straingauge.report.locations import place, place_lines
+from straingauge.result.format.result import SessionCause
 from straingauge.verdict.judge import SPEED_NOT_JUDGED
 
 Result = Mapping[str, Any]
@@ -26,8 +28,8 @@ _SHORT: Final = 100  # characters
 def diagnosis(results: Sequence[Result]) -> list[str]:
     """Return what broke first in a session, why, and how to fix it; empty if nothing did."""
     first, causes = first_failure(results), diagnose_session(results)
-    passed = all(grade(result) in PASSED for result in results)
-    if passed:  # a missed target breaks nothing: name its cause only if it is likely
+    passed = _passed(results)
+    if passed:
         causes = [cause for cause in causes if cause["confidence"] >= CERTAIN]
     if not first and not causes:
         return []
@@ -44,12 +46,25 @@ def diagnosis(results: Sequence[Result]) -> list[str]:
     others = [cause for cause in causes if cause is not why]
     new = [each for each in why["evidence"] if first is None or each != first.message]
     lines.append(": ".join(filter(None, ("Why", _named(why), "; ".join(new[:EVIDENCE])))))
+    lines += place_lines(why)
     lines.append(f"Fix: {'; '.join(why['advice'][:ADVICE])}")
     others = [cause for cause in others if cause["confidence"] >= LIKELY]
-    lines += [f"Also: {_named(cause)}: {cause['evidence'][0]}" for cause in others[:OTHERS]]
+    lines += [
+        f"Also: {_named(cause)}: {'; '.join((cause['evidence'][0], *_first_place(cause)))}"
+        for cause in others[:OTHERS]
+    ]
     if len(others) > OTHERS:
         lines.append(f"and {len(others) - OTHERS} more in the result files, under diagnosis")
     return lines
+
+
+def shown_causes(results: Sequence[Result]) -> list[SessionCause]:
+    """Return the causes of a session that are likely enough to be shown, best first.
+
+    A missed target breaks nothing, so its cause must be more likely.
+    """
+    least = CERTAIN if _passed(results) else LIKELY
+    return [cause for cause in diagnose_session(results) if cause["confidence"] >= least]
 
 
 def summary_line(result: Result) -> str:
@@ -154,6 +169,14 @@ def percentile(latency: Mapping[str, Any], name: str) -> str:
 def _named(cause: Mapping[str, Any]) -> str:
     tests = ", ".join(cause["tests"])
     return f"{cause['title']} ({share(cause['confidence'])} sure, in {tests})"
+
+
+def _passed(results: Sequence[Result]) -> bool:
+    return all(grade(result) in PASSED for result in results)
+
+
+def _first_place(cause: Mapping[str, Any]) -> Iterator[str]:
+    yield from filter(None, map(place, cause.get("where", ())[:1]))
 
 
 def _invalidating(result: Result) -> list[Mapping[str, str]]:

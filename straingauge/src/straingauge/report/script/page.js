@@ -77,6 +77,7 @@ document.addEventListener("change", (event) => {
   }
 });
 followKeys(container, cursor);
+followCopy();
 
 let before = null; // the runs that were shown before printing
 addEventListener("beforeprint", () => {

@@ -39,6 +39,7 @@ function renderDiagnosis({ first, causes }) {
   for (const cause of causes) {
     content.push(make('article', { class: cause.is_certain ? 'cause sure' : 'cause' },
       make('h3', {}, `${cause.title} `, make('span', { class: 'confidence', text: `${cause.confidence} sure` })),
+      cause.where.length && make('ul', { class: 'locations', 'aria-label': 'Where' }, ...cause.where.map((text) => make('li', {}, make('code', { text })))),
       make('ul', {}, ...cause.evidence.map((text) => make('li', { text }))),
       ...list('Fix', cause.advice, 'h4')));
   }
