@@ -14,7 +14,7 @@ from straingauge.report.page import page
 
 TEXTS = (
     "at app/sessions.py:88 in list_sessions",
-    "GET /sessions: SELECT id, text, created_at FROM notes WHERE session_id ...",
+    "GET /sessions: SELECT id, text, created_at FROM notes WHERE ...",
     "GET /sessions calls api.example.com:443",
     "in python (pid 4711): 120 sockets to 10.0.0.7:443",
     "at app/main.py:3",

@@ -5,8 +5,9 @@ from textwrap import shorten
 from typing import Any, Final
 
 PLACES: Final = 3  # of a cause, in texts
-_STATEMENT: Final = 60  # characters, so that most lines fit into 80 columns
-_WHOLE: Final = 2_000  # characters of a statement on the page
+_LINE: Final = 73  # characters, so that a line with its label fits into 80 columns
+_MIN_STATEMENT: Final = 24  # characters of a statement after a long endpoint
+_WHOLE: Final = 2_000  # characters of such a line on the page
 _LOCKS: Final = {"holds": "holds the lock: ", "waits": "waits for the lock: "}
 
 
@@ -19,12 +20,12 @@ def place_lines(cause: Mapping[str, Any]) -> Iterator[str]:
             yield f"Index: {index}"
 
 
-def place(location: Mapping[str, Any], *, most: int = _STATEMENT) -> str:
+def place(location: Mapping[str, Any], *, most: int = _LINE) -> str:
     """Return a place on one line, without its index.
 
     Args:
         location: An entry of a cause's ``where``.
-        most: Characters of a statement.
+        most: Characters of a line with a statement.
 
     Returns:
         Such as "at app/sessions.py:88 in list_sessions"; empty for an unknown kind.
@@ -71,10 +72,9 @@ def one_line(statement: str) -> str:
 def _statement(location: Mapping[str, Any], most: int) -> str:
     statement, endpoint = location.get("statement"), location.get("endpoint")
     if statement:
-        shown = _LOCKS.get(location.get("lock") or "", "") + shorten(
-            one_line(statement), most, placeholder=" ..."
-        )
-        return f"{endpoint}: {shown}" if endpoint else f"statement: {shown}"
+        opening = f"{endpoint or 'statement'}: {_LOCKS.get(location.get('lock') or '', '')}"
+        left = max(_MIN_STATEMENT, most - len(opening))
+        return opening + shorten(one_line(statement), left, placeholder=" ...")
     table = location.get("table")
     named = f"table {table}" if table else ""
     return ": ".join(filter(None, (endpoint, named)))
