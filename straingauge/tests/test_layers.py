@@ -15,10 +15,10 @@ ORDER = (
     *("schedule", "http", "journey"),
     "histogram",  # pure arithmetic that the engine and the recording share
     "result.format",  # types of the sections that the following packages make, and the files
-    *("engine", "recording", "observe", "workers", "statistics", "verdict"),
+    *("engine", "recording", "observe", "target", "workers", "statistics", "verdict"),
     "distributed",  # bookkeeping of workers on several machines
     *("diagnosis", "result", "report", "live_view", "compare", "history"),
-    *("target", "runner", "ab", "capacity", "doctor", "scaffold"),
+    *("runner", "ab", "capacity", "doctor", "scaffold"),
     *("cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {"cpus", "errors", "git", "redaction", "text_file"}

@@ -36,7 +36,7 @@ def postgres_servers() -> int:
 
 
 def test_a_stack_starts_and_stops_database_steps_and_service(tmp_path: Path):
-    """Database, steps and service know each other, and nothing remains after the end."""
+    """Database, steps and service know each other, so does a second instance; nothing remains."""
     messages: list[str] = []
     path = write_stack_config(tmp_path, postgres=True, prepare=PREPARE)
     with ServiceStack.from_file(path, say=messages.append) as running:
@@ -46,6 +46,12 @@ def test_a_stack_starts_and_stops_database_steps_and_service(tmp_path: Path):
         assert "mode serve" in running.log_path.read_text()
         assert postgres_servers() == 1
         pid = running.pid
+        assert runs(pid)
+        found = running.started
+        with ServiceStack(found.config, database_url=found.database_url) as another:
+            assert another.url != running.url
+            assert get(another.url) == get(running.url)
+            assert (tmp_path / "prepared").read_text() == running.database_url
         assert runs(pid)
     assert messages == [
         *("starting PostgreSQL", "running tables", "running address", "starting the service"),

@@ -13,6 +13,7 @@ from straingauge.recording import Record
 from straingauge.result.assembly import compose, conclude
 from straingauge.runner import LoadRunner, LoadSpec, LoginCache
 from straingauge.schedule import Schedule, constant
+from straingauge.target.started_service import StartedService
 from straingauge.verdict import Thresholds
 from straingauge.workers import LocalCoordinator, MergedReports
 
@@ -32,7 +33,8 @@ class LevelRunner:
         warmup_s: Duration of its warm-up, which is not measured.
         thresholds: The thresholds.
         fail_at: Grade at which a level fails.
-        locate, locate_database: Return the URLs of the service and its database.
+        locate: Returns the URL of the service.
+        locate_started: Returns the service if it was started here.
         abort_percent: Error rate at which a level is aborted.
         by_users: Whether a level is a number of users.
     """
@@ -44,7 +46,7 @@ class LevelRunner:
     thresholds: Thresholds
     fail_at: FailAt
     locate: Callable[[Path], str]
-    locate_database: Callable[[], str | None]
+    locate_started: Callable[[], StartedService | None]
     abort_percent: float = ABORT_PERCENT
     by_users: bool = False
     _logins: LoginCache = field(default_factory=LoginCache)
@@ -74,7 +76,7 @@ class LevelRunner:
             cooldown_s=_COOLDOWN_S,
         )
         watch = _Watch(self.abort_percent)
-        coordinator = LocalCoordinator(self.locate, watch, locate_database=self.locate_database)
+        coordinator = LocalCoordinator(self.locate, watch, locate_started=self.locate_started)
         watch.coordinator = coordinator
         merged = LoadRunner(spec, coordinator, spec.name).run(self._logins)
         assert merged is not None
@@ -107,7 +109,7 @@ class LevelRunner:
             cooldown_s=0.0,
         )
         coordinator = LocalCoordinator(
-            self.locate, lambda _test, _merged: False, locate_database=self.locate_database
+            self.locate, lambda _test, _merged: False, locate_started=self.locate_started
         )
         merged = LoadRunner(spec, coordinator, spec.name).run(self._logins)
         assert merged is not None

@@ -172,7 +172,7 @@ def capacity(
             _thresholds(spec),
             fail_at,
             address.find,
-            address.database,
+            address.started,
             abort_percent,
             by_users,
         )

@@ -47,9 +47,7 @@ def run_load(
     def watch(test: str, merged: MergedReports) -> bool:
         return progress.watch(test, with_idle(merged))
 
-    with _closing(
-        Coordinator(service.find, watch, locate_database=service.database)
-    ) as coordinator:
+    with _closing(Coordinator(service.find, watch, locate_started=service.started)) as coordinator:
         names = [f"p{number}" for number in range(1, active + 1)]
         coordinator.expect(names)
         interrupted = False

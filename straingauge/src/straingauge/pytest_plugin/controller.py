@@ -35,7 +35,7 @@ class ControllerPlugin:
             option(config, "--load-host"), self._status.say, option="--load-host"
         )
         self.local = LocalCoordinator(
-            self._service.find, self._status.watch, locate_database=self._service.database
+            self._service.find, self._status.watch, locate_started=self._service.started
         )
         self._coordinator: Coordinator | None = None
         self._workers = 0
@@ -58,7 +58,7 @@ class ControllerPlugin:
         """Pass the coordinator's address to a worker; the first one creates the coordinator."""
         if self._coordinator is None:
             self._coordinator = Coordinator(
-                self._service.find, self._status.watch, locate_database=self._service.database
+                self._service.find, self._status.watch, locate_started=self._service.started
             )
             self._config.add_cleanup(self._coordinator.close)
         node.workerinput["straingauge"] = self._coordinator.connection_info

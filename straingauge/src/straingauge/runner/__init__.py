@@ -3,10 +3,11 @@
 from straingauge.runner.load_runner import LoadRunner
 from straingauge.runner.load_spec import LoadSpec, as_mix
 from straingauge.runner.login import Login, LoginCache
-from straingauge.runner.outcome import Outcome, conclude_run, write_outcome
+from straingauge.runner.outcome import FollowUp, Outcome, conclude_run, write_outcome
 from straingauge.runner.warmup import WarmUp
 
 __all__ = [
+    "FollowUp",
     "LoadRunner",
     "LoadSpec",
     "Login",

@@ -84,12 +84,12 @@ class LoadRunner:
         )
 
     def _observe(self) -> Observer:
-        spec = self._spec
+        spec, started = self._spec, self._coordinator.started
         return Observer(
             self._url,
             spec.metric_names,
             database_url=spec.database_url
-            or self._coordinator.database_url
+            or (started.database_url if started else None)
             or os.environ.get("DATABASE_URL"),
             server_pid=spec.server_pid,
         )

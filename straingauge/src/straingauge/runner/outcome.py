@@ -1,8 +1,9 @@
 """The outcome of a load: its judged result, in a file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 from straingauge.errors import CriticalVerdict, InvalidRun, TargetError
 from straingauge.result.assembly import compose, conclude
@@ -10,6 +11,14 @@ from straingauge.result.format import WriteError, write
 from straingauge.result.format.result import Measurements, Result
 from straingauge.verdict import Finding, Thresholds, Verdict
 from straingauge.workers import MergedReports
+
+FollowUp = Callable[[Result], Mapping[str, Any]]
+"""Examines the service after the load, if the judged result calls for it.
+
+It returns sections to add to the result, from which the diagnosis is then made again; none if there
+is nothing to examine. It must not raise because of the service: what is missing is a note in its
+section.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +50,11 @@ class Outcome:
 
 
 def conclude_run(
-    merged: MergedReports, thresholds: Thresholds, *, ended: str | None = None
+    merged: MergedReports,
+    thresholds: Thresholds,
+    *,
+    ended: str | None = None,
+    follow_ups: Sequence[FollowUp] = (),
 ) -> Outcome:
     """Judge a load by what is known of it, and write its result file.
 
@@ -49,6 +62,7 @@ def conclude_run(
         merged: The reports, including the run's metadata.
         thresholds: Thresholds that the result is judged by.
         ended: Why the load ended early, if it did.
+        follow_ups: See `FollowUp`.
     """
     metadata = merged.metadata
     assert metadata is not None
@@ -57,6 +71,7 @@ def conclude_run(
         thresholds,
         metadata.results_dir,
         required_endpoints=metadata.required_endpoints,
+        follow_ups=follow_ups,
     )
 
 
@@ -67,6 +82,7 @@ def write_outcome(
     *,
     findings: Iterable[Finding] = (),
     required_endpoints: Sequence[str] = (),
+    follow_ups: Sequence[FollowUp] = (),
 ) -> Outcome:
     """Judge a result, and write its file.
 
@@ -76,8 +92,14 @@ def write_outcome(
         results_dir: Folder of the result file.
         findings: Findings of the test itself.
         required_endpoints: Endpoints that must have been called.
+        follow_ups: See `FollowUp`.
     """
+    findings = list(findings)
     judged, verdict = conclude(result, thresholds, findings, required=required_endpoints)
+    for follow_up in follow_ups:
+        if sections := follow_up(judged):
+            result = cast("Measurements", {**result, **sections})
+            judged, verdict = conclude(result, thresholds, findings, required=required_endpoints)
     try:
         return Outcome(judged, verdict, write(judged, results_dir))
     except WriteError as error:

@@ -16,6 +16,7 @@ from straingauge.text_file import read_toml
 
 if TYPE_CHECKING:
     from straingauge.observe import MetricNames
+    from straingauge.target.started_service import StartedService
 
 DEFAULT_URL = "http://localhost:8000"
 CONFIG_FILE = "straingauge.toml"
@@ -42,7 +43,7 @@ class ServiceLocator:
         self._stack = ExitStack()
         self._closed = False
         self._found: str | None = None
-        self._database_url: str | None = None
+        self._started: StartedService | None = None
 
     def find(self, test_file: Path) -> str:
         """Return the base URL of the service, without a slash at its end.
@@ -58,9 +59,9 @@ class ServiceLocator:
             self._found = self._named_address() or self._default_or_started(test_file)
         return self._found
 
-    def database(self) -> str | None:
-        """Return the database of the service that was started; None if none was."""
-        return self._database_url
+    def started(self) -> "StartedService | None":
+        """Return the service if it was started here."""
+        return self._started
 
     def close(self) -> None:
         """Stop the service if it was started here, or is being started by another thread."""
@@ -115,7 +116,7 @@ class ServiceLocator:
         if self._closed:
             self._stack.close()
             raise TargetError("the session ended before the service was started")
-        self._database_url = stack.database_url
+        self._started = stack.started
         return url
 
     def _require_named(self, refusal: str | None) -> None:

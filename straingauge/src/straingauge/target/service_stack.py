@@ -17,6 +17,7 @@ from straingauge.target.config import PLACEHOLDER, StackConfig
 from straingauge.target.ports import HOST, free_port, is_in_use, listens, port_holder
 from straingauge.target.postgres import Postgres
 from straingauge.target.process_group import Child, ProcessGroup
+from straingauge.target.started_service import StartedService
 
 POLL_S = 0.05
 PORT_ATTEMPTS = 5
@@ -144,6 +145,27 @@ class ServiceStack:
         """True if the database existed before, and remains afterwards."""
         return self._given_database_url is not None
 
+    @property
+    def started(self) -> StartedService:
+        """The running service, and how to start another instance of it."""
+        config = self._config
+        own = {"port": "{port}", "workers": "1"}  # the other instance fills in its own port
+        temporary = {
+            name: value
+            for name, value in self._temporary_values().items()
+            if name not in os.environ
+        }
+        other = replace(
+            config,
+            command=tuple(self._filled(config.command, own)),
+            env=self._filled_values(temporary | dict(config.env), own),
+            workers=1,
+            port=0,
+            postgres=None,
+            prepare=(),
+        )
+        return StartedService(self.pid, self.database_url, other)
+
     def wait(self) -> None:
         """Wait for the service to end, which it should not do on its own.
 
@@ -210,8 +232,8 @@ class ServiceStack:
             f"in {self._config.folder}, run: {' '.join(command)}",
         )
 
-    def _filled(self, words: Iterable[str]) -> list[str]:
-        """Replace the placeholders in a command."""
+    def _filled(self, words: Iterable[str], other: Mapping[str, str] | None = None) -> list[str]:
+        """Replace the placeholders in a command, some of them by other values."""
         values = {
             "python": str(self._config.python),
             "port": str(self._port),
@@ -220,21 +242,27 @@ class ServiceStack:
             "database_address": (self.database_url or "").partition("://")[2],
             "database_url": self.database_url or "",
             "folder": str(self._run.folder),
+            **(other or {}),
         }
         return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words]
 
     def _environment(self) -> dict[str, str]:
         """Return this process's environment with the additions of the file."""
-        config = self._config
-        temporary = config.postgres.env if config.postgres and not self.database_given else {}
         return (
-            self._filled_values(temporary)
+            self._filled_values(self._temporary_values())
             | without_repository(os.environ)
-            | self._filled_values(config.env)
+            | self._filled_values(self._config.env)
         )
 
-    def _filled_values(self, values: Mapping[str, str]) -> dict[str, str]:
-        return dict(zip(values, self._filled(values.values()), strict=True))
+    def _temporary_values(self) -> Mapping[str, str]:
+        """Return the additions for a temporary database."""
+        postgres = self._config.postgres
+        return postgres.env if postgres and not self.database_given else {}
+
+    def _filled_values(
+        self, values: Mapping[str, str], other: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        return dict(zip(values, self._filled(values.values(), other), strict=True))
 
     def _await_ready(self, service: Child) -> bool:
         """Wait until the service is ready; return false if it ended.

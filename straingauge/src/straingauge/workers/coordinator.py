@@ -19,6 +19,7 @@ from pathlib import Path
 
 from straingauge.cpus import usable_cpus
 from straingauge.errors import StraingaugeError
+from straingauge.target.started_service import StartedService
 from straingauge.workers.load_state import LoadState, Outbox
 from straingauge.workers.messages import (
     Aborted,
@@ -63,8 +64,7 @@ class Coordinator:
         locate: Returns the service's base URL, and starts the service if necessary. Is given the
             file of the first test that needs it, and is called at most once, in a thread.
         watcher: See `Watcher`; called in a thread.
-        locate_database: Returns the database of the service that was started; called after
-            `locate`.
+        locate_started: Returns the service if it was started here; called after `locate`.
         cores: Number of processes that may be active at once.
         load_silence_timeout_s: A process with a share that sends nothing for this long during a
             load counts as lost.
@@ -76,14 +76,14 @@ class Coordinator:
         locate: Callable[[Path], str],
         watcher: Watcher = lambda _test, _merged: False,
         *,
-        locate_database: Callable[[], str | None] = lambda: None,
+        locate_started: Callable[[], StartedService | None] = lambda: None,
         cores: int | None = None,
         load_silence_timeout_s: float = LOAD_SILENCE_TIMEOUT_S,
         silence_timeout_s: float = SILENCE_TIMEOUT_S,
     ) -> None:
         self._locate = locate
         self._watcher = watcher
-        self._locate_database = locate_database
+        self._locate_started = locate_started
         self._cores = cores or usable_cpus()
         self._load_silence_timeout_s = load_silence_timeout_s
         self._silence_timeout_s = silence_timeout_s
@@ -316,7 +316,7 @@ class Coordinator:
 
     def _find_target(self, test_file: Path) -> None:
         try:
-            target: ToWorker = Target(self._locate(test_file), self._locate_database())
+            target: ToWorker = Target(self._locate(test_file), self._locate_started())
         except StraingaugeError as error:
             target = Aborted(str(error), error.hint)
         except Exception as error:  # noqa: BLE001  the waiting processes must learn of it

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from straingauge.target.started_service import StartedService
 from straingauge.workers.coordinator import Watcher
 from straingauge.workers.messages import Shard
 from straingauge.workers.reports import MergedReports, Report, RunMetadata
@@ -20,14 +21,14 @@ class LocalCoordinator:
     Attributes:
         locate: Returns the service's base URL, and starts the service if necessary.
         watcher: See `Watcher`.
-        locate_database: Returns the database of the service that was started, if any.
+        locate_started: Returns the service if it was started here.
         stop_at_ns: When to end the load early (`time.monotonic_ns`); None to run it to its end.
         is_aborted: The running load was aborted.
     """
 
     locate: Callable[[Path], str]
     watcher: Watcher
-    locate_database: Callable[[], str | None] = lambda: None
+    locate_started: Callable[[], StartedService | None] = lambda: None
     stop_at_ns: int | None = None
     is_aborted: bool = False
     _test: str = ""
@@ -38,9 +39,9 @@ class LocalCoordinator:
         return list(self._unsaved.items())
 
     @property
-    def database_url(self) -> str | None:
-        """Database of the service that was started; None if none was."""
-        return self.locate_database()
+    def started(self) -> StartedService | None:
+        """The service, if it was started here."""
+        return self.locate_started()
 
     def find_target(self, test_file: Path) -> str:
         """Return the service's base URL."""

@@ -16,11 +16,12 @@ TestDone(test, error)          ->   ReporterRole           which process reports
 Disconnect
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from straingauge.errors import StraingaugeError
+from straingauge.target.started_service import StartedService
 from straingauge.workers.reports import MergedReports, Report, RunMetadata
 
 Stage = Literal["join", "start", "load_end", "cooldown_end", "finish"]
@@ -72,11 +73,11 @@ class Target:
 
     Attributes:
         url: Its base URL.
-        database_url: Its database, if the service was started here.
+        started: The service, if it was started here.
     """
 
     url: str
-    database_url: str | None = field(default=None, repr=False)  # it holds a password
+    started: StartedService | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from straingauge.target.started_service import StartedService
 from straingauge.workers.coordinator import SILENCE_TIMEOUT_S
 from straingauge.workers.messages import (
     Abort,
@@ -56,8 +57,8 @@ class CoordinatorClient(Protocol):
         """True if the running load was aborted."""
 
     @property
-    def database_url(self) -> str | None:
-        """Database of the service, if the service was started here; known after `find_target`."""
+    def started(self) -> StartedService | None:
+        """The service, if it was started here; known after `find_target`."""
 
     def find_target(self, test_file: Path) -> str:
         """Return the service's base URL, looked up from the test's file; raises LoadAborted."""
@@ -110,7 +111,7 @@ class WorkerClient:
         self._stop_at_ns: int | None = None
         self._is_aborted = False
         self._is_closed = False
-        self._database_url: str | None = None
+        self._started: StartedService | None = None
         self._replies: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
         try:
             self._connection: Connection = Client(
@@ -135,14 +136,14 @@ class WorkerClient:
         return self._is_aborted
 
     @property
-    def database_url(self) -> str | None:
-        """Database of the service, if the service was started here; known after `find_target`."""
-        return self._database_url
+    def started(self) -> StartedService | None:
+        """The service, if it was started here; known after `find_target`."""
+        return self._started
 
     def find_target(self, test_file: Path) -> str:
         """Request the service's URL; waits until the service is started."""
         target = self._request(GetTarget(test_file), Target)
-        self._database_url = target.database_url
+        self._started = target.started
         return target.url
 
     def join(self, test: str, max_processes: int) -> Shard:

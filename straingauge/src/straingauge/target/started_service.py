@@ -1,0 +1,22 @@
+"""A service that was started here, as the processes of a load need to know it."""
+
+from dataclasses import dataclass, field
+
+from straingauge.target.config import StackConfig
+
+
+@dataclass(frozen=True, slots=True)
+class StartedService:
+    """A service that a `ServiceStack` has started.
+
+    Attributes:
+        pid: PID of the service; with several workers, of their parent.
+        database_url: Its database; None if it has none.
+        config: The configuration of another instance of the same build, with the same database and
+            environment, on any free port and with one worker. Nothing needs to be prepared for it:
+            ``ServiceStack(started.config, database_url=started.database_url)``.
+    """
+
+    pid: int
+    database_url: str | None = field(repr=False)  # it holds a password
+    config: StackConfig = field(repr=False)
