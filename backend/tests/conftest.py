@@ -19,8 +19,11 @@ from fastapi import FastAPI
 from preloaded import install
 from recordings import make_patient
 from service import Service, account, client_of, run_backend
+from xdist_groups import pytest_collection_modifyitems, pytest_runtest_setup
 
 from straingauge import Postgres
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_setup"]
 
 T = TypeVar("T")
 
@@ -51,16 +54,6 @@ PRELOADED = {
 def pytest_configure(config: pytest.Config) -> None:
     """Start programs as forks of a process with their libraries, until the session ends."""
     config.add_cleanup(install(PRELOADED))
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run tests that share a module-scoped fixture in one xdist worker."""
-    for item in items:
-        info = item._fixtureinfo if isinstance(item, pytest.Function) else None
-        fixtures = info.name2fixturedefs.values() if info else ()
-        if any(fixture.scope == "module" for each in fixtures for fixture in each):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,9 @@ from hypothesis import settings
 from locust_caller import Locust, locust
 from preloaded import install
 from raw_server import certified
+from xdist_groups import pytest_collection_modifyitems, pytest_runtest_setup
+
+__all__ = ["pytest_collection_modifyitems", "pytest_runtest_setup"]
 
 # What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
 # never notice. What is handled is not inherited.
@@ -37,16 +40,6 @@ PRELOADED = {
 def pytest_configure(config: pytest.Config) -> None:
     """Start programs as forks of a process with their libraries, until the session ends."""
     config.add_cleanup(install(PRELOADED))
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist looks at the groups after that
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a fixture of their module on one worker of xdist."""
-    for item in items:
-        info = item._fixtureinfo if isinstance(item, pytest.Function) else None
-        fixtures = info.name2fixturedefs.values() if info else ()
-        if any(fixture.scope == "module" for each in fixtures for fixture in each):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
