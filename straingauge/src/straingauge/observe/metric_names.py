@@ -42,12 +42,28 @@ EXPORTED: Final[Mapping[str, Sequence[str]]] = {
         "db_client_connection_timeouts_total",
         "hikaricp_connections_timeout_total",
     ),
-    "rss_bytes": ("process_memory_usage_bytes", "process_memory_usage"),
-    "cpu_s": ("process_cpu_time_seconds_total",),
+    "rss_bytes": (
+        "process_memory_usage_bytes",
+        "process_memory_usage",
+        'process_runtime_cpython_memory_bytes{type="rss"}',
+        "process_working_set_bytes",
+    ),
+    "cpu_s": ("process_cpu_time_seconds_total", "process_runtime_cpython_cpu_time_seconds_total"),
     "open_files": (
         "process_open_file_descriptor_count",
         "process_unix_file_descriptor_count",
         "process_files_open_files",
+        "process_open_handles",
+    ),
+    # OpenTelemetry, Inside, Micrometer, and the Prometheus clients of Java, Go and .NET.
+    "threads": (
+        "process_thread_count",
+        "process_runtime_cpython_thread_count",
+        "jvm_thread_count",
+        "jvm_threads_live_threads",
+        "jvm_threads_current",
+        "go_threads",
+        "process_num_threads",
     ),
 }
 
@@ -74,6 +90,7 @@ class MetricNames:
     resident_memory: str = "process_resident_memory_bytes"
     cpu_seconds: str = "process_cpu_seconds_total"
     open_files: str = "process_open_fds"
+    threads: str = "process_threads"
 
     @classmethod
     def parse(cls, table: Mapping[str, object], *, source: str) -> "MetricNames":
@@ -115,6 +132,7 @@ class MetricNames:
                 "rss_bytes": self.resident_memory,
                 "cpu_s": self.cpu_seconds,
                 "open_files": self.open_files,
+                "threads": self.threads,
             },
         )
 

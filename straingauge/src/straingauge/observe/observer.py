@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeVar
 
@@ -12,6 +13,7 @@ from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.metric_names import MetricNames
 from straingauge.observe.prometheus import MetricsClient
 from straingauge.observe.sampler import HostSampler
+from straingauge.observe.sockets import Calls
 
 INTERVAL_S = 0.5
 COOLDOWN_INTERVAL_S = 0.2
@@ -43,6 +45,7 @@ class Observations:
         cooldown: Samples of the cooldown.
         database: Observations of the database; None without its URL.
         neighbours: CPU time of other processes of this machine during the load in s, by name.
+        calls: Calls of the service to other programs during the load, by host and port.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -51,6 +54,7 @@ class Observations:
     cooldown: list[Sample] = field(default_factory=list)
     database: DatabaseStats | None = None
     neighbours: Mapping[str, float] = field(default_factory=dict)
+    calls: Mapping[str, Calls] = field(default_factory=dict)
 
 
 class Observer:
@@ -222,6 +226,7 @@ class Observer:
                 )
             if samples is observations.samples:
                 observations.neighbours = self._sampler.neighbours
+                observations.calls = deepcopy(self._sampler.calls)
                 observations.database = database
 
 

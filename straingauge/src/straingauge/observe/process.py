@@ -5,7 +5,7 @@ import ipaddress
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from straingauge.observe.process_table import ProcessTable
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
 FIND_EVERY = 10  # samples; it scans all processes of the machine
 USS_EVERY = 10  # samples; it makes the kernel walk the process's pages, RSS does not
+MAX_THREADS = 64  # of a process, whose waits for a CPU are read
 SETTLED_S = 1.0  # a child has its parent's sockets until it executes another program
 
 
@@ -29,6 +30,7 @@ class ProcessSample:
     a job worker: their memory is counted apart.
 
     Attributes:
+        cpu_wait_s: Time that their threads were ready to run and waited for a CPU; None if unknown.
         started, exited: Serving processes that started and exited since the first sample.
         family: All of them, helpers included.
     """
@@ -37,6 +39,7 @@ class ProcessSample:
     rss_bytes: int
     uss_bytes: int | None
     cpu_s: float
+    cpu_wait_s: float | None
     threads: int
     open_files: int
     helper_rss_bytes: int
@@ -59,9 +62,8 @@ class ServiceProcesses:
     """
 
     def __init__(self, base_url: str, server_pid: int | None = None) -> None:
-        parts = urlsplit(base_url)
-        self._host = parts.hostname or "localhost"
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._host = urlsplit(base_url).hostname or "localhost"
+        self._port = port_of(base_url)
         self._server_pid = server_pid
         self._listens_at: str | None = None  # of several listeners on the port, the one under load
         self._samples = 0
@@ -106,6 +108,7 @@ class ServiceProcesses:
             rss_bytes=sum(each.rss_bytes for each in seen),
             uss_bytes=sum(each.uss_bytes for each in seen) if with_uss else None,
             cpu_s=sum(each.cpu_s for each in seen),
+            cpu_wait_s=_sum(_cpu_wait_s(process.pid) for process in serving),
             threads=sum(each.threads for each in seen),
             open_files=sum(each.open_files for each in seen),
             helper_rss_bytes=sum(f.rss_bytes for p in helpers for f in _usage(p, uss=False)),
@@ -238,6 +241,28 @@ def _usage(process: psutil.Process, *, uss: bool) -> Iterator[_Usage]:
         )
 
 
+def _cpu_wait_s(pid: int) -> float | None:
+    """Return how long the threads of a process have waited for a CPU; None if it is not counted.
+
+    The second number of `schedstat` is the time on a run queue in ns, for each thread; see
+    Documentation/scheduler/sched-stats.rst of Linux.
+    """
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return None
+    waits_ns = []
+    for thread in threads[:MAX_THREADS]:
+        with contextlib.suppress(OSError, IndexError, ValueError):  # it has ended
+            waits_ns.append(int((thread / "schedstat").read_text().split()[1]))
+    return sum(waits_ns) / 1e9 if waits_ns else None
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
 def _is_settled(process: psutil.Process) -> bool:
     """It is old enough to have executed its program."""
     try:
@@ -259,6 +284,12 @@ def process_age_s(process: psutil.Process) -> float:
         return time.time() - process.create_time()
     started_s = int(fields.split()[19]) / os.sysconf("SC_CLK_TCK")
     return time.clock_gettime(time.CLOCK_BOOTTIME) - started_s
+
+
+def port_of(base_url: str) -> int:
+    """Return the port of a URL."""
+    parts = urlsplit(base_url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def listening_address(host: str, listening: Sequence[str]) -> str | None:

@@ -18,14 +18,15 @@ MAX_BYTES = 4 * 1024 * 1024
 # an exemplar (`# {trace_id="..."} 0.5`) may follow.
 _LABELS = r'\{((?:[^"}\n]|"(?:\\.|[^"\\\n])*")*)\}'
 _LINE = re.compile(rf"^([a-zA-Z_:][a-zA-Z0-9_:]*)[ \t]*(?:{_LABELS})?[ \t]+(\S+)", re.MULTILINE)
-# OpenTelemetry counts the used and the idle connections of a pool in one metric.
-_STATE = re.compile(r'(?:^|,)\s*(?:\w+_)?state\s*=\s*"(\w+)"')
+# OpenTelemetry counts used and idle connections of a pool, or kinds of memory, in one metric.
+_STATE = re.compile(r'(?:^|,)\s*(?:\w+_)?(state|type)\s*=\s*"(\w+)"')
 
 
 def parse(text: str) -> dict[str, float]:
     """Sum each metric over its label sets; skip values that are not finite numbers.
 
-    A metric with a label `state` is also summed for each state: ``connections{state="used"}``.
+    A metric with a label `state` or `type` is also summed for each of its values:
+    ``connections{state="used"}``.
     """
     sums: dict[str, float] = {}
     for name, labels, value in _LINE.findall(text):
@@ -33,7 +34,9 @@ def parse(text: str) -> dict[str, float]:
             number = float(value)
             if math.isfinite(number):
                 state = _STATE.search(labels)
-                for key in [name] if state is None else [name, f'{name}{{state="{state[1]}"}}']:
+                for key in (
+                    [name] if state is None else [name, f'{name}{{{state[1]}="{state[2]}"}}']
+                ):
                     sums[key] = sums.get(key, 0.0) + number
     return sums
 

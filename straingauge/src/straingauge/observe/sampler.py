@@ -12,8 +12,9 @@ from straingauge.errors import UsageError
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.machine import Machine
 from straingauge.observe.postgres_url import check_scheme
-from straingauge.observe.process import ServiceProcesses, is_here
+from straingauge.observe.process import ServiceProcesses, is_here, port_of
 from straingauge.observe.process_table import ProcessTable
+from straingauge.observe.sockets import Calls, ServiceSockets
 
 if TYPE_CHECKING:
     from straingauge.observe.postgres import Database
@@ -36,6 +37,7 @@ class HostSampler:
         self._machine = Machine()
         self._table = ProcessTable({})
         self._counted_s = 0.0
+        self._sockets = ServiceSockets(port_of(base_url))
         self._no_database: str | None = None
         self._database = self._open_database(database_url) if database_url else None
         self._postmaster: tuple[int, int] = (0, 0)
@@ -52,9 +54,15 @@ class HostSampler:
         """CPU time of other processes in seconds, by name."""
         return self._machine.neighbours
 
+    @property
+    def calls(self) -> Mapping[str, Calls]:
+        """Calls of the service to other programs, by host and port."""
+        return self._sockets.calls
+
     def begin(self) -> None:
         """Start the load."""
         self._machine.begin()
+        self._sockets.begin(self._service)
         if self._processes is not None:
             self._processes.begin()
         if self._database is not None:
@@ -104,6 +112,9 @@ class HostSampler:
                 "processes_started": seen.started,
                 "processes_exited": seen.exited,
             }
+            if seen.cpu_wait_s is not None:
+                sample["cpu_wait_s"] = seen.cpu_wait_s
+            sample |= self._sockets.sample(seen.family)
             if seen.uss_bytes is not None:
                 sample["uss_bytes"] = seen.uss_bytes
         if self._database is not None:  # it may take seconds to answer

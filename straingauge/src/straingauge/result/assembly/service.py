@@ -17,6 +17,7 @@ from straingauge.result.assembly.sampling import (
     whole,
 )
 from straingauge.result.format.resources import (
+    Calls,
     Cooldown,
     EventLoop,
     Level,
@@ -26,6 +27,7 @@ from straingauge.result.format.resources import (
     Trend,
 )
 
+MAX_HOSTS = 5
 PER_REQUESTS = 200
 TREND_PER_REQUESTS = 1000
 ALLOCATOR_MB = 3.0  # of growth are normal for an allocator
@@ -41,6 +43,7 @@ def service(observations: Observations, requests: int) -> Service:
         "source": observations.source,
         "memory": _memory(samples, requests),
         "cpu_percent": shares(points(samples, "cpu_s")),
+        "cpu_wait_percent": shares(points(samples, "cpu_wait_s")),
         "processes": extremes(samples, "processes"),
         "threads": _level(samples, "threads", requests),
         "open_files": _level(samples, "open_files", requests),
@@ -50,6 +53,8 @@ def service(observations: Observations, requests: int) -> Service:
         },
         "restarts": _restarts(samples),
         "event_loop": _event_loop(samples),
+        "accept_queue": extremes(samples, "accept_queue"),
+        "calls": _calls(observations),
     }
 
 
@@ -68,6 +73,7 @@ def cooldown(observations: Observations) -> Cooldown | None:
         "memory_mb": round(statistics.median(memory) / MB, 3) if memory else None,
         "open_files": _least(rest, "open_files"),
         "threads": _least(rest, "threads"),
+        "calls_waiting": _least(rest, "calls_waiting"),
         "pool_in_use": _least(rest, "pool_in_use"),
         "database_connections": _least(rest, "db_connections"),
         "database_idle_in_transaction": _least(rest, "db_idle_in_transaction"),
@@ -155,6 +161,23 @@ def _event_loop(samples: Sequence[Sample]) -> EventLoop | None:
         "blocked_s": blocked_s,
         "longest_ms": round(1000 * longest_s, 3),
     }
+
+
+def _calls(observations: Observations) -> list[Calls]:
+    """The hosts that the service waited for, the one with the most waiting calls first."""
+    samples = len(values(observations.samples, "calls_waiting"))
+    most = sorted(observations.calls.items(), key=lambda item: -item[1].waiting)[:MAX_HOSTS]
+    return [
+        {
+            "host": host,
+            "program": each.program or None,
+            "samples": each.samples,
+            "waiting_avg": round(each.waiting / samples, 4) if samples else 0.0,
+            "waiting_peak": each.peak,
+            "longest_ms": float(each.longest_ms),
+        }
+        for host, each in most
+    ]
 
 
 def _pace_s(seen: Sequence[tuple[float, float]], requests: int) -> float:

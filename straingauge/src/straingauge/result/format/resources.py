@@ -69,18 +69,32 @@ class EventLoop(TypedDict):
     longest_ms: float | None
 
 
+class Calls(TypedDict):
+    """Calls to another program: those without a response, on average over all samples."""
+
+    host: str
+    program: str | None
+    samples: int
+    waiting_avg: float
+    waiting_peak: int
+    longest_ms: float
+
+
 class Service(TypedDict):
     """The processes that listen on the service's port."""
 
     source: Literal["process", "metrics", "nothing"]
     memory: Memory | None
     cpu_percent: Shares | None
+    cpu_wait_percent: NotRequired[Shares | None]
     processes: Extremes | None
     threads: Level | None
     open_files: Level | None
     helpers: Helpers
     restarts: Restarts | None
     event_loop: EventLoop | None
+    accept_queue: NotRequired[Extremes | None]
+    calls: NotRequired[list[Calls]]
 
 
 class Pool(TypedDict):
@@ -215,6 +229,7 @@ class Cooldown(TypedDict):
     memory_mb: float | None
     open_files: float | None
     threads: float | None
+    calls_waiting: NotRequired[float | None]
     pool_in_use: float | None
     database_connections: float | None
     database_idle_in_transaction: float | None
