@@ -236,6 +236,9 @@ def _service() -> dict[str, Any]:
         "processes": {"initial": 1, "peak": 1, "final": 1},
         "event_loop": {"blocks": 1, "blocked_s": 0.02, "longest_ms": 20.0},
         "restarts": {"started": 0, "exited": 0},
+        "cpu_wait_percent": {"avg": 1.0, "peak": 4.0},
+        "accept_queue": {"initial": 0, "peak": 1, "final": 0},
+        "calls": [],
     }
 
 

@@ -1,5 +1,7 @@
 """Each test gives a result that shows one fault; the first cause must be that fault."""
 
+from typing import Any
+
 from diagnosis_results import (
     causes,
     complaint,
@@ -198,3 +200,28 @@ def test_jobs_that_are_not_processed():
     stuck = {"waiting": {"initial": 0, "peak": 30, "final": 30}, "done": 0}
     assert causes(healthy(resources__jobs=stuck)) == ["jobs_not_draining"]
     assert causes(healthy(resources__jobs=stuck, metrics__duration_s=3.0)) == []
+
+
+def calls(**changes: float) -> list[dict[str, Any]]:
+    """A host with calls that wait: of 0.3 requests in flight."""
+    usual = {"host": "10.0.0.7:443", "program": None, "samples": 20, "waiting_peak": 3}
+    return [{**usual, "waiting_avg": 0.2, "longest_ms": 700.0, **changes}]
+
+
+def test_calls_that_take_the_time_of_a_tail():
+    """Calls without a response during much of the requests' time name the other service."""
+    result = failed_run(resources__service__calls=calls())
+    result = slowed(result, 10, 12, 800)
+    for each in result["endpoints"].values():
+        each["service_time_ms"] = {"avg": 10.0}
+    found = first(result)
+    assert found["cause"] == "slow_dependency"
+    assert found["confidence"] <= 0.75
+    assert "0.2 calls to 10.0.0.7:443 waited" in found["evidence"][0]
+    assert found["where"] == [{"kind": "call", "host": "10.0.0.7:443", "endpoint": None}]
+    for unrelated in (calls(waiting_avg=0.02), calls(samples=2)):
+        result["resources"]["service"]["calls"] = unrelated
+        assert "slow_dependency" not in causes(result)
+    for background in (calls(waiting_avg=5.0), calls(longest_ms=9000.0)):
+        result["resources"]["service"]["calls"] = background
+        assert causes(result)[0] == "slow_tail"

@@ -78,7 +78,7 @@ def test_a_subscription_is_no_call(stack: ExitStack):
 
 
 def test_the_database_is_no_dependency(monkeypatch: pytest.MonkeyPatch):
-    """Connections to PostgreSQL have causes of their own."""
+    """Connections to PostgreSQL are the matter of other causes."""
     ports = (443, 5432, 6432)
     found = [Socket(1, 40_000, "192.0.2.1", port, 0, port, 80) for port in ports]
     monkeypatch.setattr(sockets_module, "read_sockets", lambda: found)

@@ -43,6 +43,7 @@ class HostSampler:
         self._postmaster: tuple[int, int] = (0, 0)
         self._postgres_by_name: dict[int, bool] = {}
         self._service: frozenset[int] = frozenset()
+        self._serving: tuple[int, ...] = ()
 
     @property
     def unavailable(self) -> str | None:
@@ -62,7 +63,7 @@ class HostSampler:
     def begin(self) -> None:
         """Start the load."""
         self._machine.begin()
-        self._sockets.begin(self._service)
+        self._sockets.begin(self._serving)
         if self._processes is not None:
             self._processes.begin()
         if self._database is not None:
@@ -100,7 +101,7 @@ class HostSampler:
         sample: dict[str, float] = {}
         seen = self._processes.sample(self._table)
         if seen is not None:
-            self._service = seen.family
+            self._service, self._serving = seen.family, seen.pids
             sample |= {
                 "rss_bytes": seen.rss_bytes,
                 "cpu_s": seen.cpu_s,
@@ -114,7 +115,7 @@ class HostSampler:
             }
             if seen.cpu_wait_s is not None:
                 sample["cpu_wait_s"] = seen.cpu_wait_s
-            sample |= self._sockets.sample(seen.family)
+            sample |= self._sockets.sample(seen.pids)
             if seen.uss_bytes is not None:
                 sample["uss_bytes"] = seen.uss_bytes
         if self._database is not None:  # it may take seconds to answer

@@ -18,7 +18,7 @@ import psutil
 
 from straingauge.observe.process import is_here
 
-DATABASE_PORTS: Final = {5432, 6432}  # PostgreSQL and PgBouncer, which have causes of their own
+DATABASE_PORTS: Final = {5432, 6432}  # PostgreSQL and PgBouncer, for which there are other causes
 DATABASE_PROGRAMS: Final = ("postgres", "pgbouncer")
 MAX_HOSTS: Final = 100
 
@@ -95,22 +95,22 @@ class ServiceSockets:
         self._programs: dict[str, str] = {}
         self._ignored: frozenset[int] = frozenset()
 
-    def begin(self, family: Collection[int]) -> None:
+    def begin(self, pids: Collection[int]) -> None:
         """Start the load; what waits without load, such as a subscription, is no call."""
         self.calls = {}
-        self._ignored = frozenset(each.inode for each in self._outgoing(read_sockets(), family))
+        self._ignored = frozenset(each.inode for each in self._outgoing(read_sockets(), pids))
 
-    def sample(self, family: Collection[int]) -> dict[str, float]:
+    def sample(self, pids: Collection[int]) -> dict[str, float]:
         """Return the connections not accepted and the calls that wait; empty if unavailable.
 
         Args:
-            family: The service's processes.
+            pids: The service's serving processes.
         """
         sockets = read_sockets()
         if not sockets:
             return {}
         listening = [s for s in sockets if s.state == _LISTEN and s.port == self._port]
-        waiting = list(self._outgoing(sockets, family))
+        waiting = list(self._outgoing(sockets, pids))
         self._ignored &= {each.inode for each in waiting}  # one that was answered is used for calls
         calls = [each for each in waiting if each.inode not in self._ignored]
         self._count(calls)
@@ -119,7 +119,7 @@ class ServiceSockets:
             "calls_waiting": float(len(calls)),
         }
 
-    def _outgoing(self, sockets: Collection[Socket], family: Collection[int]) -> Iterator[Socket]:
+    def _outgoing(self, sockets: Collection[Socket], pids: Collection[int]) -> Iterator[Socket]:
         """Yield the connections of the service that wait for another program."""
         servers = {each.port for each in sockets if each.state == _LISTEN}
         open_ = [
@@ -131,7 +131,7 @@ class ServiceSockets:
             and each.inode
         ]
         if {each.inode for each in open_} - self._owned.keys():
-            owned = _inodes(family)
+            owned = _inodes(pids)
             self._owned = {each.inode: each.inode in owned for each in open_}
         for each in open_:
             if self._owned[each.inode] and not self._is_database(each):
@@ -237,10 +237,10 @@ def _host(each: Socket) -> str:
     return f"[{peer}]:{each.peer_port}" if ":" in peer else f"{peer}:{each.peer_port}"
 
 
-def _inodes(family: Collection[int]) -> set[int]:
+def _inodes(pids: Collection[int]) -> set[int]:
     """Return the inodes of the sockets that these processes have open."""
     found = set()
-    for pid in family:
+    for pid in pids:
         with contextlib.suppress(OSError):
             for entry in Path(f"/proc/{pid}/fd").iterdir():
                 with contextlib.suppress(OSError):
