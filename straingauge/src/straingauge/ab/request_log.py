@@ -80,18 +80,20 @@ class _EndpointSink:
         done_ns: int,
         status: int,  # noqa: ARG002
         headers: RawHeaders | None,  # noqa: ARG002
+        trace: int = 0,  # noqa: ARG002
         /,
     ) -> None:
         self._log.failures_in_a_row = 0
         self.rows += (sent_ns, done_ns - intended_ns)
 
-    def add_failure(
+    def add_failure(  # noqa: PLR0917  as the protocol has it
         self,
         intended_ns: int,  # noqa: ARG002
         sent_ns: int,
         first_byte_ns: int,  # noqa: ARG002
         done_ns: int,  # noqa: ARG002
         failure: RequestFailed,
+        trace: int = 0,  # noqa: ARG002
         /,
     ) -> None:
         self._log.failures_in_a_row += failure.kind in _NO_ANSWER

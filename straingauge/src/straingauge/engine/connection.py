@@ -61,17 +61,18 @@ class Connection(asyncio.Protocol):
         self._is_writable = True
         self._has_buffered = False  # the kernel did not take all of this request at once
 
-    def send(self, request: Request, host: bytes) -> int:
+    def send(self, request: Request, host: bytes, trace: bytes = b"") -> int:
         """Send a request.
 
         Args:
             request: the request.
             host: value of the Host header.
+            trace: see `codec.encode`.
 
         Returns:
             When its first byte was passed to the kernel, in nanoseconds.
         """
-        data, fd = self._exchange.begin(request, host), self._fd
+        data, fd = self._exchange.begin(request, host, trace), self._fd
         if data is None:
             self._exchange.sent_ns = self._write_chunk()
             return self._exchange.sent_ns

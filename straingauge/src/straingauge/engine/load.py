@@ -42,6 +42,7 @@ class EndpointSink(Protocol):
         done_ns: int,
         status: int,
         headers: RawHeaders | None,
+        trace: int = 0,
         /,
     ) -> None:
         """Count a successful request. All times are instants of `time.monotonic_ns`.
@@ -53,15 +54,17 @@ class EndpointSink(Protocol):
             done_ns: when its response was complete.
             status: the response's status.
             headers: the response's headers, decoded later, if at all.
+            trace: number of its trace; 0 without one.
         """
 
-    def add_failure(
+    def add_failure(  # noqa: PLR0917  as `add`
         self,
         intended_ns: int,
         sent_ns: int,
         first_byte_ns: int,
         done_ns: int,
         failure: RequestFailed,
+        trace: int = 0,
         /,
     ) -> None:
         """Count a request that failed or was rate limited; see `add`."""

@@ -12,6 +12,7 @@ from straingauge.engine.rlimit import raise_fd_limit
 from straingauge.engine.run_context import RunContext
 from straingauge.errors import UsageError
 from straingauge.http.address import resolve
+from straingauge.http.traceparent import TraceIds
 
 
 def run_load(
@@ -26,6 +27,7 @@ def run_load(
     stop: Callable[[], bool] | None = None,
     stop_early: Callable[[], bool] | None = None,
     on_tick: Callable[[], None] | None = None,
+    trace_ids: TraceIds | None = None,
 ) -> EngineStats:
     """Run a load, or one process's share of it, to the end.
 
@@ -43,6 +45,7 @@ def run_load(
         stop: called 20 times a second; once it returns true, no further request is sent.
         stop_early: called between waves after the least number of them; true ends the run.
         on_tick: called twice a second in the engine's thread; it must be quick.
+        trace_ids: ids of the requests' traces; None to send no header `traceparent`.
 
     Raises:
         UsageError: the target is not this machine and not allowed, its URL is invalid, this process
@@ -68,6 +71,7 @@ def run_load(
             tls=(load.tls or ssl.create_default_context()) if address.tls else None,
             timeout_s=load.timeout_s,
             keep_connections=load.connections != "per-journey",
+            trace_ids=trace_ids,
         )
         engine = Engine(
             context,

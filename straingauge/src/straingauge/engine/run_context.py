@@ -6,6 +6,7 @@ from typing import Final
 
 from straingauge.http.address import Address
 from straingauge.http.receive_queue import ReceiveQueue
+from straingauge.http.traceparent import TraceIds
 
 # Thousands of connections opened at once would overflow the target's accept queue, and what the
 # kernel drops there would count as the service's failures.
@@ -17,6 +18,7 @@ class RunContext:
 
     Attributes:
         connect_limit: limits how many connections are being opened at a time, in order.
+        trace_ids: ids of the requests' traces; None to send no header `traceparent`.
         is_closing: no further request is sent.
         busy: virtual users that run a journey.
         sent, journeys, connections, reconnected, closed_idle: see `EngineStats`.
@@ -30,6 +32,7 @@ class RunContext:
         tls: ssl.SSLContext | None,
         timeout_s: float,
         keep_connections: bool,
+        trace_ids: TraceIds | None = None,
     ) -> None:
         self.loop = loop
         self.receive_queue = ReceiveQueue(loop.call_soon)
@@ -38,6 +41,7 @@ class RunContext:
         self.tls = tls
         self.timeout_ns = int(timeout_s * 1e9)
         self.keep_connections = keep_connections
+        self.trace_ids = trace_ids
         self.connect_limit = asyncio.Semaphore(_MAX_CONNECTING)
         self.is_closing = False
         self.busy = 0

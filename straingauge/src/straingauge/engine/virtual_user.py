@@ -48,6 +48,7 @@ class VirtualUser:
         "_sink",
         "_sinks",
         "_timeout_ns",
+        "_trace",
         "deadline_ns",
         "journeys_begun",
         "user",
@@ -69,6 +70,7 @@ class VirtualUser:
         self._intended_ns = 0
         self._sent_ns = 0
         self._timeout_ns = 0
+        self._trace = 0  # number of the request's trace; 0 without one
         # Set by `begin` and by each request.
         self._journey: Journey
         self._sinks: EndpointSinks
@@ -181,8 +183,15 @@ class VirtualUser:
             self._transmit(connection, request)
 
     def _transmit(self, connection: Connection, request: Request) -> None:
-        self._context.sent += 1
-        self._sent_ns = connection.send(request, self._context.host_header)
+        context = self._context
+        context.sent += 1
+        trace_ids = context.trace_ids
+        if trace_ids is None:
+            self._sent_ns = connection.send(request, context.host_header)
+            return
+        header = trace_ids.next_header()
+        self._trace = trace_ids.number
+        self._sent_ns = connection.send(request, context.host_header, header)
 
     def response_received(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
         """Check and count a response; see `ConnectionOwner`."""
@@ -200,10 +209,13 @@ class VirtualUser:
                     at_ns,
                     response.status,
                     response.raw_headers,
+                    self._trace,
                 )
                 step = execution.answer(response)
             else:
-                self._sink.add_failure(intended_ns, sent_ns, first_byte_ns, at_ns, failure)
+                self._sink.add_failure(
+                    intended_ns, sent_ns, first_byte_ns, at_ns, failure, self._trace
+                )
                 step = execution.fail(failure)
         except JourneyError as error:
             self._handle_error(error)
@@ -215,7 +227,8 @@ class VirtualUser:
         self._connection = None
         # What timed out while connecting was never sent: its service time is its response time.
         sent_ns = self._sent_ns or self._intended_ns
-        self._sink.add_failure(self._intended_ns, sent_ns, 0, at_ns, failure)
+        trace = self._trace if self._sent_ns else 0
+        self._sink.add_failure(self._intended_ns, sent_ns, 0, at_ns, failure, trace)
         self.deadline_ns = self._intended_ns = 0
         assert self._execution is not None
         try:

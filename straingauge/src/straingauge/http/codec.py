@@ -35,18 +35,22 @@ class ShortBody(Exception):
     """The connection ended in the middle of a response."""
 
 
-def encode(request: Request, host: bytes) -> bytes:
+def encode(request: Request, host: bytes, trace: bytes = b"") -> bytes:
     """Encode a request; the body of an upload follows separately.
 
     Args:
         request: the request; what is encoded is kept with it, except the host's name.
         host: value of the Host header.
+        trace: line of the header `traceparent`, which a request may have itself; see `TraceIds`.
     """
     encoded = request.encoded
     if encoded is None:
         encoded = request.encoded = _encode(request)
         request.closes_connection = _asks_to_close(request.headers)
-    return encoded[0] + host + encoded[1]
+        request.has_traceparent = any(name.lower() == "traceparent" for name in request.headers)
+    if request.has_traceparent:
+        return encoded[0] + host + encoded[1]
+    return encoded[0] + host + trace + encoded[1]
 
 
 def _encode(request: Request) -> tuple[bytes, bytes]:

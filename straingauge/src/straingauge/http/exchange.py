@@ -88,12 +88,13 @@ class Exchange:
         self._chunks: Iterator[bytes] | None = None
         self._unread_bytes = 0  # of an upload, not yet taken from its chunks
 
-    def begin(self, request: Request, host: bytes) -> bytes | None:
+    def begin(self, request: Request, host: bytes, trace: bytes = b"") -> bytes | None:
         """Start an exchange.
 
         Args:
             request: the request to send.
             host: value of the Host header.
+            trace: see `codec.encode`.
 
         Returns:
             The whole request; None for an upload, which `next_chunk` returns piece by piece.
@@ -103,7 +104,7 @@ class Exchange:
         self.keep_alive = False
         self._requests += 1
         self._reader.begin(request.method)
-        data, body = encode(request, host), request.body
+        data, body = encode(request, host, trace), request.body
         if self._base_path:
             data = add_base_path(data, self._base_path)
         if body.__class__ is not Upload:

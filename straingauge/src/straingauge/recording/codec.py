@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from straingauge.histogram import BUCKETS, Histogram, Ints
 from straingauge.recording.in_flight import COLUMNS as IN_FLIGHT_COLUMNS
 from straingauge.recording.in_flight import MAX_SLOTS, InFlightTimeline
+from straingauge.recording.sampled_requests import SampledRequest
 from straingauge.recording.series import Example, Series
 from straingauge.recording.server_timings import MAX_SLOTS as SERVER_TIMING_SLOTS
 from straingauge.recording.server_timings import ServerTiming, ServerTimings
@@ -130,6 +131,7 @@ def _series_header(series: Series, arrays: list[_Array]) -> dict[str, Any]:
         "width_s": _timeline_header(series.timeline, arrays),
         "parts": _parts_header(series.server_timings, arrays),
         "slowest": [_SLOW(slow) for slow in series.slowest],
+        "sampled": [astuple(sampled) for sampled in series.sampled],
         "width_ms": _in_flight_header(series.in_flight, arrays),
     }
 
@@ -146,6 +148,7 @@ def _series(header: dict[str, Any], take: _Take) -> Series:
     series.timeline = _timeline(header["width_s"], take)
     series.server_timings = _parts(header["parts"], take)
     series.slowest = [_slow(slow) for slow in header["slowest"]]
+    series.sampled = [SampledRequest(*sampled) for sampled in header["sampled"]]
     series.in_flight = _in_flight(header["width_ms"], take)
     return series
 
@@ -213,9 +216,9 @@ def _parts(header: list[Any], take: _Take) -> ServerTimings:
 
 
 def _slow(values: list[Any]) -> SlowRequest:
-    response_ns, service_ns, intended_ns, status, request_id, parts_ms = values
+    response_ns, service_ns, intended_ns, status, request_id, trace_id, parts_ms = values
     parts = tuple((name, duration_ms) for name, duration_ms in parts_ms)
-    return SlowRequest(response_ns, service_ns, intended_ns, status, request_id, parts)
+    return SlowRequest(response_ns, service_ns, intended_ns, status, request_id, trace_id, parts)
 
 
 def _in_flight_header(in_flight: InFlightTimeline, arrays: list[_Array]) -> int:

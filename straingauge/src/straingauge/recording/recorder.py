@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from straingauge.histogram import Ints, bucket_of
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed
+from straingauge.http.traceparent import TraceIds
 from straingauge.recording.endpoint_names import OTHER, EndpointNames
 from straingauge.recording.record import Record
+from straingauge.recording.sampled_requests import SampledRequest, first_sampled
 from straingauge.recording.series import EXAMPLES_PER_KIND, Example, Series
 from straingauge.recording.server_timing_header import (
     columns_ms,
@@ -21,7 +23,7 @@ from straingauge.recording.slow_requests import SlowRequest, candidates, slowest
 from straingauge.recording.timeline import ERRORS, RATE_LIMITED, STARTED
 from straingauge.redaction import redact
 
-_COLUMNS: Final = 5
+_COLUMNS: Final = 6
 # Few enough to count in 0.3 ms, which delays no request; enough to be efficient.
 _FLUSH_AT: Final = 1024 * _COLUMNS
 
@@ -40,12 +42,13 @@ _LIMITED: Final = np.array([False, *(kind is ErrorKind.RATE_LIMITED for kind in 
 class EndpointRecorder:
     """Record the outcomes of one endpoint in one phase; times are of `time.monotonic_ns`."""
 
-    __slots__ = ("_connects", "_headers", "_origin_ns", "_rows", "_series")
+    __slots__ = ("_connects", "_headers", "_origin_ns", "_rows", "_series", "_trace_ids")
 
-    def __init__(self, series: Series, origin_ns: int) -> None:
+    def __init__(self, series: Series, origin_ns: int, trace_ids: TraceIds | None = None) -> None:
         self._series = series
+        self._trace_ids = trace_ids
         self._origin_ns = origin_ns
-        # `_COLUMNS` values for each outcome: intended, sent, first byte, done, code.
+        # `_COLUMNS` values for each outcome: intended, sent, first byte, done, code, trace.
         self._rows: list[int] = []
         self._headers: list[RawHeaders | None] = []  # one for each outcome
         self._connects: list[int] = []
@@ -58,21 +61,23 @@ class EndpointRecorder:
         done_ns: int,
         status: int,
         headers: RawHeaders | None,
+        trace: int = 0,
     ) -> None:
         """Add a successful request; the headers are kept until the next flush."""
         self._headers.append(headers)
         rows = self._rows
-        rows += (intended_ns, sent_ns, first_byte_ns, done_ns, status)
+        rows += (intended_ns, sent_ns, first_byte_ns, done_ns, status, trace)
         if len(rows) >= _FLUSH_AT:
             self.flush()
 
-    def add_failure(
+    def add_failure(  # noqa: PLR0917  as `add`
         self,
         intended_ns: int,
         sent_ns: int,
         first_byte_ns: int,
         done_ns: int,
         failure: RequestFailed,
+        trace: int = 0,
         *,
         is_timed: bool = True,
     ) -> None:
@@ -84,16 +89,17 @@ class EndpointRecorder:
             first_byte_ns: When the response began; 0 if there was none.
             done_ns: When it ended.
             failure: The failure, with the response if there was one.
+            trace: Number of its trace; 0 without one.
             is_timed: Its response time is known.
         """
         response = failure.response
         status = 0 if response is None else response.status
         request_id = "" if response is None else response.headers.get("x-request-id", "")
         if failure.kind is not ErrorKind.RATE_LIMITED:
-            self._example(failure.kind, failure.detail, status, request_id)
+            self._example(failure.kind, failure.detail, status, request_id, self._trace_id(trace))
         headers = None if response is None else response.raw_headers
         code = status | _CODES[failure.kind] | (0 if is_timed else _UNTIMED)
-        self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers)
+        self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers, trace)
 
     def add_untimed(self, done_ns: int, status: int, headers: RawHeaders | None) -> None:
         """Add a successful request of unknown response time."""
@@ -122,7 +128,7 @@ class EndpointRecorder:
         self._rows.clear()
         # First byte 0 means none, so only the others are shifted.
         table[:, [0, 1, 3]] -= self._origin_ns
-        intended, _, _, done, code = table.T
+        intended, _, _, done, code, _ = table.T
         series.requests += len(table)
         series.add_span(int(intended.min()), int(done.max()))
         second = np.maximum(intended, 0) // 1_000_000_000
@@ -136,6 +142,7 @@ class EndpointRecorder:
         served = _SERVED[kind] & timed
         self._count_times(table, second, served, _LIMITED[kind] & timed)
         self._look_inside(table, second, served, headers)
+        self._keep_sampled(table[served])
 
     def _count_failures(self, second: Ints, kind: Ints) -> None:
         errors = self._series.errors
@@ -150,7 +157,7 @@ class EndpointRecorder:
         self, table: Ints, second: Ints, served: NDArray[np.bool_], limited: NDArray[np.bool_]
     ) -> None:
         series = self._series
-        intended, sent, first_byte, done, _ = table.T
+        intended, sent, first_byte, done, _, _ = table.T
         response, service = done - intended, done - sent
         if not served.all():
             series.rate_limited.add(response[limited])
@@ -181,25 +188,66 @@ class EndpointRecorder:
             series.server_timings.add(columns_ms(values), response[timed], second[rows[timed]])
         slow = candidates(response, series.slowest)
         if slow.size:
-            found = [_slow(table[row].tolist(), headers[row]) for row in rows[slow].tolist()]
+            found = [self._slow(table[row].tolist(), headers[row]) for row in rows[slow].tolist()]
             series.slowest = slowest(series.slowest + found)
 
-    def _example(self, kind: ErrorKind, detail: str, status: int, request_id: str) -> None:
+    def _keep_sampled(self, table: Ints) -> None:
+        """Keep the requests whose traces were sampled."""
+        sampled = table[(table[:, 5] & 1) == 1]
+        if self._trace_ids is None or not sampled.size:
+            return
+        unix_ns = time.time_ns() - time.monotonic_ns() + self._origin_ns
+        found = [
+            SampledRequest(
+                self._trace_ids.id_of(trace),
+                self._trace_ids.span_id,
+                sent_ns + unix_ns,
+                done_ns - intended_ns,
+                done_ns - sent_ns,
+                code & _STATUS,
+            )
+            for intended_ns, sent_ns, _, done_ns, code, trace in sampled.tolist()
+        ]
+        self._series.sampled = first_sampled(self._series.sampled + found)
+
+    def _slow(self, row: list[int], headers: RawHeaders | None) -> SlowRequest:
+        intended_ns, sent_ns, _, done_ns, code, trace = row
+        headers = headers or b""
+        return SlowRequest(
+            done_ns - intended_ns,
+            done_ns - sent_ns,
+            intended_ns,
+            code & _STATUS,
+            request_id(headers),
+            self._trace_id(trace),
+            tuple(sorted(durations_ms(server_timing(headers) or b"").items())),
+        )
+
+    def _trace_id(self, trace: int) -> str:
+        return self._trace_ids.id_of(trace) if trace and self._trace_ids is not None else ""
+
+    def _example(
+        self, kind: ErrorKind, detail: str, status: int, request_id: str, trace_id: str = ""
+    ) -> None:
         if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_PER_KIND:
-            example = Example(time.time(), kind, redact(detail), status, request_id)
+            example = Example(time.time(), kind, redact(detail), status, request_id, trace_id)
             self._series.add_examples([example])
 
 
 class Recorder:
     """Record the outcomes of all endpoints and phases, in bounded memory.
 
+    Args:
+        trace_ids: Makes trace ids of the numbers that outcomes have; None if they have none.
+
     Attributes:
         names: The names recorded apart.
     """
 
-    __slots__ = ("_others", "_record", "_sinks", "names")
+    __slots__ = ("_others", "_record", "_sinks", "_trace_ids", "names")
 
-    def __init__(self) -> None:
+    def __init__(self, trace_ids: TraceIds | None = None) -> None:
+        self._trace_ids = trace_ids
         self.names = EndpointNames()
         self._record = Record()
         self._sinks: list[EndpointRecorder] = []
@@ -218,7 +266,7 @@ class Recorder:
         if name == OTHER and phase in self._others:
             return self._others[phase]
         series = self._record.series.setdefault((phase, name), Series())
-        sink = EndpointRecorder(series, origin_ns)
+        sink = EndpointRecorder(series, origin_ns, self._trace_ids)
         self._sinks.append(sink)
         if name == OTHER:
             self._others[phase] = sink
@@ -229,19 +277,6 @@ class Recorder:
         for sink in self._sinks:
             sink.flush()
         return self._record
-
-
-def _slow(row: list[int], headers: RawHeaders | None) -> SlowRequest:
-    intended_ns, sent_ns, _, done_ns, code = row
-    headers = headers or b""
-    return SlowRequest(
-        done_ns - intended_ns,
-        done_ns - sent_ns,
-        intended_ns,
-        code & _STATUS,
-        request_id(headers),
-        tuple(sorted(durations_ms(server_timing(headers) or b"").items())),
-    )
 
 
 def _count_statuses(series: Series, statuses: Ints) -> None:

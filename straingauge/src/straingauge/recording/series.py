@@ -6,6 +6,7 @@ from typing import Final
 
 from straingauge.histogram import Histogram
 from straingauge.recording.in_flight import InFlightTimeline
+from straingauge.recording.sampled_requests import SampledRequest, first_sampled
 from straingauge.recording.server_timings import ServerTimings
 from straingauge.recording.slow_requests import SlowRequest, slowest
 from straingauge.recording.timeline import Timeline
@@ -23,6 +24,7 @@ class Example:
         detail: A description.
         status: Status of the response; 0 without one.
         request_id: X-Request-ID of the response; empty without one.
+        trace_id: Id of its trace; empty without one.
     """
 
     time: float
@@ -30,6 +32,7 @@ class Example:
     detail: str
     status: int
     request_id: str
+    trace_id: str = ""
 
 
 class Series:
@@ -52,6 +55,7 @@ class Series:
         timeline: The requests over time.
         server_timings: Served requests with a Server-Timing header, by its parts.
         slowest: The slowest served requests, slowest first.
+        sampled: Served requests whose traces were sampled, in the order of their ids.
         in_flight: Starts and ends of all requests.
         first_ns, last_ns: First intended start and last end, relative to the start of the phase;
             None without requests.
@@ -68,6 +72,7 @@ class Series:
         "rate_limited",
         "requests",
         "response",
+        "sampled",
         "server_timings",
         "service",
         "slowest",
@@ -88,6 +93,7 @@ class Series:
         self.timeline = Timeline()
         self.server_timings = ServerTimings()
         self.slowest: list[SlowRequest] = []
+        self.sampled: list[SampledRequest] = []
         self.in_flight = InFlightTimeline()
         self.first_ns: int | None = None
         self.last_ns: int | None = None
@@ -108,6 +114,7 @@ class Series:
         self.timeline.merge(other.timeline)
         self.server_timings.merge(other.server_timings)
         self.slowest = slowest(self.slowest + other.slowest)
+        self.sampled = first_sampled(self.sampled + other.sampled)
         self.in_flight.merge(other.in_flight)
         if other.first_ns is not None and other.last_ns is not None:
             self.add_span(other.first_ns, other.last_ns)

@@ -20,6 +20,7 @@ class SlowRequest:
         intended_ns: Intended start, relative to the start of the phase.
         status: Status of the response; 0 without one.
         request_id: X-Request-ID of the response; empty without one.
+        trace_id: Id of its trace; empty without one.
         parts_ms: Its Server-Timing parts, by name.
     """
 
@@ -28,6 +29,7 @@ class SlowRequest:
     intended_ns: int
     status: int
     request_id: str
+    trace_id: str
     parts_ms: tuple[tuple[str, float], ...]
 
 

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from straingauge.engine import EngineStats, Load, run_load
+from straingauge.http.traceparent import TraceIds
 from straingauge.journey import Journey, User, account_fingerprint
 from straingauge.observe import Observer
 from straingauge.recording import Recorder
@@ -32,7 +33,8 @@ class LoadRunner:
         self._spec = spec
         self._coordinator = coordinator
         self._process = process
-        self._recorder = Recorder()
+        self._trace_ids = TraceIds() if spec.traceparent else None
+        self._recorder = Recorder(self._trace_ids)
         self._observer: Observer | None = None
         self._engines: dict[str, EngineStats] = {}
         self._shard = Shard(None, 0)
@@ -149,6 +151,7 @@ class LoadRunner:
             stop=lambda: self._coordinator.is_aborted or stop(),
             stop_early=self._is_stopped,
             on_tick=self._tick,
+            trace_ids=self._trace_ids,
         )
         if stats.interrupted:
             self._coordinator.send_report(self.report())

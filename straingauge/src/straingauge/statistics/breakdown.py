@@ -50,6 +50,7 @@ def slowest(record: Record, phase: str) -> list[sections.SlowRequest]:
             "service_ms": round(slow.service_ns / 1e6, 6),
             "status": slow.status or None,
             "request_id": slow.request_id or None,
+            "trace_id": slow.trace_id or None,
             "parts_ms": dict(slow.parts_ms),
         }
         for slow, endpoint in sorted(kept, reverse=True)[:MAX_SLOWEST]

@@ -101,6 +101,7 @@ def _errors(series: Series) -> Errors:
             "detail": each.detail,
             "status": each.status or None,
             "request_id": each.request_id or None,
+            "trace_id": each.trace_id or None,
         }
         for each in series.examples
     ]

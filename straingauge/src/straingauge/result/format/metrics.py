@@ -41,6 +41,7 @@ class ErrorExample(TypedDict):
     detail: str
     status: int | None
     request_id: str | None
+    trace_id: NotRequired[str | None]
 
 
 class Errors(TypedDict):
@@ -77,6 +78,7 @@ class SlowRequest(TypedDict):
     service_ms: float
     status: int | None
     request_id: str | None
+    trace_id: NotRequired[str | None]
     parts_ms: dict[str, float]
 
 
