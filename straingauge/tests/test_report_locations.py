@@ -42,7 +42,7 @@ def test_the_diagnosis_names_places_after_the_cause():
 
 
 def test_a_less_likely_cause_names_its_first_place():
-    """A cause in a line of its own has its place there."""
+    """The line of a less likely cause ends with its place."""
     result = located_result(CODE)
     other = {**result["diagnosis"][0], "cause": "memory_leak", "confidence": 0.5}
     lines = diagnosis([{**result, "diagnosis": [*result["diagnosis"], other]}])
