@@ -2,16 +2,12 @@
 """`straingauge report`: results of load tests."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main, print_skipped
 from straingauge.cli.screen import standard_output
-
-if TYPE_CHECKING:
-    from straingauge.result.format.result import Result
 
 
 @main.command(epilog=EXIT_CODES, short_help="Show results of load tests.")
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
     "--output",
     type=common_options.PATH,
     metavar="PAGE",
-    help="HTML page with charts to write, or Markdown if the name ends in .md.",
+    help="HTML page with charts to write; Markdown (.md) or SARIF for code scanning (.sarif).",
 )
 def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     """Show results of load tests, one row each.
@@ -29,29 +25,21 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     \b
       straingauge report results/*.json -o report.html
 
-    The page is one file and loads nothing from elsewhere. A session's summary
+    The page (.html) is one file and loads nothing from elsewhere. A session's summary
     file stands for all its results. Runs with the same name are shown side by
     side.
 
     The exit code is 0 whatever the verdicts are.
     """
-    from straingauge.errors import UsageError
     from straingauge.report import verdict_table
+    from straingauge.report.output import renderer_for
     from straingauge.report.terminal import labelled
     from straingauge.result.format import read_all
-
-    if output is not None and output.suffix not in (".html", ".md"):
-        raise UsageError(f"{output}: the name must end in .html or .md", hint="-o report.html")
-    results = read_all(files, print_skipped)
-    click.echo(verdict_table(results, **standard_output()), nl=False)
-    if output is not None:
-        click.echo(labelled("report", _write([result for result, _ in results], output)))
-
-
-def _write(results: "list[Result]", output: Path) -> Path:
-    from straingauge.report.markdown import markdown
-    from straingauge.report.page import page
     from straingauge.result.format.write import write_lines
 
-    text = page(results) if output.suffix == ".html" else markdown(results)
-    return write_lines(output, [text])
+    render = None if output is None else renderer_for(output)
+    results = read_all(files, print_skipped)
+    click.echo(verdict_table(results, **standard_output()), nl=False)
+    if output is not None and render is not None:
+        text = render([result for result, _ in results])
+        click.echo(labelled("report", write_lines(output, [text])))
