@@ -47,16 +47,17 @@ def _loop(
     }
     everywhere = per_request >= MIN_REPEATS and result.requests >= MIN_REQUESTS
     once = [*counts.values(), result.requests, *(result.requests - n for n in counts.values())]
-    if everywhere or not any(_same(calls, count) for count in once):
+    if everywhere or not any(is_same_count(calls, count) for count in once):
         for outer in statements:
             runs = number(outer, "calls") or 0.0
             rows = number(outer, "rows") or 0.0
-            if runs < MIN_REQUESTS or calls < MIN_REPEATS * runs or not _same(rows, calls):
+            if runs < MIN_REQUESTS or calls < MIN_REPEATS * runs or not is_same_count(rows, calls):
                 continue
-            names = [name for name, count in counts.items() if _same(runs, count)]
+            names = [name for name, count in counts.items() if is_same_count(runs, count)]
             return Loop(inner, calls / runs, names[0] if len(names) == 1 else None, runs)
     return Loop(inner, per_request, None, result.requests) if everywhere else None
 
 
-def _same(count: float, other: float) -> bool:
+def is_same_count(count: float, other: float) -> bool:
+    """Return true if two counts are equal but for requests at the edges of the load."""
     return other > 0 and abs(count - other) <= TOLERANCE * other

@@ -6,7 +6,9 @@ from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.database_time import limited, time_share, total_ms
+from straingauge.diagnosis.location import Location, StatementLocation
 from straingauge.diagnosis.result_view import ResultView, listed, number
+from straingauge.diagnosis.statement_endpoint import statement_location
 from straingauge.diagnosis.statement_loops import MIN_REPEATS, find_loop
 
 DATABASE = ("resources", "database")
@@ -83,7 +85,8 @@ def n_plus_one(result: ResultView) -> Evidence | None:
         f"{loop.repeats:.1f} times per {of} ({calls:.0f} calls for {loop.requests:.0f}):"
         f" {_text(worst)}",
     )
-    return Evidence(confidence, evidence)
+    where = statement_location(result, worst, endpoint=loop.endpoint)
+    return Evidence(confidence, evidence, where=(where,))
 
 
 @cause(
@@ -118,7 +121,7 @@ def slow_statement(result: ResultView) -> Evidence | None:
     ]
     if share is not None:
         evidence.append(f"the database takes {share:.0%} of the time of slow requests")
-    return Evidence(confidence, tuple(evidence))
+    return Evidence(confidence, tuple(evidence), where=(statement_location(result, worst),))
 
 
 @cause(
@@ -153,12 +156,16 @@ def lock_contention(result: ResultView) -> Evidence | None:
         f"up to {blocked:.0f} connections waited for a lock, the longest {longest_s:.1f} s;"
         f" one waited in {share:.0%} of all samples of busy connections"
     ]
+    where: list[Location] = []
     for example in result.rows(*DATABASE, "blocked", "examples")[:1]:
-        waiting, holding = _shortened(example.get("waiting")), _shortened(example.get("blocking"))
-        evidence.append(f"waiting: {waiting}; holding the lock: {holding}")
+        waiting, holding = str(example.get("waiting")), str(example.get("blocking"))
+        evidence.append(f"waiting: {_shortened(waiting)}; holding the lock: {_shortened(holding)}")
+        if holding:  # unknown if it has ended, or belongs to another role
+            where.append(StatementLocation(holding, lock="holds"))
+        where.append(StatementLocation(waiting, lock="waits"))
     if deadlocks:
         evidence.append(f"{deadlocks:.0f} deadlocks, each ended by an error")
-    return Evidence(confidence, tuple(evidence))
+    return Evidence(confidence, tuple(evidence), where=tuple(where))
 
 
 @cause(
@@ -239,7 +246,9 @@ def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
     if not confidence:
         return None
     advice = f"look at the filters of statements on {table}: which column has no index?"
-    return Evidence(confidence, tuple(evidence), (advice,))
+    read_by = mentioned[0] if mentioned else None
+    where = statement_location(result, read_by, table=table)
+    return Evidence(confidence, tuple(evidence), (advice,), (where,))
 
 
 def _scans(result: ResultView) -> Iterable[Mapping[str, Any]]:

@@ -1,0 +1,90 @@
+"""Causes in the database name statement, endpoint and table as far as their counts tell."""
+
+from typing import Any
+
+import pytest
+from diagnosis_results import failed_run, first, latency, pool, slowed, statement, table, timing
+from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.statement_endpoint import endpoint_of
+
+LOOKUP = "SELECT * FROM items WHERE owner = $1"
+FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, avg_wait_ms=300.0)
+WAITING = timing(pool=0.4, db=0.5, app=0.08, unattributed=0.02)
+
+
+def mix(**requests: int) -> dict[str, Any]:
+    """Return endpoints with numbers of requests."""
+    times = latency(250, 400, 500)
+    return {
+        f"GET /{name}": {"total_requests": count, "latency_ms": times}
+        for name, count in requests.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("requests", "calls", "endpoint"),
+    [
+        ({"a": 300, "b": 500}, 300, "GET /a"),
+        ({"a": 300, "b": 500}, 304, "GET /a"),
+        ({"a": 300, "b": 300}, 300, None),
+        ({"a": 300, "b": 500}, 800, None),
+        ({"a": 300, "b": 200, "c": 100}, 300, None),
+        ({"a": 300, "b": 500}, 400, None),
+        ({"a": 9, "b": 500}, 9, None),
+    ],
+)
+def test_equal_counts_name_the_endpoint(requests: dict[str, int], calls: int, endpoint: str | None):
+    """An endpoint is named only if no other, and no sum of others, had as many requests."""
+    result = ResultView({"endpoints": mix(**requests)})
+    assert endpoint_of(result, statement(LOOKUP, calls=calls)) == endpoint
+
+
+def test_a_missing_index_names_table_statement_and_endpoint():
+    """Without a plan, the place of a missing index is the statement that reads the table."""
+    result = failed_run(
+        endpoints=mix(owners=880, others=20),
+        metrics__server_timing=WAITING,
+        resources__pool=FULL_POOL,
+        resources__database__tables=[table(seq_scans=880, rows_per_seq_scan=50_000)],
+        resources__database__statements=[
+            statement(LOOKUP, calls=880, mean_ms=80.0, total_ms=72e3, share=0.95)
+        ],
+    )
+    found = first(slowed(result, 250, 400, 500))
+    assert found["cause"] == "missing_index"
+    (where,) = found["where"]
+    assert where["statement"] == LOOKUP
+    assert where["endpoint"] == "GET /owners"
+    assert where["table"] == "items"
+
+
+def test_a_query_in_a_loop_names_its_statement():
+    """N+1 names the repeated statement, and no endpoint if the counts do not tell."""
+    loop = statement("SELECT * FROM owners WHERE id = $1", calls=18_000, calls_per_request=20.0)
+    result = failed_run(
+        metrics__server_timing=WAITING,
+        resources__pool=FULL_POOL,
+        resources__database__statements=[loop],
+        resources__service__cpu_percent={"avg": 98.0},
+    )
+    found = first(slowed(result, 200, 300, 400))
+    assert found["cause"] == "n_plus_one"
+    assert found["where"][0]["statement"] == loop["query"]
+    assert found["where"][0]["endpoint"] is None
+
+
+@pytest.mark.parametrize(("blocking", "locks"), [("LOCK a", ["holds", "waits"]), ("", ["waits"])])
+def test_a_lock_names_its_holder_and_who_waits(blocking: str, locks: list[str]):
+    """The statement that holds the lock comes first, if it is known."""
+    update = statement("UPDATE items SET x = $1", mean_ms=900.0, total_ms=8e5, share=0.97)
+    held = {"waiting": update["query"], "blocking": blocking}
+    result = failed_run(
+        metrics__server_timing=timing(pool=0.3, db=0.65, app=0.03, unattributed=0.02),
+        resources__pool=FULL_POOL,
+        resources__database__statements=[update],
+        resources__database__waits=[{"event": "Lock:transactionid", "share": 0.8, "peak": 9}],
+        resources__database__blocked={"peak": 9, "longest_s": 3.0, "examples": [held]},
+    )
+    found = first(slowed(result, 250, 900, 2000))
+    assert found["cause"] == "lock_contention"
+    assert [each["lock"] for each in found["where"]] == locks
