@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from straingauge.diagnosis.interval_times import quantile_ms
 from straingauge.diagnosis.result_view import ResultView, number
-from straingauge.recording.hdr import decode
 
 OWNERS = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
 MIN_STEPS = 2  # samples on each side of an arrival
@@ -75,24 +75,11 @@ def _medians_ms(result: ResultView, at_s: float) -> tuple[float | None, float | 
     before: list[float] = []
     after: list[float] = []
     for row in result.rows("intervals"):
-        start_s, payload = number(row, "start_s"), row.get("histogram_ns")
-        if start_s is not None and isinstance(payload, str):
-            median_ms = _median_ms(payload)
-            if median_ms is not None:
-                (after if start_s >= at_s else before).append(median_ms)
+        start_s, median_ms = number(row, "start_s"), quantile_ms(row, 0.5)
+        if start_s is not None and median_ms is not None:
+            (after if start_s >= at_s else before).append(median_ms)
     return _median(before), _median(after)
 
 
 def _median(values: Sequence[float]) -> float | None:
     return statistics.median(values) if values else None
-
-
-def _median_ms(payload: str) -> float | None:
-    try:
-        times_ns, counts = decode(payload)
-    except ValueError:
-        return None
-    total = int(counts.sum())
-    if not total:
-        return None
-    return float(times_ns[int((counts.cumsum() * 2 >= total).argmax())]) / 1e6

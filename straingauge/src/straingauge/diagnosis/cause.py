@@ -1,13 +1,15 @@
 """The declaration of a cause, and a cause found in a run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from straingauge.diagnosis.location import Location
+from straingauge.diagnosis.onset import TOLERANCE_S
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.diagnosis.topic import Topic
 from straingauge.result.format.result import CauseDict
 
+UNLIKELY = 0.45
 LIKELY = 0.5  # from this confidence on a cause explains others
 MAX_CONFIDENCE = 0.95  # a rule sees measurements, not the code
 
@@ -21,12 +23,14 @@ class Evidence:
         sentences: Statements with their numbers, the strongest first.
         advice: What to do in this very case; the cause's general advice follows it.
         where: Places in the code, statements, calls or processes, the most important first.
+        onset_s: When it began, in seconds of the load; None if it may have been there before.
     """
 
     confidence: float
     sentences: tuple[str, ...]
     advice: tuple[str, ...] = ()
     where: tuple[Location, ...] = ()
+    onset_s: float | None = None
 
 
 Rule = Callable[[ResultView], Evidence | None]
@@ -60,10 +64,26 @@ class Cause:
     warns_from: float | None = None
     rule: Rule | None = None
 
-    def detect(self, result: ResultView) -> "FoundCause | None":
-        """Apply the rule to a result."""
+    def detect(self, result: ResultView, broke_s: float | None = None) -> "FoundCause | None":
+        """Apply the rule to a result.
+
+        Args:
+            result: The result.
+            broke_s: When the run began to miss its thresholds, if known: what began later is not
+                the cause of that.
+        """
         evidence = self.rule(result) if self.rule is not None else None
-        return None if evidence is None else self.found(evidence)
+        if evidence is None:
+            return None
+        found, onset_s = self.found(evidence), evidence.onset_s
+        if broke_s is None or onset_s is None or onset_s <= broke_s + TOLERANCE_S:
+            return found
+        late = f"it began at {onset_s:.0f} s, but thresholds were missed from {broke_s:.0f} s on"
+        return replace(
+            found,
+            confidence=min(found.confidence, UNLIKELY),
+            evidence=(*found.evidence, late),
+        )
 
     def found(self, evidence: Evidence) -> "FoundCause":
         """This cause with the evidence for it."""

@@ -1,14 +1,16 @@
 """The kinds of failures that a verdict reports, so that nothing else is explained."""
 
+from collections.abc import Collection
+
 from straingauge.diagnosis.causes import CAUSES
-from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
+from straingauge.diagnosis.result_view import FAILING, POOL_WORDS, ResultView
 from straingauge.diagnosis.topic import Topic, topic_of_metric
 
 _GENERATOR_REASONS = {"generator_saturated", "generator_late"}
 _TYPICAL_TIMES = {"p50_ms", "avg_ms"}
 
 
-def failed_topics(result: ResultView) -> frozenset[Topic]:
+def failed_topics(result: ResultView, grades: Collection[str] = FAILING) -> frozenset[Topic]:
     """Return the topics of a verdict's missed targets, warnings and failures.
 
     A finding whose rule is no metric may be about anything. Errors that are timeouts are a matter
@@ -20,6 +22,8 @@ def failed_topics(result: ResultView) -> frozenset[Topic]:
     if "setup_failed" in result.reasons:
         found.add("errors")
     for entry in result.failures:
+        if entry.get("grade") not in grades:
+            continue
         found.update(_topics_of(str(entry.get("rule")), entry.get("cause")))
     if "trend" in found:
         found.add("speed")

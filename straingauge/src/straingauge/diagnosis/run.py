@@ -7,8 +7,10 @@ from typing import Any
 from straingauge.diagnosis.cause import Cause, Evidence, FoundCause
 from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.failed_topics import failed_topics
-from straingauge.diagnosis.ranking import ranked
+from straingauge.diagnosis.onset import broke_s
+from straingauge.diagnosis.ranking import MAX_SHARE, ranked
 from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.rivals import with_rivals
 from straingauge.diagnosis.topic import Topic
 from straingauge.result.format.result import CauseDict
 from straingauge.verdict import Finding
@@ -33,14 +35,20 @@ def diagnose(result: Mapping[str, Any]) -> list[CauseDict]:
     """
     view = ResultView(result)
     topics = failed_topics(view)
+    serious = failed_topics(view, ("warning", "critical"))
+    began_s = broke_s(view)
     found = []
     for cause in CAUSES.values():
-        detected = cause.detect(view)
+        detected = cause.detect(view, began_s)
         reported = _reported(cause, view)
         if reported is None and not (detected and _is_relevant(detected, topics)):
             continue
+        if reported is None and detected and not _is_relevant(detected, serious):
+            detected = _limited(detected, REPORTED_CONFIDENCE["acceptable"])
         found.append(_joined(reported, detected))
-    return [cause.as_dict() for cause in ranked(found) if cause.confidence >= MIN_CONFIDENCE]
+    titles = {each.id: each.title for each in CAUSES.values()}
+    best_first = with_rivals(_worst_first(ranked(found), view), titles)
+    return [cause.as_dict() for cause in best_first if cause.confidence >= MIN_CONFIDENCE]
 
 
 def warnings(result: Mapping[str, Any]) -> list[Finding]:
@@ -72,6 +80,20 @@ def _reported(cause: Cause, view: ResultView) -> FoundCause | None:
 def _is_relevant(found: FoundCause, topics: frozenset[Topic]) -> bool:
     cause = CAUSES[found.cause]
     return bool(topics.intersection(cause.topics)) or _warns(found)
+
+
+def _worst_first(found: list[FoundCause], view: ResultView) -> list[FoundCause]:
+    """Let no cause of a warning alone stand before a likely cause of what is critical."""
+    critical = failed_topics(view, ("critical",))
+    accounts = {
+        each.cause: bool(critical.intersection(CAUSES[each.cause].topics)) for each in found
+    }
+    best = max((c.confidence for c in found if accounts[c.cause] and c.is_likely), default=1.0)
+    return [c if accounts[c.cause] else _limited(c, best * MAX_SHARE) for c in found]
+
+
+def _limited(found: FoundCause, most: float) -> FoundCause:
+    return replace(found, confidence=min(found.confidence, most))
 
 
 def _warns(found: FoundCause) -> bool:

@@ -2,6 +2,8 @@
 
 from straingauge.diagnosis.arrival import Arrival, arrival_of_others
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.cpu_wait import share_of_others
+from straingauge.diagnosis.database_time import limited
 from straingauge.diagnosis.result_view import ResultView
 
 MACHINE = ("resources", "machine")
@@ -38,7 +40,7 @@ def generator_saturated(result: ResultView) -> Evidence | None:
     title="other programs on this machine took the CPU",
     topics=("generator", "speed", "trend"),
     # The machine comes before anything that runs on it.
-    explains=("cpu_bound", "generator_saturated", "slow_endpoint", "slow_tail", "slowing_down"),
+    explains=("generator_saturated", "slow_endpoint", "slow_tail", "slowing_down"),
     charts=("cpu", "heat"),
     advice=(
         "run the test again when the machine is idle, or give service and generator dedicated"
@@ -80,6 +82,12 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
         evidence.append(f"the busiest of them: {', '.join(neighbours)}")
     confidence = scale(others, MUCH_PERCENT, 100)
     confidence = confidence if full else min(confidence, 0.6)
+    share = None if remote or late else share_of_others(result)
+    if share is not None:
+        confidence = limited(confidence, share)
+        evidence.append(
+            f"for lack of a CPU the service was late by at most {share:.0%} of the response time"
+        )
     own_percent = result.figure(*SERVICE, "cpu_percent", "avg")
     slowed = _slowed_by(arrival)
     if slowed is not None:
@@ -92,7 +100,10 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     elif own_percent > others:
         evidence.append(f"the service itself used more: {own_percent:.0f} %; repeat without them")
         confidence = min(confidence, 0.45)
-    return Evidence(confidence, tuple(evidence))
+    if not confidence:
+        return None
+    onset_s = None if arrival is None else arrival.start_s
+    return Evidence(confidence, tuple(evidence), onset_s=onset_s)
 
 
 def _slowed_by(arrival: Arrival | None) -> str | None:

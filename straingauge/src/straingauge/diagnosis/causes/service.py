@@ -1,6 +1,7 @@
 """The service's processes: their CPU, restarts, connections and background jobs."""
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.onset import first_increase_s
 from straingauge.diagnosis.result_view import ResultView, number
 
 SERVICE = ("resources", "service")
@@ -11,6 +12,7 @@ EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
 BROKEN = ("reset", "refused", "short_body", "idle_closed")  # kinds of errors
 QUEUED = 0.8  # share of the median response time in which no code works on the request
 NOTICEABLE_MS = 100.0
+JOBS_SLOWED = 0.7  # of all cores on average: then there are moments without a free one
 JOBS_START_S = 10.0  # after which a worker should have done a job
 MIN_REQUESTS = 30  # for a statement about an endpoint's tail
 KEEP_ALIVE_S = 1.5  # at least, for any server that keeps connections open
@@ -95,7 +97,8 @@ def service_restarted(result: ResultView) -> Evidence | None:
     broken = sum(result.errors.get(kind, 0) for kind in BROKEN)
     evidence = f"{died:.0f} processes ended and {born:.0f} started during the load"
     if broken:
-        return Evidence(0.7, (evidence, f"{broken:.0f} connections broke"))
+        onset_s = first_increase_s(result, "processes_exited")
+        return Evidence(0.7, (evidence, f"{broken:.0f} connections broke"), onset_s=onset_s)
     return Evidence(0.3, (evidence, "no connection broke"))
 
 
@@ -135,7 +138,16 @@ def keep_alive_off(result: ResultView) -> Evidence | None:
 
 @cause(
     title="background jobs are queued and not processed",
-    topics=("speed", "data"),
+    topics=("data",),  # a request does not wait for jobs
+    explained_by=(
+        "connections_leaked",
+        "cpu_bound",
+        "event_loop_blocked",
+        "lock_contention",
+        "noisy_neighbour",
+        "pool_exhausted",
+        "service_restarted",
+    ),
     warns_from=0.85,
     charts=("jobs",),
     advice=(
@@ -160,7 +172,7 @@ def jobs_not_draining(result: ResultView) -> Evidence | None:
     if observed_s < JOBS_START_S:
         confidence = min(confidence, 0.6)
     used, cores = (result.figure(*path) for path in (MACHINE_CPU, CORES))
-    if cores and used >= CORE_FULL_PERCENT * cores:
+    if cores and done and used >= JOBS_SLOWED * 100 * cores:
         confidence = min(confidence, 0.6)  # jobs compute, and may only have waited for the CPU
     evidence = f"{final:.0f} jobs wait at the end, {initial:.0f} at the start; {done:.0f} done"
     return Evidence(confidence, (evidence,)) if confidence >= 0.3 else None

@@ -1,0 +1,33 @@
+"""The share of the response time that a lack of CPU can account for."""
+
+from straingauge.diagnosis.result_view import ResultView
+
+SERVICE = ("resources", "service")
+MACHINE = ("resources", "machine")
+MOST_BUSY = 0.95  # where a process is busy all the time, everything waits for it
+
+
+def share_of_others(result: ResultView) -> float | None:
+    """Return the highest share of the response time for which other programs kept the CPU.
+
+    The kernel counts how long the service's threads were ready to run and waited. A request waits
+    for its own share of that, and for those of the requests before it: in a queue with utilization
+    u, that is 1 / (1 - u) times as long. Of the time, other programs answer for their share of the
+    CPU time that the service did not get.
+
+    Returns:
+        From 0 to 1; None if the kernel's numbers or the response times are unknown.
+    """
+    waited = result.number(*SERVICE, "cpu_wait_percent", "avg")
+    mean_ms = result.figure("metrics", "latency_ms", "avg")
+    if waited is None or not mean_ms or not result.requests:
+        return None
+    own = result.figure(*SERVICE, "cpu_percent", "avg")
+    processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
+    busy = min((own + waited) / 100 / processes, MOST_BUSY)
+    per_request_ms = 10 * waited * result.duration_s / result.requests
+    all_, others = (
+        result.figure(*MACHINE, key, "avg") for key in ("cpu_percent", "others_cpu_percent")
+    )
+    theirs = min(others / (all_ - own), 1.0) if all_ > own else 1.0
+    return min(theirs * per_request_ms / (1 - busy) / mean_ms, 1.0)

@@ -1,0 +1,59 @@
+"""The moment at which a run begins to miss its thresholds, to exclude causes that came later."""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from straingauge.diagnosis.interval_times import quantile_ms
+from straingauge.diagnosis.result_view import ResultView, number
+
+# Processes are listed every 2 s, and an interval has at least 1 s.
+TOLERANCE_S = 3.0
+_PERCENTILE = re.compile(r"p(\d\d)_ms")
+_LIMITS = {"acceptable": "target", "warning": "warning", "critical": "critical"}
+
+
+def broke_s(result: ResultView) -> float | None:
+    """Return when the first failed threshold was missed for the first time; None if unknown.
+
+    Only percentiles and error rates have a course over time. A threshold is missed from the first
+    of two successive intervals in which its metric exceeds the limit, because a single one may be
+    chance.
+    """
+    moments = (_missed_s(result, entry) for entry in result.failures)
+    return min((each for each in moments if each is not None), default=None)
+
+
+def first_increase_s(result: ResultView, key: str) -> float | None:
+    """Return when a sampled counter rose for the first time; None if it did not."""
+    steps = pairwise(result.samples(key))
+    return next((before_s for (before_s, before), (_, now) in steps if now > before), None)
+
+
+def _missed_s(result: ResultView, entry: Mapping[str, Any]) -> float | None:
+    limit = number(entry, "threshold", _LIMITS[str(entry.get("grade"))])
+    endpoint = str(entry.get("endpoint") or "")
+    rows = result.rows(*(("endpoints", endpoint, "intervals") if endpoint else ("intervals",)))
+    if limit is None:
+        return None
+    values = [(number(row, "start_s"), _value(row, str(entry.get("rule")))) for row in rows]
+    return _first_twice(values, limit)
+
+
+def _first_twice(values: Iterable[tuple[float | None, float | None]], limit: float) -> float | None:
+    for (start_s, value), (_, following) in pairwise(values):
+        if value is not None and following is not None and min(value, following) >= limit:
+            return start_s
+    return None
+
+
+def _value(row: Mapping[str, Any], rule: str) -> float | None:
+    """Return a metric of one interval."""
+    percentile = _PERCENTILE.fullmatch(rule)
+    if percentile is not None:
+        return quantile_ms(row, int(percentile[1]) / 100)
+    requests = number(row, "requests")
+    if rule == "error_rate_percent" and requests:
+        return 100 * (number(row, "errors") or 0.0) / requests
+    return None
