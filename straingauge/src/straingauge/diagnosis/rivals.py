@@ -57,17 +57,8 @@ RIVALS = (
         "repeat with a warm-up: a slow start disappears, a pause comes again",
     ),
     Rivals(
-        ("slowing_down", "limited_concurrency"),
-        "repeat with a lower rate: a queue disappears, a service that gets slower does not",
-    ),
-    Rivals(
         ("connection_resets", "idle_connections_closed"),
         "repeat with `Connection: close` on each request: only resets under load remain",
-    ),
-    Rivals(
-        ("memory_leak", "slowing_down"),
-        "repeat with a process that has just started: times that are short again follow what the"
-        " process has collected, not the stored data",
     ),
 )
 
