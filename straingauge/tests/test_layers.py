@@ -18,6 +18,7 @@ ORDER = (
     *("engine", "recording", "observe", "target", "workers", "statistics", "verdict"),
     "distributed",  # bookkeeping of workers on several machines
     *("diagnosis", "result", "report", "live_view", "compare", "history"),
+    "plans",  # plans of statements, read after a load
     *("runner", "ab", "capacity", "doctor", "scaffold"),
     *("cli", "pytest_plugin", "locust"),
 )

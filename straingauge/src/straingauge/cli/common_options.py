@@ -48,6 +48,12 @@ database_url: Final[Decorator] = click.option(
     show_default="that of straingauge.toml, or DATABASE_URL",
     help="PostgreSQL of the service, to observe it.",
 )
+plans: Final[Decorator] = click.option(
+    "--plans/--no-plans",
+    default=True,
+    help="Read the plans of slow statements after a run that missed its thresholds, and try missing"
+    " indexes if the database was started with the service. [default: --plans]",
+)
 server_pid: Final[Decorator] = click.option(
     "--server-pid",
     type=click.IntRange(min=1),

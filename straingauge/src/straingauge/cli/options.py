@@ -39,6 +39,7 @@ class RunOptions:
     max_connections: int | None = None
     allow_hosts: tuple[str, ...] = ()
     database_url: str | None = field(default=None, repr=False)  # it holds a password
+    plans: bool = True
     server_pid: int | None = None
     thresholds: Path | None = None
     results: Path | None = None
@@ -133,6 +134,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         allowed_hosts=frozenset(options.allow_hosts),
         metric_names=metric_names_for(options.test_file),
         database_url=options.database_url,
+        plans=options.plans,
         server_pid=options.server_pid,
         thresholds=_thresholds(thresholds_file, scenario),
         thresholds_file=thresholds_file,

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     help="Number of processes that share the load; those beyond cores or users are idle.",
 )
 @common_options.database_url
+@common_options.plans
 @common_options.server_pid
 @common_options.thresholds
 @common_options.results

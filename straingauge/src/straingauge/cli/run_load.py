@@ -9,7 +9,13 @@ from straingauge.cli.options import RunOptions
 from straingauge.cli.worker_processes import WorkerProcesses
 from straingauge.cpus import usable_cpus
 from straingauge.errors import Interrupted
-from straingauge.runner import LoadSpec, Outcome, conclude_run
+from straingauge.runner import (
+    DatabasePlans,
+    LoadSpec,
+    Outcome,
+    ServiceDatabase,
+    conclude_run,
+)
 from straingauge.runner.progress import Progress, Screen
 from straingauge.target.service_locator import ServiceLocator
 from straingauge.workers import Coordinator, CoordinatorError, MergedReports
@@ -62,7 +68,9 @@ def run_load(
         _wait_for_disconnects(coordinator)
         merged = with_idle(coordinator.merged_reports(spec.test))
     if merged.metadata is not None:
-        return conclude_run(merged, spec.thresholds), interrupted
+        database = ServiceDatabase.of(spec, service.started())
+        follow_ups = [DatabasePlans(database, screen.say)] if spec.plans and not interrupted else []
+        return conclude_run(merged, spec.thresholds, follow_ups=follow_ups), interrupted
     if interrupted:
         raise Interrupted("interrupted before the load started: there is no result")
     raise CoordinatorError(f"no load was sent: {merged.abort_reason}")

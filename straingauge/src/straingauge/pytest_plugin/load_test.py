@@ -40,7 +40,17 @@ from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
 from straingauge.result.format.result import Measurements
-from straingauge.runner import LoadRunner, LoadSpec, Outcome, WarmUp, as_mix, write_outcome
+from straingauge.runner import (
+    DatabasePlans,
+    FollowUp,
+    LoadRunner,
+    LoadSpec,
+    Outcome,
+    ServiceDatabase,
+    WarmUp,
+    as_mix,
+    write_outcome,
+)
 from straingauge.schedule import Schedule
 from straingauge.target.service_locator import metric_names_for
 from straingauge.verdict import LOCUST, Finding, Thresholds
@@ -112,6 +122,7 @@ class LoadTest:
         self._item = item
         self._context = context
         self._ran = False
+        self._follow_ups: list[FollowUp] = []
         self.outcome: Outcome | None = None
 
     @property
@@ -217,6 +228,7 @@ class LoadTest:
             allowed_hosts=self._context.allowed_hosts,
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
+            plans=not option(self._item.config, "--load-no-plans"),
             server_pid=self._context.server_pid,
             thresholds_file=self._context.thresholds_file(self._item.path),
             results_dir=self._context.results_dir(self._item.path),
@@ -227,6 +239,8 @@ class LoadTest:
         merged = runner.run(self._context.logins)
         if merged is None:
             pytest.skip("another process leads this load")
+        database = ServiceDatabase.of(spec, self._context.coordinator.started)
+        self._follow_ups = [DatabasePlans(database)] if spec.plans else []
         return LoadRun.from_result(compose(merged), spec)
 
     def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:
@@ -250,6 +264,7 @@ class LoadTest:
             self._context.results_dir(self._item.path),
             findings=findings,
             required_endpoints=run.required_endpoints,
+            follow_ups=self._follow_ups,
         )
         self._context.coordinator.mark_saved()
         self._item.user_properties += _properties(end)

@@ -27,6 +27,12 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "PostgreSQL of the service, to observe it with a read-only role (default: the "
         "database of the service that was started, then DATABASE_URL)",
     },
+    "--load-no-plans": {
+        "action": "store_true",
+        "default": None,
+        "help": "do not read the plans of slow statements after a load that missed its thresholds, "
+        "nor try missing indexes in a database that was started with the service",
+    },
     "--load-server-pid": {
         "metavar": "PID",
         "help": "parent PID of the service, if it cannot be found by its port",

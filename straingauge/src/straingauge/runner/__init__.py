@@ -1,18 +1,22 @@
 """One load from its specification to its outcome: log-in, warm-up, load, cooldown, verification."""
 
+from straingauge.runner.database_plans import DatabasePlans
 from straingauge.runner.load_runner import LoadRunner
 from straingauge.runner.load_spec import LoadSpec, as_mix
 from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.outcome import FollowUp, Outcome, conclude_run, write_outcome
+from straingauge.runner.service_database import ServiceDatabase
 from straingauge.runner.warmup import WarmUp
 
 __all__ = [
+    "DatabasePlans",
     "FollowUp",
     "LoadRunner",
     "LoadSpec",
     "Login",
     "LoginCache",
     "Outcome",
+    "ServiceDatabase",
     "WarmUp",
     "as_mix",
     "conclude_run",

@@ -1,6 +1,5 @@
 """One process's part in one load: join, log in, warm up, run, cool down, verify, finish."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from straingauge.recording import Recorder
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.run_metadata import run_metadata
+from straingauge.runner.service_database import ServiceDatabase
 from straingauge.workers import CoordinatorClient, MergedReports, Report, Shard
 
 MAX_REPORT_SHARE: Final = 0.01  # of the time: whatever else an engine does delays its requests
@@ -86,13 +86,12 @@ class LoadRunner:
         )
 
     def _observe(self) -> Observer:
-        spec, started = self._spec, self._coordinator.started
+        spec = self._spec
+        database = ServiceDatabase.of(spec, self._coordinator.started)
         return Observer(
             self._url,
             spec.metric_names,
-            database_url=spec.database_url
-            or (started.database_url if started else None)
-            or os.environ.get("DATABASE_URL"),
+            database_url=database.url if database else None,
             server_pid=spec.server_pid,
         )
 

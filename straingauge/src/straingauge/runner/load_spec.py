@@ -41,6 +41,7 @@ class LoadSpec:
         database_url: The service's database; by default the one of the service that was started,
             then ``DATABASE_URL``.
         traceparent: Send the header `traceparent` with each request.
+        plans: Read the plans of slow statements after a run that missed its thresholds.
         server_pid: Parent process of the service, if it cannot be found by its port.
         thresholds: Thresholds that the result is judged by.
         thresholds_file: Their file; None if there is none.
@@ -66,6 +67,7 @@ class LoadSpec:
     allowed_hosts: frozenset[str] = frozenset()
     metric_names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)  # it holds a password
+    plans: bool = True
     server_pid: int | None = None
     traceparent: bool = True
     thresholds: Thresholds = field(

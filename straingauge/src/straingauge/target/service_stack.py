@@ -164,7 +164,8 @@ class ServiceStack:
             postgres=None,
             prepare=(),
         )
-        return StartedService(self.pid, self.database_url, other)
+        temporary_database = bool(self.database_url) and not self.database_given
+        return StartedService(self.pid, self.database_url, other, temporary_database)
 
     def wait(self) -> None:
         """Wait for the service to end, which it should not do on its own.

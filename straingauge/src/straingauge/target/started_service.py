@@ -15,8 +15,10 @@ class StartedService:
         config: The configuration of another instance of the same build, with the same database and
             environment, on any free port and with one worker. Nothing needs to be prepared for it:
             ``ServiceStack(started.config, database_url=started.database_url)``.
+        has_temporary_database: The database was started with it, and is removed with it.
     """
 
     pid: int
     database_url: str | None = field(repr=False)  # it holds a password
     config: StackConfig = field(repr=False)
+    has_temporary_database: bool = False

@@ -2,11 +2,13 @@
 
 from typing import Literal, TypedDict
 
+NodeKind = Literal["sequential_scan", "join_without_index", "nested_loop", "sort"]
+
 
 class CostlyNode(TypedDict):
     """A part of a plan that reads, sorts or compares many rows for few results."""
 
-    kind: Literal["sequential_scan", "join_without_index", "nested_loop", "sort"]
+    kind: NodeKind
     table: str | None
     rows: float
     text: str

@@ -1,0 +1,35 @@
+"""The database of the service under load."""
+
+import os
+from dataclasses import dataclass, field
+
+from straingauge.runner.load_spec import LoadSpec
+from straingauge.target.started_service import StartedService
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDatabase:
+    """A database.
+
+    Attributes:
+        url: Its URL.
+        is_temporary: It was started together with the service, and no one else uses it.
+    """
+
+    url: str = field(repr=False)  # it holds a password
+    is_temporary: bool = False
+
+    @classmethod
+    def of(cls, spec: LoadSpec, started: StartedService | None) -> "ServiceDatabase | None":
+        """Return the database that is named, or that of the service; None if none is known.
+
+        Args:
+            spec: The load.
+            started: The service, if it was started here.
+        """
+        if spec.database_url:
+            return cls(spec.database_url)
+        if started is not None and started.database_url:
+            return cls(started.database_url, started.has_temporary_database)
+        url = os.environ.get("DATABASE_URL")
+        return cls(url) if url else None
