@@ -15,7 +15,7 @@ ORDER = (
     *("schedule", "http", "journey"),
     "histogram",  # pure arithmetic that the engine and the recording share
     "result.format",  # types of the sections that the following packages make, and the files
-    *("engine", "recording", "observe", "target", "workers", "statistics", "verdict"),
+    *("engine", "recording", "observe", "target", "workers", "traces", "statistics", "verdict"),
     "distributed",  # bookkeeping of workers on several machines
     *("diagnosis", "result", "report", "live_view", "compare", "history"),
     "plans",  # plans of statements, read after a load

@@ -1,0 +1,214 @@
+"""OTLP messages to spans: protobuf and JSON, without I/O.
+
+https://opentelemetry.io/docs/specs/otlp/ and `opentelemetry-proto`. Of JSON, ids are hexadecimal
+and times are decimal strings.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+from straingauge.traces.conventions import ATTRIBUTES
+from straingauge.traces.span import AttributeValue, Span, SpanKind
+
+if TYPE_CHECKING:
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+MAX_TEXT: Final = 4_000  # characters of a name or an attribute
+_ERROR: Final = 2  # the status code
+_SERVICE: Final = "service.name"
+NEEDED: Final = "pip install 'straingauge[traces]'"
+
+
+class DamagedMessage(ValueError):
+    """The bytes are no OTLP message."""
+
+
+def reads_protobuf() -> bool:
+    """Return true if the package that reads protobuf messages is installed."""
+    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.proto") is not None
+
+
+def read_message(body: bytes, *, is_json: bool) -> Iterator[Span | None]:
+    """Yield the spans of an export request; None for each that is damaged.
+
+    Raises:
+        DamagedMessage: The bytes are no export request, or protobuf cannot be read here.
+    """
+    return _read_json(body) if is_json else _read_protobuf(body)
+
+
+def _read_protobuf(body: bytes) -> Iterator[Span | None]:
+    try:
+        from google.protobuf.message import DecodeError
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+            ExportTraceServiceRequest,
+        )
+    except ImportError as error:
+        raise DamagedMessage(f"protobuf cannot be read: {NEEDED}") from error
+    message = ExportTraceServiceRequest()
+    try:
+        message.ParseFromString(body)
+    except (DecodeError, ValueError) as error:
+        raise DamagedMessage(str(error)) from error
+    for of_resource in message.resource_spans:
+        service = next(
+            (
+                each.value.string_value
+                for each in of_resource.resource.attributes
+                if each.key == _SERVICE
+            ),
+            "",
+        )
+        for of_scope in of_resource.scope_spans:
+            for each in of_scope.spans:
+                yield _span(
+                    each.trace_id.hex(),
+                    each.span_id.hex(),
+                    each.parent_span_id.hex(),
+                    each.name,
+                    each.kind,
+                    each.start_time_unix_nano,
+                    each.end_time_unix_nano,
+                    _protobuf_attributes(each.attributes),
+                    is_error=each.status.code == _ERROR,
+                    service=service,
+                    library=of_scope.scope.name,
+                )
+
+
+def _protobuf_attributes(pairs: "Iterator[KeyValue] | Any") -> dict[str, AttributeValue]:  # noqa: ANN401  a container of protobuf
+    found: dict[str, AttributeValue] = {}
+    for pair in pairs:
+        kind = pair.value.WhichOneof("value")
+        if pair.key in ATTRIBUTES and kind in _SIMPLE_VALUES:
+            value = getattr(pair.value, kind)
+            found[pair.key] = value[:MAX_TEXT] if isinstance(value, str) else value
+    return found
+
+
+_SIMPLE_VALUES: Final = frozenset({"string_value", "int_value", "double_value", "bool_value"})
+
+
+def _read_json(body: bytes) -> Iterator[Span | None]:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise DamagedMessage(str(error)) from error
+    if not isinstance(message, dict) or not isinstance(message.get("resourceSpans"), list):
+        raise DamagedMessage("it has no resourceSpans")
+    for of_resource in _objects(message, "resourceSpans"):
+        resource = of_resource.get("resource")
+        attributes = _json_attributes(resource if isinstance(resource, dict) else {}, {_SERVICE})
+        service = str(attributes.get(_SERVICE, ""))
+        for of_scope in _objects(of_resource, "scopeSpans"):
+            scope = of_scope.get("scope")
+            library = str(scope.get("name") or "") if isinstance(scope, dict) else ""
+            for each in _objects(of_scope, "spans"):
+                yield _json_span(each, service, library)
+
+
+def _json_span(found: Mapping[str, Any], service: str, library: str) -> Span | None:
+    status = found.get("status")
+    code = status.get("code") if isinstance(status, dict) else None
+    try:
+        start_ns, end_ns = (int(found[f"{edge}TimeUnixNano"]) for edge in ("start", "end"))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return _span(
+        str(found.get("traceId")).lower(),
+        str(found.get("spanId")).lower(),
+        str(found.get("parentSpanId") or "").lower(),
+        str(found.get("name") or ""),
+        _json_kind(found.get("kind")),
+        start_ns,
+        end_ns,
+        _json_attributes(found, ATTRIBUTES),
+        is_error=code in (_ERROR, "STATUS_CODE_ERROR"),
+        service=service,
+        library=library,
+    )
+
+
+def _json_kind(found: object) -> int:
+    if isinstance(found, str):
+        return SpanKind.__members__.get(found.removeprefix("SPAN_KIND_"), SpanKind.UNSPECIFIED)
+    return found if isinstance(found, int) else SpanKind.UNSPECIFIED
+
+
+def _json_attributes(
+    found: Mapping[str, Any], wanted: frozenset[str] | set[str]
+) -> dict[str, AttributeValue]:
+    attributes: dict[str, AttributeValue] = {}
+    for pair in _objects(found, "attributes"):
+        key, value = pair.get("key"), pair.get("value")
+        if key in wanted and isinstance(value, dict) and (known := _json_value(value)) is not None:
+            attributes[str(key)] = known
+    return attributes
+
+
+def _json_value(value: Mapping[str, Any]) -> AttributeValue | None:
+    text = value.get("stringValue")
+    if isinstance(text, str):
+        return text[:MAX_TEXT]
+    try:
+        if "intValue" in value:
+            return int(value["intValue"])
+        if "doubleValue" in value:
+            return float(value["doubleValue"])
+    except (TypeError, ValueError):
+        return None
+    known = value.get("boolValue")
+    return known if isinstance(known, bool) else None
+
+
+def _objects(found: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
+    values = found.get(name)
+    return iter(
+        [each for each in values if isinstance(each, dict)] if isinstance(values, list) else ()
+    )
+
+
+def _span(  # noqa: PLR0917  the fields of a span, from two formats
+    trace_id: str,
+    span_id: str,
+    parent_id: str,
+    name: str,
+    kind: int,
+    start_ns: int,
+    end_ns: int,
+    attributes: Mapping[str, AttributeValue],
+    *,
+    is_error: bool,
+    service: str,
+    library: str,
+) -> Span | None:
+    """Make a span; None if its ids or its times are invalid."""
+    if not _is_id(trace_id, 32) or not _is_id(span_id, 16) or not 0 < start_ns <= end_ns:
+        return None
+    return Span(
+        trace_id,
+        span_id,
+        parent_id if _is_id(parent_id, 16) else "",
+        name[:MAX_TEXT],
+        SpanKind(kind) if kind in _KINDS else SpanKind.UNSPECIFIED,
+        start_ns,
+        end_ns,
+        attributes,
+        is_error,
+        service[:MAX_TEXT],
+        library[:MAX_TEXT],
+    )
+
+
+_KINDS: Final = frozenset(SpanKind)
+
+
+def _is_id(text: str, digits: int) -> bool:
+    if len(text) != digits:
+        return False
+    try:
+        return int(text, 16) != 0
+    except ValueError:
+        return False
