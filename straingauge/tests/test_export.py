@@ -109,4 +109,4 @@ def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path):
     done = CliRunner().invoke(main, ["export", str(file), "-o", str(file / "below")])
     assert done.exit_code == 2
     assert "cannot write" in done.output
-    assert "name another folder" in done.output
+    assert "name another directory" in done.output

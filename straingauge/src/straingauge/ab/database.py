@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from straingauge.errors import TargetError
+from straingauge.extras import install_command
 from straingauge.observe.postgres_url import (
     connection_parameters,
     hide_password,
@@ -55,7 +56,7 @@ def _execute(url: str, statement: str) -> None:
     except ImportError as error:
         raise TargetError(
             "a database for each variant needs psycopg",
-            hint="pip install 'straingauge[postgres]', or unset DATABASE_URL",
+            hint=f"{install_command('postgres')}; or unset DATABASE_URL",
         ) from error
     parameters = connection_parameters(url)
     try:

@@ -139,7 +139,7 @@ def running_variant(
 
 def _from_command(variant: Variant, config_path: Path | None, ready: str) -> StackConfig:
     """Configuration of a command: that of straingauge.toml with this command, or a minimal one."""
-    command = tuple(shlex.split(variant.what))
+    command = _words(variant)
     if config_path is not None:
         return replace(StackConfig.from_file(config_path), command=command)
     return StackConfig(
@@ -158,16 +158,34 @@ def _from_command(variant: Variant, config_path: Path | None, ready: str) -> Sta
     )
 
 
+def _words(variant: Variant) -> tuple[str, ...]:
+    """Split a command as a shell does; raises UsageError for a quote that does not end."""
+    try:
+        return tuple(shlex.split(variant.what))
+    except ValueError as error:
+        raise UsageError(
+            f"{variant.name} ({variant.what}): {error}", hint="close the quotation, or escape it"
+        ) from error
+
+
 def require_known(variant: Variant, config_path: Path | None) -> None:
     """Raise UsageError for a URL with a password, and a commit that is unknown or cannot start."""
+    if config_path is not None and not config_path.is_file():
+        raise UsageError(f"{config_path}: there is no such file", hint="name one with --config")
     if variant.kind == "url":
         require_no_account(variant.what)
+    if variant.kind == "command":
+        _words(variant)
     if variant.kind != "revision":
         return
+    if not variant.what.strip():
+        raise UsageError(
+            f"{variant.name}: no build is named", hint="name a commit, a command or a URL"
+        )
     if config_path is None:
         raise UsageError(
             f"{variant.name} ({variant.what}): there is no straingauge.toml to start it",
-            hint="name one with --config, or give a command with {port} or a URL",
+            hint="name one with --config, or give a command (with {port} in it) or a URL",
         )
     if variant.what != WORK_TREE:
         try:

@@ -2,7 +2,7 @@
 """`straingauge ab`: comparison of two builds of a service."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime
@@ -15,13 +15,13 @@ import click
 from straingauge.cli import common_options
 from straingauge.cli.compare import failures, show
 from straingauge.cli.group import EXIT_CODES, main, print_error
-from straingauge.cli.param_types import Duration, journey_options
+from straingauge.cli.param_types import MAX_USERS, Duration, WholeNumber, journey_options
 from straingauge.cli.run import install_signal_handlers
 from straingauge.cli.screen import Screen
 from straingauge.errors import Interrupted, InvalidRun, UsageError
 
 if TYPE_CHECKING:
-    from straingauge.ab import Trial
+    from straingauge.ab import Trial, Variant
     from straingauge.cli.options import RunOptions
     from straingauge.compare import Comparison
 
@@ -43,7 +43,7 @@ MARGIN_PERCENT: Final = 3
 )
 @click.option(
     "--users",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1, max=MAX_USERS),
     default=1,
     show_default=True,
     metavar="N",
@@ -133,7 +133,7 @@ def ab(
     One user measures the time that requests take; several users also wait for
     each other. Turn off rate limits of the service with --env.
     """
-    from straingauge.ab import Variant, require_known
+    from straingauge.ab import Variant
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.compare import FailOn
     from straingauge.report.terminal import labelled
@@ -142,11 +142,14 @@ def ab(
 
     run_options = RunOptions(**options)
     fail_on = [FailOn.parse(each) for each in conditions]
+    run_options.require_resources()
     load_spec(run_options)  # raises on wrong usage before anything is started
     variants = Variant("base", base), Variant("head", head)
     config_path = config or find_upwards(run_options.test_file, CONFIG_FILE)
-    for each in variants:
-        require_known(each, config_path)
+    if not ready.startswith("/"):
+        raise UsageError(f'--ready {ready!r}: a path begins with "/"', hint="--ready /health")
+    _check_budget(budget, slot_s)
+    _check_builds(variants, config_path, run_options, copied)
     trial, comparison, path = _run(
         run_options,
         variants,
@@ -172,6 +175,34 @@ def ab(
         raise InvalidRun(f"the comparison is invalid: {why}")
     if failures(comparison, fail_on):
         sys.exit(1)
+
+
+def _check_budget(budget_s: float, slot_s: float | None) -> None:
+    """Raise UsageError if one slot of each build does not fit into the budget."""
+    if slot_s is not None and 2 * slot_s > budget_s:
+        raise UsageError(
+            f"--slot {slot_s:g}s: two slots, one of each build, take longer than --budget"
+            f" {budget_s:g}s",
+            hint="shorten --slot or raise --budget",
+        )
+
+
+def _check_builds(
+    variants: "Sequence[Variant]",
+    config_path: Path | None,
+    run_options: "RunOptions",
+    copied: tuple[Path, ...],
+) -> None:
+    """Check both builds before anything is started; raises UsageError or TargetError."""
+    from straingauge.ab import require_known
+    from straingauge.http.address import resolve
+
+    for each in variants:
+        require_known(each, config_path)
+        if each.kind == "url":
+            resolve(each.what, run_options.allow_hosts)
+    if copied and all(each.kind != "revision" for each in variants):
+        raise UsageError("--copy copies files to a commit, and neither build is a commit")
 
 
 def _run(

@@ -12,7 +12,13 @@ import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
-from straingauge.cli.param_types import Duration, journey_options
+from straingauge.cli.param_types import (
+    MAX_USERS,
+    Duration,
+    FiniteFloat,
+    WholeNumber,
+    journey_options,
+)
 from straingauge.cli.run import install_signal_handlers
 from straingauge.cli.screen import Screen
 from straingauge.errors import CriticalVerdict, Interrupted, InvalidRun, UsageError
@@ -44,7 +50,7 @@ THRESHOLDS: Final = {
 @click.option(
     "--from",
     "first",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteFloat(min=0, min_open=True),
     metavar="LOAD",
     show_default="10/s, or 1 user",
     help="First level.",
@@ -52,14 +58,14 @@ THRESHOLDS: Final = {
 @click.option(
     "--max",
     "most",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteFloat(min=0, min_open=True),
     metavar="LOAD",
     show_default="1000/s, or 200 users",
     help="Highest level.",
 )
 @click.option(
     "--precision",
-    type=click.FloatRange(min=0.1, max=50),
+    type=FiniteFloat(min=0.1, max=50),
     default=5,
     show_default=True,
     metavar="PERCENT",
@@ -67,7 +73,7 @@ THRESHOLDS: Final = {
 )
 @click.option(
     "--confirmations",
-    type=click.IntRange(min=0),
+    type=WholeNumber(min=0),
     default=2,
     show_default=True,
     metavar="N",
@@ -87,7 +93,7 @@ THRESHOLDS: Final = {
 @click.option(
     "--abort",
     "abort_percent",
-    type=click.FloatRange(min=0, min_open=True, max=100),
+    type=FiniteFloat(min=0, min_open=True, max=100),
     default=20,
     show_default=True,
     metavar="PERCENT",
@@ -95,7 +101,7 @@ THRESHOLDS: Final = {
 )
 @click.option(
     "--max-users",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1, max=MAX_USERS),
     metavar="N",
     show_default=str(RATE_USERS),
     help="Number of users that send a rate.",
@@ -142,9 +148,12 @@ def capacity(
     from straingauge.capacity import CapacityRun, LevelRunner, LevelSearch
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.http.address import resolve
+    from straingauge.result.format.write import require_writable
     from straingauge.target.service_locator import ServiceLocator
 
     most = most or (MOST_USERS if by_users else MOST_RATE)
+    if first is not None and first > most:
+        raise UsageError(f"--from {first:g} is more than --max {most:g}", hint="lower --from")
     first = min(first or (1.0 if by_users else 10.0), most)
     if by_users and max_users is not None:
         raise UsageError("--max-users is for a rate; --users searches for the number of users")
@@ -152,6 +161,9 @@ def capacity(
         raise UsageError("--think needs a number of users", hint="add --users")
     users = math.ceil(most) if by_users else max_users or RATE_USERS
     settings = RunOptions(users=users, duration=step, **options)
+    settings.require_resources()
+    if html is not None:
+        require_writable(html.parent, option="--html PAGE")
     spec = load_spec(settings)
     screen = Screen()
     address = ServiceLocator(host, screen.say, option="--host")
@@ -217,7 +229,7 @@ def _conclude(
     try:
         click.echo(labelled("result", write_document(found, settings.results_dir)))
         if html is not None:
-            click.echo(labelled("page", write_lines(html, [page(found)])))
+            click.echo(labelled("page", write_lines(html, [page(found)], option="--html")))
     except WriteError as error:
         problem = error
     if capacity_run.error is not None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from straingauge.cli.param_types import Duration
+from straingauge.cli.param_types import Duration, FiniteFloat, WholeNumber
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -56,7 +56,7 @@ plans: Final[Decorator] = click.option(
 )
 server_pid: Final[Decorator] = click.option(
     "--server-pid",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="PID",
     help="Parent PID of the service, if it cannot be found by its port.",
 )
@@ -86,7 +86,7 @@ def margin(default: float) -> Decorator:
     """The margin of a comparison."""
     return click.option(
         "--margin",
-        type=click.FloatRange(min=0, min_open=True),
+        type=FiniteFloat(min=0, min_open=True),
         default=default,
         show_default=True,
         metavar="PERCENT",

@@ -13,6 +13,7 @@ import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.param_types import MAX_USERS, WholeNumber
 from straingauge.cli.screen import standard_output
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @common_options.host
 @click.option(
     "--users",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1, max=MAX_USERS),
     default=100,
     show_default=True,
     metavar="N",

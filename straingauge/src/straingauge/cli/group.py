@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -34,6 +35,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; its end becomes an exit code."""
         try:
+            _require_working_directory()
             return super().invoke(ctx)
         except StraingaugeError as error:
             print_error(error)
@@ -41,12 +43,29 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             ctx.exit(Interrupted.exit_code)
         except OSError as error:
-            if error.errno != errno.ENOSPC or error.filename is not None:
+            if error.filename is not None:
+                print_error(UsageError(f"{error.filename}: {error.strerror}"))
+                ctx.exit(UsageError.exit_code)
+            if error.errno != errno.ENOSPC:
                 raise
             # Nothing more can be written there, so its rest is dropped without a second error.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             print_error(UsageError(f"cannot write to standard output: {error.strerror}"))
             ctx.exit(UsageError.exit_code)
+
+
+def _require_working_directory() -> None:
+    """Check that the working directory exists: paths are relative to it.
+
+    Raises:
+        UsageError: It was removed.
+    """
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working directory cannot be used: {error.strerror}", hint="cd to another one"
+        ) from error
 
 
 def print_error(error: StraingaugeError) -> None:

@@ -77,12 +77,10 @@ def _base(url: str) -> str:
     from urllib.parse import urlsplit
 
     from straingauge.errors import UsageError
-    from straingauge.http.address import require_no_account
+    from straingauge.http.address import parse_base_url
 
-    require_no_account(url)
+    parse_base_url(url)
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UsageError(f"{url!r} is not a URL", hint="write it as http://localhost:8000")
     if parts.path.strip("/"):
         raise UsageError(
             f"{url}: the URL must not have a path",

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from straingauge.cli.scenario import Scenario, from_file, from_paths
-from straingauge.engine import Connections
+from straingauge.cpus import usable_cpus
+from straingauge.engine import Connections, require_open_files
 from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.journey.execution import journey_name
 from straingauge.result.format.names import require_name
+from straingauge.result.format.write import require_writable
 from straingauge.runner import LoadSpec
 from straingauge.schedule import Schedule, constant, constant_users, poisson
 from straingauge.target.service_locator import metric_names_for
@@ -62,8 +64,6 @@ class RunOptions:
             )
         if self.gets and (self.journeys or self.tags):
             raise UsageError("--journey and --tags select journeys of FILE; there is no FILE")
-        if self.rate is not None and not (self.rate > 0 and math.isfinite(self.rate)):
-            raise UsageError(f"--rate {self.rate:g}: the rate must be more than 0, and finite")
         if self.rate is None and self.poisson:
             raise UsageError("--poisson needs a rate", hint="add --rate R")
         if self.rate is not None and self.think is not None:
@@ -102,6 +102,20 @@ class RunOptions:
             )
         arrivals = poisson if self.poisson else constant
         return arrivals(rate_per_s=self.rate, duration_s=duration_s)
+
+    def require_resources(self, processes: int = 1) -> None:
+        """Check that this machine can send the load and keep its result, before it is prepared.
+
+        Args:
+            processes: Number of processes that the user asks for.
+
+        Raises:
+            UsageError: Too few files may be open for the connections of one process.
+            WriteError: Results cannot be written.
+        """
+        connections = self.max_connections or self.user_count
+        require_open_files(math.ceil(connections / min(processes, self.user_count, usable_cpus())))
+        require_writable(self.results_dir)
 
 
 def load_spec(options: RunOptions) -> LoadSpec:

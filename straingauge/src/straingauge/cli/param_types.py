@@ -4,15 +4,39 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, cast
 
 import click
+
+MAX_USERS: Final = 1_000_000  # each takes about a kilobyte; more need several machines
+MAX_DURATION_S: Final = 366 * 86_400.0
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _PART = re.compile(rf"({_NUMBER})\s*(ms|s|m|h|d)\s*")
 _TIME = re.compile(rf"(?:{_PART.pattern})+|{_NUMBER}")
 _RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?\s*(ms|s|m|h|d|)")
+
+
+class FiniteFloat(click.FloatRange):
+    """A number within limits; neither NaN nor infinity."""
+
+    name = "number"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number."""
+        number = super().convert(cast("float", value), param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
+
+
+class WholeNumber(click.IntRange):
+    """A whole number within limits."""
+
+    name = "whole number"
 
 
 class Duration(click.ParamType[float]):
@@ -33,6 +57,8 @@ class Duration(click.ParamType[float]):
             self.fail(
                 f"{value!r} is not a time: write it like 30s, 5m or 1h30m, more than 0", param, ctx
             )
+        if seconds > MAX_DURATION_S:
+            self.fail(f"{value!r} is longer than a year", param, ctx)
         return seconds
 
 
@@ -67,8 +93,14 @@ class Think(click.ParamType[tuple[float, float]]):
         return least, most
 
 
-def _split(tags: str | None) -> tuple[str, ...]:
-    return tuple(tag.strip() for tag in tags.split(",")) if tags else ()
+def _split(ctx: click.Context, param: click.Parameter, tags: str | None) -> tuple[str, ...]:
+    """Return the tags of a list such as "read,write"."""
+    if tags is None:
+        return ()
+    found = tuple(filter(None, (tag.strip() for tag in tags.split(","))))
+    if not found:
+        raise click.BadParameter(f"{tags!r} names no tag: write it like read,write", ctx, param)
+    return found
 
 
 _JOURNEY_OPTIONS = (
@@ -90,7 +122,7 @@ _JOURNEY_OPTIONS = (
     click.option(
         "--tags",
         metavar="A,B",
-        callback=lambda _ctx, _param, value: _split(value),
+        callback=_split,
         help="Only journeys of FILE with one of these tags.",
     ),
     click.option("--think", type=Think(), help="Pause of a user between journeys, such as 1-3s."),

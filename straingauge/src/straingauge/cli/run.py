@@ -11,7 +11,14 @@ import click
 
 from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main, print_error
-from straingauge.cli.param_types import Duration, Warmup, journey_options
+from straingauge.cli.param_types import (
+    MAX_USERS,
+    Duration,
+    FiniteFloat,
+    Warmup,
+    WholeNumber,
+    journey_options,
+)
 from straingauge.cli.screen import Screen, standard_output
 from straingauge.errors import Interrupted
 
@@ -24,12 +31,17 @@ if TYPE_CHECKING:
 @common_options.host
 @click.option(
     "--users",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1, max=MAX_USERS),
     metavar="N",
     show_default="10",
     help="Number of concurrent users.",
 )
-@click.option("--rate", type=float, metavar="R", help="Arrival rate: journeys started per second.")
+@click.option(
+    "--rate",
+    type=FiniteFloat(min=0, min_open=True),
+    metavar="R",
+    help="Arrival rate: journeys started per second.",
+)
 @click.option("--poisson", is_flag=True, help="Random arrivals (Poisson process) at that rate.")
 @click.option(
     "--duration", type=Duration(), default="10s", show_default=True, help="Duration of the load."
@@ -50,14 +62,14 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max-connections",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="N",
     show_default="one for each user",
     help="Size of the shared pool, over all processes.",
 )
 @click.option(
     "--processes",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=1,
     show_default="1",
     metavar="N",
@@ -97,16 +109,15 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.cli.run_load import run_load
     from straingauge.http.address import resolve
-    from straingauge.result.format.write import require_writable
     from straingauge.target.service_locator import ServiceLocator
 
     run_options = RunOptions(**options)
+    run_options.require_resources(processes)
     spec = load_spec(run_options)
     screen = Screen()
     address = ServiceLocator(host, screen.say, option="--host")
     if address.named:
         resolve(address.named, spec.allowed_hosts)
-    require_writable(spec.results_dir)
     install_signal_handlers()
     try:
         address.find(spec.test_file)

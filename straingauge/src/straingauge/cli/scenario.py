@@ -12,11 +12,13 @@ A scenario file is a Python file that defines:
                          thresholds.toml is checked against them before anything is sent
 """
 
+import ast
 import difflib
 import importlib.util
 import inspect
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,9 +60,11 @@ def from_paths(paths: Sequence[str]) -> Scenario:
     """
     for path in paths:
         if not path.startswith("/"):
-            raise UsageError(f'--get {path}: a path begins with "/"')
+            raise UsageError(f'--get {path!r}: a path begins with "/"', hint="--get /health")
     endpoints = [f"GET {path.partition('?')[0]}" for path in paths]
-    return Scenario(mix(*map(_getting, paths)), endpoints=endpoints)
+    counts = Counter(paths)  # a path that is named twice is requested twice as often
+    weights = ((_getting(path), count) for path, count in counts.items())
+    return Scenario(mix(*weights), endpoints=endpoints)
 
 
 def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()) -> Scenario:
@@ -105,6 +109,7 @@ def _loaded(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise UsageError(f"{path}: not a Python file", hint="name a file that ends in .py")
+    _require_unique_names(path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
@@ -118,6 +123,40 @@ def _loaded(path: Path) -> ModuleType:
             f"({last.filename}, line {last.lineno})"
         ) from error
     return module
+
+
+def _require_unique_names(path: Path) -> None:
+    """Refuse a second function of one name, which Python would silently put in place of the first.
+
+    Raises:
+        UsageError: There is one.
+    """
+    try:
+        body = ast.parse(path.read_bytes()).body
+    except (SyntaxError, ValueError):  # the import says where
+        return
+    first: dict[str, ast.FunctionDef] = {}
+    for each in body:
+        if not isinstance(each, ast.FunctionDef) or each.name.startswith("_"):
+            continue
+        if each.name in first and not _is_used(each.name, body, first[each.name], each):
+            raise UsageError(
+                f"{path}, line {each.lineno}: a second function {each.name}; the first is in line"
+                f" {first[each.name].lineno}, and would never run",
+                hint="rename one of them",
+            )
+        first[each.name] = each
+
+
+def _is_used(name: str, body: list[ast.stmt], first: ast.stmt, second: ast.stmt) -> bool:
+    """Return whether the code from the first function up to the second one uses its name."""
+    between = body[body.index(first) + 1 : body.index(second)]
+    decorators = second.decorator_list if isinstance(second, ast.FunctionDef) else []
+    return any(
+        isinstance(node, ast.Name) and node.id == name
+        for part in (*between, *decorators)
+        for node in ast.walk(part)
+    )
 
 
 def _all(module: ModuleType, generators: Mapping[str, Journey], path: Path) -> Mix:
@@ -139,7 +178,7 @@ def _all(module: ModuleType, generators: Mapping[str, Journey], path: Path) -> M
 
 
 def _named(wanted: Iterable[str], generators: Mapping[str, Journey], path: Path) -> Mix:
-    weights = []
+    weights: dict[str, int] = {}
     for each in wanted:
         name, _, weight = each.partition("=")
         if name not in generators:
@@ -152,8 +191,12 @@ def _named(wanted: Iterable[str], generators: Mapping[str, Journey], path: Path)
             )
         if weight and not (weight.isdecimal() and int(weight)):
             raise UsageError(f"--journey {each}: a weight is a whole number, 1 or more")
-        weights.append((generators[name], int(weight or 1)))
-    return mix(*weights)
+        if name in weights:
+            raise UsageError(
+                f"--journey {each}: {name} is selected twice", hint=f"--journey {name}=2"
+            )
+        weights[name] = int(weight or 1)
+    return mix(*((generators[name], weight) for name, weight in weights.items()))
 
 
 def _tagged(journeys: Mix, tags: Sequence[str]) -> Mix:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import click
 
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.cli.param_types import WholeNumber
 
 if TYPE_CHECKING:
     from straingauge.target import ServiceStack
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--port",
-    type=int,
+    type=WholeNumber(min=0, max=65535),
     show_default="that of the file",
     help="Port of the service; 0 for any free port.",
 )
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     show_default="that of the file",
     help="Number of service processes.",
 )

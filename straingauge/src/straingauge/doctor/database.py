@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from straingauge.doctor.check_result import CheckContext, CheckResult
 from straingauge.errors import UsageError
+from straingauge.extras import install_command
 from straingauge.observe import DatabaseStats, MetricsClient
 from straingauge.observe.postgres_url import check_scheme
 
@@ -26,7 +27,7 @@ def database(context: CheckContext) -> Iterator[CheckResult]:
         )
         return
     except ImportError:
-        advice = "pip install 'straingauge[postgres]'"
+        advice = install_command("postgres")
         yield CheckResult(
             "database", "skipped", "the driver for PostgreSQL is not installed", advice
         )

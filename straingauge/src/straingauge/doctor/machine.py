@@ -1,5 +1,6 @@
 """Checks of the machine that sends the load."""
 
+import os
 import resource
 import shutil
 import time
@@ -10,13 +11,16 @@ from pathlib import Path
 import psutil
 
 from straingauge.doctor.check_result import CheckContext, CheckResult, State
+from straingauge.engine import require_open_files
+from straingauge.errors import UsageError
 from straingauge.observe import ProcessTable, ServiceProcesses
+from straingauge.result.format import WriteError
+from straingauge.result.format.write import require_writable
 
 SAMPLE_S = 1.0
 BUSY_SHARE = 0.15  # of all cores
 LITTLE_DISK_MB, NO_DISK_MB = 1000, 50  # an hour's run writes a few megabytes
 LITTLE_MEMORY_SHARE = 0.10
-OTHER_FILES = 64
 CLOCK_SOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 SLOW_CLOCKS = ("hpet", "acpi_pm", "jiffies")
 
@@ -27,12 +31,13 @@ def other_load(context: CheckContext) -> Iterator[CheckResult]:
     time.sleep(SAMPLE_S)
     after, took_s = ProcessTable.snapshot(before), time.monotonic() - began_s
     ours = set(after.family(psutil.Process().pid)) | _service(context, after)
+    cpus = _own_cpus()
     used_s = {
-        pid: row.own_s - before.rows[pid].own_s
+        pid: used_s * _share_of(cpus, pid)
         for pid, row in after.rows.items()
-        if pid in before.rows and pid not in ours
+        if pid in before.rows and pid not in ours and (used_s := row.own_s - before.rows[pid].own_s)
     }
-    cores = psutil.cpu_count() or 1
+    cores = len(cpus)
     share = sum(used_s.values()) / took_s / cores
     if share < BUSY_SHARE:
         yield CheckResult("other load", "ok", f"other processes use {share:.0%} of {cores} cores")
@@ -47,21 +52,41 @@ def other_load(context: CheckContext) -> Iterator[CheckResult]:
     )
 
 
+def _own_cpus() -> frozenset[int]:
+    """Return the CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(psutil.cpu_count() or 1))
+
+
+def _share_of(cpus: frozenset[int], pid: int) -> float:
+    """Return which share of the CPUs that a process may use are among these."""
+    try:
+        allowed = os.sched_getaffinity(pid) if hasattr(os, "sched_getaffinity") else cpus
+    except OSError:  # it has ended
+        allowed = cpus
+    return len(cpus & allowed) / len(allowed)
+
+
 def open_files(context: CheckContext) -> Iterator[CheckResult]:
     """Check that this process may open a connection for each user."""
+    try:
+        require_open_files(context.users)
+    except UsageError as error:
+        yield CheckResult("open files", "problem", str(error), error.hint or "")
+        return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = context.users + OTHER_FILES
-    enough = hard in (-1, resource.RLIM_INFINITY) or hard >= needed
-    yield CheckResult(
-        "open files",
-        "ok" if enough else "problem",
-        f"this process may open {hard} files; {context.users} users need {needed}",
-        "" if enough else "raise the limit (ulimit -Hn), or use more processes",
-    )
+    limit = "any number of" if hard == resource.RLIM_INFINITY else hard
+    yield CheckResult("open files", "ok", f"a process may open {limit} files")
 
 
 def disk(context: CheckContext) -> Iterator[CheckResult]:
-    """Check the free disk space."""
+    """Check that results can be written, and the free disk space."""
+    try:
+        require_writable(context.results)
+    except WriteError as error:
+        yield CheckResult("disk", "problem", str(error), error.hint or "")
+        return
     there = next(
         folder for folder in (context.results, *context.results.parents) if folder.exists()
     )

@@ -21,6 +21,7 @@ from straingauge.engine.load import (
     OutcomeSink,
     require_pool,
 )
+from straingauge.engine.rlimit import require_open_files
 from straingauge.engine.run import run_load
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "EngineStats",
     "Load",
     "OutcomeSink",
+    "require_open_files",
     "require_pool",
     "run_load",
 ]

@@ -14,6 +14,25 @@ if sys.platform != "win32":
 _OTHER_FILES: Final = 64
 
 
+def require_open_files(connections: int) -> None:
+    """Check that a process may open as many connections.
+
+    Raises:
+        UsageError: The hard limit of open files is too low.
+    """
+    if sys.platform == "win32":  # it has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < connections + _OTHER_FILES:
+        raise UsageError(
+            f"{connections} connections need {connections + _OTHER_FILES} open files,"
+            f" and a process may have {hard}",
+            hint=f"use at most {max(hard - _OTHER_FILES, 1)} users for each process, more"
+            " processes or machines, or a higher limit (ulimit -n; the administrator's limit is"
+            " ulimit -Hn)",
+        )
+
+
 @contextmanager
 def raise_fd_limit(connections: int) -> Iterator[None]:
     """Raise the limit of open files to the hard limit within the block.
@@ -24,13 +43,8 @@ def raise_fd_limit(connections: int) -> Iterator[None]:
     if sys.platform == "win32":  # it has no such limit
         yield
         return
+    require_open_files(connections)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < connections + _OTHER_FILES:
-        raise UsageError(
-            f"{connections} connections need {connections + _OTHER_FILES} open files,"
-            f" this process may have {hard}",
-            hint="raise the limit (ulimit -Hn), or use more processes",
-        )
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
         yield

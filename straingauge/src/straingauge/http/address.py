@@ -65,7 +65,7 @@ def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
         UsageError: the URL is invalid, or its host is not this machine and not allowed.
         TargetError: the name does not resolve.
     """
-    address = _parse(base_url)
+    address = parse_base_url(base_url)
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -100,14 +100,21 @@ def require_no_account(base_url: str) -> None:
         )
 
 
-def _parse(base_url: str) -> Address:
+def parse_base_url(base_url: str) -> Address:
+    """Parse a base URL; its host is not resolved.
+
+    Raises:
+        UsageError: It is invalid.
+    """
     require_no_account(base_url)
     try:
         url = urlsplit(base_url)
         port = url.port
     except ValueError as error:
-        raise UsageError(f"{base_url!r} is no URL: {error}") from error
-    if url.scheme not in _DEFAULT_PORTS or not url.hostname:
+        raise UsageError(
+            f"{base_url!r} is no URL: {error}", hint="write it like http://localhost:8000"
+        ) from error
+    if url.scheme not in _DEFAULT_PORTS or not url.hostname or port == 0:
         raise UsageError(
             f"{base_url!r} is no URL to load", hint="write it like http://localhost:8000"
         )

@@ -1,10 +1,12 @@
 """The execution of a journey by one user, step by step, without I/O."""
 
+import inspect
 from collections.abc import Callable, Generator
 from inspect import GEN_CLOSED, getgeneratorstate
 from types import GeneratorType
 from typing import TypeAlias
 
+from straingauge.errors import UsageError
 from straingauge.http import Request, RequestFailed, Response
 from straingauge.journey.step import Pause, Step
 from straingauge.journey.user import User
@@ -27,6 +29,32 @@ class JourneyError(Exception):
 def journey_name(journey: Journey) -> str:
     """Return the name of a journey in reports."""
     return getattr(journey, "__name__", repr(journey))
+
+
+def require_journey(journey: Journey, role: str = "journey") -> None:
+    """Check that a journey can be called with a user.
+
+    Args:
+        journey: The journey.
+        role: Its role in the load, for the message.
+
+    Raises:
+        UsageError: It is no function, or takes other arguments.
+    """
+    advice = 'write it as a generator function of a user: def look(user): yield user.get("/")'
+    if not callable(journey):
+        raise UsageError(f"{role} {journey!r} is not a function", hint=advice)
+    try:
+        parameters = inspect.signature(journey)
+    except (TypeError, ValueError):  # of a built-in callable: its call will tell
+        return
+    try:
+        parameters.bind(None)
+    except TypeError as error:
+        name = journey_name(journey)
+        raise UsageError(
+            f"{role} {name}{parameters} cannot be called with a user: {error}", hint=advice
+        ) from error
 
 
 class Execution:

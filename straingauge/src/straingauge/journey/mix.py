@@ -6,7 +6,7 @@ from math import gcd
 from typing import TypeVar
 
 from straingauge.errors import UsageError
-from straingauge.journey.execution import Journey, journey_name
+from straingauge.journey.execution import Journey, journey_name, require_journey
 
 JourneyT = TypeVar("JourneyT", bound=Journey)
 
@@ -26,6 +26,7 @@ class Mix:
         if not weights:
             raise UsageError("a mix needs at least one journey")
         for journey, weight in weights:
+            require_journey(journey)
             if weight < 1:
                 raise UsageError(
                     f"the weight of {journey_name(journey)} must be 1 or more, not {weight}"

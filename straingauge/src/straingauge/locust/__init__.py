@@ -33,15 +33,23 @@ Importing this package imports Locust, which patches the standard library for ge
 of straingauge does that.
 """
 
-from straingauge.locust.arrivals.shapes import Breakpoint, Constant, Soak, Spike, Steps
-from straingauge.locust.stats import stats_buckets as stats_buckets
-from straingauge.locust.user.user import JourneyUser
-from straingauge.locust.user.wait_time import (
-    constant_pacing,
-    constant_throughput,
-    poisson,
-    synchronized,
-)
+from straingauge.extras import install_command
+
+try:
+    from straingauge.locust.arrivals.shapes import Breakpoint, Constant, Soak, Spike, Steps
+    from straingauge.locust.stats import stats_buckets as stats_buckets
+    from straingauge.locust.user.user import JourneyUser
+    from straingauge.locust.user.wait_time import (
+        constant_pacing,
+        constant_throughput,
+        poisson,
+        synchronized,
+    )
+except ModuleNotFoundError as error:
+    if error.name in ("locust", "gevent"):
+        message = f"straingauge.locust needs Locust: {install_command('locust')}"
+        raise ImportError(message, name=error.name) from None
+    raise
 
 __all__ = [
     "Breakpoint",

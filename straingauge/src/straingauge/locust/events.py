@@ -26,6 +26,7 @@ from straingauge.locust.options import (
     get_results_folder,
     observer_factory,
     read_thresholds,
+    require_resources,
 )
 from straingauge.locust.port_in_use import explain_port_in_use
 from straingauge.locust.result_builder import ResultBuilder
@@ -125,6 +126,7 @@ def _main_session(environment: Environment) -> Session:
     if isinstance(environment.runner, MasterRunner):  # first, because workers may register now
         master = MasterRole(environment, fingerprint_folder(get_locustfile(environment).parent))
     allowed = get_options(environment).allow_host
+    require_resources(environment)
     builder = ResultBuilder(
         environment, read_thresholds(environment), get_results_folder(environment)
     )

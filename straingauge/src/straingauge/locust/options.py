@@ -16,6 +16,7 @@ Exit codes:
     4  invalid run: interrupted, too much of it lost, or a worker's master lost
 """
 
+import math
 import os
 from argparse import Namespace
 from collections.abc import Callable
@@ -24,8 +25,11 @@ from pathlib import Path
 
 from configargparse import ArgumentParser
 from locust.env import Environment
+from locust.runners import MasterRunner
 
+from straingauge.engine import require_open_files
 from straingauge.observe import COOLDOWN_S, Observer
+from straingauge.result.format.write import require_writable
 from straingauge.target.service_locator import metric_names_for
 from straingauge.verdict import Thresholds
 
@@ -97,6 +101,25 @@ def get_results_folder(environment: Environment) -> Path:
     """Return the folder for result files."""
     default = get_locustfile(environment).with_name("results")
     return Path(get_options(environment).load_results or default)
+
+
+def require_resources(environment: Environment) -> None:
+    """Check that this machine can send the load and keep its result, before any user starts.
+
+    The limits of workers on other machines are not known here.
+
+    Raises:
+        UsageError: Too few files may be open for the users of one process, each of which has a
+            connection.
+        WriteError: Results cannot be written.
+    """
+    options = get_options(environment)
+    require_writable(get_results_folder(environment))
+    processes = options.processes or 1
+    if processes < 0:  # one for each core
+        processes = os.cpu_count() or 1
+    if options.processes or not isinstance(environment.runner, MasterRunner):
+        require_open_files(math.ceil((options.num_users or 0) / processes))
 
 
 def read_thresholds(environment: Environment) -> Thresholds:

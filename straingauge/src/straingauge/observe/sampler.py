@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from straingauge.errors import UsageError
+from straingauge.extras import install_command
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.machine import Machine
 from straingauge.observe.postgres_url import check_scheme
@@ -134,9 +135,7 @@ class HostSampler:
         except UsageError as error:
             self._no_database = f"the database could not be observed: {error}"
         except ImportError:
-            self._no_database = (
-                "the database could not be observed: pip install 'straingauge[postgres]'"
-            )
+            self._no_database = f"the database could not be observed: {install_command('postgres')}"
         else:
             return Database(url)
         return None

@@ -209,6 +209,9 @@ class LoadTest:
         self._ran = True
         _require_no_event_loop(self._item)
         accounts = users if isinstance(users, Accounts) else Accounts(users, None, None)
+        self._context.require_resources(
+            self._item.path, max_connections or accounts.count, processes or accounts.count
+        )
         spec = LoadSpec(
             name=name,
             test=self._item.nodeid,

@@ -1,14 +1,19 @@
 """State that the load tests of one process share: coordinator, users, options."""
 
+import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from straingauge.cpus import usable_cpus
+from straingauge.engine import require_open_files
 from straingauge.errors import UsageError
 from straingauge.journey import Account, Journey, User
 from straingauge.pytest_plugin.options import option
+from straingauge.result.format.write import require_writable
 from straingauge.runner import LoginCache
 from straingauge.workers import CoordinatorClient
 
@@ -50,6 +55,23 @@ class WorkerContext:
         if not given.isascii() or not given.isdigit() or int(given) < 1:
             raise UsageError(f"--load-server-pid {given}: not a process id")
         return int(given)
+
+    def require_resources(self, test_file: Path, connections: int, processes: int) -> None:
+        """Check that this machine can send a load and keep its result, before it is prepared.
+
+        Args:
+            test_file: The file of the test.
+            connections: Number of connections over all processes.
+            processes: Number of processes that may share the load.
+
+        Raises:
+            UsageError: Too few files may be open for the connections of one process.
+            WriteError: Results cannot be written.
+        """
+        workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+        active = max(min(processes, workers, usable_cpus()), 1)
+        require_open_files(math.ceil(connections / active))
+        require_writable(self.results_dir(test_file))
 
     def users(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:
         """Return the first `count` users of these accounts; the same objects in each test.

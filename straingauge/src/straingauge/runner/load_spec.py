@@ -7,6 +7,7 @@ from typing import Any
 
 from straingauge.engine import Connections, Load, require_pool
 from straingauge.journey import Journey, Mix, User, mix
+from straingauge.journey.execution import require_journey
 from straingauge.observe import COOLDOWN_S, MetricNames
 from straingauge.result.format.names import require_name
 from straingauge.runner.warmup import WarmUp, require_valid_warm_up
@@ -82,6 +83,9 @@ class LoadSpec:
         require_name(self.name)
         require_pool(self.connections, self.max_connections)
         require_valid_warm_up(self.warm_up, self.schedule)
+        for role, journey in (("log_in", self.log_in), ("verify", self.verify)):
+            if journey is not None:
+                require_journey(journey, role)
 
     def load(
         self, url: str, *, schedule: Schedule | None = None, journeys: Mix | None = None

@@ -215,7 +215,11 @@ def _parsed(text: str | bytes, source: str) -> Any:  # noqa: ANN401  any JSON
         try:
             text = text.decode("utf-16" if text[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
         except UnicodeDecodeError as error:
-            raise UsageError(f"{source}: not UTF-8: {error.reason}") from error
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise UsageError(
+                f"{source}, line {line}: not UTF-8: {error.reason}",
+                hint="save it with the encoding UTF-8",
+            ) from error
     try:
         return json.loads(text)
     except RecursionError as error:

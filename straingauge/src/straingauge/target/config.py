@@ -105,12 +105,12 @@ class StackConfig:
             # Not resolved: the link in an environment selects the environment.
             python=path.parent / top.text("python", sys.executable),
             workers=top.whole("workers", 1, at_least=1),
-            port=top.whole("port", 0, at_least=0),
+            port=top.whole("port", 0, at_least=0, at_most=65535),
             env=top.texts("env"),
             postgres=_postgres(postgres) if postgres else None,
             prepare=tuple(_step(table) for table in top.tables("prepare")),
             command=service.command("command"),
-            ready=service.text("ready", "/"),
+            ready=service.path_text("ready", "/"),
             ready_within_s=service.whole("ready_within_s", 60, at_least=1),
             stop_within_s=service.whole("stop_within_s", 10, at_least=1),
         )
@@ -150,8 +150,16 @@ class _Table:
     def text(self, key: str, default: str | None = None) -> str:
         return str(self._take(key, str, "a string", default))
 
-    def whole(self, key: str, default: int, *, at_least: int) -> int:
+    def path_text(self, key: str, default: str) -> str:
+        value = self.text(key, default)
+        if not value.startswith("/"):
+            raise self._wrong(key, f'must be a path that begins with "/", and is {value!r}')
+        return value
+
+    def whole(self, key: str, default: int, *, at_least: int, at_most: int | None = None) -> int:
         value = int(self._take(key, int, "a whole number", default))
+        if at_most is not None and value > at_most:
+            raise self._wrong(key, f"must be at most {at_most}, and is {value}")
         if value < at_least:
             raise self._wrong(key, f"must be at least {at_least}, and is {value}")
         return value

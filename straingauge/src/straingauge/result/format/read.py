@@ -116,7 +116,9 @@ def _loaded(path: Path) -> dict[str, Any]:
         document = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}: {_broken(error)}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{path}: not a result file: it is nested too deeply") from error
+    except ValueError as error:
         raise UsageError(f"{path}: not valid JSON: {error}") from error
     if isinstance(document, dict) and _FILE_KINDS.keys() & document.keys():
         return document
@@ -138,7 +140,7 @@ def _broken(error: json.JSONDecodeError) -> str:
         return "not a result file: it is empty"
     if not error.doc[error.pos :].strip():
         return f"not valid JSON: it ends in the middle, in line {error.lineno}: it was cut short"
-    if error.doc.lstrip()[:9].lower() == "<!doctype":
+    if error.doc.lstrip()[:9].lower().startswith(("<!doctype", "<html")):
         return "an HTML page, not a result file: name the JSON files that it shows"
     return f"not valid JSON: {error}"
 

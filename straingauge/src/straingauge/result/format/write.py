@@ -30,6 +30,20 @@ _NO_HARD_LINKS: Final = frozenset(
 )
 
 
+_RESULTS_OPTION: Final = "--results DIR (pytest and Locust: --load-results DIR)"
+# Advice by the reason why a file cannot be written.
+_FREE_SPACE: Final = "free some space, or "
+_ADVICE: Final[Mapping[int, str]] = {
+    errno.ENOSPC: _FREE_SPACE,
+    errno.EDQUOT: _FREE_SPACE,
+    errno.EACCES: "give yourself the permission to write there (ls -ld), or ",
+    errno.EPERM: "give yourself the permission to write there (ls -ld), or ",
+    errno.EROFS: "mount the file system for writing, or ",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f), or ",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or ",
+}
+
+
 class WriteError(UsageError):
     """A file could not be written."""
 
@@ -47,27 +61,38 @@ def write(result: Result, directory: Path) -> Path:
     return write_json(result, directory, result["name"], started)
 
 
-def require_writable(directory: Path) -> None:
-    """Check that results can be written to a directory, without creating it.
+def require_writable(directory: Path, *, option: str = _RESULTS_OPTION) -> None:
+    """Check that files can be written to a directory, without creating it.
+
+    Args:
+        directory: The directory.
+        option: The option by which it is named, for the advice.
 
     Raises:
-        WriteError: It is a file, or neither it nor its nearest existing parent is writable.
+        WriteError: It is a file, or nothing can be created in it or in its nearest existing parent.
     """
-    existing = next(each for each in (directory, *directory.absolute().parents) if each.exists())
-    if not existing.is_dir():
-        reason = os.strerror(errno.ENOTDIR)
-    elif not os.access(existing, os.W_OK | os.X_OK):
-        reason = os.strerror(errno.EROFS if _is_read_only(existing) else errno.EACCES)
-    else:
-        return
-    raise WriteError(
-        f"results cannot be written to {directory}: {existing}: {reason}",
-        hint="name another directory (--results DIR; pytest: --load-results DIR)",
+    place = directory
+    try:
+        place = next(
+            each for each in (directory.absolute(), *directory.absolute().parents) if each.exists()
+        )
+        with tempfile.TemporaryDirectory(dir=place, prefix=".straingauge_") as trial:
+            (Path(trial) / "trial").write_bytes(b"\0" * 4096)
+            # Where it does not exist yet, its own name may be too long or not allowed.
+            (Path(trial) / directory.absolute().relative_to(place)).mkdir(
+                parents=True, exist_ok=True
+            )
+    except OSError as error:
+        within = "" if place == directory.absolute() else f" (in {place})"
+        raise _write_error(f"cannot write to {directory}{within}", error, option) from error
+
+
+def _write_error(message: str, error: OSError, option: str) -> WriteError:
+    """Return the error for a file that cannot be written, with advice for its reason."""
+    advice = _ADVICE.get(error.errno or 0, "")
+    return WriteError(
+        f"{message}: {error.strerror or error}", hint=f"{advice}name another directory: {option}"
     )
-
-
-def _is_read_only(directory: Path) -> bool:
-    return bool(os.statvfs(directory).f_flag & os.ST_RDONLY)
 
 
 def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
@@ -83,15 +108,17 @@ def write_json(document: Mapping[str, Any], directory: Path, name: str, started:
         directory.mkdir(parents=True, exist_ok=True)
         return _write_new(text, directory, stem, started)
     except OSError as error:
-        raise WriteError(
-            f"cannot write the result of {name} to {path}: {error.strerror or error}",
-            hint="free some space, or name another directory (--results DIR; pytest: "
-            "--load-results DIR)",
-        ) from error
+        message = f"cannot write the result of {name} to {path}"
+        raise _write_error(message, error, _RESULTS_OPTION) from error
 
 
-def write_lines(path: Path, lines: Iterable[str]) -> Path:
+def write_lines(path: Path, lines: Iterable[str], *, option: str = "-o") -> Path:
     """Write a text file, complete or not at all; an existing one is replaced.
+
+    Args:
+        path: The file.
+        lines: Its lines, each with its end.
+        option: The option by which it is named, for the advice.
 
     Raises:
         WriteError: No space or no permission.
@@ -104,8 +131,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
     except OSError as error:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise WriteError(f"cannot write {path}: {reason}", "name another folder: -o DIR") from error
+        raise _write_error(f"cannot write {path}", error, option) from error
     return path
 
 
