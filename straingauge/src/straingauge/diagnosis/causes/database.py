@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.cause import MAX_CONFIDENCE, Evidence, cause, scale
 from straingauge.diagnosis.database_time import limited, time_share, total_ms
 from straingauge.diagnosis.location import Location, StatementLocation
 from straingauge.diagnosis.result_view import ResultView, listed, number
 from straingauge.diagnosis.statement_endpoint import statement_location
 from straingauge.diagnosis.statement_loops import MIN_REPEATS, find_loop
+from straingauge.diagnosis.statement_plans import costliest_node, lacking_index
 
 DATABASE = ("resources", "database")
 STATEMENT = re.compile(r"^\s*(with|select|insert|update|delete|merge)\b", re.IGNORECASE)
@@ -121,7 +123,12 @@ def slow_statement(result: ResultView) -> Evidence | None:
     ]
     if share is not None:
         evidence.append(f"the database takes {share:.0%} of the time of slow requests")
-    return Evidence(confidence, tuple(evidence), where=(statement_location(result, worst),))
+    node, index = costliest_node(result, worst)
+    if node:
+        evidence.insert(1, f"its plan {node}")
+    where = replace(statement_location(result, worst), index=index)
+    advice = (f"create it: {index}",) if index else ()
+    return Evidence(confidence, tuple(evidence), advice, (where,))
 
 
 @cause(
@@ -242,12 +249,19 @@ def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
         returned = (number(statement, "rows") or 0.0) / max(number(statement, "calls") or 0.0, 1)
         confidence += 0.1 if returned <= SELECTIVE * rows else 0.0
         evidence.append(f"about {returned:.0f} rows are returned each time: {_text(statement)}")
+    advice = f"look at the filters of statements on {table}: which column has no index?"
+    read_by = mentioned[0] if mentioned else None
+    lacking = lacking_index(result, table)
+    if lacking:
+        read_by = next((s for s in everything if s.get("query") == lacking.statement), read_by)
+        confidence = MAX_CONFIDENCE if lacking.is_proven else confidence + 0.1
+        evidence.insert(1, lacking.sentence)
+        advice = f"create it: {lacking.create}"
     confidence = limited(confidence, share)
     if not confidence:
         return None
-    advice = f"look at the filters of statements on {table}: which column has no index?"
-    read_by = mentioned[0] if mentioned else None
     where = statement_location(result, read_by, table=table)
+    where = replace(where, index=lacking.create if lacking else None)
     return Evidence(confidence, tuple(evidence), (advice,), (where,))
 
 
