@@ -1,11 +1,13 @@
 """The report in a real browser, opened from a file."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from inside_results import inside_result
 from sample_results import SECONDS, sample_result
 from straingauge.report.page import page
 
@@ -132,6 +134,54 @@ def test_one_cursor_moves_through_all_charts(report: BrowserPage):
     assert "waiting 9" in report.chart("pool").locator("figcaption").inner_text()
     assert "failed 20%" in report.chart("errors").locator("figcaption").inner_text()
     assert "12.2 s after the start: in use 5" in report.tab.locator("#readout").inner_text()
+
+
+def test_a_flame_graph_is_explored_with_the_keyboard(browser: "playwright.Browser", tmp_path: Path):
+    """Arrow keys move between frames, Enter zooms, Escape zooms out; a search counts samples."""
+    written = tmp_path / "inside.html"
+    written.write_text(page([inside_result()]), encoding="utf-8")
+    tab = browser.new_page()
+    errors: list[str] = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(written.as_uri())
+    graph, readout = tab.get_by_role("tree"), tab.locator(".flame-readout")
+    labels = graph.locator(".frame").all_inner_texts()
+    assert labels[:5] == [
+        "all",
+        "uvicorn 4711 MainThread",
+        "starlette, fastapi …",
+        "list_sessions",
+        "summary_of",
+    ]
+    graph.get_by_role("treeitem").first.focus()
+    for _ in range(4):
+        tab.keyboard.press("ArrowDown")
+    text = "summary_of at app/notes.py:14: 60% of 100 samples, 0% itself"
+    assert readout.inner_text() == text
+    tab.keyboard.press("ArrowRight")
+    assert readout.inner_text().startswith("encode at json/encoder.py:200: 25%")
+    tab.keyboard.press("ArrowLeft")
+    tab.keyboard.press("Enter")
+    zoomed = graph.locator("[aria-current]")
+    assert zoomed.inner_text() == "summary_of"
+    assert "encode" not in graph.locator(".frame").all_inner_texts()
+    tab.keyboard.press("Escape")
+    assert zoomed.inner_text() == "list_sessions"
+    tab.get_by_label("Search").fill("sessions.py")
+    assert readout.inner_text() == "1 match, 85% of all samples"
+    tab.get_by_label("all frames of libraries").check()
+    assert "run_endpoint_function" in graph.locator(".frame").all_inner_texts()
+    tab.get_by_label("Show").select_option("waiting")
+    assert graph.locator(".frame").all_inner_texts() == [
+        "all",
+        "uvicorn 4711 worker",
+        "run_next",
+        "encode",
+    ]
+    tab.get_by_role("button", name=re.compile("^Copy: CREATE INDEX")).first.click()
+    tab.wait_for_function("document.querySelector('button.copy').textContent !== 'Copy'")
+    assert errors == []
+    tab.close()
 
 
 def test_the_keyboard_moves_the_cursor(report: BrowserPage):

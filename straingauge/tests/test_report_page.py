@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from inside_results import inside_result
 from sample_results import ENDPOINTS, sample_result
 from straingauge.cli import main
 from straingauge.diagnosis import CAUSES
 from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
-from straingauge.report.evidence import TITLES, explained
+from straingauge.report.evidence import INSIDE, TITLES, explained
 from straingauge.report.page import page
 from straingauge.result.assembly.histograms import intervals
 from straingauge.result.format import read, write
@@ -123,9 +124,19 @@ def test_the_table_has_a_row_per_run():
 
 def test_evidence_links_to_existing_sections():
     """Each chart and section that a cause links to is on the page."""
-    ids = Document(page([sample_result(trouble=True)])).ids
+    ids = Document(page([inside_result()])).ids
     assert {f"r0-{section}" for cause in CAUSES.values() for section in cause.charts} <= ids
     assert {f"r0-{section}" for section in TITLES} <= ids
+
+
+def test_sections_without_data_are_left_out():
+    """Profile, traces and plans are on the page only if a run has them, and nothing links there."""
+    document = Document(page([sample_result(trouble=True)]))
+    assert not {f"r0-{section}" for section in INSIDE} & document.ids
+    both = Document(page([sample_result(), inside_result(name="inside")]))
+    assert {f"r{n}-{section}" for section in INSIDE for n in (0, 1)} <= both.ids
+    assert "flame_graph" in page([inside_result()])
+    assert "class FlameGraph" not in page([sample_result()])
 
 
 def test_no_link_is_dead():

@@ -14,7 +14,7 @@ class CodeLocation:
     Attributes:
         file: Relative to the root of the git repository it is in, with "/"; absolute outside of
             one.
-        line: From 1.
+        line: From 1; 0 if unknown.
         function: Name of the function, such as "list_sessions" or "Store.save"; empty if unknown.
     """
 

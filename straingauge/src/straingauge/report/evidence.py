@@ -21,6 +21,9 @@ TITLES: Final[Mapping[str, str]] = {
     "loop": "Event loop blocked",
     "jobs": "Background jobs",
     "handles": "Open files and threads",
+    "profile": "Profile",
+    "traces": "Traces",
+    "plans": "Query plans",
     "thresholds": "Thresholds",
     "endpoints": "Endpoints",
     "slowest": "The slowest requests",
@@ -32,6 +35,9 @@ TITLES: Final[Mapping[str, str]] = {
     "validity": "Validity",
 }
 """Titles of the charts and tables that a link can lead to, by the end of its anchor."""
+
+INSIDE: Final = ("profile", "traces", "plans")
+"""Sections that only a page with such results has."""
 
 
 def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]:
@@ -79,6 +85,7 @@ def _shown(cause: Mapping[str, Any], where: Mapping[str, tuple[str, Result]]) ->
                 "links": [
                     {"title": TITLES[place], "anchor": f"{anchor}-{place}"}
                     for place in CAUSES[cause["cause"]].charts
+                    if place not in INSIDE or result.get(place)
                 ],
             }
             for anchor, (name, result) in where.items()

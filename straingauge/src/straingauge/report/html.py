@@ -14,7 +14,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from straingauge.report.grades import look, words
 
 REPORT: Final = "straingauge.report"
-STYLES: Final = ("colours.css", "page.css", "charts.css", "print.css")
+STYLES: Final = ("colours.css", "page.css", "charts.css", "flame.css", "waterfall.css", "print.css")
 CHART_SCRIPTS: Final = ("format.js", "scales.js", "draw.js", "cursor.js", "figure.js")
 
 

@@ -8,10 +8,13 @@ from typing import Any, Final
 from straingauge.redaction import without_secrets
 from straingauge.report import html, resources, tables
 from straingauge.report.charts import charts
-from straingauge.report.evidence import TITLES, explained
+from straingauge.report.evidence import INSIDE, TITLES, explained
 from straingauge.report.grades import RUN_GRADES
+from straingauge.report.plans import plans
+from straingauge.report.profile import flame_graph, profile
 from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
+from straingauge.report.waterfall import traces
 from straingauge.result.format.write import write_lines
 
 _SCRIPTS: Final = (*html.CHART_SCRIPTS, "copy.js", "page.js")
@@ -40,17 +43,21 @@ def page(results: Sequence[Result]) -> str:
     """Render the page of one or more results in their order, without secrets."""
     results = [without_secrets(result) for result in results]
     names = names_of(results)
+    inside = [name for name in INSIDE if any(result.get(name) for result in results)]
+    has_flame_graph = any(flame_graph(result) for result in results)
+    scripts = (*_SCRIPTS, "flame.js") if has_flame_graph else _SCRIPTS
     runs = [_run(result, number, names[number]) for number, result in enumerate(results)]
     return html.render(
         "page.html",
-        script=html.package_text("script", _SCRIPTS),
+        script=html.package_text("script", scripts),
         summary=summary(results),
         runs=runs,
         shown=_shown_first(results),
-        sections=_SECTIONS,
+        sections=_SECTIONS + len(inside),
+        inside=inside,
         columns=tables.COLUMNS,
         has_rough=any("~" in str(run[name]) for run in runs for name in PERCENTILES),
-        data=html.embedded_json([charts(result) for result in results]),
+        data=html.embedded_json([_data(result) for result in results]),
         **explained(results, names),
     )
 
@@ -68,6 +75,7 @@ def write_page(results: Sequence[Result], folder: Path) -> Path:
 def _run(result: Result, number: int, name: str) -> dict[str, Any]:
     return {
         "id": f"r{number}",
+        "number": number,
         "name": name,
         **tables.verdict_row(result),
         "where": where(result),
@@ -77,11 +85,20 @@ def _run(result: Result, number: int, name: str) -> dict[str, Any]:
         "errors_seen": error_lines(result),
         "database": resources.database(result),
         "cooldown": resources.cooldown(result),
+        "profile": profile(result),
+        "has_flame_graph": flame_graph(result) is not None,
+        "traces": traces(result),
+        "plans": plans(result),
         "reasons": result["validity"]["reasons"],
         "environment": resources.environment(result),
         "traffic_charts": [(name, TITLES[name], unit) for name, unit in _TRAFFIC_UNITS.items()],
         "resource_charts": [(name, TITLES[name], unit) for name, unit in _RESOURCE_UNITS.items()],
     }
+
+
+def _data(result: Result) -> dict[str, Any]:
+    """Return what the page's script draws."""
+    return {**charts(result), "flame_graph": flame_graph(result)}
 
 
 def _shown_first(results: Sequence[Result]) -> list[int]:

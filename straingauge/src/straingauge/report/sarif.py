@@ -108,7 +108,10 @@ def _location(code: Mapping[str, Any]) -> dict[str, Any]:
     # A file outside of the repository has an absolute URI.
     uri = {"uri": f"file://{quote(path)}"} if path.startswith("/") else _relative(path)
     location = {
-        "physicalLocation": {"artifactLocation": uri, "region": {"startLine": code["line"]}},
+        "physicalLocation": {
+            "artifactLocation": uri,
+            "region": {"startLine": max(1, code["line"])},
+        },
     }
     function = code.get("function")
     named = [{"fullyQualifiedName": function, "kind": "function"}] if function else []

@@ -45,6 +45,27 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("parts", "parts, ms"),
         Column("request_id", "request id"),
     ),
+    "profile": (
+        *_numbers(own="innermost", total="in all"),
+        Column("code", "line", "code"),
+        Column("thread", "thread"),
+    ),
+    "stalls": (
+        *_numbers(at="at s", silent="without response, ms"),
+        Column("lines", "lines", "code"),
+    ),
+    "traced_statements": (
+        Column("endpoint", "endpoint"),
+        *_numbers(per_request="per request", avg="mean ms", share="of the time"),
+        Column("parent", "within"),
+        Column("query", "statement", "code"),
+    ),
+    "traced_calls": (
+        Column("endpoint", "endpoint"),
+        Column("host", "calls"),
+        *_numbers(per_request="per request", avg="mean ms", max="slowest ms", errors="errors"),
+        *_numbers(share="of the time"),
+    ),
     "waits": (Column("event", "event"), *_numbers(share="share", peak="most at once")),
     "blocked": (Column("waiting", "waiting", "code"), Column("blocking", "blocked by", "code")),
     "statements": (

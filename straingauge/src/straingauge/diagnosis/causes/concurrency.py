@@ -38,7 +38,7 @@ MIN_DATABASE_SHARE = 0.5  # of the response time
         "pool_exhausted",
         "slow_statement",
     ),
-    charts=("latency", "cpu"),
+    charts=("latency", "cpu", "profile"),
     advice=(
         "look for what lets few requests in: a lock or semaphore, a single worker thread,"
         " a blocking call in an event loop, a limit of connections to another service",

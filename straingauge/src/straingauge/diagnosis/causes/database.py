@@ -37,7 +37,7 @@ WAITING = ("pool_exhausted", "slow_endpoint", "slow_start", "slow_tail", "slowin
     # A request that holds its connection for longer makes the pool too small.
     explains=(*WAITING, "endpoint_errors", "freeze", "slow_statement"),
     warns_from=0.9,
-    charts=("tables", "statements"),
+    charts=("plans", "tables", "statements"),
     advice=(
         "create an index on the columns the statement filters, joins and sorts by (CREATE INDEX"
         " CONCURRENTLY), and check with EXPLAIN that it is used",
@@ -59,7 +59,7 @@ def missing_index(result: ResultView) -> Evidence | None:
     topics=("speed",),
     explains=(*WAITING, "cpu_bound", "event_loop_blocked", "slow_statement"),
     warns_from=0.9,
-    charts=("statements", "parts"),
+    charts=("statements", "traces", "parts"),
     advice=(
         "load the related rows with the first statement (a join, or selectinload / joinedload in"
         " SQLAlchemy), or with one statement for all of them",
@@ -95,7 +95,7 @@ def n_plus_one(result: ResultView) -> Evidence | None:
     title="a statement is slow in the database",
     topics=("speed",),
     explains=WAITING,
-    charts=("statements", "parts"),
+    charts=("statements", "plans", "traces", "parts"),
     advice=(
         "run EXPLAIN (ANALYZE, BUFFERS) on the statement: look for sequential scans, sorts on disk"
         " and estimates that are far off",

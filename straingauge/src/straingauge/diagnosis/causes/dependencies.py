@@ -24,7 +24,7 @@ UNRELATED = 1.3  # times the time of all requests, or of the longest: calls of b
         "slow_tail",
         "slowing_down",
     ),
-    charts=("slowest", "latency"),
+    charts=("traces", "slowest", "latency"),
     advice=(
         "measure the other service by itself; set a timeout for the call, and keep the response or"
         " make the call after the request where that is possible",

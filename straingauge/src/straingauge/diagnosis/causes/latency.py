@@ -26,7 +26,7 @@ PART_WORDS = {
     title="an endpoint is slow for most requests",
     topics=("speed",),
     explains=("slow_tail",),
-    charts=("endpoints", "latency"),
+    charts=("endpoints", "profile", "traces", "latency"),
     advice=(
         "for high latency check, in this order: indexes, slow statements, CPU and memory, and the"
         " latency of connections to other services",
@@ -66,7 +66,7 @@ def slow_endpoint(result: ResultView) -> Evidence | None:
 @cause(
     title="a small share of all requests is much slower than the rest",
     topics=("speed",),
-    charts=("curve", "slowest"),
+    charts=("curve", "slowest", "traces"),
     advice=(
         "look at what surrounds the application: middleware, proxy, load balancer, network, name"
         " resolution; and at calls to other services that time out",

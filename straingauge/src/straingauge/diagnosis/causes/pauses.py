@@ -28,7 +28,7 @@ MIN_TOGETHER = 3  # requests; two may meet by chance
         "slowing_down",
     ),
     warns_from=0.85,
-    charts=("loop", "heat"),
+    charts=("loop", "profile", "heat"),
     advice=(
         "look for blocking calls in `async def` (time.sleep, synchronous drivers and clients, file"
         " and CPU work): use their async counterparts, or a thread (asyncio.to_thread)",
@@ -62,7 +62,7 @@ def event_loop_blocked(result: ResultView) -> Evidence | None:
     topics=("speed",),
     explains=("slow_endpoint", "slow_tail", "slowing_down"),
     warns_from=0.85,
-    charts=("heat", "rate"),
+    charts=("heat", "profile", "rate"),
     advice=(
         "look for what stops everything at these times: a global lock, a garbage collection of a"
         " large heap, a synchronous flush, a container that is throttled or paused",

@@ -32,7 +32,7 @@ KEEP_ALIVE_S = 1.5  # at least, for any server that keeps connections open
         "slow_tail",
         "slowing_down",
     ),
-    charts=("cpu", "latency"),
+    charts=("cpu", "profile", "latency"),
     advice=(
         "profile the service under this load (py-spy) and take the most expensive work out of the"
         " request",
