@@ -239,6 +239,7 @@ def _service() -> dict[str, Any]:
         "cpu_wait_percent": {"avg": 1.0, "peak": 4.0},
         "accept_queue": {"initial": 0, "peak": 1, "final": 0},
         "calls": [],
+        "runtime": {"language": None, "server": None},
     }
 
 

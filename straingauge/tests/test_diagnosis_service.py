@@ -180,6 +180,55 @@ def test_a_thread_that_every_upload_leaves_behind():
     assert causes(full) == []
 
 
+def test_more_threads_than_requests_in_flight():
+    """In a short run, threads that outnumber the requests in flight and stay are left behind."""
+
+    def short(threads: list[int], language: str = "python") -> dict[str, Any]:
+        rows = [{"t_s": n / 2, "threads": count} for n, count in enumerate(threads)]
+        return healthy(
+            configuration__users=10,
+            resources__samples=rows,
+            resources__cooldown__threads=threads[-1],
+            resources__service__runtime={"language": language, "server": None},
+        )
+
+    waves = short([5, 12, 15, 22, 25, 33, 35, 41, 45])
+    assert [each.cause for each in warnings(waves)] == ["thread_leak"]
+    assert "40 more threads than before the load remained" in first(waves)["evidence"][0]
+    assert "py-spy dump --pid PID lists them with their stacks" in first(waves)["advice"]
+    assert warnings(short([5, 12, 15, 22, 25, 33, 35, 41, 45], "jvm")) == []
+    assert warnings(short([5, 5, 69, 69, 69, 69, 69, 69, 69])) == []  # a library, one for each core
+    assert warnings(short([5, 12, 15, 15, 15, 25, 25, 25, 25])) == []  # executors
+    waves["resources"]["cooldown"]["threads"] = 6
+    assert warnings(waves) == []
+
+
+def test_a_server_that_has_no_keep_alive():
+    """A server that closes connections by design is no warning."""
+    processes = {"a": {"sent": 900, "connections": 900, "reconnects": 0, "closed_idle": 0}}
+    closed = healthy(resources__generator={"processes": processes})
+    assert [each.cause for each in warnings(closed)] == ["keep_alive_off"]
+    closed["resources"]["service"]["runtime"] = {"language": "python", "server": "gunicorn"}
+    assert warnings(closed) == []
+    closed["verdict"] = {"grade": "critical", "findings": [complaint()]}
+    (cause,) = (each for each in diagnose(closed) if each["cause"] == "keep_alive_off")
+    assert cause["confidence"] == 0.5
+    assert "gunicorn closes the connection after each response, by design" in cause["evidence"]
+
+
+def test_a_heap_that_is_collected_late():
+    """Memory of a runtime that collects late is no certain leak before minutes have passed."""
+    leaking = healthy(
+        resources__service__memory=LEAK,
+        resources__cooldown__memory_mb=112.0,
+        resources__service__runtime={"language": "javascript", "server": None},
+    )
+    assert warnings(leaking) == []
+    leaking["metrics"]["duration_s"] = 600.0
+    assert [each.cause for each in warnings(leaking)] == ["memory_leak"]
+    assert any("heap snapshots" in each for each in first(leaking)["advice"])
+
+
 def test_no_keep_alive():
     """A connection per request is a warning, even though loopback makes it cheap."""
     parts = {"a": {"sent": 900, "connections": 890}}

@@ -2,9 +2,12 @@
 
 import os
 import socket
+from pathlib import Path
 
+import psutil
 import pytest
 from straingauge.observe.listener import describe_listener, name_of
+from straingauge.observe.runtime import is_go, language_of, language_of_command, product
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,47 @@ from straingauge.observe.listener import describe_listener, name_of
 def test_an_interpreter_is_named_by_what_it_runs(program: str, command: list[str], name: str):
     """A program has its own name; an interpreter that of its module or script."""
     assert name_of(program, command) == name
+
+
+@pytest.mark.parametrize(
+    ("program", "command", "language"),
+    [
+        ("uvicorn", ["/venv/bin/python3", "/venv/bin/uvicorn", "app:app"], "python"),
+        ("main", ["/usr/bin/python3.12", "main.py"], "python"),
+        ("node", ["node", "server.js"], "javascript"),
+        ("java", ["java", "-jar", "app.jar"], "jvm"),
+        ("puma 6.4 (tcp:", ["puma 6.4 (tcp://0.0.0.0:3000)"], "ruby"),
+        ("server", ["/srv/server"], None),
+        ("server", [], None),
+    ],
+)
+def test_the_language_of_a_process(program: str, command: list[str], language: str | None):
+    """A process has the language of its program or interpreter."""
+    assert language_of_command(program, command) == language
+
+
+def test_an_executable_of_go(tmp_path: Path):
+    """The linker of Go leaves its note in the first page of an executable."""
+    executable = tmp_path / "server"
+    executable.write_bytes(b"\x7fELF" + bytes(60) + b"\x04\0\0\0\x10\0\0\0\x01\0\0\0GNU\0id")
+    assert not is_go(executable)
+    executable.write_bytes(b"\x7fELF" + bytes(60) + b"\x04\0\0\0\x53\0\0\0\x04\0\0\0Go\0\0id")
+    assert is_go(executable)
+    assert language_of(psutil.Process()) == "python"
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("Werkzeug/3.0.1 Python/3.12.1", "werkzeug"),
+        ("gunicorn", "gunicorn"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_product_of_a_server(header: str | None, name: str | None):
+    """The header `Server` names the product first."""
+    assert product(header) == name
 
 
 def test_the_listening_process_is_described():

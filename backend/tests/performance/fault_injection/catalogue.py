@@ -1,4 +1,4 @@
-"""The catalogue: 35 faults that must be detected, and 9 healthy services that must not alarm.
+"""The catalogue: 37 faults that must be detected, and 9 healthy services that must not alarm.
 
 The load tests do not use this file.
 """
@@ -73,6 +73,8 @@ def _fault(
 FAULTS = (
     _fault("slow_5_percent", "5 % of requests +800 ms", "slow_tail", "latency:slow_5_percent"),
     _fault("slow_reads", "all reads +600 ms", "slow_endpoint", "latency:slow_reads"),
+    _fault("slow_dependency", "8 % of reads wait 700 ms for another service", "slow_dependency",
+           "latency:slow_dependency"),
     _fault("errors_500", "3 % of reads return 500", "endpoint_errors", "errors:errors_500", STEADY),
     _fault("resets", "3 % of connections reset", "connection_resets", "connections:resets"),
     _fault("error_in_200", "200 with an error body", "wrong_content", "errors:error_in_200"),
@@ -113,6 +115,8 @@ FAULTS = (
     _fault("leak_5_kb", "5 kB leaked per request", "memory_leak", "leaks:leak_5_kb", LEAKS),
     _fault("file_leak", "a file left open by every fourth request", "file_leak",
            "leaks:file_leak"),
+    _fault("upload_threads", "a thread left behind by every upload", "thread_leak",
+           "leaks:upload_threads", UPLOADS),
     _fault("uploads_not_stored", "upload acknowledged but not stored", "lost_writes",
            "data:uploads_not_stored", UPLOADS),
     _fault("uploads_duplicated", "upload stored twice", "doubled_writes",

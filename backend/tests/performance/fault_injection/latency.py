@@ -20,6 +20,34 @@ def slow_5_percent() -> FastAPI:
     return wrap(handler)
 
 
+def slow_dependency() -> FastAPI:
+    """Let 8 % of the reads wait for another service, which takes 700 ms."""
+    is_affected = chance(0.08)
+    servers: list[asyncio.Server] = []
+
+    async def respond_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        await asyncio.sleep(0.7)
+        writer.write(b"done\n")
+        writer.close()
+
+    async def call() -> None:
+        if not servers:
+            servers.append(await asyncio.start_server(respond_late, "127.0.0.1", 0))
+        port: int = servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"work\n")
+        await reader.readline()
+        writer.close()
+
+    async def handler(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_read(scope) and is_affected():
+            await call()
+        await app(scope, receive, send)
+
+    return wrap(handler)
+
+
 def slow_reads() -> FastAPI:
     """Delay each read by 600 ms."""
 

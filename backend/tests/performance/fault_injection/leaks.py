@@ -1,11 +1,12 @@
-"""Faults that leak memory and files."""
+"""Faults that leak memory, files and threads."""
 
 import os
+import threading
 from typing import IO
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
-from tests.performance.fault_injection.wrappers import wrap
+from tests.performance.fault_injection.wrappers import is_upload, wrap
 
 
 def leak_50_kb() -> FastAPI:
@@ -28,6 +29,18 @@ def file_leak() -> FastAPI:
         requests += 1
         if requests % 4 == 0:
             files.append(open(os.devnull, "rb"))  # noqa: ASYNC230, PTH123, SIM115 -- the leak
+        await app(scope, receive, send)
+
+    return wrap(handler)
+
+
+def upload_threads() -> FastAPI:
+    """Leave a thread behind with every upload."""
+    never = threading.Event()
+
+    async def handler(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_upload(scope):
+            threading.Thread(target=never.wait, daemon=True).start()
         await app(scope, receive, send)
 
     return wrap(handler)

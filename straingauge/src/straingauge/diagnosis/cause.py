@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from straingauge.diagnosis.location import Location
 from straingauge.diagnosis.onset import TOLERANCE_S
 from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.runtime_advice import advice_for
 from straingauge.diagnosis.topic import Topic
 from straingauge.result.format.result import CauseDict
 
@@ -75,7 +76,9 @@ class Cause:
         evidence = self.rule(result) if self.rule is not None else None
         if evidence is None:
             return None
-        found, onset_s = self.found(evidence), evidence.onset_s
+        language = result.at("resources", "service", "runtime", "language")
+        advice = (*evidence.advice, *advice_for(self.id, language))
+        found, onset_s = self.found(replace(evidence, advice=advice)), evidence.onset_s
         if broke_s is None or onset_s is None or onset_s <= broke_s + TOLERANCE_S:
             return found
         late = f"it began at {onset_s:.0f} s, but thresholds were missed from {broke_s:.0f} s on"

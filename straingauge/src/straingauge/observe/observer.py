@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypeVar
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.metric_names import MetricNames
 from straingauge.observe.prometheus import MetricsClient
+from straingauge.observe.runtime import Runtime, product
 from straingauge.observe.sampler import HostSampler
 from straingauge.observe.sockets import Calls
 
@@ -46,6 +47,7 @@ class Observations:
         database: Observations of the database; None without its URL.
         neighbours: CPU time of other processes of this machine during the load in s, by name.
         calls: Calls of the service to other programs during the load, by host and port.
+        runtime: Language and HTTP server of the service.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -55,6 +57,7 @@ class Observations:
     database: DatabaseStats | None = None
     neighbours: Mapping[str, float] = field(default_factory=dict)
     calls: Mapping[str, Calls] = field(default_factory=dict)
+    runtime: Runtime = field(default_factory=Runtime)
 
 
 class Observer:
@@ -227,6 +230,7 @@ class Observer:
             if samples is observations.samples:
                 observations.neighbours = self._sampler.neighbours
                 observations.calls = deepcopy(self._sampler.calls)
+                observations.runtime = Runtime(self._sampler.language, product(self._page.server))
                 observations.database = database
 
 

@@ -46,6 +46,7 @@ class MetricsClient:
 
     Attributes:
         unavailable: Why they cannot be read; None if they can.
+        server: The service's `Server` header; None without one.
     """
 
     def __init__(self, base_url: str, path: str = "/metrics") -> None:
@@ -56,6 +57,7 @@ class MetricsClient:
         self._url = urljoin(base_url, path)
         self._path = path
         self.unavailable: str | None = None
+        self.server: str | None = None
 
     def fetch(self) -> Mapping[str, float] | None:
         """Return the metrics; None if they cannot be read, see `unavailable`.
@@ -83,6 +85,7 @@ class MetricsClient:
     def _get(self, path: str) -> tuple[int, str | None, bytes]:
         self._connection.request("GET", path)
         response = self._connection.getresponse()
+        self.server = response.getheader("Server")
         body = response.read(MAX_BYTES)
         if not response.isclosed():  # it has more, which would be read as the next response
             self._connection.close()

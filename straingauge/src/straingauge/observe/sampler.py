@@ -15,6 +15,7 @@ from straingauge.observe.machine import Machine
 from straingauge.observe.postgres_url import check_scheme
 from straingauge.observe.process import ServiceProcesses, is_here, port_of
 from straingauge.observe.process_table import ProcessTable
+from straingauge.observe.runtime import Language, language_of
 from straingauge.observe.sockets import Calls, ServiceSockets
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class HostSampler:
         self._postgres_by_name: dict[int, bool] = {}
         self._service: frozenset[int] = frozenset()
         self._serving: tuple[int, ...] = ()
+        self._languages: dict[int, Language | None] = {}
 
     @property
     def unavailable(self) -> str | None:
@@ -60,6 +62,16 @@ class HostSampler:
     def calls(self) -> Mapping[str, Calls]:
         """Calls of the service to other programs, by host and port."""
         return self._sockets.calls
+
+    @property
+    def language(self) -> Language | None:
+        """Language of the service's process; None if it is not known."""
+        root = self._processes.root if self._processes is not None else None
+        if root is None:
+            return None
+        if root.pid not in self._languages:
+            self._languages[root.pid] = language_of(root)
+        return self._languages[root.pid]
 
     def begin(self) -> None:
         """Start the load."""

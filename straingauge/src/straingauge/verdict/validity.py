@@ -50,6 +50,8 @@ class ValidityInput:
         throughput: The throughput, with the requests that do not count in it.
         endpoint_limit: Number of endpoint names after which further ones were counted together;
             0 if none were.
+        closing_server: A server that closes the connection after each response, by design; empty
+            for others.
     """
 
     requests: int = 0
@@ -72,6 +74,7 @@ class ValidityInput:
     unavailable: Sequence[str] = field(default_factory=tuple)
     throughput: Throughput = field(default_factory=Throughput)
     endpoint_limit: int = 0
+    closing_server: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +281,16 @@ def _many_endpoints(evidence: ValidityInput) -> Iterable[Reason]:
         )
 
 
+def _no_keep_alive(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.closing_server:
+        yield Reason(
+            "no_keep_alive",
+            "note",
+            f"{evidence.closing_server} closes the connection after each response: the response"
+            " times include the time to connect",
+        )
+
+
 _RULES: Sequence[Rule] = (
     _setup_failed,
     _interrupted,
@@ -292,5 +305,6 @@ _RULES: Sequence[Rule] = (
     _few_samples,
     _stragglers,
     _many_endpoints,
+    _no_keep_alive,
     _not_observed,
 )

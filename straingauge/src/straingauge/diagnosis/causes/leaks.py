@@ -1,5 +1,7 @@
 """Leaks: memory, files and threads that grow while the service works and are not released."""
 
+from itertools import pairwise
+
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.statistics import Trend, theil_sen
@@ -9,6 +11,11 @@ COOLDOWN = ("resources", "cooldown")
 MIN_FILES, MIN_THREADS = 10, 5
 STEADY = 0.7  # of the growth before: a pool of threads, a cache or a heap fills early
 LONGER = "repeat with a run of some minutes: a heap that warms up stops growing, a leak does not"
+# Their collectors let a heap grow to a multiple of its live size before they release memory.
+LAZY_HEAPS = {"javascript", "jvm", "go", "dotnet"}
+SURE_S = 300.0  # of load; Go collects every 2 minutes at least, others when the heap is full
+MOST_AT_ONCE = 0.5  # of the growth between two samples
+EXECUTORS = 3  # times the users: an executor needs no more threads than requests at a time
 MIN_SAMPLES = 16  # whose second half still makes a trend
 
 
@@ -19,8 +26,7 @@ MIN_SAMPLES = 16  # whose second half still makes a trend
     warns_from=0.85,
     charts=("memory", "cooldown"),
     advice=(
-        "compare tracemalloc snapshots before and after some hundred requests; look at module-level"
-        " lists, dicts and caches without a size limit",
+        "look at lists, maps and caches that live as long as the process and have no size limit",
         "until it is found, restart workers after a number of requests",
     ),
 )
@@ -50,6 +56,10 @@ def memory_leak(result: ResultView) -> Evidence | None:
     slope_mb = result.figure(*MEMORY, "trend_mb_per_200_requests", "slope")
     if later_mb < STEADY * slope_mb:
         evidence.append(f"it slowed down: {slope_mb:.2f} MB per 200 requests over the whole run")
+        return Evidence(0.5, tuple(evidence), (LONGER,))
+    language = result.at("resources", "service", "runtime", "language")
+    if language in LAZY_HEAPS and result.duration_s < SURE_S:
+        evidence.append(f"a heap of {language} may grow for minutes before garbage is collected")
         return Evidence(0.5, tuple(evidence), (LONGER,))
     kept_mb = final_mb - initial_mb
     evidence.append(f"{kept_mb:.1f} MB of it remained after the cooldown")
@@ -86,8 +96,8 @@ def file_leak(result: ResultView) -> Evidence | None:
     warns_from=0.85,
     charts=("handles", "cooldown"),
     advice=(
-        "list them (`py-spy dump --pid PID`, /proc/PID/task), and give the work to an executor of a"
-        " fixed size that is shut down with the service",
+        "list them (/proc/PID/task, `top -H -p PID`), and give the work to an executor of a fixed"
+        " size that is shut down with the service",
         "each takes a stack, and the process limit is the end of it: no thread can be started",
     ),
 )
@@ -97,7 +107,34 @@ def thread_leak(result: ResultView) -> Evidence | None:
     Executors start a thread when none is idle, so they grow with the load and then stop. Ten more
     threads are none of these; fewer, if they rise as in the first half.
     """
-    return _never_released(result, "threads", "threads", MIN_THREADS)
+    steady = _never_released(result, "threads", "threads", MIN_THREADS)
+    found = [each for each in (steady, _more_than_in_flight(result)) if each is not None]
+    return max(found, key=lambda evidence: evidence.confidence, default=None)
+
+
+def _more_than_in_flight(result: ResultView) -> Evidence | None:
+    """Return evidence of threads that no executor can need, for runs too short for a trend.
+
+    An executor starts a thread if none is idle, so that it has at most as many as requests were in
+    flight. Libraries for numbers start one for each core, but all at once. Executors of Java start
+    up to their core size in any case.
+    """
+    users = result.number("configuration", "users")
+    samples = result.samples("threads")
+    remaining = result.number(*COOLDOWN, "threads")
+    if not users or not samples or remaining is None:
+        return None
+    growth = remaining - samples[0][1]
+    counts = [value for _, value in samples]
+    largest = max((now - before for before, now in pairwise(counts)), default=0.0)
+    if growth < max(EXECUTORS * users, 2 * MIN_THREADS) or largest > MOST_AT_ONCE * growth:
+        return None
+    evidence = (
+        f"{growth:.0f} more threads than before the load remained after the cooldown, with at most"
+        f" {users:.0f} requests at a time",
+    )
+    is_python = result.at("resources", "service", "runtime", "language") == "python"
+    return Evidence(0.87 if is_python else 0.6, evidence)
 
 
 def _never_released(result: ResultView, resource: str, words: str, least: float) -> Evidence | None:

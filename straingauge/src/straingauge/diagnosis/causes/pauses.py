@@ -30,9 +30,8 @@ MIN_TOGETHER = 3  # requests; two may meet by chance
     warns_from=0.85,
     charts=("loop", "profile", "heat"),
     advice=(
-        "look for blocking calls in `async def` (time.sleep, synchronous drivers and clients, file"
-        " and CPU work): use their async counterparts, or a thread (asyncio.to_thread)",
-        "PYTHONASYNCIODEBUG=1 logs each step of the loop that takes longer than 100 ms",
+        "look for blocking calls in asynchronous code (sleep, synchronous drivers and clients, file"
+        " and CPU work): use their asynchronous counterparts, or a thread",
     ),
 )
 def event_loop_blocked(result: ResultView) -> Evidence | None:

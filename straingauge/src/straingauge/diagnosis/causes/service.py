@@ -3,6 +3,7 @@
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.onset import first_increase_s
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.observe.runtime import CLOSING_SERVERS
 
 SERVICE = ("resources", "service")
 MACHINE_CPU = ("resources", "machine", "cpu_percent", "avg")
@@ -34,8 +35,7 @@ KEEP_ALIVE_S = 1.5  # at least, for any server that keeps connections open
     ),
     charts=("cpu", "profile", "latency"),
     advice=(
-        "profile the service under this load (py-spy) and take the most expensive work out of the"
-        " request",
+        "profile the service under this load and take the most expensive work out of the request",
         "run one worker process per core, or more machines",
     ),
 )
@@ -114,7 +114,7 @@ def service_restarted(result: ResultView) -> Evidence | None:
     ),
 )
 def keep_alive_off(result: ResultView) -> Evidence | None:
-    """Detect far more opened connections than users.
+    """Detect far more opened connections than users; no fault of a server without keep-alive.
 
     The generator keeps one connection per user and opens another only after the server closed it;
     HTTP/1.1 servers keep connections open by default (RFC 9112, section 9.3). They may close them
@@ -132,6 +132,11 @@ def keep_alive_off(result: ResultView) -> Evidence | None:
     if users * result.duration_s / sent > KEEP_ALIVE_S:
         return None
     share = (opened - broken) / sent
+    server = result.at(*SERVICE, "runtime", "server")
+    if server in CLOSING_SERVERS:
+        evidence = f"{server} closes the connection after each response, by design"
+        advice = "use a server, or a kind of worker, that keeps connections open, or a proxy"
+        return Evidence(min(scale(share, 0.3, 0.8), 0.5), (evidence,), (advice,))
     evidence = f"{opened:.0f} connections were opened for {sent:.0f} requests of {users:.0f} users"
     return Evidence(scale(share, 0.3, 0.8), (evidence,))
 

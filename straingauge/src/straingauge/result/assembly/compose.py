@@ -6,6 +6,7 @@ from typing import cast
 
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations
+from straingauge.observe.runtime import CLOSING_SERVERS
 from straingauge.recording import MAX_ENDPOINTS, OTHER, Record
 from straingauge.result.assembly.histograms import histograms_ns, intervals, max_intervals
 from straingauge.result.assembly.resources import resources
@@ -156,6 +157,7 @@ def _validity_input(
         idle=merged.idle,
         processes=_processes(merged),
         unavailable=observations.unavailable if observations else (),
+        closing_server=_closing_server(observations, engines),
     )
 
 
@@ -163,6 +165,14 @@ def _endpoint_limit(record: Record) -> int:
     """Return the number of endpoints recorded apart if there were more; else 0."""
     names = {endpoint for _, endpoint in record.series}
     return MAX_ENDPOINTS if OTHER in names and len(names) > MAX_ENDPOINTS else 0
+
+
+def _closing_server(observations: Observations | None, engines: Mapping[str, EngineStats]) -> str:
+    """Return the server that closed at least every second connection, by design; else ""."""
+    server = observations.runtime.server if observations else None
+    sent = sum(engine.sent for engine in engines.values())
+    opened = sum(engine.connections for engine in engines.values())
+    return server if server in CLOSING_SERVERS and 2 * opened >= sent > 0 else ""
 
 
 def _processes(merged: MergedReports) -> int:

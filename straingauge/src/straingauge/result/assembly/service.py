@@ -55,6 +55,10 @@ def service(observations: Observations, requests: int) -> Service:
         "event_loop": _event_loop(samples),
         "accept_queue": extremes(samples, "accept_queue"),
         "calls": _calls(observations),
+        "runtime": {
+            "language": observations.runtime.language,
+            "server": observations.runtime.server,
+        },
     }
 
 

@@ -80,6 +80,13 @@ class Calls(TypedDict):
     longest_ms: float
 
 
+class Runtime(TypedDict):
+    """The language of the service's process, and the product of its `Server` header."""
+
+    language: str | None
+    server: str | None
+
+
 class Service(TypedDict):
     """The processes that listen on the service's port."""
 
@@ -95,6 +102,7 @@ class Service(TypedDict):
     event_loop: EventLoop | None
     accept_queue: NotRequired[Extremes | None]
     calls: NotRequired[list[Calls]]
+    runtime: NotRequired[Runtime]
 
 
 class Pool(TypedDict):
