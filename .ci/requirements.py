@@ -20,7 +20,7 @@ RUN = BACKEND / "requirements.txt"
 DEV = BACKEND / "requirements-dev.txt"
 DEV_EXTRA = "test"
 """The extra of backend/pyproject.toml that only tests and lint need."""
-STRAINGAUGE = "-e ../straingauge[explain,locust,postgres,pytest,traces]"
+STRAINGAUGE = "-e ../straingauge[explain,locust,postgres,profile,pytest,traces]"
 HEADER = "# Exact versions of {}. Written by `make requirements`; the ranges are in pyproject.toml."
 HEADERS = {
     RUN: [HEADER.format("what the service and its load tests need"), STRAINGAUGE],

@@ -148,6 +148,7 @@ def _from_command(variant: Variant, config_path: Path | None, ready: str) -> Sta
         python=Path(sys.executable),
         workers=1,
         port=0,
+        profile=False,
         env={},
         postgres=None,
         prepare=(),

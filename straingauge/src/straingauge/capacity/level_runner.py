@@ -73,6 +73,7 @@ class LevelRunner:
             schedule=self.schedule(level, self.step_s),
             warm_up=self.schedule(level, self.warmup_s) if self.warmup_s else None,
             verify=None,
+            profile=False,
             cooldown_s=_COOLDOWN_S,
         )
         watch = _Watch(self.abort_percent)
@@ -106,6 +107,7 @@ class LevelRunner:
             schedule=constant(rate_per_s=PROBE_RATE, duration_s=PROBE_S),
             warm_up=None,
             verify=None,
+            profile=False,
             cooldown_s=0.0,
         )
         coordinator = LocalCoordinator(

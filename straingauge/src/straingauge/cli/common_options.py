@@ -60,6 +60,12 @@ server_pid: Final[Decorator] = click.option(
     metavar="PID",
     help="Parent PID of the service, if it cannot be found by its port.",
 )
+profile: Final[Decorator] = click.option(
+    "--profile/--no-profile",
+    default=None,
+    show_default="for a service that straingauge started",
+    help="Profile the Python processes of the service during the load.",
+)
 markdown: Final[Decorator] = click.option("--markdown", is_flag=True, help="Print Markdown.")
 as_json: Final[Decorator] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -43,6 +43,7 @@ class RunOptions:
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     plans: bool = True
     server_pid: int | None = None
+    profile: bool | None = None
     thresholds: Path | None = None
     results: Path | None = None
     name: str | None = None
@@ -150,6 +151,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         database_url=options.database_url,
         plans=options.plans,
         server_pid=options.server_pid,
+        profile=options.profile,
         thresholds=_thresholds(thresholds_file, scenario),
         thresholds_file=thresholds_file,
         results_dir=options.results_dir,

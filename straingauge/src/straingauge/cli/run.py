@@ -78,6 +78,7 @@ if TYPE_CHECKING:
 @common_options.database_url
 @common_options.plans
 @common_options.server_pid
+@common_options.profile
 @common_options.thresholds
 @common_options.results
 @common_options.name

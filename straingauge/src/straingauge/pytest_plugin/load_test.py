@@ -233,6 +233,7 @@ class LoadTest:
             database_url=option(self._item.config, "--load-database-url"),
             plans=not option(self._item.config, "--load-no-plans"),
             server_pid=self._context.server_pid,
+            profile=self._context.profile,
             thresholds_file=self._context.thresholds_file(self._item.path),
             results_dir=self._context.results_dir(self._item.path),
             required_endpoints=tuple(endpoints(self._item.iter_markers("load"))),

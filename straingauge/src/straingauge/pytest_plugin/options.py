@@ -37,6 +37,11 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "metavar": "PID",
         "help": "parent PID of the service, if it cannot be found by its port",
     },
+    "--load-profile": {
+        "choices": ("yes", "no"),
+        "help": "profile the Python processes of the service during each load (default: those of a "
+        "service that straingauge started)",
+    },
 }
 
 

@@ -73,6 +73,11 @@ class WorkerContext:
         require_open_files(math.ceil(connections / active))
         require_writable(self.results_dir(test_file))
 
+    @property
+    def profile(self) -> bool | None:
+        """Whether ``--load-profile`` asks for a profile; None if it was not given."""
+        return {"yes": True, "no": False}.get(str(option(self.config, "--load-profile")))
+
     def users(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:
         """Return the first `count` users of these accounts; the same objects in each test.
 

@@ -116,6 +116,11 @@ class EndpointRecorder:
         if len(self._connects) >= _FLUSH_AT:
             self.flush()
 
+    @property
+    def pending(self) -> int:
+        """Number of outcomes that were added since the last flush."""
+        return len(self._rows) // _COLUMNS
+
     def flush(self) -> None:
         """Count the outcomes that were added since the last flush."""
         series = self._series
@@ -271,6 +276,11 @@ class Recorder:
         if name == OTHER:
             self._others[phase] = sink
         return sink
+
+    def outcomes(self) -> int:
+        """Return about how many outcomes there are so far; another thread may ask."""
+        counted = sum(series.requests for series in list(self._record.series.values()))
+        return counted + sum(sink.pending for sink in list(self._sinks))
 
     def snapshot(self) -> Record:
         """Return the record so far. It is not a copy: merge or encode it to keep it."""

@@ -9,7 +9,9 @@ from straingauge.engine import EngineStats, Load, run_load
 from straingauge.http.traceparent import TraceIds
 from straingauge.journey import Journey, User, account_fingerprint
 from straingauge.observe import Observer
+from straingauge.profile import Profiler, is_started_here
 from straingauge.recording import Recorder
+from straingauge.result.format.profile import Profile
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.run_metadata import run_metadata
@@ -36,6 +38,8 @@ class LoadRunner:
         self._trace_ids = TraceIds() if spec.traceparent else None
         self._recorder = Recorder(self._trace_ids)
         self._observer: Observer | None = None
+        self._profiler: Profiler | None = None
+        self._profile: Profile | None = None
         self._engines: dict[str, EngineStats] = {}
         self._shard = Shard(None, 0)
         self._url = ""
@@ -62,11 +66,17 @@ class LoadRunner:
         with ExitStack() as stack:
             if self._shard.is_leader:
                 self._observer = stack.enter_context(self._observe())
+                if self._is_profiled():
+                    self._profiler = stack.enter_context(self._make_profiler())
             start_ns = coordinator.wait_for_start(self.report())
+            if self._profiler is not None:
+                self._profiler.begin()
             self._run_phase("main", spec.load(self._url), start_ns=start_ns)
             coordinator.wait_for_load_end(self.report())
             if self._observer is not None:
                 self._observer.cooldown(spec.cooldown_s, meanwhile=self._tick)
+            if self._profiler is not None:
+                self._profile = self._profiler.profile()
         coordinator.wait_for_cooldown_end(self.report())
         if spec.verify is not None:
             self._run_once("verify", spec.verify, self._own_users())
@@ -83,7 +93,15 @@ class LoadRunner:
             engines=dict(self._engines),
             observations=self._observer.observations() if self._observer else None,
             credentials=frozenset(filter(None, map(account_fingerprint, self._own_users()))),
+            profile=self._profile,
         )
+
+    def _is_profiled(self) -> bool:
+        wanted = self._spec.profile
+        return is_started_here(self._url, self._spec.server_pid) if wanted is None else wanted
+
+    def _make_profiler(self) -> Profiler:
+        return Profiler(self._url, self._spec.server_pid, self._recorder.outcomes)
 
     def _observe(self) -> Observer:
         spec = self._spec
@@ -152,7 +170,11 @@ class LoadRunner:
             on_tick=self._tick,
             trace_ids=self._trace_ids,
         )
+        if phase == "main" and self._profiler is not None:
+            self._profiler.end()
         if stats.interrupted:
+            if self._profiler is not None:
+                self._profile = self._profiler.profile()
             self._coordinator.send_report(self.report())
             raise KeyboardInterrupt
 

@@ -44,6 +44,8 @@ class LoadSpec:
         traceparent: Send the header `traceparent` with each request.
         plans: Read the plans of slow statements after a run that missed its thresholds.
         server_pid: Parent process of the service, if it cannot be found by its port.
+        profile: Profile the service's Python processes during the load; by default those of a
+            service that was started for it.
         thresholds: Thresholds that the result is judged by.
         thresholds_file: Their file; None if there is none.
         results_dir: Folder of the result file.
@@ -71,6 +73,7 @@ class LoadSpec:
     plans: bool = True
     server_pid: int | None = None
     traceparent: bool = True
+    profile: bool | None = None
     thresholds: Thresholds = field(
         default_factory=lambda: Thresholds.parse({}, source="no thresholds")
     )

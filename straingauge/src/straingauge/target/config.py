@@ -4,6 +4,7 @@
     python = ".venv/bin/python"      # the value of {python}; default: the Python of straingauge
     workers = 1
     port = 8000                      # 0: any free port
+    profile = true                   # false: do not profile the service during a load
 
     [env]                            # added to the environment of all commands
     DATABASE_URL = "{database_url}"
@@ -73,6 +74,7 @@ class StackConfig:
     python: Path
     workers: int
     port: int
+    profile: bool
     env: Mapping[str, str]
     postgres: PostgresConfig | None
     prepare: tuple[Step, ...]
@@ -106,6 +108,7 @@ class StackConfig:
             python=path.parent / top.text("python", sys.executable),
             workers=top.whole("workers", 1, at_least=1),
             port=top.whole("port", 0, at_least=0, at_most=65535),
+            profile=top.flag("profile", default=True),
             env=top.texts("env"),
             postgres=_postgres(postgres) if postgres else None,
             prepare=tuple(_step(table) for table in top.tables("prepare")),
@@ -162,6 +165,12 @@ class _Table:
             raise self._wrong(key, f"must be at most {at_most}, and is {value}")
         if value < at_least:
             raise self._wrong(key, f"must be at least {at_least}, and is {value}")
+        return value
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._values.pop(key, default)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "must be true or false")
         return value
 
     def texts(self, key: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Self
 
 from straingauge.errors import TargetError
 from straingauge.git import without_repository
+from straingauge.inside import probe
 from straingauge.target.config import PLACEHOLDER, StackConfig
 from straingauge.target.ports import HOST, free_port, is_in_use, listens, port_holder
 from straingauge.target.postgres import Postgres
@@ -219,7 +220,7 @@ class ServiceStack:
                 "service",
                 command,
                 cwd=self._config.folder,
-                env=self._environment(),
+                env=self._service_environment(),
                 grace_s=self._config.stop_within_s,
             )
             if self._await_ready(service):
@@ -264,6 +265,19 @@ class ServiceStack:
         self, values: Mapping[str, str], other: Mapping[str, str] | None = None
     ) -> dict[str, str]:
         return dict(zip(values, self._filled(values.values(), other), strict=True))
+
+    def _service_environment(self) -> dict[str, str]:
+        """Return the environment of the service, with the probe that a profile reads."""
+        env = self._environment()
+        if not self._config.profile:
+            return env
+        folder = self._run.folder / "probe"
+        folder.mkdir(exist_ok=True)
+        path = (str(Path(probe.__file__).parent), env.get("PYTHONPATH"))
+        return env | {
+            probe.FOLDER: str(folder),
+            "PYTHONPATH": os.pathsep.join(filter(None, path)),
+        }
 
     def _await_ready(self, service: Child) -> bool:
         """Wait until the service is ready; return false if it ended.

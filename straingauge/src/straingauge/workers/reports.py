@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
     from straingauge.engine import EngineStats
     from straingauge.observe import Observations
+    from straingauge.result.format.profile import Profile
     from straingauge.result.format.result import Environment
 
 
@@ -65,6 +66,7 @@ class Report:
         engines: Statistics of the engine, by phase.
         observations: Samples of the service and its database, from the process that observes them.
         credentials: Fingerprints of the users' Authorization headers.
+        profile: The profile of the service, from the process that observes it, after the load.
     """
 
     process: str
@@ -74,6 +76,7 @@ class Report:
     engines: "Mapping[str, EngineStats]" = field(default_factory=dict)
     observations: "Observations | None" = None
     credentials: frozenset[str] = frozenset()
+    profile: "Profile | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def compose(
         throughput=throughput(total, total, plan),
         endpoint_limit=_endpoint_limit(record),
     )
-    return {
+    composed: Measurements = {
         "schema_version": SCHEMA_VERSION,
         "name": metadata.name,
         "started_at": metadata.started_at,
@@ -70,6 +70,10 @@ def compose(
         "resources": resources(observations, engines, measured.requests("main")),
         "validity": as_dict(check_validity(validity_input)),
     }
+    profile = next((each.profile for each in merged.reports if each.profile), None)
+    if profile is not None:
+        composed["profile"] = profile
+    return composed
 
 
 def _metrics(whole: PhaseMetrics, record: Record, warmup: Warmup | None) -> Metrics:

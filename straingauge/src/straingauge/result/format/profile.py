@@ -2,8 +2,8 @@
 
 from typing import Literal, TypedDict
 
-StackState = Literal["running", "waiting", "task"]
-"""Work on a CPU core, a thread that waits, or an asyncio task that waits."""
+StackState = Literal["running", "thread", "task"]
+"""Work on a CPU core; a thread in a snapshot; an asyncio task that waits in a snapshot."""
 
 
 class ProfileFrame(TypedDict):

@@ -1,0 +1,174 @@
+"""Stacks of threads and asyncio tasks of a Python process, on request over a Unix socket.
+
+Python imports this module when it starts, if its folder is on PYTHONPATH. It starts a thread that
+sleeps until a client connects to ``$STRAINGAUGE_PROBE/PID.sock``; the client gets one JSON object
+and the connection is closed. Stacks of tasks that wait cannot be read from outside of the process.
+It runs in services with Python 3.8 or newer, and imports only the standard library.
+"""
+
+from __future__ import annotations
+
+import _thread
+import importlib
+import os
+import sys
+import time
+
+TYPE_CHECKING = False  # `typing` would be imported at each start of Python
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterable
+    from types import CodeType, FrameType
+    from typing import Any
+
+    Line = tuple[CodeType, int]
+
+FOLDER = "STRAINGAUGE_PROBE"
+MAX_TASKS = 5_000
+MAX_FRAMES = 100
+MAX_STACKS = 200
+
+
+def snapshot() -> dict[str, Any]:
+    """Return the stacks of all threads and all waiting tasks, each from its innermost frame.
+
+    `cpu_s` is the CPU time that it took.
+    """
+    began_s = time.thread_time()
+    # Imported here, it would take this thread for the main thread.
+    threading = sys.modules.get("threading")
+    active = [] if threading is None else threading.enumerate()
+    names = {thread.ident: thread.name for thread in active}
+    own = _thread.get_ident()
+    threads = [
+        {"name": names.get(ident, "MainThread"), "frames": _shown(_thread_stack(frame))}
+        for ident, frame in sys._current_frames().items()  # noqa: SLF001  the only way to see other threads
+        if ident != own
+    ]
+    counts: dict[tuple[Line, ...], int] = {}
+    for task in _tasks():
+        stack = _task_stack(task)
+        if stack and (stack in counts or len(counts) < MAX_STACKS):
+            counts[stack] = counts.get(stack, 0) + 1
+    tasks = [{"count": count, "frames": _shown(stack)} for stack, count in counts.items()]
+    return {"threads": threads, "tasks": tasks, "cpu_s": time.thread_time() - began_s}
+
+
+def _shown(stack: Iterable[Line]) -> list[list[Any]]:
+    return [
+        [code.co_filename, line, getattr(code, "co_qualname", code.co_name)] for code, line in stack
+    ]
+
+
+def _thread_stack(frame: FrameType | None) -> Iterable[Line]:
+    frames = 0
+    while frame is not None and frames < MAX_FRAMES:
+        yield frame.f_code, frame.f_lineno or 0
+        frame, frames = frame.f_back, frames + 1
+
+
+def _tasks() -> Iterable[asyncio.Task[Any]]:
+    """Yield the tasks of all event loops; those that change meanwhile may be missing."""
+    module = sys.modules.get("asyncio.tasks")
+    if module is None:
+        return
+    found: dict[int, asyncio.Task[Any]] = {}
+    for name in ("_all_tasks", "_scheduled_tasks", "_eager_tasks"):  # until 3.11, from 3.12 on
+        for _attempt in range(5):
+            try:
+                found.update((id(task), task) for task in list(getattr(module, name, ())))
+                break
+            except RuntimeError:  # another thread has added a task meanwhile
+                continue
+    yield from list(found.values())[:MAX_TASKS]
+
+
+def _task_stack(task: asyncio.Task[Any]) -> tuple[Line, ...]:
+    """Return the frames in which a task waits; empty if it has ended or is running."""
+    if task.done():
+        return ()
+    stack: list[Line] = []
+    step = task.get_coro()
+    while step is not None and len(stack) < MAX_FRAMES:
+        frame = _attribute(step, "frame")
+        if frame is None:
+            break
+        if _attribute(step, "running"):
+            return ()
+        stack.append((frame.f_code, frame.f_lineno or 0))
+        step = _attribute(step, "await", "yieldfrom")
+    return tuple(reversed(stack))
+
+
+def _attribute(step: Any, *names: str) -> Any:  # noqa: ANN401  coroutines of any kind
+    """Return an attribute of a coroutine, generator or asynchronous generator."""
+    for prefix in ("cr", "gi", "ag"):
+        for name in names:
+            found = getattr(step, "{}_{}".format(prefix, name), None)  # noqa: UP032
+            if found is not None:
+                return found
+    return None
+
+
+def _serve(folder: str) -> None:
+    """Answer each connection with a snapshot, until the process ends."""
+    _socket = importlib.import_module("_socket")  # `socket` would slow down each start of Python
+    try:
+        listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        listener.bind(os.path.join(folder, f"{os.getpid()}.sock"))  # noqa: PTH118
+        listener.listen(1)
+    except OSError:  # the folder is gone, or the file system has no sockets: nothing is profiled
+        return
+    while True:
+        try:
+            connection = _socket.socket(fileno=listener._accept()[0])  # noqa: SLF001  a socket of C
+        except OSError:
+            return
+        try:
+            _answer(connection)
+        except OSError:  # the client has gone
+            pass
+        finally:
+            connection.close()
+
+
+def _answer(connection: Any) -> None:  # noqa: ANN401  `_socket` has no types
+    json = importlib.import_module("json")
+    connection.settimeout(5.0)
+    connection.sendall(json.dumps(snapshot()).encode())
+
+
+def start() -> None:
+    """Start the thread, in this process and in each fork of it.
+
+    `threading` does not know the thread, so neither do checks of the service for its own threads.
+    """
+    folder = os.environ.get(FOLDER)
+    if not folder or not os.path.isdir(folder):  # noqa: PTH112
+        return
+    try:
+        _thread.start_new_thread(_serve, (folder,))
+    except RuntimeError:  # no more threads are allowed
+        return
+
+
+def import_hidden() -> None:
+    """Import the `sitecustomize` that this one hides, if there is one."""
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120
+    sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder) != here]  # noqa: PTH100
+    ours = sys.modules.pop("sitecustomize", None)
+    try:
+        importlib.import_module("sitecustomize")
+    except ImportError as error:
+        if error.name != "sitecustomize":
+            raise
+    finally:
+        if ours is not None:
+            sys.modules.setdefault("sitecustomize", ours)
+
+
+if __name__ == "sitecustomize":
+    start()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=start)
+    import_hidden()

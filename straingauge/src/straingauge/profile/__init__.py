@@ -1,0 +1,10 @@
+"""The profile of a service: where its Python processes spend their time during a load.
+
+`py-spy` samples what runs, from outside of the processes. Snapshots show what waits: those of the
+probe in services that a service stack started (`straingauge.inside.probe`), which have the asyncio
+tasks as well, or else those of ``py-spy dump``.
+"""
+
+from straingauge.profile.profiler import Profiler, is_started_here
+
+__all__ = ["Profiler", "is_started_here"]
