@@ -79,7 +79,7 @@ def test_paths_are_relative_to_the_repository(tmp_path: Path) -> None:
 
 
 def test_samples_of_py_spy_are_read_with_their_threads() -> None:
-    """Each line of py-spy is a stack; damaged lines and sleeping threads are left out."""
+    """Each line of py-spy is a stack; damaged lines and sleeping threads are skipped."""
     text = (
         "thread (11): MainThread;main (/srv/shop/serve.py:9);total (/srv/shop/prices.py:31) 130\n"
         "thread (12): pool_3;work (/srv/shop/a;b.py 7\nthread (13): sleeper;nap (/srv/x.py:1) 90\n"
@@ -91,7 +91,7 @@ def test_samples_of_py_spy_are_read_with_their_threads() -> None:
 
 
 def test_threads_of_a_pool_share_one_name() -> None:
-    """Numbers at the end of the names of threads are left out."""
+    """Numbers at the end of the names of threads are removed."""
     assert thread_name("ThreadPoolExecutor-0_12") == "ThreadPoolExecutor"
     assert thread_name("Thread-7 (serve)") == "Thread (serve)"
     assert thread_name("MainThread") == "MainThread"
@@ -228,5 +228,5 @@ def test_probe_shows_where_tasks_and_threads_wait() -> None:
     ],
 )
 def test_py_spy_that_cannot_attach_is_explained(log: str, words: str) -> None:
-    """What keeps py-spy from a process is one sentence, with the command that allows it."""
+    """A refused attachment is one sentence, with the command that allows it."""
     assert words in explain(log, 7)

@@ -63,7 +63,7 @@ class CollectedStacks:
     tasks_visible: bool = False
 
     def add_running(self, pid: int, stacks: Iterable[Stack]) -> None:
-        """Add samples of what runs; threads that wait for work are left out."""
+        """Add samples of what runs; not of threads that wait for work."""
         owner = self.owners[pid]
         for stack in stacks:
             if not waits_for_work(stack, owner):

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 _INSTALLED: Final = re.compile(r"/(?:site|dist)-packages/([^/]+)")
 _STANDARD: Final = re.compile(r"/lib(?:64)?/(?:python|pypy)\d(?:\.\d+)?/|\.zip/")
-# What runs a service of somebody else; a process is named by what it serves.
+# Programs that run the code of a service; they are not its own code.
 _SERVERS: Final = frozenset(
     {"celery", "daphne", "django", "flask", "granian", "gunicorn", "hypercorn"}
     | {"python", "straingauge", "uvicorn", "uwsgi", "waitress"}

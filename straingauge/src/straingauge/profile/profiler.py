@@ -12,10 +12,11 @@ from typing import Final, Self
 import psutil
 
 from straingauge.errors import TargetError
+from straingauge.extras import install_command
 from straingauge.profile.collected_stacks import CollectedStacks
 from straingauge.profile.own_code import OwnCode
 from straingauge.profile.probe_client import take_snapshot
-from straingauge.profile.py_spy import INSTALL, RATE_HZ, Recording, dump, find_py_spy
+from straingauge.profile.py_spy import RATE_HZ, Recording, dump, find_py_spy
 from straingauge.profile.service_pids import (
     MAX_PROCESSES,
     BusyProcesses,
@@ -85,7 +86,9 @@ class Profiler:
         elif not self._add(serving_processes(found)):
             self._notes.append("not available for this runtime: the service does not run Python")
         elif self._program is None:
-            self._notes.append(f"py-spy is missing, so running code was not sampled: {INSTALL}")
+            self._notes.append(
+                f"py-spy is missing, so running code was not sampled: {install_command('profile')}"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -23,7 +23,6 @@ from straingauge.target.process_group import Child, ProcessGroup
 RATE_HZ: Final = 100
 GRACE_S: Final = 5.0  # to write the samples
 DUMP_TIMEOUT_S: Final = 5.0
-INSTALL: Final = "pip install 'straingauge[profile]'"
 
 
 def find_py_spy() -> str | None:

@@ -63,7 +63,7 @@ def read_raw(text: str, cpu_s: Mapping[int, float], rate_hz: int) -> list[Stack]
 
     Each line is a stack, its frames separated by ";", a space, and the number of samples. Of a
     thread that sleeps, some samples may count as running: threads with next to no CPU time are
-    left out.
+    skipped.
 
     Args:
         text: The samples.

@@ -75,7 +75,7 @@ class WorkerContext:
 
     @property
     def profile(self) -> bool | None:
-        """Whether ``--load-profile`` asks for a profile; None if it was not given."""
+        """The value of ``--load-profile`` as a boolean; None if it was not given."""
         return {"yes": True, "no": False}.get(str(option(self.config, "--load-profile")))
 
     def users(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:

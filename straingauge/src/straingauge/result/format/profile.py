@@ -88,7 +88,7 @@ class ProfileCost(TypedDict):
 
 
 class Profile(TypedDict):
-    """Where the service's processes spent their time."""
+    """The lines and stacks in which the service's processes spent their time."""
 
     rate_hz: int
     duration_s: float
