@@ -14,9 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 from tests.performance.fault_injection.catalogue import ALL, FAULTS, HEALTHY, Fault, select
+from tests.performance.fault_injection.runner import Runner, run_trial
 from tests.performance.fault_injection.service_factory import ServiceFactory
 from tests.performance.fault_injection.table import as_markdown, header, row, summary
-from tests.performance.fault_injection.trial import Runner, Trial, run_trial
+from tests.performance.fault_injection.trial import Trial
 
 from straingauge import StraingaugeError
 

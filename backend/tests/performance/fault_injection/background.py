@@ -7,7 +7,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -120,3 +122,32 @@ async def rolling_restart(service: RunningService) -> None:
     await asyncio.sleep(10)
     os.kill(service.pid, signal.SIGHUP)
     await asyncio.Event().wait()
+
+
+@contextmanager
+def run_background(task: BackgroundTask | None, service: RunningService) -> Iterator[None]:
+    """Run the background task of a fault, if it has one; re-raise its error at the end."""
+    if task is None:
+        yield
+        return
+    errors: list[BaseException] = []
+    loop = asyncio.new_event_loop()
+    running = loop.create_task(task(service))
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            try:
+                loop.run_until_complete(running)
+            except Exception as error:  # noqa: BLE001 -- raised below, in the calling thread
+                errors.append(error)
+
+    thread = threading.Thread(target=run, name=task.__name__)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(running.cancel)
+        thread.join()
+        loop.close()
+    if errors:
+        raise errors[0]

@@ -30,6 +30,8 @@ class Fault:
         env: Settings of the service.
         sql: Statements to run on the database first.
         background: Task to run during the load tests.
+        where: Regular expression of the place that the first cause must name: file and function,
+            statement, index or host.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Fault:
     env: Mapping[str, str] = field(default_factory=dict)
     sql: tuple[str, ...] = ()
     background: BackgroundTask | None = None
+    where: str = ""
 
     @property
     def is_healthy(self) -> bool:

@@ -35,11 +35,14 @@ def summary(trials: Sequence[Trial]) -> str:
     """Return the totals over all trials."""
     faults = [trial for trial in trials if not trial.fault.is_healthy]
     healthy = [trial for trial in trials if trial.fault.is_healthy]
+    with_where = [trial for trial in faults if trial.fault.where]
+    where = sum(t.is_where_named for t in with_where)
     false_alarms = sum(trial.detection is not None for trial in healthy)
     return "\n".join(
         [
             f"faults detected     {sum(t.is_correct for t in faults)} of {len(faults)}",
             f"first cause right   {sum(t.is_cause_correct for t in faults)} of {len(faults)}",
+            *([f"where named         {where} of {len(with_where)}"] if with_where else []),
             f"false alarms        {false_alarms} of {len(healthy)}",
             f"observer CPU        {_observer_cpu(trials)}",
             f"duration            {sum(t.duration_s for t in trials) / 60:.1f} minutes",
@@ -94,6 +97,7 @@ def _diagnosis(trial: Trial) -> list[str]:
         "",
         f"**{cause['title']}** ({_cause(trial)}, confidence {cause['confidence']:.2f})",
         "",
+        *(f"- {place}" for place in trial.where),
         *(f"- {sentence}" for sentence in cause["evidence"]),
         "",
         "To do:",

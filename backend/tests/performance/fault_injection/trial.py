@@ -1,31 +1,15 @@
-"""Run the load tests against a service with a fault, and evaluate the detection."""
+"""Evaluate the detection of a fault by the results of the load tests."""
 
 import json
-import time
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from straingauge.diagnosis import diagnose_session
-from tests.performance.fault_injection.catalogue import SETTINGS, Fault
-from tests.performance.fault_injection.remote import remote_machine
-from tests.performance.fault_injection.service_factory import ServiceFactory
-from tests.performance.fault_injection.suite import run_load_tests, run_locust
+from tests.performance.fault_injection.catalogue import Fault
 
-SHORTER = {
-    "SUSTAINED_LOAD_S": "5.5",
-    "SUSTAINED_LOAD_RPS": "50",
-    "LEAK_LOAD_S": "10.5",
-    "LOAD_COOLDOWN_S": "0.2",
-    "LOAD_WAVES": "4",
-    "LOAD_WAVE_S": "0.3",
-    "POOL_ROUNDS": "6",
-    "JOB_TIMEOUT_S": "10",
-}
-"""Shorter load tests with the same thresholds."""
-
-Runner = Literal["pytest", "locust", "remote"]
 ALARMS = ("critical", "warning", "no_data")
 GENERATOR_OVERLOAD = {"generator_late", "generator_saturated"}
 """Validity reasons caused by this machine; the trial is repeated once."""
@@ -98,6 +82,25 @@ class Trial:
         """True if the first cause in the diagnosis describes the fault."""
         return self.cause in self.fault.causes
 
+    @property
+    def where(self) -> list[str]:
+        """The places that the first cause names, as text."""
+        places = self.diagnosis[0].get("where", []) if self.diagnosis else []
+        return [
+            " ".join(str(value) for key, value in place.items() if key != "kind" and value)
+            for place in places
+        ]
+
+    @property
+    def is_where_named(self) -> bool:
+        """True if the first cause describes the fault and names its place."""
+        expected = self.fault.where
+        return (
+            self.is_cause_correct
+            and bool(expected)
+            and any(re.search(expected, place, re.IGNORECASE) for place in self.where)
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the trial as JSON data."""
         return {
@@ -109,6 +112,8 @@ class Trial:
             "invalid": [list(reason) for reason in self.invalid],
             "expected_causes": list(self.fault.causes),
             "causes": self.causes,
+            "expected_where": self.fault.where,
+            "where": self.where,
             "diagnosis": list(self.diagnosis[:1]),
             "observer_cpu_percent": list(self.observer_cpu_percent),
             "duration_s": round(self.duration_s, 1),
@@ -120,55 +125,23 @@ class Trial:
         return alarm.grade != "no_data" and alarm.test == (self.fault.test or alarm.test)
 
 
-def run_trial(
+def evaluate(
     fault: Fault,
-    factory: ServiceFactory,
-    results: Path,
+    documents: Sequence[Mapping[str, Any]],
     *,
+    duration_s: float,
     repeated: bool = False,
-    runner: Runner = "pytest",
+    output: str = "",
 ) -> Trial:
-    """Start the service with a fault, run the load tests and read their results.
+    """Evaluate the results of load tests against a fault.
 
     Args:
-        fault: The fault to inject.
-        factory: Starts the service.
-        results: Folder for the result files.
+        fault: The injected fault.
+        documents: The result files; their names are those of the load tests.
+        duration_s: Time from the start of the service to its end.
         repeated: True for the second attempt.
-        runner: "pytest" for `pytest_load_test.py` on this machine, "remote" for the same on a
-            simulated remote machine, "locust" for `load_test.py`, where any run may detect it.
-
-    Raises:
-        TargetError: The service does not start.
-        UsageError: The remote machine cannot be simulated here.
+        output: Output of the load tests.
     """
-    is_locust = runner == "locust"
-    started_s = time.monotonic()
-    with factory.start(fault) as stack:
-        assert stack.database_url is not None
-        env = {"DATABASE_URL": stack.database_url, **SETTINGS}
-        if is_locust:
-            output = run_locust(stack.url, results, env=env)
-            fault = replace(fault, test="")
-        elif runner == "remote":
-            with remote_machine(stack.url, stack.database_url) as machine:
-                env["DATABASE_URL"] = machine.database_url
-                _, output = run_load_tests(
-                    [],
-                    machine.url,
-                    results,
-                    command_prefix=machine.command_prefix,
-                    env=env | SHORTER,
-                )
-        else:
-            _, output = run_load_tests([], stack.url, results, env=env | SHORTER)
-    files = [file for file in sorted(results.rglob("*.json")) if not file.match("summary_*")]
-    documents = [json.loads(file.read_text()) for file in files]
-    if is_locust:  # results of all Locust runs have the same name
-        documents = [
-            document | {"name": f"locust {file.parent.name}"}
-            for document, file in zip(documents, files, strict=True)
-        ]
     alarms = [alarm for document in documents if _is_valid(document) for alarm in _alarms(document)]
     invalid = [
         (document["name"], reason["reason"])
@@ -181,11 +154,17 @@ def run_trial(
         alarms=sorted(alarms, key=lambda alarm: ALARMS.index(alarm.grade)),
         invalid=invalid if documents else [("all", "no result file")],
         diagnosis=diagnose_session(documents),
-        duration_s=time.monotonic() - started_s,
+        duration_s=duration_s,
         repeated=repeated,
         output=output,
         observer_cpu_percent=[_observer_cpu(document) for document in documents],
     )
+
+
+def read_documents(results: Path) -> list[dict[str, Any]]:
+    """Read all result files below a folder."""
+    files = [file for file in sorted(results.rglob("*.json")) if not file.match("summary_*")]
+    return [json.loads(file.read_text()) for file in files]
 
 
 def _is_valid(document: Mapping[str, Any]) -> bool:

@@ -63,7 +63,7 @@ PAGES: Final = (
 """Documentation pages, which name the URL of the document."""
 
 _USUAL_MOUNTS: Final = ("/api", "/api/v1", "/v1", "/api/v2", "/rest")
-"""Where applications are mounted below the root, for documents that do not say it."""
+"""Usual paths of applications below the root, for documents that do not name theirs."""
 _SAMPLES: Final = 3
 
 _NAMED: Final = re.compile(
