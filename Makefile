@@ -105,8 +105,8 @@ bench: $(READY)  ## Compare the speed of straingauge and TherapyBridge with peer
 	$(BIN)/python benchmarks/master.py || engine=$$?; \
 	cd backend && $(SERVE) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS) && exit $$engine)
 
-faults: $(READY)  ## Inject 37 faults into the service, and check that the load tests detect them (ARGS="--list", ARGS="limiter_off")
-	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python -m tests.performance.fault_injection $(ARGS)
+faults: $(READY)  ## Inject 37 faults into the service, and check that the load tests detect them (ARGS="--list", "limiter_off", "--service prefect")
+	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python $(if $(findstring --service,$(ARGS)),benchmarks/foreign,-m tests.performance.fault_injection) $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."

@@ -34,30 +34,26 @@ class RunningService:
 BackgroundTask = Callable[[RunningService], Coroutine[Any, Any, None]]
 
 
-async def row_lock(service: RunningService) -> None:
-    """Lock all sessions for 1.5 of every 2 s."""
-    connection = await asyncpg.connect(service.database_url)
-    try:
-        while True:
-            async with connection.transaction():
-                await connection.execute("SELECT FROM sessions FOR UPDATE")
-                await asyncio.sleep(1.5)
-            await asyncio.sleep(0.5)
-    finally:
-        connection.terminate()
+def locking(statement: str, *, for_s: float, every_s: float) -> BackgroundTask:
+    """Return a task that holds the locks of a statement for a part of each period."""
+
+    async def lock(service: RunningService) -> None:
+        connection = await asyncpg.connect(service.database_url)
+        try:
+            while True:
+                async with connection.transaction():
+                    await connection.execute(statement)
+                    await asyncio.sleep(for_s)
+                await asyncio.sleep(every_s - for_s)
+        finally:
+            connection.terminate()
+
+    return lock
 
 
-async def table_lock(service: RunningService) -> None:
-    """Lock the sessions table for 1.2 of every 4 s, like a migration in one transaction."""
-    connection = await asyncpg.connect(service.database_url)
-    try:
-        while True:
-            async with connection.transaction():
-                await connection.execute("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE")
-                await asyncio.sleep(1.2)
-            await asyncio.sleep(2.8)
-    finally:
-        connection.terminate()
+row_lock = locking("SELECT FROM sessions FOR UPDATE", for_s=1.5, every_s=2)
+table_lock = locking("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE", for_s=1.2, every_s=4)
+"""A migration in one transaction."""
 
 
 async def database_outage(service: RunningService) -> None:

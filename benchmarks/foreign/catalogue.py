@@ -1,0 +1,125 @@
+"""Services that were not written here, and ten faults for each of them.
+
+Whatever differs between the services is data: the requests that a fault affects, the statements and
+the settings. The faults themselves are in `planting/planted_faults.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.performance.fault_injection.catalogue import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service, installed by its `requirements.txt` into an environment of its own.
+
+    Attributes:
+        name: Folder of the suite, and name for `--service`.
+        affected: Requests that planted faults affect, as "METHOD path" (a regular expression).
+        statement: Query with one text parameter (%s), which N+1 repeats.
+        index: Index that is dropped, or several, separated by commas.
+        table: Table that is locked, and whose index is dropped.
+        small_pool: Settings for a pool of two connections.
+        is_asynchronous: Whether requests share an event loop, rather than having threads.
+    """
+
+    name: str
+    affected: str
+    statement: str
+    index: str
+    table: str
+    small_pool: Mapping[str, str]
+    is_asynchronous: bool = False
+
+
+SERVICES = {
+    service.name: service
+    for service in (
+        Service(
+            "prefect",
+            "(GET /api/flow_runs/.*|POST /api/(logs|flow_runs)/filter)",
+            "SELECT name FROM flow WHERE name = %s",
+            "ix_log__flow_run_id, ix_log__flow_run_id_timestamp",
+            "log",
+            {
+                "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "2",
+                "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "0",
+            },
+            is_asynchronous=True,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedFault(Fault):
+    """A fault of one of these services.
+
+    Attributes:
+        planted: Function of `planted_faults.py`; empty if the application runs without a wrapper.
+        locked: Table that another transaction locks; empty for none.
+        database_delay_ms: Delay of each packet to and from the database.
+    """
+
+    planted: str = ""
+    locked: str = ""
+    database_delay_ms: float = 0.0
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def faults_of(name: str) -> list[PlantedFault]:
+    """Return the ten faults of a service, and the healthy service."""
+    service = SERVICES[name]
+
+    def wrapped(planted: str, description: str, causes: str, where: str) -> PlantedFault:
+        return PlantedFault(
+            planted, description, tuple(causes.split()), planted=planted, where=where
+        )
+
+    # A blocking call stops an event loop; in a thread it is only slow.
+    blocked = (
+        "event_loop_blocked" if service.is_asynchronous else "slow_endpoint limited_concurrency"
+    )
+    return [
+        wrapped("blocking", "a call blocks for 250 ms", blocked, "load_settings"),
+        wrapped("cpu", "60 ms of CPU time in a request", "cpu_bound", "render_report"),
+        wrapped("n_plus_one", "40 statements for each request", "n_plus_one", "WHERE"),
+        PlantedFault(
+            "dropped_index",
+            f"index of {service.table} dropped, 50,000 rows",
+            ("missing_index",),
+            sql=(f"DROP INDEX {service.index}",),
+            where=service.table,
+        ),
+        PlantedFault(
+            "small_pool",
+            "pool of 2, database 8 ms away",
+            ("pool_exhausted",),
+            env=service.small_pool,
+            database_delay_ms=4.0,
+            where=".",
+        ),
+        wrapped(
+            "connection_leak",
+            "every tenth request leaves a transaction open",
+            "connections_leaked",
+            ".",
+        ),
+        wrapped("memory_leak", "50 kB leaked per request", "memory_leak", "remember_request"),
+        wrapped(
+            "slow_dependency",
+            "8 % of requests wait 1.5 s for another service",
+            "slow_dependency",
+            r"127\.0\.0\.1|ask_dependency",
+        ),
+        PlantedFault(
+            "table_lock",
+            f"a migration locks {service.table} for 1.2 of every 4 s",
+            ("lock_contention",),
+            locked=service.table,
+            where=service.table,
+        ),
+        wrapped("semaphore", "three requests at a time", "limited_concurrency", "semaphore"),
+        PlantedFault("unmodified", "the service unmodified"),
+    ]
