@@ -12,7 +12,7 @@ from tests.performance.fault_injection.catalogue import Fault
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service, installed by its `requirements.txt` into an environment of its own.
+    """A service, installed by its `requirements.txt` into a separate environment.
 
     Attributes:
         name: Folder of the suite, and name for `--service`.

@@ -145,3 +145,15 @@ def test_the_kernel_counts_the_waits_for_a_cpu(waited: float, expected: str):
     assert causes(result)[0] == expected
     del result["resources"]["service"]["cpu_wait_percent"]
     assert causes(result)[0] == "noisy_neighbour"  # the kernel does not count them
+
+
+@pytest.mark.parametrize(("waited", "expected"), [(82.0, "noisy_neighbour"), (3.0, "freeze")])
+def test_a_service_that_waits_for_a_cpu_pauses_with_it(waited: float, expected: str):
+    """Pauses of a service that waits for a CPU longer than it runs are those of other programs."""
+    stalls = {"count": 3, "longest_ms": 1650, "total_s": 5.0, "period_s": 7.6, "peak_waiting": 10}
+    result = failed_run(
+        **BUSY | {"resources__service__cpu_percent": {"avg": 19.0, "peak": 25.0}},
+        resources__service__cpu_wait_percent={"avg": waited, "peak": 90.0},
+        metrics__stalls=stalls,
+    )
+    assert causes(slowed(result, 126, 1262, 2273))[0] == expected

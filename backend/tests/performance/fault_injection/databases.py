@@ -67,7 +67,7 @@ class TemplateDatabase:
 
 
 def execute(url: str, statement: str, *values: object) -> None:
-    """Run a statement, or several without values, on a connection of its own."""
+    """Run a statement, or several without values, on a new connection."""
 
     async def run() -> None:
         connection = await asyncpg.connect(url)

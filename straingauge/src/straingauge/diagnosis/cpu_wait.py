@@ -7,6 +7,16 @@ MACHINE = ("resources", "machine")
 MOST_BUSY = 0.95  # where a process is busy all the time, everything waits for it
 
 
+def is_starved(result: ResultView) -> bool:
+    """Return true if the service waited for a CPU longer than it ran, mostly because of others.
+
+    What it computes then takes twice as long or more, so its pauses may be theirs.
+    """
+    waited = result.figure(*SERVICE, "cpu_wait_percent", "avg")
+    own = result.figure(*SERVICE, "cpu_percent", "avg")
+    return waited > own and result.figure(*MACHINE, "others_cpu_percent", "avg") > own
+
+
 def share_of_others(result: ResultView) -> float | None:
     """Return the highest share of the response time for which other programs kept the CPU.
 

@@ -2,7 +2,7 @@
 
 from straingauge.diagnosis.arrival import Arrival, arrival_of_others
 from straingauge.diagnosis.cause import Evidence, cause, scale
-from straingauge.diagnosis.cpu_wait import share_of_others
+from straingauge.diagnosis.cpu_wait import is_starved, share_of_others
 from straingauge.diagnosis.database_time import limited
 from straingauge.diagnosis.result_view import ResultView
 
@@ -52,7 +52,8 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
 
     A fair scheduler takes little from those who need little: a service that needs a tenth of a core
     is delayed by some slices, not by seconds. So only one that needed much had too little, unless
-    the generator was late as well. A long-blocked loop, locks and connection timeouts are the
+    the generator was late as well, or the kernel counted that the service waited for a CPU longer
+    than it ran. A long-blocked loop, locks and connection timeouts are the
     service's own fault, whatever else is busy, and a process that got a full core was not delayed.
     If other programs arrive during the load and stay, only the time from then on counts, and
     response times that rise at that moment are theirs. If the service's processes are on another
@@ -92,7 +93,7 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     slowed = _slowed_by(arrival)
     if slowed is not None:
         evidence.append(slowed)
-    elif not late and own_percent < SERVICE_NEEDS_PERCENT:
+    elif not (late or own_percent >= SERVICE_NEEDS_PERCENT or is_starved(result)):
         confidence = min(confidence, 0.25)
     if own_percent >= CORE_FULL_PERCENT * max(result.figure(*SERVICE, "processes", "peak"), 1):
         # It got all the CPU that its processes can use: they took nothing from it.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.cpu_wait import is_starved
 from straingauge.diagnosis.result_view import ResultView, number
 
 SERVICE = ("resources", "service")
@@ -86,6 +87,8 @@ def freeze(result: ResultView) -> Evidence | None:
         confidence = min(confidence, 0.4)  # the requests may just take that long
     if result.reasons.keys() & {"generator_saturated", "generator_late"}:
         confidence = min(confidence, 0.4)  # the generator may have paused instead
+    if is_starved(result):
+        confidence = min(confidence, 0.4)  # other programs may have kept it from running
     if result.at("configuration", "schedule", "kind") == "waves":
         confidence = min(confidence, 0.4)  # a wave starts when the slowest of the last one is done
     waiting = result.figure(*STALLS, "peak_waiting")
@@ -126,8 +129,8 @@ def _released_together(result: ResultView) -> Evidence | None:
     if shared < TOGETHER * len(rows) or not later:
         return None
     confidence = 0.6 if len(later) == 1 else 0.8
-    if result.reasons.keys() & {"generator_saturated", "generator_late"}:
-        confidence = 0.4  # the generator may have paused instead
+    if result.reasons.keys() & {"generator_saturated", "generator_late"} or is_starved(result):
+        confidence = 0.4  # the generator or the whole machine may have paused instead
     when = ", ".join(f"{ended_s:.1f}" for ended_s, _ in instants[:5])
     evidence = (
         f"{shared} of the {len(rows)} slowest requests ended at the same {len(instants)} instant(s)"
