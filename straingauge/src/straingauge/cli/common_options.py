@@ -48,6 +48,18 @@ database_url: Final[Decorator] = click.option(
     show_default="that of straingauge.toml, or DATABASE_URL",
     help="PostgreSQL of the service, to observe it.",
 )
+traceparent: Final[Decorator] = click.option(
+    "--traceparent/--no-traceparent",
+    default=True,
+    show_default=True,
+    help="Send the header traceparent (W3C Trace Context) with each request.",
+)
+explain: Final[Decorator] = click.option(
+    "--explain/--no-explain",
+    default=None,
+    show_default="after a warning or a critical verdict",
+    help="Trace requests to a second instance of a service that was started here.",
+)
 plans: Final[Decorator] = click.option(
     "--plans/--no-plans",
     default=True,

@@ -42,6 +42,8 @@ class RunOptions:
     allow_hosts: tuple[str, ...] = ()
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     plans: bool = True
+    traceparent: bool = True
+    explain: bool | None = None
     server_pid: int | None = None
     profile: bool | None = None
     thresholds: Path | None = None
@@ -150,6 +152,8 @@ def load_spec(options: RunOptions) -> LoadSpec:
         metric_names=metric_names_for(options.test_file),
         database_url=options.database_url,
         plans=options.plans,
+        traceparent=options.traceparent,
+        explain=options.explain,
         server_pid=options.server_pid,
         profile=options.profile,
         thresholds=_thresholds(thresholds_file, scenario),

@@ -77,6 +77,8 @@ if TYPE_CHECKING:
 )
 @common_options.database_url
 @common_options.plans
+@common_options.traceparent
+@common_options.explain
 @common_options.server_pid
 @common_options.profile
 @common_options.thresholds

@@ -11,6 +11,8 @@ from straingauge.cpus import usable_cpus
 from straingauge.errors import Interrupted
 from straingauge.runner import (
     DatabasePlans,
+    ExplainPass,
+    FollowUp,
     LoadSpec,
     Outcome,
     ServiceDatabase,
@@ -69,7 +71,10 @@ def run_load(
         merged = with_idle(coordinator.merged_reports(spec.test))
     if merged.metadata is not None:
         database = ServiceDatabase.of(spec, service.started())
-        follow_ups = [DatabasePlans(database, screen.say)] if spec.plans and not interrupted else []
+        follow_ups: list[FollowUp] = []
+        if not interrupted:
+            follow_ups += [DatabasePlans(database, screen.say)] if spec.plans else []
+            follow_ups.append(ExplainPass(spec, service.started(), screen.say))
         return conclude_run(merged, spec.thresholds, follow_ups=follow_ups), interrupted
     if interrupted:
         raise Interrupted("interrupted before the load started: there is no result")

@@ -42,6 +42,7 @@ from straingauge.result.format import WriteError
 from straingauge.result.format.result import Measurements
 from straingauge.runner import (
     DatabasePlans,
+    ExplainPass,
     FollowUp,
     LoadRunner,
     LoadSpec,
@@ -232,6 +233,8 @@ class LoadTest:
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
             plans=not option(self._item.config, "--load-no-plans"),
+            traceparent=not option(self._item.config, "--load-no-traceparent"),
+            explain=_explain(self._item.config),
             server_pid=self._context.server_pid,
             profile=self._context.profile,
             thresholds_file=self._context.thresholds_file(self._item.path),
@@ -245,6 +248,8 @@ class LoadTest:
             pytest.skip("another process leads this load")
         database = ServiceDatabase.of(spec, self._context.coordinator.started)
         self._follow_ups = [DatabasePlans(database)] if spec.plans else []
+        started = self._context.coordinator.started
+        self._follow_ups.append(ExplainPass(spec, started, logins=self._context.logins))
         return LoadRun.from_result(compose(merged), spec)
 
     def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:
@@ -312,6 +317,13 @@ def _require_no_event_loop(item: pytest.Item) -> None:
         f"{item.name}: async code cannot call load.run, which would block its event loop",
         hint="write load tests with `def`, not `async def`; journeys are generators",
     )
+
+
+def _explain(config: pytest.Config) -> bool | None:
+    """Return whether to run an explain pass; None to leave it to the verdict."""
+    if option(config, "--load-no-explain"):
+        return False
+    return option(config, "--load-explain") or None
 
 
 def _properties(end: Outcome) -> list[tuple[str, object]]:

@@ -27,6 +27,22 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "PostgreSQL of the service, to observe it with a read-only role (default: the "
         "database of the service that was started, then DATABASE_URL)",
     },
+    "--load-no-traceparent": {
+        "action": "store_true",
+        "default": None,
+        "help": "do not send the header traceparent (W3C Trace Context)",
+    },
+    "--load-explain": {
+        "action": "store_true",
+        "default": None,
+        "help": "trace requests to a second instance of a service that was started here (default: "
+        "after a warning or a critical verdict)",
+    },
+    "--load-no-explain": {
+        "action": "store_true",
+        "default": None,
+        "help": "never trace requests to a second instance",
+    },
     "--load-no-plans": {
         "action": "store_true",
         "default": None,

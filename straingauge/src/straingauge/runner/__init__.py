@@ -1,6 +1,7 @@
 """One load from its specification to its outcome: log-in, warm-up, load, cooldown, verification."""
 
 from straingauge.runner.database_plans import DatabasePlans
+from straingauge.runner.explain import ExplainPass
 from straingauge.runner.load_runner import LoadRunner
 from straingauge.runner.load_spec import LoadSpec, as_mix
 from straingauge.runner.login import Login, LoginCache
@@ -10,6 +11,7 @@ from straingauge.runner.warmup import WarmUp
 
 __all__ = [
     "DatabasePlans",
+    "ExplainPass",
     "FollowUp",
     "LoadRunner",
     "LoadSpec",

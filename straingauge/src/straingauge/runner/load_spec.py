@@ -42,6 +42,8 @@ class LoadSpec:
         database_url: The service's database; by default the one of the service that was started,
             then ``DATABASE_URL``.
         traceparent: Send the header `traceparent` with each request.
+        explain: Trace requests to a second instance after the load; None does so after a warning
+            or a critical verdict. See `ExplainPass`.
         plans: Read the plans of slow statements after a run that missed its thresholds.
         server_pid: Parent process of the service, if it cannot be found by its port.
         profile: Profile the service's Python processes during the load; by default those of a
@@ -74,6 +76,7 @@ class LoadSpec:
     server_pid: int | None = None
     traceparent: bool = True
     profile: bool | None = None
+    explain: bool | None = None
     thresholds: Thresholds = field(
         default_factory=lambda: Thresholds.parse({}, source="no thresholds")
     )

@@ -168,6 +168,11 @@ class ServiceStack:
         temporary_database = bool(self.database_url) and not self.database_given
         return StartedService(self.pid, self.database_url, other, temporary_database)
 
+    @property
+    def has_ended(self) -> bool:
+        """True if the service has ended, which it should not do on its own."""
+        return self._service.popen.poll() is not None
+
     def wait(self) -> None:
         """Wait for the service to end, which it should not do on its own.
 

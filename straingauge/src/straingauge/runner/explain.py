@@ -1,0 +1,136 @@
+"""The explain pass: a few requests to a second, instrumented instance after the load.
+
+Instrumentation takes more time than many a request, so the numbers come from the load and the
+explanations from this pass.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Final
+
+from straingauge.engine import run_load
+from straingauge.errors import StraingaugeError
+from straingauge.http.traceparent import SampledTraceIds
+from straingauge.journey import User
+from straingauge.recording import Recorder
+from straingauge.result.format.result import Result
+from straingauge.result.format.traces import Traces
+from straingauge.runner.load_spec import LoadSpec
+from straingauge.runner.login import Login, LoginCache
+from straingauge.schedule import constant
+from straingauge.target import ServiceStack
+from straingauge.target.instrumentation import instrument
+from straingauge.target.started_service import StartedService
+from straingauge.traces import Inbox, Receiver, analyze, reads_protobuf
+from straingauge.traces.otlp import NEEDED
+
+DURATION_S: Final = 15.0
+RATE_PER_S: Final = 4.0  # journeys: the requests of one do not disturb those of another
+MAX_USERS: Final = 4
+MAX_TIMEOUT_S: Final = 10.0
+GRADES: Final = ("warning", "critical")
+
+
+class ExplainPass:
+    """A `FollowUp` that traces requests to a second instance of the service.
+
+    Args:
+        spec: The load.
+        started: The service, if it was started here; only then can there be a second instance.
+        say: Called with a line before it begins.
+        logins: The users that are logged in.
+        duration_s: How long requests are sent.
+    """
+
+    def __init__(
+        self,
+        spec: LoadSpec,
+        started: StartedService | None,
+        say: Callable[[str], None] = lambda _line: None,
+        *,
+        logins: LoginCache | None = None,
+        duration_s: float = DURATION_S,
+    ) -> None:
+        self._spec = spec
+        self._started = started
+        self._say = say
+        self._logins = logins or LoginCache()
+        self._duration_s = duration_s
+        self._trace_ids = SampledTraceIds(every_ns=0)
+        self._inbox = Inbox(self._trace_ids.prefix)
+        self._recorder = Recorder(self._trace_ids)
+
+    def __call__(self, result: Result) -> Mapping[str, Any]:
+        """Return the section `traces`; nothing if there is nothing to explain."""
+        wanted = self._spec.explain
+        if wanted is False or (wanted is None and result["verdict"]["grade"] not in GRADES):
+            return {}
+        if self._started is None:
+            if wanted is None:
+                return {}
+            return {
+                "traces": self._section("the explain pass needs a service that is started here")
+            }
+        if not reads_protobuf():
+            return {"traces": self._section(f"the explain pass cannot read spans: {NEEDED}")}
+        notes: list[str] = []
+        try:
+            self._trace(self._started, notes)
+        except StraingaugeError as error:
+            notes.append(f"the explain pass ended early: {_first_line(error)}")
+        except KeyboardInterrupt:
+            notes.append("the explain pass was interrupted")
+        return {"traces": self._section(*notes)}
+
+    def _trace(self, started: StartedService, notes: list[str]) -> None:
+        """Send requests to a second instance, and end it, so that it exports its last spans."""
+        with ExitStack() as stack:
+            receiver = stack.enter_context(Receiver(self._inbox))
+            instrumentation = instrument(started.config, receiver.endpoint)
+            if instrumentation.problem is not None:
+                notes.append(f"no explain pass: {instrumentation.problem}")
+                return
+            self._say(
+                f"explain pass: traced requests to a second instance, {self._duration_s:.0f} s"
+            )
+            env = {**started.config.env, **instrumentation.env}
+            config = replace(started.config, env=env)
+            other = ServiceStack(config, database_url=started.database_url)
+            service = stack.enter_context(other)
+            self._send(service.url)
+            if service.has_ended:
+                notes.append("the second instance of the service ended during the explain pass")
+
+    def _send(self, url: str) -> None:
+        users = self._spec.users[:MAX_USERS]
+        spec = replace(
+            self._spec,
+            users=users,
+            schedule=constant(rate_per_s=RATE_PER_S, duration_s=self._duration_s),
+            warm_up=None,
+            connections="per-user",
+            max_connections=None,
+            timeout_s=min(self._spec.timeout_s, MAX_TIMEOUT_S),
+        )
+        self._log_in(url, users)
+        run_load(spec.load(url), self._recorder, trace_ids=self._trace_ids)
+
+    def _log_in(self, url: str, users: Sequence[User]) -> None:
+        missing = self._logins.missing(users)
+        if self._spec.log_in is None or not missing:
+            return
+        login = Login(self._spec.log_in, missing)
+        load = self._spec.single_run(url, login.journey, missing)
+        run_load(load, self._recorder, phase="setup", stop=login.has_failed)
+        login.require_complete(url, self._recorder.snapshot())
+        self._logins.add(login.completed)
+
+    def _section(self, *notes: str) -> Traces:
+        series = self._recorder.snapshot().endpoints("main")
+        sampled = {endpoint: each.sampled for endpoint, each in series.items()}
+        return analyze(self._inbox, sampled, "explain", notes)
+
+
+def _first_line(error: StraingaugeError) -> str:
+    return str(error).partition("\n")[0]
