@@ -1,20 +1,18 @@
 """Fixtures: one PostgreSQL server, a database for each test, and the service."""
 
-import asyncio
-import itertools
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import asyncpg
 import httpx2
 import hypothesis
 import pytest
 from app.main import create_app
 from app.settings import Settings, load_settings
+from databases import Databases
 from fastapi import FastAPI
 from preloaded import install
 from recordings import make_patient
@@ -25,15 +23,12 @@ from straingauge import Postgres
 
 __all__ = ["pytest_collection_modifyitems", "pytest_runtest_setup"]
 
-T = TypeVar("T")
-
 # Tests start hundreds of pytest sessions, each of which this plugin would delay by a second.
 os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"
 
 # No deadline, because examples can take any time on a shared machine.
 hypothesis.settings.register_profile("backend", deadline=None)
 hypothesis.settings.load_profile("backend")
-_numbers = itertools.count(1)
 
 SERVICE = (
     *("fastapi", "uvicorn", "uvloop", "httptools", "sqlalchemy.ext.asyncio", "asyncpg", "argon2"),
@@ -67,48 +62,27 @@ def server_url() -> Iterator[str]:
         yield server.url
 
 
-def _execute(url: str, *statements: str) -> None:
-    async def execute() -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
-
-    _run(execute())
-
-
-def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    with asyncio.Runner() as runner:
-        return runner.run(coroutine)
+@pytest.fixture(scope="session")
+def databases(server_url: str) -> Iterator[Databases]:
+    """Migrated, empty databases."""
+    databases = Databases(server_url, f"test_{os.getpid()}")
+    run_backend("-m", "alembic", "upgrade", "head", database_url=databases.template_url)
+    yield databases
+    if "DATABASE_URL" in os.environ:  # a temporary server is removed as a whole
+        databases.drop()
 
 
 @pytest.fixture(scope="session")
-def make_database(server_url: str) -> Iterator[Callable[[], str]]:
-    """Creates migrated, empty databases from a template, which takes about 50 ms each."""
-    base = server_url.rsplit("/", 1)[0]
-    prefix = f"test_{os.getpid()}"
-    template = f"{prefix}_template"
-    names = [template]
-    _execute(server_url, f"CREATE DATABASE {template}")
-    run_backend("-m", "alembic", "upgrade", "head", database_url=f"{base}/{template}")
-
-    def make() -> str:
-        name = f"{prefix}_{next(_numbers)}"
-        names.append(name)
-        _execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-        return f"{base}/{name}"
-
-    yield make
-    if "DATABASE_URL" in os.environ:  # a temporary server is removed as a whole
-        _execute(server_url, *(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)" for name in names))
+def make_database(databases: Databases) -> Callable[[], str]:
+    """Creates migrated, empty databases."""
+    return databases.create
 
 
 @pytest.fixture
-def database_url(make_database: Callable[[], str]) -> str:
-    """URL of a migrated, empty database."""
-    return make_database()
+def database_url(databases: Databases) -> Iterator[str]:
+    """URL of a migrated, empty database, which other tests use before and after."""
+    with databases.use() as url:
+        yield url
 
 
 @pytest.fixture
