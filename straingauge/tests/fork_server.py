@@ -124,6 +124,10 @@ def _program(words: Sequence[str], paths: Sequence[str]) -> Callable[[], object]
         module = sys.modules["__main__"] = types.ModuleType("__main__")
         return lambda: exec(words[3], module.__dict__)  # noqa: S102 -- that is the program
     name, rest = module_name(words[1:])
+    if not name:
+        sys.path[:] = [str(Path(words[1]).parent), *added, *paths]
+        sys.argv[:] = words[1:]
+        return lambda: runpy.run_path(words[1], run_name="__main__")
     sys.path[:] = [str(Path.cwd()), *added, *paths]
     sys.argv[:] = ["-m", *rest]
     return lambda: runpy.run_module(name, run_name="__main__", alter_sys=True)

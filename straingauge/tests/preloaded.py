@@ -1,9 +1,10 @@
 """Start Python programs in tests as forks of a process that has imported their libraries.
 
 The tests start hundreds of programs, which spent most of their CPU time on the same imports. After
-`install`, `subprocess` starts `python -m NAME` for some names by asking such a process, see
-`fork_server`, to fork itself. The new process is a child of the process that asked, and has its own
-arguments, environment, working directory, file descriptors, session, signal handlers and exit code.
+`install`, `subprocess` starts `python -m NAME`, or the script NAME next to `python`, for some names
+by asking such a process, see `fork_server`, to fork itself. The new process is a child of the
+process that asked, and has its own arguments, environment, working directory, file descriptors,
+session, signal handlers and exit code.
 
 Needs Linux. Programs start as usual elsewhere, and with options that a fork cannot take over.
 """
@@ -106,7 +107,7 @@ class ForkServer:
 
 
 def install(modules: Mapping[str, Sequence[str]]) -> Callable[[], None]:
-    """Start `python -m NAME` as forks from now on; return a function that ends this.
+    """Start `python -m NAME` and the script NAME as forks from now on; return how to end this.
 
     Args:
         modules: Modules to import before, by NAME. Names with equal modules share a server.
@@ -126,7 +127,7 @@ def install(modules: Mapping[str, Sequence[str]]) -> Callable[[], None]:
 
 
 def use(servers: Mapping[str, ForkServer]) -> None:
-    """Start `python -m NAME` with the server of that name, and `python -u -c` with that of "-c"."""
+    """Start programs with the server of their name, and `python -u -c` with that of "-c"."""
 
     class Popen(subprocess.Popen[Any]):
         def _execute_child(self, *values: Any) -> None:  # noqa: ANN401 -- as subprocess calls it
@@ -136,8 +137,9 @@ def use(servers: Mapping[str, ForkServer]) -> None:
                 super()._execute_child(*values)  # type: ignore[misc]
                 return
             env = os.environ if given["env"] is None else given["env"]
+            words = [os.fsdecode(word) for word in given["args"]]
             request = {
-                "arguments": [os.fsdecode(word) for word in given["args"]],
+                "arguments": words if _is_python(words[0]) else [sys.executable, *words],
                 "folder": os.fsdecode(Path.cwd() if given["cwd"] is None else given["cwd"]),
                 "environment": {os.fsdecode(k): os.fsdecode(v) for k, v in env.items()},
                 "session": given["start_new_session"],
@@ -154,7 +156,7 @@ def use(servers: Mapping[str, ForkServer]) -> None:
 
 
 def _program(given: Mapping[str, Any]) -> str:
-    """Return NAME of `python -m NAME`, "-c" of `python -u -c`, or nothing."""
+    """Return NAME of `python -m NAME` or of a script, "-c" of `python -u -c`, or nothing."""
     words = given["args"]
     if (
         any(given[name] != value for name, value in _AS_USUAL.items())
@@ -163,11 +165,16 @@ def _program(given: Mapping[str, Any]) -> str:
     ):
         return ""
     python, *words = map(os.fsdecode, words)
-    if os.path.normpath(python) != os.path.normpath(sys.executable):
-        return ""
+    if not _is_python(python):
+        script = Path(os.path.normpath(python))
+        return script.name if _is_python(str(script.with_name(Path(sys.executable).name))) else ""
     if words[:2] == ["-u", "-c"]:
         return "-c"
     return module_name(words)[0]
+
+
+def _is_python(program: str) -> bool:
+    return os.path.normpath(program) == os.path.normpath(sys.executable)
 
 
 def module_name(words: Sequence[str]) -> tuple[str, Sequence[str]]:

@@ -63,6 +63,20 @@ def test_a_fork_gets_what_a_new_process_gets(folder: Path):
     assert _outcome(folder, "program") == _outcome(folder, "started")
 
 
+def test_a_script_gets_what_a_new_process_gets(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """A script next to the interpreter starts as a fork, with its arguments and folder."""
+    (folder / "python").symlink_to(sys.executable)
+    script = folder / "program"
+    values = "*sys.argv, sys.path[0], __name__, 'preloaded' in sys.modules"
+    script.write_text(f"#!{sys.executable}\nimport sys\nprint({values})\n")
+    script.chmod(0o755)
+    started = subprocess.run([script, "a b"], capture_output=True, check=True, text=True)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    forked = subprocess.run([script, "a b"], capture_output=True, check=True, text=True)
+    assert started.stdout == f"{script} a b {folder} __main__ False\n"
+    assert forked.stdout == started.stdout.replace("False", "True")
+
+
 def test_a_fork_can_be_interrupted(folder: Path):
     """A fork shows its command line, and ends by SIGINT and SIGKILL like other processes."""
     for number in (signal.SIGINT, signal.SIGKILL):
