@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from straingauge.diagnosis.code_lines import CodeView, code_evidence
 from straingauge.diagnosis.location import Location
 from straingauge.diagnosis.onset import TOLERANCE_S
 from straingauge.diagnosis.result_view import ResultView
@@ -52,6 +53,8 @@ class Cause:
         explained_by: Ids of the causes that bring it about, where they do not list it themselves.
         warns_from: Confidence from which it is a warning even if all thresholds pass; for causes
             that get worse with time, users or rows. None: never.
+        code: Views of a profile that show its line of code, the most telling first; used where the
+            rule itself has no place.
         rule: Finds it in a result; None where only tests can find it, which know what to expect.
     """
 
@@ -63,6 +66,7 @@ class Cause:
     explains: tuple[str, ...] = ()
     explained_by: tuple[str, ...] = ()
     warns_from: float | None = None
+    code: tuple[CodeView, ...] = ()
     rule: Rule | None = None
 
     def detect(self, result: ResultView, broke_s: float | None = None) -> "FoundCause | None":
@@ -76,6 +80,7 @@ class Cause:
         evidence = self.rule(result) if self.rule is not None else None
         if evidence is None:
             return None
+        evidence = self._with_code(evidence, result)
         language = result.at("resources", "service", "runtime", "language")
         advice = (*evidence.advice, *advice_for(self.id, language))
         found, onset_s = self.found(replace(evidence, advice=advice)), evidence.onset_s
@@ -86,6 +91,15 @@ class Cause:
             found,
             confidence=min(found.confidence, UNLIKELY),
             evidence=(*found.evidence, late),
+        )
+
+    def _with_code(self, evidence: Evidence, result: ResultView) -> Evidence:
+        """Add the line of code that the profile shows, if the rule has found no place."""
+        code = None if evidence.where else code_evidence(result, self.code)
+        if code is None:
+            return evidence
+        return replace(
+            evidence, where=(code.location,), sentences=(*evidence.sentences, code.sentence)
         )
 
     def found(self, evidence: Evidence) -> "FoundCause":
@@ -146,6 +160,7 @@ def cause(
     explains: tuple[str, ...] = (),
     explained_by: tuple[str, ...] = (),
     warns_from: float | None = None,
+    code: tuple[CodeView, ...] = (),
 ) -> Callable[[Rule], Cause]:
     """Declare a cause whose rule is the decorated function and whose id is its name."""
 
@@ -159,6 +174,7 @@ def cause(
             explains=explains,
             explained_by=explained_by,
             warns_from=warns_from,
+            code=code,
             rule=rule,
         )
 

@@ -38,6 +38,7 @@ MIN_DATABASE_SHARE = 0.5  # of the response time
         "pool_exhausted",
         "slow_statement",
     ),
+    code=("occupying", "waiting"),
     charts=("latency", "cpu", "profile"),
     advice=(
         "look for what lets few requests in: a lock or semaphore, a single worker thread,"

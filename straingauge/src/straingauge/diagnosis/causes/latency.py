@@ -26,6 +26,7 @@ PART_WORDS = {
     title="an endpoint is slow for most requests",
     topics=("speed",),
     explains=("slow_tail",),
+    code=("occupying", "waiting"),
     charts=("endpoints", "profile", "traces", "latency"),
     advice=(
         "for high latency check, in this order: indexes, slow statements, CPU and memory, and the"
@@ -66,6 +67,7 @@ def slow_endpoint(result: ResultView) -> Evidence | None:
 @cause(
     title="a small share of all requests is much slower than the rest",
     topics=("speed",),
+    code=("occupying", "waiting"),
     charts=("curve", "slowest", "traces"),
     advice=(
         "look at what surrounds the application: middleware, proxy, load balancer, network, name"
@@ -137,6 +139,7 @@ def slow_start(result: ResultView) -> Evidence | None:
     title="the service gets slower over time",
     topics=("trend",),
     explains=("slow_endpoint", "slow_tail"),
+    code=("occupying", "waiting"),
     charts=("latency", "heat"),
     advice=(
         "look for what grows with the requests served: tables and lists read as a whole, caches"

@@ -29,6 +29,7 @@ MIN_TOGETHER = 3  # requests; two may meet by chance
         "slowing_down",
     ),
     warns_from=0.85,
+    code=("blocking", "running"),
     charts=("loop", "profile", "heat"),
     advice=(
         "look for blocking calls in asynchronous code (sleep, synchronous drivers and clients, file"
@@ -62,6 +63,7 @@ def event_loop_blocked(result: ResultView) -> Evidence | None:
     topics=("speed",),
     explains=("slow_endpoint", "slow_tail", "slowing_down"),
     warns_from=0.85,
+    code=("blocking", "waiting"),
     charts=("heat", "profile", "rate"),
     advice=(
         "look for what stops everything at these times: a global lock, a garbage collection of a"

@@ -33,6 +33,7 @@ KEEP_ALIVE_S = 1.5  # at least, for any server that keeps connections open
         "slow_tail",
         "slowing_down",
     ),
+    code=("running",),
     charts=("cpu", "profile", "latency"),
     advice=(
         "profile the service under this load and take the most expensive work out of the request",

@@ -1,0 +1,168 @@
+"""The lines of the service's code that its profile shows to run, to block or to wait."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from straingauge.diagnosis.location import CodeLocation
+from straingauge.diagnosis.result_view import ResultView, number
+
+CodeView = Literal["running", "blocking", "occupying", "waiting"]
+"""How a profile shows a line.
+
+- running: functions by CPU time;
+- blocking: functions in which threads were while no request was answered, or else by snapshots;
+- occupying: a function in which threads were in most snapshots, so that requests wait for it;
+- waiting: functions by the number of waiting requests.
+"""
+
+MIN_SAMPLES: Final = 30  # a share of 20 % of fewer is within the precision of sampling (binomial)
+MIN_SNAPSHOTS: Final = 3
+MIN_RUNNING: Final = 0.2  # of the CPU time: less of it explains no full CPU
+MIN_SNAPSHOT_SHARE: Final = 0.1
+MOST: Final = 0.5
+AHEAD: Final = 3.0  # times the next function, where no function has most
+
+_Function = tuple[str, str]  # file, name
+
+
+@dataclass(frozen=True, slots=True)
+class CodeEvidence:
+    """A line of the service's own code, and what shows it.
+
+    Attributes:
+        location: The line.
+        sentence: The evidence with its numbers.
+    """
+
+    location: CodeLocation
+    sentence: str
+
+
+def code_evidence(result: ResultView, views: Sequence[CodeView]) -> CodeEvidence | None:
+    """Return the evidence of the first of these views that has any."""
+    found = (_VIEWS[view](result) for view in views)
+    return next((each for each in found if each is not None), None)
+
+
+def _running(result: ResultView) -> CodeEvidence | None:
+    whole = result.figure("profile", "running_samples")
+    rows = _rows(result, "running")
+    functions = _functions(rows, "own_samples")
+    if whole < MIN_SAMPLES or not functions:
+        return None
+    function, samples = functions.most_common(1)[0]
+    if samples < MIN_RUNNING * whole:
+        return None
+    location = _heaviest_line(rows, function, "own_samples")
+    return CodeEvidence(
+        location,
+        f"{samples / whole:.0%} of the CPU time of the service is spent in {_at(location)}",
+    )
+
+
+def _blocking(result: ResultView) -> CodeEvidence | None:
+    stalls = [
+        (str(line.get("file")), str(line.get("function")), int(number(line, "line") or 0))
+        for stall in result.rows("profile", "stalls")
+        for line in _first(stall.get("lines"))
+    ]
+    by_function = Counter((file, function) for file, function, _ in stalls)
+    if by_function:
+        function, times = by_function.most_common(1)[0]
+        if times >= MIN_SNAPSHOTS and times > MOST * len(stalls):
+            line = Counter(each[2] for each in stalls if each[:2] == function).most_common(1)[0][0]
+            location = CodeLocation(function[0], line, function[1])
+            return CodeEvidence(
+                location,
+                f"in {times} of {len(stalls)} pauses a thread was in {_at(location)}",
+            )
+    return _of_threads(result, MIN_SNAPSHOT_SHARE)
+
+
+def _occupying(result: ResultView) -> CodeEvidence | None:
+    return _of_threads(result, MOST)
+
+
+def _of_threads(result: ResultView, least: float) -> CodeEvidence | None:
+    """Return the function in which threads were in at least this share of the snapshots."""
+    rows = _rows(result, "thread")
+    functions = _functions(rows, "snapshots")
+    taken = result.figure("profile", "snapshots", "count")
+    function = _dominant(functions)
+    if function is None or functions[function] < max(MIN_SNAPSHOTS, least * taken):
+        return None
+    location = _heaviest_line(rows, function, "snapshots")
+    return CodeEvidence(
+        location,
+        f"in {functions[function]} of {taken:.0f} snapshots a thread was in {_at(location)}",
+    )
+
+
+def _waiting(result: ResultView) -> CodeEvidence | None:
+    tasks, threads = _rows(result, "task"), _rows(result, "thread")
+    rows = [*tasks, *(each for each in threads if each.get("thread") != "MainThread")]
+    functions = _functions(rows, "own_samples")
+    function = _dominant(functions)
+    if function is None:
+        return None
+    taken = result.figure("profile", "snapshots", "count")
+    instants = _functions(rows, "snapshots")[function]
+    if instants < max(MIN_SNAPSHOTS, MIN_SNAPSHOT_SHARE * taken):
+        return None
+    location = _heaviest_line(rows, function, "own_samples")
+    share = functions[function] / functions.total()
+    return CodeEvidence(
+        location,
+        f"{share:.0%} of the requests in {taken:.0f} snapshots waited in {_at(location)}",
+    )
+
+
+def _dominant(functions: Counter[_Function]) -> _Function | None:
+    """Return the function that has most of a count, or far more than the next."""
+    ordered = functions.most_common(2)
+    if not ordered:
+        return None
+    (function, most), second = ordered[0], ordered[1][1] if len(ordered) > 1 else 0
+    whole = functions.total()
+    return function if most > MOST * whole or most >= AHEAD * max(second, 1) else None
+
+
+def _rows(result: ResultView, state: str) -> list[Mapping[str, Any]]:
+    return [row for row in result.rows("profile", "lines") if row.get("state") == state]
+
+
+def _functions(rows: Iterable[Mapping[str, Any]], key: str) -> Counter[_Function]:
+    found: Counter[_Function] = Counter()
+    for row in rows:
+        count = int(number(row, key) or 0)
+        if count:
+            found[str(row.get("file")), str(row.get("function"))] += count
+    return found
+
+
+def _heaviest_line(
+    rows: Iterable[Mapping[str, Any]], function: _Function, key: str
+) -> CodeLocation:
+    lines: Counter[int] = Counter()
+    for row in rows:
+        if (row.get("file"), row.get("function")) == function:
+            lines[int(number(row, "line") or 0)] += int(number(row, key) or 0)
+    return CodeLocation(function[0], lines.most_common(1)[0][0], function[1])
+
+
+def _first(lines: object) -> list[Mapping[str, Any]]:
+    return [lines[0]] if isinstance(lines, list) and lines and isinstance(lines[0], dict) else []
+
+
+def _at(location: CodeLocation) -> str:
+    return f"{location.function} ({location.file}:{location.line})"
+
+
+_VIEWS: Final = {
+    "running": _running,
+    "blocking": _blocking,
+    "occupying": _occupying,
+    "waiting": _waiting,
+}
