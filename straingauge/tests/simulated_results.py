@@ -38,6 +38,8 @@ def simulate(
     times: Mapping[str, float] | None = None,
     failing: Mapping[str, int] | None = None,
     variation: float = 0.0,
+    spread: float = 0.3,
+    outage: tuple[float, float] = (0.0, 0.0),
     requests: int = 1500,
     **changes: Any,  # noqa: ANN401  parts of a result
 ) -> dict[str, Any]:
@@ -48,6 +50,8 @@ def simulate(
         times: Factors for the response times of endpoints.
         failing: Interval of failed requests, by endpoint: 50 for each 50th.
         variation: Standard deviation of the logarithm of the times between seconds.
+        spread: Standard deviation of the logarithm of the times; 0 for constant times.
+        outage: Start and end in seconds of a time without requests.
         requests: Number of requests of each endpoint.
         changes: Parts of the result to replace.
     """
@@ -57,7 +61,8 @@ def simulate(
     for endpoint, median_ms in MEDIAN_MS.items():
         sink = recorder.endpoint_sink("main", endpoint, 0)
         starts_s = random.uniform(0, DURATION_S, requests)
-        logs = random.normal(0, 0.3, requests) + seconds[starts_s.astype(int)]
+        starts_s = starts_s[(starts_s < outage[0]) | (starts_s >= outage[1])]
+        logs = random.normal(0, spread, starts_s.size) + seconds[starts_s.astype(int)]
         took_ns = np.exp(logs) * median_ms * 1e6 * (times or {}).get(endpoint, 1.0)
         every = (failing or {}).get(endpoint, requests + 1)
         for number, (start, took) in enumerate(zip(starts_s, took_ns, strict=True), 1):

@@ -73,6 +73,28 @@ def test_more_errors_are_worse():
     assert verdicts(comparison, "GET /a")["errors %"] == "same"
 
 
+@pytest.mark.parametrize(("old", "new"), [(0.0, 0.0), (0.0, 0.3), (0.3, 0.0)])
+def test_constant_times_have_intervals(old: float, new: float):
+    """Response times that are all equal, such as those of timeouts, are compared as others are."""
+    comparison = compare(simulate(1, spread=old), simulate(2, spread=new))
+    changes = {each.metric: each for each in comparison.changes if each.endpoint == "GET /a"}
+    assert changes["p50 ms"].low is not None
+    if old == new:
+        assert changes["p50 ms"].verdict == "same"
+    slower = compare(simulate(1, spread=0.0), simulate(2, spread=0.0, times={"GET /a": 1.2}))
+    assert verdicts(slower, "GET /a")["p50 ms"] == "worse"
+
+
+def test_an_outage_lowers_the_throughput():
+    """Seconds without a request count as such, so that an outage lowers the throughput."""
+    runs = simulate(1), simulate(2, outage=(6.0, 14.0))
+    comparison = compare(*runs)
+    throughput = next(each for each in comparison.changes if each.metric == "throughput /s")
+    assert throughput.low is not None
+    assert throughput.low < -40 < throughput.high
+    assert compare(runs[1], runs[1]).changes[0].low is not None
+
+
 def test_too_few_samples_are_inconclusive():
     """A percentile with too few samples has no verdict, and the reason is given."""
     few = [simulate(seed, requests=60) for seed in (1, 2)]

@@ -98,6 +98,14 @@ def test_a_service_that_serves_a_few_requests_at_a_time(places: int, work_s: flo
     assert f"of which about {places} at a time were served" in found["evidence"][0]
 
 
+def test_connections_that_are_not_accepted():
+    """A server whose workers are all in use leaves connections in its queue."""
+    rows = [{"t_s": n / 2, "accept_queue": 0 if n < 4 else 9} for n in range(60)]
+    requests = list(closed(at_a_time(1, 0.05), users=12))
+    found = first(run(requests, "constantusers", resources__samples=rows))
+    assert any("up to 9 connections waited to be accepted" in each for each in found["evidence"])
+
+
 @pytest.mark.parametrize(("places", "work_s"), [(1, 0.05), (3, 0.15)])
 def test_arrivals_that_exceed_what_an_idle_service_completes(places: int, work_s: float):
     """A queue that grows in an open schedule is the limit, not a service that gets slower."""

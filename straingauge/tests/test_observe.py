@@ -107,6 +107,20 @@ def test_missing_metrics_are_said(service: Service):
     assert page.unavailable == "GET /status/404 returned status 404"
 
 
+def test_metrics_below_the_base_path(monkeypatch: pytest.MonkeyPatch):
+    """The metrics of a service whose base URL has a path are at the root or below that path."""
+    page = MetricsClient("http://127.0.0.1:9/api/", "/metrics")
+    asked = []
+
+    def get(path: str) -> tuple[int, None, bytes]:
+        asked.append(path)
+        return (200 if path == "/api/metrics" else 404), None, b"db_pool_size 7"
+
+    monkeypatch.setattr(page, "_get", get)
+    assert [page.fetch() for _ in range(2)] == [{"db_pool_size": 7}] * 2
+    assert asked == ["/metrics", "/api/metrics", "/api/metrics"]
+
+
 def test_a_redirect_of_the_service_is_followed(service: Service):
     """The metrics of a mounted application are at the path with a slash, where it redirects to."""
     with closing(MetricsClient(service.url, "/redirect/metrics")) as page:

@@ -12,7 +12,14 @@ import psutil
 import pytest
 from counting_service import Service, counting_service
 from stack_tools import eventually
-from straingauge.observe import Observations, Observer, ProcessTable, Sample, ServiceProcesses
+from straingauge.observe import (
+    MetricNames,
+    Observations,
+    Observer,
+    ProcessTable,
+    Sample,
+    ServiceProcesses,
+)
 from straingauge.observe.machine import Machine
 from straingauge.observe.process_table import Row
 from straingauge.result.assembly.resources import resources
@@ -248,6 +255,17 @@ def test_blocks_of_the_event_loop_are_those_of_the_load():
     assert (found["blocks"], found["blocked_s"]) == (2, pytest.approx(0.8))
     assert found["longest_ms"] == pytest.approx(800)  # not more than all together
     assert resources(watched("x", [1]), {}, 10)["service"]["event_loop"] is None
+
+
+def test_delays_of_nodes_event_loop():
+    """The longest delay since the last sample is a block; one that stays was not reset."""
+    lags_s = [0.9, 0.012, 0.35, 0.35, 0.011, 0.2]
+    samples: list[Sample] = [{"t_ns": n, "loop_lag_s": lag} for n, lag in enumerate(lags_s)]
+    found = resources(Observations(samples), {}, 10)["service"]["event_loop"]
+    assert found == {"blocks": 2, "blocked_s": pytest.approx(0.55), "longest_ms": 350}
+    assert MetricNames().service_metrics({"nodejs_eventloop_lag_max_seconds": 0.2}) == {
+        "loop_lag_s": 0.2
+    }
 
 
 def test_jobs_are_those_that_the_service_reports():

@@ -185,20 +185,30 @@ def _times(
 
 
 def _throughput(old: Result, new: Result, random: np.random.Generator) -> _Pair:
-    """Throughput of the whole run, by its intervals; the last one is shorter and not used."""
+    """Throughput of the whole run, by its intervals; the last one is shorter and not used.
+
+    A result has no interval without requests; there the throughput was 0.
+    """
     was, now = (float(each["metrics"]["throughput_rps"]) for each in (old, new))
     pair = _Pair("", "throughput /s", was, now, higher_is_better=True)
-    rates = []
-    for result, samples in ((old, interval_samples(old)), (new, interval_samples(new))):
-        lengths = [each["duration_s"] for each in result.get("intervals", [])]
-        rates.append(
-            np.array([s.count / l_s for s, l_s in zip(samples, lengths, strict=True)][:-1])
-        )
+    rates = [_rates(result) for result in (old, new)]
     if min(each.size for each in rates) < _LEAST_SLOTS:
         pair.reason = f"the run is too short: fewer than {_LEAST_SLOTS + 1} intervals"
     else:
         pair.draws = percent(*(rate_draws(each, random) for each in rates))
     return pair
+
+
+def _rates(result: Result) -> Floats:
+    """Served requests per second of all intervals but the last."""
+    rows = result.get("intervals", [])
+    if not rows:
+        return np.zeros(0)
+    width_s = rows[0]["duration_s"]
+    slots = [round((row["start_s"] - rows[0]["start_s"]) / width_s) for row in rows]
+    rates = np.zeros(slots[-1] + 1)
+    rates[slots] = [sample.count / width_s for sample in interval_samples(result)]
+    return rates[:-1]
 
 
 def _errors(endpoint: str, old: Result, new: Result, random: np.random.Generator) -> _Pair:
@@ -240,6 +250,7 @@ def _change(pair: _Pair, alpha: float, margin_percent: float) -> Change:
         low, high = interval(pair.draws, alpha)
         if not (isfinite(low) and isfinite(high)):
             low = high = None
+            pair.reason = "a change from 0 has no percentage"
     if pair.old is not None and pair.new is not None:
         if pair.unit == "points":
             change = pair.new - pair.old

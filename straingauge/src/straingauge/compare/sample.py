@@ -76,7 +76,7 @@ def design_effect(intervals: Sequence[Distribution]) -> float:
     clustered = k / (k - 1) * ((above - np.outer(sizes, p)) ** 2).sum(axis=0)
     independent = sizes.sum() * p * (1 - p)
     varies = independent > 0
-    effect = max(1.0, *(clustered[varies] / independent[varies]).tolist())
+    effect = max([1.0, *(clustered[varies] / independent[varies]).tolist()])
     return float(effect * (1 + (_DEVIATE**2 + 1) / (4 * (k - 1))) ** 2)
 
 

@@ -55,6 +55,9 @@ EXPORTED: Final[Mapping[str, Sequence[str]]] = {
         "process_files_open_files",
         "process_open_handles",
     ),
+    # The longest delay of Node's event loop since the last request for metrics (prom-client), and
+    # since the last export (OpenTelemetry).
+    "loop_lag_s": ("nodejs_eventloop_lag_max_seconds", "nodejs_eventloop_delay_max_seconds"),
     # OpenTelemetry, Inside, Micrometer, and the Prometheus clients of Java, Go and .NET.
     "threads": (
         "process_thread_count",
@@ -121,6 +124,7 @@ class MetricNames:
                 "loop_longest_s": self.event_loop_longest_block_seconds,
                 "jobs_waiting": self.jobs_waiting,
                 "jobs_done": self.jobs_done,
+                "loop_lag_s": "",
             },
         )
 

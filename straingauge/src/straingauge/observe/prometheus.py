@@ -56,6 +56,8 @@ class MetricsClient:
         self._connection = connect(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
         self._url = urljoin(base_url, path)
         self._path = path
+        base_path = parts.path.rstrip("/")
+        self._other_path = base_path + path if base_path else None
         self.unavailable: str | None = None
         self.server: str | None = None
 
@@ -67,6 +69,11 @@ class MetricsClient:
         """
         try:
             status, location, body = self._get(self._path)
+            if status == 404 and self._other_path is not None:
+                # The base URL has a path: a proxy may serve the whole service below it.
+                status, location, body = self._get(self._other_path)
+                if status != 404:
+                    self._path, self._other_path = self._other_path, None
             if status in REDIRECTS and location is not None:
                 target = urlsplit(urljoin(self._url, location))
                 if (target.scheme, target.netloc) == urlsplit(self._url)[:2]:

@@ -1,5 +1,7 @@
 """A service that works on a few requests at a time, although nothing in it is busy."""
 
+import statistics
+
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
 
@@ -64,7 +66,18 @@ def limited_concurrency(result: ResultView) -> Evidence | None:
         return None
     confidence, evidence = max(queues, key=lambda found: found[0])
     most, idle = busy
-    return Evidence(min(confidence, most), (evidence, idle))
+    return Evidence(min(confidence, most), (evidence, idle, *_not_accepted(result)))
+
+
+def _not_accepted(result: ResultView) -> tuple[str, ...]:
+    """Describe connections that the service had not accepted, if there were any for long."""
+    queue = [count for _, count in result.samples("accept_queue")]
+    if not queue or statistics.median(queue) < 1:
+        return ()
+    return (
+        f"up to {max(queue):.0f} connections waited to be accepted, {statistics.median(queue):.0f}"
+        " or more in half of the samples: all workers of the server were in use",
+    )
 
 
 def _queue(result: ResultView) -> tuple[float, str] | None:

@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 
 from straingauge.observe import Observations, Sample
 from straingauge.result.assembly.sampling import (
@@ -27,6 +28,7 @@ from straingauge.result.format.resources import (
     Trend,
 )
 
+BLOCK_S = 0.1  # a shorter delay is that of a scheduler or of a garbage collector
 MAX_HOSTS = 5
 PER_REQUESTS = 200
 TREND_PER_REQUESTS = 1000
@@ -156,7 +158,7 @@ def _event_loop(samples: Sequence[Sample]) -> EventLoop | None:
     """
     blocks, blocked_s = increase(samples, "loop_blocks"), increase(samples, "loop_blocked_s")
     if blocks is None or blocked_s is None:
-        return None
+        return _event_loop_lag(samples)
     begin = values(samples, "loop_blocks")[0]
     since = [sample for sample in samples if sample.get("loop_blocks", begin) != begin]
     longest_s = min(highest(since, "loop_longest_s") or blocked_s, blocked_s)
@@ -182,6 +184,23 @@ def _calls(observations: Observations) -> list[Calls]:
         }
         for host, each in most
     ]
+
+
+def _event_loop_lag(samples: Sequence[Sample]) -> EventLoop | None:
+    """Blocks of an event loop of which only the longest delay is known at each sample.
+
+    Each delay of `BLOCK_S` or more counts as one block. A value that stays the same is of a service
+    that does not reset it.
+    """
+    lags_s = values(samples, "loop_lag_s")
+    if not lags_s:
+        return None
+    changed = [now for before, now in pairwise(lags_s) if now != before and now >= BLOCK_S]
+    return {
+        "blocks": len(changed),
+        "blocked_s": round(sum(changed), 6),
+        "longest_ms": round(1000 * max(changed, default=0.0), 3),
+    }
 
 
 def _pace_s(seen: Sequence[tuple[float, float]], requests: int) -> float:
