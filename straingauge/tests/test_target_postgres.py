@@ -122,7 +122,7 @@ def test_a_missing_postgresql_has_a_hint(monkeypatch: pytest.MonkeyPatch):
     """Without PostgreSQL, the error says how to install it or to use a server."""
     monkeypatch.delenv(binaries.VARIABLE, raising=False)
     monkeypatch.setattr(binaries, "_from_wheel", lambda: None)
-    monkeypatch.setattr(binaries, "_installed_folders", list)
+    monkeypatch.setattr(binaries, "installed_folders", list)
     with pytest.raises(TargetError, match="no PostgreSQL >= 14 found") as caught:
         find_binaries()
     assert install_command("postgres") in str(caught.value.hint)

