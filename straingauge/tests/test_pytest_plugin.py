@@ -268,13 +268,14 @@ def test_a_skipped_test_is_reported_once(project: Project):
 
 
 def test_no_load_starts_after_the_first_failure_with_x(project: Project, service: Service):
-    """With -x no load starts after a failure, in any process."""
+    """With -x no load starts after a failure, in any process; xdist may have begun the test."""
     tests = QUICK.replace("hello", "boom") + QUICK.replace("quick", "second")
     before = service.counts()["/hello"]
     outcome = project.run(tests, "-n", "2", "-x")
-    outcome.assert_outcomes(failed=1)
+    assert outcome.parseoutcomes().keys() == {"failed"}
     assert service.counts()["/hello"] == before
-    assert len(project.results()) == 1
+    sent = [each["metrics"]["total_requests"] > 0 for each in project.results()]
+    assert sent in ([True], [True, False])
 
 
 def test_an_unreachable_target(project: Project):
