@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Final
 
+from straingauge.diagnosis import traced
 from straingauge.diagnosis.location import StatementLocation
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.statement_loops import MIN_REQUESTS, is_same_count
@@ -24,13 +25,14 @@ def statement_location(
     Args:
         result: The result.
         statement: The statement; None if only its table is known.
-        endpoint: The endpoint, if it is known; else that which the counts tell.
+        endpoint: The endpoint, if it is known; else that which traces or the counts tell.
         table: The table it reads, if known.
     """
     if statement is None:
         return StatementLocation(endpoint=endpoint, table=table)
-    found = endpoint or endpoint_of(result, statement)
-    return StatementLocation(str(statement.get("query")), found, table=table)
+    text = statement.get("query")
+    found = endpoint or traced.endpoint_of(result, text) or endpoint_of(result, statement)
+    return StatementLocation(str(text), found, table=table)
 
 
 def endpoint_of(result: ResultView, statement: Mapping[str, Any]) -> str | None:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
+from straingauge.diagnosis import traced
 from straingauge.diagnosis.cause import MAX_CONFIDENCE, Evidence, cause, scale
 from straingauge.diagnosis.database_time import limited, time_share, total_ms
 from straingauge.diagnosis.location import Location, StatementLocation
@@ -12,6 +13,11 @@ from straingauge.diagnosis.result_view import ResultView, listed, number
 from straingauge.diagnosis.statement_endpoint import statement_location
 from straingauge.diagnosis.statement_loops import MIN_REPEATS, find_loop
 from straingauge.diagnosis.statement_plans import costliest_node, lacking_index
+from straingauge.diagnosis.traced_statements import (
+    confirmed_by_traces,
+    repeated_in_traces,
+    slow_in_traces,
+)
 
 DATABASE = ("resources", "database")
 STATEMENT = re.compile(r"^\s*(with|select|insert|update|delete|merge)\b", re.IGNORECASE)
@@ -73,7 +79,7 @@ def n_plus_one(result: ResultView) -> Evidence | None:
     """
     loop = find_loop(result, _statements(result))
     if loop is None:
-        return None
+        return repeated_in_traces(result)
     worst = loop.statement
     calls = number(worst, "calls") or 0.0
     share = time_share(result, total_ms([worst], CALL_MS), loop.endpoint)
@@ -83,12 +89,15 @@ def n_plus_one(result: ResultView) -> Evidence | None:
     if not confidence:
         return None
     of = f"request of {loop.endpoint}" if loop.endpoint else "request"
-    evidence = (
-        f"{loop.repeats:.1f} times per {of} ({calls:.0f} calls for {loop.requests:.0f}):"
-        f" {_text(worst)}",
+    evidence = Evidence(
+        confidence,
+        (
+            f"{loop.repeats:.1f} times per {of} ({calls:.0f} calls for {loop.requests:.0f}):"
+            f" {_text(worst)}",
+        ),
+        where=(statement_location(result, worst, endpoint=loop.endpoint),),
     )
-    where = statement_location(result, worst, endpoint=loop.endpoint)
-    return Evidence(confidence, evidence, where=(where,))
+    return confirmed_by_traces(result, evidence, worst)
 
 
 @cause(
@@ -110,6 +119,8 @@ def slow_statement(result: ResultView) -> Evidence | None:
     slow = [s for s in _statements(result) if (number(s, "mean_ms") or 0) >= 10]
     slow = [s for s in slow if (number(s, "share") or 0) >= 0.2]
     share = result.part_share("db")
+    if not slow and not _statements(result):
+        return slow_in_traces(result)
     if not slow or (share is not None and share < 0.15):
         return None
     worst = max(slow, key=lambda s: number(s, "total_ms") or 0)
@@ -168,8 +179,8 @@ def lock_contention(result: ResultView) -> Evidence | None:
         waiting, holding = str(example.get("waiting")), str(example.get("blocking"))
         evidence.append(f"waiting: {_shortened(waiting)}; holding the lock: {_shortened(holding)}")
         if holding:  # unknown if it has ended, or belongs to another role
-            where.append(StatementLocation(holding, lock="holds"))
-        where.append(StatementLocation(waiting, lock="waits"))
+            where.append(_in_lock(result, holding, "holds"))
+        where.append(_in_lock(result, waiting, "waits"))
     if deadlocks:
         evidence.append(f"{deadlocks:.0f} deadlocks, each ended by an error")
     return Evidence(confidence, tuple(evidence), where=tuple(where))
@@ -229,6 +240,10 @@ def database_answered(result: ResultView) -> bool:
     """Return true if the observer reached the database with every sample."""
     samples, failed = (result.figure(*DATABASE, key) for key in ("samples", "failed_samples"))
     return samples >= MIN_SAMPLES and not failed
+
+
+def _in_lock(result: ResultView, text: str, lock: Literal["holds", "waits"]) -> StatementLocation:
+    return StatementLocation(text, traced.endpoint_of(result, text), lock=lock)
 
 
 def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:

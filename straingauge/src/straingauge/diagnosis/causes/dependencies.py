@@ -1,8 +1,11 @@
 """Other services that the service waits for."""
 
+from dataclasses import replace
+
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.location import CallLocation
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.diagnosis.traced_calls import slow_call_in_traces
 
 SERVICE = ("resources", "service")
 MIN_SAMPLES = 5  # with a waiting call; fewer are chance
@@ -31,7 +34,21 @@ UNRELATED = 1.3  # times the time of all requests, or of the longest: calls of b
     ),
 )
 def slow_dependency(result: ResultView) -> Evidence | None:
-    """Detect outgoing calls that account for much of the response time.
+    """Detect outgoing calls that account for much of the response time, by traces or from outside.
+
+    Traces show which endpoint waits for which host, so they are the stronger evidence.
+    """
+    if result.fails_mostly:
+        return None
+    outside, inside = _from_outside(result), slow_call_in_traces(result)
+    if outside is None or inside is None:
+        return inside or outside
+    confidence = max(inside.confidence, outside.confidence)
+    return replace(inside, confidence=confidence, sentences=inside.sentences + outside.sentences)
+
+
+def _from_outside(result: ResultView) -> Evidence | None:
+    """Return evidence by the connections on which the service waits.
 
     By Little's law the mean number of requests in flight is their rate times their time, and that
     of calls is as well. The ratio of both is the share of the requests' time that passes in calls.
@@ -46,7 +63,7 @@ def slow_dependency(result: ResultView) -> Evidence | None:
     longest_ms = result.figure("metrics", "latency_ms", "max")
     rows = result.rows(*SERVICE, "calls")
     calls = [row for row in rows if (number(row, "samples") or 0) >= MIN_SAMPLES]
-    if not in_flight or not calls or result.fails_mostly:
+    if not in_flight or not calls:
         return None
     worst = max(calls, key=lambda row: number(row, "waiting_avg") or 0.0)
     idle = result.figure("resources", "cooldown", "calls_waiting")

@@ -10,6 +10,7 @@ from typing import Any
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.topic import topic_of_metric
+from straingauge.diagnosis.traced_time import traced_time
 
 NOTICED_MS = 100.0  # people take a shorter response time to be immediate (Nielsen 1993)
 TAIL = 3.0  # times the median
@@ -56,12 +57,14 @@ def slow_endpoint(result: ResultView) -> Evidence | None:
     evidence = [f"{name}: half of all requests take {slow[name]:.0f} ms or more" for name in slow]
     part = _largest_part(result, worst)
     advice = result.request_ids(row for row in result.slowest if row.get("endpoint") == worst)
+    found, where = traced_time(result, worst)
+    evidence[1:1] = found
     if part is None:
-        return Evidence(0.6, tuple(evidence), advice)
+        return Evidence(0.6, tuple(evidence), advice, where)
     name, share = part
     evidence.insert(1, f"{share:.0%} of the time of {worst} is {PART_WORDS.get(name, name)}")
     own = name not in ("pool", "db")
-    return Evidence(0.75 if own else 0.5, tuple(evidence), advice)
+    return Evidence(0.75 if own else 0.5, tuple(evidence), advice, where)
 
 
 @cause(
