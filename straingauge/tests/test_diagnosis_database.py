@@ -36,6 +36,21 @@ def test_a_pool_too_small():
     assert "raise pool size" in str(found["advice"])
 
 
+def test_a_full_pool_of_one_of_several_processes():
+    """Requests wait for the pool of their process, though others have free connections."""
+    uneven = pool(size=8, peak_in_use=5, peak_waiters=30, avg_wait_ms=200.0)
+    result = failed_run(
+        metrics__server_timing=timing(pool=0.8, db=0.1, app=0.1),
+        resources__pool=uneven,
+        resources__service__processes={"initial": 4, "peak": 4, "final": 4},
+    )
+    found = first(slowed(result, 250, 400, 500))
+    assert found["cause"] == "pool_exhausted"
+    assert "5 connections were in use (size 8, 4 processes), up to 30 requests waited" in " ".join(
+        found["evidence"]
+    )
+
+
 def test_pool_timeouts_in_error_messages():
     """Errors that quote a pool timeout name the pool, even without pool metrics."""
     words = "status 500: QueuePool limit of size 5 overflow 0 reached, connection timed out"

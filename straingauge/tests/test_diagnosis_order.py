@@ -10,6 +10,7 @@ from diagnosis_results import (
     errors_of,
     failed_run,
     healthy,
+    noted,
     pool,
     slowed,
     timing,
@@ -126,6 +127,19 @@ def test_a_missed_target_has_no_certain_cause():
     )
     (first, *_) = diagnose(slowed(result, 250, 400, 500))
     assert (first["cause"], first["confidence"]) == ("pool_exhausted", 0.5)
+
+
+def test_a_late_generator_does_not_make_a_cause_certain():
+    """A generator that was late in a run that is acceptable lends no certainty to a cause."""
+    missed = {**complaint(), "grade": "acceptable"}
+    result = healthy(
+        **BUSY,
+        verdict={"grade": "acceptable", "findings": [missed]},
+        validity=noted("generator_late"),
+    )
+    found = diagnose(slowed(result, 250, 400, 500))
+    assert "noisy_neighbour" in [each["cause"] for each in found]
+    assert all(each["confidence"] <= 0.5 for each in found)
 
 
 BUSY = {

@@ -61,6 +61,25 @@ def test_a_cause_explains_symptoms_in_other_tests():
     assert diagnose_session(session)[0]["cause"] == "missing_index"
 
 
+def test_what_passes_explains_nothing_in_other_tests():
+    """Other programs on the machine during one test are no explanation of another."""
+    busy = failed_run(
+        resources__machine__cpu_percent={"avg": 190.0, "peak": 200.0},
+        resources__machine__others_cpu_percent={"avg": 120.0, "peak": 150.0},
+        resources__service__cpu_percent={"avg": 55.0, "peak": 90.0},
+        resources__service__cpu_wait_percent={"avg": 40.0, "peak": 90.0},
+    )
+    disturbed = diagnosed("one", slowed(busy, 120, 180, 200))
+    assert disturbed["diagnosis"][0]["cause"] == "noisy_neighbour"
+    slow_one = diagnosed("other", slowed(failed_run(), 250, 400, 450))
+    (alone,) = (c for c in diagnose_session([slow_one]) if c["cause"] == "slow_endpoint")
+    both = {each["cause"]: each for each in diagnose_session([disturbed, slow_one])}
+    assert both["slow_endpoint"]["confidence"] >= alone["confidence"]
+    assert both["noisy_neighbour"]["confidence"] == disturbed["diagnosis"][0]["confidence"]
+    twice = diagnose_session([disturbed, disturbed])[0]
+    assert twice["confidence"] == disturbed["diagnosis"][0]["confidence"]
+
+
 def test_the_first_failure_by_time():
     """The threshold crossed first in time is the first failure, with its test and second."""
     session = [pool_too_small("later", "12:06:30"), pool_too_small("sooner", "12:05:30")]

@@ -55,6 +55,7 @@ class Cause:
             that get worse with time, users or rows. None: never.
         code: Views of a profile that show its line of code, the most telling first; used where the
             rule itself has no place.
+        passes: It comes and goes with the machine, so that one run says nothing about another.
         rule: Finds it in a result; None where only tests can find it, which know what to expect.
     """
 
@@ -67,6 +68,7 @@ class Cause:
     explained_by: tuple[str, ...] = ()
     warns_from: float | None = None
     code: tuple[CodeView, ...] = ()
+    passes: bool = False
     rule: Rule | None = None
 
     def detect(self, result: ResultView, broke_s: float | None = None) -> "FoundCause | None":
@@ -161,6 +163,7 @@ def cause(
     explained_by: tuple[str, ...] = (),
     warns_from: float | None = None,
     code: tuple[CodeView, ...] = (),
+    passes: bool = False,
 ) -> Callable[[Rule], Cause]:
     """Declare a cause whose rule is the decorated function and whose id is its name."""
 
@@ -175,6 +178,7 @@ def cause(
             explained_by=explained_by,
             warns_from=warns_from,
             code=code,
+            passes=passes,
             rule=rule,
         )
 

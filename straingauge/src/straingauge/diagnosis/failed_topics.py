@@ -1,6 +1,6 @@
 """The kinds of failures that a verdict reports, so that nothing else is explained."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.result_view import FAILING, POOL_WORDS, ResultView
@@ -16,14 +16,13 @@ def failed_topics(result: ResultView, grades: Collection[str] = FAILING) -> froz
     A finding whose rule is no metric may be about anything. Errors that are timeouts are a matter
     of speed as well. The response times of a saturated generator say nothing about the service.
     """
-    found: set[Topic] = {"generator"} if _is_generator_to_blame(result) else set()
+    entries = [entry for entry in result.failures if entry.get("grade") in grades]
+    found: set[Topic] = {"generator"} if _is_generator_to_blame(result, entries) else set()
     if "rate_limited" in result.reasons:
         found.add("limits")
     if "setup_failed" in result.reasons:
         found.add("errors")
-    for entry in result.failures:
-        if entry.get("grade") not in grades:
-            continue
+    for entry in entries:
         found.update(_topics_of(str(entry.get("rule")), entry.get("cause")))
     if "trend" in found:
         found.add("speed")
@@ -34,13 +33,13 @@ def failed_topics(result: ResultView, grades: Collection[str] = FAILING) -> froz
     return frozenset(found)
 
 
-def _is_generator_to_blame(result: ResultView) -> bool:
+def _is_generator_to_blame(result: ResultView, failures: Sequence[object]) -> bool:
     """Return true if the generator makes the run invalid, or was late in a run that fails.
 
     A note on its lateness in a run that meets its thresholds explains nothing.
     """
     late = [result.reasons[name] for name in _GENERATOR_REASONS & result.reasons.keys()]
-    return any(bool(result.failures) or each.get("severity") == "invalid" for each in late)
+    return any(bool(failures) or each.get("severity") == "invalid" for each in late)
 
 
 def _topics_of(rule: str, cause: object) -> tuple[Topic, ...]:

@@ -29,16 +29,22 @@ def explanations(causes: Mapping[str, Cause]) -> dict[str, frozenset[str]]:
 EXPLAINS = explanations(CAUSES)
 
 
-def ranked(causes: Iterable[FoundCause]) -> list[FoundCause]:
+def ranked(causes: Iterable[FoundCause], *, of_one_run: bool = True) -> list[FoundCause]:
     """Sort causes, best first, after lowering those that others explain.
 
     A likely cause lowers what it explains by half of that cause's confidence, and in any case below
     that cause. One that is not likely explains nothing.
+
+    Args:
+        causes: The causes.
+        of_one_run: False if they come from several runs: what passes explains nothing in another.
     """
     found = {cause.cause: cause for cause in causes}
     for root in _roots_first():
         explanation = found.get(root)
         if explanation is None or not explanation.is_likely:
+            continue
+        if CAUSES[root].passes and not of_one_run:
             continue
         for symptom in EXPLAINS[root] & found.keys():
             found[symptom] = _lowered(found[symptom], explanation.confidence)

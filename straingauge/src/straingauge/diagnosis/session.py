@@ -41,8 +41,8 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
     """Return one diagnosis of all runs, best first.
 
     A cause found in several tests is more likely than one found in a single test, and a cause found
-    in one test explains its symptoms in another. The evidence comes from the most confident test,
-    and its places from another one if it has none.
+    in one test explains its symptoms in another; neither holds for causes that pass. The evidence
+    comes from the most confident test, and its places from another one if it has none.
 
     Args:
         results: With their ``diagnosis``; runs without one are ignored.
@@ -59,7 +59,10 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
                 continue
             tests.setdefault(cause.cause, []).append(str(result.get("name")))
             best[cause.cause] = _combined(best.get(cause.cause), cause)
-    return [{**cause.as_dict(), "tests": tests[cause.cause]} for cause in ranked(best.values())]
+    return [
+        {**cause.as_dict(), "tests": tests[cause.cause]}
+        for cause in ranked(best.values(), of_one_run=False)
+    ]
 
 
 def first_failure(results: Sequence[Mapping[str, Any]]) -> FirstFailure | None:
@@ -110,6 +113,8 @@ def _combined(one: FoundCause | None, other: FoundCause) -> FoundCause:
     if one is None:
         return other
     best = max(one, other, key=lambda cause: cause.confidence)
+    if CAUSES[best.cause].passes:
+        return best
     lesser = min(one.confidence, other.confidence)
     missing = max(0.0, MAX_CONFIDENCE - best.confidence)
     return replace(

@@ -20,6 +20,7 @@ OWN_PAUSE_MS = 200.0  # a lack of CPU delays by some scheduler slices, not by th
     title="the load generator could not keep up",
     topics=("generator",),
     explains=("freeze", "slow_endpoint", "slow_tail", "slowing_down"),
+    passes=True,
     charts=("cpu", "validity"),
     advice=(
         "use more processes (-n), a lower rate, or a dedicated machine; until then the run says"
@@ -41,6 +42,7 @@ def generator_saturated(result: ResultView) -> Evidence | None:
     topics=("generator", "speed", "trend"),
     # The machine comes before anything that runs on it.
     explains=("generator_saturated", "slow_endpoint", "slow_tail", "slowing_down"),
+    passes=True,
     charts=("cpu", "heat"),
     advice=(
         "run the test again when the machine is idle, or give service and generator dedicated"

@@ -34,13 +34,16 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     """Detect a pool with all connections in use while requests wait for one, or time out.
 
     A timeout is certain evidence. Otherwise the share of slow requests' time spent waiting counts:
-    some waiting under heavy load is normal, and no cause of anything.
+    some waiting under heavy load is normal, and no cause of anything. Each process has a pool, and
+    the metrics are sums: a request that waits while not all connections are in use waits for the
+    pool of its process.
     """
     size, peak = result.figure(*POOL, "size"), result.figure(*POOL, "peak_in_use")
     waiters, wait_ms = result.figure(*POOL, "peak_waiters"), result.figure(*POOL, "avg_wait_ms")
     timeouts, words = result.figure(*POOL, "timeouts"), result.error_matching(POOL_WORDS)
     share = result.part_share("pool")
-    full = waiters > 0 and peak >= size > 0 and wait_ms >= MIN_WAIT_MS
+    processes = max(result.figure("resources", "service", "processes", "peak"), 1.0)
+    full = waiters > 0 and peak >= size / processes > 0 and wait_ms >= MIN_WAIT_MS
     if timeouts or (words and "pool" in words.lower()):
         confidence = 0.9
     elif share is not None:
@@ -56,9 +59,11 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     if words:
         evidence.append(f"the errors say: {words}")
     if size:
+        used = f"all {peak:.0f} connections" if peak >= size else f"{peak:.0f} connections"
+        pools = f"size {size:.0f}" + (f", {processes:.0f} processes" if processes > 1 else "")
         evidence.append(
-            f"all {peak:.0f} connections were in use (size {size:.0f}), up to {waiters:.0f}"
-            f" requests waited, {wait_ms:.0f} ms on average"
+            f"{used} were in use ({pools}), up to {waiters:.0f} requests waited, {wait_ms:.0f} ms"
+            " on average"
         )
     if share is not None:
         evidence.append(f"waiting for a connection takes {share:.0%} of the time of slow requests")
