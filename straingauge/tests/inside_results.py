@@ -39,7 +39,7 @@ def profile() -> dict[str, Any]:
         stack("MainThread", "running", 25, 0, 1, 2, 6, 7),
         stack("MainThread", "running", 5, 0, 1),
         stack("worker", "running", 10, 8),
-        stack("worker", "waiting", 4, 8, 7),
+        stack("worker", "thread", 4, 8, 7),
     ]
     return {
         "rate_hz": 100,
@@ -85,7 +85,7 @@ def stack(thread: str, state: str, samples: int, *frames: int) -> dict[str, Any]
 def line(thread: str, frame: dict[str, Any], *, own: int, total: int) -> dict[str, Any]:
     """Return one line of the service's code that was running."""
     place = {key: frame[key] for key in ("file", "line", "function")}
-    counts = {"own_samples": own, "total_samples": total, "snapshots": 0}
+    counts = {"own_samples": own, "total_samples": total, "lasting_samples": 0, "snapshots": 0}
     return {"process": 4711, "thread": thread, "state": "running", **place, **counts}
 
 

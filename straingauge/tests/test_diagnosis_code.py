@@ -12,10 +12,17 @@ from straingauge.diagnosis.result_view import ResultView
 def row(state: str, function: str, line: int, own: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return a line of a profile."""
     return {
-        "process": 1, "thread": "MainThread", "state": state, "file": f"app/{function}.py",
-        "line": line, "function": function, "own_samples": own, "total_samples": own,
+        "process": 1,
+        "thread": "MainThread",
+        "state": state,
+        "file": f"app/{function}.py",
+        "line": line,
+        "function": function,
+        "own_samples": own,
+        "total_samples": own,
+        "lasting_samples": 0,
         "snapshots": own,
-    } | more  # fmt: skip
+    } | more
 
 
 def view(*lines: dict[str, Any], stalls: int = 0, running: int = 1000) -> ResultView:
@@ -46,6 +53,11 @@ SLEEPS = (row("thread", "sleep", 2, 40), row("thread", "other", 3, 5))
         (("waiting",), view(row("task", "lock", 4, 9, snapshots=2)), None),
         (("waiting",), view(), None),
         (
+            ("waiting",),
+            view(row("task", "tail", 6, 60, lasting_samples=50), row("task", "load", 9, 55)),
+            CodeLocation("app/tail.py", 6, "tail"),  # the others are new in each snapshot
+        ),
+        (
             ("occupying", "waiting"),
             view(*QUEUES, *SLEEPS),
             CodeLocation("app/sleep.py", 2, "sleep"),
@@ -56,7 +68,7 @@ SLEEPS = (row("thread", "sleep", 2, 40), row("thread", "other", 3, 5))
             view(row("thread", "sleep", 2, 20)),
             CodeLocation("app/sleep.py", 2, "sleep"),
         ),
-        (("blocking",), view(stalls=4), CodeLocation("app/flush.py", 5, "flush")),
+        (("blocking",), view(stalls=6), CodeLocation("app/flush.py", 5, "flush")),
         (("blocking",), view(stalls=2), None),
     ],
 )

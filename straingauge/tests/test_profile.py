@@ -196,6 +196,7 @@ def test_probe_shows_where_tasks_and_threads_wait() -> None:
         tasks = [asyncio.create_task(request(lock)) for _ in range(4)]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+        sitecustomize.snapshot()
         looking = threading.Thread(
             target=lambda: found.append(json.dumps(sitecustomize.snapshot()).encode())
         )
@@ -213,6 +214,7 @@ def test_probe_shows_where_tasks_and_threads_wait() -> None:
         for task in snapshot.tasks
         if (nearest := own.nearest(task.frames)) is not None
     }
+    assert [task.lasting for task in snapshot.tasks] == [task.count for task in snapshot.tasks]
     first = request.__code__.co_firstlineno
     assert waiting == {first + 1: 3, first + 2: 1}
     names = {frame.function.rpartition(".")[2] for t in snapshot.threads for frame in t.frames}

@@ -171,7 +171,7 @@ def test_a_flame_graph_is_explored_with_the_keyboard(browser: "playwright.Browse
     assert readout.inner_text() == "1 match, 85% of all samples"
     tab.get_by_label("all frames of libraries").check()
     assert "run_endpoint_function" in graph.locator(".frame").all_inner_texts()
-    tab.get_by_label("Show").select_option("waiting")
+    tab.get_by_label("Show").select_option("thread")
     assert graph.locator(".frame").all_inner_texts() == [
         "all",
         "uvicorn 4711 worker",

@@ -46,7 +46,7 @@ def test_lines_of_a_profile_have_shares_of_all_samples():
     assert (running["title"], running["total"]) == ("on a CPU", "100 samples")
     assert running["lines"][0]["own"] == "60%"
     assert running["lines"][0]["code"] == "app/notes.py:14 summary_of"
-    assert (waiting["name"], waiting["lines"]) == ("waiting", [])
+    assert (waiting["name"], waiting["lines"]) == ("thread", [])
     assert shown["stalls"][0]["lines"] == "app/notes.py:14 summary_of"
 
 

@@ -17,7 +17,8 @@ from straingauge.cli.screen import standard_output
     "--output",
     type=common_options.PATH,
     metavar="PAGE",
-    help="HTML page with charts to write; Markdown (.md) or SARIF for code scanning (.sarif).",
+    help="HTML page with charts to write; Markdown (.md), SARIF for code scanning (.sarif) or"
+    " profiles for speedscope (.speedscope.json).",
 )
 def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     """Show results of load tests, one row each.

@@ -9,7 +9,7 @@ from straingauge.diagnosis.location import CodeLocation
 from straingauge.diagnosis.result_view import ResultView, number
 
 CodeView = Literal["running", "blocking", "occupying", "waiting"]
-"""How a profile shows a line.
+"""The views of a profile that may show a line.
 
 - running: functions by CPU time;
 - blocking: functions in which threads were while no request was answered, or else by snapshots;
@@ -18,10 +18,12 @@ CodeView = Literal["running", "blocking", "occupying", "waiting"]
 """
 
 MIN_SAMPLES: Final = 30  # a share of 20 % of fewer is within the precision of sampling (binomial)
-MIN_SNAPSHOTS: Final = 3
+MIN_SNAPSHOTS: Final = 5
+MIN_STALLS: Final = 3
 MIN_RUNNING: Final = 0.2  # of the CPU time: less of it explains no full CPU
 MIN_SNAPSHOT_SHARE: Final = 0.1
 MOST: Final = 0.5
+LASTING: Final = " that did not move on"
 AHEAD: Final = 3.0  # times the next function, where no function has most
 
 _Function = tuple[str, str]  # file, name
@@ -71,7 +73,7 @@ def _blocking(result: ResultView) -> CodeEvidence | None:
     by_function = Counter((file, function) for file, function, _ in stalls)
     if by_function:
         function, times = by_function.most_common(1)[0]
-        if times >= MIN_SNAPSHOTS and times > MOST * len(stalls):
+        if times >= MIN_STALLS and times > MOST * len(stalls):
             line = Counter(each[2] for each in stalls if each[:2] == function).most_common(1)[0][0]
             location = CodeLocation(function[0], line, function[1])
             return CodeEvidence(
@@ -103,7 +105,9 @@ def _of_threads(result: ResultView, least: float) -> CodeEvidence | None:
 def _waiting(result: ResultView) -> CodeEvidence | None:
     tasks, threads = _rows(result, "task"), _rows(result, "thread")
     rows = [*tasks, *(each for each in threads if each.get("thread") != "MainThread")]
-    functions = _functions(rows, "own_samples")
+    lasting = _functions(rows, "lasting_samples")
+    key = "lasting_samples" if lasting.total() >= MIN_SAMPLES else "own_samples"
+    functions = _functions(rows, key)
     function = _dominant(functions)
     if function is None:
         return None
@@ -111,11 +115,12 @@ def _waiting(result: ResultView) -> CodeEvidence | None:
     instants = _functions(rows, "snapshots")[function]
     if instants < max(MIN_SNAPSHOTS, MIN_SNAPSHOT_SHARE * taken):
         return None
-    location = _heaviest_line(rows, function, "own_samples")
+    location = _heaviest_line(rows, function, key)
     share = functions[function] / functions.total()
     return CodeEvidence(
         location,
-        f"{share:.0%} of the requests in {taken:.0f} snapshots waited in {_at(location)}",
+        f"{share:.0%} of the requests{LASTING if key == 'lasting_samples' else ''} in {taken:.0f}"
+        f" snapshots waited in {_at(location)}",
     )
 
 

@@ -47,6 +47,7 @@ class CollectedStacks:
         stacks: Samples by stack; past `MAX_STACKS` only those that are known already.
         own, total: Samples by line, where it is the nearest of the service's own code, and where
             it is anywhere in the stack.
+        lasting: Tasks by line that were in the same place at the snapshot before.
         instants: Snapshots by line, where it is the nearest.
         stalls: Snapshots in which no request had been answered for a while.
         snapshots: Number of snapshots; those of several processes at one instant count once.
@@ -57,6 +58,7 @@ class CollectedStacks:
     stacks: Counter[StackKey] = field(default_factory=Counter)
     own: Counter[LineKey] = field(default_factory=Counter)
     total: Counter[LineKey] = field(default_factory=Counter)
+    lasting: Counter[LineKey] = field(default_factory=Counter)
     instants: Counter[LineKey] = field(default_factory=Counter)
     stalls: list[ProfileStall] = field(default_factory=list)
     snapshots: int = 0
@@ -126,6 +128,7 @@ class CollectedStacks:
         key = LineKey(pid, stack.thread, state, stack.frames[nearest])
         if key in self.total:
             self.own[key] += stack.count
+            self.lasting[key] += stack.lasting
         return {key: stack.count}
 
     def _stall(self, lines: Mapping[LineKey, int], t_s: float, silent_ms: int) -> ProfileStall:

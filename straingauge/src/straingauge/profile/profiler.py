@@ -140,8 +140,8 @@ class Profiler:
             logging.getLogger(__name__).exception("the profiler failed")
             self._notes.append(f"the profiler failed: {type(error).__name__}: {error}")
         finally:
+            self._cpu_s += time.thread_time() + sum(each.cpu_s() for each in self._recordings)
             self._end_recordings()
-            self._cpu_s += time.thread_time()
 
     def _sample(self) -> None:
         self._record()
@@ -186,7 +186,6 @@ class Profiler:
     def _end_recordings(self) -> None:
         self._recorded_s = min(time.monotonic() - self._began_s, float(RECORD_S))
         for each in self._recordings:
-            self._cpu_s += each.cpu_s()
             self._collected.add_running(each.pid, each.end(self._group))
             problem = each.problem()
             if problem is not None:

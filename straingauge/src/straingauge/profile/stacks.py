@@ -34,11 +34,13 @@ class Stack:
         thread: Name of the thread; empty for a task.
         frames: The outermost first.
         count: Number of samples or of tasks.
+        lasting: Number of those tasks that were in the same place at the snapshot before.
     """
 
     thread: str
     frames: tuple[Frame, ...]
     count: int = 1
+    lasting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,8 @@ def read_probe(pid: int, text: str | bytes) -> Snapshot:
             for each in content["threads"]
         )
         tasks = tuple(
-            Stack("", _reversed(each["frames"]), int(each["count"])) for each in content["tasks"]
+            Stack("", _reversed(each["frames"]), int(each["count"]), int(each["lasting"]))
+            for each in content["tasks"]
         )
         return Snapshot(pid, threads, tasks, float(content["cpu_s"]))
     except (KeyError, TypeError) as error:

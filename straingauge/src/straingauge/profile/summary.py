@@ -89,6 +89,7 @@ def _line(collected: CollectedStacks, key: LineKey) -> ProfileLine:
         **collected.shown(key),
         "own_samples": collected.own[key],
         "total_samples": collected.total[key],
+        "lasting_samples": collected.lasting[key],
         "snapshots": collected.instants[key],
     }
 

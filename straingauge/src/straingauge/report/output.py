@@ -8,11 +8,17 @@ from straingauge.errors import UsageError
 from straingauge.report.markdown import markdown
 from straingauge.report.page import page
 from straingauge.report.sarif import sarif
+from straingauge.report.speedscope import speedscope
 from straingauge.report.text import Result
 
 Renderer = Callable[[Sequence[Result]], str]
 
-OUTPUTS: Final[Mapping[str, Renderer]] = {".html": page, ".md": markdown, ".sarif": sarif}
+OUTPUTS: Final[Mapping[str, Renderer]] = {
+    ".html": page,
+    ".md": markdown,
+    ".sarif": sarif,
+    ".speedscope.json": speedscope,
+}
 
 
 def renderer_for(path: Path) -> Renderer:

@@ -9,7 +9,7 @@ from straingauge.report.text import Result
 MOST_LINES: Final = 15  # of each state
 STATES: Final[Mapping[str, tuple[str, str]]] = {
     "running": ("on a CPU", "sample"),
-    "waiting": ("waiting threads", "stack"),
+    "thread": ("threads in snapshots", "stack"),
     "task": ("waiting tasks", "stack"),
 }
 """Heading of each state of stacks, and the noun of what is counted."""

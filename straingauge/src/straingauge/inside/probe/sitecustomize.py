@@ -9,6 +9,7 @@ It runs in services with Python 3.8 or newer, and imports only the standard libr
 from __future__ import annotations
 
 import _thread
+import _weakref
 import importlib
 import os
 import sys
@@ -28,6 +29,9 @@ MAX_TASKS = 5_000
 MAX_FRAMES = 100
 MAX_STACKS = 200
 
+# The stacks of the last snapshot, each with a weak reference to its task, by the task's id.
+_last: dict[int, tuple[_weakref.ref[Any], tuple[Line, ...]]] = {}
+
 
 def snapshot() -> dict[str, Any]:
     """Return the stacks of all threads and all waiting tasks, each from its innermost frame.
@@ -45,13 +49,29 @@ def snapshot() -> dict[str, Any]:
         for ident, frame in sys._current_frames().items()  # noqa: SLF001  the only way to see other threads
         if ident != own
     ]
-    counts: dict[tuple[Line, ...], int] = {}
+    return {"threads": threads, "tasks": _counted_tasks(), "cpu_s": time.thread_time() - began_s}
+
+
+def _counted_tasks() -> list[dict[str, Any]]:
+    """Return the different stacks of tasks, each with the number of tasks.
+
+    `lasting` are those of them that had the same stack at the last snapshot.
+    """
+    before = dict(_last)
+    _last.clear()
+    counts: dict[tuple[Line, ...], list[int]] = {}
     for task in _tasks():
         stack = _task_stack(task)
         if stack and (stack in counts or len(counts) < MAX_STACKS):
-            counts[stack] = counts.get(stack, 0) + 1
-    tasks = [{"count": count, "frames": _shown(stack)} for stack, count in counts.items()]
-    return {"threads": threads, "tasks": tasks, "cpu_s": time.thread_time() - began_s}
+            count = counts.setdefault(stack, [0, 0])
+            count[0] += 1
+            known, where = before.get(id(task), (None, ()))
+            count[1] += known is not None and known() is task and where == stack
+            _last[id(task)] = _weakref.ref(task), stack
+    return [
+        {"count": count, "lasting": lasting, "frames": _shown(stack)}
+        for stack, (count, lasting) in counts.items()
+    ]
 
 
 def _shown(stack: Iterable[Line]) -> list[list[Any]]:

@@ -36,6 +36,7 @@ class ProfileLine(TypedDict):
     function: str
     own_samples: int
     total_samples: int
+    lasting_samples: int
     snapshots: int
 
 
