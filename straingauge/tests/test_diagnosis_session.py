@@ -80,6 +80,17 @@ def test_what_passes_explains_nothing_in_other_tests():
     assert twice["confidence"] == disturbed["diagnosis"][0]["confidence"]
 
 
+def test_a_test_that_passed_does_not_explain_one_that_failed():
+    """A cause in a test that missed a target only explains nothing where a test failed."""
+    missed = pool_too_small("one")
+    missed["verdict"]["grade"] = missed["verdict"]["findings"][0]["grade"] = "acceptable"
+    missed = diagnosed("one", missed)
+    assert missed["diagnosis"][0]["cause"] == "pool_exhausted"
+    slow_one = diagnosed("other", slowed(failed_run(), 250, 400, 450))
+    assert diagnose_session([missed, slow_one])[0]["cause"] == "slow_endpoint"
+    assert diagnose_session([missed])[0]["cause"] == "pool_exhausted"
+
+
 def test_the_first_failure_by_time():
     """The threshold crossed first in time is the first failure, with its test and second."""
     session = [pool_too_small("later", "12:06:30"), pool_too_small("sooner", "12:05:30")]

@@ -1,7 +1,7 @@
 """The diagnosis of several runs of one session as a whole, and the first failure of all."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,11 @@ from typing import Any
 from straingauge.diagnosis.cause import MAX_CONFIDENCE, FoundCause
 from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.location import read_location
-from straingauge.diagnosis.ranking import ranked
+from straingauge.diagnosis.ranking import MAX_SHARE, ranked
 from straingauge.diagnosis.result_view import FAILING, ResultView, listed, number
 from straingauge.result.format import result as sections
 
+PASSED = ("target", "acceptable", "not_judged")
 _REPEATED = 0.25  # of the confidence still missing, for each further test with the same cause
 
 
@@ -41,8 +42,9 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
     """Return one diagnosis of all runs, best first.
 
     A cause found in several tests is more likely than one found in a single test, and a cause found
-    in one test explains its symptoms in another; neither holds for causes that pass. The evidence
-    comes from the most confident test, and its places from another one if it has none.
+    in one test explains its symptoms in another; neither holds for causes that pass. What was found
+    in tests that passed explains nothing in those that failed. The evidence comes from the most
+    confident test, and its places from another one if it has none.
 
     Args:
         results: With their ``diagnosis``; runs without one are ignored.
@@ -52,17 +54,18 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
     """
     best: dict[str, FoundCause] = {}
     tests: dict[str, list[str]] = {}
+    serious: set[str] = set()
     for result in results:
+        fails = ResultView(result).at("verdict", "grade") not in PASSED
         for row in ResultView(result).rows("diagnosis"):
             cause = _read(row)
             if cause is None:
                 continue
             tests.setdefault(cause.cause, []).append(str(result.get("name")))
             best[cause.cause] = _combined(best.get(cause.cause), cause)
-    return [
-        {**cause.as_dict(), "tests": tests[cause.cause]}
-        for cause in ranked(best.values(), of_one_run=False)
-    ]
+            serious |= {cause.cause} if fails else set()
+    ordered = _ordered(best.values(), serious)
+    return [{**cause.as_dict(), "tests": tests[cause.cause]} for cause in ordered]
 
 
 def first_failure(results: Sequence[Mapping[str, Any]]) -> FirstFailure | None:
@@ -107,6 +110,16 @@ def _read(row: Mapping[str, Any]) -> FoundCause | None:
         advice=tuple(map(str, listed(row, "advice"))),
         where=tuple(one for each in listed(row, "where") if (one := read_location(each))),
     )
+
+
+def _ordered(found: Iterable[FoundCause], serious: Collection[str]) -> list[FoundCause]:
+    """Sort causes, best first; those of tests that passed do not stand before a likely other."""
+    found = list(found)
+    failed = ranked((c for c in found if c.cause in serious), of_one_run=False)
+    passed = ranked((c for c in found if c.cause not in serious), of_one_run=False)
+    most = failed[0].confidence * MAX_SHARE if failed and failed[0].is_likely else 1.0
+    minor = [replace(c, confidence=min(c.confidence, most)) for c in passed]
+    return sorted((*failed, *minor), key=lambda cause: (-cause.confidence, cause.cause))
 
 
 def _combined(one: FoundCause | None, other: FoundCause) -> FoundCause:
