@@ -48,6 +48,20 @@ SERVICES = {
             },
             is_asynchronous=True,
         ),
+        Service(
+            "kinto",
+            "GET /v1/buckets/.*",
+            "SELECT data FROM objects WHERE id = %s",
+            "idx_objects_parent_id_resource_name_last_modified,"
+            " idx_objects_parent_id_record_last_modified,"
+            " idx_objects_resource_name_parent_id_deleted",
+            "objects",
+            {
+                f"KINTO_{part}_{setting}": value
+                for part in ("STORAGE", "CACHE", "PERMISSION")
+                for setting, value in (("POOL_SIZE", "2"), ("MAX_OVERFLOW", "0"))
+            },
+        ),
     )
 }
 
@@ -59,7 +73,7 @@ class PlantedFault(Fault):
     Attributes:
         planted: Function of `planted_faults.py`; empty if the application runs without a wrapper.
         locked: Table that another transaction locks; empty for none.
-        database_delay_ms: Delay of each packet to and from the database.
+        database_delay_ms: Delay of each packet to the database, and of each packet from it.
     """
 
     planted: str = ""
@@ -94,10 +108,10 @@ def faults_of(name: str) -> list[PlantedFault]:
         ),
         PlantedFault(
             "small_pool",
-            "pool of 2, database 8 ms away",
+            "pool of 2, database 50 ms away",
             ("pool_exhausted",),
             env=service.small_pool,
-            database_delay_ms=4.0,
+            database_delay_ms=25.0,
             where=".",
         ),
         wrapped(
