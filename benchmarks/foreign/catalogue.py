@@ -97,7 +97,7 @@ def faults_of(name: str) -> list[PlantedFault]:
     )
     return [
         wrapped("blocking", "a call blocks for 250 ms", blocked, "load_settings"),
-        wrapped("cpu", "60 ms of CPU time in a request", "cpu_bound", "render_report"),
+        wrapped("cpu", "150 ms of CPU time in a request", "cpu_bound", "render_report"),
         wrapped("n_plus_one", "40 statements for each request", "n_plus_one", "WHERE"),
         PlantedFault(
             "dropped_index",

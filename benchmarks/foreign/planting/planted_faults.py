@@ -16,7 +16,7 @@ import urllib.request
 from typing import Any
 
 BLOCKED_S = 0.25
-CPU_S = 0.06
+CPU_S = 0.15
 STATEMENTS = 40
 LEAKED_BYTES = 50_000
 REQUESTS_PER_LEAK = 10
@@ -70,6 +70,7 @@ class Asynchronous:
     def __init__(self) -> None:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._pool: Any = None
+        self._pool_lock = asyncio.Lock()
 
     async def blocking(self) -> None:
         load_settings()
@@ -83,9 +84,10 @@ class Asynchronous:
     async def n_plus_one(self) -> None:
         import asyncpg
 
-        if self._pool is None:
-            self._pool = asyncpg.create_pool(DATABASE_URL, min_size=1, max_size=8)
-            await self._pool
+        async with self._pool_lock:
+            self._pool = self._pool or await asyncpg.create_pool(
+                DATABASE_URL, min_size=1, max_size=8
+            )
         async with self._pool.acquire() as connection:
             for number in range(STATEMENTS):
                 await connection.fetch(STATEMENT.replace("%s", "$1"), str(number))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import is_starved
+from straingauge.diagnosis.event_loop import occupied_loop
 from straingauge.diagnosis.result_view import ResultView, number
 
 SERVICE = ("resources", "service")
@@ -13,6 +14,7 @@ COMPARABLE = 0.2  # of the delay to be explained
 UNUSUAL = 3.0  # times the median response time
 TOGETHER = 0.8  # of the slowest requests, which end at the same instants
 AT_ONCE = 0.1  # of their response time
+MUCH_BLOCKED = 0.2  # of the time; below it few requests meet a blocked loop
 MIN_TOGETHER = 3  # requests; two may meet by chance
 
 
@@ -40,8 +42,11 @@ def event_loop_blocked(result: ResultView) -> Evidence | None:
     """Detect an event loop that was blocked for long enough to explain the delays.
 
     An event loop runs one step at a time: while a step computes or waits synchronously, no request
-    is served. A pause much shorter than the measured delays did not cause them.
+    is served. A pause much shorter than the measured delays did not cause them. A service that
+    does not measure its loop shows it in the snapshots of its profile.
     """
+    if result.at(*SERVICE, "event_loop") is None:
+        return _blocked_in_snapshots(result)
     loop = (*SERVICE, "event_loop")
     blocks, longest_ms = result.figure(*loop, "blocks"), result.figure(*loop, "longest_ms")
     blocked_s = result.figure(*loop, "blocked_s")
@@ -56,6 +61,28 @@ def event_loop_blocked(result: ResultView) -> Evidence | None:
     if stalls := result.figure(*STALLS, "count"):
         evidence.append(f"clients saw {stalls:.0f} pauses in which no request was answered")
     return Evidence(_limited(result, longest_ms, confidence), tuple(evidence))
+
+
+def _blocked_in_snapshots(result: ResultView) -> Evidence | None:
+    """Return evidence if the thread of an event loop was in a step that did not compute.
+
+    A thread that is in a step, neither runs on a CPU nor waits for one, waits for something else,
+    and all requests wait with it.
+    """
+    occupied = occupied_loop(result)
+    if occupied is None or result.fails_mostly:
+        return None
+    cpu_percent, wait_percent = (
+        result.figure(*SERVICE, key, "avg") for key in ("cpu_percent", "cpu_wait_percent")
+    )
+    waiting = occupied - (cpu_percent + wait_percent) / 100
+    if waiting < MUCH_BLOCKED:
+        return None
+    evidence = (
+        f"the thread of the event loop was in a step in {occupied:.0%} of the snapshots, but ran or"
+        f" waited for a CPU only {(cpu_percent + wait_percent) / 100:.0%} of the time",
+    )
+    return Evidence(scale(waiting, MUCH_BLOCKED / 2, 2 * MUCH_BLOCKED), evidence)
 
 
 @cause(
