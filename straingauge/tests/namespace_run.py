@@ -140,7 +140,7 @@ def _row(
     generator = result["resources"]["generator"]
     (name,) = (name for name in generator["workers"] if name.endswith(f"pid {pid})"))
     reasons = " / ".join(reason["message"] for reason in result["validity"]["reasons"])
-    lost = re.search(re.escape(name) + r" was lost [^/]* at most (\d+) samples", reasons)
+    lost = re.search(re.escape(name) + r" was lost [^/]* an estimated (\d+) samples", reasons)
     clock = generator["workers"][name]["clock"]
     return Row(
         worker=name,

@@ -111,7 +111,7 @@ def test_a_lost_follower_is_reported_and_the_others_continue():
     assert processes.arrive("load_end", "gw0", "gw2").keys() == {"gw0", "gw2"}
     merged = processes.arrive("finish", "gw0", "gw2")["gw0"]
     (lost,) = merged.lost
-    assert (lost.process, lost.samples_at_most) == ("gw1", 50)
+    assert (lost.process, lost.samples_estimate) == ("gw1", 50)
     assert {each.process: each.requests for each in merged.reports}["gw1"] == 300
 
 
@@ -148,7 +148,7 @@ def test_loss_after_an_abort():
     for name in ("gw0", "gw1", "gw2"):
         assert processes.lose(name) == {}
     (lost,) = processes.load.merged().lost
-    assert (lost.process, lost.samples_at_most) == ("gw2", 50)
+    assert (lost.process, lost.samples_estimate) == ("gw2", 50)
 
 
 def test_a_loss_before_the_start_aborts_the_load():

@@ -51,7 +51,7 @@ def test_lost_worker_takes_no_more_than_is_said(registry: WorkerRegistry):
     registry.add_report("a", report(2, 400, 4), 3, 4 * S)
     registry.add_report("b", report(1, 800, 4), 3, 4 * S)  # 200 per second
     registry.add_heartbeat("a", 5 * S)
-    assert registry.lost(("b",), 60 * S)[0].samples_at_most == 200 * (5 + 1 - 4) + 3
+    assert registry.lost(("b",), 60 * S)[0].samples_estimate == 200 * (5 + 1 - 4) + 3
     (lost,) = registry.lost(("b",), 60 * S)
     assert lost.process == "worker a"
     assert "no heartbeat since 5.0 s" in lost.reason
@@ -68,7 +68,7 @@ def test_worker_that_dies_before_its_first_report(registry: WorkerRegistry):
     registry.add_heartbeat("a", S)
     (lost,) = registry.lost(("b",), 9 * S)
     assert "before its first report" in lost.reason
-    assert lost.samples_at_most == 100 * 2
+    assert lost.samples_estimate == 100 * 2
 
 
 def test_late_silent_and_early_leaving_workers_are_noted(registry: WorkerRegistry):

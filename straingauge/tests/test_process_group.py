@@ -190,10 +190,19 @@ def test_a_sweep_ignores_running_groups():
 
 def test_a_reused_pid_is_another_process():
     """Processes are identified by PID and start time, so no other process is ended."""
-    process = psutil.Process()
-    other = Identity(process.pid, process.create_time() - 3600)
-    assert not other.is_alive()
-    assert Identity.of(process.pid).is_alive()
+    own = Identity.of(os.getpid())
+    assert own.is_alive()
+    assert not Identity(own.pid, own.started_at - 0.01).is_alive()
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="elsewhere the kernel keeps the start itself")
+def test_a_step_of_the_wall_clock_changes_no_identity(monkeypatch: pytest.MonkeyPatch):
+    """A process is the same after the wall clock was set by an hour, as psutil sees it."""
+    before = Identity.of(os.getpid())
+    boot_time = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot_time - 3600)
+    assert before.is_alive()
+    assert Identity.of(os.getpid()) == before
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make another user's folder")

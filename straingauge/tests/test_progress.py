@@ -132,3 +132,22 @@ def test_errors_are_red():
 def test_clock(seconds: float, shown: str):
     """Times are shown as minutes and seconds, with hours if needed."""
     assert clock(seconds) == shown
+
+
+def test_waiting_is_said_once(monkeypatch: pytest.MonkeyPatch):
+    """In a log, the cooldown and what follows it are said once each, with what is waited for."""
+    now_s = 1000.0
+    monkeypatch.setattr("straingauge.runner.progress.time.monotonic", lambda: now_s)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: round(now_s * 1e9))
+    screen = FakeScreen()
+    progress = Progress(screen)
+    load = merged(100, began_s_ago=0.0)
+    metadata = replace(load.metadata, cooldown_s=25.0, verify="honor_retry_after")
+    load = replace(load, metadata=metadata, load_end_ns=round(now_s * 1e9))
+    for _ in range(200):  # 100 s
+        progress.watch("t", load)
+        now_s += 0.5
+    assert screen.messages[1:] == [
+        "load quick: cooldown: watching memory and connections, 15 s left",
+        "load quick: finishing: waiting for honor_retry_after, which may wait out a Retry-After",
+    ]

@@ -18,7 +18,7 @@ Exit codes:
 
 import math
 import os
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -69,7 +69,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--server-pid",
         metavar="PID",
-        type=int,
+        type=_process_id,
         default=None,
         include_in_web_ui=False,
         help="Parent PID of the service, if it cannot be found by its port (as behind a proxy).",
@@ -77,12 +77,27 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--cooldown",
         metavar="S",
-        type=float,
+        type=_seconds,
         default=COOLDOWN_S,
         include_in_web_ui=False,
         help="Seconds to observe the service after the load; longer finds smaller leaks. "
         "[default: %(default)s]",
     )
+
+
+def _seconds(text: str) -> float:
+    """Return a time of 0 s or more, as the type of an option."""
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ArgumentTypeError(f"{text} is not a time in seconds, 0 or more")
+    return seconds
+
+
+def _process_id(text: str) -> int:
+    """Return a process id, as the type of an option."""
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        raise ArgumentTypeError(f"{text} is not a process id")
+    return int(text)
 
 
 def get_options(environment: Environment) -> Namespace:

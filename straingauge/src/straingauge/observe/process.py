@@ -2,9 +2,7 @@
 
 import contextlib
 import ipaddress
-import os
 import socket
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from straingauge.observe.process_table import ProcessTable
+from straingauge.process_start import process_age_s
 
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
 FIND_EVERY = 10  # samples; it scans all processes of the machine
@@ -266,24 +265,9 @@ def _sum(values: Iterable[float | None]) -> float | None:
 def _is_settled(process: psutil.Process) -> bool:
     """It is old enough to have executed its program."""
     try:
-        return process_age_s(process) > SETTLED_S
+        return process_age_s(process.pid) > SETTLED_S
     except psutil.NoSuchProcess:
         return False
-
-
-def process_age_s(process: psutil.Process) -> float:
-    """Return the age of a process in seconds; on Linux, steps of the wall clock do not change it.
-
-    Raises:
-        psutil.NoSuchProcess: It has exited.
-    """
-    try:
-        # proc_pid_stat(5): field 22 is the start in clock ticks since boot, after the name in ().
-        fields = Path(f"/proc/{process.pid}/stat").read_text("utf-8", "replace").rpartition(")")[2]
-    except OSError:  # it has exited, or this is not Linux
-        return time.time() - process.create_time()
-    started_s = int(fields.split()[19]) / os.sysconf("SC_CLK_TCK")
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_s
 
 
 def port_of(base_url: str) -> int:

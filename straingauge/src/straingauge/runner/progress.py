@@ -28,6 +28,7 @@ BAR_COLUMNS = (10, 30)
 
 PHASES = {"setup": "logging in", "warmup": "warming up", "main": "", "verify": "verifying"}
 COOLDOWN = "cooldown: watching memory and connections"
+FINISHING = "finishing"
 
 
 class Screen(Protocol):
@@ -77,10 +78,17 @@ class Snapshot:
         """Time left by the schedule; None if unknown."""
         return None if self.duration_s is None else max(self.duration_s - self.elapsed_s, 0.0)
 
+    @property
+    def is_waiting(self) -> bool:
+        """True in a phase whose statistics do not change."""
+        return self.phase == COOLDOWN or self.phase.startswith(FINISHING)
+
     def as_text(self) -> str:
         """Return everything but the name as text."""
         if self.phase == COOLDOWN:
             return f"{COOLDOWN}, {self.left_s:.0f} s left" if self.left_s else COOLDOWN
+        if self.phase.startswith(FINISHING):
+            return self.phase
         parts = [self.phase] if self.phase else [clock(self.elapsed_s)]
         if not self.phase and self.left_s is not None:
             parts.append(f"{clock(self.left_s)} left")
@@ -96,6 +104,7 @@ class _Shown:
 
     samples: deque[tuple[int, int]] = field(default_factory=deque)  # (instant in ns, requests)
     phase: str = ""
+    said: str = ""
     announced: bool = False
     lost: int = 0
     next_merge_s: float = 0.0
@@ -143,15 +152,16 @@ class Progress:
         record = merge_reports(merged.reports)
         if due:
             shown.next_line_s = now_s + PLAIN_INTERVAL_S
-            self._show(snapshot(merged, metadata, record, shown))
+            self._show(snapshot(merged, metadata, record, shown), shown)
         shown.next_merge_s = now_s + (time.monotonic() - now_s) / MAX_CPU_SHARE
         return min_requests is not None and _is_precise_enough(record, min_requests)
 
-    def _show(self, now: Snapshot) -> None:
+    def _show(self, now: Snapshot, shown: _Shown) -> None:
         if self._screen.live:
             self._screen.rewrite(progress_line(now, self._screen.width))
-        else:
+        elif not (now.is_waiting and now.phase == shown.said):
             self._screen.say(f"load {now.name}: {now.as_text()}")
+        shown.said = now.phase
 
 
 def snapshot(
@@ -166,6 +176,9 @@ def snapshot(
     label, since_ns, duration_s = PHASES[phase], begun_ns, metadata.duration_s
     if phase == "main" and merged.load_end_ns is not None:
         label, since_ns, duration_s = COOLDOWN, merged.load_end_ns, metadata.cooldown_s
+        if now_ns - since_ns > duration_s * 1e9:
+            verify = f": waiting for {metadata.verify}, which may wait out a Retry-After"
+            label = f"{FINISHING}{verify if metadata.verify else ''}"
     return Snapshot(
         name=metadata.name,
         phase=label,

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from straingauge.journey.execution import journey_name
 from straingauge.observe.listener import describe_listener
 from straingauge.redaction import redact
 from straingauge.result.assembly import environment
@@ -43,6 +44,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
         users=len(spec.users) if spec.log_in else 0,
         duration_s=schedule.duration_s,
         cooldown_s=spec.cooldown_s,
+        verify=journey_name(spec.verify) if spec.verify else "",
         min_requests=min_requests,
         thresholds_file=spec.thresholds_file,
         results_dir=spec.results_dir,
@@ -55,7 +57,7 @@ def describe(spec: LoadSpec, url: str) -> str:
 
     For example: "GET /health -> http://localhost:8000 (uvicorn, pid 23747), 10 users, 10 s".
     """
-    names = [journey.__name__ for journey, _ in spec.journeys.weights]
+    names = [journey_name(journey) for journey, _ in spec.journeys.weights]
     more = [f"{len(names) - MOST_JOURNEYS} more"] if len(names) > MOST_JOURNEYS else []
     users = f"{len(spec.users)} user{'' if len(spec.users) == 1 else 's'}"
     duration_s = spec.schedule.duration_s

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import psutil
 
+from straingauge.process_start import process_start_s
+
 STATE = "run.json"
 POLL_S = 0.02
 LEFTOVERS_GRACE_S = 2.0
-# psutil derives start times from the wall clock, which may be adjusted meanwhile.
-CLOCK_TOLERANCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +45,13 @@ class Identity:
         Raises:
             psutil.NoSuchProcess: There is none.
         """
-        return cls(pid, psutil.Process(pid).create_time())
+        return cls(pid, process_start_s(pid))
 
     def is_alive(self) -> bool:
         """Return true if the process runs; a zombie does not."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started_at) < CLOCK_TOLERANCE_S
+            same = process_start_s(self.pid) == self.started_at
             return same and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
@@ -84,7 +84,7 @@ class Group:
         with suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.leader.pid).children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
-                    found.append(Identity(child.pid, child.create_time()))
+                    found.append(Identity.of(child.pid))
         return found
 
     def _remaining(self, descendants: list[Identity]) -> set[int]:

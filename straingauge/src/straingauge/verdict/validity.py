@@ -209,15 +209,15 @@ def _dropped(evidence: ValidityInput) -> Iterable[Reason]:
 def _lost(evidence: ValidityInput) -> Iterable[Reason]:
     if not evidence.lost:
         return
-    missing = evidence.unsent + sum(lost.samples_at_most for lost in evidence.lost)
+    missing = evidence.unsent + sum(lost.samples_estimate for lost in evidence.lost)
     share = missing / ((evidence.requests + missing) or 1)
     for lost in evidence.lost:
         yield Reason(
             "lost_worker",
             "invalid" if share > LOST_LIMIT else "note",
-            f"process {lost.process} was lost ({lost.reason}) with at most {lost.samples_at_most} "
-            f"samples, and about {evidence.unsent} requests of its share were not sent: "
-            f"{share:.0%} of the load is missing",
+            f"process {lost.process} was lost ({lost.reason}) with an "
+            f"estimated {lost.samples_estimate} samples, and about {evidence.unsent} requests of "
+            f"its share were not sent: {share:.0%} of the load is missing",
             "find out why it exited: memory (dmesg) or a signal",
         )
 

@@ -33,6 +33,7 @@ class RunMetadata:
         users: Number of users that log in; 0 if none does.
         duration_s: Duration by the schedule; None if unknown.
         cooldown_s: Duration of the cooldown after the load.
+        verify: Name of the journey that runs after it; empty if there is none.
         min_requests: Requests after which the load may stop early; None if it may not.
         thresholds_file: The threshold file; None if there is none.
         results_dir: Folder of the result file.
@@ -48,6 +49,7 @@ class RunMetadata:
     users: int = 0
     duration_s: float | None = None
     cooldown_s: float = 0.0
+    verify: str = ""
     min_requests: int | None = None
     thresholds_file: Path | None = None
     results_dir: Path = Path("results")
@@ -86,12 +88,12 @@ class LostProcess:
     Attributes:
         process: Its name.
         reason: Why it counts as lost.
-        samples_at_most: Upper bound of the requests it made after its last report.
+        samples_estimate: Requests after its last report, at its highest rate until then.
     """
 
     process: str
     reason: str
-    samples_at_most: int
+    samples_estimate: int
 
 
 @dataclass(frozen=True, slots=True)
