@@ -51,6 +51,26 @@ def test_a_full_pool_of_one_of_several_processes():
     )
 
 
+def test_a_full_pool_that_only_the_database_shows():
+    """Without pool metrics, connections that are all in use while requests wait show the pool."""
+    result = failed_run(
+        resources__pool=None,
+        resources__samples=samples(
+            db_connections=[4], db_active=[3, 4, 2], db_idle_in_transaction=[1, 0, 2]
+        ),
+        metrics__server_timing={},
+    )
+    result = slowed(result, 600, 800, 900)
+    for each in result["endpoints"].values():
+        each["service_time_ms"] = {"avg": 600.0}
+    found = first(result)
+    assert found["cause"] == "pool_exhausted"
+    assert "all 4 connections to the database were in use in 100%" in found["evidence"][0]
+    for row in result["resources"]["samples"]:
+        row["db_idle_in_transaction"] = 0
+    assert "pool_exhausted" not in causes(result)
+
+
 def test_pool_timeouts_in_error_messages():
     """Errors that quote a pool timeout name the pool, even without pool metrics."""
     words = "status 500: QueuePool limit of size 5 overflow 0 reached, connection timed out"

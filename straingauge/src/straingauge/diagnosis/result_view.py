@@ -54,6 +54,16 @@ class ResultView:
         return self.figure("metrics", "duration_s")
 
     @cached_property
+    def in_flight(self) -> float:
+        """Mean number of requests in flight: rate times service time (Little's law)."""
+        times_ms = (
+            (number(each, "total_requests") or 0.0)
+            * (number(each, "service_time_ms", "avg") or 0.0)
+            for each in self.endpoints.values()
+        )
+        return sum(times_ms) / 1000 / self.duration_s if self.duration_s else 0.0
+
+    @cached_property
     def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
         """Endpoints that have statistics, by name."""
         found = self.table("endpoints")

@@ -55,11 +55,7 @@ def _from_outside(result: ResultView) -> Evidence | None:
     The observer counts the calls in each sample: connections on which the service sent data and has
     received nothing since. Connections to clients and to PostgreSQL do not count.
     """
-    requests_s = sum(
-        (number(each, "total_requests") or 0.0) * (number(each, "service_time_ms", "avg") or 0.0)
-        for each in result.endpoints.values()
-    )
-    in_flight = requests_s / 1000 / result.duration_s if result.duration_s else 0.0
+    in_flight = result.in_flight
     longest_ms = result.figure("metrics", "latency_ms", "max")
     rows = result.rows(*SERVICE, "calls")
     calls = [row for row in rows if (number(row, "samples") or 0) >= MIN_SAMPLES]

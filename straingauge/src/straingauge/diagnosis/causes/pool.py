@@ -9,6 +9,9 @@ POOL = ("resources", "pool")
 COOLDOWN = ("resources", "cooldown")
 CONNECTIONS = ("resources", "database", "connections")
 FORGOTTEN_S = 5.0  # a transaction that waits for nothing takes milliseconds
+MIN_SAMPLES = 8
+MOSTLY = 0.7  # of the samples
+WAITING_PER_CONNECTION = 2.0  # requests in flight, of which one uses it
 MIN_WAIT_MS = 5.0  # on average; a free connection is there within microseconds
 
 
@@ -36,7 +39,7 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     A timeout is certain evidence. Otherwise the share of slow requests' time spent waiting counts:
     some waiting under heavy load is normal, and no cause of anything. Each process has a pool, and
     the metrics are sums: a request that waits while not all connections are in use waits for the
-    pool of its process.
+    pool of its process. A service without pool metrics is observed in PostgreSQL.
     """
     size, peak = result.figure(*POOL, "size"), result.figure(*POOL, "peak_in_use")
     waiters, wait_ms = result.figure(*POOL, "peak_waiters"), result.figure(*POOL, "avg_wait_ms")
@@ -52,7 +55,7 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     else:
         confidence = scale(waiters / max(peak, 1), 5, 20) if full else 0.0
     if not confidence:
-        return None
+        return _all_connections_busy(result) if result.at(*POOL) is None else None
     evidence = []
     if timeouts:
         evidence.append(f"{timeouts:.0f} requests timed out waiting for a connection")
@@ -68,6 +71,34 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     if share is not None:
         evidence.append(f"waiting for a connection takes {share:.0%} of the time of slow requests")
     return Evidence(confidence, tuple(evidence))
+
+
+def _all_connections_busy(result: ResultView) -> Evidence | None:
+    """Return evidence of a pool that only PostgreSQL shows.
+
+    All connections are in a statement or a transaction in most samples, their number does not
+    rise, and far more requests are in flight.
+    """
+    connections = dict(result.samples("db_connections"))
+    idle = dict(result.samples("db_idle_in_transaction"))
+    used = [
+        (connections[t_s], active + idle.get(t_s, 0.0))
+        for t_s, active in result.samples("db_active")
+        if t_s in connections and t_s <= result.duration_s
+    ]
+    if len(used) < MIN_SAMPLES:
+        return None
+    size = max(count for count, _ in used)
+    full = sum(busy >= size for _, busy in used) / len(used)
+    waiting = result.in_flight / size if size else 0.0
+    if full < MOSTLY or waiting < WAITING_PER_CONNECTION:
+        return None
+    confidence = min(scale(waiting, WAITING_PER_CONNECTION, 3 * WAITING_PER_CONNECTION), 0.7)
+    evidence = (
+        f"all {size:.0f} connections to the database were in use in {full:.0%} of the samples,"
+        f" while {result.in_flight:.0f} requests were in flight on average",
+    )
+    return Evidence(confidence, evidence)
 
 
 @cause(
