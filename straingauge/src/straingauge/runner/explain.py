@@ -4,6 +4,7 @@ Instrumentation takes more time than many a request, so the numbers come from th
 explanations from this pass.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,6 +15,7 @@ from straingauge.errors import StraingaugeError
 from straingauge.http.traceparent import SampledTraceIds
 from straingauge.journey import User
 from straingauge.recording import Recorder
+from straingauge.recording.sampled_requests import SampledRequest
 from straingauge.result.format.result import Result
 from straingauge.result.format.traces import Traces
 from straingauge.runner.load_spec import LoadSpec
@@ -29,6 +31,8 @@ DURATION_S: Final = 15.0
 RATE_PER_S: Final = 4.0  # journeys: the requests of one do not disturb those of another
 MAX_USERS: Final = 4
 MAX_TIMEOUT_S: Final = 10.0
+MAX_EXPORT_S: Final = 3.0  # exporters send twice a second
+POLL_S: Final = 0.05
 GRADES: Final = ("warning", "critical")
 
 
@@ -101,6 +105,8 @@ class ExplainPass:
             self._send(service.url)
             if service.has_ended:
                 notes.append("the second instance of the service ended during the explain pass")
+            else:
+                self._await_spans()
 
     def _send(self, url: str) -> None:
         users = self._spec.users[:MAX_USERS]
@@ -116,6 +122,15 @@ class ExplainPass:
         self._log_in(url, users)
         run_load(spec.load(url), self._recorder, trace_ids=self._trace_ids)
 
+    def _await_spans(self) -> None:
+        """Wait for the last spans: a service that is stopped by a signal may not export them."""
+        sampled = (each.trace_id for one in self._sampled().values() for each in one)
+        missing = list(sampled)
+        give_up_s = time.monotonic() + MAX_EXPORT_S
+        while missing and time.monotonic() < give_up_s:
+            time.sleep(POLL_S)
+            missing = [trace_id for trace_id in missing if not self._inbox.has_trace(trace_id)]
+
     def _log_in(self, url: str, users: Sequence[User]) -> None:
         missing = self._logins.missing(users)
         if self._spec.log_in is None or not missing:
@@ -127,9 +142,11 @@ class ExplainPass:
         self._logins.add(login.completed)
 
     def _section(self, *notes: str) -> Traces:
+        return analyze(self._inbox, self._sampled(), "explain", notes)
+
+    def _sampled(self) -> dict[str, list[SampledRequest]]:
         series = self._recorder.snapshot().endpoints("main")
-        sampled = {endpoint: each.sampled for endpoint, each in series.items()}
-        return analyze(self._inbox, sampled, "explain", notes)
+        return {endpoint: each.sampled for endpoint, each in series.items()}
 
 
 def _first_line(error: StraingaugeError) -> str:

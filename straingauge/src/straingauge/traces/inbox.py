@@ -57,6 +57,11 @@ class Inbox:
             else:
                 self._foreign_bytes += size
 
+    def has_trace(self, trace_id: str) -> bool:
+        """Return true if a span of this trace has arrived."""
+        text, raw = trace_id.encode(), bytes.fromhex(trace_id)
+        return any((text if each.is_json else raw) in each.body for each in self)
+
     def add_refused(self) -> None:
         """Count a request that was refused."""
         with self._lock:
