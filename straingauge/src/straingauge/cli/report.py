@@ -18,7 +18,8 @@ from straingauge.cli.screen import standard_output
     type=common_options.PATH,
     metavar="PAGE",
     help="HTML page with charts to write; Markdown (.md), SARIF for code scanning (.sarif) or"
-    " profiles for speedscope (.speedscope.json).",
+    " profiles for speedscope (.speedscope.json); traces for Jaeger (.jaeger.json) or as OTLP"
+    " (.otlp.json).",
 )
 def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     """Show results of load tests, one row each.

@@ -10,6 +10,7 @@ from straingauge.report.page import page
 from straingauge.report.sarif import sarif
 from straingauge.report.speedscope import speedscope
 from straingauge.report.text import Result
+from straingauge.report.trace_files import jaeger, otlp
 
 Renderer = Callable[[Sequence[Result]], str]
 
@@ -18,6 +19,8 @@ OUTPUTS: Final[Mapping[str, Renderer]] = {
     ".md": markdown,
     ".sarif": sarif,
     ".speedscope.json": speedscope,
+    ".jaeger.json": jaeger,
+    ".otlp.json": otlp,
 }
 
 

@@ -168,6 +168,7 @@ def _kept(trace: RequestTrace) -> TraceDict:
     return {
         "trace_id": trace.request.trace_id,
         "endpoint": trace.endpoint,
+        "started_unix_s": first_ns / 1e9,
         "response_ms": round(trace.request.response_ns / 1e6, 6),
         "status": trace.request.status or None,
         "spans": sorted(spans, key=lambda span: span["start_ms"]),

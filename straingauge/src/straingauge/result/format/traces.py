@@ -1,6 +1,6 @@
 """The traces in a result: spans of a few requests, and what they say about each endpoint."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 SpanCategory = Literal["server", "own", "database", "http", "cache", "other"]
 """What a span stands for; "own" is a span within the service's own code, "http" a request to
@@ -31,10 +31,12 @@ class TraceDict(TypedDict):
     """One request with its spans, in the order of their starts; outer ones first.
 
     `response_ms` is the time that the generator measured; None if it is unknown.
+    `started_unix_s` is Unix time by the clock of the service.
     """
 
     trace_id: str
     endpoint: str
+    started_unix_s: NotRequired[float]
     response_ms: float | None
     status: int | None
     spans: list[SpanDict]
