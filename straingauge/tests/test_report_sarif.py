@@ -89,4 +89,4 @@ def test_the_report_command_writes_sarif(tmp_path: Path):
     assert json.loads(target.read_text())["runs"][0]["results"]
     refused = CliRunner().invoke(main, ["report", str(source), "-o", str(tmp_path / "x.pdf")])
     assert refused.exit_code == 2
-    assert "the name must end in .html, .md or .sarif" in refused.output
+    assert "the name must end in .html, .md, .sarif or .speedscope.json" in refused.output
