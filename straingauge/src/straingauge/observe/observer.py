@@ -4,13 +4,14 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeVar
 
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.metric_names import MetricNames
+from straingauge.observe.open_resources import Remaining
 from straingauge.observe.prometheus import MetricsClient
 from straingauge.observe.runtime import Runtime, product
 from straingauge.observe.sampler import HostSampler
@@ -47,6 +48,7 @@ class Observations:
         database: Observations of the database; None without its URL.
         neighbours: CPU time of other processes of this machine during the load in s, by name.
         calls: Calls of the service to other programs during the load, by host and port.
+        remaining: What the service has open after the cooldown beyond that before the load.
         runtime: Language and HTTP server of the service.
     """
 
@@ -57,6 +59,7 @@ class Observations:
     database: DatabaseStats | None = None
     neighbours: Mapping[str, float] = field(default_factory=dict)
     calls: Mapping[str, Calls] = field(default_factory=dict)
+    remaining: Sequence[Remaining] = ()
     runtime: Runtime = field(default_factory=Runtime)
 
 
@@ -176,6 +179,9 @@ class Observer:
             if passed_s >= MAX_COOLDOWNS * duration_s or (passed_s >= duration_s and idle):
                 break
             time.sleep(COOLDOWN_INTERVAL_S)
+        remaining = self._offloaded(self._sampler.remaining)
+        with self._lock:
+            self._observations.remaining = remaining
 
     def _take_sample(self, samples: list[Sample]) -> None:
         sample: dict[str, float] = {"t_ns": time.monotonic_ns()}

@@ -12,6 +12,7 @@ from straingauge.errors import UsageError
 from straingauge.extras import install_command
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.machine import Machine
+from straingauge.observe.open_resources import Inventory, Remaining, inventory, remaining
 from straingauge.observe.postgres_url import check_scheme
 from straingauge.observe.process import ServiceProcesses, is_here, port_of
 from straingauge.observe.process_table import ProcessTable
@@ -46,6 +47,7 @@ class HostSampler:
         self._postgres_by_name: dict[int, bool] = {}
         self._service: frozenset[int] = frozenset()
         self._serving: tuple[int, ...] = ()
+        self._before: Inventory = {}
         self._languages: dict[int, Language | None] = {}
 
     @property
@@ -77,6 +79,7 @@ class HostSampler:
         """Start the load."""
         self._machine.begin()
         self._sockets.begin(self._serving)
+        self._before = inventory(self._serving)
         if self._processes is not None:
             self._processes.begin()
         if self._database is not None:
@@ -90,6 +93,10 @@ class HostSampler:
         """End the load."""
         if self._database is not None:
             self._database.end()
+
+    def remaining(self) -> list[Remaining]:
+        """Return what the service has open now beyond what it had at the start of the load."""
+        return remaining(self._before, inventory(self._serving))
 
     def close(self) -> None:
         """Close the connection to the database."""

@@ -1,8 +1,10 @@
 """Leaks: memory, files and threads that grow while the service works and are not released."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.remaining import remaining_files, remaining_threads, waiting_threads
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.statistics import Trend, theil_sen
 
@@ -86,7 +88,8 @@ def file_leak(result: ResultView) -> Evidence | None:
     only growth beyond them counts: that of the second half, by its trend.
     """
     pool = result.figure("resources", "pool", "peak_in_use")
-    return _never_released(result, "open_files", "open files and sockets", MIN_FILES + pool)
+    found = _never_released(result, "open_files", "open files and sockets", MIN_FILES + pool)
+    return found and replace(found, where=remaining_files(result))
 
 
 @cause(
@@ -109,7 +112,8 @@ def thread_leak(result: ResultView) -> Evidence | None:
     """
     steady = _never_released(result, "threads", "threads", MIN_THREADS)
     found = [each for each in (steady, _more_than_in_flight(result)) if each is not None]
-    return max(found, key=lambda evidence: evidence.confidence, default=None)
+    best = max(found, key=lambda evidence: evidence.confidence, default=None)
+    return best and replace(best, where=(*waiting_threads(result), *remaining_threads(result)))
 
 
 def _more_than_in_flight(result: ResultView) -> Evidence | None:

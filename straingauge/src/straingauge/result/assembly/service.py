@@ -85,6 +85,16 @@ def cooldown(observations: Observations) -> Cooldown | None:
         "database_idle_in_transaction": _least(rest, "db_idle_in_transaction"),
         "database_idle_in_transaction_s": highest(rest, "db_idle_in_transaction_s"),
         "jobs_waiting": _least(rest, "jobs_waiting"),
+        "remaining": [
+            {
+                "process": each.process,
+                "pid": each.pid,
+                "kind": each.kind,
+                "before": each.before,
+                "after": each.after,
+            }
+            for each in observations.remaining
+        ],
     }
 
 

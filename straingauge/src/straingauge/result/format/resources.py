@@ -230,6 +230,16 @@ class Machine(TypedDict):
     neighbours: list[Neighbour]
 
 
+class RemainingResource(TypedDict):
+    """Open files, sockets or threads of one kind, before the load and after the cooldown."""
+
+    process: str
+    pid: int
+    kind: str
+    before: int
+    after: int
+
+
 class Cooldown(TypedDict):
     """After the load, without requests: the lowest values; memory is the last, `_s` the highest."""
 
@@ -243,6 +253,7 @@ class Cooldown(TypedDict):
     database_idle_in_transaction: float | None
     database_idle_in_transaction_s: float | None
     jobs_waiting: float | None
+    remaining: NotRequired[list[RemainingResource]]
 
 
 class Clock(TypedDict):
