@@ -11,6 +11,7 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -41,14 +42,17 @@ class Outcome:
         return f"{self.requests.total()} cases ({phases}), {len(self.failures)} failures"
 
 
-def configure(token: str | None, *, examples: int, seed: int) -> schemathesis.Config:
-    """Configure a run of all phases with all checks.
+def configure(
+    token: str | None, *, examples: int, seed: int, phases: Collection[str] = PHASES
+) -> schemathesis.Config:
+    """Configure a run of phases with all checks.
 
     Args:
         token: Access token of the role; None to send none.
         examples: Largest number of requests per operation in the phase "fuzzing", and of scenarios
             in the phase "stateful".
         seed: Seed of the generated requests.
+        phases: Names of the phases.
     """
     auth: dict[str, object] = {"auto-signup": False}
     if token is not None:
@@ -58,6 +62,7 @@ def configure(token: str | None, *, examples: int, seed: int) -> schemathesis.Co
         | {
             "seed": seed,
             "auth": auth,
+            "phases": {name: {"enabled": name in phases} for name in PHASES},
             "generation": {"max-examples": examples, "database": "none"},
             "output": {"sanitization": {"enabled": False}},
             "request-timeout": 60,  # no check of the speed: the machine may be busy
