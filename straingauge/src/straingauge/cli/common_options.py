@@ -60,6 +60,12 @@ explain: Final[Decorator] = click.option(
     show_default="after a warning or a critical verdict",
     help="Trace requests to a second instance of a service that was started here.",
 )
+memory_probe: Final[Decorator] = click.option(
+    "--memory-probe",
+    is_flag=True,
+    help="Find the lines whose memory grows, in a second instance of a Python service that was"
+    " started here.",
+)
 plans: Final[Decorator] = click.option(
     "--plans/--no-plans",
     default=True,

@@ -42,6 +42,7 @@ class RunOptions:
     allow_hosts: tuple[str, ...] = ()
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     plans: bool = True
+    memory_probe: bool = False
     traceparent: bool = True
     explain: bool | None = None
     server_pid: int | None = None
@@ -152,6 +153,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         metric_names=metric_names_for(options.test_file),
         database_url=options.database_url,
         plans=options.plans,
+        memory_probe=options.memory_probe,
         traceparent=options.traceparent,
         explain=options.explain,
         server_pid=options.server_pid,

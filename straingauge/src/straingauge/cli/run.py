@@ -77,6 +77,7 @@ if TYPE_CHECKING:
 )
 @common_options.database_url
 @common_options.plans
+@common_options.memory_probe
 @common_options.traceparent
 @common_options.explain
 @common_options.server_pid

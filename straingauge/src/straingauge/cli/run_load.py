@@ -14,6 +14,7 @@ from straingauge.runner import (
     ExplainPass,
     FollowUp,
     LoadSpec,
+    MemoryPass,
     Outcome,
     ServiceDatabase,
     conclude_run,
@@ -75,6 +76,9 @@ def run_load(
         if not interrupted:
             follow_ups += [DatabasePlans(database, screen.say)] if spec.plans else []
             follow_ups.append(ExplainPass(spec, service.started(), screen.say))
+            follow_ups += (
+                [MemoryPass(spec, service.started(), screen.say)] if spec.memory_probe else []
+            )
         return conclude_run(merged, spec.thresholds, follow_ups=follow_ups), interrupted
     if interrupted:
         raise Interrupted("interrupted before the load started: there is no result")

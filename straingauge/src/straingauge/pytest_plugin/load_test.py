@@ -46,6 +46,7 @@ from straingauge.runner import (
     FollowUp,
     LoadRunner,
     LoadSpec,
+    MemoryPass,
     Outcome,
     ServiceDatabase,
     WarmUp,
@@ -232,6 +233,7 @@ class LoadTest:
             allowed_hosts=self._context.allowed_hosts,
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
+            memory_probe=bool(option(self._item.config, "--load-memory-probe")),
             plans=not option(self._item.config, "--load-no-plans"),
             traceparent=not option(self._item.config, "--load-no-traceparent"),
             explain=_explain(self._item.config),
@@ -250,6 +252,8 @@ class LoadTest:
         self._follow_ups = [DatabasePlans(database)] if spec.plans else []
         started = self._context.coordinator.started
         self._follow_ups.append(ExplainPass(spec, started, logins=self._context.logins))
+        if spec.memory_probe:
+            self._follow_ups.append(MemoryPass(spec, started, logins=self._context.logins))
         return LoadRun.from_result(compose(merged), spec)
 
     def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:

@@ -43,6 +43,12 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "default": None,
         "help": "never trace requests to a second instance",
     },
+    "--load-memory-probe": {
+        "action": "store_true",
+        "default": None,
+        "help": "find the lines whose memory grows, in a second instance of a Python service that "
+        "was started here",
+    },
     "--load-no-plans": {
         "action": "store_true",
         "default": None,

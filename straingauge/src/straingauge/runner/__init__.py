@@ -5,6 +5,7 @@ from straingauge.runner.explain import ExplainPass
 from straingauge.runner.load_runner import LoadRunner
 from straingauge.runner.load_spec import LoadSpec, as_mix
 from straingauge.runner.login import Login, LoginCache
+from straingauge.runner.memory_pass import MemoryPass
 from straingauge.runner.outcome import FollowUp, Outcome, conclude_run, write_outcome
 from straingauge.runner.service_database import ServiceDatabase
 from straingauge.runner.warmup import WarmUp
@@ -17,6 +18,7 @@ __all__ = [
     "LoadSpec",
     "Login",
     "LoginCache",
+    "MemoryPass",
     "Outcome",
     "ServiceDatabase",
     "WarmUp",

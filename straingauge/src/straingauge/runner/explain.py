@@ -5,21 +5,20 @@ explanations from this pass.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Final
 
-from straingauge.engine import run_load
 from straingauge.errors import StraingaugeError
 from straingauge.http.traceparent import SampledTraceIds
-from straingauge.journey import User
 from straingauge.recording import Recorder
 from straingauge.recording.sampled_requests import SampledRequest
 from straingauge.result.format.result import Result
 from straingauge.result.format.traces import Traces
 from straingauge.runner.load_spec import LoadSpec
-from straingauge.runner.login import Login, LoginCache
+from straingauge.runner.login import LoginCache
+from straingauge.runner.second_instance import SecondInstanceLoad
 from straingauge.schedule import constant
 from straingauge.target import ServiceStack
 from straingauge.target.instrumentation import instrument
@@ -29,8 +28,6 @@ from straingauge.traces.otlp import NEEDED
 
 DURATION_S: Final = 15.0
 RATE_PER_S: Final = 4.0  # journeys: the requests of one do not disturb those of another
-MAX_USERS: Final = 4
-MAX_TIMEOUT_S: Final = 10.0
 MAX_EXPORT_S: Final = 3.0  # exporters send twice a second
 POLL_S: Final = 0.05
 GRADES: Final = ("warning", "critical")
@@ -109,18 +106,10 @@ class ExplainPass:
                 self._await_spans()
 
     def _send(self, url: str) -> None:
-        users = self._spec.users[:MAX_USERS]
-        spec = replace(
-            self._spec,
-            users=users,
-            schedule=constant(rate_per_s=RATE_PER_S, duration_s=self._duration_s),
-            warm_up=None,
-            connections="per-user",
-            max_connections=None,
-            timeout_s=min(self._spec.timeout_s, MAX_TIMEOUT_S),
+        load = SecondInstanceLoad(
+            self._spec, url, self._recorder, self._logins, trace_ids=self._trace_ids
         )
-        self._log_in(url, users)
-        run_load(spec.load(url), self._recorder, trace_ids=self._trace_ids)
+        load.send(constant(rate_per_s=RATE_PER_S, duration_s=self._duration_s))
 
     def _await_spans(self) -> None:
         """Wait for the last spans: a service that is stopped by a signal may not export them."""
@@ -130,16 +119,6 @@ class ExplainPass:
         while missing and time.monotonic() < give_up_s:
             time.sleep(POLL_S)
             missing = [trace_id for trace_id in missing if not self._inbox.has_trace(trace_id)]
-
-    def _log_in(self, url: str, users: Sequence[User]) -> None:
-        missing = self._logins.missing(users)
-        if self._spec.log_in is None or not missing:
-            return
-        login = Login(self._spec.log_in, missing)
-        load = self._spec.single_run(url, login.journey, missing)
-        run_load(load, self._recorder, phase="setup", stop=login.has_failed)
-        login.require_complete(url, self._recorder.snapshot())
-        self._logins.add(login.completed)
 
     def _section(self, *notes: str) -> Traces:
         return analyze(self._inbox, self._sampled(), "explain", notes)

@@ -4,8 +4,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.location import CodeLocation
 from straingauge.diagnosis.remaining import remaining_files, remaining_threads, waiting_threads
-from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.statistics import Trend, theil_sen
 
 MEMORY = ("resources", "service", "memory")
@@ -16,6 +17,7 @@ LONGER = "repeat with a run of some minutes: a heap that warms up stops growing,
 # Their collectors let a heap grow to a multiple of its live size before they release memory.
 LAZY_HEAPS = {"javascript", "jvm", "go", "dotnet"}
 SURE_S = 300.0  # of load; Go collects every 2 minutes at least, others when the heap is full
+GREW_MUCH = 0.2  # of the growth of the line that grew most
 MOST_AT_ONCE = 0.5  # of the growth between two samples
 EXECUTORS = 3  # times the users: an executor needs no more threads than requests at a time
 MIN_SAMPLES = 16  # whose second half still makes a trend
@@ -49,23 +51,30 @@ def memory_leak(result: ResultView) -> Evidence | None:
         f"memory grew by {growth_mb:.1f} MB in {result.requests:.0f} requests; in the second half"
         f" by {later_mb:.2f} MB per 200 requests (at least {low_mb:.2f})"
     ]
+    where = _growing_lines(result)
+    if where:
+        rate = result.rows("memory", "lines")[0]["bytes_per_request"]
+        evidence.append(
+            f"{rate / 1000:.1f} kB per request are kept at {where[0].file}:{where[0].line}"
+            " in a second instance"
+        )
     final_mb, initial_mb = (
         result.number(*COOLDOWN, "memory_mb"),
         result.number(*MEMORY, "initial_mb"),
     )
     if final_mb is None or initial_mb is None:
-        return Evidence(0.65, (*evidence, "not measured during the cooldown"))
+        return Evidence(0.65, (*evidence, "not measured during the cooldown"), where=where)
     slope_mb = result.figure(*MEMORY, "trend_mb_per_200_requests", "slope")
     if later_mb < STEADY * slope_mb:
         evidence.append(f"it slowed down: {slope_mb:.2f} MB per 200 requests over the whole run")
-        return Evidence(0.5, tuple(evidence), (LONGER,))
+        return Evidence(0.5, tuple(evidence), (LONGER,), where)
     language = result.at("resources", "service", "runtime", "language")
     if language in LAZY_HEAPS and result.duration_s < SURE_S:
         evidence.append(f"a heap of {language} may grow for minutes before garbage is collected")
-        return Evidence(0.5, tuple(evidence), (LONGER,))
+        return Evidence(0.5, tuple(evidence), (LONGER,), where)
     kept_mb = final_mb - initial_mb
     evidence.append(f"{kept_mb:.1f} MB of it remained after the cooldown")
-    return Evidence(0.9 if kept_mb >= 0.6 * growth_mb else 0.35, tuple(evidence))
+    return Evidence(0.9 if kept_mb >= 0.6 * growth_mb else 0.35, tuple(evidence), where=where)
 
 
 @cause(
@@ -114,6 +123,14 @@ def thread_leak(result: ResultView) -> Evidence | None:
     found = [each for each in (steady, _more_than_in_flight(result)) if each is not None]
     best = max(found, key=lambda evidence: evidence.confidence, default=None)
     return best and replace(best, where=(*waiting_threads(result), *remaining_threads(result)))
+
+
+def _growing_lines(result: ResultView) -> tuple[CodeLocation, ...]:
+    """Return the lines whose memory grew in a second instance, without those that grew little."""
+    rows = result.rows("memory", "lines")
+    least = GREW_MUCH * (number(rows[0], "bytes_per_request") or 0.0) if rows else 0.0
+    found = [row for row in rows if (number(row, "bytes_per_request") or 0.0) >= least]
+    return tuple(CodeLocation(str(row.get("file")), int(row.get("line", 0))) for row in found)
 
 
 def _more_than_in_flight(result: ResultView) -> Evidence | None:

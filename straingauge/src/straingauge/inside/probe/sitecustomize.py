@@ -2,7 +2,8 @@
 
 Python imports this module when it starts, if its folder is on PYTHONPATH. It starts a thread that
 sleeps until a client connects to ``$STRAINGAUGE_PROBE/PID.sock``; the client gets one JSON object
-and the connection is closed. Stacks of tasks that wait cannot be read from outside of the process.
+and the connection is closed. With PYTHONTRACEMALLOC a second socket tells where memory is
+allocated. Stacks of tasks that wait cannot be read from outside of the process.
 It runs in services with Python 3.8 or newer, and imports only the standard library.
 """
 
@@ -18,7 +19,7 @@ import time
 TYPE_CHECKING = False  # `typing` would be imported at each start of Python
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import CodeType, FrameType
     from typing import Any
 
@@ -28,6 +29,8 @@ FOLDER = "STRAINGAUGE_PROBE"
 MAX_TASKS = 5_000
 MAX_FRAMES = 100
 MAX_STACKS = 200
+MAX_ALLOCATIONS = 3_000
+MEMORY_SUFFIX = ".memory"  # instead of ".sock", where PYTHONTRACEMALLOC is set
 
 # The stacks of the last snapshot, each with a weak reference to its task, by the task's id.
 _last: dict[int, tuple[_weakref.ref[Any], tuple[Line, ...]]] = {}
@@ -130,12 +133,31 @@ def _attribute(step: Any, *names: str) -> Any:  # noqa: ANN401  coroutines of an
     return None
 
 
-def _serve(folder: str) -> None:
-    """Answer each connection with a snapshot, until the process ends."""
+def memory() -> dict[str, Any]:
+    """Return the largest amounts of memory in use, by the stack that allocated it.
+
+    Frames are those of `tracemalloc`, the outermost first.
+    """
+    importlib.import_module("gc").collect()
+    tracemalloc = importlib.import_module("tracemalloc")
+    largest = tracemalloc.take_snapshot().statistics("traceback")[:MAX_ALLOCATIONS]
+    return {
+        "allocations": [
+            {
+                "bytes": each.size,
+                "frames": [[frame.filename, frame.lineno] for frame in each.traceback],
+            }
+            for each in largest
+        ]
+    }
+
+
+def _serve(path: str, answer: Callable[[], dict[str, Any]]) -> None:
+    """Answer each connection to a socket with a snapshot, until the process ends."""
     _socket = importlib.import_module("_socket")  # `socket` would slow down each start of Python
     try:
         listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-        listener.bind(os.path.join(folder, f"{os.getpid()}.sock"))  # noqa: PTH118
+        listener.bind(path)
         listener.listen(1)
     except OSError:  # the folder is gone, or the file system has no sockets: nothing is profiled
         return
@@ -145,17 +167,17 @@ def _serve(folder: str) -> None:
         except OSError:
             return
         try:
-            _answer(connection)
+            _answer(connection, answer())
         except OSError:  # the client has gone
             pass
         finally:
             connection.close()
 
 
-def _answer(connection: Any) -> None:  # noqa: ANN401  `_socket` has no types
+def _answer(connection: Any, content: dict[str, Any]) -> None:  # noqa: ANN401  `_socket` has no types
     json = importlib.import_module("json")
     connection.settimeout(5.0)
-    connection.sendall(json.dumps(snapshot()).encode())
+    connection.sendall(json.dumps(content).encode())
 
 
 def start() -> None:
@@ -166,8 +188,11 @@ def start() -> None:
     folder = os.environ.get(FOLDER)
     if not folder or not os.path.isdir(folder):  # noqa: PTH112
         return
+    path = os.path.join(folder, str(os.getpid()))  # noqa: PTH118
     try:
-        _thread.start_new_thread(_serve, (folder,))
+        _thread.start_new_thread(_serve, (f"{path}.sock", snapshot))
+        if os.environ.get("PYTHONTRACEMALLOC"):
+            _thread.start_new_thread(_serve, (path + MEMORY_SUFFIX, memory))
     except RuntimeError:  # no more threads are allowed
         return
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
+from straingauge.result.format.memory import MemoryGrowth
 from straingauge.result.format.metrics import (
     EndpointMetrics,
     Errors,
@@ -139,6 +140,7 @@ class Measurements(TypedDict):
     phases: dict[str, PhaseMetrics]
     resources: Resources
     plans: NotRequired[Plans]
+    memory: NotRequired[MemoryGrowth]
     profile: NotRequired[Profile]
     validity: ValidityDict
     traces: NotRequired[Traces]
