@@ -10,6 +10,7 @@ from diagnosis_results import (
     errors_of,
     failed_run,
     healthy,
+    loop,
     noted,
     pool,
     slowed,
@@ -147,6 +148,23 @@ BUSY = {
     "resources__machine__others_cpu_percent": {"avg": 120.0, "peak": 150.0},
     "resources__service__cpu_percent": {"avg": 55.0, "peak": 90.0},
 }
+
+
+def test_a_service_that_gets_no_cpu_is_not_blamed_for_its_queue():
+    """If a thread waits for a CPU all the time, the queue of requests is that of other programs."""
+    result = failed_run(
+        complaint(),
+        complaint("p50_ms"),
+        **{**BUSY, "resources__service__cpu_percent": {"avg": 15.0, "peak": 30.0}},
+        resources__service__cpu_wait_percent={"avg": 85.0, "peak": 99.0},
+        resources__service__event_loop=loop(14, 450.0),
+    )
+    result["metrics"]["degradation"] |= {"low_percent_per_minute": 900.0}
+    result["configuration"]["schedule"] = {"kind": "constant"}
+    result = slowed(result, 2000, 3000, 4000)
+    assert causes(result)[0] == "noisy_neighbour"
+    result["resources"]["service"]["cpu_wait_percent"] = {"avg": 2.0, "peak": 9.0}
+    assert "noisy_neighbour" not in causes(result)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from straingauge.diagnosis.result_view import ResultView
 
 SERVICE = ("resources", "service")
 MACHINE = ("resources", "machine")
-MOST_BUSY = 0.95  # where a process is busy all the time, everything waits for it
+MOST_BUSY = 0.95  # with little more, everything waits for the thread
 
 
 def is_starved(result: ResultView) -> bool:
@@ -22,7 +22,8 @@ def share_of_others(result: ResultView) -> float | None:
 
     The kernel counts how long the service's threads were ready to run and waited. A request waits
     for its own share of that, and for those of the requests before it: in a queue with utilization
-    u, that is 1 / (1 - u) times as long. Of the time, other programs answer for their share of the
+    u, that is 1 / (1 - u) times as long. For a thread that runs or waits for a CPU all the time,
+    the queue is the whole response time. Of the waits, other programs answer for their share of the
     CPU time that the service did not get.
 
     Returns:
@@ -33,11 +34,24 @@ def share_of_others(result: ResultView) -> float | None:
     if waited is None or not mean_ms or not result.requests:
         return None
     own = result.figure(*SERVICE, "cpu_percent", "avg")
-    processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
-    busy = min((own + waited) / 100 / processes, MOST_BUSY)
-    per_request_ms = 10 * waited * result.duration_s / result.requests
     all_, others = (
         result.figure(*MACHINE, key, "avg") for key in ("cpu_percent", "others_cpu_percent")
     )
     theirs = min(others / (all_ - own), 1.0) if all_ > own else 1.0
+    busy = utilization(result)
+    if busy >= MOST_BUSY:
+        return theirs * waited / (own + waited)
+    per_request_ms = 10 * waited * result.duration_s / result.requests
     return min(theirs * per_request_ms / (1 - busy) / mean_ms, 1.0)
+
+
+def utilization(result: ResultView) -> float:
+    """Return the share of time in which the busiest thread ran or waited for a CPU."""
+    busiest = result.number(*SERVICE, "busiest_thread_percent", "avg")
+    if busiest is not None:
+        return busiest / 100
+    processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
+    own, waited = (
+        result.figure(*SERVICE, key, "avg") for key in ("cpu_percent", "cpu_wait_percent")
+    )
+    return (own + waited) / 100 / processes

@@ -3,21 +3,20 @@
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
+from straingauge.observe.cpu_waits import CpuWaits
 from straingauge.observe.process_table import ProcessTable
 from straingauge.process_start import process_age_s
 
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
 FIND_EVERY = 10  # samples; it scans all processes of the machine
 USS_EVERY = 10  # samples; it makes the kernel walk the process's pages, RSS does not
-MAX_THREADS = 64  # of a process, whose waits for a CPU are read
 SETTLED_S = 1.0  # a child has its parent's sockets until it executes another program
 
 
@@ -29,7 +28,7 @@ class ProcessSample:
     a job worker: their memory is counted apart.
 
     Attributes:
-        cpu_wait_s: Time that their threads were ready to run and waited for a CPU; None if unknown.
+        cpu_wait_s, busiest_s: See `straingauge.observe.cpu_waits`; None if unknown.
         started, exited: Serving processes that started and exited since the first sample.
         family: All of them, helpers included.
     """
@@ -39,6 +38,7 @@ class ProcessSample:
     uss_bytes: int | None
     cpu_s: float
     cpu_wait_s: float | None
+    busiest_s: float | None
     threads: int
     open_files: int
     helper_rss_bytes: int
@@ -70,6 +70,7 @@ class ServiceProcesses:
         self._serving: dict[int, bool] = {}
         self._workers: frozenset[int] | None = None
         self._started = self._exited = 0
+        self._cpu_waits = CpuWaits()
         self.unavailable: str | None = None
         self.is_remote = False
         self._find()
@@ -100,6 +101,7 @@ class ServiceProcesses:
         with_uss = self._samples % USS_EVERY == 1
         seen = [usage for process in serving for usage in _usage(process, uss=with_uss)]
         self._count(serving)
+        waits = self._cpu_waits.sample([process.pid for process in serving])
         if not seen:
             return None
         return ProcessSample(
@@ -107,7 +109,8 @@ class ServiceProcesses:
             rss_bytes=sum(each.rss_bytes for each in seen),
             uss_bytes=sum(each.uss_bytes for each in seen) if with_uss else None,
             cpu_s=sum(each.cpu_s for each in seen),
-            cpu_wait_s=_sum(_cpu_wait_s(process.pid) for process in serving),
+            cpu_wait_s=waits.waited_s if waits else None,
+            busiest_s=waits.busiest_s if waits else None,
             threads=sum(each.threads for each in seen),
             open_files=sum(each.open_files for each in seen),
             helper_rss_bytes=sum(f.rss_bytes for p in helpers for f in _usage(p, uss=False)),
@@ -238,28 +241,6 @@ def _usage(process: psutil.Process, *, uss: bool) -> Iterator[_Usage]:
             threads=process.num_threads(),
             open_files=process.num_fds() if hasattr(process, "num_fds") else 0,
         )
-
-
-def _cpu_wait_s(pid: int) -> float | None:
-    """Return how long the threads of a process have waited for a CPU; None if it is not counted.
-
-    The second number of `schedstat` is the time on a run queue in ns, for each thread; see
-    Documentation/scheduler/sched-stats.rst of Linux.
-    """
-    try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:
-        return None
-    waits_ns = []
-    for thread in threads[:MAX_THREADS]:
-        with contextlib.suppress(OSError, IndexError, ValueError):  # it has ended
-            waits_ns.append(int((thread / "schedstat").read_text().split()[1]))
-    return sum(waits_ns) / 1e9 if waits_ns else None
-
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
 
 
 def _is_settled(process: psutil.Process) -> bool:

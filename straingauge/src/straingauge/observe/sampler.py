@@ -135,6 +135,8 @@ class HostSampler:
             }
             if seen.cpu_wait_s is not None:
                 sample["cpu_wait_s"] = seen.cpu_wait_s
+            if seen.busiest_s is not None:
+                sample["busiest_thread_s"] = seen.busiest_s
             sample |= self._sockets.sample(seen.pids)
             if seen.uss_bytes is not None:
                 sample["uss_bytes"] = seen.uss_bytes

@@ -3,6 +3,7 @@
 import statistics
 
 from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.cpu_wait import utilization
 from straingauge.diagnosis.result_view import ResultView, number
 
 SERVICE = ("resources", "service")
@@ -143,6 +144,8 @@ def _busy(result: ResultView) -> tuple[float, str] | None:
     if own >= FULL_PERCENT * processes:
         return None
     idle = f"the service used {own:.0f} % of a core meanwhile"
+    if 100 * utilization(result) >= FULL_PERCENT:
+        return 0.45, f"{idle}, and waited for a CPU most of the time"
     database = result.part_share("db") or 0.0
     all_, cores = result.figure(*MACHINE, "cpu_percent", "avg"), result.figure(*MACHINE, "cores")
     full = bool(cores) and all_ >= FULL_PERCENT * cores

@@ -123,8 +123,9 @@ def _slowed_by(arrival: Arrival | None) -> str | None:
 
 def _is_own_fault(result: ResultView) -> bool:
     """Return true if the service's own data show more than a lack of CPU."""
+    blocked_ms = result.figure("resources", "service", "event_loop", "longest_ms")
     return bool(
-        result.figure("resources", "service", "event_loop", "longest_ms") >= OWN_PAUSE_MS
+        (blocked_ms >= OWN_PAUSE_MS and not is_starved(result))
         or result.figure("resources", "pool", "timeouts")
         or result.figure("resources", "database", "blocked", "longest_s") >= 0.5
         or result.errors

@@ -46,6 +46,7 @@ def service(observations: Observations, requests: int) -> Service:
         "memory": _memory(samples, requests),
         "cpu_percent": shares(points(samples, "cpu_s")),
         "cpu_wait_percent": shares(points(samples, "cpu_wait_s")),
+        "busiest_thread_percent": shares(points(samples, "busiest_thread_s")),
         "processes": extremes(samples, "processes"),
         "threads": _level(samples, "threads", requests),
         "open_files": _level(samples, "open_files", requests),

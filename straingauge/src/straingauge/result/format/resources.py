@@ -94,6 +94,7 @@ class Service(TypedDict):
     memory: Memory | None
     cpu_percent: Shares | None
     cpu_wait_percent: NotRequired[Shares | None]
+    busiest_thread_percent: NotRequired[Shares | None]
     processes: Extremes | None
     threads: Level | None
     open_files: Level | None
