@@ -1,4 +1,4 @@
-"""Pairs of causes that explain the same figures, and what tells them apart."""
+"""Pairs of causes that explain the same measurements, and what tells them apart."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +30,10 @@ RIVALS = (
     Rivals(
         ("noisy_neighbour", "freeze"),
         "repeat on an idle machine: pauses that remain are the service's",
+    ),
+    Rivals(
+        ("noisy_neighbour", "pool_exhausted"),
+        "repeat on an idle machine: a pool that is too small for the load is still full",
     ),
     Rivals(
         ("noisy_neighbour", "event_loop_blocked"),
