@@ -21,7 +21,7 @@ from tests.performance.fault_injection.trial import Trial
 
 from straingauge import StraingaugeError
 
-MIN_CORRECT_CAUSES = 33 / 35
+MIN_CORRECT_CAUSES = 35 / 37
 """Share of faults for which the first cause in the diagnosis must be correct."""
 
 
