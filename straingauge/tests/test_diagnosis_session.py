@@ -75,7 +75,8 @@ def test_what_passes_explains_nothing_in_other_tests():
     (alone,) = (c for c in diagnose_session([slow_one]) if c["cause"] == "slow_endpoint")
     both = {each["cause"]: each for each in diagnose_session([disturbed, slow_one])}
     assert both["slow_endpoint"]["confidence"] >= alone["confidence"]
-    assert both["noisy_neighbour"]["confidence"] == disturbed["diagnosis"][0]["confidence"]
+    small = diagnose_session([disturbed, pool_too_small("other")])
+    assert [each["cause"] for each in small[:2]] == ["pool_exhausted", "noisy_neighbour"]
     twice = diagnose_session([disturbed, disturbed])[0]
     assert twice["confidence"] == disturbed["diagnosis"][0]["confidence"]
 

@@ -4,7 +4,7 @@ from straingauge.diagnosis.result_view import ResultView
 
 SERVICE = ("resources", "service")
 MACHINE = ("resources", "machine")
-MOST_BUSY = 0.95  # with little more, everything waits for the thread
+MOST_BUSY = 0.85  # of a core, as for processes that are out of CPU; then everything waits for it
 
 
 def is_starved(result: ResultView) -> bool:

@@ -13,7 +13,7 @@ from straingauge.diagnosis.ranking import MAX_SHARE, ranked
 from straingauge.diagnosis.result_view import FAILING, ResultView, listed, number
 from straingauge.result.format import result as sections
 
-PASSED = ("target", "acceptable", "not_judged")
+FAILED = ("warning", "critical")  # an invalid run proves nothing
 _REPEATED = 0.25  # of the confidence still missing, for each further test with the same cause
 
 
@@ -43,8 +43,8 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
 
     A cause found in several tests is more likely than one found in a single test, and a cause found
     in one test explains its symptoms in another; neither holds for causes that pass. What was found
-    in tests that passed explains nothing in those that failed. The evidence comes from the most
-    confident test, and its places from another one if it has none.
+    in tests that passed or are invalid explains nothing in those that failed. The evidence comes
+    from the most confident test, and its places from another one if it has none.
 
     Args:
         results: With their ``diagnosis``; runs without one are ignored.
@@ -55,16 +55,20 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
     best: dict[str, FoundCause] = {}
     tests: dict[str, list[str]] = {}
     serious: set[str] = set()
+    leading: set[str] = set()
     for result in results:
-        fails = ResultView(result).at("verdict", "grade") not in PASSED
-        for row in ResultView(result).rows("diagnosis"):
+        fails = ResultView(result).at("verdict", "grade") in FAILED
+        rows = ResultView(result).rows("diagnosis")
+        for row in rows:
             cause = _read(row)
             if cause is None:
                 continue
             tests.setdefault(cause.cause, []).append(str(result.get("name")))
             best[cause.cause] = _combined(best.get(cause.cause), cause)
             serious |= {cause.cause} if fails else set()
-    ordered = _ordered(best.values(), serious)
+            if fails and row is rows[0]:
+                leading.add(cause.cause)
+    ordered = _ordered(best.values(), serious, leading)
     return [{**cause.as_dict(), "tests": tests[cause.cause]} for cause in ordered]
 
 
@@ -112,14 +116,32 @@ def _read(row: Mapping[str, Any]) -> FoundCause | None:
     )
 
 
-def _ordered(found: Iterable[FoundCause], serious: Collection[str]) -> list[FoundCause]:
-    """Sort causes, best first; those of tests that passed do not stand before a likely other."""
+def _ordered(
+    found: Iterable[FoundCause], serious: Collection[str], leading: Collection[str]
+) -> list[FoundCause]:
+    """Sort causes, best first.
+
+    Args:
+        found: All causes.
+        serious: Those of tests that failed. Others do not stand before a likely one of them.
+        leading: Those that are the first of a test that failed. Causes that pass do not stand
+            before a likely one of them, because they explain nothing in that test.
+    """
     found = list(found)
     failed = ranked((c for c in found if c.cause in serious), of_one_run=False)
     passed = ranked((c for c in found if c.cause not in serious), of_one_run=False)
-    most = failed[0].confidence * MAX_SHARE if failed and failed[0].is_likely else 1.0
-    minor = [replace(c, confidence=min(c.confidence, most)) for c in passed]
+    lasting = [c for c in failed if c.cause in leading and not CAUSES[c.cause].passes]
+    failed = [_below(c, lasting) if CAUSES[c.cause].passes else c for c in failed]
+    minor = [_below(c, failed) for c in passed]
     return sorted((*failed, *minor), key=lambda cause: (-cause.confidence, cause.cause))
+
+
+def _below(found: FoundCause, others: Iterable[FoundCause]) -> FoundCause:
+    """Limit a confidence to less than that of the best of others, if that is likely."""
+    best = max((c.confidence for c in others if c.is_likely), default=None)
+    if best is None:
+        return found
+    return replace(found, confidence=min(found.confidence, best * MAX_SHARE))
 
 
 def _combined(one: FoundCause | None, other: FoundCause) -> FoundCause:
