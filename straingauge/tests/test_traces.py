@@ -277,7 +277,7 @@ def test_values_of_statements_are_removed(text: str, expected: str):
 
 
 def test_statements_that_ask_for_locks_are_known():
-    """Row locks and advisory locks are told from other statements."""
+    """Row locks and advisory locks are recognized."""
     assert asks_for_lock("SELECT a FROM t FOR NO KEY UPDATE")
     assert asks_for_lock("SELECT pg_advisory_xact_lock(?)")
     assert not asks_for_lock("UPDATE t SET lock = ?")

@@ -1,4 +1,4 @@
-"""Where the traces say that the time of a slow endpoint goes."""
+"""Division of a slow endpoint's time by its traces."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -54,7 +54,7 @@ class Request:
         timeout_s: timeout from sending to the last byte; None leaves it to the load.
         encoded: the bytes before and after the host's name, cached by `codec.encode`.
         closes_connection: it has the header `Connection: close`; set by `codec.encode`.
-        has_traceparent: it has a header `traceparent` of its own; set by `codec.encode`.
+        has_traceparent: it has the header `traceparent` itself; set by `codec.encode`.
     """
 
     method: str

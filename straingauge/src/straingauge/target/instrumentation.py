@@ -29,7 +29,7 @@ _NODE_PROGRAMS: Final = frozenset({"node", "npm", "npx", "yarn", "pnpm"})
 
 @dataclass(frozen=True, slots=True)
 class Instrumentation:
-    """What makes an instance of a service export spans.
+    """Settings by which an instance of a service exports spans.
 
     Attributes:
         env: Additions to its environment.

@@ -1,4 +1,4 @@
-"""What spans say about a run: pure, from export requests and the requests that were sampled."""
+"""Analysis of the spans of a run: pure, from export requests and the requests that were sampled."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

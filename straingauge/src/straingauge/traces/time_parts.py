@@ -1,4 +1,4 @@
-"""Where the time of one request goes, from its spans."""
+"""Division of the time of one request, by its spans."""
 
 from collections.abc import Iterable
 from typing import Final

@@ -3,7 +3,7 @@
 from typing import Literal, NotRequired, TypedDict
 
 SpanCategory = Literal["server", "own", "database", "http", "cache", "other"]
-"""What a span stands for; "own" is a span within the service's own code, "http" a request to
+"""Kind of operation; "own" is a span within the service's own code, "http" a request to
 another service, "other" any other call, such as one of a message queue."""
 
 TraceSource = Literal["explain", "service"]
@@ -111,7 +111,7 @@ class SpanCounts(TypedDict):
 
 
 class Traces(TypedDict):
-    """What spans say about a run.
+    """Analysis of the spans of a run.
 
     `statements` and `calls` have those that take most time first. `share` is one of the endpoint's
     response time, 0 to 1. `kept` has the slowest traces. `notes` say what was missing.
