@@ -45,6 +45,8 @@ class RunOptions:
     memory_probe: bool = False
     traceparent: bool = True
     explain: bool | None = None
+    otlp_port: int | None = None
+    trace_prefix: str | None = None
     server_pid: int | None = None
     profile: bool | None = None
     thresholds: Path | None = None
@@ -156,6 +158,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         memory_probe=options.memory_probe,
         traceparent=options.traceparent,
         explain=options.explain,
+        trace_prefix=options.trace_prefix,
         server_pid=options.server_pid,
         profile=options.profile,
         thresholds=_thresholds(thresholds_file, scenario),

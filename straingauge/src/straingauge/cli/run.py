@@ -80,6 +80,12 @@ if TYPE_CHECKING:
 @common_options.memory_probe
 @common_options.traceparent
 @common_options.explain
+@click.option(
+    "--otlp-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Receive spans of the service here during the load (OTLP over HTTP; 4318 is usual).",
+)
 @common_options.server_pid
 @common_options.profile
 @common_options.thresholds
@@ -112,6 +118,7 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     """
     from straingauge.cli.options import RunOptions, load_spec
     from straingauge.cli.run_load import run_load
+    from straingauge.cli.span_receiver import span_receiver
     from straingauge.http.address import resolve
     from straingauge.target.service_locator import ServiceLocator
 
@@ -124,8 +131,11 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
         resolve(address.named, spec.allowed_hosts)
     install_signal_handlers()
     try:
-        address.find(spec.test_file)
-        outcome, interrupted = run_load(spec, run_options, address, processes, screen)
+        with span_receiver(run_options, screen.say) as (worker_options, inbox):
+            address.find(spec.test_file)
+            outcome, interrupted = run_load(
+                spec, worker_options, address, processes, screen, inbox=inbox
+            )
     finally:
         screen.clear()
         address.close()

@@ -16,11 +16,13 @@ from straingauge.runner import (
     LoadSpec,
     MemoryPass,
     Outcome,
+    ReceivedTraces,
     ServiceDatabase,
     conclude_run,
 )
 from straingauge.runner.progress import Progress, Screen
 from straingauge.target.service_locator import ServiceLocator
+from straingauge.traces import Inbox
 from straingauge.workers import Coordinator, CoordinatorError, MergedReports
 
 CONNECT_TIMEOUT_S = 60.0
@@ -29,7 +31,13 @@ STOP_TIMEOUT_S = 5.0  # for processes that were stopped: requests in flight may 
 
 
 def run_load(
-    spec: LoadSpec, options: RunOptions, service: ServiceLocator, processes: int, screen: Screen
+    spec: LoadSpec,
+    options: RunOptions,
+    service: ServiceLocator,
+    processes: int,
+    screen: Screen,
+    *,
+    inbox: Inbox | None = None,
 ) -> tuple[Outcome, bool]:
     """Run a load, and judge it; what was measured is kept however it ends.
 
@@ -39,6 +47,7 @@ def run_load(
         service: Locates the service.
         processes: Number of processes; those beyond the number of cores or users stay idle.
         screen: Where progress is shown.
+        inbox: The spans that are received during the load.
 
     Returns:
         The outcome, and whether the user interrupted the load.
@@ -72,7 +81,7 @@ def run_load(
         merged = with_idle(coordinator.merged_reports(spec.test))
     if merged.metadata is not None:
         database = ServiceDatabase.of(spec, service.started())
-        follow_ups: list[FollowUp] = []
+        follow_ups: list[FollowUp] = [] if inbox is None else [ReceivedTraces(inbox, merged)]
         if not interrupted:
             follow_ups += [DatabasePlans(database, screen.say)] if spec.plans else []
             follow_ups.append(ExplainPass(spec, service.started(), screen.say))

@@ -76,9 +76,11 @@ def slow_in_traces(result: ResultView) -> Evidence | None:
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
+    endpoint, parent = str(row.get("endpoint")), str(row.get("parent"))
+    within = "" if parent == endpoint else f" within {parent},"
     return (
-        f"{number(row, 'per_request'):.1f} times per traced request of {row.get('endpoint')},"
-        f" within {row.get('parent')}, {number(row, 'share'):.0%} of its time: {_shown(row)}"
+        f"{number(row, 'per_request'):.1f} times per traced request of {endpoint},{within}"
+        f" {number(row, 'share'):.0%} of its time: {_shown(row)}"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 _LOW: Final = [b"%03x" % number for number in range(4096)]
 _BLOCK: Final = len(_LOW)
+_SHARD_SHIFT: Final = 40  # a process sends fewer requests
 # Enough spans for each endpoint, too few to slow down a service by exporting them.
 SAMPLE_EVERY_NS: Final = 100_000_000
 
@@ -22,6 +23,9 @@ class TraceIds:
     Each is a random prefix and a number, which takes a tenth of the time of a random id; the ids of
     the sampled requests are odd.
 
+    Args:
+        prefix: The first half of all ids; by default a random one.
+
     Attributes:
         prefix: The first half of all ids, in hexadecimal.
         span_id: The id of the span of each request; it only needs to be unique within a trace.
@@ -30,8 +34,8 @@ class TraceIds:
 
     __slots__ = ("_head", "_tail", "number", "prefix", "span_id")
 
-    def __init__(self) -> None:
-        self.prefix = secrets.token_bytes(8).hex()
+    def __init__(self, prefix: str | None = None) -> None:
+        self.prefix = prefix or new_prefix()
         self.span_id = (secrets.randbits(63) + 1).to_bytes(8).hex()
         self.number = 0
         self._tail = f"-{self.span_id}-00".encode()
@@ -40,6 +44,11 @@ class TraceIds:
 
     def _begin_block(self) -> None:
         self._head = b"\r\ntraceparent: 00-%b%013x" % (self.prefix.encode(), self.number // _BLOCK)
+
+    def begin_shard(self, index: int) -> None:
+        """Begin the ids of one of the processes that share a prefix."""
+        self.number = index << _SHARD_SHIFT
+        self._begin_block()
 
     def next_header(self) -> bytes:
         """Return the header line of the next request, which begins with CRLF."""
@@ -59,12 +68,13 @@ class SampledTraceIds(TraceIds):
 
     Args:
         every_ns: The shortest time between two sampled requests; 0 to sample all.
+        prefix: See `TraceIds`.
     """
 
     __slots__ = ("_due_ns", "_every_ns", "_sampled_tail")
 
-    def __init__(self, every_ns: int = SAMPLE_EVERY_NS) -> None:
-        super().__init__()
+    def __init__(self, every_ns: int = SAMPLE_EVERY_NS, prefix: str | None = None) -> None:
+        super().__init__(prefix)
         self._every_ns = every_ns
         self._due_ns = 0
         self._sampled_tail = self._tail[:-1] + b"1"
@@ -78,6 +88,11 @@ class SampledTraceIds(TraceIds):
         self._due_ns = now_ns + self._every_ns
         self.number += 1
         return self._head + _LOW[self.number % _BLOCK] + self._sampled_tail
+
+
+def new_prefix() -> str:
+    """Return a random first half of trace ids, in hexadecimal."""
+    return secrets.token_bytes(8).hex()
 
 
 def is_sampled(number: int) -> bool:

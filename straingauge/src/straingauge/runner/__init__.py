@@ -7,6 +7,7 @@ from straingauge.runner.load_spec import LoadSpec, as_mix
 from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.memory_pass import MemoryPass
 from straingauge.runner.outcome import FollowUp, Outcome, conclude_run, write_outcome
+from straingauge.runner.received_traces import ReceivedTraces, export_advice
 from straingauge.runner.service_database import ServiceDatabase
 from straingauge.runner.warmup import WarmUp
 
@@ -20,9 +21,11 @@ __all__ = [
     "LoginCache",
     "MemoryPass",
     "Outcome",
+    "ReceivedTraces",
     "ServiceDatabase",
     "WarmUp",
     "as_mix",
     "conclude_run",
+    "export_advice",
     "write_outcome",
 ]

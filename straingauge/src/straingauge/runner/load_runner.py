@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from straingauge.engine import EngineStats, Load, run_load
-from straingauge.http.traceparent import TraceIds
+from straingauge.http.traceparent import SampledTraceIds, TraceIds
 from straingauge.journey import Journey, User, account_fingerprint
 from straingauge.observe import Observer
 from straingauge.profile import Profiler, is_started_here
@@ -35,7 +35,7 @@ class LoadRunner:
         self._spec = spec
         self._coordinator = coordinator
         self._process = process
-        self._trace_ids = TraceIds() if spec.traceparent else None
+        self._trace_ids = _trace_ids(spec)
         self._recorder = Recorder(self._trace_ids)
         self._observer: Observer | None = None
         self._profiler: Profiler | None = None
@@ -60,6 +60,8 @@ class LoadRunner:
         self._shard = coordinator.join(spec.test, spec.max_processes)
         if self._shard.index is None:
             return None
+        if self._trace_ids is not None:
+            self._trace_ids.begin_shard(self._shard.index)
         if self._shard.is_leader:
             coordinator.send_metadata(run_metadata(spec, self._url))
         self._prepare(logins)
@@ -190,3 +192,10 @@ class LoadRunner:
     def _is_stopped(self) -> bool:
         stop_at_ns = self._coordinator.stop_at_ns
         return stop_at_ns is not None and time.monotonic_ns() >= stop_at_ns
+
+
+def _trace_ids(spec: LoadSpec) -> TraceIds | None:
+    """Return the ids of the requests' traces; None to send no header `traceparent`."""
+    if not spec.traceparent:
+        return None
+    return SampledTraceIds(prefix=spec.trace_prefix) if spec.trace_prefix else TraceIds()

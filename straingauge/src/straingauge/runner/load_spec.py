@@ -42,6 +42,8 @@ class LoadSpec:
         database_url: The service's database; by default the one of the service that was started,
             then ``DATABASE_URL``.
         traceparent: Send the header `traceparent` with each request.
+        trace_prefix: First half of the trace ids of a load whose spans are received; then a request
+            in 100 ms of each process has the sampled flag. None: no request is sampled.
         explain: Trace requests to a second instance after the load; None does so after a warning
             or a critical verdict. See `ExplainPass`.
         memory_probe: Find the lines whose memory grows, after the load. See `MemoryPass`.
@@ -77,6 +79,7 @@ class LoadSpec:
     memory_probe: bool = False
     server_pid: int | None = None
     traceparent: bool = True
+    trace_prefix: str | None = None
     profile: bool | None = None
     explain: bool | None = None
     thresholds: Thresholds = field(

@@ -32,11 +32,13 @@ class Inbox:
             of them are kept up to a lower limit.
 
     Attributes:
+        prefix: The same.
         refused: Number of requests to the receiver that it refused.
         over_limit: Number of export requests that were not kept.
     """
 
     def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self._marks = (prefix.encode(), bytes.fromhex(prefix))
         self._lock = threading.Lock()
         self._messages: list[Message] = []

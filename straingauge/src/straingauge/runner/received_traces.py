@@ -1,0 +1,36 @@
+"""The traces of a service that exports its spans during the load."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from straingauge.result.format.result import Result
+from straingauge.target.instrumentation import exporter_env
+from straingauge.traces import Inbox, Receiver, analyze
+from straingauge.workers import MergedReports
+from straingauge.workers.merge import merge_reports
+
+
+class ReceivedTraces:
+    """A `FollowUp` that relates the spans received during a load to its sampled requests.
+
+    Args:
+        inbox: The export requests.
+        merged: The reports of the load.
+    """
+
+    def __init__(self, inbox: Inbox, merged: MergedReports) -> None:
+        self._inbox = inbox
+        self._merged = merged
+
+    def __call__(self, _result: Result) -> Mapping[str, Any]:
+        """Return the section `traces`."""
+        series = merge_reports(self._merged.reports).endpoints("main")
+        sampled = {endpoint: each.sampled for endpoint, each in series.items()}
+        return {"traces": analyze(self._inbox, sampled, "service")}
+
+
+def export_advice(receiver: Receiver) -> str:
+    """Return a line that says how to start a service so that it exports its spans."""
+    env = exporter_env(receiver.endpoint)
+    variables = " ".join(f"{name}={value}" for name, value in env.items())
+    return f"spans are received at {receiver.endpoint}; start the service with {variables}"
