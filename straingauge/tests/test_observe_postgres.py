@@ -201,18 +201,22 @@ def test_the_root_of_a_queue_is_named(server: str):
 
 
 def test_a_forgotten_transaction_is_seen(server: str):
-    """A session that is idle in its transaction is counted, with how long it has been so."""
+    """A session that is idle in its transaction is counted, with the time and its statement."""
 
     def load(watch: Database) -> None:
         with connect(server) as service:
             service.execute("BEGIN")
-            service.execute("SELECT 1")
-            assert eventually(lambda: watch.sample()["db_idle_in_transaction_s"] > 0.3)
+            service.execute("SELECT 1, 'secret'")
+            assert eventually(lambda: watch.sample()["db_idle_in_transaction_s"] > 1.0)
             service.execute("COMMIT")
 
-    found = figures(server, load)["connections"]
+    section = figures(server, load)
+    found = section["connections"]
+    (idle,) = section["idle_in_transaction"]
+    assert (idle["statement"], idle["connections"]) == ("SELECT 1, '...'", 1)
     assert found["idle_in_transaction_peak"] == 1
-    assert found["idle_in_transaction_longest_s"] > 0.3
+    assert found["idle_in_transaction_longest_s"] > 1.0
+    assert idle["longest_s"] > 1.0
     assert (found["max"], found["peak"]) == (40, 1)
 
 

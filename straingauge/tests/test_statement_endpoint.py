@@ -73,6 +73,26 @@ def test_a_query_in_a_loop_names_its_statement():
     assert found["where"][0]["endpoint"] is None
 
 
+def test_leaked_connections_name_their_last_statement():
+    """A connection that is never returned has the last statement of its open transaction."""
+    lookup = statement("SELECT * FROM items\n WHERE owner = $1", calls=880)
+    result = failed_run(
+        endpoints=mix(owners=880, others=20),
+        resources__pool=pool(timeouts=40, peak_in_use=10, peak_waiters=20, avg_wait_ms=9000),
+        resources__cooldown__pool_in_use=10,
+        resources__database__statements=[lookup],
+    )
+    result["resources"]["database"]["idle_in_transaction"] = [
+        {"statement": LOOKUP, "connections": 10, "longest_s": 20.0},
+        {"statement": "SELECT 1", "connections": 1, "longest_s": 1.5},
+    ]
+    found = first(slowed(result, 250, 400, 500))
+    assert found["cause"] == "connections_leaked"
+    (where,) = found["where"]
+    assert " ".join(where["statement"].split()) == LOOKUP
+    assert where["endpoint"] == "GET /owners"
+
+
 @pytest.mark.parametrize(("blocking", "locks"), [("LOCK a", ["holds", "waits"]), ("", ["waits"])])
 def test_a_lock_names_its_holder_and_who_waits(blocking: str, locks: list[str]):
     """The statement that holds the lock comes first, if it is known."""

@@ -35,6 +35,20 @@ def statement_location(
     return StatementLocation(str(text), found, table=table)
 
 
+def last_statements(result: ResultView) -> tuple[StatementLocation, ...]:
+    """Return the last statement of the transaction that has been idle for longest, if any."""
+    rows = result.rows("resources", "database", "idle_in_transaction")
+    if not rows:
+        return ()
+    text = str(rows[0].get("statement"))
+    counted = (
+        row
+        for row in result.rows("resources", "database", "statements")
+        if " ".join(str(row.get("query")).split()) == text
+    )
+    return (statement_location(result, next(counted, {"query": text})),)
+
+
 def endpoint_of(result: ResultView, statement: Mapping[str, Any]) -> str | None:
     """Return the only endpoint that had as many requests as the statement has calls.
 

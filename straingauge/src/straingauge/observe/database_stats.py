@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from straingauge.observe.postgres_activity import Blocked, Wait
+from straingauge.observe.postgres_activity import Blocked, IdleTransaction, Wait
 from straingauge.observe.postgres_counters import Counters, Statement
 
 
@@ -19,6 +19,7 @@ class DatabaseStats:
         active: Active connections, summed over all samples.
         waits: Their wait events, as "type:event".
         blocked: Examples of lock waits.
+        idle_transactions: Transactions that stay idle, by their last statement.
         before: Counters at the start of the load, without statements.
         after: Counters at its end, likewise; both are None until then.
         statements: The statements that took most time between the two, by query id.
@@ -33,6 +34,7 @@ class DatabaseStats:
     active: float = 0.0
     waits: Mapping[str, Wait] = field(default_factory=dict)
     blocked: tuple[Blocked, ...] = ()
+    idle_transactions: tuple[IdleTransaction, ...] = ()
     before: Counters | None = None
     after: Counters | None = None
     statements: Mapping[int, Statement] | None = None

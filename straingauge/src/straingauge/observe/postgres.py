@@ -16,7 +16,14 @@ from psycopg import errors
 from straingauge.errors import UsageError
 from straingauge.observe import postgres_activity, postgres_counters
 from straingauge.observe.database_stats import DatabaseStats
-from straingauge.observe.postgres_activity import MARK, Activity, ActivityRow, BlockedRow
+from straingauge.observe.postgres_activity import (
+    IDLE_TRANSACTION_S,
+    MARK,
+    Activity,
+    ActivityRow,
+    BlockedRow,
+    IdleTransactionRow,
+)
 from straingauge.observe.postgres_connection import PostgresConnection, Rows
 from straingauge.observe.postgres_counters import DATABASE_COLUMNS, Counters, Statement, Table
 
@@ -83,6 +90,7 @@ class Database:
             active=seen.active,
             waits=dict(seen.waits),
             blocked=tuple(seen.blocked.values()),
+            idle_transactions=tuple(seen.idle_transactions.values()),
             before=replace(self._before, statements=None) if over and self._before else None,
             after=replace(self._after, statements=None) if over and self._after else None,
             statements=self._statements[0],
@@ -132,6 +140,9 @@ class Database:
         if sample["db_waiting_for_locks"]:
             rows = [BlockedRow._make(row) for row in self._ask(postgres_activity.BLOCKED)]
             sample |= self._activity.add_blocked(rows)
+        if sample["db_idle_in_transaction_s"] > IDLE_TRANSACTION_S:
+            idle = self._ask(postgres_activity.IDLE_TRANSACTIONS)
+            self._activity.add_idle_transactions(map(IdleTransactionRow._make, idle))
         if self._activity.hidden:
             self._unavailable["activity"] = (
                 f"the activity of {self._activity.hidden:.0f} connections of other roles: "

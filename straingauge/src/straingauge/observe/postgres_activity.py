@@ -37,6 +37,18 @@ BLOCKED = f"""
     ORDER BY blocking.wait_event_type IS NOT DISTINCT FROM 'Lock', 2 DESC
 """  # noqa: S608  of constants
 
+# A transaction that is idle for long has forgotten to end; the statement is its last one.
+IDLE_TRANSACTION_S = 1.0
+IDLE_TRANSACTIONS = f"""
+    SELECT {MARK} left(query, {MOST_TEXT}), count(*)::float8,
+           max(extract(epoch FROM clock_timestamp() - state_change))::float8
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+      AND clock_timestamp() - state_change > {IDLE_TRANSACTION_S} * interval '1 second'
+      AND query <> '<insufficient privilege>'
+    GROUP BY 1 ORDER BY 2 DESC LIMIT {MOST_EXAMPLES}
+"""  # noqa: S608  of constants
+
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
 
 
@@ -66,6 +78,14 @@ class BlockedRow(NamedTuple):
     blocking: str
 
 
+class IdleTransactionRow(NamedTuple):
+    """Transactions that are idle, by their last statement: a row of `IDLE_TRANSACTIONS`."""
+
+    statement: str
+    connections: float
+    longest_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Active connections that waited for one event: over all samples, and at most in one."""
@@ -83,6 +103,15 @@ class Blocked:
     longest_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class IdleTransaction:
+    """The last statement of transactions that stay idle, the most at once and the longest time."""
+
+    statement: str
+    connections: float
+    longest_s: float
+
+
 @dataclass(slots=True)
 class Activity:
     """All samples of the connections, combined.
@@ -91,12 +120,14 @@ class Activity:
         active: Active connections, summed over all samples.
         waits: Their wait events, as "type:event".
         blocked: Lock waits, by (waiting, blocking).
+        idle_transactions: Transactions that stay idle, by their last statement.
         hidden: Highest number of connections whose activity is not visible.
     """
 
     active: float = 0.0
     waits: dict[str, Wait] = field(default_factory=dict)
     blocked: dict[tuple[str, str], Blocked] = field(default_factory=dict)
+    idle_transactions: dict[str, IdleTransaction] = field(default_factory=dict)
     hidden: float = 0.0
 
     def add(self, rows: Iterable[ActivityRow]) -> dict[str, float]:
@@ -133,6 +164,18 @@ class Activity:
             "db_blocked": len(first_of_each),
             "db_blocked_s": max((row.waiting_s for row in rows), default=0.0),
         }
+
+    def add_idle_transactions(self, rows: Iterable[IdleTransactionRow]) -> None:
+        """Add the transactions of a sample that stay idle."""
+        for row in rows:
+            statement = scrub_statement(row.statement)
+            had = self.idle_transactions.get(statement, IdleTransaction(statement, 0.0, 0.0))
+            if statement in self.idle_transactions or len(self.idle_transactions) < MOST_EXAMPLES:
+                self.idle_transactions[statement] = IdleTransaction(
+                    statement,
+                    max(had.connections, row.connections),
+                    max(had.longest_s, row.longest_s),
+                )
 
 
 def _sum(rows: Iterable[ActivityRow]) -> float:

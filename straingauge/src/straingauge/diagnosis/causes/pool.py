@@ -1,9 +1,11 @@
 """The service's connection pool: too small, or drained by connections that are never returned."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
+from straingauge.diagnosis.statement_endpoint import last_statements
 
 POOL = ("resources", "pool")
 COOLDOWN = ("resources", "cooldown")
@@ -133,8 +135,12 @@ def connections_leaked(result: ResultView) -> Evidence | None:
     one must be in use with no job waiting, or the whole pool. A rising minimum during the load adds
     confidence.
     """
-    if result.at(*POOL) is None:
-        return _transactions_left(result)
+    found = _transactions_left if result.at(*POOL) is None else _connections_in_use
+    evidence = found(result)
+    return evidence and replace(evidence, where=last_statements(result))
+
+
+def _connections_in_use(result: ResultView) -> Evidence | None:
     kept = result.figure(*COOLDOWN, "pool_in_use")
     if not kept:
         return None

@@ -47,6 +47,14 @@ def database(
                 {"waiting": each.waiting, "blocking": each.blocking} for each in stats.blocked
             ],
         },
+        "idle_in_transaction": [
+            {
+                "statement": each.statement,
+                "connections": whole(each.connections),
+                "longest_s": round(each.longest_s, 3),
+            }
+            for each in sorted(stats.idle_transactions, key=lambda each: -each.longest_s)
+        ],
         "statements": _statements(stats, requests),
         "tables": _tables(stats),
         **_totals(stats),

@@ -200,6 +200,14 @@ class DatabaseTotals(TypedDict):
     checkpoints: float | None
 
 
+class IdleTransaction(TypedDict):
+    """Transactions that stayed idle for more than a second, by their last statement."""
+
+    statement: str
+    connections: int | None
+    longest_s: float
+
+
 class Database(DatabaseTotals):
     """PostgreSQL during the load."""
 
@@ -209,6 +217,7 @@ class Database(DatabaseTotals):
     connections: Connections
     waits: list[Wait]
     blocked: Blocked
+    idle_in_transaction: NotRequired[list[IdleTransaction]]
     statements: list[Statement] | None
     tables: list[TableActivity] | None
 
