@@ -4,7 +4,7 @@ Whatever differs between the services is data: the requests that a fault affects
 the settings. The faults themselves are in `planting/planted_faults.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from tests.performance.fault_injection.catalogue import Fault
@@ -17,20 +17,22 @@ class Service:
     Attributes:
         name: Folder of the suite, and name for `--service`.
         affected: Requests that planted faults affect, as "METHOD path" (a regular expression).
+        is_asynchronous: Whether requests share an event loop, rather than having threads.
         statement: Query with one text parameter (%s), which N+1 repeats.
         index: Index that is dropped, or several, separated by commas.
-        table: Table that is locked, and whose index is dropped.
+        table: Table that is locked, and whose index is dropped; empty without PostgreSQL.
         small_pool: Settings for a pool of two connections.
-        is_asynchronous: Whether requests share an event loop, rather than having threads.
+        without_index: Settings for a database without an index, if it is not PostgreSQL.
     """
 
     name: str
     affected: str
-    statement: str
-    index: str
-    table: str
-    small_pool: Mapping[str, str]
-    is_asynchronous: bool = False
+    is_asynchronous: bool
+    statement: str = ""
+    index: str = ""
+    table: str = ""
+    small_pool: Mapping[str, str] = field(default_factory=dict)
+    without_index: Mapping[str, str] = field(default_factory=dict)
 
 
 SERVICES = {
@@ -39,28 +41,35 @@ SERVICES = {
         Service(
             "prefect",
             "(GET /api/flow_runs/.*|POST /api/(logs|flow_runs)/filter)",
-            "SELECT name FROM flow WHERE name = %s",
-            "ix_log__flow_run_id, ix_log__flow_run_id_timestamp",
-            "log",
-            {
+            is_asynchronous=True,
+            statement="SELECT name FROM flow WHERE name = %s",
+            index="ix_log__flow_run_id, ix_log__flow_run_id_timestamp",
+            table="log",
+            small_pool={
                 "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "2",
                 "PREFECT_SERVER_DATABASE_SQLALCHEMY_MAX_OVERFLOW": "0",
             },
-            is_asynchronous=True,
         ),
         Service(
             "kinto",
             "GET /v1/buckets/.*",
-            "SELECT data FROM objects WHERE id = %s",
-            "idx_objects_parent_id_resource_name_last_modified,"
+            is_asynchronous=False,
+            statement="SELECT data FROM objects WHERE id = %s",
+            index="idx_objects_parent_id_resource_name_last_modified,"
             " idx_objects_parent_id_record_last_modified,"
             " idx_objects_resource_name_parent_id_deleted",
-            "objects",
-            {
+            table="objects",
+            small_pool={
                 f"KINTO_{part}_{setting}": value
                 for part in ("STORAGE", "CACHE", "PERMISSION")
                 for setting, value in (("POOL_SIZE", "2"), ("MAX_OVERFLOW", "0"))
             },
+        ),
+        Service(
+            "datasette",
+            "GET /shop/.*",
+            is_asynchronous=True,
+            without_index={"SHOP_INDEX": "no"},
         ),
     )
 }
@@ -82,6 +91,9 @@ class PlantedFault(Fault):
     env: Mapping[str, str] = field(default_factory=dict)
 
 
+Wrapped = Callable[[str, str, str, str], PlantedFault]
+
+
 def faults_of(name: str) -> list[PlantedFault]:
     """Return the ten faults of a service, and the healthy service."""
     service = SERVICES[name]
@@ -98,6 +110,21 @@ def faults_of(name: str) -> list[PlantedFault]:
     return [
         wrapped("blocking", "a call blocks for 250 ms", blocked, "load_settings"),
         wrapped("cpu", "150 ms of CPU time in a request", "cpu_bound", "render_report"),
+        wrapped("memory_leak", "50 kB leaked per request", "memory_leak", "remember_request"),
+        wrapped(
+            "slow_dependency",
+            "8 % of requests wait 1.5 s for another service",
+            "slow_dependency",
+            r"127\.0\.0\.1|ask_dependency",
+        ),
+        wrapped("semaphore", "three requests at a time", "limited_concurrency", "semaphore"),
+        *(_with_postgres(service, wrapped) if service.table else _without(service, wrapped)),
+        PlantedFault("unmodified", "the service unmodified"),
+    ]
+
+
+def _with_postgres(service: Service, wrapped: Wrapped) -> list[PlantedFault]:
+    return [
         wrapped("n_plus_one", "40 statements for each request", "n_plus_one", "WHERE"),
         PlantedFault(
             "dropped_index",
@@ -120,13 +147,6 @@ def faults_of(name: str) -> list[PlantedFault]:
             "connections_leaked",
             ".",
         ),
-        wrapped("memory_leak", "50 kB leaked per request", "memory_leak", "remember_request"),
-        wrapped(
-            "slow_dependency",
-            "8 % of requests wait 1.5 s for another service",
-            "slow_dependency",
-            r"127\.0\.0\.1|ask_dependency",
-        ),
         PlantedFault(
             "table_lock",
             f"a migration locks {service.table} for 1.2 of every 4 s",
@@ -134,6 +154,20 @@ def faults_of(name: str) -> list[PlantedFault]:
             locked=service.table,
             where=service.table,
         ),
-        wrapped("semaphore", "three requests at a time", "limited_concurrency", "semaphore"),
-        PlantedFault("unmodified", "the service unmodified"),
+    ]
+
+
+def _without(service: Service, wrapped: Wrapped) -> list[PlantedFault]:
+    return [
+        wrapped("errors", "3 % of requests fail", "endpoint_errors", "fail"),
+        PlantedFault(
+            "dropped_index",
+            "SQLite without an index, 50,000 rows",
+            ("slow_endpoint", "cpu_bound"),
+            env=service.without_index,
+            where="sql|database",
+        ),
+        wrapped("freeze", "all requests wait for 1 s every 5 s", "freeze", "freeze"),
+        wrapped("file_leak", "every second request leaves a file open", "file_leak", "."),
+        wrapped("thread_leak", "every fourth request leaves a thread", "thread_leak", "."),
     ]

@@ -53,7 +53,9 @@ class ForeignService:
         """
         _install(self._service.name, self._folder / "requirements.txt")
         with ExitStack() as stack:
-            self._databases = stack.enter_context(TemplateDatabase(self._fill))
+            self._databases = None
+            if self._service.table:
+                self._databases = stack.enter_context(TemplateDatabase(self._fill))
             self._dependency = stack.enter_context(slow_server(DEPENDENCY_S))
             self._stack = stack.pop_all()
         return self
@@ -73,11 +75,13 @@ class ForeignService:
             TargetError: The run left no result; the message has its output.
         """
         started_s = time.monotonic()
-        with (
-            self._databases.copy(fault.name, fault.sql) as url,
-            _through_proxy(url, fault.database_delay_ms) as service_url,
-            run_background(_locks(fault.locked), RunningService(url, os.getpid())),
-        ):
+        with ExitStack() as stack:
+            url = service_url = ""
+            if self._databases:
+                url = stack.enter_context(self._databases.copy(fault.name, fault.sql))
+                service_url = stack.enter_context(_through_proxy(url, fault.database_delay_ms))
+            background = run_background(_locks(fault.locked), RunningService(url, os.getpid()))
+            stack.enter_context(background)
             output = self._run_suite(fault, url, service_url, results)
         documents = read_documents(results)
         if not documents:

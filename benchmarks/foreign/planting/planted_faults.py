@@ -13,6 +13,7 @@ import re
 import threading
 import time
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 BLOCKED_S = 0.25
@@ -23,6 +24,8 @@ REQUESTS_PER_LEAK = 10
 SLOW_SHARE = 0.08
 HELD_S = 0.2
 AT_ONCE = 3
+FAILED_SHARE = 0.03
+FREEZE_S, FREEZE_EVERY_S = 1.0, 5.0
 
 AFFECTED = re.compile(os.environ.get("PLANTED_PATH", ""))
 DATABASE_URL = os.environ.get("PLANTED_DATABASE_URL", "")
@@ -62,6 +65,24 @@ def ask_dependency() -> None:
     """Wait for the response of another service."""
     with urllib.request.urlopen(DEPENDENCY, timeout=10) as response:
         response.read()
+
+
+def fail_now_and_then() -> None:
+    """Raise in a small share of the requests."""
+    if chance.random() < FAILED_SHARE:
+        raise LookupError("no such page")
+
+
+def leave_file_open() -> None:
+    """Forget to close a file."""
+    if next(numbers) % 2 == 0:
+        leaked.append(Path(__file__).open("rb"))  # noqa: SIM115 -- this is the fault
+
+
+def leave_thread() -> None:
+    """Start a thread that never ends."""
+    if next(numbers) % 4 == 0:
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
 
 
 class Asynchronous:
@@ -108,6 +129,20 @@ class Asynchronous:
     async def semaphore(self) -> None:
         async with self._at_once:
             await asyncio.sleep(HELD_S)
+
+    async def freeze(self) -> None:
+        now_s = time.monotonic()
+        if now_s % FREEZE_EVERY_S < FREEZE_S:
+            await asyncio.sleep(FREEZE_S - now_s % FREEZE_EVERY_S)
+
+    async def errors(self) -> None:
+        fail_now_and_then()
+
+    async def file_leak(self) -> None:
+        leave_file_open()
+
+    async def thread_leak(self) -> None:
+        leave_thread()
 
 
 class Synchronous:
