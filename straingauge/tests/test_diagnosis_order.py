@@ -189,3 +189,15 @@ def test_a_service_that_waits_for_a_cpu_pauses_with_it(waited: float, expected: 
         metrics__stalls=stalls,
     )
     assert causes(slowed(result, 126, 1262, 2273))[0] == expected
+
+
+def test_other_programs_are_not_certain_by_waits_for_a_cpu_alone():
+    """Waits for a CPU are the most that other programs explain, so other causes may come first."""
+    result = failed_run(
+        **BUSY | {"resources__service__cpu_percent": {"avg": 12.0, "peak": 25.0}},
+        resources__service__cpu_wait_percent={"avg": 80.0, "peak": 90.0},
+    )
+    found = {
+        each["cause"]: each["confidence"] for each in diagnose(slowed(result, 270, 1000, 1500))
+    }
+    assert found["noisy_neighbour"] == 0.6

@@ -95,8 +95,9 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     slowed = _slowed_by(arrival)
     if slowed is not None:
         evidence.append(slowed)
-    elif not (late or own_percent >= SERVICE_NEEDS_PERCENT or is_starved(result)):
-        confidence = min(confidence, 0.25)
+    elif not late and own_percent < SERVICE_NEEDS_PERCENT:
+        # How long it waited for a CPU is the most that this may explain.
+        confidence = min(confidence, 0.6 if is_starved(result) else 0.25)
     if own_percent >= CORE_FULL_PERCENT * max(result.figure(*SERVICE, "processes", "peak"), 1):
         # It got all the CPU that its processes can use: they took nothing from it.
         confidence = min(confidence, 0.25)
