@@ -21,6 +21,7 @@ class LoadOptions(TypedDict, total=False):
     max_connections: int | None
     allowed_hosts: frozenset[str]
     tls: ssl.SSLContext | None
+    server_name: str | None
 
 
 def get(user: User) -> Generator[Step, Response, None]:

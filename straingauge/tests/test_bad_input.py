@@ -255,7 +255,7 @@ report deep.json                                 | 2 | nested too deeply
 report zeros.json                                | 2 | not valid JSON
 report latin.json                                | 2 | latin.json, line 2: not UTF-8
 report none                                      | 2 | no result in this folder
-report RESULT -o page.pdf                        | 2 | must end in .html or .md
+report RESULT -o page.pdf                        | 2 | the name must end in .html
 report RESULT -o file/page.html                  | 2 | cannot write file/page.html
 compare RESULT                                   | 2 | 'NEW'
 compare RESULT nowhere.json                      | 2 | cannot be read

@@ -98,6 +98,7 @@ MARGIN_PERCENT: Final = 3
 @common_options.results
 @common_options.name
 @common_options.allow_hosts
+@common_options.tls
 @common_options.markdown
 @common_options.as_json
 def ab(
@@ -235,13 +236,20 @@ def _run(
     install_signal_handlers()
     started = datetime.now().astimezone()
     cores = Affinity.of_this_machine()
+    tls = load_spec(run_options).tls
     try:
         with ExitStack() as stack:
             with started_on(cores.services):
                 base, head = (
                     stack.enter_context(
                         running_variant(
-                            each, config, env=env, copied=copied, ready=ready, say=screen.say
+                            each,
+                            config,
+                            env=env,
+                            copied=copied,
+                            ready=ready,
+                            say=screen.say,
+                            tls=tls,
                         )
                     )
                     for each in variants

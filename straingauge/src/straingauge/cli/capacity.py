@@ -114,6 +114,7 @@ THRESHOLDS: Final = {
 @click.option("--html", type=common_options.PATH, metavar="PAGE", help="HTML page to write.")
 @common_options.name
 @common_options.allow_hosts
+@common_options.tls
 def capacity(
     *,
     host: str | None,
@@ -166,7 +167,7 @@ def capacity(
         require_writable(html.parent, option="--html PAGE")
     spec = load_spec(settings)
     screen = Screen()
-    address = ServiceLocator(host, screen.say, option="--host")
+    address = ServiceLocator(host, screen.say, option="--host", tls=spec.tls)
     if address.named:
         resolve(address.named, spec.allowed_hosts)
     install_signal_handlers()

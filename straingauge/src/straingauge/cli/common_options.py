@@ -84,6 +84,22 @@ profile: Final[Decorator] = click.option(
     show_default="for a service that straingauge started",
     help="Profile the Python processes of the service during the load.",
 )
+_TLS_OPTIONS: Final = (
+    click.option("--ca-file", type=PATH, metavar="PEM", help="Authorities to trust for https."),
+    click.option("--client-cert", type=PATH, metavar="PEM", help="Client certificate for https."),
+    click.option("--client-key", type=PATH, metavar="PEM", help="Its key, if in another file."),
+    click.option("--server-name", metavar="NAME", help="Name in the certificate of the service."),
+    click.option("--insecure", is_flag=True, help="Accept any certificate of the service."),
+)
+
+
+def tls(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of TLS, which replace those of [http] in straingauge.toml."""
+    for option in reversed(_TLS_OPTIONS):
+        command = option(command)
+    return command
+
+
 markdown: Final[Decorator] = click.option("--markdown", is_flag=True, help="Print Markdown.")
 as_json: Final[Decorator] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @common_options.server_pid
 @common_options.results
 @common_options.allow_hosts
+@common_options.tls
 @common_options.as_json
 def doctor(
     *,
@@ -47,6 +48,7 @@ def doctor(
     results: Path | None,
     allow_hosts: tuple[str, ...],
     as_json: bool,
+    **tls: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
     """Check that a load test can run, and advise how to fix what prevents it.
 
@@ -73,6 +75,7 @@ def doctor(
         allow_hosts=allow_hosts,
         database_url=database_url,
         server_pid=server_pid,
+        **tls,
     )
     found = []
     for result in run_checks(_context(options, host)):
@@ -100,7 +103,8 @@ def _context(options: "RunOptions", host: str | None) -> "CheckContext":
     description = find_upwards(options.test_file, CONFIG_FILE)
     return CheckContext(
         url=url,
-        answers=refused(url) is None,
+        answers=refused(url, spec.tls) is None,
+        tls=spec.tls,
         spec=spec if options.file else None,
         stack=StackConfig.from_file(description) if description else None,
         names=spec.metric_names,

@@ -92,6 +92,7 @@ if TYPE_CHECKING:
 @common_options.results
 @common_options.name
 @common_options.allow_hosts
+@common_options.tls
 def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noqa: ANN401  each as click has checked it
     """Put one load on a service, judge it, and write one result file.
 
@@ -126,7 +127,7 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     run_options.require_resources(processes)
     spec = load_spec(run_options)
     screen = Screen()
-    address = ServiceLocator(host, screen.say, option="--host")
+    address = ServiceLocator(host, screen.say, option="--host", tls=spec.tls)
     if address.named:
         resolve(address.named, spec.allowed_hosts)
     install_signal_handlers()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from straingauge.errors import TargetError
+from straingauge.http.tls import TlsSettings
 from straingauge.observe import MetricNames
 from straingauge.runner import LoadSpec
 from straingauge.target.config import StackConfig
@@ -45,6 +46,7 @@ class CheckContext:
         names: Names of the service's metrics.
         database_url: URL of its PostgreSQL, if known.
         server_pid: Its parent PID, if it cannot be found by its port.
+        tls: TLS settings of connections to the service.
     """
 
     url: str
@@ -56,6 +58,7 @@ class CheckContext:
     names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)
     server_pid: int | None = None
+    tls: TlsSettings = field(default_factory=TlsSettings)
 
 
 def exit_code(lines: Sequence[CheckResult]) -> int:

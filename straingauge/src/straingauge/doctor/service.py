@@ -90,7 +90,7 @@ def metrics(context: CheckContext) -> Iterator[CheckResult]:
     """Check which metrics the service exports for a diagnosis."""
     if not context.answers:
         return
-    page = MetricsClient(context.url, context.names.metrics_path)
+    page = MetricsClient(context.url, context.names.metrics_path, context.tls)
     found = page.fetch()
     page.close()
     if found is None:

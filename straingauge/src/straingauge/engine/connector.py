@@ -74,7 +74,7 @@ async def _open(owner: ConnectionOwner, context: RunContext, ip: str) -> Connect
         ip,
         address.port,
         ssl=context.tls,
-        server_hostname=address.host if context.tls else None,
+        server_hostname=address.tls_name if context.tls else None,
     )
     return connection
 

@@ -98,6 +98,7 @@ class Load:
         max_connections: size of that pool over all processes; one for each user if None.
         allowed_hosts: hosts other than this machine that may be put under load.
         tls: settings for https; None verifies certificates by the system's authorities.
+        server_name: name of the server in TLS, if it is not the URL's host.
         most_waiting: arrivals that may wait for a free user in one process; more are dropped.
     """
 
@@ -109,6 +110,7 @@ class Load:
     connections: Connections = "per-user"
     allowed_hosts: frozenset[str] = frozenset()
     tls: ssl.SSLContext | None = None
+    server_name: str | None = None
     most_waiting: int = MAX_QUEUED
     max_connections: int | None = None
 

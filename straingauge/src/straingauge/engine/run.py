@@ -58,6 +58,7 @@ def run_load(
     if detect_warmup:
         require_detectable(load.schedule, warmup_s)
     address = resolve(load.base_url, load.allowed_hosts)
+    address.server_name = load.server_name
     # A collection takes longer than a handful of log-ins.
     with (
         raise_fd_limit(load.most_connections(*share)),

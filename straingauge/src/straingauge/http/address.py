@@ -26,6 +26,7 @@ class Address:
             precedes the path of each request.
         ips: the name's IP addresses in the order to try; the one that accepted comes first.
         has_accepted: whether the first one has accepted a connection.
+        server_name: the name in TLS, if it is not the host's.
     """
 
     host: str
@@ -34,6 +35,12 @@ class Address:
     base_path: str = ""
     ips: list[str] = field(default_factory=list)
     has_accepted: bool = False
+    server_name: str | None = None
+
+    @property
+    def tls_name(self) -> str:
+        """Name of the server in TLS: sent to it, and looked for in its certificate."""
+        return self.server_name or self.host
 
     @property
     def host_header(self) -> bytes:

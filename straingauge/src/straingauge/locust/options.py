@@ -28,9 +28,10 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from straingauge.engine import require_open_files
+from straingauge.http.tls import TlsSettings
 from straingauge.observe import COOLDOWN_S, Observer
 from straingauge.result.format.write import require_writable
-from straingauge.target.service_locator import metric_names_for
+from straingauge.target.service_locator import metric_names_for, tls_settings_for
 from straingauge.verdict import Thresholds
 
 
@@ -147,6 +148,11 @@ def read_thresholds(environment: Environment) -> Thresholds:
     return Thresholds.read(Path(get_options(environment).load_thresholds or default))
 
 
+def tls_settings(environment: Environment) -> TlsSettings:
+    """Return the TLS settings: ``[http]`` of the nearest straingauge.toml."""
+    return tls_settings_for(get_locustfile(environment))
+
+
 def observer_factory(
     environment: Environment, offload: Callable[..., object]
 ) -> Callable[[str], Observer]:
@@ -163,4 +169,5 @@ def observer_factory(
         database_url=database_url or os.environ.get("DATABASE_URL"),
         server_pid=options.server_pid,
         offload=offload,
+        tls=tls_settings(environment),
     )

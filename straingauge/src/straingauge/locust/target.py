@@ -15,6 +15,7 @@ from locust.user.users import User as LocustUser
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.address import resolve
 from straingauge.locust.http.origin import base_of
+from straingauge.locust.options import tls_settings
 from straingauge.target.service_locator import refused
 
 
@@ -61,9 +62,10 @@ def require_host(environment: Environment, allowed: Iterable[str]) -> str | None
     require_allowed(environment, allowed)
     hosts = [host for host in _hosts(environment) if host.is_http or host.has_port]
     for host in hosts:
-        if why := refused(host.origin):
+        if why := refused(host.origin, tls_settings(environment)):
             raise TargetError(
-                f"nothing answers at {host.origin} ({why})", hint="start the service there"
+                f"nothing answers at {host.origin} ({why})",
+                hint=why.advice or "start the service there",
             )
     return min(hosts, key=lambda host: not host.is_http).origin if hosts else None
 

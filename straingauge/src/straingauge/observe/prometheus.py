@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
+from straingauge.http.tls import TlsSettings
+
 TIMEOUT_S = 2.0
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_BYTES = 4 * 1024 * 1024
@@ -41,6 +43,21 @@ def parse(text: str) -> dict[str, float]:
     return sums
 
 
+class _HttpsConnection(http.client.HTTPConnection):
+    """A connection with the TLS settings of the load."""
+
+    default_port = 443
+
+    def __init__(self, host: str, port: int | None, tls: TlsSettings) -> None:
+        super().__init__(host, port, timeout=TIMEOUT_S)
+        self._context = tls.context()
+        self._name = tls.server_name or host
+
+    def connect(self) -> None:
+        super().connect()
+        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._name)
+
+
 class MetricsClient:
     """Fetch the metrics over one persistent connection.
 
@@ -49,11 +66,16 @@ class MetricsClient:
         server: The service's `Server` header; None without one.
     """
 
-    def __init__(self, base_url: str, path: str = "/metrics") -> None:
+    def __init__(
+        self, base_url: str, path: str = "/metrics", tls: TlsSettings | None = None
+    ) -> None:
         parts = urlsplit(base_url)
-        secure = parts.scheme == "https"
-        connect = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-        self._connection = connect(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
+        host = parts.hostname or "localhost"
+        self._connection = (
+            _HttpsConnection(host, parts.port, tls or TlsSettings())
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
+        )
         self._url = urljoin(base_url, path)
         self._path = path
         base_path = parts.path.rstrip("/")

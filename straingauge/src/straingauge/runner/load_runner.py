@@ -113,6 +113,7 @@ class LoadRunner:
             spec.metric_names,
             database_url=database.url if database else None,
             server_pid=spec.server_pid,
+            tls=spec.tls,
         )
 
     def _own_users(self) -> list[User]:

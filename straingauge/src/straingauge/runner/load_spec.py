@@ -1,11 +1,13 @@
 """The specification of one load."""
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from straingauge.engine import Connections, Load, require_pool
+from straingauge.http.tls import TlsSettings
 from straingauge.journey import Journey, Mix, User, mix
 from straingauge.journey.execution import require_journey
 from straingauge.observe import COOLDOWN_S, MetricNames
@@ -16,6 +18,11 @@ from straingauge.verdict import Thresholds
 
 DEFAULT_TIMEOUT_S = 30.0
 MIN_SETUP_TIMEOUT_S = 180.0  # a log-in or a verification may have to wait out a Retry-After
+
+
+class _TlsOfLoad(TypedDict):
+    tls: ssl.SSLContext | None
+    server_name: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +45,7 @@ class LoadSpec:
         connections: One per user, one per journey, or a shared pool; see `engine.Load`.
         max_connections: Size of a shared pool, over all processes.
         allowed_hosts: Hosts other than this machine that may be put under load.
+        tls: TLS settings of connections to the service.
         metric_names: Names of the service's metrics.
         database_url: The service's database; by default the one of the service that was started,
             then ``DATABASE_URL``.
@@ -73,6 +81,7 @@ class LoadSpec:
     connections: Connections = "per-user"
     max_connections: int | None = None
     allowed_hosts: frozenset[str] = frozenset()
+    tls: TlsSettings = field(default_factory=TlsSettings)
     metric_names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     plans: bool = True
@@ -117,6 +126,7 @@ class LoadSpec:
             connections=self.connections,
             max_connections=self.max_connections,
             allowed_hosts=self.allowed_hosts,
+            **self._tls(url),
         )
 
     def single_run(
@@ -138,7 +148,12 @@ class LoadSpec:
             users,
             timeout_s=timeout_s or max(self.timeout_s, MIN_SETUP_TIMEOUT_S),
             allowed_hosts=self.allowed_hosts,
+            **self._tls(url),
         )
+
+    def _tls(self, url: str) -> "_TlsOfLoad":
+        context = self.tls.context() if url.startswith("https:") else None
+        return {"tls": context, "server_name": self.tls.server_name}
 
 
 def as_mix(journey: Journey | Mix) -> Mix:

@@ -38,6 +38,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
             "max_connections": spec.max_connections,
             "schedule": schedule_as_dict(schedule),
             "warm_up": warm_up_as_dict(spec.warm_up),
+            **({"tls": dict(spec.tls.as_dict())} if spec.tls.as_dict() else {}),
             **as_json(spec.configuration),
         },
         environment=environment(spec.test_file.parent),
@@ -65,5 +66,6 @@ def describe(spec: LoadSpec, url: str) -> str:
         f"{', '.join([*names[:MOST_JOURNEYS], *more])} -> {url}{describe_listener(url)}",
         users,
         *([] if duration_s is None else [f"{duration_s:g} s"]),
+        *(["CERTIFICATES ARE NOT CHECKED (insecure)"] if spec.tls.insecure else []),
     ]
     return redact(", ".join(parts))

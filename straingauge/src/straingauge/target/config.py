@@ -27,6 +27,12 @@
     ready_within_s = 60
     stop_within_s = 10
 
+    [http]                           # optional: TLS of connections to the service
+    ca_file = "ca.pem"               # authorities to trust in place of the system's
+    client_cert = "client.pem"       # the client's certificate; client_key: its key
+    server_name = "api.internal"     # name in the certificate, if not the URL's host
+    insecure = false                 # true: accept any certificate
+
 Commands run in the file's folder, and the paths in it are relative to it. `{database_address}` is
 the part of `{database_url}` after `postgresql://`, for URLs with a driver, such as
 `postgresql+asyncpg://{database_address}`.
@@ -40,6 +46,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from straingauge.errors import UsageError
+from straingauge.http.tls import TlsSettings
 from straingauge.text_file import read_toml
 
 KNOWN = ("app", "database_address", "database_url", "folder", "port", "python", "workers")
@@ -95,6 +102,8 @@ class StackConfig:
         top = _Table(path, "", read_toml(path, hint="choose a file with --config"))
         config = cls._from_tables(path, top, top.table("service"))
         top.texts("observe")  # names of metrics, for straingauge.observe
+        if top.has("http"):
+            TlsSettings.parse(top.any("http"), path)
         top.end()
         return config
 
@@ -149,6 +158,9 @@ class _Table:
 
     def has(self, key: str) -> bool:
         return key in self._values
+
+    def any(self, key: str) -> object:
+        return self._values.pop(key)
 
     def text(self, key: str, default: str | None = None) -> str:
         return str(self._take(key, str, "a string", default))

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.address import require_no_account
+from straingauge.http.tls import TlsSettings, handshake_advice
 from straingauge.text_file import read_toml
 
 if TYPE_CHECKING:
@@ -23,6 +25,22 @@ CONFIG_FILE = "straingauge.toml"
 PROBE_TIMEOUT_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a connection fails.
+
+    Attributes:
+        reason: The reason, as text.
+        advice: What to do about it; None if that is not known.
+    """
+
+    reason: str
+    advice: str | None = None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class ServiceLocator:
     """Locates the service once per session, and stops it if it was started here.
 
@@ -30,12 +48,20 @@ class ServiceLocator:
         given: The URL that the user has given, if any.
         say: Called with a line for each step of starting a service.
         option: The option by which the URL is given.
+        tls: TLS settings, in place of those of the nearest straingauge.toml.
 
     Attributes:
         named: The URL given by the user or by ``API_BASE_URL``, if any.
     """
 
-    def __init__(self, given: str | None, say: Callable[[str], None], *, option: str) -> None:
+    def __init__(
+        self,
+        given: str | None,
+        say: Callable[[str], None],
+        *,
+        option: str,
+        tls: TlsSettings | None = None,
+    ) -> None:
         self.named = given or os.environ.get("API_BASE_URL") or None
         self._option = option
         self._by = option if given else "API_BASE_URL"
@@ -43,6 +69,7 @@ class ServiceLocator:
         self._stack = ExitStack()
         self._closed = False
         self._found: str | None = None
+        self._tls = tls or TlsSettings()
         self._started: StartedService | None = None
 
     def find(self, test_file: Path) -> str:
@@ -56,7 +83,7 @@ class ServiceLocator:
             TargetError: No service responds there, or it could not be started.
         """
         if self._found is None:
-            self._found = self._named_address() or self._default_or_started(test_file)
+            self._found = self._named_address(test_file) or self._default_or_started(test_file)
         return self._found
 
     def started(self) -> "StartedService | None":
@@ -68,7 +95,7 @@ class ServiceLocator:
         self._closed = True
         self._stack.close()
 
-    def _named_address(self) -> str | None:
+    def _named_address(self, test_file: Path) -> str | None:
         if self.named is None:
             return None
         require_no_account(self.named)
@@ -82,11 +109,12 @@ class ServiceLocator:
             raise UsageError(
                 f"{self._by}: {self.named!r} is not a URL", hint=f"write it as {DEFAULT_URL}"
             )
-        refusal = refused(url)
+        refusal = refused(url, self._tls.over(tls_settings_for(test_file)))
         if refusal:
             raise TargetError(
                 f"nothing answers at {url} ({refusal})",
-                hint=f"start the service there, or check the URL (http or https, host, port) in"
+                hint=refusal.advice
+                or f"start the service there, or check the URL (http or https, host, port) in"
                 f" {self._by}",
             )
         return url
@@ -119,7 +147,7 @@ class ServiceLocator:
         self._started = stack.started
         return url
 
-    def _require_named(self, refusal: str | None) -> None:
+    def _require_named(self, refusal: Refusal | None) -> None:
         """Refuse to send load to whatever happens to listen at the default URL."""
         if refusal is None:
             raise UsageError(
@@ -129,21 +157,27 @@ class ServiceLocator:
             )
 
 
-def refused(url: str) -> str | None:
-    """Return why a connection to `url`, with TLS for https, fails; None if it succeeds."""
+def refused(url: str, settings: TlsSettings | None = None) -> Refusal | None:
+    """Return why a connection to `url`, with TLS for https, fails; None if it succeeds.
+
+    Raises:
+        UsageError: A file of the settings cannot be used.
+    """
     parts = urlsplit(url)
     host, tls = parts.hostname or "", parts.scheme == "https"
+    settings = settings or TlsSettings()
+    context = settings.context() if tls else None
     try:
         with socket.create_connection(
             (host, parts.port or (443 if tls else 80)), timeout=PROBE_TIMEOUT_S
         ) as connection:
-            if tls:
-                context = ssl.create_default_context()
-                context.wrap_socket(connection, server_hostname=host).close()
+            if context is not None:
+                name = settings.server_name or host
+                context.wrap_socket(connection, server_hostname=name).close()
     except ssl.SSLError as error:
-        return f"the TLS handshake failed: {error}"
+        return Refusal(f"the TLS handshake failed: {error}", handshake_advice(error))
     except OSError as error:
-        return error.strerror or str(error)
+        return Refusal(error.strerror or str(error))
     return None
 
 
@@ -164,6 +198,18 @@ def not_ready(url: str) -> str | None:
 def find_upwards(path: Path, name: str) -> Path | None:
     """Return the file `name` in the folder of `path`, or the nearest one above it."""
     return next((folder / name for folder in path.parents if (folder / name).is_file()), None)
+
+
+def tls_settings_for(path: Path) -> TlsSettings:
+    """Return the TLS settings of connections: ``[http]`` of the nearest straingauge.toml.
+
+    Raises:
+        UsageError: That table is invalid.
+    """
+    description = find_upwards(path, CONFIG_FILE)
+    if description is None:
+        return TlsSettings()
+    return TlsSettings.parse(read_toml(description).get("http", {}), source=description)
 
 
 def metric_names_for(path: Path) -> "MetricNames":

@@ -52,6 +52,7 @@ class ValidityInput:
             0 if none were.
         closing_server: A server that closes the connection after each response, by design; empty
             for others.
+        insecure: Certificates of the service were not checked.
     """
 
     requests: int = 0
@@ -75,6 +76,7 @@ class ValidityInput:
     throughput: Throughput = field(default_factory=Throughput)
     endpoint_limit: int = 0
     closing_server: str = ""
+    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,16 @@ def _shared_accounts(evidence: ValidityInput) -> Iterable[Reason]:
         )
 
 
+def _insecure(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.insecure:
+        yield Reason(
+            "insecure",
+            "note",
+            "certificates were not checked (insecure): who answered is not known for sure",
+            "name the authority to trust: --ca-file FILE, or ca_file in [http] of straingauge.toml",
+        )
+
+
 def _idle(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.idle:
         yield Reason(
@@ -302,6 +314,7 @@ _RULES: Sequence[Rule] = (
     _lost,
     _shared_accounts,
     _idle,
+    _insecure,
     _few_samples,
     _stragglers,
     _many_endpoints,

@@ -58,7 +58,7 @@ class Connection:
             attempt_by_ns = deadline_ns if is_last else monotonic_ns() + _ATTEMPT_NS
             self._stream.deadline_ns = min(deadline_ns, attempt_by_ns)
             try:
-                self._stream.open(ip, address.port, address.host)
+                self._stream.open(ip, address.port, address.tls_name)
             except TimedOut:
                 if attempt_by_ns >= deadline_ns:
                     raise

@@ -16,9 +16,12 @@ from straingauge.journey import Execution, Journey, JourneyError, Pause, Step
 from straingauge.locust import gc_tuning  # noqa: F401  adds its listeners to Locust
 from straingauge.locust.events import get_session
 from straingauge.locust.http.client import Client
+from straingauge.locust.http.configured_tls import configured_tls
 from straingauge.locust.http.connection_pool import ConnectionPool
+from straingauge.locust.http.origin import base_of, origin_of
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.http.tls_stream import context
+from straingauge.locust.options import get_locustfile
 from straingauge.locust.stats.request_reporter import RequestReporter
 from straingauge.locust.user.wait_time import PacedUser
 from straingauge.verdict import Finding
@@ -94,6 +97,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         )
         reporter = RequestReporter(self, session, self._connections)
         try:
+            self._set_server_name(session.allowed_hosts)
             self.client = Client(self, reporter, session, self._connections, self.host or "")
         except UsageError as error:
             session.fail_setup(error)
@@ -109,9 +113,18 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         # Set on the instance, so that a class can override it without calling super().
         vars(self)["on_stop"] = on_stop
 
+    def _set_server_name(self, allowed_hosts: tuple[str, ...]) -> None:
+        """Set the name in TLS of the host, if straingauge.toml has one."""
+        name = configured_tls(get_locustfile(self.environment)).server_name
+        if name is not None and self.host:
+            origin_of(base_of(self.host).origin, allowed_hosts).address.server_name = name
+
     def _tls_context(self) -> ssl.SSLContext:
         factory = type(self).ssl_context_factory
-        return factory() if factory else context(insecure=self.insecure)
+        if factory:
+            return factory()
+        configured = configured_tls(get_locustfile(self.environment))
+        return configured.context or context(insecure=self.insecure)
 
     def on_start(self) -> None:
         """Log in; if that fails, end the run with one message.

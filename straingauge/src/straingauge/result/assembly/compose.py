@@ -140,6 +140,7 @@ def _validity_input(
     setup_error = merged.abort_reason if not whole["total_requests"] else None
     credentials = frozenset[str]().union(*(report.credentials for report in merged.reports))
     users = merged.metadata.users if merged.metadata else 0
+    configuration = merged.metadata.configuration if merged.metadata else {}
     return ValidityInput(
         requests=whole["total_requests"],
         unanswered=sum(engine.abandoned for engine in engines.values()),
@@ -162,6 +163,7 @@ def _validity_input(
         processes=_processes(merged),
         unavailable=observations.unavailable if observations else (),
         closing_server=_closing_server(observations, engines),
+        insecure=bool(configuration.get("tls", {}).get("insecure")),
     )
 
 
