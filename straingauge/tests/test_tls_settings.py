@@ -14,7 +14,7 @@ from straingauge.target.service_locator import ServiceLocator, tls_settings_for
 
 @pytest.fixture(scope="module")
 def url(certificate: Path) -> Iterator[str]:
-    """A service whose certificate is for localhost, from an authority of its own."""
+    """A service whose certificate is for localhost, from a private authority."""
     with serve(answering(), speaking_tls(certificate)) as server:
         yield f"https://localhost:{server.port}"
 
