@@ -167,6 +167,19 @@ def test_a_service_that_gets_no_cpu_is_not_blamed_for_its_queue():
     assert "noisy_neighbour" not in causes(result)
 
 
+def test_a_full_pool_of_a_service_that_gets_no_cpu():
+    """Timeouts of a starved service's pool have two causes, with what tells them apart."""
+    result = failed_run(
+        **{**BUSY, "resources__service__cpu_percent": {"avg": 15.0, "peak": 30.0}},
+        resources__service__cpu_wait_percent={"avg": 85.0, "peak": 99.0},
+        resources__pool=pool(timeouts=7, peak_in_use=10, peak_waiters=60, avg_wait_ms=900.0),
+    )
+    found = {each["cause"]: each for each in diagnose(slowed(result, 2000, 3000, 4000))}
+    for cause in ("noisy_neighbour", "pool_exhausted"):
+        assert 0.5 <= found[cause]["confidence"] < 0.85
+        assert "repeat on an idle machine" in found[cause]["advice"][0]
+
+
 @pytest.mark.parametrize(
     ("waited", "expected"), [(40.0, "noisy_neighbour"), (3.0, "slow_endpoint")]
 )

@@ -109,3 +109,10 @@ def test_stragglers_are_named(longest_s: float, *, noted: bool):
     assert len(messages) == noted
     assert all(message.startswith("1 of 2000 requests ended after") for message in messages)
     assert all(each.severity == "note" for each in reasons)
+
+
+def test_a_server_without_keep_alive_is_a_note():
+    """A server that closes connections by design is a note, since connecting takes time."""
+    (note,) = check_validity(ValidityInput(requests=2000, closing_server="gunicorn"))
+    assert (note.reason, note.severity) == ("no_keep_alive", "note")
+    assert note.message.startswith("gunicorn closes the connection after each response")

@@ -123,11 +123,15 @@ def _slowed_by(arrival: Arrival | None) -> str | None:
 
 
 def _is_own_fault(result: ResultView) -> bool:
-    """Return true if the service's own data show more than a lack of CPU."""
-    blocked_ms = result.figure("resources", "service", "event_loop", "longest_ms")
-    return bool(
-        (blocked_ms >= OWN_PAUSE_MS and not is_starved(result))
+    """Return true if the service's own data show more than a lack of CPU.
+
+    A service that waits for a CPU blocks its loop, and lets others wait for a connection or time
+    out, so that these show nothing more.
+    """
+    if result.figure("resources", "database", "blocked", "longest_s") >= 0.5:
+        return True
+    return not is_starved(result) and bool(
+        result.figure("resources", "service", "event_loop", "longest_ms") >= OWN_PAUSE_MS
         or result.figure("resources", "pool", "timeouts")
-        or result.figure("resources", "database", "blocked", "longest_s") >= 0.5
         or result.errors
     )
