@@ -39,6 +39,8 @@ def test_only_the_command_is_required(tmp_path: Path):
     assert stack.port == 0
     assert stack.ready == "/"
     assert stack.python == Path(sys.executable)
+    assert stack.profile
+    assert not read(tmp_path, f"profile = false\n{SERVICE}").profile
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The profiler: a thread that samples the service's Python processes during a load."""
 
 import logging
+import math
 import random
 import threading
 import time
@@ -32,7 +33,9 @@ from straingauge.profile.summary import summarize
 from straingauge.result.format.profile import Profile
 from straingauge.target.process_group import ProcessGroup
 
-RECORD_S: Final = 10  # of each load: 1,000 samples give a share to within 3 points (binomial, 95 %)
+RECORD_S: Final = 10.0  # 1,000 samples give a share to within 3 points (binomial, 95 %)
+RECORD_SHARE: Final = 0.4  # of the load: sampling deep stacks takes 6 to 8 % of a core
+MIN_RECORD_S: Final = 2.0
 POLL_S: Final = 0.05
 SNAPSHOT_S: Final = 0.1
 DUMP_S: Final = 2.0  # by py-spy, which starts and reads symbols each time
@@ -54,9 +57,18 @@ class Profiler:
         url: The URL of the service.
         server_pid: Its parent process, if it cannot be found by its port.
         answered: Returns the number of requests that were answered so far.
+        load_s: Duration of the load; None if unknown.
     """
 
-    def __init__(self, url: str, server_pid: int | None, answered: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        url: str,
+        server_pid: int | None,
+        answered: Callable[[], int],
+        load_s: float | None = None,
+    ) -> None:
+        share_s = RECORD_S if load_s is None else max(MIN_RECORD_S, RECORD_SHARE * load_s)
+        self._record_s = min(RECORD_S, share_s)
         self._url = url
         self._server_pid = server_pid
         self._answered = answered
@@ -172,7 +184,7 @@ class Profiler:
 
     def _record(self) -> None:
         """Let `py-spy` sample each process that it does not sample yet."""
-        left_s = RECORD_S - round(time.monotonic() - self._began_s)
+        left_s = math.ceil(self._record_s - (time.monotonic() - self._began_s))
         recorded = {each.pid for each in self._recordings}
         for pid in self._owners.keys() - recorded:
             if self._program is not None and left_s > 0:
@@ -184,7 +196,7 @@ class Profiler:
                     self._notes.append(str(error))
 
     def _end_recordings(self) -> None:
-        self._recorded_s = min(time.monotonic() - self._began_s, float(RECORD_S))
+        self._recorded_s = min(time.monotonic() - self._began_s, math.ceil(self._record_s))
         for each in self._recordings:
             self._collected.add_running(each.pid, each.end(self._group))
             problem = each.problem()

@@ -62,13 +62,8 @@ class Recording:
         child = group.start(f"py-spy {pid}", command, stop_signal=signal.SIGINT, grace_s=GRACE_S)
         return cls(pid, child, output, thread_cpu_s(pid))
 
-    @property
-    def has_ended(self) -> bool:
-        """True if it does not take samples any more."""
-        return self.child.popen.poll() is not None
-
     def cpu_s(self) -> float:
-        """Return the CPU time that it has used; 0 once it has ended."""
+        """Return the CPU time that it has used, until `end`."""
         try:
             used = psutil.Process(self.child.popen.pid).cpu_times()
         except psutil.NoSuchProcess:

@@ -112,11 +112,12 @@ def read_probe(pid: int, text: str | bytes) -> Snapshot:
             Stack(thread_name(each["name"]), _reversed(each["frames"]))
             for each in content["threads"]
         )
+        visible = content["tasks"] is not None
         tasks = tuple(
             Stack("", _reversed(each["frames"]), int(each["count"]), int(each["lasting"]))
-            for each in content["tasks"]
+            for each in content["tasks"] or ()
         )
-        return Snapshot(pid, threads, tasks, float(content["cpu_s"]))
+        return Snapshot(pid, threads, tasks if visible else None, float(content["cpu_s"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a snapshot: {error}") from error
 

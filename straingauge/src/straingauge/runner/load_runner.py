@@ -103,7 +103,10 @@ class LoadRunner:
         return is_started_here(self._url, self._spec.server_pid) if wanted is None else wanted
 
     def _make_profiler(self) -> Profiler:
-        return Profiler(self._url, self._spec.server_pid, self._recorder.outcomes)
+        spec = self._spec
+        return Profiler(
+            self._url, spec.server_pid, self._recorder.outcomes, spec.schedule.duration_s
+        )
 
     def _observe(self) -> Observer:
         spec = self._spec

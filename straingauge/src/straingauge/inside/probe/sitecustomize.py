@@ -55,11 +55,14 @@ def snapshot() -> dict[str, Any]:
     return {"threads": threads, "tasks": _counted_tasks(), "cpu_s": time.thread_time() - began_s}
 
 
-def _counted_tasks() -> list[dict[str, Any]]:
-    """Return the different stacks of tasks, each with the number of tasks.
+def _counted_tasks() -> list[dict[str, Any]] | None:
+    """Return the different stacks of tasks, each with the number of tasks; None if not visible.
 
-    `lasting` are those of them that had the same stack at the last snapshot.
+    `lasting` are those of them that had the same stack at the last snapshot. From Python 3.14 on,
+    tasks are in lists of their threads, which other threads cannot read.
     """
+    if sys.version_info >= (3, 14):
+        return None
     before = dict(_last)
     _last.clear()
     counts: dict[tuple[Line, ...], list[int]] = {}

@@ -1,0 +1,33 @@
+"""A service for tests of the profile: its loop computes, and two of its tasks wait for a lock."""
+
+import asyncio
+import sys
+import time
+
+
+def compute() -> None:
+    """Use 5 ms of CPU time."""
+    end_s = time.thread_time() + 0.005
+    while time.thread_time() < end_s:
+        pass
+
+
+async def wait_for(lock: asyncio.Lock) -> None:
+    """Wait for a lock."""
+    async with lock:
+        await asyncio.sleep(3600)
+
+
+async def main(port: int) -> None:
+    """Listen on a port, and compute until the end."""
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", port)
+    lock = asyncio.Lock()
+    waiting = [asyncio.create_task(wait_for(lock)) for _ in range(3)]
+    print(server.sockets[0].getsockname()[1], flush=True)
+    while waiting:
+        compute()
+        await asyncio.sleep(0.005)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
