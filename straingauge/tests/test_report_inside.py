@@ -50,6 +50,14 @@ def test_lines_of_a_profile_have_shares_of_all_samples():
     assert shown["stalls"][0]["lines"] == "app/notes.py:14 summary_of"
 
 
+def test_a_profile_says_how_many_samples_its_stacks_have():
+    """A page whose flame graph has only the most frequent stacks says so."""
+    assert (profile_tables.profile(inside_result()) or {})["omitted"] == ""
+    more = {"profile": {**profile(), "running_samples": 1_240}}
+    text = (profile_tables.profile(more) or {})["omitted"]
+    assert text == "The most frequent stacks: 100 of 1,240 samples."
+
+
 def test_a_flame_graph_names_threads_and_frames():
     """The data of the flame graph are all stacks by state, with their threads."""
     data = profile_tables.flame_graph(inside_result()) or {}

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from located_results import CODE, INDEX, PLACES, located_result
-from straingauge.diagnosis.location import CodeLocation, Location
+from located_results import CODE, INDEX, PLACES, STATEMENT, located_result
+from straingauge.diagnosis.location import CodeLocation, Location, StatementLocation
 from straingauge.git import repository_path
 from straingauge.live_view.view import view
 from straingauge.report import diagnosis, write_github
@@ -47,6 +47,17 @@ def test_a_less_likely_cause_names_its_first_place():
     other = {**result["diagnosis"][0], "cause": "memory_leak", "confidence": 0.5}
     lines = diagnosis([{**result, "diagnosis": [*result["diagnosis"], other]}])
     assert [line for line in lines if line.startswith("Also: ") and line.endswith(TEXTS[0])]
+
+
+def test_a_statement_is_not_named_twice_in_a_line():
+    """A less likely cause whose evidence has its statement does not repeat it."""
+    result = located_result(StatementLocation(STATEMENT))
+    evidence = [f"16 times per request: {' '.join(STATEMENT.split())}"]
+    other = {**result["diagnosis"][0], "cause": "memory_leak", "confidence": 0.5}
+    other["evidence"] = evidence
+    lines = diagnosis([{**result, "diagnosis": [*result["diagnosis"], other]}])
+    (also,) = [line for line in lines if line.startswith("Also: ")]
+    assert also.endswith(evidence[0])
 
 
 def test_the_page_shows_all_places_in_full():

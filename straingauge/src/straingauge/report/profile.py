@@ -23,6 +23,7 @@ def profile(result: Result) -> dict[str, Any] | None:
     states = [state for state in STATES if _total(found, state)]
     return {
         "summary": _summary(found),
+        "omitted": _omitted(found),
         "states": [
             {
                 "name": state,
@@ -81,6 +82,13 @@ def _summary(found: Mapping[str, Any]) -> str:
         f"profiling took {number(found['cost']['cpu_percent'])} % of one core",
     )
     return ", ".join(parts)
+
+
+def _omitted(found: Mapping[str, Any]) -> str:
+    """Say how many samples the kept stacks have, if these are not all."""
+    kept = sum(each["samples"] for each in found["stacks"] if each["state"] == "running")
+    total = found["running_samples"]
+    return "" if kept >= total else f"The most frequent stacks: {kept:,} of {total:,} samples."
 
 
 def _total(found: Mapping[str, Any], state: str) -> int:

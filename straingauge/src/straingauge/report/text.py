@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from straingauge.diagnosis import diagnose_session, first_failure
 from straingauge.report.format import count, number, percent, rate, share
-from straingauge.report.locations import place, place_lines
+from straingauge.report.locations import one_line, place, place_lines
 from straingauge.result.format.result import SessionCause
 from straingauge.verdict.judge import SPEED_NOT_JUDGED
 
@@ -176,7 +176,12 @@ def _passed(results: Sequence[Result]) -> bool:
 
 
 def _first_place(cause: Mapping[str, Any]) -> Iterator[str]:
-    yield from filter(None, map(place, cause.get("where", ())[:1]))
+    """Yield a cause's first place, unless it is a statement that the evidence has already."""
+    for location in cause.get("where", ())[:1]:
+        statement = one_line(location.get("statement") or "")
+        is_repeated = bool(statement) and statement in cause["evidence"][0]
+        if not is_repeated and (text := place(location)):
+            yield text
 
 
 def _invalidating(result: Result) -> list[Mapping[str, str]]:
