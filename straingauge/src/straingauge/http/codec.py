@@ -50,7 +50,7 @@ def encode(request: Request, host: bytes, trace: bytes = b"") -> bytes:
         request.has_traceparent = any(name.lower() == "traceparent" for name in request.headers)
     if request.has_traceparent:
         return encoded[0] + host + encoded[1]
-    return encoded[0] + host + trace + encoded[1]
+    return b"".join((encoded[0], host, trace, encoded[1]))
 
 
 def _encode(request: Request) -> tuple[bytes, bytes]:

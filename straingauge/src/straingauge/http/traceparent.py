@@ -56,7 +56,7 @@ class TraceIds:
         low = number % _BLOCK
         if not low:
             self._begin_block()
-        return self._head + _LOW[low] + self._tail
+        return b"".join((self._head, _LOW[low], self._tail))
 
     def id_of(self, number: int) -> str:
         """Return the trace id of a request."""
