@@ -115,6 +115,31 @@ class RecordedConnection:
         return []
 
 
+@dataclass
+class LockedTable(RecordedConnection):
+    """A connection to a server on which a migration locks one of two tables."""
+
+    def query(self, statement: str) -> Rows:
+        """Answer as the server does."""
+        if "pg_extension" in statement:
+            return [("public",)]
+        if "pg_stat_statements" in statement:
+            return [("1", "SELECT * FROM locked WHERE a = $1"), ("2", "SELECT $1")]
+        if "EXPLAIN" not in statement:
+            return []
+        if "locked" in statement:
+            raise psycopg.errors.LockNotAvailable("canceling statement due to lock timeout")
+        return [([{"Plan": {"Node Type": "Result", "Plan Rows": 1}}],)]
+
+
+def test_a_statement_that_cannot_be_planned_is_a_note(server: str):
+    """A locked table costs the plan of its statement, not those of others."""
+    one, two = statements(server)
+    found = plans_of(LockedTable(180001), [{**one, "id": "1"}, {**two, "id": "2"}])
+    assert [each.statement.text for each in found.plans] == ["SELECT $1"]
+    assert found.notes == ["no plan of 1 statement: canceling statement due to lock timeout"]
+
+
 def test_an_old_server_gets_a_note(server: str):
     """PostgreSQL 15 has no plans without values."""
     connection = RecordedConnection(150004)

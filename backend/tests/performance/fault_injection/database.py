@@ -34,6 +34,19 @@ def n_plus_one() -> FastAPI:
     return wrap(handler)
 
 
+def slow_statement() -> FastAPI:
+    """Run a statement of 150 ms before the list."""
+
+    async def handler(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        if is_list(scope):
+            database: Database = scope["app"].state.database
+            async with database.driver_connection() as connection:
+                await connection.fetchrow("SELECT count(*), pg_sleep(0.15) FROM users")
+        await app(scope, receive, send)
+
+    return wrap(handler)
+
+
 def small_pool() -> FastAPI:
     """Use a pool of two connections, which the settings do not allow."""
     return with_settings(db_pool_size=2, db_max_overflow=0)

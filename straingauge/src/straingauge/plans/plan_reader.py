@@ -155,9 +155,9 @@ def _explain(
             statement = statement.with_next_type(str(error), _position(error))
         except errors.InsufficientPrivilege as error:
             return f"{first_line(error)}: GRANT SELECT ON it TO {connection.user}"
-        except psycopg.OperationalError:
-            raise
         except psycopg.Error as error:
+            if error.sqlstate is None:  # the connection is lost
+                raise
             return first_line(error)
         else:
             return statement, PlanNode(rows[0][0][0]["Plan"])
