@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import resource
+import socket
 import sys
 from collections import Counter
 
@@ -154,7 +155,7 @@ def test_autoquit_ends_a_run_with_a_page(project: Project):
     observe = ["--database-url", "postgresql://u:hunter2@127.0.0.1:1/none"]
     observe += ["--server-pid", str(os.getpid()), "--cooldown", "1"]
     page = ["--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", free_port()]
-    run = project.start(READER, "--run-time", "1s", *page, *observe, headless=False)
+    run = project.start(READER, "--run-time", "4s", *page, *observe, headless=False)
     exit_ = wait_for_exit(run)
     assert exit_.code == 0, exit_.output
     assert "load test verdict" in exit_.output, exit_.output
@@ -164,6 +165,19 @@ def test_autoquit_ends_a_run_with_a_page(project: Project):
     assert "hunter2" not in json.dumps(result) + exit_.output
     assert result["resources"]["service"]["memory"]["initial_mb"] > 0
     assert result["resources"]["cooldown"]["duration_s"] >= 1
+
+
+def test_run_that_is_over_before_it_starts(project: Project):
+    """A run whose time is over while the service is observed at first has a result: invalid."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a database that never answers
+        database = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/none"
+        run = project.start(READER, "--run-time", "1s", "--database-url", database)
+        exit_ = wait_for_exit(run)
+    assert exit_.code == 4, exit_.output
+    assert "before its users started" in exit_.output
+    result = project.result()
+    assert result["verdict"]["grade"] == "invalid"
+    assert result["metrics"]["total_requests"] == 0
 
 
 def test_expired_token_is_renewed(project: Project):

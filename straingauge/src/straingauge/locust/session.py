@@ -39,6 +39,7 @@ _RESET: Final = Reason(
     "the statistics were reset during the run: requests count from then on, and what was observed "
     "of the service and the database is of the whole run",
 )
+_NOT_STARTED: Final = "stopped before its users started, while the service was observed at first"
 
 
 class Session:
@@ -130,12 +131,17 @@ class Session:
             self._evaluator.start_run()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
             self.user_ids = UserIdAllocator(self._user_id_sequence)
-            if self.worker is None:
-                self._observe()
-            if self.master is not None:
-                self.master.start_run(time.monotonic_ns())
-            self._reset_stats()
-            self._is_running = True
+            try:
+                if self.worker is None:
+                    self._observe()
+            except GreenletExit:  # Locust stops a run that takes longer to start than --run-time
+                self._stopped_early = _NOT_STARTED
+                raise
+            finally:
+                if self.master is not None:
+                    self.master.start_run(time.monotonic_ns())
+                self._reset_stats()
+                self._is_running = True
 
     def _observe(self) -> None:
         try:
