@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from straingauge.diagnosis.cause import LIKELY, FoundCause
 
 SHARED = 0.85  # of its confidence: the evidence of each one is that of the other as well
-CLOSE = 0.25  # a smaller confidence by more than this is no rival
+CLOSE = 0.35  # between two likely causes: one that is nearly certain has no rival at the limit
 
 
 @dataclass(frozen=True, slots=True)
