@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from rich.text import Text
 from straingauge.recording import Recorder
+from straingauge.result.assembly import compose
 from straingauge.runner.progress import Progress, Snapshot, clock, progress_line
 from straingauge.workers import LostProcess, MergedReports, Report, RunMetadata
 
@@ -151,3 +152,17 @@ def test_waiting_is_said_once(monkeypatch: pytest.MonkeyPatch):
         "load quick: cooldown: watching memory and connections, 15 s left",
         "load quick: finishing: waiting for honor_retry_after, which may wait out a Retry-After",
     ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "message"),
+    [
+        ("warmup", "interrupted in the warm-up, after 3 requests that count in no verdict"),
+        ("setup", "interrupted in the log-in, after 3 requests that count in no verdict"),
+    ],
+)
+def test_an_interrupt_before_the_load_says_what_was_done(phase: str, message: str):
+    """A load that was interrupted before its start says in which phase, and what was sent."""
+    reports = replace(merged(3, phase=phase), abort_reason="interrupted", start_ns=None)
+    (reason, *_) = compose(reports)["validity"]["reasons"]
+    assert reason["message"] == f"no load was sent: {message}"

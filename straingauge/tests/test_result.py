@@ -66,16 +66,32 @@ def test_directory_of_results_is_checked_before_the_load(tmp_path: Path):
     (tmp_path / "file").write_text("")
     require_writable(tmp_path / "new" / "folder")
     assert not (tmp_path / "new").exists()
-    with pytest.raises(WriteError, match="file: Not a directory") as error:
+    with pytest.raises(WriteError, match=r"file\): Not a directory") as error:
         require_writable(tmp_path / "file" / "results")
     assert "--results DIR" in (error.value.hint or "")
 
 
-def test_directory_without_permission_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The message for a directory that refuses files has the reason."""
-    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
-    with pytest.raises(WriteError, match=r"results: .*: Permission denied"):
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "give yourself the permission"),
+        (errno.ENOSPC, "free some space"),
+        (errno.EROFS, "mount the file system for writing"),
+    ],
+)
+def test_directory_that_refuses_files_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+):
+    """The message for a directory that refuses files has the reason, and advice for it."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "write_bytes", refused)  # root may write anywhere
+    with pytest.raises(WriteError, match=rf"results .*: {os.strerror(number)}") as error:
         require_writable(tmp_path / "results")
+    assert advice in (error.value.hint or "")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV])

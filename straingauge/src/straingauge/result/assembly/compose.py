@@ -51,7 +51,7 @@ def compose(
     observations = next((w for report in merged.reports if (w := report.observations)), None)
     total = record.total("main")
     validity_input = replace(
-        _validity_input(merged, engines, whole, observations, ended),
+        _validity_input(merged, record, engines, whole, observations, ended=ended),
         throughput=throughput(total, total, plan),
         endpoint_limit=_endpoint_limit(record),
     )
@@ -130,14 +130,26 @@ def _engines(reports: Iterable[Report]) -> dict[str, EngineStats]:
     }
 
 
+def _setup_error(merged: MergedReports, record: Record) -> str | None:
+    """Say why no load was sent, and what was done until then; None if nothing prevented it."""
+    done = {"warm-up": record.requests("warmup"), "log-in": record.requests("setup")}
+    last = next((name for name, requests in done.items() if requests), None)
+    if merged.abort_reason != "interrupted" or last is None:
+        return merged.abort_reason
+    sent = f"{done[last]} request{'' if done[last] == 1 else 's'}"
+    return f"interrupted in the {last}, after {sent} that count in no verdict"
+
+
 def _validity_input(
     merged: MergedReports,
+    record: Record,
     engines: Mapping[str, EngineStats],
     whole: PhaseMetrics,
     observations: Observations | None,
+    *,
     ended: str | None,
 ) -> ValidityInput:
-    setup_error = merged.abort_reason if not whole["total_requests"] else None
+    setup_error = None if whole["total_requests"] else _setup_error(merged, record)
     credentials = frozenset[str]().union(*(report.credentials for report in merged.reports))
     users = merged.metadata.users if merged.metadata else 0
     configuration = merged.metadata.configuration if merged.metadata else {}
