@@ -60,9 +60,15 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "parent PID of the service, if it cannot be found by its port",
     },
     "--load-profile": {
-        "choices": ("yes", "no"),
+        "action": "store_true",
+        "default": None,
         "help": "profile the Python processes of the service during each load (default: those of a "
         "service that straingauge started)",
+    },
+    "--load-no-profile": {
+        "action": "store_true",
+        "default": None,
+        "help": "never profile the service",
     },
 }
 

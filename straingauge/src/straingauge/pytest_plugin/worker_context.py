@@ -75,8 +75,10 @@ class WorkerContext:
 
     @property
     def profile(self) -> bool | None:
-        """The value of ``--load-profile`` as a boolean; None if it was not given."""
-        return {"yes": True, "no": False}.get(str(option(self.config, "--load-profile")))
+        """True after ``--load-profile``, False after ``--load-no-profile``; None after neither."""
+        if option(self.config, "--load-no-profile"):
+            return False
+        return True if option(self.config, "--load-profile") else None
 
     def users(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:
         """Return the first `count` users of these accounts; the same objects in each test.
