@@ -41,6 +41,7 @@ def pages(known: dict[str, bytes], other: tuple[int, bytes] = (404, b"")) -> Han
     [
         *("/openapi.json", "/api/v1/openapi.json", "/swagger.json", "/docs/json", "/docs-json"),
         *("/apispec.json", "/api/schema/", "/v3/api-docs", "/openapi.yaml"),
+        "/v1/__api__",
     ],
 )
 def test_usual_paths_are_searched(path: str):

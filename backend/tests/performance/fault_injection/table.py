@@ -63,7 +63,7 @@ def as_markdown(trials: Sequence[Trial], command: str) -> str:
     rows = [
         f"| `{t.fault.name}` | {t.fault.description} | {_outcome(t)} "
         f"| {t.detection.test if t.detection else ''} "
-        f"| {_cause(t)} | {_where(t)} | {t.duration_s:.0f} | {_message(t)} |"
+        f"| {_cause(t)} | {_confidence(t)} | {_where(t)} | {t.duration_s:.0f} | {_message(t)} |"
         for t in trials
     ]
     return "\n".join(
@@ -72,8 +72,9 @@ def as_markdown(trials: Sequence[Trial], command: str) -> str:
             "",
             f"`{command}`, {date.today().isoformat()}, {cores} cores, {platform.machine()}",  # noqa: DTZ011
             "",
-            "| fault | description | detected | by | first cause | where | s | message |",
-            "|---|---|---|---|---|---|---|---|",
+            "| fault | description | detected | by | first cause | confidence | where | s |"
+            " message |",
+            "|---|---|---|---|---|---|---|---|---|",
             *rows,
             "",
             "```",
@@ -120,6 +121,10 @@ def _cause(trial: Trial) -> str:
         return "-"
     is_expected = trial.is_cause_correct or trial.fault.is_healthy
     return trial.cause if is_expected else f"{trial.cause} (wrong)"
+
+
+def _confidence(trial: Trial) -> str:
+    return f"{trial.diagnosis[0]['confidence']:.2f}" if trial.diagnosis else "-"
 
 
 def _where(trial: Trial) -> str:

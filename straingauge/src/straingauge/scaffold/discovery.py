@@ -45,8 +45,10 @@ USUAL_PATHS: Final = (
     "/api-docs/swagger.json",
     "/q/openapi",
     "/__spec__",
+    "/__api__",
+    "/v1/__api__",
 )
-"""Paths of FastAPI, springdoc, NestJS, Fastify, drf-spectacular, flasgger, .NET and others."""
+"""Paths of FastAPI, springdoc, NestJS, Fastify, drf-spectacular, flasgger, Cornice and others."""
 
 PAGES: Final = (
     *("/docs", "/redoc", "/swagger-ui.html", "/swagger-ui/", "/swagger-ui/index.html"),
