@@ -12,6 +12,7 @@ CORE_FULL_PERCENT = 85.0  # of one core, by one process
 MUCH_PERCENT = 30.0  # of one core
 SERVICE_NEEDS_PERCENT = 50.0  # of one core
 FULL = 0.85  # of all cores: below it there was CPU left for every program
+HALF = 0.5  # of the response time
 STEP = 1.5  # times the median response time: more than it usually varies
 OWN_PAUSE_MS = 200.0  # a lack of CPU delays by some scheduler slices, not by this much
 
@@ -96,8 +97,9 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     if slowed is not None:
         evidence.append(slowed)
     elif not late and own_percent < SERVICE_NEEDS_PERCENT:
-        # How long it waited for a CPU is the most that this may explain.
-        confidence = min(confidence, 0.6 if is_starved(result) else 0.25)
+        # How long it waited for a CPU is the most that this may explain; less than half is not all.
+        may_explain = is_starved(result) and share is not None and share >= HALF
+        confidence = min(confidence, 0.7 if may_explain else 0.25)
     if own_percent >= CORE_FULL_PERCENT * max(result.figure(*SERVICE, "processes", "peak"), 1):
         # It got all the CPU that its processes can use: they took nothing from it.
         confidence = min(confidence, 0.25)
