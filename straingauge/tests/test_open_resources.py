@@ -1,4 +1,4 @@
-"""What a process has open, by kind, and the causes that name it."""
+"""Open files and sockets of a process, by kind, and the causes that name them."""
 
 import os
 import socket

@@ -42,7 +42,7 @@ class Remaining:
 
 
 def inventory(pids: Collection[int]) -> Inventory:
-    """Count what processes have open; one that has exited or is not accessible is left out."""
+    """Count what processes have open; one that has exited or is not accessible is not counted."""
     found: dict[int, Counter[str]] = {}
     for pid in [*pids][:MAX_PROCESSES]:
         with contextlib.suppress(OSError, psutil.Error):
@@ -113,7 +113,7 @@ def _other_kind(target: str) -> str:
 
 
 def _thread_kinds(pid: int) -> Iterator[str]:
-    """Yield the kind of each thread that has a name of its own, without its number."""
+    """Yield the kind of each thread that was given a name, without its number."""
     tasks = Path(f"/proc/{pid}/task")
     main = (tasks / str(pid) / "comm").read_text("utf-8", "replace")
     for entry, _ in zip(tasks.iterdir(), range(MAX_THREADS), strict=False):
