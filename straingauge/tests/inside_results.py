@@ -1,5 +1,6 @@
 """A result with profile, traces and plans, as of a slow session list with N+1."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -60,7 +61,7 @@ def profile() -> dict[str, Any]:
             line("MainThread", FRAMES[6], own=25, total=25),
             line("worker", FRAMES[8], own=10, total=10),
         ],
-        "frames": FRAMES,
+        "frames": copy.deepcopy(FRAMES),
         "stacks": stacks,
         "snapshots": {"count": 4, "tasks_visible": False},
         "stalls": [

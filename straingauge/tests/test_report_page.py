@@ -129,7 +129,7 @@ def test_evidence_links_to_existing_sections():
     assert {f"r0-{section}" for section in TITLES} <= ids
 
 
-def test_sections_without_data_are_left_out():
+def test_sections_without_data_are_omitted():
     """Profile, traces and plans are on the page only if a run has them, and nothing links there."""
     document = Document(page([sample_result(trouble=True)]))
     assert not {f"r0-{section}" for section in INSIDE} & document.ids
