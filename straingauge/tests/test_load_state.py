@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -105,14 +106,30 @@ def test_a_lost_follower_is_reported_and_the_others_continue():
     processes = Processes(3)
     processes.start()
     for second in (1, 2, 3):
-        processes.load.report("gw1", report("gw1", second, 100 * second))
+        processes.load.report("gw1", report("gw1", second, 100 * second - 50))
     processes.now_ns = 3_500_000_000
     assert processes.lose("gw1") == {}
     assert processes.arrive("load_end", "gw0", "gw2").keys() == {"gw0", "gw2"}
     merged = processes.arrive("finish", "gw0", "gw2")["gw0"]
     (lost,) = merged.lost
     assert (lost.process, lost.samples_estimate) == ("gw1", 50)
-    assert {each.process: each.requests for each in merged.reports}["gw1"] == 300
+    assert {each.process: each.requests for each in merged.reports}["gw1"] == 250
+
+
+def test_the_loss_of_a_process_before_its_second_report():
+    """Its lost samples are estimated at the rate of the others, from the start if need be."""
+    processes = Processes(3)
+    processes.start()
+    for second in (1, 2):
+        processes.load.report("gw0", report("gw0", second, 100 * second - 50))
+    processes.load.report("gw1", report("gw1", 1, 50))
+    processes.now_ns = 2_000_000_000
+    start_s = (processes.load.start_ns or 0) / 1e9
+    for name in ("gw1", "gw2"):
+        assert processes.lose(name) == {}
+    first, second = processes.load.merged().lost
+    assert first.samples_estimate == 100
+    assert second.samples_estimate == math.ceil(100 * (2 - start_s))
 
 
 def test_the_loss_of_the_last_process_opens_the_barrier():
@@ -141,7 +158,7 @@ def test_loss_after_an_abort():
     processes = Processes(3)
     processes.start()
     for second in (1, 2):
-        processes.load.report("gw2", report("gw2", second, 100 * second))
+        processes.load.report("gw2", report("gw2", second, 100 * second - 50))
     processes.load.abort("interrupted")
     processes.now_ns = 2_500_000_000
     processes.arrive("load_end", "gw0", "gw1")

@@ -140,7 +140,7 @@ class LoadState:
         if self.abort_reason is not None and (share is None or share.is_complete):
             return {}
         if share is not None:
-            self._lost[name] = LostProcess(name, reason, share.lost_requests(now_ns))
+            self._lost[name] = LostProcess(name, reason, self._lost_requests(share, now_ns))
         if self.abort_reason is not None:
             return {}
         if share is not None and not self.is_running:
@@ -148,6 +148,16 @@ class LoadState:
         if share is not None and name == self.leader:
             return self._abort(f"process {name}, which led this load, was lost ({reason})")
         return self.advance(present, now_ns)
+
+    def _lost_requests(self, share: ShardProgress, now_ns: int) -> int:
+        """Estimate the requests of a lost process that no report has.
+
+        Shares are equal, so the highest rate of any process is possible for each.
+        """
+        if self.start_ns is None:
+            return 0
+        rates = (each.highest_rate_per_s(self.start_ns) for each in self._shares.values())
+        return share.lost_requests(self.start_ns, now_ns, max(rates))
 
     def abort(self, reason: str) -> Outbox:
         """End the load in all processes, unless it has ended."""

@@ -32,11 +32,19 @@ class ShardProgress:
             )
         self.report = report
 
-    def lost_requests(self, now_ns: int) -> int:
-        """Estimate the requests since the last report, at the highest rate there ever was."""
-        if self.report is None or self.is_complete:
+    def highest_rate_per_s(self, start_ns: int) -> float:
+        """Return the highest rate of requests until a report since the start, or between two."""
+        if self.report is None or self.report.at_ns <= start_ns:
+            return self.top_rate_per_s
+        mean = self.report.requests * 1e9 / (self.report.at_ns - start_ns)
+        return max(self.top_rate_per_s, mean)
+
+    def lost_requests(self, start_ns: int, now_ns: int, rate_per_s: float) -> int:
+        """Estimate the requests since the last report, or since the start, at a rate."""
+        if self.is_complete:
             return 0
-        return math.ceil(self.top_rate_per_s * (now_ns - self.report.at_ns) / 1e9)
+        since_ns = start_ns if self.report is None else max(self.report.at_ns, start_ns)
+        return math.ceil(rate_per_s * max(now_ns - since_ns, 0) / 1e9)
 
 
 def assign_shards(workers: Iterable[str], max_active: int) -> dict[str, Shard]:
