@@ -22,7 +22,16 @@ ORDER = (
     *("profile", "runner", "ab", "capacity", "doctor", "scaffold"),
     *("cli", "pytest_plugin", "locust"),
 )
-FREE_FOR_ALL = {"cpus", "errors", "extras", "git", "process_start", "redaction", "text_file"}
+FREE_FOR_ALL = {
+    "cpus",
+    "errors",
+    "extras",
+    "git",
+    "number_text",
+    "process_start",
+    "redaction",
+    "text_file",
+}
 PACKAGE = Path(straingauge.__file__).parent
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICE = "TherapyBridge"

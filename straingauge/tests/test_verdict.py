@@ -172,6 +172,22 @@ def test_metric_without_data_fails(tmp_path: Path):
     assert judge(result(), thresholds(text, tmp_path)).grade == "no_data"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"), [(812.34, "812.3 ms"), (14_260.4, "14,260 ms"), (2e6, "2,000,000 ms")]
+)
+def test_large_values_have_no_exponent(tmp_path: Path, value: float, text: str):
+    """The message of a slow run has its times in full, such as 14,260 ms."""
+    demands = "[all]\np95_ms = { target = 100, warning = 500, critical = 1000000 }"
+    slow = {**result()["metrics"], "latency_ms": {"p95": value}}
+    (message,) = (
+        finding.message
+        for finding in judge(result(metrics=slow), thresholds(demands, tmp_path)).findings
+        if finding.rule == "p95_ms"
+    )
+    assert text in message
+    assert "e+" not in message
+
+
 def test_findings_count_like_thresholds(tmp_path: Path):
     """A finding of a test counts like a threshold."""
     finding = Finding("first 429", "critical", "came at request 131, not 101")

@@ -25,6 +25,7 @@ from typing import Final
 import numpy as np
 
 from straingauge.histogram import Histogram
+from straingauge.number_text import plain
 from straingauge.recording import Record, Series, Timeline
 from straingauge.recording.record import phase_of
 from straingauge.recording.timeline import COARSE_EDGES_NS
@@ -135,8 +136,8 @@ def _slower(starts_s: Sequence[float], pieces: Sequence[Piece]) -> str | None:
                     ended_s,
                 ):
                     return (
-                        f"p{100 * q:g} of {endpoint} was {was.value_ms:.3g} ms from "
-                        f"{began_s:g} to {ended_s:g} s, {became.value_ms:.3g} ms after"
+                        f"p{100 * q:g} of {endpoint} was {plain(was.value_ms, 3)} ms from "
+                        f"{began_s:g} to {ended_s:g} s, {plain(became.value_ms, 3)} ms after"
                     )
     return None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from straingauge.number_text import plain
 from straingauge.result.format.result import (
     FindingDict,
     Grade,
@@ -139,13 +140,13 @@ def _finding(
         message = f"{subject} has a threshold, but no data"
     else:
         limit = _limit(threshold, grade)
-        message = f"{subject} {value:.4g} {unit}".rstrip() + f", {limit} {unit}".rstrip()
+        message = f"{subject} {plain(value, 4)} {unit}".rstrip() + f", {limit} {unit}".rstrip()
     return Finding(metric, grade, message, endpoint, value, threshold)
 
 
 def _limit(threshold: Threshold, grade: Grade) -> str:
     if grade in _PASSED:
-        return f"target {threshold.target:g}"
+        return f"target {plain(threshold.target)}"
     bound = "below" if threshold.higher_is_better else "from"
     level = threshold.critical if grade == "critical" else threshold.warning
-    return f"{grade} {bound} {level:g}"
+    return f"{grade} {bound} {plain(level)}"

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from straingauge.number_text import plain
 from straingauge.report.charts.chart_data import (
     Chart,
     entries_of,
@@ -144,7 +145,7 @@ def _slowest(result: Mapping[str, Any], where: str) -> list[Mapping[str, Any]]:
 
 def _dot(slow: Mapping[str, Any]) -> list[Any]:
     parts = slow.get("parts_ms") or {}
-    split = ", ".join(f"{name} {value:.3g} ms" for name, value in parts.items())
+    split = ", ".join(f"{name} {plain(value, 3)} ms" for name, value in parts.items())
     words = f"{slow['endpoint']} {slow['status'] or 'no response'}"
     return [
         short(slow["start_s"]),
