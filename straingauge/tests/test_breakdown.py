@@ -70,6 +70,7 @@ def test_the_slowest_of_all_endpoints():
         "status": 200,
         "request_id": "r0",
         "parts_ms": {},
+        "trace_id": None,
     }
     assert slowest[0]["start_s"] == 0.038
     assert slowest[0]["parts_ms"] == {"db": 19.5}

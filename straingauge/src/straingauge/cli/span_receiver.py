@@ -37,14 +37,14 @@ def span_receiver(
             "--otlp-port needs the header traceparent, by which spans belong to requests",
             hint="leave out --no-traceparent",
         )
+    from straingauge.extras import install_command
     from straingauge.http.traceparent import new_prefix
     from straingauge.runner import export_advice
     from straingauge.traces import Inbox, Receiver, reads_protobuf
-    from straingauge.traces.otlp import NEEDED
 
     inbox = Inbox(new_prefix())
     with Receiver(inbox, options.otlp_port) as receiver:
         say(export_advice(receiver))
         if not reads_protobuf():
-            say(f"only spans in JSON can be read; for protobuf: {NEEDED}")
+            say(f"only spans in JSON can be read; for protobuf: {install_command('traces')}")
         yield replace(options, trace_prefix=inbox.prefix), inbox

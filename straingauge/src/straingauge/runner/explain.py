@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from straingauge.errors import StraingaugeError
+from straingauge.extras import install_command
 from straingauge.http.traceparent import SampledTraceIds
 from straingauge.recording import Recorder
 from straingauge.recording.sampled_requests import SampledRequest
@@ -24,7 +25,6 @@ from straingauge.target import ServiceStack
 from straingauge.target.instrumentation import instrument
 from straingauge.target.started_service import StartedService
 from straingauge.traces import Inbox, Receiver, analyze, reads_protobuf
-from straingauge.traces.otlp import NEEDED
 
 DURATION_S: Final = 15.0
 RATE_PER_S: Final = 4.0  # journeys: the requests of one do not disturb those of another
@@ -76,7 +76,11 @@ class ExplainPass:
                 "traces": self._section("the explain pass needs a service that is started here")
             }
         if not reads_protobuf():
-            return {"traces": self._section(f"the explain pass cannot read spans: {NEEDED}")}
+            return {
+                "traces": self._section(
+                    f"the explain pass cannot read spans: {install_command('traces')}"
+                )
+            }
         notes: list[str] = []
         try:
             self._trace(self._started, notes)

@@ -136,8 +136,8 @@ def _slower(starts_s: Sequence[float], pieces: Sequence[Piece]) -> str | None:
                     ended_s,
                 ):
                     return (
-                        f"p{100 * q:g} of {endpoint} was {plain(was.value_ms, 3)} ms from "
-                        f"{began_s:g} to {ended_s:g} s, {plain(became.value_ms, 3)} ms after"
+                        f"p{100 * q:g} of {endpoint} was {plain(was.value_ms or 0, 3)} ms from "
+                        f"{began_s:g} to {ended_s:g} s, {plain(became.value_ms or 0, 3)} ms after"
                     )
     return None
 

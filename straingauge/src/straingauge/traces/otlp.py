@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
+from straingauge.extras import install_command
 from straingauge.traces.conventions import ATTRIBUTES
 from straingauge.traces.span import AttributeValue, Span, SpanKind
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 MAX_TEXT: Final = 4_000  # characters of a name or an attribute
 _ERROR: Final = 2  # the status code
 _SERVICE: Final = "service.name"
-NEEDED: Final = "pip install 'straingauge[traces]'"
 
 
 class DamagedMessage(ValueError):
@@ -46,7 +46,7 @@ def _read_protobuf(body: bytes) -> Iterator[Span | None]:
             ExportTraceServiceRequest,
         )
     except ImportError as error:
-        raise DamagedMessage(f"protobuf cannot be read: {NEEDED}") from error
+        raise DamagedMessage(f"protobuf cannot be read: {install_command('traces')}") from error
     message = ExportTraceServiceRequest()
     try:
         message.ParseFromString(body)
