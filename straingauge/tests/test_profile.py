@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,20 @@ def test_tasks_of_requests_count_and_background_tasks_do_not() -> None:
     ]
     assert found["stalls"][0]["tasks"][0]["line"] == PRICES.line
     assert found["snapshots"] == {"count": 1, "tasks_visible": True}
+
+
+def test_what_waits_without_load_serves_no_request() -> None:
+    """Threads and tasks that wait as before the load are not counted, but more of them are."""
+    waiting = Stack("", (SERVER, PRICES, WAIT), 2)
+    worker = Stack("consumer", (BOOT, SERVE, Frame("/srv/shop/queue_client.py", 5, "poll")))
+    stacks = collected()
+    stacks.add_idle(Snapshot(1, (worker,), (waiting,)))
+    stacks.add_snapshots([Snapshot(1, (worker,), (waiting,))], t_s=1.0, silent_ms=None)
+    assert summary(stacks)["lines"] == []
+    more = replace(waiting, count=5, lasting=4)
+    stacks.add_snapshots([Snapshot(1, (worker,), (more,))], t_s=1.1, silent_ms=None)
+    (line,) = summary(stacks)["lines"]
+    assert (line["function"], line["own_samples"], line["lasting_samples"]) == ("total", 3, 2)
 
 
 def test_profile_is_bounded_and_fits_its_schema() -> None:

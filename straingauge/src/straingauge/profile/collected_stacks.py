@@ -1,8 +1,8 @@
 """All stacks of a load, counted; bounded whatever the service does."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from straingauge.profile.own_code import Frame, OwnCode
@@ -49,6 +49,7 @@ class CollectedStacks:
             it is anywhere in the stack.
         lasting: Tasks by line that were in the same place at the snapshot before.
         instants: Snapshots by line, where it is the nearest.
+        idle: Threads and tasks by stack that were there before the load: they serve no request.
         stalls: Snapshots in which no request had been answered for a while.
         snapshots: Number of snapshots; those of several processes at one instant count once.
         tasks_visible: Whether any snapshot had tasks.
@@ -60,6 +61,7 @@ class CollectedStacks:
     total: Counter[LineKey] = field(default_factory=Counter)
     lasting: Counter[LineKey] = field(default_factory=Counter)
     instants: Counter[LineKey] = field(default_factory=Counter)
+    idle: Counter[StackKey] = field(default_factory=Counter)
     stalls: list[ProfileStall] = field(default_factory=list)
     snapshots: int = 0
     tasks_visible: bool = False
@@ -71,6 +73,11 @@ class CollectedStacks:
             if not waits_for_work(stack, owner):
                 self._count(StackKey(pid, stack.thread, "running", stack.frames), stack.count)
                 self._count_lines(owner, pid, "running", stack)
+
+    def add_idle(self, snapshot: Snapshot) -> None:
+        """Remember what waits in a process without load."""
+        for key, stack in _waiting(snapshot):
+            self.idle[key] = max(self.idle[key], stack.count)
 
     def add_snapshots(
         self, snapshots: Iterable[Snapshot], *, t_s: float, silent_ms: int | None
@@ -95,11 +102,12 @@ class CollectedStacks:
         """Count a snapshot; return the lines in which threads and tasks of requests are."""
         owner, pid = self.owners[snapshot.pid], snapshot.pid
         lines: Counter[LineKey] = Counter()
-        for stack in snapshot.threads:
-            if not waits_for_work(stack, owner):
-                self._count(StackKey(pid, stack.thread, "thread", stack.frames), 1)
+        busy = [(key.state, stack) for key, stack in self._without_idle(snapshot)]
+        for state, stack in busy:
+            if state == "thread" and not waits_for_work(stack, owner):
+                self._count(StackKey(pid, stack.thread, "thread", stack.frames), stack.count)
                 lines.update(self._count_lines(owner, pid, "thread", stack))
-        tasks = snapshot.tasks or ()
+        tasks = [stack for state, stack in busy if state == "task"]
         self.tasks_visible |= snapshot.tasks is not None
         of_requests = [task for task in tasks if not is_background(task, owner)]
         for task in tasks:
@@ -108,6 +116,14 @@ class CollectedStacks:
             if not is_delegated(task):
                 lines.update(self._count_lines(owner, pid, "task", task))
         return lines
+
+    def _without_idle(self, snapshot: Snapshot) -> Iterable[tuple[StackKey, Stack]]:
+        """Yield the stacks, less those that are there without load as well."""
+        for key, stack in _waiting(snapshot):
+            idle = self.idle[key]
+            if stack.count > idle:
+                lasting = max(stack.lasting - idle, 0)
+                yield key, replace(stack, count=stack.count - idle, lasting=lasting)
 
     def _count(self, key: StackKey, count: int) -> None:
         if key in self.stacks or len(self.stacks) < MAX_STACKS:
@@ -146,3 +162,20 @@ class CollectedStacks:
         """Return a line with its shortened path."""
         file, line, function = key.frame
         return {"file": self.owners[key.process].shown(file), "line": line, "function": function}
+
+
+def _waiting(snapshot: Snapshot) -> Iterator[tuple[StackKey, Stack]]:
+    """Yield the different stacks of threads and tasks, each with its count."""
+    counts: dict[StackKey, Stack] = {}
+    states: Iterable[tuple[StackState, Iterable[Stack]]] = (
+        ("thread", snapshot.threads),
+        ("task", snapshot.tasks or ()),
+    )
+    for state, stacks in states:
+        for stack in stacks:
+            key = StackKey(snapshot.pid, stack.thread, state, stack.frames)
+            known = counts.get(key, replace(stack, count=0, lasting=0))
+            counts[key] = replace(
+                known, count=known.count + stack.count, lasting=known.lasting + stack.lasting
+            )
+    yield from counts.items()

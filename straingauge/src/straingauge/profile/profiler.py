@@ -101,6 +101,9 @@ class Profiler:
             self._notes.append(
                 f"py-spy is missing, so running code was not sampled: {install_command('profile')}"
             )
+        for pid in self._owners:
+            if (idle := self._snapshot(pid)) is not None:
+                self._collected.add_idle(idle)
         return self
 
     def __exit__(self, *_: object) -> None:
