@@ -19,7 +19,7 @@ from diagnosis_results import (
     table,
     timing,
 )
-from straingauge.diagnosis import diagnose
+from straingauge.diagnosis import diagnose, warnings
 
 DATABASE = timing(pool=0.02, db=0.9, app=0.05, unattributed=0.03)
 WAITING = timing(pool=0.85, db=0.08, app=0.05, unattributed=0.02)
@@ -135,6 +135,25 @@ def test_a_scan_that_takes_no_time_is_not_blamed():
     )
     assert causes(slowed(result, 250, 400, 500))[0] == "pool_exhausted"
     assert "missing_index" not in causes(slowed(result, 250, 400, 500))
+
+
+def test_a_scan_within_the_thresholds_warns_and_explains_no_other_failure():
+    """Scans of many rows are a warning, but not the cause where they take a small share."""
+    scanned = table(seq_scans=900, rows_per_seq_scan=20_000)
+    lookup = statement("SELECT * FROM items WHERE owner = $1", mean_ms=3.0, total_ms=2.7e3)
+    result = failed_run(
+        metrics__server_timing=WAITING,
+        resources__pool=FULL_POOL,
+        resources__database__tables=[scanned],
+        resources__database__statements=[lookup],
+    )
+    result = slowed(result, 250, 400, 500)
+    measured = {key: value for key, value in result.items() if key != "verdict"}
+    (warning,) = (each for each in warnings(measured) if each.cause == "missing_index")
+    result["verdict"]["findings"].append(warning.as_dict())
+    found = {each["cause"]: each["confidence"] for each in diagnose(result)}
+    assert next(iter(found)) == "pool_exhausted"
+    assert found["missing_index"] < 0.5
 
 
 def test_a_scan_behind_a_blocked_loop_is_not_blamed():

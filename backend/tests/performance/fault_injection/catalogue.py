@@ -105,7 +105,7 @@ FAULTS = (
            where=r"SELECT full_name FROM patients"),
     _fault("dropped_indexes", "indexes on sessions dropped", "missing_index", sql=DROP_INDEXES,
            where=r"ON public\.sessions \(therapist_id, session_date"),
-    _fault("slow_statement", "a statement of 150 ms in the list", "slow_statement",
+    _fault("slow_statement", "a statement of 600 ms in the list", "slow_statement",
            "database:slow_statement", where=r"pg_sleep"),
     _fault("row_lock", "row locks held by a writer", "lock_contention",
            background=background.row_lock, where=r"SELECT FROM sessions FOR UPDATE.* holds"),

@@ -35,13 +35,13 @@ def n_plus_one() -> FastAPI:
 
 
 def slow_statement() -> FastAPI:
-    """Run a statement of 150 ms before the list."""
+    """Run a statement of 600 ms before the list."""
 
     async def handler(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         if is_list(scope):
             database: Database = scope["app"].state.database
             async with database.driver_connection() as connection:
-                await connection.fetchrow("SELECT count(*), pg_sleep(0.15) FROM users")
+                await connection.fetchrow("SELECT count(*), pg_sleep(0.6) FROM users")
         await app(scope, receive, send)
 
     return wrap(handler)

@@ -180,4 +180,6 @@ def _alarms(document: Mapping[str, Any]) -> list[Alarm]:
 
 
 def _observer_cpu(document: Mapping[str, Any]) -> float:
-    return float(document["resources"]["observer"]["cpu_percent"])
+    """Return the observer's share of a core; 0 where no load was sent."""
+    observer = document["resources"]["observer"]
+    return float(observer["cpu_percent"]) if observer else 0.0

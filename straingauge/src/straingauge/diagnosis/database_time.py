@@ -53,6 +53,17 @@ def limited(confidence: float, share: float | None) -> float:
     return min(confidence, scale(share, LIKELY, CERTAIN)) if share >= NEGLIGIBLE else 0.0
 
 
+def limited_where_missed(result: ResultView, confidence: float, share: float | None) -> float:
+    """Limit a confidence to what a share of the response time allows, if a threshold was missed.
+
+    Otherwise there is nothing to account for, and the cause is a warning of what gets worse with
+    the number of rows; but not if its time is negligible.
+    """
+    if result.has_unexplained_failures:
+        return limited(confidence, share)
+    return confidence if share is None or share >= NEGLIGIBLE else 0.0
+
+
 def total_ms(statements: Iterable[Mapping[str, Any]], overhead_ms: float = 0.0) -> float:
     """Return the time of all calls of statements, with an overhead for each call."""
     return sum(

@@ -76,6 +76,11 @@ class ResultView:
         return [entry for entry in entries if entry.get("grade") in FAILING]
 
     @cached_property
+    def has_unexplained_failures(self) -> bool:
+        """True if a threshold was missed, or a test failed that names no cause."""
+        return any(entry.get("cause") is None for entry in self.failures)
+
+    @cached_property
     def reasons(self) -> Mapping[str, Mapping[str, Any]]:
         """Reasons that limit the run's validity, by name."""
         return {str(each.get("reason")): each for each in self.rows("validity", "reasons")}

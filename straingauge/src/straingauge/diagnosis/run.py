@@ -40,7 +40,7 @@ def diagnose(result: Mapping[str, Any]) -> list[CauseDict]:
     found = []
     for cause in CAUSES.values():
         detected = cause.detect(view, began_s)
-        reported = _reported(cause, view)
+        reported = _reported(cause, view, detected)
         if reported is None and not (detected and _is_relevant(detected, topics)):
             continue
         if reported is None and detected and not _is_relevant(detected, serious):
@@ -67,12 +67,18 @@ def warnings(result: Mapping[str, Any]) -> list[Finding]:
     ]
 
 
-def _reported(cause: Cause, view: ResultView) -> FoundCause | None:
-    """Return a cause that the findings of tests name, with their messages as evidence."""
+def _reported(cause: Cause, view: ResultView, detected: FoundCause | None) -> FoundCause | None:
+    """Return a cause that findings name, with their messages as evidence.
+
+    A finding that is the cause's own warning does not make it the cause of other failures.
+    """
     entries = [entry for entry in view.failures if entry.get("cause") == cause.id]
     if not entries:
         return None
     confidence = max(REPORTED_CONFIDENCE[entry["grade"]] for entry in entries)
+    own = all(entry.get("rule") == cause.title for entry in entries)
+    if own and detected is not None and view.has_unexplained_failures:
+        confidence = min(confidence, detected.confidence)
     messages = dict.fromkeys(str(entry.get("message")) for entry in entries)
     return cause.found(Evidence(confidence, tuple(messages)))
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from straingauge.diagnosis import traced
 from straingauge.diagnosis.cause import MAX_CONFIDENCE, Evidence, cause, scale
-from straingauge.diagnosis.database_time import limited, time_share, total_ms
+from straingauge.diagnosis.database_time import limited, limited_where_missed, time_share, total_ms
 from straingauge.diagnosis.location import Location, StatementLocation
 from straingauge.diagnosis.result_view import ResultView, listed, number
 from straingauge.diagnosis.statement_endpoint import statement_location
@@ -83,7 +83,7 @@ def n_plus_one(result: ResultView) -> Evidence | None:
     worst = loop.statement
     calls = number(worst, "calls") or 0.0
     share = time_share(result, total_ms([worst], CALL_MS), loop.endpoint)
-    confidence = limited(scale(loop.repeats, 3, 8), share)
+    confidence = limited_where_missed(result, scale(loop.repeats, 3, 8), share)
     if (number(worst, "calls_per_request") or 0) < MIN_REPEATS:
         confidence = min(confidence, 0.85)  # it rests on equal counts
     if not confidence:
@@ -272,7 +272,7 @@ def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
         confidence = MAX_CONFIDENCE if lacking.is_proven else confidence + 0.1
         evidence.insert(1, lacking.sentence)
         advice = f"create it: {lacking.create}"
-    confidence = limited(confidence, share)
+    confidence = limited_where_missed(result, confidence, share)
     if not confidence:
         return None
     where = statement_location(result, read_by, table=table)
