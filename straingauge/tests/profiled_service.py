@@ -1,4 +1,4 @@
-"""A service for tests of the profile: its loop computes, and two of its tasks wait for a lock."""
+"""A service for tests of the profile: its loop computes, and each connection waits for a lock."""
 
 import asyncio
 import sys
@@ -20,11 +20,10 @@ async def wait_for(lock: asyncio.Lock) -> None:
 
 async def main(port: int) -> None:
     """Listen on a port, and compute until the end."""
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", port)
     lock = asyncio.Lock()
-    waiting = [asyncio.create_task(wait_for(lock)) for _ in range(3)]
+    server = await asyncio.start_server(lambda _reader, _writer: wait_for(lock), "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
-    while waiting:
+    while True:
         compute()
         await asyncio.sleep(0.005)
 

@@ -2,9 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -53,10 +55,14 @@ def samplers() -> list[psutil.Process]:
 def test_a_service_with_the_probe_shows_what_runs_and_what_waits(url: str) -> None:
     """The line that computes leads the running ones, and the tasks' line the waiting ones."""
     assert is_started_here(url, None)
-    with Profiler(url, None, lambda: 0) as profiled:
+    address = ("127.0.0.1", int(url.rpartition(":")[2]))
+    with Profiler(url, None, lambda: 0) as profiled, ExitStack() as requests:
         profiled.begin()
+        for _ in range(3):
+            requests.enter_context(socket.create_connection(address))
         collected = profiled._collected
-        assert wait_until(lambda: collected.snapshots >= 5 and samplers() != [], DEADLINE_S)
+        assert wait_until(lambda: any(collected.lasting.values()), DEADLINE_S)
+        assert wait_until(lambda: samplers() != [], DEADLINE_S)
         process = psutil.Process(samplers()[0].pid)
         assert wait_until(lambda: sum(process.cpu_times()[:2]) > 0.05, DEADLINE_S)
         profiled.end()

@@ -1,36 +1,35 @@
 """Truth 6: after kill -9 of a worker, all it had reported is in the merged result."""
 
-import os
 import re
-import signal
 from pathlib import Path
 
 import pytest
 from counting_service import Service
-from load_project import LOAD, Project, wait_until
+from load_project import LOAD, Project
 
 pytest_plugins = ["pytester", "load_project"]
 
 # Which worker a request is from shows in its path: users go round the two of them. Each keeps a
-# file with its process id, and one with the samples in the last report it has sent.
+# file with the samples in the last report it has sent. The victim kills itself after a report.
 TAPPED = """
+import signal
+
 from straingauge.workers import WorkerClient
 
 def record_report(self, report, _send=WorkerClient.send_report):
     _send(self, report)
-    with open(f"{report.process}.reported", "w") as file:
+    with open(f"{{report.process}}.reported", "w") as file:
         file.write(str(report.requests))
+    if report.process == os.environ["VICTIM"] and report.requests >= {least}:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 WorkerClient.send_report = record_report
 
-with open(os.environ.get("PYTEST_XDIST_WORKER", "main") + ".pid", "w") as file:
-    file.write(str(os.getpid()))
-
 def own(user):
-    yield user.get(f"/gw{user.index % 2}")
+    yield user.get(f"/gw{{user.index % 2}}")
 """
 SHARE = 400
-TESTS = TAPPED + LOAD.format(
+TESTS = TAPPED.format(least=SHARE // 5) + LOAD.format(
     name="killed", journey="own", schedule=f"spread(count={2 * SHARE}, duration_s=8)", users=20
 )
 
@@ -43,7 +42,11 @@ def number(file: Path) -> int:
 
 @pytest.mark.parametrize(("victim", "survivor"), [("gw0", "gw1"), ("gw1", "gw0")])
 def test_samples_of_a_killed_worker_survive(
-    project: Project, service: Service, victim: str, survivor: str
+    project: Project,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    victim: str,
+    survivor: str,
 ):
     """The reports of a killed worker are in the result, and it is named with its loss.
 
@@ -51,10 +54,9 @@ def test_samples_of_a_killed_worker_survive(
     was the leader that died, the load ends there, and the result has what had been reported.
     """
     before = service.counts()
+    monkeypatch.setenv("VICTIM", victim)
     session = project.start(TESTS, "-n", "2")
     reported = {name: project.path / f"{name}.reported" for name in (victim, survivor)}
-    wait_until(lambda: all(number(file) >= SHARE // 5 for file in reported.values()))
-    os.kill(number(project.path / f"{victim}.pid"), signal.SIGKILL)
     output, _ = session.communicate(timeout=90)
     served = service.counts() - before
     (result,) = project.results()
