@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 from formats import whole
 from stack_tools import runs, write_stack_config
 from straingauge.cli import main
+from straingauge.cli.group import Commands
 from straingauge.cli.param_types import Duration
 from straingauge.result.format import write
 
@@ -157,3 +159,19 @@ def test_report_refuses_other_files(tmp_path: Path, text: str):
 def test_times_have_units(text: str, seconds: float):
     """A time is a number of seconds, or one or several numbers with units."""
     assert Duration().convert(text, None, None) == seconds
+
+
+def test_an_interrupted_command_says_that_there_is_no_result():
+    """A command that is interrupted before it has a result says so, and exits with 130."""
+
+    @click.group(cls=Commands)
+    def group() -> None:
+        pass
+
+    @group.command()
+    def start() -> None:
+        raise KeyboardInterrupt
+
+    outcome = CliRunner().invoke(group, ["start"])
+    assert outcome.exit_code == 130
+    assert outcome.stderr == "straingauge: interrupted: there is no result\n"

@@ -41,6 +41,7 @@ class Commands(click.Group):
             print_error(error)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
+            print_error(Interrupted("interrupted: there is no result"))
             ctx.exit(Interrupted.exit_code)
         except OSError as error:
             if error.filename is not None:

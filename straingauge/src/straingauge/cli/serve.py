@@ -12,6 +12,7 @@ import click
 
 from straingauge.cli.group import EXIT_CODES, main
 from straingauge.cli.param_types import WholeNumber
+from straingauge.errors import Interrupted
 
 if TYPE_CHECKING:
     from straingauge.target import ServiceStack
@@ -70,11 +71,14 @@ def serve(
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` sets it to be ignored
     stack = ServiceStack.from_file(config, app=app, workers=workers, port=port, say=_say)
-    with stack as running:
-        click.echo(f"ready  {running.url}  pid {running.pid}  {_database(running)}")
-        if command:
-            sys.exit(running.call(command))
-        running.wait()
+    try:
+        with stack as running:
+            click.echo(f"ready  {running.url}  pid {running.pid}  {_database(running)}")
+            if command:
+                sys.exit(running.call(command))
+            running.wait()
+    except KeyboardInterrupt:  # the usual end of this command, so it has nothing to say
+        sys.exit(Interrupted.exit_code)
 
 
 def _exit(_number: int, _frame: FrameType | None) -> NoReturn:
