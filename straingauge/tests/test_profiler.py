@@ -23,7 +23,7 @@ DEADLINE_S = 60.0
 PROFILE_AND_WAIT = """
 import sys, time
 from straingauge.profile import Profiler
-with Profiler(sys.argv[1], None, lambda: 0) as profiler:
+with Profiler(sys.argv[1], None, lambda: 0, is_requested=True) as profiler:
     profiler.begin()
     print("began", flush=True)
     time.sleep(3600)
@@ -56,7 +56,7 @@ def test_a_service_with_the_probe_shows_what_runs_and_what_waits(url: str) -> No
     """The line that computes leads the running ones, and the tasks' line the waiting ones."""
     assert is_started_here(url, None)
     address = ("127.0.0.1", int(url.rpartition(":")[2]))
-    with Profiler(url, None, lambda: 0) as profiled, ExitStack() as requests:
+    with Profiler(url, None, lambda: 0, is_requested=True) as profiled, ExitStack() as requests:
         profiled.begin()
         for _ in range(3):
             requests.enter_context(socket.create_connection(address))
@@ -93,6 +93,18 @@ def test_without_py_spy_the_snapshots_remain(url: str, monkeypatch: pytest.Monke
     (note,) = found["notes"]
     assert "py-spy is missing" in note
     assert "[profile]" in note
+
+
+def test_a_short_load_is_not_sampled_unless_requested(url: str) -> None:
+    """Snapshots are taken in any load; py-spy is started in long ones, and the note says so."""
+    with Profiler(url, None, lambda: 0, 5) as profiled:
+        profiled.begin()
+        assert wait_until(lambda: profiled._collected.snapshots >= 1, DEADLINE_S)
+        assert samplers() == []
+        profiled.end()
+        found = profiled.profile()
+    assert (found["rate_hz"], found["running_samples"]) == (0, 0)
+    assert find_py_spy() is None or "--profile" in found["notes"][0]
 
 
 def test_another_runtime_is_said_to_be_unavailable(

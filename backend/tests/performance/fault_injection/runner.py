@@ -67,7 +67,13 @@ def run_trial(
                     env=env | SHORTER,
                 )
         else:
-            _, output = run_load_tests([], stack.url, results, env=env | SHORTER)
+            _, output = run_load_tests(
+                [],
+                stack.url,
+                results,
+                options=("--load-profile",),  # these loads are too short for it by default
+                env=env | SHORTER,
+            )
     documents = read_documents(results)
     if is_locust:  # results of all Locust runs have the same name
         documents = [

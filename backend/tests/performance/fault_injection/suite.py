@@ -24,6 +24,7 @@ def run_load_tests(
     url: str,
     results: Path,
     *,
+    options: Sequence[str] = (),
     folder: Path = PERFORMANCE,
     command_prefix: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
@@ -34,6 +35,7 @@ def run_load_tests(
         tests: Names without `test_`; empty for all.
         url: URL of the service.
         results: Folder for the result files.
+        options: Additional options of pytest.
         folder: Folder of the load tests.
         command_prefix: Arguments to put before the command.
         env: Additional environment variables.
@@ -44,7 +46,7 @@ def run_load_tests(
         [
             *command_prefix,
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *node_ids),
-            *("--load-host", url, "--load-results", str(results)),
+            *("--load-host", url, "--load-results", str(results), *options),
         ],
         cwd=BACKEND,
         env=os.environ | (env or {}),

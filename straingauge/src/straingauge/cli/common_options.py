@@ -81,7 +81,7 @@ server_pid: Final[Decorator] = click.option(
 profile: Final[Decorator] = click.option(
     "--profile/--no-profile",
     default=None,
-    show_default="for a service that straingauge started",
+    show_default="for a service that straingauge started, in loads of 10 s or more",
     help="Profile the Python processes of the service during the load.",
 )
 _TLS_OPTIONS: Final = (

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
@@ -17,7 +17,8 @@ from straingauge.extras import install_command
 from straingauge.profile.collected_stacks import CollectedStacks
 from straingauge.profile.own_code import OwnCode
 from straingauge.profile.probe_client import take_snapshot
-from straingauge.profile.py_spy import RATE_HZ, Recording, dump, find_py_spy
+from straingauge.profile.py_spy import Recording, dump, find_py_spy
+from straingauge.profile.sampling import ON_REQUEST, plan_sampling
 from straingauge.profile.service_pids import (
     MAX_PROCESSES,
     BusyProcesses,
@@ -33,9 +34,6 @@ from straingauge.profile.summary import summarize
 from straingauge.result.format.profile import Profile
 from straingauge.target.process_group import ProcessGroup
 
-RECORD_S: Final = 10.0  # 1,000 samples give a share to within 3 points (binomial, 95 %)
-RECORD_SHARE: Final = 0.4  # of the load: sampling deep stacks takes 6 to 8 % of a core
-MIN_RECORD_S: Final = 2.0
 POLL_S: Final = 0.05
 SNAPSHOT_S: Final = 0.1
 DUMP_S: Final = 2.0  # by py-spy, which starts and reads symbols each time
@@ -58,6 +56,7 @@ class Profiler:
         server_pid: Its parent process, if it cannot be found by its port.
         answered: Returns the number of requests that were answered so far.
         load_s: Duration of the load; None if unknown.
+        is_requested: Sample running code whatever it costs, however short the load is.
     """
 
     def __init__(
@@ -66,9 +65,10 @@ class Profiler:
         server_pid: int | None,
         answered: Callable[[], int],
         load_s: float | None = None,
+        *,
+        is_requested: bool = False,
     ) -> None:
-        share_s = RECORD_S if load_s is None else max(MIN_RECORD_S, RECORD_SHARE * load_s)
-        self._record_s = min(RECORD_S, share_s)
+        self._sampling = plan_sampling(load_s, is_requested=is_requested)
         self._url = url
         self._server_pid = server_pid
         self._answered = answered
@@ -79,7 +79,7 @@ class Profiler:
         self._collected = CollectedStacks(self._owners)
         self._recordings: list[Recording] = []
         self._notes: list[str] = []
-        self._root: psutil.Process | None = None
+        self._present: frozenset[psutil.Process] = frozenset()
         self._folder: Path | None = None
         self._busy = BusyProcesses(BUSY)
         self._cpu_s = 0.0
@@ -91,7 +91,6 @@ class Profiler:
         """Find the processes, before the load."""
         self._group = self._stack.enter_context(ProcessGroup())
         found = service_processes(self._url, self._server_pid)
-        self._root = found[0] if found else None
         self._folder = probe_folder(found)
         if not found:
             self._notes.append("the service's processes were not found: it was not profiled")
@@ -101,6 +100,9 @@ class Profiler:
             self._notes.append(
                 f"py-spy is missing, so running code was not sampled: {install_command('profile')}"
             )
+        elif self._sampling is None:
+            self._notes.append(ON_REQUEST)
+        self._present = frozenset(found)
         for pid in self._owners:
             if (idle := self._snapshot(pid)) is not None:
                 self._collected.add_idle(idle)
@@ -128,7 +130,7 @@ class Profiler:
         return summarize(
             self._collected,
             names=self._names,
-            rate_hz=RATE_HZ,
+            rate_hz=self._sampling.rate_hz if self._sampling else 0,
             duration_s=min(self._recorded_s, load_s),
             cpu_s=self._cpu_s,
             load_s=load_s,
@@ -178,28 +180,38 @@ class Profiler:
                 self._refresh()
 
     def _refresh(self) -> None:
-        """Add processes that started meanwhile or have become busy."""
-        if self._root is None:
-            return
-        with suppress(psutil.Error):
-            if self._add(self._busy.find([self._root, *self._root.children(recursive=True)])):
-                self._record()
+        """Add processes that have become busy.
+
+        Not those that started during the load: `py-spy` would start anew for each short-lived one.
+        """
+        if self._add(self._busy.find(list(self._present))):
+            self._record()
 
     def _record(self) -> None:
         """Let `py-spy` sample each process that it does not sample yet."""
-        left_s = math.ceil(self._record_s - (time.monotonic() - self._began_s))
+        if self._program is None or self._sampling is None:
+            return
+        left_s = math.ceil(self._sampling.duration_s - (time.monotonic() - self._began_s))
         recorded = {each.pid for each in self._recordings}
         for pid in self._owners.keys() - recorded:
-            if self._program is not None and left_s > 0:
+            if left_s > 0:
                 try:
                     self._recordings.append(
-                        Recording.start(self._program, pid, self._group, limit_s=left_s)
+                        Recording.start(
+                            self._program,
+                            pid,
+                            self._group,
+                            limit_s=left_s,
+                            rate_hz=self._sampling.rate_hz,
+                        )
                     )
                 except TargetError as error:
                     self._notes.append(str(error))
 
     def _end_recordings(self) -> None:
-        self._recorded_s = min(time.monotonic() - self._began_s, math.ceil(self._record_s))
+        if self._sampling is not None:
+            limit_s = math.ceil(self._sampling.duration_s)
+            self._recorded_s = min(time.monotonic() - self._began_s, limit_s)
         for each in self._recordings:
             self._collected.add_running(each.pid, each.end(self._group))
             problem = each.problem()

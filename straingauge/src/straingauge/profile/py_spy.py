@@ -20,7 +20,6 @@ import psutil
 from straingauge.profile.stacks import Snapshot, Stack, read_dump, read_raw
 from straingauge.target.process_group import Child, ProcessGroup
 
-RATE_HZ: Final = 100
 GRACE_S: Final = 5.0  # to write the samples
 DUMP_TIMEOUT_S: Final = 5.0
 
@@ -39,16 +38,20 @@ class Recording:
         pid: The process.
         child: The running `py-spy`.
         output: The file that it writes at its end.
+        rate_hz: Samples per second.
         cpu_before_s: CPU time of the process's threads at the beginning, by id.
     """
 
     pid: int
     child: Child
     output: Path
+    rate_hz: int
     cpu_before_s: Mapping[int, float]
 
     @classmethod
-    def start(cls, program: str, pid: int, group: ProcessGroup, *, limit_s: int) -> "Recording":
+    def start(
+        cls, program: str, pid: int, group: ProcessGroup, *, limit_s: int, rate_hz: int
+    ) -> "Recording":
         """Start to sample a process, for a limited number of seconds.
 
         Raises:
@@ -57,10 +60,10 @@ class Recording:
         output = group.folder / f"{pid}.raw"
         command = [
             *(program, "record", "--pid", str(pid), "--output", str(output), "--format", "raw"),
-            *("--rate", str(RATE_HZ), "--duration", str(limit_s), "--threads", "--full-filenames"),
+            *("--rate", str(rate_hz), "--duration", str(limit_s), "--threads", "--full-filenames"),
         ]
         child = group.start(f"py-spy {pid}", command, stop_signal=signal.SIGINT, grace_s=GRACE_S)
-        return cls(pid, child, output, thread_cpu_s(pid))
+        return cls(pid, child, output, rate_hz, thread_cpu_s(pid))
 
     def cpu_s(self) -> float:
         """Return the CPU time that it has used, until `end`."""
@@ -79,7 +82,7 @@ class Recording:
             for thread, seconds in after_s.items()
         }
         try:
-            return read_raw(self.output.read_text("utf-8", "replace"), used_s, RATE_HZ)
+            return read_raw(self.output.read_text("utf-8", "replace"), used_s, self.rate_hz)
         except FileNotFoundError:
             return []
 

@@ -63,7 +63,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "action": "store_true",
         "default": None,
         "help": "profile the Python processes of the service during each load (default: those of a "
-        "service that straingauge started)",
+        "service that straingauge started, in loads of 10 s or more)",
     },
     "--load-no-profile": {
         "action": "store_true",

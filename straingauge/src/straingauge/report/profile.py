@@ -76,12 +76,12 @@ def flame_graph(result: Result) -> dict[str, Any] | None:
 def _summary(found: Mapping[str, Any]) -> str:
     parts = (
         count(len(found["processes"]), "process", "processes"),
-        f"{found['duration_s']:.0f} s at {found['rate_hz']} Hz",
+        f"{found['duration_s']:.0f} s at {found['rate_hz']} Hz" if found["rate_hz"] else "",
         count(found["running_samples"], "sample on a CPU", "samples on a CPU"),
         count(found["snapshots"]["count"], "snapshot"),
         f"profiling took {number(found['cost']['cpu_percent'])} % of one core",
     )
-    return ", ".join(parts)
+    return ", ".join(filter(None, parts))
 
 
 def _omitted(found: Mapping[str, Any]) -> str:

@@ -105,7 +105,11 @@ class LoadRunner:
     def _make_profiler(self) -> Profiler:
         spec = self._spec
         return Profiler(
-            self._url, spec.server_pid, self._recorder.outcomes, spec.schedule.duration_s
+            self._url,
+            spec.server_pid,
+            self._recorder.outcomes,
+            spec.schedule.duration_s,
+            is_requested=spec.profile is True,
         )
 
     def _observe(self) -> Observer:

@@ -58,7 +58,7 @@ class LoadSpec:
         plans: Read the plans of slow statements after a run that missed its thresholds.
         server_pid: Parent process of the service, if it cannot be found by its port.
         profile: Profile the service's Python processes during the load; by default those of a
-            service that was started for it.
+            service that was started for it, with running code sampled in loads of 10 s or more.
         thresholds: Thresholds that the result is judged by.
         thresholds_file: Their file; None if there is none.
         results_dir: Folder of the result file.

@@ -1,0 +1,23 @@
+"""How long and how often a profile samples running code."""
+
+import pytest
+from straingauge.profile.sampling import Sampling, plan_sampling
+
+
+@pytest.mark.parametrize(
+    ("load_s", "is_requested", "expected"),
+    [
+        (None, False, None),
+        (9.9, False, None),
+        (10, False, Sampling(50, 4)),
+        (300, False, Sampling(50, 20)),
+        (None, True, Sampling(100, 10)),
+        (1, True, Sampling(100, 2)),
+        (20, True, Sampling(100, 8)),
+    ],
+)
+def test_sampling_is_a_bounded_part_of_the_load(
+    load_s: float | None, expected: Sampling | None, *, is_requested: bool
+) -> None:
+    """Short loads are sampled on request only, and long ones for a bounded time."""
+    assert plan_sampling(load_s, is_requested=is_requested) == expected
