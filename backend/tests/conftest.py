@@ -17,11 +17,15 @@ from fastapi import FastAPI
 from preloaded import install
 from recordings import make_patient
 from service import Service, account, client_of, run_backend
-from xdist_groups import pytest_collection_modifyitems, pytest_runtest_setup
+from xdist_groups import (
+    pytest_collection_modifyitems,
+    pytest_make_parametrize_id,
+    pytest_runtest_setup,
+)
 
 from straingauge import Postgres
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_setup"]
+__all__ = ["pytest_collection_modifyitems", "pytest_make_parametrize_id", "pytest_runtest_setup"]
 
 # Tests start hundreds of pytest sessions, each of which this plugin would delay by a second.
 os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"

@@ -3,6 +3,7 @@
 import runpy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,20 @@ class Container:
         return self.where.split()[1]
 
 
-def manifests() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield all Kubernetes objects, container with the name of its file."""
-    for path in MANIFESTS:
-        for document in yaml.safe_load_all(path.read_text()):
-            yield path.name, document
+@cache
+def manifests() -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Return all Kubernetes objects, each with the name of its file."""
+    return tuple(
+        (path.name, document)
+        for path in MANIFESTS
+        for document in yaml.safe_load_all(path.read_text())
+    )
+
+
+@cache
+def compose_file() -> dict[str, Any]:
+    """Return the content of compose.yaml."""
+    return dict(yaml.safe_load(COMPOSE.read_text()))
 
 
 def containers() -> list[Container]:
@@ -60,7 +70,7 @@ def containers() -> list[Container]:
 
 
 def _compose_containers() -> Iterator[Container]:
-    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    services = compose_file()["services"]
     for name, service in services.items():
         ports = {int(port.rpartition(":")[2]) for port in service.get("ports", [])}
         yield Container(

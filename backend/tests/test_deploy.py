@@ -16,7 +16,6 @@ from pathlib import Path
 import alembic.config
 import pytest
 import uvicorn
-import yaml
 from app import serve
 from app.main import create_app
 from app.settings import Settings, load_settings
@@ -27,6 +26,7 @@ from deployment import (
     ROOT,
     SECRETS,
     Container,
+    compose_file,
     containers,
     manifests,
 )
@@ -181,7 +181,7 @@ def test_variables_of_locust(container: Container, parsed: dict):
 
 def test_number_of_expected_workers(parsed: dict):
     """The master expects the number of workers that are started."""
-    composed = yaml.safe_load(COMPOSE.read_text())["services"]
+    composed = compose_file()["services"]
     assert composed["worker"]["deploy"]["replicas"] in composed["locust"]["command"]
     (replicas,) = (
         manifest["spec"]["replicas"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from app import serve
 from app.jobs import supervisor
-from deployment import COMPOSE, DEPLOY, SECRETS, Container, containers, manifests
+from deployment import DEPLOY, SECRETS, Container, compose_file, containers, manifests
 
 ALL = containers()
 COMPOSED = [container for container in ALL if container.pod is None]
@@ -170,7 +170,7 @@ def test_roles_of_the_database(container: Container):
 
 def test_seeding_is_a_choice():
     """Accounts with a public password are added only with the profile or folder for load tests."""
-    composed = yaml.safe_load(COMPOSE.read_text())["services"]
+    composed = compose_file()["services"]
     assert {name for name in composed if composed[name].get("profiles") == ["load"]} == LOAD
     for name in composed.keys() - LOAD:
         assert not LOAD & set(composed[name].get("depends_on", ())), name
@@ -186,7 +186,7 @@ def documents(path: Path) -> list[dict[str, Any]]:
 
 def test_only_proxy_and_page_are_published():
     """Ports are published on this machine only: that of the proxy, and Locust's page."""
-    composed = yaml.safe_load(COMPOSE.read_text())
+    composed = compose_file()
     ports = {name: each["ports"] for name, each in composed["services"].items() if "ports" in each}
     assert ports == {"proxy": ["127.0.0.1:8000:8080"], "locust": ["127.0.0.1:8089:8089"]}
     networks = composed["networks"]
@@ -203,7 +203,7 @@ def test_only_proxy_and_page_are_published():
 
 def test_metrics_are_open_to_load_tests_only():
     """In compose.yaml the network of load tests may read /metrics, and the proxy is not in it."""
-    composed = yaml.safe_load(COMPOSE.read_text())
+    composed = compose_file()
     (config,) = composed["networks"]["load"]["ipam"]["config"]
     networks = composed["services"]["service"]["environment"]["MONITORING_NETWORKS"]
     assert networks == f"127.0.0.0/8,{config['subnet']}"

@@ -12,9 +12,13 @@ from hypothesis import settings
 from locust_caller import Locust, locust
 from preloaded import install
 from raw_server import certified
-from xdist_groups import pytest_collection_modifyitems, pytest_runtest_setup
+from xdist_groups import (
+    pytest_collection_modifyitems,
+    pytest_make_parametrize_id,
+    pytest_runtest_setup,
+)
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_setup"]
+__all__ = ["pytest_collection_modifyitems", "pytest_make_parametrize_id", "pytest_runtest_setup"]
 
 # What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
 # never notice. What is handled is not inherited.
@@ -47,15 +51,6 @@ PRELOADED = {
 def pytest_configure(config: pytest.Config) -> None:
     """Start programs as forks of a process with their libraries, until the session ends."""
     config.add_cleanup(install(PRELOADED))
-
-
-def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name tests with binary parameters by the argument: gzip writes the time into its output.
-
-    The processes of xdist must collect the same names, each at its own time.
-    """
-    binary = isinstance(val, bytes) and not val.decode("latin-1").isprintable()
-    return argname if binary else None
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,19 @@ from straingauge.result.format.schema import KEYWORDS, schema, violation
 
 SCHEMAS = files("straingauge.result.format") / "schemas"
 NAMES = sorted(file.name.removesuffix(".schema.json") for file in SCHEMAS.iterdir())
-JUDGES = {name: fastjsonschema.compile(schema(name)) for name in NAMES}
 SOMETHING_ELSE = (None, True, 0, -1, 1.5, 2, "", "target", "2026-01-02", [], [1], {}, {"a": {}})
+
+
+@cache
+def judge(name: str) -> Callable[[object], object]:
+    """A JSON Schema library's validator of a schema."""
+    return fastjsonschema.compile(schema(name))
 
 
 def accepted(document: object, name: str) -> bool:
     """Return True if a JSON Schema library accepts a document."""
     try:
-        JUDGES[name](document)
+        judge(name)(document)
     except fastjsonschema.JsonSchemaValueException:
         return False
     return True

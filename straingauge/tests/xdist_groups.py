@@ -1,9 +1,12 @@
-"""Hooks of both packages' tests: tests that share a fixture of their module run in one process.
+"""Hooks of both packages' tests: groups of tests for `--dist loadgroup`, and their names.
 
-`conftest.py` imports them. They work with `--dist loadgroup`.
+Tests that share a fixture of their module run in one process. `conftest.py` imports the hooks.
 """
 
 import pytest
+
+NAME_LENGTH = 200
+"""Longest value in the name of a test. Names of megabytes took a second of each process."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
@@ -21,3 +24,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     has_group = item.get_closest_marker("xdist_group") is not None
     if has_group and item.config.getoption("loadgroup", default=False):
         assert "@" in item.nodeid.rpartition("]")[2], "this version of xdist ignores groups"
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name tests with long or binary values by the argument.
+
+    gzip writes the time into its output, and the processes of xdist must collect the same names.
+    """
+    if isinstance(val, bytes):
+        return (
+            argname if len(val) > NAME_LENGTH or not val.decode("latin-1").isprintable() else None
+        )
+    return argname if isinstance(val, str) and len(val) > NAME_LENGTH else None
