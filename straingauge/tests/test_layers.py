@@ -31,6 +31,7 @@ FREE_FOR_ALL = {
     "process_start",
     "redaction",
     "text_file",
+    "toml_lines",
 }
 PACKAGE = Path(straingauge.__file__).parent
 REPOSITORY = Path(__file__).resolve().parents[2]

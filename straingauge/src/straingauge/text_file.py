@@ -40,7 +40,11 @@ def read_toml(path: Path, *, hint: str | None = None) -> dict[str, Any]:
     Raises:
         UsageError: As `read_text`, or it is not TOML; the message names line and column.
     """
-    text = read_text(path, hint=hint)
+    return parse_toml(read_text(path, hint=hint), path)
+
+
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """Parse the text of a TOML file; raise UsageError, with line and column, if it is not TOML."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -91,11 +91,12 @@ def _check(metrics: Iterable[str], endpoint: str) -> None:
     import difflib
 
     from straingauge.errors import UsageError
-    from straingauge.verdict.metrics import METRICS
+    from straingauge.verdict.metrics import METRICS, find_metric
 
     known = [name for name, metric in METRICS.items() if metric.per_endpoint or not endpoint]
     for name in metrics:
-        if name not in known:
+        metric = find_metric(name)
+        if metric is None or not (metric.per_endpoint or not endpoint):
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known metrics: {', '.join(known)}"
             raise UsageError(f"--metric {name}: unknown metric", hint=hint)

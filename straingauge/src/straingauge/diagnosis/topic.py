@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from straingauge.verdict import metrics
+from straingauge.verdict.metric import Topic as MetricTopic
+from straingauge.verdict.metrics import find_metric
 
-Topic = metrics.Topic | Literal["limits", "data", "generator"]
+Topic = MetricTopic | Literal["limits", "data", "generator"]
 
 
 def topic_of_metric(rule: str) -> Topic | None:
     """Return the topic of a threshold's metric; None for a rule that is no metric."""
-    metric = metrics.METRICS.get(rule)
+    metric = find_metric(rule)
     return None if metric is None else metric.topic

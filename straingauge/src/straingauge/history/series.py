@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from straingauge.compare.comparable import differences, invalid
 from straingauge.history.changes import change_points
-from straingauge.verdict.metrics import METRICS, value_of
+from straingauge.verdict.metrics import METRICS, metric_of, value_of
 
 Result = Mapping[str, Any]
 
@@ -170,7 +170,7 @@ def _shifts(values: Sequence[float], metric: str) -> list[Shift]:
 
 def _shift(old: Sequence[float], new: Sequence[float], at: int, metric: str) -> Shift:
     before, after = statistics.median(old), statistics.median(new)
-    better = (after > before) == METRICS[metric].higher_is_better
+    better = (after > before) == metric_of(metric).higher_is_better
     return Shift(at, before, after, "better" if better else "worse")
 
 

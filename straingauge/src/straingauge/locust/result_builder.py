@@ -159,6 +159,7 @@ class ResultBuilder:
                 "user_classes": {each.__name__: each.weight for each in self._of.user_classes},
             },
             environment=self._environment,
+            percentiles=self._thresholds.percentiles(self._name),
         )
 
     def _findings(self, snapshot: RunSnapshot, result: Measurements) -> list[Finding]:

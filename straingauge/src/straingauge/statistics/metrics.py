@@ -1,5 +1,7 @@
 """The metrics of a phase and of its endpoints."""
 
+from collections.abc import Collection
+
 from straingauge.histogram import Histogram
 from straingauge.recording import Record, Series
 from straingauge.result.format.metrics import (
@@ -16,33 +18,49 @@ from straingauge.statistics.stalls import stalls
 from straingauge.statistics.throughput import Plan, throughput
 
 
-def metrics(record: Record, phase: str = "main", plan: Plan | None = None) -> PhaseMetrics:
+def metrics(
+    record: Record,
+    phase: str = "main",
+    plan: Plan | None = None,
+    percentiles: Collection[str] = (),
+) -> PhaseMetrics:
     """Compute the metrics of a phase over all endpoints.
 
     `duration_s` is from the first intended start to the last end; for `throughput_rps` see
     `throughput`, which needs the schedule as `plan`. `latency_ms` is the response time
     (done - intended), `service_time_ms` is done - sent. `error_rate_percent` is the share of the
     requests that were not rate-limited; an exception in a journey is an error of its last request.
+    Other `percentiles` of the response time than p50, p95 and p99 are computed for names such as
+    "p99.9".
     """
     total = record.total(phase)
     return {
-        **_series_metrics(total, total, plan),
+        **_series_metrics(total, total, plan, percentiles),
         "slowest": slowest(record, phase),
         "stalls": stalls(record, phase),
     }
 
 
 def endpoints(
-    record: Record, phase: str = "main", plan: Plan | None = None
+    record: Record,
+    phase: str = "main",
+    plan: Plan | None = None,
+    percentiles: Collection[str] = (),
 ) -> dict[str, SeriesMetrics]:
     """Compute the metrics of each endpoint, over the duration of the whole phase."""
     total = record.total(phase)
     return {
-        name: _series_metrics(each, total, plan) for name, each in record.endpoints(phase).items()
+        name: _series_metrics(each, total, plan, percentiles)
+        for name, each in record.endpoints(phase).items()
     }
 
 
-def _series_metrics(series: Series, total: Series, plan: Plan | None) -> SeriesMetrics:
+def _series_metrics(
+    series: Series, total: Series, plan: Plan | None, percentiles: Collection[str]
+) -> SeriesMetrics:
+    response = _times(series.response)
+    if others := {name: _percentile_ms(series.response, name) for name in percentiles}:
+        response["percentiles"] = others
     limited = series.rate_limited.count
     errors = sum(series.errors.values())
     judged = max(series.requests - limited, errors)
@@ -52,7 +70,7 @@ def _series_metrics(series: Series, total: Series, plan: Plan | None) -> SeriesM
         "throughput_rps": throughput(series, total, plan).per_s,
         "error_rate_percent": round(100 * errors / judged, 4) if judged else 0.0,
         "rate_limited": limited,
-        "latency_ms": _times(series.response),
+        "latency_ms": response,
         "service_time_ms": _times(series.service),
         "first_byte_ms": _times(series.first_byte),
         "connect_ms": _times(series.connect),
@@ -82,6 +100,11 @@ def _times(histogram: Histogram) -> Times:
             "p99": _interval(p99),
         },
     }
+
+
+def _percentile_ms(histogram: Histogram, name: str) -> float | None:
+    """Return a percentile such as "p99.9"."""
+    return _rounded(quantile(histogram, float(name[1:]) / 100).value_ms)
 
 
 def _interval(found: Quantile) -> ConfidenceInterval:

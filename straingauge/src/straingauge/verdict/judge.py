@@ -14,7 +14,7 @@ from straingauge.result.format.result import (
 )
 from straingauge.verdict.floor import FLOOR, without_success
 from straingauge.verdict.grade import Threshold, fails, worst
-from straingauge.verdict.metrics import METRICS, value_of
+from straingauge.verdict.metrics import metric_of, value_of
 from straingauge.verdict.thresholds import Thresholds
 
 SPEED_NOT_JUDGED: Final = "speed not judged: no threshold for response times or throughput"
@@ -117,7 +117,7 @@ def judge(
         for endpoint, grade, message in without_success(result)
     ]
     own = list(findings)
-    judged = bool(own) or any(METRICS[each.rule].of_speed for each in found if each.threshold)
+    judged = bool(own) or any(metric_of(each.rule).of_speed for each in found if each.threshold)
     found += [*own, *rules]
     return Verdict(_grade(result, found, judged=judged), found)
 
@@ -134,7 +134,7 @@ def _finding(
 ) -> Finding:
     value = value_of(result, metric, endpoint or None)
     grade = threshold.grade(value)
-    title, unit = METRICS[metric].title, METRICS[metric].unit
+    title, unit = metric_of(metric).title, metric_of(metric).unit
     subject = f"{endpoint}: {title}" if endpoint else title
     if value is None:
         message = f"{subject} has a threshold, but no data"

@@ -1,73 +1,35 @@
 """Metrics: what thresholds may name, histories plot and comparisons show.
 
-Each is declared here and nowhere else; a new metric is a new entry of `METRICS`.
+Each is declared here and nowhere else; a new metric is a new entry of `METRICS`. Those with a
+number or a kind in their name are in `metric_families`.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-Topic = Literal["speed", "trend", "errors", "growth"]
-"""The kind of failure that a critical value of a metric is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """The declaration of a metric.
-
-    Attributes:
-        title: Its name in reports.
-        unit: Its unit in reports.
-        description: What it measures, and how.
-        path: Where a result keeps it. If `per_endpoint`, the first step is "metrics" for the whole
-            run, and one of the endpoints otherwise.
-        topic: The kind of failure that a critical value is.
-        per_endpoint: It exists for each endpoint as well.
-        higher_is_better: The direction of improvement.
-        of_speed: A threshold for it demands something of the service's speed.
-        unless_listed: Its value where a result has no entry for it; None if it was not measured.
-        in_history: `straingauge history` shows it by default.
-        compared_as_value: `straingauge compare` shows it without a confidence interval.
-    """
-
-    title: str
-    unit: str
-    description: str
-    path: tuple[str, ...]
-    topic: Topic
-    per_endpoint: bool = False
-    higher_is_better: bool = False
-    of_speed: bool = False
-    unless_listed: float | None = None
-    in_history: bool = False
-    compared_as_value: bool = False
-
-    @property
-    def label(self) -> str:
-        """Title and unit."""
-        return f"{self.title} {self.unit}".strip()
+from straingauge.verdict.metric import Metric
+from straingauge.verdict.metric_families import FAMILIES, family_metric, percentile
 
 
-def _response_time(statistic: str, description: str, *, in_history: bool = False) -> Metric:
+def _response_time(statistic: str, description: str) -> Metric:
     return Metric(
         title=statistic,
         unit="ms",
-        description=f"{description} (done - intended start)",
+        description=f"{description} response time (done - intended start)",
         path=("metrics", "latency_ms", statistic),
         topic="speed",
         per_endpoint=True,
         of_speed=True,
-        in_history=in_history,
     )
 
 
 METRICS: Mapping[str, Metric] = {
-    "p50_ms": _response_time("p50", "median response time", in_history=True),
-    "p95_ms": _response_time("p95", "95th percentile of the response time", in_history=True),
-    "p99_ms": _response_time("p99", "99th percentile of the response time", in_history=True),
-    "avg_ms": _response_time("avg", "mean response time"),
-    "max_ms": _response_time("max", "longest response time"),
+    "p50_ms": percentile("p50", in_history=True),
+    "p95_ms": percentile("p95", in_history=True),
+    "p99_ms": percentile("p99", in_history=True),
+    "avg_ms": _response_time("avg", "mean"),
+    "max_ms": _response_time("max", "longest"),
     "throughput_rps": Metric(
         title="throughput",
         unit="/s",
@@ -114,6 +76,14 @@ METRICS: Mapping[str, Metric] = {
         in_history=True,
         compared_as_value=True,
     ),
+    "cpu_peak_percent": Metric(
+        title="service CPU, peak",
+        unit="%",
+        description="the highest CPU time of the service's processes between two samples, in "
+        "percent of one core",
+        path=("resources", "service", "cpu_percent", "peak"),
+        topic="speed",
+    ),
     "memory_peak_mb": Metric(
         title="service memory",
         unit="MB",
@@ -130,6 +100,35 @@ METRICS: Mapping[str, Metric] = {
         path=("resources", "service", "memory", "growth_mb_per_200_requests"),
         topic="growth",
         in_history=True,
+    ),
+    "event_loop_longest_ms": Metric(
+        title="longest block of the event loop",
+        unit="ms",
+        description="the longest time for which an event loop of the service was blocked",
+        path=("resources", "service", "event_loop", "longest_ms"),
+        topic="speed",
+    ),
+    "pool_in_use_peak": Metric(
+        title="pool, peak in use",
+        unit="",
+        description="the most connections of the service's pool in use at once",
+        path=("resources", "pool", "peak_in_use"),
+        topic="speed",
+    ),
+    "pool_in_use_percent": Metric(
+        title="pool in use",
+        unit="%",
+        description="the most connections in use at once, in percent of the pool's size",
+        path=("resources", "pool", "peak_in_use"),
+        topic="speed",
+        percent_of=("resources", "pool", "size"),
+    ),
+    "database_connections_peak": Metric(
+        title="database connections, peak",
+        unit="",
+        description="the most connections to the service's database at once",
+        path=("resources", "database", "connections", "peak"),
+        topic="speed",
     ),
     "pool_timeouts": Metric(
         title="pool timeouts",
@@ -148,20 +147,51 @@ METRICS: Mapping[str, Metric] = {
 }
 
 _LIST = "\n".join(f"    {name}: {metric.description}" for name, metric in METRICS.items())
-__doc__ = f"{__doc__}\n{_LIST}\n"
+__doc__ = f"{__doc__}\n{_LIST}\n{FAMILIES}\n"
+
+
+def find_metric(name: str) -> Metric | None:
+    """Return the metric of a name; None if there is none."""
+    return METRICS.get(name) or family_metric(name)
+
+
+def metric_of(name: str) -> Metric:
+    """Return the metric of a name that is known to exist."""
+    found = find_metric(name)
+    assert found is not None, name
+    return found
 
 
 def value_of(result: Mapping[str, Any], name: str, endpoint: str | None = None) -> float | None:
     """Return the value of a metric in a result or one of its endpoints; None if not measured."""
-    metric = METRICS[name]
-    path = metric.path
-    found: Any = result
-    if endpoint is not None:
-        found, path = result["endpoints"].get(endpoint), path[1:]
+    metric = metric_of(name)
+    section = result if endpoint is None else result["endpoints"].get(endpoint)
+    if metric.share is not None:
+        return _share(metric, section, (section if endpoint else result["metrics"]))
+    value = _number(section, metric.path if endpoint is None else metric.path[1:])
+    if value is None:
+        return metric.unless_listed
+    if metric.percent_of:
+        whole = _number(section, metric.percent_of)
+        return 100 * value / whole if whole else None
+    return value
+
+
+def _share(
+    metric: Metric, section: Mapping[str, Any] | None, totals: Mapping[str, Any] | None
+) -> float | None:
+    """Return the percentage of the requests that a metric counts; None without requests."""
+    assert metric.share is not None
+    if section is None or totals is None or not totals["total_requests"]:
+        return None
+    counted = metric.share(section["errors"]["kinds"], section["status_codes"])
+    return 100 * counted / float(totals["total_requests"])
+
+
+def _number(found: Any, path: tuple[str, ...]) -> float | None:  # noqa: ANN401  a part of a result
+    """Return the number at a path; None if there is none, or NaN."""
     for key in path:
         found = found.get(key) if isinstance(found, Mapping) else None
-    if found is None:
-        return metric.unless_listed
     if isinstance(found, bool) or not isinstance(found, int | float) or math.isnan(found):
         return None
     return float(found)

@@ -5,19 +5,26 @@ Grammar:
     [test.NAME]              for the run NAME as a whole; overrides [all]
     [endpoint."GET /path"]   for this endpoint in every run that calls it
     METRIC = { target = 1, warning = 5, critical = 10 }
+
+METRIC is one of `straingauge.verdict.metrics`. Where lower is better, a value up to `target`
+passes, one from `warning` on warns, and one from `critical` on fails the run; where higher is
+better, one from `target` on passes, one down to `warning` warns, and one below `critical` fails.
 """
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
-from straingauge.text_file import read_toml
+from straingauge.text_file import parse_toml, read_text
+from straingauge.toml_lines import TomlLines
 from straingauge.verdict.grade import Threshold
-from straingauge.verdict.metrics import METRICS
+from straingauge.verdict.metric_families import EXAMPLES
+from straingauge.verdict.metrics import METRICS, find_metric, metric_of
 
 ByMetric = Mapping[str, Threshold]
 """Thresholds by the id of their metric."""
@@ -26,13 +33,44 @@ LOCUST: Final = "metrics"
 """The name of Locust's runs, which use the same file as the load tests of a module."""
 
 _LEVELS = ("target", "warning", "critical")
+_BEFORE_DOT: Final = re.compile(r"p\d{1,2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a threshold file.
+
+    Attributes:
+        source: The file, or where else the thresholds come from.
+        lines: The lines of the file; None if they do not come from one.
+        path: The keys that lead to the place.
+    """
+
+    source: str
+    lines: TomlLines | None = None
+    path: tuple[str, ...] = ()
+
+    def at(self, *keys: str) -> "Place":
+        """Return a place inside this one."""
+        return replace(self, path=(*self.path, *keys))
+
+    def __str__(self) -> str:
+        line = self.lines.line(*self.path) if self.lines else None
+        where = self.source if line is None else f"{self.source}, line {line}"
+        if not self.path:
+            return where
+        depth = 1 if self.path[0] == "all" else 2
+        kind, *name = self.path[:depth]
+        table = f"[{kind}]" if not name else f'[{kind}."{name[0]}"]'
+        rest = self.path[depth:]
+        return f"{where}: {table}{' ' if rest else ''}{'.'.join(rest)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """The content of a threshold file."""
 
-    source: str
+    place: Place
     overall: ByMetric
     tests: Mapping[str, ByMetric]
     endpoints: Mapping[str, ByMetric]
@@ -45,19 +83,25 @@ class Thresholds:
             UsageError: The file does not exist, is not TOML, or has an unknown key or value.
         """
         hint = "name the file with --thresholds FILE (pytest: --load-thresholds FILE)"
-        content = read_toml(path, hint=hint)
-        return cls.parse(content, source=str(path))
+        text = read_text(path, hint=hint)
+        content = parse_toml(text, path)
+        return cls._parse(content, Place(str(path), TomlLines(text)))
 
     @classmethod
     def parse(cls, content: Mapping[str, Any], *, source: str) -> "Thresholds":
         """Parse decoded TOML; raise UsageError as `read` does."""
+        return cls._parse(content, Place(source))
+
+    @classmethod
+    def _parse(cls, content: Mapping[str, Any], place: Place) -> "Thresholds":
         for table in content:
-            _known(table, ("all", "test", "endpoint"), f"{source}: [{table}]", "table")
+            _known(table, ("all", "test", "endpoint"), place.at(table), "table")
+        overall = _by_metric(content.get("all", {}), place.at("all"), per_endpoint=False)
         return cls(
-            source=source,
-            overall=_by_metric(content.get("all", {}), f"{source}: [all]", per_endpoint=False),
-            tests=_named(content, "test", source, per_endpoint=False),
-            endpoints=_named(content, "endpoint", source, per_endpoint=True),
+            place=place,
+            overall=overall,
+            tests=_named(content, place.at("test"), per_endpoint=False),
+            endpoints=_named(content, place.at("endpoint"), per_endpoint=True),
         )
 
     def check_names(self, *, tests: Collection[str], endpoints: Collection[str]) -> None:
@@ -75,14 +119,24 @@ class Thresholds:
             ("endpoint", self.endpoints, endpoints),
         ):
             for name in tables if known else ():
-                _known(name, known, f'{self.source}: [{kind}."{name}"]', kind)
+                _known(name, known, self.place.at(kind, name), kind)
 
     def for_run(self, name: str) -> ByMetric:
         """Return the thresholds of a run as a whole."""
         return {**self.overall, **self.tests.get(name, {})}
 
+    def percentiles(self, name: str) -> tuple[str, ...]:
+        """Return the percentiles, such as "p99.9", that the thresholds of a run need."""
+        tables = (self.for_run(name), *self.endpoints.values())
+        metrics = {metric for table in tables for metric in table}
+        return tuple(
+            sorted(
+                metric_of(name).title for name in metrics if "percentiles" in metric_of(name).path
+            )
+        )
 
-def _known(name: str, known: Collection[str], where: str, what: str) -> None:
+
+def _known(name: str, known: Collection[str], where: Place, what: str) -> None:
     if name in known:
         return
     close = difflib.get_close_matches(name, known, n=1)
@@ -93,27 +147,46 @@ def _known(name: str, known: Collection[str], where: str, what: str) -> None:
 
 
 def _named(
-    content: Mapping[str, Any], kind: str, source: str, *, per_endpoint: bool
+    content: Mapping[str, Any], place: Place, *, per_endpoint: bool
 ) -> Mapping[str, ByMetric]:
+    (kind,) = place.path
     tables = content.get(kind, {})
     if not isinstance(tables, Mapping):
-        raise UsageError(f'{source}: {kind} must be tables: write [{kind}."NAME"]')
+        where = replace(place, path=())
+        raise UsageError(f'{where}: {kind} must be tables: write [{kind}."NAME"]')
     return {
-        name: _by_metric(table, f'{source}: [{kind}."{name}"]', per_endpoint=per_endpoint)
+        name: _by_metric(table, place.at(name), per_endpoint=per_endpoint)
         for name, table in tables.items()
     }
 
 
-def _by_metric(table: object, where: str, *, per_endpoint: bool) -> ByMetric:
+def _by_metric(table: object, place: Place, *, per_endpoint: bool) -> ByMetric:
     if not isinstance(table, Mapping):
-        raise UsageError(f"{where} must be a table of metrics")
-    metrics = [name for name, metric in METRICS.items() if metric.per_endpoint or not per_endpoint]
-    for name in table:
-        _known(name, metrics, f"{where} {name}", "metric here")
-    return {name: _threshold(name, value, f"{where} {name}") for name, value in table.items()}
+        raise UsageError(f"{place} must be a table of metrics")
+    entries = dict(_entries(table))
+    for name in entries:
+        _require_metric(name, place.at(name), per_endpoint=per_endpoint)
+    return {name: _threshold(name, value, place.at(name)) for name, value in entries.items()}
 
 
-def _threshold(metric: str, value: object, where: str) -> Threshold:
+def _entries(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the entries of a table; TOML reads p99.9_ms without quotes as "9_ms" in "p99"."""
+    for name, value in table.items():
+        if _BEFORE_DOT.fullmatch(name) and isinstance(value, Mapping):
+            yield from ((f"{name}.{rest}", inner) for rest, inner in value.items())
+        else:
+            yield name, value
+
+
+def _require_metric(name: str, place: Place, *, per_endpoint: bool) -> None:
+    metric = find_metric(name)
+    if metric is not None and (metric.per_endpoint or not per_endpoint):
+        return
+    known = [each for each in METRICS if METRICS[each].per_endpoint or not per_endpoint]
+    _known(name, [*known, *EXAMPLES], place, "metric here")
+
+
+def _threshold(metric: str, value: object, where: Place) -> Threshold:
     if not isinstance(value, Mapping) or set(value) != set(_LEVELS):
         raise UsageError(
             f"{where}: needs exactly target, warning and critical",
@@ -127,7 +200,7 @@ def _threshold(metric: str, value: object, where: str) -> Threshold:
             or not math.isfinite(number)
         ):
             raise UsageError(f"{where}.{level}: not a number: {number!r}")
-    higher = METRICS[metric].higher_is_better
+    higher = metric_of(metric).higher_is_better
     threshold = Threshold(value["target"], value["warning"], value["critical"], higher)
     if not threshold.in_order:
         order = "target >= warning >= critical" if higher else "target <= warning <= critical"

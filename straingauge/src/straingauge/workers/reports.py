@@ -38,6 +38,7 @@ class RunMetadata:
         thresholds_file: The threshold file; None if there is none.
         results_dir: Folder of the result file.
         required_endpoints: Endpoints that must have been called.
+        percentiles: Percentiles of the response time that its thresholds need, such as "p99.9".
     """
 
     name: str
@@ -54,6 +55,7 @@ class RunMetadata:
     thresholds_file: Path | None = None
     results_dir: Path = Path("results")
     required_endpoints: tuple[str, ...] = ()
+    percentiles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

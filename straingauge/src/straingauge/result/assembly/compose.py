@@ -1,6 +1,6 @@
 """Compose a result from the reports of all processes of a load."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -47,7 +47,7 @@ def compose(
     engines = _engines(merged.reports)
     has_ended_early = so_far or ended is not None or merged.abort_reason is not None
     plan = None if has_ended_early else _plan(metadata)
-    whole = metrics(record, plan=plan)
+    whole = metrics(record, plan=plan, percentiles=metadata.percentiles)
     observations = next((w for report in merged.reports if (w := report.observations)), None)
     total = record.total("main")
     validity_input = replace(
@@ -62,7 +62,7 @@ def compose(
         "configuration": {**metadata.configuration, "processes": _processes(merged)},
         "environment": metadata.environment,
         "metrics": _metrics(whole, record, warmup),
-        "endpoints": _endpoints(record, plan, histograms=not so_far),
+        "endpoints": _endpoints(record, plan, metadata.percentiles, histograms=not so_far),
         "intervals": intervals(total),
         "status_codes": whole["status_codes"],
         "errors": whole["errors"],
@@ -105,12 +105,12 @@ def _plan(metadata: RunMetadata) -> Plan | None:
 
 
 def _endpoints(
-    record: Record, plan: Plan | None, *, histograms: bool
+    record: Record, plan: Plan | None, percentiles: Collection[str], *, histograms: bool
 ) -> dict[str, EndpointMetrics]:
     series = record.endpoints("main")
     most = max_intervals(len(series))
     found: dict[str, EndpointMetrics] = {}
-    for name, each in endpoints(record, plan=plan).items():
+    for name, each in endpoints(record, plan=plan, percentiles=percentiles).items():
         if histograms:
             over_time = intervals(series[name], most)
             found[name] = {

@@ -31,6 +31,7 @@ class Times(TypedDict):
     samples: int
     overflow: int
     confidence_intervals: ConfidenceIntervals
+    percentiles: NotRequired[dict[str, float | None]]
 
 
 class ErrorExample(TypedDict):
