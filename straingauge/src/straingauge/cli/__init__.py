@@ -3,12 +3,25 @@
 What a command needs is imported when it runs, so that `--help` is quick.
 """
 
-from straingauge.cli import ab, capacity, compare, doctor, export, history, init, report, run, serve
+from straingauge.cli import (
+    ab,
+    capacity,
+    comment,
+    compare,
+    doctor,
+    export,
+    history,
+    init,
+    report,
+    run,
+    serve,
+)
 from straingauge.cli.group import main
 
 __all__ = [
     "ab",
     "capacity",
+    "comment",
     "compare",
     "doctor",
     "export",
