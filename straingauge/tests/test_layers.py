@@ -32,6 +32,7 @@ FREE_FOR_ALL = {
     "redaction",
     "text_file",
     "toml_lines",
+    "time_text",
 }
 PACKAGE = Path(straingauge.__file__).parent
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -119,7 +119,8 @@ PARTS = """
 import json, sys
 from locust import constant_pacing
 from straingauge.errors import UsageError
-from straingauge.locust import Breakpoint, Constant, Soak, Spike, Steps, stats_buckets
+from straingauge.locust import Breakpoint, Constant, RateStages, Soak, Spike, Steps, UserStages
+from straingauge.locust import stats_buckets
 from straingauge.locust.user import wait_time
 
 def error_of(function):
@@ -143,6 +144,25 @@ class Rush(Spike):
 class Chance(Constant):
     rate_per_s, duration_s, poisson = 5, 10, True
 
+class Climb(RateStages):
+    stages = ["10s:40/s", "5s:40/s"]
+
+class Crowd(UserStages):
+    stages = ["10s:4", "5s:4", "10s:0"]
+
+class NoUnit(RateStages):
+    stages = ["10s:4"]
+
+class Unit(UserStages):
+    stages = ["10s:4/s"]
+
+def users_of(shape):
+    ticks = []
+    for second in range(26):
+        shape.get_run_time = lambda: second
+        ticks.append(shape.tick())
+    return ticks
+
 times_ms = json.load(sys.stdin)
 json.dump({
     "buckets": [stats_buckets.round_to_bucket(ms) for ms in times_ms],
@@ -154,8 +174,11 @@ json.dump({
         lambda: wait_time.constant_throughput(-1),
         lambda: wait_time.poisson(float("inf")),
         lambda: wait_time.synchronized(0),
+        NoUnit().check,
+        lambda: Unit().schedule,
     )],
-    "shapes": [each.configuration for each in (Rising(), Rush(), Chance())],
+    "shapes": [each.configuration for each in (Rising(), Rush(), Chance(), Climb())],
+    "crowd": users_of(Crowd()),
 }, sys.stdout)
 """
 
@@ -286,14 +309,28 @@ def test_invalid_arguments_are_errors(parts: dict[str, Any]):
         "constant_throughput() needs a number greater than 0, not -1",
         "poisson() needs a number greater than 0, not inf",
         "synchronized() needs a number greater than 0, not 0",
+        "the stages 10s:4 are numbers of users",
+        "the stages 10s:4/s are arrival rates",
     ]
 
 
 def test_shapes_have_enough_users_for_their_peak(parts: dict[str, Any]):
     """By default a shape has as many users as arrivals in its busiest second."""
-    assert [shape["users"] for shape in parts["shapes"]] == [30, 50, 10]
+    assert [shape["users"] for shape in parts["shapes"]] == [30, 50, 10, 40]
     assert [shape["arrivals"][0]["schedule"] for shape in parts["shapes"]] == [
         "ramp",
         "spike",
         "poisson",
+        "stages",
+    ]
+
+
+def test_stages_of_users_are_ticks_of_locust(parts: dict[str, Any]):
+    """`UserStages` gives Locust the number of users of each second, and then ends the run."""
+    ticks = parts["crowd"]
+    assert [tick and tick[0] for tick in ticks[:10:2]] == [0, 1, 2, 2, 3]
+    assert [tick and tick[0] for tick in ticks[10:]] == [
+        *(4, 4, 4, 4, 4),
+        *(4, 4, 3, 3, 2, 2, 2, 1, 1, 0),
+        None,
     ]

@@ -10,12 +10,23 @@ from straingauge.engine import Load, run_load
 from straingauge.journey import User, mix
 from straingauge.recording import Record, Recorder
 from straingauge.runner.warmup import schedule_as_dict
-from straingauge.schedule import Poisson, Ramp, Spike, Steps, poisson, ramp, spike, steps
+from straingauge.schedule import (
+    Poisson,
+    Ramp,
+    RampingRate,
+    Spike,
+    Steps,
+    poisson,
+    ramp,
+    spike,
+    steps,
+)
 
-Changing = Poisson | Ramp | Spike | Steps
+Changing = Poisson | Ramp | RampingRate | Spike | Steps
 
 SCHEDULES: list[tuple[Changing, int]] = [
     (ramp(from_per_s=0, to_per_s=400, duration_s=0.3), 60),
+    (RampingRate(((0.1, 400), (0.1, 400), (0.1, 0))), 80),
     (steps([(100, 0.1), (400, 0.1), (50, 0.1)]), 55),
     (spike(base_per_s=50, spike_per_s=500, at_s=0.1, lasts_s=0.1, duration_s=0.3), 60),
     (

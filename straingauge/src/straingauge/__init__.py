@@ -15,7 +15,7 @@ Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`,
 `mix`, `tagged`, `limit_concurrency`; failed requests raise `RequestFailed`, with an `ErrorKind`.
 
 Schedules: `constant`, `ramp`, `steps`, `spike`, `poisson`, `spread`, `chain` (arrival rates),
-`constant_users` and `waves` (numbers of users); each returns a `Schedule`.
+`constant_users` and `waves` (numbers of users), `stages` (either); each returns a `Schedule`.
 
 pytest: `LoadTest` is the type of the ``load`` fixture, `LoadRun` of what it measured, `Account` of
 the function that gives each user its data; a test reports a `Finding` with a `Grade`.
@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         ramp,
         spike,
         spread,
+        stages,
         steps,
         waves,
     )
@@ -119,6 +120,7 @@ __all__ = [
     "read_results",
     "spike",
     "spread",
+    "stages",
     "steps",
     "tagged",
     "waves",
@@ -138,7 +140,7 @@ _MODULES = {
     "straingauge.pytest_plugin.load_test": ("LoadRun", "LoadTest"),
     "straingauge.schedule": (
         *("Schedule", "chain", "constant", "constant_users", "poisson", "ramp"),
-        *("spike", "spread", "steps", "waves"),
+        *("spike", "spread", "stages", "steps", "waves"),
     ),
     "straingauge.target": ("Postgres", "ServiceStack"),
     "straingauge.verdict": ("Finding", "Grade"),

@@ -15,11 +15,13 @@ from straingauge.journey.execution import journey_name
 from straingauge.result.format.names import require_name
 from straingauge.result.format.write import require_writable
 from straingauge.runner import LoadSpec
-from straingauge.schedule import Schedule, constant, constant_users, poisson
+from straingauge.schedule import RampingRate, Schedule, Stage, constant, constant_users, poisson
+from straingauge.schedule.stages import schedule_of
 from straingauge.target.service_locator import metric_names_for, tls_settings_for
 from straingauge.verdict import Thresholds
 
 DEFAULT_USERS = 10
+DEFAULT_DURATION_S = 10.0
 MAX_DEFAULT_USERS = 1_000  # at a high rate, unless --users says otherwise
 
 
@@ -35,7 +37,8 @@ class RunOptions:
     think: tuple[float, float] | None = None
     rate: float | None = None
     poisson: bool = False
-    duration: float = 10.0
+    stages: tuple[Stage, ...] = ()
+    duration: float | None = None
     warmup: float | Literal["detect"] | None = None
     timeout: float = 30.0
     connections: Connections = "per-user"
@@ -76,11 +79,38 @@ class RunOptions:
             )
         if self.gets and (self.journeys or self.tags):
             raise UsageError("--journey and --tags select journeys of FILE; there is no FILE")
+        if self.stages:
+            self._require_stages_alone()
         if self.rate is None and self.poisson:
             raise UsageError("--poisson needs a rate", hint="add --rate R")
         if self.rate is not None and self.think is not None:
             raise UsageError("--think applies to --users; journeys at a --rate have no think time")
         require_name(self.run_name)
+
+    def _require_stages_alone(self) -> None:
+        """Check that no other option contradicts the stages, and the stages each other."""
+        others = {"rate": "--rate", "duration": "--duration", "warmup": "--warmup"}
+        for name, option in others.items():
+            if getattr(self, name) is not None:
+                raise UsageError(
+                    f"--stage and {option}: the stages say how the load changes, and how long",
+                    hint=f"leave out {option}; --stage 0s:50 starts at 50",
+                )
+        is_rate = isinstance(schedule_of(self.stages), RampingRate)
+        if is_rate and self.think is not None:
+            raise UsageError("--think applies to users; journeys at a rate have no think time")
+        if self.users is not None and not is_rate:
+            raise UsageError(
+                "--stage and --users both set the number of users",
+                hint=f"leave out --users; --stage 0s:{self.users} starts with {self.users}",
+            )
+
+    @property
+    def peak_per_s(self) -> float | None:
+        """Highest arrival rate; None in the closed model."""
+        if self.stages and self.stages[0].is_rate:
+            return max(stage.target for stage in self.stages)
+        return self.rate
 
     @property
     def run_name(self) -> str:
@@ -113,12 +143,17 @@ class RunOptions:
     @property
     def user_count(self) -> int:
         """Number of users; at a rate, as many as are busy at once with responses of a second."""
-        if self.users is not None or self.rate is None:
-            return DEFAULT_USERS if self.users is None else self.users
-        return min(max(math.ceil(self.rate), DEFAULT_USERS), MAX_DEFAULT_USERS)
+        if self.users is not None:
+            return self.users
+        if self.peak_per_s is not None:
+            return min(max(math.ceil(self.peak_per_s), DEFAULT_USERS), MAX_DEFAULT_USERS)
+        return int(max((stage.target for stage in self.stages), default=DEFAULT_USERS))
 
-    def schedule(self, duration_s: float) -> Schedule:
-        """Return the schedule of a load of this duration; raises UsageError."""
+    def schedule(self, duration_s: float | None = None) -> Schedule:
+        """Return the schedule of the load, or of another duration; raises UsageError."""
+        if self.stages:
+            return schedule_of(self.stages, think_s=self.think or 0.0)
+        duration_s = duration_s or self.duration or DEFAULT_DURATION_S
         if self.rate is None:
             return constant_users(
                 count=self.user_count, duration_s=duration_s, think_s=self.think or 0.0
@@ -159,7 +194,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         test=options.run_name,
         test_file=options.test_file,
         journeys=scenario.journeys,
-        schedule=options.schedule(options.duration),
+        schedule=options.schedule(),
         users=[User(index, _data(scenario, index)) for index in range(options.user_count)],
         max_processes=options.user_count,
         log_in=scenario.log_in,

@@ -4,18 +4,20 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import click
+
+from straingauge.errors import UsageError
+from straingauge.time_text import NUMBER, UNITS_S, parse_time
+
+if TYPE_CHECKING:
+    from straingauge.schedule import Stage
 
 MAX_USERS: Final = 1_000_000  # each takes about a kilobyte; more need several machines
 MAX_DURATION_S: Final = 366 * 86_400.0
 
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
-_NUMBER = r"\d+(?:\.\d*)?|\.\d+"
-_PART = re.compile(rf"({_NUMBER})\s*(ms|s|m|h|d)\s*")
-_TIME = re.compile(rf"(?:{_PART.pattern})+|{_NUMBER}")
-_RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?\s*(ms|s|m|h|d|)")
+_RANGE = re.compile(rf"({NUMBER})(?:\s*-\s*({NUMBER}))?\s*(ms|s|m|h|d|)")
 
 
 class FiniteFloat(click.FloatRange):
@@ -48,12 +50,8 @@ class Duration(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return the time in seconds."""
-        text = str(value).strip()
-        seconds = 0.0
-        if _TIME.fullmatch(text):
-            parts = [(found[1], found[2]) for found in _PART.finditer(text)] or [(text, "")]
-            seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
-        if not (seconds > 0 and math.isfinite(seconds)):
+        seconds = parse_time(str(value)) or 0.0
+        if not seconds:
             self.fail(
                 f"{value!r} is not a time: write it like 30s, 5m or 1h30m, more than 0", param, ctx
             )
@@ -86,11 +84,28 @@ class Think(click.ParamType[tuple[float, float]]):
         found = _RANGE.fullmatch(str(value).strip())
         if found is None:
             self.fail(f"{value!r} is not a think time: write it like 2s or 1-3s", param, ctx)
-        unit_s = _UNITS_S[found[3]]
+        unit_s = UNITS_S[found[3]]
         least, most = float(found[1]) * unit_s, float(found[2] or found[1]) * unit_s
         if least > most:
             self.fail(f"{value!r}: write the lower limit first, as in 1-3s", param, ctx)
         return least, most
+
+
+class StageText(click.ParamType["Stage"]):
+    """A stage, such as 30s:100 (users) or 30s:100/s (arrivals)."""
+
+    name = "TIME:TARGET"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> "Stage":
+        """Return the stage."""
+        from straingauge.schedule import Stage
+
+        try:
+            return value if isinstance(value, Stage) else Stage.parse(str(value))
+        except UsageError as error:
+            self.fail("; ".join(filter(None, (str(error), error.hint))), param, ctx)
 
 
 def _split(ctx: click.Context, param: click.Parameter, tags: str | None) -> tuple[str, ...]:

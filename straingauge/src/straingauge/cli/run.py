@@ -15,6 +15,7 @@ from straingauge.cli.param_types import (
     MAX_USERS,
     Duration,
     FiniteFloat,
+    StageText,
     Warmup,
     WholeNumber,
     journey_options,
@@ -44,7 +45,15 @@ if TYPE_CHECKING:
 )
 @click.option("--poisson", is_flag=True, help="Random arrivals (Poisson process) at that rate.")
 @click.option(
-    "--duration", type=Duration(), default="10s", show_default=True, help="Duration of the load."
+    "--stage",
+    "stages",
+    type=StageText(),
+    multiple=True,
+    metavar="TIME:TARGET",
+    help="Linear change to a number of users (30s:100) or arrivals (30s:100/s). Repeatable.",
+)
+@click.option(
+    "--duration", type=Duration(), show_default="10s", help="Duration of the load, without stages."
 )
 @click.option(
     "--warmup",
@@ -101,6 +110,7 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
       straingauge run journeys.py --users 50 --think 1-3 --duration 5m
       straingauge run journeys.py --journey read=9 --journey write --warmup 10s
       straingauge run journeys.py --tags read --rate 500 --processes 4
+      straingauge run journeys.py --stage 30s:100/s --stage 2m:100/s --stage 30s:0/s
 
     FILE contains journeys: generator functions of a user (see
     `pydoc straingauge.cli.scenario`). Its `mix` is run if it has one, otherwise
@@ -110,6 +120,8 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     --users is a closed model: each user starts its next journey when one ends.
     --rate is an open model: journeys start on time, whatever the service does,
     each by a free user; --users then limits how many there are.
+    --stage changes the load linearly, from 0 to the first target and then from
+    target to target, as k6's stages do; 0s:50 jumps to 50.
 
     Without --host, the service that the nearest straingauge.toml describes is
     used if it runs on port 8000, and started otherwise. Another machine needs

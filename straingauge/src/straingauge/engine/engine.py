@@ -9,17 +9,13 @@ from straingauge.engine.connection_pool import ConnectionPool, PooledVirtualUser
 from straingauge.engine.delay_histogram import Delay, DelayHistogram
 from straingauge.engine.dispatcher import Dispatcher
 from straingauge.engine.endpoint_sinks import EndpointSinks
-from straingauge.engine.executors import (
-    ArrivalRateExecutor,
-    ConstantUsersExecutor,
-    Executor,
-    WaveExecutor,
-)
+from straingauge.engine.executors import ArrivalRateExecutor, Executor, WaveExecutor
 from straingauge.engine.load import EngineStats, Load
 from straingauge.engine.request_timeouts import expire_timeouts
 from straingauge.engine.run_context import RunContext
+from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUsersExecutor
 from straingauge.engine.virtual_user import VirtualUser
-from straingauge.schedule import ConstantUsers, Waves
+from straingauge.schedule import ConstantUsers, RampingUsers, Waves
 
 # A heartbeat measures the loop's lag; every 5th looks for timeouts, every 50th calls `on_tick`. So
 # a timeout costs nothing on the hot path and is noticed at most 50 ms late.
@@ -85,10 +81,19 @@ class Engine:
         stop_early: Callable[[], bool],
     ) -> Executor:
         context, schedule, start_ns = self._context, load.schedule, self._start_ns
+        if isinstance(schedule, ConstantUsers | RampingUsers) and schedule.duration_s is not None:
+            left_s = schedule.duration_s + (start_ns - time.monotonic_ns()) / 1e9
+            context.loop.call_later(max(left_s, 0), self._close)
+        if isinstance(schedule, RampingUsers):
+            return RampingUsersExecutor(
+                context,
+                self._users,
+                schedule=schedule,
+                mix=load.mix,
+                sinks_at=sinks_at,
+                start_ns=start_ns,
+            )
         if isinstance(schedule, ConstantUsers):
-            if schedule.duration_s is not None:
-                left_s = schedule.duration_s + (start_ns - time.monotonic_ns()) / 1e9
-                context.loop.call_later(max(left_s, 0), self._close)
             return ConstantUsersExecutor(
                 context,
                 self._users,

@@ -1,4 +1,4 @@
-"""Executors: start journeys on time, one class for each load model."""
+"""Executors: start journeys on time, one class for each load model; see also `user_executors`."""
 
 from collections.abc import Callable
 from time import monotonic_ns
@@ -6,11 +6,9 @@ from typing import Protocol
 
 from straingauge.engine.arrival_timer import make_timer
 from straingauge.engine.dispatcher import Dispatcher
-from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.virtual_user import VirtualUser
-from straingauge.journey import Mix
-from straingauge.schedule import Arrivals, ConstantUsers, Waves
+from straingauge.schedule import Arrivals, Waves
 from straingauge.schedule import share as take_share
 
 
@@ -143,60 +141,3 @@ class WaveExecutor:
             self.stop()
         for n in numbers:
             self._dispatcher.dispatch(n, self._due_ns)
-
-
-class ConstantUsersExecutor:
-    """Closed model: each user begins its next journey when it has finished one."""
-
-    def __init__(
-        self,
-        context: RunContext,
-        virtual_users: list[VirtualUser],
-        *,
-        schedule: ConstantUsers,
-        mix: Mix,
-        sinks_at: Callable[[int], EndpointSinks],
-        start_ns: int,
-    ) -> None:
-        self.is_over = not virtual_users
-        self._context = context
-        self._virtual_users = virtual_users
-        self._running = len(virtual_users)
-        self._schedule = schedule
-        self._mix = mix
-        self._sinks_at = sinks_at
-        self._start_ns = start_ns
-
-    def begin(self) -> None:
-        """See `Executor`."""
-        loop = self._context.loop
-        for user in self._virtual_users:
-            begins_ns = self._start_ns + round(
-                self._schedule.begins(user.user.index % self._schedule.count) * 1e9
-            )
-            delay_s = (begins_ns - monotonic_ns()) / 1e9
-            loop.call_later(max(delay_s, 0), self._again, user)
-
-    def release(self, user: VirtualUser) -> None:
-        """See `Executor`."""
-        schedule = self._schedule
-        if self.is_over:
-            return
-        if schedule.iterations is not None and user.journeys_begun >= schedule.iterations:
-            self._running -= 1
-            self.is_over = not self._running
-        elif schedule.think_s:
-            think_s = user.user.random.uniform(*schedule.think_range_s)
-            self._context.loop.call_later(think_s, self._again, user)
-        else:
-            self._again(user)
-
-    def stop(self) -> None:
-        """See `Executor`."""
-        self.is_over = True
-
-    def _again(self, user: VirtualUser) -> None:
-        if not self.is_over:
-            journey = self._mix.pick(user.user.index + user.journeys_begun)
-            now_ns = monotonic_ns()
-            user.begin(journey, now_ns, self._sinks_at(now_ns))

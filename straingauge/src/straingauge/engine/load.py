@@ -11,7 +11,7 @@ from straingauge.engine.delay_histogram import Delay
 from straingauge.errors import UsageError
 from straingauge.http import RawHeaders, RequestFailed
 from straingauge.journey import Mix, User
-from straingauge.schedule import ConstantUsers, Schedule, Waves
+from straingauge.schedule import ClosedSchedule, Schedule, Waves
 
 Connections = Literal["per-user", "per-journey", "shared"]
 
@@ -120,7 +120,7 @@ class Load:
         require_pool(self.connections, self.max_connections)
         schedule, have = self.schedule, len(self.users)
         needed = 1
-        if isinstance(schedule, ConstantUsers):
+        if isinstance(schedule, ClosedSchedule):
             needed = schedule.count
         elif isinstance(schedule, Waves):
             needed = schedule.concurrent
@@ -134,10 +134,10 @@ class Load:
             UsageError: there is none that arrivals could be given to.
         """
         users = self.users
-        if isinstance(self.schedule, ConstantUsers):
+        if isinstance(self.schedule, ClosedSchedule):
             users = users[: self.schedule.count]
         assigned = [user for user in users if user.index % n == i]
-        if not assigned and not isinstance(self.schedule, ConstantUsers):
+        if not assigned and not isinstance(self.schedule, ClosedSchedule):
             raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
         return assigned
 

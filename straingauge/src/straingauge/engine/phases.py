@@ -7,7 +7,7 @@ from typing import Final
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.load import OutcomeSink
 from straingauge.errors import UsageError
-from straingauge.schedule import Ramp, Schedule, Spike, Steps
+from straingauge.schedule import Ramp, RampingRate, RampingUsers, Schedule, Spike, Steps
 
 # To detect a warm-up, a run is recorded in segments, each as long as all before it, the last one
 # without an end: "main@0", "main@0.5", ... "main@64". `statistics.warmup` decides afterwards, on
@@ -39,9 +39,10 @@ def require_detectable(schedule: Schedule, warmup_s: float = 0.0) -> None:
     """
     if warmup_s:
         raise UsageError("a warm-up is either given or detected, not both")
-    if isinstance(schedule, Ramp | Steps | Spike):
+    if isinstance(schedule, Ramp | Steps | Spike | RampingRate | RampingUsers):
+        kind = "stages" if hasattr(schedule, "stages") else f"a {type(schedule).__name__.lower()}"
         raise UsageError(
-            f"no warm-up can be detected in a {type(schedule).__name__.lower()}: a service that "
+            f"no warm-up can be detected in {kind}: a service that "
             "gets slower or faster there may do so because of the load",
             hint="run a steady load before it as the warm-up",
         )

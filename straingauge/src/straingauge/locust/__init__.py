@@ -23,9 +23,13 @@ omitting them (coordinated omission):
 Load shapes by arrival rate (open model):
     Constant: A constant rate, evenly spaced or random.
     Steps: One rate after the other.
+    RateStages: Linear changes from one rate to the next.
     Spike: A higher rate for a while.
     Soak: A ramp, then a constant rate.
     Breakpoint: A growing rate until the service exceeds a limit.
+
+Load shape by number of users (closed model):
+    UserStages: Linear changes from one number of users to the next.
 
 Options of the `locust` command and its exit codes: see `straingauge.locust.options`.
 
@@ -36,7 +40,15 @@ of straingauge does that.
 from straingauge.extras import install_command
 
 try:
-    from straingauge.locust.arrivals.shapes import Breakpoint, Constant, Soak, Spike, Steps
+    from straingauge.locust.arrivals.shapes import (
+        Breakpoint,
+        Constant,
+        RateStages,
+        Soak,
+        Spike,
+        Steps,
+    )
+    from straingauge.locust.arrivals.user_stages import UserStages
     from straingauge.locust.stats import stats_buckets as stats_buckets
     from straingauge.locust.user.user import JourneyUser
     from straingauge.locust.user.wait_time import (
@@ -55,9 +67,11 @@ __all__ = [
     "Breakpoint",
     "Constant",
     "JourneyUser",
+    "RateStages",
     "Soak",
     "Spike",
     "Steps",
+    "UserStages",
     "constant_pacing",
     "constant_throughput",
     "poisson",

@@ -1,9 +1,10 @@
 """Schedules: the intended start of arrival n, as pure functions of n without clock or I/O.
 
 An *open* schedule gives the start of each arrival, whatever the target does: at a rate that is
-`constant`, changes in a `ramp` or in `steps`, or has a `spike`; as a fixed count, `spread` evenly;
-at random (`poisson`, from a seed); or as several of these in a row (`chain`). A *closed* one gives
-the number of concurrent users, each of which begins again when it has finished (`constant_users`).
+`constant`, changes in a `ramp`, in `steps` or in `stages`, or has a `spike`; as a fixed count,
+`spread` evenly; at random (`poisson`, from a seed); or as several of these in a row (`chain`). A
+*closed* one gives the number of concurrent users, each of which begins again when it has finished
+(`constant_users`, or `stages` without a unit).
 `waves` lies between: a number of arrivals at the same instant, repeatedly.
 
 Where the rate changes, arrival n starts when the integral of the rate since the start reaches n.
@@ -32,22 +33,47 @@ from straingauge.schedule.arrival_rates import (
     steps,
 )
 from straingauge.schedule.arrivals import Arrivals, Chain, Share, chain, share
-from straingauge.schedule.concurrency import ConstantUsers, Waves, constant_users, waves
+from straingauge.schedule.concurrency import (
+    ClosedSchedule,
+    ConstantUsers,
+    RampingUsers,
+    Waves,
+    constant_users,
+    waves,
+)
 from straingauge.schedule.poisson import Poisson, poisson
+from straingauge.schedule.ramping_rate import RampingRate
+from straingauge.schedule.stages import Stage, stages
 
-Schedule = Constant | Spread | Ramp | Steps | Spike | Poisson | Chain | Waves | ConstantUsers
+Schedule = (
+    Constant
+    | Spread
+    | Ramp
+    | Steps
+    | Spike
+    | RampingRate
+    | Poisson
+    | Chain
+    | Waves
+    | ConstantUsers
+    | RampingUsers
+)
 
 __all__ = [
     "Arrivals",
     "Chain",
+    "ClosedSchedule",
     "Constant",
     "ConstantUsers",
     "Poisson",
     "Ramp",
+    "RampingRate",
+    "RampingUsers",
     "Schedule",
     "Share",
     "Spike",
     "Spread",
+    "Stage",
     "Step",
     "Steps",
     "Waves",
@@ -59,6 +85,7 @@ __all__ = [
     "share",
     "spike",
     "spread",
+    "stages",
     "steps",
     "waves",
 ]

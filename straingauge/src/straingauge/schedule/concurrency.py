@@ -1,10 +1,14 @@
-"""Schedules by concurrency: constant users (the closed model), and waves."""
+"""Schedules by concurrency: constant and ramping users (the closed model), and waves."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
+from typing import TypeAlias
 
 from straingauge.errors import UsageError
 from straingauge.schedule.arguments import require_not_negative, require_positive
+
+ThinkTime: TypeAlias = float | tuple[float, float]
+"""Seconds between two journeys of a user, or (least, most) to draw from uniformly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class ConstantUsers:
     duration_s: float | None = None
     iterations: int | None = None
     ramp_s: float = 0.0
-    think_s: float | tuple[float, float] = 0.0
+    think_s: ThinkTime = 0.0
 
     def __post_init__(self) -> None:
         require_positive(count=self.count)
@@ -32,15 +36,13 @@ class ConstantUsers:
             require_positive(duration_s=self.duration_s)
         if self.iterations is not None:
             require_positive(iterations=self.iterations)
-        least, most = self.think_range_s
-        if not 0 <= least <= most or not isfinite(most):
-            raise UsageError(f"think_s must be 0 or more, not {self.think_s}")
+        _think_range_s(self.think_s)
         require_not_negative(ramp_s=self.ramp_s)
 
     @property
     def think_range_s(self) -> tuple[float, float]:
         """Least and most think time, in seconds."""
-        return self.think_s if isinstance(self.think_s, tuple) else (self.think_s, self.think_s)
+        return _think_range_s(self.think_s)
 
     def begins(self, user: int) -> float:
         """Return when user number `user` starts, in seconds after the start."""
@@ -53,10 +55,91 @@ def constant_users(
     duration_s: float | None = None,
     iterations: int | None = None,
     ramp_s: float = 0.0,
-    think_s: float | tuple[float, float] = 0.0,
+    think_s: ThinkTime = 0.0,
 ) -> ConstantUsers:
     """Closed model: `count` concurrent users; see `ConstantUsers`."""
     return ConstantUsers(count, duration_s, iterations, ramp_s, think_s)
+
+
+@dataclass(frozen=True, slots=True)
+class RampingUsers:
+    """A number of users that changes linearly from one stage's target to the next, from 0 on.
+
+    The number at any moment is the ramp's value, rounded to the nearest whole number, so that the
+    users' time in sum is the area under the ramp. A user that is one too many finishes its journey
+    and begins no other. A stage of 0 s jumps to its target.
+    """
+
+    stages: tuple[tuple[float, int], ...]
+    think_s: ThinkTime = 0.0
+
+    def __post_init__(self) -> None:
+        for number, (duration_s, users) in enumerate(self.stages, 1):
+            require_not_negative(
+                **{f"duration_s of stage {number}": duration_s, f"users of stage {number}": users}
+            )
+        if not self.stages:
+            raise UsageError("at least one stage is needed", hint='stages("30s:100")')
+        require_positive(**{"the duration of all stages": self.duration_s})
+        if not self.count:
+            raise UsageError("the users of all stages are 0: nothing would ever be sent")
+        _think_range_s(self.think_s)
+
+    @property
+    def count(self) -> int:
+        """Largest number of users."""
+        return max(users for _, users in self.stages)
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of all stages, in seconds."""
+        return sum(duration_s for duration_s, _ in self.stages)
+
+    @property
+    def think_range_s(self) -> tuple[float, float]:
+        """Least and most think time, in seconds."""
+        return _think_range_s(self.think_s)
+
+    def users_at(self, at_s: float) -> int:
+        """Return the number of users at an instant, in seconds after the start."""
+        begin_s, before = 0.0, 0
+        for duration_s, users in self.stages:
+            if at_s < begin_s + duration_s:
+                level = before + (users - before) * (at_s - begin_s) / duration_s
+                return ceil(level - 0.5)
+            begin_s, before = begin_s + duration_s, users
+        return 0
+
+    def active_s(self, user: int) -> list[tuple[float, float]]:
+        """Return from when to when user number `user` runs journeys, in seconds after the start."""
+        half = user + 0.5  # the ramp's value from which user 0, 1, 2 ... is there
+        found, begin, at_s, before = [], None, 0.0, 0
+        for duration_s, users in self.stages:
+            if begin is None and users > half:
+                begin = at_s + duration_s * (half - before) / (users - before)
+            elif begin is not None and users < half:
+                found.append((begin, at_s + duration_s * (before - half) / (before - users)))
+                begin = None
+            at_s, before = at_s + duration_s, users
+        if begin is not None and begin < at_s:
+            found.append((begin, at_s))
+        return found
+
+
+ClosedSchedule: TypeAlias = ConstantUsers | RampingUsers
+"""Each user begins its next journey when it has finished one."""
+
+
+def _think_range_s(think_s: ThinkTime) -> tuple[float, float]:
+    """Return least and most think time.
+
+    Raises:
+        UsageError: It is negative, not finite, or its limits are in the wrong order.
+    """
+    least, most = think_s if isinstance(think_s, tuple) else (think_s, think_s)
+    if not 0 <= least <= most or not isfinite(most):
+        raise UsageError(f"think_s must be 0 or more, not {think_s}")
+    return least, most
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,20 @@ from locust.user.users import User as LocustUser
 
 from straingauge.engine.arrival_queue import ArrivalQueue
 from straingauge.engine.schedule_lag import ScheduleLag
+from straingauge.errors import UsageError
 from straingauge.locust.events import get_session
-from straingauge.schedule import Arrivals, chain, constant, poisson, ramp, share, spike, steps
+from straingauge.schedule import (
+    Arrivals,
+    RampingRate,
+    chain,
+    constant,
+    poisson,
+    ramp,
+    share,
+    spike,
+    stages,
+    steps,
+)
 
 RUN: Final = "straingauge_arrivals_run"
 SHARD: Final = "straingauge_arrivals_shard"
@@ -32,12 +44,26 @@ UNKNOWN_RUN: Final = 0
 """The run of a worker whose locustfile has a shape, until its master announces one."""
 _BATCH: Final = 256  # arrivals handled before other greenlets run, if many are due at once
 _REPORT_DELAY_S: Final = 0.1  # so that a thousand ready users are one message
+
+
+def _rate_stages(texts: Sequence[str]) -> RampingRate:
+    """Return the schedule of stages by arrival rate; raises UsageError."""
+    found = stages(*texts)
+    if not isinstance(found, RampingRate):
+        raise UsageError(
+            f"the stages {', '.join(texts)} are numbers of users",
+            hint='give each a unit such as "30s:100/s", or derive the shape from UserStages',
+        )
+    return found
+
+
 _SCHEDULES: Final[Mapping[str, Callable[..., Arrivals]]] = {
     "constant": constant,
     "poisson": poisson,
     "ramp": ramp,
     "steps": steps,
     "spike": spike,
+    "stages": _rate_stages,
 }
 
 ScheduleSpec = tuple[str, Mapping[str, Any]]

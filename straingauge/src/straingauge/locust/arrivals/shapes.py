@@ -36,6 +36,7 @@ from straingauge.locust.arrivals.dispatcher import (
 )
 from straingauge.locust.events import print_error
 from straingauge.locust.user.wait_time import PacedUser
+from straingauge.schedule import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,20 @@ class Steps(ArrivalShape):
         return [("steps", {"plan": [list(step) for step in self._given("rates")["rates"]]})]
 
 
+class RateStages(ArrivalShape):
+    """Linear changes of the rate: ``stages = ["30s:100/s", "2m:100/s", "30s:0/s"]``.
+
+    See `straingauge.stages`; the first stage starts at 0.
+    """
+
+    abstract = True
+    stages: ClassVar[Sequence[str]]
+
+    def schedules(self) -> Sequence[ScheduleSpec]:
+        """Return the stages as one schedule."""
+        return [("stages", {"texts": list(self._given("stages")["stages"])})]
+
+
 class Spike(ArrivalShape):
     """A constant rate of `base_per_s`, and `spike_per_s` for `lasts_s` seconds from `at_s` on."""
 
@@ -265,6 +280,7 @@ class Breakpoint(ArrivalShape):
 
 def _rates_per_s(given: Any) -> Iterator[float]:  # noqa: ANN401  arguments of a schedule
     yield from (rate for rate, _ in given.get("plan", ()))
+    yield from (Stage.parse(text).target for text in given.get("texts", ()))
     yield from (value for name, value in given.items() if name.endswith("_per_s"))
 
 

@@ -13,7 +13,7 @@ from straingauge.result.assembly.resources import resources
 from straingauge.result.format import SCHEMA_VERSION
 from straingauge.result.format.metrics import Degradation, EndpointMetrics, Metrics, PhaseMetrics
 from straingauge.result.format.result import Measurements
-from straingauge.schedule import ConstantUsers, Waves
+from straingauge.schedule import ConstantUsers, RampingUsers, Waves
 from straingauge.statistics import (
     Plan,
     Warmup,
@@ -101,7 +101,8 @@ def _plan(metadata: RunMetadata) -> Plan | None:
     kind = schedule.get("kind")
     if kind in (None, Waves.__name__.lower()) or metadata.duration_s is None:
         return None
-    return Plan(metadata.duration_s, kind != ConstantUsers.__name__.lower())
+    closed = {each.__name__.lower() for each in (ConstantUsers, RampingUsers)}
+    return Plan(metadata.duration_s, kind not in closed)
 
 
 def _endpoints(

@@ -1,0 +1,23 @@
+"""Times as text, such as 30s, 5m, 1h30m and 250ms."""
+
+import math
+import re
+from typing import Final
+
+UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "": 1.0}
+NUMBER: Final = r"\d+(?:\.\d*)?|\.\d+"
+_PART: Final = re.compile(rf"({NUMBER})\s*(ms|s|m|h|d)\s*")
+_TIME: Final = re.compile(rf"(?:{_PART.pattern})+|{NUMBER}")
+
+
+def parse_time(text: str) -> float | None:
+    """Return the seconds of a time such as 30s, 5m, 1h30m or 250ms; None if it is no time.
+
+    A number without a unit is in seconds.
+    """
+    text = text.strip()
+    if not _TIME.fullmatch(text):
+        return None
+    parts = [(found[1], found[2]) for found in _PART.finditer(text)] or [(text, "")]
+    seconds = sum(float(number) * UNITS_S[unit] for number, unit in parts)
+    return seconds if math.isfinite(seconds) else None
