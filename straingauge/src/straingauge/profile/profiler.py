@@ -182,7 +182,7 @@ class Profiler:
     def _refresh(self) -> None:
         """Add processes that have become busy.
 
-        Not those that started during the load: `py-spy` would start anew for each short-lived one.
+        Not those that started during the load: `py-spy` would start once for each short-lived one.
         """
         if self._add(self._busy.find(list(self._present))):
             self._record()

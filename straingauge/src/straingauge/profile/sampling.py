@@ -20,7 +20,7 @@ ON_REQUEST: Final = (
 
 
 class Sampling(NamedTuple):
-    """How running code is sampled.
+    """The sampling of running code.
 
     Attributes:
         rate_hz: Samples per second.
