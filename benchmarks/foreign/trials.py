@@ -163,8 +163,11 @@ def _call(
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-        | environment,
+        env={
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **environment,
+        },
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,

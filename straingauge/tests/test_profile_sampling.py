@@ -1,4 +1,4 @@
-"""How long and how often a profile samples running code."""
+"""The rate and duration of sampling the code that a service runs."""
 
 import pytest
 from straingauge.profile.sampling import Sampling, plan_sampling

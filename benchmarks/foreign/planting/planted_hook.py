@@ -25,7 +25,7 @@ def _uvicorn(module: ModuleType) -> None:
     module.Config.load = loading
 
 
-def _waitress(module: ModuleType) -> None:
+def _waitress(module: Any) -> None:
     from planted_faults import around_wsgi
 
     create_server = module.create_server

@@ -109,6 +109,8 @@ def _diagnosis(trial: Trial) -> list[str]:
 
 
 def _outcome(trial: Trial) -> str:
+    if trial.failure:
+        return "failed"
     if trial.fault.is_healthy and trial.is_correct:
         return "no alarm"
     if trial.detection is not None:
@@ -135,7 +137,9 @@ def _where(trial: Trial) -> str:
 
 
 def _message(trial: Trial) -> str:
-    if trial.detection:
+    if trial.failure:
+        message = trial.failure
+    elif trial.detection:
         message = trial.detection.message
     else:
         message = ", ".join(" ".join(reason) for reason in trial.invalid)

@@ -37,6 +37,7 @@ class Trial:
         repeated: True for the second attempt.
         output: Output of the load tests.
         observer_cpu_percent: CPU usage of the observer in each load test, in percent of a core.
+        failure: Why there is no outcome; empty if there is one.
     """
 
     fault: Fault
@@ -47,6 +48,7 @@ class Trial:
     repeated: bool
     output: str
     observer_cpu_percent: Sequence[float] = ()
+    failure: str = ""
 
     @property
     def causes(self) -> list[str]:
@@ -73,6 +75,8 @@ class Trial:
     @property
     def is_correct(self) -> bool:
         """True if the fault was detected, or a healthy service passed with valid results."""
+        if self.failure:
+            return False
         if self.fault.is_healthy:
             return self.detection is None and not self.invalid
         return self.detection is not None
@@ -118,6 +122,7 @@ class Trial:
             "observer_cpu_percent": list(self.observer_cpu_percent),
             "duration_s": round(self.duration_s, 1),
             "repeated": self.repeated,
+            "failure": self.failure,
         }
 
     def _is_detection(self, alarm: Alarm) -> bool:
@@ -159,6 +164,12 @@ def evaluate(
         output=output,
         observer_cpu_percent=[_observer_cpu(document) for document in documents],
     )
+
+
+def failed_trial(fault: Fault, error: Exception, *, duration_s: float) -> Trial:
+    """Return the trial of a fault that ended with an error."""
+    reason = f"{error}".strip() or type(error).__name__
+    return Trial(fault, (), (), (), duration_s, repeated=False, output=reason, failure=reason)
 
 
 def read_documents(results: Path) -> list[dict[str, Any]]:
