@@ -12,8 +12,8 @@ import straingauge
 
 ORDER = (
     "inside",  # runs in services, and imports the standard library only
+    "histogram",  # pure arithmetic that streams, the engine and the recording share
     *("schedule", "http", "journey"),
-    "histogram",  # pure arithmetic that the engine and the recording share
     "result.format",  # types of the sections that the following packages make, and the files
     *("engine", "recording", "observe", "target", "workers", "traces", "statistics", "verdict"),
     "distributed",  # bookkeeping of workers on several machines

@@ -13,6 +13,7 @@ Everything a load test needs is imported from here; names load on first use, so 
 
 Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`, `Journey`, `Mix`,
 `mix`, `tagged`, `limit_concurrency`; failed requests raise `RequestFailed`, with an `ErrorKind`.
+`Stream` declares a response that is read as it comes, `Event` is one of its events.
 
 Schedules: `constant`, `ramp`, `steps`, `spike`, `poisson`, `spread`, `chain` (arrival rates),
 `constant_users` and `waves` (numbers of users), `stages` (either); each returns a `Schedule`.
@@ -45,10 +46,12 @@ if TYPE_CHECKING:
     from straingauge.http import (
         Check,
         ErrorKind,
+        Event,
         FilePart,
         Request,
         RequestFailed,
         Response,
+        Stream,
         Upload,
     )
     from straingauge.journey import (
@@ -87,6 +90,7 @@ __all__ = [
     "Check",
     "CriticalVerdict",
     "ErrorKind",
+    "Event",
     "FilePart",
     "Finding",
     "Grade",
@@ -104,6 +108,7 @@ __all__ = [
     "Schedule",
     "ServiceStack",
     "StraingaugeError",
+    "Stream",
     "TargetError",
     "Upload",
     "UsageError",
@@ -132,7 +137,8 @@ _MODULES = {
         *("TargetError", "UsageError"),
     ),
     "straingauge.http": (
-        *("Check", "ErrorKind", "FilePart", "Request", "RequestFailed", "Response", "Upload"),
+        *("Check", "ErrorKind", "Event", "FilePart", "Request", "RequestFailed", "Response"),
+        *("Stream", "Upload"),
     ),
     "straingauge.journey": (
         *("Account", "Journey", "Mix", "Pause", "User", "limit_concurrency", "mix", "tagged"),

@@ -8,7 +8,7 @@ import numpy as np
 
 from straingauge.ab.slot_plan import Name, SlotPlan
 from straingauge.histogram import Ints
-from straingauge.http import ErrorKind, RawHeaders, RequestFailed
+from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
 from straingauge.redaction import redact
 from straingauge.statistics.distribution import Floats
 
@@ -102,6 +102,9 @@ class _EndpointSink:
             return
         self.failed.append(sent_ns)
         self._log.problem(f"{self._name}: {failure.kind}", failure.detail)
+
+    def add_stream(self, intended_ns: int, stream: StreamReader, /) -> None:
+        """Ignore what was read of a stream: its first event is compared, as its response time."""
 
     def add_journey_error(self, detail: str, /) -> None:
         self._log.problem(f"{self._name}: journey", detail)

@@ -6,7 +6,7 @@ import sys
 from time import monotonic_ns
 from typing import Final, Protocol, cast
 
-from straingauge.http import Request, RequestFailed, Response
+from straingauge.http import Request, RequestFailed, Response, StreamReader, StreamResponse
 from straingauge.http.exchange import Exchange, Received
 from straingauge.http.receive_queue import ReceiveQueue
 
@@ -19,6 +19,9 @@ class ConnectionOwner(Protocol):
 
     def response_received(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
         """Handle a response that began and was complete at these instants."""
+
+    def stream_received(self, response: StreamResponse, first_byte_ns: int, at_ns: int) -> None:
+        """Handle the response of a stream that ended well at this instant."""
 
     def request_failed(self, failure: RequestFailed, at_ns: int) -> None:
         """Handle a failure at this instant; the connection is closed."""
@@ -147,13 +150,41 @@ class Connection(asyncio.Protocol):
                 # The rest of this request must not come between the bytes of the next one.
                 self.close()
                 owner.connection_closed(self)
-            owner.response_received(outcome, exchange.first_byte_ns, at_ns)
+            if outcome.__class__ is StreamResponse:
+                owner.stream_received(outcome, exchange.first_byte_ns, at_ns)
+            else:
+                owner.response_received(outcome, exchange.first_byte_ns, at_ns)
             return
         self.close()
         if isinstance(outcome, RequestFailed):
             owner.request_failed(outcome, at_ns)
         else:
             owner.connection_stale()
+
+    def end_stream(self, at_ns: int, *, at_load_end: bool = False) -> bool:
+        """End the stream in flight on purpose; return whether there was one that may end so.
+
+        Args:
+            at_ns: When its time was over.
+            at_load_end: The load is over; otherwise the time limit of the stream may be.
+        """
+        owner, exchange = self.owner, self._exchange
+        outcome = exchange.close_stream(at_ns, at_load_end=at_load_end)
+        if owner is None or outcome is None:
+            return False
+        self.close()
+        if isinstance(outcome, RequestFailed):
+            owner.request_failed(outcome, at_ns)
+        elif isinstance(outcome, StreamResponse):
+            owner.connection_closed(self)
+            owner.stream_received(outcome, exchange.first_byte_ns, at_ns)
+        return True
+
+    @property
+    def stream(self) -> StreamReader | None:
+        """The events so far of the stream in flight; None without one."""
+        stream = self._exchange.stream
+        return None if stream is None else stream.stream
 
     def _has_unsent(self) -> bool:
         """Check whether the transport still buffers a part of this request."""

@@ -185,6 +185,8 @@ class Engine:
         for user in self._users:
             if user.is_pausing:
                 user.stop()
+            else:
+                user.end_stream()
         self._end_if_over()
 
     def _heartbeat(self) -> None:

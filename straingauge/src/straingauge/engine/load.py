@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 from straingauge.engine.arrival_queue import MAX_QUEUED
 from straingauge.engine.delay_histogram import Delay
 from straingauge.errors import UsageError
-from straingauge.http import RawHeaders, RequestFailed
+from straingauge.http import RawHeaders, RequestFailed, StreamReader
 from straingauge.journey import Mix, User
 from straingauge.schedule import ClosedSchedule, Schedule, Waves
 
@@ -68,6 +68,9 @@ class EndpointSink(Protocol):
         /,
     ) -> None:
         """Count a request that failed or was rate limited; see `add`."""
+
+    def add_stream(self, intended_ns: int, stream: StreamReader, /) -> None:
+        """Count what was read of a stream that should have started at this instant."""
 
     def add_journey_error(self, detail: str, /) -> None:
         """Count an error in the journey's own code."""

@@ -11,7 +11,7 @@ from straingauge.engine.connector import connect
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
-from straingauge.http import Request, RequestFailed, Response, check_response
+from straingauge.http import Request, RequestFailed, Response, StreamResponse, check_response
 from straingauge.http.exchange import timeout_failure
 from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
 from straingauge.journey.execution import journey_name
@@ -173,6 +173,8 @@ class VirtualUser:
         self._intended_ns = self._intended_ns or now_ns
         timeout_s = request.timeout_s
         timeout_ns = self._context.timeout_ns if timeout_s is None else int(timeout_s * 1e9)
+        if request.stream is not None and request.stream.max_s is not None:
+            timeout_ns = int(request.stream.max_s * 1e9)
         self._timeout_ns = timeout_ns
         self.deadline_ns = now_ns + timeout_ns
         self._sent_ns = 0
@@ -222,12 +224,20 @@ class VirtualUser:
         else:
             self._do(step)
 
+    def stream_received(self, response: StreamResponse, first_byte_ns: int, at_ns: int) -> None:
+        """Count a stream, whose response time is that of its first event."""
+        stream = response.stream
+        self._sink.add_stream(self._intended_ns, stream)
+        self.response_received(response, first_byte_ns, stream.first_ns or at_ns)
+
     def request_failed(self, failure: RequestFailed, at_ns: int) -> None:
         """Count a failure; see `ConnectionOwner`."""
         self._connection = None
         # What timed out while connecting was never sent: its service time is its response time.
         sent_ns = self._sent_ns or self._intended_ns
         trace = self._trace if self._sent_ns else 0
+        if failure.stream is not None:
+            self._sink.add_stream(self._intended_ns, failure.stream)
         self._sink.add_failure(self._intended_ns, sent_ns, 0, at_ns, failure, trace)
         self.deadline_ns = self._intended_ns = 0
         assert self._execution is not None
@@ -256,9 +266,22 @@ class VirtualUser:
 
     def time_out(self) -> None:
         """Give up the request at its deadline."""
-        at_ns = self.deadline_ns
+        at_ns, connection = self.deadline_ns, self._connection
+        if connection is not None and connection.end_stream(at_ns):
+            return
+        failure = timeout_failure(self._timeout_ns / 1e9)
+        if connection is not None and connection.stream is not None:
+            failure = connection.stream.break_off(failure, at_ns)
         self._disconnect()
-        self.request_failed(timeout_failure(self._timeout_ns / 1e9), at_ns)
+        self.request_failed(failure, at_ns)
+
+    def end_stream(self) -> None:
+        """End a stream that has no limit and no end mark, since the load is over."""
+        request, connection = self._request, self._connection
+        if connection is None or request is None or request.stream is None:
+            return
+        if request.stream.is_endless:
+            connection.end_stream(monotonic_ns(), at_load_end=True)
 
     def abandon(self) -> bool:
         """Give everything up uncounted; return whether a request was in flight."""

@@ -16,17 +16,22 @@ from straingauge.http.models import (
     check_response,
 )
 from straingauge.http.multipart import FilePart, Upload
+from straingauge.http.streaming import Event, Stream, StreamReader, StreamResponse
 
 __all__ = [
     "MAX_BODY_BYTES",
     "Check",
     "ErrorKind",
+    "Event",
     "FilePart",
     "Headers",
     "RawHeaders",
     "Request",
     "RequestFailed",
     "Response",
+    "Stream",
+    "StreamReader",
+    "StreamResponse",
     "Upload",
     "check_response",
     "encode_headers",

@@ -154,6 +154,17 @@ class ResponseReader:
             self._check_size(len(data))
         return self._complete
 
+    @property
+    def has_head(self) -> bool:
+        """The response's head is complete."""
+        return self._head_complete
+
+    def take_body(self) -> list[bytes]:
+        """Remove and return what was received of the content, which then counts no more."""
+        taken, self._body = self._body, []
+        self._length_bytes = 0
+        return taken
+
     def eof(self) -> None:
         """Handle the end of the connection, which some responses end with.
 

@@ -19,6 +19,7 @@ from straingauge.http.codec import (
 )
 from straingauge.http.models import ErrorKind, Request, RequestFailed, Response
 from straingauge.http.multipart import Upload
+from straingauge.http.streaming.stream_exchange import StreamExchange
 
 # Methods a client may repeat automatically on a new connection (RFC 9110, section 9.2.2).
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
@@ -58,6 +59,7 @@ class Exchange:
     Attributes:
         request: the request in flight; None between two exchanges.
         sent_ns: when the request was sent; set by the client.
+        stream: the response in flight, if it is read as it comes; else None.
         idle_since_ns: when the previous response was complete; 0 if there was none.
         first_byte_ns: when the response began; 0 if it has not.
         keep_alive: another request can be sent on this connection. It is False after a failure,
@@ -76,11 +78,13 @@ class Exchange:
         "keep_alive",
         "request",
         "sent_ns",
+        "stream",
     )
 
     def __init__(self, base_path: str = "") -> None:
         self._base_path = base_path.encode("ascii")
         self.request: Request | None = None
+        self.stream: StreamExchange | None = None
         self.sent_ns = self.idle_since_ns = self.first_byte_ns = 0
         self.keep_alive = True
         self._reader = ResponseReader()
@@ -147,6 +151,8 @@ class Exchange:
         """
         request = self.request
         assert request is not None
+        if request.stream is not None:
+            return self._receive_stream(request, received, at_ns)
         if not isinstance(received, bytes) or not received:
             self.request = None
             return self._end(request, received if isinstance(received, Exception) else None, at_ns)
@@ -165,6 +171,46 @@ class Exchange:
             reader.keep_alive and self._chunks is None and not request.closes_connection
         )
         return Response(request, reader.status, reader.headers, reader.body)
+
+    def _receive_stream(self, request: Request, received: Received, at_ns: int) -> Outcome | None:
+        """Process what the connection received of a response that is read as it comes."""
+        stream = self.stream
+        outcome: Outcome | None
+        if not isinstance(received, bytes) or not received:
+            error = received if isinstance(received, Exception) else None
+            if stream is None or stream.stream is None or isinstance(error, RequestFailed):
+                outcome = self._end(request, error, at_ns)
+            else:
+                outcome = stream.end(error, at_ns)
+        else:
+            if stream is None:
+                self.first_byte_ns = at_ns
+                stream = self.stream = StreamExchange(request, self._reader, self.sent_ns)
+            outcome = stream.receive(received, at_ns)
+            if outcome is None:
+                return None
+            self.idle_since_ns = at_ns
+            self.keep_alive = (
+                stream.is_complete
+                and self._reader.keep_alive
+                and self._chunks is None
+                and not request.closes_connection
+            )
+        self.request = self.stream = None
+        return outcome
+
+    def close_stream(self, at_ns: int, *, at_load_end: bool = False) -> Outcome | None:
+        """End the stream in flight on purpose; return its outcome, None if it cannot be ended so.
+
+        Args:
+            at_ns: when.
+            at_load_end: the load is over; otherwise the stream's own time limit may be.
+        """
+        stream = self.stream
+        outcome = None if stream is None else stream.close(at_ns, at_load_end=at_load_end)
+        if outcome is not None:
+            self.request = self.stream = None
+        return outcome
 
     def _end(self, request: Request, error: Exception | None, at_ns: int) -> Outcome:
         """Judge the end of the connection: for some responses, it is their regular end."""

@@ -5,13 +5,17 @@ import json as jsonlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
 from straingauge.http.decoding import decode
 from straingauge.http.headers import Headers, RawHeaders, values_of
 from straingauge.http.multipart import Upload
+
+if TYPE_CHECKING:
+    from straingauge.http.streaming.stream import Stream
+    from straingauge.http.streaming.stream_reader import StreamReader
 
 _NOT_PARSED: Final = object()
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
@@ -24,6 +28,7 @@ class ErrorKind(StrEnum):
 
     `IDLE_CLOSED`: the server closed a connection that had been idle as the request was sent, so
     that the request may never have been read (RFC 9112, section 9.5).
+    `EARLY_CLOSE`: a stream ended before its end mark, or with too few events.
     """
 
     REFUSED = "refused"
@@ -37,6 +42,7 @@ class ErrorKind(StrEnum):
     FAILED_CHECK = "failed_check"
     RATE_LIMITED = "rate_limited"
     JOURNEY_ERROR = "journey_error"
+    EARLY_CLOSE = "early_close"
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +58,7 @@ class Request:
         expect: statuses that mean success; any other is an error, except 429, counted separately.
         checks: checks of the content, called in order if the status is expected.
         timeout_s: timeout from sending to the last byte; None leaves it to the load.
+        stream: how its response is read as it comes; None for a response that is received whole.
         encoded: the bytes before and after the host's name, cached by `codec.encode`.
         closes_connection: it has the header `Connection: close`; set by `codec.encode`.
         has_traceparent: it has the header `traceparent` itself; set by `codec.encode`.
@@ -65,6 +72,7 @@ class Request:
     expect: frozenset[int] = frozenset({200})
     checks: "tuple[Check, ...]" = ()
     timeout_s: float | None = None
+    stream: "Stream | None" = None
     encoded: tuple[bytes, bytes] | None = field(default=None, repr=False)
     closes_connection: bool = field(default=False, repr=False)
     has_traceparent: bool = field(default=False, repr=False)
@@ -151,7 +159,10 @@ class RequestFailed(Exception):
         kind: the kind of failure.
         detail: a description for the report.
         response: the response, if there was a complete one.
+        stream: what was read of a stream that failed; None otherwise.
     """
+
+    stream: "StreamReader | None" = None
 
     def __init__(self, kind: ErrorKind, detail: str, response: Response | None = None) -> None:
         super().__init__(f"{kind}: {detail}")

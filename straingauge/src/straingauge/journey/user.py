@@ -8,9 +8,10 @@ from functools import lru_cache
 from math import inf
 from typing import Any, TypedDict, Unpack
 
-from straingauge.http import Check, Request, Upload
+from straingauge.http import Check, Request, Stream, Upload
 from straingauge.http.headers import combine
 from straingauge.http.query import Pairs, encode_path, encode_query
+from straingauge.http.streaming import as_stream
 
 Account = Callable[[int], Mapping[str, Any]]
 """Gives the user with this index its data, such as an email address and a password."""
@@ -30,7 +31,8 @@ class Options(TypedDict, total=False):
 
     At most one of `json`, `form`, `upload` and `content` can be given, as the body. In `params` and
     `form`, None is skipped and a list repeats its name; see `http.query`. Pieces of `content`, such
-    as those of a generator, are joined before they are sent.
+    as those of a generator, are joined before they are sent. `stream` is a `Stream`, or one of
+    "sse", "ndjson", "chunks" and "llm".
     """
 
     name: str | None
@@ -43,6 +45,7 @@ class Options(TypedDict, total=False):
     expect: Iterable[int]
     checks: Iterable[Check]
     timeout_s: float | None
+    stream: Stream | str | None
 
 
 class User:
@@ -121,11 +124,16 @@ class User:
     def _make(self, method: str, path: str, options: Options) -> Request:
         body, content_type = _body(options)
         own = options.get("headers") or {}
+        stream = as_stream(options.get("stream"))
+        if stream is not None and stream.format == "sse":
+            own = combine({"Accept": "text/event-stream"}, own)
         headers = _headers(tuple(self.headers.items()), content_type, tuple(own.items()))
         _check_method(method)
         timeout_s = options.get("timeout_s")
         if timeout_s is not None and not 0 < timeout_s < inf:
             raise ValueError(f"timeout_s must be more than 0, not {timeout_s}")
+        if stream is not None and (timeout_s or inf) < (stream.max_s or 0):
+            raise ValueError(f"timeout_s is {timeout_s}, before the stream's max_s {stream.max_s}")
         expect = options.get("expect", _EXPECT_200)
         return Request(
             method,
@@ -136,6 +144,7 @@ class User:
             expect if isinstance(expect, frozenset) else frozenset(expect),
             tuple(options.get("checks", ())),
             timeout_s,
+            stream,
         )
 
     def __repr__(self) -> str:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from straingauge.histogram import BUCKETS, Histogram, Ints
 from straingauge.recording.in_flight import COLUMNS as IN_FLIGHT_COLUMNS
 from straingauge.recording.in_flight import MAX_SLOTS, InFlightTimeline
+from straingauge.recording.measurements import Measurements
 from straingauge.recording.sampled_requests import SampledRequest
 from straingauge.recording.series import Example, Series
 from straingauge.recording.server_timings import MAX_SLOTS as SERVER_TIMING_SLOTS
@@ -133,6 +134,7 @@ def _series_header(series: Series, arrays: list[_Array]) -> dict[str, Any]:
         "slowest": [_SLOW(slow) for slow in series.slowest],
         "sampled": [astuple(sampled) for sampled in series.sampled],
         "width_ms": _in_flight_header(series.in_flight, arrays),
+        "streams": _measurements_header(series.streams, arrays),
     }
 
 
@@ -150,6 +152,7 @@ def _series(header: dict[str, Any], take: _Take) -> Series:
     series.slowest = [_slow(slow) for slow in header["slowest"]]
     series.sampled = [SampledRequest(*sampled) for sampled in header["sampled"]]
     series.in_flight = _in_flight(header["width_ms"], take)
+    series.streams = _measurements(header["streams"], take)
     return series
 
 
@@ -213,6 +216,23 @@ def _parts(header: list[Any], take: _Take) -> ServerTimings:
         slots, sums_ns = _take_filled(take, SERVER_TIMING_SLOTS)
         part.slots_ns[slots] = sums_ns
     return parts
+
+
+def _measurements_header(measured: Measurements, arrays: list[_Array]) -> list[Any]:
+    times = sorted(measured.times.items())
+    return [
+        sorted(measured.counts.items()),
+        [[name, _histogram_header(each, arrays)] for name, each in times],
+    ]
+
+
+def _measurements(header: list[Any], take: _Take) -> Measurements:
+    measured = Measurements()
+    counts, times = header
+    measured.counts.update(dict(counts))
+    for name, entry in times:
+        _fill_histogram(measured.histogram(name), entry, take)
+    return measured
 
 
 def _slow(values: list[Any]) -> SlowRequest:

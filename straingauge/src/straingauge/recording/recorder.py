@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from straingauge.histogram import Ints, bucket_of
-from straingauge.http import ErrorKind, RawHeaders, RequestFailed
+from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
 from straingauge.http.traceparent import TraceIds
 from straingauge.recording.endpoint_names import OTHER, EndpointNames
 from straingauge.recording.record import Record
@@ -20,6 +20,7 @@ from straingauge.recording.server_timing_header import (
     server_timing,
 )
 from straingauge.recording.slow_requests import SlowRequest, candidates, slowest
+from straingauge.recording.stream_counts import add_stream
 from straingauge.recording.timeline import ERRORS, RATE_LIMITED, STARTED
 from straingauge.redaction import redact
 
@@ -104,6 +105,10 @@ class EndpointRecorder:
     def add_untimed(self, done_ns: int, status: int, headers: RawHeaders | None) -> None:
         """Add a successful request of unknown response time."""
         self.add(done_ns, done_ns, 0, done_ns, status | _UNTIMED, headers)
+
+    def add_stream(self, intended_ns: int, stream: StreamReader) -> None:
+        """Add what was read of a stream, a request that is added as well."""
+        add_stream(self._series.streams, intended_ns, stream)
 
     def add_journey_error(self, detail: str) -> None:
         """Add an exception of the journey after a request of this endpoint."""

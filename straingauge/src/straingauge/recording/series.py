@@ -6,6 +6,7 @@ from typing import Final
 
 from straingauge.histogram import Histogram
 from straingauge.recording.in_flight import InFlightTimeline
+from straingauge.recording.measurements import Measurements
 from straingauge.recording.sampled_requests import SampledRequest, first_sampled
 from straingauge.recording.server_timings import ServerTimings
 from straingauge.recording.slow_requests import SlowRequest, slowest
@@ -57,6 +58,7 @@ class Series:
         slowest: The slowest served requests, slowest first.
         sampled: Served requests whose traces were sampled, in the order of their ids.
         in_flight: Starts and ends of all requests.
+        streams: Responses that were read as they came; see `stream_counts`.
         first_ns, last_ns: First intended start and last end, relative to the start of the phase;
             None without requests.
     """
@@ -77,6 +79,7 @@ class Series:
         "service",
         "slowest",
         "statuses",
+        "streams",
         "timeline",
     )
 
@@ -95,6 +98,7 @@ class Series:
         self.slowest: list[SlowRequest] = []
         self.sampled: list[SampledRequest] = []
         self.in_flight = InFlightTimeline()
+        self.streams = Measurements()
         self.first_ns: int | None = None
         self.last_ns: int | None = None
 
@@ -116,6 +120,7 @@ class Series:
         self.slowest = slowest(self.slowest + other.slowest)
         self.sampled = first_sampled(self.sampled + other.sampled)
         self.in_flight.merge(other.in_flight)
+        self.streams.merge(other.streams)
         if other.first_ns is not None and other.last_ns is not None:
             self.add_span(other.first_ns, other.last_ns)
 

@@ -15,6 +15,7 @@ from straingauge.result.format.metrics import (
 from straingauge.statistics.breakdown import server_timing, slowest
 from straingauge.statistics.quantile import Quantile, quantile
 from straingauge.statistics.stalls import stalls
+from straingauge.statistics.streams import streams
 from straingauge.statistics.throughput import Plan, throughput
 
 
@@ -64,7 +65,7 @@ def _series_metrics(
     limited = series.rate_limited.count
     errors = sum(series.errors.values())
     judged = max(series.requests - limited, errors)
-    return {
+    found: SeriesMetrics = {
         "total_requests": series.requests,
         "duration_s": round(_duration_s(total), 6),
         "throughput_rps": throughput(series, total, plan).per_s,
@@ -80,6 +81,9 @@ def _series_metrics(
         "errors": _errors(series),
         "server_timing": server_timing(series.server_timings),
     }
+    if (measured := streams(series.streams, _times)) is not None:
+        found["streams"] = measured
+    return found
 
 
 def _times(histogram: Histogram) -> Times:

@@ -77,7 +77,7 @@ def compose(
 
 
 def _metrics(whole: PhaseMetrics, record: Record, warmup: Warmup | None) -> Metrics:
-    return {
+    found: Metrics = {
         "total_requests": whole["total_requests"],
         "duration_s": whole["duration_s"],
         "throughput_rps": whole["throughput_rps"],
@@ -93,6 +93,9 @@ def _metrics(whole: PhaseMetrics, record: Record, warmup: Warmup | None) -> Metr
         "degradation": _degradation(record),
         "warmup": None if warmup is None else warmup.as_dict(),
     }
+    if "streams" in whole:
+        found["streams"] = whole["streams"]
+    return found
 
 
 def _plan(metadata: RunMetadata) -> Plan | None:

@@ -109,6 +109,26 @@ class Warmup(TypedDict):
     reason: str
 
 
+class StreamMetrics(TypedDict):
+    """Responses that were read as they came, such as server-sent events.
+
+    `events_per_stream` has numbers of events, in the form of times.
+    """
+
+    streams: int
+    events: int
+    stalls: int
+    body_bytes: int
+    ended: dict[str, int]
+    first_event_ms: Times
+    event_gap_ms: Times
+    duration_ms: Times
+    events_per_stream: Times
+    tokens: NotRequired[int]
+    time_to_first_token_ms: NotRequired[Times]
+    inter_token_latency_ms: NotRequired[Times]
+
+
 class Traffic(TypedDict):
     """Counts and times of any set of requests."""
 
@@ -122,6 +142,7 @@ class Traffic(TypedDict):
     first_byte_ms: Times
     connect_ms: Times
     server_timing: ServerTiming | None
+    streams: NotRequired[StreamMetrics]
 
 
 class Metrics(Traffic):

@@ -1,0 +1,40 @@
+"""Counts and times of streams in a record."""
+
+from typing import Final
+
+import numpy as np
+
+from straingauge.http import StreamReader
+from straingauge.recording.measurements import COUNT_NS, Measurements
+
+ENDED: Final = "ended_"
+"""Precedes each way in which streams ended, in the names of counts."""
+
+
+def add_stream(measured: Measurements, intended_ns: int, stream: StreamReader) -> None:
+    """Add one stream.
+
+    Args:
+        measured: The measurements of its endpoint.
+        intended_ns: When it should have started: times to the first event and token count from
+            there, as response times do.
+        stream: Its events.
+    """
+    counts, add = measured.counts, measured.histogram
+    counts["streams"] += 1
+    counts["events"] += stream.events
+    counts["stalls"] += stream.stalls
+    counts["body_bytes"] += stream.body_bytes
+    counts[f"{ENDED}{stream.ending or 'failure'}"] += 1
+    firsts = {"first_event": stream.first_ns}
+    if stream.declared.token_test is not None:
+        counts["tokens"] += stream.tokens
+        firsts["first_token"] = stream.first_token_ns
+        stream.token_gaps.add_to(add("token_gap"))
+    stream.gaps.add_to(add("event_gap"))
+    if stream.ended_ns:
+        firsts["duration"] = stream.ended_ns
+    for name, at_ns in firsts.items():
+        if at_ns:
+            add(name).add(np.array([at_ns - intended_ns], dtype=np.int64))
+    add("events_per_stream").add(np.array([stream.events * COUNT_NS], dtype=np.int64))
