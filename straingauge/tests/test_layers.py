@@ -13,7 +13,7 @@ import straingauge
 ORDER = (
     "inside",  # runs in services, and imports the standard library only
     "histogram",  # pure arithmetic that streams, the engine and the recording share
-    *("schedule", "http", "journey"),
+    *("schedule", "http", "feeders", "journey"),
     "result.format",  # types of the sections that the following packages make, and the files
     *("engine", "recording", "observe", "target", "workers", "traces", "statistics", "verdict"),
     "distributed",  # bookkeeping of workers on several machines

@@ -18,6 +18,9 @@ Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`,
 Schedules: `constant`, `ramp`, `steps`, `spike`, `poisson`, `spread`, `chain` (arrival rates),
 `constant_users` and `waves` (numbers of users), `stages` (either); each returns a `Schedule`.
 
+Data: `feeder` makes a `Feeder` of a file's rows, and `secret` reads a secret; `FeederEnd` is raised
+after the last row.
+
 pytest: `LoadTest` is the type of the ``load`` fixture, `LoadRun` of what it measured, `Account` of
 the function that gives each user its data; a test reports a `Finding` with a `Grade`.
 
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
         TargetError,
         UsageError,
     )
+    from straingauge.feeders import Feeder, FeederEnd, feeder, secret
     from straingauge.http import (
         Check,
         ErrorKind,
@@ -91,6 +95,8 @@ __all__ = [
     "CriticalVerdict",
     "ErrorKind",
     "Event",
+    "Feeder",
+    "FeederEnd",
     "FilePart",
     "Finding",
     "Grade",
@@ -117,12 +123,14 @@ __all__ = [
     "chain",
     "constant",
     "constant_users",
+    "feeder",
     "limit_concurrency",
     "mix",
     "poisson",
     "ramp",
     "read_result",
     "read_results",
+    "secret",
     "spike",
     "spread",
     "stages",
@@ -136,6 +144,7 @@ _MODULES = {
         *("CriticalVerdict", "Interrupted", "InvalidRun", "StraingaugeError"),
         *("TargetError", "UsageError"),
     ),
+    "straingauge.feeders": ("Feeder", "FeederEnd", "feeder", "secret"),
     "straingauge.http": (
         *("Check", "ErrorKind", "Event", "FilePart", "Request", "RequestFailed", "Response"),
         *("Stream", "Upload"),

@@ -1,15 +1,17 @@
 """Texts without the passwords, tokens, cookies and keys in them.
 
 Journeys may put a response or a URL into the text of an error or the name of a request, and results
-are passed on. A secret is recognised by the name before it or by its form; one that is neither
-named nor of a known form is not found.
+are passed on. A secret is recognised by the name before it, by its form, or because it was given to
+`hide`; one that is neither named nor of a known form is not found.
 """
 
 import base64
+import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 HIDDEN: Final = "***"  # is valid in a URL, too
 
@@ -48,10 +50,50 @@ _KEPT: Final = (
     *("bearer", "basic", "scheme"),
 )
 
+MIN_HIDDEN: Final = 4  # characters of a value to hide; a shorter one is in too many texts
+_MAX_VALUES: Final = 100_000
+_hidden_values: set[str] = set()
+_values: dict[str, set[str]] = {}  # all forms of them, by their first characters
 
-@lru_cache(maxsize=4096)  # names of requests and errors repeat
+
+def hide(value: str) -> None:
+    """Hide a value in all texts from now on, also percent-encoded, as JSON and in Base64.
+
+    A value of fewer than `MIN_HIDDEN` characters is not hidden.
+    """
+    if len(value) < MIN_HIDDEN or value in _hidden_values:
+        return
+    if len(_hidden_values) >= _MAX_VALUES:  # rows of a large file
+        _hidden_values.clear()
+        _values.clear()
+    _hidden_values.add(value)
+    encoded = json.dumps(value)[1:-1], base64.b64encode(value.encode()).decode().rstrip("=")
+    for each in (value, quote(value), quote(value, safe=""), quote_plus(value), *encoded):
+        _values.setdefault(each[:MIN_HIDDEN], set()).add(each)
+
+
 def redact(text: str) -> str:
     """Return a text with its secrets replaced by `HIDDEN`."""
+    return _without_forms(_without_values(text) if _values else text)
+
+
+def _without_values(text: str) -> str:
+    """Return a text without the values of `hide`, one of which may be cut off at its end."""
+    parts, begin, at = [], 0, 0
+    while at <= len(text) - MIN_HIDDEN:
+        found = 0
+        for value in _values.get(text[at : at + MIN_HIDDEN], ()):
+            if text.startswith(value, at) or value.startswith(text[at:]):
+                found = max(found, min(len(value), len(text) - at))
+        if found:
+            parts += [text[begin:at], HIDDEN]
+            begin = at + found
+        at += found or 1
+    return "".join([*parts, text[begin:]]) if parts else text
+
+
+@lru_cache(maxsize=4096)  # names of requests and errors repeat
+def _without_forms(text: str) -> str:
     return _SECRETS.sub(_hidden, text)
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from straingauge.errors import UsageError
+from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import Response
 from straingauge.journey import Journey, Mix, Step, User, mix
 from straingauge.journey.mix import tags_of
@@ -116,6 +116,8 @@ def _loaded(path: Path) -> ModuleType:
     except SyntaxError as error:
         where = f"{error.filename}, line {error.lineno}"
         raise UsageError(f"{where}: {error.msg}: {(error.text or '').strip()}") from error
+    except StraingaugeError:
+        raise
     except (Exception, SystemExit) as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         raise UsageError(

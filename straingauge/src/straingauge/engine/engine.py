@@ -152,6 +152,7 @@ class Engine:
             duration_s=(ended_ns - self._start_ns) / 1e9,
             interrupted=is_interrupted,
             waited_for_connection=self._pool.waited if self._pool is not None else 0,
+            end_reason=context.end_reason,
         )
 
     def _finish(self, user: VirtualUser) -> None:
@@ -205,6 +206,9 @@ class Engine:
         """Close on demand, or when journeys had the length of a timeout to end."""
         if self._context.is_closing:
             return
+        if self._context.end_reason is not None:
+            self._executor.stop()
+            self._end_if_over()
         if self._executor.is_over:
             self._drain_until_ns = self._drain_until_ns or now_ns + self._context.timeout_ns
         if self._should_stop() or 0 < self._drain_until_ns < now_ns:

@@ -171,6 +171,7 @@ class EngineStats:
         interrupted: Ctrl-C ended the run.
         waited_for_connection: requests that found no free connection in a shared pool; their
             response time includes the wait.
+        end_reason: why the load ended before its schedule did, by intention; None if it did not.
     """
 
     sent: int
@@ -187,3 +188,4 @@ class EngineStats:
     interrupted: bool
     waited_for_connection: int = 0
     closed_idle: int = 0
+    end_reason: str | None = None

@@ -20,6 +20,7 @@ class RunContext:
         connect_limit: limits how many connections are being opened at a time, in order.
         trace_ids: ids of the requests' traces; None to send no header `traceparent`.
         is_closing: no further request is sent.
+        end_reason: why no execution is to start any more; None as long as the schedule decides.
         busy: virtual users that run a journey.
         sent, journeys, connections, reconnected, closed_idle: see `EngineStats`.
     """
@@ -44,6 +45,7 @@ class RunContext:
         self.trace_ids = trace_ids
         self.connect_limit = asyncio.Semaphore(_MAX_CONNECTING)
         self.is_closing = False
+        self.end_reason: str | None = None
         self.busy = 0
         self.sent = 0
         self.journeys = 0

@@ -11,6 +11,7 @@ from straingauge.engine.connector import connect
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
+from straingauge.feeders import FeederEnd
 from straingauge.http import Request, RequestFailed, Response, StreamResponse, check_response
 from straingauge.http.exchange import timeout_failure
 from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
@@ -127,6 +128,12 @@ class VirtualUser:
             self._do(step)
 
     def _handle_error(self, error: JourneyError) -> None:
+        end = error.__cause__
+        if isinstance(end, FeederEnd):
+            self._context.end_reason = self._context.end_reason or str(end)
+            if not end.is_error:
+                self._finish()
+                return
         name = error.after.name if error.after else f"journey {journey_name(self._journey)}"
         self._sinks[name].add_journey_error(str(error))
         self._finish()

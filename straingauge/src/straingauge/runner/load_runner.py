@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from straingauge.engine import EngineStats, Load, run_load
+from straingauge.feeders import begin_load, end_load, feeder_uses
 from straingauge.http.traceparent import SampledTraceIds, TraceIds
 from straingauge.journey import Journey, User, account_fingerprint
 from straingauge.observe import Observer
@@ -62,6 +63,14 @@ class LoadRunner:
             return None
         if self._trace_ids is not None:
             self._trace_ids.begin_shard(self._shard.index)
+        begin_load(self._shard.load_id)
+        try:
+            return self._run_phases(logins)
+        finally:
+            end_load()
+
+    def _run_phases(self, logins: LoginCache) -> MergedReports | None:
+        spec, coordinator = self._spec, self._coordinator
         if self._shard.is_leader:
             coordinator.send_metadata(run_metadata(spec, self._url))
         self._prepare(logins)
@@ -96,6 +105,7 @@ class LoadRunner:
             observations=self._observer.observations() if self._observer else None,
             credentials=frozenset(filter(None, map(account_fingerprint, self._own_users()))),
             profile=self._profile,
+            feeders=feeder_uses(),
         )
 
     def _is_profiled(self) -> bool:

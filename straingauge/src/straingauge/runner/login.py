@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 
 from straingauge.errors import StraingaugeError, TargetError
+from straingauge.feeders import FeederEnd
 from straingauge.http import Response
 from straingauge.journey import Journey, Step, User, limit_concurrency
 from straingauge.recording import Record
@@ -64,9 +65,12 @@ class Login:
             record: The record of the attempt, in the phase "setup".
 
         Raises:
+            FeederEnd: There were fewer rows than users.
             TargetError: A user has not; its message gives the first reason known.
         """
         for error in self._errors:
+            if isinstance(error, FeederEnd):
+                raise error
             if isinstance(error, StraingaugeError):
                 raise TargetError(f"a user could not log in at {url}: {error}", hint=error.hint)
         if len(self.completed) < len(self.users):

@@ -41,6 +41,7 @@ class ValidityInput:
         lost: Processes that disappeared.
         unsent: Requests that they would have sent, compared with the other processes.
         interrupted: Why the run ended early; None if it did not.
+        end_reason: Why it ended before its schedule, by intention; None if it did not.
         setup_error: Why no load was sent; None if it was.
         users: Number of users that log in.
         accounts: Number of different accounts of these users.
@@ -67,6 +68,7 @@ class ValidityInput:
     lost: Sequence[LostProcess] = ()
     unsent: int = 0
     interrupted: str | None = None
+    end_reason: str | None = None
     setup_error: str | None = None
     users: int = 0
     accounts: int = 0
@@ -128,6 +130,15 @@ def _interrupted(evidence: ValidityInput) -> Iterable[Reason]:
             f"{evidence.interrupted}, after {evidence.requests} requests; "
             "the result contains the measurements until then",
             "repeat the run",
+        )
+
+
+def _ended(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.end_reason:
+        yield Reason(
+            "ended_early",
+            "note",
+            f"the load ended before its schedule did: {evidence.end_reason}",
         )
 
 
@@ -306,6 +317,7 @@ def _no_keep_alive(evidence: ValidityInput) -> Iterable[Reason]:
 _RULES: Sequence[Rule] = (
     _setup_failed,
     _interrupted,
+    _ended,
     _no_data,
     _rate_limited,
     _late,

@@ -113,11 +113,13 @@ class Shard:
         index: Its number, from 0; None if the process has no share.
         count: Number of shares.
         idle: Number of processes without a share.
+        load_id: Identifies the load on this machine; empty if no other process has a share.
     """
 
     index: int | None
     count: int
     idle: int = 0
+    load_id: str = ""
 
     @property
     def is_leader(self) -> bool:

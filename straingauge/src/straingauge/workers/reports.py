@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
     from straingauge.engine import EngineStats
+    from straingauge.feeders import FeederUse
     from straingauge.observe import Observations
     from straingauge.result.format.profile import Profile
     from straingauge.result.format.result import Environment
@@ -71,6 +72,7 @@ class Report:
         observations: Samples of the service and its database, from the process that observes them.
         credentials: Fingerprints of the users' Authorization headers.
         profile: The profile of the service, from the process that observes it, after the load.
+        feeders: Use of the data feeders.
     """
 
     process: str
@@ -81,6 +83,7 @@ class Report:
     observations: "Observations | None" = None
     credentials: frozenset[str] = frozenset()
     profile: "Profile | None" = None
+    feeders: "tuple[FeederUse, ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)

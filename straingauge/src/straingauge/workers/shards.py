@@ -1,6 +1,7 @@
 """The split of one load: the shard of each process, and what has been reported of it."""
 
 import math
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -56,8 +57,9 @@ def assign_shards(workers: Iterable[str], max_active: int) -> dict[str, Shard]:
     """
     ordered = sorted(workers, key=worker_number)
     active = min(len(ordered), max(max_active, 1))
+    load_id = secrets.token_hex(8) if active > 1 else ""
     return {
-        name: Shard(index if index < active else None, active, len(ordered) - active)
+        name: Shard(index if index < active else None, active, len(ordered) - active, load_id)
         for index, name in enumerate(ordered)
     }
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import cast
 
 from straingauge.engine import EngineStats
+from straingauge.feeders import FeederUse, merge_uses
 from straingauge.observe import Observations
 from straingauge.observe.runtime import CLOSING_SERVERS
 from straingauge.recording import MAX_ENDPOINTS, OTHER, Record
@@ -12,7 +13,7 @@ from straingauge.result.assembly.histograms import histograms_ns, intervals, max
 from straingauge.result.assembly.resources import resources
 from straingauge.result.format import SCHEMA_VERSION
 from straingauge.result.format.metrics import Degradation, EndpointMetrics, Metrics, PhaseMetrics
-from straingauge.result.format.result import Measurements
+from straingauge.result.format.result import Feeder, Measurements
 from straingauge.schedule import ConstantUsers, RampingUsers, Waves
 from straingauge.statistics import (
     Plan,
@@ -45,7 +46,10 @@ def compose(
     measured = merge_reports(merged.reports)
     record, warmup = split_warmup(measured)
     engines = _engines(merged.reports)
-    has_ended_early = so_far or ended is not None or merged.abort_reason is not None
+    end_reason = next((each.end_reason for each in engines.values() if each.end_reason), None)
+    has_ended_early = (
+        so_far or ended is not None or merged.abort_reason is not None or end_reason is not None
+    )
     plan = None if has_ended_early else _plan(metadata)
     whole = metrics(record, plan=plan, percentiles=metadata.percentiles)
     observations = next((w for report in merged.reports if (w := report.observations)), None)
@@ -73,7 +77,21 @@ def compose(
     profile = next((each.profile for each in merged.reports if each.profile), None)
     if profile is not None:
         composed["profile"] = profile
+    if uses := merge_uses(report.feeders for report in merged.reports):
+        composed["feeders"] = {use.name: _feeder(use) for use in uses}
     return composed
+
+
+def _feeder(use: FeederUse) -> Feeder:
+    return {
+        "rows": use.rows,
+        "rows_used": use.rows_used,
+        "uses": use.uses,
+        "order": use.order,
+        "on_end": use.on_end,
+        "delimiter": use.delimiter,
+        "ended": use.ended,
+    }
 
 
 def _metrics(whole: PhaseMetrics, record: Record, warmup: Warmup | None) -> Metrics:
@@ -172,6 +190,7 @@ def _validity_input(
         lost=merged.lost,
         unsent=_unsent(merged),
         interrupted=None if setup_error else merged.abort_reason or ended,
+        end_reason=next((each.end_reason for each in engines.values() if each.end_reason), None),
         setup_error=setup_error,
         users=users if whole["total_requests"] else 0,
         accounts=len(credentials),

@@ -124,6 +124,18 @@ class CauseDict(TypedDict):
     where: NotRequired[list[LocationDict]]
 
 
+class Feeder(TypedDict):
+    """Use of a data feeder in all processes."""
+
+    rows: int
+    rows_used: int
+    uses: int
+    order: str
+    on_end: str
+    delimiter: str | None
+    ended: bool
+
+
 class Measurements(TypedDict):
     """A result before it is judged."""
 
@@ -142,6 +154,7 @@ class Measurements(TypedDict):
     plans: NotRequired[Plans]
     memory: NotRequired[MemoryGrowth]
     profile: NotRequired[Profile]
+    feeders: NotRequired[dict[str, Feeder]]
     validity: ValidityDict
     traces: NotRequired[Traces]
 
