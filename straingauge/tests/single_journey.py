@@ -8,6 +8,7 @@ from typing import TypedDict, Unpack
 
 from straingauge.engine import Connections, EngineStats, Load, run_load
 from straingauge.http import Response
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import Journey, Step, User, mix
 from straingauge.recording import Recorder, Series
 from straingauge.schedule import constant_users
@@ -21,7 +22,7 @@ class LoadOptions(TypedDict, total=False):
     max_connections: int | None
     allowed_hosts: frozenset[str]
     tls: ssl.SSLContext | None
-    server_name: str | None
+    http: HttpSettings
 
 
 def get(user: User) -> Generator[Step, Response, None]:

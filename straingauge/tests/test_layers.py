@@ -30,6 +30,7 @@ FREE_FOR_ALL = {
     "number_text",
     "process_start",
     "redaction",
+    "setting_options",
     "text_file",
     "toml_lines",
     "time_text",

@@ -1,6 +1,7 @@
 """TLS settings: the table [http], options, and what a failed handshake advises."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from raw_server import answering, serve, speaking_tls
 from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
 from straingauge.http import ErrorKind
-from straingauge.http.tls import TlsSettings
-from straingauge.target.service_locator import ServiceLocator, tls_settings_for
+from straingauge.http.settings import HttpSettings
+from straingauge.http.tls import tls_context
+from straingauge.target.service_locator import ServiceLocator, http_settings_for
 
 
 @pytest.fixture(scope="module")
@@ -19,17 +21,17 @@ def url(certificate: Path) -> Iterator[str]:
         yield f"https://localhost:{server.port}"
 
 
-def settings_of(folder: Path, table: str) -> TlsSettings:
+def settings_of(folder: Path, table: str) -> HttpSettings:
     """The settings of a straingauge.toml with this table."""
     (folder / "straingauge.toml").write_text(table)
-    return tls_settings_for(folder / "test_load.py")
+    return http_settings_for(folder / "test_load.py")
 
 
 def test_files_are_relative_to_the_configuration(tmp_path: Path):
     """Files of [http] are relative to straingauge.toml; without the table nothing is set."""
     found = settings_of(tmp_path, '[http]\nca_file = "ca.pem"\nserver_name = "api"\n')
-    assert found == TlsSettings(ca_file=tmp_path / "ca.pem", server_name="api")
-    assert settings_of(tmp_path, "") == TlsSettings()
+    assert found == HttpSettings(ca_file=tmp_path / "ca.pem", server_name="api")
+    assert settings_of(tmp_path, "") == HttpSettings()
 
 
 @pytest.mark.parametrize(
@@ -53,13 +55,13 @@ def test_a_wrong_table_is_refused(tmp_path: Path, table: str, message: str):
 
 def test_options_come_before_the_table():
     """An option replaces the setting of the table, and its opposite."""
-    table = TlsSettings(ca_file=Path("ca.pem"), server_name="api")
-    assert TlsSettings(server_name="other").over(table) == TlsSettings(
+    table = HttpSettings(ca_file=Path("ca.pem"), server_name="api")
+    assert HttpSettings(server_name="other").over(table) == HttpSettings(
         ca_file=Path("ca.pem"), server_name="other"
     )
-    assert TlsSettings(insecure=True).over(table) == TlsSettings(insecure=True, server_name="api")
-    trusting = TlsSettings(ca_file=Path("ca.pem")).over(TlsSettings(insecure=True))
-    assert trusting == TlsSettings(ca_file=Path("ca.pem"))
+    assert HttpSettings(insecure=True).over(table) == HttpSettings(insecure=True, server_name="api")
+    trusting = HttpSettings(ca_file=Path("ca.pem")).over(HttpSettings(insecure=True))
+    assert trusting == HttpSettings(ca_file=Path("ca.pem"))
 
 
 @pytest.mark.parametrize("name", ["ca_file", "client_cert"])
@@ -67,10 +69,10 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, name: str):
     """A missing file and one that is no certificate are errors with its path."""
     file = tmp_path / "some.pem"
     with pytest.raises(UsageError, match=r"some\.pem: the .* cannot be read: No such file"):
-        TlsSettings(**{name: file}).context()
+        tls_context(HttpSettings(**{name: file}))
     file.write_text("no certificate")
     with pytest.raises(UsageError, match=r"some\.pem: not usable as"):
-        TlsSettings(**{name: file}).context()
+        tls_context(HttpSettings(**{name: file}))
 
 
 def test_an_unknown_authority_is_named_before_the_load(tmp_path: Path, url: str):
@@ -82,9 +84,9 @@ def test_an_unknown_authority_is_named_before_the_load(tmp_path: Path, url: str)
 
 def test_another_name_is_told_before_the_load(tmp_path: Path, url: str, certificate: Path):
     """A certificate for another name is an error with the option that names it."""
-    trusting = TlsSettings(ca_file=Path(f"{certificate}.crt"))
+    trusting = HttpSettings(ca_file=Path(f"{certificate}.crt"))
     url = url.replace("localhost", "127.0.0.1")
-    locator = ServiceLocator(url, print, option="--host", tls=trusting)
+    locator = ServiceLocator(url, print, option="--host", http=lambda: trusting)
     with pytest.raises(TargetError) as caught:
         locator.find(tmp_path / "j.py")
     assert "--server-name NAME" in str(caught.value.hint)
@@ -98,15 +100,20 @@ def test_the_engine_sends_with_the_settings(
     url = url.replace("localhost", "127.0.0.1")
     ca = Path(f"{certificate}.crt")
     settings = (
-        TlsSettings(insecure=True) if insecure else TlsSettings(ca_file=ca, server_name="localhost")
+        HttpSettings(insecure=True)
+        if insecure
+        else HttpSettings(ca_file=ca, server_name="localhost")
     )
-    assert ServiceLocator(url, print, option="--host", tls=settings).find(tmp_path / "j.py") == url
-    series, _ = run_journey(url, tls=settings.context(), server_name=settings.server_name)
+    assert (
+        ServiceLocator(url, print, option="--host", http=lambda: settings).find(tmp_path / "j.py")
+        == url
+    )
+    series, _ = run_journey(url, http=settings)
     assert (dict(series.errors), series.statuses[200]) == ({}, 1)
 
 
 def test_a_certificate_for_another_name_is_a_tls_error(url: str, certificate: Path):
     """Requests to a service of another name are counted as TLS errors."""
-    trusting = TlsSettings(ca_file=Path(f"{certificate}.crt"))
-    series, _ = run_journey(url, tls=trusting.context(), server_name="other.example")
+    trusting = HttpSettings(ca_file=Path(f"{certificate}.crt"))
+    series, _ = run_journey(url, http=replace(trusting, server_name="other.example"))
     assert dict(series.errors) == {ErrorKind.TLS: 1}

@@ -20,7 +20,7 @@ from straingauge.ab.worktree import (
 )
 from straingauge.errors import StraingaugeError, TargetError, UsageError
 from straingauge.http.address import require_no_account
-from straingauge.http.tls import TlsSettings
+from straingauge.http.settings import HttpSettings
 from straingauge.target import ServiceStack
 from straingauge.target.config import StackConfig
 from straingauge.target.service_locator import refused
@@ -61,18 +61,18 @@ class RunningVariant:
         url: Its base URL.
         commit: Id of its commit, if it is one.
         log_path: Log of the service, if it was started here.
-        tls: TLS settings of connections to the service.
+        http: Settings of connections to the service.
     """
 
     variant: Variant
     url: str
     commit: str | None = None
     log_path: Path | None = None
-    tls: TlsSettings = field(default_factory=TlsSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
 
     def require_alive(self) -> None:
         """Raise TargetError with the end of the log if the service does not respond."""
-        if (refusal := refused(self.url, self.tls)) is None:
+        if (refusal := refused(self.url, self.http)) is None:
             return
         tail = ""
         if self.log_path is not None and self.log_path.exists():
@@ -93,7 +93,7 @@ def running_variant(
     copied: Sequence[Path] = (),
     ready: str,
     say: Callable[[str], None],
-    tls: TlsSettings | None = None,
+    http: HttpSettings | None = None,
 ) -> Iterator[RunningVariant]:
     """Start a variant's service with its database, and stop both at the end.
 
@@ -104,7 +104,7 @@ def running_variant(
         copied: Files of the working tree to copy to a commit's.
         ready: For a command without straingauge.toml: path that answers 200 once it is ready.
         say: Called with a line at each step.
-        tls: TLS settings of connections to a URL.
+        http: Settings of connections to a URL.
 
     Raises:
         UsageError: The commit is unknown, or there is nothing to start.
@@ -116,12 +116,12 @@ def running_variant(
 
     with ExitStack() as stack:
         if variant.kind == "url":
-            if refusal := refused(variant.what, tls):
+            if refusal := refused(variant.what, http):
                 raise TargetError(
                     f"{variant.name}: nothing answers at {variant.what} ({refusal})",
                     hint=refusal.advice or "start it, or give a commit or a command to start",
                 )
-            yield RunningVariant(variant, variant.what.rstrip("/"), tls=tls or TlsSettings())
+            yield RunningVariant(variant, variant.what.rstrip("/"), http=http or HttpSettings())
             return
         commit = None
         try:

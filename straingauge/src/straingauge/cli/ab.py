@@ -98,7 +98,7 @@ MARGIN_PERCENT: Final = 3
 @common_options.results
 @common_options.name
 @common_options.allow_hosts
-@common_options.tls
+@common_options.http
 @common_options.markdown
 @common_options.as_json
 def ab(
@@ -197,11 +197,13 @@ def _check_builds(
     """Check both builds before anything is started; raises UsageError or TargetError."""
     from straingauge.ab import require_known
     from straingauge.http.address import resolve
+    from straingauge.target.service_locator import http_settings_for
 
+    http = run_options.http.over(http_settings_for(run_options.test_file))
     for each in variants:
         require_known(each, config_path)
         if each.kind == "url":
-            resolve(each.what, run_options.allow_hosts)
+            resolve(each.what, run_options.allow_hosts, http)
     if copied and all(each.kind != "revision" for each in variants):
         raise UsageError("--copy copies files to a commit, and neither build is a commit")
 
@@ -236,7 +238,7 @@ def _run(
     install_signal_handlers()
     started = datetime.now().astimezone()
     cores = Affinity.of_this_machine()
-    tls = load_spec(run_options).tls
+    http = load_spec(run_options).http
     try:
         with ExitStack() as stack:
             with started_on(cores.services):
@@ -249,7 +251,7 @@ def _run(
                             copied=copied,
                             ready=ready,
                             say=screen.say,
-                            tls=tls,
+                            http=http,
                         )
                     )
                     for each in variants

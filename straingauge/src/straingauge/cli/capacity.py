@@ -114,7 +114,7 @@ THRESHOLDS: Final = {
 @click.option("--html", type=common_options.PATH, metavar="PAGE", help="HTML page to write.")
 @common_options.name
 @common_options.allow_hosts
-@common_options.tls
+@common_options.http
 def capacity(
     *,
     host: str | None,
@@ -167,9 +167,9 @@ def capacity(
         require_writable(html.parent, option="--html PAGE")
     spec = load_spec(settings)
     screen = Screen()
-    address = ServiceLocator(host, screen.say, option="--host", tls=spec.tls)
+    address = ServiceLocator(host, screen.say, option="--host", http=lambda: spec.http)
     if address.named:
-        resolve(address.named, spec.allowed_hosts)
+        resolve(address.named, spec.allowed_hosts, spec.http)
     install_signal_handlers()
     started = datetime.now().astimezone()
     search = LevelSearch(first, most, precision / 100, confirmations, whole=by_users)

@@ -1,12 +1,14 @@
 """Options that several commands share, with the same wording and defaults."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from straingauge.cli.param_types import Duration, FiniteFloat, WholeNumber
+from straingauge.setting_options import SETTING_OPTIONS
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -84,20 +86,35 @@ profile: Final[Decorator] = click.option(
     show_default="for a service that straingauge started, in loads of 10 s or more",
     help="Profile the Python processes of the service during the load.",
 )
-_TLS_OPTIONS: Final = (
-    click.option("--ca-file", type=PATH, metavar="PEM", help="Authorities to trust for https."),
-    click.option("--client-cert", type=PATH, metavar="PEM", help="Client certificate for https."),
-    click.option("--client-key", type=PATH, metavar="PEM", help="Its key, if in another file."),
-    click.option("--server-name", metavar="NAME", help="Name in the certificate of the service."),
-    click.option("--insecure", is_flag=True, help="Accept any certificate of the service."),
-)
 
 
-def tls(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of TLS, which replace those of [http] in straingauge.toml."""
-    for option in reversed(_TLS_OPTIONS):
-        command = option(command)
-    return command
+def http(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of connections, which replace those of [http] in straingauge.toml.
+
+    The command receives them as `http`, a `HttpSettings`.
+    """
+
+    @wraps(command)
+    def with_settings(**options: Any) -> Any:  # noqa: ANN401  each as click has checked it
+        from straingauge.http.settings import HttpSettings
+
+        given = {each.setting: options.pop(each.setting) or None for each in SETTING_OPTIONS}
+        return command(http=HttpSettings.of(given, Path(), _option_of), **options)
+
+    for each in reversed(SETTING_OPTIONS):
+        with_settings = click.option(
+            f"--{each.name}",
+            each.setting,
+            metavar=each.metavar,
+            is_flag=each.metavar is None,
+            multiple=each.is_repeatable,
+            help=each.help,
+        )(with_settings)
+    return with_settings
+
+
+def _option_of(setting: str) -> str:
+    return "--" + next(each.name for each in SETTING_OPTIONS if each.setting == setting)
 
 
 markdown: Final[Decorator] = click.option("--markdown", is_flag=True, help="Print Markdown.")

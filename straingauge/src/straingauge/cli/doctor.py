@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +19,7 @@ from straingauge.cli.screen import standard_output
 if TYPE_CHECKING:
     from straingauge.cli.options import RunOptions
     from straingauge.doctor import CheckContext, CheckResult
+    from straingauge.http.settings import HttpSettings
 
 
 @main.command(epilog=EXIT_CODES, short_help="Check that a load test can run.")
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @common_options.server_pid
 @common_options.results
 @common_options.allow_hosts
-@common_options.tls
+@common_options.http
 @common_options.as_json
 def doctor(
     *,
@@ -48,7 +49,7 @@ def doctor(
     results: Path | None,
     allow_hosts: tuple[str, ...],
     as_json: bool,
-    **tls: Any,  # noqa: ANN401  each as click has checked it
+    http: "HttpSettings",
 ) -> None:
     """Check that a load test can run, and advise how to fix what prevents it.
 
@@ -75,7 +76,7 @@ def doctor(
         allow_hosts=allow_hosts,
         database_url=database_url,
         server_pid=server_pid,
-        **tls,
+        http=http,
     )
     found = []
     for result in run_checks(_context(options, host)):
@@ -99,12 +100,12 @@ def _context(options: "RunOptions", host: str | None) -> "CheckContext":
 
     spec = load_spec(options)
     url = (host or os.environ.get("API_BASE_URL") or DEFAULT_URL).rstrip("/")
-    resolve(url, spec.allowed_hosts)
+    resolve(url, spec.allowed_hosts, spec.http)
     description = find_upwards(options.test_file, CONFIG_FILE)
     return CheckContext(
         url=url,
-        answers=refused(url, spec.tls) is None,
-        tls=spec.tls,
+        answers=refused(url, spec.http) is None,
+        http=spec.http,
         spec=spec if options.file else None,
         stack=StackConfig.from_file(description) if description else None,
         names=spec.metric_names,

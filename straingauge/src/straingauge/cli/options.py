@@ -9,7 +9,7 @@ from straingauge.cli.scenario import Scenario, from_file, from_paths
 from straingauge.cpus import usable_cpus
 from straingauge.engine import Connections, require_open_files
 from straingauge.errors import UsageError
-from straingauge.http.tls import TlsSettings
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import User
 from straingauge.journey.execution import journey_name
 from straingauge.result.format.names import require_name
@@ -17,7 +17,7 @@ from straingauge.result.format.write import require_writable
 from straingauge.runner import LoadSpec
 from straingauge.schedule import RampingRate, Schedule, Stage, constant, constant_users, poisson
 from straingauge.schedule.stages import schedule_of
-from straingauge.target.service_locator import metric_names_for, tls_settings_for
+from straingauge.target.service_locator import http_settings_for, metric_names_for
 from straingauge.verdict import Thresholds
 
 DEFAULT_USERS = 10
@@ -56,11 +56,7 @@ class RunOptions:
     thresholds: Path | None = None
     results: Path | None = None
     name: str | None = None
-    ca_file: Path | None = None
-    client_cert: Path | None = None
-    client_key: Path | None = None
-    server_name: str | None = None
-    insecure: bool = False
+    http: HttpSettings = field(default_factory=HttpSettings)
 
     def __post_init__(self) -> None:
         if self.file is not None and self.gets:
@@ -118,17 +114,6 @@ class RunOptions:
         if self.name is not None:
             return self.name
         return self.file.stem if self.file else "get"
-
-    @property
-    def tls(self) -> TlsSettings:
-        """TLS settings of the options alone; raises UsageError if they contradict each other."""
-        return TlsSettings(
-            ca_file=self.ca_file,
-            client_cert=self.client_cert,
-            client_key=self.client_key,
-            server_name=self.server_name,
-            insecure=self.insecure,
-        )
 
     @property
     def test_file(self) -> Path:
@@ -204,7 +189,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         connections=options.connections,
         max_connections=options.max_connections,
         allowed_hosts=frozenset(options.allow_hosts),
-        tls=options.tls.over(tls_settings_for(options.test_file)),
+        http=options.http.over(http_settings_for(options.test_file)),
         metric_names=metric_names_for(options.test_file),
         database_url=options.database_url,
         plans=options.plans,

@@ -101,7 +101,7 @@ if TYPE_CHECKING:
 @common_options.results
 @common_options.name
 @common_options.allow_hosts
-@common_options.tls
+@common_options.http
 def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noqa: ANN401  each as click has checked it
     """Put one load on a service, judge it, and write one result file.
 
@@ -139,9 +139,9 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     run_options.require_resources(processes)
     spec = load_spec(run_options)
     screen = Screen()
-    address = ServiceLocator(host, screen.say, option="--host", tls=spec.tls)
+    address = ServiceLocator(host, screen.say, option="--host", http=lambda: spec.http)
     if address.named:
-        resolve(address.named, spec.allowed_hosts)
+        resolve(address.named, spec.allowed_hosts, spec.http)
     install_signal_handlers()
     try:
         with span_receiver(run_options, screen.say) as (worker_options, inbox):

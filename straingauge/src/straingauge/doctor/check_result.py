@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from straingauge.errors import TargetError
-from straingauge.http.tls import TlsSettings
+from straingauge.http.settings import HttpSettings
 from straingauge.observe import MetricNames
 from straingauge.runner import LoadSpec
 from straingauge.target.config import StackConfig
@@ -46,7 +46,7 @@ class CheckContext:
         names: Names of the service's metrics.
         database_url: URL of its PostgreSQL, if known.
         server_pid: Its parent PID, if it cannot be found by its port.
-        tls: TLS settings of connections to the service.
+        http: Settings of connections to the service.
     """
 
     url: str
@@ -58,7 +58,12 @@ class CheckContext:
     names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)
     server_pid: int | None = None
-    tls: TlsSettings = field(default_factory=TlsSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+
+    @property
+    def listening_url(self) -> str:
+        """URL by which the service's process is found."""
+        return self.http.listening_url(self.url)
 
 
 def exit_code(lines: Sequence[CheckResult]) -> int:

@@ -90,7 +90,7 @@ def _pool(context: CheckContext) -> float | None:
     if context.stack is not None and context.stack.postgres is not None:
         sizes.append(float(context.stack.postgres.connections_per_worker * context.stack.workers))
     if context.answers:
-        page = MetricsClient(context.url, context.names.metrics_path, context.tls)
+        page = MetricsClient(context.url, context.names.metrics_path, context.http)
         found = context.names.service_metrics(page.fetch() or {})
         page.close()
         if "pool_size" in found:

@@ -130,7 +130,7 @@ def clock_source(_: CheckContext) -> Iterator[CheckResult]:
 def _service(context: CheckContext, table: ProcessTable) -> set[int]:
     if not context.answers:
         return set()
-    sample = ServiceProcesses(context.url, context.server_pid).sample(table)
+    sample = ServiceProcesses(context.listening_url, context.server_pid).sample(table)
     return set(sample.family) if sample else set()
 
 

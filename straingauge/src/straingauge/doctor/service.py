@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from straingauge.doctor.check_result import CheckContext, CheckResult
+from straingauge.http.blocking import BlockingConnection
 from straingauge.observe import MetricsClient, ProcessTable, ServiceProcesses
 
 TIMEOUT_S = 10.0
@@ -31,7 +32,7 @@ def answers(context: CheckContext) -> Iterator[CheckResult]:
     path = context.stack.ready if context.stack else "/"
     began_s = time.monotonic()
     try:
-        status, date = _ask(context.url, path)
+        status, date = _ask(context, path)
     except (OSError, http.client.HTTPException) as error:
         yield CheckResult(
             "service",
@@ -56,7 +57,7 @@ def processes(context: CheckContext) -> Iterator[CheckResult]:
     """Check how the service was started: debug settings, processes and open files."""
     if not context.answers:
         return
-    seen = ServiceProcesses(context.url, context.server_pid)
+    seen = ServiceProcesses(context.listening_url, context.server_pid)
     sample = seen.sample(ProcessTable.snapshot())
     if sample is None:
         advice = (
@@ -90,7 +91,7 @@ def metrics(context: CheckContext) -> Iterator[CheckResult]:
     """Check which metrics the service exports for a diagnosis."""
     if not context.answers:
         return
-    page = MetricsClient(context.url, context.names.metrics_path, context.tls)
+    page = MetricsClient(context.url, context.names.metrics_path, context.http)
     found = page.fetch()
     page.close()
     if found is None:
@@ -131,12 +132,10 @@ def _silent(context: CheckContext) -> CheckResult:
     )
 
 
-def _ask(url: str, path: str) -> tuple[int, str | None]:
-    parts = urlsplit(url)
-    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = connect(parts.hostname or "localhost", parts.port, timeout=TIMEOUT_S)
+def _ask(context: CheckContext, path: str) -> tuple[int, str | None]:
+    connection = BlockingConnection(context.url, context.http, TIMEOUT_S)
     try:
-        connection.request("GET", parts.path.rstrip("/") + path)
+        connection.request("GET", urlsplit(context.url).path.rstrip("/") + path)
         response = connection.getresponse()
         response.read()
         return response.status, response.getheader("Date")

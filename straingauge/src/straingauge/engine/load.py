@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Literal, Protocol
 
@@ -10,6 +10,7 @@ from straingauge.engine.arrival_queue import MAX_QUEUED
 from straingauge.engine.delay_histogram import Delay
 from straingauge.errors import UsageError
 from straingauge.http import RawHeaders, RequestFailed, StreamReader
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import Mix, User
 from straingauge.schedule import ClosedSchedule, Schedule, Waves
 
@@ -100,8 +101,8 @@ class Load:
             a pool of kept-alive ones that all users share, as in the client of another service.
         max_connections: size of that pool over all processes; one for each user if None.
         allowed_hosts: hosts other than this machine that may be put under load.
-        tls: settings for https; None verifies certificates by the system's authorities.
-        server_name: name of the server in TLS, if it is not the URL's host.
+        http: settings of connections to the target.
+        tls: context of TLS; None makes that of the settings.
         most_waiting: arrivals that may wait for a free user in one process; more are dropped.
     """
 
@@ -112,8 +113,8 @@ class Load:
     timeout_s: float = 30.0
     connections: Connections = "per-user"
     allowed_hosts: frozenset[str] = frozenset()
+    http: HttpSettings = field(default_factory=HttpSettings)
     tls: ssl.SSLContext | None = None
-    server_name: str | None = None
     most_waiting: int = MAX_QUEUED
     max_connections: int | None = None
 

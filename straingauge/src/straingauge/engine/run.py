@@ -1,6 +1,5 @@
 """One run of the engine."""
 
-import ssl
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from straingauge.engine.rlimit import raise_fd_limit
 from straingauge.engine.run_context import RunContext
 from straingauge.errors import UsageError
 from straingauge.http.address import resolve
+from straingauge.http.tls import tls_context
 from straingauge.http.traceparent import TraceIds
 
 
@@ -57,8 +57,7 @@ def run_load(
         raise UsageError(f"share {share[0]} of {share[1]} does not exist")
     if detect_warmup:
         require_detectable(load.schedule, warmup_s)
-    address = resolve(load.base_url, load.allowed_hosts)
-    address.server_name = load.server_name
+    address = resolve(load.base_url, load.allowed_hosts, load.http)
     # A collection takes longer than a handful of log-ins.
     with (
         raise_fd_limit(load.most_connections(*share)),
@@ -69,7 +68,7 @@ def run_load(
         context = RunContext(
             loop=loop,
             address=address,
-            tls=(load.tls or ssl.create_default_context()) if address.tls else None,
+            tls=(load.tls or tls_context(load.http)) if address.tls else None,
             timeout_s=load.timeout_s,
             keep_connections=load.connections != "per-journey",
             trace_ids=trace_ids,

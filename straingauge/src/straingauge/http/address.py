@@ -5,13 +5,16 @@ import socket
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.models import ErrorKind, RequestFailed
 from straingauge.http.query import encode_path
+from straingauge.http.settings import HttpSettings
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULTS: Final = HttpSettings()
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ class Address:
             precedes the path of each request.
         ips: the name's IP addresses in the order to try; the one that accepted comes first.
         has_accepted: whether the first one has accepted a connection.
-        server_name: the name in TLS, if it is not the host's.
+        settings: settings of connections to it.
     """
 
     host: str
@@ -35,16 +38,18 @@ class Address:
     base_path: str = ""
     ips: list[str] = field(default_factory=list)
     has_accepted: bool = False
-    server_name: str | None = None
+    settings: HttpSettings = _DEFAULTS
 
     @property
     def tls_name(self) -> str:
         """Name of the server in TLS: sent to it, and looked for in its certificate."""
-        return self.server_name or self.host
+        return self.settings.server_name or self.host
 
     @property
     def host_header(self) -> bytes:
         """The Host header's value (RFC 9110, section 7.2)."""
+        if self.settings.host_header is not None:
+            return self.settings.host_header.encode("ascii")
         name = f"[{self.host}]" if ":" in self.host else self.host
         default = _DEFAULT_PORTS["https" if self.tls else "http"]
         return (name if self.port == default else f"{name}:{self.port}").encode("ascii")
@@ -61,36 +66,62 @@ class Address:
             self.ips.insert(0, ip)
 
 
-def resolve(base_url: str, allowed_hosts: Iterable[str] = ()) -> Address:
+def resolve(
+    base_url: str, allowed_hosts: Iterable[str] = (), settings: HttpSettings = _DEFAULTS
+) -> Address:
     """Parse a base URL and resolve its host.
 
     Args:
         base_url: scheme, host and port, perhaps with a base path.
         allowed_hosts: hosts other than this machine that may be put under load.
+        settings: settings of connections to it.
 
     Raises:
         UsageError: the URL is invalid, or its host is not this machine and not allowed.
         TargetError: the name does not resolve.
     """
-    address = parse_base_url(base_url)
-    try:
-        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise TargetError(
-            f"{address.host} does not resolve: {error}", hint="check the address"
-        ) from error
-    address.ips = list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
-    # After "%" comes the zone of an IPv6 address, which `ip_address` does not need.
-    remote = [ip for ip in address.ips if not ipaddress.ip_address(ip.split("%")[0]).is_loopback]
-    if remote and address.host not in {_ascii_name(host) for host in allowed_hosts}:
-        where = "" if remote[0] == address.host else f" ({remote[0]})"
-        raise UsageError(
-            f"{address.host}{where} is not this machine: load goes only to hosts you may put under"
-            " load",
-            hint=f"if {address.host} is yours to load, say so: --allow-host {address.host} (pytest:"
-            " --load-host URL)",
-        )
+    address = locate(base_url, settings)
+    _require_allowed(address.host, address.ips, allowed_hosts)
     return address
+
+
+def locate(base_url: str, settings: HttpSettings = _DEFAULTS) -> Address:
+    """Parse a base URL and resolve its host, wherever it is; see `resolve`."""
+    address = parse_base_url(base_url)
+    address.settings = settings
+    given = settings.addresses_of(address.host, address.port)
+    address.ips = list(given) or _look_up(address.host, address.port)
+    return address
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise TargetError(f"{host} does not resolve: {error}", hint="check the address") from error
+    return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+def _require_allowed(host: str, ips: Iterable[str], allowed_hosts: Iterable[str]) -> None:
+    """Require that a host, by its name or each of its addresses, may be put under load.
+
+    Raises:
+        UsageError: it is not this machine and not allowed.
+    """
+    allowed = {_ascii_name(each) for each in allowed_hosts}
+    remote = [ip for ip in ips if not _is_loopback(ip) and ip not in allowed]
+    if remote and host not in allowed:
+        where = "" if remote[0] == host else f" ({remote[0]})"
+        raise UsageError(
+            f"{host}{where} is not this machine: load goes only to hosts you may put under load",
+            hint=f"if {host} is yours to load, say so: --allow-host {host} (pytest: --load-host"
+            " URL)",
+        )
+
+
+def _is_loopback(ip: str) -> bool:
+    # After "%" comes the zone of an IPv6 address, which `ip_address` does not need.
+    return ipaddress.ip_address(ip.split("%", maxsplit=1)[0]).is_loopback
 
 
 def require_no_account(base_url: str) -> None:

@@ -15,16 +15,17 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from straingauge.distributed import fingerprint_folder, fingerprint_modules
 from straingauge.errors import StraingaugeError
+from straingauge.http.tls import tls_context
 from straingauge.locust.deduplication import DeduplicatingFilter
 from straingauge.locust.distributed.master import MasterRole
 from straingauge.locust.distributed.messages import RESET_STATS, SETUP_FAILED, STOP_USERS
 from straingauge.locust.distributed.worker import WorkerRole
-from straingauge.locust.http.configured_tls import configured_tls
 from straingauge.locust.options import (
     add_options,
     get_locustfile,
     get_options,
     get_results_folder,
+    http_settings,
     observer_factory,
     read_thresholds,
     require_resources,
@@ -128,7 +129,7 @@ def _main_session(environment: Environment) -> Session:
         master = MasterRole(environment, fingerprint_folder(get_locustfile(environment).parent))
     allowed = get_options(environment).allow_host
     require_resources(environment)
-    configured_tls(get_locustfile(environment))
+    tls_context(http_settings(environment))
     builder = ResultBuilder(
         environment, read_thresholds(environment), get_results_folder(environment)
     )

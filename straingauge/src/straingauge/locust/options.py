@@ -5,6 +5,8 @@
 --allow-host HOST       Host other than this machine that may be put under load; repeatable.
 --database-url URL      PostgreSQL database of the service, to be observed. [default: $DATABASE_URL]
 --server-pid PID        Parent PID of the service, if it cannot be found by its port.
+--load-resolve ...      Settings of connections, as in `straingauge run` without "load-": see
+                        `straingauge.setting_options`.
 --cooldown S            Seconds to observe the service after the load. [default: 1]
 
 Exit codes:
@@ -19,8 +21,8 @@ Exit codes:
 import math
 import os
 from argparse import ArgumentTypeError, Namespace
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from configargparse import ArgumentParser
@@ -28,10 +30,11 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from straingauge.engine import require_open_files
-from straingauge.http.tls import TlsSettings
+from straingauge.http.settings import HttpSettings
 from straingauge.observe import COOLDOWN_S, Observer
 from straingauge.result.format.write import require_writable
-from straingauge.target.service_locator import metric_names_for, tls_settings_for
+from straingauge.setting_options import SETTING_OPTIONS
+from straingauge.target.service_locator import http_settings_for, metric_names_for
 from straingauge.verdict import Thresholds
 
 
@@ -84,6 +87,18 @@ def add_options(parser: ArgumentParser) -> None:
         help="Seconds to observe the service after the load; longer finds smaller leaks. "
         "[default: %(default)s]",
     )
+    for each in SETTING_OPTIONS:
+        parser.add_argument(
+            f"--load-{each.name}",
+            default=None,
+            include_in_web_ui=False,
+            help=each.help,
+            **(
+                {"action": "append" if each.is_repeatable else "store", "metavar": each.metavar}
+                if each.metavar
+                else {"action": "store_true"}
+            ),
+        )
 
 
 def _seconds(text: str) -> float:
@@ -148,9 +163,26 @@ def read_thresholds(environment: Environment) -> Thresholds:
     return Thresholds.read(Path(get_options(environment).load_thresholds or default))
 
 
-def tls_settings(environment: Environment) -> TlsSettings:
-    """Return the TLS settings: ``[http]`` of the nearest straingauge.toml."""
-    return tls_settings_for(get_locustfile(environment))
+def http_settings(
+    environment: Environment, own: Mapping[str, object] | None = None
+) -> HttpSettings:
+    """Return the settings of connections: options, then a class's own, then straingauge.toml's.
+
+    Raises:
+        UsageError: One of them is invalid.
+    """
+    options = environment.parsed_options
+    names = {each.setting: f"--load-{each.name}" for each in SETTING_OPTIONS}
+    given = {
+        setting: getattr(options, name.removeprefix("--").replace("-", "_"), None) or None
+        for setting, name in names.items()
+    }
+    locustfile = get_locustfile(environment)
+    configured = HttpSettings.of(own or {}, locustfile.parent).over(_configured(locustfile))
+    return HttpSettings.of(given, Path.cwd(), names.__getitem__).over(configured)
+
+
+_configured = cache(http_settings_for)
 
 
 def observer_factory(
@@ -169,5 +201,5 @@ def observer_factory(
         database_url=database_url or os.environ.get("DATABASE_URL"),
         server_pid=options.server_pid,
         offload=offload,
-        tls=tls_settings(environment),
+        http=http_settings(environment),
     )

@@ -15,7 +15,7 @@ from locust.user.users import User as LocustUser
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.address import resolve
 from straingauge.locust.http.origin import base_of
-from straingauge.locust.options import tls_settings
+from straingauge.locust.options import http_settings
 from straingauge.target.service_locator import refused
 
 
@@ -39,9 +39,10 @@ def require_allowed(environment: Environment, allowed: Iterable[str]) -> None:
         UsageError: A host is no valid URL, or is neither this machine nor allowed.
         TargetError: A name does not resolve.
     """
+    settings = http_settings(environment)
     for host in _hosts(environment):
         try:
-            resolve(host.origin, allowed)
+            resolve(host.origin, allowed, settings)
         except TargetError:
             if host.is_http:  # else it may be a label of the user's own
                 raise
@@ -61,8 +62,9 @@ def require_host(environment: Environment, allowed: Iterable[str]) -> str | None
             )
     require_allowed(environment, allowed)
     hosts = [host for host in _hosts(environment) if host.is_http or host.has_port]
+    settings = http_settings(environment)
     for host in hosts:
-        if why := refused(host.origin, tls_settings(environment)):
+        if why := refused(host.origin, settings):
             raise TargetError(
                 f"nothing answers at {host.origin} ({why})",
                 hint=why.advice or "start the service there",

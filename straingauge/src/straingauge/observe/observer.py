@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self, TypeVar
 
-from straingauge.http.tls import TlsSettings
+from straingauge.http.settings import HttpSettings
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.metric_names import MetricNames
 from straingauge.observe.open_resources import Remaining
@@ -74,7 +74,7 @@ class Observer:
         server_pid: Its parent process, if it cannot be found by its port.
         offload: Runs each sampling of processes and database, which blocks for some ms. Under
             gevent it must run in a real thread.
-        tls: TLS settings of connections to the service.
+        http: Settings of connections to the service.
     """
 
     def __init__(
@@ -85,11 +85,12 @@ class Observer:
         database_url: str | None = None,
         server_pid: int | None = None,
         offload: Offload | None = None,
-        tls: TlsSettings | None = None,
+        http: HttpSettings | None = None,
     ) -> None:
         self._names = names or MetricNames()
-        self._page = MetricsClient(base_url, self._names.metrics_path, tls)
-        self._sampler = HostSampler(base_url, database_url, server_pid)
+        http = http or HttpSettings()
+        self._page = MetricsClient(base_url, self._names.metrics_path, http)
+        self._sampler = HostSampler(http.listening_url(base_url), database_url, server_pid)
         self._offload = offload
         self._offloaded_cpu_s = 0.0
         self._wake = threading.Event()

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
-from straingauge.http.tls import TlsSettings
+from straingauge.http.blocking import BlockingConnection
+from straingauge.http.settings import HttpSettings
 
 TIMEOUT_S = 2.0
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -43,21 +44,6 @@ def parse(text: str) -> dict[str, float]:
     return sums
 
 
-class _HttpsConnection(http.client.HTTPConnection):
-    """A connection with the TLS settings of the load."""
-
-    default_port = 443
-
-    def __init__(self, host: str, port: int | None, tls: TlsSettings) -> None:
-        super().__init__(host, port, timeout=TIMEOUT_S)
-        self._context = tls.context()
-        self._name = tls.server_name or host
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = self._context.wrap_socket(self.sock, server_hostname=self._name)
-
-
 class MetricsClient:
     """Fetch the metrics over one persistent connection.
 
@@ -67,15 +53,10 @@ class MetricsClient:
     """
 
     def __init__(
-        self, base_url: str, path: str = "/metrics", tls: TlsSettings | None = None
+        self, base_url: str, path: str = "/metrics", settings: HttpSettings | None = None
     ) -> None:
         parts = urlsplit(base_url)
-        host = parts.hostname or "localhost"
-        self._connection = (
-            _HttpsConnection(host, parts.port, tls or TlsSettings())
-            if parts.scheme == "https"
-            else http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_S)
-        )
+        self._connection = BlockingConnection(base_url, settings or HttpSettings(), TIMEOUT_S)
         self._url = urljoin(base_url, path)
         self._path = path
         base_path = parts.path.rstrip("/")

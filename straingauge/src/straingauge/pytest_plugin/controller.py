@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from straingauge.pytest_plugin.failures import describe, fail_report
-from straingauge.pytest_plugin.options import option, taken_options
+from straingauge.pytest_plugin.options import http_settings_of, option, taken_options
 from straingauge.pytest_plugin.scheduler import LoadScheduler, Scheduling, Worker
 from straingauge.pytest_plugin.status import Status
 from straingauge.target.service_locator import ServiceLocator
@@ -32,7 +32,10 @@ class ControllerPlugin:
         self._config = config
         self._status = Status(config)
         self._service = ServiceLocator(
-            option(config, "--load-host"), self._status.say, option="--load-host"
+            option(config, "--load-host"),
+            self._status.say,
+            option="--load-host",
+            http=lambda: http_settings_of(config),
         )
         self.local = LocalCoordinator(
             self._service.find, self._status.watch, locate_started=self._service.started

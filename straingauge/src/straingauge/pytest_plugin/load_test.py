@@ -54,7 +54,7 @@ from straingauge.runner import (
     write_outcome,
 )
 from straingauge.schedule import Schedule
-from straingauge.target.service_locator import metric_names_for, tls_settings_for
+from straingauge.target.service_locator import http_settings_for, metric_names_for
 from straingauge.verdict import LOCUST, Finding, Thresholds
 
 
@@ -231,7 +231,7 @@ class LoadTest:
             connections=connections,
             max_connections=max_connections,
             allowed_hosts=self._context.allowed_hosts,
-            tls=tls_settings_for(self._item.path),
+            http=self._context.http_settings.over(http_settings_for(self._item.path)),
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
             memory_probe=bool(option(self._item.config, "--load-memory-probe")),

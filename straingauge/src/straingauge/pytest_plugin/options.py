@@ -5,6 +5,9 @@ from typing import Any, Final
 
 import pytest
 
+from straingauge.http.settings import HttpSettings
+from straingauge.setting_options import SETTING_OPTIONS
+
 _PREFIX: Final = (
     "straingauge_"  # of their destinations, which other plugins may have chosen as well
 )
@@ -70,6 +73,15 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "default": None,
         "help": "never profile the service",
     },
+    **{
+        f"--load-{each.name}": {
+            "action": "append" if each.is_repeatable else "store" if each.metavar else "store_true",
+            "default": None,
+            **({"metavar": each.metavar} if each.metavar else {}),
+            "help": each.help,
+        }
+        for each in SETTING_OPTIONS
+    },
 }
 
 
@@ -98,6 +110,17 @@ def remove_options(parser: pytest.Parser) -> None:
 def option(config: pytest.Config, name: str) -> Any:  # noqa: ANN401  as the option's type
     """Return the value of an option; None if it was not given, or is another plugin's."""
     return getattr(config.option, _destination(name), None)
+
+
+def http_settings_of(config: pytest.Config) -> HttpSettings:
+    """Return the settings of connections that options name, with files relative to this folder.
+
+    Raises:
+        UsageError: One of them is invalid.
+    """
+    names = {each.setting: f"--load-{each.name}" for each in SETTING_OPTIONS}
+    given = {setting: option(config, name) for setting, name in names.items()}
+    return HttpSettings.of(given, config.invocation_params.dir, names.__getitem__)
 
 
 def taken_options(config: pytest.Config) -> list[str]:

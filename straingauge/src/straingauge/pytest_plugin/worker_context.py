@@ -11,8 +11,9 @@ import pytest
 from straingauge.cpus import usable_cpus
 from straingauge.engine import require_open_files
 from straingauge.errors import UsageError
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import Account, Journey, User
-from straingauge.pytest_plugin.options import option
+from straingauge.pytest_plugin.options import http_settings_of, option
 from straingauge.result.format.write import require_writable
 from straingauge.runner import LoginCache
 from straingauge.workers import CoordinatorClient
@@ -40,6 +41,11 @@ class WorkerContext:
         """The host that ``--load-host`` names; it may be put under load even if it is not local."""
         host = urlsplit(option(self.config, "--load-host") or "").hostname
         return frozenset({host} if host else ())
+
+    @property
+    def http_settings(self) -> HttpSettings:
+        """The settings of connections that options name; raises UsageError."""
+        return http_settings_of(self.config)
 
     @property
     def server_pid(self) -> int | None:

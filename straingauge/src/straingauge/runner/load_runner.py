@@ -110,12 +110,18 @@ class LoadRunner:
 
     def _is_profiled(self) -> bool:
         wanted = self._spec.profile
-        return is_started_here(self._url, self._spec.server_pid) if wanted is None else wanted
+        if wanted is not None:
+            return wanted
+        return is_started_here(self._listening_url, self._spec.server_pid)
+
+    @property
+    def _listening_url(self) -> str:
+        return self._spec.http.listening_url(self._url)
 
     def _make_profiler(self) -> Profiler:
         spec = self._spec
         return Profiler(
-            self._url,
+            self._listening_url,
             spec.server_pid,
             self._recorder.outcomes,
             spec.schedule.duration_s,
@@ -130,7 +136,7 @@ class LoadRunner:
             spec.metric_names,
             database_url=database.url if database else None,
             server_pid=spec.server_pid,
-            tls=spec.tls,
+            http=spec.http,
         )
 
     def _own_users(self) -> list[User]:

@@ -1,13 +1,12 @@
 """The specification of one load."""
 
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from straingauge.engine import Connections, Load, require_pool
-from straingauge.http.tls import TlsSettings
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import Journey, Mix, User, mix
 from straingauge.journey.execution import require_journey
 from straingauge.observe import COOLDOWN_S, MetricNames
@@ -18,11 +17,6 @@ from straingauge.verdict import Thresholds
 
 DEFAULT_TIMEOUT_S = 30.0
 MIN_SETUP_TIMEOUT_S = 180.0  # a log-in or a verification may have to wait out a Retry-After
-
-
-class _TlsOfLoad(TypedDict):
-    tls: ssl.SSLContext | None
-    server_name: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +39,7 @@ class LoadSpec:
         connections: One per user, one per journey, or a shared pool; see `engine.Load`.
         max_connections: Size of a shared pool, over all processes.
         allowed_hosts: Hosts other than this machine that may be put under load.
-        tls: TLS settings of connections to the service.
+        http: Settings of connections to the service.
         metric_names: Names of the service's metrics.
         database_url: The service's database; by default the one of the service that was started,
             then ``DATABASE_URL``.
@@ -81,7 +75,7 @@ class LoadSpec:
     connections: Connections = "per-user"
     max_connections: int | None = None
     allowed_hosts: frozenset[str] = frozenset()
-    tls: TlsSettings = field(default_factory=TlsSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     metric_names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     plans: bool = True
@@ -126,7 +120,7 @@ class LoadSpec:
             connections=self.connections,
             max_connections=self.max_connections,
             allowed_hosts=self.allowed_hosts,
-            **self._tls(url),
+            http=self.http,
         )
 
     def single_run(
@@ -148,12 +142,8 @@ class LoadSpec:
             users,
             timeout_s=timeout_s or max(self.timeout_s, MIN_SETUP_TIMEOUT_S),
             allowed_hosts=self.allowed_hosts,
-            **self._tls(url),
+            http=self.http,
         )
-
-    def _tls(self, url: str) -> "_TlsOfLoad":
-        context = self.tls.context() if url.startswith("https:") else None
-        return {"tls": context, "server_name": self.tls.server_name}
 
 
 def as_mix(journey: Journey | Mix) -> Mix:

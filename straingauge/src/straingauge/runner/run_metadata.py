@@ -38,7 +38,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
             "max_connections": spec.max_connections,
             "schedule": schedule_as_dict(schedule),
             "warm_up": warm_up_as_dict(spec.warm_up),
-            **({"tls": dict(spec.tls.as_dict())} if spec.tls.as_dict() else {}),
+            **({"http": dict(spec.http.as_dict())} if spec.http.as_dict() else {}),
             **as_json(spec.configuration),
         },
         environment=environment(spec.test_file.parent),
@@ -63,10 +63,11 @@ def describe(spec: LoadSpec, url: str) -> str:
     more = [f"{len(names) - MOST_JOURNEYS} more"] if len(names) > MOST_JOURNEYS else []
     users = f"{len(spec.users)} user{'' if len(spec.users) == 1 else 's'}"
     duration_s = spec.schedule.duration_s
+    listener = describe_listener(spec.http.listening_url(url))
     parts = [
-        f"{', '.join([*names[:MOST_JOURNEYS], *more])} -> {url}{describe_listener(url)}",
+        f"{', '.join([*names[:MOST_JOURNEYS], *more])} -> {url}{listener}",
         users,
         *([] if duration_s is None else [f"{duration_s:g} s"]),
-        *(["CERTIFICATES ARE NOT CHECKED (insecure)"] if spec.tls.insecure else []),
+        *(["CERTIFICATES ARE NOT CHECKED (insecure)"] if spec.http.insecure else []),
     ]
     return redact(", ".join(parts))

@@ -27,11 +27,13 @@
     ready_within_s = 60
     stop_within_s = 10
 
-    [http]                           # optional: TLS of connections to the service
+    [http]                           # optional: connections to the service; see HttpSettings
     ca_file = "ca.pem"               # authorities to trust in place of the system's
     client_cert = "client.pem"       # the client's certificate; client_key: its key
     server_name = "api.internal"     # name in the certificate, if not the URL's host
     insecure = false                 # true: accept any certificate
+    resolve = ["api:443:127.0.0.1"]  # addresses in place of those of DNS
+    host_header = "api.example"      # in place of the URL's host and port
 
 Commands run in the file's folder, and the paths in it are relative to it. `{database_address}` is
 the part of `{database_url}` after `postgresql://`, for URLs with a driver, such as
@@ -46,7 +48,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from straingauge.errors import UsageError
-from straingauge.http.tls import TlsSettings
+from straingauge.http.settings import HttpSettings
 from straingauge.text_file import read_toml
 
 KNOWN = ("app", "database_address", "database_url", "folder", "port", "python", "workers")
@@ -103,7 +105,7 @@ class StackConfig:
         config = cls._from_tables(path, top, top.table("service"))
         top.texts("observe")  # names of metrics, for straingauge.observe
         if top.has("http"):
-            TlsSettings.parse(top.any("http"), path)
+            HttpSettings.parse(top.any("http"), path)
         top.end()
         return config
 

@@ -1,7 +1,6 @@
 """The location of the service: named by the user, the default URL, or started here."""
 
 import os
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,7 +12,9 @@ from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.address import require_no_account
-from straingauge.http.tls import TlsSettings, handshake_advice
+from straingauge.http.blocking import BlockingConnection
+from straingauge.http.settings import HttpSettings
+from straingauge.http.tls import handshake_advice
 from straingauge.text_file import read_toml
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class ServiceLocator:
         given: The URL that the user has given, if any.
         say: Called with a line for each step of starting a service.
         option: The option by which the URL is given.
-        tls: TLS settings, in place of those of the nearest straingauge.toml.
+        http: Returns settings of connections, in place of those of the nearest straingauge.toml.
 
     Attributes:
         named: The URL given by the user or by ``API_BASE_URL``, if any.
@@ -60,7 +61,7 @@ class ServiceLocator:
         say: Callable[[str], None],
         *,
         option: str,
-        tls: TlsSettings | None = None,
+        http: Callable[[], HttpSettings] = HttpSettings,
     ) -> None:
         self.named = given or os.environ.get("API_BASE_URL") or None
         self._option = option
@@ -69,7 +70,7 @@ class ServiceLocator:
         self._stack = ExitStack()
         self._closed = False
         self._found: str | None = None
-        self._tls = tls or TlsSettings()
+        self._http = http
         self._started: StartedService | None = None
 
     def find(self, test_file: Path) -> str:
@@ -109,7 +110,7 @@ class ServiceLocator:
             raise UsageError(
                 f"{self._by}: {self.named!r} is not a URL", hint=f"write it as {DEFAULT_URL}"
             )
-        refusal = refused(url, self._tls.over(tls_settings_for(test_file)))
+        refusal = refused(url, self._http().over(http_settings_for(test_file)))
         if refusal:
             raise TargetError(
                 f"nothing answers at {url} ({refusal})",
@@ -157,23 +158,16 @@ class ServiceLocator:
             )
 
 
-def refused(url: str, settings: TlsSettings | None = None) -> Refusal | None:
+def refused(url: str, settings: HttpSettings | None = None) -> Refusal | None:
     """Return why a connection to `url`, with TLS for https, fails; None if it succeeds.
 
     Raises:
         UsageError: A file of the settings cannot be used.
     """
-    parts = urlsplit(url)
-    host, tls = parts.hostname or "", parts.scheme == "https"
-    settings = settings or TlsSettings()
-    context = settings.context() if tls else None
+    connection = BlockingConnection(url, settings or HttpSettings(), PROBE_TIMEOUT_S)
     try:
-        with socket.create_connection(
-            (host, parts.port or (443 if tls else 80)), timeout=PROBE_TIMEOUT_S
-        ) as connection:
-            if context is not None:
-                name = settings.server_name or host
-                context.wrap_socket(connection, server_hostname=name).close()
+        connection.connect()
+        connection.close()
     except ssl.SSLError as error:
         return Refusal(f"the TLS handshake failed: {error}", handshake_advice(error))
     except OSError as error:
@@ -200,16 +194,16 @@ def find_upwards(path: Path, name: str) -> Path | None:
     return next((folder / name for folder in path.parents if (folder / name).is_file()), None)
 
 
-def tls_settings_for(path: Path) -> TlsSettings:
-    """Return the TLS settings of connections: ``[http]`` of the nearest straingauge.toml.
+def http_settings_for(path: Path) -> HttpSettings:
+    """Return the settings of connections: ``[http]`` of the nearest straingauge.toml.
 
     Raises:
         UsageError: That table is invalid.
     """
     description = find_upwards(path, CONFIG_FILE)
     if description is None:
-        return TlsSettings()
-    return TlsSettings.parse(read_toml(description).get("http", {}), source=description)
+        return HttpSettings()
+    return HttpSettings.parse(read_toml(description).get("http", {}), source=description)
 
 
 def metric_names_for(path: Path) -> "MetricNames":

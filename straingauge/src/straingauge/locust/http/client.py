@@ -12,6 +12,7 @@ from requests.cookies import RequestsCookieJar
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
 from straingauge.http.query import encode_path
+from straingauge.http.settings import HttpSettings
 from straingauge.locust.http import redirects
 from straingauge.locust.http.client_context import ClientOwner, RequestRecorder, TargetRules
 from straingauge.locust.http.connection_pool import ConnectionPool
@@ -36,6 +37,7 @@ class Client(SessionSettings):
         connections: the user's connections.
         host: Locust's host: scheme, host and port, perhaps with a path, a user and a password;
             empty for none, which leaves whole URLs.
+        settings: settings of connections.
 
     Raises:
         UsageError: the host is no URL.
@@ -51,6 +53,8 @@ class Client(SessionSettings):
         rules: TargetRules,
         connections: ConnectionPool,
         host: str,
+        *,
+        settings: HttpSettings,
     ) -> None:
         super().__init__()
         self._owner = owner
@@ -60,6 +64,7 @@ class Client(SessionSettings):
         self._base = base_of(host) if host else Base("", "", None)
         self._cookies = Cookies()
         self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies)
+        self._settings = settings
         self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
 
@@ -295,7 +300,9 @@ class Client(SessionSettings):
             return known
         if not url:
             raise UsageError("no host given", hint="--host http://localhost:8000")
-        found = self._origins[url] = origin_of(url, self._rules.allowed_hosts)
+        is_own = url == self._base.origin
+        settings = self._settings if is_own else self._settings.for_other_hosts()
+        found = self._origins[url] = origin_of(url, self._rules.allowed_hosts, settings)
         return found
 
     def _give_up(self, error: StraingaugeError) -> NoReturn:

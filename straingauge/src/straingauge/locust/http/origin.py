@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from straingauge.errors import UsageError
 from straingauge.http.address import Address, resolve
+from straingauge.http.settings import HttpSettings
 from straingauge.locust.http.authentication import basic
 
 
@@ -63,12 +64,12 @@ def base_of(url: str) -> Base:
 
 
 @lru_cache(maxsize=64)
-def origin_of(url: str, allowed_hosts: tuple[str, ...]) -> Origin:
-    """Resolve a scheme, host and port.
+def origin_of(url: str, allowed_hosts: tuple[str, ...], settings: HttpSettings) -> Origin:
+    """Resolve a scheme, host and port, for connections with these settings.
 
     Raises:
         UsageError: the URL is invalid, or its host is not this machine and not allowed.
         TargetError: the name does not resolve.
     """
-    address = resolve(url, allowed_hosts)
+    address = resolve(url, allowed_hosts, settings)
     return Origin(url, address, address.host_header)

@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import gevent
@@ -12,16 +13,16 @@ from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
 from straingauge.http import RequestFailed
+from straingauge.http.settings import HttpSettings
+from straingauge.http.tls import tls_context
 from straingauge.journey import Execution, Journey, JourneyError, Pause, Step
 from straingauge.locust import gc_tuning  # noqa: F401  adds its listeners to Locust
 from straingauge.locust.events import get_session
 from straingauge.locust.http.client import Client
-from straingauge.locust.http.configured_tls import configured_tls
 from straingauge.locust.http.connection_pool import ConnectionPool
-from straingauge.locust.http.origin import base_of, origin_of
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.http.tls_stream import context
-from straingauge.locust.options import get_locustfile
+from straingauge.locust.options import http_settings
 from straingauge.locust.stats.request_reporter import RequestReporter
 from straingauge.locust.user.wait_time import PacedUser
 from straingauge.verdict import Finding
@@ -60,6 +61,8 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         insecure: Accept any TLS certificate, as FastHttpUser does.
         ssl_context_factory: Returns the TLS settings, in place of `insecure`.
         default_headers: Headers of every request.
+        http: Settings of connections, with the names of ``[http]`` in straingauge.toml, which they
+            replace; options of the command line come before both.
         journey_user: The `straingauge.User` that journeys receive; plain requests send its headers
             as well.
         client: Sends plain requests, with the interface of FastHttpUser's client.
@@ -76,6 +79,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
     insecure: bool = True
     ssl_context_factory: ClassVar[Callable[[], ssl.SSLContext] | None] = None
     default_headers: Mapping[str, str] | None = None
+    http: ClassVar[Mapping[str, object]] = {}
 
     def __init__(self, environment: Environment) -> None:
         """Create the user; an attribute of FastHttpUser that is not supported ends the run."""
@@ -88,6 +92,11 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         self.journey_user = session.create_user(own.account)
         self._logged_in_s = -LOGIN_INTERVAL_S
         self.journey_user.headers.update(self.default_headers or {})
+        try:
+            self._http = http_settings(environment, own.http)
+        except UsageError as error:
+            session.fail_setup(error)
+            raise GreenletExit from error
         self._connections = ConnectionPool(
             lambda: session.stats.recording,
             self.network_timeout,
@@ -97,8 +106,9 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         )
         reporter = RequestReporter(self, session, self._connections)
         try:
-            self._set_server_name(session.allowed_hosts)
-            self.client = Client(self, reporter, session, self._connections, self.host or "")
+            self.client = Client(
+                self, reporter, session, self._connections, self.host or "", settings=self._http
+            )
         except UsageError as error:
             session.fail_setup(error)
             raise GreenletExit from error
@@ -113,18 +123,11 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         # Set on the instance, so that a class can override it without calling super().
         vars(self)["on_stop"] = on_stop
 
-    def _set_server_name(self, allowed_hosts: tuple[str, ...]) -> None:
-        """Set the name in TLS of the host, if straingauge.toml has one."""
-        name = configured_tls(get_locustfile(self.environment)).server_name
-        if name is not None and self.host:
-            origin_of(base_of(self.host).origin, allowed_hosts).address.server_name = name
-
     def _tls_context(self) -> ssl.SSLContext:
         factory = type(self).ssl_context_factory
         if factory:
             return factory()
-        configured = configured_tls(get_locustfile(self.environment))
-        return configured.context or context(insecure=self.insecure)
+        return _context_of(self._http) or context(insecure=self.insecure)
 
     def on_start(self) -> None:
         """Log in; if that fails, end the run with one message.
@@ -205,6 +208,13 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         if isinstance(response, RequestFailed):
             return execution.fail(response), response
         return execution.answer(response), None
+
+
+@cache
+def _context_of(settings: HttpSettings) -> ssl.SSLContext | None:
+    """Return the context of the settings; None if they say nothing of certificates."""
+    named = settings.ca_file or settings.client_cert or settings.insecure
+    return tls_context(settings) if named else None
 
 
 def _setup_error(failure: RequestFailed | JourneyError, host: str | None) -> StraingaugeError:

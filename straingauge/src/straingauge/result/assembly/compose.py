@@ -198,7 +198,7 @@ def _validity_input(
         processes=_processes(merged),
         unavailable=observations.unavailable if observations else (),
         closing_server=_closing_server(observations, engines),
-        insecure=bool(configuration.get("tls", {}).get("insecure")),
+        insecure=bool(configuration.get("http", {}).get("insecure")),
     )
 
 

@@ -1,0 +1,169 @@
+"""Settings of connections: the table ``[http]``, the options of commands, and Python."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from straingauge.errors import UsageError
+from straingauge.http.resolve_override import ResolveOverride
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """Settings of connections to the service.
+
+    Attributes:
+        ca_file: PEM file with the authorities to trust in place of the system's.
+        client_cert: PEM file with the client's certificate, perhaps with its key.
+        client_key: PEM file with its key, if that is in a separate file.
+        server_name: Name to send (SNI) and to find in the certificate, in place of the URL's host.
+        insecure: Accept any certificate.
+        resolve: Addresses of hosts, in place of those that their names resolve to.
+        host_header: Value of the Host header, in place of the URL's host and port.
+    """
+
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    server_name: str | None = None
+    insecure: bool = False
+    resolve: tuple[ResolveOverride, ...] = ()
+    host_header: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.client_key is not None and self.client_cert is None:
+            raise UsageError(
+                f"the client key {self.client_key} needs a certificate",
+                hint="name it with --client-cert FILE, or client_cert in [http]",
+            )
+        if self.insecure and self.ca_file is not None:
+            raise UsageError(
+                f"certificates are either checked against {self.ca_file}, or not at all (insecure)",
+                hint="leave out one of the two",
+            )
+
+    @classmethod
+    def parse(cls, table: object, source: Path) -> Self:
+        """Read the table ``[http]`` of a straingauge.toml; its files are relative to it.
+
+        Raises:
+            UsageError: A setting is unknown, or its value is of the wrong type.
+        """
+        if not isinstance(table, dict):
+            raise UsageError(f"{source}: http must be a table: [http]")
+        return cls.of(table, source.parent, lambda key: f"{source}: [http] {key}")
+
+    @classmethod
+    def of(
+        cls,
+        values: Mapping[str, object],
+        folder: Path,
+        name_of: Callable[[str], str] = "http: {}".format,
+    ) -> Self:
+        """Return settings by their names, as in the table; None means that one is not given.
+
+        Args:
+            values: The settings.
+            folder: Files are relative to it.
+            name_of: Returns the name of a setting for messages.
+
+        Raises:
+            UsageError: A setting is unknown, or its value is wrong.
+        """
+        found: dict[str, Any] = {}
+        for key, value in values.items():
+            if key not in _CONVERTERS:
+                known = ", ".join(_CONVERTERS)
+                raise UsageError(f"{name_of(key)} is not a setting", f"known are: {known}")
+            if value is None or value == ():
+                continue
+            try:
+                converted = _CONVERTERS[key](value)
+            except (TypeError, ValueError) as error:
+                raise UsageError(f"{name_of(key)} {error}") from None
+            found[key] = folder / converted if isinstance(converted, Path) else converted
+        return cls(**found)
+
+    def over(self, other: "HttpSettings") -> "HttpSettings":
+        """Return these settings, with those of another where they have none."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        changes = {name: value for name, value in given.items() if value}
+        if self.insecure:
+            changes["ca_file"] = None
+        elif self.ca_file is not None:
+            changes["insecure"] = False
+        return replace(other, **changes)
+
+    def for_other_hosts(self) -> "HttpSettings":
+        """Return the settings for hosts other than the target, without what is the target's own."""
+        return replace(self, server_name=None, host_header=None)
+
+    def addresses_of(self, host: str, port: int) -> tuple[str, ...]:
+        """Return the addresses given for a host and a port; none if it is to be resolved."""
+        return next(
+            (each.ips for each in self.resolve if (each.host, each.port) == (host.lower(), port)),
+            (),
+        )
+
+    def listening_url(self, base_url: str) -> str:
+        """Return the URL by which the service's process is found: with the address in use."""
+        parts = urlsplit(base_url)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        given = self.addresses_of(parts.hostname or "", port)
+        if not given:
+            return base_url
+        ip = f"[{given[0]}]" if ":" in given[0] else given[0]
+        return f"{parts.scheme}://{ip}:{port}"
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return the settings that differ from the defaults, as a result shows them."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: _shown(value) for name, value in given.items() if value}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, tuple):
+        return [str(each) for each in value]
+    return value if isinstance(value, bool | float) else str(value)
+
+
+def _text(value: object) -> str:
+    if not (isinstance(value, str) and value):
+        raise TypeError("must be a string")
+    return value
+
+
+def _path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(_text(value))
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("must be true or false")
+    return value
+
+
+def _overrides(value: object) -> tuple[ResolveOverride, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError('must be a list of strings, like ["api.example:443:127.0.0.1"]')
+    return tuple(ResolveOverride.parse(_text(each)) for each in value)
+
+
+def _header(value: object) -> str:
+    text = _text(value)
+    if not (text.isascii() and text.isprintable()) or " " in text:
+        raise ValueError(f"{text!r} is not a value of the Host header, like api.example:8000")
+    return text
+
+
+_CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
+    "ca_file": _path,
+    "client_cert": _path,
+    "client_key": _path,
+    "server_name": _text,
+    "insecure": _flag,
+    "resolve": _overrides,
+    "host_header": _header,
+}

@@ -1,0 +1,58 @@
+"""Options for the settings of connections, the same in all commands, pytest and Locust."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class SettingOption:
+    """One option.
+
+    Attributes:
+        setting: Name of the setting in ``[http]``.
+        name: The option without its dashes.
+        help: The value and an example; a default where there is one.
+        metavar: Stands for its value; None for a flag.
+        is_repeatable: It may be given several times.
+    """
+
+    setting: str
+    name: str
+    help: str
+    metavar: str | None = None
+    is_repeatable: bool = False
+
+
+SETTING_OPTIONS: Final = (
+    SettingOption(
+        "ca_file",
+        "ca-file",
+        "Authorities to trust for https, such as ca.pem. [default: the system's]",
+        "PEM",
+    ),
+    SettingOption(
+        "client_cert", "client-cert", "Client certificate for https, such as client.pem.", "PEM"
+    ),
+    SettingOption("client_key", "client-key", "Its key, if in another file.", "PEM"),
+    SettingOption(
+        "server_name",
+        "server-name",
+        "Name in the certificate of the service. [default: the URL's host]",
+        "NAME",
+    ),
+    SettingOption("insecure", "insecure", "Accept any certificate of the service."),
+    SettingOption(
+        "resolve",
+        "resolve",
+        "Address to connect to for a host and port, such as api.example:443:127.0.0.1. Repeatable."
+        " [default: by DNS]",
+        "HOST:PORT:ADDRESS",
+        is_repeatable=True,
+    ),
+    SettingOption(
+        "host_header",
+        "host-header",
+        "Value of the Host header, such as api.example. [default: the URL's host and port]",
+        "VALUE",
+    ),
+)
