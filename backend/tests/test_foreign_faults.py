@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from sample_results import sample_result
 from straingauge.diagnosis import CAUSES
+from straingauge.verdict import Thresholds
 from tests.performance.fault_injection.table import row
 
 FOREIGN = Path(__file__).resolve().parents[2] / "benchmarks" / "foreign"
@@ -14,13 +16,6 @@ sys.path.insert(0, str(FOREIGN))
 import command  # noqa: E402  a script's folder, as Python adds it for the script
 from catalogue import SERVICES, faults_of  # noqa: E402
 from stored_trials import StoredTrials  # noqa: E402
-
-RESULT = {
-    "name": "kinto",
-    "validity": {"reasons": [], "valid": True},
-    "resources": {"observer": None},
-    "verdict": {"findings": [{"grade": "warning", "message": "p95 400 ms"}]},
-}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -34,17 +29,19 @@ def test_each_service_has_ten_faults(name: str):
 def test_stored_results_are_diagnosed_without_a_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """--diagnose reads the latest stored results; an unfinished folder does not count."""
+    """--diagnose judges the latest stored result again; an unfinished folder does not count."""
     fault = faults_of("kinto")[0]
-    folder = StoredTrials(tmp_path / "kinto").new_folder(fault)
+    stored = StoredTrials(tmp_path / "kinto", Thresholds.parse({}, source="a test"))
+    folder = stored.new_folder(fault)
     folder.mkdir(parents=True)
-    folder.joinpath("kinto.json").write_text(json.dumps(RESULT))
-    StoredTrials(tmp_path / "kinto").new_folder(fault).mkdir()
+    result = sample_result("kinto", trouble=True)
+    folder.joinpath("kinto.json").write_text(json.dumps(result | {"verdict": None}))
+    stored.new_folder(fault).mkdir()
     arguments = ["--service", "kinto", "--results", str(tmp_path), "--diagnose"]
     assert command.main(arguments) == 0
     output = capsys.readouterr().out
     assert "faults detected     1 of 1" in output
-    assert "p95 400 ms" in output
+    assert "critical" in output
 
 
 def test_a_failed_trial_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

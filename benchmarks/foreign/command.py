@@ -16,9 +16,10 @@ from asyncpg import PostgresError
 from catalogue import SERVICES, PlantedFault, faults_of
 from rich.console import Console
 from stored_trials import StoredTrials
+from straingauge.verdict import Thresholds
 from tests.performance.fault_injection.table import as_markdown, header, row, summary
 from tests.performance.fault_injection.trial import Trial, failed_trial
-from trials import ENVIRONMENTS, ForeignService
+from trials import ENVIRONMENTS, FOREIGN, ForeignService
 
 from straingauge import StraingaugeError, UsageError
 
@@ -82,7 +83,8 @@ def _trials(
     name: str, faults: Sequence[PlantedFault], options: argparse.Namespace
 ) -> Iterator[Trial]:
     """Yield the trials of a service; those that are stored already if the options say so."""
-    stored = StoredTrials(options.results / name)
+    thresholds = Thresholds.read(FOREIGN / name / "thresholds.toml")
+    stored = StoredTrials(options.results / name, thresholds)
     missing: list[PlantedFault] = []
     for fault in faults:
         wanted = options.rounds if fault.is_healthy else 1
@@ -143,7 +145,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     reuse.add_argument(
         "--diagnose",
         action="store_true",
-        help="run nothing: diagnose the stored results with the present rules",
+        help="run nothing: apply the present thresholds and rules to the stored results",
     )
     return parser.parse_args(arguments)
 
