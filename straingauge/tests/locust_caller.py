@@ -169,6 +169,7 @@ def _run_call(
                 "statuses": {str(key): count for key, count in series.statuses.items()},
                 "errors": dict(series.errors),
                 "limited": series.rate_limited.count,
+                "streams": dict(series.streams.counts),
                 "examples": [each.detail for each in series.examples],
                 "response_ms": (series.response.max_ns or 0) / 1e6,
                 "service_ms": (series.service.max_ns or 0) / 1e6,

@@ -191,7 +191,8 @@ class Exchange:
                 return None
             self.idle_since_ns = at_ns
             self.keep_alive = (
-                stream.is_complete
+                not isinstance(outcome, RequestFailed)
+                and stream.is_complete
                 and self._reader.keep_alive
                 and self._chunks is None
                 and not request.closes_connection

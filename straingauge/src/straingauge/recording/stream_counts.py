@@ -1,5 +1,6 @@
 """Counts and times of streams in a record."""
 
+from collections import Counter
 from typing import Final
 
 import numpy as np
@@ -20,17 +21,15 @@ def add_stream(measured: Measurements, intended_ns: int, stream: StreamReader) -
             there, as response times do.
         stream: Its events.
     """
-    counts, add = measured.counts, measured.histogram
-    counts["streams"] += 1
-    counts["events"] += stream.events
-    counts["stalls"] += stream.stalls
-    counts["body_bytes"] += stream.body_bytes
-    counts[f"{ENDED}{stream.ending or 'failure'}"] += 1
+    add, ending = measured.histogram, stream.ending or "failure"
+    counted = Counter({"streams": 1, "events": stream.events, "stalls": stream.stalls})
+    counted |= Counter({"body_bytes": stream.body_bytes, f"{ENDED}{ending}": 1})
     firsts = {"first_event": stream.first_ns}
     if stream.declared.token_test is not None:
-        counts["tokens"] += stream.tokens
+        counted["tokens"] = stream.tokens
         firsts["first_token"] = stream.first_token_ns
         stream.token_gaps.add_to(add("token_gap"))
+    measured.counts += counted  # which leaves zeros out
     stream.gaps.add_to(add("event_gap"))
     if stream.ended_ns:
         firsts["duration"] = stream.ended_ns

@@ -5,10 +5,10 @@ from functools import cache
 from time import monotonic_ns
 from typing import Final
 
-from gevent import get_hub
+from gevent import GreenletExit, get_hub
 from gevent.hub import Hub
 
-from straingauge.http import Request
+from straingauge.http import Request, StreamReader
 from straingauge.http.address import Address, connect_failure
 from straingauge.http.exchange import Exchange, Outcome
 from straingauge.http.receive_queue import ReceiveQueue
@@ -38,9 +38,10 @@ class Connection:
     Attributes:
         sent_ns: when the request's first byte was passed to the kernel.
         done_ns: when the request's outcome was known; 0 before.
+        was_killed: the user was killed while it received a stream, and should end now.
     """
 
-    __slots__ = ("_exchange", "_stream", "done_ns", "sent_ns")
+    __slots__ = ("_exchange", "_stream", "done_ns", "sent_ns", "was_killed")
 
     def __init__(self, address: Address, tls: ssl.SSLContext | None, deadline_ns: int) -> None:
         """Connect: try each IP address in turn; the one that accepts is tried first from then on.
@@ -54,6 +55,7 @@ class Connection:
         self._stream = SocketStream(hub, queue) if tls is None else TlsStream(hub, queue, tls)
         self._exchange = Exchange()
         self.sent_ns = self.done_ns = 0
+        self.was_killed = False
         for ip, is_last in address.attempts():
             attempt_by_ns = deadline_ns if is_last else monotonic_ns() + _ATTEMPT_NS
             self._stream.deadline_ns = min(deadline_ns, attempt_by_ns)
@@ -78,6 +80,12 @@ class Connection:
     def first_byte_ns(self) -> int:
         """When the response began; 0 if it did not."""
         return self._exchange.first_byte_ns
+
+    @property
+    def stream(self) -> StreamReader | None:
+        """The events so far of the stream in flight; None without one."""
+        stream = self._exchange.stream
+        return None if stream is None else stream.stream
 
     @property
     def defer_kill(self) -> bool:
@@ -113,6 +121,8 @@ class Connection:
             elif (rest := stream.write(data)) is not None:
                 early = self._write_rest(rest)
             outcome = early
+            if outcome is None and request.stream is not None:
+                outcome = self._receive_events(is_endless=request.stream.is_endless)
             while outcome is None:
                 outcome = exchange.receive(stream.wait(), stream.at_ns)
         except BaseException:
@@ -120,6 +130,37 @@ class Connection:
             raise
         self.done_ns = stream.at_ns
         if early is not None or not exchange.keep_alive:
+            stream.close()
+        return outcome
+
+    def _receive_events(self, *, is_endless: bool) -> Outcome:
+        """Receive a response that is read as it comes, until its end or a time limit.
+
+        A user that is killed ends a stream which nothing else would end: the load is over.
+
+        Raises:
+            TimedOut: the deadline came before the response.
+        """
+        stream, exchange = self._stream, self._exchange
+        is_deferred = stream.defer_kill
+        outcome: Outcome | None = None
+        try:
+            while outcome is None:
+                outcome = exchange.receive(stream.wait(), stream.at_ns)
+                if outcome is None and is_endless and is_deferred and not stream.defer_kill:
+                    outcome = exchange.close_stream(stream.at_ns, at_load_end=True)
+        except TimedOut:
+            stream.at_ns = stream.deadline_ns
+            outcome = exchange.close_stream(stream.at_ns)
+            if outcome is None:
+                raise
+            stream.close()
+        except GreenletExit:
+            stream.at_ns = monotonic_ns()
+            outcome = exchange.close_stream(stream.at_ns, at_load_end=True) if is_endless else None
+            if outcome is None:
+                raise
+            self.was_killed = True
             stream.close()
         return outcome
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol, TypeAlias
 
-from straingauge.http import ErrorKind, Request, RequestFailed, Response
+from straingauge.http import ErrorKind, Request, RequestFailed
 from straingauge.http.exchange import Stale, timeout_failure
 from straingauge.locust.http.connection import Connection
 from straingauge.locust.http.origin import Origin
@@ -100,6 +100,8 @@ class ConnectionPool:
         began_ns = monotonic_ns()
         response = LocustResponse(request, began_ns if due_ns is None else min(due_ns, began_ns))
         timeout_s = request.timeout_s or self._timeout_s
+        if request.stream is not None:
+            timeout_s = request.stream.max_s or timeout_s
         deadline_ns = began_ns + int(timeout_s * 1e9)
         defer_kill = self._finish_requests and not self.killed
         key = origin.url, tls
@@ -114,8 +116,9 @@ class ConnectionPool:
                 connection = self._open(origin, request, phase, deadline_ns, tls)
                 outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
         except TimedOut:
-            response.error = timeout_failure(timeout_s)
             response.done_ns = deadline_ns
+            stream = None if connection is None else connection.stream
+            response.fail(timeout_failure(timeout_s), stream)
         except RequestFailed as failure:
             # Its cause and traceback refer to frames, and those to the response: a cycle.
             failure.__cause__ = failure.__context__ = None
@@ -126,17 +129,12 @@ class ConnectionPool:
             raise
         else:
             response.done_ns = connection.done_ns
-            if isinstance(outcome, Response):
-                response.status, response.raw_headers = outcome.status, outcome.raw_headers
-                response.raw_body = outcome.raw_body
-                response.first_byte_ns = connection.first_byte_ns
-                if not connection.closed:
-                    self._idle[key].append(connection)
-            else:
-                response.error = outcome
+            response.take(outcome, connection.first_byte_ns)
+            if response.error is None and not connection.closed:
+                self._idle[key].append(connection)
         if connection is not None:
             response.sent_ns = connection.sent_ns
-            self.killed |= defer_kill and not connection.defer_kill
+            self.killed |= connection.was_killed or (defer_kill and not connection.defer_kill)
         return response
 
     def _take_idle(self, key: _Key) -> Connection | None:

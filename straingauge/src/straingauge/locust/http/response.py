@@ -9,7 +9,15 @@ from typing import Any, Final, Self, TypeAlias
 from locust.exception import CatchResponseError, LocustError, ResponseError
 from requests.cookies import RequestsCookieJar
 
-from straingauge.http import ErrorKind, Request, RequestFailed, Response
+from straingauge.http import (
+    ErrorKind,
+    Event,
+    Request,
+    RequestFailed,
+    Response,
+    StreamReader,
+    StreamResponse,
+)
 from straingauge.locust.http.cookies import cookies_of
 
 GOOD: Final = frozenset({*range(200, 209), 226, 301, 302, 303, 304, 307, 308})
@@ -38,9 +46,11 @@ class LocustResponse(Response):
         intended_ns: when the request should have been sent.
         sent_ns: when it was sent; equal to intended_ns if it never was.
         first_byte_ns: when the response began; 0 if it did not.
-        done_ns: when its outcome was known.
+        done_ns: when its outcome was known; of a stream, when its first event came.
+        stream: the events, if the response was read as it came.
     """
 
+    stream: StreamReader | None = None
     error: RequestFailed | None = None
     origin: str = ""
     history: "tuple[LocustResponse, ...]" = ()
@@ -131,6 +141,27 @@ class LocustResponse(Response):
                 yield piece.decode() if decode_content else piece
             except UnicodeDecodeError:
                 yield piece
+
+    def fail(self, failure: RequestFailed, stream: StreamReader | None) -> None:
+        """Note a failure at `done_ns`, within a stream if there is one."""
+        self.error = failure if stream is None else stream.break_off(failure, self.done_ns)
+        self.stream = stream
+
+    def take(self, outcome: Response | RequestFailed, first_byte_ns: int) -> None:
+        """Take over the outcome of the exchange; a stream is done with its first event."""
+        if isinstance(outcome, RequestFailed):
+            self.error, self.stream = outcome, outcome.stream
+            return
+        self.status, self.raw_headers = outcome.status, outcome.raw_headers
+        self.raw_body, self.first_byte_ns = outcome.raw_body, first_byte_ns
+        if isinstance(outcome, StreamResponse):
+            self.stream = outcome.stream
+            self.done_ns = outcome.stream.first_ns or self.done_ns
+
+    @property
+    def events(self) -> list[Event]:
+        """The last events of a stream, see `Stream.keep`."""
+        return [] if self.stream is None else list(self.stream.kept)
 
     def iter_lines(self) -> Iterator[str]:
         """The lines of the content."""

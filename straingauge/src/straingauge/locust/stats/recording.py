@@ -38,6 +38,8 @@ class Recording:
         recorder = self._endpoints.get((phase, endpoint)) or self._get_recorder(phase, endpoint)
         intended_ns, sent_ns = response.intended_ns, response.sent_ns
         first_ns, done_ns = response.first_byte_ns, response.done_ns
+        if response.stream is not None:
+            recorder.add_stream(intended_ns, response.stream)
         if failure is None:
             status, headers = response.status, response.raw_headers
             recorder.add(intended_ns, sent_ns, first_ns, done_ns, status, headers)
