@@ -2,8 +2,9 @@
 
 import statistics
 
-from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import utilization
+from straingauge.diagnosis.lock_waits import LockWait, find_lock_wait
 from straingauge.diagnosis.result_view import ResultView, number
 
 SERVICE = ("resources", "service")
@@ -12,6 +13,10 @@ MIN_IN_FLIGHT = 4.0  # fewer would not need to wait for each other
 WAITING = 3.0  # times the work, by Little's law
 ALWAYS_BUSY = 0.5  # requests that are served on average, at least
 NARROW, WIDE = 1.5, 3.0  # p95 by p50: of a queue, and of a queue without order
+# Of the snapshots: a lock for which a request waits at most instants is always held, so that it
+# limits the throughput (utilization law).
+CONTENDED, ALWAYS_CONTENDED = 0.5, 0.9
+LOCKED, MOSTLY_LOCKED = 0.1, 0.3  # of the requests' time: a tenth may exceed a threshold
 BACKLOG = 0.05  # of the arrivals: a smaller one is within the precision of the trend
 CLOSED = ("constantusers", "waves")  # schedules that wait for responses
 IDLE_PERCENT, FULL_PERCENT = 50.0, 85.0  # of one core, by one process
@@ -57,17 +62,44 @@ def limited_concurrency(result: ResultView) -> Evidence | None:
     times response time; throughput times the shortest time, which is the work without waiting, are
     those being served. If ten are in flight, one is always being served, and all take about as
     long, the other nine wait in a queue. In an open schedule the queue grows for as long as fewer
-    are completed than arrive.
+    are completed than arrive. Where the profile shows requests at a lock at most instants, this
+    is the queue, however short.
     """
     if result.fails_mostly or "generator_saturated" in result.reasons:
         return None
-    queues = [found for found in (_backlog(result), _queue(result)) if found is not None]
+    lock = find_lock_wait(result)
+    found = (_backlog(result), _queue(result), _contention(lock))
+    queues = [each for each in found if each is not None]
     busy = _busy(result)
     if not queues or busy is None:
         return None
-    confidence, evidence = max(queues, key=lambda found: found[0])
+    confidence = max(confidence for confidence, _ in queues)
+    evidence = [sentence for _, sentence in sorted(queues, reverse=True)]
     most, idle = busy
-    return Evidence(min(confidence, most), (evidence, idle, *_not_accepted(result)))
+    return Evidence(
+        min(confidence, most),
+        (*evidence, idle, *_not_accepted(result)),
+        where=(lock.location,) if lock is not None and _contention(lock) else (),
+    )
+
+
+def _contention(wait: LockWait | None) -> tuple[float, str] | None:
+    """Return confidence and evidence if requests wait at a lock at most instants."""
+    if wait is None:
+        return None
+    confidence = min(
+        scale(wait.contended, CONTENDED, ALWAYS_CONTENDED),
+        scale(wait.share, LOCKED, MOSTLY_LOCKED),
+    )
+    if confidence < LIKELY:
+        return None
+    at = wait.location
+    evidence = (
+        f"in {wait.contended:.0%} of {wait.snapshots} snapshots requests waited for a lock or"
+        f" semaphore in {at.function} ({at.file}:{at.line}), for {wait.share:.0%} of the time of"
+        " all requests"
+    )
+    return confidence, evidence
 
 
 def _not_accepted(result: ResultView) -> tuple[str, ...]:
