@@ -18,7 +18,7 @@ from straingauge.errors import StraingaugeError
 from straingauge.http.tls import tls_context
 from straingauge.locust.deduplication import DeduplicatingFilter
 from straingauge.locust.distributed.master import MasterRole
-from straingauge.locust.distributed.messages import RESET_STATS, SETUP_FAILED, STOP_USERS
+from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP_FAILED, STOP_USERS
 from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.options import (
     add_options,
@@ -181,6 +181,7 @@ def _add_listeners(session: Session, environment: Environment) -> None:
         events.heartbeat_received.add_listener(lambda **_: worker.record_heartbeat())
     else:
         runner.register_message(SETUP_FAILED, on_setup_failed)
+        runner.register_message(LOAD_END, lambda msg, **_: session.on_load_end(**msg.data))
         events.spawning_complete.add_listener(on_spawning_complete)
         events.reset_stats.add_listener(lambda **_: session.reset_stats())
         html = HtmlReport(environment)

@@ -20,16 +20,17 @@ from locust.user.users import User as LocustUser
 
 from straingauge.distributed import Fingerprints, UserIdAllocator
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
+from straingauge.feeders import FeederEnd, begin_load, end_load
 from straingauge.journey import Account, User
 from straingauge.locust.distributed.master import MasterRole
-from straingauge.locust.distributed.messages import RESET_STATS, SETUP_FAILED
+from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP_FAILED
 from straingauge.locust.distributed.process_stats import ProcessStats
 from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.evaluation import LiveEvaluator, MakeObserver
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
-from straingauge.verdict.validity import Reason
+from straingauge.verdict.validity import Reason, ended_early
 
 logger = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class Session:
         self._setup_error: StraingaugeError | None = None
         self._is_running = self._was_reset = False
         self._stopped_early: str | None = None
+        self._end_reason: str | None = None
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
@@ -120,17 +122,22 @@ class Session:
         self, user_instance: LocustUser, exception: BaseException, **_: object
     ) -> None:
         """Record an exception raised by a task."""
+        if isinstance(exception, FeederEnd):
+            self.end_load(exception)
+            if not exception.is_error:
+                return
         user = getattr(user_instance, "user", user_instance)  # Locust passes the task set, too
         self.stats.recording.add_task_error(type(user).__name__, exception)
 
     def start_run(self) -> None:
         """Start a run: observe the service, then start the clock."""
         with self._ending:  # the previous run may still be judged
-            self._setup_error = self._stopped_early = None
+            self._setup_error = self._stopped_early = self._end_reason = None
             self._was_reset = False
             self._evaluator.start_run()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
             self.user_ids = UserIdAllocator(self._user_id_sequence)
+            self._begin_feeders()
             try:
                 if self.worker is None:
                     self._observe()
@@ -168,6 +175,7 @@ class Session:
                     self.worker.send_final_report(self.stats)
             finally:
                 self._is_running = False
+                end_load()
 
     def reset_stats(self) -> None:
         """Discard what all processes have measured so far, as Locust does with its statistics."""
@@ -219,6 +227,17 @@ class Session:
         data = {"message": str(error), "hint": error.hint, "is_usage": is_usage}
         self.runner.send_message(SETUP_FAILED, data)
 
+    def end_load(self, end: FeederEnd) -> None:
+        """Report that a feeder has no further row, which ends the run."""
+        self.runner.send_message(LOAD_END, {"reason": str(end)})
+
+    def on_load_end(self, reason: str) -> None:
+        """End the run, by intention; only the first reason counts."""
+        if self._end_reason is None and self._is_running:
+            self._end_reason = reason
+            logger.info("%s: the run ends", reason)
+            self._quit_or_stop()
+
     def on_setup_failed(self, message: str, hint: str | None, *, is_usage: bool) -> None:
         """End the run because a user could not start; only the first failure is logged."""
         self._abort_setup((UsageError if is_usage else TargetError)(message, hint))
@@ -228,8 +247,18 @@ class Session:
             return
         self._setup_error = error
         logger.error("setup failed: %s", error.with_hint)
+        self._quit_or_stop()
+
+    def _quit_or_stop(self) -> None:
         headless = self._environment.web_ui is None
         spawn(self.runner.quit if headless else self.runner.stop)
+
+    def _begin_feeders(self) -> None:
+        if self.worker is None:
+            begin_load()
+            return
+        self.worker.row_numbers.begin_run()
+        begin_load(numbers=self.worker.row_numbers)
 
     def _on_run_announced(self) -> None:
         """Align the stats of a run that started here before the master's announcement arrived."""
@@ -282,9 +311,13 @@ class Session:
             observations=self._evaluator.observations,
             setup_error=self._setup_error,
             stopped_early=self._stopped_early,
-            notes=(_RESET,) if self._was_reset else (),
+            notes=self._notes(),
         )
         return snapshot if self.master is None else self.master.add_workers(snapshot)
+
+    def _notes(self) -> tuple[Reason, ...]:
+        ended = (ended_early(self._end_reason),) if self._end_reason else ()
+        return (*ended, _RESET) if self._was_reset else ended
 
     def _mark_interrupted(self) -> None:
         options, shape = (
@@ -292,7 +325,7 @@ class Session:
             get_shape_configuration(self._environment),
         )
         planned_s = shape["duration_s"] if shape else options and options.run_time
-        if self._is_running and planned_s is not None:
+        if self._is_running and planned_s is not None and self._end_reason is None:
             self._stopped_early = f"interrupted ({planned_s:g} s were planned)"
 
     def _user_id_sequence(self) -> tuple[int, int]:

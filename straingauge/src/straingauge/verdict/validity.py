@@ -117,6 +117,11 @@ def as_dict(reasons: Sequence[Reason]) -> ValidityDict:
     }
 
 
+def ended_early(why: str) -> Reason:
+    """Return the note that a load ended before its schedule did, by intention."""
+    return Reason("ended_early", "note", f"the load ended before its schedule did: {why}")
+
+
 def _setup_failed(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.setup_error:
         yield Reason("setup_failed", "invalid", f"no load was sent: {evidence.setup_error}")
@@ -135,11 +140,7 @@ def _interrupted(evidence: ValidityInput) -> Iterable[Reason]:
 
 def _ended(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.end_reason:
-        yield Reason(
-            "ended_early",
-            "note",
-            f"the load ended before its schedule did: {evidence.end_reason}",
-        )
+        yield ended_early(evidence.end_reason)
 
 
 def _no_data(evidence: ValidityInput) -> Iterable[Reason]:

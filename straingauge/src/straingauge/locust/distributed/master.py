@@ -26,6 +26,7 @@ from straingauge.locust.distributed.messages import (
     STOP_USERS,
     RunAssignment,
 )
+from straingauge.locust.distributed.row_numbers import RowGiver
 from straingauge.locust.result_builder import RunSnapshot
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class MasterRole:
         self._run_id = 0
         self._users = 0
         self._report_received = Event()
+        self._rows = RowGiver(self._runner)
         for kind, listener in (
             (REGISTER, self._on_register),
             (PING, self._on_ping),
@@ -73,6 +75,7 @@ class MasterRole:
         options = self._environment.parsed_options
         expected = int(options.expect_workers) if options is not None else 1
         self._run_id = time.time_ns()
+        self._rows.begin_run()
         self._users = self._runner.target_user_count
         self.workers.start_run(self._run_id, self.alive, expected, start_ns)
         for worker in self.workers.worker_ids:

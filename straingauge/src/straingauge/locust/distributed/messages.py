@@ -9,6 +9,8 @@ PING(sent_ns)              ->   PONG(now_ns)
                            <-   STOP_USERS            the run is over
 FINAL_REPORT               ->   FINAL_REPORT_RECEIVED repeated until it is acknowledged
 SETUP_FAILED               ->                         a user could not start
+TAKE_ROWS(feeder, count)   ->   ROWS_GIVEN(first, count)
+LOAD_END(reason)           ->                         a feeder has no further row
 """
 
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ STOP_USERS: Final = "straingauge_stop_users"
 FINAL_REPORT: Final = "straingauge_final_report"
 FINAL_REPORT_RECEIVED: Final = "straingauge_final_report_received"
 SETUP_FAILED: Final = "straingauge_setup_failed"
+TAKE_ROWS: Final = "straingauge_take_rows"
+ROWS_GIVEN: Final = "straingauge_rows_given"
+LOAD_END: Final = "straingauge_load_end"
 REPORT: Final = "straingauge_report"
 """The key of straingauge's report in Locust's own."""
 

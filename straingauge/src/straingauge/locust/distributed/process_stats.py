@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import gevent
 
 from straingauge.engine import Delay, EngineStats
 from straingauge.engine.schedule_lag import ScheduleLag
+from straingauge.feeders import FeederUse, feeder_uses
 from straingauge.journey import User, account_fingerprint
 from straingauge.locust.loop_lag import LoopLagMonitor
 from straingauge.locust.stats.recording import Recording
@@ -93,6 +94,7 @@ class ProcessStats:
             "requests": record.requests("main"),
             "records": list(pack_record(record)),
             "engine": asdict(engine),
+            "feeders": [asdict(use) for use in feeder_uses()],
             "credentials": sorted(self._credentials),
             "findings": [asdict(finding) for finding in self._findings.values()],
             "clock": None,
@@ -117,10 +119,12 @@ def reports_from_message(process: str, message: Mapping[str, Any]) -> list[Repor
     engines = {"main": EngineStats(**stats)}
     credentials = frozenset(message["credentials"])
     at_ns, requests = time.monotonic_ns(), message["requests"]
-    return [
+    reports = [
         Report(process, at_ns, requests, record, engines, credentials=credentials)
         for record in message["records"]
     ]
+    uses = tuple(FeederUse(**use) for use in message["feeders"])
+    return [replace(reports[0], feeders=uses), *reports[1:]]  # the reports are added up
 
 
 def findings_from_message(message: Mapping[str, Any]) -> list[Finding]:

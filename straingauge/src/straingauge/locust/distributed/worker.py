@@ -26,6 +26,7 @@ from straingauge.locust.distributed.messages import (
     RunAssignment,
 )
 from straingauge.locust.distributed.process_stats import ProcessStats
+from straingauge.locust.distributed.row_numbers import MasterNumbers
 from straingauge.target.service_locator import refused
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class WorkerRole:
 
     Attributes:
         assignment: This worker's part in the current run; None between runs.
+        row_numbers: Numbers of the rows of feeders.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class WorkerRole:
         self._next_report_s = 0.0
         self._heard_s = time.monotonic()
         self.assignment: RunAssignment | None = None
+        self.row_numbers = MasterNumbers(runner)
         for kind, listener in (
             (REGISTERED, self._on_registered),
             (PONG, self._on_pong),

@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 import gevent
 from gevent import GreenletExit
 from locust.env import Environment
+from locust.exception import StopUser
 from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
+from straingauge.feeders import FeederEnd
 from straingauge.http import RequestFailed
 from straingauge.http.settings import HttpSettings
 from straingauge.http.tls import tls_context
@@ -165,6 +167,9 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
 
         Returns:
             The failure that ended it early, already recorded; None if it was completed.
+
+        Raises:
+            StopUser: A feeder has no further row, which ends the run.
         """
         execution = Execution(journey, self.journey_user)
         failure: RequestFailed | None = None
@@ -173,7 +178,12 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             while step is not None:
                 step, failure = self._run_step(step, execution, phase)
         except JourneyError as error:
-            self._record_error(error, phase, journey)
+            end = error.__cause__ if phase == "main" else None
+            if not isinstance(end, FeederEnd) or end.is_error:
+                self._record_error(error, phase, journey)
+            if isinstance(end, FeederEnd):
+                get_session(self.environment).end_load(end)
+                raise StopUser from error
             return error
         finally:
             execution.close()

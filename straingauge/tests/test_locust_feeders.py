@@ -1,0 +1,46 @@
+"""Data feeders in Locust: one order of rows for all workers of a run."""
+
+from locust_project import Project, counts, reasons, workers
+
+pytest_plugins = ["locust_project"]
+
+USERS = """
+from straingauge import feeder
+
+rows = feeder("rows.csv", order="unique", secrets=["pin"])
+
+def use_row(user):
+    row = next(rows)
+    yield user.get(f"/{row['n']}", name=f"GET /{row['n']}")
+    yield user.get("/hello", headers={"X-Pin": row["pin"]})
+
+class Reader(JourneyUser):
+    wait_time = constant(0.01)
+
+    @task
+    def use(self):
+        self.run_journey(use_row)
+"""
+
+
+def test_each_row_is_used_once_by_all_workers(project: Project):
+    """Each row is used by one execution of one worker; after the last one, the run ends."""
+    rows = "".join(f"row-{n},pin-{n:04}\n" for n in range(60))
+    project.write("rows.csv", f"n,pin\n{rows}")
+    exit_ = project.run(USERS, "--run-time", "60s", *workers(2))
+    assert exit_.code == 0, exit_.output
+    assert "Traceback" not in exit_.output
+    result = project.result()
+    expected = {f"GET /row-{n}": 1 for n in range(60)}
+    assert counts(result) == project.served() == {**expected, "GET /hello": 60}
+    assert result["feeders"]["rows.csv"] == {
+        "rows": 60,
+        "rows_used": 60,
+        "uses": 60,
+        "order": "unique",
+        "on_end": "stop",
+        "delimiter": ",",
+        "ended": True,
+    }
+    assert reasons(result)["ended_early"].endswith("no further row: all 60 were used")
+    assert "interrupted" not in reasons(result)
