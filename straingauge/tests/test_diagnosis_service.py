@@ -235,6 +235,8 @@ def test_no_keep_alive():
     closing = healthy(resources__generator__processes=parts)
     assert causes(closing) == ["keep_alive_off"]
     assert [each.cause for each in warnings(closing)] == ["keep_alive_off"]
+    closing["metrics"]["streams"] = {"ended": {"limit": 800, "load_end": 80}}
+    assert causes(closing) == []  # the test itself has closed them
 
 
 def test_connections_closed_while_idle():

@@ -36,8 +36,13 @@ TITLES: Final[Mapping[str, str]] = {
 }
 """Titles of the charts and tables that a link can lead to, by the end of its anchor."""
 
-INSIDE: Final = ("profile", "traces", "plans")
+INSIDE: Final = ("streams", "profile", "traces", "plans")
 """Sections that only a page with such results has."""
+
+
+def has_section(result: Result, name: str) -> bool:
+    """Check whether a result has what one of the sections in `INSIDE` shows."""
+    return bool(result.get(name) or result["metrics"].get(name))
 
 
 def explained(results: Sequence[Result], names: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def _shown(cause: Mapping[str, Any], where: Mapping[str, tuple[str, Result]]) ->
                 "links": [
                     {"title": TITLES[place], "anchor": f"{anchor}-{place}"}
                     for place in CAUSES[cause["cause"]].charts
-                    if place not in INSIDE or result.get(place)
+                    if place not in INSIDE or has_section(result, place)
                 ],
             }
             for anchor, (name, result) in where.items()

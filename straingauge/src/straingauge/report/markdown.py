@@ -6,6 +6,7 @@ from typing import Final
 
 from straingauge.report.format import percent
 from straingauge.report.grades import look
+from straingauge.report.streams import stream_lines
 from straingauge.report.text import (
     PERCENTILES,
     Result,
@@ -56,6 +57,10 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
     yield ""
     titles = ("load test", "verdict", *_NUMBERS, "decided by")
     yield from markdown_table(titles, [_cells(result) for result in results], numbers=_NUMBERS)
+    streams = [line for result in results for line in stream_lines(result)]
+    if streams:
+        yield "\n### Streams\n"
+        yield from (f"- {plain(line)}" for line in streams)
     explained = [line for line in diagnosis(results) if line]
     if explained:
         yield "\n### Diagnosis\n"

@@ -8,10 +8,11 @@ from typing import Any, Final
 from straingauge.redaction import without_secrets
 from straingauge.report import html, resources, tables
 from straingauge.report.charts import charts
-from straingauge.report.evidence import INSIDE, TITLES, explained
+from straingauge.report.evidence import INSIDE, TITLES, explained, has_section
 from straingauge.report.grades import RUN_GRADES
 from straingauge.report.plans import plans
 from straingauge.report.profile import flame_graph, profile
+from straingauge.report.streams import stream_rows
 from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
 from straingauge.report.waterfall import traces
@@ -43,7 +44,7 @@ def page(results: Sequence[Result]) -> str:
     """Render the page of one or more results in their order, without secrets."""
     results = [without_secrets(result) for result in results]
     names = names_of(results)
-    inside = [name for name in INSIDE if any(result.get(name) for result in results)]
+    inside = [name for name in INSIDE if any(has_section(each, name) for each in results)]
     has_flame_graph = any(flame_graph(result) for result in results)
     scripts = (*_SCRIPTS, "flame.js") if has_flame_graph else _SCRIPTS
     runs = [_run(result, number, names[number]) for number, result in enumerate(results)]
@@ -85,6 +86,7 @@ def _run(result: Result, number: int, name: str) -> dict[str, Any]:
         "errors_seen": error_lines(result),
         "database": resources.database(result),
         "cooldown": resources.cooldown(result),
+        "streams": stream_rows(result),
         "profile": profile(result),
         "has_flame_graph": flame_graph(result) is not None,
         "traces": traces(result),

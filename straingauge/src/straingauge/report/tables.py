@@ -45,6 +45,15 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("parts", "parts, ms"),
         Column("request_id", "request id"),
     ),
+    "streams": (
+        Column("endpoint", "endpoint"),
+        *_numbers(streams="streams", events="events", per_stream="events each"),
+        *_numbers(first_event="first event", gap="gap"),
+        Column("first_token", "first token", "number"),
+        Column("token_gap", "inter-token latency", "number"),
+        *_numbers(duration="duration", stalls="stalls"),
+        Column("ended", "ended by"),
+    ),
     "profile": (
         *_numbers(own="innermost", total="in all"),
         Column("code", "line", "code"),

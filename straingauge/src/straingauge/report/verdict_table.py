@@ -8,6 +8,7 @@ from rich.text import Text
 
 from straingauge.report.format import percent
 from straingauge.report.grades import look
+from straingauge.report.streams import stream_lines
 from straingauge.report.terminal import labelled, render, table
 from straingauge.report.text import (
     PERCENTILES,
@@ -40,6 +41,8 @@ def _lines(results: Found) -> Iterator[str]:
     alone = [result for result, _ in results]
     for remark in remarks(alone):
         yield labelled(remark.kind.replace("_", " "), f"{remark.tests}: {remark.message}")
+    for result in alone:
+        yield from (labelled("streams", line) for line in stream_lines(result))
     for result, path in results:
         yield labelled("result", path or f"{result['name']}: not written")
     yield from diagnosis(alone)

@@ -24,6 +24,19 @@ def _response_time(statistic: str, description: str) -> Metric:
     )
 
 
+def _stream(name: str, statistic: str, title: str, description: str) -> Metric:
+    return Metric(
+        title=title,
+        unit="ms",
+        description=f"{description}, of responses that are read as they come",
+        path=("metrics", "streams", name, statistic),
+        topic="speed",
+        per_endpoint=True,
+        of_speed=True,
+        compared_as_value=True,
+    )
+
+
 METRICS: Mapping[str, Metric] = {
     "p50_ms": percentile("p50", in_history=True),
     "p95_ms": percentile("p95", in_history=True),
@@ -66,6 +79,37 @@ METRICS: Mapping[str, Metric] = {
         path=("metrics", "degradation", "low_percent_per_minute"),
         topic="trend",
         of_speed=True,
+    ),
+    "first_event_p95_ms": _stream(
+        "first_event_ms", "p95", "first event p95", "95th percentile of the time to the first event"
+    ),
+    "event_gap_p95_ms": _stream(
+        "event_gap_ms", "p95", "event gap p95", "95th percentile of the times between two events"
+    ),
+    "event_gap_p99_ms": _stream(
+        "event_gap_ms", "p99", "event gap p99", "99th percentile of the times between two events"
+    ),
+    "time_to_first_token_p95_ms": _stream(
+        "time_to_first_token_ms",
+        "p95",
+        "first token p95",
+        "95th percentile of the time to the first token",
+    ),
+    "inter_token_latency_p95_ms": _stream(
+        "inter_token_latency_ms",
+        "p95",
+        "inter-token latency p95",
+        "95th percentile of the times between two tokens",
+    ),
+    "stream_stalls": Metric(
+        title="stream stalls",
+        unit="",
+        description="gaps between two events of a stream that were longer than its limit",
+        path=("metrics", "streams", "stalls"),
+        topic="speed",
+        per_endpoint=True,
+        of_speed=True,
+        compared_as_value=True,
     ),
     "cpu_percent": Metric(
         title="service CPU",

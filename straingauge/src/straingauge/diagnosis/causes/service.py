@@ -127,6 +127,8 @@ def keep_alive_off(result: ResultView) -> Evidence | None:
     sent = sum(number(processes, name, "sent") or 0 for name in processes)
     users = result.number("configuration", "users")
     broken = sum(result.errors.values())
+    ended = result.table("metrics", "streams", "ended")
+    broken += sum(number(ended, name) or 0 for name in ("limit", "load_end"))  # by the test
     other_policy = result.at("configuration", "connections") not in (None, "per-user")
     if users is None or other_policy or sent < 50 or opened - broken <= 2 * users:
         return None

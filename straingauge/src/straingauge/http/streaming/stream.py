@@ -1,6 +1,6 @@
 """The declaration of a response that is read as it comes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, Literal, TypeAlias
@@ -54,7 +54,7 @@ class Stream:
     format: StreamFormat = "sse"
     end: str | None = None
     tokens: bool | Callable[[Event], Any] = False
-    checks: tuple[EventCheck, ...] = ()
+    checks: Sequence[EventCheck] = ()
     min_events: int = 1
     max_events: int | None = None
     max_s: float | None = None
@@ -66,7 +66,7 @@ class Stream:
         if self.format not in FORMATS:
             known = ", ".join(FORMATS)
             raise ValueError(f"the format of a stream is one of {known}, not {self.format!r}")
-        object.__setattr__(self, "checks", tuple(self.checks))
+        object.__setattr__(self, "checks", _as_checks(self.checks))
         for name in ("max_s", "stall_s"):
             value = getattr(self, name)
             if value is not None and not 0 < value < inf:
@@ -89,6 +89,15 @@ class Stream:
     def token_test(self) -> Callable[[Event], Any] | None:
         """The function that finds tokens; None without one."""
         return has_token if self.tokens is True else self.tokens or None
+
+
+def _as_checks(checks: Sequence[EventCheck]) -> tuple[EventCheck, ...]:
+    if isinstance(checks, str) or callable(checks):
+        raise ValueError("checks of a stream are a list of texts and functions")  # noqa: TRY004  as others
+    for check in checks:
+        if not isinstance(check, str) and not callable(check):
+            raise ValueError(f"a check of a stream is a text or a function, not {check!r}")  # noqa: TRY004
+    return tuple(checks)
 
 
 _BY_NAME: Final = {
