@@ -19,6 +19,21 @@ from locust_project import (
 
 pytest_plugins = ["locust_project"]
 
+GREET = """
+from straingauge import Pause
+from straingauge.locust import transaction_ended
+
+def greet(user):
+    with user.transaction("greeting"):
+        yield user.get("/hello")
+        yield Pause(0.005)
+
+@transaction_ended.add_listener
+def show(name, end, response_time, duration, user):
+    print("ended", end, flush=True)
+
+class"""
+
 
 def test_headless_run_counts_what_the_service_counts(project: Project):
     """A headless run exits 0 and writes one result, which counts what the service counted."""
@@ -147,10 +162,17 @@ def test_opt_in_users_join_when_named(project: Project, options: list[str], clas
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
 def test_processes_share_one_result(project: Project):
-    """With --processes 2 there is one result, which counts what the service counted."""
-    exit_ = project.run_until(has_both_kinds, READER, *workers(2))
+    """With --processes 2 one result counts what the service counted, and the transactions."""
+    reader = READER.replace("run_journey(hello)", "run_journey(greet)").replace("class", GREET, 1)
+    exit_ = project.run_until(has_both_kinds, reader, *workers(2))
     assert exit_.code == 0, exit_.output
     result = project.result()
+    greetings = result["transactions"]["greeting"]
+    assert greetings["failed"] == 0
+    assert greetings["completed"] + greetings["abandoned"] == project.served()["GET /hello"]
+    assert greetings["duration_ms"]["min"] > 4 > greetings["latency_ms"]["min"]
+    assert "TRANSACTION greeting" in " ".join(exit_.output.split())
+    assert "ended completed" in exit_.output
     assert counts(result) == project.served()
     parts = result["resources"]["generator"]["processes"]
     assert len(parts) == 2

@@ -9,6 +9,7 @@ import numpy as np
 from straingauge.ab.slot_plan import Name, SlotPlan
 from straingauge.histogram import Ints
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
+from straingauge.journey import TransactionEnd
 from straingauge.redaction import redact
 from straingauge.statistics.distribution import Floats
 
@@ -113,6 +114,13 @@ class _EndpointSink:
         """Ignore new connections."""
 
 
+class _TransactionSink:
+    """Ignores transactions: builds are compared by their requests."""
+
+    def add(self, begun_ns: int, ended_ns: int, paused_ns: int, end: TransactionEnd, /) -> None:
+        """See `engine.TransactionSink`."""
+
+
 class RequestLog:
     """Sink for the engine's outcomes; see `engine.OutcomeSink`."""
 
@@ -125,6 +133,10 @@ class RequestLog:
         """The sink of one endpoint."""
         name = redact(endpoint)
         return self._sinks.setdefault(name, _EndpointSink(name, self))
+
+    def transaction_sink(self, _phase: str, _name: str, /) -> _TransactionSink:
+        """A sink that ignores transactions."""
+        return _TransactionSink()
 
     @property
     def is_unreachable(self) -> bool:

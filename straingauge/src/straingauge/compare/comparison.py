@@ -20,6 +20,7 @@ from straingauge.compare.sample import (
     design_effect,
     endpoint_samples,
     interval_samples,
+    transaction_samples,
 )
 from straingauge.compare.verdict import Change, Verdict
 from straingauge.errors import InvalidRun, UsageError
@@ -146,6 +147,35 @@ def _pairs(old: Result, new: Result, random: np.random.Generator) -> Iterator[_P
         yield from _times(endpoint, (before[endpoint], after[endpoint]), whole, effects, random)
         parts = old["endpoints"][endpoint], new["endpoints"][endpoint]
         yield _errors(endpoint, *parts, random)
+    yield from _transactions(old, new, whole, effects, random)
+
+
+def _transactions(
+    old: Result,
+    new: Result,
+    whole: tuple[Distribution, Distribution],
+    effects: Sequence[float],
+    random: np.random.Generator,
+) -> Iterator[_Pair]:
+    """Response times without pauses, and errors, of the transactions of both runs."""
+    before, after = (transaction_samples(each) for each in (old, new))
+    for name in [*before, *(each for each in after if each not in before)]:
+        title = f"transaction {name}"
+        if name not in before or name not in after:
+            where = "the new" if name in before else "the old"
+            yield _Pair(title, "p50 ms", None, None, reason=f"not in {where} run")
+            continue
+        yield from _times(title, (before[name], after[name]), whole, effects, random)
+        was, now = (_ended(each["transactions"][name]) for each in (old, new))
+        yield _errors(title, was, now, random)
+
+
+def _ended(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ends of a transaction in the form of requests."""
+    return {
+        "total_requests": figures["completed"] + figures["failed"],
+        "error_rate_percent": figures["error_rate_percent"],
+    }
 
 
 def _times(

@@ -42,6 +42,21 @@ def endpoint_samples(result: Result) -> dict[str, Distribution]:
     return found
 
 
+def transaction_samples(result: Result) -> dict[str, Distribution]:
+    """Response times of completed transactions by name, without pauses.
+
+    Raises:
+        UsageError: One of them cannot be read.
+    """
+    try:
+        return {
+            name: Distribution.decode(each["histograms_ns"]["response"])
+            for name, each in result.get("transactions", {}).items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{result['name']}: its transactions cannot be read: {error}") from error
+
+
 def interval_samples(result: Result) -> list[Distribution]:
     """Response times of all endpoints in each interval of the run, oldest first."""
     try:

@@ -11,7 +11,7 @@ from straingauge.engine.delay_histogram import Delay
 from straingauge.errors import UsageError
 from straingauge.http import RawHeaders, RequestFailed, StreamReader
 from straingauge.http.settings import HttpSettings
-from straingauge.journey import Mix, User
+from straingauge.journey import Mix, TransactionEnd, User
 from straingauge.schedule import ClosedSchedule, Schedule, Waves
 
 Connections = Literal["per-user", "per-journey", "shared"]
@@ -80,11 +80,21 @@ class EndpointSink(Protocol):
         """Count an opened connection, by how long that took."""
 
 
+class TransactionSink(Protocol):
+    """Receives the transactions of one name in one phase; see `recording.TransactionRecorder`."""
+
+    def add(self, begun_ns: int, ended_ns: int, paused_ns: int, end: TransactionEnd, /) -> None:
+        """Count a transaction, by its instants of `time.monotonic_ns` and its time in pauses."""
+
+
 class OutcomeSink(Protocol):
     """Receives the outcomes of a run; see `recording.Recorder`."""
 
     def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int, /) -> EndpointSink:
         """Return the sink of one endpoint in one phase, whose run began at `origin_ns`."""
+
+    def transaction_sink(self, phase: str, name: str, /) -> TransactionSink:
+        """Return the sink of the transactions of one name in one phase."""
 
 
 @dataclass(frozen=True, slots=True)

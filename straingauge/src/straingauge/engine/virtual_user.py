@@ -16,6 +16,7 @@ from straingauge.http import Request, RequestFailed, Response, StreamResponse, c
 from straingauge.http.exchange import timeout_failure
 from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
 from straingauge.journey.execution import journey_name
+from straingauge.journey.transaction import Transaction, TransactionEnd
 
 # Delay after a journey that sent nothing, which would otherwise be repeated in a busy loop.
 _EMPTY_JOURNEY_S: Final = 0.01
@@ -59,6 +60,7 @@ class VirtualUser:
         self, user: User, context: RunContext, on_finish: "Callable[[VirtualUser], None]"
     ) -> None:
         self.user = user
+        user.observer = self
         self.journeys_begun = 0
         self.deadline_ns = 0
         self._context = context
@@ -163,6 +165,17 @@ class VirtualUser:
             self._handle_error(error)
         else:
             self._finish()
+
+    def transaction_start_ns(self) -> int:
+        """Return when the journey was due if it begins, else now; see `TransactionObserver`."""
+        return self._intended_ns or monotonic_ns()
+
+    def transaction_ended(
+        self, transaction: Transaction, end: TransactionEnd, ended_ns: int
+    ) -> None:
+        """Count a transaction; see `TransactionObserver`."""
+        sink = self._sinks.transaction_sink(transaction.name)
+        sink.add(transaction.begun_ns, ended_ns, transaction.paused_ns, end)
 
     @property
     def is_pausing(self) -> bool:

@@ -14,6 +14,7 @@ from straingauge.journey.concurrency_limit import limit_concurrency
 from straingauge.journey.execution import Execution, Journey, JourneyError
 from straingauge.journey.mix import Mix, mix, tagged
 from straingauge.journey.step import Pause, Step
+from straingauge.journey.transaction import Transaction, TransactionEnd
 from straingauge.journey.user import Account, User
 
 __all__ = [
@@ -24,6 +25,8 @@ __all__ = [
     "Mix",
     "Pause",
     "Step",
+    "Transaction",
+    "TransactionEnd",
     "User",
     "account_fingerprint",
     "limit_concurrency",

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Generator
 from inspect import GEN_CLOSED, getgeneratorstate
+from time import monotonic_ns
 from types import GeneratorType
 from typing import TypeAlias
 
@@ -71,10 +72,11 @@ class Execution:
     error, since the failed request has been counted.
     """
 
-    __slots__ = ("_generator", "_journey", "_request")
+    __slots__ = ("_generator", "_journey", "_request", "_user")
 
     def __init__(self, journey: Journey, user: User) -> None:
         self._journey = journey
+        self._user = user
         self._generator = journey(user)
         self._request: Request | None = None
 
@@ -86,6 +88,10 @@ class Execution:
 
     def resume(self) -> Step | None:
         """Return the next step after a pause."""
+        if self._user.open_transactions:
+            at_ns = monotonic_ns()
+            for transaction in self._user.open_transactions:
+                transaction.resume(at_ns)
         try:
             step = next(self._generator)
         except StopIteration:
@@ -109,6 +115,7 @@ class Execution:
 
     def fail(self, failure: RequestFailed) -> Step | None:
         """Return the next step after a failed request."""
+        self._fail_transactions()
         try:
             step = self._generator.throw(failure)
         except StopIteration:
@@ -137,12 +144,20 @@ class Execution:
     def _check(self, step: Step) -> Step:
         if isinstance(step, Request):
             self._request = step
-        elif not isinstance(step, Pause):
+        elif isinstance(step, Pause):
+            for transaction in self._user.open_transactions:
+                transaction.pause(monotonic_ns())
+        else:
+            self._fail_transactions()
             self._generator.close()
             raise JourneyError(
                 self._journey, self._request, f"it yielded {step!r}, neither Request nor Pause"
             )
         return step
+
+    def _fail_transactions(self) -> None:
+        for transaction in self._user.open_transactions:
+            transaction.has_failed = True
 
     def _error(self, error: Exception) -> JourneyError:
         return JourneyError(self._journey, self._request, f"{type(error).__name__}: {error}")

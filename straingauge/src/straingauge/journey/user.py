@@ -12,6 +12,7 @@ from straingauge.http import Check, Request, Stream, Upload
 from straingauge.http.headers import combine
 from straingauge.http.query import Pairs, encode_path, encode_query
 from straingauge.http.streaming import as_stream
+from straingauge.journey.transaction import Transaction, TransactionObserver
 
 Account = Callable[[int], Mapping[str, Any]]
 """Gives the user with this index its data, such as an email address and a password."""
@@ -56,15 +57,29 @@ class User:
         data: data that journeys keep between requests (account, ids).
         headers: headers of each of its requests.
         account: the data it started with, as text; empty without data.
+        observer: counts the transactions of the user; None outside of a load.
+        open_transactions: the transactions that the user is in, the innermost last.
     """
 
-    __slots__ = ("_plain", "_plain_headers", "_random", "account", "data", "headers", "index")
+    __slots__ = (
+        "_plain",
+        "_plain_headers",
+        "_random",
+        "account",
+        "data",
+        "headers",
+        "index",
+        "observer",
+        "open_transactions",
+    )
 
     def __init__(self, index: int, data: dict[str, Any] | None = None) -> None:
         self.index = index
         self.data: dict[str, Any] = {} if data is None else data
         self.account = repr(sorted(self.data.items())) if self.data else ""
         self.headers: dict[str, str] = {}
+        self.observer: TransactionObserver | None = None
+        self.open_transactions: tuple[Transaction, ...] = ()
         self._random: random.Random | None = None  # 2.5 kB, and many users never need it
         self._plain: dict[tuple[str, str], Request] = {}
         self._plain_headers: dict[str, str] = {}
@@ -80,6 +95,27 @@ class User:
     def authorize(self, token: str) -> None:
         """Send `Authorization: Bearer <token>` with each request from now on."""
         self.headers["Authorization"] = f"Bearer {token}"
+
+    def transaction(self, name: str) -> Transaction:
+        """Time a part of the journey as a whole, under its own name.
+
+            with user.transaction("checkout"):
+                yield user.post("/basket", json=item)
+                yield Pause(2)
+                yield user.post("/order")
+
+        Its response time is that from the begin to the end of the block, without the pauses of the
+        journey; the result has the time with pauses as well. The first request of a journey begins
+        when it was due (no coordinated omission). A failed request in it fails it, as does an
+        exception; one whose user was stopped in it is counted as abandoned, and has no time.
+        Transactions may be nested.
+
+        Raises:
+            ValueError: the name is empty, or has line breaks.
+        """
+        if not name.strip() or len(name.splitlines()) > 1:
+            raise ValueError(f"the name of a transaction is one line of text, not {name!r}")
+        return Transaction(name, self)
 
     def get(self, path: str, **options: Unpack[Options]) -> Request:
         """Make a GET request."""

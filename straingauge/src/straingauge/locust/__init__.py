@@ -31,6 +31,9 @@ Load shapes by arrival rate (open model):
 Load shape by number of users (closed model):
     UserStages: Linear changes from one number of users to the next.
 
+Event:
+    transaction_ended: A transaction of a journey has ended.
+
 Options of the `locust` command and its exit codes: see `straingauge.locust.options`.
 
 Importing this package imports Locust, which patches the standard library for gevent; no other part
@@ -50,6 +53,7 @@ try:
     )
     from straingauge.locust.arrivals.user_stages import UserStages
     from straingauge.locust.stats import stats_buckets as stats_buckets
+    from straingauge.locust.stats.journey_transactions import transaction_ended
     from straingauge.locust.user.user import JourneyUser
     from straingauge.locust.user.wait_time import (
         constant_pacing,
@@ -76,4 +80,5 @@ __all__ = [
     "constant_throughput",
     "poisson",
     "synchronized",
+    "transaction_ended",
 ]

@@ -6,6 +6,7 @@ from straingauge.recording.record import Record
 from straingauge.recording.recorder import EndpointRecorder, Recorder
 from straingauge.recording.series import Example, Series
 from straingauge.recording.timeline import Timeline
+from straingauge.recording.transactions import TransactionRecorder, TransactionSeries
 
 __all__ = [
     "MAX_ENDPOINTS",
@@ -18,4 +19,6 @@ __all__ = [
     "Recorder",
     "Series",
     "Timeline",
+    "TransactionRecorder",
+    "TransactionSeries",
 ]

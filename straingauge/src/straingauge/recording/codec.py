@@ -31,6 +31,7 @@ from straingauge.recording.server_timings import MAX_SLOTS as SERVER_TIMING_SLOT
 from straingauge.recording.server_timings import ServerTiming, ServerTimings
 from straingauge.recording.slow_requests import SlowRequest
 from straingauge.recording.timeline import COARSE_BUCKETS, COLUMNS, Timeline
+from straingauge.recording.transactions import TransactionSeries
 
 _MAGIC: Final = b"SGREC"
 _VERSION: Final = 1
@@ -49,18 +50,27 @@ class RecordFormatError(ValueError):
     """The bytes are not a record, or one of another version."""
 
 
-def encode(series: dict[tuple[str, str], Series]) -> bytes:
+Key: TypeAlias = tuple[str, str]
+"""Phase, and endpoint or name of a transaction."""
+
+
+def encode(series: dict[Key, Series], transactions: dict[Key, TransactionSeries]) -> bytes:
     """Encode all series."""
     arrays: list[_Array] = []
     entries = [[*key, _series_header(series[key], arrays)] for key in sorted(series)]
+    ended = [
+        [*key, _transactions_header(transactions[key], arrays)] for key in sorted(transactions)
+    ]
     kinds = [_smallest_type(array) for array in arrays]
     described = [[array.size, kind] for array, kind in zip(arrays, kinds, strict=True)]
-    header = json.dumps({"series": entries, "arrays": described}, separators=(",", ":")).encode()
+    header = json.dumps(
+        {"series": entries, "transactions": ended, "arrays": described}, separators=(",", ":")
+    ).encode()
     body = [array.astype(kind).tobytes() for array, kind in zip(arrays, kinds, strict=True)]
     return b"".join([_MAGIC, bytes([_VERSION]), _LENGTH.pack(len(header)), header, *body])
 
 
-def decode(data: bytes) -> dict[tuple[str, str], Series]:
+def decode(data: bytes) -> tuple[dict[Key, Series], dict[Key, TransactionSeries]]:
     """Decode the series that `encode` wrote.
 
     Raises:
@@ -77,11 +87,16 @@ def decode(data: bytes) -> dict[tuple[str, str], Series]:
         start += _LENGTH.size
         header = json.loads(data[start : start + length])
         take = _taker(data, start + length, header["arrays"])
-        return {
+        series = {
             (phase, endpoint): _series(entry, take) for phase, endpoint, entry in header["series"]
+        }
+        transactions = {
+            (phase, name): _transactions(entry, take)
+            for phase, name, entry in header["transactions"]
         }
     except (struct.error, LookupError, TypeError, ValueError) as error:
         raise RecordFormatError(f"the record is damaged: {error}") from error
+    return series, transactions
 
 
 def _smallest_type(array: _Array) -> str:
@@ -153,6 +168,19 @@ def _series(header: dict[str, Any], take: _Take) -> Series:
     series.sampled = [SampledRequest(*sampled) for sampled in header["sampled"]]
     series.in_flight = _in_flight(header["width_ms"], take)
     series.streams = _measurements(header["streams"], take)
+    return series
+
+
+def _transactions_header(series: TransactionSeries, arrays: list[_Array]) -> list[Any]:
+    counts = [series.completed, series.failed, series.abandoned]
+    return [counts, [_histogram_header(each, arrays) for each in series.histograms]]
+
+
+def _transactions(header: list[Any], take: _Take) -> TransactionSeries:
+    series = TransactionSeries()
+    (series.completed, series.failed, series.abandoned), histograms = header
+    for histogram, entry in zip(series.histograms, histograms, strict=True):
+        _fill_histogram(histogram, entry, take)
     return series
 
 

@@ -3,8 +3,9 @@
 from typing import Self
 
 from straingauge.recording import codec
-from straingauge.recording.endpoint_names import EndpointNames
+from straingauge.recording.endpoint_names import MAX_ENDPOINTS, OTHER, EndpointNames
 from straingauge.recording.series import Series
+from straingauge.recording.transactions import TransactionSeries
 
 
 class Record:
@@ -14,12 +15,14 @@ class Record:
 
     Attributes:
         series: By (phase or segment, endpoint).
+        transactions: By (phase or segment, name).
     """
 
-    __slots__ = ("series",)
+    __slots__ = ("series", "transactions")
 
     def __init__(self) -> None:
         self.series: dict[tuple[str, str], Series] = {}
+        self.transactions: dict[tuple[str, str], TransactionSeries] = {}
 
     def merge(self, *others: "Record") -> "Record":
         """Merge records into a new one, without loss, in any order and grouping."""
@@ -27,6 +30,8 @@ class Record:
         for record in (self, *others):
             for key, series in record.series.items():
                 merged.series.setdefault(key, Series()).merge(series)
+            for key, transactions in record.transactions.items():
+                merged.transactions.setdefault(key, TransactionSeries()).merge(transactions)
         return merged
 
     def add(self, other: "Record", names: EndpointNames) -> None:
@@ -34,6 +39,12 @@ class Record:
         for (phase, endpoint), series in other.series.items():
             key = phase, names.fold(endpoint)
             self.series.setdefault(key, Series()).merge(series)
+        known = {name for _, name in self.transactions}
+        for (phase, name), transactions in other.transactions.items():
+            folded = name if name in known or len(known) < MAX_ENDPOINTS else OTHER
+            known.add(folded)
+            key = phase, folded
+            self.transactions.setdefault(key, TransactionSeries()).merge(transactions)
 
     @property
     def phases(self) -> list[str]:
@@ -47,6 +58,14 @@ class Record:
             if phase_of(name) == phase:
                 parts.setdefault(endpoint, []).append(self.series[name, endpoint])
         return {name: _joined(parts[name]) for name in sorted(parts)}
+
+    def transactions_of(self, phase: str) -> dict[str, TransactionSeries]:
+        """Return the transactions of a phase by name, ordered."""
+        found: dict[str, TransactionSeries] = {}
+        for (segment, name), series in sorted(self.transactions.items(), key=lambda each: each[0]):
+            if phase_of(segment) == phase:
+                found.setdefault(name, TransactionSeries()).merge(series)
+        return dict(sorted(found.items()))
 
     def requests(self, phase: str) -> int:
         """Return the number of requests of a phase."""
@@ -64,7 +83,7 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """Encode the record; equal records have equal bytes."""
-        return codec.encode(self.series)
+        return codec.encode(self.series, self.transactions)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -74,7 +93,7 @@ class Record:
             RecordFormatError: The bytes are not a record, or one of another version.
         """
         record = cls()
-        record.series = codec.decode(data)
+        record.series, record.transactions = codec.decode(data)
         return record
 
     def __eq__(self, other: object) -> bool:

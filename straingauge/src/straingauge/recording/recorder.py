@@ -22,6 +22,7 @@ from straingauge.recording.server_timing_header import (
 from straingauge.recording.slow_requests import SlowRequest, candidates, slowest
 from straingauge.recording.stream_counts import add_stream
 from straingauge.recording.timeline import ERRORS, RATE_LIMITED, STARTED
+from straingauge.recording.transactions import TransactionRecorder, TransactionSeries
 from straingauge.redaction import redact
 
 _COLUMNS: Final = 6
@@ -254,7 +255,15 @@ class Recorder:
         names: The names recorded apart.
     """
 
-    __slots__ = ("_others", "_record", "_sinks", "_trace_ids", "names")
+    __slots__ = (
+        "_others",
+        "_record",
+        "_sinks",
+        "_trace_ids",
+        "_transaction_names",
+        "_transactions",
+        "names",
+    )
 
     def __init__(self, trace_ids: TraceIds | None = None) -> None:
         self._trace_ids = trace_ids
@@ -262,6 +271,8 @@ class Recorder:
         self._record = Record()
         self._sinks: list[EndpointRecorder] = []
         self._others: dict[str, EndpointRecorder] = {}  # by phase
+        self._transaction_names = EndpointNames()
+        self._transactions: dict[tuple[str, str], TransactionRecorder] = {}
 
     def endpoint_sink(self, phase: str, endpoint: str, origin_ns: int) -> EndpointRecorder:
         """Return a recorder for an endpoint in a phase.
@@ -282,6 +293,14 @@ class Recorder:
             self._others[phase] = sink
         return sink
 
+    def transaction_sink(self, phase: str, name: str) -> TransactionRecorder:
+        """Return a recorder for the transactions of a name in a phase; see `endpoint_sink`."""
+        key = phase, self._transaction_names.fold(redact(name))
+        if key not in self._transactions:
+            series = self._record.transactions.setdefault(key, TransactionSeries())
+            self._transactions[key] = TransactionRecorder(series)
+        return self._transactions[key]
+
     def outcomes(self) -> int:
         """Return about how many outcomes there are so far; another thread may ask."""
         counted = sum(series.requests for series in list(self._record.series.values()))
@@ -291,6 +310,8 @@ class Recorder:
         """Return the record so far. It is not a copy: merge or encode it to keep it."""
         for sink in self._sinks:
             sink.flush()
+        for transactions in self._transactions.values():
+            transactions.flush()
         return self._record
 
 

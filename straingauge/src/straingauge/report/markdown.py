@@ -16,6 +16,7 @@ from straingauge.report.text import (
     percentile,
     remarks,
 )
+from straingauge.report.transactions import transaction_lines
 
 _NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
 _OPENING = re.compile(r"(What broke first|Missed first|Why|Where|Index|Fix|Also):")
@@ -61,6 +62,12 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
     if streams:
         yield "\n### Streams\n"
         yield from (f"- {plain(line)}" for line in streams)
+    timed = [(result["name"], line) for result in results for line in transaction_lines(result)]
+    if timed:
+        yield "\n### Transactions\n"
+        yield from (
+            "- " + plain(f"{name}: {line}" if len(results) > 1 else line) for name, line in timed
+        )
     explained = [line for line in diagnosis(results) if line]
     if explained:
         yield "\n### Diagnosis\n"

@@ -15,6 +15,7 @@ from straingauge.report.profile import flame_graph, profile
 from straingauge.report.streams import stream_rows
 from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
+from straingauge.report.transactions import transaction_rows
 from straingauge.report.waterfall import traces
 from straingauge.result.format.write import write_lines
 
@@ -82,6 +83,7 @@ def _run(result: Result, number: int, name: str) -> dict[str, Any]:
         "where": where(result),
         "thresholds": tables.threshold_rows(result),
         "endpoints": tables.endpoint_rows(result),
+        "transactions": transaction_rows(result),
         "slowest": tables.slowest_rows(result),
         "errors_seen": error_lines(result),
         "database": resources.database(result),

@@ -38,6 +38,11 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("where", "of"),
         Column("message", "finding"),
     ),
+    "transactions": (
+        Column("name", "transaction"),
+        *_numbers(completed="completed", failed="failed", abandoned="abandoned", errors="errors"),
+        *_numbers(p50="p50 ms", p95="p95 ms", p99="p99 ms", with_pauses="p95 ms with pauses"),
+    ),
     "slowest": (
         Column("start_s", "at s", "number"),
         Column("endpoint", "endpoint"),

@@ -20,6 +20,7 @@ from straingauge.report.text import (
     percentile,
     remarks,
 )
+from straingauge.report.transactions import transaction_lines
 
 WIDE: Final = 120  # columns, from which there is room for what decided each verdict
 _NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
@@ -39,6 +40,10 @@ def verdict_table(results: Found, *, width: int, colour: bool) -> str:
 
 def _lines(results: Found) -> Iterator[str]:
     alone = [result for result, _ in results]
+    for result in alone:
+        for line in transaction_lines(result):
+            name = f"{result['name']}: " if len(alone) > 1 else ""
+            yield labelled("transaction", f"{name}{line}")
     for remark in remarks(alone):
         yield labelled(remark.kind.replace("_", " "), f"{remark.tests}: {remark.message}")
     for result in alone:

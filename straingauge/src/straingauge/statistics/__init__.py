@@ -1,6 +1,6 @@
 """Statistics with confidence intervals, computed from the merged record."""
 
-from straingauge.statistics.metrics import endpoints, metrics
+from straingauge.statistics.metrics import endpoints, metrics, transactions
 from straingauge.statistics.quantile import Quantile, is_precise, quantile, samples_needed
 from straingauge.statistics.throughput import Plan, throughput
 from straingauge.statistics.trend import Trend, degradation, theil_sen
@@ -20,4 +20,5 @@ __all__ = [
     "split_warmup",
     "theil_sen",
     "throughput",
+    "transactions",
 ]

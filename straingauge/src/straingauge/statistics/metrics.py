@@ -11,6 +11,7 @@ from straingauge.result.format.metrics import (
     PhaseMetrics,
     SeriesMetrics,
     Times,
+    TransactionMetrics,
 )
 from straingauge.statistics.breakdown import server_timing, slowest
 from straingauge.statistics.quantile import Quantile, quantile
@@ -54,6 +55,31 @@ def endpoints(
         name: _series_metrics(each, total, plan, percentiles)
         for name, each in record.endpoints(phase).items()
     }
+
+
+def transactions(
+    record: Record, phase: str = "main", percentiles: Collection[str] = ()
+) -> dict[str, TransactionMetrics]:
+    """Compute the metrics of each transaction.
+
+    Times are of completed ones: `latency_ms` without the pauses of the journey, `duration_ms` with
+    them. `error_rate_percent` is the share of failed ones; abandoned ones count as neither.
+    """
+    found: dict[str, TransactionMetrics] = {}
+    for name, series in record.transactions_of(phase).items():
+        response, ended = _times(series.response), series.completed + series.failed
+        if others := {each: _percentile_ms(series.response, each) for each in percentiles}:
+            response["percentiles"] = others
+        found[name] = {
+            "completed": series.completed,
+            "failed": series.failed,
+            "abandoned": series.abandoned,
+            "error_rate_percent": round(100 * series.failed / ended, 4) if ended else 0.0,
+            "latency_ms": response,
+            "duration_ms": _times(series.duration),
+            "failed_ms": _times(series.failed_response),
+        }
+    return found
 
 
 def _series_metrics(

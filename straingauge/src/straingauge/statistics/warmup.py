@@ -26,7 +26,7 @@ import numpy as np
 
 from straingauge.histogram import Histogram
 from straingauge.number_text import plain
-from straingauge.recording import Record, Series, Timeline
+from straingauge.recording import Record, Series, Timeline, TransactionSeries
 from straingauge.recording.record import phase_of
 from straingauge.recording.timeline import COARSE_EDGES_NS
 from straingauge.result.format import metrics as sections
@@ -86,6 +86,10 @@ def split_warmup(record: Record, phase: str = "main") -> tuple[Record, Warmup | 
         warm = any(began_s < ended_s for began_s in _began(name, phase))
         key = ("warmup" if warm else phase_of(name), endpoint)
         result.series.setdefault(key, Series()).merge(series)
+    for (name, transaction), timed in record.transactions.items():
+        warm = any(began_s < ended_s for began_s in _began(name, phase))
+        key = ("warmup" if warm else phase_of(name), transaction)
+        result.transactions.setdefault(key, TransactionSeries()).merge(timed)
     return result, Warmup(ended_s, result.requests("warmup") if ended_s else 0, reason)
 
 

@@ -103,8 +103,12 @@ class ProcessStats:
 
 def pack_record(record: Record) -> Iterator[bytes]:
     """Serialize a record as one or more that add up to it, one for each series."""
-    if not record.series:
+    if not record.series and not record.transactions:
         yield record.to_bytes()
+    if record.transactions:
+        ended = Record()
+        ended.transactions = record.transactions
+        yield ended.to_bytes()
     for key, series in list(record.series.items()):
         part = Record()
         part.series[key] = series

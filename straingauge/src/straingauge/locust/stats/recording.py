@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from straingauge.http import RequestFailed
-from straingauge.journey import JourneyError
+from straingauge.journey import JourneyError, Transaction, TransactionEnd
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.stats.foreign_request import ForeignRequest
 from straingauge.recording import EndpointRecorder, Record, Recorder
@@ -70,6 +70,13 @@ class Recording:
         """Record an exception raised by a journey's code."""
         endpoint = error.after.name if error.after is not None else name
         self._get_recorder(phase, endpoint).add_journey_error(str(error))
+
+    def add_transaction(
+        self, phase: str, transaction: Transaction, end: TransactionEnd, ended_ns: int
+    ) -> None:
+        """Record a transaction."""
+        recorder = self._recorder.transaction_sink(phase, transaction.name)
+        recorder.add(transaction.begun_ns, ended_ns, transaction.paused_ns, end)
 
     def add_task_error(self, user_class: str, error: BaseException) -> None:
         """Record an exception raised by a task."""

@@ -25,6 +25,7 @@ from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.http.tls_stream import context
 from straingauge.locust.options import http_settings
+from straingauge.locust.stats.journey_transactions import JourneyTransactions
 from straingauge.locust.stats.request_reporter import RequestReporter
 from straingauge.locust.user.wait_time import PacedUser
 from straingauge.verdict import Finding
@@ -79,6 +80,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
     connection_timeout: float = 60.0
     max_redirects: int = 30
     insecure: bool = True
+    journey_phase = "main"  # of the journey that runs
     ssl_context_factory: ClassVar[Callable[[], ssl.SSLContext] | None] = None
     default_headers: Mapping[str, str] | None = None
     http: ClassVar[Mapping[str, object]] = {}
@@ -92,6 +94,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
                 error = f"{own.__name__}.{name}: JourneyUser does not support this attribute"
                 session.fail_setup(UsageError(error))
         self.journey_user = session.create_user(own.account)
+        self.journey_user.observer = JourneyTransactions(self, session)
         self._logged_in_s = -LOGIN_INTERVAL_S
         self.journey_user.headers.update(self.default_headers or {})
         try:
@@ -172,6 +175,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             StopUser: A feeder has no further row, which ends the run.
         """
         execution = Execution(journey, self.journey_user)
+        self.journey_phase = phase
         failure: RequestFailed | None = None
         try:
             step = execution.begin()

@@ -9,10 +9,21 @@ from straingauge.feeders import FeederUse, merge_uses
 from straingauge.observe import Observations
 from straingauge.observe.runtime import CLOSING_SERVERS
 from straingauge.recording import MAX_ENDPOINTS, OTHER, Record
-from straingauge.result.assembly.histograms import histograms_ns, intervals, max_intervals
+from straingauge.result.assembly.histograms import (
+    histograms_ns,
+    intervals,
+    max_intervals,
+    transaction_histograms_ns,
+)
 from straingauge.result.assembly.resources import resources
 from straingauge.result.format import SCHEMA_VERSION
-from straingauge.result.format.metrics import Degradation, EndpointMetrics, Metrics, PhaseMetrics
+from straingauge.result.format.metrics import (
+    Degradation,
+    EndpointMetrics,
+    Metrics,
+    PhaseMetrics,
+    TransactionMetrics,
+)
 from straingauge.result.format.result import Feeder, Measurements
 from straingauge.schedule import ConstantUsers, RampingUsers, Waves
 from straingauge.statistics import (
@@ -23,6 +34,7 @@ from straingauge.statistics import (
     metrics,
     split_warmup,
     throughput,
+    transactions,
 )
 from straingauge.verdict import ValidityInput, check_validity
 from straingauge.verdict.validity import as_dict
@@ -74,6 +86,8 @@ def compose(
         "resources": resources(observations, engines, measured.requests("main")),
         "validity": as_dict(check_validity(validity_input)),
     }
+    if found := _transactions(record, metadata.percentiles, histograms=not so_far):
+        composed["transactions"] = found
     profile = next((each.profile for each in merged.reports if each.profile), None)
     if profile is not None:
         composed["profile"] = profile
@@ -142,6 +156,16 @@ def _endpoints(
             }
         else:
             found[name] = cast("EndpointMetrics", each)
+    return found
+
+
+def _transactions(
+    record: Record, percentiles: Collection[str], *, histograms: bool
+) -> dict[str, TransactionMetrics]:
+    found = transactions(record, percentiles=percentiles)
+    if histograms:
+        for name, series in record.transactions_of("main").items():
+            found[name]["histograms_ns"] = transaction_histograms_ns(series)
     return found
 
 

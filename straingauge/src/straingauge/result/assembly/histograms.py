@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from straingauge.recording import Series
+from straingauge.recording import Series, TransactionSeries
 from straingauge.recording.hdr import encode
 from straingauge.recording.hdr import intervals as hdr_intervals
 from straingauge.recording.timeline import STARTED
-from straingauge.result.format.metrics import Histograms, Interval
+from straingauge.result.format.metrics import Histograms, Interval, TransactionHistograms
 
 # Enough to see when something happened, few enough (some 40 kB) for a file that people keep.
 MAX_INTERVALS: Final = 120
@@ -23,6 +23,11 @@ MIN_PER_ENDPOINT: Final = 8
 def histograms_ns(series: Series) -> Histograms:
     """Encode the histograms of an endpoint."""
     return {"response": encode(series.response), "service": encode(series.service)}
+
+
+def transaction_histograms_ns(series: TransactionSeries) -> TransactionHistograms:
+    """Encode the histograms of a transaction."""
+    return {"response": encode(series.response), "duration": encode(series.duration)}
 
 
 def intervals(series: Series, most: int = MAX_INTERVALS) -> list[Interval]:

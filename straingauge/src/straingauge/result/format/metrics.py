@@ -161,6 +161,26 @@ class SeriesMetrics(Traffic):
     errors: Errors
 
 
+class TransactionHistograms(TypedDict):
+    """Times of completed transactions, HdrHistogram V2, base64: without and with pauses."""
+
+    response: str
+    duration: str
+
+
+class TransactionMetrics(TypedDict):
+    """The transactions of one name in the main phase; `latency_ms` is without pauses."""
+
+    completed: int
+    failed: int
+    abandoned: int
+    error_rate_percent: float
+    latency_ms: Times
+    duration_ms: Times
+    failed_ms: Times
+    histograms_ns: NotRequired[TransactionHistograms]
+
+
 class PhaseMetrics(SeriesMetrics):
     """One phase, over all endpoints."""
 

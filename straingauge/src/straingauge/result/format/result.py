@@ -10,6 +10,7 @@ from straingauge.result.format.metrics import (
     Interval,
     Metrics,
     PhaseMetrics,
+    TransactionMetrics,
 )
 from straingauge.result.format.plans import Plans
 from straingauge.result.format.profile import Profile
@@ -146,6 +147,7 @@ class Measurements(TypedDict):
     environment: Environment
     metrics: Metrics
     endpoints: dict[str, EndpointMetrics]
+    transactions: NotRequired[dict[str, TransactionMetrics]]
     intervals: list[Interval]
     status_codes: dict[str, int]
     errors: Errors
