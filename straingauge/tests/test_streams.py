@@ -6,47 +6,16 @@ from typing import Any
 import pytest
 from sample_results import sample_result
 from straingauge.http import ErrorKind, RequestFailed, Stream, StreamReader
-from straingauge.http.streaming.stream import as_stream
 from straingauge.journey import User
 from straingauge.recording import Record, Recorder
 from straingauge.report.markdown import markdown
 from straingauge.report.page import page
 from straingauge.report.streams import stream_lines
 from straingauge.result.format.schema import schema, violation
-from straingauge.statistics import endpoints, metrics
+from straingauge.statistics import metrics
 from straingauge.verdict.metrics import value_of
+from stream_results import ANSWER, HEADERS, MS, START, read, recorded, with_streams
 
-MS = 1_000_000
-START = 5_000 * MS
-HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream"
-TOKEN = b'data: {"choices": [{"delta": {"content": "a"}}]}\n\n'
-
-
-def read(declared: Stream, *pieces: tuple[int, bytes], until_ms: int) -> StreamReader:
-    """Read pieces that arrive after so many milliseconds, to the end of the response."""
-    reader = StreamReader(declared, HEADERS, START)
-    for after_ms, piece in pieces:
-        reader.feed([piece], START + after_ms * MS)
-    reader.finish(START + until_ms * MS)
-    return reader
-
-
-def recorded(*readers: StreamReader, endpoint: str = "GET /items") -> Record:
-    """Record streams that were due 10 ms before they were sent."""
-    recorder = Recorder()
-    sink = recorder.endpoint_sink("main", endpoint, START)
-    for reader in readers:
-        intended_ns = START - 10 * MS
-        sink.add_stream(intended_ns, reader)
-        sink.add(intended_ns, START, reader.first_ns, reader.first_ns, 200, HEADERS)
-    return recorder.snapshot()
-
-
-LLM = as_stream("llm")
-assert LLM is not None
-ANSWER = read(
-    LLM, (100, TOKEN), (120, TOKEN), (150, TOKEN + TOKEN), (160, b"data: [DONE]\n\n"), until_ms=170
-)
 PRICES = read(Stream(stall_s=0.2), (50, b"data: 1\n\n"), (300, b"data: 2\n\n"), until_ms=900)
 
 
@@ -89,17 +58,9 @@ def test_gaps_of_a_long_stream_are_counted_in_bounded_memory():
     assert metrics(recorded(reader))["streams"]["event_gap_ms"]["samples"] == 99_999
 
 
-def with_streams(*readers: StreamReader) -> dict[str, Any]:
-    """Return a whole result with these streams."""
-    result, record = sample_result(), recorded(*readers)
-    result["metrics"]["streams"] = metrics(record)["streams"]
-    result["endpoints"]["GET /items"]["streams"] = endpoints(record)["GET /items"]["streams"]
-    return result
-
-
 def test_reports_show_streams():
     """Texts have a line for each endpoint with streams, and the page a section."""
-    result = with_streams(ANSWER)
+    result = with_streams(sample_result(), ANSWER)
     assert violation(result, schema("result-1")) is None
     (line,) = stream_lines(result)
     assert line == (
@@ -113,7 +74,7 @@ def test_reports_show_streams():
 
 def test_thresholds_may_name_the_times_of_streams():
     """Metrics of streams have values in the run and in its endpoint; without streams, none."""
-    result = with_streams(ANSWER)
+    result = with_streams(sample_result(), ANSWER)
     for endpoint in (None, "GET /items"):
         assert value_of(result, "time_to_first_token_p95_ms", endpoint) == 110
         assert value_of(result, "stream_stalls", endpoint) == 0

@@ -23,7 +23,7 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """How the response to a request is read as it comes.
+    """The way in which the response to a request is read as it comes.
 
         yield user.get("/prices", stream="sse")
         yield user.get("/prices", stream=Stream(format="sse", max_events=20, stall_s=0.5))
@@ -41,7 +41,7 @@ class Stream:
             function of the event.
         checks: Checks of each event; the first one that fails ends the stream.
         min_events: A stream with fewer events has failed.
-        max_events: The client closes the stream after so many events.
+        max_events: The client closes the stream after this number of events.
         max_s: The client closes the stream this long after the request.
         stall_s: A longer gap between two events, or before the end, is counted as a stall.
         keep: Number of last events that the response keeps.

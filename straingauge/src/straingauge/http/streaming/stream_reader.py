@@ -14,7 +14,7 @@ from straingauge.http.streaming.stream import EventCheck, Stream
 from straingauge.http.streaming.time_log import TimeLog
 
 Ending: TypeAlias = Literal["end_mark", "server", "limit", "load_end", "failure"]
-"""What ended a stream: its end mark, the end of the response, a limit of the test, the end of the
+"""The end of a stream: its end mark, the end of the response, a limit of the test, the end of the
 load, or a failure."""
 
 
