@@ -63,8 +63,9 @@ explain: Final[Decorator] = click.option(
     help="Trace requests to a second instance of a service that was started here.",
 )
 memory_probe: Final[Decorator] = click.option(
-    "--memory-probe",
-    is_flag=True,
+    "--memory-probe/--no-memory-probe",
+    default=None,
+    show_default="after a run with a likely memory leak",
     help="Find the lines whose memory grows, in a second instance of a Python service that was"
     " started here.",
 )

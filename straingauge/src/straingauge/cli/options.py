@@ -46,7 +46,7 @@ class RunOptions:
     allow_hosts: tuple[str, ...] = ()
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     plans: bool = True
-    memory_probe: bool = False
+    memory_probe: bool | None = None
     traceparent: bool = True
     explain: bool | None = None
     otlp_port: int | None = None

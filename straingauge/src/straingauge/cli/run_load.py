@@ -85,9 +85,7 @@ def run_load(
         if not interrupted:
             follow_ups += [DatabasePlans(database, screen.say)] if spec.plans else []
             follow_ups.append(ExplainPass(spec, service.started(), screen.say))
-            follow_ups += (
-                [MemoryPass(spec, service.started(), screen.say)] if spec.memory_probe else []
-            )
+            follow_ups.append(MemoryPass(spec, service.started(), screen.say))
         return conclude_run(merged, spec.thresholds, follow_ups=follow_ups), interrupted
     if interrupted:
         raise Interrupted("interrupted before the load started: there is no result")

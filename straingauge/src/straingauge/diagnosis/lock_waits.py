@@ -31,12 +31,14 @@ class LockWait(NamedTuple):
     Attributes:
         location: The line.
         share: Part of all requests in the snapshots, which is the part of their time.
+        everywhere: The same of all lines together.
         contended: Part of the snapshots in which any waited there.
         snapshots: Number of snapshots.
     """
 
     location: CodeLocation
     share: float
+    everywhere: float
     contended: float
     snapshots: int
 
@@ -64,7 +66,9 @@ def _find(result: ResultView, is_wait: Callable[[_Frames], bool]) -> LockWait | 
         return None
     line, waiting = samples.most_common(1)[0]
     instants = sum(number(row, "snapshots") or 0.0 for row in rows if _key(row) == line)
-    return LockWait(CodeLocation(*line), waiting / whole, min(instants / taken, 1.0), taken)
+    contended = min(instants / taken, 1.0)
+    shares = (waiting / whole, samples.total() / whole)
+    return LockWait(CodeLocation(*line), *shares, contended, taken)
 
 
 _STATES: Final = ("task", "thread")

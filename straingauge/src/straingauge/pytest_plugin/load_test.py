@@ -234,10 +234,10 @@ class LoadTest:
             http=self._context.http_settings.over(http_settings_for(self._item.path)),
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
-            memory_probe=bool(option(self._item.config, "--load-memory-probe")),
+            memory_probe=_wanted(self._item.config, "memory-probe"),
             plans=not option(self._item.config, "--load-no-plans"),
             traceparent=not option(self._item.config, "--load-no-traceparent"),
-            explain=_explain(self._item.config),
+            explain=_wanted(self._item.config, "explain"),
             server_pid=self._context.server_pid,
             profile=self._context.profile,
             thresholds_file=self._context.thresholds_file(self._item.path),
@@ -253,8 +253,7 @@ class LoadTest:
         self._follow_ups = [DatabasePlans(database)] if spec.plans else []
         started = self._context.coordinator.started
         self._follow_ups.append(ExplainPass(spec, started, logins=self._context.logins))
-        if spec.memory_probe:
-            self._follow_ups.append(MemoryPass(spec, started, logins=self._context.logins))
+        self._follow_ups.append(MemoryPass(spec, started, logins=self._context.logins))
         return LoadRun.from_result(compose(merged), spec)
 
     def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:
@@ -324,11 +323,11 @@ def _require_no_event_loop(item: pytest.Item) -> None:
     )
 
 
-def _explain(config: pytest.Config) -> bool | None:
-    """Return whether to run an explain pass; None to leave it to the verdict."""
-    if option(config, "--load-no-explain"):
+def _wanted(config: pytest.Config, name: str) -> bool | None:
+    """Return whether to do what ``--load-NAME`` and ``--load-no-NAME`` say; None without either."""
+    if option(config, f"--load-no-{name}"):
         return False
-    return option(config, "--load-explain") or None
+    return option(config, f"--load-{name}") or None
 
 
 def _properties(end: Outcome) -> list[tuple[str, object]]:

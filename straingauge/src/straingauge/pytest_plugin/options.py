@@ -50,7 +50,12 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "action": "store_true",
         "default": None,
         "help": "find the lines whose memory grows, in a second instance of a Python service that "
-        "was started here",
+        "was started here (default: after a load with a likely memory leak)",
+    },
+    "--load-no-memory-probe": {
+        "action": "store_true",
+        "default": None,
+        "help": "never look for the lines whose memory grows",
     },
     "--load-no-plans": {
         "action": "store_true",

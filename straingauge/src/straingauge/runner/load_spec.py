@@ -48,7 +48,8 @@ class LoadSpec:
             in 100 ms of each process has the sampled flag. None: no request is sampled.
         explain: Trace requests to a second instance after the load; None does so after a warning
             or a critical verdict. See `ExplainPass`.
-        memory_probe: Find the lines whose memory grows, after the load. See `MemoryPass`.
+        memory_probe: Find the lines whose memory grows, after the load; None does so after a run
+            with a likely memory leak. See `MemoryPass`.
         plans: Read the plans of slow statements after a run that missed its thresholds.
         server_pid: Parent process of the service, if it cannot be found by its port.
         profile: Profile the service's Python processes during the load; by default those of a
@@ -79,7 +80,7 @@ class LoadSpec:
     metric_names: MetricNames = field(default_factory=MetricNames)
     database_url: str | None = field(default=None, repr=False)  # it holds a password
     plans: bool = True
-    memory_probe: bool = False
+    memory_probe: bool | None = None
     server_pid: int | None = None
     traceparent: bool = True
     trace_prefix: str | None = None

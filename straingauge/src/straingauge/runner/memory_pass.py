@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psutil
 
+from straingauge.diagnosis.cause import LIKELY
 from straingauge.errors import StraingaugeError
 from straingauge.inside.probe.sitecustomize import MEMORY_SUFFIX
 from straingauge.profile.memory_growth import (
@@ -26,6 +27,7 @@ from straingauge.profile.service_pids import own_code, probe_folder
 from straingauge.recording import Recorder
 from straingauge.result.format.memory import MemoryGrowth
 from straingauge.result.format.result import Result
+from straingauge.runner.explain import GRADES
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import LoginCache
 from straingauge.runner.second_instance import MAX_USERS, SecondInstanceLoad
@@ -38,6 +40,7 @@ WARM_UP_S: Final = 4.0  # imports, caches and pools
 HALF_S: Final = 5.0
 THINK_S: Final = 0.02  # the process also has to take snapshots
 SNAPSHOT_S: Final = 20.0
+LEAK: Final = "memory_leak"
 
 
 class MemoryPass:
@@ -63,8 +66,13 @@ class MemoryPass:
         self._say = say
         self._logins = logins or LoginCache()
 
-    def __call__(self, _result: Result) -> Mapping[str, Any]:
-        """Return the section `memory`."""
+    def __call__(self, result: Result) -> Mapping[str, Any]:
+        """Return the section `memory`; nothing if there is nothing to find."""
+        wanted = self._spec.memory_probe
+        if wanted is None:
+            wanted = self._started is not None and _leaks(result)
+        if not wanted:
+            return {}
         if self._started is None:
             return _section("the memory probe needs a service that is started here")
         try:
@@ -98,6 +106,12 @@ class MemoryPass:
             "notes": [],
         }
         return {"memory": found}
+
+
+def _leaks(result: Result) -> bool:
+    """Return True if a memory leak is a likely cause of a failed run."""
+    causes = result["diagnosis"] if result["verdict"]["grade"] in GRADES else []
+    return any(each["cause"] == LEAK and each["confidence"] >= LIKELY for each in causes)
 
 
 def _memory_of(pid: int) -> Counter[Line] | None:

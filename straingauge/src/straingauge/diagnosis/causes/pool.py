@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.lock_waits import find_pool_wait
 from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
 from straingauge.diagnosis.statement_endpoint import last_statements
 
@@ -14,6 +15,8 @@ FORGOTTEN_S = 5.0  # a transaction that waits for nothing takes milliseconds
 MIN_SAMPLES = 8
 MOSTLY = 0.7  # of the samples
 WAITING_PER_CONNECTION = 2.0  # requests in flight, of which one uses it
+LEAST_SHARE = 0.2  # of the requests' time: some waiting is normal under load
+LIKELY_SHARE = (0.35, 0.7)
 MIN_WAIT_MS = 5.0  # on average; a free connection is there within microseconds
 
 
@@ -41,7 +44,7 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     A timeout is certain evidence. Otherwise the share of slow requests' time spent waiting counts:
     some waiting under heavy load is normal, and no cause of anything. Each process has a pool, and
     the metrics are sums: a request that waits while not all connections are in use waits for the
-    pool of its process. A service without pool metrics is observed in PostgreSQL.
+    pool of its process. Without pool metrics, the profile and PostgreSQL show them.
     """
     size, peak = result.figure(*POOL, "size"), result.figure(*POOL, "peak_in_use")
     waiters, wait_ms = result.figure(*POOL, "peak_waiters"), result.figure(*POOL, "avg_wait_ms")
@@ -52,12 +55,13 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     if timeouts or (words and "pool" in words.lower()):
         confidence = 0.9
     elif share is not None:
-        confidence = scale(share, 0.35, 0.7) if share >= 0.2 else 0.0
+        confidence = scale(share, *LIKELY_SHARE) if share >= LEAST_SHARE else 0.0
         confidence = confidence if full or not size else min(confidence, 0.4)
     else:
         confidence = scale(waiters / max(peak, 1), 5, 20) if full else 0.0
     if not confidence:
-        return _all_connections_busy(result) if result.at(*POOL) is None else None
+        found = _waits_in_profile(result) or _all_connections_busy(result)
+        return found if result.at(*POOL) is None else None
     evidence = []
     if timeouts:
         evidence.append(f"{timeouts:.0f} requests timed out waiting for a connection")
@@ -73,6 +77,21 @@ def pool_exhausted(result: ResultView) -> Evidence | None:
     if share is not None:
         evidence.append(f"waiting for a connection takes {share:.0%} of the time of slow requests")
     return Evidence(confidence, tuple(evidence))
+
+
+def _waits_in_profile(result: ResultView) -> Evidence | None:
+    """Return evidence of requests that the profile shows to wait in the pool's library."""
+    wait = find_pool_wait(result)
+    if wait is None or wait.everywhere < LEAST_SHARE:
+        return None
+    at, peak = wait.location, result.figure(*CONNECTIONS, "peak")
+    evidence = [
+        f"waiting for a connection takes {wait.everywhere:.0%} of the time of requests in"
+        f" {wait.snapshots} snapshots, most often in {at.function} ({at.file}:{at.line})"
+    ]
+    if peak:
+        evidence.append(f"at most {peak:.0f} connections to the database were open")
+    return Evidence(scale(wait.everywhere, *LIKELY_SHARE), tuple(evidence), where=(at,))
 
 
 def _all_connections_busy(result: ResultView) -> Evidence | None:

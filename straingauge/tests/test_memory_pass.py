@@ -1,0 +1,65 @@
+"""The memory pass follows a run with a likely memory leak, unless an option says otherwise."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from straingauge.http import Request
+from straingauge.journey import User, mix
+from straingauge.runner import LoadSpec, MemoryPass
+from straingauge.schedule import constant_users
+from straingauge.target.started_service import StartedService
+
+
+def measured(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    wanted: bool | None,
+    grade: str = "warning",
+    confidence: float = 0.9,
+) -> bool:
+    """Return True if a pass is made for a started service after a run with this leak."""
+
+    def visit(user: User) -> Any:  # noqa: ANN401  a generator of requests
+        yield Request("GET", f"/{user.index}")
+
+    spec = LoadSpec(
+        name="load",
+        test="load",
+        test_file=Path(__file__),
+        journeys=mix(visit),
+        schedule=constant_users(count=1, iterations=1),
+        users=[User(0)],
+        memory_probe=wanted,
+    )
+    result: Any = {
+        "verdict": {"grade": grade},
+        "diagnosis": [{"cause": "memory_leak", "confidence": confidence}],
+    }
+    assert wanted or MemoryPass(spec, None)(result) == {}
+    monkeypatch.setattr(MemoryPass, "_measure", lambda _self, _started: {"memory": "measured"})
+    started = StartedService(1, None, Any)  # type: ignore[arg-type]  not used
+    return bool(MemoryPass(spec, started)(result))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "grade", "confidence", "expected"),
+    [
+        (None, "warning", 0.9, True),
+        (None, "warning", 0.4, False),
+        (None, "target", 0.9, False),
+        (False, "critical", 0.9, False),
+        (True, "target", 0.0, True),
+    ],
+)
+def test_a_likely_leak_is_examined(
+    monkeypatch: pytest.MonkeyPatch,
+    grade: str,
+    confidence: float,
+    *,
+    wanted: bool | None,
+    expected: bool,
+) -> None:
+    """By default a failed run with a likely leak is; an option says always or never."""
+    found = measured(monkeypatch, wanted=wanted, grade=grade, confidence=confidence)
+    assert found is expected
