@@ -30,6 +30,7 @@ FREE_FOR_ALL = {
     "number_text",
     "process_start",
     "redaction",
+    "secret_source",
     "setting_options",
     "text_file",
     "toml_lines",

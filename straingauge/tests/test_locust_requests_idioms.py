@@ -197,5 +197,5 @@ def test_a_redirect_elsewhere_is_one_failed_request(caller: Locust, location: st
         outcome = caller.call(server.url, 'return client.get("/x").error is not None')
     assert outcome.value is True
     assert outcome.setup_failures == []
-    assert outcome.failures == {"protocol": 1}
+    assert outcome.failures == {"redirect": 1}
     assert location.split("/")[2] in outcome.record["main GET /x"]["examples"][0]

@@ -15,6 +15,8 @@ Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`,
 `mix`, `tagged`, `limit_concurrency`; failed requests raise `RequestFailed`, with an `ErrorKind`.
 `Stream` declares a response that is read as it comes, `Event` is one of its events.
 
+Credentials: `basic_auth`, `bearer_auth` and `api_key` make an `Auth` for `User.authorize`.
+
 Schedules: `constant`, `ramp`, `steps`, `spike`, `poisson`, `spread`, `chain` (arrival rates),
 `constant_users` and `waves` (numbers of users), `stages` (either); each returns a `Schedule`.
 
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
         Stream,
         Upload,
     )
+    from straingauge.http.authentication import Auth, api_key, basic_auth, bearer_auth
     from straingauge.journey import (
         Account,
         Journey,
@@ -91,6 +94,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Account",
+    "Auth",
     "Check",
     "CriticalVerdict",
     "ErrorKind",
@@ -120,6 +124,9 @@ __all__ = [
     "UsageError",
     "User",
     "__version__",
+    "api_key",
+    "basic_auth",
+    "bearer_auth",
     "chain",
     "constant",
     "constant_users",
@@ -149,6 +156,7 @@ _MODULES = {
         *("Check", "ErrorKind", "Event", "FilePart", "Request", "RequestFailed", "Response"),
         *("Stream", "Upload"),
     ),
+    "straingauge.http.authentication": ("Auth", "api_key", "basic_auth", "bearer_auth"),
     "straingauge.journey": (
         *("Account", "Journey", "Mix", "Pause", "User", "limit_concurrency", "mix", "tagged"),
     ),

@@ -55,4 +55,38 @@ SETTING_OPTIONS: Final = (
         "Value of the Host header, such as api.example. [default: the URL's host and port]",
         "VALUE",
     ),
+    SettingOption(
+        "headers",
+        "header",
+        "Header of each request, such as 'X-Tenant: acme' or 'X-Key: ${API_KEY}', from the"
+        " environment. Repeatable. [default: none]",
+        "'NAME: VALUE'",
+        is_repeatable=True,
+    ),
+    SettingOption(
+        "auth",
+        "auth",
+        "What each request is authorized by: basic:USER:SECRET, bearer:SECRET, header:NAME:SECRET,"
+        " query:NAME:SECRET or cookie:NAME:SECRET. SECRET is env:NAME or file:PATH, such as"
+        " basic:load:env:LOAD_PASSWORD. [default: nothing]",
+        "KIND:...",
+    ),
+    SettingOption(
+        "cookies",
+        "cookies",
+        "How long cookies are kept: per-user, per-journey (each journey begins with those of the"
+        " log-in) or off. [default: per-user]",
+        "MODE",
+    ),
+    SettingOption(
+        "follow_redirects",
+        "follow-redirects",
+        "Follow redirects of journeys; each counts as a separate request. [default: do not]",
+    ),
+    SettingOption(
+        "max_redirects",
+        "max-redirects",
+        "Redirects that may follow one another, such as 5. [default: 10]",
+        "N",
+    ),
 )

@@ -173,6 +173,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         else from_file(options.file, options.journeys, options.tags)
     )
     warm_up = options.warmup
+    http = options.http.over(http_settings_for(options.test_file))
     thresholds_file = _thresholds_file(options)
     return LoadSpec(
         name=options.run_name,
@@ -180,7 +181,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         test_file=options.test_file,
         journeys=scenario.journeys,
         schedule=options.schedule(),
-        users=[User(index, _data(scenario, index)) for index in range(options.user_count)],
+        users=[User(index, _data(scenario, index), http) for index in range(options.user_count)],
         max_processes=options.user_count,
         log_in=scenario.log_in,
         warm_up=options.schedule(warm_up) if isinstance(warm_up, float) else warm_up,
@@ -189,7 +190,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         connections=options.connections,
         max_connections=options.max_connections,
         allowed_hosts=frozenset(options.allow_hosts),
-        http=options.http.over(http_settings_for(options.test_file)),
+        http=http,
         metric_names=metric_names_for(options.test_file),
         database_url=options.database_url,
         plans=options.plans,

@@ -6,6 +6,7 @@ from typing import Final
 
 from straingauge.http.address import Address
 from straingauge.http.receive_queue import ReceiveQueue
+from straingauge.http.site import Site
 from straingauge.http.traceparent import TraceIds
 
 # Thousands of connections opened at once would overflow the target's accept queue, and what the
@@ -18,6 +19,7 @@ class RunContext:
 
     Attributes:
         connect_limit: limits how many connections are being opened at a time, in order.
+        site: the target, as cookies and redirects see it.
         trace_ids: ids of the requests' traces; None to send no header `traceparent`.
         is_closing: no further request is sent.
         end_reason: why no execution is to start any more; None as long as the schedule decides.
@@ -39,6 +41,7 @@ class RunContext:
         self.receive_queue = ReceiveQueue(loop.call_soon)
         self.address = address
         self.host_header = address.host_header
+        self.site = Site.of(address)
         self.tls = tls
         self.timeout_ns = int(timeout_s * 1e9)
         self.keep_connections = keep_connections

@@ -13,7 +13,9 @@ from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
 from straingauge.feeders import FeederEnd
 from straingauge.http import Request, RequestFailed, Response, StreamResponse, check_response
+from straingauge.http.cookies import sets_cookies
 from straingauge.http.exchange import timeout_failure
+from straingauge.http.redirects import follow_up
 from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
 from straingauge.journey.execution import journey_name
 from straingauge.journey.transaction import Transaction, TransactionEnd
@@ -207,37 +209,38 @@ class VirtualUser:
     def _transmit(self, connection: Connection, request: Request) -> None:
         context = self._context
         context.sent += 1
-        trace_ids = context.trace_ids
+        trace_ids, host = context.trace_ids, context.host_header
+        if self.user.has_cookies:
+            host += self.user.cookie_line(request, context.site)
         if trace_ids is None:
-            self._sent_ns = connection.send(request, context.host_header)
+            self._sent_ns = connection.send(request, host)
             return
         header = trace_ids.next_header()
         self._trace = trace_ids.number
-        self._sent_ns = connection.send(request, context.host_header, header)
+        self._sent_ns = connection.send(request, host, header)
 
     def response_received(self, response: Response, first_byte_ns: int, at_ns: int) -> None:
         """Check and count a response; see `ConnectionOwner`."""
         execution = self._execution
         assert execution is not None
-        intended_ns, sent_ns = self._intended_ns, self._sent_ns
-        failure = check_response(response)
+        intended_ns, sent_ns, trace = self._intended_ns, self._sent_ns, self._trace
+        failure, headers = check_response(response), response.raw_headers
         self.deadline_ns = self._intended_ns = 0
+        # Each cookie has a "=", and the heads of many services have none.
+        if headers.find(b"=") >= 0 and sets_cookies(headers):
+            self.user.keep_cookies(response, self._context.site)
+        redirected: Request | None = None
+        if failure is not None:
+            site, most = self._context.site, self.user.max_redirects
+            redirected, failure = follow_up(response, failure, site, most)
         try:
             if failure is None:
                 self._sink.add(
-                    intended_ns,
-                    sent_ns,
-                    first_byte_ns,
-                    at_ns,
-                    response.status,
-                    response.raw_headers,
-                    self._trace,
+                    intended_ns, sent_ns, first_byte_ns, at_ns, response.status, headers, trace
                 )
-                step = execution.answer(response)
+                step = redirected or execution.answer(response)
             else:
-                self._sink.add_failure(
-                    intended_ns, sent_ns, first_byte_ns, at_ns, failure, self._trace
-                )
+                self._sink.add_failure(intended_ns, sent_ns, first_byte_ns, at_ns, failure, trace)
                 step = execution.fail(failure)
         except JourneyError as error:
             self._handle_error(error)

@@ -15,8 +15,8 @@ workers. Each load begins with the first row.
 from straingauge.feeders.feeder import Feeder, FeederEnd, feeder
 from straingauge.feeders.registry import begin_load, end_load, feeder_uses
 from straingauge.feeders.row_numbers import LocalNumbers, RowNumbers, SharedNumbers
-from straingauge.feeders.secret import secret
 from straingauge.feeders.use import FeederUse, merge_uses
+from straingauge.secret_source import secret
 
 __all__ = [
     "Feeder",

@@ -12,9 +12,9 @@ from straingauge.feeders.json_format import JsonLinesFormat, array_as_lines
 from straingauge.feeders.order import Order, row_of
 from straingauge.feeders.records import Records, open_records
 from straingauge.feeders.row_numbers import LocalNumbers, RowNumbers
-from straingauge.feeders.secret import secret
 from straingauge.feeders.use import FeederUse
 from straingauge.redaction import hide
+from straingauge.secret_source import secret
 
 RowT = TypeVar("RowT")
 OnEnd = Literal["stop", "repeat", "error"]

@@ -109,7 +109,7 @@ class Exchange:
         self._requests += 1
         self._reader.begin(request.method)
         data, body = encode(request, host, trace), request.body
-        if self._base_path:
+        if self._base_path and not request.from_root:
             data = add_base_path(data, self._base_path)
         if body.__class__ is not Upload:
             return data

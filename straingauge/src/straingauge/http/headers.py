@@ -3,7 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Final, TypeAlias
+
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""A name of a header or a method (RFC 9110, section 5.6.2)."""
+
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_SET_BY_CODEC: Final = frozenset({"host", "content-length", "transfer-encoding"})
 
 RawHeaders: TypeAlias = bytes
 """A valid head (RFC 9112) without its end: a status line, then CRLF and a line for each header."""
@@ -21,6 +27,20 @@ def combine(*layers: Mapping[str, str]) -> dict[str, str]:
         for name, value in layer.items():
             combined[name.lower()] = name, value
     return dict(combined.values())
+
+
+def require_sendable(name: str, value: object) -> None:
+    """Check a header that a request shall have.
+
+    Raises:
+        ValueError: it is not text, has a line break, or follows from the request.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"header {name!r} must be text, not {value!r}")  # noqa: TRY004  as below
+    if not TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
+        raise ValueError(f"header {name!r} cannot be sent: {value!r}")
+    if name.lower() in _SET_BY_CODEC:
+        raise ValueError(f"header {name!r} follows from the request and is not set by hand")
 
 
 def values_of(raw: RawHeaders, name: bytes) -> list[bytes]:

@@ -27,7 +27,8 @@ class ErrorKind(StrEnum):
     """Kinds of failure. `RATE_LIMITED` counts separately: neither success nor error.
 
     `IDLE_CLOSED`: the server closed a connection that had been idle as the request was sent, so
-    that the request may never have been read (RFC 9112, section 9.5).
+    that the request may never have been read (RFC 9112, section 9.5). `REDIRECT`: a redirect that
+    was to be followed leads nowhere, elsewhere, or to too many others.
     `EARLY_CLOSE`: a stream ended before its end mark, or with too few events.
     """
 
@@ -40,6 +41,7 @@ class ErrorKind(StrEnum):
     TLS = "tls"
     BAD_STATUS = "bad_status"
     FAILED_CHECK = "failed_check"
+    REDIRECT = "redirect"
     RATE_LIMITED = "rate_limited"
     JOURNEY_ERROR = "journey_error"
     EARLY_CLOSE = "early_close"
@@ -59,6 +61,10 @@ class Request:
         checks: checks of the content, called in order if the status is expected.
         timeout_s: timeout from sending to the last byte; None leaves it to the load.
         stream: how its response is read as it comes; None for a response that is received whole.
+        follow_redirects: follow a redirect whose status is not expected; each one counts as a
+            separate request.
+        redirects: number of redirects that led to it.
+        from_root: its target begins at the root of the host: no base path precedes it.
         encoded: the bytes before and after the host's name, cached by `codec.encode`.
         closes_connection: it has the header `Connection: close`; set by `codec.encode`.
         has_traceparent: it has the header `traceparent` itself; set by `codec.encode`.
@@ -73,6 +79,9 @@ class Request:
     checks: "tuple[Check, ...]" = ()
     timeout_s: float | None = None
     stream: "Stream | None" = None
+    follow_redirects: bool = False
+    redirects: int = 0
+    from_root: bool = False
     encoded: tuple[bytes, bytes] | None = field(default=None, repr=False)
     closes_connection: bool = field(default=False, repr=False)
     has_traceparent: bool = field(default=False, repr=False)

@@ -1,18 +1,22 @@
-"""Settings of connections: the table ``[http]``, the options of commands, and Python."""
+"""Settings of connections and requests: the table ``[http]``, the options of commands, Python."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast, get_args
 from urllib.parse import urlsplit
 
 from straingauge.errors import UsageError
+from straingauge.http.authentication import Auth, parse_auth
+from straingauge.http.cookies import CookieMode
+from straingauge.http.header_settings import HeaderPairs, parse_headers
+from straingauge.http.headers import combine
 from straingauge.http.resolve_override import ResolveOverride
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """Settings of connections to the service.
+    """Settings of connections and requests to the service.
 
     Attributes:
         ca_file: PEM file with the authorities to trust in place of the system's.
@@ -22,6 +26,11 @@ class HttpSettings:
         insecure: Accept any certificate.
         resolve: Addresses of hosts, in place of those that their names resolve to.
         host_header: Value of the Host header, in place of the URL's host and port.
+        headers: Headers of each request that has none of the same name.
+        auth: What each request is authorized by, unless a log-in authorizes it otherwise.
+        cookies: How long cookies are kept; "per-user" if None. See `CookieMode`.
+        follow_redirects: Follow the redirects of requests that do not say otherwise.
+        max_redirects: Redirects that may follow one another; `MAX_REDIRECTS` if None.
     """
 
     ca_file: Path | None = None
@@ -31,6 +40,11 @@ class HttpSettings:
     insecure: bool = False
     resolve: tuple[ResolveOverride, ...] = ()
     host_header: str | None = None
+    headers: HeaderPairs = field(default=(), repr=False)  # they may be secrets
+    auth: Auth | None = None
+    cookies: CookieMode | None = None
+    follow_redirects: bool = False
+    max_redirects: int | None = None
 
     def __post_init__(self) -> None:
         if self.client_key is not None and self.client_cert is None:
@@ -80,6 +94,9 @@ class HttpSettings:
             if value is None or value == ():
                 continue
             try:
+                if key == "auth":
+                    found[key] = parse_auth(_text(value), folder)
+                    continue
                 converted = _CONVERTERS[key](value)
             except (TypeError, ValueError) as error:
                 raise UsageError(f"{name_of(key)} {error}") from None
@@ -94,6 +111,8 @@ class HttpSettings:
             changes["ca_file"] = None
         elif self.ca_file is not None:
             changes["insecure"] = False
+        if self.headers:
+            changes["headers"] = tuple(combine(dict(other.headers), dict(self.headers)).items())
         return replace(other, **changes)
 
     def for_other_hosts(self) -> "HttpSettings":
@@ -118,15 +137,19 @@ class HttpSettings:
         return f"{parts.scheme}://{ip}:{port}"
 
     def as_dict(self) -> Mapping[str, Any]:
-        """Return the settings that differ from the defaults, as a result shows them."""
+        """Return the settings that differ from the defaults, as a result shows them.
+
+        Of headers, a result has the names alone.
+        """
         given = {each.name: getattr(self, each.name) for each in fields(self)}
+        given["headers"] = tuple(name for name, _ in self.headers)
         return {name: _shown(value) for name, value in given.items() if value}
 
 
 def _shown(value: object) -> object:
     if isinstance(value, tuple):
         return [str(each) for each in value]
-    return value if isinstance(value, bool | float) else str(value)
+    return value if isinstance(value, bool | int | float) else str(value)
 
 
 def _text(value: object) -> str:
@@ -158,6 +181,20 @@ def _header(value: object) -> str:
     return text
 
 
+def _cookie_mode(value: object) -> CookieMode:
+    for mode in get_args(CookieMode):
+        if value == mode:
+            return cast("CookieMode", mode)
+    raise ValueError(f"must be one of {', '.join(get_args(CookieMode))}, not {value!r}")
+
+
+def _count(value: object) -> int:
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and int(text)):
+        raise ValueError(f"must be a whole number, 1 or more, not {value!r}")
+    return int(text)
+
+
 _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "ca_file": _path,
     "client_cert": _path,
@@ -166,4 +203,9 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "insecure": _flag,
     "resolve": _overrides,
     "host_header": _header,
+    "headers": parse_headers,
+    "auth": _text,
+    "cookies": _cookie_mode,
+    "follow_redirects": _flag,
+    "max_redirects": _count,
 }

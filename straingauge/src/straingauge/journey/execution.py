@@ -77,6 +77,8 @@ class Execution:
     def __init__(self, journey: Journey, user: User) -> None:
         self._journey = journey
         self._user = user
+        if user.cookie_mode == "per-journey" and user.has_cookies:
+            user.cookies.restore()
         self._generator = journey(user)
         self._request: Request | None = None
 

@@ -8,9 +8,14 @@ from functools import lru_cache
 from math import inf
 from typing import Any, TypedDict, Unpack
 
-from straingauge.http import Check, Request, Stream, Upload
-from straingauge.http.headers import combine
+from straingauge.http import Check, Request, Response, Stream, Upload
+from straingauge.http.authentication import Auth, bearer_auth
+from straingauge.http.cookies import CookieJar, CookieMode
+from straingauge.http.headers import TOKEN, combine, require_sendable
 from straingauge.http.query import Pairs, encode_path, encode_query
+from straingauge.http.redirects import MAX_REDIRECTS
+from straingauge.http.settings import HttpSettings
+from straingauge.http.site import Site
 from straingauge.http.streaming import as_stream
 from straingauge.journey.transaction import Transaction, TransactionObserver
 
@@ -18,12 +23,10 @@ Account = Callable[[int], Mapping[str, Any]]
 """Gives the user with this index its data, such as an email address and a password."""
 
 _EXPECT_200 = frozenset({200})
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_SET_BY_CODEC = frozenset({"host", "content-length", "transfer-encoding"})
 _PATH_END = re.compile("[?#]")
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 # Paths with ids are always new, and must not all be kept.
 _CACHED_REQUESTS = 64
+_DEFAULTS = HttpSettings()
 _encoded_json = jsonlib.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -33,7 +36,8 @@ class Options(TypedDict, total=False):
     At most one of `json`, `form`, `upload` and `content` can be given, as the body. In `params` and
     `form`, None is skipped and a list repeats its name; see `http.query`. Pieces of `content`, such
     as those of a generator, are joined before they are sent. `stream` is a `Stream`, or one of
-    "sse", "ndjson", "chunks" and "llm".
+    "sse", "ndjson", "chunks" and "llm". A redirect is followed only with `follow_redirects`, and if
+    its status is not among `expect`; each one counts as a separate request.
     """
 
     name: str | None
@@ -47,6 +51,7 @@ class Options(TypedDict, total=False):
     checks: Iterable[Check]
     timeout_s: float | None
     stream: Stream | str | None
+    follow_redirects: bool | None
 
 
 class User:
@@ -56,33 +61,43 @@ class User:
         index: number among all users of the run.
         data: data that journeys keep between requests (account, ids).
         headers: headers of each of its requests.
+        max_redirects: redirects that may follow one another.
+        cookie_mode: how long cookies are kept.
         account: the data it started with, as text; empty without data.
         observer: counts the transactions of the user; None outside of a load.
         open_transactions: the transactions that the user is in, the innermost last.
     """
 
     __slots__ = (
-        "_plain",
-        "_plain_headers",
-        "_random",
-        "account",
-        "data",
-        "headers",
-        "index",
-        "observer",
-        "open_transactions",
+        *("_auth", "_follows_redirects", "_jar", "_params", "_plain", "_plain_headers", "_random"),
+        *("account", "cookie_mode", "data", "has_cookies", "headers", "index", "max_redirects"),
+        *("observer", "open_transactions"),
     )
 
-    def __init__(self, index: int, data: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        index: int,
+        data: dict[str, Any] | None = None,
+        settings: HttpSettings = _DEFAULTS,
+    ) -> None:
         self.index = index
         self.data: dict[str, Any] = {} if data is None else data
         self.account = repr(sorted(self.data.items())) if self.data else ""
-        self.headers: dict[str, str] = {}
         self.observer: TransactionObserver | None = None
         self.open_transactions: tuple[Transaction, ...] = ()
+        self.headers: dict[str, str] = dict(settings.headers)
+        self._follows_redirects = settings.follow_redirects
+        self.max_redirects = settings.max_redirects or MAX_REDIRECTS
+        self.cookie_mode: CookieMode = settings.cookies or "per-user"
+        self._params: tuple[tuple[str, str], ...] = ()
+        self.has_cookies = False
+        self._jar: CookieJar | None = None
         self._random: random.Random | None = None  # 2.5 kB, and many users never need it
         self._plain: dict[tuple[str, str], Request] = {}
         self._plain_headers: dict[str, str] = {}
+        self._auth = settings.auth
+        if settings.auth is not None:
+            self.authorize(settings.auth)
 
     @property
     def random(self) -> random.Random:
@@ -92,9 +107,62 @@ class User:
             self._random = random.Random(self.index)  # noqa: S311
         return self._random
 
-    def authorize(self, token: str) -> None:
-        """Send `Authorization: Bearer <token>` with each request from now on."""
-        self.headers["Authorization"] = f"Bearer {token}"
+    @property
+    def cookies(self) -> CookieJar:
+        """Its cookies: those that services have set, and those that journeys set."""
+        if self._jar is None:
+            self._jar, self.has_cookies = CookieJar(), True
+        return self._jar
+
+    @property
+    def follow_redirects(self) -> bool:
+        """Follow the redirects of requests that do not say otherwise."""
+        return self._follows_redirects
+
+    @follow_redirects.setter
+    def follow_redirects(self, follow: bool) -> None:
+        self._follows_redirects = follow
+        self._plain.clear()
+
+    def begin_log_in(self) -> None:
+        """Forget the cookies of an earlier log-in, which has expired."""
+        if self.has_cookies:
+            self.cookies.clear()
+            for name, value in self._auth.cookies if self._auth else ():
+                self.cookies.set(name, value)
+
+    def end_log_in(self) -> None:
+        """Let journeys begin with the present cookies, if cookies are kept per journey."""
+        if self.has_cookies:
+            self.cookies.save()
+
+    def keep_cookies(self, response: Response, site: Site) -> None:
+        """Store the cookies that a response from a site sets."""
+        if self.cookie_mode != "off":
+            request = response.request
+            target = request.target if request.from_root else site.base_path + request.target
+            self.cookies.keep(response.raw_headers, site, target)
+
+    def cookie_line(self, request: Request, site: Site) -> bytes:
+        """Return the line of the header Cookie for a request to a site, CRLF first."""
+        if any(name.lower() == "cookie" for name in request.headers):
+            return b""
+        target = request.target if request.from_root else site.base_path + request.target
+        return self.cookies.line(site, target)
+
+    def authorize(self, auth: str | Auth) -> None:
+        """Authorize each request from now on.
+
+        Args:
+            auth: a token, sent as `Authorization: Bearer <token>`; or what `basic_auth`,
+                `bearer_auth` or `api_key` returns.
+        """
+        given = auth if isinstance(auth, Auth) else bearer_auth(auth)
+        self.headers = combine(self.headers, dict(given.headers))
+        self._params = given.params
+        self._plain.clear()
+        for name, value in given.cookies:
+            self.cookies.set(name, value)
 
     def transaction(self, name: str) -> Transaction:
         """Time a part of the journey as a whole, under its own name.
@@ -170,10 +238,10 @@ class User:
             raise ValueError(f"timeout_s must be more than 0, not {timeout_s}")
         if stream is not None and (timeout_s or inf) < (stream.max_s or 0):
             raise ValueError(f"timeout_s is {timeout_s}, before the stream's max_s {stream.max_s}")
-        expect = options.get("expect", _EXPECT_200)
+        expect, follows = options.get("expect", _EXPECT_200), options.get("follow_redirects")
         return Request(
             method,
-            _target(path, options.get("params")),
+            self._target(path, options.get("params")),
             options.get("name") or f"{method} {_PATH_END.split(path, maxsplit=1)[0]}",
             headers,
             body,
@@ -181,7 +249,15 @@ class User:
             tuple(options.get("checks", ())),
             timeout_s,
             stream,
+            self._follows_redirects if follows is None else follows,
         )
+
+    def _target(self, path: str, params: Pairs | None) -> str:
+        if self._params:
+            key = encode_query(self._params)
+            path, hash_sign, rest = path.partition("#")
+            path = f"{path}{'&' if '?' in path else '?'}{key}{hash_sign}{rest}"
+        return _target(path, params)
 
     def __repr__(self) -> str:
         return f"User({self.index})"
@@ -217,7 +293,7 @@ def _target(path: str, params: Pairs | None) -> str:
 
 @lru_cache(maxsize=64)
 def _check_method(method: str) -> None:
-    if not _TOKEN.fullmatch(method):
+    if not TOKEN.fullmatch(method):
         raise ValueError(f"{method!r} is no HTTP method")
 
 
@@ -231,10 +307,5 @@ def _headers(
     of_body = {"Content-Type": content_type} if content_type else {}
     headers = combine(dict(of_user), of_body, dict(own))
     for name, value in headers.items():
-        if not isinstance(value, str):
-            raise ValueError(f"header {name!r} must be text, not {value!r}")  # noqa: TRY004  as below
-        if not _TOKEN.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise ValueError(f"header {name!r} cannot be sent: {value!r}")
-        if name.lower() in _SET_BY_CODEC:
-            raise ValueError(f"header {name!r} follows from the request and is not set by hand")
+        require_sendable(name, value)
     return headers

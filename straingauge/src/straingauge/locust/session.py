@@ -21,6 +21,7 @@ from locust.user.users import User as LocustUser
 from straingauge.distributed import Fingerprints, UserIdAllocator
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
 from straingauge.feeders import FeederEnd, begin_load, end_load
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import Account, User
 from straingauge.locust.distributed.master import MasterRole
 from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP_FAILED
@@ -99,7 +100,7 @@ class Session:
         given = options.allow_host if options is not None else ()
         return tuple(dict.fromkeys((*self._allowed_hosts, *given)))
 
-    def create_user(self, account: Account | None) -> User:
+    def create_user(self, account: Account | None, settings: HttpSettings) -> User:
         """Create the user that journeys receive, with its number.
 
         Raises:
@@ -107,7 +108,7 @@ class Session:
         """
         index = self.user_ids.allocate()
         try:
-            return User(index, dict(account(index)) if account else None)
+            return User(index, dict(account(index)) if account else None, settings)
         except StraingaugeError as error:
             self.fail_setup(error)
         except Exception as error:  # noqa: BLE001  from the load test's own code

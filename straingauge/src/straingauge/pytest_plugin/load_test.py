@@ -214,6 +214,7 @@ class LoadTest:
         self._context.require_resources(
             self._item.path, max_connections or accounts.count, processes or accounts.count
         )
+        http = self._context.http_settings.over(http_settings_for(self._item.path))
         spec = LoadSpec(
             name=name,
             test=self._item.nodeid,
@@ -222,7 +223,7 @@ class LoadTest:
             journeys=as_mix(journey),
             schedule=schedule,
             thresholds=self._thresholds(name),
-            users=self._context.users(accounts.account, accounts.count, accounts.log_in),
+            users=self._context.users(accounts.account, accounts.count, accounts.log_in, http),
             log_in=accounts.log_in,
             warm_up=warm_up,
             verify=verify,
@@ -231,7 +232,7 @@ class LoadTest:
             connections=connections,
             max_connections=max_connections,
             allowed_hosts=self._context.allowed_hosts,
-            http=self._context.http_settings.over(http_settings_for(self._item.path)),
+            http=http,
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
             memory_probe=_wanted(self._item.config, "memory-probe"),

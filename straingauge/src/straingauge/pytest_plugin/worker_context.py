@@ -34,7 +34,9 @@ class WorkerContext:
     coordinator: CoordinatorClient
     name: str
     logins: LoginCache = field(default_factory=LoginCache)
-    _users: dict[tuple[Account | None, Journey | None], list[User]] = field(default_factory=dict)
+    _users: dict[tuple[Account | None, Journey | None, HttpSettings], list[User]] = field(
+        default_factory=dict
+    )
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
@@ -86,7 +88,9 @@ class WorkerContext:
             return False
         return True if option(self.config, "--load-profile") else None
 
-    def users(self, account: Account | None, count: int, log_in: Journey | None) -> list[User]:
+    def users(
+        self, account: Account | None, count: int, log_in: Journey | None, http: HttpSettings
+    ) -> list[User]:
         """Return the first `count` users of these accounts; the same objects in each test.
 
         Raises:
@@ -94,9 +98,9 @@ class WorkerContext:
         """
         if count < 1:
             raise UsageError(f"a load needs at least one user, not {count}")
-        users = self._users.setdefault((account, log_in), [])
+        users = self._users.setdefault((account, log_in, http), [])
         for index in range(len(users), count):
-            users.append(User(index, dict(account(index)) if account else {}))
+            users.append(User(index, dict(account(index)) if account else {}, http))
         return users[:count]
 
     def thresholds_file(self, test_file: Path) -> Path:

@@ -84,11 +84,13 @@ class Login:
     def _observe(self, journey: Journey) -> Callable[[User], Generator[Step, Response, None]]:
         @wraps(journey)
         def observed(user: User) -> Generator[Step, Response, None]:
+            user.begin_log_in()
             try:
                 yield from journey(user)
             except Exception as error:
                 self._errors.append(error)
                 raise
+            user.end_log_in()
             self.completed.append(user)
 
         return observed

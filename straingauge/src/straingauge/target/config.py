@@ -34,6 +34,11 @@
     insecure = false                 # true: accept any certificate
     resolve = ["api:443:127.0.0.1"]  # addresses in place of those of DNS
     host_header = "api.example"      # in place of the URL's host and port
+    headers = { X-Tenant = "acme" }  # of each request; ${NAME}: from the environment
+    auth = "bearer:env:TOKEN"        # what each request is authorized by
+    cookies = "per-user"             # or "per-journey", "off"
+    follow_redirects = false         # true: in journeys
+    max_redirects = 10               # that may follow one another
 
 Commands run in the file's folder, and the paths in it are relative to it. `{database_address}` is
 the part of `{database_url}` after `postgresql://`, for URLs with a driver, such as

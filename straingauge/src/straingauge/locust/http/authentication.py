@@ -1,6 +1,5 @@
 """Authentication of plain Locust calls: a user and a password, or an object as for `requests`."""
 
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -9,15 +8,10 @@ from requests.hooks import default_hooks
 from requests.structures import CaseInsensitiveDict
 
 from straingauge.errors import UsageError
+from straingauge.http.authentication import basic_auth
 
 Auth: TypeAlias = tuple[str | bytes, str | bytes] | Callable[[Any], Any]
 """A user and a password, or a function that changes a `requests.PreparedRequest`."""
-
-
-def basic(auth: tuple[str | bytes, str | bytes]) -> str:
-    """Return the Authorization header of a user and a password (RFC 7617)."""
-    user, password = (part.encode("latin-1") if isinstance(part, str) else part for part in auth)
-    return "Basic " + b64encode(user + b":" + password).decode("ascii")
 
 
 def authorize(
@@ -29,7 +23,7 @@ def authorize(
         UsageError: it is neither a pair nor a function, or needs an answer first, as digest does.
     """
     if isinstance(auth, tuple | list) and len(auth) == 2:
-        return {"Authorization": basic((auth[0], auth[1]))}
+        return dict(basic_auth(auth[0], auth[1]).headers)
     if not callable(auth):
         raise UsageError(
             "auth: expected a user and a password, or a function, not " + type(auth).__name__

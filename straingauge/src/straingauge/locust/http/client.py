@@ -11,8 +11,11 @@ from requests.cookies import RequestsCookieJar
 
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
+from straingauge.http.cookies import sets_cookies
 from straingauge.http.query import encode_path
+from straingauge.http.redirects import REDIRECTS, follow_up
 from straingauge.http.settings import HttpSettings
+from straingauge.http.site import Site
 from straingauge.locust.http import redirects
 from straingauge.locust.http.client_context import ClientOwner, RequestRecorder, TargetRules
 from straingauge.locust.http.connection_pool import ConnectionPool
@@ -20,7 +23,7 @@ from straingauge.locust.http.cookies import Cookies, GivenCookies
 from straingauge.locust.http.origin import Base, Origin, base_of, origin_of
 from straingauge.locust.http.request_body import Data
 from straingauge.locust.http.request_builder import Options, RequestBuilder
-from straingauge.locust.http.response import GOOD, REDIRECTS, LocustResponse
+from straingauge.locust.http.response import GOOD, LocustResponse
 from straingauge.locust.http.session_settings import SessionSettings, TlsOptions
 from straingauge.redaction import redact
 
@@ -62,7 +65,8 @@ class Client(SessionSettings):
         self._rules = rules
         self._connections = connections
         self._base = base_of(host) if host else Base("", "", None)
-        self._cookies = Cookies()
+        self._cookies = Cookies(owner.journey_user)
+        self._site: Site | None = None
         self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies)
         self._settings = settings
         self._origins: dict[str, Origin] = {}
@@ -192,7 +196,7 @@ class Client(SessionSettings):
         response.origin = origin_url
         if response.status in REDIRECTS and allow_redirects:
             response = self._follow(response, options.get("cookies"), tls)
-        self._cookies.keep(response.raw_headers, response.url)
+        self._cookies.keep(response.raw_headers, response.origin, response.request.target)
         error: Exception | None = response.error
         if error is None and response.status not in GOOD:
             error = CatchResponseError(f"status {response.status}")
@@ -227,7 +231,7 @@ class Client(SessionSettings):
         """
         jar, max_redirects = self._cookies, self.max_redirects or self._owner.max_redirects
         try:
-            jar.keep(response.raw_headers, response.url)
+            jar.keep(response.raw_headers, response.origin, response.request.target)
             while built := redirects.build_next(response, jar, max_redirects, cookies):
                 origin, due_ns = self._find_origin(built.origin), response.intended_ns
                 previous = response
@@ -236,35 +240,57 @@ class Client(SessionSettings):
                 )
                 response.history, response.origin = (*previous.history, previous), built.origin
                 response.sent_ns = previous.sent_ns
-                jar.keep(response.raw_headers, response.url)
+                jar.keep(response.raw_headers, response.origin, response.request.target)
         except RequestFailed as error:
             response.error, response.status = error, 0
         except StraingaugeError as error:
             detail = f"redirected to {response.headers['location']!r}: {error}"
-            response.error, response.status = RequestFailed(ErrorKind.PROTOCOL, detail), 0
+            response.error, response.status = RequestFailed(ErrorKind.REDIRECT, detail), 0
         return response
 
     # Journeys.
 
     def send(self, request: Request, phase: str) -> LocustResponse | RequestFailed:
-        """Send a journey's request, and check the response as the journey requires."""
-        base = self._base
-        if base.path:
+        """Send a journey's request, and check the response as the journey requires.
+
+        Each redirect that is followed is recorded as a separate request.
+        """
+        redirected: Request | None = request
+        while redirected is not None:
+            outcome, redirected = self._send_once(redirected, phase)
+        return outcome
+
+    def _send_once(
+        self, request: Request, phase: str
+    ) -> tuple[LocustResponse | RequestFailed, Request | None]:
+        """Send one request of a journey; return its outcome, and the request that follows."""
+        base, user = self._base, self._owner.journey_user
+        if base.path and not request.from_root:
             target = encode_path(base.path) + request.target
-            request = replace(request, target=target, encoded=None)
+            request = replace(request, target=target, encoded=None, from_root=True)
         origin, due_ns = self._origin(base.origin), self._take_due_ns()
-        response = self._connections.send(request, origin, origin.host, phase, due_ns)
+        host, site = origin.host, self._site
+        if site is None:
+            found = Site.of(origin.address)
+            site = self._site = replace(found, base_path=encode_path(base.path))
+        if user.has_cookies:
+            host += user.cookie_line(request, site)
+        response = self._connections.send(request, origin, host, phase, due_ns)
         response.origin = base.origin
-        failure = response.error or check_response(response)
+        if sets_cookies(response.raw_headers):
+            user.keep_cookies(response, site)
+        failure, redirected = response.error or check_response(response), None
+        if failure is not None and response.error is None:
+            redirected, failure = follow_up(response, failure, site, user.max_redirects)
         method = request.method
         name = redact(request.name).removeprefix(f"{method} ")
         recorder = self._recorder
         if failure is None and not recorder.has_listeners:
             recorder.report_success(phase, request.name, method, name, response)
-            return response
+            return response, redirected
         event = recorder.event(method, name, response, failure, None)
         recorder.report(phase, request.name, response, event)
-        return failure or response
+        return failure or response, redirected
 
     # Both.
 

@@ -6,8 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from straingauge.errors import UsageError
 from straingauge.http.address import Address, resolve
+from straingauge.http.authentication import basic_auth
 from straingauge.http.settings import HttpSettings
-from straingauge.locust.http.authentication import basic
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,11 @@ def base_of(url: str) -> Base:
         )
     account, _, host = parts.netloc.rpartition("@")
     user, _, password = account.partition(":")
-    authorization = basic((unquote(user), unquote(password))) if user and password else None
+    try:
+        auth = basic_auth(unquote(user), unquote(password)) if user and password else None
+    except ValueError as error:
+        raise UsageError(f"the host {host}: {error}") from error
+    authorization = auth.headers[0][1] if auth else None
     return Base(f"{parts.scheme}://{host}", parts.path.rstrip("/"), authorization)
 
 

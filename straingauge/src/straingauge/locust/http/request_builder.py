@@ -122,7 +122,7 @@ class RequestBuilder:
         if content_type == JSON and "accept" not in known:
             own["Accept"] = JSON
         if (cookies or self._cookies.used) and "cookie" not in known:
-            own |= self._cookies.header(origin + target, cookies)
+            own |= self._cookies.header(origin, target, cookies)
         if auth:
             own.pop(known.get("authorization", ""), None)
             own |= authorize(auth, method, origin + target, self._user.headers | own, body)

@@ -18,12 +18,11 @@ from straingauge.http import (
     StreamReader,
     StreamResponse,
 )
+from straingauge.http.redirects import REDIRECTS
 from straingauge.locust.http.cookies import cookies_of
 
 GOOD: Final = frozenset({*range(200, 209), 226, 301, 302, 303, 304, 307, 308})
 """Statuses that mean success by default: those of Locust's FastHttpUser."""
-
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 _CHARSET: Final = re.compile(r"charset=[\"']?([^\s;\"']+)", re.IGNORECASE)
 _UNCAUGHT: Final = (
@@ -104,7 +103,7 @@ class LocustResponse(Response):
     @property
     def cookies(self) -> RequestsCookieJar:
         """The cookies that this response sets."""
-        return cookies_of(self.raw_headers, self.url)
+        return cookies_of(self.raw_headers, self.origin, self.request.target)
 
     @property
     def content(self) -> bytes | None:

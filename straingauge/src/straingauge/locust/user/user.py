@@ -93,15 +93,15 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             if getattr(own, name, None) is not None:
                 error = f"{own.__name__}.{name}: JourneyUser does not support this attribute"
                 session.fail_setup(UsageError(error))
-        self.journey_user = session.create_user(own.account)
-        self.journey_user.observer = JourneyTransactions(self, session)
-        self._logged_in_s = -LOGIN_INTERVAL_S
-        self.journey_user.headers.update(self.default_headers or {})
         try:
             self._http = http_settings(environment, own.http)
         except UsageError as error:
             session.fail_setup(error)
             raise GreenletExit from error
+        self.journey_user = session.create_user(own.account, self._http)
+        self.journey_user.observer = JourneyTransactions(self, session)
+        self._logged_in_s = -LOGIN_INTERVAL_S
+        self.journey_user.headers.update(self.default_headers or {})
         self._connections = ConnectionPool(
             lambda: session.stats.recording,
             self.network_timeout,
@@ -148,6 +148,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         if failure is not None:
             session.fail_setup(_setup_error(failure, self.host))
             raise GreenletExit  # ends this user; on StopUser, Locust would log a traceback
+        self.journey_user.end_log_in()
         session.stats.add_credentials(self.journey_user)
 
     def _leave(self) -> None:
@@ -203,7 +204,9 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             return
         self._logged_in_s = time.monotonic()
         self.journey_user.headers.pop("Authorization", None)
+        self.journey_user.begin_log_in()
         if self.run_journey(log_in, phase="setup") is None:
+            self.journey_user.end_log_in()
             get_session(self.environment).stats.add_credentials(self.journey_user)
 
     def _record_error(self, error: JourneyError, phase: str, journey: Journey) -> None:
