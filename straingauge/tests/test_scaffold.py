@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from raw_server import answering, serve
 from straingauge.cli import main
-from straingauge.cli.scenario import from_file
+from straingauge.cli.journey_file import from_file
 from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.scaffold import Document, Scaffold, scaffold, write

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from straingauge.cli.scenario import from_file
+from straingauge.cli.journey_file import from_file
 from straingauge.http import Request, Response
 from straingauge.http.models import check_response
 from straingauge.journey import User
@@ -50,10 +50,10 @@ def sent(
     """Return the requests of the log-in, and of each journey of the mix."""
     file = tmp_path / "journeys.py"
     file.write_text(suite.files["journeys.py"])
-    scenario = from_file(file)
-    user = User(0, dict(scenario.account(0)) if scenario.account else {})
-    journeys = [("log_in", scenario.log_in)] if scenario.log_in else []
-    journeys += [(journey.__name__, journey) for journey, _ in scenario.journeys.weights]
+    found = from_file(file)
+    user = User(0, dict(found.account(0)) if found.account else {})
+    journeys = [("log_in", found.log_in)] if found.log_in else []
+    journeys += [(journey.__name__, journey) for journey, _ in found.journeys.weights]
     return {name: [*_requests(journey(user), answers or {})] for name, journey in journeys}
 
 

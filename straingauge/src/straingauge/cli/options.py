@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from straingauge.cli.scenario import Scenario, from_file, from_paths
+from straingauge.cli.journey_file import JourneyFile, from_file, from_paths
 from straingauge.cpus import usable_cpus
 from straingauge.engine import Connections, require_open_files
 from straingauge.errors import UsageError
@@ -167,7 +167,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
     Raises:
         UsageError: A file or a value is invalid.
     """
-    scenario = (
+    content = (
         from_paths(options.gets)
         if options.file is None
         else from_file(options.file, options.journeys, options.tags)
@@ -179,13 +179,13 @@ def load_spec(options: RunOptions) -> LoadSpec:
         name=options.run_name,
         test=options.run_name,
         test_file=options.test_file,
-        journeys=scenario.journeys,
+        journeys=content.journeys,
         schedule=options.schedule(),
-        users=[User(index, _data(scenario, index), http) for index in range(options.user_count)],
+        users=[User(index, _data(content, index), http) for index in range(options.user_count)],
         max_processes=options.user_count,
-        log_in=scenario.log_in,
+        log_in=content.log_in,
         warm_up=options.schedule(warm_up) if isinstance(warm_up, float) else warm_up,
-        verify=scenario.verify,
+        verify=content.verify,
         timeout_s=options.timeout,
         connections=options.connections,
         max_connections=options.max_connections,
@@ -200,22 +200,22 @@ def load_spec(options: RunOptions) -> LoadSpec:
         trace_prefix=options.trace_prefix,
         server_pid=options.server_pid,
         profile=options.profile,
-        thresholds=_thresholds(thresholds_file, scenario),
+        thresholds=_thresholds(thresholds_file, content),
         thresholds_file=thresholds_file,
         results_dir=options.results_dir,
         configuration={
             "file": options.file.name if options.file else None,
-            "journeys": {journey_name(each): weight for each, weight in scenario.journeys.weights},
+            "journeys": {journey_name(each): weight for each, weight in content.journeys.weights},
         },
     )
 
 
-def _data(scenario: Scenario, index: int) -> dict[str, Any]:
-    """Return the data of a user, by the scenario's `account` function."""
-    if scenario.account is None:
+def _data(content: JourneyFile, index: int) -> dict[str, Any]:
+    """Return the data of a user, by the `account` function."""
+    if content.account is None:
         return {}
     try:
-        return dict(scenario.account(index))
+        return dict(content.account(index))
     except Exception as error:
         raise UsageError(f"account({index}) failed: {type(error).__name__}: {error}") from error
 
@@ -228,10 +228,10 @@ def _thresholds_file(options: RunOptions) -> Path | None:
     return (options.thresholds or default).resolve()
 
 
-def _thresholds(file: Path | None, scenario: Scenario) -> Thresholds:
+def _thresholds(file: Path | None, content: JourneyFile) -> Thresholds:
     if file is None:
         return Thresholds.parse({}, source="no thresholds")
     thresholds = Thresholds.read(file)
     # The file may serve other tests as well, so only the endpoints can be checked.
-    thresholds.check_names(tests=(), endpoints=scenario.endpoints)
+    thresholds.check_names(tests=(), endpoints=content.endpoints)
     return thresholds

@@ -113,7 +113,7 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
       straingauge run journeys.py --stage 30s:100/s --stage 2m:100/s --stage 30s:0/s
 
     FILE contains journeys: generator functions of a user (see
-    `pydoc straingauge.cli.scenario`). Its `mix` is run if it has one, otherwise
+    `pydoc straingauge.cli.journey_file`). Its `mix` is run if it has one, otherwise
     the `@tagged` journeys, otherwise all of them. `account(index)`, `log_in`
     and `verify` are optional.
 

@@ -1,6 +1,6 @@
-"""Scenario files: the journeys that users run.
+"""JourneyFile files: the journeys that users run.
 
-A scenario file is a Python file that defines:
+A journey file is a Python file that defines:
 
     mix                  the journeys with their weights, made by `straingauge.mix`
     @tagged functions    without a mix: these, each with weight 1
@@ -34,7 +34,7 @@ SPECIAL = ("account", "log_in", "verify")
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class JourneyFile:
     """The journeys that users run.
 
     Attributes:
@@ -52,8 +52,8 @@ class Scenario:
     endpoints: Sequence[str] = field(default=())
 
 
-def from_paths(paths: Sequence[str]) -> Scenario:
-    """Make a scenario of GET requests, one path for each.
+def from_paths(paths: Sequence[str]) -> JourneyFile:
+    """Make a journey file of GET requests, one path for each.
 
     Raises:
         UsageError: A path is invalid.
@@ -64,11 +64,11 @@ def from_paths(paths: Sequence[str]) -> Scenario:
     endpoints = [f"GET {path.partition('?')[0]}" for path in paths]
     counts = Counter(paths)  # a path that is named twice is requested twice as often
     weights = ((_getting(path), count) for path, count in counts.items())
-    return Scenario(mix(*weights), endpoints=endpoints)
+    return JourneyFile(mix(*weights), endpoints=endpoints)
 
 
-def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()) -> Scenario:
-    """Load a scenario file.
+def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()) -> JourneyFile:
+    """Load a journey file.
 
     Args:
         path: The file.
@@ -89,7 +89,7 @@ def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()
     for name, value in names.items():
         if value is not None and not callable(value):
             raise UsageError(f"{path}: {name} must be a function, not {value!r}")
-    return Scenario(
+    return JourneyFile(
         _tagged(chosen, tags) if tags else chosen,
         account=names["account"],
         log_in=names["log_in"],

@@ -1,9 +1,9 @@
-"""Selection of the functions of a scenario file, without a process or a load."""
+"""Selection of the functions of a journey file, without a process or a load."""
 
 from pathlib import Path
 
 import pytest
-from straingauge.cli.scenario import Scenario, from_file, from_paths
+from straingauge.cli.journey_file import JourneyFile, from_file, from_paths
 from straingauge.errors import UsageError
 from straingauge.journey.execution import journey_name
 
@@ -32,15 +32,15 @@ TAGGED = PLAIN + "\nread = tagged('read', 'quick')(read)\n_page = tagged('page')
 MIXED = TAGGED + "\nmix = mix((write, 3), (read, 2))\n"
 
 
-def scenario(folder: Path, text: str, *journeys: str, tags: tuple[str, ...] = ()) -> Scenario:
+def journeys_of(folder: Path, text: str, *journeys: str, tags: tuple[str, ...] = ()) -> JourneyFile:
     """Load a journey file with a text."""
     path = folder / "some_journeys.py"
     path.write_text(text)
     return from_file(path, journeys, tags)
 
 
-def weights(found: Scenario) -> dict[str, int]:
-    """Return the weights of a scenario's journeys by name."""
+def weights(found: JourneyFile) -> dict[str, int]:
+    """Return the weights of a file's journeys by name."""
     return {journey_name(journey): weight for journey, weight in found.journeys.weights}
 
 
@@ -64,12 +64,12 @@ def test_selection_of_journeys(
     expected: dict[str, int],
 ):
     """By default the mix, tagged or public generators are run; names and tags select from them."""
-    assert weights(scenario(tmp_path, text, *journeys, tags=tags)) == expected
+    assert weights(journeys_of(tmp_path, text, *journeys, tags=tags)) == expected
 
 
 def test_account_log_in_and_verify_are_no_journeys(tmp_path: Path):
     """A file's account, log_in and verify are used for their purpose only, not as journeys."""
-    found = scenario(tmp_path, PLAIN + "\ndef verify(user):\n    yield user.get('/all')\n")
+    found = journeys_of(tmp_path, PLAIN + "\ndef verify(user):\n    yield user.get('/all')\n")
     assert found.account is not None
     assert found.account(3) == {"index": 3}
     assert found.log_in is not None
@@ -79,8 +79,8 @@ def test_account_log_in_and_verify_are_no_journeys(tmp_path: Path):
 
 def test_a_file_may_import_from_its_folder(tmp_path: Path):
     """A file imports from its folder; an imported function is a journey if it is tagged."""
-    (tmp_path / "beside_scenario.py").write_text(TAGGED)
-    assert weights(scenario(tmp_path, "from beside_scenario import read, write")) == {"read": 1}
+    (tmp_path / "beside_journeys.py").write_text(TAGGED)
+    assert weights(journeys_of(tmp_path, "from beside_journeys import read, write")) == {"read": 1}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_invalid_files_and_names_are_refused(
 ):
     """A file that cannot be run, and an unknown name or tag, is an error with its reason."""
     with pytest.raises(UsageError) as error:
-        scenario(tmp_path, text, *journeys, tags=tags)
+        journeys_of(tmp_path, text, *journeys, tags=tags)
     assert message in f"{error.value}; {error.value.hint}"
 
 
