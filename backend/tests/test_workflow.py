@@ -34,6 +34,7 @@ SHORTER = {
     "RUN_TIME": "15s",
     "AB_BUDGET": "20s" if WHOLE else "3s",
     "AB_WARMUP": "1s",
+    "JOB_WORKER": str(WHOLE).lower(),  # no health check needs a transcript
     "PYTEST_ADDOPTS": "" if WHOLE else "-k health_checks",
 }
 """Settings for short loads."""
