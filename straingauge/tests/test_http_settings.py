@@ -46,6 +46,10 @@ def test_an_override_has_a_host_a_port_and_addresses(text: str, override: Resolv
         ("host_header", "a b", "is not a value of the Host header"),
         ("host_header", "a\r\nX: y", "is not a value of the Host header"),
         ("host_header", 3, "must be a string"),
+        ("timeout_s", 0, "must be more than 0"),
+        ("timeout_s", "soon", "'soon' is not a time"),
+        ("connect_timeout_s", True, "is not a time"),
+        ("first_byte_timeout_s", "-1s", "is not a time"),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: object, message: str):
@@ -80,6 +84,13 @@ def test_settings_of_the_target_are_not_for_other_hosts():
     given = settings(host_header="api", server_name="api", resolve=["b:80:127.0.0.1"])
     assert resolve("http://localhost", settings=given).host_header == b"api"
     assert given.for_other_hosts() == settings(resolve=["b:80:127.0.0.1"])
+
+
+def test_a_time_is_a_number_or_a_text():
+    """Times are seconds in the table, and may have a unit as an option."""
+    given = settings(connect_timeout_s=2, first_byte_timeout_s="250ms", timeout_s="1m30s")
+    limits = (given.connect_timeout_s, given.first_byte_timeout_s, given.timeout_s)
+    assert limits == (2.0, 0.25, 90.0)
 
 
 def test_each_setting_has_an_option():

@@ -89,4 +89,24 @@ SETTING_OPTIONS: Final = (
         "Redirects that may follow one another, such as 5. [default: 10]",
         "N",
     ),
+    SettingOption(
+        "connect_timeout_s",
+        "connect-timeout",
+        "Time limit to connect, TLS included, such as 2s. [default: that of the request]",
+        "TIME",
+    ),
+    SettingOption(
+        "first_byte_timeout_s",
+        "first-byte-timeout",
+        "Time limit from sending a request to the first byte of its response, such as 5s."
+        " [default: that of the request]",
+        "TIME",
+    ),
+    SettingOption(
+        "timeout_s",
+        "timeout",
+        "Time limit of a request, connecting included, such as 5s. [default: 30s; capacity: 10s;"
+        " Locust: network_timeout]",
+        "TIME",
+    ),
 )

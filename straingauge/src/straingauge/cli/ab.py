@@ -66,7 +66,6 @@ MARGIN_PERCENT: Final = 3
 @common_options.warmup("6s", "Warm-up of both builds.")
 @common_options.margin(MARGIN_PERCENT)
 @common_options.fail_on("worse")
-@common_options.timeout("30s")
 @click.option(
     "--config",
     type=common_options.PATH,
@@ -197,9 +196,8 @@ def _check_builds(
     """Check both builds before anything is started; raises UsageError or TargetError."""
     from straingauge.ab import require_known
     from straingauge.http.address import resolve
-    from straingauge.target.service_locator import http_settings_for
 
-    http = run_options.http.over(http_settings_for(run_options.test_file))
+    http = run_options.http_settings
     for each in variants:
         require_known(each, config_path)
         if each.kind == "url":
@@ -314,5 +312,5 @@ def _configuration(run_options: "RunOptions") -> dict[str, Any]:
         "get_paths": fields["gets"],
         **{name: fields[name] for name in ("journeys", "tags", "users")},
         "think_s": fields["think"],
-        "timeout_s": fields["timeout"],
+        "timeout_s": run_options.timeout_s,
     }

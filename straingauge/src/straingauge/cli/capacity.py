@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MOST_RATE: Final = 1000.0
 MOST_USERS: Final = 200.0
+DEFAULT_TIMEOUT_S: Final = 10.0
 RATE_USERS: Final = 100  # users of a rate
 # Thresholds for services that have none. A response within 0.5 s keeps a person's attention, one
 # after more than 1 s does not (Nielsen 1993).
@@ -106,7 +107,6 @@ THRESHOLDS: Final = {
     show_default=str(RATE_USERS),
     help="Number of users that send a rate.",
 )
-@common_options.timeout("10s")
 @common_options.database_url
 @common_options.server_pid
 @common_options.thresholds
@@ -161,7 +161,9 @@ def capacity(
     if options["think"] is not None and not by_users:
         raise UsageError("--think needs a number of users", hint="add --users")
     users = math.ceil(most) if by_users else max_users or RATE_USERS
-    settings = RunOptions(users=users, duration=step, **options)
+    settings = RunOptions(
+        users=users, duration=step, default_timeout_s=DEFAULT_TIMEOUT_S, **options
+    )
     settings.require_resources()
     if html is not None:
         require_writable(html.parent, option="--html PAGE")
@@ -219,7 +221,8 @@ def _conclude(
             "file": settings.file.name if settings.file else None,
             "get_paths": fields["gets"],
             **{name: fields[name] for name in ("journeys", "tags")},
-            **{f"{name}_s": fields[name] for name in ("think", "duration", "timeout")},
+            **{f"{name}_s": fields[name] for name in ("think", "duration")},
+            "timeout_s": settings.timeout_s,
             "max_level": capacity_run.search.maximum,
         },
         near=settings.test_file.parent,

@@ -122,17 +122,6 @@ markdown: Final[Decorator] = click.option("--markdown", is_flag=True, help="Prin
 as_json: Final[Decorator] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def timeout(default: str) -> Decorator:
-    """The timeout of a request."""
-    return click.option(
-        "--timeout",
-        type=Duration(),
-        default=default,
-        show_default=True,
-        help="Timeout of a request.",
-    )
-
-
 def warmup(default: str, help_text: str) -> Decorator:
     """The time that is not measured."""
     return click.option(

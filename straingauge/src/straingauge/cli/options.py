@@ -14,7 +14,7 @@ from straingauge.journey import User
 from straingauge.journey.execution import journey_name
 from straingauge.result.format.names import require_name
 from straingauge.result.format.write import require_writable
-from straingauge.runner import LoadSpec
+from straingauge.runner import DEFAULT_TIMEOUT_S, LoadSpec
 from straingauge.schedule import RampingRate, Schedule, Stage, constant, constant_users, poisson
 from straingauge.schedule.stages import schedule_of
 from straingauge.target.service_locator import http_settings_for, metric_names_for
@@ -40,7 +40,7 @@ class RunOptions:
     stages: tuple[Stage, ...] = ()
     duration: float | None = None
     warmup: float | Literal["detect"] | None = None
-    timeout: float = 30.0
+    default_timeout_s: float = DEFAULT_TIMEOUT_S
     connections: Connections = "per-user"
     max_connections: int | None = None
     allow_hosts: tuple[str, ...] = ()
@@ -116,6 +116,16 @@ class RunOptions:
         return self.file.stem if self.file else "get"
 
     @property
+    def http_settings(self) -> HttpSettings:
+        """Settings of connections: options, then ``[http]``; raises UsageError."""
+        return self.http.over(http_settings_for(self.test_file))
+
+    @property
+    def timeout_s(self) -> float:
+        """Timeout of a request without its own."""
+        return self.http_settings.timeout_s or self.default_timeout_s
+
+    @property
     def test_file(self) -> Path:
         """The file from which configuration is looked up; need not exist."""
         return (self.file or Path("get")).resolve()
@@ -173,7 +183,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         else from_file(options.file, options.journeys, options.tags)
     )
     warm_up = options.warmup
-    http = options.http.over(http_settings_for(options.test_file))
+    http = options.http_settings
     thresholds_file = _thresholds_file(options)
     return LoadSpec(
         name=options.run_name,
@@ -186,7 +196,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         log_in=content.log_in,
         warm_up=options.schedule(warm_up) if isinstance(warm_up, float) else warm_up,
         verify=content.verify,
-        timeout_s=options.timeout,
+        timeout_s=options.timeout_s,
         connections=options.connections,
         max_connections=options.max_connections,
         allowed_hosts=frozenset(options.allow_hosts),

@@ -61,7 +61,6 @@ if TYPE_CHECKING:
     metavar="TIME|detect",
     help="Warm-up that is not measured, or `detect` to find its end in the results.",
 )
-@common_options.timeout("30s")
 @click.option(
     "--connections",
     type=click.Choice(["per-user", "per-journey", "shared"]),

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.result_view import FAILING, POOL_WORDS, ResultView
 from straingauge.diagnosis.topic import Topic, topic_of_metric
+from straingauge.http.models import TIMEOUTS
 
 _GENERATOR_REASONS = {"generator_saturated", "generator_late"}
 _TYPICAL_TIMES = {"p50_ms", "avg_ms"}
@@ -53,5 +54,5 @@ def _topics_of(rule: str, cause: object) -> tuple[Topic, ...]:
 
 
 def _has_timeouts(result: ResultView) -> bool:
-    timeouts = result.errors.get("timeout") or result.figure("resources", "pool", "timeouts")
+    timeouts = TIMEOUTS & result.errors.keys() or result.figure("resources", "pool", "timeouts")
     return bool(timeouts or result.error_matching(POOL_WORDS))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from straingauge.http.models import TIMEOUTS
+
 FAILING = ("acceptable", "warning", "critical")  # a missed target, and worse
 POOL_WORDS = re.compile(
     r"QueuePool limit|connection timeout|pool timeout|TimeoutError", re.IGNORECASE
@@ -97,7 +99,7 @@ class ResultView:
 
         Timeouts do not count: a request that times out is slow.
         """
-        kinds = {kind: count for kind, count in self.errors.items() if kind != "timeout"}
+        kinds = {kind: count for kind, count in self.errors.items() if kind not in TIMEOUTS}
         return sum(kinds.values()) > MOST * self.requests
 
     @cached_property

@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_is_writable",
         "_queue",
         "_transport",
+        "_uploaded_ns",
         "owner",
     )
 
@@ -60,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._exchange = Exchange(base_path)
         self._transport: asyncio.Transport
         self._fd: int | None = None
+        self._uploaded_ns = 0  # when the last upload was sent whole
         self._is_lost = False  # although its end may still wait in the queue
         self._is_writable = True
         self._has_buffered = False  # the kernel did not take all of this request at once
@@ -125,6 +127,8 @@ class Connection(asyncio.Protocol):
             self._queue.put(self, failure)
             return monotonic_ns()
         sent_ns, fd = monotonic_ns(), self._fd
+        if not exchange.is_uploading:
+            self._uploaded_ns = sent_ns
         if fd is None or self._transport.get_write_buffer_size():
             self._buffer(chunk)
         else:
@@ -185,6 +189,14 @@ class Connection(asyncio.Protocol):
         """The events so far of the stream in flight; None without one."""
         stream = self._exchange.stream
         return None if stream is None else stream.stream
+
+    @property
+    def unanswered_since_ns(self) -> int:
+        """When the request in flight was sent whole; 0 if it was not, or its response has begun."""
+        exchange = self._exchange
+        if exchange.request is None or exchange.first_byte_ns or exchange.is_uploading:
+            return 0
+        return max(exchange.sent_ns, self._uploaded_ns)
 
     def _has_unsent(self) -> bool:
         """Check whether the transport still buffers a part of this request."""

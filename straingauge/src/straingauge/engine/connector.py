@@ -7,7 +7,7 @@ from typing import Final, TypeAlias
 from straingauge.engine.connection import Connection, ConnectionOwner
 from straingauge.engine.run_context import RunContext
 from straingauge.http import RequestFailed
-from straingauge.http.address import connect_failure
+from straingauge.http.address import connect_failure, connect_timeout_failure
 
 # RFC 8305, section 5: the recommended delay of the next attempt.
 _ATTEMPT_DELAY_S: Final = 0.25
@@ -16,6 +16,18 @@ _Attempt: TypeAlias = "asyncio.Task[Connection]"
 
 
 async def connect(owner: ConnectionOwner, context: RunContext) -> Connection | RequestFailed:
+    """Open a connection within its time limit, or return why there is none."""
+    timeout_s = context.address.settings.connect_timeout_s
+    if timeout_s is None:
+        return await _connect(owner, context)
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _connect(owner, context)
+    except TimeoutError:
+        return connect_timeout_failure(timeout_s)
+
+
+async def _connect(owner: ConnectionOwner, context: RunContext) -> Connection | RequestFailed:
     """Open a connection, or return why there is none.
 
     `localhost` often has two addresses of which only one is listened on, and an address may not

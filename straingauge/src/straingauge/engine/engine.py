@@ -11,7 +11,7 @@ from straingauge.engine.dispatcher import Dispatcher
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.executors import ArrivalRateExecutor, Executor, WaveExecutor
 from straingauge.engine.load import EngineStats, Load
-from straingauge.engine.request_timeouts import expire_timeouts
+from straingauge.engine.request_timeouts import expire_first_byte_timeouts, expire_timeouts
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUsersExecutor
 from straingauge.engine.virtual_user import VirtualUser
@@ -52,6 +52,7 @@ class Engine:
     ) -> None:
         self._context = context
         self._start_ns = start_ns
+        self._first_byte_timeout_s = load.http.first_byte_timeout_s
         self._should_stop = should_stop
         self._on_tick = on_tick
         self._pool: ConnectionPool | None = None
@@ -196,6 +197,8 @@ class Engine:
         self._heartbeats += 1
         if self._heartbeats % _HEARTBEATS_PER_CHECK == 0:
             expire_timeouts(self._users, now_ns)
+            if self._first_byte_timeout_s:
+                expire_first_byte_timeouts(self._users, self._first_byte_timeout_s, now_ns)
             self._close_if_due(now_ns)
         if self._on_tick is not None and self._heartbeats % _HEARTBEATS_PER_TICK == 0:
             self._on_tick()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from straingauge.engine.virtual_user import VirtualUser
+from straingauge.http.exchange import first_byte_timeout_failure
 
 
 def expire_timeouts(users: Iterable[VirtualUser], now_ns: int) -> None:
@@ -15,3 +16,13 @@ def expire_timeouts(users: Iterable[VirtualUser], now_ns: int) -> None:
     for user in users:
         if 0 < user.deadline_ns < now_ns:
             user.time_out()
+
+
+def expire_first_byte_timeouts(users: Iterable[VirtualUser], timeout_s: float, now_ns: int) -> None:
+    """Fail each request that was sent longer ago than this and whose response has not begun."""
+    timeout_ns = int(timeout_s * 1e9)
+    for user in users:
+        connection = user.connection
+        since_ns = 0 if connection is None else connection.unanswered_since_ns
+        if since_ns and user.deadline_ns and since_ns + timeout_ns < now_ns:
+            user.give_up(first_byte_timeout_failure(timeout_s), since_ns + timeout_ns)

@@ -295,8 +295,7 @@ class VirtualUser:
         failure = timeout_failure(self._timeout_ns / 1e9)
         if connection is not None and connection.stream is not None:
             failure = connection.stream.break_off(failure, at_ns)
-        self._disconnect()
-        self.request_failed(failure, at_ns)
+        self.give_up(failure, at_ns)
 
     def end_stream(self) -> None:
         """End a stream that has no limit and no end mark, since the load is over."""
@@ -305,6 +304,16 @@ class VirtualUser:
             return
         if request.stream.is_endless:
             connection.end_stream(monotonic_ns(), at_load_end=True)
+
+    @property
+    def connection(self) -> Connection | None:
+        """The connection, if there is one."""
+        return self._connection
+
+    def give_up(self, failure: RequestFailed, at_ns: int) -> None:
+        """Close the connection and count the request in flight as failed."""
+        self._disconnect()
+        self.request_failed(failure, at_ns)
 
     def abandon(self) -> bool:
         """Give everything up uncounted; return whether a request was in flight."""

@@ -180,10 +180,17 @@ def _ascii_name(host: str) -> str:
         raise UsageError(f"{host!r} is not the name of a host: {error}") from error
 
 
+def connect_timeout_failure(timeout_s: float) -> RequestFailed:
+    """Return the failure of a request for which no connection could be opened in time."""
+    return RequestFailed(ErrorKind.CONNECT_TIMEOUT, f"no connection within {timeout_s:g} s")
+
+
 def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
     """Classify why no connection to an address could be opened."""
     if isinstance(error, ssl.SSLError):
         return RequestFailed(ErrorKind.TLS, str(error))
+    if isinstance(error, TimeoutError):
+        return RequestFailed(ErrorKind.CONNECT_TIMEOUT, f"connecting to {ip}: {error}")
     if isinstance(error, ConnectionRefusedError):
         return RequestFailed(ErrorKind.REFUSED, f"{ip} port {address.port} refused")
     # A handshake that the server ends is an error without a number.

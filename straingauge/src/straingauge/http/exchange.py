@@ -50,6 +50,12 @@ def timeout_failure(timeout_s: float) -> RequestFailed:
     return RequestFailed(ErrorKind.TIMEOUT, f"no complete response within {timeout_s:g} s")
 
 
+def first_byte_timeout_failure(timeout_s: float) -> RequestFailed:
+    """Return the failure of a request whose response did not begin in time."""
+    detail = f"no response within {timeout_s:g} s after the request was sent"
+    return RequestFailed(ErrorKind.FIRST_BYTE_TIMEOUT, detail)
+
+
 class Exchange:
     """One request and its response at a time, on one connection.
 

@@ -36,6 +36,8 @@ class ErrorKind(StrEnum):
     RESET = "reset"
     IDLE_CLOSED = "idle_closed"
     TIMEOUT = "timeout"
+    CONNECT_TIMEOUT = "connect_timeout"
+    FIRST_BYTE_TIMEOUT = "first_byte_timeout"
     SHORT_BODY = "short_body"
     PROTOCOL = "protocol"
     TLS = "tls"
@@ -45,6 +47,12 @@ class ErrorKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     JOURNEY_ERROR = "journey_error"
     EARLY_CLOSE = "early_close"
+
+
+TIMEOUTS: Final = frozenset(
+    {ErrorKind.TIMEOUT, ErrorKind.CONNECT_TIMEOUT, ErrorKind.FIRST_BYTE_TIMEOUT}
+)
+"""Failures of requests that took too long."""
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Final, Self, cast, get_args
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from straingauge.http.cookies import CookieMode
 from straingauge.http.header_settings import HeaderPairs, parse_headers
 from straingauge.http.headers import combine
 from straingauge.http.resolve_override import ResolveOverride
+from straingauge.time_text import parse_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,10 @@ class HttpSettings:
         cookies: How long cookies are kept; "per-user" if None. See `CookieMode`.
         follow_redirects: Follow the redirects of requests that do not say otherwise.
         max_redirects: Redirects that may follow one another; `MAX_REDIRECTS` if None.
+        connect_timeout_s: Time limit to connect, TLS included.
+        first_byte_timeout_s: Time limit from the end of a request to the first byte of its
+            response.
+        timeout_s: Time limit of a request without its own, connecting included.
     """
 
     ca_file: Path | None = None
@@ -45,6 +51,9 @@ class HttpSettings:
     cookies: CookieMode | None = None
     follow_redirects: bool = False
     max_redirects: int | None = None
+    connect_timeout_s: float | None = None
+    first_byte_timeout_s: float | None = None
+    timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.client_key is not None and self.client_cert is None:
@@ -143,6 +152,7 @@ class HttpSettings:
         """
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         given["headers"] = tuple(name for name, _ in self.headers)
+        del given["timeout_s"]  # a run may have its own, which the result shows
         return {name: _shown(value) for name, value in given.items() if value}
 
 
@@ -172,6 +182,16 @@ def _overrides(value: object) -> tuple[ResolveOverride, ...]:
     if not isinstance(value, list | tuple):
         raise TypeError('must be a list of strings, like ["api.example:443:127.0.0.1"]')
     return tuple(ResolveOverride.parse(_text(each)) for each in value)
+
+
+def _seconds(value: object) -> float:
+    """Return a time in seconds: of an option, a text such as 500ms."""
+    seconds = parse_time(value) if isinstance(value, str) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TypeError(f"{value!r} is not a time: write seconds, or like 2s or 500ms")
+    if not 0 < seconds < inf:
+        raise ValueError(f"must be more than 0, not {value}")
+    return float(seconds)
 
 
 def _header(value: object) -> str:
@@ -208,4 +228,7 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "cookies": _cookie_mode,
     "follow_redirects": _flag,
     "max_redirects": _count,
+    "connect_timeout_s": _seconds,
+    "first_byte_timeout_s": _seconds,
+    "timeout_s": _seconds,
 }

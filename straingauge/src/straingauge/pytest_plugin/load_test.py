@@ -41,6 +41,7 @@ from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
 from straingauge.result.format.result import Measurements
 from straingauge.runner import (
+    DEFAULT_TIMEOUT_S,
     DatabasePlans,
     ExplainPass,
     FollowUp,
@@ -164,7 +165,7 @@ class LoadTest:
         verify: Journey | None = None,
         cooldown_s: float = COOLDOWN_S,
         configuration: Mapping[str, Any] | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: float | None = None,
         connections: Connections = "per-user",
         max_connections: int | None = None,
         processes: int | None = None,
@@ -191,7 +192,8 @@ class LoadTest:
             cooldown_s: How long the service is observed after the load, before `verify`. What it
                 still holds then is leaked; a small memory leak takes longer to detect.
             configuration: Shown in the result in addition to the above; no secrets.
-            timeout_s: Timeout of requests without a `timeout_s`.
+            timeout_s: Timeout of requests without a `timeout_s`; 30 s unless the option
+                --load-timeout or ``[http]`` says otherwise.
             connections: "per-user", kept alive; "per-journey", a new one for each journey; or
                 "shared", a pool for all users, as in the client of another service.
             max_connections: Size of that pool, over all processes; one for each user if None.
@@ -228,7 +230,7 @@ class LoadTest:
             warm_up=warm_up,
             verify=verify,
             cooldown_s=cooldown_s,
-            timeout_s=timeout_s,
+            timeout_s=self._timeout_s(timeout_s),
             connections=connections,
             max_connections=max_connections,
             allowed_hosts=self._context.allowed_hosts,
@@ -256,6 +258,11 @@ class LoadTest:
         self._follow_ups.append(ExplainPass(spec, started, logins=self._context.logins))
         self._follow_ups.append(MemoryPass(spec, started, logins=self._context.logins))
         return LoadRun.from_result(compose(merged), spec)
+
+    def _timeout_s(self, given: float | None) -> float:
+        """Return the timeout of requests: of the option, as given, or of ``[http]``."""
+        configured = http_settings_for(self._item.path).timeout_s
+        return self._context.http_settings.timeout_s or given or configured or DEFAULT_TIMEOUT_S
 
     def judge(self, run: LoadRun, findings: Iterable[Finding] = ()) -> None:
         """Judge the run by thresholds.toml and by `findings`, and write its result file.

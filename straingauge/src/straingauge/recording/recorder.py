@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from straingauge.histogram import Ints, bucket_of
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
+from straingauge.http.models import TIMEOUTS
 from straingauge.http.traceparent import TraceIds
 from straingauge.recording.endpoint_names import OTHER, EndpointNames
 from straingauge.recording.record import Record
@@ -34,7 +35,7 @@ _KIND_SHIFT: Final = 10  # a status has fewer than 10 bits
 _STATUS: Final = (1 << _KIND_SHIFT) - 1
 _CODES: Final = {kind: (number + 1) << _KIND_SHIFT for number, kind in enumerate(_KINDS)}
 # Failures whose times describe the service, see `Series`.
-_HAVE_TIMES: Final = frozenset({ErrorKind.BAD_STATUS, ErrorKind.FAILED_CHECK, ErrorKind.TIMEOUT})
+_HAVE_TIMES: Final = frozenset({ErrorKind.BAD_STATUS, ErrorKind.FAILED_CHECK}) | TIMEOUTS
 # A success or a failure without a response time, from a client that does not report one.
 _UNTIMED: Final = 1 << 15
 _SERVED: Final = np.array([True, *(kind in _HAVE_TIMES for kind in _KINDS)])

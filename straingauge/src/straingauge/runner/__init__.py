@@ -3,7 +3,7 @@
 from straingauge.runner.database_plans import DatabasePlans
 from straingauge.runner.explain import ExplainPass
 from straingauge.runner.load_runner import LoadRunner
-from straingauge.runner.load_spec import LoadSpec, as_mix
+from straingauge.runner.load_spec import DEFAULT_TIMEOUT_S, LoadSpec, as_mix
 from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.memory_pass import MemoryPass
 from straingauge.runner.outcome import FollowUp, Outcome, conclude_run, write_outcome
@@ -12,6 +12,7 @@ from straingauge.runner.service_database import ServiceDatabase
 from straingauge.runner.warmup import WarmUp
 
 __all__ = [
+    "DEFAULT_TIMEOUT_S",
     "DatabasePlans",
     "ExplainPass",
     "FollowUp",

@@ -5,7 +5,7 @@ from straingauge.diagnosis.result_view import ResultView, number
 
 BROKEN = ("reset", "refused")
 IDLE_CLOSED = "idle_closed"
-ERROR_RESPONSE = ("bad_status", "timeout")
+ERROR_RESPONSE = ("bad_status", "timeout", "first_byte_timeout")
 CONTENT = ("failed_check", "short_body", "protocol")
 
 

@@ -10,7 +10,7 @@ from gevent.hub import Hub
 
 from straingauge.http import Request, StreamReader
 from straingauge.http.address import Address, connect_failure
-from straingauge.http.exchange import Exchange, Outcome
+from straingauge.http.exchange import Exchange, Outcome, first_byte_timeout_failure
 from straingauge.http.receive_queue import ReceiveQueue
 from straingauge.locust.http.socket_stream import SocketStream, TimedOut
 from straingauge.locust.http.tls_stream import TlsStream
@@ -41,7 +41,14 @@ class Connection:
         was_killed: the user was killed while it received a stream, and should end now.
     """
 
-    __slots__ = ("_exchange", "_stream", "done_ns", "sent_ns", "was_killed")
+    __slots__ = (
+        "_exchange",
+        "_first_byte_timeout_s",
+        "_stream",
+        "done_ns",
+        "sent_ns",
+        "was_killed",
+    )
 
     def __init__(self, address: Address, tls: ssl.SSLContext | None, deadline_ns: int) -> None:
         """Connect: try each IP address in turn; the one that accepts is tried first from then on.
@@ -54,6 +61,7 @@ class Connection:
         queue = _queue_of(hub)
         self._stream = SocketStream(hub, queue) if tls is None else TlsStream(hub, queue, tls)
         self._exchange = Exchange()
+        self._first_byte_timeout_s = address.settings.first_byte_timeout_s
         self.sent_ns = self.done_ns = 0
         self.was_killed = False
         for ip, is_last in address.attempts():
@@ -121,6 +129,8 @@ class Connection:
             elif (rest := stream.write(data)) is not None:
                 early = self._write_rest(rest)
             outcome = early
+            if outcome is None and self._first_byte_timeout_s is not None:
+                outcome = self._await_first_byte(self._first_byte_timeout_s)
             if outcome is None and request.stream is not None:
                 outcome = self._receive_events(is_endless=request.stream.is_endless)
             while outcome is None:
@@ -163,6 +173,26 @@ class Connection:
             self.was_killed = True
             stream.close()
         return outcome
+
+    def _await_first_byte(self, timeout_s: float) -> Outcome | None:
+        """Wait for the first byte of the response.
+
+        Raises:
+            RequestFailed: It took longer than this.
+            TimedOut: The deadline came first.
+        """
+        stream = self._stream
+        deadline_ns, first_byte_by_ns = stream.deadline_ns, monotonic_ns() + int(timeout_s * 1e9)
+        stream.deadline_ns = min(deadline_ns, first_byte_by_ns)
+        try:
+            received = stream.wait()
+        except TimedOut:
+            if deadline_ns <= first_byte_by_ns:
+                raise
+            raise first_byte_timeout_failure(timeout_s) from None
+        finally:
+            stream.deadline_ns = deadline_ns
+        return self._exchange.receive(received, stream.at_ns)
 
     def _upload(self) -> Outcome | None:
         """Send an upload piece by piece; return an outcome that comes before its end."""

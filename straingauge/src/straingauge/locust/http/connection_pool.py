@@ -6,7 +6,8 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol, TypeAlias
 
-from straingauge.http import ErrorKind, Request, RequestFailed
+from straingauge.http import Request, RequestFailed
+from straingauge.http.address import connect_timeout_failure
 from straingauge.http.exchange import Stale, timeout_failure
 from straingauge.locust.http.connection import Connection
 from straingauge.locust.http.origin import Origin
@@ -175,7 +176,7 @@ class ConnectionPool:
             if deadline_ns <= connect_by_ns:
                 raise
             waited_s = self._connect_timeout_ns / 1e9
-            raise RequestFailed(ErrorKind.TIMEOUT, f"no connection within {waited_s:g} s") from None
+            raise connect_timeout_failure(waited_s) from None
         took_ns = monotonic_ns() - began_ns
         self._get_recorder().add_connection(phase, request.name, took_ns)
         return connection

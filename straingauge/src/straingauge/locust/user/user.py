@@ -104,8 +104,12 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         self.journey_user.headers.update(self.default_headers or {})
         self._connections = ConnectionPool(
             lambda: session.stats.recording,
-            self.network_timeout,
-            self.connection_timeout,
+            _own_or(self.network_timeout, JourneyUser.network_timeout, self._http.timeout_s),
+            _own_or(
+                self.connection_timeout,
+                JourneyUser.connection_timeout,
+                self._http.connect_timeout_s,
+            ),
             self._tls_context,
             finish_requests=bool(environment.stop_timeout),
         )
@@ -232,6 +236,11 @@ def _context_of(settings: HttpSettings) -> ssl.SSLContext | None:
     """Return the context of the settings; None if they say nothing of certificates."""
     named = settings.ca_file or settings.client_cert or settings.insecure
     return tls_context(settings) if named else None
+
+
+def _own_or(own: float, default: float, configured: float | None) -> float:
+    """Return a class's own time limit, or else the configured one, or else the default."""
+    return configured if own == default and configured is not None else own
 
 
 def _setup_error(failure: RequestFailed | JourneyError, host: str | None) -> StraingaugeError:
