@@ -6,6 +6,7 @@ import pytest
 from diagnosis_results import failed_run, first, latency, pool, slowed, statement, table, timing
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.diagnosis.statement_endpoint import endpoint_of
+from straingauge.diagnosis.statement_loops import find_loop
 
 LOOKUP = "SELECT * FROM items WHERE owner = $1"
 FULL_POOL = pool(size=3, peak_in_use=3, peak_waiters=90, avg_wait_ms=300.0)
@@ -31,10 +32,16 @@ def mix(**requests: int) -> dict[str, Any]:
         ({"a": 300, "b": 200, "c": 100}, 300, None),
         ({"a": 300, "b": 500}, 400, None),
         ({"a": 9, "b": 500}, 9, None),
+        ({"a": 88, "b": 300, "c": 412}, 880, "GET /a"),
+        ({"a": 88, "b": 300, "c": 412}, 881, None),
+        ({"a": 88, "b": 300, "c": 580}, 880, None),  # once in each request of b and c
+        ({"a": 88, "b": 132}, 880, None),  # 4 times in each request of both
+        ({"a": 88, "b": 40}, 880, None),
+        ({"a": 9, "b": 500}, 90, None),
     ],
 )
 def test_equal_counts_name_the_endpoint(requests: dict[str, int], calls: int, endpoint: str | None):
-    """An endpoint is named only if no other, and no sum of others, had as many requests."""
+    """An endpoint is named only if no other, and no sum of others, accounts for the calls."""
     result = ResultView({"endpoints": mix(**requests)})
     assert endpoint_of(result, statement(LOOKUP, calls=calls)) == endpoint
 
@@ -71,6 +78,19 @@ def test_a_query_in_a_loop_names_its_statement():
     assert found["cause"] == "n_plus_one"
     assert found["where"][0]["statement"] == loop["query"]
     assert found["where"][0]["endpoint"] is None
+
+
+def test_a_query_in_a_loop_names_the_endpoint_whose_requests_divide_its_calls():
+    """880 calls are 10 for each of 88 requests of one endpoint."""
+    loop = statement("SELECT * FROM owners WHERE id = $1", calls=880, calls_per_request=3.0)
+    result = failed_run(
+        endpoints=mix(users=88, others=205),
+        metrics__total_requests=293,
+        resources__database__statements=[loop],
+    )
+    found = find_loop(ResultView(result), [loop])
+    assert found is not None
+    assert (found.endpoint, found.repeats, found.requests) == ("GET /users", 10, 88)
 
 
 def test_leaked_connections_name_their_last_statement():

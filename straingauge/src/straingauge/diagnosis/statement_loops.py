@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from straingauge.diagnosis.call_counts import MIN_REQUESTS, is_same_count, sole_endpoint
 from straingauge.diagnosis.result_view import ResultView, number
 
 MIN_REPEATS = 3.0  # a request needs a statement once or a few times
-MIN_REQUESTS = 20
-TOLERANCE = 0.02  # of a count: requests at the edges of the load
 
 
 class Loop(NamedTuple):
@@ -55,9 +54,9 @@ def _loop(
                 continue
             names = [name for name, count in counts.items() if is_same_count(runs, count)]
             return Loop(inner, calls / runs, names[0] if len(names) == 1 else None, runs)
-    return Loop(inner, per_request, None, result.requests) if everywhere else None
-
-
-def is_same_count(count: float, other: float) -> bool:
-    """Return true if two counts are equal but for requests at the edges of the load."""
-    return other > 0 and abs(count - other) <= TOLERANCE * other
+    if not everywhere:
+        return None
+    sole = sole_endpoint(result, calls)
+    if sole is not None and sole.times >= MIN_REPEATS:
+        return Loop(inner, sole.times, sole.name, sole.requests)
+    return Loop(inner, per_request, None, result.requests)

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
-from straingauge.diagnosis import traced
 from straingauge.diagnosis.cause import MAX_CONFIDENCE, Evidence, cause, scale
 from straingauge.diagnosis.database_time import limited, limited_where_missed, time_share, total_ms
-from straingauge.diagnosis.location import Location, StatementLocation
+from straingauge.diagnosis.location import Location
 from straingauge.diagnosis.result_view import ResultView, listed, number
-from straingauge.diagnosis.statement_endpoint import statement_location
+from straingauge.diagnosis.statement_endpoint import running_statement, statement_location
 from straingauge.diagnosis.statement_loops import MIN_REPEATS, find_loop
 from straingauge.diagnosis.statement_plans import costliest_node, lacking_index
 from straingauge.diagnosis.traced_statements import (
@@ -179,8 +178,8 @@ def lock_contention(result: ResultView) -> Evidence | None:
         waiting, holding = str(example.get("waiting")), str(example.get("blocking"))
         evidence.append(f"waiting: {_shortened(waiting)}; holding the lock: {_shortened(holding)}")
         if holding:  # unknown if it has ended, or belongs to another role
-            where.append(_in_lock(result, holding, "holds"))
-        where.append(_in_lock(result, waiting, "waits"))
+            where.append(running_statement(result, holding, lock="holds"))
+        where.append(running_statement(result, waiting, lock="waits"))
     if deadlocks:
         evidence.append(f"{deadlocks:.0f} deadlocks, each ended by an error")
     return Evidence(confidence, tuple(evidence), where=tuple(where))
@@ -240,10 +239,6 @@ def database_answered(result: ResultView) -> bool:
     """Return true if the observer reached the database with every sample."""
     samples, failed = (result.figure(*DATABASE, key) for key in ("samples", "failed_samples"))
     return samples >= MIN_SAMPLES and not failed
-
-
-def _in_lock(result: ResultView, text: str, lock: Literal["holds", "waits"]) -> StatementLocation:
-    return StatementLocation(text, traced.endpoint_of(result, text), lock=lock)
 
 
 def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
