@@ -9,6 +9,7 @@ from straingauge.workers.messages import (
     Abort,
     Aborted,
     Barrier,
+    EndLoad,
     MergedReports,
     Proceed,
     Report,
@@ -16,6 +17,7 @@ from straingauge.workers.messages import (
     Stage,
     ToWorker,
 )
+from straingauge.workers.reports import Ending
 from straingauge.workers.shards import worker_number
 
 TEST = "test_it.py::test_load"
@@ -243,3 +245,19 @@ def test_exactly_one_process_reports():
 def test_processes_are_sorted_by_number(names: tuple[str, ...]):
     """gw2 comes before gw10."""
     assert sorted(names, key=worker_number) == ["gw1", "gw2", "gw10"]
+
+
+def test_end_of_a_load_reaches_every_process():
+    """A load is ended once, in all processes, while it runs; they then meet as at any end."""
+    processes = Processes(2)
+    first = Ending("threshold", "p95", 3.0)
+    assert processes.load.end(first) == {}
+    processes.start()
+    assert processes.load.end(first) == {"gw0": EndLoad(), "gw1": EndLoad()}
+    assert processes.load.end(Ending("user", "stop", 4.0)) == {}
+    assert processes.arrive("load_end").keys() == {"gw0", "gw1"}
+    processes.arrive("cooldown_end")
+    merged = processes.arrive("finish")["gw0"]
+    assert isinstance(merged, MergedReports)
+    assert merged.ending is first
+    assert merged.abort_reason is None

@@ -37,6 +37,12 @@ allow_hosts: Final[Decorator] = click.option(
     metavar="HOST",
     help="Host that may be put under load though it is not this machine. Repeatable.",
 )
+abort_dead: Final[Decorator] = click.option(
+    "--abort-dead",
+    type=Duration(),
+    show_default="never",
+    help="End the load after this time without any response, such as 10s.",
+)
 thresholds: Final[Decorator] = click.option(
     "--thresholds",
     type=PATH,

@@ -54,6 +54,7 @@ class RunOptions:
     server_pid: int | None = None
     profile: bool | None = None
     thresholds: Path | None = None
+    abort_dead: float | None = None
     results: Path | None = None
     name: str | None = None
     http: HttpSettings = field(default_factory=HttpSettings)
@@ -212,6 +213,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         profile=options.profile,
         thresholds=_thresholds(thresholds_file, content),
         thresholds_file=thresholds_file,
+        abort_dead_s=options.abort_dead,
         results_dir=options.results_dir,
         configuration={
             "file": options.file.name if options.file else None,

@@ -97,6 +97,7 @@ if TYPE_CHECKING:
 @common_options.server_pid
 @common_options.profile
 @common_options.thresholds
+@common_options.abort_dead
 @common_options.results
 @common_options.name
 @common_options.allow_hosts

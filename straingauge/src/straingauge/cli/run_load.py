@@ -20,6 +20,7 @@ from straingauge.runner import (
     ServiceDatabase,
     conclude_run,
 )
+from straingauge.runner.abort_watch import AbortWatch
 from straingauge.runner.progress import Progress, Screen
 from straingauge.target.service_locator import ServiceLocator
 from straingauge.traces import Inbox
@@ -57,15 +58,17 @@ def run_load(
         CoordinatorError: No load was sent, for another reason.
     """
     active = min(processes, spec.max_processes, usable_cpus())
-    progress = Progress(screen)
+    progress, aborts = Progress(screen), AbortWatch(screen.say)
 
     def with_idle(merged: MergedReports) -> MergedReports:
         return replace(merged, idle=merged.idle + processes - active)
 
     def watch(test: str, merged: MergedReports) -> bool:
+        aborts.watch(test, merged, coordinator.end_load)
         return progress.watch(test, with_idle(merged))
 
-    with _closing(Coordinator(service.find, watch, locate_started=service.started)) as coordinator:
+    coordinator = Coordinator(service.find, watch, locate_started=service.started)
+    with _closing(coordinator):
         names = [f"p{number}" for number in range(1, active + 1)]
         coordinator.expect(names)
         interrupted = False

@@ -40,6 +40,11 @@ class Dispatcher:
         """No execution is running, and no arrival waits."""
         return self._queue.free == self._users
 
+    @property
+    def pending(self) -> int:
+        """Number of arrivals that were due but not started: they wait, or were dropped."""
+        return self._queue.queued + self.lag.dropped
+
     def dispatch(self, n: int, intended_ns: int) -> None:
         """Start arrival n of the whole schedule, which is due, or queue it."""
         user = self._queue.arrive(n, intended_ns, self.lag)

@@ -35,7 +35,9 @@ class Engine:
         sinks_at: the sinks of a journey by its intended start.
         should_stop: called 20 times a second; once it returns true, no further request is sent.
         stop_early: called between waves; see `WaveExecutor`.
+        abandon: called once no further request is sent; true ends the run without those in flight.
         on_tick: called twice a second.
+        on_arrivals: called before it; see `run_load`.
     """
 
     def __init__(
@@ -48,13 +50,17 @@ class Engine:
         sinks_at: Callable[[int], EndpointSinks],
         should_stop: Callable[[], bool],
         stop_early: Callable[[], bool],
+        abandon: Callable[[], bool],
         on_tick: Callable[[], None] | None,
+        on_arrivals: Callable[[int, int, int], None] | None,
     ) -> None:
         self._context = context
         self._start_ns = start_ns
         self._first_byte_timeout_s = load.http.first_byte_timeout_s
         self._should_stop = should_stop
+        self._abandon = abandon
         self._on_tick = on_tick
+        self._on_arrivals = on_arrivals
         self._pool: ConnectionPool | None = None
         self._users = self._make_users(load, share)
         self._dispatcher = Dispatcher(self._users, load.mix, sinks_at, load.most_waiting)
@@ -200,14 +206,23 @@ class Engine:
             if self._first_byte_timeout_s:
                 expire_first_byte_timeouts(self._users, self._first_byte_timeout_s, now_ns)
             self._close_if_due(now_ns)
-        if self._on_tick is not None and self._heartbeats % _HEARTBEATS_PER_TICK == 0:
-            self._on_tick()
+        if self._heartbeats % _HEARTBEATS_PER_TICK == 0:
+            self._tick()
         self._heartbeat_due_ns = time.monotonic_ns() + round(_HEARTBEAT_S * 1e9)
         self._context.loop.call_later(_HEARTBEAT_S, self._heartbeat)
+
+    def _tick(self) -> None:
+        if self._on_arrivals is not None:
+            started = self._context.journeys
+            self._on_arrivals(started, started + self._dispatcher.pending, self._context.busy)
+        if self._on_tick is not None:
+            self._on_tick()
 
     def _close_if_due(self, now_ns: int) -> None:
         """Close on demand, or when journeys had the length of a timeout to end."""
         if self._context.is_closing:
+            if self._abandon():
+                self._end()
             return
         if self._context.end_reason is not None:
             self._executor.stop()

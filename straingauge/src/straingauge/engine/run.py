@@ -26,7 +26,9 @@ def run_load(
     detect_warmup: bool = False,
     stop: Callable[[], bool] | None = None,
     stop_early: Callable[[], bool] | None = None,
+    abandon: Callable[[], bool] | None = None,
     on_tick: Callable[[], None] | None = None,
+    on_arrivals: Callable[[int, int, int], None] | None = None,
     trace_ids: TraceIds | None = None,
 ) -> EngineStats:
     """Run a load, or one process's share of it, to the end.
@@ -44,6 +46,10 @@ def run_load(
         detect_warmup: record in segments, in which `statistics.split_warmup` detects the warm-up.
         stop: called 20 times a second; once it returns true, no further request is sent.
         stop_early: called between waves after the least number of them; true ends the run.
+        abandon: called 20 times a second once no further request is sent; true ends the run without
+            those in flight.
+        on_arrivals: called before `on_tick` with the journeys that were started, the arrivals that
+            were due, and the number of busy users.
         on_tick: called twice a second in the engine's thread; it must be quick.
         trace_ids: ids of the requests' traces; None to send no header `traceparent`.
 
@@ -83,7 +89,9 @@ def run_load(
             ),
             should_stop=stop or _never,
             stop_early=stop_early or _never,
+            abandon=abandon or _never,
             on_tick=on_tick,
+            on_arrivals=on_arrivals,
         )
         return engine.run()
 

@@ -142,6 +142,7 @@ def _main_session(environment: Environment) -> Session:
         allowed_hosts=allowed,
         master=master,
         cooldown_s=get_options(environment).cooldown,
+        abort_dead_s=get_options(environment).load_abort_dead,
     )
 
 

@@ -2,6 +2,7 @@
 
 --load-results DIR      Folder for result files. [default: results/ next to the locustfile]
 --load-thresholds FILE  Threshold file. [default: thresholds.toml next to the locustfile]
+--load-abort-dead TIME  End a run after this time without any response. [default: never]
 --allow-host HOST       Host other than this machine that may be put under load; repeatable.
 --database-url URL      PostgreSQL database of the service, to be observed. [default: $DATABASE_URL]
 --server-pid PID        Parent PID of the service, if it cannot be found by its port.
@@ -35,6 +36,7 @@ from straingauge.observe import COOLDOWN_S, Observer
 from straingauge.result.format.write import require_writable
 from straingauge.setting_options import SETTING_OPTIONS
 from straingauge.target.service_locator import http_settings_for, metric_names_for
+from straingauge.time_text import time_argument
 from straingauge.verdict import Thresholds
 
 
@@ -53,6 +55,14 @@ def add_options(parser: ArgumentParser) -> None:
         default="",
         include_in_web_ui=False,
         help="Threshold file. [default: thresholds.toml next to the locustfile]",
+    )
+    parser.add_argument(
+        "--load-abort-dead",
+        metavar="TIME",
+        type=time_argument,
+        default=None,
+        include_in_web_ui=False,
+        help="End a run after this time without any response, such as 10s. [default: never]",
     )
     parser.add_argument(
         "--allow-host",

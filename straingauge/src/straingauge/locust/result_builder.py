@@ -13,6 +13,7 @@ import locust
 from locust.env import Environment
 
 from straingauge import report
+from straingauge.abort import AbortEvaluator
 from straingauge.errors import StraingaugeError
 from straingauge.locust.distributed.process_stats import (
     findings_from_message,
@@ -27,7 +28,7 @@ from straingauge.result.format.result import Measurements, Result
 from straingauge.runner import write_outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.validity import Reason
-from straingauge.workers import LostProcess, MergedReports, RunMetadata
+from straingauge.workers import Ending, LostProcess, MergedReports, RunMetadata
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class RunSnapshot:
         lost: Workers that were lost.
         setup_error: Why the run could not start.
         stopped_early: Why it ended before its time.
+        ending: The abort rule that ended it.
         notes: Notes on validity.
         workers: When each worker joined and left, and the offset of its clock.
     """
@@ -53,6 +55,7 @@ class RunSnapshot:
     lost: tuple[LostProcess, ...] = ()
     setup_error: StraingaugeError | None = None
     stopped_early: str | None = None
+    ending: Ending | None = None
     notes: Sequence[Reason] = ()
     workers: Mapping[str, LocustWorker] = field(default_factory=dict)
 
@@ -99,6 +102,10 @@ class ResultBuilder:
         found["packages"]["locust"] = locust.__version__
         return found
 
+    def make_abort_evaluator(self, dead_s: float | None) -> AbortEvaluator:
+        """Make the evaluator of the rules that may end a run."""
+        return AbortEvaluator(self._thresholds, self._name, dead_s)
+
     def prepare(self) -> None:
         """Start the subprocesses that a result needs, which is not possible in a thread."""
         _ = self._environment
@@ -133,6 +140,7 @@ class ResultBuilder:
             lost=snapshot.lost,
             metadata=self._metadata(snapshot),
             abort_reason=str(snapshot.setup_error) if snapshot.setup_error else None,
+            ending=snapshot.ending,
         )
         result = compose(merged, ended=snapshot.stopped_early, so_far=live)
         result["validity"]["reasons"] += [note.as_dict() for note in snapshot.notes]
@@ -149,6 +157,7 @@ class ResultBuilder:
             name=self._name,
             started_at=snapshot.started_at,
             users=users or 0,
+            duration_s=shape["duration_s"] if shape else options.run_time,
             configuration={
                 "target": self._of.host,
                 "users": users,

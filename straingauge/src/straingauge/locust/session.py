@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from gevent import GreenletExit, spawn
@@ -23,6 +24,7 @@ from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageE
 from straingauge.feeders import FeederEnd, begin_load, end_load
 from straingauge.http.settings import HttpSettings
 from straingauge.journey import Account, User
+from straingauge.locust.abort_loop import AbortLoop
 from straingauge.locust.distributed.master import MasterRole
 from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP_FAILED
 from straingauge.locust.distributed.process_stats import ProcessStats
@@ -32,6 +34,7 @@ from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSna
 from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
 from straingauge.verdict.validity import Reason, ended_early
+from straingauge.workers import Ending
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +58,7 @@ class Session:
         master: A master's connections to its workers.
         modules: Fingerprints of a worker's load test.
         cooldown_s: Seconds to observe the service after a run.
+        abort_dead_s: End a run after this time without any response; None for no such end.
 
     Attributes:
         runner: Locust's runner.
@@ -73,6 +77,7 @@ class Session:
         master: MasterRole | None = None,
         modules: Fingerprints | None = None,
         cooldown_s: float = 0.0,
+        abort_dead_s: float | None = None,
     ) -> None:
         assert environment.runner is not None
         self.runner: Runner = environment.runner
@@ -86,6 +91,10 @@ class Session:
         self.user_ids = UserIdAllocator(self._user_id_sequence)
         self._environment = environment
         self._evaluator = LiveEvaluator(environment, builder, make_observer, cooldown_s)
+        self._aborts = AbortLoop(
+            partial(builder.make_abort_evaluator, abort_dead_s), self._take_snapshot, self._abort
+        )
+        self._ended_early: Ending | None = None
         self._started_at = ""
         self._ending = RLock()  # a signal may arrive while a run ends by itself
         self._setup_error: StraingaugeError | None = None
@@ -133,7 +142,8 @@ class Session:
     def start_run(self) -> None:
         """Start a run: observe the service, then start the clock."""
         with self._ending:  # the previous run may still be judged
-            self._setup_error = self._stopped_early = self._end_reason = None
+            self._setup_error = self._stopped_early = None
+            self._end_reason = self._ended_early = None
             self._was_reset = False
             self._evaluator.start_run()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
@@ -150,6 +160,8 @@ class Session:
                     self.master.start_run(time.monotonic_ns())
                 self._reset_stats()
                 self._is_running = True
+                if self.worker is None:
+                    self._aborts.start(time.monotonic_ns())
 
     def _observe(self) -> None:
         try:
@@ -165,6 +177,7 @@ class Session:
         with self._ending:
             if not self._is_running:
                 return
+            self._aborts.stop()
             if self.master is not None:
                 self._collect_reports(self.master)
             try:
@@ -261,6 +274,12 @@ class Session:
         self.worker.row_numbers.begin_run()
         begin_load(numbers=self.worker.row_numbers)
 
+    def _abort(self, ending: Ending) -> None:
+        """End the run by an abort rule; what was measured is judged."""
+        self._ended_early = ending
+        logger.error("aborted after %.1f s: %s", ending.at_s, ending.message)
+        self._quit_or_stop()
+
     def _on_run_announced(self) -> None:
         """Align the stats of a run that started here before the master's announcement arrived."""
         if self._is_running and not self.stats.recording.requests:
@@ -312,6 +331,7 @@ class Session:
             observations=self._evaluator.observations,
             setup_error=self._setup_error,
             stopped_early=self._stopped_early,
+            ending=self._ended_early,
             notes=self._notes(),
         )
         return snapshot if self.master is None else self.master.add_workers(snapshot)
@@ -326,7 +346,8 @@ class Session:
             get_shape_configuration(self._environment),
         )
         planned_s = shape["duration_s"] if shape else options and options.run_time
-        if self._is_running and planned_s is not None and self._end_reason is None:
+        has_ended = self._end_reason is not None or self._ended_early is not None
+        if self._is_running and planned_s is not None and not has_ended:
             self._stopped_early = f"interrupted ({planned_s:g} s were planned)"
 
     def _user_id_sequence(self) -> tuple[int, int]:

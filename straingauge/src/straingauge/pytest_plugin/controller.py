@@ -23,6 +23,7 @@ from straingauge.workers import Coordinator, LocalCoordinator, MergedReports
 
 if TYPE_CHECKING:
     from straingauge.result.format.result import Result
+    from straingauge.runner.abort_watch import AbortWatch
 
 
 class ControllerPlugin:
@@ -38,9 +39,10 @@ class ControllerPlugin:
             http=lambda: http_settings_of(config),
         )
         self.local = LocalCoordinator(
-            self._service.find, self._status.watch, locate_started=self._service.started
+            self._service.find, self._watch, locate_started=self._service.started
         )
         self._coordinator: Coordinator | None = None
+        self._aborts: AbortWatch | None = None
         self._workers = 0
         self._failures = 0
         self._results: list[tuple[Result, Path | None]] = []
@@ -48,6 +50,14 @@ class ControllerPlugin:
         self._summary: Path | None = None
         self._page: Path | None = None
         config.add_cleanup(self._service.close)
+
+    def _watch(self, test: str, merged: MergedReports) -> bool:
+        if self._aborts is None:  # slow to import, and each pytest session loads this module
+            from straingauge.runner.abort_watch import AbortWatch
+
+            self._aborts = AbortWatch(self._status.say)
+        self._aborts.watch(test, merged, (self._coordinator or self.local).end_load)
+        return self._status.watch(test, merged)
 
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
@@ -61,7 +71,7 @@ class ControllerPlugin:
         """Pass the coordinator's address to a worker; the first one creates the coordinator."""
         if self._coordinator is None:
             self._coordinator = Coordinator(
-                self._service.find, self._status.watch, locate_started=self._service.started
+                self._service.find, self._watch, locate_started=self._service.started
             )
             self._config.add_cleanup(self._coordinator.close)
         node.workerinput["straingauge"] = self._coordinator.connection_info

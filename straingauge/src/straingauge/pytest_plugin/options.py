@@ -7,6 +7,7 @@ import pytest
 
 from straingauge.http.settings import HttpSettings
 from straingauge.setting_options import SETTING_OPTIONS
+from straingauge.time_text import time_argument
 
 _PREFIX: Final = (
     "straingauge_"  # of their destinations, which other plugins may have chosen as well
@@ -24,6 +25,11 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "--load-thresholds": {
         "metavar": "FILE",
         "help": "threshold file (default: thresholds.toml next to the test file)",
+    },
+    "--load-abort-dead": {
+        "metavar": "TIME",
+        "type": time_argument,
+        "help": "end a load after this time without any response, such as 10s (default: never)",
     },
     "--load-database-url": {
         "metavar": "URL",

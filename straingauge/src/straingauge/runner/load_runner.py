@@ -17,9 +17,10 @@ from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.run_metadata import run_metadata
 from straingauge.runner.service_database import ServiceDatabase
-from straingauge.workers import CoordinatorClient, MergedReports, Report, Shard
+from straingauge.workers import Arrivals, CoordinatorClient, MergedReports, Report, Shard
 
 MAX_REPORT_SHARE: Final = 0.01  # of the time: whatever else an engine does delays its requests
+MAX_DRAIN_NS: Final = 5_000_000_000  # of a load that was ended: requests in flight may end
 _ALL: Final = (0, 1)  # the share of a load whose users are all this process's own
 
 
@@ -45,6 +46,8 @@ class LoadRunner:
         self._shard = Shard(None, 0)
         self._url = ""
         self._next_report_s = 0.0
+        self._arrivals = Arrivals()
+        self._abandon_at_ns: int | None = None
 
     def run(self, logins: LoginCache) -> MergedReports | None:
         """Run all phases; return the reports of all processes to the leader, None to the others.
@@ -89,7 +92,7 @@ class LoadRunner:
             if self._profiler is not None:
                 self._profile = self._profiler.profile()
         coordinator.wait_for_cooldown_end(self.report())
-        if spec.verify is not None:
+        if spec.verify is not None and not coordinator.is_ended:
             self._run_once("verify", spec.verify, self._own_users())
         return coordinator.finish(self.report())
 
@@ -106,6 +109,7 @@ class LoadRunner:
             credentials=frozenset(filter(None, map(account_fingerprint, self._own_users()))),
             profile=self._profile,
             feeders=feeder_uses(),
+            arrivals=self._arrivals,
         )
 
     def _is_profiled(self) -> bool:
@@ -191,8 +195,10 @@ class LoadRunner:
             share=share or (self._shard.index or 0, self._shard.count),
             phase=phase,
             detect_warmup=phase == "main" and self._spec.warm_up == "detect",
-            stop=lambda: self._coordinator.is_aborted or stop(),
+            stop=lambda: self._is_over(phase) or stop(),
             stop_early=self._is_stopped,
+            abandon=self._is_drained,
+            on_arrivals=self._count_arrivals if phase == "main" else None,
             on_tick=self._tick,
             trace_ids=self._trace_ids,
         )
@@ -212,6 +218,21 @@ class LoadRunner:
         self._coordinator.send_report(self.report())
         cost_s = time.monotonic() - began_s
         self._next_report_s = began_s + cost_s / MAX_REPORT_SHARE
+
+    def _is_over(self, phase: str) -> bool:
+        coordinator = self._coordinator
+        return coordinator.is_aborted or (phase == "main" and coordinator.is_ended)
+
+    def _is_drained(self) -> bool:
+        """Return whether requests in flight of a load that was ended had their time."""
+        if not self._coordinator.is_ended:
+            return False
+        now_ns = time.monotonic_ns()
+        self._abandon_at_ns = self._abandon_at_ns or now_ns + MAX_DRAIN_NS
+        return now_ns >= self._abandon_at_ns
+
+    def _count_arrivals(self, started: int, due: int, busy: int) -> None:
+        self._arrivals = Arrivals(started, due, busy)
 
     def _is_stopped(self) -> bool:
         stop_at_ns = self._coordinator.stop_at_ns

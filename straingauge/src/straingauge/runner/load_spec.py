@@ -58,6 +58,7 @@ class LoadSpec:
         thresholds_file: Their file; None if there is none.
         results_dir: Folder of the result file.
         required_endpoints: Endpoints that must have been called.
+        abort_dead_s: End the load after this time without any response; None for no such end.
         configuration: Shown in the result in addition to the above; no secrets.
     """
 
@@ -92,6 +93,7 @@ class LoadSpec:
     thresholds_file: Path | None = None
     results_dir: Path = Path("results")
     required_endpoints: tuple[str, ...] = ()
+    abort_dead_s: float | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -50,6 +50,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
         thresholds_file=spec.thresholds_file,
         results_dir=spec.results_dir,
         required_endpoints=spec.required_endpoints,
+        abort_dead_s=spec.abort_dead_s,
         percentiles=spec.thresholds.percentiles(spec.name),
     )
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import get_args
+from typing import Final, get_args
 
 from straingauge.result.format.result import Grade, RunGrade, ThresholdDict
 
@@ -21,18 +21,36 @@ def fails(grade: RunGrade) -> bool:
     return grade in _FAILING
 
 
+DEFAULT_WINDOW_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AbortRule:
+    """When a critical value ends the run.
+
+    Attributes:
+        window_s: The value counts over the requests and samples of this long, up to now.
+        after_s: Nothing is aborted earlier than this after the start of the load.
+    """
+
+    window_s: float = DEFAULT_WINDOW_S
+    after_s: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """The limits of one metric, in its unit.
 
     Lower is better: ``target <= warning <= critical``; a value from `critical` on is critical.
     Higher is better: ``target >= warning >= critical``; a value below `critical` is critical.
+    With `abort`, a critical value ends the run.
     """
 
     target: float
     warning: float
     critical: float
     higher_is_better: bool
+    abort: AbortRule | None = None
 
     def as_dict(self) -> ThresholdDict:
         """Return the threshold as the result file has it."""

@@ -31,6 +31,7 @@ class Metric:
         share: The number of requests it counts, from errors by kind and responses by status;
             its value is their percentage of all requests, and `path` is not used.
         quantile: The quantile of the response time that it is, 0 to 1.
+        whole_run: It has a value only for a whole run, not for the last seconds of one.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Metric:
     percent_of: tuple[str, ...] = ()
     share: Callable[[Counts, Counts], int] | None = None
     quantile: float | None = None
+    whole_run: bool = False
 
     @property
     def label(self) -> str:

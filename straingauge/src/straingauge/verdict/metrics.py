@@ -54,6 +54,15 @@ METRICS: Mapping[str, Metric] = {
         of_speed=True,
         in_history=True,
     ),
+    "arrivals_percent": Metric(
+        title="arrivals started",
+        unit="%",
+        description="journeys that were started, in percent of the arrivals that were due; less "
+        "than 100 where all users were busy",
+        path=("resources", "generator", "arrivals_percent"),
+        topic="speed",
+        higher_is_better=True,
+    ),
     "error_rate_percent": Metric(
         title="errors",
         unit="%",
@@ -78,6 +87,7 @@ METRICS: Mapping[str, Metric] = {
         "confidence interval of the Theil-Sen slope",
         path=("metrics", "degradation", "low_percent_per_minute"),
         topic="trend",
+        whole_run=True,
         of_speed=True,
     ),
     "first_event_p95_ms": _stream(
@@ -143,6 +153,7 @@ METRICS: Mapping[str, Metric] = {
         "slope over the run",
         path=("resources", "service", "memory", "growth_mb_per_200_requests"),
         topic="growth",
+        whole_run=True,
         in_history=True,
     ),
     "event_loop_longest_ms": Metric(

@@ -5,10 +5,17 @@ Grammar:
     [test.NAME]              for the run NAME as a whole; overrides [all]
     [endpoint."GET /path"]   for this endpoint in every run that calls it
     METRIC = { target = 1, warning = 5, critical = 10 }
+    METRIC = { target = 1, warning = 5, critical = 10, abort = true, window = "10s", after = "30s" }
 
 METRIC is one of `straingauge.verdict.metrics`. Where lower is better, a value up to `target`
 passes, one from `warning` on warns, and one from `critical` on fails the run; where higher is
 better, one from `target` on passes, one down to `warning` warns, and one below `critical` fails.
+
+With `abort = true`, a run whose value over the last `window` (10 s by default) is critical ends at
+once, but not in its first `after` (0 s by default). What it measured until then is judged, and the
+verdict is critical. Too few requests in a window have no value: a percentile needs one beyond it
+(p95 20 requests, p99 100), a rate of errors 5. A dead service, for example, ends a run with
+    unanswered_rate_percent = { target = 0, warning = 1, critical = 100, abort = true }
 """
 
 import difflib
@@ -21,8 +28,9 @@ from typing import Any, Final
 
 from straingauge.errors import UsageError
 from straingauge.text_file import parse_toml, read_text
+from straingauge.time_text import parse_time
 from straingauge.toml_lines import TomlLines
-from straingauge.verdict.grade import Threshold
+from straingauge.verdict.grade import DEFAULT_WINDOW_S, AbortRule, Threshold
 from straingauge.verdict.metric_families import EXAMPLES
 from straingauge.verdict.metrics import METRICS, find_metric, metric_of
 
@@ -32,7 +40,11 @@ ByMetric = Mapping[str, Threshold]
 LOCUST: Final = "metrics"
 """The name of Locust's runs, which use the same file as the load tests of a module."""
 
+MAX_WINDOW_S: Final = 600.0
+"""A longer window would hardly end a run earlier than its own end."""
+
 _LEVELS = ("target", "warning", "critical")
+_ABORT_KEYS = ("abort", "window", "after")
 _BEFORE_DOT: Final = re.compile(r"p\d{1,2}")
 
 
@@ -187,10 +199,11 @@ def _require_metric(name: str, place: Place, *, per_endpoint: bool) -> None:
 
 
 def _threshold(metric: str, value: object, where: Place) -> Threshold:
-    if not isinstance(value, Mapping) or set(value) != set(_LEVELS):
+    if not isinstance(value, Mapping) or set(value) - set(_ABORT_KEYS) != set(_LEVELS):
         raise UsageError(
             f"{where}: needs exactly target, warning and critical",
-            hint=f"write {metric} = {{ target = 1, warning = 5, critical = 10 }}",
+            hint=f"write {metric} = {{ target = 1, warning = 5, critical = 10 }}; to end a run that"
+            ' is critical, add: abort = true, window = "10s", after = "30s"',
         )
     for level in _LEVELS:
         number = value[level]
@@ -201,10 +214,40 @@ def _threshold(metric: str, value: object, where: Place) -> Threshold:
         ):
             raise UsageError(f"{where}.{level}: not a number: {number!r}")
     higher = metric_of(metric).higher_is_better
-    threshold = Threshold(value["target"], value["warning"], value["critical"], higher)
+    abort = _abort_rule(metric, value, where)
+    threshold = Threshold(value["target"], value["warning"], value["critical"], higher, abort)
     if not threshold.in_order:
         order = "target >= warning >= critical" if higher else "target <= warning <= critical"
         raise UsageError(
             f"{where}: must be in order, {order} ({'higher' if higher else 'lower'} is better)"
         )
     return threshold
+
+
+def _abort_rule(metric: str, value: Mapping[str, Any], where: Place) -> AbortRule | None:
+    """Return when a critical value ends the run; None if it does not."""
+    if not isinstance(value.get("abort", False), bool):
+        raise UsageError(f"{where}.abort: not true or false: {value['abort']!r}")
+    if not value.get("abort", False):
+        for key in {"window", "after"} & set(value):
+            raise UsageError(f"{where}.{key}: needs abort = true", hint="add abort = true")
+        return None
+    if metric_of(metric).whole_run:
+        raise UsageError(
+            f"{where}: cannot abort a run, since it has a value only for a whole run",
+            hint="leave out abort",
+        )
+    window_s = _seconds(value.get("window", DEFAULT_WINDOW_S), where.at("window"))
+    after_s = _seconds(value.get("after", 0), where.at("after"))
+    if not 1 <= window_s <= MAX_WINDOW_S:
+        raise UsageError(f"{where}.window: must be from 1s to {MAX_WINDOW_S:g}s")
+    return AbortRule(window_s, after_s)
+
+
+def _seconds(value: object, where: Place) -> float:
+    """Return the seconds of a time such as "10s" or 10."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    seconds = parse_time(str(value)) if is_number or isinstance(value, str) else None
+    if seconds is None:
+        raise UsageError(f"{where}: not a time: {value!r}", hint='write it like "10s" or "1m30s"')
+    return seconds

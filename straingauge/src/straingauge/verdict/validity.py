@@ -214,7 +214,7 @@ def _dropped(evidence: ValidityInput) -> Iterable[Reason]:
     if share:
         yield Reason(
             "dropped_work",
-            "invalid" if share > DROPPED_LIMIT else "note",
+            "invalid" if share > DROPPED_LIMIT and not evidence.end_reason else "note",
             f"{evidence.dropped} arrivals ({share:.1%}) found no free user and were dropped",
             "use more users, or a lower rate",
         )

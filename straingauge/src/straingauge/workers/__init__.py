@@ -3,13 +3,22 @@
 from straingauge.workers.coordinator import Coordinator, Watcher
 from straingauge.workers.local_coordinator import LocalCoordinator
 from straingauge.workers.messages import CoordinatorError, Shard
-from straingauge.workers.reports import LostProcess, MergedReports, Report, RunMetadata
+from straingauge.workers.reports import (
+    Arrivals,
+    Ending,
+    LostProcess,
+    MergedReports,
+    Report,
+    RunMetadata,
+)
 from straingauge.workers.worker_client import CoordinatorClient, LoadAborted, WorkerClient
 
 __all__ = [
+    "Arrivals",
     "Coordinator",
     "CoordinatorClient",
     "CoordinatorError",
+    "Ending",
     "LoadAborted",
     "LocalCoordinator",
     "LostProcess",

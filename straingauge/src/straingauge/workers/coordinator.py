@@ -39,7 +39,7 @@ from straingauge.workers.messages import (
     ToWorker,
     Welcome,
 )
-from straingauge.workers.reports import MergedReports, Report
+from straingauge.workers.reports import Ending, MergedReports, Report
 
 TICK_S = 0.5
 STOP_DELAY_NS = 200_000_000  # time for each process to receive it, so that all end at one instant
@@ -149,6 +149,14 @@ class Coordinator:
         with self._lock:
             load = self._loads.get(test)
             return load is None or load.leader in (None, name)
+
+    def end_load(self, test: str, ending: Ending) -> bool:
+        """End a running load now, so that what it measured is judged; return whether it does."""
+        with self._lock:
+            load = self._loads.get(test)
+            outbox = load.end(ending) if load is not None else {}
+            self._post(outbox)
+            return bool(outbox)
 
     def abort(self, reason: str) -> None:
         """End all loads, and let no further load start."""

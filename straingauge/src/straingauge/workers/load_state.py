@@ -11,12 +11,13 @@ from straingauge.workers.messages import (
     Abort,
     Aborted,
     Barrier,
+    EndLoad,
     Proceed,
     Shard,
     Stage,
     ToWorker,
 )
-from straingauge.workers.reports import LostProcess, MergedReports, Report, RunMetadata
+from straingauge.workers.reports import Ending, LostProcess, MergedReports, Report, RunMetadata
 from straingauge.workers.shards import ShardProgress, assign_shards
 
 # Time for each process to receive the start instant and to set its engine up before it. An engine
@@ -41,6 +42,7 @@ class LoadState:
         metadata: Metadata of the run; None until the leader has sent it.
         start_ns: Start of the main phase (`time.monotonic_ns`); None before.
         load_end_ns: End of the main phase in all processes; None before.
+        ending: Why the load ends before its schedule does; None if it does not.
     """
 
     test: str
@@ -52,6 +54,7 @@ class LoadState:
     metadata: RunMetadata | None = None
     start_ns: int | None = None
     load_end_ns: int | None = None
+    ending: Ending | None = None
     _shares: dict[str, ShardProgress] = field(default_factory=dict)
     _lost: dict[str, LostProcess] = field(default_factory=dict)
     _arrived: dict[str, Barrier] = field(default_factory=dict)
@@ -94,6 +97,7 @@ class LoadState:
             self.abort_reason,
             self.start_ns,
             self.load_end_ns,
+            self.ending,
         )
 
     def arrive(self, name: str, barrier: Barrier, present: Collection[str], now_ns: int) -> Outbox:
@@ -162,6 +166,13 @@ class LoadState:
     def abort(self, reason: str) -> Outbox:
         """End the load in all processes, unless it has ended."""
         return {} if self.stage is None or self.abort_reason is not None else self._abort(reason)
+
+    def end(self, ending: Ending) -> Outbox:
+        """End the load in all processes, which then judge it; only the first end counts."""
+        if not self.is_running or self.load_end_ns is not None or self.ending is not None:
+            return {}
+        self.ending = ending
+        return dict.fromkeys(set(self.active) - self._left, EndLoad())
 
     def advance(self, present: Collection[str], now_ns: int) -> Outbox:
         """Let all processes go on once none is missing."""

@@ -9,7 +9,7 @@ from typing import Any
 from straingauge.target.started_service import StartedService
 from straingauge.workers.coordinator import Watcher
 from straingauge.workers.messages import Shard
-from straingauge.workers.reports import MergedReports, Report, RunMetadata
+from straingauge.workers.reports import Ending, MergedReports, Report, RunMetadata
 
 START_DELAY_NS = 200_000_000  # time to set up the engine before the first request is due
 
@@ -24,6 +24,7 @@ class LocalCoordinator:
         locate_started: Returns the service if it was started here.
         stop_at_ns: When to end the load early (`time.monotonic_ns`); None to run it to its end.
         is_aborted: The running load was aborted.
+        is_ended: The running load ends now, before its schedule does.
     """
 
     locate: Callable[[Path], str]
@@ -31,6 +32,7 @@ class LocalCoordinator:
     locate_started: Callable[[], StartedService | None] = lambda: None
     stop_at_ns: int | None = None
     is_aborted: bool = False
+    is_ended: bool = False
     _test: str = ""
     _unsaved: dict[str, MergedReports] = field(default_factory=dict)
 
@@ -49,7 +51,7 @@ class LocalCoordinator:
 
     def join(self, test: str, max_processes: int) -> Shard:  # noqa: ARG002  one is never too many
         """Begin a load."""
-        self._test, self.stop_at_ns = test, None
+        self._test, self.stop_at_ns, self.is_ended = test, None, False
         return Shard(0, 1)
 
     def send_metadata(self, metadata: RunMetadata) -> None:
@@ -71,6 +73,15 @@ class LocalCoordinator:
         merged = self._update(reports=(report,))
         if self.watcher(self._test, merged) and self.stop_at_ns is None:
             self.stop_at_ns = time.monotonic_ns()
+
+    def end_load(self, test: str, ending: Ending) -> bool:
+        """End the running load now, so that it is judged; return whether it does."""
+        merged = self._unsaved.get(test)
+        if merged is None or merged.start_ns is None or merged.load_end_ns or self.is_ended:
+            return False
+        self._update(ending=ending)
+        self.is_ended = True
+        return True
 
     def wait_for_load_end(self, report: Report) -> None:
         """Keep the report."""

@@ -6,7 +6,7 @@ GetTarget                      ->   Target | Aborted       the service's URL
 Barrier(test, "join")          ->   Shard | Aborted        the process's share of the load
 SetMetadata(test, metadata)                                from the leader
 Barrier(test, "start")         ->   Proceed | Aborted      logged in; the start instant
-Report ...                     ->   (StopAt, Abort at any time) cumulative
+Report ...                     ->   (StopAt, EndLoad, Abort at any time) cumulative
 Barrier(test, "load_end")      ->   Proceed | Aborted      all have ended; cooldown begins
 Barrier(test, "cooldown_end")  ->   Proceed | Aborted      verification begins
 Barrier(test, "finish")        ->   MergedReports (leader), Proceed (others)
@@ -155,6 +155,11 @@ class Aborted:
 
 
 @dataclass(frozen=True, slots=True)
+class EndLoad:
+    """The load ends now, and what was measured is judged; not a reply."""
+
+
+@dataclass(frozen=True, slots=True)
 class Abort:
     """The running load does not go on; not a reply."""
 
@@ -212,5 +217,14 @@ FromWorker: TypeAlias = (
     | Disconnect
 )
 ToWorker: TypeAlias = (
-    Welcome | Target | Shard | Proceed | StopAt | Abort | Aborted | MergedReports | ReporterRole
+    Welcome
+    | Target
+    | Shard
+    | Proceed
+    | StopAt
+    | EndLoad
+    | Abort
+    | Aborted
+    | MergedReports
+    | ReporterRole
 )

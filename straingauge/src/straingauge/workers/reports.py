@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
     from straingauge.engine import EngineStats
@@ -40,6 +40,7 @@ class RunMetadata:
         results_dir: Folder of the result file.
         required_endpoints: Endpoints that must have been called.
         percentiles: Percentiles of the response time that its thresholds need, such as "p99.9".
+        abort_dead_s: The load ends after this time without any response; None for no such end.
     """
 
     name: str
@@ -57,6 +58,41 @@ class RunMetadata:
     results_dir: Path = Path("results")
     required_endpoints: tuple[str, ...] = ()
     percentiles: tuple[str, ...] = ()
+    abort_dead_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The end of a load before that of its schedule.
+
+    Attributes:
+        by: "threshold", "dead_service", or "user" (by the control endpoint).
+        message: Why, in words.
+        at_s: Seconds after the start of the load.
+        rule: The metric that was critical; empty by a user.
+        endpoint: The endpoint it was measured at; empty for the whole run.
+    """
+
+    by: Literal["threshold", "dead_service", "user"]
+    message: str
+    at_s: float
+    rule: str = ""
+    endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Arrivals of one process in the main phase, so far.
+
+    Attributes:
+        started: Journeys that were started.
+        due: These, those that wait for a free user, and those that were dropped.
+        busy: Users that run a journey at the moment.
+    """
+
+    started: int = 0
+    due: int = 0
+    busy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +109,7 @@ class Report:
         credentials: Fingerprints of the users' Authorization headers.
         profile: The profile of the service, from the process that observes it, after the load.
         feeders: Use of the data feeders.
+        arrivals: Arrivals of the main phase so far.
     """
 
     process: str
@@ -84,6 +121,7 @@ class Report:
     credentials: frozenset[str] = frozenset()
     profile: "Profile | None" = None
     feeders: "tuple[FeederUse, ...]" = ()
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +152,7 @@ class MergedReports:
         abort_reason: Why the load ended early; None if it did not.
         start_ns: Start of the main phase, an instant of `time.monotonic_ns`; None if not known yet.
         load_end_ns: End of the main phase in all processes, likewise; None while it runs.
+        ending: Why the load ended before its schedule did; None if it did not.
     """
 
     reports: tuple[Report, ...]
@@ -123,3 +162,4 @@ class MergedReports:
     abort_reason: str | None = None
     start_ns: int | None = None
     load_end_ns: int | None = None
+    ending: Ending | None = None

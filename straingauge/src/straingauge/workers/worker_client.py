@@ -17,6 +17,7 @@ from straingauge.workers.messages import (
     Barrier,
     CoordinatorError,
     Disconnect,
+    EndLoad,
     Fail,
     FromWorker,
     GetTarget,
@@ -55,6 +56,10 @@ class CoordinatorClient(Protocol):
     @property
     def is_aborted(self) -> bool:
         """True if the running load was aborted."""
+
+    @property
+    def is_ended(self) -> bool:
+        """True if the running load ends now, before its schedule does."""
 
     @property
     def started(self) -> StartedService | None:
@@ -109,7 +114,7 @@ class WorkerClient:
         self._name = name
         self._test = ""
         self._stop_at_ns: int | None = None
-        self._is_aborted = False
+        self._is_aborted = self._is_ended = False
         self._is_closed = False
         self._started: StartedService | None = None
         self._replies: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
@@ -136,6 +141,11 @@ class WorkerClient:
         return self._is_aborted
 
     @property
+    def is_ended(self) -> bool:
+        """True if the running load ends now, before its schedule does."""
+        return self._is_ended
+
+    @property
     def started(self) -> StartedService | None:
         """The service, if it was started here; known after `find_target`."""
         return self._started
@@ -148,7 +158,8 @@ class WorkerClient:
 
     def join(self, test: str, max_processes: int) -> Shard:
         """Wait at the stage "join"."""
-        self._test, self._stop_at_ns, self._is_aborted = test, None, False
+        self._test, self._stop_at_ns = test, None
+        self._is_aborted = self._is_ended = False
         return self._request(Barrier(test, "join", max_processes=max_processes), Shard)
 
     def send_metadata(self, metadata: RunMetadata) -> None:
@@ -226,6 +237,8 @@ class WorkerClient:
                 message: ToWorker = self._connection.recv()
                 if isinstance(message, StopAt):
                     self._stop_at_ns = message.at_ns
+                elif isinstance(message, EndLoad):
+                    self._is_ended = True
                 elif isinstance(message, Abort):
                     self._is_aborted = True
                 else:

@@ -9,6 +9,7 @@ from straingauge.feeders import FeederUse, merge_uses
 from straingauge.observe import Observations
 from straingauge.observe.runtime import CLOSING_SERVERS
 from straingauge.recording import MAX_ENDPOINTS, OTHER, Record
+from straingauge.result.assembly.ended_early import describe, ended_early
 from straingauge.result.assembly.histograms import (
     histograms_ns,
     intervals,
@@ -58,10 +59,8 @@ def compose(
     measured = merge_reports(merged.reports)
     record, warmup = split_warmup(measured)
     engines = _engines(merged.reports)
-    end_reason = next((each.end_reason for each in engines.values() if each.end_reason), None)
-    has_ended_early = (
-        so_far or ended is not None or merged.abort_reason is not None or end_reason is not None
-    )
+    reasons = (ended, merged.abort_reason, _end_reason(merged, engines))
+    has_ended_early = so_far or any(reason is not None for reason in reasons)
     plan = None if has_ended_early else _plan(metadata)
     whole = metrics(record, plan=plan, percentiles=metadata.percentiles)
     observations = next((w for report in merged.reports if (w := report.observations)), None)
@@ -93,6 +92,8 @@ def compose(
         composed["profile"] = profile
     if uses := merge_uses(report.feeders for report in merged.reports):
         composed["feeders"] = {use.name: _feeder(use) for use in uses}
+    if merged.ending is not None:
+        composed["ended_early"] = ended_early(merged, merged.ending, engines)
     return composed
 
 
@@ -214,7 +215,7 @@ def _validity_input(
         lost=merged.lost,
         unsent=_unsent(merged),
         interrupted=None if setup_error else merged.abort_reason or ended,
-        end_reason=next((each.end_reason for each in engines.values() if each.end_reason), None),
+        end_reason=_end_reason(merged, engines),
         setup_error=setup_error,
         users=users if whole["total_requests"] else 0,
         accounts=len(credentials),
@@ -230,6 +231,13 @@ def _endpoint_limit(record: Record) -> int:
     """Return the number of endpoints recorded apart if there were more; else 0."""
     names = {endpoint for _, endpoint in record.series}
     return MAX_ENDPOINTS if OTHER in names and len(names) > MAX_ENDPOINTS else 0
+
+
+def _end_reason(merged: MergedReports, engines: Mapping[str, EngineStats]) -> str | None:
+    """Return why the load ended before its schedule, by intention; None if it did not."""
+    if merged.ending is not None:
+        return describe(ended_early(merged, merged.ending, engines))
+    return next((each.end_reason for each in engines.values() if each.end_reason), None)
 
 
 def _closing_server(observations: Observations | None, engines: Mapping[str, EngineStats]) -> str:

@@ -26,13 +26,22 @@ def conclude(
         The complete result, and its verdict.
     """
     own = list(findings)
-    rules = [*_verification(result), *_memory_growth(result, thresholds)]
+    rules = [*_abort(result), *_verification(result), *_memory_growth(result, thresholds)]
     known = {each.cause for each in (*own, *rules) if each.grade in ("warning", "critical")}
     rules += [warning for warning in warnings(result) if warning.cause not in known]
     verdict = judge(result, thresholds, own, rules=rules, required=required)
     judged: Result = {**result, "verdict": verdict.as_dict(), "diagnosis": []}
     judged["diagnosis"] = diagnose(judged)
     return judged, verdict
+
+
+def _abort(result: Measurements) -> Iterable[Finding]:
+    """The abort of a run: a value that was critical for some seconds, if not over all of it."""
+    ended = result.get("ended_early")
+    if ended is not None and ended["by"] != "user":
+        yield Finding(
+            ended["rule"], "critical", f"aborted: {ended['message']}", endpoint=ended["endpoint"]
+        )
 
 
 def _verification(result: Measurements) -> Iterable[Finding]:

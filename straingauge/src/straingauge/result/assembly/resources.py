@@ -84,7 +84,15 @@ def _generator(engines: Mapping[str, EngineStats]) -> Generator:
         },
         "sent": sum(engine.sent for engine in engines.values()),
         "dropped": sum(engine.dropped for engine in engines.values()),
+        "arrivals_percent": _arrivals_percent(engines),
     }
+
+
+def _arrivals_percent(engines: Mapping[str, EngineStats]) -> float | None:
+    """Journeys begun, in percent of the arrivals that were due; None if unknown (Locust)."""
+    begun = sum(engine.journeys for engine in engines.values())
+    due = begun + sum(engine.dropped for engine in engines.values())
+    return round(100 * begun / due, 3) if begun else None
 
 
 def _shown(sample: Sample, origin_ns: float) -> dict[str, float]:

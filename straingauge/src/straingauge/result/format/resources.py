@@ -305,6 +305,7 @@ class Generator(TypedDict):
     processes: dict[str, GeneratorProcess]
     sent: int
     dropped: int
+    arrivals_percent: NotRequired[float | None]
 
 
 class ObserverCost(TypedDict):

@@ -137,6 +137,18 @@ class Feeder(TypedDict):
     ended: bool
 
 
+class EndedEarly(TypedDict):
+    """The end of a load before that of its schedule, and what was cut off."""
+
+    by: Literal["threshold", "dead_service", "user"]
+    message: str
+    rule: str
+    endpoint: str
+    at_s: float
+    planned_s: float | None
+    requests_cut: int
+
+
 class Measurements(TypedDict):
     """A result before it is judged."""
 
@@ -158,6 +170,7 @@ class Measurements(TypedDict):
     profile: NotRequired[Profile]
     feeders: NotRequired[dict[str, Feeder]]
     validity: ValidityDict
+    ended_early: NotRequired[EndedEarly]
     traces: NotRequired[Traces]
 
 
