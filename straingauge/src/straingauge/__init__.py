@@ -16,6 +16,7 @@ Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`,
 `Stream` declares a response that is read as it comes, `Event` is one of its events.
 
 Credentials: `basic_auth`, `bearer_auth` and `api_key` make an `Auth` for `User.authorize`.
+`log_in_by_form` logs a user in; `form_request`, `csrf_token` and `csrf_headers` are its parts.
 
 Schedules: `constant`, `ramp`, `steps`, `spike`, `poisson`, `spread`, `chain` (arrival rates),
 `constant_users` and `waves` (numbers of users), `stages` (either); each returns a `Schedule`.
@@ -67,7 +68,11 @@ if TYPE_CHECKING:
         Mix,
         Pause,
         User,
+        csrf_headers,
+        csrf_token,
+        form_request,
         limit_concurrency,
+        log_in_by_form,
         mix,
         tagged,
     )
@@ -130,8 +135,12 @@ __all__ = [
     "chain",
     "constant",
     "constant_users",
+    "csrf_headers",
+    "csrf_token",
     "feeder",
+    "form_request",
     "limit_concurrency",
+    "log_in_by_form",
     "mix",
     "poisson",
     "ramp",
@@ -158,6 +167,7 @@ _MODULES = {
     ),
     "straingauge.http.authentication": ("Auth", "api_key", "basic_auth", "bearer_auth"),
     "straingauge.journey": (
+        *("csrf_headers", "csrf_token", "form_request", "log_in_by_form"),
         *("Account", "Journey", "Mix", "Pause", "User", "limit_concurrency", "mix", "tagged"),
     ),
     "straingauge.pytest_plugin.load_test": ("LoadRun", "LoadTest"),

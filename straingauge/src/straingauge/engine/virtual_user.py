@@ -62,6 +62,7 @@ class VirtualUser:
         self, user: User, context: RunContext, on_finish: "Callable[[VirtualUser], None]"
     ) -> None:
         self.user = user
+        user.site = context.site
         user.observer = self
         self.journeys_begun = 0
         self.deadline_ns = 0

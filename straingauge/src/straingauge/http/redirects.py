@@ -83,7 +83,7 @@ def redirect_of(response: Response, site: Site, max_redirects: int) -> Redirect 
         before,
         method=method,
         target=path + (f"?{encode_path(parts.query)}" if parts.query else ""),
-        name=f"{method} {_pattern(path, site.base_path)}",
+        name=f"{method} {path_pattern(path, site.base_path)}",
         headers=headers,
         body=before.body if has_body else None,
         encoded=None,
@@ -128,7 +128,7 @@ def _method(method: str, status: int) -> str:
     return method
 
 
-def _pattern(path: str, base_path: str) -> str:
+def path_pattern(path: str, base_path: str) -> str:
     """Return a path below the base path, with {id} for what is different each time."""
     if base_path and (path + "/").startswith(f"{base_path}/"):
         path = path.removeprefix(base_path) or "/"

@@ -12,6 +12,8 @@ response with `straingauge.http.check_response`.
 from straingauge.journey.account import account_fingerprint
 from straingauge.journey.concurrency_limit import limit_concurrency
 from straingauge.journey.execution import Execution, Journey, JourneyError
+from straingauge.journey.form import csrf_headers, csrf_token, form_request
+from straingauge.journey.form_login import log_in_by_form
 from straingauge.journey.mix import Mix, mix, tagged
 from straingauge.journey.step import Pause, Step
 from straingauge.journey.transaction import Transaction, TransactionEnd
@@ -29,7 +31,11 @@ __all__ = [
     "TransactionEnd",
     "User",
     "account_fingerprint",
+    "csrf_headers",
+    "csrf_token",
+    "form_request",
     "limit_concurrency",
+    "log_in_by_form",
     "mix",
     "tagged",
 ]

@@ -63,6 +63,7 @@ class User:
         headers: headers of each of its requests.
         max_redirects: redirects that may follow one another.
         cookie_mode: how long cookies are kept.
+        site: the target; None outside of a load.
         account: the data it started with, as text; empty without data.
         observer: counts the transactions of the user; None outside of a load.
         open_transactions: the transactions that the user is in, the innermost last.
@@ -71,7 +72,7 @@ class User:
     __slots__ = (
         *("_auth", "_follows_redirects", "_jar", "_params", "_plain", "_plain_headers", "_random"),
         *("account", "cookie_mode", "data", "has_cookies", "headers", "index", "max_redirects"),
-        *("observer", "open_transactions"),
+        *("observer", "open_transactions", "site"),
     )
 
     def __init__(
@@ -90,6 +91,7 @@ class User:
         self.max_redirects = settings.max_redirects or MAX_REDIRECTS
         self.cookie_mode: CookieMode = settings.cookies or "per-user"
         self._params: tuple[tuple[str, str], ...] = ()
+        self.site: Site | None = None
         self.has_cookies = False
         self._jar: CookieJar | None = None
         self._random: random.Random | None = None  # 2.5 kB, and many users never need it

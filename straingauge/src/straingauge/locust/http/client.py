@@ -272,7 +272,8 @@ class Client(SessionSettings):
         host, site = origin.host, self._site
         if site is None:
             found = Site.of(origin.address)
-            site = self._site = replace(found, base_path=encode_path(base.path))
+            site = replace(found, base_path=encode_path(base.path))
+            self._site = user.site = site
         if user.has_cookies:
             host += user.cookie_line(request, site)
         response = self._connections.send(request, origin, host, phase, due_ns)
