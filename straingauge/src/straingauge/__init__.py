@@ -13,6 +13,7 @@ Everything a load test needs is imported from here; names load on first use, so 
 
 Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`, `Journey`, `Mix`,
 `mix`, `tagged`, `limit_concurrency`; failed requests raise `RequestFailed`, with an `ErrorKind`.
+`call` and `measure` make a `Call` of any other client, `open_once` opens that client.
 `Stream` declares a response that is read as it comes, `Event` is one of its events.
 
 Credentials: `basic_auth`, `bearer_auth` and `api_key` make an `Auth` for `User.authorize`.
@@ -64,16 +65,20 @@ if TYPE_CHECKING:
     from straingauge.http.authentication import Auth, api_key, basic_auth, bearer_auth
     from straingauge.journey import (
         Account,
+        Call,
         Journey,
         Mix,
         Pause,
         User,
+        call,
         csrf_headers,
         csrf_token,
         form_request,
         limit_concurrency,
         log_in_by_form,
+        measure,
         mix,
+        open_once,
         tagged,
     )
     from straingauge.pytest_plugin.load_test import LoadRun, LoadTest
@@ -100,6 +105,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "Auth",
+    "Call",
     "Check",
     "CriticalVerdict",
     "ErrorKind",
@@ -132,6 +138,7 @@ __all__ = [
     "api_key",
     "basic_auth",
     "bearer_auth",
+    "call",
     "chain",
     "constant",
     "constant_users",
@@ -141,7 +148,9 @@ __all__ = [
     "form_request",
     "limit_concurrency",
     "log_in_by_form",
+    "measure",
     "mix",
+    "open_once",
     "poisson",
     "ramp",
     "read_result",
@@ -168,7 +177,8 @@ _MODULES = {
     "straingauge.http.authentication": ("Auth", "api_key", "basic_auth", "bearer_auth"),
     "straingauge.journey": (
         *("csrf_headers", "csrf_token", "form_request", "log_in_by_form"),
-        *("Account", "Journey", "Mix", "Pause", "User", "limit_concurrency", "mix", "tagged"),
+        *("Account", "Call", "Journey", "Mix", "Pause", "User", "call", "limit_concurrency"),
+        *("measure", "mix", "open_once", "tagged"),
     ),
     "straingauge.pytest_plugin.load_test": ("LoadRun", "LoadTest"),
     "straingauge.schedule": (

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import wraps
 
 from straingauge.engine import run_load
-from straingauge.http import ErrorKind, Headers, Request, RequestFailed, Response
-from straingauge.journey import Journey, Step, User
+from straingauge.http import Headers, Request, RequestFailed, Response
+from straingauge.journey import Journey, Pause, Step, User
 from straingauge.recording import Recorder
 from straingauge.runner import LoadSpec
 
@@ -27,7 +27,7 @@ class ResponseSummary:
     endpoint: str
     status: int | None
     headers: Headers | None
-    kind: ErrorKind | None = None
+    kind: str | None = None
     detail: str = ""
 
 
@@ -99,7 +99,7 @@ def _relayed(
 def _failed(step: Step, failure: RequestFailed) -> ResponseSummary:
     response = failure.response
     return ResponseSummary(
-        step.name if isinstance(step, Request) else "a pause",
+        "a pause" if isinstance(step, Pause) else step.name,
         response.status if response else None,
         response.headers if response else None,
         failure.kind,

@@ -141,6 +141,7 @@ class Engine:
                 self._pool.close()
             for user in self._users:
                 abandoned += user.abandon()
+            context.close()
         if self._crash is not None:
             raise self._crash
         lag = self._dispatcher.lag
@@ -160,6 +161,8 @@ class Engine:
             interrupted=is_interrupted,
             waited_for_connection=self._pool.waited if self._pool is not None else 0,
             end_reason=context.end_reason,
+            thread_queue_ms=Delay.of(context.thread_queue.histogram),
+            blocking_call=context.blocking and (context.blocking[1], context.blocking[0] / 1e6),
         )
 
     def _finish(self, user: VirtualUser) -> None:

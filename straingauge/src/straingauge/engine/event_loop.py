@@ -4,6 +4,11 @@ import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+from straingauge.journey.open_once import close_clients
+
+_END_S: Final = 3.0
 
 
 @contextmanager
@@ -18,11 +23,21 @@ def new_event_loop() -> Iterator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
-        # Aborted connections and cancelled tasks end by themselves if they are given the time.
-        while pending := asyncio.all_tasks(loop):
-            loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(close_clients(_END_S))
+        loop.run_until_complete(_end_tasks())
         loop.close()
+
+
+async def _end_tasks() -> None:
+    """Cancel all tasks, and give them the time to end; own steps may ignore that."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _, pending = await asyncio.wait(tasks, timeout=_END_S)
+        for task in pending:
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001  as asyncio.gather does
+    await asyncio.sleep(0)  # aborted connections end
 
 
 @contextmanager

@@ -182,6 +182,9 @@ class EngineStats:
         interrupted: Ctrl-C ended the run.
         waited_for_connection: requests that found no free connection in a shared pool; their
             response time includes the wait.
+        thread_queue_ms: time in which own steps waited for a thread; it is in no other time.
+        blocking_call: the own step that kept the event loop for the longest time, if it was long,
+            and that time in ms.
         end_reason: why the load ended before its schedule did, by intention; None if it did not.
     """
 
@@ -200,3 +203,5 @@ class EngineStats:
     waited_for_connection: int = 0
     closed_idle: int = 0
     end_reason: str | None = None
+    thread_queue_ms: Delay = field(default_factory=lambda: Delay(0.0, 0.0, 0.0))
+    blocking_call: tuple[str, float] | None = None

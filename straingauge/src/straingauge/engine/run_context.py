@@ -4,6 +4,8 @@ import asyncio
 import ssl
 from typing import Final
 
+from straingauge.engine.delay_histogram import DelayHistogram
+from straingauge.engine.thread_pool import ThreadPool
 from straingauge.http.address import Address
 from straingauge.http.receive_queue import ReceiveQueue
 from straingauge.http.site import Site
@@ -12,6 +14,8 @@ from straingauge.http.traceparent import TraceIds
 # Thousands of connections opened at once would overflow the target's accept queue, and what the
 # kernel drops there would count as the service's failures.
 _MAX_CONNECTING: Final = 64
+# An event loop that is kept for less is hardly late; see `verdict.validity`.
+BLOCKING_NS: Final = 50_000_000
 
 
 class RunContext:
@@ -24,6 +28,8 @@ class RunContext:
         is_closing: no further request is sent.
         end_reason: why no execution is to start any more; None as long as the schedule decides.
         busy: virtual users that run a journey.
+        thread_queue: time in which own steps waited for a thread.
+        blocking: the longest time in which an own step kept the event loop, and its name.
         sent, journeys, connections, reconnected, closed_idle: see `EngineStats`.
     """
 
@@ -55,3 +61,23 @@ class RunContext:
         self.connections = 0
         self.reconnected = 0
         self.closed_idle = 0
+        self.thread_queue = DelayHistogram()
+        self.blocking: tuple[int, str] | None = None
+        self._threads: ThreadPool | None = None
+
+    @property
+    def threads(self) -> ThreadPool:
+        """The threads of own steps, started when they are needed."""
+        if self._threads is None:
+            self._threads = ThreadPool()
+        return self._threads
+
+    def add_blocking(self, name: str, longest_ns: int) -> None:
+        """Keep the own step that kept the event loop for the longest time, if it was long."""
+        if longest_ns >= BLOCKING_NS and (self.blocking is None or longest_ns > self.blocking[0]):
+            self.blocking = longest_ns, name
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._threads is not None:
+            self._threads.close()

@@ -4,186 +4,31 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
-from typing import Final
 
 from straingauge.engine.connection import Connection
 from straingauge.engine.connector import connect
-from straingauge.engine.endpoint_sinks import EndpointSinks
-from straingauge.engine.load import EndpointSink
+from straingauge.engine.journey_runner import JourneyRunner
 from straingauge.engine.run_context import RunContext
-from straingauge.feeders import FeederEnd
 from straingauge.http import Request, RequestFailed, Response, StreamResponse, check_response
 from straingauge.http.cookies import sets_cookies
 from straingauge.http.exchange import timeout_failure
 from straingauge.http.redirects import follow_up
-from straingauge.journey import Execution, Journey, JourneyError, Pause, Step, User
-from straingauge.journey.execution import journey_name
-from straingauge.journey.transaction import Transaction, TransactionEnd
-
-# Delay after a journey that sent nothing, which would otherwise be repeated in a busy loop.
-_EMPTY_JOURNEY_S: Final = 0.01
+from straingauge.journey import JourneyError, User
 
 
-class VirtualUser:
-    """Runs one journey after the other, one request at a time.
+class VirtualUser(JourneyRunner):
+    """Runs journeys, and sends their requests one at a time; see `JourneyRunner`."""
 
-    Args:
-        user: the user that journeys are given.
-        context: state shared with all others.
-        on_finish: called with the virtual user when its journey has ended.
-
-    Attributes:
-        user: the same.
-        deadline_ns: when the request in flight times out; 0 when there is none.
-        journeys_begun: number of journeys begun.
-    """
-
-    __slots__ = (
-        "_connection",
-        "_context",
-        "_execution",
-        "_intended_ns",
-        "_journey",
-        "_on_finish",
-        "_opening",
-        "_pause",
-        "_request",
-        "_sent_ns",
-        "_sink",
-        "_sinks",
-        "_timeout_ns",
-        "_trace",
-        "deadline_ns",
-        "journeys_begun",
-        "user",
-    )
+    __slots__ = ("_opening", "_sent_ns", "_timeout_ns", "_trace")
 
     def __init__(
         self, user: User, context: RunContext, on_finish: "Callable[[VirtualUser], None]"
     ) -> None:
-        self.user = user
-        user.site = context.site
-        user.observer = self
-        self.journeys_begun = 0
-        self.deadline_ns = 0
-        self._context = context
-        self._on_finish = on_finish
-        self._connection: Connection | None = None
+        super().__init__(user, context, on_finish)
         self._opening: asyncio.Task[None] | None = None
-        self._pause: asyncio.Handle | None = None
-        self._execution: Execution | None = None
-        self._request: Request | None = None
-        self._intended_ns = 0
         self._sent_ns = 0
         self._timeout_ns = 0
         self._trace = 0  # number of the request's trace; 0 without one
-        # Set by `begin` and by each request.
-        self._journey: Journey
-        self._sinks: EndpointSinks
-        self._sink: EndpointSink
-
-    # The journey.
-
-    def begin(self, journey: Journey, intended_ns: int, sinks: EndpointSinks) -> None:
-        """Begin a journey.
-
-        Args:
-            journey: the journey.
-            intended_ns: when its first request should start. Response time is measured from this
-                instant, not from when the request was sent, so that a late start counts as waiting
-                (no coordinated omission).
-            sinks: receive the outcomes.
-        """
-        context = self._context
-        context.busy += 1
-        context.journeys += 1
-        self.journeys_begun += 1
-        self._journey = journey
-        self._sinks = sinks
-        self._intended_ns = intended_ns
-        self._request = None
-        try:
-            self._execution = Execution(journey, self.user)
-            step = self._execution.begin()
-        except JourneyError as error:
-            self._handle_error(error)
-        else:
-            self._do(step)
-
-    def _do(self, step: Step | None) -> None:
-        """Carry out the journey's next step."""
-        if step is None:
-            self._finish()
-        elif self._context.is_closing:
-            self.stop()
-        elif isinstance(step, Pause):
-            self._pause = self._context.loop.call_later(max(step.seconds, 0), self._resume)
-        else:
-            self._send(step)
-
-    def _resume(self) -> None:
-        self._pause = None
-        self._intended_ns = monotonic_ns()
-        assert self._execution is not None
-        try:
-            step = self._execution.resume()
-        except JourneyError as error:
-            self._handle_error(error)
-        else:
-            self._do(step)
-
-    def _handle_error(self, error: JourneyError) -> None:
-        end = error.__cause__
-        if isinstance(end, FeederEnd):
-            self._context.end_reason = self._context.end_reason or str(end)
-            if not end.is_error:
-                self._finish()
-                return
-        name = error.after.name if error.after else f"journey {journey_name(self._journey)}"
-        self._sinks[name].add_journey_error(str(error))
-        self._finish()
-
-    def _finish(self) -> None:
-        self._execution = None
-        self._intended_ns = 0
-        if self._connection is not None and not self._context.keep_connections:
-            self._connection.close()
-            self._connection = None
-        self._context.busy -= 1
-        if self._request is None:
-            self._context.loop.call_later(_EMPTY_JOURNEY_S, self._on_finish, self)
-        else:
-            self._on_finish(self)
-
-    def stop(self) -> None:
-        """End a journey that has no request in flight."""
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
-        if self._execution is None:
-            return
-        try:
-            self._execution.close()
-        except JourneyError as error:
-            self._handle_error(error)
-        else:
-            self._finish()
-
-    def transaction_start_ns(self) -> int:
-        """Return when the journey was due if it begins, else now; see `TransactionObserver`."""
-        return self._intended_ns or monotonic_ns()
-
-    def transaction_ended(
-        self, transaction: Transaction, end: TransactionEnd, ended_ns: int
-    ) -> None:
-        """Count a transaction; see `TransactionObserver`."""
-        sink = self._sinks.transaction_sink(transaction.name)
-        sink.add(transaction.begun_ns, ended_ns, transaction.paused_ns, end)
-
-    @property
-    def is_pausing(self) -> bool:
-        """The journey is in a pause."""
-        return self._pause is not None
 
     # The request.
 
@@ -265,12 +110,7 @@ class VirtualUser:
         self._sink.add_failure(self._intended_ns, sent_ns, 0, at_ns, failure, trace)
         self.deadline_ns = self._intended_ns = 0
         assert self._execution is not None
-        try:
-            step = self._execution.fail(failure)
-        except JourneyError as error:
-            self._handle_error(error)
-        else:
-            self._do(step)
+        self._go_on(self._execution.fail, failure)
 
     def connection_stale(self) -> None:
         """Send the request again on a new connection; see `ConnectionOwner`."""
@@ -291,6 +131,9 @@ class VirtualUser:
     def time_out(self) -> None:
         """Give up the request at its deadline."""
         at_ns, connection = self.deadline_ns, self._connection
+        if self._call is not None and self._call.is_running:
+            self._call.time_out(at_ns)
+            return
         if connection is not None and connection.end_stream(at_ns):
             return
         failure = timeout_failure(self._timeout_ns / 1e9)
@@ -319,6 +162,8 @@ class VirtualUser:
     def abandon(self) -> bool:
         """Give everything up uncounted; return whether a request was in flight."""
         under_way = self.deadline_ns != 0
+        if self._call is not None:
+            self._call.give_up()
         self._disconnect()
         if self._execution is not None:
             with suppress(JourneyError):  # the run is over, and with it the counting

@@ -181,7 +181,9 @@ class RequestFailed(Exception):
 
     stream: "StreamReader | None" = None
 
-    def __init__(self, kind: ErrorKind, detail: str, response: Response | None = None) -> None:
+    def __init__(
+        self, kind: ErrorKind | str, detail: str, response: Response | None = None
+    ) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
         self.detail = detail

@@ -5,24 +5,25 @@ from collections.abc import Callable, Generator
 from inspect import GEN_CLOSED, getgeneratorstate
 from time import monotonic_ns
 from types import GeneratorType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from straingauge.errors import UsageError
-from straingauge.http import Request, RequestFailed, Response
+from straingauge.http import Request, RequestFailed
+from straingauge.journey.call import Call
 from straingauge.journey.step import Pause, Step
 from straingauge.journey.user import User
 
-Journey: TypeAlias = Callable[[User], Generator[Step, Response, None]]
+Journey: TypeAlias = Callable[[User], Generator[Step, Any, None]]
 
 
 class JourneyError(Exception):
     """An error in the journey's own code, not in its requests; the cause is chained.
 
     Attributes:
-        after: the request whose response it was processing; None at its beginning.
+        after: the request or call whose result it was processing; None at its beginning.
     """
 
-    def __init__(self, journey: Journey, after: Request | None, cause: str) -> None:
+    def __init__(self, journey: Journey, after: Request | Call | None, cause: str) -> None:
         super().__init__(f"journey {journey_name(journey)}: {cause}")
         self.after = after
 
@@ -64,7 +65,7 @@ class Execution:
         step = execution.begin()
         while step is not None:
             if isinstance(step, Pause): wait, then   step = execution.resume()
-            else: send it, then                      step = execution.answer(response)
+            else: send or call it, then              step = execution.answer(response)
             or, if it failed:                        step = execution.fail(failure)
 
     Each of these returns the next step, None at the journey's end, and raises `JourneyError` if the
@@ -80,7 +81,7 @@ class Execution:
         if user.cookie_mode == "per-journey" and user.has_cookies:
             user.cookies.restore()
         self._generator = journey(user)
-        self._request: Request | None = None
+        self._request: Request | Call | None = None
 
     def begin(self) -> Step | None:
         """Return the first step."""
@@ -102,8 +103,8 @@ class Execution:
             raise self._error(error) from error
         return self._check(step)
 
-    def answer(self, response: Response) -> Step | None:
-        """Return the next step after a successful request."""
+    def answer(self, response: object) -> Step | None:
+        """Return the next step after a successful request or call."""
         try:
             step = self._generator.send(response)
         except StopIteration:
@@ -144,7 +145,7 @@ class Execution:
             raise self._error(error) from error
 
     def _check(self, step: Step) -> Step:
-        if isinstance(step, Request):
+        if isinstance(step, Request | Call):
             self._request = step
         elif isinstance(step, Pause):
             for transaction in self._user.open_transactions:
@@ -153,7 +154,9 @@ class Execution:
             self._fail_transactions()
             self._generator.close()
             raise JourneyError(
-                self._journey, self._request, f"it yielded {step!r}, neither Request nor Pause"
+                self._journey,
+                self._request,
+                f"it yielded {step!r}, neither Request, Pause nor Call",
             )
         return step
 

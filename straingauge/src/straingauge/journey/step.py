@@ -1,10 +1,11 @@
-"""One step of a journey: a request, or a pause."""
+"""One step of a journey: a request, a pause, or a call of another client."""
 
 from dataclasses import dataclass
 from math import isfinite
 from typing import TypeAlias
 
 from straingauge.http import Request
+from straingauge.journey.call import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +23,4 @@ class Pause:
             raise ValueError(f"a pause ends: not after {self.seconds} seconds")
 
 
-Step: TypeAlias = Request | Pause
+Step: TypeAlias = Request | Pause | Call

@@ -8,9 +8,17 @@ from numpy.typing import NDArray
 
 from straingauge.histogram import Ints, bucket_of
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
-from straingauge.http.models import TIMEOUTS
 from straingauge.http.traceparent import TraceIds
 from straingauge.recording.endpoint_names import OTHER, EndpointNames
+from straingauge.recording.error_codes import (
+    KIND_SHIFT,
+    LIMITED,
+    SERVED,
+    STATUS,
+    UNTIMED,
+    code_of,
+    kind_of,
+)
 from straingauge.recording.record import Record
 from straingauge.recording.sampled_requests import SampledRequest, first_sampled
 from straingauge.recording.series import EXAMPLES_PER_KIND, Example, Series
@@ -29,17 +37,6 @@ from straingauge.redaction import redact
 _COLUMNS: Final = 6
 # Few enough to count in 0.3 ms, which delays no request; enough to be efficient.
 _FLUSH_AT: Final = 1024 * _COLUMNS
-
-_KINDS: Final = tuple(ErrorKind)
-_KIND_SHIFT: Final = 10  # a status has fewer than 10 bits
-_STATUS: Final = (1 << _KIND_SHIFT) - 1
-_CODES: Final = {kind: (number + 1) << _KIND_SHIFT for number, kind in enumerate(_KINDS)}
-# Failures whose times describe the service, see `Series`.
-_HAVE_TIMES: Final = frozenset({ErrorKind.BAD_STATUS, ErrorKind.FAILED_CHECK}) | TIMEOUTS
-# A success or a failure without a response time, from a client that does not report one.
-_UNTIMED: Final = 1 << 15
-_SERVED: Final = np.array([True, *(kind in _HAVE_TIMES for kind in _KINDS)])
-_LIMITED: Final = np.array([False, *(kind is ErrorKind.RATE_LIMITED for kind in _KINDS)])
 
 
 class EndpointRecorder:
@@ -101,12 +98,12 @@ class EndpointRecorder:
         if failure.kind is not ErrorKind.RATE_LIMITED:
             self._example(failure.kind, failure.detail, status, request_id, self._trace_id(trace))
         headers = None if response is None else response.raw_headers
-        code = status | _CODES[failure.kind] | (0 if is_timed else _UNTIMED)
+        code = status | code_of(failure.kind) | (0 if is_timed else UNTIMED)
         self.add(intended_ns, sent_ns, first_byte_ns, done_ns, code, headers, trace)
 
     def add_untimed(self, done_ns: int, status: int, headers: RawHeaders | None) -> None:
         """Add a successful request of unknown response time."""
-        self.add(done_ns, done_ns, 0, done_ns, status | _UNTIMED, headers)
+        self.add(done_ns, done_ns, 0, done_ns, status | UNTIMED, headers)
 
     def add_stream(self, intended_ns: int, stream: StreamReader) -> None:
         """Add what was read of a stream, a request that is added as well."""
@@ -146,22 +143,22 @@ class EndpointRecorder:
         second = np.maximum(intended, 0) // 1_000_000_000
         series.timeline.add(second, STARTED)
         series.in_flight.add(intended, done)
-        timed = code < _UNTIMED
-        kind = (code & ~_UNTIMED) >> _KIND_SHIFT
+        timed = code < UNTIMED
+        kind = (code & ~UNTIMED) >> KIND_SHIFT
         if kind.any():
             self._count_failures(second, kind)
-        _count_statuses(series, code & _STATUS)
-        served = _SERVED[kind] & timed
-        self._count_times(table, second, served, _LIMITED[kind] & timed)
+        _count_statuses(series, code & STATUS)
+        served = SERVED[kind] & timed
+        self._count_times(table, second, served, LIMITED[kind] & timed)
         self._look_inside(table, second, served, headers)
         self._keep_sampled(table[served])
 
     def _count_failures(self, second: Ints, kind: Ints) -> None:
         errors = self._series.errors
         for number, count in zip(*np.unique(kind[kind > 0], return_counts=True), strict=True):
-            if (name := _KINDS[number - 1]) is not ErrorKind.RATE_LIMITED:
+            if (name := kind_of(number)) is not ErrorKind.RATE_LIMITED:
                 errors[name] += int(count)
-        limited = _LIMITED[kind]
+        limited = LIMITED[kind]
         self._series.timeline.add(second[limited], RATE_LIMITED)
         self._series.timeline.add(second[(kind > 0) & ~limited], ERRORS)
 
@@ -216,7 +213,7 @@ class EndpointRecorder:
                 sent_ns + unix_ns,
                 done_ns - intended_ns,
                 done_ns - sent_ns,
-                code & _STATUS,
+                code & STATUS,
             )
             for intended_ns, sent_ns, _, done_ns, code, trace in sampled.tolist()
         ]
@@ -229,7 +226,7 @@ class EndpointRecorder:
             done_ns - intended_ns,
             done_ns - sent_ns,
             intended_ns,
-            code & _STATUS,
+            code & STATUS,
             request_id(headers),
             self._trace_id(trace),
             tuple(sorted(durations_ms(server_timing(headers) or b"").items())),
@@ -239,7 +236,7 @@ class EndpointRecorder:
         return self._trace_ids.id_of(trace) if trace and self._trace_ids is not None else ""
 
     def _example(
-        self, kind: ErrorKind, detail: str, status: int, request_id: str, trace_id: str = ""
+        self, kind: str, detail: str, status: int, request_id: str, trace_id: str = ""
     ) -> None:
         if sum(each.kind == kind for each in self._series.examples) < EXAMPLES_PER_KIND:
             example = Example(time.time(), kind, redact(detail), status, request_id, trace_id)

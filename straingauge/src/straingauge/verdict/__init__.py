@@ -5,7 +5,8 @@ from straingauge.verdict.grade import GRADES, Threshold, fails, worst
 from straingauge.verdict.judge import Finding, Verdict, judge
 from straingauge.verdict.metrics import METRICS, value_of
 from straingauge.verdict.thresholds import LOCUST, Thresholds
-from straingauge.verdict.validity import Reason, ValidityInput, check_validity
+from straingauge.verdict.validity import Reason, check_validity
+from straingauge.verdict.validity_input import ValidityInput
 
 __all__ = [
     "GRADES",

@@ -5,13 +5,12 @@ An *invalid* run has no grade. A *note* is something a reader must know about th
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from straingauge.result.format.result import ReasonDict, ValidityDict
 from straingauge.statistics import samples_needed
-from straingauge.statistics.throughput import Throughput
-from straingauge.workers import LostProcess
+from straingauge.verdict.validity_input import ValidityInput
 
 RATE_LIMITED_LIMIT = 0.01  # of all requests
 DROPPED_LIMIT = 0.01  # of all arrivals
@@ -22,63 +21,6 @@ LATE_LIMIT_MS = 250.0
 STRAGGLER_SHARE = 0.05  # of the schedule; a shorter wait would hardly change the throughput
 BUSY_CPU_SHARE = 0.95  # of one core, by one process of the generator
 ENOUGH_FOR_P99 = samples_needed(0.99)
-
-
-@dataclass(frozen=True, slots=True)
-class ValidityInput:
-    """Everything that decides on the validity of a run.
-
-    Attributes:
-        requests: All completed requests of the main phase.
-        unanswered: Requests that were in flight when the run ended; not recorded.
-        rate_limited: Unexpected responses with status 429 among them.
-        dropped: Arrivals that were never executed.
-        start_delay_p99_ms: How late the first request of an arrival left, against its schedule.
-        p95_ms: 95th percentile of the response time.
-        loop_lag_p50_ms: Median lag of the generator's event loop.
-        loop_lag_p99_ms: Its 99th percentile.
-        cpu_share: CPU time of the busiest process of the generator, as a share of one core.
-        lost: Processes that disappeared.
-        unsent: Requests that they would have sent, compared with the other processes.
-        interrupted: Why the run ended early; None if it did not.
-        end_reason: Why it ended before its schedule, by intention; None if it did not.
-        setup_error: Why no load was sent; None if it was.
-        users: Number of users that log in.
-        accounts: Number of different accounts of these users.
-        idle: Number of processes without a share of the load.
-        processes: Number of processes with one.
-        unavailable: What could not be observed, in sentences.
-        throughput: The throughput, with the requests that do not count in it.
-        endpoint_limit: Number of endpoint names after which further ones were counted together;
-            0 if none were.
-        closing_server: A server that closes the connection after each response, by design; empty
-            for others.
-        insecure: Certificates of the service were not checked.
-    """
-
-    requests: int = 0
-    unanswered: int = 0
-    rate_limited: int = 0
-    dropped: int = 0
-    start_delay_p99_ms: float = 0.0
-    p95_ms: float | None = None
-    loop_lag_p50_ms: float = 0.0
-    loop_lag_p99_ms: float = 0.0
-    cpu_share: float = 0.0
-    lost: Sequence[LostProcess] = ()
-    unsent: int = 0
-    interrupted: str | None = None
-    end_reason: str | None = None
-    setup_error: str | None = None
-    users: int = 0
-    accounts: int = 0
-    idle: int = 0
-    processes: int = 1
-    unavailable: Sequence[str] = field(default_factory=tuple)
-    throughput: Throughput = field(default_factory=Throughput)
-    endpoint_limit: int = 0
-    closing_server: str = ""
-    insecure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +137,29 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
 
 def _busy(evidence: ValidityInput) -> bool:
     return evidence.cpu_share >= BUSY_CPU_SHARE
+
+
+def _blocking_call(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.blocking_call:
+        name, kept_ms = evidence.blocking_call
+        yield Reason(
+            "blocking_call",
+            "note",
+            f"the own step {name!r} kept the generator's event loop for {kept_ms:.0f} ms, in which"
+            " all other requests were late",
+            "decorate what blocks with measure(name), which runs it in a thread",
+        )
+
+
+def _few_threads(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.thread_queue_p99_ms > LATE_FLOOR_MS:
+        yield Reason(
+            "few_threads",
+            "note",
+            f"own steps waited {evidence.thread_queue_p99_ms:.0f} ms or more for a thread of the"
+            " generator in 1 % of the cases, which is in none of their times",
+            "use more processes (-n), or an asynchronous client and call(...)",
+        )
 
 
 def _no_cpu_left(evidence: ValidityInput) -> Iterable[Reason]:
@@ -322,6 +287,8 @@ _RULES: Sequence[Rule] = (
     _no_data,
     _rate_limited,
     _late,
+    _blocking_call,
+    _few_threads,
     _no_cpu_left,
     _dropped,
     _lost,

@@ -119,7 +119,9 @@ def pack_record(record: Record) -> Iterator[bytes]:
 def reports_from_message(process: str, message: Mapping[str, Any]) -> list[Report]:
     """Return a process's message as the reports that `straingauge.result` merges."""
     stats = dict(message["engine"])
-    stats |= {name: Delay(**stats[name]) for name in ("start_delay_ms", "loop_lag_ms")}
+    stats |= {
+        name: Delay(**stats[name]) for name in ("start_delay_ms", "loop_lag_ms", "thread_queue_ms")
+    }
     engines = {"main": EngineStats(**stats)}
     credentials = frozenset(message["credentials"])
     at_ns, requests = time.monotonic_ns(), message["requests"]

@@ -51,6 +51,22 @@ class Recording:
         self.connections += 1
         self._get_recorder(phase, endpoint).add_connection(took_ns)
 
+    def add_call(
+        self,
+        phase: str,
+        endpoint: str,
+        began_ns: int,
+        done_ns: int,
+        failure: RequestFailed | None,
+    ) -> None:
+        """Record an own step of a journey."""
+        self.requests += 1
+        recorder = self._get_recorder(phase, endpoint)
+        if failure is None:
+            recorder.add(began_ns, began_ns, 0, done_ns, 0, None)
+        else:
+            recorder.add_failure(began_ns, began_ns, 0, done_ns, failure)
+
     def on_request(self, event: Mapping[str, Any]) -> None:
         """Record a request of another client, from Locust's request event."""
         if event.get("response").__class__ is LocustResponse:

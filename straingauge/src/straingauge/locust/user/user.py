@@ -17,7 +17,7 @@ from straingauge.feeders import FeederEnd
 from straingauge.http import RequestFailed
 from straingauge.http.settings import HttpSettings
 from straingauge.http.tls import tls_context
-from straingauge.journey import Execution, Journey, JourneyError, Pause, Step
+from straingauge.journey import Call, Execution, Journey, JourneyError, Pause, Step
 from straingauge.locust import gc_tuning  # noqa: F401  adds its listeners to Locust
 from straingauge.locust.events import get_session
 from straingauge.locust.http.client import Client
@@ -27,7 +27,9 @@ from straingauge.locust.http.tls_stream import context
 from straingauge.locust.options import http_settings
 from straingauge.locust.stats.journey_transactions import JourneyTransactions
 from straingauge.locust.stats.request_reporter import RequestReporter
+from straingauge.locust.user.call import run_call
 from straingauge.locust.user.wait_time import PacedUser
+from straingauge.redaction import redact
 from straingauge.verdict import Finding
 
 LOGIN_INTERVAL_S = 5.0
@@ -219,12 +221,34 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         get_session(self.environment).stats.recording.add_journey_error(error, phase, name)
         self.environment.stats.log_error("JOURNEY", name, error)
 
+    def _run_call(
+        self, call: Call, execution: Execution, phase: str
+    ) -> tuple[Step | None, RequestFailed | None]:
+        """Call a function in this greenlet; its timeout is gevent's."""
+        session = get_session(self.environment)
+        if not call.in_thread:
+            session.fail_setup(_unsupported(call.name))
+            raise GreenletExit
+        timeout_s = call.timeout_s or self.network_timeout
+        began_ns = time.monotonic_ns()
+        value, failure = run_call(call, timeout_s)
+        done_ns = time.monotonic_ns()
+        session.stats.recording.add_call(phase, call.name, began_ns, done_ns, failure)
+        stats, name = self.environment.stats, redact(call.name)
+        stats.log_request("CALL", name, round((done_ns - began_ns) / 1e6), 0)
+        if failure is None:
+            return execution.answer(value), None
+        stats.log_error("CALL", name, redact(str(failure)))
+        return execution.fail(failure), failure
+
     def _run_step(
         self, step: Step, execution: Execution, phase: str
     ) -> tuple[Step | None, RequestFailed | None]:
         if isinstance(step, Pause):
             gevent.sleep(step.seconds)
             return execution.resume(), None
+        if isinstance(step, Call):
+            return self._run_call(step, execution, phase)
         response = self.client.send(step, phase)
         if isinstance(response, RequestFailed):
             return execution.fail(response), response
@@ -241,6 +265,13 @@ def _context_of(settings: HttpSettings) -> ssl.SSLContext | None:
 def _own_or(own: float, default: float, configured: float | None) -> float:
     """Return a class's own time limit, or else the configured one, or else the default."""
     return configured if own == default and configured is not None else own
+
+
+def _unsupported(name: str) -> UsageError:
+    return UsageError(
+        f"{name}: Locust cannot run coroutines, which need asyncio; its users are greenlets",
+        hint="write the step without async, and decorate it with measure(name)",
+    )
 
 
 def _setup_error(failure: RequestFailed | JourneyError, host: str | None) -> StraingaugeError:

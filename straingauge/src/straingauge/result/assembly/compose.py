@@ -216,6 +216,12 @@ def _validity_input(
         unsent=_unsent(merged),
         interrupted=None if setup_error else merged.abort_reason or ended,
         end_reason=_end_reason(merged, engines),
+        blocking_call=max(
+            (each.blocking_call for each in engines.values() if each.blocking_call),
+            key=lambda found: found[1],
+            default=None,
+        ),
+        thread_queue_p99_ms=max((e.thread_queue_ms.p99 for e in engines.values()), default=0.0),
         setup_error=setup_error,
         users=users if whole["total_requests"] else 0,
         accounts=len(credentials),

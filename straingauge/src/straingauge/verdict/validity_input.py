@@ -1,0 +1,69 @@
+"""Everything that decides on the validity of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from straingauge.statistics.throughput import Throughput
+from straingauge.workers import LostProcess
+
+
+@dataclass(frozen=True, slots=True)
+class ValidityInput:
+    """Everything that decides on the validity of a run.
+
+    Attributes:
+        requests: All completed requests of the main phase.
+        unanswered: Requests that were in flight when the run ended; not recorded.
+        rate_limited: Unexpected responses with status 429 among them.
+        dropped: Arrivals that were never executed.
+        start_delay_p99_ms: How late the first request of an arrival left, against its schedule.
+        p95_ms: 95th percentile of the response time.
+        loop_lag_p50_ms: Median lag of the generator's event loop.
+        loop_lag_p99_ms: Its 99th percentile.
+        cpu_share: CPU time of the busiest process of the generator, as a share of one core.
+        lost: Processes that disappeared.
+        unsent: Requests that they would have sent, compared with the other processes.
+        interrupted: Why the run ended early; None if it did not.
+        end_reason: Why it ended before its schedule, by intention; None if it did not.
+        blocking_call: The own step that kept the event loop for the longest time, and that time in
+            ms; None if none did for long.
+        thread_queue_p99_ms: How long own steps waited for a thread.
+        setup_error: Why no load was sent; None if it was.
+        users: Number of users that log in.
+        accounts: Number of different accounts of these users.
+        idle: Number of processes without a share of the load.
+        processes: Number of processes with one.
+        unavailable: What could not be observed, in sentences.
+        throughput: The throughput, with the requests that do not count in it.
+        endpoint_limit: Number of endpoint names after which further ones were counted together;
+            0 if none were.
+        closing_server: A server that closes the connection after each response, by design; empty
+            for others.
+        insecure: Certificates of the service were not checked.
+    """
+
+    requests: int = 0
+    unanswered: int = 0
+    rate_limited: int = 0
+    dropped: int = 0
+    start_delay_p99_ms: float = 0.0
+    p95_ms: float | None = None
+    loop_lag_p50_ms: float = 0.0
+    loop_lag_p99_ms: float = 0.0
+    cpu_share: float = 0.0
+    lost: Sequence[LostProcess] = ()
+    unsent: int = 0
+    interrupted: str | None = None
+    end_reason: str | None = None
+    blocking_call: tuple[str, float] | None = None
+    thread_queue_p99_ms: float = 0.0
+    setup_error: str | None = None
+    users: int = 0
+    accounts: int = 0
+    idle: int = 0
+    processes: int = 1
+    unavailable: Sequence[str] = field(default_factory=tuple)
+    throughput: Throughput = field(default_factory=Throughput)
+    endpoint_limit: int = 0
+    closing_server: str = ""
+    insecure: bool = False
