@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile pictures bench faults lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench faults lint fmt requirements clean
 .PHONY: page test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -95,6 +95,10 @@ $(LEVELS) ramp: $(READY)
 
 profile: $(READY)  ## Run a profile (NAME=pre-deployment, post-deployment, daily, weekly, pre-release)
 	@$(MAKE) --no-print-directory --keep-going $(call one_of,NAME,$(PROFILES))
+
+docs: $(READY_DEV)  ## Build the documentation site into build/docs
+	@$(BIN)/python docs/generate/generate.py build/docs-source
+	@$(BIN)/zensical build --strict
 
 pictures: $(READY_DEV)  ## Take screenshots of Locust's web UI during a load (DIR=build/pictures APP=module:app)
 	@cd backend && exec $(SERVE) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} "$(abspath $(or $(DIR),build/pictures))" $(ARGS)

@@ -57,6 +57,8 @@ def test_only_the_start_is_slow():
     result["metrics"]["slowest"] = [slow(ENDPOINTS[i % 3], 800, at_s=i / 10) for i in range(20)]
     assert causes(result)[:2] == ["slow_start", "slow_tail"]
     assert "slow_start" not in causes(slowed(result, 500, 700, 820))
+    result["endpoints"][ENDPOINTS[0]]["latency_ms"]["p50"] = 500.0
+    assert "slow_start" not in causes(result)
 
 
 def test_slowing_down():

@@ -3,6 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable, Iterable, Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -96,6 +97,18 @@ def test_a_service_that_serves_a_few_requests_at_a_time(places: int, work_s: flo
     found = first(run(closed(at_a_time(places, work_s), users=users), "constantusers"))
     assert found["cause"] == "limited_concurrency"
     assert f"of which about {places} at a time were served" in found["evidence"][0]
+
+
+def test_a_rare_endpoint_does_not_hide_the_queue_of_another():
+    """The shape of the times of an endpoint with few requests says little about the others."""
+    requests = list(closed(at_a_time(1, 0.05), users=12))
+    result = run(requests, "constantusers")
+    name = next(iter(result["endpoints"]))
+    rare = deepcopy(result["endpoints"][name])
+    rare["total_requests"] = len(requests) // 20
+    rare["service_time_ms"] |= {"min": 0.7, "avg": 3.5, "p50": 1.7, "p95": 10.0}
+    result["endpoints"]["GET /rare"] = rare
+    assert first(result)["cause"] == "limited_concurrency"
 
 
 def test_connections_that_are_not_accepted():

@@ -220,7 +220,7 @@ def test_another_failed_request_stays_what_it_is():
 
 
 def test_tokens_for_requests_without_a_form():
-    """A journey reads a token for requests of its own, as single-page applications send them."""
+    """A journey reads a token for requests, as single-page applications send them."""
     user = User(0)
     page = Response(user.get("/"), 200, b"", form('<input name=_token value="l">').encode())
     assert csrf_token(page) == "l"

@@ -156,6 +156,17 @@ def test_tasks_of_requests_count_and_background_tasks_do_not() -> None:
     assert found["snapshots"] == {"count": 1, "tasks_visible": True}
 
 
+def test_lines_of_one_function_are_in_one_snapshot() -> None:
+    """Threads of two processes in different lines of a function are one snapshot of it."""
+    later = PRICES._replace(line=PRICES.line + 1)
+    stacks = CollectedStacks({1: OWN, 2: OWN})
+    of_both = [Snapshot(1, (Stack("a", (PRICES,)), Stack("b", (later,))), ())]
+    of_both.append(Snapshot(2, (Stack("a", (later,)),), ()))
+    for t_s in (1.0, 2.0):
+        stacks.add_snapshots(of_both, t_s=t_s, silent_ms=None)
+    assert {line["snapshots"] for line in summary(stacks)["lines"]} == {2}
+
+
 def test_what_waits_without_load_serves_no_request() -> None:
     """Threads and tasks that wait as before the load are not counted, but more of them are."""
     waiting = Stack("", (SERVER, PRICES, WAIT), 2)

@@ -50,7 +50,7 @@ def test_a_second_run_updates_the_comment_of_the_first(
 
 
 def test_comments_of_several_services_stay_apart(forge: Forge):
-    """Each --id has a comment of its own."""
+    """Each --id has a separate comment."""
     for name in ("shop", "stock", "shop"):
         assert comment(f"about {name}\n", github(forge), "--id", name).exit_code == 0
     assert sorted(forge.bodies.values()) == [
@@ -60,7 +60,7 @@ def test_comments_of_several_services_stay_apart(forge: Forge):
 
 
 def test_a_long_comment_is_shortened_at_a_line(forge: Forge):
-    """What the API would refuse for its length is cut, and folded parts are closed."""
+    """A text that the API would refuse for its length is cut, and folded parts are closed."""
     text = "<details><summary>all</summary>\n" + "| a row |\n" * 9000 + "</details>\n"
     assert comment(text, github(forge)).exit_code == 0
     body = forge.bodies[1]
@@ -92,7 +92,7 @@ def test_the_number_comes_from_the_event_where_the_ref_has_none(forge: Forge, tm
 def test_a_job_without_a_pull_request_is_refused(
     forge: Forge, changed: dict[str, str], message: str
 ):
-    """What is missing is named, with exit code 2, and nothing is sent."""
+    """The missing part is named, with exit code 2, and nothing is sent."""
     refused = comment("fine\n", github(forge, **{"GITHUB_EVENT_PATH": "", **changed}))
     assert refused.exit_code == 2
     assert message in refused.stderr

@@ -106,7 +106,7 @@ def test_errors_by_kind_and_status(name: str, value: float, endpoint: str | None
     ],
 )
 def test_resources_of_the_service(name: str, value: float | None):
-    """What the observer recorded of the service can have thresholds; None if it saw nothing."""
+    """Resources that the observer recorded can have thresholds; None if it saw nothing."""
     assert value_of(result(), name) == value
 
 

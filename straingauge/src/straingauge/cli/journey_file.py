@@ -1,4 +1,4 @@
-"""JourneyFile files: the journeys that users run.
+"""Journey files: the journeys that users run.
 
 A journey file is a Python file that defines:
 

@@ -90,12 +90,12 @@ def _occupying(result: ResultView) -> CodeEvidence | None:
 def _of_threads(result: ResultView, least: float) -> CodeEvidence | None:
     """Return the function in which threads were in at least this share of the snapshots."""
     rows = _rows(result, "thread")
-    functions = _functions(rows, "snapshots")
+    functions = _snapshots(rows)
     taken = result.figure("profile", "snapshots", "count")
     function = _dominant(functions)
     if function is None or functions[function] < max(MIN_SNAPSHOTS, least * taken):
         return None
-    location = _heaviest_line(rows, function, "snapshots")
+    location = _heaviest_line(rows, function, "own_samples")
     return CodeEvidence(
         location,
         f"in {functions[function]} of {taken:.0f} snapshots a thread was in {_at(location)}",
@@ -112,7 +112,7 @@ def _waiting(result: ResultView) -> CodeEvidence | None:
     if function is None:
         return None
     taken = result.figure("profile", "snapshots", "count")
-    instants = _functions(rows, "snapshots")[function]
+    instants = _snapshots(rows)[function]
     if instants < max(MIN_SNAPSHOTS, MIN_SNAPSHOT_SHARE * taken):
         return None
     location = _heaviest_line(rows, function, key)
@@ -145,6 +145,15 @@ def _functions(rows: Iterable[Mapping[str, Any]], key: str) -> Counter[_Function
         if count:
             found[str(row.get("file")), str(row.get("function"))] += count
     return found
+
+
+def _snapshots(rows: Iterable[Mapping[str, Any]]) -> Counter[_Function]:
+    """Return the snapshots of each function, which each of its lines has."""
+    found: Counter[_Function] = Counter()
+    for row in rows:
+        function = str(row.get("file")), str(row.get("function"))
+        found[function] = max(found[function], int(number(row, "snapshots") or 0))
+    return +found
 
 
 def _heaviest_line(

@@ -37,6 +37,19 @@ class LineKey(NamedTuple):
     state: StackState
     frame: Frame
 
+    @property
+    def in_function(self) -> "FunctionKey":
+        """The function, whichever process and thread runs it."""
+        return FunctionKey(self.state, self.frame.file, self.frame.function)
+
+
+class FunctionKey(NamedTuple):
+    """A function of the service's own code."""
+
+    state: StackState
+    file: str
+    function: str
+
 
 @dataclass(slots=True)
 class CollectedStacks:
@@ -48,7 +61,8 @@ class CollectedStacks:
         own, total: Samples by line, where it is the nearest of the service's own code, and where
             it is anywhere in the stack.
         lasting: Tasks by line that were in the same place at the snapshot before.
-        instants: Snapshots by line, where it is the nearest.
+        instants: Snapshots by function, with a thread or task of a request in it as its nearest own
+            code.
         idle: Threads and tasks by stack that were there before the load: they serve no request.
         stalls: Snapshots in which no request had been answered for a while.
         snapshots: Number of snapshots; those of several processes at one instant count once.
@@ -60,7 +74,7 @@ class CollectedStacks:
     own: Counter[LineKey] = field(default_factory=Counter)
     total: Counter[LineKey] = field(default_factory=Counter)
     lasting: Counter[LineKey] = field(default_factory=Counter)
-    instants: Counter[LineKey] = field(default_factory=Counter)
+    instants: Counter[FunctionKey] = field(default_factory=Counter)
     idle: Counter[StackKey] = field(default_factory=Counter)
     stalls: list[ProfileStall] = field(default_factory=list)
     snapshots: int = 0
@@ -93,7 +107,7 @@ class CollectedStacks:
         for each in snapshots:
             for key, count in self._add_snapshot(each).items():
                 lines[key] = lines.get(key, 0) + count
-        self.instants.update(lines.keys())
+        self.instants.update({key.in_function for key in lines})
         self.snapshots += 1
         if silent_ms is not None and lines and len(self.stalls) < MAX_STALLS:
             self.stalls.append(self._stall(lines, t_s, silent_ms))

@@ -90,7 +90,7 @@ def _line(collected: CollectedStacks, key: LineKey) -> ProfileLine:
         "own_samples": collected.own[key],
         "total_samples": collected.total[key],
         "lasting_samples": collected.lasting[key],
-        "snapshots": collected.instants[key],
+        "snapshots": collected.instants[key.in_function],
     }
 
 

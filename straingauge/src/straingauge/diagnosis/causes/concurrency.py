@@ -1,6 +1,9 @@
 """A service that works on a few requests at a time, although nothing in it is busy."""
 
 import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import utilization
@@ -12,6 +15,7 @@ MACHINE = ("resources", "machine")
 MIN_IN_FLIGHT = 4.0  # fewer would not need to wait for each other
 WAITING = 3.0  # times the work, by Little's law
 ALWAYS_BUSY = 0.5  # requests that are served on average, at least
+NOTABLE = 0.1  # of the requests in flight: the shape of a smaller share says little about them
 NARROW, WIDE = 1.5, 3.0  # p95 by p50: of a queue, and of a queue without order
 # Of the snapshots: a lock for which a request waits at most instants is always held, so that it
 # limits the throughput (utilization law).
@@ -113,30 +117,62 @@ def _not_accepted(result: ResultView) -> tuple[str, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """Requests of one endpoint that wait, by Little's law.
+
+    Attributes:
+        endpoint: Its name.
+        in_flight: Requests in flight on average.
+        served: Those that would be if none waited.
+        width: p95 by p50 of the service time.
+    """
+
+    endpoint: str
+    in_flight: float
+    served: float
+    width: float
+
+
 def _queue(result: ResultView) -> tuple[float, str] | None:
     """Return confidence and evidence if most requests in flight wait."""
-    duration_s = result.duration_s
-    in_flight = served = 0.0
-    waiting, widest = [], 1.0
-    for name, each in result.endpoints.items():
-        avg_ms, shortest_ms, p50_ms, p95_ms = (
-            number(each, "service_time_ms", key) or 0.0 for key in ("avg", "min", "p50", "p95")
-        )
-        per_ms = (number(each, "total_requests") or 0.0) / duration_s / 1000 if duration_s else 0.0
-        if not shortest_ms or not p50_ms or avg_ms < WAITING * shortest_ms:
-            continue
-        waiting.append(name)
-        in_flight, served = in_flight + per_ms * avg_ms, served + per_ms * shortest_ms
-        widest = max(widest, p95_ms / p50_ms)
+    queues = [
+        queue
+        for name, each in result.endpoints.items()
+        if (queue := _queue_at(name, each, result.duration_s)) is not None
+    ]
+    in_flight, served = sum(each.in_flight for each in queues), sum(each.served for each in queues)
     if in_flight < MIN_IN_FLIGHT or served < ALWAYS_BUSY or in_flight < WAITING * served:
         return None
+    main = [each for each in queues if each.in_flight >= NOTABLE * in_flight]
+    widest = max(each.width for each in main)
     if widest > WIDE:
         return None  # a tail: most do not wait
+    if widest > NARROW and _grows(result):
+        return None  # times that rise are as far apart
+    names = ", ".join(each.endpoint for each in main[:3])
     evidence = (
         f"{in_flight:.0f} requests were in flight on average, of which about {max(served, 1):.0f}"
-        f" at a time were served (Little's law): {', '.join(waiting[:3])}"
+        f" at a time were served (Little's law): {names}"
     )
     return (0.75 if widest <= NARROW else 0.45), evidence  # the work itself may vary
+
+
+def _queue_at(name: str, endpoint: Mapping[str, Any], duration_s: float) -> _Queue | None:
+    """Return the requests of an endpoint; None if they do not wait for each other."""
+    avg_ms, shortest_ms, p50_ms, p95_ms = (
+        number(endpoint, "service_time_ms", key) or 0.0 for key in ("avg", "min", "p50", "p95")
+    )
+    if not (duration_s and shortest_ms and p50_ms) or avg_ms < WAITING * shortest_ms:
+        return None
+    per_ms = (number(endpoint, "total_requests") or 0.0) / duration_s / 1000
+    width = max(1.0, p95_ms / p50_ms)
+    return _Queue(name, in_flight=per_ms * avg_ms, served=per_ms * shortest_ms, width=width)
+
+
+def _grows(result: ResultView) -> bool:
+    """Return whether response times rise over the load, by the whole interval of their trend."""
+    return result.figure("metrics", "degradation", "low_percent_per_minute") > 0
 
 
 def _backlog(result: ResultView) -> tuple[float, str] | None:

@@ -121,13 +121,12 @@ def slow_tail(result: ResultView) -> Evidence | None:
 def slow_start(result: ResultView) -> Evidence | None:
     """Detect slow requests at the beginning and none later.
 
-    The first requests pay for what is opened, loaded or compiled on first use. If most requests are
-    slow, the slowest may be early by chance, or because of the load before.
+    The first requests pay for what is opened, loaded or compiled on first use. If most requests of
+    an endpoint are slow, its slowest may be early by chance, or because of the load before.
     """
     if result.fails_mostly:
         return None
-    least_ms = min((number(row, "response_ms") or 0 for row in result.slowest), default=0.0)
-    if result.figure("metrics", "latency_ms", "p50") > least_ms / 3:
+    if not all(_is_exceptional(result, row) for row in result.slowest):
         return None
     times = [t_s for row in result.slowest if (t_s := number(row, "start_s")) is not None]
     start_s = min(3.0, 0.1 * result.duration_s)
@@ -170,6 +169,13 @@ def _medians(result: ResultView) -> Mapping[str, float]:
         for name, each in result.endpoints.items()
         if (p50_ms := number(each, "latency_ms", "p50")) is not None
     }
+
+
+def _is_exceptional(result: ResultView, row: Mapping[str, Any]) -> bool:
+    """Return whether a request was far slower than most of its endpoint."""
+    p50_ms = result.figure("endpoints", str(row.get("endpoint")), "latency_ms", "p50")
+    usual_ms = p50_ms or result.figure("metrics", "latency_ms", "p50")
+    return TAIL * usual_ms <= (number(row, "response_ms") or 0.0)
 
 
 def _tail(result: ResultView, endpoint: str) -> tuple[float, float] | None:
