@@ -81,7 +81,7 @@ Handler = Callable[[Peer], None]
 class Server:
     """A server, with what it has received so far."""
 
-    port: int
+    port: int = 0
     connections: int = 0
     requests: list[Exchange] = field(default_factory=list)
 
@@ -92,16 +92,28 @@ class Server:
 
 
 @contextmanager
-def serve(handler: Handler, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A server that runs `handler` once for each connection, each in its thread."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-    server = Server(listener.getsockname()[1])
+def serve(
+    handler: Handler, tls: ssl.SSLContext | None = None, *, path: Path | None = None
+) -> Iterator[Server]:
+    """A server that runs `handler` once for each connection, each in its thread.
+
+    It listens on a free port, or on a socket file.
+    """
+    if path is None:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        server = Server(listener.getsockname()[1])
+    else:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(512)
+        server = Server()
     threads: list[threading.Thread] = []
 
     def attend(sock: socket.socket) -> None:
         # However a connection ends: what the client made of it is what the tests look at.
         with suppress(OSError), sock:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if path is None:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
                 sock = tls.wrap_socket(sock, server_side=True)
             with sock:

@@ -32,7 +32,7 @@ def test_a_trusted_certificate_is_accepted(certificate: Path):
         good, _ = run_journey(url, tls=trusting)
         bad, _ = run_journey(url)
     assert (dict(good.errors), good.statuses[200]) == ({}, 1)
-    assert dict(bad.errors) == {ErrorKind.TLS: 1}
+    assert dict(bad.errors) == {ErrorKind.CERTIFICATE_UNTRUSTED: 1}
     assert "certificate" in bad.examples[0].detail
 
 
@@ -42,7 +42,7 @@ def test_another_hosts_certificate_is_a_tls_error(tmp_path: Path):
     trusting = ssl.create_default_context(cafile=f"{other}.crt")
     with serve(answering(), speaking_tls(other)) as server:
         series, report = run_journey(f"https://localhost:{server.port}", tls=trusting)
-    assert dict(series.errors) == {ErrorKind.TLS: 1}
+    assert dict(series.errors) == {ErrorKind.CERTIFICATE_NAME: 1}
     assert "localhost" in series.examples[0].detail
     assert (report.sent, len(server.requests)) == (0, 0)
 

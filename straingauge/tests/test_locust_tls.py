@@ -29,7 +29,7 @@ def test_certificates_are_checked_only_if_asked(caller: Locust, tmp_path: Path):
             insecure=False,
         )
     assert (accepted.value, trusted.value, refused.value) == (200, 200, 0)
-    assert refused.failures == {"tls": 1}
+    assert refused.failures == {"certificate_untrusted": 1}
     assert "certificate" in refused.events[0]["exception"]
 
 

@@ -1,16 +1,18 @@
 """TLS settings: the table [http], options, and what a failed handshake advises."""
 
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from locust_caller import RUN_JOURNEY, Locust
 from raw_server import answering, serve, speaking_tls
 from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
 from straingauge.http import ErrorKind
 from straingauge.http.settings import HttpSettings
-from straingauge.http.tls import tls_context
+from straingauge.http.tls import tls_context, tls_failure
 from straingauge.target.service_locator import ServiceLocator, http_settings_for
 
 
@@ -116,4 +118,43 @@ def test_a_certificate_for_another_name_is_a_tls_error(url: str, certificate: Pa
     """Requests to a service of another name are counted as TLS errors."""
     trusting = HttpSettings(ca_file=Path(f"{certificate}.crt"))
     series, _ = run_journey(url, http=replace(trusting, server_name="other.example"))
-    assert dict(series.errors) == {ErrorKind.TLS: 1}
+    assert dict(series.errors) == {ErrorKind.CERTIFICATE_NAME: 1}
+    assert "--server-name NAME" in series.examples[0].detail
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (10, ErrorKind.CERTIFICATE_EXPIRED),
+        (9, ErrorKind.CERTIFICATE_EXPIRED),
+        (18, ErrorKind.CERTIFICATE_UNTRUSTED),
+        (20, ErrorKind.CERTIFICATE_UNTRUSTED),
+        (62, ErrorKind.CERTIFICATE_NAME),
+        (64, ErrorKind.CERTIFICATE_NAME),
+        (23, ErrorKind.TLS),
+    ],
+)
+def test_a_certificate_error_has_its_kind(code: int, kind: ErrorKind):
+    """Expired, untrusted and misnamed certificates are separate kinds, by OpenSSL's codes."""
+    error = ssl.SSLCertVerificationError("certificate verify failed")
+    error.verify_code = code
+    failure = tls_failure(error)
+    assert failure.kind is kind
+    assert ("; " in failure.detail) is (kind is not ErrorKind.TLS)
+
+
+def test_a_missing_client_certificate_is_named(certificate: Path, caller: Locust):
+    """A service that asks for a client certificate and gets none counts as such."""
+    asking = speaking_tls(certificate)
+    asking.load_verify_locations(f"{certificate}.crt")
+    asking.verify_mode = ssl.CERT_REQUIRED
+    settings = {"ca_file": f"{certificate}.crt"}
+    with serve(answering(), asking) as server:
+        url = f"https://localhost:{server.port}"
+        without, _ = run_journey(url, http=HttpSettings.of(settings, Path()))
+        outcome = caller.call(url, RUN_JOURNEY, http=settings)
+        settings["client_cert"] = str(certificate)
+        series, _ = run_journey(url, http=HttpSettings.of(settings, Path()))
+    assert dict(without.errors) == outcome.failures == {ErrorKind.CLIENT_CERTIFICATE: 1}
+    assert "--client-cert FILE" in without.examples[0].detail
+    assert series.statuses[200] == 1

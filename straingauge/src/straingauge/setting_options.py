@@ -109,4 +109,18 @@ SETTING_OPTIONS: Final = (
         " Locust: network_timeout]",
         "TIME",
     ),
+    SettingOption(
+        "unix_socket",
+        "unix-socket",
+        "Socket file to connect to, such as /run/app.sock (uvicorn --uds); the URL gives the Host"
+        " header. [default: TCP]",
+        "PATH",
+    ),
+    SettingOption(
+        "proxy",
+        "proxy",
+        "HTTP proxy to send all requests through, such as http://user:password@localhost:3128."
+        " [default: none, whatever the environment says]",
+        "URL",
+    ),
 )

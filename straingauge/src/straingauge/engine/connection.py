@@ -55,10 +55,12 @@ class Connection(asyncio.Protocol):
         "owner",
     )
 
-    def __init__(self, owner: ConnectionOwner, queue: ReceiveQueue, base_path: str = "") -> None:
+    def __init__(
+        self, owner: ConnectionOwner, queue: ReceiveQueue, base_path: str = "", root: str = ""
+    ) -> None:
         self.owner: ConnectionOwner | None = owner
         self._queue = queue
-        self._exchange = Exchange(base_path)
+        self._exchange = Exchange(base_path, root)
         self._transport: asyncio.Transport
         self._fd: int | None = None
         self._uploaded_ns = 0  # when the last upload was sent whole

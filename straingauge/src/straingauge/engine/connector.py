@@ -1,6 +1,7 @@
 """Opening connections: the IP addresses of the target race (RFC 8305, Happy Eyeballs)."""
 
 import asyncio
+import socket
 import ssl
 from typing import Final, TypeAlias
 
@@ -8,9 +9,11 @@ from straingauge.engine.connection import Connection, ConnectionOwner
 from straingauge.engine.run_context import RunContext
 from straingauge.http import RequestFailed
 from straingauge.http.address import connect_failure, connect_timeout_failure
+from straingauge.http.proxy import Tunnel
 
 # RFC 8305, section 5: the recommended delay of the next attempt.
 _ATTEMPT_DELAY_S: Final = 0.25
+_RECEIVE_BYTES: Final = 4096
 
 _Attempt: TypeAlias = "asyncio.Task[Connection]"
 
@@ -80,15 +83,45 @@ async def _race(owner: ConnectionOwner, context: RunContext) -> Connection | Req
 
 
 async def _open(owner: ConnectionOwner, context: RunContext, ip: str) -> Connection:
-    address = context.address
-    _, connection = await context.loop.create_connection(
-        lambda: Connection(owner, context.receive_queue, address.base_path),
-        ip,
-        address.port,
-        ssl=context.tls,
-        server_hostname=address.tls_name if context.tls else None,
-    )
+    address, loop = context.address, context.loop
+    tls, name = context.tls, address.tls_name if context.tls else None
+
+    def make() -> Connection:
+        return Connection(owner, context.receive_queue, address.base_path, address.request_root)
+
+    if address.settings.unix_socket is not None:
+        _, connection = await loop.create_unix_connection(make, ip, ssl=tls, server_hostname=name)
+        return connection
+    tunnel = address.tunnel
+    if tunnel is None:
+        _, connection = await loop.create_connection(
+            make, ip, address.connect_port, ssl=tls, server_hostname=name
+        )
+        return connection
+    sock = await _open_tunnel(loop, tunnel, ip, address.connect_port)
+    try:
+        _, connection = await loop.create_connection(make, sock=sock, ssl=tls, server_hostname=name)
+    except BaseException:
+        sock.close()
+        raise
     return connection
+
+
+async def _open_tunnel(
+    loop: asyncio.AbstractEventLoop, tunnel: Tunnel, ip: str, port: int
+) -> socket.socket:
+    """Connect to a proxy and let it connect to the target."""
+    sock = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(0)
+        await loop.sock_connect(sock, (ip, port))
+        await loop.sock_sendall(sock, tunnel.request)
+        while not tunnel.feed(await loop.sock_recv(sock, _RECEIVE_BYTES)):
+            pass
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _close(attempt: _Attempt) -> None:

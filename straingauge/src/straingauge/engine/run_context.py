@@ -46,7 +46,7 @@ class RunContext:
         self.loop = loop
         self.receive_queue = ReceiveQueue(loop.call_soon)
         self.address = address
-        self.host_header = address.host_header
+        self.host_header = address.host_lines
         self.site = Site.of(address)
         self.tls = tls
         self.timeout_ns = int(timeout_s * 1e9)

@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.models import ErrorKind, RequestFailed
+from straingauge.http.proxy import ProxyError, Tunnel
 from straingauge.http.query import encode_path
 from straingauge.http.settings import HttpSettings
+from straingauge.http.tls import tls_failure
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DEFAULTS: Final = HttpSettings()
@@ -27,7 +29,8 @@ class Address:
         tls: whether to use TLS.
         base_path: the URL's path without a slash at its end, such as "/api/v1"; often empty. It
             precedes the path of each request.
-        ips: the name's IP addresses in the order to try; the one that accepted comes first.
+        ips: IP addresses to connect to, of the name or of a proxy, in the order to try; the one
+            that accepted comes first. With a unix socket, its path alone.
         has_accepted: whether the first one has accepted a connection.
         settings: settings of connections to it.
     """
@@ -53,6 +56,31 @@ class Address:
         name = f"[{self.host}]" if ":" in self.host else self.host
         default = _DEFAULT_PORTS["https" if self.tls else "http"]
         return (name if self.port == default else f"{name}:{self.port}").encode("ascii")
+
+    @property
+    def host_lines(self) -> bytes:
+        """The Host header's value, and the lines for the proxy that follow it."""
+        proxy = self.settings.proxy
+        lines = b"" if proxy is None or self.tls else proxy.header_lines
+        return self.host_header + lines
+
+    @property
+    def request_root(self) -> str:
+        """Scheme and host before each path, for a proxy (RFC 9112, section 3.2.2); else empty."""
+        if self.settings.proxy is None or self.tls:
+            return ""
+        return f"http://{self.host_header.decode('ascii')}"
+
+    @property
+    def tunnel(self) -> Tunnel | None:
+        """A new tunnel to open through the proxy before TLS; None if there is none to open."""
+        proxy = self.settings.proxy
+        return Tunnel(proxy, self.host, self.port) if proxy is not None and self.tls else None
+
+    @property
+    def connect_port(self) -> int:
+        """The port to connect to: of the proxy, if there is one."""
+        return self.port if self.settings.proxy is None else self.settings.proxy.port
 
     def attempts(self) -> list[tuple[str, bool]]:
         """IP addresses in the order to try, each with whether it is the last one."""
@@ -81,7 +109,13 @@ def resolve(
         TargetError: the name does not resolve.
     """
     address = locate(base_url, settings)
-    _require_allowed(address.host, address.ips, allowed_hosts)
+    proxy = settings.proxy
+    if proxy is not None:
+        _require_allowed(proxy.host, address.ips, allowed_hosts)
+        # The proxy looks the target's name up; here it only has to be allowed.
+        _require_allowed(address.host, _addresses(address.host, address.port), allowed_hosts)
+    elif settings.unix_socket is None:
+        _require_allowed(address.host, address.ips, allowed_hosts)
     return address
 
 
@@ -89,9 +123,27 @@ def locate(base_url: str, settings: HttpSettings = _DEFAULTS) -> Address:
     """Parse a base URL and resolve its host, wherever it is; see `resolve`."""
     address = parse_base_url(base_url)
     address.settings = settings
-    given = settings.addresses_of(address.host, address.port)
-    address.ips = list(given) or _look_up(address.host, address.port)
+    host, port, proxy = address.host, address.port, settings.proxy
+    if settings.unix_socket is not None:
+        address.ips = [str(settings.unix_socket.absolute())]
+        return address
+    if proxy is not None:
+        host, port = proxy.host, proxy.port
+        if settings.host_header is not None and not address.tls:
+            raise UsageError(
+                f"a proxy sends the host of the URL, not the Host header {settings.host_header}",
+                hint="leave out --host-header or --proxy, or write the host in the URL",
+            )
+    address.ips = list(settings.addresses_of(host, port)) or _look_up(host, port)
     return address
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    """Return the addresses of a host; if it has none here, the host itself."""
+    try:
+        return _look_up(host, port)
+    except TargetError:
+        return [host]
 
 
 def _look_up(host: str, port: int) -> list[str]:
@@ -120,8 +172,11 @@ def _require_allowed(host: str, ips: Iterable[str], allowed_hosts: Iterable[str]
 
 
 def _is_loopback(ip: str) -> bool:
-    # After "%" comes the zone of an IPv6 address, which `ip_address` does not need.
-    return ipaddress.ip_address(ip.split("%", maxsplit=1)[0]).is_loopback
+    try:
+        # After "%" comes the zone of an IPv6 address, which `ip_address` does not need.
+        return ipaddress.ip_address(ip.split("%", maxsplit=1)[0]).is_loopback
+    except ValueError:  # a name without an address
+        return False
 
 
 def require_no_account(base_url: str) -> None:
@@ -188,7 +243,18 @@ def connect_timeout_failure(timeout_s: float) -> RequestFailed:
 def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
     """Classify why no connection to an address could be opened."""
     if isinstance(error, ssl.SSLError):
-        return RequestFailed(ErrorKind.TLS, str(error))
+        return tls_failure(error)
+    if isinstance(error, ProxyError):
+        return RequestFailed(ErrorKind.PROXY, str(error))
+    if address.settings.proxy is not None and error.errno:
+        name = address.settings.proxy.name
+        return RequestFailed(ErrorKind.PROXY, f"connecting to the proxy {name}: {error.strerror}")
+    if address.settings.unix_socket is not None:
+        return _socket_failure(error, ip)
+    return _network_failure(error, ip, address)
+
+
+def _network_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
     if isinstance(error, TimeoutError):
         return RequestFailed(ErrorKind.CONNECT_TIMEOUT, f"connecting to {ip}: {error}")
     if isinstance(error, ConnectionRefusedError):
@@ -196,3 +262,14 @@ def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
     # A handshake that the server ends is an error without a number.
     kind = ErrorKind.TLS if address.tls and not error.errno else ErrorKind.RESET
     return RequestFailed(kind, f"connecting to {ip}: {error}")
+
+
+def _socket_failure(error: OSError, path: str) -> RequestFailed:
+    if isinstance(error, FileNotFoundError):
+        detail = f"{path}: there is no such socket file; start the service, or check --unix-socket"
+        return RequestFailed(ErrorKind.NO_SOCKET, detail)
+    if isinstance(error, BlockingIOError):
+        return RequestFailed(ErrorKind.REFUSED, f"{path}: too many connections wait to be accepted")
+    if isinstance(error, ConnectionRefusedError):
+        return RequestFailed(ErrorKind.REFUSED, f"{path}: nothing listens at this socket file")
+    return RequestFailed(ErrorKind.RESET, f"{path}: {error.strerror or error}")

@@ -4,7 +4,8 @@ import http.client
 import socket
 
 from straingauge.errors import TargetError
-from straingauge.http.address import locate
+from straingauge.http.address import Address, locate
+from straingauge.http.proxy import ProxyError
 from straingauge.http.settings import HttpSettings
 from straingauge.http.tls import tls_context
 
@@ -28,7 +29,7 @@ class BlockingConnection(http.client.HTTPConnection):
         self._tls = tls_context(settings) if is_tls else None
         super().__init__("localhost", timeout=timeout_s)
         self.auto_open = 1
-        self._host_header = b""
+        self._address: Address | None = None
 
     def connect(self) -> None:
         """Connect to the first address that accepts.
@@ -40,8 +41,8 @@ class BlockingConnection(http.client.HTTPConnection):
             address = locate(self._base_url, self._settings)
         except TargetError as error:
             raise OSError(str(error)) from error
-        self._host_header = address.host_header
-        sock = _open(address.ips, address.port, self.timeout or 0.0)
+        self._address = address
+        sock = _open(address, self.timeout or 0.0)
         if self._tls is not None:
             sock = self._tls.wrap_socket(sock, server_hostname=address.tls_name)
         self.sock = sock
@@ -56,15 +57,53 @@ class BlockingConnection(http.client.HTTPConnection):
         """Begin a request, with the target's Host header."""
         if self.sock is None:
             self.connect()
+        address = self._address
+        assert address is not None
+        url = address.request_root + url
         super().putrequest(method, url, skip_host=True, skip_accept_encoding=skip_accept_encoding)
-        self.putheader("Host", self._host_header)
+        self.putheader("Host", address.host_header)
+        proxy = address.settings.proxy
+        if proxy is not None and proxy.authorization is not None and not address.tls:
+            self.putheader("Proxy-Authorization", proxy.authorization)
 
 
-def _open(ips: list[str], port: int, timeout_s: float) -> socket.socket:
-    for ip in ips:
+def _open(address: Address, timeout_s: float) -> socket.socket:
+    """Connect, and open the tunnel of a proxy.
+
+    Raises:
+        OSError: It failed.
+    """
+    sock = _connect(address, timeout_s)
+    tunnel = address.tunnel
+    if tunnel is not None:
         try:
-            return socket.create_connection((ip, port), timeout=timeout_s)
-        except OSError:
-            if ip == ips[-1]:
-                raise
+            sock.sendall(tunnel.request)
+            while not tunnel.feed(sock.recv(4096)):
+                pass
+        except BaseException:
+            sock.close()
+            raise
+    return sock
+
+
+def _connect(address: Address, timeout_s: float) -> socket.socket:
+    if address.settings.unix_socket is not None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(timeout_s)
+        try:
+            sock.connect(address.ips[0])
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+    for ip, is_last in address.attempts():
+        try:
+            return socket.create_connection((ip, address.connect_port), timeout=timeout_s)
+        except OSError as error:
+            if not is_last:
+                continue
+            if address.settings.proxy is not None:
+                name = address.settings.proxy.name
+                raise ProxyError(f"connecting to the proxy {name}: {error.strerror}") from error
+            raise
     raise OSError("no address")

@@ -7,6 +7,7 @@ Both HTTP clients drive this one state machine; each adds only its sockets and i
         ...                                    # wait for more to be received
 """
 
+import ssl
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -20,6 +21,7 @@ from straingauge.http.codec import (
 from straingauge.http.models import ErrorKind, Request, RequestFailed, Response
 from straingauge.http.multipart import Upload
 from straingauge.http.streaming.stream_exchange import StreamExchange
+from straingauge.http.tls import tls_failure
 
 # Methods a client may repeat automatically on a new connection (RFC 9110, section 9.2.2).
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
@@ -60,7 +62,8 @@ class Exchange:
     """One request and its response at a time, on one connection.
 
     Args:
-        base_path: precedes the path of each request.
+        base_path: precedes the path of each request, except from the root.
+        root: precedes that of all requests: scheme and host, for a proxy.
 
     Attributes:
         request: the request in flight; None between two exchanges.
@@ -74,10 +77,11 @@ class Exchange:
     """
 
     __slots__ = (
-        "_base_path",
+        "_base",
         "_chunks",
         "_reader",
         "_requests",
+        "_root",
         "_unread_bytes",
         "first_byte_ns",
         "idle_since_ns",
@@ -87,8 +91,9 @@ class Exchange:
         "stream",
     )
 
-    def __init__(self, base_path: str = "") -> None:
-        self._base_path = base_path.encode("ascii")
+    def __init__(self, base_path: str = "", root: str = "") -> None:
+        self._base = (root + base_path).encode("ascii")
+        self._root = root.encode("ascii")
         self.request: Request | None = None
         self.stream: StreamExchange | None = None
         self.sent_ns = self.idle_since_ns = self.first_byte_ns = 0
@@ -115,8 +120,9 @@ class Exchange:
         self._requests += 1
         self._reader.begin(request.method)
         data, body = encode(request, host, trace), request.body
-        if self._base_path and not request.from_root:
-            data = add_base_path(data, self._base_path)
+        prefix = self._root if request.from_root else self._base
+        if prefix:
+            data = add_base_path(data, prefix)
         if body.__class__ is not Upload:
             return data
         self._chunks = body.chunks(data)
@@ -235,6 +241,10 @@ class Exchange:
         return Response(request, reader.status, reader.headers, reader.body)
 
     def _end_unanswered(self, request: Request, error: Exception | None, at_ns: int) -> Outcome:
+        if isinstance(error, ssl.SSLError) and getattr(
+            error, "reason", None
+        ):  # an alert, after the handshake
+            return tls_failure(error)
         if self._requests > 1:
             if request.method in _IDEMPOTENT:
                 return STALE

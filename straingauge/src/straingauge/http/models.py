@@ -27,8 +27,10 @@ class ErrorKind(StrEnum):
     """Kinds of failure. `RATE_LIMITED` counts separately: neither success nor error.
 
     `IDLE_CLOSED`: the server closed a connection that had been idle as the request was sent, so
-    that the request may never have been read (RFC 9112, section 9.5). `REDIRECT`: a redirect that
-    was to be followed leads nowhere, elsewhere, or to too many others.
+    that the request may never have been read (RFC 9112, section 9.5). `CERTIFICATE_*`: the server's
+    certificate is not accepted. `CLIENT_CERTIFICATE`: the server does not accept the client's, or
+    there is none. `PROXY`: the proxy, not the service. `NO_SOCKET`: there is no such socket file.
+    `REDIRECT`: a redirect that was to be followed leads nowhere, elsewhere, or to too many others.
     `EARLY_CLOSE`: a stream ended before its end mark, or with too few events.
     """
 
@@ -41,6 +43,12 @@ class ErrorKind(StrEnum):
     SHORT_BODY = "short_body"
     PROTOCOL = "protocol"
     TLS = "tls"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CERTIFICATE_NAME = "certificate_name"
+    CLIENT_CERTIFICATE = "client_certificate"
+    PROXY = "proxy"
+    NO_SOCKET = "no_socket"
     BAD_STATUS = "bad_status"
     FAILED_CHECK = "failed_check"
     REDIRECT = "redirect"
@@ -48,6 +56,9 @@ class ErrorKind(StrEnum):
     JOURNEY_ERROR = "journey_error"
     EARLY_CLOSE = "early_close"
 
+
+# 407 comes from a proxy only (RFC 9110, section 15.5.8).
+_STATUS_KINDS: Final = {407: ErrorKind.PROXY, 429: ErrorKind.RATE_LIMITED}
 
 TIMEOUTS: Final = frozenset(
     {ErrorKind.TIMEOUT, ErrorKind.CONNECT_TIMEOUT, ErrorKind.FIRST_BYTE_TIMEOUT}
@@ -197,7 +208,7 @@ def check_response(response: Response) -> RequestFailed | None:
     """
     request = response.request
     if response.status not in request.expect:
-        kind = ErrorKind.RATE_LIMITED if response.status == 429 else ErrorKind.BAD_STATUS
+        kind = _STATUS_KINDS.get(response.status, ErrorKind.BAD_STATUS)
         expected = " or ".join(str(status) for status in sorted(request.expect))
         detail = f"status {response.status}, expected {expected}: {_excerpt(response)}"
         return RequestFailed(kind, detail, response)

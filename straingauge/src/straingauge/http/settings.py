@@ -12,6 +12,7 @@ from straingauge.http.authentication import Auth, parse_auth
 from straingauge.http.cookies import CookieMode
 from straingauge.http.header_settings import HeaderPairs, parse_headers
 from straingauge.http.headers import combine
+from straingauge.http.proxy import Proxy
 from straingauge.http.resolve_override import ResolveOverride
 from straingauge.time_text import parse_time
 
@@ -37,6 +38,8 @@ class HttpSettings:
         first_byte_timeout_s: Time limit from the end of a request to the first byte of its
             response.
         timeout_s: Time limit of a request without its own, connecting included.
+        unix_socket: Socket file to connect to, in place of the URL's host and port.
+        proxy: HTTP proxy for all requests; none is taken from the environment.
     """
 
     ca_file: Path | None = None
@@ -54,6 +57,8 @@ class HttpSettings:
     connect_timeout_s: float | None = None
     first_byte_timeout_s: float | None = None
     timeout_s: float | None = None
+    unix_socket: Path | None = None
+    proxy: Proxy | None = None
 
     def __post_init__(self) -> None:
         if self.client_key is not None and self.client_cert is None:
@@ -64,6 +69,11 @@ class HttpSettings:
         if self.insecure and self.ca_file is not None:
             raise UsageError(
                 f"certificates are either checked against {self.ca_file}, or not at all (insecure)",
+                hint="leave out one of the two",
+            )
+        if self.unix_socket is not None and self.proxy is not None:
+            raise UsageError(
+                f"requests go through the socket {self.unix_socket} or the proxy {self.proxy}",
                 hint="leave out one of the two",
             )
 
@@ -116,6 +126,8 @@ class HttpSettings:
         """Return these settings, with those of another where they have none."""
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         changes = {name: value for name, value in given.items() if value}
+        if self.unix_socket is not None or self.proxy is not None:
+            changes |= {"unix_socket": self.unix_socket, "proxy": self.proxy}
         if self.insecure:
             changes["ca_file"] = None
         elif self.ca_file is not None:
@@ -126,7 +138,7 @@ class HttpSettings:
 
     def for_other_hosts(self) -> "HttpSettings":
         """Return the settings for hosts other than the target, without what is the target's own."""
-        return replace(self, server_name=None, host_header=None)
+        return replace(self, server_name=None, host_header=None, unix_socket=None)
 
     def addresses_of(self, host: str, port: int) -> tuple[str, ...]:
         """Return the addresses given for a host and a port; none if it is to be resolved."""
@@ -137,6 +149,8 @@ class HttpSettings:
 
     def listening_url(self, base_url: str) -> str:
         """Return the URL by which the service's process is found: with the address in use."""
+        if self.unix_socket is not None:
+            return f"unix://{self.unix_socket.absolute()}"
         parts = urlsplit(base_url)
         port = parts.port or (443 if parts.scheme == "https" else 80)
         given = self.addresses_of(parts.hostname or "", port)
@@ -194,6 +208,10 @@ def _seconds(value: object) -> float:
     return float(seconds)
 
 
+def _proxy(value: object) -> Proxy:
+    return Proxy.parse(_text(value))
+
+
 def _header(value: object) -> str:
     text = _text(value)
     if not (text.isascii() and text.isprintable()) or " " in text:
@@ -231,4 +249,6 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "connect_timeout_s": _seconds,
     "first_byte_timeout_s": _seconds,
     "timeout_s": _seconds,
+    "unix_socket": _path,
+    "proxy": _proxy,
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from straingauge.errors import UsageError
+from straingauge.http.models import ErrorKind, RequestFailed
 from straingauge.http.settings import HttpSettings
 
 # Codes of X509_verify_cert(3ssl), of which Python has no names.
@@ -13,6 +14,17 @@ _EXPIRED: Final = 10
 _NOT_YET_VALID: Final = 9
 _UNKNOWN_ISSUER: Final = (18, 19, 20, 21)  # self-signed, or signed by an authority not known here
 _OTHER_HOST: Final = (62, 64)  # name, IP address
+# Alerts of a server that wants a client certificate, or another one (RFC 8446, section 6.2).
+_CLIENT_CERTIFICATE: Final = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_REVOKED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+        "TLSV1_ALERT_UNKNOWN_CA",
+    }
+)
 
 
 def tls_context(settings: HttpSettings) -> ssl.SSLContext:
@@ -38,20 +50,43 @@ def tls_context(settings: HttpSettings) -> ssl.SSLContext:
     return made
 
 
-def handshake_advice(error: BaseException) -> str | None:
+def tls_failure(error: ssl.SSLError) -> RequestFailed:
+    """Classify why a TLS connection cannot be used; the detail says what to do, if it is known."""
+    kind, advice = _kind_and_advice(error)
+    return RequestFailed(kind, f"{error}; {advice}" if advice else str(error))
+
+
+def handshake_advice(error: ssl.SSLError) -> str | None:
     """Return what to do about a failed TLS handshake; None if that is not known."""
+    return _kind_and_advice(error)[1]
+
+
+def _kind_and_advice(error: ssl.SSLError) -> tuple[ErrorKind, str | None]:
+    if (getattr(error, "reason", None) or "") in _CLIENT_CERTIFICATE:
+        return (
+            ErrorKind.CLIENT_CERTIFICATE,
+            "send a certificate that the service accepts: --client-cert FILE, or client_cert in"
+            " [http] of straingauge.toml",
+        )
     if not isinstance(error, ssl.SSLCertVerificationError):
-        return None
+        return ErrorKind.TLS, None
     if error.verify_code in _UNKNOWN_ISSUER:
         return (
+            ErrorKind.CERTIFICATE_UNTRUSTED,
             "trust its authority: --ca-file FILE, or ca_file in [http] of straingauge.toml; or"
-            " accept any certificate: --insecure"
+            " accept any certificate: --insecure",
         )
     if error.verify_code in _OTHER_HOST:
-        return "name the host of the certificate: --server-name NAME, or use it in the URL"
+        return (
+            ErrorKind.CERTIFICATE_NAME,
+            "name the host of the certificate: --server-name NAME, or use it in the URL",
+        )
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
-        return "renew the certificate, or check the clock of this machine"
-    return None
+        return (
+            ErrorKind.CERTIFICATE_EXPIRED,
+            "renew the certificate, or check the clock of this machine",
+        )
+    return ErrorKind.TLS, None
 
 
 def _load(what: str, path: Path, load: Callable[[Path], None]) -> None:

@@ -63,6 +63,9 @@ class ServiceProcesses:
     def __init__(self, base_url: str, server_pid: int | None = None) -> None:
         self._host = urlsplit(base_url).hostname or "localhost"
         self._port = port_of(base_url)
+        parts = urlsplit(base_url)
+        self._socket_file = parts.path if parts.scheme == "unix" else None
+        self._kind = "tcp" if self._socket_file is None else "unix"
         self._server_pid = server_pid
         self._listens_at: str | None = None  # of several listeners on the port, the one under load
         self._samples = 0
@@ -138,7 +141,7 @@ class ServiceProcesses:
         if self._server_pid is not None:
             self._take(self._server_pid)
             return
-        self.is_remote = not is_here(self._host)
+        self.is_remote = self._socket_file is None and not is_here(self._host)
         if self.is_remote:
             where = f"the service runs on another machine ({self._host})"
             self.unavailable = f"{where}: its processes cannot be observed"
@@ -146,20 +149,23 @@ class ServiceProcesses:
         try:
             listening: list[_Connection] = [
                 connection
-                for connection in psutil.net_connections("tcp")
+                for connection in psutil.net_connections(self._kind)
                 if self._is_listening(connection)
             ]
         except psutil.AccessDenied:
             self.unavailable = "no permission to find the process that listens on the port"
             return
-        self._listens_at = listening_address(self._host, [each.laddr.ip for each in listening])
+        if self._socket_file is None:
+            self._listens_at = listening_address(self._host, [each.laddr.ip for each in listening])
         pids = [
             each.pid
             for each in listening
-            if each.pid is not None and each.laddr.ip == self._listens_at
+            if each.pid is not None
+            and (self._socket_file is not None or each.laddr.ip == self._listens_at)
         ]
         if not pids:
-            self.unavailable = f"no process of this user listens on port {self._port}"
+            where = self._socket_file or f"port {self._port}"
+            self.unavailable = f"no process of this user listens on {where}"
             return
         with contextlib.suppress(
             psutil.NoSuchProcess
@@ -203,7 +209,7 @@ class ServiceProcesses:
         if known is not None:
             return known
         try:
-            connections = process.net_connections("tcp")
+            connections = process.net_connections(self._kind)
             settled = _is_settled(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return False
@@ -213,6 +219,8 @@ class ServiceProcesses:
         return listens
 
     def _is_listening(self, connection: _Connection) -> bool:
+        if self._socket_file is not None:
+            return bool(connection.laddr == self._socket_file)
         return bool(
             connection.status == psutil.CONN_LISTEN
             and connection.laddr
@@ -252,8 +260,10 @@ def _is_settled(process: psutil.Process) -> bool:
 
 
 def port_of(base_url: str) -> int:
-    """Return the port of a URL."""
+    """Return the port of a URL; 0 of a socket file."""
     parts = urlsplit(base_url)
+    if parts.scheme == "unix":
+        return 0
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 

@@ -35,6 +35,7 @@
     resolve = ["api:443:127.0.0.1"]  # addresses in place of those of DNS
     host_header = "api.example"      # in place of the URL's host and port
     first_byte_timeout_s = 5         # and connect_timeout_s, timeout_s
+    unix_socket = "app.sock"         # or proxy = "http://user:password@localhost:3128"
     headers = { X-Tenant = "acme" }  # of each request; ${NAME}: from the environment
     auth = "bearer:env:TOKEN"        # what each request is authorized by
     cookies = "per-user"             # or "per-journey", "off"

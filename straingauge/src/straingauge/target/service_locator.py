@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.address import require_no_account
 from straingauge.http.blocking import BlockingConnection
+from straingauge.http.proxy import ProxyError
 from straingauge.http.settings import HttpSettings
 from straingauge.http.tls import handshake_advice
 from straingauge.text_file import read_toml
@@ -168,6 +169,8 @@ def refused(url: str, settings: HttpSettings | None = None) -> Refusal | None:
     try:
         connection.connect()
         connection.close()
+    except ProxyError as error:
+        return Refusal(str(error), "check --proxy URL, or proxy in [http] of straingauge.toml")
     except ssl.SSLError as error:
         return Refusal(f"the TLS handshake failed: {error}", handshake_advice(error))
     except OSError as error:

@@ -60,7 +60,7 @@ class Connection:
         hub: Hub = get_hub()
         queue = _queue_of(hub)
         self._stream = SocketStream(hub, queue) if tls is None else TlsStream(hub, queue, tls)
-        self._exchange = Exchange()
+        self._exchange = Exchange(root=address.request_root)
         self._first_byte_timeout_s = address.settings.first_byte_timeout_s
         self.sent_ns = self.done_ns = 0
         self.was_killed = False
@@ -68,7 +68,7 @@ class Connection:
             attempt_by_ns = deadline_ns if is_last else monotonic_ns() + _ATTEMPT_NS
             self._stream.deadline_ns = min(deadline_ns, attempt_by_ns)
             try:
-                self._stream.open(ip, address.port, address.tls_name)
+                self._stream.open(ip, address)
             except TimedOut:
                 if attempt_by_ns >= deadline_ns:
                     raise

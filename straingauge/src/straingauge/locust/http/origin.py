@@ -17,7 +17,7 @@ class Origin:
     Attributes:
         url: the URL without a path.
         address: the resolved address.
-        host: value of the Host header.
+        host: value of the Host header, and the lines for a proxy that follow it.
     """
 
     url: str
@@ -76,4 +76,4 @@ def origin_of(url: str, allowed_hosts: tuple[str, ...], settings: HttpSettings) 
         TargetError: the name does not resolve.
     """
     address = resolve(url, allowed_hosts, settings)
-    return Origin(url, address, address.host_header)
+    return Origin(url, address, address.host_lines)

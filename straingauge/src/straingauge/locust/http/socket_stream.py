@@ -10,7 +10,9 @@ from typing import Any, Final
 from gevent import GreenletExit, getcurrent, monkey
 from gevent.hub import Hub
 
+from straingauge.http.address import Address
 from straingauge.http.exchange import Received
+from straingauge.http.proxy import Tunnel
 from straingauge.http.receive_queue import ReceiveQueue
 
 # Locust has replaced it by gevent's class, which waits in its own ways.
@@ -70,35 +72,52 @@ class SocketStream:
         self.deadline_ns = 0
         self.at_ns = 0
 
-    def open(self, ip: str, port: int, host: str) -> None:
-        """Connect to an address of this host by the deadline.
+    def open(self, ip: str, address: Address) -> None:
+        """Connect to an IP address, or the socket file, of a target by the deadline.
 
         Raises:
             OSError: it failed.
             TimedOut: it took too long.
         """
+        is_file = address.settings.unix_socket is not None
         family = socket.AF_INET6 if ":" in ip else socket.AF_INET
-        self._socket = _Socket(family, socket.SOCK_STREAM)
+        self._socket = _Socket(socket.AF_UNIX if is_file else family, socket.SOCK_STREAM)
         self.closed = False
         try:
             self._socket.settimeout(0)  # nothing here blocks
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connect(ip, port)
+            if is_file:
+                self._connect(ip)
+            else:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._connect((ip, address.connect_port))
             # From now on everything is received, whether a greenlet waits for it or not.
             self._read_watcher = self._hub.loop.io(self._socket.fileno(), _READ)
             self._read_watcher.start(self._receive)
-            self._shake_hands(host)
+            if (tunnel := address.tunnel) is not None:
+                self._open_tunnel(tunnel)
+            self._shake_hands(address.tls_name)
         except BaseException:
             self.close()
             raise
 
-    def _connect(self, ip: str, port: int) -> None:
-        number = self._socket.connect_ex((ip, port))
-        if number in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+    def _connect(self, peer: str | tuple[str, int]) -> None:
+        number = self._socket.connect_ex(peer)
+        # A full accept queue of a socket file is EWOULDBLOCK, and cannot be waited for.
+        if number == errno.EINPROGRESS or (number == errno.EWOULDBLOCK and peer[0] != "/"):
             self._wait(writable=True)
             number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
             raise OSError(number, os.strerror(number))
+
+    def _open_tunnel(self, tunnel: Tunnel) -> None:
+        """Let the proxy connect to the target, before anything is encrypted."""
+        SocketStream.write(self, tunnel.request)
+        is_open = False
+        while not is_open:
+            received = SocketStream.wait(self)
+            if isinstance(received, Exception):
+                raise received
+            is_open = tunnel.feed(received)
 
     def _shake_hands(self, host: str) -> None:
         """Do what comes between connecting and the first request."""
