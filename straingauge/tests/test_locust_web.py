@@ -210,7 +210,7 @@ def test_page_requires_locusts_login(service: Service, tmp_path: Path):
 BROKEN = (
     USERS
     + """
-from straingauge.locust.web import page_data
+from straingauge.live_view import page_data
 
 def view(result):
     raise RuntimeError("injected")

@@ -11,7 +11,7 @@ from straingauge.live_view import view
 
 REQUESTING = """
 import json, sys
-from straingauge.locust.web.page_data import PageDataCache
+from straingauge.live_view import PageDataCache
 
 class Runs:
     finished_run, requested = None, 0

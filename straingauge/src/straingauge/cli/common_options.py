@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from straingauge.cli.param_types import Duration, FiniteFloat, WholeNumber
+from straingauge.cli.param_types import Duration, FiniteFloat, OptionalPort, WholeNumber
 from straingauge.setting_options import SETTING_OPTIONS
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -42,6 +42,15 @@ abort_dead: Final[Decorator] = click.option(
     type=Duration(),
     show_default="never",
     help="End the load after this time without any response, such as 10s.",
+)
+live: Final[Decorator] = click.option(
+    "--live",
+    type=OptionalPort(),
+    is_flag=False,
+    flag_value=0,
+    metavar="[PORT]",
+    show_default="no page",
+    help="Serve a live page of the run on this machine, at any free port or at PORT.",
 )
 thresholds: Final[Decorator] = click.option(
     "--thresholds",

@@ -55,6 +55,7 @@ class RunOptions:
     profile: bool | None = None
     thresholds: Path | None = None
     abort_dead: float | None = None
+    live: int | None = None
     results: Path | None = None
     name: str | None = None
     http: HttpSettings = field(default_factory=HttpSettings)

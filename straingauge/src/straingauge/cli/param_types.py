@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from straingauge.schedule import Stage
 
 MAX_USERS: Final = 1_000_000  # each takes about a kilobyte; more need several machines
+MAX_PORT: Final = 65_535
 MAX_DURATION_S: Final = 366 * 86_400.0
 
 _RANGE = re.compile(rf"({NUMBER})(?:\s*-\s*({NUMBER}))?\s*(ms|s|m|h|d|)")
@@ -58,6 +59,22 @@ class Duration(click.ParamType[float]):
         if seconds > MAX_DURATION_S:
             self.fail(f"{value!r} is longer than a year", param, ctx)
         return seconds
+
+
+class OptionalPort(click.ParamType[int]):
+    """A port of an option whose value may be missing: 0 takes any free port."""
+
+    name = "port"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Return the port."""
+        text = str(value)
+        if not (text.isascii() and text.isdecimal() and int(text) <= MAX_PORT):
+            name = param.opts[0] if param else "the option"
+            self.fail(f"{text!r} is not a port: put {name} last, or write {name}=PORT", param, ctx)
+        return int(text)
 
 
 class Warmup(Duration):

@@ -98,6 +98,7 @@ if TYPE_CHECKING:
 @common_options.profile
 @common_options.thresholds
 @common_options.abort_dead
+@common_options.live
 @common_options.results
 @common_options.name
 @common_options.allow_hosts
@@ -133,26 +134,33 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     from straingauge.cli.run_load import run_load
     from straingauge.cli.span_receiver import span_receiver
     from straingauge.http.address import resolve
+    from straingauge.runner.live_page import live_page
+    from straingauge.runner.live_run import LiveRun
     from straingauge.target.service_locator import ServiceLocator
 
     run_options = RunOptions(**options)
     run_options.require_resources(processes)
     spec = load_spec(run_options)
-    screen = Screen()
+    screen, live = Screen(), LiveRun()
     address = ServiceLocator(host, screen.say, option="--host", http=lambda: spec.http)
     if address.named:
         resolve(address.named, spec.allowed_hosts, spec.http)
     install_signal_handlers()
     try:
-        with span_receiver(run_options, screen.say) as (worker_options, inbox):
+        with (
+            span_receiver(run_options, screen.say) as (worker_options, inbox),
+            live_page(live, run_options.live, screen.say, option="--live"),
+        ):
             address.find(spec.test_file)
             outcome, interrupted = run_load(
-                spec, worker_options, address, processes, screen, inbox=inbox
+                spec, worker_options, address, processes, screen, inbox=inbox, live=live
             )
+            live.finish(outcome.result, outcome.path)
+            screen.clear()
+            _show(outcome, spec.thresholds.endpoints)
     finally:
         screen.clear()
         address.close()
-    _show(outcome, spec.thresholds.endpoints)
     sys.exit(Interrupted.exit_code if interrupted else outcome.exit_code)
 
 

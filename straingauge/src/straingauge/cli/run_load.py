@@ -21,6 +21,7 @@ from straingauge.runner import (
     conclude_run,
 )
 from straingauge.runner.abort_watch import AbortWatch
+from straingauge.runner.live_run import LiveRun
 from straingauge.runner.progress import Progress, Screen
 from straingauge.target.service_locator import ServiceLocator
 from straingauge.traces import Inbox
@@ -39,6 +40,7 @@ def run_load(
     screen: Screen,
     *,
     inbox: Inbox | None = None,
+    live: LiveRun | None = None,
 ) -> tuple[Outcome, bool]:
     """Run a load, and judge it; what was measured is kept however it ends.
 
@@ -49,6 +51,7 @@ def run_load(
         processes: Number of processes; those beyond the number of cores or users stay idle.
         screen: Where progress is shown.
         inbox: The spans that are received during the load.
+        live: Gets the reports of the load.
 
     Returns:
         The outcome, and whether the user interrupted the load.
@@ -65,6 +68,8 @@ def run_load(
 
     def watch(test: str, merged: MergedReports) -> bool:
         aborts.watch(test, merged, coordinator.end_load)
+        if live is not None:
+            live.watch(test, with_idle(merged))
         return progress.watch(test, with_idle(merged))
 
     coordinator = Coordinator(service.find, watch, locate_started=service.started)

@@ -7,6 +7,7 @@ import json
 import signal
 import threading
 from collections.abc import Generator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from straingauge.errors import TargetError
 from straingauge.pytest_plugin.failures import describe, fail_report
 from straingauge.pytest_plugin.options import http_settings_of, option, taken_options
 from straingauge.pytest_plugin.scheduler import LoadScheduler, Scheduling, Worker
@@ -24,6 +26,7 @@ from straingauge.workers import Coordinator, LocalCoordinator, MergedReports
 if TYPE_CHECKING:
     from straingauge.result.format.result import Result
     from straingauge.runner.abort_watch import AbortWatch
+    from straingauge.runner.live_run import LiveRun
 
 
 class ControllerPlugin:
@@ -43,6 +46,8 @@ class ControllerPlugin:
         )
         self._coordinator: Coordinator | None = None
         self._aborts: AbortWatch | None = None
+        self._live: LiveRun | None = None
+        self._live_page = ExitStack()
         self._workers = 0
         self._failures = 0
         self._results: list[tuple[Result, Path | None]] = []
@@ -57,6 +62,8 @@ class ControllerPlugin:
 
             self._aborts = AbortWatch(self._status.say)
         self._aborts.watch(test, merged, (self._coordinator or self.local).end_load)
+        if self._live is not None:
+            self._live.watch(test, merged)
         return self._status.watch(test, merged)
 
     @pytest.hookimpl
@@ -65,6 +72,17 @@ class ControllerPlugin:
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(signal.SIGTERM, _interrupt)
             self._config.add_cleanup(partial(_restore, before))
+        if (port := option(self._config, "--load-live")) is not None:
+            from straingauge.runner.live_page import live_page
+            from straingauge.runner.live_run import LiveRun
+
+            self._live = LiveRun()
+            page = live_page(self._live, port, self._status.say, option="--load-live")
+            try:
+                self._live_page.enter_context(page)
+            except TargetError as error:
+                raise pytest.UsageError(error.with_hint) from error
+            self._config.add_cleanup(self._live_page.close)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Worker) -> None:
@@ -164,6 +182,8 @@ class ControllerPlugin:
             from straingauge.result.format import read
 
             self._results.append((read(Path(path)), Path(path)))
+            if self._live is not None:
+                self._live.finish(*self._results[-1])
         unwritten = getattr(report, "straingauge_unwritten", None)
         if unwritten is not None:
             result, problem = unwritten

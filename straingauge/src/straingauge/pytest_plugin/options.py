@@ -1,5 +1,6 @@
 """Options of load tests, which give way to options of the same names of other plugins."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,6 +10,15 @@ from straingauge.http.settings import HttpSettings
 from straingauge.setting_options import SETTING_OPTIONS
 from straingauge.time_text import time_argument
 
+
+def _port(text: str) -> int:
+    """Return a port, as the type of an option."""
+    if not (text.isascii() and text.isdecimal() and int(text) <= _MAX_PORT):
+        raise ArgumentTypeError(f"{text!r} is not a port; 0 takes any free port")
+    return int(text)
+
+
+_MAX_PORT: Final = 65_535
 _PREFIX: Final = (
     "straingauge_"  # of their destinations, which other plugins may have chosen as well
 )
@@ -30,6 +40,12 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "metavar": "TIME",
         "type": time_argument,
         "help": "end a load after this time without any response, such as 10s (default: never)",
+    },
+    "--load-live": {
+        "metavar": "PORT",
+        "type": _port,
+        "help": "serve a live page of the loads at this port of this machine; 0: any free port "
+        "(default: no page)",
     },
     "--load-database-url": {
         "metavar": "URL",

@@ -15,27 +15,16 @@ from locust.env import Environment
 from locust.web import WebUI
 from werkzeug.exceptions import HTTPException
 
-from straingauge.locust.web.page_data import PageDataCache, RunSource
-from straingauge.report.html import CHART_SCRIPTS, STYLES, package_text
+from straingauge.live_view import PageDataCache, RunSource
+from straingauge.live_view.page_files import FRAME_POLICY, POLICY, page, static_file
 from straingauge.report.page import page as report_page
 
 logger = logging.getLogger(__name__)
 
 NAME: Final = "straingauge"
 TAB: Final = {"title": "Verdict", "key": NAME}
-FILES: Final = "'live.css', 'live.js', 'dom.js', 'tab.js'"
-STATIC: Final = Path(__file__).parent / "static"
-SHARED: Final = {  # of the report: files of a folder, served as one
-    "report.css": ("style", STYLES, "text/css"),
-    "report.js": ("script", CHART_SCRIPTS, "text/javascript"),
-}
+TAB_SCRIPT: Final = Path(__file__).parent / "static" / "tab.js"
 SCRIPT: Final = f'<script type="module" src="./{NAME}/static/tab.js"></script>'
-# No content from other hosts, and no markup or script from endpoint names.
-FRAME_POLICY: Final = "frame-ancestors 'self'"
-POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-    f"base-uri 'none'; form-action 'none'; {FRAME_POLICY}"
-)
 
 
 def add_page(web_ui: WebUI, environment: Environment, runs: RunSource) -> None:
@@ -70,8 +59,7 @@ def _blueprint(web_ui: WebUI, page_data: PageDataCache, prefix: str) -> Blueprin
         ("/report.html", views.report),
     ):
         blueprint.add_url_rule(rule, view.__name__, web_ui.auth_required_if_enabled(view))
-    blueprint.add_url_rule(f"/static/<any({FILES}):name>", "static", _static)
-    blueprint.add_url_rule(f"/static/<any({', '.join(map(repr, SHARED))}):name>", "shared", _shared)
+    blueprint.add_url_rule("/static/<name>", "static", _static)
     blueprint.register_error_handler(Exception, views.error)
     blueprint.after_request(_add_headers)
     return blueprint
@@ -85,7 +73,7 @@ class _Views:
         self._logged: set[str] = set()
 
     def page(self) -> ResponseReturnValue:
-        return send_file(STATIC / "live.html")
+        return Response(page("locust"), mimetype="text/html")
 
     def data(self) -> ResponseReturnValue:
         data = self._page_data.get()
@@ -121,12 +109,14 @@ class _Views:
 
 
 def _static(name: str) -> ResponseReturnValue:
-    return send_file(STATIC / name)
+    if name == TAB_SCRIPT.name:
+        return send_file(TAB_SCRIPT)
+    found = static_file(name)
+    return ({"error": "no such file"}, 404) if found is None else Response(*_typed(*found))
 
 
-def _shared(name: str) -> ResponseReturnValue:
-    folder, names, mimetype = SHARED[name]
-    return Response(package_text(folder, names), mimetype=mimetype)
+def _typed(text: str, mimetype: str) -> tuple[str, int, dict[str, str]]:
+    return text, 200, {"Content-Type": f"{mimetype}; charset=utf-8"}
 
 
 def _add_headers(response: Response) -> Response:

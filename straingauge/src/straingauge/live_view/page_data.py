@@ -1,23 +1,35 @@
-"""The data of the tab, built once for all viewers and at most every two seconds."""
+"""The data of the live page, built once for all viewers and at most every two seconds."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import orjson
-from gevent.lock import RLock
 
-from straingauge.live_view import view
-from straingauge.locust.result_builder import FinishedRun
+from straingauge.live_view.view import view
 from straingauge.report.format import count
 
 REFRESH_S: Final = 2.0
 
 
+class FinishedRun(Protocol):
+    """A run that has ended."""
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """Its result, with the verdict."""
+
+    @property
+    def path(self) -> Path | None:
+        """The result file; None if it could not be written."""
+
+
 class RunSource(Protocol):
-    """The runs of a Locust process; see `straingauge.locust.session.Session`."""
+    """The runs of a process, as `straingauge.locust.session.Session` has them."""
 
     @property
     def finished_run(self) -> FinishedRun | None:
@@ -45,13 +57,20 @@ class PageDataCache:
 
     Args:
         runs: Source of the results.
-        get_state: Returns Locust's state ("ready", "running", "stopped", ...) and number of users.
+        get_state: Returns the state ("ready", "running", "stopped", ...) and number of users.
+        get_progress: Returns phase, time and rates of the run, as `runner.live_run` has them.
     """
 
-    def __init__(self, runs: RunSource, get_state: Callable[[], tuple[str, int]]) -> None:
+    def __init__(
+        self,
+        runs: RunSource,
+        get_state: Callable[[], tuple[str, int]],
+        get_progress: Callable[[], Mapping[str, Any] | None] = lambda: None,
+    ) -> None:
         self._runs = runs
         self._get_state = get_state
-        self._lock = RLock()
+        self._get_progress = get_progress
+        self._lock = threading.RLock()  # of gevent, where that has patched the standard library
         self._next_build_s = 0.0
         self._state = ""
         self._result: Mapping[str, Any] | None = None
@@ -86,6 +105,7 @@ class PageDataCache:
             "finished": finished is not None,
             "file": finished.path.name if finished and finished.path else None,
             "refresh_s": REFRESH_S,
+            "progress": self._get_progress(),
             "view": self._view,
         }
         json = orjson.dumps(data)

@@ -109,6 +109,16 @@ function figureOf({ id, title, unit }) {
   return elements.get(id);
 }
 
+function renderProgress(progress) {
+  $('progress').hidden = !progress;
+  if (!progress) return;
+  const { phase, elapsed_s: elapsed, duration_s: duration, facts } = progress;
+  const bar = duration && make('progress', { max: duration, value: Math.min(elapsed, duration), 'aria-label': 'time' });
+  const left = duration ? `${clock(Math.round(elapsed))} of ${clock(Math.round(duration))}${phase === 'running' ? `, ${clock(Math.round(Math.max(duration - elapsed, 0)))} left` : ''}` : clock(Math.round(elapsed));
+  $('progress').replaceChildren(make('b', { text: phase }), bar, make('span', { text: left }),
+    ...facts.map(([name, value]) => make('span', {}, `${name} `, make('b', { text: value }))));
+}
+
 let drawn = { charts: [], end_s: 1 };
 function renderCharts(data) {
   drawn = data;
@@ -154,6 +164,7 @@ function renderStatus({ state, users, view, finished, file }) {
 
 function render(data) {
   const { view } = data;
+  renderIfChanged('progress', data.progress, renderProgress);
   const status = [data.state, data.users, data.finished, data.file, view && view.run];
   renderIfChanged('status', status, () => renderStatus(data));
   if (!view) return;
@@ -169,18 +180,43 @@ function render(data) {
   renderIfChanged('errors', view.errors, (errors) => $('errors').replaceChildren(...(errors.length ? list('Errors', errors, 'h2') : [])));
 }
 
+// The run's process ends after this page has its final state, and the report with it.
+const isOfLocust = document.documentElement.dataset.source === 'locust';
+const dataUrl = `live.json?viewer=${Math.random().toString(36).slice(2)}`;
+let hasEnded = false;
+let report = '';
+async function keepReport() {
+  const response = await fetch('report.html');
+  if (response.ok) report = URL.createObjectURL(await response.blob());
+  hasEnded = true;
+  await fetch(`${dataUrl}&seen`); // nothing is missing here, so the process need not wait for this page
+}
+
+function keepFinalState() {
+  $('result-file').hidden = true;
+  if (report) {
+    $('report').href = report;
+    $('report').download = 'report.html';
+    $('report').textContent = 'Download the report';
+  }
+  return 3_600_000;
+}
+
 // Returns milliseconds to wait for the next refresh.
 async function refresh() {
   try {
-    const response = await fetch('live.json', { cache: 'no-cache' });
+    const response = await fetch(dataUrl, { cache: 'no-cache' });
     if (response.redirected) throw new Error('log in on Locust\'s page again');
     const data = await response.json();
     if (!response.ok) throw new Error(data.error);
     $('out-of-date').hidden = true;
     render(data);
+    if (!data.finished) hasEnded = false; // another load of the session
+    if (data.finished && !isOfLocust && !hasEnded) await keepReport();
     return 1000 * data.refresh_s;
   } catch (error) {
-    const reason = error instanceof TypeError ? 'Locust does not respond' : error.message;
+    if (hasEnded) return keepFinalState();
+    const reason = error instanceof TypeError ? `${isOfLocust ? 'Locust' : 'the run has ended or'} does not respond` : error.message;
     $('out-of-date').textContent = `Not up to date: ${reason}.`;
     $('out-of-date').hidden = false;
     return 2000;
@@ -188,7 +224,7 @@ async function refresh() {
 }
 
 async function poll() {
-  const wait_ms = document.hidden ? 2000 : await refresh();
+  const wait_ms = document.hidden && isOfLocust ? 2000 : await refresh();
   setTimeout(poll, wait_ms);
 }
 

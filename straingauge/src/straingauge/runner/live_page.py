@@ -1,0 +1,36 @@
+"""The live page of the runs of this process, served on this machine."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from straingauge.live_view import PageDataCache
+from straingauge.live_view.loopback_server import LoopbackServer
+from straingauge.live_view.page_routes import PageRoutes
+from straingauge.runner.live_run import LiveRun
+
+
+@contextmanager
+def live_page(
+    run: LiveRun, port: int | None, say: Callable[[str], None], *, option: str
+) -> Iterator[None]:
+    """Serve the page while the context lasts, and until an open page has the final state.
+
+    Args:
+        run: The run.
+        port: The port; 0 takes any free port; None serves nothing.
+        say: Called with a line that has the page's URL.
+        option: The option with the port, for the error that it is in use.
+
+    Raises:
+        TargetError: The port is in use.
+    """
+    if port is None:
+        yield
+        return
+    page = PageRoutes(PageDataCache(run, run.state, run.progress))
+    token = secrets.token_urlsafe(24)
+    with LoopbackServer(page.routes(), port, option=option, token=token) as server:
+        say(f"live page: {server.url}/")
+        yield
+        page.await_viewers()
