@@ -82,6 +82,16 @@ def test_a_complete_load(new_coordinator: Callable[..., Coordinator]):
     assert ends[1:] == [None, None]
 
 
+def test_a_line_of_a_process_is_shown(new_coordinator: Callable[..., Coordinator]):
+    """A process shows a line on the terminal, which only the controlling process has."""
+    lines: list[str] = []
+    coordinator = new_coordinator(say=lines.append)
+    (client,) = connect(coordinator, 1)
+    client.say("explain pass: 15 s")
+    client.join(TEST, 1)  # messages are handled in order
+    assert lines == ["explain pass: 15 s"]
+
+
 def test_a_silent_process_is_lost(new_coordinator: Callable[..., Coordinator]):
     """A process that sends nothing for too long during the load is lost, with this reason."""
     coordinator = new_coordinator(load_silence_timeout_s=0.5)

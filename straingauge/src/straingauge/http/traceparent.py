@@ -10,6 +10,7 @@ import secrets
 from time import monotonic_ns
 from typing import Final
 
+PREFIX_CHARS: Final = 16
 _LOW: Final = [b"%03x" % number for number in range(4096)]
 _BLOCK: Final = len(_LOW)
 _SHARD_SHIFT: Final = 40  # a process sends fewer requests
@@ -92,7 +93,7 @@ class SampledTraceIds(TraceIds):
 
 def new_prefix() -> str:
     """Return a random first half of trace ids, in hexadecimal."""
-    return secrets.token_bytes(8).hex()
+    return secrets.token_hex(PREFIX_CHARS // 2)
 
 
 def is_sampled(number: int) -> bool:

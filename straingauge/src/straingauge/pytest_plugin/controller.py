@@ -42,7 +42,10 @@ class ControllerPlugin:
             http=lambda: http_settings_of(config),
         )
         self.local = LocalCoordinator(
-            self._service.find, self._watch, locate_started=self._service.started
+            self._service.find,
+            self._watch,
+            locate_started=self._service.started,
+            say=self._status.say,
         )
         self._coordinator: Coordinator | None = None
         self._aborts: AbortWatch | None = None
@@ -89,7 +92,10 @@ class ControllerPlugin:
         """Pass the coordinator's address to a worker; the first one creates the coordinator."""
         if self._coordinator is None:
             self._coordinator = Coordinator(
-                self._service.find, self._watch, locate_started=self._service.started
+                self._service.find,
+                self._watch,
+                locate_started=self._service.started,
+                say=self._status.say,
             )
             self._config.add_cleanup(self._coordinator.close)
         node.workerinput["straingauge"] = self._coordinator.connection_info

@@ -33,23 +33,21 @@ from straingauge.engine import Connections
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.journey import Account, Journey, Mix, User
 from straingauge.observe import COOLDOWN_S
+from straingauge.pytest_plugin.follow_ups import follow_ups
 from straingauge.pytest_plugin.load_items import endpoints, is_load_test, parameters, test_name
 from straingauge.pytest_plugin.options import option
 from straingauge.pytest_plugin.source_names import SourceNames
+from straingauge.pytest_plugin.span_receiver import span_receiver
 from straingauge.pytest_plugin.worker_context import WorkerContext
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
 from straingauge.result.format.result import Measurements
 from straingauge.runner import (
     DEFAULT_TIMEOUT_S,
-    DatabasePlans,
-    ExplainPass,
     FollowUp,
     LoadRunner,
     LoadSpec,
-    MemoryPass,
     Outcome,
-    ServiceDatabase,
     WarmUp,
     as_mix,
     write_outcome,
@@ -216,6 +214,7 @@ class LoadTest:
         self._context.require_resources(
             self._item.path, max_connections or accounts.count, processes or accounts.count
         )
+        receiver = span_receiver(self._item.config, self._item.nodeid)
         http = self._context.http_settings.over(http_settings_for(self._item.path))
         spec = LoadSpec(
             name=name,
@@ -241,6 +240,7 @@ class LoadTest:
             abort_dead_s=option(self._item.config, "--load-abort-dead"),
             plans=not option(self._item.config, "--load-no-plans"),
             traceparent=not option(self._item.config, "--load-no-traceparent"),
+            trace_prefix=receiver.inbox.prefix if receiver else None,
             explain=_wanted(self._item.config, "explain"),
             server_pid=self._context.server_pid,
             profile=self._context.profile,
@@ -249,15 +249,14 @@ class LoadTest:
             required_endpoints=tuple(endpoints(self._item.iter_markers("load"))),
             configuration=configuration or {},
         )
-        runner = LoadRunner(spec, self._context.coordinator, self._context.name)
+        coordinator = self._context.coordinator
+        runner = LoadRunner(spec, coordinator, self._context.name, receiver=receiver)
         merged = runner.run(self._context.logins)
         if merged is None:
             pytest.skip("another process leads this load")
-        database = ServiceDatabase.of(spec, self._context.coordinator.started)
-        self._follow_ups = [DatabasePlans(database)] if spec.plans else []
-        started = self._context.coordinator.started
-        self._follow_ups.append(ExplainPass(spec, started, logins=self._context.logins))
-        self._follow_ups.append(MemoryPass(spec, started, logins=self._context.logins))
+        self._follow_ups = follow_ups(
+            spec, coordinator, merged, logins=self._context.logins, receiver=receiver
+        )
         return LoadRun.from_result(compose(merged), spec)
 
     def _timeout_s(self, given: float | None) -> float:

@@ -68,6 +68,11 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "default": None,
         "help": "never trace requests to a second instance",
     },
+    "--load-otlp-port": {
+        "metavar": "PORT",
+        "help": "receive spans of the service here during each load (OTLP over HTTP, for example "
+        "4318)",
+    },
     "--load-memory-probe": {
         "action": "store_true",
         "default": None,

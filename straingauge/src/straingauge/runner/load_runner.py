@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Final
 
 from straingauge.engine import EngineStats, Load, run_load
@@ -31,12 +31,22 @@ class LoadRunner:
         spec: The load.
         coordinator: Connects this process to the others that share the load.
         process: Name of this process.
+        receiver: Receives the service's spans in the process that judges the load, if they are
+            to be received.
     """
 
-    def __init__(self, spec: LoadSpec, coordinator: CoordinatorClient, process: str) -> None:
+    def __init__(
+        self,
+        spec: LoadSpec,
+        coordinator: CoordinatorClient,
+        process: str,
+        *,
+        receiver: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._spec = spec
         self._coordinator = coordinator
         self._process = process
+        self._receiver = receiver
         self._trace_ids = _trace_ids(spec)
         self._recorder = Recorder(self._trace_ids)
         self._observer: Observer | None = None
@@ -76,8 +86,9 @@ class LoadRunner:
         spec, coordinator = self._spec, self._coordinator
         if self._shard.is_leader:
             coordinator.send_metadata(run_metadata(spec, self._url))
-        self._prepare(logins)
         with ExitStack() as stack:
+            self._receive_spans(stack)
+            self._prepare(logins)
             if self._shard.is_leader:
                 self._observer = stack.enter_context(self._observe())
                 if self._is_profiled():
@@ -142,6 +153,16 @@ class LoadRunner:
             server_pid=spec.server_pid,
             http=spec.http,
         )
+
+    def _receive_spans(self, stack: ExitStack) -> None:
+        """Receive spans in the leader; if it cannot, the load ends for all."""
+        if self._receiver is None or not self._shard.is_leader:
+            return
+        try:
+            stack.enter_context(self._receiver)
+        except Exception as error:
+            self._coordinator.fail(f"{error}")
+            raise
 
     def _own_users(self) -> list[User]:
         shard = self._shard

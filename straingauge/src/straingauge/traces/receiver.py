@@ -37,13 +37,14 @@ class Receiver:
         port: The port; 0 takes any free port.
 
     Attributes:
+        inbox: The same.
         port: The port in use.
     """
 
     port: int
 
     def __init__(self, inbox: Inbox, port: int = 0) -> None:
-        self._inbox = inbox
+        self.inbox = inbox
         self._wanted = port
 
     @property
@@ -58,7 +59,7 @@ class Receiver:
             TargetError: The port is in use.
         """
         try:
-            self._server = _Server(self._inbox, self._wanted)
+            self._server = _Server(self.inbox, self._wanted)
         except (OSError, OverflowError) as error:
             raise TargetError(
                 f"no spans can be received at port {self._wanted}: {error}",

@@ -32,6 +32,7 @@ from straingauge.workers.messages import (
     Hello,
     ReporterRole,
     ResultSaved,
+    Say,
     SetMetadata,
     StopAt,
     Target,
@@ -65,6 +66,7 @@ class Coordinator:
             file of the first test that needs it, and is called at most once, in a thread.
         watcher: See `Watcher`; called in a thread.
         locate_started: Returns the service if it was started here; called after `locate`.
+        say: Shows a line on the terminal; called in a thread.
         cores: Number of processes that may be active at once.
         load_silence_timeout_s: A process with a share that sends nothing for this long during a
             load counts as lost.
@@ -77,6 +79,7 @@ class Coordinator:
         watcher: Watcher = lambda _test, _merged: False,
         *,
         locate_started: Callable[[], StartedService | None] = lambda: None,
+        say: Callable[[str], None] = lambda _line: None,
         cores: int | None = None,
         load_silence_timeout_s: float = LOAD_SILENCE_TIMEOUT_S,
         silence_timeout_s: float = SILENCE_TIMEOUT_S,
@@ -84,6 +87,7 @@ class Coordinator:
         self._locate = locate
         self._watcher = watcher
         self._locate_started = locate_started
+        self._say = say
         self._cores = cores or usable_cpus()
         self._load_silence_timeout_s = load_silence_timeout_s
         self._silence_timeout_s = silence_timeout_s
@@ -251,6 +255,8 @@ class Coordinator:
                     self._leave(name, self._load(test), error, now_ns)
                 case ResultSaved(test):
                     self._loads[test].is_saved = True
+                case Say(line):
+                    self._say(line)
                 case Hello() | Heartbeat() | Disconnect():
                     pass
 

@@ -22,6 +22,7 @@ class LocalCoordinator:
         locate: Returns the service's base URL, and starts the service if necessary.
         watcher: See `Watcher`.
         locate_started: Returns the service if it was started here.
+        say: Shows a line on the terminal.
         stop_at_ns: When to end the load early (`time.monotonic_ns`); None to run it to its end.
         is_aborted: The running load was aborted.
         is_ended: The running load ends now, before its schedule does.
@@ -30,6 +31,7 @@ class LocalCoordinator:
     locate: Callable[[Path], str]
     watcher: Watcher
     locate_started: Callable[[], StartedService | None] = lambda: None
+    say: Callable[[str], None] = lambda _line: None
     stop_at_ns: int | None = None
     is_aborted: bool = False
     is_ended: bool = False

@@ -12,6 +12,7 @@ Barrier(test, "cooldown_end")  ->   Proceed | Aborted      verification begins
 Barrier(test, "finish")        ->   MergedReports (leader), Proceed (others)
 Fail(test, error)                                          a log-in failed: no process starts
 ResultSaved(test)                                          the reports need not be kept
+Say(line)                                                  shown on the terminal
 TestDone(test, error)          ->   ReporterRole           which process reports the test
 Disconnect
 """
@@ -200,6 +201,13 @@ class ResultSaved:
 
 
 @dataclass(frozen=True, slots=True)
+class Say:
+    """A process shows a line on the terminal."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnect:
     """A process's session has ended."""
 
@@ -214,6 +222,7 @@ FromWorker: TypeAlias = (
     | Fail
     | TestDone
     | ResultSaved
+    | Say
     | Disconnect
 )
 ToWorker: TypeAlias = (

@@ -26,6 +26,7 @@ from straingauge.workers.messages import (
     Proceed,
     ReporterRole,
     ResultSaved,
+    Say,
     SetMetadata,
     Shard,
     StopAt,
@@ -91,6 +92,9 @@ class CoordinatorClient(Protocol):
 
     def finish(self, report: Report) -> MergedReports | None:
         """Wait until all have finished; return all reports to the leader, None to the others."""
+
+    def say(self, line: str) -> None:
+        """Show a line on the terminal."""
 
     def mark_saved(self) -> None:
         """Tell the coordinator that the result was saved, so that it need not keep the reports."""
@@ -194,6 +198,10 @@ class WorkerClient:
     def mark_saved(self) -> None:
         """Tell the coordinator that the result was saved."""
         self._send(ResultSaved(self._test))
+
+    def say(self, line: str) -> None:
+        """Show a line on the terminal."""
+        self._send(Say(line))
 
     def leave_test(self, test: str, error: str | None) -> bool:
         """Finish a test; return whether this process is the one to report it."""
