@@ -34,16 +34,17 @@ settings.register_profile("straingauge", deadline=None)
 settings.load_profile("straingauge")
 
 LIBRARIES = ["numpy", "orjson", "psutil", "rich.console", "jinja2", "click", "httptools"]
-COMMANDS = ["cli.run_load", "report", "ab", "capacity", "target.service_locator"]
+REPORT = ["rich.progress_bar", "rich.table", "straingauge.report", "compiled_templates"]
+COMMANDS = ["cli.run_load", "ab", "capacity", "target.service_locator"]
 PRELOADED = {
     "locust": ["locust.main", *LIBRARIES],
     # A plugin that is imported before pytest names it would not be rewritten.
-    "pytest": ["pytest", *LIBRARIES, "uvloop", "execnet", "straingauge.runner"],
+    "pytest": ["pytest", *LIBRARIES, "uvloop", "execnet", "straingauge.runner", *REPORT],
     "straingauge": [
         *LIBRARIES,
         "uvloop",
-        "rich.progress_bar",
         *(f"straingauge.{each}" for each in COMMANDS),
+        *REPORT,
     ],
 }
 

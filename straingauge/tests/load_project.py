@@ -27,11 +27,11 @@ from straingauge import Finding, Pause, constant_users, spread, waves
 LOAD = """
 @pytest.mark.load
 def test_{name}(load):
-    load.judge(load.run("{name}", {journey}, {schedule}, users={users}))
+    load.judge(load.run("{name}", {journey}, {schedule}, users={users}, cooldown_s=0.1))
 """
 
 QUICK = LOAD.format(
-    name="quick", journey="hello", schedule="spread(count=300, duration_s=1)", users=20
+    name="quick", journey="hello", schedule="spread(count=300, duration_s=0.5)", users=20
 )
 LONG = LOAD.format(
     name="long", journey="hello", schedule="spread(count=6000, duration_s=60)", users=20

@@ -92,7 +92,7 @@ def test_verification_starts_after_the_cooldown(project: Project, processes: str
     load = LOAD.format(
         name="rest", journey="send", schedule="spread(count=50, duration_s=1)", users=20
     )
-    tests = TIMED + load.replace("users=20", "users=20, cooldown_s=1.5, verify=read_back")
+    tests = TIMED + load.replace("cooldown_s=0.1", "cooldown_s=1.5, verify=read_back")
     project.run(tests, "-n", processes).assert_outcomes(passed=1)
     (result,) = project.results()
     assert result["resources"]["cooldown"]["duration_s"] >= 1.5

@@ -1,10 +1,9 @@
 """Times of one stream, in bounded memory."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
-from straingauge.histogram import Histogram
+if TYPE_CHECKING:  # every pytest session imports this package, and numpy takes 0.2 s
+    from straingauge.histogram import Histogram
 
 _MAX_KEPT: Final = 1024
 
@@ -20,16 +19,22 @@ class TimeLog:
 
     def add(self, time_ns: int) -> None:
         """Add a time."""
-        values = self._values
-        values.append(time_ns)
-        if len(values) >= _MAX_KEPT:
+        self._values.append(time_ns)
+        if len(self._values) >= _MAX_KEPT:
             if self._counted is None:
-                self._counted = Histogram()
-            self._counted.add(np.array(values, dtype=np.int64))
-            values.clear()
+                from straingauge.histogram import Histogram
 
-    def add_to(self, histogram: Histogram) -> None:
+                self._counted = Histogram()
+            self._count_into(self._counted)
+            self._values.clear()
+
+    def add_to(self, histogram: "Histogram") -> None:
         """Add all times to a histogram."""
-        histogram.add(np.array(self._values, dtype=np.int64))
+        self._count_into(histogram)
         if self._counted is not None:
             histogram.merge(self._counted)
+
+    def _count_into(self, histogram: "Histogram") -> None:
+        import numpy as np
+
+        histogram.add(np.array(self._values, dtype=np.int64))
