@@ -8,6 +8,8 @@ A journey file is a Python file that defines:
     account(index)       the data of the user with this index (optional)
     log_in               a journey that each user runs once before the load (optional)
     verify               a journey that each user runs once after the load (optional)
+    tear_down            a journey that each user runs once at the end, also after Ctrl-C, to remove
+                         what it has created (optional)
     endpoints            the names of all endpoints that its journeys call (optional);
                          thresholds.toml is checked against them before anything is sent
 """
@@ -30,7 +32,7 @@ from straingauge.http import Response
 from straingauge.journey import Journey, Mix, Step, User, mix
 from straingauge.journey.mix import tags_of
 
-SPECIAL = ("account", "log_in", "verify")
+SPECIAL = ("account", "log_in", "verify", "tear_down")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class JourneyFile:
         account: Returns the data of a user, by its index.
         log_in: Journey that each user runs once before the load.
         verify: Journey that each user runs once after the load.
+        tear_down: Journey that each user runs once at the end.
         endpoints: Names of all endpoints that the journeys call; empty if not known.
     """
 
@@ -49,6 +52,7 @@ class JourneyFile:
     account: Callable[[int], Mapping[str, Any]] | None = None
     log_in: Journey | None = None
     verify: Journey | None = None
+    tear_down: Journey | None = None
     endpoints: Sequence[str] = field(default=())
 
 
@@ -94,6 +98,7 @@ def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()
         account=names["account"],
         log_in=names["log_in"],
         verify=names["verify"],
+        tear_down=names["tear_down"],
         endpoints=_endpoints(module, path),
     )
 

@@ -198,6 +198,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         log_in=content.log_in,
         warm_up=options.schedule(warm_up) if isinstance(warm_up, float) else warm_up,
         verify=content.verify,
+        tear_down=content.tear_down,
         timeout_s=options.timeout_s,
         connections=options.connections,
         max_connections=options.max_connections,

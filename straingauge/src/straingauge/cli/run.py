@@ -116,7 +116,7 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     FILE contains journeys: generator functions of a user (see
     `pydoc straingauge.cli.journey_file`). Its `mix` is run if it has one, otherwise
     the `@tagged` journeys, otherwise all of them. `account(index)`, `log_in`
-    and `verify` are optional.
+    `verify` and `tear_down` are optional.
 
     --users is a closed model: each user starts its next journey when one ends.
     --rate is an open model: journeys start on time, whatever the service does,

@@ -10,6 +10,7 @@ from straingauge.cli.worker_processes import WorkerProcesses
 from straingauge.cpus import usable_cpus
 from straingauge.errors import Interrupted
 from straingauge.runner import (
+    MAX_TEAR_DOWN_S,
     DatabasePlans,
     ExplainPass,
     FollowUp,
@@ -83,8 +84,9 @@ def run_load(
             except KeyboardInterrupt:
                 interrupted = True
                 coordinator.abort("interrupted")
+                tear_down_s = MAX_TEAR_DOWN_S if spec.tear_down is not None else 0.0
                 with suppress(KeyboardInterrupt):  # a second one: do not wait
-                    _wait_for_disconnects(coordinator)
+                    _wait_for_disconnects(coordinator, STOP_TIMEOUT_S + tear_down_s)
         _wait_for_disconnects(coordinator)
         merged = with_idle(coordinator.merged_reports(spec.test))
     if merged.metadata is not None:
@@ -125,8 +127,8 @@ def _wait_for_end(coordinator: Coordinator, workers: WorkerProcesses) -> None:
     return None
 
 
-def _wait_for_disconnects(coordinator: Coordinator) -> None:
+def _wait_for_disconnects(coordinator: Coordinator, timeout_s: float = STOP_TIMEOUT_S) -> None:
     """Wait until the coordinator knows that each process has ended, for a limited time."""
-    give_up_s = time.monotonic() + STOP_TIMEOUT_S
+    give_up_s = time.monotonic() + timeout_s
     while coordinator.connected and time.monotonic() < give_up_s:
         time.sleep(POLL_INTERVAL_S)

@@ -161,6 +161,7 @@ class LoadTest:
         users: Accounts | int = 1,
         warm_up: WarmUp = None,
         verify: Journey | None = None,
+        tear_down: Journey | None = None,
         cooldown_s: float = COOLDOWN_S,
         configuration: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
@@ -171,8 +172,8 @@ class LoadTest:
         """Run the load in all processes together, and return what was measured.
 
         In order: check the threshold file, wait for the other processes, log the users in, run
-        `warm_up`, `schedule`, the cooldown and `verify`. Only the leading process returns; the
-        others leave the test.
+        `warm_up`, `schedule`, the cooldown, `verify` and `tear_down`. Only the leading process
+        returns; the others leave the test.
 
         Args:
             name: Name of the run and of its ``[test.NAME]`` table in thresholds.toml, usually that
@@ -187,6 +188,8 @@ class LoadTest:
             verify: Journey that each user runs once after the load (phase "verify"), to read back
                 acknowledged writes or to wait out a Retry-After. Each failed request (status,
                 check, exception) is a critical finding.
+            tear_down: Journey that each user runs once at the end, also after Ctrl-C, to remove
+                what it has created (phase "teardown"). Its failures are shown, and not judged.
             cooldown_s: How long the service is observed after the load, before `verify`. What it
                 still holds then is leaked; a small memory leak takes longer to detect.
             configuration: Shown in the result in addition to the above; no secrets.
@@ -228,6 +231,7 @@ class LoadTest:
             log_in=accounts.log_in,
             warm_up=warm_up,
             verify=verify,
+            tear_down=tear_down,
             cooldown_s=cooldown_s,
             timeout_s=self._timeout_s(timeout_s),
             connections=connections,

@@ -9,10 +9,12 @@ from straingauge.runner.memory_pass import MemoryPass
 from straingauge.runner.outcome import FollowUp, Outcome, conclude_run, write_outcome
 from straingauge.runner.received_traces import ReceivedTraces, export_advice
 from straingauge.runner.service_database import ServiceDatabase
+from straingauge.runner.tear_down import MAX_TEAR_DOWN_S
 from straingauge.runner.warmup import WarmUp
 
 __all__ = [
     "DEFAULT_TIMEOUT_S",
+    "MAX_TEAR_DOWN_S",
     "DatabasePlans",
     "ExplainPass",
     "FollowUp",

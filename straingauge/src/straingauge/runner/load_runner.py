@@ -1,8 +1,8 @@
-"""One process's part in one load: join, log in, warm up, run, cool down, verify, finish."""
+"""One process's part in one load: join, log in, warm up, run, cool down, verify, tear down."""
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Final
 
 from straingauge.engine import EngineStats, Load, run_load
@@ -17,7 +17,15 @@ from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import Login, LoginCache
 from straingauge.runner.run_metadata import run_metadata
 from straingauge.runner.service_database import ServiceDatabase
-from straingauge.workers import Arrivals, CoordinatorClient, MergedReports, Report, Shard
+from straingauge.runner.tear_down import HURRIED_S, tear_down
+from straingauge.workers import (
+    Arrivals,
+    CoordinatorClient,
+    CoordinatorError,
+    MergedReports,
+    Report,
+    Shard,
+)
 
 MAX_REPORT_SHARE: Final = 0.01  # of the time: whatever else an engine does delays its requests
 MAX_DRAIN_NS: Final = 5_000_000_000  # of a load that was ended: requests in flight may end
@@ -54,6 +62,7 @@ class LoadRunner:
         self._profile: Profile | None = None
         self._engines: dict[str, EngineStats] = {}
         self._shard = Shard(None, 0)
+        self._is_torn_down = False
         self._url = ""
         self._next_report_s = 0.0
         self._arrivals = Arrivals()
@@ -79,6 +88,9 @@ class LoadRunner:
         begin_load(self._shard.load_id)
         try:
             return self._run_phases(logins)
+        except BaseException:
+            self._tear_down(logins, within_s=HURRIED_S)
+            raise
         finally:
             end_load()
 
@@ -105,7 +117,24 @@ class LoadRunner:
         coordinator.wait_for_cooldown_end(self.report())
         if spec.verify is not None and not coordinator.is_ended:
             self._run_once("verify", spec.verify, self._own_users())
+        self._tear_down(logins)
         return coordinator.finish(self.report())
+
+    def _tear_down(self, logins: LoginCache, within_s: float | None = None) -> None:
+        """Let the users end, once, if they have done anything."""
+        if self._is_torn_down or not self._engines:
+            return
+        self._is_torn_down = True
+        users = self._own_users()
+        stats = tear_down(self._spec, self._url, users, self._recorder, within_s=within_s)
+        if stats is None:
+            return
+        logins.remove(users)
+        self._engines["teardown"] = stats
+        with suppress(CoordinatorError):  # the load was aborted because of it
+            self._coordinator.send_report(self.report())
+        if stats.interrupted:
+            raise KeyboardInterrupt
 
     def report(self) -> Report:
         """Return everything measured in this process so far."""

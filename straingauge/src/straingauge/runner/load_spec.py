@@ -34,6 +34,7 @@ class LoadSpec:
         log_in: Journey that each user runs once before the load, if any.
         warm_up: Runs before the load and is reported apart from it; see `WarmUp`.
         verify: Journey that each user runs once after the load, if any.
+        tear_down: Journey that each user runs once at the end, to remove what it has created.
         cooldown_s: How long the service is observed after the load.
         timeout_s: Timeout of requests without a `timeout_s`.
         connections: One per user, one per journey, or a shared pool; see `engine.Load`.
@@ -72,6 +73,7 @@ class LoadSpec:
     log_in: Journey | None = None
     warm_up: WarmUp = None
     verify: Journey | None = None
+    tear_down: Journey | None = None
     cooldown_s: float = COOLDOWN_S
     timeout_s: float = DEFAULT_TIMEOUT_S
     connections: Connections = "per-user"
@@ -100,7 +102,11 @@ class LoadSpec:
         require_name(self.name)
         require_pool(self.connections, self.max_connections)
         require_valid_warm_up(self.warm_up, self.schedule)
-        for role, journey in (("log_in", self.log_in), ("verify", self.verify)):
+        for role, journey in (
+            ("log_in", self.log_in),
+            ("verify", self.verify),
+            ("tear_down", self.tear_down),
+        ):
             if journey is not None:
                 require_journey(journey, role)
 

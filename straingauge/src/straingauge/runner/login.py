@@ -26,6 +26,11 @@ class LoginCache:
         oldest_s = max(time.monotonic() - LOGIN_MAX_AGE_S, 0.0)
         return [user for user in users if self._logged_in_at_s.get(id(user), -1.0) < oldest_s]
 
+    def remove(self, users: Iterable[User]) -> None:
+        """Record that these users are logged out."""
+        for user in users:
+            self._logged_in_at_s.pop(id(user), None)
+
     def add(self, users: Iterable[User]) -> None:
         """Record that these users have just logged in."""
         self._logged_in_at_s.update((id(user), time.monotonic()) for user in users)

@@ -26,7 +26,13 @@ MAX_CPU_SHARE = 0.02  # of the controller's time: it runs on the machine that se
 RATE_WINDOW_NS = 5_000_000_000
 BAR_COLUMNS = (10, 30)
 
-PHASES = {"setup": "logging in", "warmup": "warming up", "main": "", "verify": "verifying"}
+PHASES = {
+    "setup": "logging in",
+    "warmup": "warming up",
+    "main": "",
+    "verify": "verifying",
+    "teardown": "tearing down",
+}
 COOLDOWN = "cooldown: watching memory and connections"
 FINISHING = "finishing"
 

@@ -162,6 +162,19 @@ def _few_threads(evidence: ValidityInput) -> Iterable[Reason]:
         )
 
 
+def _tear_down(evidence: ValidityInput) -> Iterable[Reason]:
+    failed, missed = evidence.tear_down_failed, evidence.not_torn_down
+    found = [f"{failed} requests or steps of the tear-down failed"] if failed else []
+    found += [f"{missed} users were not torn down in time"] if missed else []
+    if found:
+        yield Reason(
+            "tear_down",
+            "note",
+            f"{', and '.join(found)}: the service may still have data of this load",
+            "see the phase teardown in the result",
+        )
+
+
 def _no_cpu_left(evidence: ValidityInput) -> Iterable[Reason]:
     """A generator that barely keeps up: its times are right, but it may limit the throughput."""
     if _busy(evidence) and not list(_late(evidence)):
@@ -289,6 +302,7 @@ _RULES: Sequence[Rule] = (
     _late,
     _blocking_call,
     _few_threads,
+    _tear_down,
     _no_cpu_left,
     _dropped,
     _lost,

@@ -28,6 +28,8 @@ class ValidityInput:
         blocking_call: The own step that kept the event loop for the longest time, and that time in
             ms; None if none did for long.
         thread_queue_p99_ms: How long own steps waited for a thread.
+        tear_down_failed: Requests of the tear-down that failed.
+        not_torn_down: Users that did not come to their tear-down in time.
         setup_error: Why no load was sent; None if it was.
         users: Number of users that log in.
         accounts: Number of different accounts of these users.
@@ -57,6 +59,8 @@ class ValidityInput:
     end_reason: str | None = None
     blocking_call: tuple[str, float] | None = None
     thread_queue_p99_ms: float = 0.0
+    tear_down_failed: int = 0
+    not_torn_down: int = 0
     setup_error: str | None = None
     users: int = 0
     accounts: int = 0

@@ -30,6 +30,7 @@ from straingauge.locust.stats.request_reporter import RequestReporter
 from straingauge.locust.user.call import run_call
 from straingauge.locust.user.wait_time import PacedUser
 from straingauge.redaction import redact
+from straingauge.runner.tear_down import HURRIED_S
 from straingauge.verdict import Finding
 
 LOGIN_INTERVAL_S = 5.0
@@ -57,6 +58,8 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             ``journey_user.data``.
         log_in: Journey run once before the first task; if it fails, the run ends. It is run again
             if a journey is answered 401, since tokens expire.
+        tear_down: Journey run once when the user stops, to remove what it has created, for 5 s at
+            most. Its failures are in the result, and not judged.
         check_resources: Checks the service as a whole at the end of a run with this class, given
             the `resources` of the result; returns findings.
         opt_in: Leave this class out of a run that names neither it nor one of its tags.
@@ -76,6 +79,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
     abstract = True
     account: ClassVar[Callable[[int], Mapping[str, Any]] | None] = None
     log_in: ClassVar[Journey | None] = None
+    tear_down: ClassVar[Journey | None] = None
     check_resources: ClassVar[Callable[[Mapping[str, Any]], Iterable[Finding]] | None] = None
     opt_in: ClassVar[bool] = False
     network_timeout: float = 60.0
@@ -128,6 +132,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         def on_stop() -> None:
             try:
                 class_on_stop()
+                self._tear_down()
             finally:
                 self._leave()
 
@@ -156,6 +161,14 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             raise GreenletExit  # ends this user; on StopUser, Locust would log a traceback
         self.journey_user.end_log_in()
         session.stats.add_credentials(self.journey_user)
+
+    def _tear_down(self) -> None:
+        """Run the journey `tear_down`, for a limited time."""
+        tear_down = type(self).tear_down
+        if tear_down is None:
+            return
+        with gevent.Timeout(HURRIED_S, False):  # noqa: FBT003  gevent's way to go on after it
+            self.run_journey(tear_down, phase="teardown")
 
     def _leave(self) -> None:
         """Close the connections, and release the account."""

@@ -216,6 +216,8 @@ def _validity_input(
         unsent=_unsent(merged),
         interrupted=None if setup_error else merged.abort_reason or ended,
         end_reason=_end_reason(merged, engines),
+        tear_down_failed=sum(record.total("teardown").errors.values()),
+        not_torn_down=_not_torn_down(merged),
         blocking_call=max(
             (each.blocking_call for each in engines.values() if each.blocking_call),
             key=lambda found: found[1],
@@ -257,6 +259,14 @@ def _closing_server(observations: Observations | None, engines: Mapping[str, Eng
 def _processes(merged: MergedReports) -> int:
     """The number of processes; one may have sent several reports."""
     return len({report.process for report in merged.reports})
+
+
+def _not_torn_down(merged: MergedReports) -> int:
+    """The users whose tear-down did not begin, or was given up."""
+    ends = [e for report in merged.reports if (e := report.engines.get("teardown")) is not None]
+    users = merged.metadata.configuration.get("users", 0) if merged.metadata else 0
+    begun = sum(end.journeys - end.abandoned for end in ends)
+    return max(users - begun, 0) if ends and not merged.lost else 0
 
 
 def _unsent(merged: MergedReports) -> int:
