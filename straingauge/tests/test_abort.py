@@ -12,7 +12,7 @@ from straingauge.cli.journey_file import from_paths
 from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.observe import Observations
-from straingauge.recording import Series
+from straingauge.recording import Series, TransactionSeries
 from straingauge.result.assembly.ended_early import describe
 from straingauge.runner import LoadRunner, LoadSpec, LoginCache, conclude_run
 from straingauge.runner.abort_watch import AbortWatch
@@ -31,6 +31,7 @@ class Service:
         thresholds = Thresholds.parse(tomllib.loads(rules), source="a test")
         self.evaluator = AbortEvaluator(thresholds, "run", dead_s)
         self.series = {"GET /a": Series(), "GET /b": Series()}
+        self.transactions: dict[str, TransactionSeries] = {}
         self.arrivals = Arrivals()
         self.samples: list[dict[str, float]] = []
         self.at_s = 0.0
@@ -51,7 +52,7 @@ class Service:
         """Let time pass, and evaluate."""
         self.at_s += passed_s
         observations = Observations(samples=self.samples) if self.samples else None
-        moment = Moment(self.at_s, self.series, self.arrivals, observations)
+        moment = Moment(self.at_s, self.series, self.transactions, self.arrivals, observations)
         return self.evaluator.add(moment)
 
 
@@ -116,6 +117,21 @@ def test_rule_of_an_endpoint(endpoint: str):
     if ending is not None:
         assert ending.endpoint == "GET /b"
         assert ending.message.startswith("GET /b: p90 ")
+
+
+def test_rule_of_a_transaction():
+    """A rule of a transaction looks at that transaction alone."""
+    service = Service("[transaction.checkout]\n" + rule("p90_ms", 100, ', window = "2s"'))
+    ending = None
+    for second in range(8):
+        service.serve(50, ms=500)
+        series = service.transactions.setdefault("checkout", TransactionSeries())
+        series.completed += 50
+        series.response.add(np.full(50, (500 if second > 3 else 5) * MS, dtype=np.int64))
+        ending = ending or service.tick()
+    assert ending is not None
+    assert ending.at_s > 4
+    assert ending.message.startswith("transaction checkout: p90 ")
 
 
 def test_errors_by_kind_and_rate():

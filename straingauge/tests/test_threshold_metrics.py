@@ -110,6 +110,26 @@ def test_resources_of_the_service(name: str, value: float | None):
     assert value_of(result(), name) == value
 
 
+def test_transactions_have_thresholds(tmp_path: Path):
+    """Times and errors of a transaction are judged, in runs that have it."""
+    text = """
+    [transaction.checkout]
+    p90_ms = { target = 100, warning = 200, critical = 300 }
+    error_rate_percent = { target = 0, warning = 1, critical = 5 }
+    """
+    found = read(text, tmp_path)
+    assert found.percentiles("run") == ("p90",)
+    times = {"p95": 1.0, "percentiles": {"p90": 250.0}}
+    transactions = {"checkout": {"error_rate_percent": 0.0, "latency_ms": times}}
+    messages = [each.message for each in judge(result(transactions=transactions), found).findings]  # type: ignore[arg-type]
+    assert "transaction checkout: p90 250 ms, warning from 200 ms" in messages
+    assert "transaction checkout: errors 0 %, target 0 %" in messages
+    without = judge(result(), found).findings  # type: ignore[arg-type]
+    assert not any("checkout" in each.message for each in without)
+    with pytest.raises(UsageError, match=r'line 2: \[transaction."checkout"\] cpu_percent'):
+        read("[transaction.checkout]\ncpu_percent = 1\n", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "line", "hint"),
     [

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from straingauge.histogram import BUCKETS, Ints, bucket_edges_ns
-from straingauge.recording import Series
+from straingauge.recording import Series, TransactionSeries
 
 
 def _none() -> Ints:
@@ -53,6 +53,15 @@ class Counts:
             sum_ns += part.response.sum_ns
         used = np.flatnonzero(counts)
         return cls(requests, limited, errors, statuses, used, counts[used], sum_ns)
+
+    @classmethod
+    def of_transactions(cls, series: TransactionSeries) -> Self:
+        """Count the transactions of one name; abandoned ones have no outcome."""
+        used = np.flatnonzero(series.response.counts)
+        errors = Counter({"failed": series.failed})
+        requests = series.completed + series.failed
+        in_bucket, sum_ns = series.response.counts[used], series.response.sum_ns
+        return cls(requests, 0, errors, Counter(), used, in_bucket, sum_ns)
 
     def since(self, before: "Counts", passed_s: float, quantiles: dict[str, float]) -> "Span":
         """Return what was counted since an earlier instant.

@@ -4,14 +4,14 @@ Pure: the caller says what was counted until which moment, and gets the end, if 
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from straingauge.abort.counts import Counts, Span
 from straingauge.number_text import plain
 from straingauge.observe import Observations
-from straingauge.recording import Record, Series
+from straingauge.recording import Record, Series, TransactionSeries
 from straingauge.result.assembly.resources import resources
 from straingauge.verdict import Threshold, Thresholds, value_of
 from straingauge.verdict.floor import ENOUGH_FAILURES
@@ -31,6 +31,7 @@ class Moment:
     Attributes:
         at_s: Seconds after the start of the load.
         endpoints: The measurements of each endpoint.
+        transactions: The transactions of each name.
         arrivals: The arrivals of all processes.
         observations: Observations of the service; None if there are none.
         start_ns: Start of the load, an instant of `time.monotonic_ns`.
@@ -38,6 +39,7 @@ class Moment:
 
     at_s: float
     endpoints: Mapping[str, Series]
+    transactions: Mapping[str, TransactionSeries] = field(default_factory=dict)
     arrivals: Arrivals = field(default_factory=Arrivals)
     observations: Observations | None = None
     start_ns: int = 0
@@ -52,10 +54,17 @@ class Moment:
         return cls(
             at_s=(at_ns - start_ns) / 1e9,
             endpoints=record.endpoints("main"),
+            transactions=record.transactions_of("main"),
             arrivals=Arrivals(*(sum(n) for n in zip(*map(_tuple, arrivals), strict=True))),
             observations=next((o for each in merged.reports if (o := each.observations)), None),
             start_ns=start_ns,
         )
+
+
+_Part = tuple[str, str]
+"""The kind of a part of the run, "run", "endpoint" or "transaction", and its name."""
+
+_RUN: Final = ("run", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +73,14 @@ class _Rule:
     endpoint: str
     threshold: Threshold
     abort: AbortRule
+    transaction: str | None = None
     by_dead_service: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     at_s: float
-    counts: Mapping[str, Counts]
+    counts: Mapping[_Part, Counts]
     arrivals: Arrivals
 
 
@@ -94,11 +104,18 @@ class AbortEvaluator:
             for metric, threshold in table.items()
             if threshold.abort is not None
         ]
+        self._rules += [
+            _Rule(metric, "", threshold, threshold.abort, transaction=name)
+            for name, table in thresholds.transactions.items()
+            for metric, threshold in table.items()
+            if threshold.abort is not None
+        ]
         if dead_s is not None:
             always = Threshold(0, 100, 100, higher_is_better=False)
             self._rules.append(_Rule(DEAD, "", always, AbortRule(dead_s), by_dead_service=True))
         self._last_at_s = 0.0
         self._endpoints = {rule.endpoint for rule in self._rules} - {""}
+        self._transactions = {rule.transaction for rule in self._rules}
         self._histories = {rule.abort.window_s: deque([_BEFORE]) for rule in self._rules}
         found = {metric_of(rule.metric) for rule in self._rules}
         self._needs_resources = any(metric.path[:1] == ("resources",) for metric in found)
@@ -114,9 +131,7 @@ class AbortEvaluator:
         if not self._rules or now.at_s <= self._last_at_s:
             return None
         self._last_at_s = now.at_s
-        counts = {name: Counts.of([now.endpoints[name]]) for name in self._of(now.endpoints)}
-        counts[""] = Counts.of(now.endpoints.values())
-        latest = _Snapshot(now.at_s, counts, now.arrivals)
+        latest = _Snapshot(now.at_s, dict(self._counts(now)), now.arrivals)
         windows: dict[float, dict[str, Any] | None] = {}
         for window_s, history in self._histories.items():
             _forget(history, now.at_s - window_s)
@@ -131,8 +146,15 @@ class AbortEvaluator:
                 return ending
         return None
 
-    def _of(self, endpoints: Mapping[str, Series]) -> Sequence[str]:
-        return [name for name in endpoints if name in self._endpoints]
+    def _counts(self, now: Moment) -> Iterator[tuple[_Part, Counts]]:
+        """Yield the counts of the run and of the parts that have rules."""
+        yield _RUN, Counts.of(now.endpoints.values())
+        for name, series in now.endpoints.items():
+            if name in self._endpoints:
+                yield ("endpoint", name), Counts.of([series])
+        for name, transactions in now.transactions.items():
+            if name in self._transactions:
+                yield ("transaction", name), Counts.of_transactions(transactions)
 
     def _window(
         self, first: _Snapshot, last: _Snapshot, now: Moment, window_s: float
@@ -141,16 +163,17 @@ class AbortEvaluator:
         passed_s = last.at_s - first.at_s
         if passed_s < window_s:
             return None
-        spans: dict[str, Span] = {
-            name: counts.since(first.counts.get(name, Counts()), passed_s, self._quantiles)
-            for name, counts in last.counts.items()
-        }
-        whole = spans.pop("")
+        spans: dict[str, dict[str, Span]] = {"run": {}, "endpoint": {}, "transaction": {}}
+        for (kind, name), counts in last.counts.items():
+            before = first.counts.get((kind, name), Counts())
+            spans[kind][name] = counts.since(before, passed_s, self._quantiles)
+        whole = spans["run"][""]
         return {
             "metrics": whole,
             "errors": whole["errors"],
             "status_codes": whole["status_codes"],
-            "endpoints": spans,
+            "endpoints": spans["endpoint"],
+            "transactions": spans["transaction"],
             "resources": self._resources(now, passed_s, whole["total_requests"])
             | {"generator": {"arrivals_percent": _arrivals_percent(first, last)}},
         }
@@ -181,10 +204,12 @@ def _arrivals_percent(first: _Snapshot, last: _Snapshot) -> float | None:
 def _ending(rule: _Rule, window: Mapping[str, Any], at_s: float) -> Ending | None:
     """Return the end of the run if a value of the window is critical."""
     part = window["endpoints"].get(rule.endpoint) if rule.endpoint else window["metrics"]
+    if rule.transaction is not None:
+        part = window["transactions"].get(rule.transaction)
     metric = metric_of(rule.metric)
     if part is None or (metric.topic == "errors" and part["total_requests"] < ENOUGH_FAILURES):
         return None
-    value = value_of(window, rule.metric, rule.endpoint or None)
+    value = value_of(window, rule.metric, rule.endpoint or None, transaction=rule.transaction)
     if rule.threshold.grade(value) != "critical" or value is None:
         return None
     last = f"in the last {rule.abort.window_s:g} s"
@@ -193,7 +218,8 @@ def _ending(rule: _Rule, window: Mapping[str, Any], at_s: float) -> Ending | Non
         counted = ", ".join(f"{n} {kind}" for kind, n in kinds.items() if n and kind in NO_RESPONSE)
         message = f"the service is dead: no request got a response {last} ({counted})"
         return Ending("dead_service", message, at_s, rule.metric)
-    subject = f"{rule.endpoint}: {metric.title}" if rule.endpoint else metric.title
+    name = rule.endpoint if rule.transaction is None else f"transaction {rule.transaction}"
+    subject = f"{name}: {metric.title}" if name else metric.title
     bound = "below" if metric.higher_is_better else "from"
     limit = f"critical {bound} {plain(rule.threshold.critical)} {metric.unit}".rstrip()
     message = f"{subject} {plain(value, 4)} {metric.unit}".rstrip() + f" {last}, {limit}"

@@ -3,7 +3,6 @@
 
 import signal
 import sys
-from collections.abc import Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,6 +24,7 @@ from straingauge.errors import Interrupted
 
 if TYPE_CHECKING:
     from straingauge.runner import Outcome
+    from straingauge.verdict import Thresholds
 
 
 @main.command(epilog=EXIT_CODES, short_help="Put one load on a service.")
@@ -157,24 +157,32 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
             )
             live.finish(outcome.result, outcome.path)
             screen.clear()
-            _show(outcome, spec.thresholds.endpoints)
+            _show(outcome, spec.thresholds)
     finally:
         screen.clear()
         address.close()
     sys.exit(Interrupted.exit_code if interrupted else outcome.exit_code)
 
 
-def _show(outcome: "Outcome", required: Iterable[str]) -> None:
+def _show(outcome: "Outcome", thresholds: "Thresholds") -> None:
     from straingauge.report import verdict_table, write_github
     from straingauge.report.terminal import labelled
 
     click.echo(verdict_table([(outcome.result, outcome.path)], **standard_output()), nl=False)
     for line in write_github([outcome.result]):
         click.echo(line)
-    uncalled = [name for name in required if name not in outcome.result["endpoints"]]
-    if uncalled:  # other journeys may call them, or they are misspelt
-        text = f"thresholds for endpoints that were not called: {', '.join(uncalled)}"
-        click.echo(labelled("note", text))
+    result = outcome.result
+    for what, names, found in (
+        ("endpoints that were not called", thresholds.endpoints, result["endpoints"]),
+        (
+            "transactions that did not occur",
+            thresholds.transactions,
+            result.get("transactions", {}),
+        ),
+    ):
+        # Other journeys may have them, or they are misspelt.
+        if missing := [name for name in names if name not in found]:
+            click.echo(labelled("note", f"thresholds for {what}: {', '.join(missing)}"))
     if outcome.problem is not None:
         print_error(outcome.problem)
 

@@ -75,9 +75,11 @@ def _moment(snapshot: RunSnapshot, start_ns: int, now_ns: int) -> Moment:
         for name, message in snapshot.reports.items()
         for each in reports_from_message(name, message)
     ]
+    record = merge_reports(reports)
     return Moment(
         at_s=(now_ns - start_ns) / 1e9,
-        endpoints=merge_reports(reports).endpoints("main"),
+        endpoints=record.endpoints("main"),
+        transactions=record.transactions_of("main"),
         observations=snapshot.observations,
         start_ns=start_ns,
     )

@@ -113,6 +113,12 @@ def judge(
         for metric, threshold in thresholds.endpoints.get(endpoint, {}).items()
     ]
     found += [
+        _finding(result, metric, threshold, transaction=name)
+        for name, table in thresholds.transactions.items()
+        for metric, threshold in table.items()
+        if name in result.get("transactions", {})
+    ]
+    found += [
         Finding("error_rate_percent", grade, message, endpoint, 100.0)
         for endpoint, grade, message in without_success(result)
     ]
@@ -130,12 +136,18 @@ def _grade(result: Measurements, found: Sequence[Finding], *, judged: bool) -> R
 
 
 def _finding(
-    result: Mapping[str, Any], metric: str, threshold: Threshold, endpoint: str = ""
+    result: Mapping[str, Any],
+    metric: str,
+    threshold: Threshold,
+    endpoint: str = "",
+    *,
+    transaction: str | None = None,
 ) -> Finding:
-    value = value_of(result, metric, endpoint or None)
+    value = value_of(result, metric, endpoint or None, transaction=transaction)
     grade = threshold.grade(value)
     title, unit = metric_of(metric).title, metric_of(metric).unit
-    subject = f"{endpoint}: {title}" if endpoint else title
+    part = endpoint if transaction is None else f"transaction {transaction}"
+    subject = f"{part}: {title}" if part else title
     if value is None:
         message = f"{subject} has a threshold, but no data"
     else:

@@ -22,6 +22,7 @@ class Metric:
             run, and one of the endpoints otherwise.
         topic: The kind of failure that a critical value is.
         per_endpoint: It exists for each endpoint as well.
+        per_transaction: It exists for each transaction as well.
         higher_is_better: The direction of improvement.
         of_speed: A threshold for it demands something of the service's speed.
         unless_listed: Its value where a result has no entry for it; None if it was not measured.
@@ -40,6 +41,7 @@ class Metric:
     topic: Topic
     path: tuple[str, ...] = ()
     per_endpoint: bool = False
+    per_transaction: bool = False
     higher_is_better: bool = False
     of_speed: bool = False
     unless_listed: float | None = None

@@ -15,7 +15,21 @@ from typing import Final
 from straingauge.http import ErrorKind
 from straingauge.verdict.metric import Counts, Metric
 
-NO_RESPONSE: Final = frozenset({"refused", "reset", "idle_closed", "timeout", "tls"})
+NO_RESPONSE: Final = frozenset(
+    str(kind)
+    for kind in ErrorKind
+    if kind
+    not in {
+        ErrorKind.SHORT_BODY,
+        ErrorKind.PROTOCOL,
+        ErrorKind.BAD_STATUS,
+        ErrorKind.FAILED_CHECK,
+        ErrorKind.REDIRECT,
+        ErrorKind.RATE_LIMITED,
+        ErrorKind.JOURNEY_ERROR,
+        ErrorKind.EARLY_CLOSE,
+    }
+)
 """Kinds of errors of requests that got no response at all."""
 
 KINDS: Final = tuple(
@@ -64,6 +78,7 @@ def percentile(name: str, *, in_history: bool = False) -> Metric:
         path=("metrics", "latency_ms", *(() if always else ("percentiles",)), name),
         topic="speed",
         per_endpoint=True,
+        per_transaction=True,
         of_speed=True,
         in_history=in_history,
         quantile=float(name[1:]) / 100,

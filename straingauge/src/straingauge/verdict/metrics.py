@@ -20,6 +20,7 @@ def _response_time(statistic: str, description: str) -> Metric:
         path=("metrics", "latency_ms", statistic),
         topic="speed",
         per_endpoint=True,
+        per_transaction=True,
         of_speed=True,
     )
 
@@ -34,6 +35,7 @@ def _stream(name: str, statistic: str, title: str, description: str) -> Metric:
         per_endpoint=True,
         of_speed=True,
         compared_as_value=True,
+        whole_run=True,
     )
 
 
@@ -70,6 +72,7 @@ METRICS: Mapping[str, Metric] = {
         path=("metrics", "error_rate_percent"),
         topic="errors",
         per_endpoint=True,
+        per_transaction=True,
         in_history=True,
     ),
     "journey_errors": Metric(
@@ -217,13 +220,30 @@ def metric_of(name: str) -> Metric:
     return found
 
 
-def value_of(result: Mapping[str, Any], name: str, endpoint: str | None = None) -> float | None:
-    """Return the value of a metric in a result or one of its endpoints; None if not measured."""
+def value_of(
+    result: Mapping[str, Any],
+    name: str,
+    endpoint: str | None = None,
+    *,
+    transaction: str | None = None,
+) -> float | None:
+    """Return the value of a metric in a result, or in a part of it; None if not measured.
+
+    Args:
+        result: The result.
+        name: The metric.
+        endpoint: The endpoint, if its value is wanted.
+        transaction: The transaction, likewise.
+    """
     metric = metric_of(name)
-    section = result if endpoint is None else result["endpoints"].get(endpoint)
+    section: Mapping[str, Any] | None = result
+    if transaction is not None:
+        section = result.get("transactions", {}).get(transaction)
+    elif endpoint is not None:
+        section = result["endpoints"].get(endpoint)
     if metric.share is not None:
         return _share(metric, section, (section if endpoint else result["metrics"]))
-    value = _number(section, metric.path if endpoint is None else metric.path[1:])
+    value = _number(section, metric.path if section is result else metric.path[1:])
     if value is None:
         return metric.unless_listed
     if metric.percent_of:

@@ -4,6 +4,7 @@ Grammar:
     [all]                    for every run as a whole
     [test.NAME]              for the run NAME as a whole; overrides [all]
     [endpoint."GET /path"]   for this endpoint in every run that calls it
+    [transaction.NAME]       for this transaction in every run that has it
     METRIC = { target = 1, warning = 5, critical = 10 }
     METRIC = { target = 1, warning = 5, critical = 10, abort = true, window = "10s", after = "30s" }
 
@@ -21,7 +22,7 @@ verdict is critical. Too few requests in a window have no value: a percentile ne
 import difflib
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +32,7 @@ from straingauge.text_file import parse_toml, read_text
 from straingauge.time_text import parse_time
 from straingauge.toml_lines import TomlLines
 from straingauge.verdict.grade import DEFAULT_WINDOW_S, AbortRule, Threshold
+from straingauge.verdict.metric import Metric
 from straingauge.verdict.metric_families import EXAMPLES
 from straingauge.verdict.metrics import METRICS, find_metric, metric_of
 
@@ -86,6 +88,7 @@ class Thresholds:
     overall: ByMetric
     tests: Mapping[str, ByMetric]
     endpoints: Mapping[str, ByMetric]
+    transactions: Mapping[str, ByMetric]
 
     @classmethod
     def read(cls, path: Path) -> "Thresholds":
@@ -107,13 +110,14 @@ class Thresholds:
     @classmethod
     def _parse(cls, content: Mapping[str, Any], place: Place) -> "Thresholds":
         for table in content:
-            _known(table, ("all", "test", "endpoint"), place.at(table), "table")
-        overall = _by_metric(content.get("all", {}), place.at("all"), per_endpoint=False)
+            _known(table, ("all", "test", "endpoint", "transaction"), place.at(table), "table")
+        overall = _by_metric(content.get("all", {}), place.at("all"), _any)
         return cls(
             place=place,
             overall=overall,
-            tests=_named(content, place.at("test"), per_endpoint=False),
-            endpoints=_named(content, place.at("endpoint"), per_endpoint=True),
+            tests=_named(content, place.at("test"), _any),
+            endpoints=_named(content, place.at("endpoint"), _of_endpoint),
+            transactions=_named(content, place.at("transaction"), _of_transaction),
         )
 
     def check_names(self, *, tests: Collection[str], endpoints: Collection[str]) -> None:
@@ -139,7 +143,7 @@ class Thresholds:
 
     def percentiles(self, name: str) -> tuple[str, ...]:
         """Return the percentiles, such as "p99.9", that the thresholds of a run need."""
-        tables = (self.for_run(name), *self.endpoints.values())
+        tables = (self.for_run(name), *self.endpoints.values(), *self.transactions.values())
         metrics = {metric for table in tables for metric in table}
         return tuple(
             sorted(
@@ -159,25 +163,22 @@ def _known(name: str, known: Collection[str], where: Place, what: str) -> None:
 
 
 def _named(
-    content: Mapping[str, Any], place: Place, *, per_endpoint: bool
+    content: Mapping[str, Any], place: Place, is_known: Callable[[Metric], bool]
 ) -> Mapping[str, ByMetric]:
     (kind,) = place.path
     tables = content.get(kind, {})
     if not isinstance(tables, Mapping):
         where = replace(place, path=())
         raise UsageError(f'{where}: {kind} must be tables: write [{kind}."NAME"]')
-    return {
-        name: _by_metric(table, place.at(name), per_endpoint=per_endpoint)
-        for name, table in tables.items()
-    }
+    return {name: _by_metric(table, place.at(name), is_known) for name, table in tables.items()}
 
 
-def _by_metric(table: object, place: Place, *, per_endpoint: bool) -> ByMetric:
+def _by_metric(table: object, place: Place, is_known: Callable[[Metric], bool]) -> ByMetric:
     if not isinstance(table, Mapping):
         raise UsageError(f"{place} must be a table of metrics")
     entries = dict(_entries(table))
     for name in entries:
-        _require_metric(name, place.at(name), per_endpoint=per_endpoint)
+        _require_metric(name, place.at(name), is_known)
     return {name: _threshold(name, value, place.at(name)) for name, value in entries.items()}
 
 
@@ -190,12 +191,25 @@ def _entries(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _require_metric(name: str, place: Place, *, per_endpoint: bool) -> None:
+def _any(_: Metric) -> bool:
+    return True
+
+
+def _of_endpoint(metric: Metric) -> bool:
+    return metric.per_endpoint
+
+
+def _of_transaction(metric: Metric) -> bool:
+    return metric.per_transaction
+
+
+def _require_metric(name: str, place: Place, is_known: Callable[[Metric], bool]) -> None:
     metric = find_metric(name)
-    if metric is not None and (metric.per_endpoint or not per_endpoint):
+    if metric is not None and is_known(metric):
         return
-    known = [each for each in METRICS if METRICS[each].per_endpoint or not per_endpoint]
-    _known(name, [*known, *EXAMPLES], place, "metric here")
+    examples = [each for each in EXAMPLES if is_known(metric_of(each))]
+    known = [each for each, metric in METRICS.items() if is_known(metric)]
+    _known(name, [*known, *examples], place, "metric here")
 
 
 def _threshold(metric: str, value: object, where: Place) -> Threshold:
