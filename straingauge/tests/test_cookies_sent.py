@@ -1,10 +1,9 @@
 """Cookies and redirects of journeys, in the engine and in Locust, from one server."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from locust_caller import locust
+from locust_caller import Locust
 from raw_server import Peer, Server, serve
 from single_journey import run_journey
 from straingauge.http import ErrorKind
@@ -70,11 +69,10 @@ def test_the_engine_keeps_cookies_and_follows_redirects(server: Server):
     ]
 
 
-def test_locust_sends_the_same(server: Server, tmp_path: Path):
+def test_locust_sends_the_same(server: Server, caller: Locust):
     """A journey in Locust sends the same requests, recorded under the same names."""
-    with locust(tmp_path) as caller:
-        text = f"{JOURNEY}\nreturn str(user.run_journey(journey))"
-        outcome = caller.call(f"{server.url}/app", text)
+    text = f"{JOURNEY}\nreturn str(user.run_journey(journey))"
+    outcome = caller.call(f"{server.url}/app", text)
     assert requests_of(server) == SENT
     assert outcome.value == "redirect: more than 10 redirects, the last to /app/loop"
     assert sorted(outcome.record) == [

@@ -10,7 +10,11 @@ import pytest
 import straingauge
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SUITES = ("backend/tests/performance", "straingauge/examples/bookshelf")
+SUITES = (
+    "backend/tests/performance",
+    "straingauge/examples/bookshelf",
+    "straingauge/examples/portal",
+)
 PUBLIC = {"straingauge", "straingauge.locust"}
 
 

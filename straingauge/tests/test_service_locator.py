@@ -10,7 +10,7 @@ import pytest
 from stack_tools import write_stack_config
 from straingauge.errors import TargetError, UsageError
 from straingauge.target import service_locator
-from straingauge.target.service_locator import ServiceLocator
+from straingauge.target.service_locator import ServiceLocator, find_stack
 
 
 def test_close_while_a_service_is_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -103,3 +103,11 @@ def test_https_at_a_port_without_tls_is_refused(default_url: str, tmp_path: Path
     locator = ServiceLocator(url, pytest.fail, option="--host")
     with pytest.raises(TargetError, match="the TLS handshake failed"):
         locator.find(tmp_path / "journeys.py")
+
+
+def test_a_file_that_only_says_how_to_reach_a_service_describes_none(tmp_path: Path):
+    """A straingauge.toml with [http] alone is no service to start: the error asks for its URL."""
+    (tmp_path / "straingauge.toml").write_text('[http]\nserver_name = "api"\n')
+    assert find_stack(tmp_path / "journeys.py") is None
+    (tmp_path / "straingauge.toml").write_text('[service]\ncommand = ["x"]\n')
+    assert find_stack(tmp_path / "journeys.py") == tmp_path / "straingauge.toml"

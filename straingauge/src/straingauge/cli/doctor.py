@@ -96,12 +96,12 @@ def _context(options: "RunOptions", host: str | None) -> "CheckContext":
     from straingauge.doctor import CheckContext
     from straingauge.http.address import resolve
     from straingauge.target.config import StackConfig
-    from straingauge.target.service_locator import CONFIG_FILE, DEFAULT_URL, find_upwards, refused
+    from straingauge.target.service_locator import DEFAULT_URL, find_stack, refused
 
     spec = load_spec(options)
     url = (host or os.environ.get("API_BASE_URL") or DEFAULT_URL).rstrip("/")
     resolve(url, spec.allowed_hosts, spec.http)
-    description = find_upwards(options.test_file, CONFIG_FILE)
+    description = find_stack(options.test_file)
     return CheckContext(
         url=url,
         answers=refused(url, spec.http) is None,

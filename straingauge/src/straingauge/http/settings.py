@@ -166,6 +166,7 @@ class HttpSettings:
         """
         given = {each.name: getattr(self, each.name) for each in fields(self)}
         given["headers"] = tuple(name for name, _ in self.headers)
+        given["cookie_mode"] = given.pop("cookies")  # what is called "cookies" is hidden
         del given["timeout_s"]  # a run may have its own, which the result shows
         return {name: _shown(value) for name, value in given.items() if value}
 

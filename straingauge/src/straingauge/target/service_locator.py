@@ -123,11 +123,12 @@ class ServiceLocator:
 
     def _default_or_started(self, test_file: Path) -> str:
         refusal = refused(DEFAULT_URL)
-        description = find_upwards(test_file, CONFIG_FILE)
+        description = find_stack(test_file)
         if description is None:
             self._require_named(refusal)
             raise TargetError(
-                f"nothing answers at {DEFAULT_URL} ({refusal}), and there is no {CONFIG_FILE}",
+                f"nothing answers at {DEFAULT_URL} ({refusal}), and no {CONFIG_FILE} describes a"
+                " service",
                 hint=f"start the service, or name it: {self._option} http://HOST:PORT",
             )
         from straingauge.target import ServiceStack
@@ -195,6 +196,16 @@ def not_ready(url: str) -> str | None:
 def find_upwards(path: Path, name: str) -> Path | None:
     """Return the file `name` in the folder of `path`, or the nearest one above it."""
     return next((folder / name for folder in path.parents if (folder / name).is_file()), None)
+
+
+def find_stack(path: Path) -> Path | None:
+    """Return the nearest straingauge.toml, if it describes a service and not only how to reach it.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    description = find_upwards(path, CONFIG_FILE)
+    return description if description and "service" in read_toml(description) else None
 
 
 def http_settings_for(path: Path) -> HttpSettings:
