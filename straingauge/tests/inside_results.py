@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from located_results import INDEX, STATEMENT, located_result
-from stream_results import ANSWER, with_streams
+from stream_results import ANSWER, with_streams, with_websocket
 
 FRAMES: list[dict[str, Any]] = [
     {"file": file, "line": line, "function": function, "own": file.startswith("app/")}
@@ -30,7 +30,7 @@ def inside_result(**options: Any) -> dict[str, Any]:  # noqa: ANN401
     Args:
         options: Of `sample_result`.
     """
-    found = with_streams(located_result(**options), ANSWER)
+    found = with_websocket(with_streams(located_result(**options), ANSWER))
     return {**found, "profile": profile(), "traces": traces(), "plans": plans()}
 
 

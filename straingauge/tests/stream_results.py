@@ -1,9 +1,11 @@
 """Streams with a made clock, and results that have them."""
 
-from typing import Any
+from typing import Any, cast
 
 from straingauge.http import Stream, StreamReader
 from straingauge.http.streaming.stream import as_stream
+from straingauge.http.websocket import WebSocket
+from straingauge.http.websocket.protocol import WebSocketProtocol
 from straingauge.recording import Record, Recorder
 from straingauge.statistics import endpoints, metrics
 
@@ -38,6 +40,28 @@ assert LLM is not None
 ANSWER = read(
     LLM, (100, TOKEN), (120, TOKEN), (150, TOKEN + TOKEN), (160, b"data: [DONE]\n\n"), until_ms=170
 )
+
+
+class _Closed:
+    """A WebSocket that was open for 2 s."""
+
+    def __init__(self) -> None:
+        self.protocol = WebSocketProtocol([], 1000)
+        self.opened_ns, self.close_code = START, 1006
+        self.protocol.send("hello")
+        self.protocol.receive(b"\x81\x02hi", START)
+
+
+def with_websocket(result: dict[str, Any]) -> dict[str, Any]:
+    """Add a WebSocket to a result."""
+    recorder = Recorder()
+    sink = recorder.endpoint_sink("main", "GET /items", START)
+    sink.add(START, START, START, START, 101, HEADERS)
+    sink.add_websocket(cast("WebSocket", _Closed()), START + 2000 * MS)
+    record = recorder.snapshot()
+    result["metrics"]["websockets"] = metrics(record)["websockets"]
+    result["endpoints"]["GET /items"]["websockets"] = result["metrics"]["websockets"]
+    return result
 
 
 def with_streams(result: dict[str, Any], *readers: StreamReader) -> dict[str, Any]:

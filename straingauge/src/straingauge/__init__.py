@@ -15,6 +15,7 @@ Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`,
 `mix`, `tagged`, `limit_concurrency`; failed requests raise `RequestFailed`, with an `ErrorKind`.
 `call` and `measure` make a `Call` of any other client, `open_once` opens that client.
 `Stream` declares a response that is read as it comes, `Event` is one of its events.
+`User.websocket` opens a `WebSocket`, which receives a `Message`.
 
 Credentials: `basic_auth`, `bearer_auth` and `api_key` make an `Auth` for `User.authorize`.
 `log_in_by_form` logs a user in; `form_request`, `csrf_token` and `csrf_headers` are its parts.
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         Upload,
     )
     from straingauge.http.authentication import Auth, api_key, basic_auth, bearer_auth
+    from straingauge.http.websocket import Message, WebSocket
     from straingauge.journey import (
         Account,
         Call,
@@ -120,6 +122,7 @@ __all__ = [
     "Journey",
     "LoadRun",
     "LoadTest",
+    "Message",
     "Mix",
     "Pause",
     "Postgres",
@@ -134,6 +137,7 @@ __all__ = [
     "Upload",
     "UsageError",
     "User",
+    "WebSocket",
     "__version__",
     "api_key",
     "basic_auth",
@@ -175,6 +179,7 @@ _MODULES = {
         *("Stream", "Upload"),
     ),
     "straingauge.http.authentication": ("Auth", "api_key", "basic_auth", "bearer_auth"),
+    "straingauge.http.websocket": ("Message", "WebSocket"),
     "straingauge.journey": (
         *("csrf_headers", "csrf_token", "form_request", "log_in_by_form"),
         *("Account", "Call", "Journey", "Mix", "Pause", "User", "call", "limit_concurrency"),

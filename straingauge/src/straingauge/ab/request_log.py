@@ -9,6 +9,7 @@ import numpy as np
 from straingauge.ab.slot_plan import Name, SlotPlan
 from straingauge.histogram import Ints
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
+from straingauge.http.websocket import WebSocket
 from straingauge.journey import TransactionEnd
 from straingauge.redaction import redact
 from straingauge.statistics.distribution import Floats
@@ -106,6 +107,9 @@ class _EndpointSink:
 
     def add_stream(self, intended_ns: int, stream: StreamReader, /) -> None:
         """Ignore what was read of a stream: its first event is compared, as its response time."""
+
+    def add_websocket(self, socket: WebSocket, closed_ns: int, /) -> None:
+        """Ignore a closed WebSocket: its messages are compared as requests."""
 
     def add_journey_error(self, detail: str, /) -> None:
         self._log.problem(f"{self._name}: journey", detail)

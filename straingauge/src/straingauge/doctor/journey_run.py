@@ -7,6 +7,7 @@ from functools import wraps
 
 from straingauge.engine import run_load
 from straingauge.http import Headers, Request, RequestFailed, Response
+from straingauge.http.websocket import SocketStep
 from straingauge.journey import Journey, Pause, Step, User
 from straingauge.recording import Recorder
 from straingauge.runner import LoadSpec
@@ -96,10 +97,16 @@ def _relayed(
                 step = steps.send(response)
 
 
+def _name_of(step: Step) -> str:
+    if isinstance(step, Pause):
+        return "a pause"
+    return step.endpoint if isinstance(step, SocketStep) else step.name
+
+
 def _failed(step: Step, failure: RequestFailed) -> ResponseSummary:
     response = failure.response
     return ResponseSummary(
-        "a pause" if isinstance(step, Pause) else step.name,
+        _name_of(step),
         response.status if response else None,
         response.headers if response else None,
         failure.kind,

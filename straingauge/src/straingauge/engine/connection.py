@@ -95,6 +95,12 @@ class Connection(asyncio.Protocol):
         self.owner = None
         self._transport.abort()
 
+    def hand_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, int | None]:
+        """Give the open connection to another protocol; return it, and its file if it is plain."""
+        self.owner = None
+        self._transport.set_protocol(protocol)
+        return self._transport, self._fd
+
     def _write(self, fd: int, data: bytes) -> None:
         """Write now, not in the loop's next round, so that the stamp just taken is true."""
         try:

@@ -197,7 +197,7 @@ class Engine:
             if user.is_pausing:
                 user.stop()
             else:
-                user.end_stream()
+                user.end_waiting()
         self._end_if_over()
 
     def _heartbeat(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from straingauge.engine.call_run import CallRun
 from straingauge.engine.connection import Connection
@@ -13,9 +13,13 @@ from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
 from straingauge.feeders import FeederEnd
 from straingauge.http import Request, RequestFailed
+from straingauge.http.websocket import SocketStep
 from straingauge.journey import Call, Execution, Journey, JourneyError, Pause, Step, User
 from straingauge.journey.execution import journey_name
 from straingauge.journey.transaction import Transaction, TransactionEnd
+
+if TYPE_CHECKING:
+    from straingauge.engine.socket_steps import SocketSteps
 
 # Delay after a journey that sent nothing, which would otherwise be repeated in a busy loop.
 _EMPTY_JOURNEY_S: Final = 0.01
@@ -47,6 +51,7 @@ class JourneyRunner:
         "_request",
         "_sink",
         "_sinks",
+        "_sockets",
         "deadline_ns",
         "journeys_begun",
         "user",
@@ -65,6 +70,7 @@ class JourneyRunner:
         self._execution: Execution | None = None
         self._request: Request | None = None
         self._call: CallRun | None = None
+        self._sockets: SocketSteps | None = None
         self._intended_ns = 0
         # Set by `begin` and by each request.
         self._journey: Journey
@@ -74,6 +80,10 @@ class JourneyRunner:
     @abstractmethod
     def _send(self, request: Request) -> None:
         """Send a request; `response_received` and the like go on with the journey."""
+
+    @abstractmethod
+    def _do_socket(self, step: SocketStep) -> None:
+        """Carry out a step of a WebSocket, and go on with the journey."""
 
     def begin(self, journey: Journey, intended_ns: int, sinks: EndpointSinks) -> None:
         """Begin a journey.
@@ -111,8 +121,10 @@ class JourneyRunner:
             self._send(step)
         elif isinstance(step, Pause):
             self._pause = self._context.loop.call_later(max(step.seconds, 0), self._resume)
-        else:
+        elif isinstance(step, Call):
             self._begin_call(step)
+        else:
+            self._do_socket(step)
 
     def _resume(self) -> None:
         self._pause = None
@@ -143,6 +155,8 @@ class JourneyRunner:
     def _finish(self) -> None:
         self._execution = None
         self._intended_ns = 0
+        if self._sockets is not None:
+            self._sockets.close_all()
         if self._connection is not None and not self._context.keep_connections:
             self._connection.close()
             self._connection = None

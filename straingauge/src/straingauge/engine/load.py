@@ -11,6 +11,7 @@ from straingauge.engine.delay_histogram import Delay
 from straingauge.errors import UsageError
 from straingauge.http import RawHeaders, RequestFailed, StreamReader
 from straingauge.http.settings import HttpSettings
+from straingauge.http.websocket import WebSocket
 from straingauge.journey import Mix, TransactionEnd, User
 from straingauge.schedule import ClosedSchedule, Schedule, Waves
 
@@ -72,6 +73,9 @@ class EndpointSink(Protocol):
 
     def add_stream(self, intended_ns: int, stream: StreamReader, /) -> None:
         """Count what was read of a stream that should have started at this instant."""
+
+    def add_websocket(self, socket: WebSocket, closed_ns: int, /) -> None:
+        """Count a WebSocket that was closed at this instant."""
 
     def add_journey_error(self, detail: str, /) -> None:
         """Count an error in the journey's own code."""

@@ -8,12 +8,14 @@ from time import monotonic_ns
 from straingauge.engine.connection import Connection
 from straingauge.engine.connector import connect
 from straingauge.engine.journey_runner import JourneyRunner
+from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
 from straingauge.http import Request, RequestFailed, Response, StreamResponse, check_response
 from straingauge.http.cookies import sets_cookies
 from straingauge.http.exchange import timeout_failure
 from straingauge.http.redirects import follow_up
-from straingauge.journey import JourneyError, User
+from straingauge.http.websocket import SocketStep
+from straingauge.journey import Execution, JourneyError, Step, User
 
 
 class VirtualUser(JourneyRunner):
@@ -134,6 +136,9 @@ class VirtualUser(JourneyRunner):
         if self._call is not None and self._call.is_running:
             self._call.time_out(at_ns)
             return
+        if self._sockets is not None and self._sockets.step is not None:
+            self._sockets.time_out(at_ns)
+            return
         if connection is not None and connection.end_stream(at_ns):
             return
         failure = timeout_failure(self._timeout_ns / 1e9)
@@ -141,9 +146,12 @@ class VirtualUser(JourneyRunner):
             failure = connection.stream.break_off(failure, at_ns)
         self.give_up(failure, at_ns)
 
-    def end_stream(self) -> None:
-        """End a stream that has no limit and no end mark, since the load is over."""
+    def end_waiting(self) -> None:
+        """End what the end of the load ends: a stream without limits, a wait for any message."""
         request, connection = self._request, self._connection
+        if self._sockets is not None and self._sockets.end_load():
+            self.stop()
+            return
         if connection is None or request is None or request.stream is None:
             return
         if request.stream.is_endless:
@@ -165,6 +173,8 @@ class VirtualUser(JourneyRunner):
         if self._call is not None:
             self._call.give_up()
         self._disconnect()
+        if self._sockets is not None:
+            self._sockets.close_all()
         if self._execution is not None:
             with suppress(JourneyError):  # the run is over, and with it the counting
                 self._execution.close()
@@ -201,3 +211,49 @@ class VirtualUser(JourneyRunner):
         self._sink.add_connection(monotonic_ns() - began_ns)
         assert self._request is not None
         self._transmit(connection, self._request)
+
+    # WebSockets.
+
+    def _do_socket(self, step: SocketStep) -> None:
+        if self._sockets is None:
+            # Other loads need not wait until `wsproto` is imported.
+            from straingauge.engine.socket_steps import SocketSteps
+
+            self._sockets = SocketSteps(self)
+        self._sockets.do(step)
+
+    def do(self, step: Step | None) -> None:
+        """Go on with a step of another kind."""
+        self._do(step)
+
+    def handle_error(self, error: JourneyError) -> None:
+        """Count an error in the journey's code, and end the journey."""
+        self._handle_error(error)
+
+    @property
+    def context(self) -> RunContext:
+        """State shared with all others."""
+        return self._context
+
+    @property
+    def execution(self) -> Execution:
+        """The journey that runs."""
+        assert self._execution is not None
+        return self._execution
+
+    @property
+    def intended_ns(self) -> int:
+        """When the next step was due, if it should have started earlier; else 0."""
+        return self._intended_ns
+
+    @intended_ns.setter
+    def intended_ns(self, intended_ns: int) -> None:
+        self._intended_ns = intended_ns
+
+    def sink_of(self, endpoint: str) -> EndpointSink:
+        """Return the sink of an endpoint."""
+        return self._sinks[endpoint]
+
+    def note_request(self, request: Request) -> None:
+        """Note that the journey has sent something: the request of a handshake."""
+        self._request = request

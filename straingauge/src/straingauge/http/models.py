@@ -31,7 +31,8 @@ class ErrorKind(StrEnum):
     certificate is not accepted. `CLIENT_CERTIFICATE`: the server does not accept the client's, or
     there is none. `PROXY`: the proxy, not the service. `NO_SOCKET`: there is no such socket file.
     `REDIRECT`: a redirect that was to be followed leads nowhere, elsewhere, or to too many others.
-    `EARLY_CLOSE`: a stream ended before its end mark, or with too few events.
+    `EARLY_CLOSE`: a stream ended before its end mark, or with too few events. `CLOSED`: a WebSocket
+    was closed while the journey used it. `TOO_LARGE`: a message is larger than its limit.
     """
 
     REFUSED = "refused"
@@ -55,6 +56,8 @@ class ErrorKind(StrEnum):
     RATE_LIMITED = "rate_limited"
     JOURNEY_ERROR = "journey_error"
     EARLY_CLOSE = "early_close"
+    CLOSED = "closed"
+    TOO_LARGE = "too_large"
 
 
 # 407 comes from a proxy only (RFC 9110, section 15.5.8).

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from straingauge.errors import UsageError
 from straingauge.http import Request, RequestFailed
+from straingauge.http.websocket import Connect, SocketStep
 from straingauge.journey.call import Call
 from straingauge.journey.step import Pause, Step
 from straingauge.journey.user import User
@@ -104,7 +105,7 @@ class Execution:
         return self._check(step)
 
     def answer(self, response: object) -> Step | None:
-        """Return the next step after a successful request or call."""
+        """Return the next step after a successful request, call or step of a WebSocket."""
         try:
             step = self._generator.send(response)
         except StopIteration:
@@ -150,7 +151,9 @@ class Execution:
         elif isinstance(step, Pause):
             for transaction in self._user.open_transactions:
                 transaction.pause(monotonic_ns())
-        else:
+        elif isinstance(step, Connect):
+            self._request = step.request
+        elif not isinstance(step, SocketStep):
             self._fail_transactions()
             self._generator.close()
             raise JourneyError(

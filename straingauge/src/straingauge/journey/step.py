@@ -1,10 +1,11 @@
-"""One step of a journey: a request, a pause, or a call of another client."""
+"""One step of a journey: a request, a pause, a call, or a step of a WebSocket."""
 
 from dataclasses import dataclass
 from math import isfinite
 from typing import TypeAlias
 
 from straingauge.http import Request
+from straingauge.http.websocket import SocketStep
 from straingauge.journey.call import Call
 
 
@@ -23,4 +24,4 @@ class Pause:
             raise ValueError(f"a pause ends: not after {self.seconds} seconds")
 
 
-Step: TypeAlias = Request | Pause | Call
+Step: TypeAlias = Request | Pause | Call | SocketStep

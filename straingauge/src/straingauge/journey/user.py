@@ -17,6 +17,7 @@ from straingauge.http.redirects import MAX_REDIRECTS
 from straingauge.http.settings import HttpSettings
 from straingauge.http.site import Site
 from straingauge.http.streaming import as_stream
+from straingauge.http.websocket.steps import MAX_MESSAGE_BYTES, SWITCHED, Connect
 from straingauge.journey.transaction import Transaction, TransactionObserver
 
 Account = Callable[[int], Mapping[str, Any]]
@@ -226,6 +227,27 @@ class User:
         if request is None:
             request = self._plain[method, path] = self._make(method, path, options)
         return request
+
+    def websocket(
+        self,
+        path: str,
+        *,
+        subprotocols: Iterable[str] = (),
+        compress: bool = False,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        **options: Unpack[Options],
+    ) -> Connect:
+        """Make the step that opens a WebSocket; the journey receives a `WebSocket`.
+
+        Its `name` defaults to "WS" and the path without its query; see `Connect`, and `Options`
+        for `params`, `headers` and `timeout_s`.
+
+        Raises:
+            ValueError: as `request`, or a subprotocol or the message size cannot be used.
+        """
+        name = options.get("name") or f"WS {_PATH_END.split(path, maxsplit=1)[0]}"
+        request = self._make("GET", path, {**options, "name": name, "expect": SWITCHED})
+        return Connect(request, tuple(subprotocols), compress, max_message_bytes)
 
     def _make(self, method: str, path: str, options: Options) -> Request:
         body, content_type = _body(options)

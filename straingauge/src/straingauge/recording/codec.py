@@ -150,6 +150,7 @@ def _series_header(series: Series, arrays: list[_Array]) -> dict[str, Any]:
         "sampled": [astuple(sampled) for sampled in series.sampled],
         "width_ms": _in_flight_header(series.in_flight, arrays),
         "streams": _measurements_header(series.streams, arrays),
+        "websockets": _measurements_header(series.websockets, arrays),
     }
 
 
@@ -168,6 +169,7 @@ def _series(header: dict[str, Any], take: _Take) -> Series:
     series.sampled = [SampledRequest(*sampled) for sampled in header["sampled"]]
     series.in_flight = _in_flight(header["width_ms"], take)
     series.streams = _measurements(header["streams"], take)
+    series.websockets = _measurements(header["websockets"], take)
     return series
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from straingauge.histogram import Ints, bucket_of
 from straingauge.http import ErrorKind, RawHeaders, RequestFailed, StreamReader
 from straingauge.http.traceparent import TraceIds
+from straingauge.http.websocket import WebSocket
 from straingauge.recording.endpoint_names import OTHER, EndpointNames
 from straingauge.recording.error_codes import (
     KIND_SHIFT,
@@ -29,7 +30,7 @@ from straingauge.recording.server_timing_header import (
     server_timing,
 )
 from straingauge.recording.slow_requests import SlowRequest, candidates, slowest
-from straingauge.recording.stream_counts import add_stream
+from straingauge.recording.stream_counts import add_stream, add_websocket
 from straingauge.recording.timeline import ERRORS, RATE_LIMITED, STARTED
 from straingauge.recording.transactions import TransactionRecorder, TransactionSeries
 from straingauge.redaction import redact
@@ -108,6 +109,10 @@ class EndpointRecorder:
     def add_stream(self, intended_ns: int, stream: StreamReader) -> None:
         """Add what was read of a stream, a request that is added as well."""
         add_stream(self._series.streams, intended_ns, stream)
+
+    def add_websocket(self, socket: WebSocket, closed_ns: int) -> None:
+        """Add a WebSocket that was closed at this instant."""
+        add_websocket(self._series.websockets, socket, closed_ns)
 
     def add_journey_error(self, detail: str) -> None:
         """Add an exception of the journey after a request of this endpoint."""

@@ -59,6 +59,7 @@ class Series:
         sampled: Served requests whose traces were sampled, in the order of their ids.
         in_flight: Starts and ends of all requests.
         streams: Responses that were read as they came; see `stream_counts`.
+        websockets: WebSockets that were closed.
         first_ns, last_ns: First intended start and last end, relative to the start of the phase;
             None without requests.
     """
@@ -81,6 +82,7 @@ class Series:
         "statuses",
         "streams",
         "timeline",
+        "websockets",
     )
 
     def __init__(self) -> None:
@@ -99,6 +101,7 @@ class Series:
         self.sampled: list[SampledRequest] = []
         self.in_flight = InFlightTimeline()
         self.streams = Measurements()
+        self.websockets = Measurements()
         self.first_ns: int | None = None
         self.last_ns: int | None = None
 
@@ -121,6 +124,7 @@ class Series:
         self.sampled = first_sampled(self.sampled + other.sampled)
         self.in_flight.merge(other.in_flight)
         self.streams.merge(other.streams)
+        self.websockets.merge(other.websockets)
         if other.first_ns is not None and other.last_ns is not None:
             self.add_span(other.first_ns, other.last_ns)
 

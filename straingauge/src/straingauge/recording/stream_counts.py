@@ -1,4 +1,4 @@
-"""Counts and times of streams in a record."""
+"""Counts and times of streams and WebSockets in a record."""
 
 from collections import Counter
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from straingauge.http import StreamReader
+from straingauge.http.websocket import WebSocket
 from straingauge.recording.measurements import COUNT_NS, Measurements
 
 ENDED: Final = "ended_"
@@ -37,3 +38,15 @@ def add_stream(measured: Measurements, intended_ns: int, stream: StreamReader) -
         if at_ns:
             add(name).add(np.array([at_ns - intended_ns], dtype=np.int64))
     add("events_per_stream").add(np.array([stream.events * COUNT_NS], dtype=np.int64))
+
+
+CLOSED: Final = "closed_"
+"""Precedes each code that WebSockets were closed with, in the names of counts."""
+
+
+def add_websocket(measured: Measurements, socket: WebSocket, closed_ns: int) -> None:
+    """Add one WebSocket that was closed at this instant of `time.monotonic_ns`."""
+    measured.counts += Counter({"websockets": 1, f"{CLOSED}{socket.close_code}": 1})
+    measured.counts += socket.protocol.counts
+    durations = np.array([closed_ns - socket.opened_ns], dtype=np.int64)
+    measured.histogram("duration").add(durations)

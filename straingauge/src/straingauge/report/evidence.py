@@ -36,7 +36,7 @@ TITLES: Final[Mapping[str, str]] = {
 }
 """Titles of the charts and tables that a link can lead to, by the end of its anchor."""
 
-INSIDE: Final = ("streams", "profile", "traces", "plans")
+INSIDE: Final = ("streams", "websockets", "profile", "traces", "plans")
 """Sections that only a page with such results has."""
 
 

@@ -17,6 +17,7 @@ from straingauge.report.text import (
     remarks,
 )
 from straingauge.report.transactions import transaction_lines
+from straingauge.report.websockets import websocket_lines
 
 _NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
 _OPENING = re.compile(r"(What broke first|Missed first|Why|Where|Index|Fix|Also):")
@@ -68,6 +69,10 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
         yield from (
             "- " + plain(f"{name}: {line}" if len(results) > 1 else line) for name, line in timed
         )
+    sockets = [line for result in results for line in websocket_lines(result)]
+    if sockets:
+        yield "\n### WebSockets\n"
+        yield from (f"- {plain(line)}" for line in sockets)
     explained = [line for line in diagnosis(results) if line]
     if explained:
         yield "\n### Diagnosis\n"

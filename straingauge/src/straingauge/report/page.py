@@ -17,6 +17,7 @@ from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
 from straingauge.report.transactions import transaction_rows
 from straingauge.report.waterfall import traces
+from straingauge.report.websockets import websocket_rows
 from straingauge.result.format.write import write_lines
 
 _SCRIPTS: Final = (*html.CHART_SCRIPTS, "copy.js", "page.js")
@@ -89,6 +90,7 @@ def _run(result: Result, number: int, name: str) -> dict[str, Any]:
         "database": resources.database(result),
         "cooldown": resources.cooldown(result),
         "streams": stream_rows(result),
+        "websockets": websocket_rows(result),
         "profile": profile(result),
         "has_flame_graph": flame_graph(result) is not None,
         "traces": traces(result),

@@ -59,6 +59,12 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         *_numbers(duration="duration", stalls="stalls"),
         Column("ended", "ended by"),
     ),
+    "websockets": (
+        Column("endpoint", "endpoint"),
+        *_numbers(websockets="WebSockets", sent="sent", received="received", dropped="dropped"),
+        *_numbers(bytes="bytes sent / received", pings="pings", duration="open, s: p50 / max"),
+        Column("codes", "closed with"),
+    ),
     "profile": (
         *_numbers(own="innermost", total="in all"),
         Column("code", "line", "code"),

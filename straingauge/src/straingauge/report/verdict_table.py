@@ -21,6 +21,7 @@ from straingauge.report.text import (
     remarks,
 )
 from straingauge.report.transactions import transaction_lines
+from straingauge.report.websockets import websocket_lines
 
 WIDE: Final = 120  # columns, from which there is room for what decided each verdict
 _NUMBERS: Final = ("requests", "req/s", "errors", *(f"{name} ms" for name in PERCENTILES))
@@ -48,6 +49,7 @@ def _lines(results: Found) -> Iterator[str]:
         yield labelled(remark.kind.replace("_", " "), f"{remark.tests}: {remark.message}")
     for result in alone:
         yield from (labelled("streams", line) for line in stream_lines(result))
+        yield from (labelled("sockets", line) for line in websocket_lines(result))
     for result, path in results:
         yield labelled("result", path or f"{result['name']}: not written")
     yield from diagnosis(alone)

@@ -18,6 +18,7 @@ from straingauge.statistics.quantile import Quantile, quantile
 from straingauge.statistics.stalls import stalls
 from straingauge.statistics.streams import streams
 from straingauge.statistics.throughput import Plan, throughput
+from straingauge.statistics.websockets import websockets
 
 
 def metrics(
@@ -109,6 +110,8 @@ def _series_metrics(
     }
     if (measured := streams(series.streams, _times)) is not None:
         found["streams"] = measured
+    if (sockets := websockets(series.websockets, _times)) is not None:
+        found["websockets"] = sockets
     return found
 
 

@@ -129,6 +129,7 @@ def keep_alive_off(result: ResultView) -> Evidence | None:
     broken = sum(result.errors.values())
     ended = result.table("metrics", "streams", "ended")
     broken += sum(number(ended, name) or 0 for name in ("limit", "load_end"))  # by the test
+    broken += result.number("metrics", "websockets", "websockets") or 0
     other_policy = result.at("configuration", "connections") not in (None, "per-user")
     if users is None or other_policy or sent < 50 or opened - broken <= 2 * users:
         return None

@@ -14,7 +14,7 @@ from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
 from straingauge.feeders import FeederEnd
-from straingauge.http import RequestFailed
+from straingauge.http import Request, RequestFailed
 from straingauge.http.settings import HttpSettings
 from straingauge.http.tls import tls_context
 from straingauge.journey import Call, Execution, Journey, JourneyError, Pause, Step
@@ -262,6 +262,10 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             return execution.resume(), None
         if isinstance(step, Call):
             return self._run_call(step, execution, phase)
+        if not isinstance(step, Request):
+            raise UsageError(
+                "WebSockets are not available in Locust; use straingauge run or pytest"
+            )
         response = self.client.send(step, phase)
         if isinstance(response, RequestFailed):
             return execution.fail(response), response

@@ -128,6 +128,8 @@ def _metrics(whole: PhaseMetrics, record: Record, warmup: Warmup | None) -> Metr
     }
     if "streams" in whole:
         found["streams"] = whole["streams"]
+    if "websockets" in whole:
+        found["websockets"] = whole["websockets"]
     return found
 
 

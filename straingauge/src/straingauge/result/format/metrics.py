@@ -129,6 +129,20 @@ class StreamMetrics(TypedDict):
     inter_token_latency_ms: NotRequired[Times]
 
 
+class WebSocketMetrics(TypedDict):
+    """WebSockets that were closed, with their messages in both directions."""
+
+    websockets: int
+    sent: int
+    received: int
+    sent_bytes: int
+    received_bytes: int
+    pings: int
+    dropped: int
+    close_codes: dict[str, int]
+    duration_ms: Times
+
+
 class Traffic(TypedDict):
     """Counts and times of any set of requests."""
 
@@ -143,6 +157,7 @@ class Traffic(TypedDict):
     connect_ms: Times
     server_timing: ServerTiming | None
     streams: NotRequired[StreamMetrics]
+    websockets: NotRequired[WebSocketMetrics]
 
 
 class Metrics(Traffic):
