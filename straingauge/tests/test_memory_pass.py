@@ -1,10 +1,15 @@
 """The memory pass follows a run with a likely memory leak, unless an option says otherwise."""
 
+import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from straingauge.http import Request
+from straingauge.inside.probe import sitecustomize
 from straingauge.journey import User, mix
 from straingauge.runner import LoadSpec, MemoryPass
 from straingauge.schedule import constant_users
@@ -63,3 +68,22 @@ def test_a_likely_leak_is_examined(
     """By default a failed run with a likely leak is; an option says always or never."""
     found = measured(monkeypatch, wanted=wanted, grade=grade, confidence=confidence)
     assert found is expected
+
+
+def test_the_probe_traces_from_the_first_snapshot_on() -> None:
+    """A service starts untraced, and only what it allocates later counts."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(sitecustomize.__file__).parent)!r})\n"
+        "import sitecustomize, tracemalloc\n"
+        "before = bytearray(1_000_000)\n"
+        "assert not tracemalloc.is_tracing()\n"
+        "first = sitecustomize.memory()\n"
+        "kept = bytearray(500_000)\n"
+        "print([each['bytes'] for each in (first, sitecustomize.memory()) for each in"
+        " each['allocations'] if each['bytes'] > 400_000])\n"
+    )
+    env = {**os.environ, sitecustomize.MEMORY: "2", sitecustomize.FOLDER: ""}
+    command = [sys.executable, "-S", "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    (size,) = ast.literal_eval(done.stdout)
+    assert 500_000 <= size < 600_000

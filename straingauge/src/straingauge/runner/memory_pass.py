@@ -15,7 +15,7 @@ import psutil
 
 from straingauge.diagnosis.cause import LIKELY
 from straingauge.errors import StraingaugeError
-from straingauge.inside.probe.sitecustomize import MEMORY_SUFFIX
+from straingauge.inside.probe.sitecustomize import MEMORY, MEMORY_SUFFIX
 from straingauge.profile.memory_growth import (
     Line,
     MemorySnapshot,
@@ -85,12 +85,13 @@ class MemoryPass:
     def _measure(self, started: StartedService) -> Mapping[str, Any]:
         duration_s = WARM_UP_S + 2 * HALF_S
         self._say(f"memory pass: requests to a second instance, {duration_s:.0f} s")
-        env = {**started.config.env, "PYTHONTRACEMALLOC": FRAMES}
+        env = {**started.config.env, MEMORY: FRAMES}
         config = replace(started.config, env=env)
         recorder = Recorder()
         with ServiceStack(config, database_url=started.database_url) as other:
             load = SecondInstanceLoad(self._spec, other.url, recorder, self._logins)
             snapshots = []
+            _memory_of(other.pid)  # from here on, memory is traced
             for duration in (WARM_UP_S, HALF_S, HALF_S):
                 load.send(
                     constant_users(count=MAX_USERS, duration_s=duration, think_s=THINK_S),

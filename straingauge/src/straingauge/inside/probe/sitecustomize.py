@@ -2,8 +2,9 @@
 
 Python imports this module when it starts, if its folder is on PYTHONPATH. It starts a thread that
 sleeps until a client connects to ``$STRAINGAUGE_PROBE/PID.sock``; the client gets one JSON object
-and the connection is closed. With PYTHONTRACEMALLOC a second socket tells where memory is
-allocated. Stacks of tasks that wait cannot be read from outside of the process.
+and the connection is closed. With STRAINGAUGE_PROBE_MEMORY a second socket tells where memory is
+allocated, from the first connection to it on: traced imports would take minutes. Stacks of tasks
+that wait cannot be read from outside of the process.
 It runs in services with Python 3.8 or newer, and imports only the standard library.
 """
 
@@ -30,7 +31,8 @@ MAX_TASKS = 5_000
 MAX_FRAMES = 100
 MAX_STACKS = 200
 MAX_ALLOCATIONS = 3_000
-MEMORY_SUFFIX = ".memory"  # instead of ".sock", where PYTHONTRACEMALLOC is set
+MEMORY = "STRAINGAUGE_PROBE_MEMORY"  # number of frames to keep of each allocation
+MEMORY_SUFFIX = ".memory"  # instead of ".sock"
 
 # The stacks of the last snapshot, each with a weak reference to its task, by the task's id.
 _last: dict[int, tuple[_weakref.ref[Any], tuple[Line, ...]]] = {}
@@ -139,10 +141,13 @@ def _attribute(step: Any, *names: str) -> Any:  # noqa: ANN401  coroutines of an
 def memory() -> dict[str, Any]:
     """Return the largest amounts of memory in use, by the stack that allocated it.
 
-    Frames are those of `tracemalloc`, the outermost first.
+    Only memory that was allocated since the first call counts. Frames are those of `tracemalloc`,
+    the outermost first.
     """
-    importlib.import_module("gc").collect()
     tracemalloc = importlib.import_module("tracemalloc")
+    if not tracemalloc.is_tracing():
+        tracemalloc.start(int(os.environ[MEMORY]))
+    importlib.import_module("gc").collect()
     largest = tracemalloc.take_snapshot().statistics("traceback")[:MAX_ALLOCATIONS]
     return {
         "allocations": [
@@ -194,7 +199,7 @@ def start() -> None:
     path = os.path.join(folder, str(os.getpid()))  # noqa: PTH118
     try:
         _thread.start_new_thread(_serve, (f"{path}.sock", snapshot))
-        if os.environ.get("PYTHONTRACEMALLOC"):
+        if os.environ.get(MEMORY, "").isdigit():
             _thread.start_new_thread(_serve, (path + MEMORY_SUFFIX, memory))
     except RuntimeError:  # no more threads are allowed
         return
