@@ -76,11 +76,14 @@ EXPECTED = [
 
 
 INJECTED = [
-    # Memory growth over time cannot be evaluated if the load generator is late.
     pytest.param(
         expected,
         id=expected.fault_name,
-        marks=[pytest.mark.serial] * (expected.fault_name == "leak_50_kb"),
+        # Memory growth over time cannot be evaluated if the load generator is late. The others
+        # share one server with one seeded database.
+        marks=pytest.mark.serial
+        if expected.fault_name == "leak_50_kb"
+        else pytest.mark.xdist_group("injected"),
     )
     for expected in EXPECTED
 ]
@@ -125,7 +128,7 @@ def run(tests: Collection[str], url: str, results: Path) -> dict[str, Outcome]:
     }
 
 
-@pytest.fixture(scope="session")  # shared by the tests of an xdist worker, in any order
+@pytest.fixture(scope="session")
 def factory() -> Iterator[ServiceFactory]:
     """Starts services, each on its own seeded database."""
     with pytest.MonkeyPatch.context() as environment:
