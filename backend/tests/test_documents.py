@@ -34,7 +34,8 @@ SHORT = {
     "LEAK_LOAD_S": "2",
     "SEED_SESSIONS": "500",
     "RATE_LIMIT_DEFAULT": LIMIT,
-    "JOB_WORKER": "false",  # no command waits for a transcript, and each takes seconds
+    "JOB_WORKER": "false",  # no command needs a transcript, and each takes seconds
+    "JOB_TIMEOUT_S": "0",
 }
 
 NOT_EXECUTED = (

@@ -117,9 +117,9 @@ class Outcome:
         return "\n".join(messages + errors)
 
 
-def run(tests: Collection[str], url: str, results: Path) -> dict[str, Outcome]:
+def run(tests: Collection[str], url: str, results: Path, **env: str) -> dict[str, Outcome]:
     """Run load tests against a service in one process; return the outcomes by name."""
-    exit_code, output = run_load_tests(tests, url, results, env=SETTINGS | SHORTER)
+    exit_code, output = run_load_tests(tests, url, results, env=SETTINGS | SHORTER | env)
     files = {test: list(results.glob(f"{test}_*.json")) for test in tests}
     assert all(len(paths) == 1 for paths in files.values()), output
     return {
@@ -165,7 +165,8 @@ def test_injected_fault_fails_its_test(expected: Expected, factory: ServiceFacto
     # No fault here concerns jobs, which only run on the unmodified service.
     fault = replace(expected.fault, env=expected.fault.env | {"JOB_WORKER": "false"})
     with factory.start(fault) as stack:
-        outcome = run([expected.test], stack.url, tmp_path)[expected.test]
+        outcomes = run([expected.test], stack.url, tmp_path, JOB_TIMEOUT_S="0")
+    outcome = outcomes[expected.test]
     assert outcome.exit_code == 1, outcome.output
     assert "critical" in outcome.grades(expected.rule), outcome.output
     assert expected.text in outcome.messages(expected.rule)
