@@ -20,6 +20,7 @@ def write_stack_config(
     *,
     mode: str = "serve",
     postgres: bool = False,
+    restore: bool = False,
     prepare: str = "",
     within_s: int = 60,
 ) -> Path:
@@ -31,6 +32,7 @@ def write_stack_config(
         [env]
         DATABASE_URL = "{{database_url}}"
         {"[postgres]" if postgres else ""}
+        {"restore = true" if restore else ""}
         {prepare}
         [service]
         command = {command}

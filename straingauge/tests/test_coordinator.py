@@ -63,6 +63,36 @@ def run_all(*calls: Callable[[], Any]) -> list[Any]:
         return list(pool.map(outcome, calls))
 
 
+def test_what_precedes_a_load(new_coordinator: Callable[..., Coordinator]):
+    """The service is prepared once all processes wait, and all learn if it was restored."""
+    calls = []
+
+    def prepare() -> bool:
+        calls.append(sorted(coordinator.connected))
+        return len(calls) > 1
+
+    coordinator = new_coordinator(before_load=prepare)
+    clients = connect(coordinator, 2)
+    for number, is_restored in enumerate((False, True)):
+        test = f"{TEST}_{number}"
+        shards = run_all(*(lambda m=m, t=test: m.join(t, 1) for m in clients))
+        assert [shard.is_restored for shard in shards] == [is_restored] * 2
+        assert [shard.index for shard in shards] == [0, None]
+    assert calls == [["gw0", "gw1"]] * 2
+
+
+def test_a_service_that_cannot_be_prepared(new_coordinator: Callable[..., Coordinator]):
+    """If the service does not start again, no process begins the load, and all say why."""
+
+    def prepare() -> bool:
+        raise TargetError("it does not start", "read its log")
+
+    clients = connect(new_coordinator(before_load=prepare), 2)
+    for error in run_all(*(lambda m=m: m.join(TEST, 2) for m in clients)):
+        assert isinstance(error, LoadAborted)
+        assert error.with_hint == "it does not start\n  try: read its log"
+
+
 def test_a_complete_load(new_coordinator: Callable[..., Coordinator]):
     """Processes start at one instant, and the leader gets all merged reports."""
     coordinator = new_coordinator()

@@ -6,8 +6,9 @@ from pathlib import Path
 import psutil
 import pytest
 from stack_tools import runs, sql, write_stack_config
-from straingauge.errors import TargetError
+from straingauge.errors import TargetError, UsageError
 from straingauge.target import Postgres, ServiceStack, ports, service_stack
+from straingauge.target.service_locator import ServiceLocator
 
 PREPARE = """
 [[prepare]]
@@ -58,6 +59,62 @@ def test_a_stack_starts_and_stops_database_steps_and_service(tmp_path: Path):
     ]
     assert not runs(pid)
     assert postgres_servers() == 0
+
+
+ROWS = """
+[[prepare]]
+name = "rows"
+command = ["{python}", "rows.py"]
+"""
+ROWS_FILE = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from stack_tools import sql
+sql(os.environ["DATABASE_URL"], "CREATE TABLE books AS SELECT generate_series(1, 3) AS id")
+"""
+
+
+def test_each_load_begins_with_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Before each load but the first, the database is restored, and the service restarted."""
+    (tmp_path / "rows.py").write_text(ROWS_FILE)
+    monkeypatch.delenv("API_BASE_URL", raising=False)
+    monkeypatch.setattr("straingauge.target.service_locator.refused", lambda *_: "no")
+    messages: list[str] = []
+    path = write_stack_config(tmp_path, postgres=True, restore=True, prepare=ROWS)
+    locator = ServiceLocator(None, messages.append, option="--host")
+    try:
+        url = locator.find(path)
+        first = locator.started()
+        assert first is not None
+        assert first.database_url is not None
+        assert not locator.begin_load()
+        sql(first.database_url, "INSERT INTO books VALUES (4); DELETE FROM books WHERE id = 1")
+        for _ in range(2):
+            assert locator.begin_load()
+            assert sql(first.database_url, "SELECT array_agg(id) FROM books") == "{1,2,3}"
+            sql(first.database_url, "DROP TABLE books")
+        again = locator.started()
+        assert again is not None
+        assert again.database_url == first.database_url == get(url)
+        assert not runs(first.pid)
+        assert runs(again.pid)
+    finally:
+        locator.close()
+    assert messages.count("restoring the database, and restarting the service") == 2
+
+
+def test_another_database_is_not_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A database that was not started here is not restored, which is an error if it was wanted."""
+    monkeypatch.delenv("API_BASE_URL", raising=False)
+    path = write_stack_config(tmp_path)
+    with pytest.raises(UsageError, match=r"has no \[postgres\]"):
+        ServiceStack.from_file(path, restore=True)
+    named = ServiceLocator("http://127.0.0.1:1", print, option="--host", restore=True)
+    with pytest.raises(UsageError, match=r"only a database that is started here .* --host names"):
+        named.find(path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@elsewhere/data")
+    with pytest.raises(UsageError, match="and DATABASE_URL names another one"):
+        ServiceLocator(None, print, option="--host", restore=True).find(path)
 
 
 def test_an_existing_database_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

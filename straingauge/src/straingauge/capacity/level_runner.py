@@ -35,6 +35,7 @@ class LevelRunner:
         fail_at: Grade at which a level fails.
         locate: Returns the URL of the service.
         locate_started: Returns the service if it was started here.
+        before_load: Called before each level; returns whether the database was restored.
         abort_percent: Error rate at which a level is aborted.
         by_users: Whether a level is a number of users.
     """
@@ -49,6 +50,7 @@ class LevelRunner:
     locate_started: Callable[[], StartedService | None]
     abort_percent: float = ABORT_PERCENT
     by_users: bool = False
+    before_load: Callable[[], bool] = lambda: False
     _logins: LoginCache = field(default_factory=LoginCache)
     _recovery: Recovery = field(init=False)
     _failed: float | None = field(default=None, init=False)
@@ -77,7 +79,12 @@ class LevelRunner:
             cooldown_s=_COOLDOWN_S,
         )
         watch = _Watch(self.abort_percent)
-        coordinator = LocalCoordinator(self.locate, watch, locate_started=self.locate_started)
+        coordinator = LocalCoordinator(
+            self.locate,
+            watch,
+            locate_started=self.locate_started,
+            before_load=self.before_load,
+        )
         watch.coordinator = coordinator
         merged = LoadRunner(spec, coordinator, spec.name).run(self._logins)
         assert merged is not None

@@ -108,6 +108,7 @@ THRESHOLDS: Final = {
     help="Number of users that send a rate.",
 )
 @common_options.database_url
+@common_options.restore_database
 @common_options.server_pid
 @common_options.thresholds
 @common_options.results
@@ -129,6 +130,7 @@ def capacity(
     abort_percent: float,
     max_users: int | None,
     html: Path | None,
+    restore_database: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
     """Find the highest load that passes the thresholds, and what limits it.
@@ -169,7 +171,9 @@ def capacity(
         require_writable(html.parent, option="--html PAGE")
     spec = load_spec(settings)
     screen = Screen()
-    address = ServiceLocator(host, screen.say, option="--host", http=lambda: spec.http)
+    address = ServiceLocator(
+        host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database
+    )
     if address.named:
         resolve(address.named, spec.allowed_hosts, spec.http)
     install_signal_handlers()
@@ -190,6 +194,7 @@ def capacity(
             address.started,
             abort_percent,
             by_users,
+            before_load=address.begin_load,
         )
         capacity_run.run(run_level, _printer(screen, unit))
     finally:

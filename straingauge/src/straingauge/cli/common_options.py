@@ -65,6 +65,13 @@ database_url: Final[Decorator] = click.option(
     show_default="that of straingauge.toml, or DATABASE_URL",
     help="PostgreSQL of the service, to observe it.",
 )
+restore_database: Final[Decorator] = click.option(
+    "--restore-database",
+    is_flag=True,
+    show_default="as [postgres] restore in straingauge.toml",
+    help="Begin each load with the rows that the prepare steps have left, in a PostgreSQL that is"
+    " started with the service; the service is restarted for it.",
+)
 traceparent: Final[Decorator] = click.option(
     "--traceparent/--no-traceparent",
     default=True,

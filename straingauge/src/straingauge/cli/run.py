@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     help="Number of processes that share the load; those beyond cores or users are idle.",
 )
 @common_options.database_url
+@common_options.restore_database
 @common_options.plans
 @common_options.memory_probe
 @common_options.traceparent
@@ -103,7 +104,13 @@ if TYPE_CHECKING:
 @common_options.name
 @common_options.allow_hosts
 @common_options.http
-def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noqa: ANN401  each as click has checked it
+def run(
+    *,
+    host: str | None,
+    processes: int,
+    restore_database: bool,
+    **options: Any,  # noqa: ANN401  each as click has checked it
+) -> NoReturn:
     """Put one load on a service, judge it, and write one result file.
 
     \b
@@ -142,7 +149,9 @@ def run(*, host: str | None, processes: int, **options: Any) -> NoReturn:  # noq
     run_options.require_resources(processes)
     spec = load_spec(run_options)
     screen, live = Screen(), LiveRun()
-    address = ServiceLocator(host, screen.say, option="--host", http=lambda: spec.http)
+    address = ServiceLocator(
+        host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database
+    )
     if address.named:
         resolve(address.named, spec.allowed_hosts, spec.http)
     install_signal_handlers()

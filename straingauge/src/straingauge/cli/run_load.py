@@ -73,7 +73,9 @@ def run_load(
             live.watch(test, with_idle(merged))
         return progress.watch(test, with_idle(merged))
 
-    coordinator = Coordinator(service.find, watch, locate_started=service.started)
+    coordinator = Coordinator(
+        service.find, watch, locate_started=service.started, before_load=service.begin_load
+    )
     with _closing(coordinator):
         names = [f"p{number}" for number in range(1, active + 1)]
         coordinator.expect(names)

@@ -40,11 +40,13 @@ class ControllerPlugin:
             self._status.say,
             option="--load-host",
             http=lambda: http_settings_of(config),
+            restore=bool(option(config, "--load-restore-database")),
         )
         self.local = LocalCoordinator(
             self._service.find,
             self._watch,
             locate_started=self._service.started,
+            before_load=self._service.begin_load,
             say=self._status.say,
         )
         self._coordinator: Coordinator | None = None
@@ -95,6 +97,7 @@ class ControllerPlugin:
                 self._service.find,
                 self._watch,
                 locate_started=self._service.started,
+                before_load=self._service.begin_load,
                 say=self._status.say,
             )
             self._config.add_cleanup(self._coordinator.close)

@@ -52,6 +52,13 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "PostgreSQL of the service, to observe it with a read-only role (default: the "
         "database of the service that was started, then DATABASE_URL)",
     },
+    "--load-restore-database": {
+        "action": "store_true",
+        "default": None,
+        "help": "begin each load test with the rows that the prepare steps have left, in a "
+        "PostgreSQL that is started with the service; the service is restarted for it (default: as "
+        "[postgres] restore in straingauge.toml)",
+    },
     "--load-no-traceparent": {
         "action": "store_true",
         "default": None,

@@ -81,6 +81,8 @@ class LoadRunner:
         spec, coordinator = self._spec, self._coordinator
         self._url = coordinator.find_target(spec.test_file)
         self._shard = coordinator.join(spec.test, spec.max_processes)
+        if self._shard.is_restored:
+            logins.clear()
         if self._shard.index is None:
             return None
         if self._trace_ids is not None:

@@ -26,6 +26,10 @@ class LoginCache:
         oldest_s = max(time.monotonic() - LOGIN_MAX_AGE_S, 0.0)
         return [user for user in users if self._logged_in_at_s.get(id(user), -1.0) < oldest_s]
 
+    def clear(self) -> None:
+        """Record that nobody is logged in."""
+        self._logged_in_at_s.clear()
+
     def remove(self, users: Iterable[User]) -> None:
         """Record that these users are logged out."""
         for user in users:

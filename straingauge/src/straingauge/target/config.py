@@ -13,6 +13,7 @@
     database = "service"
     connections_per_worker = 20
     bin = "/opt/postgresql/bin"      # optional
+    restore = false                  # true: each load begins with the rows of the prepare steps
 
     [postgres.env]                   # for a temporary database, unless set in the environment
     UPLOADS = "{folder}/uploads"     # a folder that is removed with it
@@ -79,6 +80,7 @@ class PostgresConfig:
     connections_per_worker: int
     bin: Path | None
     env: Mapping[str, str]
+    restore: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def _postgres(table: "_Table") -> PostgresConfig:
         table.whole("connections_per_worker", 20, at_least=1),
         table.path.parent / named if named else None,
         table.texts("env"),
+        table.flag("restore", default=False),
     )
     table.end()
     return config

@@ -5,6 +5,7 @@ import pwd
 import secrets
 import signal
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,34 @@ class Postgres:
                 f"port {self._settings['port']} is used by another process", "try again"
             )
 
+    def take_snapshot(self) -> None:
+        """Copy the database, to which nobody may be connected, for `restore`.
+
+        Raises:
+            TargetError: A client is connected, or the disk is full.
+        """
+        self._execute(f'CREATE DATABASE "{self._snapshot}" TEMPLATE "{self._database}"')
+
+    def restore(self) -> None:
+        """Put the database back to what it was at `take_snapshot`; its clients are disconnected.
+
+        Raises:
+            TargetError: There is no snapshot, or the disk is full.
+        """
+        self._execute(
+            f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)',
+            f'CREATE DATABASE "{self._database}" TEMPLATE "{self._snapshot}"',
+        )
+
+    @property
+    def _snapshot(self) -> str:
+        return f"{self._database}_snapshot"
+
+    def _execute(self, *statements: str) -> None:
+        # The password goes into the environment: command lines are visible to all users.
+        client = {"PGPASSWORD": self._password, "PGPORT": self._settings["port"]}
+        self._home.psql(client, statements)
+
     def _prepare(self, run: ProcessGroup) -> None:
         binaries = find_binaries(self._named)
         account = service_account()
@@ -138,8 +167,8 @@ class Postgres:
         else:
             raise TargetError(f"no free port for PostgreSQL in {BIND_ATTEMPTS} attempts", HINT)
         self.url = f"postgresql://{USER}:{self._password}@{HOST}:{port}/{self._database}"
-        # The password goes into the environment: command lines are visible to all users.
-        _create_database(self._home, {"PGPASSWORD": self._password, "PGPORT": port}, self._database)
+        # The extension goes into the template, for databases created later.
+        self._execute("CREATE EXTENSION pg_stat_statements", f'CREATE DATABASE "{self._database}"')
 
     def _launch(self) -> bool:
         """Start the server and wait for it; return false if another process took its port."""
@@ -166,6 +195,18 @@ class _Home:
     account: Account | None
     environment: dict[str, str]
 
+    def psql(self, client: dict[str, str], statements: Sequence[str]) -> None:
+        """Execute statements in the database `template1`, with this environment of the client."""
+        self.run.call(
+            "psql",
+            [
+                *(self.binaries.bin / "psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"),
+                *("-h", HOST, "-U", USER, "-d", "template1"),
+                *(word for statement in statements for word in ("-c", statement)),
+            ],
+            env=self.environment | client,
+        )
+
 
 def _create_cluster(home: _Home, password: str) -> Path:
     folder = home.run.folder
@@ -191,19 +232,6 @@ def _create_cluster(home: _Home, password: str) -> Path:
     )
     secret.unlink()
     return data
-
-
-def _create_database(home: _Home, client: dict[str, str], database: str) -> None:
-    """Create the database; the extension goes into the template, for databases created later."""
-    home.run.call(
-        "psql",
-        [
-            *(home.binaries.bin / "psql", "--no-psqlrc", "--quiet", "-v", "ON_ERROR_STOP=1"),
-            *("-h", HOST, "-U", USER, "-d", "template1"),
-            *("-c", "CREATE EXTENSION pg_stat_statements", "-c", f'CREATE DATABASE "{database}"'),
-        ],
-        env=home.environment | client,
-    )
 
 
 def _await_ready(server: Child, data: Path) -> bool:

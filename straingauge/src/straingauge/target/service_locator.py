@@ -20,6 +20,7 @@ from straingauge.text_file import read_toml
 
 if TYPE_CHECKING:
     from straingauge.observe import MetricNames
+    from straingauge.target import ServiceStack
     from straingauge.target.started_service import StartedService
 
 DEFAULT_URL = "http://localhost:8000"
@@ -50,6 +51,7 @@ class ServiceLocator:
         given: The URL that the user has given, if any.
         say: Called with a line for each step of starting a service.
         option: The option by which the URL is given.
+        restore: Restore the database before each load; see `begin_load`.
         http: Returns settings of connections, in place of those of the nearest straingauge.toml.
 
     Attributes:
@@ -63,6 +65,7 @@ class ServiceLocator:
         *,
         option: str,
         http: Callable[[], HttpSettings] = HttpSettings,
+        restore: bool = False,
     ) -> None:
         self.named = given or os.environ.get("API_BASE_URL") or None
         self._option = option
@@ -72,6 +75,9 @@ class ServiceLocator:
         self._closed = False
         self._found: str | None = None
         self._http = http
+        self._restore = restore
+        self._service_stack: ServiceStack | None = None
+        self._loads = 0
         self._started: StartedService | None = None
 
     def find(self, test_file: Path) -> str:
@@ -85,6 +91,7 @@ class ServiceLocator:
             TargetError: No service responds there, or it could not be started.
         """
         if self._found is None:
+            self._require_own_database()
             self._found = self._named_address(test_file) or self._default_or_started(test_file)
         return self._found
 
@@ -92,10 +99,36 @@ class ServiceLocator:
         """Return the service if it was started here."""
         return self._started
 
+    def begin_load(self) -> bool:
+        """Restore the database if a load has used it, and return whether it was restored.
+
+        Raises:
+            TargetError: The service does not start again.
+        """
+        stack, self._loads = self._service_stack, self._loads + 1
+        if stack is None or not stack.is_restorable or self._loads == 1:
+            return False
+        stack.restore()
+        self._started = stack.started
+        return True
+
     def close(self) -> None:
         """Stop the service if it was started here, or is being started by another thread."""
         self._closed = True
         self._stack.close()
+
+    def _require_own_database(self) -> None:
+        """Refuse to restore a database that was not started here.
+
+        Raises:
+            UsageError: The user names a service or a database.
+        """
+        by = self._by if self.named else "DATABASE_URL"
+        if self._restore and (self.named or os.environ.get("DATABASE_URL")):
+            raise UsageError(
+                f"only a database that is started here is restored, and {by} names another one",
+                hint=f"leave out {by}, so that the service of {CONFIG_FILE} is started",
+            )
 
     def _named_address(self, test_file: Path) -> str | None:
         if self.named is None:
@@ -135,19 +168,19 @@ class ServiceLocator:
         from straingauge.target.config import StackConfig
 
         found = f"nothing answers at {DEFAULT_URL}"
-        if refusal is None:
+        if refusal is None and not self._restore:
             ready = f"{DEFAULT_URL}{StackConfig.from_file(description).ready}"
             problem = not_ready(ready)
             if problem is None:
                 return DEFAULT_URL
             found = f"{DEFAULT_URL} is not this service, or not ready (GET {ready}: {problem})"
         self._say(f"{found}: starting what {description} describes")
-        stack = ServiceStack.from_file(description, port=0, say=self._say)
+        stack = ServiceStack.from_file(description, port=0, restore=self._restore, say=self._say)
         url = self._stack.enter_context(stack).url
         if self._closed:
             self._stack.close()
             raise TargetError("the session ended before the service was started")
-        self._started = stack.started
+        self._started, self._service_stack = stack.started, stack
         return url
 
     def _require_named(self, refusal: Refusal | None) -> None:

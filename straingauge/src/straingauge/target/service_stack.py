@@ -1,6 +1,5 @@
 """A service with its database, started for a load test and stopped after it."""
 
-import http.client
 import os
 import signal
 import time
@@ -11,15 +10,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from straingauge.errors import TargetError
+from straingauge.errors import TargetError, UsageError
 from straingauge.git import without_repository
 from straingauge.inside import probe
 from straingauge.target.binaries import VARIABLE
-from straingauge.target.config import PLACEHOLDER, StackConfig
+from straingauge.target.config import PLACEHOLDER, PostgresConfig, StackConfig
 from straingauge.target.extensions import MissingExtensionError, folder_with, missing_extension
-from straingauge.target.ports import HOST, free_port, is_in_use, listens, port_holder
+from straingauge.target.ports import HOST, free_port, is_in_use, listens
 from straingauge.target.postgres import Postgres
 from straingauge.target.process_group import Child, ProcessGroup
+from straingauge.target.readiness import require_free, status_of
 from straingauge.target.started_service import StartedService
 
 POLL_S = 0.05
@@ -70,6 +70,7 @@ class ServiceStack:
         self._given_database_url = database_url or os.environ.get("DATABASE_URL") or None
         self._say = say
         self._stack = ExitStack()
+        self._postgres: Postgres | None = None  # if the database is restored
 
     @classmethod
     def from_file(
@@ -80,6 +81,7 @@ class ServiceStack:
         workers: int | None = None,
         port: int | None = None,
         database_url: str | None = None,
+        restore: bool = False,
         say: Callable[[str], None] = lambda _line: None,
     ) -> Self:
         """Create a stack from a `straingauge.toml`; arguments override the file.
@@ -90,6 +92,7 @@ class ServiceStack:
             workers: Number of worker processes.
             port: Port of the service; 0 takes any free port.
             database_url: Database to use; none is started.
+            restore: Let `restore` put the database back to what the prepare steps have left.
             say: Called with a description of each step that begins.
 
         Raises:
@@ -102,6 +105,8 @@ class ServiceStack:
             workers=config.workers if workers is None else workers,
             port=config.port if port is None else port,
         )
+        if restore:
+            config = replace(config, postgres=_restored(config, path))
         return cls(config, database_url=database_url, say=say)
 
     def __enter__(self) -> Self:
@@ -126,7 +131,7 @@ class ServiceStack:
     def _start(self, binaries: Path | None = None) -> None:
         with ExitStack() as stack:
             if self._config.port:
-                _require_free(self._config.port)
+                require_free(self._config.port)
             self._port = self._config.port or free_port()
             self._run = stack.enter_context(ProcessGroup())
             self.database_url = self._given_database_url
@@ -141,12 +146,40 @@ class ServiceStack:
                     cwd=self._config.folder,
                     env=self._environment(),
                 )
+            if self._postgres is not None:
+                self._postgres.take_snapshot()
             self._say("starting the service")
-            self._service = self._start_service()
-            assert self._service.log_path is not None
-            self.url = f"http://{HOST}:{self._port}"
-            self.pid, self.log_path = self._service.popen.pid, self._service.log_path
+            self._begin_service()
             self._stack = stack.pop_all()
+
+    def _begin_service(self) -> None:
+        self._service = self._start_service()
+        assert self._service.log_path is not None
+        self.url = f"http://{HOST}:{self._port}"
+        self.pid, self.log_path = self._service.popen.pid, self._service.log_path
+
+    @property
+    def is_restorable(self) -> bool:
+        """True if the database can be restored: it was started here, and that is configured."""
+        return self._postgres is not None
+
+    def restore(self) -> None:
+        """Put the database back to what the prepare steps have left.
+
+        The service is stopped before and started after it, on the same port: its connections would
+        break, and what it has in memory would be of rows that are gone.
+
+        Raises:
+            TargetError: The service does not start again, or another process took its port.
+        """
+        assert self._postgres is not None
+        self._say("restoring the database, and restarting the service")
+        url = self.url
+        self._run.end(self._service)
+        self._postgres.restore()
+        self._begin_service()
+        if self.url != url:
+            raise TargetError(f"another process took the port of {url}", "repeat the run")
 
     @property
     def _has_chosen_postgres(self) -> bool:
@@ -237,6 +270,7 @@ class ServiceStack:
             run=self._run,
         )
         url = stack.enter_context(server).url
+        self._postgres = server if wanted.restore else None
         stack.enter_context(_naming_missing_extension(server))
         return url
 
@@ -317,7 +351,7 @@ class ServiceStack:
         deadline = time.monotonic() + limit_s
         outcome = "no response"
         while not service.exited_within(POLL_S):
-            outcome = _get(self._port, path)
+            outcome = status_of(self._port, path)
             # Another process that took this port may respond with 200 as well.
             if outcome == "200" and listens(service.popen.pid, self._port):
                 return True
@@ -330,6 +364,15 @@ class ServiceStack:
         return False
 
 
+def _restored(config: StackConfig, path: str | Path) -> PostgresConfig:
+    if config.postgres is None:
+        raise UsageError(
+            f"{path} has no [postgres], so no database can be restored",
+            "leave out --restore-database (pytest: --load-restore-database)",
+        )
+    return replace(config.postgres, restore=True)
+
+
 @contextmanager
 def _naming_missing_extension(server: Postgres) -> Iterator[None]:
     """Name the extension that a server lacks, if that is why the service did not start."""
@@ -339,32 +382,3 @@ def _naming_missing_extension(server: Postgres) -> Iterator[None]:
         if extension := missing_extension(server.log_path):
             raise MissingExtensionError(error, extension) from error
         raise
-
-
-def _get(port: int, path: str) -> str:
-    """Return the status of a GET, or the error if there is none."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
-    try:
-        connection.request("GET", path)
-        return str(connection.getresponse().status)
-    except (OSError, http.client.HTTPException) as error:
-        return str(error)  # expected until the service is ready; reported at the time limit
-    finally:
-        connection.close()
-
-
-def _require_free(port: int) -> None:
-    """Check that no other process uses a port.
-
-    Raises:
-        TargetError: It is in use or cannot be used; the message names the process, if visible.
-    """
-    try:
-        if not is_in_use(port):
-            return
-    except (OSError, OverflowError) as error:
-        raise TargetError(f"port {port} cannot be used: {error}", "choose another port") from error
-    found = port_holder(port)
-    by = f" by process {found[0]} ({found[1]})" if found else ""
-    stop = f"kill {found[0]}, or " if found else ""
-    raise TargetError(f"port {port} is in use{by}", f"{stop}choose another port: --port {port + 1}")

@@ -34,6 +34,7 @@ from straingauge.workers.messages import (
     ResultSaved,
     Say,
     SetMetadata,
+    Shard,
     StopAt,
     Target,
     TestDone,
@@ -66,6 +67,8 @@ class Coordinator:
             file of the first test that needs it, and is called at most once, in a thread.
         watcher: See `Watcher`; called in a thread.
         locate_started: Returns the service if it was started here; called after `locate`.
+        before_load: Called in a thread before each load, when all processes wait for it; returns
+            whether the service's database was restored.
         say: Shows a line on the terminal; called in a thread.
         cores: Number of processes that may be active at once.
         load_silence_timeout_s: A process with a share that sends nothing for this long during a
@@ -79,6 +82,7 @@ class Coordinator:
         watcher: Watcher = lambda _test, _merged: False,
         *,
         locate_started: Callable[[], StartedService | None] = lambda: None,
+        before_load: Callable[[], bool] = lambda: False,
         say: Callable[[str], None] = lambda _line: None,
         cores: int | None = None,
         load_silence_timeout_s: float = LOAD_SILENCE_TIMEOUT_S,
@@ -87,6 +91,7 @@ class Coordinator:
         self._locate = locate
         self._watcher = watcher
         self._locate_started = locate_started
+        self._before_load = before_load
         self._say = say
         self._cores = cores or usable_cpus()
         self._load_silence_timeout_s = load_silence_timeout_s
@@ -244,7 +249,7 @@ class Coordinator:
                 case GetTarget(test_file):
                     self._send_target(name, test_file)
                 case Barrier():
-                    self._post(self._arrive(name, message, now_ns))
+                    self._begin_or_post(message.test, self._arrive(name, message, now_ns))
                 case SetMetadata(test, metadata):
                     self._load(test).metadata = metadata
                 case Report():
@@ -259,6 +264,27 @@ class Coordinator:
                     self._say(line)
                 case Hello() | Heartbeat() | Disconnect():
                     pass
+
+    def _begin_or_post(self, test: str, outbox: Outbox) -> None:
+        """Reply to processes; before a load begins, once the service is prepared for it."""
+        if any(isinstance(reply, Shard) and reply.is_leader for reply in outbox.values()):
+            self._spawn(self._begin_load, test, outbox)
+        else:
+            self._post(outbox)
+
+    def _begin_load(self, test: str, outbox: Outbox) -> None:
+        try:
+            is_restored = self._before_load()
+        except StraingaugeError as error:
+            with self._lock:
+                self._load(test).abort(str(error))
+                self._post(dict.fromkeys(outbox, Aborted(str(error), error.hint)))
+            return
+        with self._lock:
+            for name, reply in outbox.items():
+                if isinstance(reply, Shard):
+                    reply = replace(reply, is_restored=is_restored)  # noqa: PLW2901  completed
+                self._post({name: reply})
 
     def _report(self, name: str, report: Report) -> None:
         for load in self._loads.values():

@@ -22,6 +22,7 @@ class LocalCoordinator:
         locate: Returns the service's base URL, and starts the service if necessary.
         watcher: See `Watcher`.
         locate_started: Returns the service if it was started here.
+        before_load: Called before each load; returns whether the database was restored.
         say: Shows a line on the terminal.
         stop_at_ns: When to end the load early (`time.monotonic_ns`); None to run it to its end.
         is_aborted: The running load was aborted.
@@ -32,6 +33,7 @@ class LocalCoordinator:
     watcher: Watcher
     locate_started: Callable[[], StartedService | None] = lambda: None
     say: Callable[[str], None] = lambda _line: None
+    before_load: Callable[[], bool] = lambda: False
     stop_at_ns: int | None = None
     is_aborted: bool = False
     is_ended: bool = False
@@ -54,7 +56,7 @@ class LocalCoordinator:
     def join(self, test: str, max_processes: int) -> Shard:  # noqa: ARG002  one is never too many
         """Begin a load."""
         self._test, self.stop_at_ns, self.is_ended = test, None, False
-        return Shard(0, 1)
+        return Shard(0, 1, is_restored=self.before_load())
 
     def send_metadata(self, metadata: RunMetadata) -> None:
         """Keep the metadata."""

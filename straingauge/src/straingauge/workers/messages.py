@@ -17,7 +17,7 @@ TestDone(test, error)          ->   ReporterRole           which process reports
 Disconnect
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -114,13 +114,15 @@ class Shard:
         index: Its number, from 0; None if the process has no share.
         count: Number of shares.
         idle: Number of processes without a share.
+        is_restored: The service's database was restored, so that its users are logged out.
         load_id: Identifies the load on this machine; empty if no other process has a share.
     """
 
     index: int | None
     count: int
     idle: int = 0
-    load_id: str = ""
+    load_id: str = field(default="", compare=False)
+    is_restored: bool = False
 
     @property
     def is_leader(self) -> bool:
