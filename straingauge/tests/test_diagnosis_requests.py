@@ -108,6 +108,20 @@ def test_requests_that_cross_the_end_of_idle_connections(closed_idle: int, expec
     assert causes(result) == expected
 
 
+@pytest.mark.parametrize(
+    ("status", "advice"), [(422, "what the journey sends"), (504, "timeouts in between"), (500, "")]
+)
+def test_the_status_says_where_to_look(status: int, advice: str):
+    """A rejected request and a server behind the service have advice of their status."""
+    failing = errors_of("bad_status", 9, f"status {status}", at=ENDPOINTS[:1], status=status)
+    found = first(failed_run(complaint("error_rate_percent"), **failing))
+    assert found["cause"] == "endpoint_errors"
+    assert any(advice in each for each in found["advice"])
+    assert any("status 4xx" in each or "status 504" in each for each in found["advice"]) is bool(
+        advice
+    )
+
+
 def test_journey_that_sends_no_request():
     """A journey that raises before its first request is named, without blame for the service."""
     result = healthy(**errors_of("journey_error", 5, "journey look: NameError: name 'x'"))

@@ -38,7 +38,7 @@ def test_all_processes_of_a_load_know_its_spans(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "4318x"])
 def test_invalid_ports_are_errors(port: str) -> None:
-    """What is no port is a usage error that names the option."""
+    """A value that is no port is a usage error that names the option."""
     with pytest.raises(UsageError, match="--load-otlp-port"):
         span_receiver(config(otlp_port=port), "test_a")
 

@@ -60,7 +60,7 @@ class Load:
 
     @property
     def merged(self) -> MergedReports:
-        """What the coordinator knows."""
+        """The state that the coordinator knows."""
         ((_, merged),) = self._coordinator.unsaved()
         return merged
 

@@ -1,4 +1,4 @@
-"""The files of the live page: a page of its own with `run` and pytest, and a tab of Locust's."""
+"""The files of the live page: a separate page with `run` and pytest, and a tab of Locust's."""
 
 from pathlib import Path
 from typing import Final, Literal

@@ -9,7 +9,7 @@ from straingauge.journey import User, limit_concurrency
 from straingauge.recording import Recorder
 from straingauge.runner.load_spec import LoadSpec
 
-MAX_CONCURRENT: Final = 16  # per process: it must not be a load of its own
+MAX_CONCURRENT: Final = 16  # per process: it must not be another load
 # After Ctrl-C and after a failure: a user who waits for the prompt presses Ctrl-C again.
 HURRIED_S: Final = 5.0
 MAX_TEAR_DOWN_S: Final = 2 * HURRIED_S

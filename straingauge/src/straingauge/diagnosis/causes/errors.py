@@ -1,5 +1,7 @@
 """Failed requests: error statuses, broken connections, wrong content."""
 
+from dataclasses import replace
+
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
 
@@ -7,6 +9,18 @@ BROKEN = ("reset", "refused")
 IDLE_CLOSED = "idle_closed"
 ERROR_RESPONSE = ("bad_status", "timeout", "first_byte_timeout")
 CONTENT = ("failed_check", "short_body", "protocol")
+
+_UPSTREAM = (
+    "status {} comes from a proxy, or a service that calls another one: look at the server behind"
+    " it, and at the timeouts in between"
+)
+STATUS_ADVICE = {
+    4: "status 4xx rejects the request itself: compare what the journey sends with the example; its"
+    " data may be invalid, used twice, or refer to rows that are gone",
+    502: _UPSTREAM.format(502),
+    504: _UPSTREAM.format(504),
+}
+"""Advice by status, or by its class."""
 
 
 @cause(
@@ -19,8 +33,28 @@ CONTENT = ("failed_check", "short_body", "protocol")
     ),
 )
 def endpoint_errors(result: ResultView) -> Evidence | None:
-    """Detect responses with an unexpected status, and timeouts."""
-    return _errors(result, ERROR_RESPONSE)
+    """Detect responses with an unexpected status, and timeouts.
+
+    Which side is to look at follows from the status: 4xx blames the request, 502 and 504 a server
+    behind the service (RFC 9110, section 15).
+    """
+    evidence = _errors(result, ERROR_RESPONSE)
+    status = _most_frequent_status(result)
+    if evidence is None or status is None:
+        return evidence
+    advice = STATUS_ADVICE.get(status) or STATUS_ADVICE.get(status // 100)
+    return replace(evidence, advice=(*evidence.advice, *([advice] if advice else [])))
+
+
+def _most_frequent_status(result: ResultView) -> int | None:
+    """Return the unexpected status that most responses have, if errors have any."""
+    seen = {
+        status
+        for row in result.examples
+        if row.get("kind") == "bad_status" and isinstance(status := row.get("status"), int)
+    }
+    codes = result.table("status_codes")
+    return max(seen, key=lambda status: number(codes, str(status)) or 0.0, default=None)
 
 
 @cause(
