@@ -27,7 +27,7 @@ COMMANDS = {
 
 @dataclass
 class Played:
-    """What a portal received, and the result of the load.
+    """The requests that a portal received, and the result of the load.
 
     Attributes:
         requests: each kind of request: method and path, names of cookies, names of headers.

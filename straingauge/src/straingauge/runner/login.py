@@ -27,7 +27,7 @@ class LoginCache:
         return [user for user in users if self._logged_in_at_s.get(id(user), -1.0) < oldest_s]
 
     def clear(self) -> None:
-        """Record that nobody is logged in."""
+        """Record that all users are logged out."""
         self._logged_in_at_s.clear()
 
     def remove(self, users: Iterable[User]) -> None:

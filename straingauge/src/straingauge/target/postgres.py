@@ -122,7 +122,7 @@ class Postgres:
             )
 
     def take_snapshot(self) -> None:
-        """Copy the database, to which nobody may be connected, for `restore`.
+        """Copy the database for `restore`; no client may be connected to it.
 
         Raises:
             TargetError: A client is connected, or the disk is full.
