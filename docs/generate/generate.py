@@ -28,6 +28,7 @@ PACKAGE: Final = Path(straingauge.__file__).parent
 SCHEMAS: Final = PACKAGE / "result/format/schemas"
 FILES: Final = {
     "Journeys": "straingauge.cli.journey_file",
+    "Scenarios": "straingauge.cli.scenario_file",
     "Thresholds: `thresholds.toml`": "straingauge.verdict.thresholds",
     "The service: `straingauge.toml`": "straingauge.target.config",
     "Load tests in pytest": "straingauge.pytest_plugin.load_test",

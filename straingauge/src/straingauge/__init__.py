@@ -14,6 +14,7 @@ Everything a load test needs is imported from here; names load on first use, so 
 Journeys: `User`, `Request`, `Response`, `Pause`, `Upload`, `FilePart`, `Check`, `Journey`, `Mix`,
 `mix`, `tagged`, `limit_concurrency`; failed requests raise `RequestFailed`, with an `ErrorKind`.
 `call` and `measure` make a `Call` of any other client, `open_once` opens that client.
+`scenario` makes a `Scenario`, one of several of a load.
 `Stream` declares a response that is read as it comes, `Event` is one of its events.
 `User.websocket` opens a `WebSocket`, which receives a `Message`.
 
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         Journey,
         Mix,
         Pause,
+        Scenario,
         User,
         call,
         csrf_headers,
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
         measure,
         mix,
         open_once,
+        scenario,
         tagged,
     )
     from straingauge.pytest_plugin.load_test import LoadRun, LoadTest
@@ -129,6 +132,7 @@ __all__ = [
     "Request",
     "RequestFailed",
     "Response",
+    "Scenario",
     "Schedule",
     "ServiceStack",
     "StraingaugeError",
@@ -159,6 +163,7 @@ __all__ = [
     "ramp",
     "read_result",
     "read_results",
+    "scenario",
     "secret",
     "spike",
     "spread",
@@ -182,8 +187,8 @@ _MODULES = {
     "straingauge.http.websocket": ("Message", "WebSocket"),
     "straingauge.journey": (
         *("csrf_headers", "csrf_token", "form_request", "log_in_by_form"),
-        *("Account", "Call", "Journey", "Mix", "Pause", "User", "call", "limit_concurrency"),
-        *("measure", "mix", "open_once", "tagged"),
+        *("Account", "Call", "Journey", "Mix", "Pause", "Scenario", "User", "call"),
+        *("limit_concurrency", "measure", "mix", "open_once", "scenario", "tagged"),
     ),
     "straingauge.pytest_plugin.load_test": ("LoadRun", "LoadTest"),
     "straingauge.schedule": (

@@ -134,7 +134,7 @@ def ab(
     each other. Turn off rate limits of the service with --env.
     """
     from straingauge.ab import Variant
-    from straingauge.cli.options import RunOptions, load_spec
+    from straingauge.cli.options import RunOptions, load_spec, require_single
     from straingauge.compare import FailOn
     from straingauge.report.terminal import labelled
     from straingauge.result.format import WriteError
@@ -143,7 +143,7 @@ def ab(
     run_options = RunOptions(**options)
     fail_on = [FailOn.parse(each) for each in conditions]
     run_options.require_resources()
-    load_spec(run_options)  # raises on wrong usage before anything is started
+    require_single(load_spec(run_options), "ab")  # before anything is started
     variants = Variant("base", base), Variant("head", head)
     config_path = config or find_upwards(run_options.test_file, CONFIG_FILE)
     if not ready.startswith("/"):

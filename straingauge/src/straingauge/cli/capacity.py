@@ -149,7 +149,7 @@ def capacity(
     the service.
     """
     from straingauge.capacity import CapacityRun, LevelRunner, LevelSearch
-    from straingauge.cli.options import RunOptions, load_spec
+    from straingauge.cli.options import RunOptions, load_spec, require_single
     from straingauge.http.address import resolve
     from straingauge.result.format.write import require_writable
     from straingauge.target.service_locator import ServiceLocator
@@ -170,6 +170,7 @@ def capacity(
     if html is not None:
         require_writable(html.parent, option="--html PAGE")
     spec = load_spec(settings)
+    require_single(spec, "capacity")
     screen = Screen()
     address = ServiceLocator(
         host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database

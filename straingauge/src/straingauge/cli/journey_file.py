@@ -10,6 +10,8 @@ A journey file is a Python file that defines:
     verify               a journey that each user runs once after the load (optional)
     tear_down            a journey that each user runs once at the end, also after Ctrl-C, to remove
                          what it has created (optional)
+    scenarios            a list of scenarios, made by `straingauge.scenario`; they are run in
+                         place of all of this if no journey is selected (optional)
     endpoints            the names of all endpoints that its journeys call (optional);
                          thresholds.toml is checked against them before anything is sent
 """
@@ -29,8 +31,9 @@ from typing import Any
 
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import Response
-from straingauge.journey import Journey, Mix, Step, User, mix
+from straingauge.journey import Journey, Mix, Scenario, Step, User, mix
 from straingauge.journey.mix import tags_of
+from straingauge.journey.scenario import all_journeys, require_distinct
 
 SPECIAL = ("account", "log_in", "verify", "tear_down")
 
@@ -46,6 +49,7 @@ class JourneyFile:
         verify: Journey that each user runs once after the load.
         tear_down: Journey that each user runs once at the end.
         endpoints: Names of all endpoints that the journeys call; empty if not known.
+        scenarios: Scenarios of the file, which run in place of the journeys.
     """
 
     journeys: Mix
@@ -54,6 +58,7 @@ class JourneyFile:
     verify: Journey | None = None
     tear_down: Journey | None = None
     endpoints: Sequence[str] = field(default=())
+    scenarios: tuple[Scenario, ...] = ()
 
 
 def from_paths(paths: Sequence[str]) -> JourneyFile:
@@ -71,24 +76,35 @@ def from_paths(paths: Sequence[str]) -> JourneyFile:
     return JourneyFile(mix(*weights), endpoints=endpoints)
 
 
-def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()) -> JourneyFile:
+def from_file(
+    path: Path,
+    journeys: Sequence[str] = (),
+    tags: Sequence[str] = (),
+    *,
+    load: Callable[[Path], ModuleType] | None = None,
+) -> JourneyFile:
     """Load a journey file.
 
     Args:
         path: The file.
         journeys: Names of the journeys to select, each as NAME or NAME=WEIGHT.
         tags: Select journeys with one of these tags.
+        load: Imports the file; by default `load_module`.
 
     Raises:
         UsageError: It cannot be read or run, or has no such journeys.
     """
-    module = _loaded(path)
+    module = (load or load_module)(path)
     generators = {
         name: value
         for name, value in vars(module).items()
         if inspect.isgeneratorfunction(value) and name not in SPECIAL
     }
-    chosen = _named(journeys, generators, path) if journeys else _all(module, generators, path)
+    scenarios = () if journeys or tags else _scenarios(module, path)
+    if scenarios:
+        chosen = all_journeys(scenarios)
+    else:
+        chosen = _named(journeys, generators, path) if journeys else _all(module, generators, path)
     names = {name: getattr(module, name, None) for name in SPECIAL}
     for name, value in names.items():
         if value is not None and not callable(value):
@@ -100,10 +116,11 @@ def from_file(path: Path, journeys: Sequence[str] = (), tags: Sequence[str] = ()
         verify=names["verify"],
         tear_down=names["tear_down"],
         endpoints=_endpoints(module, path),
+        scenarios=scenarios,
     )
 
 
-def _loaded(path: Path) -> ModuleType:
+def load_module(path: Path) -> ModuleType:
     """Import the file like `python FILE`, so that modules next to it can be imported."""
     if not path.is_file():
         raise UsageError(f"{path}: there is no such file", hint="name a Python file with journeys")
@@ -211,6 +228,17 @@ def _tagged(journeys: Mix, tags: Sequence[str]) -> Mix:
     for tag in tags:
         journeys.tagged(tag)
     return journeys.tagged(*tags)
+
+
+def _scenarios(module: ModuleType, path: Path) -> tuple[Scenario, ...]:
+    found = getattr(module, "scenarios", None)
+    if not isinstance(found, list | tuple):  # another thing of this name
+        return ()
+    try:
+        require_distinct(found)
+    except UsageError as error:
+        raise UsageError(f"{path}: scenarios: {error}", hint=error.hint) from error
+    return tuple(found)
 
 
 def _endpoints(module: ModuleType, path: Path) -> Sequence[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from straingauge.cli.journey_file import JourneyFile, from_file, from_paths
+from straingauge.cli.scenario_file import from_scenario_file
 from straingauge.cpus import usable_cpus
 from straingauge.engine import Connections, require_open_files
 from straingauge.errors import UsageError
@@ -14,7 +15,7 @@ from straingauge.journey import User
 from straingauge.journey.execution import journey_name
 from straingauge.result.format.names import require_name
 from straingauge.result.format.write import require_writable
-from straingauge.runner import DEFAULT_TIMEOUT_S, LoadSpec
+from straingauge.runner import DEFAULT_TIMEOUT_S, LoadSpec, load_parts
 from straingauge.schedule import RampingRate, Schedule, Stage, constant, constant_users, poisson
 from straingauge.schedule.stages import schedule_of
 from straingauge.target.service_locator import http_settings_for, metric_names_for
@@ -179,22 +180,21 @@ def load_spec(options: RunOptions) -> LoadSpec:
     Raises:
         UsageError: A file or a value is invalid.
     """
-    content = (
-        from_paths(options.gets)
-        if options.file is None
-        else from_file(options.file, options.journeys, options.tags)
-    )
+    content = _content(options)
     warm_up = options.warmup
     http = options.http_settings
     thresholds_file = _thresholds_file(options)
+    parts = load_parts(
+        content.scenarios or content.journeys,
+        None if content.scenarios else options.schedule(),
+        options.user_count,
+        lambda count: [User(index, _data(content, index), http) for index in range(count)],
+    )
     return LoadSpec(
         name=options.run_name,
         test=options.run_name,
         test_file=options.test_file,
-        journeys=content.journeys,
-        schedule=options.schedule(),
-        users=[User(index, _data(content, index), http) for index in range(options.user_count)],
-        max_processes=options.user_count,
+        **parts,
         log_in=content.log_in,
         warm_up=options.schedule(warm_up) if isinstance(warm_up, float) else warm_up,
         verify=content.verify,
@@ -222,6 +222,53 @@ def load_spec(options: RunOptions) -> LoadSpec:
             "journeys": {journey_name(each): weight for each, weight in content.journeys.weights},
         },
     )
+
+
+def require_single(spec: LoadSpec, command: str) -> None:
+    """Refuse scenarios in a command that sets the load itself.
+
+    Raises:
+        UsageError: The load has scenarios.
+    """
+    if spec.scenarios:
+        raise UsageError(
+            f"straingauge {command} sets the load itself; scenarios are for straingauge run",
+            hint="select journeys of the Python file with --journey",
+        )
+
+
+def _content(options: RunOptions) -> JourneyFile:
+    """Read the journeys or scenarios of a load.
+
+    Raises:
+        UsageError: A file is invalid, or an option contradicts the scenarios in it.
+    """
+    if options.file is None:
+        return from_paths(options.gets)
+    if options.file.suffix == ".toml":
+        if options.journeys or options.tags:
+            raise UsageError("--journey and --tags select journeys of a Python file")
+        content = from_scenario_file(options.file, options)
+    else:
+        content = from_file(options.file, options.journeys, options.tags)
+        if content.scenarios:
+            _require_no_schedule(options)
+    if content.scenarios and options.warmup is not None:
+        raise UsageError(
+            "--warmup is not for scenarios, whose users have different journeys",
+            hint="leave out --warmup",
+        )
+    return content
+
+
+def _require_no_schedule(options: RunOptions) -> None:
+    names = {"users": "--users", "rate": "--rate", "duration": "--duration", "think": "--think"}
+    given = [option for name, option in names.items() if getattr(options, name) is not None]
+    for option in [*given, *(["--stage"] if options.stages else [])]:
+        raise UsageError(
+            f"{option}: the scenarios of {options.file} have their own schedules",
+            hint=f"leave out {option}, or select journeys with --journey",
+        )
 
 
 def _data(content: JourneyFile, index: int) -> dict[str, Any]:

@@ -119,11 +119,14 @@ def run(
       straingauge run journeys.py --journey read=9 --journey write --warmup 10s
       straingauge run journeys.py --tags read --rate 500 --processes 4
       straingauge run journeys.py --stage 30s:100/s --stage 2m:100/s --stage 30s:0/s
+      straingauge run scenarios.toml
 
     FILE contains journeys: generator functions of a user (see
     `pydoc straingauge.cli.journey_file`). Its `mix` is run if it has one, otherwise
     the `@tagged` journeys, otherwise all of them. `account(index)`, `log_in`
-    `verify` and `tear_down` are optional.
+    `verify` and `tear_down` are optional. A list `scenarios`, or a FILE in TOML
+    with [[scenario]] tables, runs several at once (`pydoc
+    straingauge.cli.scenario_file`).
 
     --users is a closed model: each user starts its next journey when one ends.
     --rate is an open model: journeys start on time, whatever the service does,

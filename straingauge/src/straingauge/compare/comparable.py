@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 Result = Mapping[str, Any]
 
 _SETTINGS: Final = (
-    *("users", "schedule", "journeys", "file", "warm_up", "timeout_s"),
+    *("users", "schedule", "scenarios", "journeys", "file", "warm_up", "timeout_s"),
     *("connections", "max_connections", "processes", "target"),
 )
 _MACHINE: Final = ("system", "architecture", "cpu", "cpu_count")

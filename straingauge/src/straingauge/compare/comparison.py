@@ -20,7 +20,7 @@ from straingauge.compare.sample import (
     design_effect,
     endpoint_samples,
     interval_samples,
-    transaction_samples,
+    named_samples,
 )
 from straingauge.compare.verdict import Change, Verdict
 from straingauge.errors import InvalidRun, UsageError
@@ -147,31 +147,37 @@ def _pairs(old: Result, new: Result, random: np.random.Generator) -> Iterator[_P
         yield from _times(endpoint, (before[endpoint], after[endpoint]), whole, effects, random)
         parts = old["endpoints"][endpoint], new["endpoints"][endpoint]
         yield _errors(endpoint, *parts, random)
-    yield from _transactions(old, new, whole, effects, random)
+    for section in ("scenarios", "transactions"):
+        yield from _named(section, (old, new), whole, effects, random)
 
 
-def _transactions(
-    old: Result,
-    new: Result,
+def _named(
+    section: str,
+    results: tuple[Result, Result],
     whole: tuple[Distribution, Distribution],
     effects: Sequence[float],
     random: np.random.Generator,
 ) -> Iterator[_Pair]:
-    """Response times without pauses, and errors, of the transactions of both runs."""
-    before, after = (transaction_samples(each) for each in (old, new))
+    """Response times and errors of the scenarios or transactions of both runs.
+
+    The times of transactions are without pauses.
+    """
+    before, after = (named_samples(each, section) for each in results)
     for name in [*before, *(each for each in after if each not in before)]:
-        title = f"transaction {name}"
+        title = f"{section.removesuffix('s')} {name}"
         if name not in before or name not in after:
             where = "the new" if name in before else "the old"
             yield _Pair(title, "p50 ms", None, None, reason=f"not in {where} run")
             continue
         yield from _times(title, (before[name], after[name]), whole, effects, random)
-        was, now = (_ended(each["transactions"][name]) for each in (old, new))
+        was, now = (_ended(each[section][name]) for each in results)
         yield _errors(title, was, now, random)
 
 
-def _ended(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ends of a transaction in the form of requests."""
+def _ended(figures: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the ends of a transaction in the form of requests, a scenario unchanged."""
+    if "total_requests" in figures:
+        return figures
     return {
         "total_requests": figures["completed"] + figures["failed"],
         "error_rate_percent": figures["error_rate_percent"],

@@ -42,8 +42,8 @@ def endpoint_samples(result: Result) -> dict[str, Distribution]:
     return found
 
 
-def transaction_samples(result: Result) -> dict[str, Distribution]:
-    """Response times of completed transactions by name, without pauses.
+def named_samples(result: Result, section: str) -> dict[str, Distribution]:
+    """Response times by name of the scenarios or the transactions of a result.
 
     Raises:
         UsageError: One of them cannot be read.
@@ -51,10 +51,10 @@ def transaction_samples(result: Result) -> dict[str, Distribution]:
     try:
         return {
             name: Distribution.decode(each["histograms_ns"]["response"])
-            for name, each in result.get("transactions", {}).items()
+            for name, each in result.get(section, {}).items()
         }
     except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{result['name']}: its transactions cannot be read: {error}") from error
+        raise UsageError(f"{result['name']}: its {section} cannot be read: {error}") from error
 
 
 def interval_samples(result: Result) -> list[Distribution]:

@@ -23,6 +23,7 @@ from straingauge.engine.load import (
 )
 from straingauge.engine.rlimit import require_open_files
 from straingauge.engine.run import run_load
+from straingauge.engine.scenario_load import ScenarioLoad
 
 __all__ = [
     "Connections",
@@ -31,6 +32,7 @@ __all__ = [
     "EngineStats",
     "Load",
     "OutcomeSink",
+    "ScenarioLoad",
     "require_open_files",
     "require_pool",
     "run_load",

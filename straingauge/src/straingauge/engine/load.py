@@ -1,19 +1,20 @@
 """The engine's input (a load), its output (statistics), and the sinks that receive outcomes."""
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Literal, Protocol
 
 from straingauge.engine.arrival_queue import MAX_QUEUED
 from straingauge.engine.delay_histogram import Delay
+from straingauge.engine.scenario_load import ScenarioLoad
 from straingauge.errors import UsageError
 from straingauge.http import RawHeaders, RequestFailed, StreamReader
 from straingauge.http.settings import HttpSettings
 from straingauge.http.websocket import WebSocket
 from straingauge.journey import Mix, TransactionEnd, User
-from straingauge.schedule import ClosedSchedule, Schedule, Waves
+from straingauge.schedule import Schedule
 
 Connections = Literal["per-user", "per-journey", "shared"]
 
@@ -117,6 +118,7 @@ class Load:
         allowed_hosts: hosts other than this machine that may be put under load.
         http: settings of connections to the target.
         tls: context of TLS; None makes that of the settings.
+        scenarios: these run at once, instead of `schedule`, `mix` and `users`.
         most_waiting: arrivals that may wait for a free user in one process; more are dropped.
     """
 
@@ -131,39 +133,37 @@ class Load:
     tls: ssl.SSLContext | None = None
     most_waiting: int = MAX_QUEUED
     max_connections: int | None = None
+    scenarios: tuple[ScenarioLoad, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout_s < inf:
             raise UsageError(f"timeout_s must be more than 0, not {self.timeout_s}")
         require_pool(self.connections, self.max_connections)
-        schedule, have = self.schedule, len(self.users)
-        needed = 1
-        if isinstance(schedule, ClosedSchedule):
-            needed = schedule.count
-        elif isinstance(schedule, Waves):
-            needed = schedule.concurrent
-        if have < needed:
-            raise UsageError(f"the schedule needs {needed} users, the load has {have}")
+        if not self.scenarios:
+            _ = self.parts  # checks the number of users
 
-    def assign_users(self, i: int, n: int) -> list[User]:
-        """Return the users that process i of n runs.
-
-        Raises:
-            UsageError: there is none that arrivals could be given to.
-        """
-        users = self.users
-        if isinstance(self.schedule, ClosedSchedule):
-            users = users[: self.schedule.count]
-        assigned = [user for user in users if user.index % n == i]
-        if not assigned and not isinstance(self.schedule, ClosedSchedule):
-            raise UsageError(f"share {i} of {n} has no user: {len(users)} users are too few")
-        return assigned
+    @property
+    def parts(self) -> tuple[ScenarioLoad, ...]:
+        """The scenarios; without any, one that has no name."""
+        if self.scenarios:
+            return self.scenarios
+        return (ScenarioLoad("", self.schedule, self.mix, self.users),)
 
     def most_connections(self, i: int, n: int) -> int:
         """Return how many connections process i of n may have; of a shared pool, at least one."""
         if self.max_connections is None:
-            return len(self.assign_users(i, n))
+            return sum(len(part.assign_users(i, n)) for part in self.parts)
         return max(len(range(i, self.max_connections, n)), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioStats:
+    """Statistics of one scenario in one process; see `EngineStats`."""
+
+    journeys: int
+    dropped: int
+    waited: int
+    start_delay_ms: Delay
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +190,7 @@ class EngineStats:
         blocking_call: the own step that kept the event loop for the longest time, if it was long,
             and that time in ms.
         end_reason: why the load ended before its schedule did, by intention; None if it did not.
+        scenarios: by name; empty if the load has none.
     """
 
     sent: int
@@ -209,3 +210,4 @@ class EngineStats:
     end_reason: str | None = None
     thread_queue_ms: Delay = field(default_factory=lambda: Delay(0.0, 0.0, 0.0))
     blocking_call: tuple[str, float] | None = None
+    scenarios: Mapping[str, ScenarioStats] = field(default_factory=dict)

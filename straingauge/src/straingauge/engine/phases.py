@@ -31,6 +31,11 @@ def sinks_by_start(
     return lambda _: main
 
 
+def scenario_phase(phase: str, scenario: str) -> str:
+    """Return the name of a scenario's part of a phase, such as "main#browse"."""
+    return f"{phase}#{scenario}" if scenario else phase
+
+
 def require_detectable(schedule: Schedule, warmup_s: float = 0.0) -> None:
     """Check that a warm-up could be distinguished from the load's own changes.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from straingauge.engine.engine import Engine
 from straingauge.engine.event_loop import new_event_loop, rare_gc
 from straingauge.engine.load import EngineStats, Load, OutcomeSink
-from straingauge.engine.phases import require_detectable, sinks_by_start
+from straingauge.engine.phases import require_detectable, scenario_phase, sinks_by_start
 from straingauge.engine.rlimit import raise_fd_limit
 from straingauge.engine.run_context import RunContext
 from straingauge.errors import UsageError
@@ -84,8 +84,12 @@ def run_load(
             load,
             share=share,
             start_ns=start_ns,
-            sinks_at=sinks_by_start(
-                recorder, phase, start_ns, warmup_s=warmup_s, detect=detect_warmup
+            sinks_at=lambda name: sinks_by_start(
+                recorder,
+                scenario_phase(phase, name),
+                start_ns,
+                warmup_s=warmup_s,
+                detect=detect_warmup,
             ),
             should_stop=stop or _never,
             stop_early=stop_early or _never,

@@ -17,6 +17,7 @@ from straingauge.journey.form import csrf_headers, csrf_token, form_request
 from straingauge.journey.form_login import log_in_by_form
 from straingauge.journey.mix import Mix, mix, tagged
 from straingauge.journey.open_once import OpenOnce, open_once
+from straingauge.journey.scenario import Scenario, scenario
 from straingauge.journey.step import Pause, Step
 from straingauge.journey.transaction import Transaction, TransactionEnd
 from straingauge.journey.user import Account, User
@@ -30,6 +31,7 @@ __all__ = [
     "Mix",
     "OpenOnce",
     "Pause",
+    "Scenario",
     "Step",
     "Transaction",
     "TransactionEnd",
@@ -44,5 +46,6 @@ __all__ = [
     "measure",
     "mix",
     "open_once",
+    "scenario",
     "tagged",
 ]

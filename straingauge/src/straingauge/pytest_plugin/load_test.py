@@ -31,9 +31,10 @@ import pytest
 from straingauge import report
 from straingauge.engine import Connections
 from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
-from straingauge.journey import Account, Journey, Mix, User
+from straingauge.journey import Account, Journey, Mix, Scenario, User
 from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.follow_ups import follow_ups
+from straingauge.pytest_plugin.junit_properties import junit_properties
 from straingauge.pytest_plugin.load_items import endpoints, is_load_test, parameters, test_name
 from straingauge.pytest_plugin.options import option
 from straingauge.pytest_plugin.source_names import SourceNames
@@ -49,7 +50,7 @@ from straingauge.runner import (
     LoadSpec,
     Outcome,
     WarmUp,
-    as_mix,
+    load_parts,
     write_outcome,
 )
 from straingauge.schedule import Schedule
@@ -155,8 +156,8 @@ class LoadTest:
     def run(
         self,
         name: str,
-        journey: Journey | Mix,
-        schedule: Schedule,
+        journey: Journey | Mix | Sequence[Scenario],
+        schedule: Schedule | None = None,
         *,
         users: Accounts | int = 1,
         warm_up: WarmUp = None,
@@ -178,7 +179,8 @@ class LoadTest:
         Args:
             name: Name of the run and of its ``[test.NAME]`` table in thresholds.toml, usually that
                 of the test function ``test_NAME``; its result file is named after it.
-            journey: The journey, or several with weights made by `straingauge.mix`.
+            journey: The journey, several with weights made by `straingauge.mix`, or a list of
+                scenarios, which have their own schedules and numbers of users.
             schedule: When journeys start. `straingauge.waves` ends early once the percentiles of
                 all processes together are precise enough.
             users: The accounts of the users; a number means users without accounts.
@@ -214,20 +216,23 @@ class LoadTest:
         self._ran = True
         _require_no_event_loop(self._item)
         accounts = users if isinstance(users, Accounts) else Accounts(users, None, None)
-        self._context.require_resources(
-            self._item.path, max_connections or accounts.count, processes or accounts.count
-        )
         receiver = span_receiver(self._item.config, self._item.nodeid)
         http = self._context.http_settings.over(http_settings_for(self._item.path))
+        parts = load_parts(
+            journey,
+            schedule,
+            accounts.count,
+            lambda count: self._context.users(accounts.account, count, accounts.log_in, http),
+        )
+        parts["max_processes"] = min(processes or parts["max_processes"], parts["max_processes"])
+        connections_needed = max_connections or len(parts["users"])
+        self._context.require_resources(self._item.path, connections_needed, parts["max_processes"])
         spec = LoadSpec(
             name=name,
             test=self._item.nodeid,
             test_file=self._item.path,
-            max_processes=min(processes or accounts.count, accounts.count),
-            journeys=as_mix(journey),
-            schedule=schedule,
+            **parts,
             thresholds=self._thresholds(name),
-            users=self._context.users(accounts.account, accounts.count, accounts.log_in, http),
             log_in=accounts.log_in,
             warm_up=warm_up,
             verify=verify,
@@ -292,7 +297,7 @@ class LoadTest:
             follow_ups=self._follow_ups,
         )
         self._context.coordinator.mark_saved()
-        self._item.user_properties += _properties(end)
+        self._item.user_properties += junit_properties(end)
         if end.problem is not None:
             figures = report.summary_line(end.result)
             raise WriteError(f"{end.problem}\n  {figures}", end.problem.hint) from end.problem
@@ -340,15 +345,3 @@ def _wanted(config: pytest.Config, name: str) -> bool | None:
     if option(config, f"--load-no-{name}"):
         return False
     return option(config, f"--load-{name}") or None
-
-
-def _properties(end: Outcome) -> list[tuple[str, object]]:
-    """Return the properties of a load test for a JUnit file."""
-    metrics = end.result["metrics"]
-    return [
-        ("grade", end.verdict.grade),
-        ("requests", metrics["total_requests"]),
-        ("error_rate_percent", metrics["error_rate_percent"]),
-        *((f"{name}_ms", metrics["latency_ms"][name]) for name in ("p50", "p95", "p99")),
-        ("result_file", str(end.path or "")),
-    ]

@@ -1,5 +1,6 @@
 """The record of a whole run."""
 
+from collections.abc import Collection
 from typing import Self
 
 from straingauge.recording import codec
@@ -11,7 +12,8 @@ from straingauge.recording.transactions import TransactionSeries
 class Record:
     """All series of a run, by phase and endpoint.
 
-    A phase may have segments, named "PHASE@SECONDS" after their start; the methods combine them.
+    A phase may have segments, named "PHASE@SECONDS" after their start, or parts of scenarios, named
+    "PHASE#SCENARIO"; the methods combine them.
 
     Attributes:
         series: By (phase or segment, endpoint).
@@ -67,6 +69,17 @@ class Record:
                 found.setdefault(name, TransactionSeries()).merge(series)
         return dict(sorted(found.items()))
 
+    def of_scenarios(self, scenarios: Collection[str], phase: str = "main") -> "Record":
+        """Return the part of a phase that these scenarios have; it shares the series."""
+        part = Record()
+        for (name, endpoint), series in self.series.items():
+            if phase_of(name) == phase and scenario_of(name) in scenarios:
+                part.series[name, endpoint] = series
+        for (name, transaction), timed in self.transactions.items():
+            if phase_of(name) == phase and scenario_of(name) in scenarios:
+                part.transactions[name, transaction] = timed
+        return part
+
     def requests(self, phase: str) -> int:
         """Return the number of requests of a phase."""
         counts = (
@@ -104,7 +117,12 @@ class Record:
 
 def phase_of(name: str) -> str:
     """Return the phase of a phase or segment."""
-    return name.partition("@")[0]
+    return name.partition("@")[0].partition("#")[0]
+
+
+def scenario_of(name: str) -> str:
+    """Return the scenario of a part of a phase; empty if there is none."""
+    return name.partition("#")[2]
 
 
 def _joined(parts: list[Series]) -> Series:

@@ -6,6 +6,7 @@ from typing import Final
 
 from straingauge.report.format import percent
 from straingauge.report.grades import look
+from straingauge.report.scenarios import scenario_lines
 from straingauge.report.streams import stream_lines
 from straingauge.report.text import (
     PERCENTILES,
@@ -63,6 +64,11 @@ def _lines(results: Sequence[Result]) -> Iterator[str]:
     if streams:
         yield "\n### Streams\n"
         yield from (f"- {plain(line)}" for line in streams)
+    parts = [(result["name"], each) for result in results for each in scenario_lines(result)]
+    if parts:
+        yield "\n### Scenarios\n"
+        for name, (label, line) in parts:
+            yield f"- {label} " + plain(f"{name}: {line}" if len(results) > 1 else line)
     timed = [(result["name"], line) for result in results for line in transaction_lines(result)]
     if timed:
         yield "\n### Transactions\n"

@@ -12,6 +12,7 @@ from straingauge.report.evidence import INSIDE, TITLES, explained, has_section
 from straingauge.report.grades import RUN_GRADES
 from straingauge.report.plans import plans
 from straingauge.report.profile import flame_graph, profile
+from straingauge.report.scenarios import scenario_rows
 from straingauge.report.streams import stream_rows
 from straingauge.report.summary import names_of, summary, where
 from straingauge.report.text import PERCENTILES, Result, error_lines, grade
@@ -84,6 +85,7 @@ def _run(result: Result, number: int, name: str) -> dict[str, Any]:
         "where": where(result),
         "thresholds": tables.threshold_rows(result),
         "endpoints": tables.endpoint_rows(result),
+        "scenarios": scenario_rows(result),
         "transactions": transaction_rows(result),
         "slowest": tables.slowest_rows(result),
         "errors_seen": error_lines(result),

@@ -38,6 +38,12 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
         Column("where", "of"),
         Column("message", "finding"),
     ),
+    "scenarios": (
+        Column("scenario", "scenario"),
+        Column("endpoint", "endpoint"),
+        *_numbers(requests="requests", rate="req/s", errors="errors"),
+        *_numbers(p50="p50 ms", p95="p95 ms", p99="p99 ms", start="start, s", late="late p99, ms"),
+    ),
     "transactions": (
         Column("name", "transaction"),
         *_numbers(completed="completed", failed="failed", abandoned="abandoned", errors="errors"),

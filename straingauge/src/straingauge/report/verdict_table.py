@@ -8,6 +8,7 @@ from rich.text import Text
 
 from straingauge.report.format import percent
 from straingauge.report.grades import look
+from straingauge.report.scenarios import scenario_lines
 from straingauge.report.streams import stream_lines
 from straingauge.report.terminal import labelled, render, table
 from straingauge.report.text import (
@@ -42,8 +43,10 @@ def verdict_table(results: Found, *, width: int, colour: bool) -> str:
 def _lines(results: Found) -> Iterator[str]:
     alone = [result for result, _ in results]
     for result in alone:
+        name = f"{result['name']}: " if len(alone) > 1 else ""
+        for label, line in scenario_lines(result):
+            yield labelled(label, f"{name}{line}")
         for line in transaction_lines(result):
-            name = f"{result['name']}: " if len(alone) > 1 else ""
             yield labelled("transaction", f"{name}{line}")
     for remark in remarks(alone):
         yield labelled(remark.kind.replace("_", " "), f"{remark.tests}: {remark.message}")

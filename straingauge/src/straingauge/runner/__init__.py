@@ -2,6 +2,7 @@
 
 from straingauge.runner.database_plans import DatabasePlans
 from straingauge.runner.explain import ExplainPass
+from straingauge.runner.load_parts import load_parts
 from straingauge.runner.load_runner import LoadRunner
 from straingauge.runner.load_spec import DEFAULT_TIMEOUT_S, LoadSpec, as_mix
 from straingauge.runner.login import Login, LoginCache
@@ -30,5 +31,6 @@ __all__ = [
     "as_mix",
     "conclude_run",
     "export_advice",
+    "load_parts",
     "write_outcome",
 ]

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from straingauge.engine import Connections, Load, require_pool
+from straingauge.engine import Connections, Load, ScenarioLoad, require_pool
 from straingauge.http.settings import HttpSettings
 from straingauge.journey import Journey, Mix, User, mix
 from straingauge.journey.execution import require_journey
 from straingauge.observe import COOLDOWN_S, MetricNames
 from straingauge.result.format.names import require_name
 from straingauge.runner.warmup import WarmUp, require_valid_warm_up
-from straingauge.schedule import Schedule, constant_users
+from straingauge.schedule import Parallel, Schedule, constant_users
 from straingauge.verdict import Thresholds
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -60,6 +60,8 @@ class LoadSpec:
         results_dir: Folder of the result file.
         required_endpoints: Endpoints that must have been called.
         abort_dead_s: End the load after this time without any response; None for no such end.
+        scenarios: Scenarios that run at once, in place of `journeys` and `schedule`, which then are
+            those of all scenarios; see `load_parts`.
         configuration: Shown in the result in addition to the above; no secrets.
     """
 
@@ -67,7 +69,7 @@ class LoadSpec:
     test: str
     test_file: Path
     journeys: Mix
-    schedule: Schedule
+    schedule: Schedule | Parallel
     users: Sequence[User]
     max_processes: int = 1
     log_in: Journey | None = None
@@ -96,6 +98,7 @@ class LoadSpec:
     results_dir: Path = Path("results")
     required_endpoints: tuple[str, ...] = ()
     abort_dead_s: float | None = None
+    scenarios: tuple[ScenarioLoad, ...] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -120,11 +123,13 @@ class LoadSpec:
             schedule: The schedule, if not the specification's own.
             journeys: The journeys, likewise.
         """
+        own = self.scenarios[0].schedule if isinstance(self.schedule, Parallel) else self.schedule
         return Load(
             url,
-            schedule or self.schedule,
+            schedule or own,
             journeys or self.journeys,
             self.users,
+            scenarios=() if schedule or journeys else self.scenarios,
             timeout_s=self.timeout_s,
             connections=self.connections,
             max_connections=self.max_connections,

@@ -1,7 +1,7 @@
 """The metadata of a run, made from its specification."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from straingauge.journey.execution import journey_name
 from straingauge.observe.listener import describe_listener
@@ -10,7 +10,7 @@ from straingauge.result.assembly import environment
 from straingauge.result.format.json_values import as_json
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.warmup import schedule_as_dict, warm_up_as_dict
-from straingauge.schedule import Waves
+from straingauge.schedule import ClosedSchedule, Waves
 from straingauge.workers import RunMetadata
 
 MOST_JOURNEYS: Final = 3  # named in one line
@@ -37,6 +37,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
             "connections": spec.connections,
             "max_connections": spec.max_connections,
             "schedule": schedule_as_dict(schedule),
+            **({"scenarios": _scenarios(spec)} if spec.scenarios else {}),
             "warm_up": warm_up_as_dict(spec.warm_up),
             **({"http": dict(spec.http.as_dict())} if spec.http.as_dict() else {}),
             **as_json(spec.configuration),
@@ -55,12 +56,30 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
     )
 
 
+def _scenarios(spec: LoadSpec) -> list[dict[str, Any]]:
+    """Describe the scenarios for the configuration in a result."""
+    return [
+        {
+            "name": each.name,
+            "journeys": {journey_name(journey): weight for journey, weight in each.mix.weights},
+            "users": len(each.users),
+            "start_s": each.start_s,
+            "duration_s": each.schedule.duration_s,
+            "is_open": not isinstance(each.schedule, ClosedSchedule),
+            "tags": list(each.tags),
+        }
+        for each in spec.scenarios
+    ]
+
+
 def describe(spec: LoadSpec, url: str) -> str:
     """Describe a load in one line, so that a wrong target is noticed before the load.
 
     For example: "GET /health -> http://localhost:8000 (uvicorn, pid 23747), 10 users, 10 s".
     """
-    names = [journey_name(journey) for journey, _ in spec.journeys.weights]
+    names = [each.name for each in spec.scenarios] or [
+        journey_name(journey) for journey, _ in spec.journeys.weights
+    ]
     more = [f"{len(names) - MOST_JOURNEYS} more"] if len(names) > MOST_JOURNEYS else []
     users = f"{len(spec.users)} user{'' if len(spec.users) == 1 else 's'}"
     duration_s = spec.schedule.duration_s

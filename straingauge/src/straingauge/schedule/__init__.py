@@ -41,6 +41,7 @@ from straingauge.schedule.concurrency import (
     constant_users,
     waves,
 )
+from straingauge.schedule.parallel import Parallel
 from straingauge.schedule.poisson import Poisson, poisson
 from straingauge.schedule.ramping_rate import RampingRate
 from straingauge.schedule.stages import Stage, stages
@@ -65,6 +66,7 @@ __all__ = [
     "ClosedSchedule",
     "Constant",
     "ConstantUsers",
+    "Parallel",
     "Poisson",
     "Ramp",
     "RampingRate",

@@ -113,6 +113,8 @@ class StackConfig:
         top = _Table(path, "", read_toml(path, hint="choose a file with --config"))
         config = cls._from_tables(path, top, top.table("service"))
         top.texts("observe")  # names of metrics, for straingauge.observe
+        if top.has("scenario"):
+            top.any("scenario")  # scenarios of a load, for straingauge.cli.scenario_file
         if top.has("http"):
             HttpSettings.parse(top.any("http"), path)
         top.end()

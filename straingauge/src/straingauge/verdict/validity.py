@@ -51,6 +51,13 @@ def check_validity(evidence: ValidityInput) -> list[Reason]:
     return sorted(reasons, key=lambda reason: reason.severity)
 
 
+def check_timeliness(evidence: ValidityInput) -> list[Reason]:
+    """Return the reasons for which the generator did not keep the schedule of a scenario."""
+    if not evidence.requests:
+        return []
+    return [*_late(evidence), *_dropped(evidence)]
+
+
 def as_dict(reasons: Sequence[Reason]) -> ValidityDict:
     """Return the `validity` section of a result."""
     return {

@@ -17,6 +17,7 @@ from straingauge.result.assembly.histograms import (
     transaction_histograms_ns,
 )
 from straingauge.result.assembly.resources import resources
+from straingauge.result.assembly.scenarios import scenarios
 from straingauge.result.format import SCHEMA_VERSION
 from straingauge.result.format.metrics import (
     Degradation,
@@ -38,7 +39,7 @@ from straingauge.statistics import (
     transactions,
 )
 from straingauge.verdict import ValidityInput, check_validity
-from straingauge.verdict.validity import as_dict
+from straingauge.verdict.validity import Reason, as_dict
 from straingauge.workers import MergedReports, Report, RunMetadata
 from straingauge.workers.merge import merge_reports
 
@@ -70,6 +71,15 @@ def compose(
         throughput=throughput(total, total, plan),
         endpoint_limit=_endpoint_limit(record),
     )
+    found = scenarios(
+        metadata.configuration.get("scenarios") or (),
+        record,
+        engines,
+        validity_input,
+        percentiles=metadata.percentiles,
+        is_complete=not has_ended_early,
+        histograms=not so_far,
+    )
     composed: Measurements = {
         "schema_version": SCHEMA_VERSION,
         "name": metadata.name,
@@ -83,10 +93,14 @@ def compose(
         "errors": whole["errors"],
         "phases": {phase: metrics(record, phase) for phase in record.phases if phase != "main"},
         "resources": resources(observations, engines, measured.requests("main")),
-        "validity": as_dict(check_validity(validity_input)),
+        "validity": as_dict(_with_reasons(check_validity(validity_input), found.reasons)),
     }
-    if found := _transactions(record, metadata.percentiles, histograms=not so_far):
-        composed["transactions"] = found
+    if found.scenarios:
+        composed["scenarios"] = found.scenarios
+    if found.tags:
+        composed["tags"] = found.tags
+    if timed := _transactions(record, metadata.percentiles, histograms=not so_far):
+        composed["transactions"] = timed
     profile = next((each.profile for each in merged.reports if each.profile), None)
     if profile is not None:
         composed["profile"] = profile
@@ -95,6 +109,13 @@ def compose(
     if merged.ending is not None:
         composed["ended_early"] = ended_early(merged, merged.ending, engines)
     return composed
+
+
+def _with_reasons(reasons: list[Reason], of_scenarios: list[Reason]) -> list[Reason]:
+    """Return the reasons of a run, of which those of its scenarios are more precise."""
+    known = {each.reason for each in of_scenarios}
+    kept = [each for each in reasons if each.reason not in known]
+    return sorted([*kept, *of_scenarios], key=lambda reason: reason.severity)
 
 
 def _feeder(use: FeederUse) -> Feeder:
@@ -136,11 +157,12 @@ def _metrics(whole: PhaseMetrics, record: Record, warmup: Warmup | None) -> Metr
 def _plan(metadata: RunMetadata) -> Plan | None:
     """Return the schedule of a load; None of waves, which end when the last one has."""
     schedule = metadata.configuration.get("schedule") or {}
-    kind = schedule.get("kind")
-    if kind in (None, Waves.__name__.lower()) or metadata.duration_s is None:
+    parts = schedule.get("parts")
+    kinds = {part["kind"] for part in parts.values()} if parts else {schedule.get("kind")}
+    if {None, Waves.__name__.lower()} & kinds or metadata.duration_s is None:
         return None
     closed = {each.__name__.lower() for each in (ConstantUsers, RampingUsers)}
-    return Plan(metadata.duration_s, kind not in closed)
+    return Plan(metadata.duration_s, not kinds <= closed)
 
 
 def _endpoints(

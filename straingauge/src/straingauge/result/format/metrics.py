@@ -196,6 +196,36 @@ class TransactionMetrics(TypedDict):
     histograms_ns: NotRequired[TransactionHistograms]
 
 
+class ScenarioEndpoint(SeriesMetrics):
+    """One endpoint of one scenario in the main phase."""
+
+    histograms_ns: NotRequired["Histograms"]
+
+
+class ScenarioMetrics(Traffic):
+    """One scenario in the main phase, with its endpoints and transactions.
+
+    `start_delay_p99_ms` is that of the process with the largest.
+    """
+
+    tags: list[str]
+    start_s: float
+    journeys: int
+    dropped: int
+    waited: int
+    start_delay_p99_ms: float
+    valid: bool
+    endpoints: dict[str, ScenarioEndpoint]
+    transactions: dict[str, TransactionMetrics]
+    histograms_ns: NotRequired["Histograms"]
+
+
+class TagMetrics(Traffic):
+    """The scenarios with a tag in the main phase, taken together."""
+
+    scenarios: list[str]
+
+
 class PhaseMetrics(SeriesMetrics):
     """One phase, over all endpoints."""
 

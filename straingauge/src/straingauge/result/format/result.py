@@ -10,6 +10,8 @@ from straingauge.result.format.metrics import (
     Interval,
     Metrics,
     PhaseMetrics,
+    ScenarioMetrics,
+    TagMetrics,
     TransactionMetrics,
 )
 from straingauge.result.format.plans import Plans
@@ -160,6 +162,8 @@ class Measurements(TypedDict):
     metrics: Metrics
     endpoints: dict[str, EndpointMetrics]
     transactions: NotRequired[dict[str, TransactionMetrics]]
+    scenarios: NotRequired[dict[str, ScenarioMetrics]]
+    tags: NotRequired[dict[str, TagMetrics]]
     intervals: list[Interval]
     status_codes: dict[str, int]
     errors: Errors

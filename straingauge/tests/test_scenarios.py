@@ -1,0 +1,356 @@
+"""Scenarios run at once on one clock, each with its own journeys, schedule and users."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from raw_server import answering, serve
+from straingauge.cli.options import RunOptions, load_spec, require_single
+from straingauge.compare import compare
+from straingauge.engine import Delay, EngineStats, Load, run_load
+from straingauge.engine.load import ScenarioStats
+from straingauge.errors import UsageError
+from straingauge.journey import Scenario, User, mix, scenario
+from straingauge.recording import Record, Recorder
+from straingauge.report.markdown import markdown
+from straingauge.report.page import page
+from straingauge.report.scenarios import scenario_lines
+from straingauge.report.verdict_table import verdict_table
+from straingauge.result.assembly import compose
+from straingauge.result.assembly.scenarios import scenarios as measured
+from straingauge.result.format.schema import schema, violation
+from straingauge.runner import load_parts
+from straingauge.runner.run_metadata import run_metadata
+from straingauge.schedule import Schedule, constant, constant_users, stages, waves
+from straingauge.verdict import ValidityInput
+from straingauge.workers import MergedReports, Report
+
+JOURNEYS = """
+from straingauge import Pause, constant, constant_users, scenario
+
+def account(index):
+    return {"number": index}
+
+def log_in(user):
+    yield user.get("/login")
+
+def listing(user):
+    with user.transaction("look"):
+        yield user.get("/list")
+
+def order(user):
+    yield user.get(f"/order?n={user.data['number']}", name="GET /order")
+"""
+PYTHON = (
+    JOURNEYS
+    + """
+scenarios = [
+    scenario("browse", listing, constant_users(count=4, duration_s=0.3, think_s=0.01)),
+    scenario("order", order, constant(rate_per_s=100, duration_s=0.2), start_s=0.4, users=6),
+]
+"""
+)
+TOML = """
+[[scenario]]
+name = "browse"
+file = "journeys.py"
+journeys = ["listing"]
+users = 4
+duration = "300ms"
+think = "10ms"
+tags = ["read"]
+
+[[scenario]]
+name = "order"
+file = "journeys.py"
+journeys = ["order"]
+rate = 100
+users = 6
+duration = "200ms"
+start = "400ms"
+tags = ["write", "all"]
+
+[[scenario]]
+name = "health"
+get = ["/health"]
+stages = ["200ms:50/s", "200ms:50/s"]
+tags = ["read"]
+"""
+
+
+def get(user: User):
+    """One GET."""
+    yield user.get("/")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a journey file and a scenario file."""
+    path = tmp_path_factory.mktemp("scenarios")
+    (path / "journeys.py").write_text(JOURNEYS)
+    (path / "python.py").write_text(PYTHON)
+    (path / "load.toml").write_text(TOML)
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> dict[str, Any]:
+    """The result of a scenario file that two shares have run one after the other."""
+    spec = load_spec(RunOptions(file=folder / "load.toml"))
+    reports = []
+    with serve(answering()) as server:
+        for i in range(2):
+            recorder, start_ns = Recorder(), time.monotonic_ns() + 20_000_000
+            stats = run_load(spec.load(server.url), recorder, share=(i, 2), start_ns=start_ns)
+            record = recorder.snapshot()
+            data = record.to_bytes()
+            requests = record.requests("main")
+            reports.append(Report(f"p{i}", time.monotonic_ns(), requests, data, {"main": stats}))
+        metadata = run_metadata(spec, server.url)
+    composed = compose(MergedReports(tuple(reports), metadata=metadata))
+    return {**composed, "verdict": {"grade": "not_judged", "findings": []}, "diagnosis": []}
+
+
+def test_scenarios_of_a_file(result: dict[str, Any]):
+    """Each scenario has its metrics, of all processes; together they are those of the run."""
+    found = result["scenarios"]
+    assert violation(result, schema("result-1")) is None
+    assert {name: [*each["endpoints"]] for name, each in found.items()} == {
+        "browse": ["GET /list"],
+        "order": ["GET /order"],
+        "health": ["GET /health"],
+    }
+    assert found["order"]["total_requests"] == 20
+    assert found["health"]["total_requests"] == 15
+    assert found["order"]["throughput_rps"] == pytest.approx(100, rel=0.05)
+    assert found["browse"]["transactions"]["look"]["completed"] > 10
+    assert found["order"]["transactions"] == {}
+    total = sum(each["total_requests"] for each in found.values())
+    assert result["metrics"]["total_requests"] == total
+    assert [each["start_s"] for each in found.values()] == [0, 0.4, 0]
+    journeys = found["browse"]["journeys"]
+    assert journeys == found["browse"]["total_requests"]
+
+
+def test_tags_add_up_scenarios(result: dict[str, Any]):
+    """The metrics of a tag are those of its scenarios taken together."""
+    tags, found = result["tags"], result["scenarios"]
+    assert {tag: each["scenarios"] for tag, each in tags.items()} == {
+        "all": ["order"],
+        "read": ["browse", "health"],
+        "write": ["order"],
+    }
+    read = found["browse"]["total_requests"] + found["health"]["total_requests"]
+    assert tags["read"]["total_requests"] == read
+    assert tags["read"]["latency_ms"]["samples"] == read
+
+
+def test_scenario_starts_after_its_delay(result: dict[str, Any]):
+    """No request of a scenario is due before its start, counted from the start of the load."""
+    order = result["endpoints"]["GET /order"]
+    assert order["duration_s"] == result["metrics"]["duration_s"]
+    slowest = [s for s in result["metrics"]["slowest"] if s["endpoint"] == "GET /order"]
+    assert all(0.4 <= each["start_s"] < 0.6 for each in slowest)
+
+
+def test_reports_show_scenarios(result: dict[str, Any]):
+    """Terminal, Markdown, page and comparison show each scenario and tag."""
+    lines = dict(scenario_lines(result))
+    assert lines.keys() == {"scenario", "tag"}
+    text = " ".join(verdict_table([(result, None)], width=300, colour=False).split())
+    assert "scenario order: 20 requests, 100/s, 0.00% errors" in text
+    assert "(from 0.4 s on)" in text
+    assert "tag read:" in text
+    assert "- scenario browse:" in markdown([result])
+    assert ">Scenarios</h3>" in page([result])
+    named = {each.endpoint for each in compare(result, result, force=True).changes}
+    assert {"scenario browse", "scenario order", "scenario health", "transaction look"} <= named
+
+
+def test_python_file_with_scenarios(folder: Path):
+    """A list `scenarios` in a journey file is run, unless a journey is selected."""
+    spec = load_spec(RunOptions(file=folder / "python.py"))
+    assert [each.name for each in spec.scenarios] == ["browse", "order"]
+    assert [len(each.users) for each in spec.scenarios] == [4, 6]
+    assert [user.data["number"] for user in spec.users] == list(range(10))
+    assert spec.schedule.duration_s == pytest.approx(0.6)
+    assert spec.max_processes == 6
+    one = load_spec(RunOptions(file=folder / "python.py", journeys=("order",), users=3))
+    assert (one.scenarios, len(one.users)) == ((), 3)
+    with pytest.raises(UsageError, match=r"--users: the scenarios of .* have their own schedules"):
+        load_spec(RunOptions(file=folder / "python.py", users=3))
+    with pytest.raises(UsageError, match="scenarios are for straingauge run"):
+        require_single(spec, "capacity")
+
+
+def test_scenarios_without_a_load_share_that_of_the_options(folder: Path, tmp_path: Path):
+    """A scenario without users, rate and stages gets its part of --users or --rate, by weight."""
+    rows = ["[[scenario]]\nname = 'a'\nget = ['/a']\nweight = 3"]
+    rows += ["[[scenario]]\nname = 'b'\nget = ['/b']", TOML]
+    file = tmp_path / "shared.toml"
+    file.write_text("\n".join(rows).replace("journeys.py", f"{folder}/journeys.py"))
+    by_users = load_spec(RunOptions(file=file, users=10, duration=7.0))
+    assert [len(each.users) for each in by_users.scenarios[:2]] == [8, 2]
+    assert by_users.scenarios[0].schedule == constant_users(count=8, duration_s=7.0)
+    by_rate = load_spec(RunOptions(file=file, rate=40.0, duration=7.0))
+    assert [each.schedule for each in by_rate.scenarios[:2]] == [
+        constant(rate_per_s=30, duration_s=7),
+        constant(rate_per_s=10, duration_s=7),
+    ]
+    with pytest.raises(UsageError, match="1 users are too few"):
+        load_spec(RunOptions(file=file, users=1))
+    with pytest.raises(UsageError, match=r"--rate: the scenarios of .* have their own load"):
+        load_spec(RunOptions(file=folder / "load.toml", rate=5.0))
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("get = ['/']", "1 has no name"),
+        ("name = 'a'\nget = ['/']\nuser = 3", "unknown key user"),
+        ("name = 'a'\nget = ['/']\nusers = 0", "users: must be a whole number, 1 or more"),
+        ("name = 'a'\nget = ['/']\nrate = true", "rate: must be a number more than 0"),
+        ("name = 'a'\nget = '/'", "get: must be a list of texts"),
+        ("name = 'a'\nget = ['/']\nduration = '3 parsecs'", "duration: '3 parsecs' is not a time"),
+        ("name = 'a'\nget = ['/']\nstages = ['1s']", "stages: '1s' is no stage"),
+        ("name = 'a'\nget = ['/']\nstages = ['1s:1', '1s:1/s']", r"1 \(a\): the stages mix"),
+        ("name = 'a'\nget = ['/']\nrate = 2\nthink = '1s'", r"1 \(a\): --think applies to --users"),
+        ("name = 'a'\nget = ['/']\nrate = 2\nweight = 2", "weight is for a scenario without"),
+        ("name = 'a#b'\nget = ['/']", "'a#b' cannot be the name of a scenario"),
+        ("name = 'a'", "name a file with journeys"),
+        ("name = 'a'\nfile = 'none.py'", "there is no such file"),
+        ("name = 'a'\nget = ['/']\n[[scenario]]\nname = 'a'\nget = ['/']", "two scenarios"),
+    ],
+)
+def test_mistakes_in_a_scenario_file(tmp_path: Path, row: str, message: str):
+    """A mistake in a scenario file is a usage error that names the table."""
+    file = tmp_path / "load.toml"
+    file.write_text(f"[[scenario]]\n{row}\n")
+    with pytest.raises(UsageError, match=message):
+        load_spec(RunOptions(file=file))
+
+
+@pytest.mark.parametrize("text", ["", "[service]\n", "scenario = 3\n"])
+def test_file_without_scenarios(tmp_path: Path, text: str):
+    """A TOML file without a scenario is a usage error."""
+    file = tmp_path / "load.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=r"there is no \[\[scenario\]\] in it"):
+        load_spec(RunOptions(file=file))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": ""}, "cannot be the name"),
+        ({"name": "a@b"}, "cannot be the name"),
+        ({"start_s": -1}, "start_s must be 0 or more"),
+        ({"start_s": float("nan")}, "start_s must be 0 or more"),
+        ({"users": 0}, "users must be 1 or more"),
+        ({"tags": ["a#"]}, "'a#' cannot be a tag"),
+    ],
+)
+def test_invalid_scenario(arguments: dict[str, Any], message: str):
+    """An invalid scenario is a usage error."""
+    given: dict[str, Any] = {"name": "a", **arguments}
+    with pytest.raises(UsageError, match=message):
+        scenario(given.pop("name"), get, constant(rate_per_s=1, duration_s=1), **given)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "users"),
+    [
+        (constant(rate_per_s=1, duration_s=1), 10),
+        (constant_users(count=3, duration_s=1), 3),
+        (stages("1s:7"), 7),
+        (waves(concurrent=4), 4),
+    ],
+)
+def test_users_of_a_scenario(schedule: Schedule, users: int):
+    """A scenario has as many users as its schedule needs, and 10 for arrivals."""
+    assert scenario("a", get, schedule).users == users
+
+
+def users_of(count: int) -> list[User]:
+    """Make users."""
+    return [User(n) for n in range(count)]
+
+
+def test_load_of_scenarios_has_no_other_schedule():
+    """Scenarios and a schedule contradict each other; one of them is needed."""
+    schedule = constant(rate_per_s=1, duration_s=1)
+    with pytest.raises(UsageError, match="their own schedules"):
+        load_parts([scenario("a", get, schedule)], schedule, 1, users_of)
+    with pytest.raises(UsageError, match="needs a schedule"):
+        load_parts(get, None, 1, users_of)
+    few = scenario("a", get, constant_users(count=3, duration_s=1), users=2)
+    with pytest.raises(UsageError, match="the scenario a has 2"):
+        load_parts([few], None, 1, users_of)
+
+
+def test_late_scenario_is_found_in_a_punctual_run():
+    """A scenario whose arrivals were late is invalid, though the run as a whole looks punctual."""
+    recorder = Recorder()
+    for name, took_ns in (("quick", 10**7), ("slow", 10**10)):
+        sink = recorder.endpoint_sink(f"main#{name}", "GET /", 0)
+        for n in range(200):
+            sink.add(n, n, n + 1, n + took_ns, 200, None)
+    names = ("quick", "slow")
+    stats = {name: _stats(late_ms=300 if name == "quick" else 0) for name in names}
+    planned = [
+        {"name": n, "start_s": 0.0, "duration_s": 1.0, "is_open": True, "tags": []} for n in names
+    ]
+    found = measured(
+        planned,
+        recorder.snapshot(),
+        {"p1": _engine(stats)},
+        ValidityInput(requests=400, p95_ms=10_000),
+        percentiles=("p99.9",),
+        is_complete=True,
+        histograms=False,
+    )
+    assert {name: each["valid"] for name, each in found.scenarios.items()} == {
+        "quick": False,
+        "slow": True,
+    }
+    assert [reason.message[:15] for reason in found.reasons] == ["scenario quick:"]
+    assert found.scenarios["quick"]["latency_ms"]["percentiles"].keys() == {"p99.9"}
+
+
+def _stats(late_ms: float) -> Any:  # noqa: ANN401
+    return ScenarioStats(200, 0, 0, Delay(late_ms, late_ms, late_ms))
+
+
+def _engine(stats: dict[str, Any]) -> EngineStats:
+    none = Delay(0, 0, 0)
+    return EngineStats(
+        400, 400, 0, 0, 1, 0, 0, none, none, 0.1, 1.0, interrupted=False, scenarios=stats
+    )
+
+
+def test_short_scenario_ends_alone():
+    """The users of a scenario that is over send nothing, while another one goes on."""
+    recorder = Recorder()
+    both = [
+        Scenario("short", mix(get), constant_users(count=3, duration_s=0.1, think_s=0.01), 3),
+        Scenario("long", mix(get), constant(rate_per_s=100, duration_s=0.5), 3),
+    ]
+    parts = load_parts(both, None, 1, users_of)
+    with serve(answering()) as server:
+        load = Load(
+            server.url,
+            constant(rate_per_s=1, duration_s=1),
+            parts["journeys"],
+            parts["users"],
+            scenarios=parts["scenarios"],
+        )
+        stats = run_load(load, recorder)
+    record: Record = recorder.snapshot()
+    short, long = (record.of_scenarios((name,)).total("main") for name in ("short", "long"))
+    assert long.requests == 50
+    assert short.last_ns is not None
+    assert long.last_ns is not None
+    assert short.last_ns < long.last_ns
+    assert stats.journeys == short.requests + long.requests
+    assert stats.scenarios["long"].journeys == 50
