@@ -170,6 +170,7 @@ def _run_call(
                 "errors": dict(series.errors),
                 "limited": series.rate_limited.count,
                 "streams": dict(series.streams.counts),
+                "websockets": dict(series.websockets.counts),
                 "examples": [each.detail for each in series.examples],
                 "response_ms": (series.response.max_ns or 0) / 1e6,
                 "service_ms": (series.service.max_ns or 0) / 1e6,

@@ -265,17 +265,8 @@ class Client(SessionSettings):
     ) -> tuple[LocustResponse | RequestFailed, Request | None]:
         """Send one request of a journey; return its outcome, and the request that follows."""
         base, user = self._base, self._owner.journey_user
-        if base.path and not request.from_root:
-            target = encode_path(base.path) + request.target
-            request = replace(request, target=target, encoded=None, from_root=True)
-        origin, due_ns = self._origin(base.origin), self._take_due_ns()
-        host, site = origin.host, self._site
-        if site is None:
-            found = Site.of(origin.address)
-            site = replace(found, base_path=encode_path(base.path))
-            self._site = user.site = site
-        if user.has_cookies:
-            host += user.cookie_line(request, site)
+        request, origin, host, site = self.place(request)
+        due_ns = self._take_due_ns()
         response = self._connections.send(request, origin, host, phase, due_ns)
         response.origin = base.origin
         if sets_cookies(response.raw_headers):
@@ -292,6 +283,22 @@ class Client(SessionSettings):
         event = recorder.event(method, name, response, failure, None)
         recorder.report(phase, request.name, response, event)
         return failure or response, redirected
+
+    def place(self, request: Request) -> tuple[Request, Origin, bytes, Site]:
+        """Put a journey's request below the base path; return where it goes, with its cookies."""
+        base, user = self._base, self._owner.journey_user
+        if base.path and not request.from_root:
+            target = encode_path(base.path) + request.target
+            request = replace(request, target=target, encoded=None, from_root=True)
+        origin = self._origin(base.origin)
+        host, site = origin.host, self._site
+        if site is None:
+            found = Site.of(origin.address)
+            site = replace(found, base_path=encode_path(base.path))
+            self._site = user.site = site
+        if user.has_cookies:
+            host += user.cookie_line(request, site)
+        return request, origin, host, site
 
     # Both.
 

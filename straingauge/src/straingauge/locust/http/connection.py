@@ -104,6 +104,10 @@ class Connection:
         """Close at once."""
         self._stream.close()
 
+    def take_stream(self) -> SocketStream:
+        """Return the open stream, for another protocol than HTTP."""
+        return self._stream
+
     def send(self, request: Request, host: bytes, deadline_ns: int, *, defer_kill: bool) -> Outcome:
         """Send a request and wait for its outcome.
 

@@ -153,6 +153,10 @@ class ConnectionPool:
                 connection.close()
         self._idle.clear()
 
+    def open(self, origin: Origin, request: Request, phase: str, deadline_ns: int) -> Connection:
+        """Open a connection that no other request uses; see `_open`."""
+        return self._open(origin, request, phase, deadline_ns, None)
+
     def _open(
         self,
         origin: Origin,

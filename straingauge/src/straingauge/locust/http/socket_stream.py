@@ -40,6 +40,7 @@ class SocketStream:
         defer_kill: a greenlet that is killed while it waits continues once, until what it waits
             for has come; False from then on.
         at_ns: when what `wait` returned last was received.
+        on_unrequested: takes what is received while no greenlet waits; None to close then.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class SocketStream:
         "closed",
         "deadline_ns",
         "defer_kill",
+        "on_unrequested",
     )
 
     def __init__(self, hub: Hub, queue: ReceiveQueue) -> None:
@@ -71,6 +73,7 @@ class SocketStream:
         self.defer_kill = False
         self.deadline_ns = 0
         self.at_ns = 0
+        self.on_unrequested: Callable[[Received], None] | None = None
 
     def open(self, ip: str, address: Address) -> None:
         """Connect to an IP address, or the socket file, of a target by the deadline.
@@ -218,11 +221,15 @@ class SocketStream:
             self.at_ns = at_ns
             greenlet.switch(received)
         elif not self.closed:
+            self.at_ns = at_ns
             self._handle_unrequested(received)
 
-    def _handle_unrequested(self, received: Received) -> None:  # noqa: ARG002  TLS overrides it
+    def _handle_unrequested(self, received: Received) -> None:
         """Close: the server has closed an idle connection, or sends what was not requested."""
-        self.close()
+        if self.on_unrequested is None:
+            self.close()
+        else:
+            self.on_unrequested(received)
 
     def _receive(self) -> None:
         received: Received

@@ -116,5 +116,6 @@ class TlsStream(SocketStream):
 
     def _handle_unrequested(self, received: Received) -> None:
         """Close, unless it is a session ticket (RFC 8446, section 4.6.1)."""
-        if not received or self._decrypt(received) is not None:
-            self.close()
+        decrypted = self._decrypt(received)
+        if decrypted is not None:
+            super()._handle_unrequested(decrypted)

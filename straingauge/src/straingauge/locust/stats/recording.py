@@ -1,9 +1,11 @@
 """The recording of requests in one Locust process, of straingauge's client and of others."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from straingauge.http import RequestFailed
+from straingauge.http.websocket import WebSocket
 from straingauge.journey import JourneyError, Transaction, TransactionEnd
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.stats.foreign_request import ForeignRequest
@@ -58,14 +60,20 @@ class Recording:
         began_ns: int,
         done_ns: int,
         failure: RequestFailed | None,
+        *,
+        status: int = 0,
     ) -> None:
-        """Record an own step of a journey."""
+        """Record an own step of a journey, or a step of a WebSocket."""
         self.requests += 1
         recorder = self._get_recorder(phase, endpoint)
         if failure is None:
-            recorder.add(began_ns, began_ns, 0, done_ns, 0, None)
+            recorder.add(began_ns, began_ns, 0, done_ns, status, None)
         else:
             recorder.add_failure(began_ns, began_ns, 0, done_ns, failure)
+
+    def add_websocket(self, phase: str, endpoint: str, socket: WebSocket) -> None:
+        """Record a WebSocket that was closed now."""
+        self._get_recorder(phase, endpoint).add_websocket(socket, time.monotonic_ns())
 
     def on_request(self, event: Mapping[str, Any]) -> None:
         """Record a request of another client, from Locust's request event."""

@@ -14,9 +14,10 @@ from locust.user.users import RestMixin
 
 from straingauge.errors import StraingaugeError, TargetError, UsageError
 from straingauge.feeders import FeederEnd
-from straingauge.http import Request, RequestFailed
+from straingauge.http import RequestFailed
 from straingauge.http.settings import HttpSettings
 from straingauge.http.tls import tls_context
+from straingauge.http.websocket import SocketStep
 from straingauge.journey import Call, Execution, Journey, JourneyError, Pause, Step
 from straingauge.locust import gc_tuning  # noqa: F401  adds its listeners to Locust
 from straingauge.locust.events import get_session
@@ -29,6 +30,7 @@ from straingauge.locust.stats.journey_transactions import JourneyTransactions
 from straingauge.locust.stats.request_reporter import RequestReporter
 from straingauge.locust.user.call import run_call
 from straingauge.locust.user.wait_time import PacedUser
+from straingauge.locust.user.websockets import WebSockets
 from straingauge.redaction import redact
 from straingauge.runner.tear_down import HURRIED_S
 from straingauge.verdict import Finding
@@ -127,6 +129,9 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         except UsageError as error:
             session.fail_setup(error)
             raise GreenletExit from error
+        self._websockets = WebSockets(
+            self.client, self._connections, session, environment, self.network_timeout
+        )
         class_on_stop = self.on_stop
 
         def on_stop() -> None:
@@ -211,6 +216,7 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             return error
         finally:
             execution.close()
+            self._websockets.close_all()
         response = failure.response if failure is not None else None
         if phase == "main" and response is not None and response.status == 401:
             self._log_in_again()
@@ -262,10 +268,11 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             return execution.resume(), None
         if isinstance(step, Call):
             return self._run_call(step, execution, phase)
-        if not isinstance(step, Request):
-            raise UsageError(
-                "WebSockets are not available in Locust; use straingauge run or pytest"
-            )
+        if isinstance(step, SocketStep):
+            outcome = self._websockets.run(step, phase)
+            if isinstance(outcome, RequestFailed):
+                return execution.fail(outcome), outcome
+            return execution.answer(outcome), None
         response = self.client.send(step, phase)
         if isinstance(response, RequestFailed):
             return execution.fail(response), response
