@@ -6,8 +6,11 @@ the settings. The faults themselves are in `planting/planted_faults.py`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.performance.fault_injection.catalogue import Fault
+
+PLANTED = Path(__file__).with_name("planting") / "planted_faults.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,12 @@ class PlantedFault(Fault):
     env: Mapping[str, str] = field(default_factory=dict)
 
 
+def line_of(text: str) -> int:
+    """Return the first line of `planted_faults.py` that has this text."""
+    lines = PLANTED.read_text().splitlines()
+    return next(number for number, line in enumerate(lines, 1) if text in line)
+
+
 Wrapped = Callable[[str, str, str, str], PlantedFault]
 
 
@@ -110,7 +119,12 @@ def faults_of(name: str) -> list[PlantedFault]:
     return [
         wrapped("blocking", "a call blocks for 250 ms", blocked, "load_settings"),
         wrapped("cpu", "150 ms of CPU time in a request", "cpu_bound", "render_report"),
-        wrapped("memory_leak", "50 kB leaked per request", "memory_leak", "remember_request"),
+        wrapped(
+            "memory_leak",
+            "50 kB leaked per request",
+            "memory_leak",
+            rf"planted_faults\.py {line_of('LEAKED_BYTES)')}\b",  # allocations have no function
+        ),
         wrapped(
             "slow_dependency",
             "8 % of requests wait 1.5 s for another service",

@@ -172,6 +172,8 @@ def _run_call(
                 "streams": dict(series.streams.counts),
                 "websockets": dict(series.websockets.counts),
                 "examples": [each.detail for each in series.examples],
+                "example_traces": [each.trace_id for each in series.examples],
+                "slow_traces": [each.trace_id for each in series.slowest],
                 "response_ms": (series.response.max_ns or 0) / 1e6,
                 "service_ms": (series.service.max_ns or 0) / 1e6,
                 "first_byte_ms": (series.first_byte.max_ns or 0) / 1e6,

@@ -69,6 +69,26 @@ def test_a_closed_port_is_refused(caller: Locust):
     assert event["exception"] == "refused: 127.0.0.1 port 9 refused"
 
 
+def test_failed_and_slow_requests_keep_their_trace_ids(caller: Locust):
+    """Each request has its own traceparent, and a failed or slow one is found by it."""
+    with serve(answering(500)) as server:
+        outcome = caller.call(server.url, "[client.get('/x') for _ in range(2)]")
+    headers = [request.head.partition("traceparent: ")[2] for request in server.requests]
+    sent = [header.partition("\r\n")[0].split("-") for header in headers]
+    assert len({trace_id for _, trace_id, *_ in sent}) == 2
+    assert {(version, flags) for version, _, _, flags in sent} == {("00", "00")}
+    (figures,) = outcome.record.values()
+    assert figures["example_traces"] == [trace_id for _, trace_id, *_ in sent]
+    assert set(figures["slow_traces"]) == set(figures["example_traces"])
+
+
+def test_an_unsent_request_has_no_trace(caller: Locust):
+    """A request that could not be sent has no trace to look for."""
+    outcome = caller.call("http://127.0.0.1:9", "client.get('/x')")
+    (figures,) = outcome.record.values()
+    assert figures["example_traces"] == [""]
+
+
 UPLOAD = """
 from straingauge.http import FilePart, Upload
 

@@ -3,6 +3,7 @@
 --load-results DIR      Folder for result files. [default: results/ next to the locustfile]
 --load-thresholds FILE  Threshold file. [default: thresholds.toml next to the locustfile]
 --load-abort-dead TIME  End a run after this time without any response. [default: never]
+--load-no-traceparent   Do not send the header traceparent (W3C Trace Context).
 --allow-host HOST       Host other than this machine that may be put under load; repeatable.
 --database-url URL      PostgreSQL database of the service, to be observed. [default: $DATABASE_URL]
 --server-pid PID        Parent PID of the service, if it cannot be found by its port.
@@ -63,6 +64,14 @@ def add_options(parser: ArgumentParser) -> None:
         default=None,
         include_in_web_ui=False,
         help="End a run after this time without any response, such as 10s. [default: never]",
+    )
+    parser.add_argument(
+        "--load-no-traceparent",
+        action="store_true",
+        default=False,
+        include_in_web_ui=False,
+        help="Do not send the header traceparent (W3C Trace Context), by which the traces of slow "
+        "and failed requests are found. [default: it is sent]",
     )
     parser.add_argument(
         "--allow-host",
@@ -131,6 +140,11 @@ def get_options(environment: Environment) -> Namespace:
     options: Namespace | None = environment.parsed_options
     assert options is not None
     return options
+
+
+def sends_traceparent(environment: Environment) -> bool:
+    """Return True if requests have the header `traceparent`."""
+    return not getattr(environment.parsed_options, "load_no_traceparent", False)
 
 
 def get_locustfile(environment: Environment) -> Path:

@@ -30,6 +30,7 @@ from straingauge.locust.distributed.messages import LOAD_END, RESET_STATS, SETUP
 from straingauge.locust.distributed.process_stats import ProcessStats
 from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.evaluation import LiveEvaluator, MakeObserver
+from straingauge.locust.options import sends_traceparent
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
@@ -289,7 +290,9 @@ class Session:
         self.stats.stop()
         assignment = self.worker.assignment if self.worker is not None else None
         origin_ns = self.worker.origin_ns() if self.worker else time.monotonic_ns()
-        self.stats = ProcessStats(assignment.run_id if assignment else 0, origin_ns)
+        run_id = assignment.run_id if assignment else 0
+        traceparent = sends_traceparent(self._environment)
+        self.stats = ProcessStats(run_id, origin_ns, traceparent=traceparent)
 
     def _collect_reports(self, master: MasterRole) -> None:
         if not master.alive:  # Ctrl-C reached the workers as well, and they ended first

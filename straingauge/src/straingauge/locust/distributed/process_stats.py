@@ -10,6 +10,7 @@ import gevent
 from straingauge.engine import Delay, EngineStats
 from straingauge.engine.schedule_lag import ScheduleLag
 from straingauge.feeders import FeederUse, feeder_uses
+from straingauge.http.traceparent import TraceIds
 from straingauge.journey import User, account_fingerprint
 from straingauge.locust.loop_lag import LoopLagMonitor
 from straingauge.locust.stats.recording import Recording
@@ -26,15 +27,16 @@ class ProcessStats:
     Args:
         run_id: Identifies the run, so that a report of an earlier one is recognised.
         origin_ns: Start of the run (`time.monotonic_ns`): second 0 of everything recorded.
+        traceparent: Send the header `traceparent` with each request.
 
     Attributes:
         recording: Requests by endpoint.
         schedule_lag: How well due times were kept.
     """
 
-    def __init__(self, run_id: int, origin_ns: int) -> None:
+    def __init__(self, run_id: int, origin_ns: int, *, traceparent: bool = True) -> None:
         self.run_id = run_id
-        self.recording = Recording(origin_ns)
+        self.recording = Recording(origin_ns, TraceIds() if traceparent else None)
         self.schedule_lag = ScheduleLag()
         self._loop_lag = LoopLagMonitor()
         self._started_ns = time.monotonic_ns()
@@ -48,7 +50,7 @@ class ProcessStats:
 
     def reset(self) -> None:
         """Discard the measured requests so far; accounts and findings stay."""
-        self.recording = Recording(self.recording.started_ns)
+        self.recording = Recording(self.recording.started_ns, self.recording.trace_ids)
         self.schedule_lag = ScheduleLag()
         self._started_ns = time.monotonic_ns()
 

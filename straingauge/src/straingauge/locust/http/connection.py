@@ -108,13 +108,22 @@ class Connection:
         """Return the open stream, for another protocol than HTTP."""
         return self._stream
 
-    def send(self, request: Request, host: bytes, deadline_ns: int, *, defer_kill: bool) -> Outcome:
+    def send(
+        self,
+        request: Request,
+        host: bytes,
+        deadline_ns: int,
+        trace: bytes = b"",
+        *,
+        defer_kill: bool,
+    ) -> Outcome:
         """Send a request and wait for its outcome.
 
         Args:
             request: the request.
             host: value of the Host header.
             deadline_ns: when to give up.
+            trace: see `codec.encode`.
             defer_kill: wait for the response even when killed; see `SocketStream`.
 
         Raises:
@@ -126,7 +135,7 @@ class Connection:
         self.done_ns = 0
         early: Outcome | None = None  # before all of the request was sent
         try:
-            data = exchange.begin(request, host)
+            data = exchange.begin(request, host, trace)
             self.sent_ns = exchange.sent_ns = monotonic_ns()
             if data is None:
                 early = self._upload()

@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias
 from straingauge.http import Request, RequestFailed
 from straingauge.http.address import connect_timeout_failure
 from straingauge.http.exchange import Stale, timeout_failure
+from straingauge.http.traceparent import TraceIds
 from straingauge.locust.http.connection import Connection
 from straingauge.locust.http.origin import Origin
 from straingauge.locust.http.response import LocustResponse
@@ -29,6 +30,10 @@ class ConnectionRecorder(Protocol):
 
     reconnected: int
     abandoned: int
+
+    @property
+    def trace_ids(self) -> TraceIds | None:
+        """Makes the header `traceparent` of each request; None to send none."""
 
     def add_connection(self, phase: str, endpoint: str, took_ns: int) -> None:
         """Count a connection that was opened for a request of this endpoint."""
@@ -107,15 +112,16 @@ class ConnectionPool:
         defer_kill = self._finish_requests and not self.killed
         key = origin.url, tls
         connection = self._take_idle(key)
+        trace, trace_number = self._next_trace()
         try:
             if connection is None:
                 connection = self._open(origin, request, phase, deadline_ns, tls)
-            outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
+            outcome = connection.send(request, host, deadline_ns, trace, defer_kill=defer_kill)
             while isinstance(outcome, Stale):
                 self._get_recorder().reconnected += 1
                 connection.done_ns = 0
                 connection = self._open(origin, request, phase, deadline_ns, tls)
-                outcome = connection.send(request, host, deadline_ns, defer_kill=defer_kill)
+                outcome = connection.send(request, host, deadline_ns, trace, defer_kill=defer_kill)
         except TimedOut:
             response.done_ns = deadline_ns
             stream = None if connection is None else connection.stream
@@ -134,9 +140,15 @@ class ConnectionPool:
             if response.error is None and not connection.closed:
                 self._idle[key].append(connection)
         if connection is not None:
+            response.trace = trace_number
             response.sent_ns = connection.sent_ns
             self.killed |= connection.was_killed or (defer_kill and not connection.defer_kill)
         return response
+
+    def _next_trace(self) -> tuple[bytes, int]:
+        """Return the header `traceparent` of the next request, and the number of its trace."""
+        trace_ids = self._get_recorder().trace_ids
+        return (b"", 0) if trace_ids is None else (trace_ids.next_header(), trace_ids.number)
 
     def _take_idle(self, key: _Key) -> Connection | None:
         idle = self._idle[key]

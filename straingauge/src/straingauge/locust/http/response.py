@@ -47,9 +47,11 @@ class LocustResponse(Response):
         first_byte_ns: when the response began; 0 if it did not.
         done_ns: when its outcome was known; of a stream, when its first event came.
         stream: the events, if the response was read as it came.
+        trace: number of the request's trace; 0 if it was never sent, or without one.
     """
 
     stream: StreamReader | None = None
+    trace: int = 0
     error: RequestFailed | None = None
     origin: str = ""
     history: "tuple[LocustResponse, ...]" = ()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from straingauge.http import RequestFailed
+from straingauge.http.traceparent import TraceIds
 from straingauge.http.websocket import WebSocket
 from straingauge.journey import JourneyError, Transaction, TransactionEnd
 from straingauge.locust.http.response import LocustResponse
@@ -17,19 +18,22 @@ class Recording:
 
     Args:
         started_ns: Start of the run (`time.monotonic_ns`).
+        trace_ids: Makes the header `traceparent` of each request; None to send none.
 
     Attributes:
         started_ns: Start of the run.
+        trace_ids: The same.
         requests: Number of requests that have ended.
         connections: Number of connections that were opened.
         reconnected: Connections opened in place of one that the server had closed while idle.
         abandoned: Requests in flight when their user was killed; counted nowhere else.
     """
 
-    def __init__(self, started_ns: int) -> None:
+    def __init__(self, started_ns: int, trace_ids: TraceIds | None = None) -> None:
         self.started_ns = started_ns
+        self.trace_ids = trace_ids
         self.requests = self.connections = self.reconnected = self.abandoned = 0
-        self._recorder = Recorder()
+        self._recorder = Recorder(trace_ids)
         self._endpoints: dict[tuple[str, str], EndpointRecorder] = {}
 
     def add(
@@ -44,9 +48,9 @@ class Recording:
             recorder.add_stream(intended_ns, response.stream)
         if failure is None:
             status, headers = response.status, response.raw_headers
-            recorder.add(intended_ns, sent_ns, first_ns, done_ns, status, headers)
+            recorder.add(intended_ns, sent_ns, first_ns, done_ns, status, headers, response.trace)
         else:
-            recorder.add_failure(intended_ns, sent_ns, first_ns, done_ns, failure)
+            recorder.add_failure(intended_ns, sent_ns, first_ns, done_ns, failure, response.trace)
 
     def add_connection(self, phase: str, endpoint: str, took_ns: int) -> None:
         """Record a connection that was opened for a request of this endpoint."""
