@@ -3,9 +3,10 @@
 import base64
 import json
 
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import account_fingerprint
 
-from straingauge import User
+from straingauge import User, basic_auth
 
 
 def token(number: int, **claims: object) -> str:
@@ -41,6 +42,20 @@ def test_different_accounts():
     data = [logged_in(n, {"email": f"{n}@example.org"}, f"opaque-{n}") for n in range(5)]
     tokens = [logged_in(n, None, f"a.b.c-{n}") for n in range(5)]
     assert (accounts(subjects), accounts(data), accounts(tokens)) == (5, 5, 5)
+
+
+def test_sessions_in_cookies_are_accounts():
+    """Users that log in by a form have separate accounts, also behind a common password."""
+    gate = HttpSettings(auth=basic_auth("gate", "open"))
+    plain, behind, common = [], [], []
+    for number in range(3):
+        data = {"name": f"member{number}"}
+        plain.append(User(number, data))
+        behind.append(User(number, data, gate))
+        common.append(User(number, None, gate))
+    for user in (*plain, *behind):
+        user.cookies.set("session", "s")
+    assert (accounts(plain), accounts(behind), accounts(common)) == (3, 3, 1)
 
 
 def test_no_account_without_credentials():

@@ -65,6 +65,8 @@ def test_methods_change_as_the_status_says(method: str, status: int, expected: s
         ("/base/\xe9", "/base/%E9", "GET /%E9"),
         ("/base/items/173/x", "/base/items/173/x", "GET /items/{id}/x"),
         (f"/base/{UUID}", f"/base/{UUID}", "GET /{id}"),
+        ("/base/reset/pX2fdfT0ken-abcdefgh", "/base/reset/pX2fdfT0ken-abcdefgh", "GET /reset/{id}"),
+        ("/base/terms-and-conditions", "/base/terms-and-conditions", "GET /terms-and-conditions"),
         ("/baseball", "/baseball", "GET /baseball"),
         ("//app.example:8000", "/", "GET /"),
     ],

@@ -20,10 +20,8 @@ _SAFE_HEADERS: Final = _BODY_HEADERS | {
     *("cache-control", "pragma", "range", "if-range", "x-requested-with"),
 }
 _SAFE_CHARACTERS: Final = "/?:@!$&'()*+,;=-._~%#[]"
-_ID: Final = re.compile(
-    r"(?<=/)(?:[0-9]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,})(?=/|$)",
-    re.IGNORECASE,
-)
+# Numbers, and what is too long for a word and has digits: UUIDs, ULIDs, hashes and tokens.
+_ID: Final = re.compile(r"(?<=/)(?:[0-9]+|(?=[\w.-]*[0-9])[\w.-]{16,})(?=/|$)", re.ASCII)
 
 
 class Redirect(NamedTuple):

@@ -11,14 +11,19 @@ def account_fingerprint(user: User) -> str | None:
     """Return a fingerprint of the account that a user's requests are authorized for.
 
     Each log-in returns another token, so the account is that of the token's subject (RFC 7519,
-    section 4.1.2), else that of the data the user started with, else the token itself. None without
-    an Authorization header.
+    section 4.1.2), else that of the data the user started with, else the token itself. A session in
+    cookies is one of the data, too. The setting `auth` is one account for all users. None without
+    any of these.
     """
+    account: str | None
     token = user.headers.get("Authorization")
-    if not token:
-        return None
-    account = _subject(token) or user.account or token
-    return hashlib.sha256(account.encode()).hexdigest()[:16]
+    if user.has_cookies and user.account and (not token or user.has_common_auth):
+        account = user.account
+    elif user.has_common_auth:
+        account = "auth"
+    else:
+        account = (_subject(token) or user.account or token) if token else None
+    return hashlib.sha256(account.encode()).hexdigest()[:16] if account else None
 
 
 def _subject(token: str) -> str | None:

@@ -118,6 +118,12 @@ class User:
         return self._jar
 
     @property
+    def has_common_auth(self) -> bool:
+        """Its requests are authorized by the setting `auth`, like those of all users."""
+        auth, name = self._auth, "Authorization"
+        return auth is not None and self.headers.get(name) == dict(auth.headers).get(name)
+
+    @property
     def follow_redirects(self) -> bool:
         """Follow the redirects of requests that do not say otherwise."""
         return self._follows_redirects
