@@ -4,6 +4,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from straingauge.engine import Pace
 from straingauge.workers.load_state import LoadState
 from straingauge.workers.messages import (
     Abort,
@@ -13,6 +14,7 @@ from straingauge.workers.messages import (
     MergedReports,
     Proceed,
     Report,
+    SetPace,
     Shard,
     Stage,
     ToWorker,
@@ -261,3 +263,16 @@ def test_end_of_a_load_reaches_every_process():
     assert isinstance(merged, MergedReports)
     assert merged.ending is first
     assert merged.abort_reason is None
+
+
+def test_changed_pace_reaches_every_process():
+    """A change reaches the processes of a load while it runs, and is noted for the result."""
+    processes = Processes(2)
+    faster = Pace(rate_percent=200)
+    assert processes.load.set_pace(faster, "too early") == {}
+    processes.start()
+    changed = processes.load.set_pace(faster, "rate 200 %")
+    assert changed == {"gw0": SetPace(faster), "gw1": SetPace(faster)}
+    processes.arrive("load_end")
+    assert processes.load.set_pace(Pace(), "too late") == {}
+    assert processes.load.merged().changes == ("rate 200 %",)

@@ -52,6 +52,16 @@ live: Final[Decorator] = click.option(
     show_default="no page",
     help="Serve a live page of the run on this machine, at any free port or at PORT.",
 )
+control: Final[Decorator] = click.option(
+    "--control",
+    type=OptionalPort(),
+    is_flag=False,
+    flag_value=0,
+    metavar="[PORT]",
+    show_default="no control",
+    help="Serve an endpoint on this machine that changes, pauses or stops the load, at any free "
+    "port or at PORT.",
+)
 thresholds: Final[Decorator] = click.option(
     "--thresholds",
     type=PATH,

@@ -57,6 +57,7 @@ class RunOptions:
     thresholds: Path | None = None
     abort_dead: float | None = None
     live: int | None = None
+    control: int | None = None
     results: Path | None = None
     name: str | None = None
     http: HttpSettings = field(default_factory=HttpSettings)
@@ -216,6 +217,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         thresholds=_thresholds(thresholds_file, content),
         thresholds_file=thresholds_file,
         abort_dead_s=options.abort_dead,
+        is_controlled=options.control is not None,
         results_dir=options.results_dir,
         configuration={
             "file": options.file.name if options.file else None,

@@ -100,6 +100,7 @@ if TYPE_CHECKING:
 @common_options.thresholds
 @common_options.abort_dead
 @common_options.live
+@common_options.control
 @common_options.results
 @common_options.name
 @common_options.allow_hosts

@@ -22,6 +22,7 @@ from straingauge.runner import (
     conclude_run,
 )
 from straingauge.runner.abort_watch import AbortWatch
+from straingauge.runner.control import control_endpoint
 from straingauge.runner.live_run import LiveRun
 from straingauge.runner.progress import Progress, Screen
 from straingauge.target.service_locator import ServiceLocator
@@ -41,7 +42,7 @@ def run_load(
     screen: Screen,
     *,
     inbox: Inbox | None = None,
-    live: LiveRun | None = None,
+    live: LiveRun,
 ) -> tuple[Outcome, bool]:
     """Run a load, and judge it; what was measured is kept however it ends.
 
@@ -69,14 +70,23 @@ def run_load(
 
     def watch(test: str, merged: MergedReports) -> bool:
         aborts.watch(test, merged, coordinator.end_load)
-        if live is not None:
-            live.watch(test, with_idle(merged))
+        live.watch(test, with_idle(merged))
         return progress.watch(test, with_idle(merged))
 
     coordinator = Coordinator(
         service.find, watch, locate_started=service.started, before_load=service.begin_load
     )
-    with _closing(coordinator):
+    with (
+        _closing(coordinator),
+        control_endpoint(
+            live,
+            lambda: coordinator,
+            options.control,
+            screen.say,
+            screen.announce,
+            option="--control",
+        ),
+    ):
         names = [f"p{number}" for number in range(1, active + 1)]
         coordinator.expect(names)
         interrupted = False

@@ -49,8 +49,12 @@ class Screen:
 
     def say(self, line: str) -> None:
         """Write a line that stays."""
+        self.announce(redact(line))
+
+    def announce(self, line: str) -> None:
+        """Write a line that stays, with what looks like a secret in it."""
         with self._lock:
-            self._write(f"{redact(line)}\n")
+            self._write(f"{line}\n")
             self._open = False
 
     def clear(self) -> None:

@@ -21,6 +21,7 @@ from straingauge.engine.load import (
     OutcomeSink,
     require_pool,
 )
+from straingauge.engine.pace import Pace, PaceControl
 from straingauge.engine.rlimit import require_open_files
 from straingauge.engine.run import run_load
 from straingauge.engine.scenario_load import ScenarioLoad
@@ -32,6 +33,8 @@ __all__ = [
     "EngineStats",
     "Load",
     "OutcomeSink",
+    "Pace",
+    "PaceControl",
     "ScenarioLoad",
     "require_open_files",
     "require_pool",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from straingauge.engine.engine import Engine
 from straingauge.engine.event_loop import new_event_loop, rare_gc
 from straingauge.engine.load import EngineStats, Load, OutcomeSink
+from straingauge.engine.pace import PaceControl
 from straingauge.engine.phases import require_detectable, scenario_phase, sinks_by_start
 from straingauge.engine.rlimit import raise_fd_limit
 from straingauge.engine.run_context import RunContext
@@ -30,6 +31,7 @@ def run_load(
     on_tick: Callable[[], None] | None = None,
     on_arrivals: Callable[[int, int, int], None] | None = None,
     trace_ids: TraceIds | None = None,
+    pace: PaceControl | None = None,
 ) -> EngineStats:
     """Run a load, or one process's share of it, to the end.
 
@@ -52,6 +54,7 @@ def run_load(
             were due, and the number of busy users.
         on_tick: called twice a second in the engine's thread; it must be quick.
         trace_ids: ids of the requests' traces; None to send no header `traceparent`.
+        pace: changes the load while it runs, in the thread of the engine; see `Pace`.
 
     Raises:
         UsageError: the target is not this machine and not allowed, its URL is invalid, this process
@@ -78,6 +81,7 @@ def run_load(
             timeout_s=load.timeout_s,
             keep_connections=load.connections != "per-journey",
             trace_ids=trace_ids,
+            pace=pace,
         )
         engine = Engine(
             context,

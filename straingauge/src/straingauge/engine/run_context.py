@@ -5,6 +5,7 @@ import ssl
 from typing import Final
 
 from straingauge.engine.delay_histogram import DelayHistogram
+from straingauge.engine.pace import PaceControl
 from straingauge.engine.thread_pool import ThreadPool
 from straingauge.http.address import Address
 from straingauge.http.receive_queue import ReceiveQueue
@@ -24,6 +25,7 @@ class RunContext:
     Attributes:
         connect_limit: limits how many connections are being opened at a time, in order.
         site: the target, as cookies and redirects see it.
+        pace: the pace that may change while the load runs; None if it may not.
         trace_ids: ids of the requests' traces; None to send no header `traceparent`.
         is_closing: no further request is sent.
         end_reason: why no execution is to start any more; None as long as the schedule decides.
@@ -42,6 +44,7 @@ class RunContext:
         timeout_s: float,
         keep_connections: bool,
         trace_ids: TraceIds | None = None,
+        pace: PaceControl | None = None,
     ) -> None:
         self.loop = loop
         self.receive_queue = ReceiveQueue(loop.call_soon)
@@ -52,6 +55,7 @@ class RunContext:
         self.timeout_ns = int(timeout_s * 1e9)
         self.keep_connections = keep_connections
         self.trace_ids = trace_ids
+        self.pace = pace
         self.connect_limit = asyncio.Semaphore(_MAX_CONNECTING)
         self.is_closing = False
         self.end_reason: str | None = None

@@ -7,6 +7,7 @@ from straingauge.engine.connection_pool import ConnectionPool, PooledVirtualUser
 from straingauge.engine.dispatcher import Dispatcher
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.executors import ArrivalRateExecutor, Executor, WaveExecutor
+from straingauge.engine.paced_executors import executor_type
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.scenario_load import ScenarioLoad
 from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUsersExecutor
@@ -74,7 +75,7 @@ class ScenarioRun:
             left_s = schedule.duration_s + (start_ns - time.monotonic_ns()) / 1e9
             context.loop.call_later(max(left_s, 0), self.close)
         if isinstance(schedule, RampingUsers):
-            return RampingUsersExecutor(
+            return executor_type(RampingUsersExecutor, context)(  # type: ignore[no-any-return]
                 context,
                 self.users,
                 schedule=schedule,
@@ -83,7 +84,7 @@ class ScenarioRun:
                 start_ns=start_ns,
             )
         if isinstance(schedule, ConstantUsers):
-            return ConstantUsersExecutor(
+            return executor_type(ConstantUsersExecutor, context)(  # type: ignore[no-any-return]
                 context,
                 self.users,
                 schedule=schedule,
@@ -100,7 +101,7 @@ class ScenarioRun:
                 start_ns=start_ns,
                 stop_early=stop_early,
             )
-        return ArrivalRateExecutor(
+        return executor_type(ArrivalRateExecutor, context)(  # type: ignore[no-any-return]
             context, self.dispatcher, schedule=schedule, share=share, start_ns=start_ns
         )
 

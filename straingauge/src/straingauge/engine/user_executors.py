@@ -10,7 +10,7 @@ from straingauge.journey import Mix
 from straingauge.schedule import ClosedSchedule, ConstantUsers, RampingUsers
 
 
-class _UsersExecutor:
+class UsersExecutor:
     """Starts a user's next journey when it has finished one, after its think time."""
 
     def __init__(
@@ -57,7 +57,7 @@ class _UsersExecutor:
         self._context.loop.call_later(max(delay_s, 0), call, *args)
 
 
-class ConstantUsersExecutor(_UsersExecutor):
+class ConstantUsersExecutor(UsersExecutor):
     """Runs a constant number of users."""
 
     def __init__(
@@ -97,7 +97,7 @@ class ConstantUsersExecutor(_UsersExecutor):
             super().release(user)
 
 
-class RampingUsersExecutor(_UsersExecutor):
+class RampingUsersExecutor(UsersExecutor):
     """Runs a number of users that changes; each begins journeys while it is active."""
 
     def __init__(

@@ -52,7 +52,7 @@ class ControllerPlugin:
         self._coordinator: Coordinator | None = None
         self._aborts: AbortWatch | None = None
         self._live: LiveRun | None = None
-        self._live_page = ExitStack()
+        self._served = ExitStack()
         self._workers = 0
         self._failures = 0
         self._results: list[tuple[Result, Path | None]] = []
@@ -77,17 +77,35 @@ class ControllerPlugin:
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(signal.SIGTERM, _interrupt)
             self._config.add_cleanup(partial(_restore, before))
-        if (port := option(self._config, "--load-live")) is not None:
-            from straingauge.runner.live_page import live_page
-            from straingauge.runner.live_run import LiveRun
+        self._serve(option(self._config, "--load-live"), option(self._config, "--load-control"))
 
-            self._live = LiveRun()
-            page = live_page(self._live, port, self._status.say, option="--load-live")
-            try:
-                self._live_page.enter_context(page)
-            except TargetError as error:
-                raise pytest.UsageError(error.with_hint) from error
-            self._config.add_cleanup(self._live_page.close)
+    def _serve(self, live: int | None, control: int | None) -> None:
+        """Serve the live page and the control endpoint, if their ports are given."""
+        if live is None and control is None:
+            return
+        from straingauge.runner.control import control_endpoint
+        from straingauge.runner.live_page import live_page
+        from straingauge.runner.live_run import LiveRun
+
+        run, say, announce = LiveRun(), self._status.say, self._status.announce
+        served = (
+            live_page(run, live, say, option="--load-live"),
+            control_endpoint(
+                run,
+                lambda: self._coordinator or self.local,
+                control,
+                say,
+                announce,
+                option="--load-control",
+            ),
+        )
+        self._config.add_cleanup(self._served.close)
+        self._live = run
+        try:
+            for each in served:
+                self._served.enter_context(each)
+        except TargetError as error:
+            raise pytest.UsageError(error.with_hint) from error
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Worker) -> None:

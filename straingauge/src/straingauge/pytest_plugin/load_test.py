@@ -246,6 +246,7 @@ class LoadTest:
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
             memory_probe=_wanted(self._item.config, "memory-probe"),
+            is_controlled=option(self._item.config, "--load-control") is not None,
             abort_dead_s=option(self._item.config, "--load-abort-dead"),
             plans=not option(self._item.config, "--load-no-plans"),
             traceparent=not option(self._item.config, "--load-no-traceparent"),

@@ -41,6 +41,12 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "type": time_argument,
         "help": "end a load after this time without any response, such as 10s (default: never)",
     },
+    "--load-control": {
+        "metavar": "PORT",
+        "type": _port,
+        "help": "serve an endpoint at this port of this machine that changes, pauses or stops the "
+        "running load; 0: any free port (default: no control)",
+    },
     "--load-live": {
         "metavar": "PORT",
         "type": _port,

@@ -61,11 +61,15 @@ class Status:
 
     def say(self, line: str) -> None:
         """Write a line that stays."""
+        self.announce(redact(line))
+
+    def announce(self, line: str) -> None:
+        """Write a line that stays, with what looks like a secret in it."""
         self.rewrite("")
         reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             with self._lock, self._uncaptured():
-                reporter.write_line(redact(line))
+                reporter.write_line(line)
 
     def clear(self) -> None:
         """Remove the line before pytest writes."""

@@ -51,6 +51,17 @@ class LiveRun:
         return self._test
 
     @property
+    def load_id(self) -> str:
+        """Different for each load."""
+        return f"{self._test} {self._merged.start_ns if self._merged else None}"
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start of the load; 0 before it."""
+        start_ns = self._merged.start_ns if self._merged else None
+        return 0.0 if start_ns is None else max(time.monotonic_ns() - start_ns, 0) / 1e9
+
+    @property
     def merged(self) -> MergedReports | None:
         """The latest reports."""
         return self._merged

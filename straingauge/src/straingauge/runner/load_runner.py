@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Final
 
-from straingauge.engine import EngineStats, Load, run_load
+from straingauge.engine import EngineStats, Load, PaceControl, run_load
 from straingauge.feeders import begin_load, end_load, feeder_uses
 from straingauge.http.traceparent import SampledTraceIds, TraceIds
 from straingauge.journey import Journey, User, account_fingerprint
@@ -66,6 +66,7 @@ class LoadRunner:
         self._url = ""
         self._next_report_s = 0.0
         self._arrivals = Arrivals()
+        self._pace = PaceControl() if spec.is_controlled else None
         self._abandon_at_ns: int | None = None
 
     def run(self, logins: LoginCache) -> MergedReports | None:
@@ -253,6 +254,7 @@ class LoadRunner:
             on_arrivals=self._count_arrivals if phase == "main" else None,
             on_tick=self._tick,
             trace_ids=self._trace_ids,
+            pace=self._pace if phase == "main" else None,
         )
         if phase == "main" and self._profiler is not None:
             self._profiler.end()
@@ -273,6 +275,8 @@ class LoadRunner:
 
     def _is_over(self, phase: str) -> bool:
         coordinator = self._coordinator
+        if self._pace is not None and coordinator.pace is not None:
+            self._pace.set(coordinator.pace)
         return coordinator.is_aborted or (phase == "main" and coordinator.is_ended)
 
     def _is_drained(self) -> bool:

@@ -59,6 +59,7 @@ class LoadSpec:
         thresholds_file: Their file; None if there is none.
         results_dir: Folder of the result file.
         required_endpoints: Endpoints that must have been called.
+        is_controlled: A user may change the load while it runs.
         abort_dead_s: End the load after this time without any response; None for no such end.
         scenarios: Scenarios that run at once, in place of `journeys` and `schedule`, which then are
             those of all scenarios; see `load_parts`.
@@ -99,6 +100,7 @@ class LoadSpec:
     required_endpoints: tuple[str, ...] = ()
     abort_dead_s: float | None = None
     scenarios: tuple[ScenarioLoad, ...] = ()
+    is_controlled: bool = False
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -54,6 +54,9 @@ class Screen(Protocol):
     def say(self, line: str) -> None:
         """Write a line that stays."""
 
+    def announce(self, line: str) -> None:
+        """Write a line that stays, with what looks like a secret in it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

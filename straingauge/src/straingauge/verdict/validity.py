@@ -92,6 +92,12 @@ def _ended(evidence: ValidityInput) -> Iterable[Reason]:
         yield ended_early(evidence.end_reason)
 
 
+def _changed(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.changes:
+        changes = "; ".join(evidence.changes)
+        yield Reason("changed", "note", f"a user changed the load while it ran: {changes}")
+
+
 def _no_data(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.requests or evidence.setup_error or evidence.interrupted:
         return
@@ -304,6 +310,7 @@ _RULES: Sequence[Rule] = (
     _setup_failed,
     _interrupted,
     _ended,
+    _changed,
     _no_data,
     _rate_limited,
     _late,

@@ -24,6 +24,7 @@ class ValidityInput:
         lost: Processes that disappeared.
         unsent: Requests that they would have sent, compared with the other processes.
         interrupted: Why the run ended early; None if it did not.
+        changes: What a user changed while it ran, in words.
         end_reason: Why it ended before its schedule, by intention; None if it did not.
         blocking_call: The own step that kept the event loop for the longest time, and that time in
             ms; None if none did for long.
@@ -57,6 +58,7 @@ class ValidityInput:
     unsent: int = 0
     interrupted: str | None = None
     end_reason: str | None = None
+    changes: Sequence[str] = ()
     blocking_call: tuple[str, float] | None = None
     thread_queue_p99_ms: float = 0.0
     tear_down_failed: int = 0

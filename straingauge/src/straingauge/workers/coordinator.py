@@ -16,6 +16,7 @@ from multiprocessing.connection import (
     deliver_challenge,
 )
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from straingauge.cpus import usable_cpus
 from straingauge.errors import StraingaugeError
@@ -42,6 +43,9 @@ from straingauge.workers.messages import (
     Welcome,
 )
 from straingauge.workers.reports import Ending, MergedReports, Report
+
+if TYPE_CHECKING:
+    from straingauge.engine import Pace
 
 TICK_S = 0.5
 STOP_DELAY_NS = 200_000_000  # time for each process to receive it, so that all end at one instant
@@ -164,6 +168,14 @@ class Coordinator:
         with self._lock:
             load = self._loads.get(test)
             outbox = load.end(ending) if load is not None else {}
+            self._post(outbox)
+            return bool(outbox)
+
+    def set_pace(self, test: str, pace: "Pace", change: str) -> bool:
+        """Change a running load, with a note for its result; return whether one is running."""
+        with self._lock:
+            load = self._loads.get(test)
+            outbox = load.set_pace(pace, change) if load is not None else {}
             self._post(outbox)
             return bool(outbox)
 

@@ -6,6 +6,7 @@ can fail is tested without a process.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from straingauge.workers.messages import (
     Abort,
@@ -13,12 +14,16 @@ from straingauge.workers.messages import (
     Barrier,
     EndLoad,
     Proceed,
+    SetPace,
     Shard,
     Stage,
     ToWorker,
 )
 from straingauge.workers.reports import Ending, LostProcess, MergedReports, Report, RunMetadata
 from straingauge.workers.shards import ShardProgress, assign_shards
+
+if TYPE_CHECKING:
+    from straingauge.engine import Pace
 
 # Time for each process to receive the start instant and to set its engine up before it. An engine
 # that is not set up by then is late from its first request on.
@@ -43,6 +48,7 @@ class LoadState:
         start_ns: Start of the main phase (`time.monotonic_ns`); None before.
         load_end_ns: End of the main phase in all processes; None before.
         ending: Why the load ends before its schedule does; None if it does not.
+        changes: What the user changed while it ran, in words.
     """
 
     test: str
@@ -55,6 +61,7 @@ class LoadState:
     start_ns: int | None = None
     load_end_ns: int | None = None
     ending: Ending | None = None
+    changes: tuple[str, ...] = ()
     _shares: dict[str, ShardProgress] = field(default_factory=dict)
     _lost: dict[str, LostProcess] = field(default_factory=dict)
     _arrived: dict[str, Barrier] = field(default_factory=dict)
@@ -98,6 +105,7 @@ class LoadState:
             self.start_ns,
             self.load_end_ns,
             self.ending,
+            self.changes,
         )
 
     def arrive(self, name: str, barrier: Barrier, present: Collection[str], now_ns: int) -> Outbox:
@@ -173,6 +181,13 @@ class LoadState:
             return {}
         self.ending = ending
         return dict.fromkeys(set(self.active) - self._left, EndLoad())
+
+    def set_pace(self, pace: "Pace", change: str) -> Outbox:
+        """Change the running load in all processes."""
+        if not self.is_running or self.load_end_ns is not None or self.ending is not None:
+            return {}
+        self.changes = (*self.changes, change)
+        return dict.fromkeys(set(self.active) - self._left, SetPace(pace))
 
     def advance(self, present: Collection[str], now_ns: int) -> Outbox:
         """Let all processes go on once none is missing."""

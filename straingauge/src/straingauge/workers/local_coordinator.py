@@ -1,15 +1,19 @@
 """The coordinator of a process that runs its loads alone."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from straingauge.target.started_service import StartedService
 from straingauge.workers.coordinator import Watcher
 from straingauge.workers.messages import Shard
 from straingauge.workers.reports import Ending, MergedReports, Report, RunMetadata
+
+if TYPE_CHECKING:
+    from straingauge.engine import Pace
 
 START_DELAY_NS = 200_000_000  # time to set up the engine before the first request is due
 
@@ -27,6 +31,7 @@ class LocalCoordinator:
         stop_at_ns: When to end the load early (`time.monotonic_ns`); None to run it to its end.
         is_aborted: The running load was aborted.
         is_ended: The running load ends now, before its schedule does.
+        pace: The pace that the user has set for the running load; None if none was set.
     """
 
     locate: Callable[[Path], str]
@@ -37,7 +42,9 @@ class LocalCoordinator:
     stop_at_ns: int | None = None
     is_aborted: bool = False
     is_ended: bool = False
+    pace: "Pace | None" = None
     _test: str = ""
+    _lock: threading.RLock = field(default_factory=threading.RLock)  # of changes by the user
     _unsaved: dict[str, MergedReports] = field(default_factory=dict)
 
     def unsaved(self) -> list[tuple[str, MergedReports]]:
@@ -56,6 +63,7 @@ class LocalCoordinator:
     def join(self, test: str, max_processes: int) -> Shard:  # noqa: ARG002  one is never too many
         """Begin a load."""
         self._test, self.stop_at_ns, self.is_ended = test, None, False
+        self.pace = None
         return Shard(0, 1, is_restored=self.before_load())
 
     def send_metadata(self, metadata: RunMetadata) -> None:
@@ -87,6 +95,16 @@ class LocalCoordinator:
         self.is_ended = True
         return True
 
+    def set_pace(self, test: str, pace: "Pace", change: str) -> bool:
+        """Change the running load, with a note for its result; return whether one is running."""
+        merged = self._unsaved.get(test)
+        if merged is None or merged.start_ns is None or merged.load_end_ns or self.is_ended:
+            return False
+        with self._lock:
+            self._update(changes=(*self._unsaved[test].changes, change))
+        self.pace = pace
+        return True
+
     def wait_for_load_end(self, report: Report) -> None:
         """Keep the report."""
         self._update(reports=(report,), load_end_ns=time.monotonic_ns())
@@ -104,5 +122,6 @@ class LocalCoordinator:
         self._unsaved.pop(self._test, None)
 
     def _update(self, **changes: Any) -> MergedReports:  # noqa: ANN401  fields of MergedReports
-        merged = self._unsaved[self._test] = replace(self._unsaved[self._test], **changes)
+        with self._lock:
+            merged = self._unsaved[self._test] = replace(self._unsaved[self._test], **changes)
         return merged

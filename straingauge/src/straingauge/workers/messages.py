@@ -6,7 +6,7 @@ GetTarget                      ->   Target | Aborted       the service's URL
 Barrier(test, "join")          ->   Shard | Aborted        the process's share of the load
 SetMetadata(test, metadata)                                from the leader
 Barrier(test, "start")         ->   Proceed | Aborted      logged in; the start instant
-Report ...                     ->   (StopAt, EndLoad, Abort at any time) cumulative
+Report ...                     ->   (StopAt, EndLoad, SetPace, Abort at any time) cumulative
 Barrier(test, "load_end")      ->   Proceed | Aborted      all have ended; cooldown begins
 Barrier(test, "cooldown_end")  ->   Proceed | Aborted      verification begins
 Barrier(test, "finish")        ->   MergedReports (leader), Proceed (others)
@@ -19,11 +19,14 @@ Disconnect
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from straingauge.errors import StraingaugeError
 from straingauge.target.started_service import StartedService
 from straingauge.workers.reports import MergedReports, Report, RunMetadata
+
+if TYPE_CHECKING:  # each pytest session loads this module, which must be cheap
+    from straingauge.engine import Pace
 
 Stage = Literal["join", "start", "load_end", "cooldown_end", "finish"]
 
@@ -163,6 +166,13 @@ class EndLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPace:
+    """The user changes the running load; not a reply."""
+
+    pace: "Pace"
+
+
+@dataclass(frozen=True, slots=True)
 class Abort:
     """The running load does not go on; not a reply."""
 
@@ -234,6 +244,7 @@ ToWorker: TypeAlias = (
     | Proceed
     | StopAt
     | EndLoad
+    | SetPace
     | Abort
     | Aborted
     | MergedReports

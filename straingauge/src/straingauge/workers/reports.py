@@ -153,6 +153,7 @@ class MergedReports:
         start_ns: Start of the main phase, an instant of `time.monotonic_ns`; None if not known yet.
         load_end_ns: End of the main phase in all processes, likewise; None while it runs.
         ending: Why the load ended before its schedule did; None if it did not.
+        changes: What the user changed while it ran, in words.
     """
 
     reports: tuple[Report, ...]
@@ -163,3 +164,4 @@ class MergedReports:
     start_ns: int | None = None
     load_end_ns: int | None = None
     ending: Ending | None = None
+    changes: tuple[str, ...] = ()

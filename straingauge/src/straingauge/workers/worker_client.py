@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from straingauge.target.started_service import StartedService
 from straingauge.workers.coordinator import SILENCE_TIMEOUT_S
@@ -28,6 +28,7 @@ from straingauge.workers.messages import (
     ResultSaved,
     Say,
     SetMetadata,
+    SetPace,
     Shard,
     StopAt,
     Target,
@@ -36,6 +37,9 @@ from straingauge.workers.messages import (
     Welcome,
 )
 from straingauge.workers.reports import MergedReports, Report, RunMetadata
+
+if TYPE_CHECKING:
+    from straingauge.engine import Pace
 
 ReplyT = TypeVar("ReplyT", bound=ToWorker)
 
@@ -61,6 +65,10 @@ class CoordinatorClient(Protocol):
     @property
     def is_ended(self) -> bool:
         """True if the running load ends now, before its schedule does."""
+
+    @property
+    def pace(self) -> "Pace | None":
+        """The pace that the user has set for the running load; None if none was set."""
 
     @property
     def started(self) -> StartedService | None:
@@ -119,6 +127,7 @@ class WorkerClient:
         self._test = ""
         self._stop_at_ns: int | None = None
         self._is_aborted = self._is_ended = False
+        self._pace: Pace | None = None
         self._is_closed = False
         self._started: StartedService | None = None
         self._replies: queue.SimpleQueue[ToWorker] = queue.SimpleQueue()
@@ -150,6 +159,11 @@ class WorkerClient:
         return self._is_ended
 
     @property
+    def pace(self) -> "Pace | None":
+        """The pace that the user has set for the running load; None if none was set."""
+        return self._pace
+
+    @property
     def started(self) -> StartedService | None:
         """The service, if it was started here; known after `find_target`."""
         return self._started
@@ -164,6 +178,7 @@ class WorkerClient:
         """Wait at the stage "join"."""
         self._test, self._stop_at_ns = test, None
         self._is_aborted = self._is_ended = False
+        self._pace = None
         return self._request(Barrier(test, "join", max_processes=max_processes), Shard)
 
     def send_metadata(self, metadata: RunMetadata) -> None:
@@ -247,6 +262,8 @@ class WorkerClient:
                     self._stop_at_ns = message.at_ns
                 elif isinstance(message, EndLoad):
                     self._is_ended = True
+                elif isinstance(message, SetPace):
+                    self._pace = message.pace
                 elif isinstance(message, Abort):
                     self._is_aborted = True
                 else:

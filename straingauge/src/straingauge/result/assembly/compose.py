@@ -240,6 +240,7 @@ def _validity_input(
         unsent=_unsent(merged),
         interrupted=None if setup_error else merged.abort_reason or ended,
         end_reason=_end_reason(merged, engines),
+        changes=merged.changes,
         tear_down_failed=sum(record.total("teardown").errors.values()),
         not_torn_down=_not_torn_down(merged),
         blocking_call=max(
