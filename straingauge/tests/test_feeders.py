@@ -24,6 +24,7 @@ from straingauge.feeders import (
 from straingauge.feeders.order import distinct_rows, row_of
 from straingauge.journey import User, mix
 from straingauge.recording import Record, Recorder
+from straingauge.report.feeders import feeder_lines
 from straingauge.schedule import constant, constant_users
 
 from straingauge import Feeder, FeederEnd, UsageError, feeder
@@ -269,6 +270,20 @@ def test_a_feeder_that_is_made_during_a_load_is_refused(tmp_path: Path):
             feeder(path)
     finally:
         end_load()
+
+
+@pytest.mark.parametrize(
+    ("rows_used", "uses", "delimiter", "line"),
+    [
+        (40, 40, ",", "a.csv: 40 of 50 rows were used, each once"),
+        (50, 90, ";", "a.csv: 50 of 50 rows were used, 90 times together (delimiter: semicolon)"),
+        (0, 0, None, "a.csv: 0 of 50 rows were used"),
+    ],
+)
+def test_reports_say_what_was_used(rows_used: int, uses: int, delimiter: str | None, line: str):
+    """Reports have a line for each feeder, with the delimiter unless it is a comma."""
+    use = {"rows": 50, "rows_used": rows_used, "uses": uses, "delimiter": delimiter}
+    assert list(feeder_lines({"feeders": {"a.csv": use}})) == [line]
 
 
 # In a load

@@ -35,14 +35,6 @@ class FeederUse:
 
         return distinct_rows(self.order, self.seed, self.uses, self.rows)
 
-    @property
-    def description(self) -> str:
-        """The use in a few words, such as "users.csv: 40 of 1000 rows, each used once"."""
-        rows = f"{self.name}: {self.rows_used} of {self.rows} rows"
-        if self.uses == self.rows_used:
-            return f"{rows}, each used once" if self.uses else rows
-        return f"{rows}, used {self.uses} times"
-
 
 def merge_uses(processes: Iterable[Iterable[FeederUse]]) -> list[FeederUse]:
     """Merge the uses of all processes of one load, by name."""

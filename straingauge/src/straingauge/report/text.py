@@ -7,6 +7,7 @@ from textwrap import shorten
 from typing import Any, Final
 
 from straingauge.diagnosis import diagnose_session, first_failure
+from straingauge.report.feeders import feeder_lines
 from straingauge.report.format import count, number, percent, rate, share
 from straingauge.report.locations import one_line, place, place_lines
 from straingauge.result.format.result import SessionCause
@@ -153,6 +154,8 @@ def remarks(results: Sequence[Result]) -> Iterator[Remark]:
             runs.setdefault(("errors", line), []).append(result["name"])
         if grade(result) == "not_judged" and entries:
             runs.setdefault(("note", SPEED_NOT_JUDGED), []).append(result["name"])
+        for line in feeder_lines(result):
+            runs.setdefault(("note", line), []).append(result["name"])
         for reason in result["validity"]["reasons"]:
             runs.setdefault((reason["severity"], reason["message"]), []).append(result["name"])
     for (kind, message), names in runs.items():
