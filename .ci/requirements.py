@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BACKEND = ROOT / "backend"
 RUN = BACKEND / "requirements.txt"
 DEV = BACKEND / "requirements-dev.txt"
-DEV_EXTRA = "test"
-"""The extra of backend/pyproject.toml that only tests and lint need."""
+DEV_EXTRAS = ("test", "mcp")
+"""The extras of both packages that only tests and lint need."""
 STRAINGAUGE = "-e ../straingauge[explain,locust,postgres,profile,pytest,traces]"
 HEADER = "# Exact versions of {}. Written by `make requirements`; the ranges are in pyproject.toml."
 HEADERS = {
@@ -35,7 +35,7 @@ def ranges(*, dev: bool) -> list[Requirement]:
         project = tomllib.loads((ROOT / package / "pyproject.toml").read_text())["project"]
         groups = project["optional-dependencies"] | {"": project["dependencies"]}
         for name, group in groups.items():
-            if (name == DEV_EXTRA) == dev:
+            if (name in DEV_EXTRAS) == dev:
                 found += group
     requirements = map(Requirement, found)
     return [each for each in requirements if each.name != "straingauge"]

