@@ -128,8 +128,10 @@ def load(options: str) -> Callable[[str, Environment], None]:
     def run(command: str, environment: Environment) -> None:
         results = environment.folder / f"{len(list(environment.folder.iterdir()))}"
         command = command.replace("--rate 2000", "--rate 50").replace("--warmup 5s", "--warmup 1s")
+        command, stages = re.subn(r"--stage \w+:", "--stage 0.3s:", command)
         command = command.replace("capacity.html", f"{environment.folder}/capacity.html")
-        output = environment.run(f"{command} {options} {results}", 0, 1, 4)
+        changed = options.replace("--duration 1s", "") if stages else options
+        output = environment.run(f"{command} {changed} {results}", 0, 1, 4)
         assert list(results.glob("*.json")), output
         assert "--html" not in command or (environment.folder / "capacity.html").exists()
 
