@@ -120,7 +120,8 @@ import json, sys
 from locust import constant_pacing
 from straingauge.errors import UsageError
 from straingauge.locust import Breakpoint, Constant, RateStages, Soak, Spike, Steps, UserStages
-from straingauge.locust import stats_buckets
+from straingauge import constant, constant_users, mix, scenario
+from straingauge.locust import scenario_users, stats_buckets
 from straingauge.locust.user import wait_time
 
 def error_of(function):
@@ -156,6 +157,23 @@ class NoUnit(RateStages):
 class Unit(UserStages):
     stages = ["10s:4/s"]
 
+def look(user):
+    yield user.get("/")
+
+def buy(user):
+    yield user.get("/")
+
+def closed(name, **arguments):
+    own = {"count": 3, "duration_s": 9, **arguments}
+    start_s = own.pop("start_s", 0.0)
+    schedule = constant_users(**own)
+    return scenario(name, mix((look, 3), buy), schedule, start_s=start_s, tags=["read"])
+
+classes = scenario_users([closed("browse all", think_s=(1, 2)), closed("order", count=1)])
+late = [closed("late", start_s=2.0)]
+uneven = [closed("a"), closed("b", duration_s=8)]
+rated = [scenario("rated", look, constant(rate_per_s=5, duration_s=9))]
+
 def users_of(shape):
     ticks = []
     for second in range(26):
@@ -176,7 +194,17 @@ json.dump({
         lambda: wait_time.synchronized(0),
         NoUnit().check,
         lambda: Unit().schedule,
+        lambda: scenario_users(rated),
+        lambda: scenario_users(late),
+        lambda: scenario_users(uneven),
     )],
+    "classes": {
+        name: [
+            each.__name__, each.weight, len(each.tasks), sorted(each.tasks[0].locust_tag_set),
+            1 <= each.wait_time(None) <= 2,
+        ]
+        for name, each in classes.items()
+    },
     "shapes": [each.configuration for each in (Rising(), Rush(), Chance(), Climb())],
     "crowd": users_of(Crowd()),
 }, sys.stdout)
@@ -311,7 +339,19 @@ def test_invalid_arguments_are_errors(parts: dict[str, Any]):
         "synchronized() needs a number greater than 0, not 0",
         "the stages 10s:4 are numbers of users",
         "the stages 10s:4/s are arrival rates",
+        "scenario rated: Locust runs scenarios with constant_users(count=..., duration_s=...) only,"
+        " not Constant",
+        "scenario late: Locust starts all user classes together, not after 2 s",
+        "Locust ends all user classes together: the scenarios have different durations",
     ]
+
+
+def test_scenarios_are_user_classes(parts: dict[str, Any]):
+    """A scenario of constant users is a class with its weight, journeys, tags and think time."""
+    assert parts["classes"] == {
+        "browse_all": ["browse_all", 3, 4, ["read"], True],
+        "order": ["order", 1, 4, ["read"], False],
+    }
 
 
 def test_shapes_have_enough_users_for_their_peak(parts: dict[str, Any]):

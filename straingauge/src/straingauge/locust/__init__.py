@@ -12,6 +12,7 @@
 
 Base class:
     JourneyUser: A Locust user that runs journeys, and sends plain requests as FastHttpUser does.
+    scenario_users: A user class for each scenario.
 
 Wait times, which keep their pace however slow the service is, and so count its delays instead of
 omitting them (coordinated omission):
@@ -54,6 +55,7 @@ try:
     from straingauge.locust.arrivals.user_stages import UserStages
     from straingauge.locust.stats import stats_buckets as stats_buckets
     from straingauge.locust.stats.journey_transactions import transaction_ended
+    from straingauge.locust.user.scenario_users import scenario_users
     from straingauge.locust.user.user import JourneyUser
     from straingauge.locust.user.wait_time import (
         constant_pacing,
@@ -79,6 +81,7 @@ __all__ = [
     "constant_pacing",
     "constant_throughput",
     "poisson",
+    "scenario_users",
     "synchronized",
     "transaction_ended",
 ]
