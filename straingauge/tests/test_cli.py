@@ -11,6 +11,7 @@ from formats import whole
 from stack_tools import runs, write_stack_config
 from straingauge.cli import main
 from straingauge.cli.group import Commands
+from straingauge.cli.help_sections import FEW, SECTIONS
 from straingauge.cli.param_types import Duration
 from straingauge.result.format import write
 
@@ -175,3 +176,25 @@ def test_an_interrupted_command_says_that_there_is_no_result():
     outcome = CliRunner().invoke(group, ["start"])
     assert outcome.exit_code == 130
     assert outcome.stderr == "straingauge: interrupted: there is no result\n"
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_help_of_many_options_has_sections(name: str):
+    """Each option of a long help is in one section, and only --help is in none."""
+    text = CliRunner().invoke(main, [name, "--help"]).stdout
+    command = main.commands[name]
+    options = [each.opts[0] for each in command.params if isinstance(each, click.Option)]
+    assert [
+        each for each in options if len(re.findall(rf"^  {each}[ \\n/]", text, re.MULTILINE)) != 1
+    ] == []
+    if "Other:" in text:
+        assert text.partition("Other:")[2].split()[0] == "-h,"
+    assert ("What is loaded:" in text) is (len(options) > FEW)
+
+
+def test_sections_have_options_that_exist():
+    """No section lists an option that no command has, or one of another section."""
+    existing = {opt for each in main.commands.values() for one in each.params for opt in one.opts}
+    listed = [name for names in SECTIONS.values() for name in names]
+    assert sorted(set(listed)) == sorted(listed)
+    assert set(listed) <= existing

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from straingauge.cli.help_sections import SectionedCommand
 from straingauge.errors import Interrupted, StraingaugeError, UsageError
 
 EXIT_CODES = """\b
@@ -24,6 +25,8 @@ Exit codes:
 
 class Commands(click.Group):
     """Command group that turns errors and interrupts into exit codes."""
+
+    command_class = SectionedCommand
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  click's own
         """Run the group; show a `?` for each character that the output's encoding lacks."""

@@ -23,6 +23,7 @@ def mcp(*, folder: Path) -> None:
     """Serve the Model Context Protocol on standard input and output.
 
     \b
+      straingauge mcp --folder load
       {"mcpServers": {"straingauge": {"command": "straingauge", "args": ["mcp"]}}}
 
     An assistant with this configuration can call four tools: `run` (at most
