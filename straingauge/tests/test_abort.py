@@ -32,6 +32,7 @@ class Service:
         self.evaluator = AbortEvaluator(thresholds, "run", dead_s)
         self.series = {"GET /a": Series(), "GET /b": Series()}
         self.transactions: dict[str, TransactionSeries] = {}
+        self.groups: dict[Any, list[Series]] = {}
         self.arrivals = Arrivals()
         self.samples: list[dict[str, float]] = []
         self.at_s = 0.0
@@ -52,7 +53,9 @@ class Service:
         """Let time pass, and evaluate."""
         self.at_s += passed_s
         observations = Observations(samples=self.samples) if self.samples else None
-        moment = Moment(self.at_s, self.series, self.transactions, self.arrivals, observations)
+        moment = Moment(
+            self.at_s, self.series, self.transactions, self.groups, self.arrivals, observations
+        )
         return self.evaluator.add(moment)
 
 
@@ -117,6 +120,22 @@ def test_rule_of_an_endpoint(endpoint: str):
     if ending is not None:
         assert ending.endpoint == "GET /b"
         assert ending.message.startswith("GET /b: p90 ")
+
+
+@pytest.mark.parametrize("table", ["scenario.shop", "tag.read"])
+def test_rule_of_a_scenario(table: str):
+    """A rule of a scenario, or of a tag, looks at its requests alone."""
+    service = Service(f"[{table}]\n" + rule("p90_ms", 100, ', window = "2s"'))
+    part: Any = (table.partition(".")[0] + "s", table.partition(".")[2])
+    service.groups[part] = [service.series["GET /b"]]
+    ending = None
+    for second in range(8):
+        service.serve(50, ms=500)
+        service.serve(50, ms=500 if second > 3 else 5, endpoint="GET /b")
+        ending = ending or service.tick()
+    assert ending is not None
+    assert ending.at_s > 4
+    assert ending.message.startswith(f"{table.replace('.', ' ')}: p90 ")
 
 
 def test_rule_of_a_transaction():

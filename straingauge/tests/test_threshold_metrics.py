@@ -110,6 +110,30 @@ def test_resources_of_the_service(name: str, value: float | None):
     assert value_of(result(), name) == value
 
 
+def test_scenarios_and_tags_have_thresholds(tmp_path: Path):
+    """Times, rate and errors of a scenario, and of all scenarios with a tag, are judged."""
+    text = """
+    [scenario.shop]
+    p90_ms = { target = 100, warning = 200, critical = 300 }
+    throughput_rps = { target = 100, warning = 90, critical = 50 }
+    [tag.read]
+    error_rate_percent = { target = 0, warning = 1, critical = 5 }
+    [tag.none]
+    p95_ms = { target = 1, warning = 2, critical = 3 }
+    """
+    found = read(text, tmp_path)
+    times = {"p95": 1.0, "percentiles": {"p90": 250.0}}
+    traffic = {"error_rate_percent": 7.0, "latency_ms": times, "throughput_rps": 95.0}
+    parts = {"scenarios": {"shop": traffic}, "tags": {"read": traffic}}
+    messages = [each.message for each in judge(result(**parts), found).findings]  # type: ignore[arg-type]
+    assert "scenario shop: p90 250 ms, warning from 200 ms" in messages
+    assert "scenario shop: throughput 95 /s, target 100 /s" in messages
+    assert "tag read: errors 7 %, critical from 5 %" in messages
+    assert not any("none" in message for message in messages)
+    with pytest.raises(UsageError, match="there is no metric here"):
+        read("[tag.read]\ntimeout_rate_percent = 1\n", tmp_path)
+
+
 def test_transactions_have_thresholds(tmp_path: Path):
     """Times and errors of a transaction are judged, in runs that have it."""
     text = """

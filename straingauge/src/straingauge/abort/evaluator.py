@@ -4,7 +4,7 @@ Pure: the caller says what was counted until which moment, and gets the end, if 
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from straingauge.verdict import Threshold, Thresholds, value_of
 from straingauge.verdict.floor import ENOUGH_FAILURES
 from straingauge.verdict.grade import AbortRule
 from straingauge.verdict.metric_families import NO_RESPONSE
-from straingauge.verdict.metrics import metric_of
+from straingauge.verdict.metrics import Part, describe_part, metric_of
 from straingauge.workers import Arrivals, Ending, MergedReports
 
 SNAPSHOTS: Final = 10  # in a window: it is at most a tenth longer than it is said to be
@@ -32,6 +32,7 @@ class Moment:
         at_s: Seconds after the start of the load.
         endpoints: The measurements of each endpoint.
         transactions: The transactions of each name.
+        groups: The measurements of each scenario and tag.
         arrivals: The arrivals of all processes.
         observations: Observations of the service; None if there are none.
         start_ns: Start of the load, an instant of `time.monotonic_ns`.
@@ -40,6 +41,7 @@ class Moment:
     at_s: float
     endpoints: Mapping[str, Series]
     transactions: Mapping[str, TransactionSeries] = field(default_factory=dict)
+    groups: Mapping[Part, Collection[Series]] = field(default_factory=dict)
     arrivals: Arrivals = field(default_factory=Arrivals)
     observations: Observations | None = None
     start_ns: int = 0
@@ -55,6 +57,7 @@ class Moment:
             at_s=(at_ns - start_ns) / 1e9,
             endpoints=record.endpoints("main"),
             transactions=record.transactions_of("main"),
+            groups=_groups(merged, record),
             arrivals=Arrivals(*(sum(n) for n in zip(*map(_tuple, arrivals), strict=True))),
             observations=next((o for each in merged.reports if (o := each.observations)), None),
             start_ns=start_ns,
@@ -62,7 +65,7 @@ class Moment:
 
 
 _Part = tuple[str, str]
-"""The kind of a part of the run, "run", "endpoint" or "transaction", and its name."""
+"""A part of the run by the section of its result, or "run", and its name."""
 
 _RUN: Final = ("run", "")
 
@@ -73,7 +76,7 @@ class _Rule:
     endpoint: str
     threshold: Threshold
     abort: AbortRule
-    transaction: str | None = None
+    part: Part | None = None
     by_dead_service: bool = False
 
 
@@ -105,8 +108,8 @@ class AbortEvaluator:
             if threshold.abort is not None
         ]
         self._rules += [
-            _Rule(metric, "", threshold, threshold.abort, transaction=name)
-            for name, table in thresholds.transactions.items()
+            _Rule(metric, "", threshold, threshold.abort, part)
+            for part, table in thresholds.parts.items()
             for metric, threshold in table.items()
             if threshold.abort is not None
         ]
@@ -115,7 +118,7 @@ class AbortEvaluator:
             self._rules.append(_Rule(DEAD, "", always, AbortRule(dead_s), by_dead_service=True))
         self._last_at_s = 0.0
         self._endpoints = {rule.endpoint for rule in self._rules} - {""}
-        self._transactions = {rule.transaction for rule in self._rules}
+        self._parts = {rule.part for rule in self._rules}
         self._histories = {rule.abort.window_s: deque([_BEFORE]) for rule in self._rules}
         found = {metric_of(rule.metric) for rule in self._rules}
         self._needs_resources = any(metric.path[:1] == ("resources",) for metric in found)
@@ -151,10 +154,13 @@ class AbortEvaluator:
         yield _RUN, Counts.of(now.endpoints.values())
         for name, series in now.endpoints.items():
             if name in self._endpoints:
-                yield ("endpoint", name), Counts.of([series])
+                yield ("endpoints", name), Counts.of([series])
         for name, transactions in now.transactions.items():
-            if name in self._transactions:
-                yield ("transaction", name), Counts.of_transactions(transactions)
+            if ("transactions", name) in self._parts:
+                yield ("transactions", name), Counts.of_transactions(transactions)
+        for part, group in now.groups.items():
+            if part in self._parts:
+                yield part, Counts.of(group)
 
     def _window(
         self, first: _Snapshot, last: _Snapshot, now: Moment, window_s: float
@@ -163,17 +169,16 @@ class AbortEvaluator:
         passed_s = last.at_s - first.at_s
         if passed_s < window_s:
             return None
-        spans: dict[str, dict[str, Span]] = {"run": {}, "endpoint": {}, "transaction": {}}
+        spans: dict[str, dict[str, Span]] = {"endpoints": {}}
         for (kind, name), counts in last.counts.items():
             before = first.counts.get((kind, name), Counts())
-            spans[kind][name] = counts.since(before, passed_s, self._quantiles)
-        whole = spans["run"][""]
+            spans.setdefault(kind, {})[name] = counts.since(before, passed_s, self._quantiles)
+        whole = spans.pop("run")[""]
         return {
             "metrics": whole,
             "errors": whole["errors"],
             "status_codes": whole["status_codes"],
-            "endpoints": spans["endpoint"],
-            "transactions": spans["transaction"],
+            **spans,
             "resources": self._resources(now, passed_s, whole["total_requests"])
             | {"generator": {"arrivals_percent": _arrivals_percent(first, last)}},
         }
@@ -204,12 +209,12 @@ def _arrivals_percent(first: _Snapshot, last: _Snapshot) -> float | None:
 def _ending(rule: _Rule, window: Mapping[str, Any], at_s: float) -> Ending | None:
     """Return the end of the run if a value of the window is critical."""
     part = window["endpoints"].get(rule.endpoint) if rule.endpoint else window["metrics"]
-    if rule.transaction is not None:
-        part = window["transactions"].get(rule.transaction)
+    if rule.part is not None:
+        part = window.get(rule.part[0], {}).get(rule.part[1])
     metric = metric_of(rule.metric)
     if part is None or (metric.topic == "errors" and part["total_requests"] < ENOUGH_FAILURES):
         return None
-    value = value_of(window, rule.metric, rule.endpoint or None, transaction=rule.transaction)
+    value = value_of(window, rule.metric, rule.endpoint or None, part=rule.part)
     if rule.threshold.grade(value) != "critical" or value is None:
         return None
     last = f"in the last {rule.abort.window_s:g} s"
@@ -218,12 +223,23 @@ def _ending(rule: _Rule, window: Mapping[str, Any], at_s: float) -> Ending | Non
         counted = ", ".join(f"{n} {kind}" for kind, n in kinds.items() if n and kind in NO_RESPONSE)
         message = f"the service is dead: no request got a response {last} ({counted})"
         return Ending("dead_service", message, at_s, rule.metric)
-    name = rule.endpoint if rule.transaction is None else f"transaction {rule.transaction}"
+    name = rule.endpoint if rule.part is None else describe_part(rule.part)
     subject = f"{name}: {metric.title}" if name else metric.title
     bound = "below" if metric.higher_is_better else "from"
     limit = f"critical {bound} {plain(rule.threshold.critical)} {metric.unit}".rstrip()
     message = f"{subject} {plain(value, 4)} {metric.unit}".rstrip() + f" {last}, {limit}"
     return Ending("threshold", message, at_s, rule.metric, rule.endpoint)
+
+
+def _groups(merged: MergedReports, record: Record) -> dict[Part, Collection[Series]]:
+    """Return the measurements of each scenario, and of all that have a tag."""
+    planned = merged.metadata.configuration.get("scenarios") if merged.metadata else None
+    names: dict[Part, list[str]] = {}
+    for each in planned or ():
+        names["scenarios", each["name"]] = [each["name"]]
+        for tag in each["tags"]:
+            names.setdefault(("tags", tag), []).append(each["name"])
+    return {part: record.of_scenarios(of).endpoints("main").values() for part, of in names.items()}
 
 
 def _tuple(arrivals: Arrivals) -> tuple[int, int, int]:

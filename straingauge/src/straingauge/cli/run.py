@@ -180,22 +180,19 @@ def run(
 def _show(outcome: "Outcome", thresholds: "Thresholds") -> None:
     from straingauge.report import verdict_table, write_github
     from straingauge.report.terminal import labelled
+    from straingauge.verdict.metrics import describe_part
 
     click.echo(verdict_table([(outcome.result, outcome.path)], **standard_output()), nl=False)
     for line in write_github([outcome.result]):
         click.echo(line)
     result = outcome.result
-    for what, names, found in (
-        ("endpoints that were not called", thresholds.endpoints, result["endpoints"]),
-        (
-            "transactions that did not occur",
-            thresholds.transactions,
-            result.get("transactions", {}),
-        ),
-    ):
-        # Other journeys may have them, or they are misspelt.
-        if missing := [name for name in names if name not in found]:
-            click.echo(labelled("note", f"thresholds for {what}: {', '.join(missing)}"))
+    # Other journeys may have them, or they are misspelt.
+    if missing := [name for name in thresholds.endpoints if name not in result["endpoints"]]:
+        text = f"thresholds for endpoints that were not called: {', '.join(missing)}"
+        click.echo(labelled("note", text))
+    if absent := [part for part in thresholds.parts if part[1] not in result.get(part[0], {})]:
+        named = ", ".join(describe_part(part) for part in absent)
+        click.echo(labelled("note", f"thresholds for what did not occur: {named}"))
     if outcome.problem is not None:
         print_error(outcome.problem)
 

@@ -14,7 +14,7 @@ from straingauge.result.format.result import (
 )
 from straingauge.verdict.floor import FLOOR, without_success
 from straingauge.verdict.grade import Threshold, fails, worst
-from straingauge.verdict.metrics import metric_of, value_of
+from straingauge.verdict.metrics import Part, describe_part, metric_of, value_of
 from straingauge.verdict.thresholds import Thresholds
 
 SPEED_NOT_JUDGED: Final = "speed not judged: no threshold for response times or throughput"
@@ -113,10 +113,10 @@ def judge(
         for metric, threshold in thresholds.endpoints.get(endpoint, {}).items()
     ]
     found += [
-        _finding(result, metric, threshold, transaction=name)
-        for name, table in thresholds.transactions.items()
+        _finding(result, metric, threshold, part=part)
+        for part, table in thresholds.parts.items()
         for metric, threshold in table.items()
-        if name in result.get("transactions", {})
+        if part[1] in result.get(part[0], {})
     ]
     found += [
         Finding("error_rate_percent", grade, message, endpoint, 100.0)
@@ -141,13 +141,13 @@ def _finding(
     threshold: Threshold,
     endpoint: str = "",
     *,
-    transaction: str | None = None,
+    part: Part | None = None,
 ) -> Finding:
-    value = value_of(result, metric, endpoint or None, transaction=transaction)
+    value = value_of(result, metric, endpoint or None, part=part)
     grade = threshold.grade(value)
     title, unit = metric_of(metric).title, metric_of(metric).unit
-    part = endpoint if transaction is None else f"transaction {transaction}"
-    subject = f"{part}: {title}" if part else title
+    name = endpoint if part is None else describe_part(part)
+    subject = f"{name}: {title}" if name else title
     if value is None:
         message = f"{subject} has a threshold, but no data"
     else:

@@ -6,7 +6,7 @@ number or a kind in their name are in `metric_families`.
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from straingauge.verdict.metric import Metric
 from straingauge.verdict.metric_families import FAMILIES, family_metric, percentile
@@ -208,6 +208,15 @@ _LIST = "\n".join(f"    {name}: {metric.description}" for name, metric in METRIC
 __doc__ = f"{__doc__}\n{_LIST}\n{FAMILIES}\n"
 
 
+Part = tuple[Literal["transactions", "scenarios", "tags"], str]
+"""A part of a run by the section of its result, and its name there."""
+
+
+def describe_part(part: Part) -> str:
+    """Return a part in words, such as "transaction checkout"."""
+    return f"{part[0].removesuffix('s')} {part[1]}"
+
+
 def find_metric(name: str) -> Metric | None:
     """Return the metric of a name; None if there is none."""
     return METRICS.get(name) or family_metric(name)
@@ -225,7 +234,7 @@ def value_of(
     name: str,
     endpoint: str | None = None,
     *,
-    transaction: str | None = None,
+    part: Part | None = None,
 ) -> float | None:
     """Return the value of a metric in a result, or in a part of it; None if not measured.
 
@@ -233,12 +242,12 @@ def value_of(
         result: The result.
         name: The metric.
         endpoint: The endpoint, if its value is wanted.
-        transaction: The transaction, likewise.
+        part: The transaction, scenario or tag, likewise.
     """
     metric = metric_of(name)
     section: Mapping[str, Any] | None = result
-    if transaction is not None:
-        section = result.get("transactions", {}).get(transaction)
+    if part is not None:
+        section = result.get(part[0], {}).get(part[1])
     elif endpoint is not None:
         section = result["endpoints"].get(endpoint)
     if metric.share is not None:

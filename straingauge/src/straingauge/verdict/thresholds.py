@@ -5,6 +5,8 @@ Grammar:
     [test.NAME]              for the run NAME as a whole; overrides [all]
     [endpoint."GET /path"]   for this endpoint in every run that calls it
     [transaction.NAME]       for this transaction in every run that has it
+    [scenario.NAME]          for this scenario, likewise
+    [tag.NAME]               for all scenarios with this tag, taken together
     METRIC = { target = 1, warning = 5, critical = 10 }
     METRIC = { target = 1, warning = 5, critical = 10, abort = true, window = "10s", after = "30s" }
 
@@ -34,7 +36,7 @@ from straingauge.toml_lines import TomlLines
 from straingauge.verdict.grade import DEFAULT_WINDOW_S, AbortRule, Threshold
 from straingauge.verdict.metric import Metric
 from straingauge.verdict.metric_families import EXAMPLES
-from straingauge.verdict.metrics import METRICS, find_metric, metric_of
+from straingauge.verdict.metrics import METRICS, Part, find_metric, metric_of
 
 ByMetric = Mapping[str, Threshold]
 """Thresholds by the id of their metric."""
@@ -88,7 +90,7 @@ class Thresholds:
     overall: ByMetric
     tests: Mapping[str, ByMetric]
     endpoints: Mapping[str, ByMetric]
-    transactions: Mapping[str, ByMetric]
+    parts: Mapping[Part, ByMetric]
 
     @classmethod
     def read(cls, path: Path) -> "Thresholds":
@@ -110,14 +112,18 @@ class Thresholds:
     @classmethod
     def _parse(cls, content: Mapping[str, Any], place: Place) -> "Thresholds":
         for table in content:
-            _known(table, ("all", "test", "endpoint", "transaction"), place.at(table), "table")
+            _known(table, ("all", "test", "endpoint", *_PARTS), place.at(table), "table")
         overall = _by_metric(content.get("all", {}), place.at("all"), _any)
         return cls(
             place=place,
             overall=overall,
             tests=_named(content, place.at("test"), _any),
             endpoints=_named(content, place.at("endpoint"), _of_endpoint),
-            transactions=_named(content, place.at("transaction"), _of_transaction),
+            parts={
+                (section, name): table
+                for kind, (section, is_known) in _PARTS.items()
+                for name, table in _named(content, place.at(kind), is_known).items()
+            },
         )
 
     def check_names(self, *, tests: Collection[str], endpoints: Collection[str]) -> None:
@@ -143,7 +149,7 @@ class Thresholds:
 
     def percentiles(self, name: str) -> tuple[str, ...]:
         """Return the percentiles, such as "p99.9", that the thresholds of a run need."""
-        tables = (self.for_run(name), *self.endpoints.values(), *self.transactions.values())
+        tables = (self.for_run(name), *self.endpoints.values(), *self.parts.values())
         metrics = {metric for table in tables for metric in table}
         return tuple(
             sorted(
@@ -201,6 +207,19 @@ def _of_endpoint(metric: Metric) -> bool:
 
 def _of_transaction(metric: Metric) -> bool:
     return metric.per_transaction
+
+
+def _of_scenarios(metric: Metric) -> bool:
+    """Return whether the requests of scenarios are counted for it, which is less than for a run."""
+    is_time = "latency_ms" in metric.path
+    return is_time or metric.path[1:] in {("throughput_rps",), ("error_rate_percent",)}
+
+
+_PARTS: Final[Mapping[str, tuple[Any, Callable[[Metric], bool]]]] = {
+    "transaction": ("transactions", _of_transaction),
+    "scenario": ("scenarios", _of_scenarios),
+    "tag": ("tags", _of_scenarios),
+}
 
 
 def _require_metric(name: str, place: Place, is_known: Callable[[Metric], bool]) -> None:
