@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from itertools import repeat
+from itertools import chain, repeat
 
 from raw_server import Peer
 
@@ -28,6 +28,7 @@ STREAMS: dict[str, Callable[[], Script]] = {
     "/unmarked": lambda: iter([(0, b"data: a\n\n")]),
     "/empty": lambda: iter(()),
     "/silent": lambda: iter([(0, b"data: a\n\ndata: b\n\n")]),
+    "/late": lambda: chain([(0.2, b"data: tick\n\n")], repeat((0.01, b"data: tick\n\n"))),
     "/endless": lambda: repeat((0.005, b"data: tick\n\n")),
 }
 

@@ -178,3 +178,18 @@ def test_an_endless_stream_ends_with_the_load(server: Server):
     assert found["streams"]["ended"] == {"load_end": 3}
     assert found["latency_ms"]["max"] < 250
     assert found["streams"]["events_per_stream"]["min"] >= 5
+
+
+def test_a_stream_that_begins_as_the_load_ends_is_ended_too(server: Server):
+    """A stream without an event at the end of the load is closed after its first one."""
+    recorder = Recorder()
+
+    def journey(user: User):
+        yield user.get("/late", stream="sse")
+
+    schedule = constant_users(count=1, duration_s=0.05)
+    stats = run_load(Load(server.url, schedule, mix(journey), [User(0)]), recorder)
+    assert stats.duration_s < 2
+    found = metrics(recorder.snapshot())
+    assert found["errors"]["kinds"] == {}
+    assert found["streams"]["ended"] == {"load_end": 1}

@@ -197,6 +197,9 @@ class Engine:
 
     def _close_if_due(self, now_ns: int) -> None:
         """Close on demand, or when journeys had the length of a timeout to end."""
+        for run in self._runs:
+            if run.context.is_closing:
+                run.end_waiting()
         if all(run.context.is_closing for run in self._runs):
             if self._abandon():
                 self._end()

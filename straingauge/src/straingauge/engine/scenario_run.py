@@ -126,9 +126,14 @@ class ScenarioRun:
         for user in self.users:
             if user.is_pausing:
                 user.stop()
-            else:
-                user.end_waiting()
+        self.end_waiting()
         self._on_over()
+
+    def end_waiting(self) -> None:
+        """End what only the end of the load ends; again later, when more of it has begun."""
+        for user in self.users:
+            if user.deadline_ns:
+                user.end_waiting()
 
     def close_if_due(self, now_ns: int) -> None:
         """Close when journeys had the length of a timeout to end."""
