@@ -111,7 +111,7 @@ def test_files_and_threads_are_apart():
 )
 def test_many_threads_at_one_line_name_it(samples: int, found: tuple[CodeLocation, ...]):
     """The profile shows the line in which threads wait, if they are more than an executor has."""
-    line = {"file": "app/mail.py", "line": 9, "function": "wait_for_answer", "state": "waiting"}
+    line = {"file": "app/mail.py", "line": 9, "function": "wait_for_answer", "state": "thread"}
     lines = [{**line, "own_samples": samples}, {**line, "line": 3, "own_samples": 4}]
     view = ResultView({"profile": {"lines": lines, "snapshots": {"count": 8}}})
     assert waiting_threads(view) == found

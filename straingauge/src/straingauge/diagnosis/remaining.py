@@ -25,7 +25,7 @@ def remaining_threads(result: ResultView) -> tuple[ProcessLocation, ...]:
 def waiting_threads(result: ResultView) -> tuple[CodeLocation, ...]:
     """Return the line of the service's code in which most threads wait, by the profile."""
     snapshots = result.figure("profile", "snapshots", "count")
-    waiting = [row for row in result.rows("profile", "lines") if row.get("state") == "waiting"]
+    waiting = [row for row in result.rows("profile", "lines") if row.get("state") == "thread"]
     most = max(waiting, key=lambda row: number(row, "own_samples") or 0.0, default=None)
     if most is None or (number(most, "own_samples") or 0.0) < MIN_WAITING * max(1.0, snapshots):
         return ()
