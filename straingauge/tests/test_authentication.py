@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from raw_server import answering, serve
 from straingauge.errors import UsageError
 from straingauge.http.authentication import Auth, api_key, basic_auth, bearer_auth
+from straingauge.http.blocking import BlockingConnection
 from straingauge.http.settings import HttpSettings
 from straingauge.http.site import Site
 from straingauge.journey import User
@@ -136,6 +138,19 @@ def test_secrets_come_from_files_and_the_environment(
     shown_settings = redaction.without_secrets(settings.as_dict())
     assert shown_settings == {"auth": "query key", "max_redirects": 3, "cookie_mode": "off"}
     assert "k-0123456789" not in repr(settings)
+
+
+def test_probes_and_metrics_are_authorized_too():
+    """Requests of probes and of the observer have the same headers and credentials."""
+    settings = HttpSettings.of({"headers": ["X-A: 1"], "auth": "bearer:abcd"}, Path())
+    with serve(answering()) as server:
+        connection = BlockingConnection(server.url, settings, 5)
+        connection.request("GET", "/metrics")
+        assert connection.getresponse().status == 200
+        connection.close()
+    head = server.requests[0].head
+    assert "\r\nX-A: 1" in head
+    assert "\r\nAuthorization: Bearer abcd" in head
 
 
 def test_a_log_in_comes_before_the_setting():

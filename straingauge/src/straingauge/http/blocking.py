@@ -54,7 +54,7 @@ class BlockingConnection(http.client.HTTPConnection):
         skip_host: bool = False,  # noqa: FBT001, FBT002, ARG002  as in http.client
         skip_accept_encoding: bool = False,  # noqa: FBT001, FBT002  as in http.client
     ) -> None:
-        """Begin a request, with the target's Host header."""
+        """Begin a request, with the target's Host header and the headers of all requests."""
         if self.sock is None:
             self.connect()
         address = self._address
@@ -65,6 +65,8 @@ class BlockingConnection(http.client.HTTPConnection):
         proxy = address.settings.proxy
         if proxy is not None and proxy.authorization is not None and not address.tls:
             self.putheader("Proxy-Authorization", proxy.authorization)
+        for name, value in self._settings.request_headers().items():
+            self.putheader(name, value.encode("latin-1"))
 
 
 def _open(address: Address, timeout_s: float) -> socket.socket:

@@ -140,6 +140,10 @@ class HttpSettings:
         """Return the settings for hosts other than the target, without what is the target's own."""
         return replace(self, server_name=None, host_header=None, unix_socket=None)
 
+    def request_headers(self) -> Mapping[str, str]:
+        """Return the headers of each request: those of `headers` and of `auth`."""
+        return combine(dict(self.headers), dict(self.auth.headers) if self.auth else {})
+
     def addresses_of(self, host: str, port: int) -> tuple[str, ...]:
         """Return the addresses given for a host and a port; none if it is to be resolved."""
         return next(
