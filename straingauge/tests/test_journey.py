@@ -76,7 +76,7 @@ def test_an_authorized_user_sends_its_token_from_then_on():
     "wrong",
     [
         lambda user: user.get("x"),
-        lambda user: user.get("http://elsewhere/x"),
+        lambda user: user.get("ftp://elsewhere/x"),
         lambda user: user.get("/x", headers={"A": "b\r\nC: d"}),
         lambda user: user.get("/x", headers={"A b": "c"}),
         lambda user: user.get("/x", headers={"A": "\u20ac"}),

@@ -109,13 +109,16 @@ def test_a_late_request_for_the_fixture(project: Project, processes: str):
     outcome.stdout.fnmatch_lines(["*test_x uses `load` through getfixturevalue: name it as a*"])
 
 
-@pytest.mark.parametrize("name", [*_OPTIONS, "--database-url"])
-def test_options_of_a_project_come_first(project: Project, name: str):
+def test_options_of_a_project_come_first(project: Project):
     """A conftest.py may have options of the same names; they keep their values."""
-    conftest(project, f"def pytest_addoption(parser): parser.addoption({name!r}, dest='theirs')")
-    test = f"def test_x(request): assert request.config.getoption({name!r}) == 'it'"
-    project.write(test)
-    project.session(name, "it").assert_outcomes(passed=1)
+    names = [*_OPTIONS, "--database-url"]
+    added = "".join(f"; parser.addoption({name!r}, dest={name[2:]!r})" for name in names)
+    conftest(project, f"def pytest_addoption(parser): pass{added}")
+    project.write(
+        f"def test_x(request): assert {{*map(request.config.getoption, {names})}} == {{'it'}}"
+    )
+    given = [word for name in names for word in (name, "it")]
+    project.session(*given).assert_outcomes(passed=1)
 
 
 def test_options_of_another_plugin(project: Project, monkeypatch: pytest.MonkeyPatch):

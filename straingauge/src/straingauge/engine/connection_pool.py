@@ -66,26 +66,66 @@ class ConnectionPool:
             connection.close()
         self._idle.clear()
 
+    def has_idle(self, connection: Connection) -> bool:
+        """Return whether this connection waits here to be lent."""
+        return connection in self._idle
+
     def remove_idle(self, connection: Connection) -> None:
         """Forget an idle connection that is closed."""
         self._idle.remove(connection)
         self._open -= 1
 
 
+class ConnectionPools:
+    """The pools of all users, one for each origin.
+
+    Args:
+        max_connections: How many connections of each may be open.
+    """
+
+    def __init__(self, max_connections: int) -> None:
+        self._max_connections = max_connections
+        self._pools: dict[str | None, ConnectionPool] = {}
+
+    @property
+    def waited(self) -> int:
+        """Requests that found no free connection while their pool was full."""
+        return sum(pool.waited for pool in self._pools.values())
+
+    def find(self, origin: str | None) -> ConnectionPool:
+        """Return the pool of an origin; of the target if it is None."""
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._pools[origin] = ConnectionPool(self._max_connections)
+        return pool
+
+    def remove_idle(self, connection: Connection) -> None:
+        """Forget an idle connection that is closed."""
+        next(pool for pool in self._pools.values() if pool.has_idle(connection)).remove_idle(
+            connection
+        )
+
+    def close(self) -> None:
+        """Close the idle connections of all."""
+        for pool in self._pools.values():
+            pool.close()
+
+
 class PooledVirtualUser(VirtualUser):
     """A virtual user that borrows a connection for each request."""
 
-    __slots__ = ("_counts_in_pool", "_pool")
+    __slots__ = ("_counts_in_pool", "_pool", "_pools")
 
     def __init__(
         self,
         user: User,
         context: RunContext,
         on_finish: Callable[[VirtualUser], None],
-        pool: ConnectionPool,
+        pools: ConnectionPools,
     ) -> None:
         super().__init__(user, context, on_finish)
-        self._pool = pool
+        self._pools = pools
+        self._pool = pools.find(None)
         self._counts_in_pool = False  # by a connection that is lent or being opened
 
     def _connect(self) -> None:
@@ -123,7 +163,11 @@ class PooledVirtualUser(VirtualUser):
             super().connection_closed(connection)
             self._remove()
         else:  # given back, and not lent since
-            self._pool.remove_idle(connection)
+            self._pools.remove_idle(connection)
+
+    def _switch(self, origin: str | None) -> None:
+        super()._switch(origin)
+        self._pool = self._pools.find(origin)
 
     def _disconnect(self) -> None:
         super()._disconnect()

@@ -6,6 +6,7 @@ import ssl
 from typing import Final, TypeAlias
 
 from straingauge.engine.connection import Connection, ConnectionOwner
+from straingauge.engine.route import Route
 from straingauge.engine.run_context import RunContext
 from straingauge.http import RequestFailed
 from straingauge.http.address import connect_failure, connect_timeout_failure
@@ -18,43 +19,49 @@ _RECEIVE_BYTES: Final = 4096
 _Attempt: TypeAlias = "asyncio.Task[Connection]"
 
 
-async def connect(owner: ConnectionOwner, context: RunContext) -> Connection | RequestFailed:
+async def connect(
+    owner: ConnectionOwner, context: RunContext, route: Route
+) -> Connection | RequestFailed:
     """Open a connection within its time limit, or return why there is none."""
-    timeout_s = context.address.settings.connect_timeout_s
+    timeout_s = route.address.settings.connect_timeout_s
     if timeout_s is None:
-        return await _connect(owner, context)
+        return await _connect(owner, context, route)
     try:
         async with asyncio.timeout(timeout_s):
-            return await _connect(owner, context)
+            return await _connect(owner, context, route)
     except TimeoutError:
         return connect_timeout_failure(timeout_s)
 
 
-async def _connect(owner: ConnectionOwner, context: RunContext) -> Connection | RequestFailed:
+async def _connect(
+    owner: ConnectionOwner, context: RunContext, route: Route
+) -> Connection | RequestFailed:
     """Open a connection, or return why there is none.
 
     `localhost` often has two addresses of which only one is listened on, and an address may not
     respond at all. So the next one is tried when one fails, or after 250 ms; the first connection
     is used, and its address alone is tried from then on, unless it fails.
     """
-    address = context.address
+    address = route.address
     is_only = len(address.ips) == 1
     if is_only or address.has_accepted:
         try:
-            return await _open(owner, context, address.ips[0])
+            return await _open(owner, context, route, address.ips[0])
         except OSError as error:
             if is_only or isinstance(error, ssl.SSLError):
                 return connect_failure(error, address.ips[0], address)
-    return await _race(owner, context)
+    return await _race(owner, context, route)
 
 
-async def _race(owner: ConnectionOwner, context: RunContext) -> Connection | RequestFailed:
-    address = context.address
+async def _race(
+    owner: ConnectionOwner, context: RunContext, route: Route
+) -> Connection | RequestFailed:
+    address = route.address
     attempts: dict[_Attempt, str] = {}
     failure: RequestFailed | None = None
     try:
         for ip in list(address.ips):
-            attempts[context.loop.create_task(_open(owner, context, ip))] = ip
+            attempts[context.loop.create_task(_open(owner, context, route, ip))] = ip
             is_last = len(attempts) == len(address.ips)
             while running := [attempt for attempt in attempts if not attempt.done()]:
                 done, _ = await asyncio.wait(
@@ -82,9 +89,9 @@ async def _race(owner: ConnectionOwner, context: RunContext) -> Connection | Req
     return failure
 
 
-async def _open(owner: ConnectionOwner, context: RunContext, ip: str) -> Connection:
-    address, loop = context.address, context.loop
-    tls, name = context.tls, address.tls_name if context.tls else None
+async def _open(owner: ConnectionOwner, context: RunContext, route: Route, ip: str) -> Connection:
+    address, loop = route.address, context.loop
+    tls, name = route.tls, address.tls_name if route.tls else None
 
     def make() -> Connection:
         return Connection(owner, context.receive_queue, address.base_path, address.request_root)

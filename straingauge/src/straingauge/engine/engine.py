@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import copy
 from typing import Any, Final
 
-from straingauge.engine.connection_pool import ConnectionPool
+from straingauge.engine.connection_pool import ConnectionPools
 from straingauge.engine.delay_histogram import Delay, DelayHistogram
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.load import EngineStats, Load, ScenarioStats
@@ -59,9 +59,9 @@ class Engine:
         self._abandon = abandon
         self._on_arrivals = on_arrivals
         self._on_tick = on_tick
-        self._pool: ConnectionPool | None = None
+        self._pools: ConnectionPools | None = None
         if load.connections == "shared":
-            self._pool = ConnectionPool(load.most_connections(*share))
+            self._pools = ConnectionPools(load.most_connections(*share))
         self._has_scenarios = bool(load.scenarios)
         self._runs = [
             ScenarioRun(
@@ -71,7 +71,7 @@ class Engine:
                 start_ns=start_ns,
                 sinks_at=sinks_at(part.name),
                 stop_early=stop_early,
-                pool=self._pool,
+                pools=self._pools,
                 max_queued=load.most_waiting,
                 on_over=self._end_if_over,
             )
@@ -98,8 +98,8 @@ class Engine:
         finally:
             ended_ns = time.monotonic_ns()
             self._has_ended = True
-            if self._pool is not None:
-                self._pool.close()
+            if self._pools is not None:
+                self._pools.close()
             abandoned = sum(run.abandon() for run in self._runs)
             for run in self._runs:
                 run.context.close()
@@ -124,7 +124,7 @@ class Engine:
             cpu_share=(time.process_time() - cpu_s) / max((ended_ns - began_ns) / 1e9, 1e-9),
             duration_s=(ended_ns - self._start_ns) / 1e9,
             interrupted=is_interrupted,
-            waited_for_connection=self._pool.waited if self._pool is not None else 0,
+            waited_for_connection=self._pools.waited if self._pools is not None else 0,
             end_reason=self._end_reason,
             thread_queue_ms=Delay.of(self._context.thread_queue.histogram),
             blocking_call=self._blocking_call,

@@ -59,7 +59,7 @@ class JourneyRunner:
 
     def __init__(self, user: User, context: RunContext, on_finish: Callable[[Any], None]) -> None:
         self.user = user
-        user.site = context.site
+        user.site = context.target.site
         user.observer = self
         self.journeys_begun = 0
         self.deadline_ns = 0
@@ -84,6 +84,10 @@ class JourneyRunner:
     @abstractmethod
     def _do_socket(self, step: SocketStep) -> None:
         """Carry out a step of a WebSocket, and go on with the journey."""
+
+    @abstractmethod
+    def _close_connections(self) -> None:
+        """Close the connections to all origins."""
 
     def begin(self, journey: Journey, intended_ns: int, sinks: EndpointSinks) -> None:
         """Begin a journey.
@@ -157,9 +161,8 @@ class JourneyRunner:
         self._intended_ns = 0
         if self._sockets is not None:
             self._sockets.close_all()
-        if self._connection is not None and not self._context.keep_connections:
-            self._connection.close()
-            self._connection = None
+        if not self._context.keep_connections:
+            self._close_connections()
         self._context.busy -= 1
         if self._request is None and self._call is None:
             self._context.loop.call_later(_EMPTY_JOURNEY_S, self._on_finish, self)

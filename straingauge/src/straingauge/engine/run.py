@@ -9,10 +9,10 @@ from straingauge.engine.load import EngineStats, Load, OutcomeSink
 from straingauge.engine.pace import PaceControl
 from straingauge.engine.phases import require_detectable, scenario_phase, sinks_by_start
 from straingauge.engine.rlimit import raise_fd_limit
+from straingauge.engine.route import Route, Routes
 from straingauge.engine.run_context import RunContext
 from straingauge.errors import UsageError
 from straingauge.http.address import resolve
-from straingauge.http.tls import tls_context
 from straingauge.http.traceparent import TraceIds
 
 
@@ -76,8 +76,7 @@ def run_load(
         start_ns = time.monotonic_ns() if start_ns is None else start_ns
         context = RunContext(
             loop=loop,
-            address=address,
-            tls=(load.tls or tls_context(load.http)) if address.tls else None,
+            routes=Routes(Route.to(address, load.tls), load.http, load.allowed_hosts),
             timeout_s=load.timeout_s,
             keep_connections=load.connections != "per-journey",
             trace_ids=trace_ids,

@@ -1,15 +1,13 @@
 """State shared by all virtual users of a run."""
 
 import asyncio
-import ssl
 from typing import Final
 
 from straingauge.engine.delay_histogram import DelayHistogram
 from straingauge.engine.pace import PaceControl
+from straingauge.engine.route import Routes
 from straingauge.engine.thread_pool import ThreadPool
-from straingauge.http.address import Address
 from straingauge.http.receive_queue import ReceiveQueue
-from straingauge.http.site import Site
 from straingauge.http.traceparent import TraceIds
 
 # Thousands of connections opened at once would overflow the target's accept queue, and what the
@@ -24,7 +22,7 @@ class RunContext:
 
     Attributes:
         connect_limit: limits how many connections are being opened at a time, in order.
-        site: the target, as cookies and redirects see it.
+        routes, target: where requests go, and the route to the target.
         pace: the pace that may change while the load runs; None if it may not.
         trace_ids: ids of the requests' traces; None to send no header `traceparent`.
         is_closing: no further request is sent.
@@ -39,8 +37,7 @@ class RunContext:
         self,
         *,
         loop: asyncio.AbstractEventLoop,
-        address: Address,
-        tls: ssl.SSLContext | None,
+        routes: Routes,
         timeout_s: float,
         keep_connections: bool,
         trace_ids: TraceIds | None = None,
@@ -48,10 +45,8 @@ class RunContext:
     ) -> None:
         self.loop = loop
         self.receive_queue = ReceiveQueue(loop.call_soon)
-        self.address = address
-        self.host_header = address.host_lines
-        self.site = Site.of(address)
-        self.tls = tls
+        self.routes = routes
+        self.target = routes.target
         self.timeout_ns = int(timeout_s * 1e9)
         self.keep_connections = keep_connections
         self.trace_ids = trace_ids

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from straingauge.engine.connection_pool import ConnectionPool, PooledVirtualUser
+from straingauge.engine.connection_pool import ConnectionPools, PooledVirtualUser
 from straingauge.engine.dispatcher import Dispatcher
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.executors import ArrivalRateExecutor, Executor, WaveExecutor
@@ -25,7 +25,7 @@ class ScenarioRun:
         start_ns: start instant of the load, of `time.monotonic_ns`.
         sinks_at: the sinks of a journey by its intended start.
         stop_early: called between waves; see `WaveExecutor`.
-        pool: connections that all users share, if any.
+        pools: connections that all users share, if any.
         max_queued: arrivals that may wait for a free user; more are dropped.
         on_over: called when nothing will be started any more and a journey has ended.
 
@@ -45,7 +45,7 @@ class ScenarioRun:
         start_ns: int,
         sinks_at: Callable[[int], EndpointSinks],
         stop_early: Callable[[], bool],
-        pool: ConnectionPool | None,
+        pools: ConnectionPools | None,
         max_queued: int,
         on_over: Callable[[], None],
     ) -> None:
@@ -56,8 +56,8 @@ class ScenarioRun:
         assigned = scenario.assign_users(*share)
         self.users: list[VirtualUser] = (
             [VirtualUser(user, context, self._finish) for user in assigned]
-            if pool is None
-            else [PooledVirtualUser(user, context, self._finish, pool) for user in assigned]
+            if pools is None
+            else [PooledVirtualUser(user, context, self._finish, pools) for user in assigned]
         )
         self.dispatcher = Dispatcher(self.users, scenario.mix, sinks_at, max_queued)
         start_ns += round(scenario.start_s * 1e9)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from straingauge.engine.connection import Connection, ConnectionOwner
     from straingauge.engine.load import EndpointSink
+    from straingauge.engine.route import Route
     from straingauge.engine.virtual_user import VirtualUser
     from straingauge.http.exchange import Received
     from straingauge.http.websocket import Message
@@ -45,7 +46,7 @@ class SocketSteps:
     """
 
     __slots__ = (
-        *("_handshake", "_opening", "_sink", "_sinks", "_timeout_ns", "_user"),
+        *("_handshake", "_opening", "_route", "_sink", "_sinks", "_timeout_ns", "_user"),
         *("open", "step"),
     )
 
@@ -53,6 +54,7 @@ class SocketSteps:
         self._user = user
         self._opening: asyncio.Task[None] | None = None
         self._handshake: tuple[Handshake, SocketChannel, int] | None = None  # and when it was sent
+        self._route: Route  # of the handshake
         self._sink: EndpointSink  # of the handshake
         self._sinks: dict[int, EndpointSink] = {}  # of each open WebSocket, by its id
         self._timeout_ns = 0
@@ -104,6 +106,7 @@ class SocketSteps:
     def _connect(self, step: Connect) -> _Waiting:
         user, request = self._user, step.request
         self._wait(step, request.timeout_s)
+        self._route = user.context.routes.find(request.origin)
         user.note_request(request)
         self._sink = user.sink_of(request.name)
         self._opening = user.context.loop.create_task(self._open(step))
@@ -111,14 +114,14 @@ class SocketSteps:
 
     async def _open(self, step: Connect) -> None:
         context = self._user.context
-        if context.address.request_root:
+        if self._route.address.request_root:
             text = "a WebSocket passes this proxy only to an https service"
             self._fail(RequestFailed(ErrorKind.PROXY, text), monotonic_ns())
             return
         async with context.connect_limit:
             began_ns = monotonic_ns()
             # Only the end of an idle connection can be reported, since it sends no request.
-            connection = await connect(cast("ConnectionOwner", self), context)
+            connection = await connect(cast("ConnectionOwner", self), context, self._route)
         self._opening = None
         if isinstance(connection, RequestFailed):
             self._fail(connection, monotonic_ns())
@@ -127,7 +130,8 @@ class SocketSteps:
         self._sink.add_connection(monotonic_ns() - began_ns)
         channel = SocketChannel(connection, self, context.receive_queue)
         handshake = Handshake(step)
-        data = handshake.request(self._host(step), context.address.base_path)
+        base_path = "" if step.request.from_root else self._route.address.base_path
+        data = handshake.request(self._host(step), base_path)
         context.sent += 1
         self._handshake = handshake, channel, channel.write(data)
         if channel.is_lost:
@@ -135,10 +139,9 @@ class SocketSteps:
 
     def _host(self, step: Connect) -> bytes:
         """Return the value of the Host header, with the cookies of the user."""
-        user, context = self._user.user, self._user.context
-        if not user.has_cookies:
-            return context.host_header
-        return context.host_header + user.cookie_line(step.request, context.site)
+        user, route = self._user.user, self._route
+        cookies = user.cookie_line(step.request, route.site) if user.has_cookies else b""
+        return route.host_lines + cookies
 
     def idle_connection_closed(self, connection: Connection) -> None:
         """Do nothing: `SocketChannel` finds that the connection is lost."""

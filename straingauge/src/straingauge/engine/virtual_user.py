@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
+from typing import Final
 
 from straingauge.engine.connection import Connection
 from straingauge.engine.connector import connect
@@ -17,17 +18,24 @@ from straingauge.http.redirects import follow_up
 from straingauge.http.websocket import SocketStep
 from straingauge.journey import Execution, JourneyError, Step, User
 
+_NONE_PARKED: Final[dict[str | None, Connection]] = {}
+
 
 class VirtualUser(JourneyRunner):
     """Runs journeys, and sends their requests one at a time; see `JourneyRunner`."""
 
-    __slots__ = ("_opening", "_sent_ns", "_timeout_ns", "_trace")
+    __slots__ = (
+        *("_opening", "_origin", "_parked", "_route", "_sent_ns", "_timeout_ns", "_trace"),
+    )
 
     def __init__(
         self, user: User, context: RunContext, on_finish: "Callable[[VirtualUser], None]"
     ) -> None:
         super().__init__(user, context, on_finish)
         self._opening: asyncio.Task[None] | None = None
+        self._route = context.target
+        self._origin: str | None = None  # of the route, if it is not the target's
+        self._parked: dict[str | None, Connection] = _NONE_PARKED
         self._sent_ns = 0
         self._timeout_ns = 0
         self._trace = 0  # number of the request's trace; 0 without one
@@ -48,6 +56,8 @@ class VirtualUser(JourneyRunner):
         self._timeout_ns = timeout_ns
         self.deadline_ns = now_ns + timeout_ns
         self._sent_ns = 0
+        if request.origin is not self._origin:
+            self._switch(request.origin)
         connection = self._connection
         if connection is None:
             self._connect()
@@ -57,9 +67,9 @@ class VirtualUser(JourneyRunner):
     def _transmit(self, connection: Connection, request: Request) -> None:
         context = self._context
         context.sent += 1
-        trace_ids, host = context.trace_ids, context.host_header
+        trace_ids, host = context.trace_ids, self._route.host_lines
         if self.user.has_cookies:
-            host += self.user.cookie_line(request, context.site)
+            host += self.user.cookie_line(request, self._route.site)
         if trace_ids is None:
             self._sent_ns = connection.send(request, host)
             return
@@ -76,10 +86,10 @@ class VirtualUser(JourneyRunner):
         self.deadline_ns = self._intended_ns = 0
         # Each cookie has a "=", and the heads of many services have none.
         if headers.find(b"=") >= 0 and sets_cookies(headers):
-            self.user.keep_cookies(response, self._context.site)
+            self.user.keep_cookies(response, self._route.site)
         redirected: Request | None = None
         if failure is not None:
-            site, most = self._context.site, self.user.max_redirects
+            site, most = self._route.site, self.user.max_redirects
             redirected, failure = follow_up(response, failure, site, most)
         try:
             if failure is None:
@@ -124,6 +134,8 @@ class VirtualUser(JourneyRunner):
         """Forget a closed connection; see `ConnectionOwner`."""
         if connection is self._connection:
             self._connection = None
+        elif self._parked:
+            self._parked = {at: kept for at, kept in self._parked.items() if kept is not connection}
 
     def idle_connection_closed(self, connection: Connection) -> None:
         """Forget and count a connection that the server closed; see `ConnectionOwner`."""
@@ -175,6 +187,7 @@ class VirtualUser(JourneyRunner):
         self._disconnect()
         if self._sockets is not None:
             self._sockets.close_all()
+        self._close_connections()
         if self._execution is not None:
             with suppress(JourneyError):  # the run is over, and with it the counting
                 self._execution.close()
@@ -190,6 +203,29 @@ class VirtualUser(JourneyRunner):
 
     # The connection.
 
+    def _switch(self, origin: str | None) -> None:
+        """Go on with the connection to another origin; None is the target.
+
+        Raises:
+            UsageError: it is neither this machine nor allowed.
+            TargetError: its name does not resolve.
+        """
+        self._route = self._context.routes.find(origin)
+        kept = dict(self._parked)
+        if self._connection is not None:
+            kept[self._origin] = self._connection
+        self._connection = kept.pop(origin, None)
+        self._parked, self._origin = kept, origin
+
+    def _close_connections(self) -> None:
+        """Close the connections to all origins."""
+        for connection in self._parked.values():
+            connection.close()
+        self._parked = _NONE_PARKED
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _connect(self) -> None:
         self._open()
 
@@ -201,7 +237,7 @@ class VirtualUser(JourneyRunner):
         context = self._context
         async with context.connect_limit:
             began_ns = monotonic_ns()
-            connection = await connect(self, context)
+            connection = await connect(self, context, self._route)
         self._opening = None
         if isinstance(connection, RequestFailed):
             self.request_failed(connection, monotonic_ns())

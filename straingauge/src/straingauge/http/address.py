@@ -166,8 +166,8 @@ def _require_allowed(host: str, ips: Iterable[str], allowed_hosts: Iterable[str]
         where = "" if remote[0] == host else f" ({remote[0]})"
         raise UsageError(
             f"{host}{where} is not this machine: load goes only to hosts you may put under load",
-            hint=f"if {host} is yours to load, say so: --allow-host {host} (pytest: --load-host"
-            " URL)",
+            hint=f"if {host} is yours to load, say so: --allow-host {host} (pytest:"
+            f" --load-allow-host {host})",
         )
 
 

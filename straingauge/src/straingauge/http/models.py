@@ -86,6 +86,7 @@ class Request:
         follow_redirects: follow a redirect whose status is not expected; each one counts as a
             separate request.
         redirects: number of redirects that led to it.
+        origin: scheme, host and port it goes to, if that is not the load's target.
         from_root: its target begins at the root of the host: no base path precedes it.
         encoded: the bytes before and after the host's name, cached by `codec.encode`.
         closes_connection: it has the header `Connection: close`; set by `codec.encode`.
@@ -103,6 +104,7 @@ class Request:
     stream: "Stream | None" = None
     follow_redirects: bool = False
     redirects: int = 0
+    origin: str | None = None
     from_root: bool = False
     encoded: tuple[bytes, bytes] | None = field(default=None, repr=False)
     closes_connection: bool = field(default=False, repr=False)

@@ -14,11 +14,12 @@ MAX_REDIRECTS: Final = 10
 """Redirects that may follow one another by default, as in k6 and Go."""
 
 _BODY_HEADERS: Final = frozenset({"content-type", "content-encoding", "content-language"})
-# What says how to answer, and nothing of who asks: all else may be a credential.
-_SAFE_HEADERS: Final = _BODY_HEADERS | {
+SAFE_HEADERS: Final = _BODY_HEADERS | {
     *("accept", "accept-charset", "accept-encoding", "accept-language", "user-agent"),
     *("cache-control", "pragma", "range", "if-range", "x-requested-with"),
 }
+"""Headers that say how to answer, and nothing of who asks: all others may be credentials."""
+
 _SAFE_CHARACTERS: Final = "/?:@!$&'()*+,;=-._~%#[]"
 # Numbers, and what is too long for a word and has digits: UUIDs, ULIDs, hashes and tokens.
 _ID: Final = re.compile(r"(?<=/)(?:[0-9]+|(?=[\w.-]*[0-9])[\w.-]{16,})(?=/|$)", re.ASCII)
@@ -74,7 +75,7 @@ def redirect_of(response: Response, site: Site, max_redirects: int) -> Redirect 
     headers = {
         name: value
         for name, value in before.headers.items()
-        if (is_same or name.lower() in _SAFE_HEADERS)
+        if (is_same or name.lower() in SAFE_HEADERS)
         and (has_body or name.lower() not in _BODY_HEADERS)
     }
     request = replace(

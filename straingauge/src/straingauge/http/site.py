@@ -54,6 +54,19 @@ class Site:
         return cls(f"{parts.scheme}://{name}{shown}", host, is_trustworthy, base_path)
 
 
+def split_url(url: str) -> tuple[Site, str]:
+    """Return the site of a URL, and its path with its query.
+
+    Raises:
+        ValueError: It is no URL of http or https, or has a user name or a password.
+    """
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it has a user name or a password: send them in a header")
+    site = Site.parse(f"{parts.scheme}://{parts.netloc}")
+    return site, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
 @lru_cache(maxsize=64)
 def is_ip(host: str) -> bool:
     """Return whether a host is an IP address, not a name."""

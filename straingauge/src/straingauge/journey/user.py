@@ -1,6 +1,5 @@
 """Users: identity, data, and the requests they make."""
 
-import json as jsonlib
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -13,22 +12,23 @@ from straingauge.http.authentication import Auth, bearer_auth
 from straingauge.http.cookies import CookieJar, CookieMode
 from straingauge.http.headers import TOKEN, combine, require_sendable
 from straingauge.http.query import Pairs, encode_path, encode_query
-from straingauge.http.redirects import MAX_REDIRECTS
+from straingauge.http.redirects import MAX_REDIRECTS, SAFE_HEADERS
 from straingauge.http.settings import HttpSettings
-from straingauge.http.site import Site
+from straingauge.http.site import Site, split_url
 from straingauge.http.streaming import as_stream
 from straingauge.http.websocket.steps import MAX_MESSAGE_BYTES, SWITCHED, Connect
+from straingauge.journey.request_body import encode_body
 from straingauge.journey.transaction import Transaction, TransactionObserver
 
 Account = Callable[[int], Mapping[str, Any]]
 """Gives the user with this index its data, such as an email address and a password."""
 
 _EXPECT_200 = frozenset({200})
+_URLS = ("http://", "https://")
 _PATH_END = re.compile("[?#]")
 # Paths with ids are always new, and must not all be kept.
 _CACHED_REQUESTS = 64
 _DEFAULTS = HttpSettings()
-_encoded_json = jsonlib.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Options(TypedDict, total=False):
@@ -217,11 +217,14 @@ class User:
     def request(self, method: str, path: str, **options: Unpack[Options]) -> Request:
         """Make a request of any method; see `Options`.
 
-        Its `name` defaults to the method and the path without its query.
+        Its `name` defaults to the method and the path without its query. A whole URL goes to that
+        host, which must be this machine or allowed, over its own connection. If it is not the
+        target, its name has the URL, and of the user's headers it has only those that say nothing
+        of who asks: give credentials with `headers`.
 
         Raises:
-            ValueError: the path does not begin with "/", a header has a line break, the timeout is
-                not more than 0, or more than one body was given.
+            ValueError: the path is no URL and does not begin with "/", a header has a line break,
+                the timeout is not more than 0, or more than one body was given.
         """
         if options:
             return self._make(method, path, options)
@@ -256,12 +259,23 @@ class User:
         return Connect(request, tuple(subprotocols), compress, max_message_bytes)
 
     def _make(self, method: str, path: str, options: Options) -> Request:
-        body, content_type = _body(options)
+        body, content_type = encode_body(options)
         own = options.get("headers") or {}
         stream = as_stream(options.get("stream"))
         if stream is not None and stream.format == "sse":
             own = combine({"Accept": "text/event-stream"}, own)
-        headers = _headers(tuple(self.headers.items()), content_type, tuple(own.items()))
+        origin, from_root = None, False
+        of_user = self.headers
+        if path.startswith(_URLS):
+            url_site, path = split_url(path)
+            from_root = True
+            if self.site is None or url_site.origin != self.site.origin:
+                origin = url_site.origin
+                # Credentials of the target are not for others.
+                of_user = {
+                    name: value for name, value in of_user.items() if name.lower() in SAFE_HEADERS
+                }
+        headers = _headers(tuple(of_user.items()), content_type, tuple(own.items()))
         _check_method(method)
         timeout_s = options.get("timeout_s")
         if timeout_s is not None and not 0 < timeout_s < inf:
@@ -271,8 +285,8 @@ class User:
         expect, follows = options.get("expect", _EXPECT_200), options.get("follow_redirects")
         return Request(
             method,
-            self._target(path, options.get("params")),
-            options.get("name") or f"{method} {_PATH_END.split(path, maxsplit=1)[0]}",
+            self._target(path, options.get("params"), is_own=origin is None),
+            options.get("name") or f"{method} {origin or ''}{_PATH_END.split(path, maxsplit=1)[0]}",
             headers,
             body,
             expect if isinstance(expect, frozenset) else frozenset(expect),
@@ -280,10 +294,12 @@ class User:
             timeout_s,
             stream,
             self._follows_redirects if follows is None else follows,
+            origin=origin,
+            from_root=from_root,
         )
 
-    def _target(self, path: str, params: Pairs | None) -> str:
-        if self._params:
+    def _target(self, path: str, params: Pairs | None, *, is_own: bool) -> str:
+        if self._params and is_own:
             key = encode_query(self._params)
             path, hash_sign, rest = path.partition("#")
             path = f"{path}{'&' if '?' in path else '?'}{key}{hash_sign}{rest}"
@@ -291,25 +307,6 @@ class User:
 
     def __repr__(self) -> str:
         return f"User({self.index})"
-
-
-def _body(options: Options) -> tuple[bytes | Upload | None, str | None]:
-    """Return the body among the options, and its content type if that follows from it."""
-    given = [key for key in ("json", "form", "upload", "content") if options.get(key) is not None]
-    if len(given) > 1:
-        raise ValueError(f"a request has one body, not {' and '.join(given)}")
-    if (value := options.get("json")) is not None:
-        return _encoded_json(value).encode(), "application/json"
-    if (form := options.get("form")) is not None:
-        return encode_query(form).encode(), "application/x-www-form-urlencoded"
-    if (upload := options.get("upload")) is not None:
-        return upload, None  # an upload knows its own type and boundary
-    content = options.get("content")
-    if isinstance(content, str):
-        return content.encode(), None
-    if content is None or isinstance(content, bytes):
-        return content, None
-    return b"".join(content), None
 
 
 def _target(path: str, params: Pairs | None) -> str:

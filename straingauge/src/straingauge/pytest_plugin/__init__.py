@@ -34,7 +34,7 @@ from collections.abc import Generator
 import pytest
 
 from straingauge.pytest_plugin.controller import ControllerPlugin
-from straingauge.pytest_plugin.options import add_options, remove_options
+from straingauge.pytest_plugin.options import add_options, check_options, remove_options
 from straingauge.pytest_plugin.worker import WorkerPlugin
 
 
@@ -63,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(WorkerPlugin(config, local=None), "straingauge-worker")
         return
+    check_options(config)
     controller = ControllerPlugin(config)
     config.pluginmanager.register(controller, "straingauge-controller")
     config.pluginmanager.register(

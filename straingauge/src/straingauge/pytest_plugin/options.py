@@ -28,6 +28,13 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "base URL of the service (default: API_BASE_URL, then http://localhost:8000, "
         "then the service of the nearest straingauge.toml is started)",
     },
+    "--load-allow-host": {
+        "metavar": "HOST",
+        "action": "append",
+        "default": None,
+        "help": "host that may be put under load though it is not this machine, such as "
+        "api.example; repeatable (default: that of --load-host)",
+    },
     "--load-results": {
         "metavar": "DIR",
         "help": "folder for result files (default: results/ next to the test file)",
@@ -136,7 +143,10 @@ def add_options(parser: pytest.Parser) -> None:
     taken = {name for group in groups for option in group.options for name in option.names()}
     for name, attributes in _OPTIONS.items():
         if name not in taken:
-            _group(parser).addoption(name, dest=_destination(name), **attributes)
+            # The type is applied by `option`: a conftest.py may have an option of this name with
+            # other values.
+            kept = {key: value for key, value in attributes.items() if key != "type"}
+            _group(parser).addoption(name, dest=_destination(name), **kept)
 
 
 def remove_options(parser: pytest.Parser) -> None:
@@ -153,8 +163,29 @@ def remove_options(parser: pytest.Parser) -> None:
 
 
 def option(config: pytest.Config, name: str) -> Any:  # noqa: ANN401  as the option's type
-    """Return the value of an option; None if it was not given, or is another plugin's."""
-    return getattr(config.option, _destination(name), None)
+    """Return the value of an option; None if it was not given, or is another plugin's.
+
+    Raises:
+        pytest.UsageError: It is not of the option's type.
+    """
+    value = getattr(config.option, _destination(name), None)
+    convert = _OPTIONS[name].get("type")
+    if convert is None or not isinstance(value, str):
+        return value
+    try:
+        return convert(value)
+    except (ArgumentTypeError, ValueError) as error:
+        raise pytest.UsageError(f"argument {name}: {error}") from None
+
+
+def check_options(config: pytest.Config) -> None:
+    """Check the options that have a type.
+
+    Raises:
+        pytest.UsageError: One of them is not of its type.
+    """
+    for name in _OPTIONS:
+        option(config, name)
 
 
 def http_settings_of(config: pytest.Config) -> HttpSettings:

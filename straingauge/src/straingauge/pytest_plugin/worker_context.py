@@ -40,9 +40,10 @@ class WorkerContext:
 
     @property
     def allowed_hosts(self) -> frozenset[str]:
-        """The host that ``--load-host`` names; it may be put under load even if it is not local."""
+        """Hosts other than this machine that options name; they may be put under load."""
         host = urlsplit(option(self.config, "--load-host") or "").hostname
-        return frozenset({host} if host else ())
+        allowed = option(self.config, "--load-allow-host") or ()
+        return frozenset({*allowed, *([host] if host else [])})
 
     @property
     def http_settings(self) -> HttpSettings:

@@ -11,6 +11,7 @@ from requests.cookies import RequestsCookieJar
 
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
+from straingauge.http.address import parse_base_url
 from straingauge.http.cookies import sets_cookies
 from straingauge.http.query import encode_path
 from straingauge.http.redirects import REDIRECTS, follow_up
@@ -66,9 +67,9 @@ class Client(SessionSettings):
         self._connections = connections
         self._base = base_of(host) if host else Base("", "", None)
         self._cookies = Cookies(owner.journey_user)
-        self._site: Site | None = None
         self._builder = RequestBuilder(owner.journey_user, self._base, self._cookies)
         self._settings = settings
+        owner.journey_user.site = _site_of(self._base, settings) if host else None
         self._origins: dict[str, Origin] = {}
         self.request_name: str | None = None
 
@@ -266,9 +267,8 @@ class Client(SessionSettings):
         """Send one request of a journey; return its outcome, and the request that follows."""
         base, user = self._base, self._owner.journey_user
         request, origin, host, site = self.place(request)
-        due_ns = self._take_due_ns()
-        response = self._connections.send(request, origin, host, phase, due_ns)
-        response.origin = base.origin
+        response = self._connections.send(request, origin, host, phase, self._take_due_ns())
+        response.origin = request.origin or base.origin
         if sets_cookies(response.raw_headers):
             user.keep_cookies(response, site)
         failure, redirected = response.error or check_response(response), None
@@ -290,12 +290,10 @@ class Client(SessionSettings):
         if base.path and not request.from_root:
             target = encode_path(base.path) + request.target
             request = replace(request, target=target, encoded=None, from_root=True)
-        origin = self._origin(base.origin)
-        host, site = origin.host, self._site
-        if site is None:
-            found = Site.of(origin.address)
-            site = replace(found, base_path=encode_path(base.path))
-            self._site = user.site = site
+        origin = self._origin(request.origin or base.origin)
+        host = origin.host
+        site = user.site if request.origin is None else Site.of(origin.address)
+        assert site is not None
         if user.has_cookies:
             host += user.cookie_line(request, site)
         return request, origin, host, site
@@ -343,3 +341,10 @@ class Client(SessionSettings):
         """End the run with one message for all users, and this user at once."""
         self._rules.fail_setup(error)
         raise GreenletExit
+
+
+def _site_of(base: Base, settings: HttpSettings) -> Site:
+    """Return the host of Locust, as cookies and redirects see it."""
+    address = parse_base_url(base.origin)
+    address.settings = settings
+    return replace(Site.of(address), base_path=encode_path(base.path))

@@ -1,0 +1,72 @@
+"""Routes of requests: to the target, and to other origins."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Self
+
+from straingauge.http.address import Address, resolve
+from straingauge.http.settings import HttpSettings
+from straingauge.http.site import Site
+from straingauge.http.tls import tls_context
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to one origin.
+
+    Attributes:
+        address: Its address.
+        host_lines: The Host header's value, and the lines that follow it.
+        site: The origin, as cookies and redirects see it.
+        tls: Context of TLS; None for plain connections.
+    """
+
+    address: Address
+    host_lines: bytes
+    site: Site
+    tls: ssl.SSLContext | None
+
+    @classmethod
+    def to(cls, address: Address, tls: ssl.SSLContext | None = None) -> Self:
+        """Return the route to an address, with a context of TLS or else that of its settings."""
+        context = (tls or tls_context(address.settings)) if address.tls else None
+        return cls(address, address.host_lines, Site.of(address), context)
+
+
+class Routes:
+    """The routes of a run: to its target, and to other origins that journeys name.
+
+    Args:
+        target: The route to the target.
+        settings: Settings of connections.
+        allowed_hosts: Hosts other than this machine that may be put under load.
+
+    Attributes:
+        target: The same.
+    """
+
+    def __init__(
+        self,
+        target: Route,
+        settings: HttpSettings | None = None,
+        allowed_hosts: frozenset[str] = frozenset(),
+    ) -> None:
+        self.target = target
+        self._settings = (settings or HttpSettings()).for_other_hosts()
+        self._allowed_hosts = allowed_hosts
+        self._others: dict[str, Route] = {}
+
+    def find(self, origin: str | None) -> Route:
+        """Return the route to an origin, resolved once; to the target if it is None.
+
+        Raises:
+            UsageError: It is neither this machine nor allowed.
+            TargetError: Its name does not resolve.
+        """
+        if origin is None:
+            return self.target
+        found = self._others.get(origin)
+        if found is None:
+            address = resolve(origin, self._allowed_hosts, self._settings)
+            found = self._others[origin] = Route.to(address)
+        return found
