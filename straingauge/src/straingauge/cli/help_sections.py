@@ -42,7 +42,7 @@ class SectionedCommand(click.Command):
         options = {
             each.opts[0]: record
             for each in self.get_params(ctx)
-            if (record := each.get_help_record(ctx)) is not None
+            if isinstance(each, click.Option) and (record := each.get_help_record(ctx)) is not None
         }
         if len(options) <= FEW:
             return super().format_options(ctx, formatter)
