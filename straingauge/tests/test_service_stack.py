@@ -61,6 +61,7 @@ def test_a_stack_starts_and_stops_database_steps_and_service(tmp_path: Path):
     assert postgres_servers() == 0
 
 
+DATABASE_NUMBER = "SELECT oid FROM pg_database WHERE datname = current_database()"
 ROWS = """
 [[prepare]]
 name = "rows"
@@ -88,10 +89,12 @@ def test_each_load_begins_with_the_same_rows(tmp_path: Path, monkeypatch: pytest
         assert first is not None
         assert first.database_url is not None
         assert not locator.begin_load()
+        number = sql(first.database_url, DATABASE_NUMBER)
         sql(first.database_url, "INSERT INTO books VALUES (4); DELETE FROM books WHERE id = 1")
         for _ in range(2):
             assert locator.begin_load()
             assert sql(first.database_url, "SELECT array_agg(id) FROM books") == "{1,2,3}"
+            assert sql(first.database_url, DATABASE_NUMBER) == number
             sql(first.database_url, "DROP TABLE books")
         again = locator.started()
         assert again is not None

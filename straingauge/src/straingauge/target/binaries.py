@@ -103,8 +103,13 @@ def _is_complete(folder: Path) -> bool:
     """Return true if a folder has all programs in a supported version."""
     if not all(shutil.which(name, path=str(folder)) for name in REQUIRED):
         return False
+    return major_version(folder) >= OLDEST_MAJOR
+
+
+def major_version(folder: Path) -> int:
+    """Return the major version of the programs in a folder; 0 if it is not known."""
     done = subprocess.run(
         [folder / "postgres", "--version"], capture_output=True, text=True, check=False
     )
     version = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
-    return version is not None and int(version[1]) >= OLDEST_MAJOR
+    return int(version[1]) if version else 0

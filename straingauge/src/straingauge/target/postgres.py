@@ -13,13 +13,14 @@ from types import TracebackType
 from typing import Self
 
 from straingauge.errors import TargetError
-from straingauge.target.binaries import HINT, Binaries, find_binaries
+from straingauge.target.binaries import HINT, Binaries, find_binaries, major_version
 from straingauge.target.ports import HOST, free_port
 from straingauge.target.process_group import Account, Child, ProcessGroup
 
 USER = "straingauge"
 READY_WITHIN_S = 60.0
 BIND_ATTEMPTS = 5
+DATABASE_OID, OID_SINCE_MAJOR = 100_000, 15  # of the service's database, also once restored
 ACCOUNTS = ("postgres", "nobody")  # PostgreSQL does not run as root; the first existing one is used
 
 # Durability stays on (fsync, synchronous_commit, full_page_writes): a service that acknowledges a
@@ -137,8 +138,14 @@ class Postgres:
         """
         self._execute(
             f'DROP DATABASE IF EXISTS "{self._database}" WITH (FORCE)',
-            f'CREATE DATABASE "{self._database}" TEMPLATE "{self._snapshot}"',
+            f'CREATE DATABASE "{self._database}" TEMPLATE "{self._snapshot}"{self._oid}',
         )
+
+    @property
+    def _oid(self) -> str:
+        """The clause that keeps the database's number, by which a service may recognise it."""
+        is_supported = major_version(self._home.binaries.bin) >= OID_SINCE_MAJOR
+        return f" OID {DATABASE_OID}" if is_supported else ""
 
     @property
     def _snapshot(self) -> str:
@@ -168,7 +175,10 @@ class Postgres:
             raise TargetError(f"no free port for PostgreSQL in {BIND_ATTEMPTS} attempts", HINT)
         self.url = f"postgresql://{USER}:{self._password}@{HOST}:{port}/{self._database}"
         # The extension goes into the template, for databases created later.
-        self._execute("CREATE EXTENSION pg_stat_statements", f'CREATE DATABASE "{self._database}"')
+        self._execute(
+            "CREATE EXTENSION pg_stat_statements",
+            f'CREATE DATABASE "{self._database}"{self._oid}',
+        )
 
     def _launch(self) -> bool:
         """Start the server and wait for it; return false if another process took its port."""

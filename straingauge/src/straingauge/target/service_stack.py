@@ -146,11 +146,18 @@ class ServiceStack:
                     cwd=self._config.folder,
                     env=self._environment(),
                 )
-            if self._postgres is not None:
-                self._postgres.take_snapshot()
             self._say("starting the service")
             self._begin_service()
+            if self._postgres is not None:
+                self._take_snapshot(self._postgres)
             self._stack = stack.pop_all()
+
+    def _take_snapshot(self, server: Postgres) -> None:
+        """Copy the database while the service is stopped, with the rows of its first start."""
+        self._say("copying the database, to restore it before further loads")
+        self._run.end(self._service)
+        server.take_snapshot()
+        self._begin_service()
 
     def _begin_service(self) -> None:
         self._service = self._start_service()
@@ -164,7 +171,7 @@ class ServiceStack:
         return self._postgres is not None
 
     def restore(self) -> None:
-        """Put the database back to what the prepare steps have left.
+        """Put the database back to what prepare steps and the service's first start have left.
 
         The service is stopped before and started after it, on the same port: its connections would
         break, and what it has in memory would be of rows that are gone.
