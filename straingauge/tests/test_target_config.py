@@ -17,8 +17,9 @@ def read(folder: Path, text: str) -> StackConfig:
     return StackConfig.from_file(path)
 
 
-def test_the_documented_example_is_valid(tmp_path: Path):
+def test_the_documented_example_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The example in the module's documentation is valid and has the documented meaning."""
+    monkeypatch.setenv("TOKEN", "of-the-example")
     example = re.search(r"\n\n((?:    .*\n|\n)+)", config.__doc__ or "")
     assert example
     stack = read(tmp_path, textwrap.dedent(example[1]))
