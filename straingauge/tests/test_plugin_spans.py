@@ -1,13 +1,16 @@
 """Spans that pytest receives during load tests."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from straingauge.errors import UsageError
+from straingauge.journey import User, mix
 from straingauge.pytest_plugin.options import _destination
 from straingauge.pytest_plugin.span_receiver import span_receiver
-from straingauge.runner import LoadRunner, LoginCache
+from straingauge.runner import LoadRunner, LoadSpec, LoginCache
+from straingauge.schedule import constant_users
 from straingauge.target.ports import free_port
 from straingauge.workers import LocalCoordinator, Shard
 
@@ -60,8 +63,15 @@ def test_only_the_leader_receives_spans(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(LoadRunner, "_prepare", prepare)
     monkeypatch.setattr("straingauge.runner.load_runner.run_metadata", lambda *_: None)
-    spec: Any = SimpleNamespace(
-        test="t", test_file="t.py", max_processes=2, traceparent=True, trace_prefix="0" * 16
+    spec = LoadSpec(
+        name="load",
+        test="t",
+        test_file=Path(__file__),
+        max_processes=2,
+        journeys=mix(lambda user: iter([user.get("/")])),  # type: ignore[arg-type,return-value]
+        schedule=constant_users(count=1, iterations=1),
+        users=[User(0)],
+        trace_prefix="0" * 16,
     )
     for index in (0, 1):
         monkeypatch.setattr(LocalCoordinator, "join", lambda *_, i=index: Shard(i, 2))
