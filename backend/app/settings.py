@@ -1,6 +1,6 @@
 """Settings of the service, read once from the environment or `backend/.env`.
 
-`python -m app.settings` prints them as the Markdown table of `docs/guide.md`.
+`python -m app.settings` prints them as the Markdown table of `docs/therapybridge/settings.md`.
 """
 
 import secrets
@@ -352,7 +352,7 @@ def _explain(error: ValidationError) -> str:
 
 
 def markdown_table() -> str:
-    """Return the settings as a Markdown table, for `docs/guide.md`."""
+    """Return the settings as a Markdown table, for `docs/therapybridge/settings.md`."""
     rows = ["| setting | default | description |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         if field.is_required():

@@ -1,4 +1,4 @@
-"""Commands in README and guide work, and their shown results match the stored files.
+"""Commands in README and documentation work, and their shown results match the stored files.
 
 The URL of the service and the size of loads are changed; the verdict of a short load is ignored.
 """
@@ -22,6 +22,12 @@ from test_load_test import use_fast_password_hashes
 from tests.performance.fault_injection.suite import BACKEND
 
 ROOT = BACKEND.parent
+PAGES = {
+    f"{folder}/{path.stem}": path.read_text()
+    for folder in ("how-to", "concepts", "therapybridge")
+    for path in sorted((ROOT / "docs" / folder).glob("*.md"))
+}
+"""The pages that are executed in `backend/`, by path; a tutorial is executed in its example."""
 TABLE = re.compile(r"^load test .*\n((?:\w+ .*\n)+)", re.MULTILINE)
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LIMIT = "100/3second"
@@ -54,8 +60,8 @@ NOT_EXECUTED = (
 
 
 def documented_commands() -> list[str]:
-    """Return all commands in README and guide."""
-    texts = [(ROOT / name).read_text() for name in ("README.md", "docs/guide.md")]
+    """Return all commands of README and of the pages that are not tutorials."""
+    texts = [(ROOT / "README.md").read_text(), *PAGES.values()]
     blocks = "\n".join(block for text in texts for block in SHELL.findall(text))
     lines = [re.sub(r"\s+# .*", "", line) for line in blocks.replace("\\\n", " ").splitlines()]
     return [line for line in lines if line and not line.startswith(NOT_EXECUTED)]
@@ -227,31 +233,30 @@ def test_verdicts_in_the_readme_match_the_summary():
             assert float(shown_ms.lstrip("~")) == pytest.approx(metrics[name], rel=0.006)
 
 
-def test_capacity_in_the_guide_matches_the_result():
-    """The guide shows the capacity of TherapyBridge from `docs/capacity.json`."""
+def test_documented_capacity_matches_the_result():
+    """The documentation shows the capacity of TherapyBridge from `docs/capacity.json`."""
     result = json.loads((ROOT / "docs" / "capacity.json").read_text())
-    assert f"```\n{summary(result)}```\n" in (ROOT / "docs" / "guide.md").read_text()
+    assert f"```\n{summary(result)}```\n" in PAGES["how-to/compare"]
 
 
-def test_speed_in_the_guide_matches_the_benchmark():
-    """The guide shows the request rates of one core from the committed benchmark results."""
+def test_documented_speed_matches_the_benchmark():
+    """The request rates of one core in the documentation are the committed results."""
     measured = json.loads((ROOT / "benchmarks" / "results" / "locust.json").read_text())["cases"]
     rates = [
         f"{measured[case]['generators'][JOURNEYS]['median']['rate_rps']:,}"
         for case in ("locust_get", "locust_mix")
     ]
-    guide = (ROOT / "docs" / "guide.md").read_text()
-    assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", guide) == rates
+    assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", PAGES["how-to/locust"]) == rates
 
 
-def test_accuracy_of_ab_in_the_guide_matches_the_benchmark():
-    """The guide shows the accuracy of A/B comparisons from the committed benchmark results."""
+def test_documented_accuracy_of_ab_matches_the_benchmark():
+    """The accuracy of A/B comparisons in the documentation is that of the committed results."""
     runs = json.loads((ROOT / "benchmarks" / "results" / "ab_small.json").read_text())
     equal, slowed = ([run for run in runs if run["slowed"] == kind] for kind in (False, True))
     alarms = sum(bool(run["worse"]) for run in equal)
     detected = sum(any(name.startswith("GET /list ") for name in run["worse"]) for run in slowed)
     longest_s = max(run["took_s"] for run in runs)
-    guide = " ".join((ROOT / "docs" / "guide.md").read_text().split())
-    assert f"{alarms} of {len(equal)} equal builds were called worse" in guide
-    assert f"{detected} of {len(slowed)} were found" in guide
-    assert f"in {longest_s:.0f} s at most" in guide
+    shown = " ".join(PAGES["how-to/compare"].split())
+    assert f"{alarms} of {len(equal)} equal builds were called worse" in shown
+    assert f"{detected} of {len(slowed)} were found" in shown
+    assert f"in {longest_s:.0f} s at most" in shown

@@ -13,14 +13,14 @@ from app.settings import Settings, SettingsError, load_settings, markdown_table
 from service import BACKEND
 
 URL = "postgresql://ann:secret-word@127.0.0.1:5432/db"
-GUIDE = BACKEND.parent / "docs" / "guide.md"
+PAGE = BACKEND.parent / "docs" / "therapybridge" / "settings.md"
 
 
-def test_settings_are_documented_in_the_guide():
-    """The guide contains the table that `python -m app.settings` prints."""
-    assert markdown_table() in GUIDE.read_text()
+def test_settings_are_documented():
+    """The page of settings contains the table that `python -m app.settings` prints."""
+    assert markdown_table() in PAGE.read_text()
     for name in Settings.model_fields:
-        assert f"`{name.upper()}`" in GUIDE.read_text()
+        assert f"`{name.upper()}`" in PAGE.read_text()
 
 
 def test_settings_have_descriptions():

@@ -93,5 +93,6 @@ def test_the_reference_has_each_command_option_and_cause(tmp_path: Path):
         ]
     causes = (tmp_path / "reference/causes.md").read_text()
     assert not [cause for cause in CAUSES if f"{{#{cause}}}" not in causes]
-    guide = (tmp_path / "guide.md").read_text()
-    assert "](../" not in guide
+    pages = [page.read_text() for page in tmp_path.glob("*/*.md")]
+    assert pages
+    assert not [page for page in pages if "](../../" in page]
