@@ -246,7 +246,7 @@ def test_documented_speed_matches_the_benchmark():
         f"{measured[case]['generators'][JOURNEYS]['median']['rate_rps']:,}"
         for case in ("locust_get", "locust_mix")
     ]
-    assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", PAGES["how-to/locust"]) == rates
+    assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", PAGES["how-to/distributed"]) == rates
 
 
 def test_documented_accuracy_of_ab_matches_the_benchmark():
