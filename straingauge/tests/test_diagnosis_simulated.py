@@ -111,6 +111,19 @@ def test_a_rare_endpoint_does_not_hide_the_queue_of_another():
     assert first(result)["cause"] == "limited_concurrency"
 
 
+def test_a_queue_over_many_endpoints():
+    """A limit is named when its queue is spread over more endpoints than one can list."""
+    result = run(list(closed(at_a_time(1, 0.05), users=12)), "constantusers")
+    whole = next(iter(result["endpoints"].values()))
+    part = {
+        **whole,
+        "total_requests": sum(each["total_requests"] for each in result["endpoints"].values())
+        // 20,
+    }
+    result["endpoints"] = {f"GET /{number}": part for number in range(20)}
+    assert first(result)["cause"] == "limited_concurrency"
+
+
 def test_connections_that_are_not_accepted():
     """A server whose workers are all in use leaves connections in its queue."""
     rows = [{"t_s": n / 2, "accept_queue": 0 if n < 4 else 9} for n in range(60)]

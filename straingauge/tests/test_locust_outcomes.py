@@ -83,7 +83,7 @@ def test_killed_worker_loses_nothing_of_the_others(project: Project):
         f"{file.stem.rpartition('_')[2]})": json.loads(file.read_text())
         for file in project.path.glob("sent_*.json")
     }
-    assert {pid: sent for pid, sent in logged.items() if sent} == recorded
+    assert {pid: sent for pid, sent in logged.items() if sent} == +recorded
     assert len(recorded) == 2
     assert "GET" in (project.path / "out" / "4_users.html").read_text()
     with (project.path / "out_stats.csv").open() as file:

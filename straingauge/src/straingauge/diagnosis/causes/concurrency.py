@@ -15,7 +15,7 @@ MACHINE = ("resources", "machine")
 MIN_IN_FLIGHT = 4.0  # fewer would not need to wait for each other
 WAITING = 3.0  # times the work, by Little's law
 ALWAYS_BUSY = 0.5  # requests that are served on average, at least
-NOTABLE = 0.1  # of the requests in flight: the shape of a smaller share says little about them
+NOTABLE = 0.1  # of the longest queue: the times of a much shorter one say little about the whole
 NARROW, WIDE = 1.5, 3.0  # p95 by p50: of a queue, and of a queue without order
 # Of the snapshots: a lock for which a request waits at most instants is always held, so that it
 # limits the throughput (utilization law).
@@ -144,7 +144,8 @@ def _queue(result: ResultView) -> tuple[float, str] | None:
     in_flight, served = sum(each.in_flight for each in queues), sum(each.served for each in queues)
     if in_flight < MIN_IN_FLIGHT or served < ALWAYS_BUSY or in_flight < WAITING * served:
         return None
-    main = [each for each in queues if each.in_flight >= NOTABLE * in_flight]
+    longest = max(each.in_flight for each in queues)
+    main = [each for each in queues if each.in_flight >= NOTABLE * longest]
     widest = max(each.width for each in main)
     if widest > WIDE:
         return None  # a tail: most do not wait
