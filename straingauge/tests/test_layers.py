@@ -19,7 +19,17 @@ ORDER = (
     "distributed",  # bookkeeping of workers on several machines
     *("diagnosis", "result", "abort", "report", "live_view", "compare", "history"),
     "plans",  # plans of statements, read after a load
-    *("profile", "runner", "ab", "capacity", "doctor", "scaffold", "pull_request", "mcp_server"),
+    *(
+        "profile",
+        "runner",
+        "ab",
+        "capacity",
+        "doctor",
+        "scaffold",
+        "replay",
+        "pull_request",
+        "mcp_server",
+    ),
     *("cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {

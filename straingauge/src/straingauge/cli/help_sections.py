@@ -9,12 +9,12 @@ FEW: Final = 12  # options that a reader takes in without sections
 SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "What is loaded": (
         *("--get", "--journey", "--tags", "--think", "--host", "--base", "--head"),
-        *("--config", "--ready", "--env", "--copy", "--allow-host"),
+        *("--config", "--ready", "--env", "--copy", "--allow-host", "--writes", "--map"),
     ),
     "Load": (
         *("--users", "--rate", "--poisson", "--stage", "--duration", "--warmup", "--connections"),
         *("--max-connections", "--processes", "--budget", "--slot", "--from", "--max"),
-        *("--precision", "--confirmations", "--step", "--max-users"),
+        *("--precision", "--confirmations", "--step", "--max-users", "--to", "--speed"),
     ),
     "Verdict": (
         *("--thresholds", "--abort-dead", "--abort", "--fail-at", "--fail-on", "--margin"),

@@ -1,6 +1,7 @@
 """Options of `straingauge run`, and the load they specify; the same in each process."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -160,6 +161,17 @@ class RunOptions:
         arrivals = poisson if self.poisson else constant
         return arrivals(rate_per_s=self.rate, duration_s=duration_s)
 
+    def content(self) -> JourneyFile:
+        """Return the journeys or scenarios of the load; raises UsageError."""
+        return _content(self)
+
+    def described(self, content: JourneyFile) -> Mapping[str, Any]:
+        """Return what the result says of the journeys."""
+        return {
+            "file": self.file.name if self.file else None,
+            "journeys": {journey_name(each): weight for each, weight in content.journeys.weights},
+        }
+
     def require_resources(self, processes: int = 1) -> None:
         """Check that this machine can send the load and keep its result, before it is prepared.
 
@@ -181,7 +193,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
     Raises:
         UsageError: A file or a value is invalid.
     """
-    content = _content(options)
+    content = options.content()
     warm_up = options.warmup
     http = options.http_settings
     thresholds_file = _thresholds_file(options)
@@ -219,10 +231,7 @@ def load_spec(options: RunOptions) -> LoadSpec:
         abort_dead_s=options.abort_dead,
         is_controlled=options.control is not None,
         results_dir=options.results_dir,
-        configuration={
-            "file": options.file.name if options.file else None,
-            "journeys": {journey_name(each): weight for each, weight in content.journeys.weights},
-        },
+        configuration=options.described(content),
     )
 
 

@@ -23,6 +23,7 @@ from straingauge.cli.screen import Screen, standard_output
 from straingauge.errors import Interrupted
 
 if TYPE_CHECKING:
+    from straingauge.cli.options import RunOptions
     from straingauge.runner import Outcome
     from straingauge.verdict import Thresholds
 
@@ -141,7 +142,23 @@ def run(
 
     Ctrl-C ends the load; the result file has what was measured until then.
     """
-    from straingauge.cli.options import RunOptions, load_spec
+    from straingauge.cli.options import RunOptions
+
+    run_and_exit(RunOptions(**options), host, processes, restore_database=restore_database)
+
+
+def run_and_exit(
+    run_options: "RunOptions", host: str | None, processes: int, *, restore_database: bool = False
+) -> NoReturn:
+    """Run a load, show its verdict, and exit with its code.
+
+    Args:
+        run_options: The load.
+        host: The service, if it is named.
+        processes: Number of processes that the user asks for.
+        restore_database: Begin with the rows that the prepare steps have left.
+    """
+    from straingauge.cli.options import load_spec
     from straingauge.cli.run_load import run_load
     from straingauge.cli.span_receiver import span_receiver
     from straingauge.http.address import resolve
@@ -149,7 +166,6 @@ def run(
     from straingauge.runner.live_run import LiveRun
     from straingauge.target.service_locator import ServiceLocator
 
-    run_options = RunOptions(**options)
     run_options.require_resources(processes)
     spec = load_spec(run_options)
     screen, live = Screen(), LiveRun()
@@ -186,6 +202,10 @@ def _show(outcome: "Outcome", thresholds: "Thresholds") -> None:
     for line in write_github([outcome.result]):
         click.echo(line)
     result = outcome.result
+    if (deviation := result["resources"]["generator"].get("log_deviation_ms")) is not None:
+        p50, p99, most = deviation["p50"], deviation["p99"], deviation["max"]
+        text = f"deviation from the log's timing: p50 {p50:.2f}, p99 {p99:.2f}, max {most:.2f} ms"
+        click.echo(labelled("replay", text))
     # Other journeys may have them, or they are misspelt.
     if missing := [name for name in thresholds.endpoints if name not in result["endpoints"]]:
         text = f"thresholds for endpoints that were not called: {', '.join(missing)}"

@@ -13,6 +13,7 @@ from straingauge.engine.load import EngineStats, Load, ScenarioStats
 from straingauge.engine.request_timeouts import expire_first_byte_timeouts, expire_timeouts
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.scenario_run import ScenarioRun
+from straingauge.engine.session_dispatcher import SessionDispatcher
 from straingauge.histogram import Histogram
 
 # A heartbeat measures the loop's lag; every 5th looks for timeouts, every 50th calls `on_tick`. So
@@ -129,6 +130,7 @@ class Engine:
             thread_queue_ms=Delay.of(self._context.thread_queue.histogram),
             blocking_call=self._blocking_call,
             scenarios=self._scenario_stats(),
+            deviation=self._deviation,
         )
 
     def _scenario_stats(self) -> dict[str, ScenarioStats]:
@@ -143,6 +145,14 @@ class Engine:
             )
             for run in self._runs
         }
+
+    @property
+    def _deviation(self) -> Histogram | None:
+        """Delays from the times of a recording; None without one."""
+        dispatcher = self._runs[0].dispatcher
+        if not isinstance(dispatcher, SessionDispatcher):
+            return None
+        return dispatcher.deviation.histogram
 
     @property
     def _blocking_call(self) -> tuple[str, float] | None:

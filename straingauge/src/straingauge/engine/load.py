@@ -10,6 +10,7 @@ from straingauge.engine.arrival_queue import MAX_QUEUED
 from straingauge.engine.delay_histogram import Delay
 from straingauge.engine.scenario_load import ScenarioLoad
 from straingauge.errors import UsageError
+from straingauge.histogram import Histogram
 from straingauge.http import RawHeaders, RequestFailed, StreamReader
 from straingauge.http.settings import HttpSettings
 from straingauge.http.websocket import WebSocket
@@ -191,6 +192,8 @@ class EngineStats:
             and that time in ms.
         end_reason: why the load ended before its schedule did, by intention; None if it did not.
         scenarios: by name; empty if the load has none.
+        deviation: times from the recorded starts of requests to their actual ones; None if the
+            load replays no recording.
     """
 
     sent: int
@@ -211,3 +214,4 @@ class EngineStats:
     thread_queue_ms: Delay = field(default_factory=lambda: Delay(0.0, 0.0, 0.0))
     blocking_call: tuple[str, float] | None = None
     scenarios: Mapping[str, ScenarioStats] = field(default_factory=dict)
+    deviation: Histogram | None = None

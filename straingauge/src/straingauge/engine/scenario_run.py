@@ -10,9 +10,10 @@ from straingauge.engine.executors import ArrivalRateExecutor, Executor, WaveExec
 from straingauge.engine.paced_executors import executor_type
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.scenario_load import ScenarioLoad
+from straingauge.engine.session_dispatcher import SessionDispatcher
 from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUsersExecutor
 from straingauge.engine.virtual_user import VirtualUser
-from straingauge.schedule import ConstantUsers, RampingUsers, Waves
+from straingauge.schedule import ConstantUsers, RampingUsers, Recorded, Waves
 
 
 class ScenarioRun:
@@ -60,6 +61,9 @@ class ScenarioRun:
             else [PooledVirtualUser(user, context, self._finish, pools) for user in assigned]
         )
         self.dispatcher = Dispatcher(self.users, scenario.mix, sinks_at, max_queued)
+        if isinstance(scenario.schedule, Recorded):
+            own = scenario.schedule.share_by_user(*share)
+            self.dispatcher = SessionDispatcher(self.users, scenario.mix, sinks_at, max_queued, own)
         start_ns += round(scenario.start_s * 1e9)
         self._executor = self._make_executor(share, start_ns, sinks_at, stop_early)
 
@@ -101,6 +105,8 @@ class ScenarioRun:
                 start_ns=start_ns,
                 stop_early=stop_early,
             )
+        if isinstance(schedule, Recorded):
+            schedule, share = schedule.share_by_user(*share), (0, 1)
         return executor_type(ArrivalRateExecutor, context)(  # type: ignore[no-any-return]
             context, self.dispatcher, schedule=schedule, share=share, start_ns=start_ns
         )

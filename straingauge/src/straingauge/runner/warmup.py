@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from straingauge.engine.phases import require_detectable
 from straingauge.errors import UsageError
-from straingauge.schedule import Parallel, Schedule
+from straingauge.schedule import Parallel, Recorded, Schedule
 
 WarmUp: TypeAlias = Schedule | Literal["detect"] | None
 """A schedule to run before the load, "detect" to find the warm-up in the load itself, or none."""
@@ -39,5 +39,7 @@ def schedule_as_dict(schedule: Schedule | Parallel) -> Mapping[str, Any]:
             for name, start_s, part in schedule.parts
         }
         return {"kind": "parallel", "duration_s": schedule.duration_s, "parts": parts}
+    if isinstance(schedule, Recorded):
+        return {"kind": "recorded", "count": schedule.count, "duration_s": schedule.duration_s}
     fields = {name: getattr(schedule, name) for name in schedule.__dataclass_fields__}
     return {"kind": type(schedule).__name__.lower(), **fields}

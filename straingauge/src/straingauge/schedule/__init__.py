@@ -44,6 +44,7 @@ from straingauge.schedule.concurrency import (
 from straingauge.schedule.parallel import Parallel
 from straingauge.schedule.poisson import Poisson, poisson
 from straingauge.schedule.ramping_rate import RampingRate
+from straingauge.schedule.recorded import Recorded, recorded
 from straingauge.schedule.stages import Stage, stages
 
 Schedule = (
@@ -58,6 +59,7 @@ Schedule = (
     | Waves
     | ConstantUsers
     | RampingUsers
+    | Recorded
 )
 
 __all__ = [
@@ -71,6 +73,7 @@ __all__ = [
     "Ramp",
     "RampingRate",
     "RampingUsers",
+    "Recorded",
     "Schedule",
     "Share",
     "Spike",
@@ -84,6 +87,7 @@ __all__ = [
     "constant_users",
     "poisson",
     "ramp",
+    "recorded",
     "share",
     "spike",
     "spread",

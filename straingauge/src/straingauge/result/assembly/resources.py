@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations, Sample
 from straingauge.result.assembly.database import database
+from straingauge.result.assembly.log_deviation import log_deviation
 from straingauge.result.assembly.machine import machine
 from straingauge.result.assembly.sampling import extremes, highest, increase, points, shares, whole
 from straingauge.result.assembly.service import cooldown, per_requests, service
@@ -67,7 +68,7 @@ def _observer(samples: Sequence[Sample]) -> ObserverCost | None:
 
 
 def _generator(engines: Mapping[str, EngineStats]) -> Generator:
-    return {
+    generator: Generator = {
         "processes": {
             name: {
                 "sent": engine.sent,
@@ -86,6 +87,9 @@ def _generator(engines: Mapping[str, EngineStats]) -> Generator:
         "dropped": sum(engine.dropped for engine in engines.values()),
         "arrivals_percent": _arrivals_percent(engines),
     }
+    if (deviation := log_deviation(engines)) is not None:
+        generator["log_deviation_ms"] = deviation
+    return generator
 
 
 def _arrivals_percent(engines: Mapping[str, EngineStats]) -> float | None:

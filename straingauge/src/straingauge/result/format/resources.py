@@ -298,6 +298,14 @@ class GeneratorProcess(TypedDict):
     cpu_percent: float
 
 
+class LogDeviation(TypedDict):
+    """Times from the starts of requests in a replayed log to their actual ones, in ms."""
+
+    p50: float
+    p99: float
+    max: float
+
+
 class Generator(TypedDict):
     """The generator in the main phase."""
 
@@ -306,6 +314,7 @@ class Generator(TypedDict):
     sent: int
     dropped: int
     arrivals_percent: NotRequired[float | None]
+    log_deviation_ms: NotRequired[LogDeviation]
 
 
 class ObserverCost(TypedDict):

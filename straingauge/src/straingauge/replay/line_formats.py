@@ -1,0 +1,88 @@
+"""Formats of access logs: lines of text to requests."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from straingauge.replay.log_time import parse_log_time
+from straingauge.replay.request import RecordedRequest
+
+Parse: TypeAlias = Callable[[str], RecordedRequest | None]
+"""Parse a line; None if it does not have the format."""
+
+_QUOTED: Final = r'((?:[^"\\]|\\.)*)'
+_COMMON: Final = re.compile(
+    r"(?:[\w.-]+:\d+ )?(\S+) \S+ .*?\[([^\]]{10,40})\] "
+    rf'"{_QUOTED}" (\d{{3}}|-) (?:\d+|-)(?: "{_QUOTED}" "{_QUOTED}")?(?: .*)?'
+)
+_UVICORN: Final = re.compile(rf'{_QUOTED}" (\d{{3}})\b.*')
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?")
+_COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
+_REQUEST: Final = re.compile(r"([A-Za-z]{3,20}) (\S+)(?: HTTP/\d(?:\.\d)?)?")
+_ESCAPE: Final = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
+
+
+@dataclass(frozen=True, slots=True)
+class LogFormat:
+    """A format of access logs.
+
+    Attributes:
+        name: Its name in messages.
+        parse: Parses a line.
+    """
+
+    name: str
+    parse: Parse
+
+
+def split_request(line: str) -> tuple[str, str]:
+    """Return method and target of a request line; empty if it is none."""
+    found = _REQUEST.fullmatch(line)
+    return (found[1].upper(), found[2]) if found is not None else ("", "")
+
+
+def without_port(client: str) -> str:
+    """Return the address of a client without its port, which differs by connection."""
+    host, colon, port = client.rpartition(":")
+    if colon and port.isdecimal() and (":" not in host or host.startswith("[")):
+        return host.strip("[]")
+    return client
+
+
+def parse_common(line: str) -> RecordedRequest | None:
+    """Parse a line of the common or combined log format (Apache, nginx, gunicorn)."""
+    found = _COMMON.fullmatch(line)
+    if found is None:
+        return None
+    client, time, request, status, _, agent = found.groups()
+    at_ns = parse_log_time(time)
+    if at_ns is None:
+        return None
+    method, target = split_request(_unescape(request) if "\\" in request else request)
+    return RecordedRequest(
+        method, target, 0 if status == "-" else int(status), at_ns, client, agent or ""
+    )
+
+
+def parse_uvicorn(line: str) -> RecordedRequest | None:
+    """Parse a line of uvicorn's access log; its time, if any, comes before the client."""
+    before, dash, after = _COLOUR.sub("", line).partition(' - "')
+    found = _UVICORN.fullmatch(after)
+    client = before.split()[-1:]
+    if not dash or not client or found is None:
+        return None
+    request, status = found.groups()
+    time = _ISO.search(before)
+    at_ns = parse_log_time(time[0]) if time is not None else None
+    method, target = split_request(request)
+    return RecordedRequest(method, target, int(status), at_ns or 0, without_port(client[0]))
+
+
+def _unescape(text: str) -> str:
+    r"""Return a request line with its escapes percent-encoded: \x22 (nginx), \" (Apache)."""
+    return _ESCAPE.sub(lambda found: f"%{found[1] or format(ord(found[2]), '02X')}", text)
+
+
+COMMON: Final = LogFormat("common or combined (nginx, Apache)", parse_common)
+UVICORN: Final = LogFormat("uvicorn", parse_uvicorn)

@@ -1,0 +1,192 @@
+"""Formats of access logs."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from straingauge.replay.json_lines import json_format
+from straingauge.replay.line_formats import parse_common, parse_uvicorn, without_port
+from straingauge.replay.log_time import as_datetime, instant_ns, parse_log_time
+from straingauge.replay.request import RecordedRequest
+
+METHODS = st.sampled_from(["GET", "HEAD", "POST", "DELETE", "PROPFIND"])
+TARGETS = st.text(
+    st.characters(codec="ascii", exclude_categories=["Cc", "Zs"], exclude_characters='"\\')
+).map(lambda rest: f"/{rest}")
+AGENTS = st.text(
+    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], exclude_characters='"\\')
+)
+TIMES = st.datetimes(min_value=datetime(1971, 1, 2), max_value=datetime(2200, 1, 1))  # noqa: DTZ001
+ZONES = st.integers(-14 * 4, 14 * 4).map(lambda n: timezone(timedelta(minutes=15 * n)))
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+AT_NS = 1_791_640_510_000_000_000
+COMMON_TIME = "10/Oct/2026:13:55:10 +0000"
+
+
+def common_time(at: datetime) -> str:
+    """Write a time as nginx and Apache do, whatever the locale is."""
+    return f"{at:%d}/{MONTHS[at.month - 1]}/{at:%Y:%H:%M:%S %z}"
+
+
+@settings(max_examples=40)
+@given(METHODS, TARGETS, AGENTS, TIMES, ZONES)
+def test_a_combined_line_is_parsed_as_it_was_written(
+    method: str, target: str, agent: str, at: datetime, zone: timezone
+):
+    """Method, target, status, client, user agent and time of each line are kept."""
+    at = at.replace(tzinfo=zone, microsecond=0)
+    line = f'::1 - ann [{common_time(at)}] "{method} {target} HTTP/1.1" 404 12 "-" "{agent}"'
+    expected = RecordedRequest(method, target, 404, instant_ns(at), "::1", agent)
+    assert parse_common(line) == expected
+    assert parse_common(f"shop.example:443 {line} 0.005 - cached") == expected
+
+
+def test_other_lines_of_servers():
+    """A log may have no user agent, no status, escapes, or a request that is not HTTP."""
+    head = f"10.0.0.1 - - [{COMMON_TIME}]"
+    assert parse_common(f'{head} "GET / HTTP/1.0" 200 -') == RecordedRequest(
+        "GET", "/", 200, AT_NS, "10.0.0.1"
+    )
+    assert parse_common(f'{head} "GET /" - 0') == RecordedRequest("GET", "/", 0, AT_NS, "10.0.0.1")
+    escaped = parse_common(rf'{head} "GET /a\x22b\xc3\xa9\"c\\d HTTP/1.1" 200 1')
+    assert escaped is not None
+    assert escaped.target == "/a%22b%c3%a9%22c%5Cd"
+    foreign = parse_common(rf'{head} "\x16\x03\x01" 400 150 "-" "-"')
+    assert foreign is not None
+    assert foreign.method == foreign.target == ""
+
+
+@settings(max_examples=40)
+@given(st.text())
+def test_no_line_breaks_a_parser(text: str):
+    """Any text is a request or none."""
+    for line in (text, f'{text} - "{text}" 200', f'{text} [{COMMON_TIME}] "{text}" 200 1'):
+        parse_common(line)
+        parse_uvicorn(line)
+    json_format([text]).parse(text)
+    parse_log_time(text)
+    without_port(text)
+
+
+@settings(max_examples=40)
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
+def test_no_value_breaks_the_parser_of_json(value: object):
+    """Each field may have any value."""
+    names = ["time", "method", "path", "query", "status", "client_ip", "user_agent"]
+    line = json.dumps(dict.fromkeys(names, value) | {"Request": {"Method": value}})
+    json_format([line]).parse(line)
+    whole = json.dumps({"method": "GET", "path": "/"})
+    json_format([whole, line]).parse(line)
+
+
+@settings(max_examples=40)
+@given(TIMES, ZONES)
+def test_times_are_parsed_in_each_notation(at: datetime, zone: timezone):
+    """A time has the same instant as text, in the common format, and as a number."""
+    at = at.replace(tzinfo=zone)
+    at_ns = instant_ns(at)
+    assert as_datetime(at_ns) == at
+    assert parse_log_time(at.isoformat()) == at_ns
+    assert parse_log_time(at.isoformat(" ").replace(".", ",")) == at_ns
+    whole_s = at_ns // 10**9
+    assert parse_log_time(common_time(at)) == whole_s * 10**9
+    if whole_s > 10**9:  # a smaller number may be in another unit
+        assert parse_log_time(whole_s) == parse_log_time(str(whole_s)) == whole_s * 10**9
+        assert parse_log_time(whole_s * 1000) == parse_log_time(whole_s * 10**6) == whole_s * 10**9
+        assert abs((parse_log_time(at_ns) or 0) - at_ns) <= 1000
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, True, "", "-", "soon", -1, 0, float("nan"), float("inf"), 1e30, [], "31/Foo/2026"],
+)
+def test_what_is_no_time(value: object):
+    """Other values are no time."""
+    assert parse_log_time(value) is None
+
+
+def test_uvicorn():
+    """The access log of uvicorn, in colour, with and without a time."""
+    line = 'INFO:     127.0.0.1:43210 - "GET /a?b=1 HTTP/1.1" 200 OK'
+    assert parse_uvicorn(line) == RecordedRequest("GET", "/a?b=1", 200, 0, "127.0.0.1")
+    coloured = (
+        '\x1b[32mINFO\x1b[0m:     ::1:0 - "\x1b[1mGET / HTTP/1.1\x1b[0m" \x1b[32m200 OK\x1b[0m'
+    )
+    found = parse_uvicorn(coloured)
+    assert found is not None
+    assert (found.method, found.target, found.status) == ("GET", "/", 200)
+    timed = parse_uvicorn(f"2026-10-10 13:55:10,250 {line}")
+    assert timed is not None
+    assert timed.at_ns == AT_NS + 250_000_000
+    assert parse_uvicorn("INFO:     Application startup complete.") is None
+
+
+def test_without_port():
+    """The port of a client differs by connection, and is not part of its address."""
+    assert without_port("10.0.0.1:43210") == "10.0.0.1"
+    assert without_port("[::1]:43210") == "::1"
+    assert without_port("2001:db8::1") == "2001:db8::1"
+    assert without_port("10.0.0.1") == "10.0.0.1"
+
+
+NGINX = {
+    "time_iso8601": "2026-10-10T13:55:10+00:00",
+    "request": "GET /a?b=1 HTTP/1.1",
+    "status": "200",
+    "remote_addr": "10.0.0.1",
+    "http_user_agent": "curl/8",
+}
+CADDY = {
+    "ts": 1791640510.0,
+    "request": {
+        "remote_ip": "10.0.0.1",
+        "method": "GET",
+        "uri": "/a?b=1",
+        "headers": {"User-Agent": ["curl/8"]},
+    },
+    "status": 200,
+}
+ECS = {
+    "@timestamp": "2026-10-10T13:55:10.000Z",
+    "http": {"request": {"method": "get"}, "response": {"status_code": 200}},
+    "url": {"path": "/a", "query": "b=1"},
+    "source": {"ip": "10.0.0.1"},
+    "user_agent": {"original": "curl/8"},
+}
+GCP = {
+    "timestamp": "2026-10-10T13:55:10Z",
+    "httpRequest": {
+        "requestMethod": "GET",
+        "requestUrl": "https://shop.example/a?b=1",
+        "status": 200,
+        "remoteIp": "10.0.0.1",
+        "userAgent": "curl/8",
+    },
+}
+
+
+@pytest.mark.parametrize("record", [NGINX, CADDY, ECS, GCP], ids=["nginx", "caddy", "ecs", "gcp"])
+def test_json_lines_of_known_programs(record: dict[str, object]):
+    """The names of fields are guessed, and the format says which are taken."""
+    line = json.dumps(record)
+    found = json_format([line])
+    expected = RecordedRequest("GET", "/a?b=1", 200, AT_NS, "10.0.0.1", "curl/8")
+    assert found.parse(line) == expected
+    assert "time from" in found.name
+    assert "client from" in found.name
+    assert found.parse("[]") is None
+    assert found.parse('{"other": 1}') is None
+
+
+def test_json_lines_without_requests():
+    """Objects without a method and a path are no access log."""
+    line = json.dumps({"time": "2026-10-10T13:55:10Z", "level": "info", "message": "started"})
+    assert json_format([line]).parse(line) is None
+
+
+def test_utc():
+    """A time without a zone is taken as UTC."""
+    at = datetime(2026, 10, 10, 13, 55, 10, tzinfo=UTC)
+    assert parse_log_time("2026-10-10T13:55:10") == instant_ns(at) == AT_NS
