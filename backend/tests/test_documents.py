@@ -55,6 +55,7 @@ NOT_EXECUTED = (
     "docker compose ",  # needs Docker; test_deploy.py checks the file
     "WORKERS=3 docker compose ",
     "kubectl ",  # needs a cluster; test_deploy.py checks the manifests
+    'curl -H "Authorization: Bearer $TOKEN"',  # run together by `test_control_of_a_running_load`
 )
 """Prefixes of commands that are not executed here."""
 
@@ -214,6 +215,39 @@ def test_command(command: str, environment: Environment):
     runner = next((run for prefix, run in RUNNERS.items() if re.match(prefix, command)), None)
     assert runner is not None, "add this command to RUNNERS"
     runner(command, environment)
+
+
+def test_control_of_a_running_load(environment: Environment):
+    """The documented requests show, change and stop a running load."""
+    load = "straingauge run --get /health --rate 20 --duration 1m --control --no-plans"
+    commands = re.findall(
+        r'^curl -H "Authorization.*?(?= +#|$)', PAGES["how-to/live"], re.MULTILINE
+    )
+    with environment.start(f"{load} --results {environment.folder}/control") as run:
+        try:
+            assert run.stdout is not None
+            lines = iter(run.stdout.readline, "")
+            found = (re.search(r"Bearer ([\w-]+)\" (\S+)/status", line) for line in lines)
+            token, url = next(filter(None, found)).groups()
+
+            def execute(command: str) -> str:
+                there = command.replace("http://127.0.0.1:8081", url)
+                return environment.run(f"TOKEN={token}; {there}", 0)
+
+            while '"running"' not in execute(commands[0]):
+                assert run.poll() is None
+            outputs = [execute(command) for command in commands]
+            output, _ = run.communicate(timeout=60)
+        finally:
+            run.kill()
+    answers = dict(zip(commands, outputs, strict=True))
+    status, rate, users, pause, stop = answers.values()
+    assert '"state"' in status
+    assert '"rate_percent": 150' in rate
+    assert "POST /rate" in users  # this load has an arrival rate
+    assert '"paused": true' in pause
+    assert '"state"' in stop
+    assert run.returncode in {0, 4}, output
 
 
 def test_verdicts_in_the_readme_match_the_summary():

@@ -154,6 +154,9 @@ def test_a_scan_within_the_thresholds_warns_and_explains_no_other_failure():
     found = {each["cause"]: each["confidence"] for each in diagnose(result)}
     assert next(iter(found)) == "pool_exhausted"
     assert found["missing_index"] < 0.5
+    for each in result["verdict"]["findings"]:
+        each["grade"] = "acceptable" if each.get("cause") is None else each["grade"]
+    assert causes(result)[0] == "missing_index"  # nothing else failed
 
 
 def test_a_scan_behind_a_blocked_loop_is_not_blamed():

@@ -92,6 +92,19 @@ def test_a_full_core_of_cheap_requests_is_no_cause():
     assert causes(slowed(result, 250, 400, 500))[0] == "pool_exhausted"
 
 
+def test_one_function_that_computes_most_of_the_time():
+    """A process that also waits for its database is out of CPU if one function has most of it."""
+    line = {"state": "running", "file": "app/report.py", "line": 7, "function": "render"}
+    result = failed_run(metrics__total_requests=400, resources__service__cpu_percent={"avg": 75.0})
+    result = slowed(result, 900, 1200, 1500)
+    assert causes(result)[0] != "cpu_bound"
+    profile = {"running_samples": 300, "lines": [{**line, "own_samples": 240}]}
+    result["profile"] = {**profile, "snapshots": {"count": 0}, "stalls": []}
+    assert causes(result)[0] == "cpu_bound"
+    profile["lines"][0]["own_samples"] = 90
+    assert causes(result)[0] != "cpu_bound"
+
+
 def test_cheap_requests_that_queue_for_a_full_core():
     """Requests that only wait for a busy process name its CPU."""
     timed = timing(pool=0.01, db=0.01, app=0.02, unattributed=0.96)
@@ -270,6 +283,11 @@ def test_calls_that_take_the_time_of_a_tail():
     assert found["confidence"] <= 0.75
     assert "0.2 calls to 10.0.0.7:443 waited" in found["evidence"][0]
     assert found["where"] == [{"kind": "call", "host": "10.0.0.7:443", "endpoint": None}]
+    result["metrics"]["stalls"] = stalls(
+        3, 900, every_s=None
+    )  # all workers wait for the other service
+    assert causes(result)[0] == "slow_dependency"
+    result["metrics"]["stalls"] = healthy()["metrics"]["stalls"]
     for unrelated in (calls(waiting_avg=0.02), calls(samples=2)):
         result["resources"]["service"]["calls"] = unrelated
         assert "slow_dependency" not in causes(result)

@@ -48,6 +48,18 @@ def code_evidence(result: ResultView, views: Sequence[CodeView]) -> CodeEvidence
     return next((each for each in found if each is not None), None)
 
 
+def busiest_function_share(result: ResultView) -> float:
+    """Return the share of the CPU time that the busiest function of the service has by itself.
+
+    0 without a profile, or if it has too few samples.
+    """
+    whole = result.figure("profile", "running_samples")
+    functions = _functions(_rows(result, "running"), "own_samples")
+    if whole < MIN_SAMPLES or not functions:
+        return 0.0
+    return functions.most_common(1)[0][1] / whole
+
+
 def _running(result: ResultView) -> CodeEvidence | None:
     whole = result.figure("profile", "running_samples")
     rows = _rows(result, "running")

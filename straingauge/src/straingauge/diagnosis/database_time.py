@@ -59,7 +59,7 @@ def limited_where_missed(result: ResultView, confidence: float, share: float | N
     Otherwise there is nothing to account for, and the cause is a warning of what gets worse with
     the number of rows; but not if its time is negligible.
     """
-    if result.has_unexplained_failures:
+    if result.has_unexplained_failures():
         return limited(confidence, share)
     return confidence if share is None or share >= NEGLIGIBLE else 0.0
 

@@ -77,10 +77,16 @@ class ResultView:
         entries = self.rows("verdict", "findings")
         return [entry for entry in entries if entry.get("grade") in FAILING]
 
-    @cached_property
-    def has_unexplained_failures(self) -> bool:
-        """True if a threshold was missed, or a test failed that names no cause."""
-        return any(entry.get("cause") is None for entry in self.failures)
+    def has_unexplained_failures(self, least: str = "acceptable") -> bool:
+        """Return whether a threshold was missed, or a test failed that names no cause.
+
+        Args:
+            least: The grade from which a failure counts.
+        """
+        serious = FAILING[FAILING.index(least) :]
+        return any(
+            entry.get("cause") is None and entry.get("grade") in serious for entry in self.failures
+        )
 
     @cached_property
     def reasons(self) -> Mapping[str, Mapping[str, Any]]:

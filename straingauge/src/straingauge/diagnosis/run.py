@@ -9,7 +9,7 @@ from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.failed_topics import failed_topics
 from straingauge.diagnosis.onset import broke_s
 from straingauge.diagnosis.ranking import MAX_SHARE, ranked
-from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.result_view import FAILING, ResultView
 from straingauge.diagnosis.rivals import with_rivals
 from straingauge.diagnosis.topic import Topic
 from straingauge.result.format.result import CauseDict
@@ -70,14 +70,16 @@ def warnings(result: Mapping[str, Any]) -> list[Finding]:
 def _reported(cause: Cause, view: ResultView, detected: FoundCause | None) -> FoundCause | None:
     """Return a cause that findings name, with their messages as evidence.
 
-    A finding that is the cause's own warning does not make it the cause of other failures.
+    A finding that is the cause's own warning does not make it the cause of other failures that are
+    as serious.
     """
     entries = [entry for entry in view.failures if entry.get("cause") == cause.id]
     if not entries:
         return None
-    confidence = max(REPORTED_CONFIDENCE[entry["grade"]] for entry in entries)
+    worst = max((entry["grade"] for entry in entries), key=FAILING.index)
+    confidence = REPORTED_CONFIDENCE[worst]
     own = all(entry.get("rule") == cause.title for entry in entries)
-    if own and detected is not None and view.has_unexplained_failures:
+    if own and detected is not None and view.has_unexplained_failures(worst):
         confidence = min(confidence, detected.confidence)
     messages = dict.fromkeys(str(entry.get("message")) for entry in entries)
     return cause.found(Evidence(confidence, tuple(messages)))

@@ -20,6 +20,7 @@ UNRELATED = 1.3  # times the time of all requests, or of the longest: calls of b
     topics=("speed",),
     explains=(
         "endpoint_errors",
+        "freeze",  # while all workers wait for the other service
         "limited_concurrency",
         "pool_exhausted",
         "slow_endpoint",

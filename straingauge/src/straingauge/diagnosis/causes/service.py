@@ -1,6 +1,7 @@
 """The service's processes: their CPU, restarts, connections and background jobs."""
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.code_lines import busiest_function_share
 from straingauge.diagnosis.onset import first_increase_s
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.observe.runtime import CLOSING_SERVERS
@@ -9,6 +10,7 @@ SERVICE = ("resources", "service")
 MACHINE_CPU = ("resources", "machine", "cpu_percent", "avg")
 CORES = ("resources", "machine", "cores")
 CORE_FULL_PERCENT = 85.0  # of one core, by one process
+COMPUTING_PERCENT = 60.0  # of one core: most of the time in flight, by Little's law
 EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
 BROKEN = ("reset", "refused", "short_body", "idle_closed")  # kinds of errors
 QUEUED = 0.8  # share of the median response time in which no code works on the request
@@ -45,13 +47,16 @@ def cpu_bound(result: ResultView) -> Evidence | None:
 
     A Python process computes on one core. Any load sent as fast as it is answered fills it; so it
     is a cause only where a request is expensive, by CPU time divided by requests, or where half of
-    the requests or more spend nearly all of their time in a queue.
+    the requests or more spend nearly all of their time in a queue. A process that also waits for a
+    database is not full all the time; if its profile shows one function, that is what requests
+    queue for.
     """
     busy, processes = result.figure(*SERVICE, "cpu_percent", "avg"), _processes(result)
     cpu_ms = 10 * busy * result.duration_s / result.requests if result.requests else 0.0
     app_ms = result.figure("metrics", "server_timing", "parts", "app", "p50_ms")
     full = busy >= CORE_FULL_PERCENT * processes
     computing = app_ms >= EXPENSIVE_CPU_MS and cpu_ms >= 0.6 * app_ms
+    computing |= busy >= COMPUTING_PERCENT * processes and busiest_function_share(result) >= 0.5
     if not full and not computing:
         return None
     expensive = scale(cpu_ms, EXPENSIVE_CPU_MS, 3 * EXPENSIVE_CPU_MS)
