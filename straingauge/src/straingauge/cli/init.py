@@ -1,12 +1,14 @@
 # ruff: noqa: D301 - click reads a real backspace as: do not wrap what follows
-"""`straingauge init`: a load suite from an OpenAPI document."""
+"""`straingauge init`: a load suite from an OpenAPI document, or from captured requests."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from straingauge.cli import common_options
 from straingauge.cli.group import EXIT_CODES, main
+from straingauge.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +19,7 @@ _LABEL_WIDTH: Final = len("environment")
 
 
 @main.command(epilog=EXIT_CODES, short_help="Create a load suite from an OpenAPI document.")
-@click.argument("url")
+@click.argument("url", required=False)
 @click.option(
     "-o",
     "--output",
@@ -35,16 +37,39 @@ _LABEL_WIDTH: Final = len("environment")
     show_default="the usual paths",
     help="Path of the document at the service, or a file.",
 )
+@click.option("--har", type=common_options.PATH, metavar="FILE", help="HAR file of a browser.")
+@click.option(
+    "--curl", metavar="COMMAND", help="curl command of one request; - reads standard input."
+)
+@click.option(
+    "--postman",
+    type=common_options.PATH,
+    metavar="FILE",
+    help="Postman collection, version 2.0 or 2.1.",
+)
 @click.option(
     "--writes",
     is_flag=True,
-    help="Include operations that create data, and those that change what they created.",
+    help="Include operations that create data, and those that change what they created; of"
+    " captured requests, all methods.",
 )
-def init(*, url: str, folder: Path, document: str | None, writes: bool) -> None:
+def init(
+    *,
+    url: str | None,
+    folder: Path,
+    document: str | None,
+    har: Path | None,
+    curl: str | None,
+    postman: Path | None,
+    writes: bool,
+) -> None:
     """Create a load suite for the service at URL from its OpenAPI document.
 
     \b
       straingauge init http://localhost:8000
+      straingauge init --har recorded.har http://localhost:8000
+      straingauge init --postman collection.json --writes http://localhost:8000
+      straingauge init --curl "curl http://localhost:8000/items -H 'Accept: */*'"
       straingauge run load/journeys.py --host http://localhost:8000
 
     Writes journeys.py, thresholds.toml and test_load.py, ready to run. Values
@@ -52,8 +77,33 @@ def init(*, url: str, folder: Path, document: str | None, writes: bool) -> None:
     the lists that return them. Unknown values become fill_in(...), and their
     journeys are commented out of the mix.
 
+    From captured requests, those to one host are taken: that of URL, or else of the
+    first request. A HAR file becomes one journey with the pauses of its user, a
+    Postman collection one journey for each folder. Cookies, passwords, tokens and
+    other secrets are not written: the suite reads them from the environment.
+
     No file is overwritten, and no load is sent.
     """
+    captured = {"har": har, "curl": curl, "postman": postman}
+    given = [f"--{name}" for name, value in captured.items() if value is not None]
+    if len([*given, *(["--openapi"] if document is not None else [])]) > 1:
+        raise UsageError(f"{given[0]} and another source: a suite has one", hint="name only one")
+    if given:
+        from straingauge.cli.init_captured import init_captured
+
+        init_captured(
+            None if url is None else _base(url),
+            folder,
+            har=har,
+            curl=curl,
+            postman=postman,
+            writes=writes,
+        )
+        return
+    if url is None:
+        raise UsageError(
+            "name the URL of the service", hint="straingauge init http://localhost:8000"
+        )
     from straingauge import scaffold
     from straingauge.observe.process import is_here
     from straingauge.report.terminal import labelled
@@ -76,7 +126,6 @@ def _base(url: str) -> str:
     """Scheme and host of the URL; raises UsageError if it has a path."""
     from urllib.parse import urlsplit
 
-    from straingauge.errors import UsageError
     from straingauge.http.address import parse_base_url
 
     parse_base_url(url)

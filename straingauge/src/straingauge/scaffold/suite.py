@@ -113,7 +113,7 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
     skipped = [pair for pair in reasons if pair[0].function not in chosen]
     title, source = plain(document.title, 80), plain(document.source, 200)
     named = {"title": title, "folder": plain(folder.name, 100), "url": url, "source": source}
-    endpoints = "".join(ENDPOINT.format(name=_toml(name)) for name in endpoints_of(mixed))
+    endpoints = "".join(ENDPOINT.format(name=toml_key(name)) for name in endpoints_of(mixed))
     files = {
         "journeys.py": journeys(mixed, skipped, head=HEAD.format(**named), log_in=user.code),
         "thresholds.toml": THRESHOLDS + endpoints,
@@ -195,6 +195,6 @@ def _tolerating_deletions(mixed: Sequence[Operation]) -> list[Operation]:
     ]
 
 
-def _toml(name: str) -> str:
+def toml_key(name: str) -> str:
     """A key of a TOML table; JSON escapes a string as TOML does."""
     return literal(name).replace("\x7f", "\\u007f")

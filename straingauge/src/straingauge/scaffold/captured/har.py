@@ -1,0 +1,136 @@
+"""HAR files (HTTP Archive 1.2), as browsers export them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from straingauge.errors import UsageError
+from straingauge.replay.log_time import parse_log_time
+from straingauge.scaffold.captured.capture import FORM, Capture, CapturedRequest, Pairs, body_of
+from straingauge.scaffold.document import as_dict, as_list
+
+JOURNEY: Final = "recorded"
+MIN_PAUSE_S: Final = 0.5  # less is the browser's work, not a person's
+MAX_PAUSE_S: Final = 60.0  # more is a person who was away
+_SWITCHED: Final = 101
+_NOT_MODIFIED: Final = 304
+_LOCAL: Final = ("data:", "blob:", "about:", "chrome-extension:", "moz-extension:")
+_OWN_ERRORS: Final = range(500, 600)
+
+
+def parse_har(content: Mapping[str, Any], source: str) -> Capture:
+    """Return the requests of a HAR file, as one journey in the order of their times.
+
+    Raises:
+        UsageError: It is no HAR file, or has no requests.
+    """
+    entries = as_dict(content.get("log")).get("entries")
+    if not isinstance(entries, list):
+        raise UsageError(
+            f"{source} is not a HAR file: it has no log.entries",
+            hint='export one in the network tab of a browser: "Save all as HAR"',
+        )
+    capture = Capture(source, source, {JOURNEY: []})
+    timed: list[tuple[float, float, CapturedRequest, frozenset[str]]] = []
+    for entry in map(as_dict, entries):
+        request = _request(entry, capture)
+        if request is None:
+            continue
+        start_ns = parse_log_time(entry.get("startedDateTime"))
+        start_s = timed[-1][0] if start_ns is None and timed else (start_ns or 0) / 1e9
+        duration_ms = entry.get("time")
+        is_number = isinstance(duration_ms, int | float) and duration_ms > 0
+        duration_s = float(duration_ms) / 1000 if is_number else 0.0  # type: ignore[arg-type]
+        timed.append((start_s, start_s + duration_s, request, _cookies_set(entry)))
+    timed.sort(key=lambda each: each[0])
+    capture.journeys[JOURNEY] = list(_with_pauses(timed, capture))
+    if not timed:
+        _require_requests(capture)
+    return capture
+
+
+def _require_requests(capture: Capture) -> None:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in capture.skipped.items())
+    raise UsageError(f"{capture.source} has no request to send ({reasons or 'it is empty'})")
+
+
+def _with_pauses(
+    timed: Sequence[tuple[float, float, CapturedRequest, frozenset[str]]], capture: Capture
+) -> list[CapturedRequest]:
+    """Return the requests with the pauses of the person, and the cookies that are known."""
+    requests: list[CapturedRequest] = []
+    end_s, cookies = timed[0][0] if timed else 0.0, frozenset[str]()
+    for start_s, ended_s, request, set_cookies in timed:
+        pause_s = start_s - end_s
+        if pause_s > MAX_PAUSE_S:
+            capture.note(f"pauses longer than {MAX_PAUSE_S:g} s are {MAX_PAUSE_S:g} s")
+        pause_s = min(pause_s, MAX_PAUSE_S) if pause_s >= MIN_PAUSE_S else 0.0
+        requests.append(replace(request, pause_s=round(pause_s, 1), known_cookies=cookies))
+        end_s, cookies = max(end_s, ended_s), cookies | set_cookies
+    return requests
+
+
+def _request(entry: Mapping[str, Any], capture: Capture) -> CapturedRequest | None:
+    """Return the request of an entry; None if it is skipped."""
+    recorded, response = as_dict(entry.get("request")), as_dict(entry.get("response"))
+    method, url, status = recorded.get("method"), recorded.get("url"), response.get("status")
+    posted = as_dict(recorded.get("postData"))
+    if not isinstance(method, str) or not isinstance(url, str):
+        capture.skipped["not understood: no method or URL"] += 1
+        return None
+    reason = _reason_against(method.upper(), url, status, posted)
+    if reason or not isinstance(status, int):
+        capture.skipped[reason] += 1
+        return None
+    content_type, text = str(posted.get("mimeType") or ""), posted.get("text")
+    body = body_of(text if isinstance(text, str) else "", content_type)
+    if body is None and content_type.startswith(FORM) and (form := _pairs(posted.get("params"))):
+        body = ("form", form)
+    return CapturedRequest(
+        method=method.upper(),
+        url=url.partition("#")[0],
+        headers=_pairs(recorded.get("headers")),
+        body=body,
+        expect=_expected(status),
+    )
+
+
+def _reason_against(method: str, url: str, status: object, posted: Mapping[str, Any]) -> str:
+    """Return why a request is skipped; empty if it is not."""
+    if url.startswith(("ws:", "wss:")) or status == _SWITCHED:
+        return "to WebSockets"
+    if url.startswith(_LOCAL):
+        return "that went to no server"
+    if not isinstance(status, int) or status <= 0:
+        return "without a response"
+    if method in ("OPTIONS", "CONNECT"):
+        return "with OPTIONS, which a browser sends by itself"
+    if str(posted.get("mimeType") or "").startswith("multipart/"):
+        return "with a multipart form (write it with Upload)"
+    return "with a binary body" if posted.get("encoding") == "base64" else ""
+
+
+def _expected(status: int) -> tuple[int, ...]:
+    if status == _NOT_MODIFIED:
+        return (200, 304)
+    return () if status in _OWN_ERRORS else (status,)
+
+
+def _pairs(listed: object) -> Pairs:
+    return [
+        (name, value)
+        for each in map(as_dict, as_list(listed))
+        if isinstance(name := each.get("name"), str)
+        and name
+        and isinstance(value := each.get("value", ""), str)
+    ]
+
+
+def _cookies_set(entry: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the cookies that a response sets."""
+    headers = _pairs(as_dict(entry.get("response")).get("headers"))
+    lines = (value for name, value in headers if name.lower() == "set-cookie")
+    # Chrome writes several of them in one value, by lines.
+    return frozenset(
+        line.partition("=")[0].strip() for value in lines for line in value.splitlines()
+    )

@@ -1,0 +1,248 @@
+"""Postman collections, version 2.0 and 2.1."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from straingauge.errors import UsageError
+from straingauge.scaffold.captured.capture import Body, Capture, CapturedRequest, Pairs, body_of
+from straingauge.scaffold.captured.secrets import is_secret_name
+from straingauge.scaffold.document import as_dict, as_list
+
+JOURNEY: Final = "requests"
+_VARIABLE: Final = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
+_DEEPEST: Final = 50
+
+
+def parse_postman(content: Mapping[str, Any], source: str, base_url: str) -> Capture:
+    """Return the requests of a collection: a journey for each folder at its top.
+
+    Args:
+        content: The collection.
+        source: Its file.
+        base_url: Stands for a variable at the begin of a URL that the collection does not define.
+
+    Raises:
+        UsageError: It is no collection of a known version, or has no requests.
+    """
+    content = as_dict(content.get("collection")) or content
+    info = as_dict(content.get("info"))
+    schema = str(info.get("schema") or "")
+    if not isinstance(content.get("item"), list) or (schema and "/v2." not in schema):
+        raise UsageError(
+            f"{source} is not a Postman collection of version 2.0 or 2.1",
+            hint="export it as Collection v2.1",
+        )
+    capture = Capture(source, str(info.get("name") or source))
+    reader = _Reader(capture, base_url, content)
+    for name, request in reader.requests(content, JOURNEY, content.get("auth"), 0):
+        capture.journeys.setdefault(name, []).append(request)
+    if not capture.journeys:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in capture.skipped.items())
+        raise UsageError(f"{source} has no request to send ({reasons or 'it is empty'})")
+    return capture
+
+
+def _variables(content: Mapping[str, Any]) -> tuple[dict[str, str], frozenset[str]]:
+    """Return the values of variables by name, and those that are secret."""
+    known = {
+        str(each.get("key") or each.get("id")): each
+        for each in map(as_dict, as_list(content.get("variable")))
+        if each.get("value") not in (None, "") and not each.get("disabled")
+    }
+    values = {name: str(each["value"]) for name, each in known.items()}
+    secret = (name for name, each in known.items() if each.get("type") == "secret")
+    named = (name for name in known if is_secret_name(name))
+    return values, frozenset(values[name] for name in (*secret, *named))
+
+
+def _auth_of(given: object) -> tuple[str, Mapping[str, Any]]:
+    """Return the kind of an authorization, and its values by name."""
+    auth = as_dict(given)
+    kind = str(auth.get("type") or "noauth")
+    listed = auth.get(kind)  # pairs in version 2.1, an object in 2.0
+    if not isinstance(listed, list):
+        return kind, as_dict(listed)
+    return kind, {str(each.get("key")): each.get("value") for each in map(as_dict, listed)}
+
+
+def _joined(url: Mapping[str, Any]) -> str:
+    """Return the text of a URL that is given in parts."""
+
+    def part(name: str, separator: str) -> str:
+        given = url.get(name)
+        return separator.join(map(str, given)) if isinstance(given, list) else str(given or "")
+
+    host, path = part("host", "."), part("path", "/").lstrip("/")
+    port = f":{url['port']}" if url.get("port") else ""
+    pairs = [
+        f"{each.get('key')}={each.get('value') or ''}"
+        for each in map(as_dict, as_list(url.get("query")))
+        if each.get("key") and not each.get("disabled")
+    ]
+    scheme = f"{url['protocol']}://" if url.get("protocol") else ""
+    query = f"?{'&'.join(pairs)}" if pairs else ""
+    return f"{scheme}{host}{port}/{path}{query}" if host else ""
+
+
+class _Unknown(Exception):
+    """A variable without a value; its name is the text."""
+
+
+class _Reader:
+    """Reads the items of a collection."""
+
+    def __init__(self, capture: Capture, base_url: str, collection: Mapping[str, Any]) -> None:
+        self._capture = capture
+        self._base_url = base_url
+        self._variables, self._secrets = _variables(collection)
+
+    def requests(
+        self, folder: Mapping[str, Any], journey: str, auth: object, depth: int
+    ) -> Iterator[tuple[str, CapturedRequest]]:
+        """Yield each request below a folder, with its journey."""
+        if folder.get("event"):
+            self._capture.note("scripts of the collection are not run")
+        if depth > _DEEPEST:
+            self._capture.skipped["in folders that are nested too deep"] += 1
+            return
+        for item in map(as_dict, as_list(folder.get("item"))):
+            own = item["auth"] if item.get("auth") else auth
+            if isinstance(item.get("item"), list):
+                name = str(item.get("name") or journey) if not depth else journey
+                yield from self.requests(item, name, own, depth + 1)
+                continue
+            if item.get("event"):
+                self._capture.note("scripts of the collection are not run")
+            try:
+                request = self._request(item.get("request"), own)
+            except _Unknown as error:
+                self._capture.skipped[f"with the unknown variable {error}"] += 1
+                continue
+            if request is not None:
+                yield journey, request
+
+    def _request(self, given: object, auth: object) -> CapturedRequest | None:
+        if isinstance(given, str):  # a GET in short
+            given = {"url": given}
+        described = as_dict(given)
+        url = self._url(described.get("url"))
+        if not url:
+            self._capture.skipped["not understood: no URL"] += 1
+            return None
+        headers = self._pairs(described.get("header"))
+        body = as_dict(described.get("body"))
+        if body.get("disabled"):
+            body = {}
+        mode = body.get("mode")
+        if mode in ("formdata", "file"):
+            self._capture.skipped["multipart forms and files: write them with Upload"] += 1
+            return None
+        headers, url = self._authorized(described.get("auth") or auth, headers, url)
+        return CapturedRequest(
+            method=str(described.get("method") or "GET").upper(),
+            url=url.partition("#")[0],
+            headers=headers,
+            body=self._body(body, str(mode), headers),
+            credentials=self._secrets | self._credentials(described.get("auth") or auth),
+        )
+
+    def _url(self, given: object) -> str:
+        parts = as_dict(given)
+        raw = given if isinstance(given, str) else str(parts.get("raw") or _joined(parts))
+        if raw.startswith("{{"):  # such as {{baseUrl}}/items
+            found = _VARIABLE.match(raw)
+            if found is not None and found[1] not in self._variables:
+                raw = self._base_url + raw[found.end() :]
+        url = self._filled(raw)
+        if url and "://" not in url:
+            url = f"http://{url}"
+        for each in map(as_dict, as_list(parts.get("variable"))):
+            name, value = str(each.get("key") or each.get("id")), each.get("value")
+            if re.search(rf"/:{re.escape(name)}(?=[/?]|$)", url):
+                if value in (None, ""):
+                    raise _Unknown(f":{name}")
+                text = quote(self._filled(str(value)), safe="")
+                url = re.sub(rf"/:{re.escape(name)}(?=[/?]|$)", f"/{text}", url)
+        return url
+
+    def _body(self, body: Mapping[str, Any], mode: str, headers: Pairs) -> Body | None:
+        if mode == "urlencoded":
+            return "form", self._pairs(body.get("urlencoded"))
+        if mode == "graphql":
+            query = as_dict(body.get("graphql"))
+            text = self._filled(str(query.get("variables") or "{}"))
+            variables = body_of(text, "application/json")
+            sent = variables[1] if variables is not None and variables[0] == "json" else {}
+            return "json", {"query": str(query.get("query") or ""), "variables": sent}
+        if mode != "raw":
+            return None
+        text = str(body.get("raw") or "")
+        language = as_dict(as_dict(body.get("options")).get("raw")).get("language")
+        given = next((value for name, value in headers if name.lower() == "content-type"), "")
+        kind = given or ("application/json" if language == "json" else "")
+        parsed = body_of(text, kind)
+        if parsed is not None and parsed[0] == "json":
+            return "json", self._filled_json("", parsed[1])
+        return body_of(self._filled(text), kind)  # a variable may stand for a number
+
+    def _filled_json(self, name: str, value: object) -> object:
+        if isinstance(value, dict):
+            return {key: self._filled_json(key, each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._filled_json(name, each) for each in value]
+        return self._value(name, value) if isinstance(value, str) else value
+
+    def _authorized(self, given: object, headers: Pairs, url: str) -> tuple[Pairs, str]:
+        """Return headers and URL with the credentials of an item."""
+        kind, values = _auth_of(given)
+
+        def value(name: str, default: str = "") -> str:
+            # Credentials are replaced by variables of the environment anyway.
+            return str(values.get(name) or default)
+
+        if kind == "noauth":
+            return headers, url
+        if kind == "bearer":
+            return [*headers, ("Authorization", f"Bearer {value('token', 'token')}")], url
+        if kind == "basic":
+            account = json.dumps([value("username"), value("password")])
+            return [*headers, ("Authorization", f"Basic {account}")], url
+        if kind == "apikey":
+            key, secret = value("key", "X-Api-Key"), value("value", "key")
+            if value("in") == "query":
+                mark = "&" if "?" in url else "?"
+                return headers, f"{url}{mark}{quote(key)}={quote(secret)}"
+            return [*headers, (key, secret)], url
+        self._capture.note(f"authorization {kind} is not understood: add its header")
+        return headers, url
+
+    @staticmethod
+    def _credentials(given: object) -> frozenset[str]:
+        kind, values = _auth_of(given)
+        return frozenset([str(values.get("value") or "key")] if kind == "apikey" else [])
+
+    def _pairs(self, listed: object) -> Pairs:
+        return [
+            (self._filled(name := str(each.get("key"))), self._value(name, each.get("value")))
+            for each in map(as_dict, as_list(listed))
+            if each.get("key") and not each.get("disabled")
+        ]
+
+    def _value(self, name: str, given: object) -> str:
+        """Return a value; that of a secret may have variables, since it is not written."""
+        text = "" if given is None else str(given)
+        return text if is_secret_name(name) else self._filled(text)
+
+    def _filled(self, text: str, depth: int = 0) -> str:
+        """Return a text with the values of its variables; raises _Unknown."""
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1]
+            if name not in self._variables or depth > _DEEPEST:
+                raise _Unknown(name)
+            return self._filled(self._variables[name], depth + 1)
+
+        return _VARIABLE.sub(value, text)
