@@ -38,4 +38,6 @@ class StoredTrials:
         ]
 
     def _conclude(self, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        return conclude(cast("Measurements", document), self._thresholds)[0]
+        judged = ("verdict", "diagnosis")  # made again
+        measured = {key: value for key, value in document.items() if key not in judged}
+        return conclude(cast("Measurements", measured), self._thresholds)[0]
