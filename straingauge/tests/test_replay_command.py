@@ -36,7 +36,9 @@ def test_a_log_is_replayed_with_its_timing_and_order_by_several_processes(tmp_pa
             text=True,
             check=False,
         )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode in {0, 4}, ended.stderr  # a busy machine makes a run invalid
+    assert "skipped  1 request: not GET or HEAD" in ended.stderr
+    assert "deviation from the log's timing: p50" in ended.stdout
     sent = defaultdict(list)
     for each in sorted(server.requests, key=lambda each: each.at_ns):
         if each.target.startswith("/items/"):

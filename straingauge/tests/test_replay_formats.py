@@ -100,7 +100,7 @@ def test_times_are_parsed_in_each_notation(at: datetime, zone: timezone):
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, "", "-", "soon", -1, 0, float("nan"), float("inf"), 1e30, [], "31/Foo/2026"],
+    [None, True, "", "-", "soon", -1, 0, float("nan"), float("inf"), 1e30, 5e19, [], "31/Foo/2026"],
 )
 def test_what_is_no_time(value: object):
     """Other values are no time."""

@@ -2,8 +2,8 @@
 
 import gzip
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,7 @@ from straingauge.journey import User
 from straingauge.replay import LogSource, LogTime, RecordedRequest, log_size, read_recording
 from straingauge.replay.access_log import Change
 from straingauge.replay.recording import Recording, endpoint_name, expected_statuses
-from straingauge.replay.request_table import RequestTable
-from straingauge.replay.sessions import GAP_NS, assign_users
 from straingauge.replay.timing import SECOND_NS, spread_within_seconds
-from straingauge.schedule import recorded
 
 Read = Callable[..., Recording]
 INSTANTS = st.lists(st.integers(0, 60 * SECOND_NS), min_size=1, max_size=40).map(sorted)
@@ -157,6 +154,31 @@ def test_bad_logs(read: Read, text: bytes, message: str):
         read(text)
 
 
+@given(
+    st.lists(
+        st.text()
+        | st.builds(line, st.integers(0, 300), st.text(max_size=9))
+        | st.builds(
+            line, st.integers(0, 300), st.text(max_size=9).map(lambda text: f"GET /{text}")
+        ),
+        max_size=9,
+    )
+)
+@settings(max_examples=50)
+def test_any_text_is_a_recording_or_an_error(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+):
+    """A log is either replayed or refused with a clear error, whatever is in it."""
+    path = tmp_path_factory.mktemp("log") / "access.log"
+    path.write_text("\n".join(lines), encoding="utf-8", errors="surrogatepass")
+    with suppress(UsageError):
+        source = LogSource(path=path, size_bytes=log_size(path), writes=True)
+        found = read_recording(source)
+        journeys = found.journeys("access.log")
+        for n in range(found.schedule.count):
+            assert next(journeys.pick(n)(User(0))).target.startswith("/")
+
+
 def test_what_is_no_log(tmp_path: Path):
     """A folder or a missing file is one clear error."""
     with pytest.raises(UsageError, match="is not a file"):
@@ -214,6 +236,17 @@ def test_fractions_of_seconds_are_kept(read: Read):
     assert found.summary.sessions == 3
 
 
+def test_a_replay_that_would_not_end(read: Read):
+    """One line with a wrong date, or a speed that is too low, is an error."""
+    text = line(0, "GET /a") + line(1, "GET /b").replace("2026", "2199")
+    with pytest.raises(UsageError, match=r"the replay would last 6.... days"):
+        read(text)
+    assert read(text.replace("2199", "9999")).summary.unparsed == 1
+    for how in ({"speed": 1e-300}, {"rate_per_s": 1e-300}):
+        with pytest.raises(UsageError, match="days"):
+            read(line(0, "GET /a") + line(1, "GET /b"), **how)
+
+
 @given(INSTANTS)
 @settings(max_examples=50)
 def test_requests_are_spread_within_their_second(instants: list[int]):
@@ -227,7 +260,7 @@ def test_requests_are_spread_within_their_second(instants: list[int]):
         assert not len(gaps) or gaps.max() - gaps.min() <= 1
 
 
-# Who sends them
+# Who sends them, and how they are named and judged
 
 
 def test_sessions_are_kept_together(read: Read):
@@ -240,78 +273,13 @@ def test_sessions_are_kept_together(read: Read):
     assert len(set(users)) == found.summary.users == found.summary.sessions == 3
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 60 * SECOND_NS), st.integers(0, 9)), min_size=1),
-    st.integers(1, 12),
-)
-@settings(max_examples=100)
-def test_sessions_share_users_only_if_they_must(requests: list[tuple[int, int]], most: int):
-    """A user has one session at a time, unless there are more at once than users."""
-    requests = sorted(requests)
-    at_ns = np.array([at for at, _ in requests], dtype=np.int64)
-    session = np.array([number for _, number in requests], dtype=np.uint32)
-    users, shared = assign_users(at_ns, session, most)
-    spans: dict[int, list[tuple[int, int]]] = {}
-    for number in set(session.tolist()):
-        own = at_ns[session == number]
-        spans.setdefault(int(users[number]), []).append((int(own[0]), int(own[-1])))
-    assert len(spans) <= most
-    assert sorted(spans) == list(range(len(spans)))
-    overlaps = [
-        (before, after)
-        for each in spans.values()
-        for before, after in pairwise(sorted(each))
-        if after[0] <= before[1]
-    ]
-    assert bool(overlaps) <= (len(spans) == most)
-    assert bool(overlaps) == bool(shared)
-    if len(spans) < most:
-        for each in spans.values():
-            for before, after in pairwise(sorted(each)):
-                assert after[0] > before[1] + GAP_NS
-
-
-@given(INSTANTS, st.integers(1, 4), st.randoms(use_true_random=False))
-@settings(max_examples=50)
-def test_shares_are_the_whole(instants: list[int], processes: int, random: object):
-    """Each request is in the share of one process, that of its user."""
-    users = [random.randrange(6) for _ in instants]
-    whole = recorded(np.array(instants, dtype=np.int64), np.array(users, dtype=np.uint32))
-    assert whole.duration_s >= instants[-1] / 1e9
-    assert whole.arrivals(whole.count) is None
-    shares = [whole.share_by_user(i, processes) for i in range(processes)]
-    numbers = [n for each in shares for n in each.numbers.tolist()]
-    assert sorted(numbers) == list(range(len(instants)))
-    for i, each in enumerate(shares):
-        assert {user % processes for user in each.user_index.tolist()} <= {i}
-        assert [whole.arrivals(n) for n in each.numbers.tolist()] == [
-            each.arrivals(n) for n in range(each.count)
-        ]
-
-
-def test_recorded_arrivals_are_in_order():
-    """Instants out of order, before the start, or none at all are refused."""
-    for instants in ([], [1, 0], [-1]):
-        with pytest.raises(UsageError):
-            recorded(np.array(instants, dtype=np.int64), np.zeros(len(instants), dtype=np.uint32))
-
-
-@given(st.lists(st.tuples(st.sampled_from(["GET", "POST"]), st.text(), st.integers(0, 599))))
-@settings(max_examples=50)
-def test_a_table_keeps_its_requests(requests: list[tuple[str, str, int]]):
-    """Requests come back as they went in, in any number."""
-    table = RequestTable()
-    for number, (method, text, status) in enumerate(requests):
-        target = f"/{text.encode('unicode_escape').decode('ascii')}"
-        session = None if number % 3 == 0 else (text, method)
-        table.add(RecordedRequest(method, target, status, number), session)
-    assert len(table) == len(requests)
-    for number, (method, text, status) in enumerate(requests):
-        target = f"/{text.encode('unicode_escape').decode('ascii')}"
-        assert table.request(number) == RecordedRequest(method, target, status, number)
-
-
-# How they are named and judged
+def test_more_sessions_than_users(read: Read):
+    """Sessions that share a user are reported."""
+    text = "".join(line(second, "GET /", f"10.0.0.{n}") for second in (0, 1) for n in range(3))
+    summary = read(text, most_users=2).summary
+    assert (summary.users, summary.shared) == (2, 1)
+    shown = " ".join(text for _, text in summary.text_lines())
+    assert "1 session shares one of the 2 users" in shown
 
 
 def test_endpoints_have_no_ids():

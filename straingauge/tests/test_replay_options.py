@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from straingauge.cli import main
+from straingauge.cli.options import RunOptions
+from straingauge.cli.replay_options import ReplayOptions
+from straingauge.replay import LogSource, log_size
 
 LINE = '10.0.0.1 - - [10/Oct/2026:13:55:10 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8"\n'
 NOWHERE = "http://127.0.0.1:9"
@@ -48,6 +51,14 @@ def test_wrong_options(log: Path, arguments: list[str], message: str):
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not log.with_name("results").exists()
+
+
+def test_processes_have_time_to_read_a_log(log: Path, monkeypatch: pytest.MonkeyPatch):
+    """Processes that read a large log may connect later than others."""
+    options = ReplayOptions(source=LogSource(path=log, size_bytes=log_size(log)))
+    monkeypatch.setattr(options.recording.summary, "read_s", 50.0)
+    assert options.preparation_s == 200
+    assert RunOptions(gets=("/",)).preparation_s == 0
 
 
 def test_a_log_that_is_mostly_garbage(log: Path):

@@ -92,7 +92,7 @@ def init(
         from straingauge.cli.init_captured import init_captured
 
         init_captured(
-            None if url is None else _base(url),
+            None if url is None else _base(url, " ".join(given)),
             folder,
             har=har,
             curl=curl,
@@ -122,8 +122,8 @@ def init(
         click.echo(line)
 
 
-def _base(url: str) -> str:
-    """Scheme and host of the URL; raises UsageError if it has a path."""
+def _base(url: str, option: str = "--openapi") -> str:
+    """Scheme and host of the URL; raises UsageError, with advice on an option, if it has a path."""
     from urllib.parse import urlsplit
 
     from straingauge.http.address import parse_base_url
@@ -131,9 +131,10 @@ def _base(url: str) -> str:
     parse_base_url(url)
     parts = urlsplit(url)
     if parts.path.strip("/"):
+        value = parts.path if option == "--openapi" else "..."
         raise UsageError(
             f"{url}: the URL must not have a path",
-            hint=f"straingauge init {parts.scheme}://{parts.netloc} --openapi {parts.path}",
+            hint=f"straingauge init {parts.scheme}://{parts.netloc} {option} {value}",
         )
     return f"{parts.scheme}://{parts.netloc}"
 

@@ -161,6 +161,11 @@ class RunOptions:
         arrivals = poisson if self.poisson else constant
         return arrivals(rate_per_s=self.rate, duration_s=duration_s)
 
+    @property
+    def preparation_s(self) -> float:
+        """Further time that each process may take before the load, in seconds."""
+        return 0.0
+
     def content(self) -> JourneyFile:
         """Return the journeys or scenarios of the load; raises UsageError."""
         return _content(self)

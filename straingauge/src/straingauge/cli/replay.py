@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     default=1000,
     show_default=True,
     metavar="N",
-    help="Highest number of users; further sessions wait for others.",
+    help="Highest number of users; with more sessions at once, they share users.",
 )
 @click.option(
     "--processes",

@@ -44,6 +44,11 @@ class ReplayOptions(RunOptions):
         """Number of users: of sessions at once, up to a limit."""
         return self.recording.summary.users
 
+    @property
+    def preparation_s(self) -> float:
+        """Time that each process may take to read the log: several do it at once."""
+        return 4 * self.recording.summary.read_s
+
     def schedule(self, duration_s: float | None = None) -> Schedule:
         """Return the recorded schedule, whose duration is that of the log."""
         del duration_s

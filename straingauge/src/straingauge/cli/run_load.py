@@ -92,7 +92,7 @@ def run_load(
         interrupted = False
         with WorkerProcesses(names, coordinator.connection_info, options) as workers:
             try:
-                _wait_for_end(coordinator, workers)
+                _wait_for_end(coordinator, workers, CONNECT_TIMEOUT_S + options.preparation_s)
             except KeyboardInterrupt:
                 interrupted = True
                 coordinator.abort("interrupted")
@@ -122,16 +122,18 @@ def _closing(coordinator: Coordinator) -> Iterator[Coordinator]:
         coordinator.close()
 
 
-def _wait_for_end(coordinator: Coordinator, workers: WorkerProcesses) -> None:
+def _wait_for_end(
+    coordinator: Coordinator, workers: WorkerProcesses, connect_timeout_s: float
+) -> None:
     """Wait until all processes have connected, and disconnected again."""
-    give_up_s = time.monotonic() + CONNECT_TIMEOUT_S
+    give_up_s = time.monotonic() + connect_timeout_s
     while missing := coordinator.missing:
         for name in missing:
             if reason := workers.exit_reason(name):
                 return coordinator.abort(f"process {name} ended before it could start ({reason})")
         if time.monotonic() > give_up_s:
             return coordinator.abort(
-                f"process {missing[0]} did not connect within {CONNECT_TIMEOUT_S:.0f} s"
+                f"process {missing[0]} did not connect within {connect_timeout_s:.0f} s"
             )
         time.sleep(POLL_INTERVAL_S)
     while coordinator.connected:

@@ -1,5 +1,6 @@
 """Read an access log into a recording."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 SAMPLE_LINES: Final = 200
 """Lines by which the format is detected."""
+
+MAX_DURATION_S: Final = 366 * 86_400.0
+"""Longest replay; one line with a wrong date must not make it endless."""
 
 Change: TypeAlias = Callable[[RecordedRequest], RecordedRequest | None]
 """A function of a user that changes a request, or returns None to skip it."""
@@ -71,6 +75,7 @@ def read_recording(source: LogSource, change: Change | None = None) -> Recording
         UsageError: The log cannot be read, its format is not known or that of less than half of its
             lines, its times are missing, no request is left, or `change` fails.
     """
+    began_s = time.monotonic()
     lines = read_lines(source.path, source.size_bytes)
     sample = list(islice(lines, SAMPLE_LINES))
     found = detect_format(sample, source.path)
@@ -78,7 +83,9 @@ def read_recording(source: LogSource, change: Change | None = None) -> Recording
     for line in chain(sample, lines):
         reader.add(line)
     reader.require_parsed()
-    return _recording(source, reader.table, reader.summary)
+    recording = _recording(source, reader.table, reader.summary)
+    reader.summary.read_s = round(time.monotonic() - began_s, 3)
+    return recording
 
 
 def detect_format(sample: Sequence[str], path: Path) -> LogFormat:
@@ -231,7 +238,19 @@ def _recording(source: LogSource, table: RequestTable, summary: LogSummary) -> R
 def _starts_ns(
     source: LogSource, at_ns: "NDArray[np.int64]", summary: LogSummary
 ) -> "NDArray[np.int64]":
-    """Return the starts after the start of the load, from times in ascending order."""
+    """Return the starts after the start of the load, from times in ascending order.
+
+    Raises:
+        UsageError: The replay would last too long.
+    """
+    span_s = int(at_ns[-1] - at_ns[0]) / SECOND_NS / source.speed
+    if source.rate_per_s is not None:
+        span_s = len(at_ns) / source.rate_per_s
+    if span_s > MAX_DURATION_S:
+        raise UsageError(
+            f"{source.path}: the replay would last {span_s / 86_400:.0f} days",
+            hint="limit it with --from and --to, or raise --speed or --rate",
+        )
     if source.rate_per_s is not None:
         summary.rate_per_s = source.rate_per_s
         return (np.arange(len(at_ns)) * (SECOND_NS / source.rate_per_s)).astype(np.int64)

@@ -8,6 +8,7 @@ from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_MAX_NS: Final = 1 << 63
 _MONTHS: Final = (
     "jan",
     "feb",
@@ -37,13 +38,14 @@ def parse_log_time(value: object) -> int | None:
     A time without a zone is taken as UTC: only the differences of times count.
 
     Returns:
-        Nanoseconds since 1970; None if it is no time.
+        Nanoseconds since 1970, of at most 63 bits (2262); None if it is no such time.
     """
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return _of_number(value)
-    return _of_text(value) if isinstance(value, str) else None
+    at_ns: int | None = None
+    if isinstance(value, str):
+        at_ns = _of_text(value)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        at_ns = _of_number(value)
+    return at_ns if at_ns is not None and 0 < at_ns < _MAX_NS else None
 
 
 def instant_ns(at: datetime) -> int:

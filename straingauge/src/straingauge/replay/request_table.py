@@ -11,7 +11,7 @@ _ASCII: Final = "".join(map(chr, range(128)))
 
 
 class RequestTable:
-    """Requests in the order of the log: 22 bytes each, and their targets.
+    """Requests in the order of the log: 24 bytes each, and their targets.
 
     Attributes:
         at_ns: Their times.
@@ -25,7 +25,7 @@ class RequestTable:
         self._session_count = 0
         self._ends = array("q", [0])
         self._targets = bytearray()
-        self._kind = array("H")
+        self._kind = array("I")
         self._kinds: dict[tuple[str, int], int] = {}
         self._kind_list: list[tuple[str, int]] = []
         self._more: dict[int, tuple[Mapping[str, str], bytes | str | None]] = {}

@@ -32,6 +32,7 @@ class LogSummary:
         speed: Factor of the log's speed.
         rate_per_s: Rate that replaces the log's times, if any.
         duration_s: Duration of the replay.
+        read_s: Time that reading the log took.
     """
 
     log: str
@@ -49,6 +50,7 @@ class LogSummary:
     speed: float = 1.0
     rate_per_s: float | None = None
     duration_s: float = 0.0
+    read_s: float = 0.0
 
     def as_dict(self) -> Mapping[str, Any]:
         """Return it for the configuration in a result."""
@@ -74,10 +76,9 @@ class LogSummary:
         if not self.has_clients:
             yield "note", "the log has no addresses of clients: each request is its own session"
         if self.shared:
-            yield (
-                "note",
-                f"{self.shared} sessions wait for others, at {self.users} users: raise --users",
-            )
+            share = "1 session shares" if self.shared == 1 else f"{self.shared} sessions share"
+            of_users = f"one of the {self.users} users with another at the same time"
+            yield "note", f"{share} {of_users}, whose responses may delay it: raise --max-users"
 
     @property
     def _sessions(self) -> str:

@@ -109,7 +109,7 @@ def _body(body: tuple[str, Any], secrets: Secrets) -> str:
         return f"json={literal(secrets.json('', value), 8)}"
     if option == "form":
         return f"form={_pairs([(name, secrets.text(name, each, 'field')) for name, each in value])}"
-    return f"content={literal(secrets.text('body', value, 'the'), 8)}"
+    return f"content={literal(secrets.body(value), 8)}"
 
 
 def _pairs(pairs: Sequence[tuple[str, str | Source]]) -> str:

@@ -10,7 +10,13 @@ from straingauge.scaffold.values import Source
 
 PREFIX: Final = "LOAD_"  # a field pwd must not read the variable PWD
 _PROBE: Final = "abcdefgh1"
-_ALSO: Final = re.compile(r"csrf|xsrf|^(pin|cvc|cvv|iban|pass|sid)$", re.IGNORECASE)
+_ALSO: Final = re.compile(
+    "passw|passphrase|secret|token|credential|api[_-]?key|private[_-]?key|csrf|xsrf|jwt",
+    re.IGNORECASE,
+)
+_SHORT: Final = re.compile("pin|pw|cvc|cvv|iban|pass|sid", re.IGNORECASE)
+_PART: Final = re.compile(r"[\[\].:/]+")  # user[password], user.password
+_WORD: Final = re.compile(r"[\w-]+")
 _SCHEME: Final = re.compile("([A-Za-z][A-Za-z0-9-]*) +(.+)", re.DOTALL)
 
 
@@ -31,8 +37,10 @@ class Secrets:
         self._known |= {value for value in values if len(value) >= MIN_HIDDEN}
 
     def is_in(self, text: str) -> bool:
-        """Return whether a text has a secret in it."""
-        return redact(text) != text or any(value in text for value in self._known)
+        """Return whether a text is a secret that is known, or has one in it."""
+        if text in self._names or redact(text) != text:
+            return True
+        return any(value in text for value in self._known)
 
     def header(self, name: str, value: str) -> str | Source:
         """Return the value of a header, with a variable for what is secret in it."""
@@ -53,10 +61,16 @@ class Secrets:
             return self.variable(name, value, f"{place} {name}")
         return value
 
+    def body(self, text: str) -> str | Source:
+        """Return a body of another kind, or a variable if a word in it names a secret."""
+        if self.is_in(text) or any(map(is_secret_name, set(_WORD.findall(text)))):
+            return self.variable("body", text, "the body")
+        return text
+
     def json(self, name: str, value: Any, *, is_secret: bool = False) -> Any:  # noqa: ANN401  any JSON
         """Return a JSON value with variables for the secrets in it."""
-        is_secret = is_secret or is_secret_name(name)
         if isinstance(value, dict):
+            is_secret = is_secret or is_secret_name(name)
             return {
                 self._key(key): self.json(key, item, is_secret=is_secret)
                 for key, item in value.items()
@@ -64,9 +78,14 @@ class Secrets:
         if isinstance(value, list):
             return [self.json(name, item, is_secret=is_secret) for item in value]
         place = f"field {name}"
-        if isinstance(value, str) and value and (is_secret or self.is_in(value)):
+        if (
+            isinstance(value, str)
+            and value
+            and (is_secret or is_secret_name(name) or self.is_in(value))
+        ):
             return self.variable(name, value, place)
-        if is_secret and isinstance(value, int) and not isinstance(value, bool):
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if is_number and (is_secret or is_exact_name(name)):
             return Source(f"int({self.variable(name, str(value), place).code})")
         return value
 
@@ -97,10 +116,16 @@ class Secrets:
 
 @lru_cache(maxsize=1024)
 def is_secret_name(name: str) -> bool:
-    """Return whether a field, parameter or header of this name has a secret."""
+    """Return whether a text that has this name is secret; rather too many are than too few."""
+    return any(_ALSO.search(part) or is_exact_name(part) for part in {name, *_PART.split(name)})
+
+
+@lru_cache(maxsize=1024)
+def is_exact_name(name: str) -> bool:
+    """Return whether a value of any kind that has this name is secret; max_tokens is not."""
     texts = (
         json.dumps({name: _PROBE}, ensure_ascii=False),
         f"?{name}={_PROBE}",
         f"{name}: {_PROBE}",
     )
-    return bool(_ALSO.search(name)) or any(redact(text) != text for text in texts)
+    return bool(_SHORT.fullmatch(name)) or any(redact(text) != text for text in texts)

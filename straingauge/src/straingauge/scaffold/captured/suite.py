@@ -78,7 +78,11 @@ def suite_of(
     secrets = Secrets()
     functions, covered, names = [], [], set(_TAKEN)
     count, pauses_s = 0, 0.0
-    for name, requests in _chosen(capture, origin, skipped, writes=writes).items():
+    chosen = _chosen(capture, origin, skipped, writes=writes)
+    for requests in chosen.values():
+        for request in requests:
+            request_code(request, secrets)  # a secret may be in an earlier request, too
+    for name, requests in chosen.items():
         lines: list[str] = []
         for request in requests:
             if count >= MAX_OPERATIONS:
