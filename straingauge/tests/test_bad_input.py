@@ -216,7 +216,7 @@ doctor nowhere.py                                | 2 | there is no such file
 doctor --users abc                               | 2 | '--users': 'abc' is not a valid whole number
 doctor --host nonsense                           | 2 | is no URL to load
 doctor raises.py                                 | 2 | ZeroDivisionError
-init                                             | 2 | 'URL'
+init                                             | 2 | name the URL of the service
 init nonsense                                    | 2 | is no URL
 init 'http://[::1'                               | 2 | Invalid IPv6 URL
 init http://127.0.0.1:abc                        | 2 | is no URL
