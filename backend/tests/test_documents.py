@@ -4,6 +4,7 @@ The URL of the service and the size of loads are changed; the verdict of a short
 """
 
 import asyncio
+import gzip
 import json
 import os
 import re
@@ -151,9 +152,50 @@ def doctor(command: str, environment: Environment) -> None:
 
 
 def draft(command: str, environment: Environment) -> None:
-    """Create a suite for another service."""
-    environment.run(f"{command} -o {environment.folder}/draft", 0)
-    assert (environment.folder / "draft" / "journeys.py").exists()
+    """Create a suite, from the service or from captured requests."""
+    target = environment.folder / f"draft{len(list(environment.folder.iterdir()))}"
+    for name in CAPTURED:
+        command = command.replace(name, f"{environment.folder}/{name}")
+    _capture(environment)
+    environment.run(f"{command} -o {target}", 0)
+    assert (target / "journeys.py").exists()
+
+
+def replay(command: str, environment: Environment) -> None:
+    """Replay a log of four requests."""
+    _capture(environment)
+    for name in CAPTURED:
+        command = re.sub(rf" {re.escape(name)}(?= |:|$)", f" {environment.folder}/{name}", command)
+    results = environment.folder / f"{len(list(environment.folder.iterdir()))}"
+    environment.run(f"{command} --results {results}", 0, 1, 4)
+    assert list(results.glob("*.json"))
+
+
+def _capture(environment: Environment) -> None:
+    """Write the files of captured requests that the documentation names."""
+    url = environment.service.url
+    request = {"method": "GET", "url": f"{url}/health", "headers": []}
+    entry = {"request": request, "response": {"status": 200}, "time": 1}
+    entry["startedDateTime"] = "2026-11-28T13:56:00.000Z"
+    har = {"log": {"version": "1.2", "creator": {"name": "test"}, "entries": [entry]}}
+    item = {"name": "health", "request": {"method": "GET", "url": f"{url}/health"}}
+    schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
+    collection = {"info": {"name": "shop", "schema": schema}, "item": [item]}
+    log = "".join(
+        f'127.0.0.1 - - [28/Nov/2026:13:56:{second:02} +0000] "GET /health HTTP/1.1" 200 2\n'
+        for second in range(4)
+    )
+    contents = {
+        "recorded.har": json.dumps(har).encode(),
+        "collection.json": json.dumps(collection).encode(),
+        "command.txt": f"curl '{url}/health'\n".encode(),
+        "access.log": log.encode(),
+        "access.log.1.gz": gzip.compress(log.encode()),
+        "ids.py": b"def renumber(request):\n    return request\n",
+    }
+    assert contents.keys() == set(CAPTURED)
+    for name, content in contents.items():
+        (environment.folder / name).write_bytes(content)
 
 
 def read_results(command: str, environment: Environment) -> None:
@@ -187,6 +229,11 @@ def master_and_worker(command: str, environment: Environment) -> None:
 
 
 LOCUST = "--headless --only-summary --users 2 --spawn-rate 2 --run-time 2s --load-results"
+CAPTURED = (
+    *("recorded.har", "collection.json", "command.txt"),
+    *("access.log", "access.log.1.gz", "ids.py"),
+)
+"""Files of captured requests in documented commands."""
 JOURNEYS = "the same, by journeys"
 """Name of a Locust user that runs journeys, in the results of the benchmark."""
 
@@ -199,6 +246,7 @@ RUNNERS = {
     ),
     "straingauge doctor ": doctor,
     "straingauge init ": draft,
+    "straingauge replay ": replay,
     "straingauge history ": read_results,
     "straingauge compare ": read_results,
     "pytest ": load("-n 2 -p no:cacheprovider --load-results"),
