@@ -24,7 +24,8 @@ pytest_plugins = ["locust_project"]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
 
-# Each process counts its requests, and writes the number to a file at the end of the run.
+# Each process counts its requests, and writes a file after the first, and one with their number at
+# the end of the run.
 LOGGING = """
 import json, os
 from locust import events
@@ -34,6 +35,8 @@ sent = [0]
 @events.request.add_listener
 def count(**_):
     sent[0] += 1
+    if sent[0] == 1:
+        open(f"began_{os.getpid()}", "w").close()
 
 @events.test_stop.add_listener
 def write(environment, **_):
@@ -68,7 +71,11 @@ def test_killed_worker_loses_nothing_of_the_others(project: Project):
     """SIGKILL of a worker makes the run invalid; the other workers' requests are all recorded."""
     options = ["--html", "out/{u}_users.html", "--csv", "out", *workers(3)]
     run = project.start(LOGGING + READER, *options)
-    project.wait(run, has_both_kinds)
+
+    def all_have_sent(served: Counter[str]) -> bool:
+        return has_both_kinds(served) and len(list(project.path.glob("began_*"))) == 3
+
+    project.wait(run, all_have_sent)
     killed = psutil.Process(run.pid).children()[0]
     killed.kill()
     run.terminate()  # stock Locust would write no --html

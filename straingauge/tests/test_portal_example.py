@@ -124,8 +124,10 @@ def test_each_plays_the_example_without_errors(played: dict[str, Played], name: 
     result = played[name].result
     assert sorted(result["endpoints"]) == ENDPOINTS
     assert result["metrics"]["error_rate_percent"] == 0
-    written = [result["endpoints"][each]["total_requests"] for each in ENDPOINTS[1:]]
-    assert written[0] == written[1] > 0
+    shown, written = (result["endpoints"][each]["total_requests"] for each in ENDPOINTS[1:])
+    # The end of the load may cut off a user between reading a form and sending it.
+    assert min(shown, written) > 0
+    assert abs(shown - written) <= result["configuration"]["users"]
 
 
 def test_all_send_the_same_requests(played: dict[str, Played]):
