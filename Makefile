@@ -66,7 +66,7 @@ test-straingauge test-backend: $(READY_DEV)
 # Tests that need a timely load generator run alone, after the others. Exit code 5: ARGS selects none.
 define tests_of
 @echo "Testing $1 ..."
-@cd $1 && $(BIN)/python -m pytest -q -m "not serial" -n 4 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
+@cd $1 && $(BIN)/python -m pytest -q -m "not serial" -n 3 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
 @cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS) || [ $$? -eq 5 ]
 endef
 

@@ -275,6 +275,7 @@ def test_end_says_what_was_cut():
     )
 
 
+@pytest.mark.serial  # the generator must be punctual
 def test_load_on_a_dead_service_ends(tmp_path: Path):
     """A load without any response ends after the time that was set, and its verdict is critical."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:

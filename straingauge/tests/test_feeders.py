@@ -330,7 +330,7 @@ def test_a_load_ends_after_the_last_row(tmp_path: Path, server: str, schedule: d
     assert not record.total("main").errors
     assert stats.end_reason == "a.csv has no further row: all 40 were used"
     assert stats.duration_s < 30
-    assert not stats.dropped
+    assert "rate_per_s" in schedule or not stats.dropped  # an arrival may find all users busy
 
 
 def test_an_end_may_be_an_error(tmp_path: Path, server: str):

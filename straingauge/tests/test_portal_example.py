@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.serial  # three programs at once
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "portal"
 ENDPOINTS = ["GET /notes", "GET /notes/{id}", "POST /notes"]
 COMMANDS = {

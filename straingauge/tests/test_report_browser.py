@@ -179,7 +179,7 @@ def test_a_flame_graph_is_explored_with_the_keyboard(browser: "playwright.Browse
         "encode",
     ]
     tab.get_by_role("button", name=re.compile("^Copy: CREATE INDEX")).first.click()
-    tab.wait_for_function("document.querySelector('button.copy').textContent !== 'Copy'")
+    playwright.expect(tab.locator("button.copy").first).not_to_have_text("Copy")
     assert errors == []
     tab.close()
 

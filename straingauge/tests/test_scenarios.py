@@ -26,6 +26,8 @@ from straingauge.schedule import Schedule, constant, constant_users, stages, wav
 from straingauge.verdict import ValidityInput
 from straingauge.workers import MergedReports, Report
 
+pytestmark = pytest.mark.serial  # its loads must be punctual
+
 JOURNEYS = """
 from straingauge import Pause, constant, constant_users, scenario
 
