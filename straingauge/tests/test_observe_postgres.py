@@ -215,8 +215,8 @@ def test_a_forgotten_transaction_is_seen(server: str):
     (idle,) = section["idle_in_transaction"]
     assert (idle["statement"], idle["connections"]) == ("SELECT 1, '...'", 1)
     assert found["idle_in_transaction_peak"] == 1
-    assert found["idle_in_transaction_longest_s"] > 1.0
-    assert idle["longest_s"] > 1.0
+    assert found["idle_in_transaction_longest_s"] >= 1.0  # rounded
+    assert idle["longest_s"] >= 1.0
     assert (found["max"], found["peak"]) == (40, 1)
 
 

@@ -54,7 +54,6 @@ def test_recorded_requests_are_sent_at_their_times_by_their_users():
         assert stats.dropped == 0
         sent[share[0]] = targets
     assert sent[1] == ["/1/2", "/1/5"]
-    assert sorted(sent[0][:1]) == ["/2/0"]
     assert [each for each in sent[0] if each[1] == "0"] == ["/0/1", "/0/3", "/0/6"]
     assert [each for each in sent[0] if each[1] == "2"] == ["/2/0", "/2/4"]
 
