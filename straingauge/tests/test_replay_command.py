@@ -14,7 +14,7 @@ LINE = '{client} - - [10/Oct/2026:13:55:{second} +0000] "{request} HTTP/1.1" 200
 
 def line(client: int, second: int, request: str) -> str:
     """Write a line of the combined log format."""
-    return LINE.format(client=f"10.0.0.{client}", second=second, request=request)
+    return LINE.format(client=f"192.0.2.{client}", second=second, request=request)
 
 
 def test_a_log_is_replayed_with_its_timing_and_order_by_several_processes(tmp_path: Path):

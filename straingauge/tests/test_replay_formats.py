@@ -45,11 +45,11 @@ def test_a_combined_line_is_parsed_as_it_was_written(
 
 def test_other_lines_of_servers():
     """A log may have no user agent, no status, escapes, or a request that is not HTTP."""
-    head = f"10.0.0.1 - - [{COMMON_TIME}]"
+    head = f"192.0.2.1 - - [{COMMON_TIME}]"
     assert parse_common(f'{head} "GET / HTTP/1.0" 200 -') == RecordedRequest(
-        "GET", "/", 200, AT_NS, "10.0.0.1"
+        "GET", "/", 200, AT_NS, "192.0.2.1"
     )
-    assert parse_common(f'{head} "GET /" - 0') == RecordedRequest("GET", "/", 0, AT_NS, "10.0.0.1")
+    assert parse_common(f'{head} "GET /" - 0') == RecordedRequest("GET", "/", 0, AT_NS, "192.0.2.1")
     escaped = parse_common(rf'{head} "GET /a\x22b\xc3\xa9\"c\\d HTTP/1.1" 200 1')
     assert escaped is not None
     assert escaped.target == "/a%22b%c3%a9%22c%5Cd"
@@ -125,23 +125,23 @@ def test_uvicorn():
 
 def test_without_port():
     """The port of a client differs by connection, and is not part of its address."""
-    assert without_port("10.0.0.1:43210") == "10.0.0.1"
+    assert without_port("192.0.2.1:43210") == "192.0.2.1"
     assert without_port("[::1]:43210") == "::1"
     assert without_port("2001:db8::1") == "2001:db8::1"
-    assert without_port("10.0.0.1") == "10.0.0.1"
+    assert without_port("192.0.2.1") == "192.0.2.1"
 
 
 NGINX = {
     "time_iso8601": "2026-10-10T13:55:10+00:00",
     "request": "GET /a?b=1 HTTP/1.1",
     "status": "200",
-    "remote_addr": "10.0.0.1",
+    "remote_addr": "192.0.2.1",
     "http_user_agent": "curl/8",
 }
 CADDY = {
     "ts": 1791640510.0,
     "request": {
-        "remote_ip": "10.0.0.1",
+        "remote_ip": "192.0.2.1",
         "method": "GET",
         "uri": "/a?b=1",
         "headers": {"User-Agent": ["curl/8"]},
@@ -152,7 +152,7 @@ ECS = {
     "@timestamp": "2026-10-10T13:55:10.000Z",
     "http": {"request": {"method": "get"}, "response": {"status_code": 200}},
     "url": {"path": "/a", "query": "b=1"},
-    "source": {"ip": "10.0.0.1"},
+    "source": {"ip": "192.0.2.1"},
     "user_agent": {"original": "curl/8"},
 }
 GCP = {
@@ -161,7 +161,7 @@ GCP = {
         "requestMethod": "GET",
         "requestUrl": "https://shop.example/a?b=1",
         "status": 200,
-        "remoteIp": "10.0.0.1",
+        "remoteIp": "192.0.2.1",
         "userAgent": "curl/8",
     },
 }
@@ -172,7 +172,7 @@ def test_json_lines_of_known_programs(record: dict[str, object]):
     """The names of fields are guessed, and the format says which are taken."""
     line = json.dumps(record)
     found = json_format([line])
-    expected = RecordedRequest("GET", "/a?b=1", 200, AT_NS, "10.0.0.1", "curl/8")
+    expected = RecordedRequest("GET", "/a?b=1", 200, AT_NS, "192.0.2.1", "curl/8")
     assert found.parse(line) == expected
     assert "time from" in found.name
     assert "client from" in found.name

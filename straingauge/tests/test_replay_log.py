@@ -21,7 +21,7 @@ Read = Callable[..., Recording]
 INSTANTS = st.lists(st.integers(0, 60 * SECOND_NS), min_size=1, max_size=40).map(sorted)
 
 
-def line(second: int, request: str, client: str = "10.0.0.1", status: int = 200) -> str:
+def line(second: int, request: str, client: str = "192.0.2.1", status: int = 200) -> str:
     """Write a line of the combined format."""
     time = f"10/Oct/2026:15:{55 + second // 60}:{second % 60:02} +0200"
     return f'{client} - - [{time}] "{request} HTTP/1.1" {status} 12 "-" "curl/8"\n'
@@ -266,7 +266,7 @@ def test_requests_are_spread_within_their_second(instants: list[int]):
 def test_sessions_are_kept_together(read: Read):
     """Requests of one client and user agent have one user, also if another agent shares it."""
     other = line(1, "GET /3").replace("curl/8", "other")
-    text = line(0, "GET /1") + line(0, "GET /2", "10.0.0.2") + other + line(1, "GET /4")
+    text = line(0, "GET /1") + line(0, "GET /2", "192.0.2.2") + other + line(1, "GET /4")
     found = read(text)
     users = found.schedule.user_index.tolist()
     assert users[0] == users[3]
@@ -275,7 +275,7 @@ def test_sessions_are_kept_together(read: Read):
 
 def test_more_sessions_than_users(read: Read):
     """Sessions that share a user are reported."""
-    text = "".join(line(second, "GET /", f"10.0.0.{n}") for second in (0, 1) for n in range(3))
+    text = "".join(line(second, "GET /", f"192.0.2.{n}") for second in (0, 1) for n in range(3))
     summary = read(text, most_users=2).summary
     assert (summary.users, summary.shared) == (2, 1)
     shown = " ".join(text for _, text in summary.text_lines())
@@ -303,7 +303,7 @@ def test_expected_statuses():
 
 def test_a_new_session_of_a_user_has_no_cookies_of_another(read: Read):
     """A user that begins another session forgets the cookies of the one before."""
-    journeys = read(line(0, "GET /1") + line(1, "GET /2") + line(2, "GET /3", "10.0.0.2")).journeys
+    journeys = read(line(0, "GET /1") + line(1, "GET /2") + line(2, "GET /3", "192.0.2.2")).journeys
     user, mix = User(0), journeys("access.log")
     next(mix.pick(0)(user))
     user.cookies.set("a", "b")

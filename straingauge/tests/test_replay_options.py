@@ -9,7 +9,7 @@ from straingauge.cli.options import RunOptions
 from straingauge.cli.replay_options import ReplayOptions
 from straingauge.replay import LogSource, log_size
 
-LINE = '10.0.0.1 - - [10/Oct/2026:13:55:10 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8"\n'
+LINE = '192.0.2.1 - - [10/Oct/2026:13:55:10 +0000] "GET / HTTP/1.1" 200 12 "-" "curl/8"\n'
 NOWHERE = "http://127.0.0.1:9"
 
 
