@@ -30,9 +30,11 @@ __all__ = ["pytest_collection_modifyitems", "pytest_make_parametrize_id", "pytes
 # Tests start hundreds of pytest sessions, each of which this plugin would delay by a second.
 os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"
 
-# No deadline, because examples can take any time on a shared machine.
-hypothesis.settings.register_profile("backend", deadline=None)
-hypothesis.settings.load_profile("backend")
+# No deadline, because examples can take any time on a shared machine. The examples are the same
+# each time, so that a run judges the change, not its luck.
+hypothesis.settings.register_profile("backend", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("random", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "backend"))
 
 SERVICE = (
     *("fastapi", "uvicorn", "uvloop", "httptools", "sqlalchemy.ext.asyncio", "asyncpg", "argon2"),

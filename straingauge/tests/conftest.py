@@ -30,8 +30,10 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
 os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"
 
 # A shared machine may take any time for an example; what is slow is measured by benchmarks.
-settings.register_profile("straingauge", deadline=None)
-settings.load_profile("straingauge")
+# The examples are the same each time, so that a run judges the change, not its luck.
+settings.register_profile("straingauge", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "straingauge"))
 
 LIBRARIES = ["numpy", "orjson", "psutil", "rich.console", "jinja2", "click", "httptools"]
 REPORT = ["rich.progress_bar", "rich.table", "straingauge.report", "compiled_templates"]

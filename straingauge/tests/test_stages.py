@@ -33,6 +33,16 @@ def area(plan: Sequence[tuple[float, float]], until_s: float = math.inf) -> floa
     return total
 
 
+def level(plan: Sequence[tuple[float, float]], at_s: float) -> float:
+    """Return the ramp's value at an instant; 0 after its end."""
+    begin_s, before = 0.0, 0.0
+    for duration_s, target in plan:
+        if at_s < begin_s + duration_s:
+            return before + (target - before) * (at_s - begin_s) / duration_s
+        begin_s, before = begin_s + duration_s, target
+    return 0.0
+
+
 def is_load(plan: Sequence[tuple[float, float]]) -> bool:
     """Return true if the plan has at least a thousandth of an arrival or of a user-second."""
     return area(plan) > 1e-3
@@ -63,10 +73,15 @@ def test_area_under_the_ramp_is_the_time_of_the_users(plan: list[tuple[float, in
     for each in spans:
         assert all(begin <= end for begin, end in each)
         assert all(end <= begin for (_, end), (begin, _) in pairwise(each))
-    for part in range(8):
-        at_s = schedule.duration_s * (part + 0.37) / 8
-        active = sum(begin <= at_s < end for each in spans for begin, end in each)
-        assert active == schedule.users_at(at_s)
+
+
+@given(user_stages.filter(is_load), st.lists(st.floats(0, 1), max_size=8))
+def test_users_follow_the_ramp_to_half_a_user(plan: list[tuple[float, int]], parts: list[float]):
+    """The number of users at any instant is the ramp's value, rounded to a whole number."""
+    schedule = RampingUsers(tuple(plan))
+    for part in parts:
+        at_s = schedule.duration_s * part
+        assert abs(schedule.users_at(at_s) - level(plan, at_s)) <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize(
