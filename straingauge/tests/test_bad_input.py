@@ -257,6 +257,10 @@ report latin.json                                | 2 | latin.json, line 2: not U
 report none                                      | 2 | no result in this folder
 report RESULT -o page.pdf                        | 2 | the name must end in .html
 report RESULT -o file/page.html                  | 2 | cannot write file/page.html
+explain                                          | 2 | 'FILE...'
+explain nowhere.json                             | 2 | cannot be read
+explain null.json                                | 2 | it has no schema_version
+explain none                                     | 2 | no result in this folder
 compare RESULT                                   | 2 | 'NEW'
 compare RESULT nowhere.json                      | 2 | cannot be read
 compare RESULT none                              | 2 | Is a directory

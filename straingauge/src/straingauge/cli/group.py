@@ -102,6 +102,7 @@ def main() -> None:
       straingauge serve
     Show results, their trends, and the changes between two of them:
       straingauge report results/NAME.json
+      straingauge explain results/NAME.json
       straingauge history results/
       straingauge compare results/OLD.json results/NEW.json
     Compare the working tree with the branch it comes from:

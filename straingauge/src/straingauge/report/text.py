@@ -23,6 +23,7 @@ LIKELY: Final = 0.3  # confidence from which a cause is shown
 EVIDENCE, ADVICE, OTHERS = 3, 3, 3  # sentences, sentences, and causes after the first
 _REMARKED: Final = ("acceptable", "warning", "critical", "no_data")
 PASSED: Final = ("target", "acceptable", "not_judged")
+FAILING_GRADES: Final = ("warning", "critical", "no_data")
 _SHORT: Final = 100  # characters
 
 
