@@ -1,4 +1,4 @@
-"""Database access: engine, declarative base and the session of a request.
+"""Database access: engine and the session of a request.
 
 A pooled connection that PostgreSQL has closed is replaced at checkout. An exhausted pool and an
 unavailable database both lead to a fast 503 (`app.errors`).
@@ -10,11 +10,10 @@ from typing import Annotated
 
 import asyncpg
 from fastapi import Depends, Request
-from sqlalchemy import MetaData, event
+from sqlalchemy import event
 from sqlalchemy.engine.interfaces import ExceptionContext
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.util.concurrency import greenlet_spawn
 
@@ -23,20 +22,6 @@ from app.context import current_request
 from app.database_errors import CONNECTION_LOST_ERRORS, database_unavailable
 from app.pool import InstrumentedPool, PoolObserver, TimedConnection, is_open
 from app.settings import Settings
-
-
-class Base(DeclarativeBase):
-    """Base of all tables. Constraint names follow a convention, so migrations can refer to them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(column_0_label)s",
-            "uq": "uq_%(table_name)s_%(column_0_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
 
 
 class Database:

@@ -4,10 +4,14 @@ It is uvicorn's command with the service's own defaults, so every way of startin
 limits. Options of uvicorn and its `UVICORN_*` variables take precedence.
 """
 
+import importlib
 import resource
+import sys
 from typing import Any
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 GRACEFUL_SHUTDOWN_S = 8
 """Time for requests in flight after SIGTERM. The job worker has 10 s after it, so the whole stop
@@ -28,6 +32,20 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
+class Supervisor(Multiprocess):
+    """The parent of several workers. If one refuses to start, it ends as a single process does."""
+
+    def run(self) -> None:
+        """Run the workers until they are stopped.
+
+        Raises:
+            SystemExit: A worker failed before it served; uvicorn's parent would exit with 0.
+        """
+        super().run()
+        if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
+            sys.exit(STARTUP_FAILURE)
+
+
 def raise_file_limit() -> None:
     """Raise the number of files that the process may open to the hard limit.
 
@@ -41,6 +59,8 @@ def raise_file_limit() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the service until it is stopped."""
     raise_file_limit()
+    # The name `uvicorn.main` is its command, which hides the module.
+    vars(importlib.import_module("uvicorn.main"))["Multiprocess"] = Supervisor
     uvicorn.main.main(arguments, prog_name="python -m app.serve", default_map=DEFAULTS)
 
 

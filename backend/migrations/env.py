@@ -7,17 +7,17 @@ import asyncio
 from functools import partial
 from logging.config import fileConfig
 
-import app.audio.owner
+import app.audio.models
 import app.auth.models
-import app.middleware.rate_limit_storage
+import app.middleware.models
 import app.notes.models
 import app.patients.models
 import app.sessions.models  # noqa: F401 -- importing a model adds its table to the metadata
 import asyncpg
 from alembic import context
 from app import pooler
-from app.database import Base
 from app.settings import get_settings
+from app.table_base import Base
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool

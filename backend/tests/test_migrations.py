@@ -1,5 +1,6 @@
 """Migrations on filled databases, up and down."""
 
+import ast
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -217,3 +218,28 @@ async def test_stored_recordings_count_towards_the_quota(connection: AsyncConnec
     assert {day_s for _, day_s in usage} == {0.0}
     await connection.commit()
     await migrate(connection, "0007")
+
+
+def modules_imported(source: str) -> list[str]:
+    """Return the modules that a source file imports at its top level."""
+    names = []
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def test_migrations_import_no_web_framework():
+    """Migrations run before each start, so their modules of tables import no FastAPI."""
+    imported = modules_imported((BACKEND / "migrations/env.py").read_text())
+    seen: set[str] = set()
+    while imported:
+        module = imported.pop()
+        path = BACKEND / f"{module.replace('.', '/')}.py"
+        if module not in seen and module.startswith("app.") and path.exists():
+            imported += modules_imported(path.read_text())
+        seen.add(module)
+    assert {"app.audio.models", "app.middleware.models", "app.pooler", "app.table_base"} <= seen
+    assert not {"fastapi", "app.errors", "app.database"} & seen

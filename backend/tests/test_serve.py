@@ -1,9 +1,13 @@
+import importlib
 import resource
+from types import SimpleNamespace
+from typing import Any
 
 import app.serve
 import pytest
 import uvicorn
-from app.serve import DEFAULTS
+from app.serve import DEFAULTS, Supervisor
+from uvicorn.supervisors import Multiprocess
 
 
 def test_defaults_are_options_of_uvicorn():
@@ -22,3 +26,30 @@ def test_limit_of_open_files_is_raised(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(resource, "setrlimit", lambda *arguments: limits.append(arguments))
     app.serve.raise_file_limit()
     assert limits == [(resource.RLIMIT_NOFILE, (4096, 4096))]
+
+
+@pytest.mark.parametrize(("exit_codes", "code"), [((-15, 3), 3), ((0, -15), None), ((None,), None)])
+def test_refused_start_of_a_worker_is_a_failure(
+    exit_codes: tuple[int | None, ...], code: int | None, monkeypatch: pytest.MonkeyPatch
+):
+    """With several workers, the parent exits with 3 if one has refused to start."""
+    supervisor = Supervisor.__new__(Supervisor)
+    workers: list[Any] = [SimpleNamespace(exitcode=each) for each in exit_codes]
+    supervisor.processes = workers
+    monkeypatch.setattr(Multiprocess, "run", lambda _: None)
+    if code is None:
+        supervisor.run()
+    else:
+        with pytest.raises(SystemExit) as ended:
+            supervisor.run()
+        assert ended.value.code == code
+
+
+def test_command_uses_the_supervisor(monkeypatch: pytest.MonkeyPatch):
+    """`python -m app.serve --workers 2` runs its workers under the supervisor."""
+    command = importlib.import_module("uvicorn.main")
+    monkeypatch.setattr(command, "Multiprocess", Multiprocess)
+    monkeypatch.setattr(app.serve, "raise_file_limit", lambda: None)
+    with pytest.raises(SystemExit):
+        app.serve.main(["--version"])
+    assert vars(command)["Multiprocess"] is Supervisor

@@ -15,10 +15,9 @@ import sys
 import uuid
 
 import asyncpg
-from sqlalchemy import Boolean, CheckConstraint, Column, Table, Text, Uuid, true
 
 from app.audio.storage import AudioStore, storage_unavailable
-from app.database import Base, Database
+from app.database import Database
 from app.errors import Unavailable
 from app.first_file import create_first
 from app.settings import Settings, get_settings
@@ -29,15 +28,6 @@ logger = logging.getLogger(__name__)
 _SAMPLE = 1000
 """Recordings looked up in the database if a storage has no owner. They are far from all, but ids
 are random, so a single one that the database knows is proof."""
-
-database_identity = Table(
-    "database_identity",
-    Base.metadata,
-    Column("singleton", Boolean, primary_key=True, server_default=true()),
-    Column("id", Uuid, nullable=False),
-    Column("location", Text, nullable=False),
-    CheckConstraint("singleton", name="singleton"),
-)
 
 _IDENTIFY = """
     INSERT INTO database_identity AS stored (id, location)

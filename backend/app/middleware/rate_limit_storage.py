@@ -10,19 +10,8 @@ from typing import NamedTuple
 
 import asyncpg
 from limits.aio.storage import Storage
-from sqlalchemy import Column, DateTime, Integer, String, Table
 
-from app.database import Base, Database
-
-# Unlogged: counters are written on each request and need not survive a crash.
-rate_limits = Table(
-    "rate_limits",
-    Base.metadata,
-    Column("key", String(200), primary_key=True),
-    Column("count", Integer, nullable=False),
-    Column("resets_at", DateTime(timezone=True), nullable=False),
-    prefixes=["UNLOGGED"],
-)
+from app.database import Database
 
 
 class Window(NamedTuple):
