@@ -42,12 +42,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install develop perf test fuzz serve locust profile docs pictures bench faults lint fmt requirements clean
-.PHONY: page test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
+.PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
 help:  ## List all targets
 	@echo "Usage: make TARGET"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s %s\n", $$1, $$2 }'
 	@echo "Try: make perf"
 
 install: $(READY)  ## Create the environment in .venv, as far as perf, serve and locust need it
@@ -58,15 +58,25 @@ perf: $(READY)  ## Run the seven load tests of TherapyBridge (ARGS="-k health" U
 	@echo "Load-testing TherapyBridge with $(PROCESSES) processes ..."
 	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(if $(URL),--load-host $(URL)) $(ARGS)
 
-test: test-straingauge test-backend  ## Run all tests of both packages
+test: test-straingauge test-backend  ## Run the tests of both packages that need no other program
 
 test-straingauge test-backend: $(READY_DEV)
-	$(call tests_of,$(@:test-%=%))
+	$(call tests_of,$(@:test-%=%),not e2e and not serial)
 
-# Tests that need a timely load generator run alone, after the others. Exit code 5: ARGS selects none.
+test-e2e: $(READY_DEV)  ## Run the tests that start straingauge, pytest, Locust and the service as programs
+	$(call tests_of,straingauge,e2e and not serial)
+	$(call serial_tests_of,straingauge)
+	$(call tests_of,backend,e2e and not serial)
+	$(call serial_tests_of,backend)
+
+# Exit code 5: ARGS selects none.
 define tests_of
 @echo "Testing $1 ..."
-@cd $1 && $(BIN)/python -m pytest -q -m "not serial" -n 3 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
+@cd $1 && $(BIN)/python -m pytest -q -m "$2" -n 3 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
+endef
+
+# Tests that need a timely load generator run alone.
+define serial_tests_of
 @cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS) || [ $$? -eq 5 ]
 endef
 

@@ -23,6 +23,8 @@ from service import BACKEND, DEADLINE_S, account, client_of, run_backend
 from straingauge.target.binaries import find_binaries
 from straingauge.target.ports import free_port
 
+pytestmark = pytest.mark.e2e
+
 ROLES = ("owner", "service", "observer")
 MakeUrl = Callable[[str], str]
 

@@ -22,6 +22,8 @@ from straingauge.target.ports import free_port
 from test_load_test import use_fast_password_hashes
 from tests.performance.fault_injection.suite import BACKEND
 
+pytestmark = pytest.mark.e2e
+
 ROOT = BACKEND.parent
 PAGES = {
     f"{folder}/{path.stem}": path.read_text()

@@ -172,6 +172,7 @@ class TestWorkerProcess:
 
         return start
 
+    @pytest.mark.e2e
     async def test_service_processes_uploads(
         self, with_worker: Callable[..., Service], database_url: str
     ):
@@ -191,6 +192,7 @@ class TestWorkerProcess:
         assert reasons[0] == "no speech was found in the recording"
         assert "WAV only, not MP3" in reasons[1]
 
+    @pytest.mark.e2e
     async def test_jobs_of_a_killed_worker_are_finished(
         self, with_worker: Callable[..., Service], database_url: str
     ):
@@ -216,6 +218,7 @@ class TestWorkerProcess:
         assert worker.pid not in {process.pid for process in _workers(service)}
         assert await query_value(database_url, "SELECT count(*) FROM notes") == 6
 
+    @pytest.mark.e2e
     async def test_worker_exits_with_a_killed_service(self, with_worker: Callable[..., Service]):
         """The worker exits when its service is killed with `kill -9`."""
         service = with_worker()
@@ -235,6 +238,7 @@ class TestWorkerProcess:
         listening = [item for item in worker.net_connections() if item.status == psutil.CONN_LISTEN]
         assert listening == []
 
+    @pytest.mark.e2e
     async def test_service_processes_share_one_worker(self, with_worker: Callable[..., Service]):
         """Of two uvicorn workers one runs the job worker; if it is killed, the other starts one."""
         service = with_worker("--workers", "2", RATE_LIMIT_STORAGE="postgres")

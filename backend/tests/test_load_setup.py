@@ -13,6 +13,8 @@ import pytest
 from service import Service, run_backend
 from tests.performance.fault_injection.suite import PERFORMANCE, run_load_tests
 
+pytestmark = pytest.mark.e2e
+
 Start = Callable[..., Service]
 
 

@@ -18,6 +18,8 @@ from tests.performance.fault_injection.catalogue import ALL, SETTINGS, Fault
 from tests.performance.fault_injection.service_factory import ServiceFactory
 from tests.performance.fault_injection.suite import run_load_tests
 
+pytestmark = pytest.mark.e2e
+
 SHORTER = {
     "SUSTAINED_LOAD_S": "6",
     "SUSTAINED_LOAD_RPS": "50",

@@ -19,6 +19,8 @@ from service import DEADLINE_S, Service, run_backend
 from tests.performance.fault_injection.service_factory import FAST_HASHER
 from tests.performance.fault_injection.suite import BACKEND, PERFORMANCE
 
+pytestmark = pytest.mark.e2e
+
 LOAD_USERS = 200
 LIMIT = "30/6second"
 """Rate limit of each user, with a short window, because users wait for Retry-After."""

@@ -115,6 +115,7 @@ def _write(path: Path, writer: int, count: int) -> None:
     file.close()
 
 
+@pytest.mark.e2e
 def test_concurrent_rotation_loses_no_line(tmp_path: Path):
     """If four processes write and rotate one log, each line is written exactly once."""
     path = tmp_path / "app.log"

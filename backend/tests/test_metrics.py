@@ -3,10 +3,13 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import httpx2
+import pytest
 from pgqueuer.queries import Queries
 from service import Service
 from straingauge.target.ports import free_port
 from straingauge.target.reaper import wait_until
+
+pytestmark = pytest.mark.e2e
 
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
 

@@ -42,6 +42,7 @@ def settings(make_settings: Callable[..., Settings], pooled_url: str) -> Setting
 
 
 @needs_pgbouncer
+@pytest.mark.e2e
 async def test_pooler_is_detected(make_settings: Callable[..., Settings], pooled_url: str):
     """PgBouncer is detected, a direct connection is not, and the setting overrules both."""
     assert await pooler.uses_pooler(make_settings(database_url=pooled_url))
@@ -120,6 +121,7 @@ async def test_pooler_keeps_no_prepared_statements(
 
 
 @needs_pgbouncer
+@pytest.mark.e2e
 async def test_jobs_run_behind_pgbouncer(
     client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str, settings: Settings
 ):
@@ -147,6 +149,7 @@ async def test_jobs_run_behind_pgbouncer(
 
 
 @needs_pgbouncer
+@pytest.mark.e2e
 def test_migrations_and_seed_run_behind_pgbouncer(pooled_url: str):
     """The commands for the schema and for sample data work through the pooler, also again."""
     for arguments in (

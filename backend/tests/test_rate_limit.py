@@ -154,6 +154,7 @@ async def test_storages_implement_the_limits_interface(settings: Settings, app: 
     assert settings.rate_limit_storage == "memory"
 
 
+@pytest.mark.e2e
 def test_workers_share_counters_in_postgres(serve: Callable[..., Service]):
     """With counters in PostgreSQL, two workers together serve exactly the limit."""
     service = serve("--workers", "2", RATE_LIMIT_STORAGE="postgres", RATE_LIMIT_DEFAULT="40/minute")
@@ -176,6 +177,7 @@ def test_workers_share_counters_in_postgres(serve: Callable[..., Service]):
     assert health["rate_limit"] == {"enabled": True, "shared": True, "warning": None}
 
 
+@pytest.mark.e2e
 def test_several_workers_with_memory_counters_warn(serve: Callable[..., Service]):
     """Two workers with counters in memory warn in the log and in /health."""
     service = serve("--workers", "2")

@@ -251,6 +251,7 @@ class TestOwner:
         url = f"postgresql://postgres@127.0.0.1:{free_port()}/nowhere"
         assert (await (await open_client(database_url=url)).get("/live")).status_code == 200
 
+    @pytest.mark.e2e
     def test_adopt_command(self, database_url: str, tmp_path: Path):
         """`python -m app.audio.owner --adopt` gives a storage to the database of the settings."""
         (tmp_path / "owner").write_text(f"{uuid.uuid4()}\n")

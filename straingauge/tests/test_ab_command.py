@@ -12,6 +12,8 @@ from formats import conforming
 from straingauge.ab import worktree
 from straingauge.errors import TargetError
 
+pytestmark = pytest.mark.e2e
+
 SERVICE = Path(__file__).with_name("turning_service.py")
 STRAINGAUGE = Path(sys.executable).with_name("straingauge")
 SHORT = ("--get", "/", "--warmup", "200ms", "--slot", "50ms", "--name", "trial")

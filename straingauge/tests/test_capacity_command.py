@@ -101,6 +101,7 @@ def test_a_number_of_users(tmp_path: Path):
     assert [each["level"] for each in conclusive(document(tmp_path))] == [1, 2]
 
 
+@pytest.mark.e2e
 def test_a_service_that_dies(tmp_path: Path):
     """If the service stops responding, the command ends with 3, and the levels are in the file."""
     with service(1, 30) as url:
@@ -112,6 +113,7 @@ def test_a_service_that_dies(tmp_path: Path):
     assert document(tmp_path)["levels"]
 
 
+@pytest.mark.e2e
 def test_ctrl_c_keeps_the_levels(tmp_path: Path):
     """After an interrupt the exit code is 130, and the levels are in the file."""
     with service(1) as url:

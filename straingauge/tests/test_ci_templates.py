@@ -11,6 +11,8 @@ import pytest
 import yaml
 from forge import Forge, github, gitlab, running_forge
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
 TEMPLATE = yaml.safe_load((ROOT / "deploy/gitlab/straingauge.yml").read_text())[".straingauge"]

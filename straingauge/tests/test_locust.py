@@ -17,6 +17,8 @@ from locust_project import (
     workers,
 )
 
+pytestmark = pytest.mark.e2e
+
 pytest_plugins = ["locust_project"]
 
 GREET = """

@@ -5,8 +5,11 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 from locust_project import READER, Project, free_port, master_at, reasons, wait_for_exit
 from straingauge.target.service_locator import refused
+
+pytestmark = pytest.mark.e2e
 
 pytest_plugins = ["locust_project"]
 

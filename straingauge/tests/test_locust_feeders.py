@@ -1,6 +1,9 @@
 """Data feeders in Locust: one order of rows for all workers of a run."""
 
+import pytest
 from locust_project import Project, counts, reasons, workers
+
+pytestmark = pytest.mark.e2e
 
 pytest_plugins = ["locust_project"]
 

@@ -7,7 +7,10 @@ from locust_project import READER, Project
 
 pytest_plugins = ["locust_project"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locust starts as a fork")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(sys.platform != "linux", reason="Locust starts as a fork"),
+]
 
 TWO_HOSTS = """
 class Items(JourneyUser):

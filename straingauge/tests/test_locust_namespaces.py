@@ -5,6 +5,8 @@ from pathlib import Path
 import namespace_run
 import pytest
 
+pytestmark = pytest.mark.e2e
+
 
 def test_killed_worker_on_another_machine(tmp_path: Path):
     """Only unreported requests of the killed worker are missing, and the result says so."""

@@ -22,7 +22,10 @@ from locust_project import (
 
 pytest_plugins = ["locust_project"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers"),
+]
 
 # Each process counts its requests, and writes a file after the first, and one with their number at
 # the end of the run.

@@ -8,7 +8,10 @@ from locust_project import Project, reasons, workers
 
 pytest_plugins = ["locust_project"]
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers"),
+]
 
 FAILING_FIRST = """
 from locust import events

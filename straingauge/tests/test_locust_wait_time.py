@@ -248,6 +248,7 @@ def parts() -> dict[str, Any]:
 TIMES_NS = np.geomspace(513, 3.5e12, 5000).astype(np.int64)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("user", ["Pacing", "Throughput", "SlowStart"])
 def test_run_n_is_due_n_intervals_after_the_first(notes: dict[str, Any], user: str):
     """With Locust's constant_pacing and constant_throughput no run is skipped or moved."""
@@ -319,6 +320,7 @@ def test_breakpoint_ends_when_a_limit_is_exceeded(runs: tuple[Run, Run]):
     assert run.code == 1
 
 
+@pytest.mark.e2e
 def test_locust_counts_in_the_buckets_of_the_histogram(parts: dict[str, Any]):
     """Response times on Locust's page are the middles of the result's buckets."""
     low_ns, high_ns = bucket_edges_ns(bucket_of(TIMES_NS)), bucket_edges_ns(bucket_of(TIMES_NS) + 1)

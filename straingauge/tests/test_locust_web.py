@@ -220,6 +220,7 @@ page_data.view = view
 )
 
 
+@pytest.mark.e2e
 def test_an_error_of_the_page_is_logged_once(service: Service, tmp_path: Path):
     """An error in building the data is sent to each viewer and logged once; the run goes on."""
     with locust_page(tmp_path, service.url, base="/load", users=BROKEN) as page:

@@ -11,6 +11,8 @@ from mcp import Client, StdioServerParameters
 from mcp.types import CallToolResult, TextContent
 from straingauge.mcp_server import make_server
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:

@@ -18,7 +18,10 @@ from straingauge.observe.postgres_connection import PostgresConnection
 from straingauge.target import Postgres
 from straingauge.target.pgbouncer import HINT, PgBouncer, find_pgbouncer
 
-pytestmark = pytest.mark.skipif(find_pgbouncer() is None, reason=f"no PgBouncer: {HINT}")
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(find_pgbouncer() is None, reason=f"no PgBouncer: {HINT}"),
+]
 SETTINGS = "SELECT name, setting FROM pg_settings ORDER BY name"
 
 

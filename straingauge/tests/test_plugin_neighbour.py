@@ -4,6 +4,8 @@ import pytest
 from load_project import QUICK, Project
 from straingauge.pytest_plugin.options import _OPTIONS
 
+pytestmark = pytest.mark.e2e
+
 pytest_plugins = ["pytester", "load_project"]
 
 ORDER = """

@@ -9,6 +9,8 @@ from load_project import LOAD, QUICK, Project
 from stack_tools import sql
 from straingauge.target import Postgres
 
+pytestmark = pytest.mark.e2e
+
 pytest_plugins = ["pytester", "load_project"]
 
 

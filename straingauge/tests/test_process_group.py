@@ -17,6 +17,8 @@ from straingauge.target import process_group
 from straingauge.target.process_group import PREFIX, Child, ProcessGroup, sweep
 from straingauge.target.reaper import Group, Identity, State, clean
 
+pytestmark = pytest.mark.e2e
+
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 OWNER = """

@@ -16,6 +16,8 @@ from straingauge.profile import Profiler, is_started_here, profiler
 from straingauge.profile.py_spy import find_py_spy
 from straingauge.target.reaper import wait_until
 
+pytestmark = pytest.mark.e2e
+
 SERVICE = Path(__file__).with_name("profiled_service.py")
 SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 RESTRICTED = os.geteuid() != 0 and (not SCOPE.exists() or SCOPE.read_text().strip() != "0")

@@ -10,6 +10,8 @@ from counting_service import Service
 from formats import conforming
 from load_project import LOAD, LONG, QUICK, Project, wait_until
 
+pytestmark = pytest.mark.e2e
+
 pytest_plugins = ["pytester", "load_project"]
 
 

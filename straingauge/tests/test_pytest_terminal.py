@@ -9,6 +9,8 @@ import sys
 import pytest
 from load_project import LOAD, Project
 
+pytestmark = pytest.mark.e2e
+
 pytest_plugins = ["pytester", "load_project"]
 
 SHORT = LOAD.format(

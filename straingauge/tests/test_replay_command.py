@@ -6,7 +6,10 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
 from raw_server import answering, serve
+
+pytestmark = pytest.mark.e2e
 
 COMMAND = str(Path(sys.executable).with_name("straingauge"))
 LINE = '{client} - - [10/Oct/2026:13:55:{second} +0000] "{request} HTTP/1.1" 200 12 "-" "curl/8"\n'

@@ -19,6 +19,8 @@ from stack_tools import runs as is_running
 from straingauge.cli import main
 from straingauge.cpus import usable_cpus
 
+pytestmark = pytest.mark.e2e
+
 JOURNEYS = """
 from straingauge.journey import tagged
 

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 from stack_tools import eventually
 from straingauge.cli import main
 from straingauge.target.ports import free_port, is_in_use
+
+pytestmark = pytest.mark.e2e
 
 SERVICE = Path(__file__).with_name("exporting_service.py")
 

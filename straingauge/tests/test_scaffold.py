@@ -57,6 +57,7 @@ def names(suite: Scaffold) -> list[str]:
     return [operation.name for operation in suite.mixed]
 
 
+@pytest.mark.e2e
 def test_a_suite_runs_without_edits(bookshelf: str, tmp_path: Path):
     """A suite made from just a URL runs, and all its endpoints respond successfully."""
     folder = tmp_path / "load"

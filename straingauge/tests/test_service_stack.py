@@ -10,6 +10,8 @@ from straingauge.errors import TargetError, UsageError
 from straingauge.target import Postgres, ServiceStack, ports, service_stack
 from straingauge.target.service_locator import ServiceLocator
 
+pytestmark = pytest.mark.e2e
+
 PREPARE = """
 [[prepare]]
 name = "tables"

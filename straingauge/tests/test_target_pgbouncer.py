@@ -4,6 +4,8 @@ from straingauge.errors import TargetError
 from straingauge.target import Postgres, pgbouncer
 from straingauge.target.pgbouncer import PgBouncer, find_pgbouncer
 
+pytestmark = pytest.mark.e2e
+
 
 @pytest.mark.skipif(find_pgbouncer() is None, reason=f"no PgBouncer: {pgbouncer.HINT}")
 def test_a_pooler_serves_all_databases_of_its_server():

@@ -10,6 +10,8 @@ from straingauge.target import Postgres, binaries, postgres
 from straingauge.target.binaries import Binaries, find_binaries
 from straingauge.target.ports import free_port, is_in_use
 
+pytestmark = pytest.mark.e2e
+
 OWNER = """
 import time
 from straingauge.target import Postgres

@@ -7,6 +7,8 @@ import pytest
 from counting_service import Service
 from load_project import LOAD, Project
 
+pytestmark = pytest.mark.e2e
+
 pytest_plugins = ["pytester", "load_project"]
 
 # Which worker a request is from shows in its path: users go round the two of them. Each keeps a

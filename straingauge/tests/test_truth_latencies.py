@@ -120,6 +120,7 @@ def both_sides() -> BothSides:
     return BothSides(start_ns, sink.outcomes, log, sink.recorder.snapshot())
 
 
+@pytest.mark.e2e
 def test_every_request_is_recorded_once(both_sides: BothSides):
     """Straingauge records exactly the requests that the service served."""
     everything = {(n, step) for n in range(ARRIVALS.count) for step in range(STEPS)}

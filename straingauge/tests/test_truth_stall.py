@@ -58,6 +58,7 @@ def frozen() -> Frozen:
     return Frozen(recorder.snapshot().total("main"), engine, true_ms)
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.95, 0.99])
 def test_response_times_match_the_services_log(frozen: Frozen, q: float):
     """Each percentile of the response time is the service's own, within 5 %.
