@@ -14,6 +14,7 @@ from app.main import create_app
 from app.settings import Settings, load_settings
 from databases import Databases
 from fastapi import FastAPI
+from inherited_signals import accept_signals
 from preloaded import install
 from recordings import make_patient
 from service import Service, account, client_of, run_backend
@@ -26,6 +27,8 @@ from xdist_groups import (
 from straingauge import Postgres
 
 __all__ = ["pytest_collection_modifyitems", "pytest_make_parametrize_id", "pytest_runtest_setup"]
+
+accept_signals()
 
 # Tests start hundreds of pytest sessions, each of which this plugin would delay by a second.
 os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"

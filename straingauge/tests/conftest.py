@@ -1,7 +1,6 @@
 """Fixtures shared by several test files."""
 
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import uvloop
 from hypothesis import settings
+from inherited_signals import accept_signals
 from locust_caller import Locust, locust
 from preloaded import install
 from raw_server import certified
@@ -20,11 +20,7 @@ from xdist_groups import (
 
 __all__ = ["pytest_collection_modifyitems", "pytest_make_parametrize_id", "pytest_runtest_setup"]
 
-# What a shell's `&` and nohup have ignored, children inherit: those that tests interrupt would
-# never notice. What is handled is not inherited.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, lambda *_: None)
+accept_signals()
 
 # Tests start hundreds of pytest sessions, each of which this plugin would delay by a second.
 os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:schemathesis"
