@@ -77,11 +77,15 @@ def test_area_under_the_ramp_is_the_time_of_the_users(plan: list[tuple[float, in
 
 @given(user_stages.filter(is_load), st.lists(st.floats(0, 1), max_size=8))
 def test_users_follow_the_ramp_to_half_a_user(plan: list[tuple[float, int]], parts: list[float]):
-    """The number of users at any instant is the ramp's value, rounded to a whole number."""
+    """The number of users at any instant is the ramp's value, rounded, and that of their spans."""
     schedule = RampingUsers(tuple(plan))
     for part in parts:
         at_s = schedule.duration_s * part
-        assert abs(schedule.users_at(at_s) - level(plan, at_s)) <= 0.5 + 1e-9
+        wanted = level(plan, at_s)
+        assert abs(schedule.users_at(at_s) - wanted) <= 0.5 + 1e-9
+        if abs(wanted % 1 - 0.5) > 1e-6:  # halfway, a user begins or ends at this very instant
+            spans = [span for user in range(schedule.count) for span in schedule.active_s(user)]
+            assert schedule.users_at(at_s) == sum(begin <= at_s < end for begin, end in spans)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Schedules by concurrency: constant and ramping users (the closed model), and waves."""
 
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 from typing import TypeAlias
 
 from straingauge.errors import UsageError
@@ -102,8 +102,13 @@ class RampingUsers:
 
     def users_at(self, at_s: float) -> int:
         """Return the number of users at an instant, in seconds after the start."""
-        spans = (span for user in range(self.count) for span in self.active_s(user))
-        return sum(begin_s <= at_s < end_s for begin_s, end_s in spans)
+        begin_s, before = 0.0, 0
+        for duration_s, users in self.stages:
+            if at_s < begin_s + duration_s:
+                level = before + (users - before) * (at_s - begin_s) / duration_s
+                return ceil(level - 0.5)
+            begin_s, before = begin_s + duration_s, users
+        return 0
 
     def active_s(self, user: int) -> list[tuple[float, float]]:
         """Return from when to when user number `user` runs journeys, in seconds after the start."""
