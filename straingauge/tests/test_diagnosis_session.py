@@ -14,6 +14,8 @@ from diagnosis_results import (
 )
 from straingauge.diagnosis import diagnose, diagnose_session, first_failure
 from straingauge.report import diagnosis, verdict_table
+from straingauge.report.explanation import explanation
+from straingauge.report.text import shown_causes
 
 LIMITS = {"warning": 200.0, "critical": 400.0}
 
@@ -127,6 +129,16 @@ def test_the_cause_belongs_to_the_test_that_failed_first():
     assert "(lists, 7 s after its start)" in lines[1]
     assert lines[2].startswith("Why: the database connection pool is exhausted")
     assert lines[4].startswith("Also: the rate limiter is not active (95% sure, in limit)")
+
+
+def test_all_reports_name_the_same_cause_first():
+    """Page, annotations and explanation begin with the cause that the terminal names."""
+    unlimited = failed_run(complaint("first 429", cause="rate_limiter_absent"))
+    session = [pool_too_small("lists"), diagnosed("limit", unlimited)]
+    shown = [cause["title"] for cause in shown_causes(session)]
+    assert diagnosis(session)[2].startswith(f"Why: {shown[0]} (")
+    causes = [line for line in explanation(session).splitlines() if line.startswith("Cause: ")]
+    assert causes == [f"Cause:    {title}" for title in shown]
 
 
 def test_a_healthy_session_has_no_diagnosis():

@@ -57,6 +57,18 @@ def test_an_unexplained_failure_says_so():
     assert "Cause:    no rule explains it; see the service's log at that time\n" in text
 
 
+def test_an_invalid_run_is_not_called_faultless():
+    """An explanation of an invalid run without a cause does not say that nothing failed."""
+    result = sample_result()
+    reason = {"reason": "generator_saturated", "message": "late", "advice": "use more processes"}
+    result["validity"] = {"valid": False, "reasons": [{**reason, "severity": "invalid"}]}
+    result["verdict"] = {"grade": "invalid", "findings": []}
+    text = explanation([{**result, "diagnosis": []}])
+    assert labels(text) == ["Verdict", "Load", "Invalid", "Fix", "Cause"]
+    assert "an invalid run proves nothing" in text
+    assert "nothing failed" not in text
+
+
 def test_explain_prints_the_explanation_of_a_file(tmp_path: Path):
     """`straingauge explain` reads a result file, and exits with 0 though it is critical."""
     path = write(whole(name="quick_reads"), tmp_path)

@@ -9,9 +9,11 @@ from straingauge.report.format import share
 from straingauge.report.locations import shown_places
 from straingauge.report.text import (
     FAILING_GRADES,
+    UNEXPLAINED,
     Result,
     advice,
     decided_by,
+    first_sentence,
     grade,
     invalid_reason,
     shown_causes,
@@ -44,20 +46,26 @@ def _parts(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
     """Yield labels with their texts; an empty label is an empty line."""
     for result in results:
         yield from _verdict(result)
-    failed = any(grade(result) in FAILING_GRADES for result in results)
     first = first_failure(results)
     if first is not None:
-        when = "" if first.at_s is None else f", {first.at_s:.0f} s after its start"
         yield "", ""
-        yield "First", f"{first.message} ({first.test}{when})"
+        yield "First", first_sentence(first)
     causes = shown_causes(results)
     for cause in causes:
         yield "", ""
         yield from _cause(cause)
     if not causes:
         yield "", ""
-        unknown = "no rule explains it; see the service's log at that time"
-        yield "Cause", unknown if failed else "none is likely, and nothing failed"
+        yield "Cause", _no_cause({grade(result) for result in results})
+
+
+def _no_cause(grades: set[str]) -> str:
+    """Say what it means that no cause is shown."""
+    if not grades.isdisjoint(FAILING_GRADES):
+        return UNEXPLAINED
+    if "invalid" in grades:
+        return "none is named, because an invalid run proves nothing"
+    return "none is likely, and nothing failed"
 
 
 def _verdict(result: Result) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, Final
 
-from straingauge.diagnosis import diagnose_session, first_failure
+from straingauge.diagnosis import FirstFailure, diagnose_session, first_failure
 from straingauge.report.feeders import feeder_lines
 from straingauge.report.format import count, number, percent, rate, share
 from straingauge.report.locations import one_line, place, place_lines
@@ -24,33 +24,25 @@ EVIDENCE, ADVICE, OTHERS = 3, 3, 3  # sentences, sentences, and causes after the
 _REMARKED: Final = ("acceptable", "warning", "critical", "no_data")
 PASSED: Final = ("target", "acceptable", "not_judged")
 FAILING_GRADES: Final = ("warning", "critical", "no_data")
+UNEXPLAINED: Final = "no rule explains it; see the service's log at that time"
 _SHORT: Final = 100  # characters
 
 
 def diagnosis(results: Sequence[Result]) -> list[str]:
     """Return what broke first in a session, why, and how to fix it; empty if nothing did."""
-    first, causes = first_failure(results), diagnose_session(results)
-    passed = _passed(results)
-    if passed:
-        causes = [cause for cause in causes if cause["confidence"] >= CERTAIN]
+    first, causes = first_failure(results), shown_causes(results)
     if not first and not causes:
         return []
     lines = [""]
     if first:
-        when = "" if first.at_s is None else f", {first.at_s:.0f} s after its start"
-        lines.append(f"{first.opening}: {first.message} ({first.test}{when})")
+        lines.append(f"{first.opening}: {first_sentence(first)}")
     if not causes:
-        unexplained = "Why: no rule explains it; see the service's log at that time"
-        return lines if passed else [*lines, unexplained]
-    # The most certain cause in the test that broke first; in the session it need not be that.
-    found = (cause for cause in causes if first and first.test in cause["tests"])
-    why = next(found, causes[0])
-    others = [cause for cause in causes if cause is not why]
+        return lines if _passed(results) else [*lines, f"Why: {UNEXPLAINED}"]
+    why, *others = causes
     new = [each for each in why["evidence"] if first is None or each != first.message]
     lines.append(": ".join(filter(None, ("Why", _named(why), "; ".join(new[:EVIDENCE])))))
     lines += place_lines(why)
     lines.append(f"Fix: {'; '.join(why['advice'][:ADVICE])}")
-    others = [cause for cause in others if cause["confidence"] >= LIKELY]
     lines += [
         f"Also: {_named(cause)}: {'; '.join((cause['evidence'][0], *_first_place(cause)))}"
         for cause in others[:OTHERS]
@@ -61,12 +53,24 @@ def diagnosis(results: Sequence[Result]) -> list[str]:
 
 
 def shown_causes(results: Sequence[Result]) -> list[SessionCause]:
-    """Return the causes of a session that are likely enough to be shown, best first.
+    """Return the causes of a session that are likely enough to be shown.
 
-    A missed target breaks nothing, so its cause must be more likely.
+    The first is the most certain cause in the test that broke first; in the session it need not be
+    that. The others follow by confidence. A missed target breaks nothing, so its cause must be more
+    likely.
     """
     least = CERTAIN if _passed(results) else LIKELY
-    return [cause for cause in diagnose_session(results) if cause["confidence"] >= least]
+    causes = [cause for cause in diagnose_session(results) if cause["confidence"] >= least]
+    first = first_failure(results)
+    found = (cause for cause in causes if first and first.test in cause["tests"])
+    why = next(found, None)
+    return causes if why is None else [why, *(each for each in causes if each is not why)]
+
+
+def first_sentence(first: FirstFailure) -> str:
+    """Return what failed first, in which test, and when."""
+    when = "" if first.at_s is None else f", {first.at_s:.0f} s after its start"
+    return f"{first.message} ({first.test}{when})"
 
 
 def summary_line(result: Result) -> str:
