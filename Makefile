@@ -58,7 +58,7 @@ perf: $(READY)  ## Run the seven load tests of TherapyBridge (ARGS="-k health" U
 	@echo "Load-testing TherapyBridge with $(PROCESSES) processes ..."
 	@cd backend && $(BIN)/python -m pytest tests/performance/pytest_load_test.py -n $(PROCESSES) -v $(if $(URL),--load-host $(URL)) $(ARGS)
 
-test: test-straingauge test-backend  ## Run the tests of both packages that need no other program
+test: test-straingauge test-backend  ## Run the tests of both packages, except those that start whole programs
 
 test-straingauge test-backend: $(READY_DEV)
 	$(call tests_of,$(@:test-%=%),not e2e and not serial)
@@ -69,15 +69,15 @@ test-e2e: $(READY_DEV)  ## Run the tests that start straingauge, pytest, Locust 
 	$(call tests_of,backend,e2e and not serial)
 	$(call serial_tests_of,backend)
 
-# Exit code 5: ARGS selects none.
+# Exit code 5: no test was selected, which only ARGS may do.
 define tests_of
 @echo "Testing $1 ..."
-@cd $1 && $(BIN)/python -m pytest -q -m "$2" -n 3 --dist loadgroup $(ARGS) || [ $$? -eq 5 ]
+@cd $1 && $(BIN)/python -m pytest -q -m "$2" -n 3 --dist loadgroup $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
 endef
 
 # Tests that need a timely load generator run alone.
 define serial_tests_of
-@cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS) || [ $$? -eq 5 ]
+@cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
 endef
 
 # Limits stay on, so that their headers are checked, but do not stop the requests.
