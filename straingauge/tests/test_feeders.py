@@ -254,7 +254,7 @@ def test_processes_never_use_a_row_twice(tmp_path: Path):
     """Each number is given out exactly once in all processes."""
     with multiprocessing.get_context("fork").Pool(3) as pool:
         taken = pool.starmap(_take_numbers, [(tmp_path / "numbers", 500)] * 3)
-        pool.close()  # the end of the block kills processes that still read the queue
+        pool.close()  # leaving the block would terminate processes that hold the queue's lock
         pool.join()
     assert sorted(number for each in taken for number in each) == list(range(1500))
     numbers = SharedNumbers(tmp_path / "numbers")

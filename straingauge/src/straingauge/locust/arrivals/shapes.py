@@ -16,6 +16,7 @@ The arrivals start when all users have logged in; the run ends when the last arr
 import logging
 import math
 import sys
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
 from time import monotonic
@@ -64,13 +65,13 @@ class ArrivalShape(LoadTestShape):
         self._started_s: float | None = None
         self._ended_s: float | None = None
 
+    @abstractmethod
     def schedules(self) -> Sequence[ScheduleSpec]:
         """Return the schedules that make up this shape, one after the other.
 
         Raises:
             UsageError: An attribute is missing.
         """
-        raise NotImplementedError
 
     def stop_reason(self) -> str | None:
         """Return why the arrivals have to stop; None to go on. Called once a second."""
