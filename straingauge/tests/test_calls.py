@@ -55,6 +55,7 @@ def block_for(seconds: float) -> float:
     return seconds
 
 
+@pytest.mark.serial  # compares measured times with known ones
 def test_the_times_of_calls_are_known(url: str):
     """A call takes as long as its client, and its result is the value of the step."""
     values = []
@@ -222,6 +223,7 @@ def test_a_call_that_blocks_the_event_loop_is_named(url: str):
     assert "kept the generator's event loop for 200 ms" in reason.message
 
 
+@pytest.mark.serial  # compares measured times with known ones
 def test_waiting_for_a_thread_is_no_response_time(url: str, monkeypatch: pytest.MonkeyPatch):
     """The times of a call in a thread do not include its wait for the thread, shown apart."""
     monkeypatch.setattr("straingauge.engine.thread_pool.ThreadPool.__init__.__defaults__", (1,))

@@ -96,6 +96,7 @@ def ten_requests(user: User):
         yield user.get("/x")
 
 
+@pytest.mark.serial  # compares measured times with known ones
 @pytest.mark.parametrize("way", ["tunnel", "url", "socket"])
 def test_each_way_tells_the_time_of_the_service(services: Services, way: str):
     """The median through a tunnel, a proxy and a socket file is the delay of the service."""

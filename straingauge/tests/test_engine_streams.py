@@ -43,6 +43,7 @@ def kinds(series: Series) -> dict[str, int]:
     return dict(series.errors)
 
 
+@pytest.mark.serial  # compares measured times with known ones
 def test_events_are_stamped_when_they_arrive(server: Server):
     """First event and gaps agree with the instants at which the server has sent them."""
     response, series = outcome(server, "/timed", Stream(stall_s=0.05))
@@ -161,6 +162,7 @@ def test_a_stream_that_the_client_ends_on_purpose_is_no_error(
         assert series.streams.counts["events"] == 5
 
 
+@pytest.mark.serial  # compares measured times with known ones
 def test_an_endless_stream_ends_with_the_load(server: Server):
     """At the end of the load, a stream without end mark and limit is closed, which is no error."""
     recorder = Recorder()
@@ -180,6 +182,7 @@ def test_an_endless_stream_ends_with_the_load(server: Server):
     assert found["streams"]["events_per_stream"]["min"] >= 5
 
 
+@pytest.mark.serial  # compares measured times with known ones
 def test_a_stream_that_begins_as_the_load_ends_is_ended_too(server: Server):
     """A stream without an event at the end of the load is closed after its first one."""
     recorder = Recorder()

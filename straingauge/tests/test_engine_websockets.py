@@ -52,6 +52,7 @@ def test_echo(url: str):
     assert Record.from_bytes(record.to_bytes()) == record
 
 
+@pytest.mark.serial  # compares measured times with known ones
 def test_round_trips_count_from_sending_to_the_message_that_matches(url: str):
     """A message that does not match stays for later; the time is that of the matching one."""
     found: list[Any] = []
@@ -154,6 +155,7 @@ def test_many_sends_neither_recurse_nor_starve_others(url: str):
     assert total.websockets.counts["sent"] == 3003
 
 
+@pytest.mark.serial  # compares measured times with known ones
 def test_idle_sockets_end_with_the_load(url: str):
     """At the end of the load, a wait for a message that answers nothing is no error."""
     recorder = Recorder()

@@ -53,8 +53,8 @@ def load(folder: Path, url: str, *options: str) -> dict[str, Any]:
     thresholds.write_text(THRESHOLDS)
     files = ["--thresholds", str(thresholds), "--results", str(folder)]
     done = CliRunner().invoke(main, ["run", "--host", url, *files, "--duration", "5s", *options])
-    (file,) = folder.glob("*.json")
     assert done.exit_code == 1, done.output
+    (file,) = folder.glob("*.json")
     return conforming(file)
 
 

@@ -30,6 +30,7 @@ def server() -> Iterator[Server]:
         yield served
 
 
+@pytest.mark.serial  # compares measured times with known ones
 @pytest.mark.parametrize(
     ("path", "options"),
     [
