@@ -44,6 +44,22 @@ def test_lines_fit_into_80_columns_and_whole_words():
     assert [line.strip() for line in lines if len(line) > WIDTH] == [path]
 
 
+def test_a_number_and_its_unit_stay_in_one_line():
+    """A line does not end between a number and its unit."""
+    result = located_result()
+    result["diagnosis"][0]["evidence"] = ["it waited for 241 ms " * 20]
+    lines = [line for line in explanation([result]).splitlines() if "waited" in line]
+    assert len(lines) > 3
+    assert not [line for line in lines if line.endswith("241")]
+
+
+def test_a_missed_target_is_no_failure():
+    """An acceptable run without a cause says that a target was missed."""
+    result = {**sample_result(trouble=True), "diagnosis": []}
+    text = explanation([{**result, "verdict": {**result["verdict"], "grade": "acceptable"}}])
+    assert "a target was missed, but nothing failed" in " ".join(text.split())
+
+
 def test_control_characters_do_not_reach_the_terminal():
     """An escape sequence in a measured text does not colour the explanation."""
     result = located_result()

@@ -1,5 +1,6 @@
 """An explanation of results in plain text, for a log or an assistant."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import Any, Final
@@ -22,6 +23,8 @@ from straingauge.report.text import (
 
 WIDTH: Final = 80
 _LABEL: Final = 9
+_UNIT: Final = re.compile(r"(?<=\d) (?=(?:ms|s|kB|MB|GB|%)\b)")
+_JOINT: Final = "\N{NO-BREAK SPACE}"  # at which `wrap` does not end a line
 
 
 def explanation(results: Sequence[Result]) -> str:
@@ -65,13 +68,15 @@ def _no_cause(grades: set[str]) -> str:
         return UNEXPLAINED
     if "invalid" in grades:
         return "none is named, because an invalid run proves nothing"
+    if "acceptable" in grades:
+        return "none is likely; a target was missed, but nothing failed"
     return "none is likely, and nothing failed"
 
 
 def _verdict(result: Result) -> Iterator[tuple[str, str]]:
     earned = grade(result)
     yield "Verdict", f"{earned.replace('_', ' ')} ({result['name']}, {result['started_at']})"
-    yield "Load", summary_line(result)
+    yield "Load", summary_line(result).removeprefix(f"{result['name']}: ")
     if earned == "invalid":
         yield "Invalid", invalid_reason(result).removeprefix("INVALID: ")
         if fix := advice(result):
@@ -99,10 +104,11 @@ def _cause(cause: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _wrapped(label: str, text: str) -> list[str]:
     """Return the lines of a text with its label; control characters become question marks."""
     shown = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
-    return wrap(
-        f"{label + ':':<{_LABEL}} {shown}",
+    lines = wrap(
+        f"{label + ':':<{_LABEL}} {_UNIT.sub(_JOINT, shown)}",
         WIDTH,
         subsequent_indent=" " * (_LABEL + 1),
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return [line.replace(_JOINT, " ") for line in lines]
