@@ -139,9 +139,12 @@ class MasterRole:
 
         Locust rebalances by itself when a worker joins at any other time.
         """
-        runner = self._runner
-        while self.workers.is_running and worker in self.alive:
+        runner, run_id = self._runner, self._run_id
+        while True:
             gevent.sleep(LATE_USERS_S)
+            is_running = self.workers.is_running and self._run_id == run_id
+            if not is_running or worker not in self.alive:
+                return  # to start Locust now would begin another run
             if runner.spawning_completed:
                 if not runner.clients[worker].user_count:
                     runner.start(runner.target_user_count, runner.spawn_rate)
