@@ -72,7 +72,7 @@ test-e2e: $(READY_DEV)  ## Run the tests that start straingauge, pytest, Locust 
 # Exit code 5: no test was selected, which only ARGS may do.
 define tests_of
 @echo "Testing $1 ..."
-@cd $1 && $(BIN)/python -m pytest -q -m "$2" -n 3 --dist loadgroup $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
+@cd $1 && $(BIN)/python -m pytest -q -m "$2" -n 2 --dist loadgroup $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
 endef
 
 # Tests that need a timely load generator run alone.

@@ -11,6 +11,8 @@ import pytest
 from counting_service import Service, counting_service
 from locust_page import USERS, Page, Response, locust_page
 
+pytestmark = pytest.mark.serial  # a late generator would make the run invalid
+
 LIVE = "/straingauge/live.json"
 RESULT = "/straingauge/result.json"
 REPORT = "/straingauge/report.html"
@@ -220,7 +222,6 @@ page_data.view = view
 )
 
 
-@pytest.mark.e2e
 def test_an_error_of_the_page_is_logged_once(service: Service, tmp_path: Path):
     """An error in building the data is sent to each viewer and logged once; the run goes on."""
     with locust_page(tmp_path, service.url, base="/load", users=BROKEN) as page:
