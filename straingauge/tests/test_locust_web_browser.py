@@ -14,9 +14,13 @@ playwright = pytest.importorskip(
 )
 playwright.expect.set_options(timeout=60_000)  # ms; as long as a busy machine takes
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs a browser: apt install chromium, or put google-chrome on PATH"
-)
+pytestmark = [
+    pytest.mark.serial,  # a late generator would make the run invalid
+    pytest.mark.skipif(
+        CHROMIUM is None,
+        reason="needs a browser: apt install chromium, or put google-chrome on PATH",
+    ),
+]
 
 
 @dataclass
