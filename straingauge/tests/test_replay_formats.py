@@ -190,3 +190,37 @@ def test_utc():
     """A time without a zone is taken as UTC."""
     at = datetime(2026, 10, 10, 13, 55, 10, tzinfo=UTC)
     assert parse_log_time("2026-10-10T13:55:10") == instant_ns(at) == AT_NS
+
+
+@pytest.mark.parametrize(
+    ("line", "target", "client"),
+    [
+        (
+            f'10.0.0.1 - - [{COMMON_TIME}] "GET http://shop.example/a?b=1 HTTP/1.1" 200 1',
+            "/a?b=1",
+            "10.0.0.1",
+        ),
+        (
+            f'10.0.0.1 - - [{COMMON_TIME}] "GET https://shop.example HTTP/1.1" 200 1',
+            "/",
+            "10.0.0.1",
+        ),
+        (f'shop.example 10.0.0.1 - - [{COMMON_TIME}] "GET /a HTTP/2.0" 200 1', "/a", "10.0.0.1"),
+        (
+            f'shop.example:443 2001:db8::1 - - [{COMMON_TIME}] "GET /a HTTP/2" 200 1',
+            "/a",
+            "2001:db8::1",
+        ),
+        (f'[2001:db8::1]:5000 - - [{COMMON_TIME}] "GET /a HTTP/3" 200 1', "/a", "2001:db8::1"),
+        (f'10.0.0.1:5000 - ann [{COMMON_TIME}] "GET /a HTTP/1.1" 200 1', "/a", "10.0.0.1"),
+        (f'localhost - - [{COMMON_TIME}] "GET /a HTTP/1.1" 200 1', "/a", "localhost"),
+        ('INFO:     ::1:5000 - "GET /a HTTP/1.1" 200 OK', "/a", "::1"),
+        ('INFO:     10.0.0.1:5000 - "GET http://a/b HTTP/1.1" 200 OK', "/b", "10.0.0.1"),
+        ('INFO:      - "GET /a HTTP/1.1" 200 OK', "/a", ""),
+    ],
+)
+def test_hosts_and_clients_of_lines(line: str, target: str, client: str):
+    """A whole URL is sent as its path; a session has neither the port nor the host's name."""
+    request = parse_common(line) or parse_uvicorn(line)
+    assert request is not None
+    assert (request.target, request.client) == (target, client)

@@ -1,12 +1,16 @@
 """Access logs with one JSON object a line, whose field names are guessed."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import orjson
 
-from straingauge.replay.line_formats import LogFormat, split_request, without_port
+from straingauge.replay.line_formats import (
+    LogFormat,
+    split_request,
+    without_origin,
+    without_port,
+)
 from straingauge.replay.log_time import parse_log_time
 from straingauge.replay.request import RecordedRequest
 
@@ -44,7 +48,6 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _DEPTH: Final = 3
-_ORIGIN: Final = re.compile("https?://[^/?#]*", re.IGNORECASE)
 
 
 def json_format(lines: Iterable[str]) -> LogFormat:
@@ -84,10 +87,8 @@ def _parse(record: Mapping[str, Any], fields: Mapping[str, str]) -> RecordedRequ
     if "request" in fields:
         method, target = split_request(str(found["request"]))
     else:
-        method, target = str(found["method"] or "").upper(), str(found["target"] or "")
-    if (origin := _ORIGIN.match(target)) is not None:
-        rest = target[origin.end() :]
-        target = rest if rest.startswith("/") else f"/{rest}"
+        method = str(found["method"] or "").upper()
+        target = without_origin(str(found["target"] or ""))
     query = found.get("query")
     if isinstance(query, str) and query.strip("?-") and "?" not in target:
         target = f"{target}?{query.removeprefix('?')}"

@@ -13,13 +13,17 @@ Parse: TypeAlias = Callable[[str], RecordedRequest | None]
 
 _QUOTED: Final = r'((?:[^"\\]|\\.)*)'
 _COMMON: Final = re.compile(
-    r"(?:[\w.-]+:\d+ )?(\S+) \S+ .*?\[([^\]]{10,40})\] "
+    # Apache's vhost_combined begins with the host, which the address of a client follows.
+    r"(?:[\w.-]+(?::\d+)? (?=\[?[0-9A-Fa-f]*[.:]))?"
+    r"(\S+) \S+ .*?\[([^\]]{10,40})\] "
     rf'"{_QUOTED}" (\d{{3}}|-) (?:\d+|-)(?: "{_QUOTED}" "{_QUOTED}")?(?: .*)?'
 )
 _UVICORN: Final = re.compile(rf'{_QUOTED}" (\d{{3}})\b.*')
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
 _REQUEST: Final = re.compile(r"([A-Za-z]{3,20}) (\S+)(?: HTTP/\d(?:\.\d)?)?")
+_ORIGIN: Final = re.compile("https?://[^/?#]*", re.IGNORECASE)
+_LEVEL: Final = re.compile("[A-Z]+:")
 _ESCAPE: Final = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
 
 
@@ -39,7 +43,16 @@ class LogFormat:
 def split_request(line: str) -> tuple[str, str]:
     """Return method and target of a request line; empty if it is none."""
     found = _REQUEST.fullmatch(line)
-    return (found[1].upper(), found[2]) if found is not None else ("", "")
+    return (found[1].upper(), without_origin(found[2])) if found is not None else ("", "")
+
+
+def without_origin(target: str) -> str:
+    """Return path and query of a target, which a proxy may write as a whole URL."""
+    found = _ORIGIN.match(target)
+    if found is None:
+        return target
+    rest = target[found.end() :]
+    return rest if rest.startswith("/") else f"/{rest}"
 
 
 def without_port(client: str) -> str:
@@ -61,7 +74,12 @@ def parse_common(line: str) -> RecordedRequest | None:
         return None
     method, target = split_request(_unescape(request) if "\\" in request else request)
     return RecordedRequest(
-        method, target, 0 if status == "-" else int(status), at_ns, client, agent or ""
+        method,
+        target,
+        0 if status == "-" else int(status),
+        at_ns,
+        without_port(client),
+        agent or "",
     )
 
 
@@ -76,7 +94,15 @@ def parse_uvicorn(line: str) -> RecordedRequest | None:
     time = _ISO.search(before)
     at_ns = parse_log_time(time[0]) if time is not None else None
     method, target = split_request(request)
-    return RecordedRequest(method, target, int(status), at_ns or 0, without_port(client[0]))
+    return RecordedRequest(method, target, int(status), at_ns or 0, _uvicorn_client(client[0]))
+
+
+def _uvicorn_client(text: str) -> str:
+    """Return the address in HOST:PORT, where IPv6 has no brackets; empty if there is none."""
+    if _LEVEL.fullmatch(text):  # a unix socket: the level of the message is the last word
+        return ""
+    host, colon, port = text.rpartition(":")
+    return host.strip("[]") if colon and port.isdecimal() else text
 
 
 def _unescape(text: str) -> str:
