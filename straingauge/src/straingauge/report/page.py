@@ -9,13 +9,12 @@ from straingauge.redaction import without_secrets
 from straingauge.report import html, resources, tables
 from straingauge.report.charts import charts
 from straingauge.report.evidence import INSIDE, TITLES, explained, has_section
-from straingauge.report.grades import RUN_GRADES
 from straingauge.report.plans import plans
 from straingauge.report.profile import flame_graph, profile
 from straingauge.report.scenarios import scenario_rows
 from straingauge.report.streams import stream_rows
-from straingauge.report.summary import names_of, summary, where
-from straingauge.report.text import PERCENTILES, Result, error_lines, grade
+from straingauge.report.summary import names_of, summary, where, worst
+from straingauge.report.text import PERCENTILES, Result, error_lines
 from straingauge.report.transactions import transaction_rows
 from straingauge.report.waterfall import traces
 from straingauge.report.websockets import websocket_rows
@@ -111,6 +110,6 @@ def _data(result: Result) -> dict[str, Any]:
 
 def _shown_first(results: Sequence[Result]) -> list[int]:
     """Numbers of the runs with the name of the run that has the worst verdict."""
-    worst = min(results, key=lambda result: RUN_GRADES.index(grade(result)))
-    same = [n for n, result in enumerate(results) if result["name"] == worst["name"]]
+    name = worst(results)["name"]
+    same = [n for n, result in enumerate(results) if result["name"] == name]
     return same[:_MOST_SIDE_BY_SIDE]

@@ -3,23 +3,50 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from straingauge.report.format import number, percent
+from straingauge.report.format import number, percent, share
 from straingauge.report.grades import RUN_GRADES
-from straingauge.report.text import Result, grade
+from straingauge.report.text import Result, grade, shown_causes
+
+_WITHOUT_FINDING: Final = ("invalid", "no_data", "target")
+"""Grades whose causes explain no missed threshold."""
 
 
 def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """The session's worst grade, a sentence about it, and the tiles of the page's head."""
+    """The finding with its fix, the session's worst grade, and the tiles of the page's head."""
     grades = Counter(grade(result) for result in results)
-    worst = min(grades, key=RUN_GRADES.index)
+    shown = worst(results)
+    sentence = _sentence(results, grades, grade(shown))
+    finding = _finding(results, shown)
     return {
-        "grade": worst,
-        "sentence": _sentence(results, grades, worst),
-        "where": where(results[0]),
-        "tiles": _tiles(results),
+        "grade": grade(shown),
+        "headline": finding or sentence,
+        "sentence": sentence if finding else "",
+        "where": where(shown),
+        "test": names_of(results)[list(results).index(shown)] if len(results) > 1 else "",
+        "tiles": _tiles(shown),
     }
+
+
+def worst(results: Sequence[Result]) -> Result:
+    """The run with the worst verdict; of equal ones the longest."""
+    return min(
+        results,
+        key=lambda result: (RUN_GRADES.index(grade(result)), -result["metrics"]["duration_s"]),
+    )
+
+
+def _finding(results: Sequence[Result], shown: Result) -> str:
+    """The likeliest cause of what the worst run failed, and its fix; empty if there is none."""
+    if grade(shown) in _WITHOUT_FINDING:
+        return ""
+    for cause in shown_causes(results):
+        if shown["name"] in cause["tests"]:
+            title = cause["title"]
+            fix = f": {cause['advice'][0].partition(';')[0]}" if cause["advice"] else ""
+            return f"{title[:1].upper()}{title[1:]} ({share(cause['confidence'])} sure){fix}"
+    return ""
 
 
 def _sentence(results: Sequence[Result], grades: Mapping[str, int], worst: str) -> str:
@@ -39,38 +66,30 @@ def _sentence(results: Sequence[Result], grades: Mapping[str, int], worst: str) 
     return f"{grades[worst]} of {len(results)} load tests {words[worst]}"
 
 
-def _tiles(results: Sequence[Result]) -> list[dict[str, str]]:
-    requests = sum(result["metrics"]["total_requests"] for result in results)
-    failed = sum(sum(result["errors"]["kinds"].values()) for result in results)
-    slowest = max(results, key=lambda result: result["metrics"]["latency_ms"]["p95"] or 0)
-    busiest = max(results, key=lambda result: result["metrics"]["throughput_rps"])
-    memory = [m for result in results if (m := _memory(result)) is not None]
+def _tiles(result: Result) -> list[dict[str, str]]:
+    metrics, latency = result["metrics"], result["metrics"]["latency_ms"]
+    failed, memory = sum(result["errors"]["kinds"].values()), _memory(result)
     return [
-        _tile("requests", f"{requests:,}", "", f"in {_seconds(results):,.0f} s of load"),
         _tile(
-            "errors", f"{failed:,}", "", f"{percent(100 * failed / max(1, requests))} of requests"
+            "requests",
+            f"{metrics['total_requests']:,}",
+            "",
+            f"in {number(metrics['duration_s'])} s of load",
         ),
-        _tile(
-            "highest p95", number(slowest["metrics"]["latency_ms"]["p95"]), "ms", slowest["name"]
-        ),
-        _tile(
-            "highest rate", f"{busiest['metrics']['throughput_rps']:,.0f}", "/s", busiest["name"]
-        ),
+        _tile("errors", f"{failed:,}", "", f"{percent(metrics['error_rate_percent'])} of requests"),
+        _tile("p95", number(latency["p95"]), "ms", f"p50 {number(latency['p50'], 'ms')}"),
+        _tile("rate", f"{metrics['throughput_rps']:,.0f}", "/s", "achieved"),
         _tile(
             "service memory",
-            f"{max(memory):,.0f}" if memory else "-",
-            "MB" if memory else "",
-            "at its peak" if memory else "not measured",
+            "-" if memory is None else f"{memory:,.0f}",
+            "" if memory is None else "MB",
+            "not measured" if memory is None else "at its peak",
         ),
     ]
 
 
 def _tile(name: str, value: str, unit: str, more: str) -> dict[str, str]:
     return {"name": name, "value": value, "unit": unit, "more": more}
-
-
-def _seconds(results: Sequence[Result]) -> float:
-    return float(sum(result["metrics"]["duration_s"] for result in results))
 
 
 def _memory(result: Result) -> float | None:

@@ -1,6 +1,7 @@
 """Response times of one endpoint or of all: over time, as a heatmap, and their distribution."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -28,12 +29,16 @@ def over_time(
     times: Sequence[Distribution],
     where: str,
 ) -> Chart:
-    """Percentiles of each interval, the slowest requests as dots, and the thresholds."""
+    """Percentiles over time, the slowest requests as dots, and the thresholds.
+
+    A percentile that an interval has too few requests for is that of a wider bin; without one in
+    the whole run, it is not drawn.
+    """
     if not rows:
         return placeholder("latency", "Response time", NOT_KEPT)
-    found = [each.quantiles_ms([*PERCENTILES.values()]) for each in times]
+    found = {name: _binned(times, q) for name, q in PERCENTILES.items()}
     longest = [row["longest_ms"] for row in rows]
-    lines = [series(name, [each[n] for each in found], name) for n, name in enumerate(PERCENTILES)]
+    lines = [series(name, y, name) for name, y in found.items() if any(y)]
     return {
         "id": "latency",
         "title": "Response time",
@@ -46,6 +51,29 @@ def over_time(
         "dots": [_dot(each) for each in _slowest(result, where)],
         "placeholder": None,
     }
+
+
+def _binned(times: Sequence[Distribution], quantile: float) -> list[float | None]:
+    """The quantile at each interval, of bins in which about one request is slower than it.
+
+    A p99 needs 100 requests, a p95 20. All intervals of a bin have its value, those without a
+    response none. The last bin takes the rest.
+    """
+    least = round(1 / (1 - quantile))
+    ends, count = [0], 0
+    for end, each in enumerate(times, 1):
+        count += each.count
+        if count >= least:
+            ends.append(end)
+            count = 0
+    if len(ends) == 1:
+        return [None] * len(times)
+    ends[-1] = len(times)
+    values: list[float | None] = []
+    for start, end in pairwise(ends):
+        [value] = Distribution.merged(times[start:end]).quantiles_ms([quantile])
+        values += [value if each.count else None for each in times[start:end]]
+    return values
 
 
 def heatmap(rows: Sequence[Mapping[str, Any]], times: Sequence[Distribution]) -> Chart:
