@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 import pytest
+from diagnosis_results import REQUESTS, causes, errors_of, failed_run
 from load_results import judged, reasons
 from raw_server import Handler, Peer, answering, serve
 from straingauge.engine import Load
@@ -15,7 +16,9 @@ from straingauge.http import Response
 from straingauge.journey import Journey, User, mix
 from straingauge.schedule import Schedule, constant, constant_users, poisson, spread
 from straingauge.statistics.throughput import Throughput
-from straingauge.verdict import ValidityInput, check_validity
+from straingauge.verdict import Thresholds, ValidityInput, check_validity, judge
+from straingauge.verdict.validity import as_dict
+from straingauge.verdict.validity_input import disconnected
 
 
 def get(user: User):
@@ -116,3 +119,49 @@ def test_a_server_without_keep_alive_is_a_note():
     (note,) = check_validity(ValidityInput(requests=2000, closing_server="gunicorn"))
     assert (note.reason, note.severity) == ("no_keep_alive", "note")
     assert note.message.startswith("gunicorn closes the connection after each response")
+
+
+LATE = {"requests": 200, "p95_ms": 2.0, "start_delay_p99_ms": 900.0, "loop_lag_p99_ms": 400.0}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "severity"),
+    [
+        ({"refused": 200}, "note"),
+        ({"reset": 90, "refused": 80}, "note"),
+        ({"certificate_expired": 200}, "note"),
+        ({"refused": 100}, "invalid"),
+        ({"timeout": 200}, "invalid"),
+        ({"bad_status": 200}, "invalid"),
+    ],
+)
+def test_most_connections_fail_however_late_the_generator_is(kinds: dict[str, int], severity: str):
+    """Delays and dropped arrivals do not make a run invalid in which the service is down."""
+    found = ValidityInput(**LATE, dropped=50, disconnected=disconnected(kinds))
+    reasons = {each.reason: each for each in check_validity(found)}
+    for name in ("generator_late", "dropped_work"):
+        assert reasons[name].severity == severity
+        assert ("judged nevertheless" in reasons[name].message) == (severity == "note")
+
+
+def test_a_service_that_dies_in_the_middle_of_a_late_load():
+    """A load that ends because the service is dead is judged if most errors are connections."""
+    for kind, severity in (("refused", "note"), ("timeout", "invalid")):
+        kinds = {kind: 30, "timeout": 2}
+        found = ValidityInput(
+            **LATE, failed=sum(kinds.values()), has_died=True, disconnected=disconnected(kinds)
+        )
+        assert {each.severity for each in check_validity(found) if "late" in each.reason} == {
+            severity
+        }
+    found = ValidityInput(**LATE, failed=32, disconnected=30)
+    assert not found.is_down
+
+
+def test_a_service_that_is_down_is_critical_on_a_busy_machine():
+    """Refused connections are graded, and named as the cause, if the generator was late, too."""
+    run = failed_run(**errors_of("refused", REQUESTS, "connection refused"))
+    run["validity"] = as_dict(check_validity(ValidityInput(**LATE, disconnected=200)))
+    run["verdict"] = judge(run, Thresholds.parse({}, source="a test")).as_dict()
+    assert run["verdict"]["grade"] == "critical"
+    assert causes(run)[0] == "connection_resets"

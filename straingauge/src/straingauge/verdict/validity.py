@@ -131,7 +131,8 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
     """The generator was late: its delays are part of the response times.
 
     The run is invalid if the generator had no CPU time left, or if its delays are as large as
-    usual thresholds. Occasional short delays on a shared machine are a note.
+    usual thresholds. Occasional short delays on a shared machine are a note. So are all delays if
+    most connections fail: a late request is not refused for being late.
     """
     late = max(evidence.start_delay_p99_ms, evidence.loop_lag_p99_ms)
     share = late / evidence.p95_ms if evidence.p95_ms else math.inf
@@ -140,11 +141,22 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
     saturated = _busy(evidence) or evidence.loop_lag_p50_ms > LATE_FLOOR_MS
     yield Reason(
         "generator_saturated" if saturated else "generator_late",
-        "invalid" if saturated or late > LATE_LIMIT_MS else "note",
+        "invalid" if (saturated or late > LATE_LIMIT_MS) and not evidence.is_down else "note",
         f"the generator was late by {late:.0f} ms or more for 1 % of the requests (arrivals "
         f"{evidence.start_delay_p99_ms:.0f} ms, event loop {evidence.loop_lag_p99_ms:.0f} ms, "
-        f"{evidence.cpu_share:.0%} of a core busy), which is part of the response times",
+        f"{evidence.cpu_share:.0%} of a core busy), which is part of the response times"
+        f"{_whatever_the_delays(evidence)}",
         "use more processes (-n), a lower rate, or a machine without other work",
+    )
+
+
+def _whatever_the_delays(evidence: ValidityInput) -> str:
+    """Return why a reason does not make the run invalid, as the end of its message."""
+    if not evidence.is_down:
+        return ""
+    return (
+        f"; the run is judged nevertheless: the connections of {evidence.disconnected} of "
+        f"{evidence.requests} requests failed, which a late generator does not cause"
     )
 
 
@@ -203,10 +215,12 @@ def _no_cpu_left(evidence: ValidityInput) -> Iterable[Reason]:
 def _dropped(evidence: ValidityInput) -> Iterable[Reason]:
     share = evidence.dropped / ((evidence.requests + evidence.dropped) or 1)
     if share:
+        is_known = evidence.end_reason or evidence.is_down
         yield Reason(
             "dropped_work",
-            "invalid" if share > DROPPED_LIMIT and not evidence.end_reason else "note",
-            f"{evidence.dropped} arrivals ({share:.1%}) found no free user and were dropped",
+            "invalid" if share > DROPPED_LIMIT and not is_known else "note",
+            f"{evidence.dropped} arrivals ({share:.1%}) found no free user and were dropped"
+            f"{_whatever_the_delays(evidence)}",
             "use more users, or a lower rate",
         )
 

@@ -1,10 +1,36 @@
 """Everything that decides on the validity of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from straingauge.http import ErrorKind
 from straingauge.statistics.throughput import Throughput
 from straingauge.workers import LostProcess
+
+DISCONNECTED: Final = (
+    ErrorKind.REFUSED,
+    ErrorKind.RESET,
+    ErrorKind.NO_SOCKET,
+    ErrorKind.TLS,
+    ErrorKind.CERTIFICATE_EXPIRED,
+    ErrorKind.CERTIFICATE_UNTRUSTED,
+    ErrorKind.CERTIFICATE_NAME,
+    ErrorKind.CLIENT_CERTIFICATE,
+)
+# Requests that leave together after a delay may overflow a server's queue of connections, which
+# breaks some of them. But they are the smaller part: on time or late, most requests of a service
+# that listens get a connection.
+MOST: Final = 0.5
+
+
+def disconnected(kinds: Mapping[str, int]) -> int:
+    """Count the errors that a late generator does not cause: no connection, or a broken one.
+
+    Not counted: timeouts, which the generator's own delay may cause, and idle connections that the
+    server closed meanwhile.
+    """
+    return sum(kinds.get(kind, 0) for kind in DISCONNECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +41,9 @@ class ValidityInput:
         requests: All completed requests of the main phase.
         unanswered: Requests that were in flight when the run ended; not recorded.
         rate_limited: Unexpected responses with status 429 among them.
+        disconnected: Requests among them without a connection, or whose connection broke.
+        failed: All errors.
+        has_died: The load ended because no request got a response any more.
         dropped: Arrivals that were never executed.
         start_delay_p99_ms: How late the first request of an arrival left, against its schedule.
         p95_ms: 95th percentile of the response time.
@@ -48,6 +77,9 @@ class ValidityInput:
     requests: int = 0
     unanswered: int = 0
     rate_limited: int = 0
+    disconnected: int = 0
+    failed: int = 0
+    has_died: bool = False
     dropped: int = 0
     start_delay_p99_ms: float = 0.0
     p95_ms: float | None = None
@@ -73,3 +105,11 @@ class ValidityInput:
     endpoint_limit: int = 0
     closing_server: str = ""
     insecure: bool = False
+
+    @property
+    def is_down(self) -> bool:
+        """Most connections failed: the service does not serve, however late the generator was.
+
+        A service that dies in the middle of the load has served many requests until then.
+        """
+        return self.disconnected > MOST * (self.failed if self.has_died else self.requests)

@@ -40,6 +40,7 @@ from straingauge.statistics import (
 )
 from straingauge.verdict import ValidityInput, check_validity
 from straingauge.verdict.validity import Reason, as_dict
+from straingauge.verdict.validity_input import disconnected
 from straingauge.workers import MergedReports, Report, RunMetadata
 from straingauge.workers.merge import merge_reports
 
@@ -228,6 +229,9 @@ def _validity_input(
         requests=whole["total_requests"],
         unanswered=sum(engine.abandoned for engine in engines.values()),
         rate_limited=whole["rate_limited"],
+        disconnected=disconnected(whole["errors"]["kinds"]),
+        failed=sum(whole["errors"]["kinds"].values()),
+        has_died=merged.ending is not None and merged.ending.by == "dead_service",
         dropped=sum(engine.dropped for engine in engines.values()),
         start_delay_p99_ms=max(
             (engine.start_delay_ms.p99 for engine in engines.values()), default=0.0

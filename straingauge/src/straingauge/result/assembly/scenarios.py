@@ -19,6 +19,7 @@ from straingauge.result.format.metrics import (
 from straingauge.statistics import Plan, endpoints, metrics, transactions
 from straingauge.verdict import ValidityInput
 from straingauge.verdict.validity import Reason, check_timeliness
+from straingauge.verdict.validity_input import disconnected
 
 Planned = Mapping[str, Any]
 """A scenario in the configuration of a result."""
@@ -136,6 +137,8 @@ def _reasons(
     own = replace(
         evidence,
         requests=whole["total_requests"],
+        disconnected=disconnected(whole["errors"]["kinds"]),
+        failed=sum(whole["errors"]["kinds"].values()),
         dropped=sum(process.dropped for process in stats),
         start_delay_p99_ms=_start_delay_p99_ms(stats),
         p95_ms=whole["latency_ms"]["p95"],
