@@ -62,6 +62,15 @@ control: Final[Decorator] = click.option(
     help="Serve an endpoint on this machine that changes, pauses or stops the load, at any free "
     "port or at PORT.",
 )
+export: Final[Decorator] = click.option(
+    "--export",
+    "exports",
+    multiple=True,
+    metavar="FILE",
+    show_default="no export",
+    help="Export each second while the load runs, as JSON lines or CSV by the suffix, such as"
+    " seconds.jsonl. Repeatable.",
+)
 thresholds: Final[Decorator] = click.option(
     "--thresholds",
     type=PATH,

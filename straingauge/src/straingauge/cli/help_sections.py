@@ -23,7 +23,10 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         *("--database-url", "--server-pid", "--profile", "--plans", "--explain", "--memory-probe"),
         *("--traceparent", "--otlp-port", "--restore-database"),
     ),
-    "Output": (*("--live", "--control", "--results", "--name", "--html", "--markdown", "--json"),),
+    "Output": (
+        *("--live", "--control", "--export", "--results", "--name"),
+        *("--html", "--markdown", "--json"),
+    ),
     "Connections (or [http] in straingauge.toml)": (
         *("--timeout", "--connect-timeout", "--first-byte-timeout", "--header", "--auth"),
         *("--cookies", "--follow-redirects", "--max-redirects", "--resolve", "--host-header"),

@@ -59,6 +59,7 @@ class RunOptions:
     abort_dead: float | None = None
     live: int | None = None
     control: int | None = None
+    exports: tuple[str, ...] = ()
     results: Path | None = None
     name: str | None = None
     http: HttpSettings = field(default_factory=HttpSettings)

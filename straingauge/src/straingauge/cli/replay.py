@@ -76,6 +76,7 @@ if TYPE_CHECKING:
 )
 @common_options.abort_dead
 @common_options.live
+@common_options.export
 @click.option(
     "--results",
     type=common_options.PATH,

@@ -101,6 +101,7 @@ if TYPE_CHECKING:
 @common_options.thresholds
 @common_options.abort_dead
 @common_options.live
+@common_options.export
 @common_options.control
 @common_options.results
 @common_options.name
@@ -161,6 +162,7 @@ def run_and_exit(
     from straingauge.cli.options import load_spec
     from straingauge.cli.run_load import run_load
     from straingauge.cli.span_receiver import span_receiver
+    from straingauge.exports import ExportStream, exporters_for
     from straingauge.http.address import resolve
     from straingauge.runner.live_page import live_page
     from straingauge.runner.live_run import LiveRun
@@ -169,6 +171,7 @@ def run_and_exit(
     run_options.require_resources(processes)
     spec = load_spec(run_options)
     screen, live = Screen(), LiveRun()
+    exports = ExportStream(exporters_for(run_options.exports), screen.say)
     address = ServiceLocator(
         host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database
     )
@@ -179,10 +182,18 @@ def run_and_exit(
         with (
             span_receiver(run_options, screen.say) as (worker_options, inbox),
             live_page(live, run_options.live, screen.say, option="--live"),
+            exports,
         ):
             address.find(spec.test_file)
             outcome, interrupted = run_load(
-                spec, worker_options, address, processes, screen, inbox=inbox, live=live
+                spec,
+                worker_options,
+                address,
+                processes,
+                screen,
+                inbox=inbox,
+                live=live,
+                exports=exports,
             )
             live.finish(outcome.result, outcome.path)
             screen.clear()

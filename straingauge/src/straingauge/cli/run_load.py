@@ -9,6 +9,7 @@ from straingauge.cli.options import RunOptions
 from straingauge.cli.worker_processes import WorkerProcesses
 from straingauge.cpus import usable_cpus
 from straingauge.errors import Interrupted
+from straingauge.exports import ExportStream
 from straingauge.runner import (
     MAX_TEAR_DOWN_S,
     DatabasePlans,
@@ -43,6 +44,7 @@ def run_load(
     *,
     inbox: Inbox | None = None,
     live: LiveRun,
+    exports: ExportStream,
 ) -> tuple[Outcome, bool]:
     """Run a load, and judge it; what was measured is kept however it ends.
 
@@ -54,6 +56,7 @@ def run_load(
         screen: Where progress is shown.
         inbox: The spans that are received during the load.
         live: Gets the reports of the load.
+        exports: Exports the load.
 
     Returns:
         The outcome, and whether the user interrupted the load.
@@ -71,6 +74,7 @@ def run_load(
     def watch(test: str, merged: MergedReports) -> bool:
         aborts.watch(test, merged, coordinator.end_load)
         live.watch(test, with_idle(merged))
+        exports.watch(test, merged)
         return progress.watch(test, with_idle(merged))
 
     coordinator = Coordinator(
@@ -104,6 +108,10 @@ def run_load(
     if merged.metadata is not None:
         database = ServiceDatabase.of(spec, service.started())
         follow_ups: list[FollowUp] = [] if inbox is None else [ReceivedTraces(inbox, merged)]
+        exports.finish(spec.test, merged)
+        if options.exports:
+            exports.close()
+            follow_ups.append(lambda _result: {"exports": exports.section()})
         if not interrupted:
             follow_ups += [DatabasePlans(database, screen.say)] if spec.plans else []
             follow_ups.append(ExplainPass(spec, service.started(), screen.say))

@@ -139,6 +139,14 @@ class Feeder(TypedDict):
     ended: bool
 
 
+class Export(TypedDict):
+    """An export of the seconds of a load, and why it ended before the load; null if it did not."""
+
+    to: str
+    seconds: int
+    failure: str | None
+
+
 class EndedEarly(TypedDict):
     """The end of a load before that of its schedule, and what was cut off."""
 
@@ -173,6 +181,7 @@ class Measurements(TypedDict):
     memory: NotRequired[MemoryGrowth]
     profile: NotRequired[Profile]
     feeders: NotRequired[dict[str, Feeder]]
+    exports: NotRequired[list[Export]]
     validity: ValidityDict
     ended_early: NotRequired[EndedEarly]
     traces: NotRequired[Traces]

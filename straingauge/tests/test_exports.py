@@ -1,0 +1,250 @@
+"""Exports of the seconds of a load: sums, files, failures, and names that are refused."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from straingauge.errors import UsageError
+from straingauge.exports import Exporter, ExportStream, Second, SecondCounter, exporters_for
+from straingauge.http import ErrorKind, RequestFailed
+from straingauge.recording import Recorder
+from straingauge.result.assembly import compose
+from straingauge.workers import Arrivals, MergedReports, Report, RunMetadata
+
+METADATA = RunMetadata(
+    name="load",
+    started_at="2026-11-28T12:00:00+01:00",
+    configuration={"target": "http://127.0.0.1:1"},
+    duration_s=3.0,
+)
+START_NS = 5_000_000_000
+MS = 1_000_000
+
+
+class MadeLoad:
+    """A load of two processes on a made clock."""
+
+    def __init__(self) -> None:
+        self.recorders = {name: Recorder() for name in ("p1", "p2")}
+        self.counts = Counter[str]()
+
+    def requests(self, process: str, endpoint: str, count: int, ms: int, status: int = 200) -> None:
+        """Record requests of a status; others than 200 are errors, and 429 is rate limited."""
+        sink = self.recorders[process].endpoint_sink("main", endpoint, START_NS)
+        for number in range(count):
+            begun_ns = START_NS + number
+            times = (begun_ns, begun_ns, begun_ns + 1, begun_ns + ms * MS)
+            if status == 200:
+                sink.add(*times, status, None)
+            else:
+                limited = status == 429
+                kind = ErrorKind.RATE_LIMITED if limited else ErrorKind.TIMEOUT
+                sink.add_failure(*times, RequestFailed(kind, "made"))
+        self.counts[process] += count
+
+    def merged(self, at_s: float) -> MergedReports:
+        """The reports of both processes at an instant after the start."""
+        found = [
+            Report(
+                name,
+                START_NS + round(at_s * 1e9),
+                self.counts[name],
+                recorder.snapshot().to_bytes(),
+                arrivals=Arrivals(self.counts[name], self.counts[name] + 1, 2),
+            )
+            for name, recorder in self.recorders.items()
+        ]
+        return MergedReports(tuple(found), metadata=METADATA, start_ns=START_NS)
+
+
+def counter() -> SecondCounter:
+    """A counter on a made clock."""
+    return SecondCounter(now_s=lambda: 1_000.0, now_ns=lambda: START_NS)
+
+
+def exported(*names: Path) -> MergedReports:
+    """Export three seconds of a load to files; return the reports at its end."""
+    load, said = MadeLoad(), list[str]()
+    stream = ExportStream(exporters_for([str(name) for name in names]), said.append, counter)
+    load.requests("p1", "GET /a", 10, 5)
+    load.requests("p2", "GET /a", 20, 7)
+    stream.watch("load", load.merged(1.0))
+    stream.export()
+    load.requests("p1", "GET /a", 3, 900)
+    load.requests("p2", "POST /b", 4, 2, status=429)
+    load.requests("p2", "POST /b", 5, 2, status=0)
+    stream.watch("load", load.merged(2.0))
+    stream.export()
+    load.requests("p2", "GET /a, with a comma", 1, 1)
+    last = load.merged(3.0)
+    stream.finish("load", last)
+    stream.close()
+    assert said == []
+    assert [each["seconds"] for each in stream.section()] == [3] * len(names)
+    return last
+
+
+def sums(rows: list[Mapping[str, Any]]) -> dict[str, Counter[str]]:
+    """Add requests, statuses and errors of each endpoint."""
+    found: dict[str, Counter[str]] = {}
+    for row in rows:
+        added = Counter({"requests": int(row["requests"]), "limited": int(row["rate_limited"])})
+        added.update({f"status {name}": int(n) for name, n in row["statuses"].items()})
+        added.update({f"error {name}": int(n) for name, n in row["errors"].items()})
+        found.setdefault(row["endpoint"], Counter()).update(added)
+    return found
+
+
+def totals(merged: MergedReports) -> tuple[dict[str, int], dict[str, int], dict[str, int]]:
+    """Requests of each endpoint in the result, its statuses and its errors."""
+    result = compose(merged)
+    requests = {name: each["total_requests"] for name, each in result["endpoints"].items()}
+    return requests, dict(result["status_codes"]), dict(result["errors"]["kinds"])
+
+
+def require_totals(rows: list[Mapping[str, Any]], merged: MergedReports) -> None:
+    """Compare the sums over all seconds with the result."""
+    found, whole = sums(rows), Counter[str]()
+    for each in found.values():
+        whole.update(each)
+    requests, statuses, errors = totals(merged)
+    assert {name: each["requests"] for name, each in found.items()} == requests
+    for prefix, expected in (("status ", statuses), ("error ", errors)):
+        part = {k.removeprefix(prefix): n for k, n in whole.items() if k.startswith(prefix)}
+        assert part == expected
+    assert whole["limited"] == compose(merged)["metrics"]["rate_limited"] == 4
+
+
+def test_json_lines_add_up_to_the_result(tmp_path: Path):
+    """The requests, statuses and errors of all JSON lines are exactly those of the result."""
+    file = tmp_path / "seconds.jsonl"
+    merged = exported(file)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(each["start_s"], each["end_s"]) for each in lines] == [(0, 1), (1, 2), (2, 3)]
+    assert [each["time"] for each in lines] == [1_001, 1_002, 1_003]
+    assert sum(each["arrivals_started"] for each in lines) == 43
+    assert sum(each["arrivals_due"] for each in lines) == 45
+    assert {each["users"] for each in lines} == {4}
+    rows = [
+        {"endpoint": name, **figures}
+        for each in lines
+        for name, figures in each["endpoints"].items()
+    ]
+    require_totals(rows, merged)
+
+
+def test_csv_rows_add_up_to_the_result(tmp_path: Path):
+    """The requests, statuses and errors of all CSV rows are exactly those of the result."""
+    file = tmp_path / "seconds.CSV"
+    merged = exported(file)
+    with file.open(newline="") as text:
+        rows: list[Mapping[str, Any]] = [
+            {
+                **row,
+                "statuses": dict(each.split("=") for each in row["statuses"].split()),
+                "errors": dict(each.split("=") for each in row["errors"].split()),
+            }
+            for row in csv.DictReader(text)
+        ]
+    require_totals(rows, merged)
+
+
+def test_percentiles_are_those_of_one_second(tmp_path: Path):
+    """A second's percentiles contain no response of the seconds before."""
+    file = tmp_path / "seconds.jsonl"
+    exported(file)
+    first, second, _ = (json.loads(line)["endpoints"] for line in file.read_text().splitlines())
+    assert first["GET /a"]["p50_ms"] == pytest.approx(7, rel=0.004)
+    assert second["GET /a"]["p50_ms"] == pytest.approx(900, rel=0.004)
+    assert second["POST /b"]["requests"] == 9
+
+
+def test_reports_that_are_skipped_are_in_the_next_second():
+    """A slow export loses no request: the next second contains what came meanwhile."""
+    load, counted = MadeLoad(), counter()
+    load.requests("p1", "GET /a", 10, 5)
+    load.merged(1.0)
+    load.requests("p1", "GET /a", 10, 5)
+    second = counted.count(load.merged(2.0))
+    assert second is not None
+    assert (second.end_s, second.endpoints["GET /a"].requests) == (2.0, 20)
+
+
+def test_same_reports_again_are_no_second():
+    """Reports without anything new are not exported."""
+    load, counted = MadeLoad(), counter()
+    load.requests("p1", "GET /a", 10, 5)
+    merged = load.merged(1.0)
+    assert counted.count(merged) is not None
+    assert counted.count(merged) is None
+
+
+def test_log_in_is_not_exported():
+    """Only requests of the main phase are exported."""
+    load, counted = MadeLoad(), counter()
+    load.recorders["p1"].endpoint_sink("setup", "POST /login", 0).add(0, 0, 1, 2, 200, None)
+    second = counted.count(load.merged(1.0))
+    assert second is not None
+    assert not second.endpoints
+
+
+class Broken:
+    """An exporter without space left."""
+
+    def add(self, _second: Second) -> None:
+        """Fail."""
+        raise OSError(28, "No space left on device")
+
+    def close(self) -> None:
+        """Fail again."""
+        raise OSError(28, "No space left on device")
+
+
+def test_failed_export_ends_alone(tmp_path: Path):
+    """An export that fails is one line and a note of the result, and the others go on."""
+    file, said, load = tmp_path / "seconds.jsonl", list[str](), MadeLoad()
+    exporters: dict[str, Exporter] = {"broken": Broken(), **exporters_for([str(file)])}
+    stream = ExportStream(exporters, said.append, counter)
+    for at_s in (1.0, 2.0):
+        load.requests("p1", "GET /a", 10, 5)
+        stream.watch("load", load.merged(at_s))
+        stream.export()
+    stream.close()
+    assert said == ["export broken ended: OSError: [Errno 28] No space left on device"]
+    broken, written = stream.section()
+    assert broken["seconds"] == 0
+    assert "No space left" in broken["failure"]
+    assert (written["seconds"], written["failure"]) == (2, None)
+    assert len(file.read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["seconds.xml"], "must end in .jsonl or .csv"),
+        (["seconds"], "must end in .jsonl or .csv"),
+        (["seconds.csv", "seconds.csv"], "named twice"),
+        (["missing/seconds.csv"], "there is no folder missing"),
+        (["folder.csv"], "this is a folder"),
+    ],
+)
+def test_wrong_name_is_refused(
+    names: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A name without a known format, or of a file that cannot be written, is an error."""
+    monkeypatch.chdir(tmp_path)
+    Path("folder.csv").mkdir()
+    with pytest.raises(UsageError, match=message):
+        exporters_for(names)
+
+
+def test_file_stays_until_the_first_second(tmp_path: Path):
+    """A file of an earlier run is kept if no load begins."""
+    file = tmp_path / "seconds.csv"
+    file.write_text("earlier")
+    ExportStream(exporters_for([str(file)]), print, counter).close()
+    assert file.read_text() == "earlier"
