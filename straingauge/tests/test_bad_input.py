@@ -166,6 +166,9 @@ run --get /hello --thresholds endpoint.toml      | 2 | there is no endpoint of t
 run --get nope                                   | 2 | a path begins with "/"
 run --get http://elsewhere/x                     | 2 | a path begins with "/"
 run --get ''                                     | 2 | a path begins with "/"
+run --get / --export seconds.xml                  | 2 | the name must end in .jsonl or .csv
+run --get / --export nowhere/seconds.csv          | 2 | there is no folder nowhere
+run --get / --export s.csv --export s.csv         | 2 | this file is named twice
 run --get / one two                              | 2 | unexpected extra argument
 run --geet /                                     | 2 | '--get'
 runn                                             | 2 | 'run'

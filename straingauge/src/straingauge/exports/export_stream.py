@@ -1,4 +1,4 @@
-"""The exports of the loads of this process, in a thread of their own."""
+"""Exports of the loads of this process, in a separate thread."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What one second of a load added."""
+"""New measurements of one second of a load."""
 
 from collections import Counter
 from dataclasses import dataclass, field
