@@ -2,18 +2,23 @@
 
 import csv
 import json
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from raw_server import Peer, serve
 from straingauge.errors import UsageError
 from straingauge.exports import Exporter, ExportStream, Second, SecondCounter, exporters_for
 from straingauge.http import ErrorKind, RequestFailed
+from straingauge.journey import User, mix
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose
-from straingauge.workers import Arrivals, MergedReports, Report, RunMetadata
+from straingauge.runner import LoadRunner, LoadSpec, LoginCache
+from straingauge.schedule import constant_users
+from straingauge.workers import Arrivals, LocalCoordinator, MergedReports, Report, RunMetadata
 
 METADATA = RunMetadata(
     name="load",
@@ -248,3 +253,76 @@ def test_file_stays_until_the_first_second(tmp_path: Path):
     file.write_text("earlier")
     ExportStream(exporters_for([str(file)]), print, counter).close()
     assert file.read_text() == "earlier"
+
+
+class Received:
+    """Keeps seconds, and notes when the first one came."""
+
+    def __init__(self) -> None:
+        self.seconds: list[Second] = []
+        self.threads: set[str] = set()
+        self.has_some = threading.Event()
+        self.is_closed = False
+
+    def add(self, second: Second) -> None:
+        """Keep a second."""
+        self.seconds.append(second)
+        self.threads.add(threading.current_thread().name)
+        self.has_some.set()
+
+    def close(self) -> None:
+        """Note the end."""
+        self.is_closed = True
+
+
+def answer_by_path(peer: Peer) -> None:
+    """Answer 200 at /a, and 503 elsewhere."""
+    while (request := peer.read()) is not None:
+        peer.answer(200 if request.target == "/a" else 503)
+
+
+def test_sums_of_a_real_load_are_its_totals():
+    """The seconds that a thread exports while a load runs add up to the totals of its result."""
+
+    def look(user: User):
+        yield user.get("/a", name="a")
+        yield user.get("/b", name="b")
+
+    received, said = Received(), list[str]()
+    stream = ExportStream({"received": received}, said.append)
+
+    def watch(test: str, merged: MergedReports) -> bool:
+        stream.watch(test, merged)
+        return False
+
+    with serve(answer_by_path) as server, stream:
+        spec = LoadSpec(
+            name="load",
+            test="load",
+            test_file=Path(__file__),
+            journeys=mix(look),
+            schedule=constant_users(count=2, duration_s=1.0),
+            users=[User(0), User(1)],
+            cooldown_s=0.0,
+        )
+        runner = LoadRunner(spec, LocalCoordinator(lambda _file: server.url, watch), "p1")
+        merged = runner.run(LoginCache())
+        assert merged is not None
+        assert received.has_some.wait(60)
+        stream.finish("load", merged)
+    result, whole = compose(merged), Counter[str]()
+    for second in received.seconds:
+        for name, each in second.endpoints.items():
+            whole.update({name: each.requests})
+            whole.update({f"status {status}": n for status, n in each.statuses.items()})
+            whole.update({f"error {kind}": n for kind, n in each.errors.items()})
+    assert whole == {
+        **{name: each["total_requests"] for name, each in result["endpoints"].items()},
+        **{f"status {status}": n for status, n in result["status_codes"].items()},
+        **{f"error {kind}": n for kind, n in result["errors"]["kinds"].items()},
+    }
+    assert whole["a"] > 0
+    assert whole["status 503"] == whole["b"] > 0
+    assert "straingauge-export" in received.threads
+    assert received.is_closed
+    assert said == []
