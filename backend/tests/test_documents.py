@@ -143,7 +143,7 @@ def load(options: str) -> Callable[[str, Environment], None]:
         changed = options.replace("--duration 1s", "") if stages else options
         output = environment.run(f"{command} {changed} {results}", 0, 1, 4)
         assert list(results.glob("*.json")), output
-        assert "--html" not in command or (environment.folder / "capacity.html").exists()
+        assert " -o " not in command or (environment.folder / "capacity.html").exists()
 
     return run
 
@@ -244,7 +244,7 @@ RUNNERS = {
     "straingauge run ": load("--duration 1s --results"),
     "straingauge ab ": load("--base HEAD --budget 1s --warmup 200ms --results"),
     "straingauge capacity ": load(
-        "--from 10 --max 10 --step 1s --warmup 200ms --confirmations 0 --results"
+        "--min 10 --max 10 --step 1s --warmup 200ms --confirmations 0 --results"
     ),
     "straingauge doctor ": doctor,
     "straingauge init ": draft,

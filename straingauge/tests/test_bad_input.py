@@ -183,20 +183,21 @@ run --get / --host 'http://127.0.0.1?x=1'        | 2 | no query or fragment
 run --get / --host http://192.0.2.1              | 2 | --allow-host 192.0.2.1
 run --get / --host GONE                          | 3 | nothing answers at
 run --get / --server-pid 0                       | 2 | '--server-pid'
-capacity --get / --from 0                        | 2 | '--from'
-capacity --get / --from 50 --max 10              | 2 | --from 50 is more than --max 10
+capacity --get / --min 0                         | 2 | '--min'
+capacity --get / --min 50 --max 10               | 2 | --min 50 is more than --max 10
 capacity --get / --max nan                       | 2 | '--max': 'nan' is not a finite number
 capacity --get / --max inf                       | 2 | '--max': 'inf' is not a finite number
-capacity --get / --users --max 1000000           | 2 | ulimit -n
+capacity --get / --by-users --max 1000000        | 2 | ulimit -n
 capacity --get / --max-users 1000000             | 2 | ulimit -n
-capacity --get / --users --max-users 4           | 2 | --max-users is for a rate
+capacity --get / --by-users --max-users 4        | 2 | --max-users is for a rate
 capacity --get / --think 1                       | 2 | --think needs a number of users
 capacity --get / --precision nan                 | 2 | '--precision': 'nan' is not a finite number
 capacity --get / --abort 0                       | 2 | '--abort'
 capacity --get / --step 0                        | 2 | '0' is not a time
 capacity --get / --fail-at never                 | 2 | '--fail-at'
 capacity --get / --results file                  | 2 | Not a directory
-capacity --get / --html file/page.html           | 2 | name another directory: --html PAGE
+capacity --get / -o file/page.html               | 2 | name another directory: -o PAGE
+capacity --get / -o page.pdf                     | 2 | the name must end in .html
 capacity .                                       | 2 | . is a folder
 capacity --get / --host GONE                     | 3 | nothing answers at
 ab --get /                                       | 2 | '--base'
@@ -275,6 +276,7 @@ history none                                     | 2 | no result in this folder
 history results --test nope                      | 2 | there are: mixed
 history results --metric p95                     | 2 | did you mean p95_ms?
 history results --endpoint 'GET /nope'           | 2 | no valid result has these metrics
+history results -o page.pdf                      | 2 | the name must end in .html
 history results -o .                             | 2 | is a directory
 export nowhere.json                              | 2 | cannot be read
 export RESULT --format x                         | 2 | '--format'

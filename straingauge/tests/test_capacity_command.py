@@ -71,13 +71,13 @@ def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
             tmp_path,
             "--host",
             url,
-            "--from",
+            "--min",
             "20",
             "--max",
             "40",
             "--confirmations",
             "1",
-            "--html",
+            "-o",
             str(page),
         )
         output, errors = process.communicate(timeout=180)
@@ -92,9 +92,11 @@ def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
 
 @pytest.mark.serial
 def test_a_number_of_users(tmp_path: Path):
-    """--users searches for a number of concurrent users."""
+    """--by-users searches for a number of concurrent users."""
     with service(1) as url:
-        process = capacity(tmp_path, "--host", url, "--users", "--max", "2", "--confirmations", "0")
+        process = capacity(
+            tmp_path, "--host", url, "--by-users", "--max", "2", "--confirmations", "0"
+        )
         output, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
     assert "capacity at least 2 users" in output
@@ -105,7 +107,7 @@ def test_a_number_of_users(tmp_path: Path):
 def test_a_service_that_dies(tmp_path: Path):
     """If the service stops responding, the command ends with 3, and the levels are in the file."""
     with service(1, 30) as url:
-        process = capacity(tmp_path, "--host", url, "--from", "20", "--max", "2000")
+        process = capacity(tmp_path, "--host", url, "--min", "20", "--max", "2000")
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 3, errors
     assert "the service died" in errors
@@ -118,7 +120,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
     """After an interrupt the exit code is 130, and the levels are in the file."""
     with service(1) as url:
         process = capacity(
-            tmp_path, "--host", url, "--from", "1", "--max", "2", "--confirmations", "1000"
+            tmp_path, "--host", url, "--min", "1", "--max", "2", "--confirmations", "1000"
         )
         assert process.stderr is not None
         assert re.match(r"step +1 /s", process.stderr.readline())
@@ -133,7 +135,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--users", "--max-users", "5"], "--max-users is for a rate"),
+        (["--by-users", "--max-users", "5"], "--max-users is for a rate"),
         (["--think", "1s"], "add --users"),
         (["--max", "-1"], "--max"),
     ],

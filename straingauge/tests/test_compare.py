@@ -233,7 +233,7 @@ class TestCommand:
     def test_shows_a_table(self, files: tuple[str, str]):
         """Each endpoint's metrics are shown with their intervals, and the worst in one line."""
         done = CliRunner().invoke(main, ["compare", *files])
-        assert done.exit_code == 0
+        assert done.exit_code == 1  # as `ab`
         for text in ("GET /a", "p95 ms", "worse", "inconclusive", "worst: GET /a"):
             assert text in done.output
 
@@ -247,7 +247,7 @@ class TestCommand:
 
     def test_writes_json(self, files: tuple[str, str]):
         """--json prints a document with each change and its verdict."""
-        document = json.loads(CliRunner().invoke(main, ["compare", *files, "--json"]).output)
+        document = json.loads(CliRunner().invoke(main, ["compare", *files, "--json"]).stdout)
         assert document["verdicts"]["worse"] >= 1
         worse = [each for each in document["changes"] if each["verdict"] == "worse"]
         assert {"GET /a"} == {each["endpoint"] for each in worse if each["endpoint"]}
@@ -258,8 +258,8 @@ class TestCommand:
         """--markdown shows changes first, and GitHub's job summary gets the same text."""
         monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
         done = CliRunner().invoke(main, ["compare", *files, "--markdown"])
-        assert "| GET /a p50 ms |" in done.output.partition("<details>")[0]
-        assert (tmp_path / "summary.md").read_text() == done.output
+        assert "| GET /a p50 ms |" in done.stdout.partition("<details>")[0]
+        assert (tmp_path / "summary.md").read_text() == done.stdout
 
     @pytest.mark.parametrize("content", ["", '{"schema_version": 1, "na', "[]", "{}"])
     def test_refuses_a_damaged_file(self, files: tuple[str, str], tmp_path: Path, content: str):

@@ -65,7 +65,7 @@ MARGIN_PERCENT: Final = 3
 )
 @common_options.warmup("6s", "Warm-up of both builds.")
 @common_options.margin(MARGIN_PERCENT)
-@common_options.fail_on("worse")
+@common_options.fail_on
 @click.option(
     "--config",
     type=common_options.PATH,

@@ -47,14 +47,14 @@ THRESHOLDS: Final = {
 @main.command(epilog=EXIT_CODES, short_help="Find the highest load that passes the thresholds.")
 @journey_options
 @common_options.host
-@click.option("--users", "by_users", is_flag=True, help="Search for a number of users, not a rate.")
+@click.option("--by-users", is_flag=True, help="Search for a number of users, not a rate.")
 @click.option(
-    "--from",
+    "--min",
     "first",
     type=FiniteFloat(min=0, min_open=True),
     metavar="LOAD",
     show_default="10/s, or 1 user",
-    help="First level.",
+    help="First level, the lowest.",
 )
 @click.option(
     "--max",
@@ -112,7 +112,7 @@ THRESHOLDS: Final = {
 @common_options.server_pid
 @common_options.thresholds
 @common_options.results
-@click.option("--html", type=common_options.PATH, metavar="PAGE", help="HTML page to write.")
+@common_options.page
 @common_options.name
 @common_options.allow_hosts
 @common_options.http
@@ -129,15 +129,15 @@ def capacity(
     fail_at: Literal["warning", "critical"],
     abort_percent: float,
     max_users: int | None,
-    html: Path | None,
+    output: Path | None,
     restore_database: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
     """Find the highest load that passes the thresholds, and what limits it.
 
     \b
-      straingauge capacity journeys.py --tags read --max 500 --html capacity.html
-      straingauge capacity journeys.py --users --think 1-3s --max 300
+      straingauge capacity journeys.py --tags read --max 500 -o capacity.html
+      straingauge capacity journeys.py --by-users --think 1-3s --max 300
 
     The load doubles until a level fails. A bisection then narrows the limit
     down to --precision, and the highest level that passed is confirmed. A level
@@ -156,10 +156,10 @@ def capacity(
 
     most = most or (MOST_USERS if by_users else MOST_RATE)
     if first is not None and first > most:
-        raise UsageError(f"--from {first:g} is more than --max {most:g}", hint="lower --from")
+        raise UsageError(f"--min {first:g} is more than --max {most:g}", hint="lower --min")
     first = min(first or (1.0 if by_users else 10.0), most)
     if by_users and max_users is not None:
-        raise UsageError("--max-users is for a rate; --users searches for the number of users")
+        raise UsageError("--max-users is for a rate; --by-users searches for the number of users")
     if options["think"] is not None and not by_users:
         raise UsageError("--think needs a number of users", hint="add --users")
     users = math.ceil(most) if by_users else max_users or RATE_USERS
@@ -167,8 +167,8 @@ def capacity(
         users=users, duration=step, default_timeout_s=DEFAULT_TIMEOUT_S, **options
     )
     settings.require_resources()
-    if html is not None:
-        require_writable(html.parent, option="--html PAGE")
+    if output is not None:
+        require_writable(output.parent, option="-o PAGE")
     spec = load_spec(settings)
     require_single(spec, "capacity")
     screen = Screen()
@@ -201,7 +201,7 @@ def capacity(
     finally:
         screen.clear()
         address.close()
-    _conclude(capacity_run, settings, unit, started, html)
+    _conclude(capacity_run, settings, unit, started, output)
 
 
 def _conclude(
@@ -209,7 +209,7 @@ def _conclude(
     settings: "RunOptions",
     unit: str,
     started: datetime,
-    html: Path | None,
+    output: Path | None,
 ) -> None:
     """Print and write the outcome; raise the error that its exit code belongs to."""
     from straingauge.capacity import chart, document, page, summary, write_document
@@ -238,8 +238,8 @@ def _conclude(
     problem: WriteError | None = None
     try:
         click.echo(labelled("result", write_document(found, settings.results_dir)))
-        if html is not None:
-            click.echo(labelled("page", write_lines(html, [page(found)], option="--html")))
+        if output is not None:
+            click.echo(labelled("page", write_lines(output, [page(found)], option="-o")))
     except WriteError as error:
         problem = error
     if capacity_run.error is not None:

@@ -28,7 +28,15 @@ results: Final[Decorator] = click.option(
     help="Folder for result files.",
 )
 name: Final[Decorator] = click.option(
-    "--name", show_default="the name of FILE", help="Name of the run and its result file."
+    "--name", show_default="the name of the file", help="Name of the run and its result file."
+)
+processes: Final[Decorator] = click.option(
+    "--processes",
+    type=WholeNumber(min=1),
+    default=1,
+    show_default="1",
+    metavar="N",
+    help="Number of processes that share the load; those beyond cores or users are idle.",
 )
 allow_hosts: Final[Decorator] = click.option(
     "--allow-host",
@@ -182,14 +190,28 @@ def margin(default: float) -> Decorator:
     )
 
 
-def fail_on(*default: str) -> Decorator:
-    """The verdicts for which a comparison exits with 1."""
-    return click.option(
-        "--fail-on",
-        "conditions",
-        multiple=True,
-        metavar="VERDICT[:N%]",
-        default=default,
-        show_default=bool(default),
-        help="Exit with 1 on this verdict: worse, worse:5%, inconclusive. Repeatable.",
-    )
+fail_on: Final[Decorator] = click.option(
+    "--fail-on",
+    "conditions",
+    multiple=True,
+    metavar="VERDICT[:N%]",
+    default=("worse",),
+    show_default=True,
+    help="Exit with 1 on this verdict: worse, worse:5%, inconclusive. Repeatable.",
+)
+
+
+def _require_page(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    if path is not None and path.suffix.lower() != ".html":
+        raise click.BadParameter(f"{path}: the name must end in .html")
+    return path
+
+
+page: Final[Decorator] = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PAGE",
+    callback=_require_page,
+    help="HTML page to write.",
+)

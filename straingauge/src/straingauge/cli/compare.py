@@ -22,7 +22,7 @@ MARGIN_PERCENT: Final = 5
 @click.argument("old", type=common_options.PATH)
 @click.argument("new", type=common_options.PATH)
 @common_options.margin(MARGIN_PERCENT)
-@common_options.fail_on()
+@common_options.fail_on
 @click.option("--force", is_flag=True, help="Compare despite different machines or settings.")
 @common_options.markdown
 @common_options.as_json
@@ -39,6 +39,7 @@ def compare(
     """Compare two results of the same load test.
 
     \b
+      straingauge compare results/old.json results/new.json
       straingauge compare results/old.json results/new.json --fail-on worse:5%
 
     Each metric has a confidence interval of its change; all intervals together
@@ -48,6 +49,8 @@ def compare(
       worse, better  beyond the margin
       same           within the margin
       inconclusive   neither; more data would decide it
+
+    A change for the worse exits with 1; --fail-on selects other conditions.
 
     Results of different tests, settings or machines and invalid runs are not
     compared, unless --force is given. The interval covers chance within a run,

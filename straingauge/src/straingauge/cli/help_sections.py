@@ -13,8 +13,8 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Load": (
         *("--users", "--rate", "--poisson", "--stage", "--duration", "--warmup", "--connections"),
-        *("--max-connections", "--processes", "--budget", "--slot", "--from", "--max"),
-        *("--precision", "--confirmations", "--step", "--max-users", "--to", "--speed"),
+        *("--max-connections", "--processes", "--budget", "--slot", "--by-users", "--min", "--max"),
+        *("--precision", "--confirmations", "--step", "--max-users", "--from", "--to", "--speed"),
     ),
     "Verdict": (
         *("--thresholds", "--abort-dead", "--abort", "--fail-at", "--fail-on", "--margin"),
@@ -25,7 +25,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Output": (
         *("--live", "--control", "--export", "--results", "--name"),
-        *("--html", "--markdown", "--json"),
+        *("-o", "--markdown", "--json"),
     ),
     "Connections (or [http] in straingauge.toml)": (
         *("--timeout", "--connect-timeout", "--first-byte-timeout", "--header", "--auth"),

@@ -29,13 +29,7 @@ from straingauge.cli.screen import standard_output
     show_default="the main ones",
     help="Metric, as in a threshold file. Repeatable.",
 )
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="HTML",
-    help="HTML page to write.",
-)
+@common_options.page
 def history(
     *,
     paths: tuple[Path, ...],

@@ -54,14 +54,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Highest number of users; with more sessions at once, they share users.",
 )
-@click.option(
-    "--processes",
-    type=WholeNumber(min=1),
-    default=1,
-    show_default="1",
-    metavar="N",
-    help="Number of processes that share the load; those beyond cores or users are idle.",
-)
+@common_options.processes
 @common_options.database_url
 @common_options.plans
 @common_options.traceparent
@@ -84,7 +77,7 @@ if TYPE_CHECKING:
     show_default="results/",
     help="Folder for result files.",
 )
-@click.option("--name", show_default="the name of LOG", help="Name of the run and its result file.")
+@common_options.name
 @common_options.allow_hosts
 @common_options.http
 def replay(

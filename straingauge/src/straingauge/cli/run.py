@@ -76,14 +76,7 @@ if TYPE_CHECKING:
     show_default="one for each user",
     help="Size of the shared pool, over all processes.",
 )
-@click.option(
-    "--processes",
-    type=WholeNumber(min=1),
-    default=1,
-    show_default="1",
-    metavar="N",
-    help="Number of processes that share the load; those beyond cores or users are idle.",
-)
+@common_options.processes
 @common_options.database_url
 @common_options.restore_database
 @common_options.plans
