@@ -12,7 +12,6 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
-from app.audio.multipart import MalformedForm, read_form
 from app.errors import Unavailable
 from app.jobs import queue
 from app.jobs.maintenance import requeue_stuck_sessions
@@ -20,8 +19,6 @@ from app.sessions import endpoints
 from app.sessions.upload import MIN_BYTES
 from app.settings import Settings
 from fastapi import FastAPI
-from hypothesis import given
-from hypothesis import strategies as st
 from recordings import HEADS, recording, upload, wav
 from service import Service, account, until
 
@@ -313,39 +310,3 @@ class TestOverTheNetwork:
         async with httpx2.AsyncClient(base_url=server.url) as client:
             assert (await client.get("/api/sessions/", headers=ann)).json() == []
         assert [path for path in (tmp_path / "audio").rglob("*/*") if path.is_file()] == []
-
-
-@given(
-    st.dictionaries(
-        st.from_regex(r"[a-z]{1,8}", fullmatch=True), st.binary(max_size=300), max_size=4
-    ),
-    st.lists(st.integers(1, 60), min_size=1, max_size=20),
-)
-async def test_form_parsing_is_independent_of_chunks(fields: dict[str, bytes], cuts: list[int]):
-    """The parts of a form do not depend on the chunks in which it arrives."""
-    parts = {name: data for name, data in fields.items() if b"\r\n--bound" not in data}
-    head = b'--bound\r\nContent-Disposition: form-data; name="%s"\r\n\r\n'
-    body = b"".join(head % name.encode() + data + b"\r\n" for name, data in parts.items())
-
-    async def chunks() -> AsyncIterator[bytes]:
-        rest = body + b"--bound--\r\n"
-        for number in range(len(rest)):
-            size = cuts[number % len(cuts)]
-            if rest:
-                yield rest[:size]
-            rest = rest[size:]
-
-    found: dict[str, bytes] = {}
-    async for chunk in read_form("multipart/form-data; boundary=bound", chunks()):
-        found[chunk.part.name] = found.get(chunk.part.name, b"") + chunk.data
-    assert found == parts
-
-
-async def test_incomplete_form_is_malformed():
-    """A body without its closing boundary is malformed."""
-
-    async def body() -> AsyncIterator[bytes]:
-        yield b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nhalf'
-
-    with pytest.raises(MalformedForm, match="closing boundary"):
-        [chunk async for chunk in read_form("multipart/form-data; boundary=x", body())]

@@ -30,6 +30,11 @@ def get(user: User) -> Generator[Step, Response, None]:
     yield user.get("/x")
 
 
+def users_of(count: int) -> list[User]:
+    """Make users."""
+    return [User(n) for n in range(count)]
+
+
 def run_journey(
     url: str, journey: Journey = get, **options: Unpack[LoadOptions]
 ) -> tuple[Series, EngineStats]:

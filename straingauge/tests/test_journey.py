@@ -2,28 +2,20 @@
 
 import gzip
 import json
-import tracemalloc
 import zlib
-from collections import Counter
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from straingauge.errors import UsageError
 from straingauge.http import (
     ErrorKind,
-    FilePart,
     Request,
     RequestFailed,
     Response,
-    Upload,
     check_response,
     encode_headers,
 )
-from straingauge.journey import Execution, Journey, JourneyError, Pause, User, mix, tagged
+from straingauge.journey import Execution, Journey, JourneyError, Pause, User
 
 
 def response(
@@ -284,87 +276,3 @@ def test_giving_up_runs_the_journeys_finally():
     play.begin()
     play.close()
     assert cleaned == [True]
-
-
-# Mixes
-
-
-def a(user: User):
-    """One request."""
-    yield user.get("/a")
-
-
-@tagged("write", "slow")
-def b(user: User):
-    """One request, tagged."""
-    yield user.get("/b")
-
-
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=5), st.integers(0, 1000))
-def test_weights_are_exact_over_every_cycle(weights: list[int], start: int):
-    """Any run as long as the weights' sum has each journey exactly as often as its weight."""
-    journeys = [lambda user, n=n: (yield user.get(f"/{n}")) for n in range(len(weights))]
-    mixed = mix(*zip(journeys, weights, strict=True))
-    picked = Counter(mixed.pick(n) for n in range(start, start + sum(weights)))
-    assert picked == dict(zip(journeys, weights, strict=True))
-
-
-def test_a_mix_interleaves():
-    """Journeys come evenly, not in blocks."""
-    assert [mix((a, 3), (b, 1)).pick(n).__name__ for n in range(5)] == ["a", "a", "b", "a", "a"]
-
-
-def test_tags_choose_journeys():
-    """A mix can be narrowed by tags; an unknown tag is a usage error that names the known ones."""
-    assert mix(a, b).tagged("slow").weights == ((b, 1),)
-    with pytest.raises(UsageError) as caught:
-        mix(a, b).tagged("quick")
-    assert caught.value.hint == "known tags: slow, write"
-
-
-@pytest.mark.parametrize("weights", [(), ((a, 0),), ((a, -1),)])
-def test_a_mix_without_weight_is_refused(weights: tuple[object, ...]):
-    """Nothing to run is a usage error."""
-    with pytest.raises(UsageError):
-        mix(*weights)
-
-
-# Uploads
-
-
-def test_an_upload_knows_its_length_and_can_be_sent_again(tmp_path: Path):
-    """An upload's length is that of its chunks, and a second reading gives the same bytes."""
-    file = tmp_path / 'say "a".wav'
-    file.write_bytes(bytes(range(256)) * 1000)
-    upload = Upload(
-        {"patient_id": "7"},
-        {"file": FilePart(file, content_type="audio/wav"), "b": FilePart(b"\0" * 100_000, "b.bin")},
-    )
-    once = b"".join(upload.chunks())
-    assert len(once) == upload.length
-    assert once == b"".join(upload.chunks())
-    assert b'name="file"; filename="say %22a%22.wav"\r\nContent-Type: audio/wav' in once
-    assert file.read_bytes() in once
-
-
-def test_an_upload_takes_constant_memory(tmp_path: Path):
-    """A file of 64 MB is sent in less than one."""
-    file = tmp_path / "large"
-    with file.open("wb") as sparse:
-        sparse.truncate(64_000_000)
-    upload = Upload({}, {"file": FilePart(file)})
-    tracemalloc.start()
-    assert sum(map(len, upload.chunks())) == upload.length
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 1_000_000
-
-
-def test_a_file_that_shrinks_is_noticed(tmp_path: Path):
-    """A file shorter than announced is an error, not a request that hangs."""
-    file = tmp_path / "shrinking"
-    file.write_bytes(b"12345678")
-    upload = Upload({}, {"file": FilePart(file)})
-    file.write_bytes(b"1")
-    with pytest.raises(OSError, match="7 bytes shorter"):
-        list(upload.chunks())

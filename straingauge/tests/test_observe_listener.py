@@ -6,7 +6,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from straingauge.observe import ServiceProcesses
 from straingauge.observe.listener import describe_listener, name_of
+from straingauge.observe.process import listening_address
 from straingauge.observe.runtime import is_go, language_of, language_of_command, product
 
 
@@ -73,3 +75,31 @@ def test_the_listening_process_is_described():
         port = server.getsockname()[1]
         assert describe_listener(f"http://127.0.0.1:{port}").endswith(f", pid {os.getpid()})")
     assert describe_listener(f"http://127.0.0.1:{port}") == ""
+
+
+ANY_IPV4 = "0.0.0.0"  # noqa: S104  compared, not bound to
+
+
+@pytest.mark.parametrize(
+    ("host", "listening", "address"),
+    [
+        ("127.0.0.1", ["::1", "127.0.0.1"], "127.0.0.1"),
+        ("127.0.0.1", [ANY_IPV4, "127.0.0.1"], "127.0.0.1"),
+        ("127.0.0.1", ["::", ANY_IPV4], ANY_IPV4),
+        ("127.0.0.1", ["127.0.0.2", "::"], "::"),
+        ("127.0.0.2", ["127.0.0.1", "127.0.0.2"], "127.0.0.2"),
+        ("::1", [ANY_IPV4, "::"], "::"),
+        ("127.0.0.1", ["::1"], None),
+    ],
+)
+def test_the_listener_under_load_is_known(host: str, listening: list[str], address: str | None):
+    """Of several listeners on one port, the one that gets the connections is observed."""
+    assert listening_address(host, listening) == address
+
+
+def test_another_listener_on_the_port_is_not_observed():
+    """A process that listens on the same port of another address is not taken for the service."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ServiceProcesses(f"http://127.0.0.1:{port}").root is not None
+        assert ServiceProcesses(f"http://127.0.0.2:{port}").root is None

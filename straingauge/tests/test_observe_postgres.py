@@ -3,18 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from typing import Any
+from contextlib import closing
 
-import psycopg
 import pytest
 from counting_service import counting_service
+from database_sections import connect, figures, statement
 from psycopg.conninfo import make_conninfo
 from stack_tools import eventually
-from straingauge.observe import DatabaseStats, MetricNames, Observations, Observer
+from straingauge.observe import MetricNames, Observer
 from straingauge.observe.postgres import Database
-from straingauge.observe.postgres_activity import scrub_statement
-from straingauge.result.assembly.database import database
 from straingauge.result.assembly.resources import resources
 from straingauge.target import Postgres
 
@@ -37,42 +34,6 @@ def server() -> Iterator[str]:
         ) as connection:  # another, after the first has reported its counters
             connection.execute("VACUUM ANALYZE things")
         yield running.url
-
-
-@contextmanager
-def connect(url: str, **given: str) -> Iterator[psycopg.Connection[Any]]:
-    """A connection whose statements each stand alone."""
-    with closing(psycopg.connect(make_conninfo(url, **given), autocommit=True)) as connection:
-        yield connection
-
-
-def figures(url: str, load: Callable[[Database], object], requests: int = 100) -> dict[str, Any]:
-    """The database section for a load, which takes samples as it runs."""
-    with closing(Database(url)) as watch:
-        samples: list[dict[str, float]] = []
-        look = watch.sample
-
-        def kept() -> dict[str, float]:
-            samples.append(look())
-            return samples[-1]
-
-        # Connections of the test before may still be on their way out.
-        assert eventually(lambda: not look().get("db_server_connections"))
-        watch.sample = kept  # type: ignore[method-assign]
-        watch.sample()
-        watch.begin()
-        load(watch)
-        watch.sample()
-        watch.end()
-        found = database(watch.stats(), samples, requests)
-    assert found is not None
-    return found
-
-
-def statement(found: dict[str, Any], part: str) -> dict[str, Any]:
-    """The one statement that has this part."""
-    (one,) = (each for each in found["statements"] if part in each["query"])
-    return one
 
 
 def test_calls_of_a_statement_are_counted(server: str):
@@ -306,28 +267,6 @@ def test_other_databases_are_not_the_services(server: str):
     assert found["idle_in_transaction_peak"] == 0
 
 
-@pytest.mark.parametrize(
-    ("url", "reason"),
-    [
-        ("postgresql://u:hush@127.0.0.1:1/none", "Connection refused"),
-        ("postgresql://u:h@sh:hush/hush@127.0.0.1:1/none", "Connection refused"),
-        ("u:hush@127.0.0.1/none", "write postgresql://"),
-        ("host=127.0.0.1 password=hush nonsense=1", "write postgresql://"),
-        ("mysql+pymysql://u:hush@127.0.0.1/none", "only PostgreSQL can be observed, not mysql"),
-        ("postgresql://u:hush%zz@127.0.0.1:x/none?nonsense=1", "write postgresql://"),
-    ],
-)
-def test_an_unreachable_database_has_a_reason(url: str, reason: str):
-    """An address that leads nowhere is a sentence in the result, without the password."""
-    found = figures(url, lambda _: None)
-    assert (found["samples"], found["failed_samples"]) == (2, 2)
-    assert found["statements"] is None
-    assert found["tables"] is None
-    (missing,) = found["unavailable"]
-    assert reason in missing
-    assert "hush" not in missing
-
-
 def test_a_lost_connection_is_opened_again(server: str):
     """A database that was away for a while is seen again, and the looks that failed are counted."""
 
@@ -390,25 +329,6 @@ def test_transactions_left_after_a_load_are_in_the_cooldown(server: str):
     assert found is not None
     assert found["database_idle_in_transaction"] == 2
     assert found["database_idle_in_transaction_s"] > 0.1
-
-
-def test_no_database_is_nothing_said():
-    """Without a database URL there is no database section."""
-    assert database(Observations().database, [], 10) is None
-    assert database(DatabaseStats(), [], 10) is not None
-
-
-@pytest.mark.parametrize(
-    ("statement", "shown"),
-    [
-        ("ALTER ROLE a PASSWORD 'it''s\n secret'", "ALTER ROLE a PASSWORD '...'"),
-        ("SELECT  $x$ a 'b' $x$ ,\n 1", "SELECT '...' , 1"),
-        ("SELECT $1, $2", "SELECT $1, $2"),
-    ],
-)
-def test_literals_in_statements_are_hidden(statement: str, shown: str):
-    """A statement is shown without the texts in it."""
-    assert scrub_statement(statement) == shown
 
 
 def test_samples_do_not_wait_for_locks(server: str):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from straingauge.errors import UsageError
 from straingauge.http import ErrorKind, RequestFailed
+from straingauge.observe.postgres_activity import scrub_statement
 from straingauge.recording import Recorder
 from straingauge.redaction import HIDDEN, redact, without_secrets
 
@@ -122,3 +123,16 @@ def test_long_texts_are_fast():
     ):
         redact(text)
     assert time.process_time() - began < 20
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("ALTER ROLE a PASSWORD 'it''s\n secret'", "ALTER ROLE a PASSWORD '...'"),
+        ("SELECT  $x$ a 'b' $x$ ,\n 1", "SELECT '...' , 1"),
+        ("SELECT $1, $2", "SELECT $1, $2"),
+    ],
+)
+def test_literals_in_statements_are_hidden(statement: str, shown: str):
+    """A statement is shown without the texts in it."""
+    assert scrub_statement(statement) == shown

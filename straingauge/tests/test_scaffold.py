@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fastjsonschema
 import pytest
 from click.testing import CliRunner, Result
 from raw_server import answering, serve
@@ -18,7 +17,6 @@ from straingauge.errors import UsageError
 from straingauge.journey import User
 from straingauge.scaffold import Document, Scaffold, scaffold, write
 from straingauge.scaffold.operation import operations
-from straingauge.scaffold.values import blanks, fitting
 from straingauge.target.ports import free_port
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "bookshelf"
@@ -269,48 +267,6 @@ def test_a_public_operation_needs_no_log_in():
         components={"securitySchemes": {"it": {"type": "http", "scheme": "bearer"}}},
     )
     assert "log_in" not in suite.files["journeys.py"]
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        {"type": "integer", "minimum": 7, "maximum": 9},
-        {"type": "integer", "exclusiveMinimum": 7, "multipleOf": 5},
-        {"type": "number", "maximum": -1},
-        {"type": "string", "minLength": 9, "maxLength": 10},
-        {"type": "string", "maxLength": 2},
-        {"type": "string", "format": "uuid"},
-        {"type": ["null", "boolean"]},
-        {"enum": ["a", "b"]},
-        {"const": 4},
-        {"type": "array", "minItems": 2, "items": {"type": "string"}},
-        {"anyOf": [{"type": "null"}, {"type": "integer"}]},
-        {
-            "allOf": [
-                {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}},
-                {"required": ["b"], "properties": {"b": {"enum": [False]}}},
-            ]
-        },
-    ],
-)
-def test_values_conform_to_their_schemas(schema: dict[str, Any]):
-    """Made-up values conform to the schema, checked with fastjsonschema."""
-    value = fitting(schema, document({"/": {}}), "it")
-    assert not blanks(value)
-    fastjsonschema.validate(schema, value)
-
-
-@pytest.mark.parametrize("schema", [{}, {"type": "string", "pattern": "^[a-f]{3}$"}, True])
-def test_unknown_values_are_placeholders(schema: object):
-    """A schema that allows anything, or has a pattern, gets no made-up value."""
-    assert [blank.what for blank in blanks(fitting(schema, document({"/": {}}), "it"))] == ["it"]
-
-
-def test_a_recursive_schema_ends():
-    """A schema that contains itself gets a placeholder."""
-    tree = {"type": "object", "required": ["of"], "properties": {"of": {"$ref": "#/components/t"}}}
-    found = document({"/": {}}, components={"t": tree})
-    assert len(blanks(fitting(tree, found, "it"))) == 1
 
 
 def test_examples_and_defaults_are_used():

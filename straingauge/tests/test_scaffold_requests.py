@@ -10,7 +10,6 @@ from straingauge.http import Request, Response
 from straingauge.http.models import check_response
 from straingauge.journey import User
 from straingauge.scaffold import Document, Scaffold, scaffold
-from straingauge.scaffold.values import blanks, fitting
 from straingauge.verdict.thresholds import Thresholds
 
 OK = {"200": {"description": "fine"}}
@@ -302,51 +301,3 @@ def test_thresholds_hold_for_each_endpoint():
     assert {*thresholds.endpoints} == {"GET /a", 'GET /"b'}
     assert all({"p95_ms", "p99_ms"} == {*each} for each in thresholds.endpoints.values())
     assert "p99_ms" in thresholds.overall
-
-
-def schemas(**known: object) -> Document:
-    """Return a document with these schemas."""
-    content = {"openapi": "3.0.3", "paths": {"/": {}}, "components": {"schemas": known}}
-    return Document.parse(json.dumps(content), "here")
-
-
-def ref(name: str) -> dict[str, str]:
-    """Return a reference to a schema."""
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def test_a_discriminator_names_the_chosen_type():
-    """The discriminator's property has the key of its mapping, also where subtypes extend it."""
-    document = schemas(
-        Pet={
-            "type": "object",
-            "required": ["kind"],
-            "properties": {"kind": {"type": "string"}},
-            "oneOf": [ref("Cat")],
-            "discriminator": {"propertyName": "kind", "mapping": {"cat": ref("Cat")["$ref"]}},
-        },
-        Cat={"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}},
-    )
-    assert fitting(ref("Pet"), document, "it") == {"kind": "cat"}
-
-
-def test_huge_and_endless_schemas_are_blank():
-    """Drafts are bounded: by parts, by characters, and by schemas that multiply or loop."""
-    many = {f"A{n}": {"allOf": [ref(f"A{n + 1}")] * 2} for n in range(60)}
-    wide = {"type": "array", "minItems": 900, "items": {"type": "array", "minItems": 900}}
-    document = schemas(**many, A60={}, Loop={"allOf": [ref("Loop")]})
-    for schema in (
-        ref("A0"),
-        ref("Loop"),
-        {"type": "array", "minItems": 10**12, "items": {"type": "integer"}},
-        {**wide, "items": wide},
-        {"type": "string", "minLength": 10**12},
-        {"type": "string", "example": "x" * 10**6},
-    ):
-        assert len(blanks(fitting(schema, document, "it"))) == 1
-
-
-def test_an_example_that_is_no_longer_valid_is_not_sent():
-    """An example that its own schema refuses is replaced by a value that fits."""
-    schema = {"type": "integer", "minimum": 3, "example": "old"}
-    assert fitting(schema, schemas(), "it") == 3
