@@ -17,15 +17,16 @@ from straingauge.cli.screen import standard_output
     "--output",
     type=common_options.PATH,
     metavar="PAGE",
-    help="HTML page with charts to write; Markdown (.md), SARIF for code scanning (.sarif) or"
-    " profiles for speedscope (.speedscope.json); traces for Jaeger (.jaeger.json) or as OTLP"
-    " (.otlp.json).",
+    help="HTML page with charts to write; Markdown (.md), JUnit for CI (.xml), SARIF for code"
+    " scanning (.sarif) or profiles for speedscope (.speedscope.json); traces for Jaeger"
+    " (.jaeger.json) or as OTLP (.otlp.json).",
 )
 def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     """Show results of load tests, one row each.
 
     \b
       straingauge report results/*.json -o report.html
+      straingauge report results/*.json -o report.xml
 
     The page (.html) is one file and loads nothing from elsewhere. A session's summary
     file stands for all its results. Runs with the same name are shown side by

@@ -34,12 +34,12 @@ from straingauge.errors import CriticalVerdict, InvalidRun, UsageError
 from straingauge.journey import Account, Journey, Mix, Scenario, User
 from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.follow_ups import follow_ups
-from straingauge.pytest_plugin.junit_properties import junit_properties
 from straingauge.pytest_plugin.load_items import endpoints, is_load_test, parameters, test_name
 from straingauge.pytest_plugin.options import option
 from straingauge.pytest_plugin.source_names import SourceNames
 from straingauge.pytest_plugin.span_receiver import span_receiver
 from straingauge.pytest_plugin.worker_context import WorkerContext
+from straingauge.report.junit import junit_properties
 from straingauge.result.assembly import compose
 from straingauge.result.format import WriteError
 from straingauge.result.format.result import Measurements
@@ -298,7 +298,8 @@ class LoadTest:
             follow_ups=self._follow_ups,
         )
         self._context.coordinator.mark_saved()
-        self._item.user_properties += junit_properties(end)
+        self._item.user_properties += junit_properties(end.result)
+        self._item.user_properties.append(("result_file", str(end.path or "")))
         if end.problem is not None:
             figures = report.summary_line(end.result)
             raise WriteError(f"{end.problem}\n  {figures}", end.problem.hint) from end.problem

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from straingauge.errors import UsageError
+from straingauge.report.junit import junit
 from straingauge.report.markdown import markdown
 from straingauge.report.page import page
 from straingauge.report.sarif import sarif
@@ -17,6 +18,7 @@ Renderer = Callable[[Sequence[Result]], str]
 OUTPUTS: Final[Mapping[str, Renderer]] = {
     ".html": page,
     ".md": markdown,
+    ".xml": junit,
     ".sarif": sarif,
     ".speedscope.json": speedscope,
     ".jaeger.json": jaeger,
