@@ -37,7 +37,7 @@ class Outcome:
         value: Its return value; "exception: ..." if it raised one.
         events: Request events that Locust fired, in order.
         record: Recorded metrics by phase and endpoint.
-        totals: Numbers of requests, connections, reconnected and abandoned.
+        totals: Numbers of requests, connections, reconnected, closed_idle and abandoned.
         setup_failures: Errors that would have ended the run.
     """
 
@@ -181,8 +181,11 @@ def _run_call(
             for (phase, endpoint), series in recording.snapshot().series.items()
         },
         "totals": {
-            name: getattr(recording, name)
-            for name in ("requests", "connections", "reconnected", "abandoned")
+            "requests": recording.requests,
+            **{
+                name: session.stats.to_message()["engine"][name]
+                for name in ("connections", "reconnected", "closed_idle", "abandoned")
+            },
         },
     }
 

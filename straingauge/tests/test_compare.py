@@ -154,6 +154,14 @@ def test_different_conditions_are_refused(changes: dict[str, Any], message: str)
         compare(simulate(1), simulate(2, **changes))
 
 
+def test_usable_cpus_are_compared_where_both_results_have_them():
+    """Another affinity or quota of the generator is another machine; older results have none."""
+    machines = [{"environment": {"machine": MACHINE | {"usable_cpus": n}}} for n in (1, 2)]
+    with pytest.raises(UsageError, match="usable_cpus was 1 and is 2"):
+        compare(simulate(1, **machines[0]), simulate(2, **machines[1]))
+    compare(simulate(1), simulate(2, **machines[1]))
+
+
 def test_kernel_patch_level_is_a_remark():
     """Runs on two patch levels of one kernel are compared, with a remark; others are not."""
     old, new, other = (

@@ -189,6 +189,7 @@ def test_a_connection_closed_while_idle_is_noticed(caller: Locust):
         )
     assert outcome.record["main POST /b"]["statuses"] == {"200": 1}
     assert (outcome.totals["connections"], outcome.totals["reconnected"]) == (2, 0)
+    assert outcome.totals["closed_idle"] == 1
 
 
 def test_greenlets_of_one_user_have_separate_connections(caller: Locust):
@@ -211,7 +212,13 @@ def test_greenlets_of_one_user_have_separate_connections(caller: Locust):
                 client.get("/y")
             """,
         )
-    assert outcome.totals == {"requests": 8, "connections": 3, "reconnected": 0, "abandoned": 0}
+    assert outcome.totals == {
+        "requests": 8,
+        "connections": 3,
+        "reconnected": 0,
+        "closed_idle": 0,
+        "abandoned": 0,
+    }
     assert server.connections == 3
 
 

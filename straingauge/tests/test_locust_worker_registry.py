@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from straingauge.distributed import ClockSync, Reading, UserIdAllocator, WorkerRegistry
+from straingauge.distributed import (
+    ClockSync,
+    Reading,
+    UserIdAllocator,
+    WorkerRegistry,
+    shared_cpus_note,
+)
 
 S = 1_000_000_000
 BOTH = ("a", "b")
@@ -146,3 +152,15 @@ def test_offset_is_right_within_its_error(ahead_ns: int, delays: list[tuple[int,
     assert abs(best.offset_ns - ahead_ns) <= best.error_ns + 1
     assert best.error_ns <= (min(sum(both) for both in delays) + 1) // 2
     assert abs(aligned_ns - now_ns) <= best.error_ns + 1
+
+
+@pytest.mark.parametrize(
+    ("processes", "usable", "noted"), [(4, 1, True), (3, 2, True), (2, 2, False)]
+)
+def test_processes_that_share_cpus_are_a_note(processes: int, usable: int, noted: bool):  # noqa: FBT001
+    """More processes than usable CPUs are a note with the number to start."""
+    found = [each.as_dict() for each in shared_cpus_note(processes, usable)]
+    assert bool(found) is noted
+    for each in found:
+        assert each["severity"] == "note"
+        assert each["advice"].endswith(f"--processes {usable}")

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pytest
 from formats import whole
+from straingauge.cpus import usable_cpus
 from straingauge.errors import UsageError
 from straingauge.result.assembly import environment
 from straingauge.result.format import WriteError, read, write
@@ -195,4 +196,5 @@ def test_environment_names_the_commit(tmp_path: Path):
     assert environment(tmp_path)["commit"] is None
     here = environment(Path(__file__).parent)
     assert here["machine"]["cpu_count"] == os.cpu_count()
+    assert here["machine"]["usable_cpus"] == usable_cpus()
     assert here["packages"]["straingauge"]

@@ -11,7 +11,7 @@ _SETTINGS: Final = (
     *("users", "schedule", "scenarios", "journeys", "file", "warm_up", "timeout_s"),
     *("connections", "max_connections", "processes", "target"),
 )
-_MACHINE: Final = ("system", "architecture", "cpu", "cpu_count")
+_MACHINE: Final = ("system", "architecture", "cpu", "cpu_count", "usable_cpus")
 # "Linux 6.8" of "Linux 6.8.0-1021-azure". Cloud machines get a new kernel patch every few weeks.
 _FEATURE_RELEASE: Final = re.compile(r"\S+ \d+(?:\.\d+)?")
 _MEMORY_MAY_DIFFER: Final = 0.01  # the reported total varies slightly
@@ -87,6 +87,8 @@ def _machines(old: Result, new: Result) -> Iterator[str]:
     after = new["environment"].get("machine") or {}
     for name in _MACHINE:
         was, now = before.get(name), after.get(name)
+        if name == "usable_cpus" and None in {was, now}:
+            continue  # not in results of earlier versions
         same = _release(was) == _release(now) if name == "system" else was == now
         if not same:
             yield f"the machines differ: {name} was {was} and is {now}"

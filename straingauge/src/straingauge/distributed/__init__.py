@@ -11,6 +11,7 @@ from straingauge.distributed.fingerprint import (
     fingerprint_folder,
     fingerprint_modules,
 )
+from straingauge.distributed.shared_cpus import shared_cpus_note
 from straingauge.distributed.user_ids import UserIdAllocator
 from straingauge.distributed.worker_registry import WorkerRegistry
 
@@ -24,4 +25,5 @@ __all__ = [
     "fingerprint_file",
     "fingerprint_folder",
     "fingerprint_modules",
+    "shared_cpus_note",
 ]

@@ -171,7 +171,7 @@ def require_resources(environment: Environment) -> None:
     options = get_options(environment)
     require_writable(get_results_folder(environment))
     processes = options.processes or 1
-    if processes < 0:  # one for each core
+    if processes < 0:  # one for each core, as Locust counts them, whether it may be used or not
         processes = os.cpu_count() or 1
     if options.processes or not isinstance(environment.runner, MasterRunner):
         require_open_files(math.ceil((options.num_users or 0) / processes))

@@ -14,6 +14,8 @@ from locust.env import Environment
 
 from straingauge import report
 from straingauge.abort import AbortEvaluator
+from straingauge.cpus import usable_cpus
+from straingauge.distributed import shared_cpus_note
 from straingauge.errors import StraingaugeError
 from straingauge.locust.distributed.process_stats import (
     findings_from_message,
@@ -143,7 +145,9 @@ class ResultBuilder:
             ending=snapshot.ending,
         )
         result = compose(merged, ended=snapshot.stopped_early, so_far=live)
-        result["validity"]["reasons"] += [note.as_dict() for note in snapshot.notes]
+        processes = self._of.parsed_options.processes if self._of.parsed_options else None
+        notes = [*snapshot.notes, *shared_cpus_note(processes or 1, usable_cpus())]
+        result["validity"]["reasons"] += [note.as_dict() for note in notes]
         if snapshot.workers:
             result["resources"]["generator"]["workers"] = dict(snapshot.workers)
         return result

@@ -81,6 +81,7 @@ class ProcessStats:
             waited=self.schedule_lag.waited,
             connections=self.recording.connections,
             reconnected=self.recording.reconnected,
+            closed_idle=self.recording.closed_idle,
             abandoned=self.recording.abandoned,
             start_delay_ms=self.schedule_lag.start_delay_ms,
             loop_lag_ms=self._loop_lag.lag_ms,

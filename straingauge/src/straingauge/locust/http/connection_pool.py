@@ -25,10 +25,12 @@ class ConnectionRecorder(Protocol):
 
     Attributes:
         reconnected: connections opened in place of one that the server had closed while idle.
+        closed_idle: connections found closed by the server, without a request in flight.
         abandoned: requests in flight when their user was killed.
     """
 
     reconnected: int
+    closed_idle: int
     abandoned: int
 
     @property
@@ -156,6 +158,7 @@ class ConnectionPool:
             connection = idle.pop()
             if not connection.closed:
                 return connection
+            self._get_recorder().closed_idle += 1
         return None
 
     def close(self) -> None:

@@ -26,13 +26,16 @@ class Recording:
         requests: Number of requests that have ended.
         connections: Number of connections that were opened.
         reconnected: Connections opened in place of one that the server had closed while idle.
+        closed_idle: Connections that the server had closed while no request was in flight, as far
+            as their user noticed: it looks at its next request.
         abandoned: Requests in flight when their user was killed; counted nowhere else.
     """
 
     def __init__(self, started_ns: int, trace_ids: TraceIds | None = None) -> None:
         self.started_ns = started_ns
         self.trace_ids = trace_ids
-        self.requests = self.connections = self.reconnected = self.abandoned = 0
+        self.requests = self.connections = self.abandoned = 0
+        self.reconnected = self.closed_idle = 0
         self._recorder = Recorder(trace_ids)
         self._endpoints: dict[tuple[str, str], EndpointRecorder] = {}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from straingauge.cpus import usable_cpus
 from straingauge.errors import UsageError
 from straingauge.git import git
 from straingauge.result.format.result import Commit, Environment
@@ -22,6 +23,7 @@ def environment(root: Path) -> Environment:
             "architecture": platform.machine(),
             "cpu": _cpu_model(),
             "cpu_count": os.cpu_count(),
+            "usable_cpus": usable_cpus(),
             "memory_mb": round(psutil.virtual_memory().total / 1e6),
         },
         "python": platform.python_version(),

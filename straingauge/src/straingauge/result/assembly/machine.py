@@ -24,7 +24,7 @@ def machine(observations: Observations) -> Machine | None:
         return None
     elapsed_s = (samples[-1]["t_ns"] - samples[0]["t_ns"]) / 1e9
     return {
-        "cores": psutil.cpu_count(),
+        "cores": psutil.cpu_count(),  # all, since the CPU time is that of the whole machine
         "cpu_percent": total,
         "others_cpu_percent": shares(_others(samples), counter=False),
         "database_cpu_percent": shares(points(samples, "database_cpu_s")),

@@ -29,12 +29,17 @@ RunGrade = Literal[
 
 
 class MachineDict(TypedDict):
-    """The machine of the generator."""
+    """The machine of the generator.
+
+    Attributes:
+        usable_cpus: CPUs that it may use, by its affinity and the quota of its control group.
+    """
 
     system: str
     architecture: str
     cpu: str
     cpu_count: int | None
+    usable_cpus: NotRequired[int]
     memory_mb: float
 
 

@@ -1,0 +1,26 @@
+"""The note on a generator with more processes than CPUs."""
+
+from collections.abc import Iterator
+
+from straingauge.verdict.validity import Reason
+
+
+def shared_cpus_note(processes: int, usable: int) -> Iterator[Reason]:
+    """Yield a note if there are more processes of the generator than CPUs for them.
+
+    `locust --processes -1` starts one for each CPU of the machine, also where affinity or the
+    quota of a container allow fewer.
+
+    Args:
+        processes: Processes that send load, on this machine.
+        usable: CPUs that they may use.
+    """
+    if processes > usable:
+        cpus = "1 CPU" if usable == 1 else f"{usable} CPUs"
+        yield Reason(
+            "shared_cpus",
+            "note",
+            f"{processes} processes of the generator share {cpus}, which is all that they may use:"
+            " they wait for each other, which delays requests",
+            f"start no more than that: --processes {usable}",
+        )
