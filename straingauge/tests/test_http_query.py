@@ -116,3 +116,11 @@ def test_fields_and_files_of_a_form_may_repeat():
     assert positions == sorted(positions)
     assert body.index("one") < body.index("two")
     assert len(body) == upload.length
+
+
+def test_a_part_without_a_file_name_has_a_content_type():
+    """An empty file name is not sent, so that the part is a field with a content type."""
+    meta = FilePart(b'{"a": 1}', "", "application/json")
+    body = b"".join(Upload({}, {"meta": meta}).chunks())
+    head = b'Content-Disposition: form-data; name="meta"\r\nContent-Type: application/json\r\n\r\n'
+    assert head + b'{"a": 1}\r\n' in body

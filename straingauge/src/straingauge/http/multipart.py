@@ -15,7 +15,14 @@ _CONTENT_TYPE = re.compile(r"[\x20-\x7e]*")
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """A file to upload: from disk, or from bytes."""
+    """A file to upload: from disk, or from bytes.
+
+    Attributes:
+        content: The file, or its bytes.
+        filename: The name that is sent; by default that of the file. With an empty one, the part is
+            a field with a content type, such as JSON.
+        content_type: Its media type.
+    """
 
     content: Path | bytes
     filename: str | None = None
@@ -63,10 +70,10 @@ class Upload:
         for name, part in _each(files):
             if not _CONTENT_TYPE.fullmatch(part.content_type):
                 raise ValueError(f"no content type: {part.content_type!r}")
+            filename = f'; filename="{_escape(part.sent_name)}"' if part.sent_name else ""
             head = (
                 f"--{boundary}\r\n"
-                f'Content-Disposition: form-data; name="{_escape(name)}"; '
-                f'filename="{_escape(part.sent_name)}"\r\n'
+                f'Content-Disposition: form-data; name="{_escape(name)}"{filename}\r\n'
                 f"Content-Type: {part.content_type}\r\n\r\n"
             )
             self._add(head, part.content)

@@ -72,14 +72,14 @@ class Scaffold:
     """A suite, before it is written.
 
     Attributes:
-        files: Texts of the files by name.
+        files: Texts or contents of the files by name.
         mixed: Operations in the mix.
         skipped: The other operations, each with the reason.
         settings: Environment variables that it reads.
         omitted: Number of operations beyond the largest suite.
     """
 
-    files: Mapping[str, str]
+    files: Mapping[str, str | bytes]
     mixed: Sequence[Operation]
     skipped: Sequence[tuple[Operation, str]]
     settings: Sequence[str]
@@ -131,7 +131,11 @@ def write(made: Scaffold, folder: Path) -> list[Path]:
     Raises:
         UsageError: A file exists, or the folder is not writable.
     """
-    taken = [str(folder / name) for name in FILES if (folder / name).exists()]
+    taken = [
+        str(folder / name)
+        for name in dict.fromkeys([*FILES, *made.files])
+        if (folder / name).exists()
+    ]
     if taken:
         raise UsageError(
             f"{', '.join(taken)}: already exists, and is not overwritten",
@@ -141,9 +145,10 @@ def write(made: Scaffold, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in made.files.items():
-            with (folder / name).open("x", encoding="utf-8") as file:
+            (folder / name).parent.mkdir(exist_ok=True)
+            with (folder / name).open("xb") as file:
                 written.append(folder / name)
-                file.write(text)
+                file.write(text if isinstance(text, bytes) else text.encode())
     except OSError as error:
         for path in written:
             path.unlink()

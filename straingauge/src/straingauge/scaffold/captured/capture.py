@@ -3,16 +3,24 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
+from straingauge.scaffold.captured.form_part import parse_parts, without_lost
+
 Pairs: TypeAlias = list[tuple[str, str]]
 Body: TypeAlias = tuple[str, Any]
-"""Option of a request (json, form or content) and its value."""
+"""Option of a request (json, form, upload or content) and its value.
+
+That of an upload is its list of `FormPart`; a content is text, bytes, or the path of a file.
+"""
 
 _DEEPEST: Final = 50  # levels of JSON; Python's parser accepts 200 brackets
+_MISSING: Final = object()
 FORM: Final = "application/x-www-form-urlencoded"
+MULTIPART: Final = "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,20 +103,43 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{name}" if is_default else f"{scheme}://{name}:{port}"
 
 
-def body_of(text: str, content_type: str) -> Body | None:
-    """Return a body by its content type: JSON, a form, or else text."""
+def body_of(given: str | bytes, content_type: str) -> Body | None:
+    """Return a body by its content type: JSON, a form, a multipart form, or else its content.
+
+    Args:
+        given: The body as text, or as the bytes that were sent.
+        content_type: Its Content-Type.
+    """
     kind = content_type.partition(";")[0].strip().lower()
-    if not text:
+    if not given:
         return None
-    if kind == "application/json" or kind.endswith("+json"):
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            return "content", text
-        return ("json", value) if is_shallow(value) else ("content", text)
+    parts = parse_parts(_encoded(given), content_type) if kind == MULTIPART else None
+    if parts is not None:
+        return "upload", without_lost(parts) if isinstance(given, str) else parts
+    text = _decoded(given)
+    if text is None:
+        return "content", given
     if kind == FORM:
         return "form", parse_qsl(text, keep_blank_values=True)
-    return "content", text
+    value = _MISSING
+    if kind == "application/json" or kind.endswith("+json"):
+        with suppress(ValueError, RecursionError):
+            value = json.loads(text)
+    return ("json", value) if value is not _MISSING and is_shallow(value) else ("content", text)
+
+
+def _encoded(given: str | bytes) -> bytes:
+    return given.encode("utf-8", "surrogatepass") if isinstance(given, str) else given
+
+
+def _decoded(given: str | bytes) -> str | None:
+    """Return a body as text; None if it is none."""
+    if isinstance(given, str):
+        return given
+    try:
+        return given.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def is_shallow(value: object, levels: int = _DEEPEST) -> bool:

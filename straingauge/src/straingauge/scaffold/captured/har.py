@@ -1,12 +1,22 @@
 """HAR files (HTTP Archive 1.2), as browsers export them."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from straingauge.errors import UsageError
 from straingauge.replay.log_time import parse_log_time
-from straingauge.scaffold.captured.capture import FORM, Capture, CapturedRequest, Pairs, body_of
+from straingauge.scaffold.captured.capture import (
+    FORM,
+    MULTIPART,
+    Body,
+    Capture,
+    CapturedRequest,
+    Pairs,
+    body_of,
+)
+from straingauge.scaffold.captured.form_part import FormPart, without_lost
 from straingauge.scaffold.document import as_dict, as_list
 
 JOURNEY: Final = "recorded"
@@ -16,6 +26,13 @@ _SWITCHED: Final = 101
 _NOT_MODIFIED: Final = 304
 _LOCAL: Final = ("data:", "blob:", "about:", "chrome-extension:", "moz-extension:")
 _OWN_ERRORS: Final = range(500, 600)
+_LOST: Final = "\ufffd"
+_OMITTED: Final = "(binary)"  # what Chrome writes in place of a file
+_DIGITS: Final = 19
+
+
+class _NotCaptured(Exception):
+    """The file does not have the body that was sent."""
 
 
 def parse_har(content: Mapping[str, Any], source: str) -> Capture:
@@ -78,24 +95,89 @@ def _request(entry: Mapping[str, Any], capture: Capture) -> CapturedRequest | No
     if not isinstance(method, str) or not isinstance(url, str):
         capture.skipped["not understood: no method or URL"] += 1
         return None
-    reason = _reason_against(method.upper(), url, status, posted)
+    reason = _reason_against(method.upper(), url, status)
     if reason or not isinstance(status, int):
         capture.skipped[reason] += 1
         return None
-    content_type, text = str(posted.get("mimeType") or ""), posted.get("text")
-    body = body_of(text if isinstance(text, str) else "", content_type)
-    if body is None and content_type.startswith(FORM) and (form := _pairs(posted.get("params"))):
-        body = ("form", form)
+    headers = _headers(recorded)
+    try:
+        body = _body(posted, headers)
+    except _NotCaptured:
+        is_lost = True
+    else:
+        is_lost = body is None and _sent_bytes(recorded, headers) > 0
+    if is_lost:
+        capture.skipped["with a body that was not captured"] += 1
+        return None
     return CapturedRequest(
         method=method.upper(),
         url=url.partition("#")[0],
-        headers=_pairs(recorded.get("headers")),
+        headers=headers,
         body=body,
         expect=_expected(status),
     )
 
 
-def _reason_against(method: str, url: str, status: object, posted: Mapping[str, Any]) -> str:
+def _headers(recorded: Mapping[str, Any]) -> Pairs:
+    headers = _pairs(recorded.get("headers"))
+    cookies = _pairs(recorded.get("cookies"))
+    if cookies and not any(name.lower() == "cookie" for name, _ in headers):  # Safari
+        headers.append(("Cookie", "; ".join(f"{name}={value}" for name, value in cookies)))
+    return headers
+
+
+def _body(posted: Mapping[str, Any], headers: Pairs) -> Body | None:
+    """Return the body of a request; raises _NotCaptured."""
+    names = {name.lower(): value for name, value in headers}
+    given, text = str(posted.get("mimeType") or ""), posted.get("text")
+    # Firefox leaves out the boundary of a form here; the header has it.
+    kind = names.get("content-type", given) if given in ("", MULTIPART) else given
+    text = text if isinstance(text, str) else ""
+    content: str | bytes = text
+    if posted.get("encoding") == "base64":
+        try:
+            content = base64.b64decode("".join(text.split()), validate=True)
+        except ValueError as error:
+            raise _NotCaptured from error
+    elif kind.startswith(MULTIPART):
+        body = body_of(text, kind)
+        if body is not None and body[0] == "upload":
+            return body
+        parts = _parts(posted.get("params"))
+        return ("upload", without_lost(parts)) if parts else None
+    elif _LOST in text or "content-encoding" in names:
+        raise _NotCaptured  # bytes that were written as text
+    body = body_of(content, kind)
+    form = _pairs(posted.get("params")) if kind.startswith(FORM) else []
+    return ("form", form) if body is None and form else body
+
+
+def _parts(listed: object) -> list[FormPart]:
+    """Return the parts of a multipart form from the list of its fields."""
+    parts = []
+    for each in map(as_dict, as_list(listed)):
+        name, value, filename = each.get("name"), each.get("value"), each.get("fileName")
+        if not isinstance(name, str):
+            continue
+        text = value if isinstance(value, str) else ""
+        if not isinstance(filename, str):
+            parts.append(FormPart(name, text))
+            continue
+        kind = str(each.get("contentType") or "application/octet-stream")
+        content = b"" if text == _OMITTED else text.encode("utf-8", "surrogatepass")
+        parts.append(FormPart(name, content, filename, kind))
+    return parts
+
+
+def _sent_bytes(recorded: Mapping[str, Any], headers: Pairs) -> int:
+    """Return how many bytes the body had, as far as that is known."""
+    lengths = [value for name, value in headers if name.lower() == "content-length"]
+    size = recorded.get("bodySize")
+    texts = [each for each in lengths if each.isdecimal() and len(each) < _DIGITS]
+    return max([size if isinstance(size, int) else 0, *map(int, texts)])
+
+
+def _reason_against(method: str, url: str, status: object) -> str:
     """Return why a request is skipped; empty if it is not."""
     if url.startswith(("ws:", "wss:")) or status == _SWITCHED:
         return "to WebSockets"
@@ -103,11 +185,8 @@ def _reason_against(method: str, url: str, status: object, posted: Mapping[str, 
         return "that went to no server"
     if not isinstance(status, int) or status <= 0:
         return "without a response"
-    if method in ("OPTIONS", "CONNECT"):
-        return "with OPTIONS, which a browser sends by itself"
-    if str(posted.get("mimeType") or "").startswith("multipart/"):
-        return "with a multipart form (write it with Upload)"
-    return "with a binary body" if posted.get("encoding") == "base64" else ""
+    is_own = method in ("OPTIONS", "CONNECT")
+    return "with OPTIONS, which a browser sends by itself" if is_own else ""
 
 
 def _expected(status: int) -> tuple[int, ...]:

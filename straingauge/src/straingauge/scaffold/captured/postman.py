@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from mimetypes import guess_type
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 from straingauge.errors import UsageError
 from straingauge.scaffold.captured.capture import Body, Capture, CapturedRequest, Pairs, body_of
+from straingauge.scaffold.captured.form_part import FormPart, uploaded
 from straingauge.scaffold.captured.secrets import is_secret_name
 from straingauge.scaffold.document import as_dict, as_list
 
@@ -88,7 +91,7 @@ def _joined(url: Mapping[str, Any]) -> str:
 
 
 class _Unknown(Exception):
-    """A variable without a value; its name is the text."""
+    """A variable without a value, or a file without a name, in the words of a reason."""
 
 
 class _Reader:
@@ -108,6 +111,11 @@ class _Reader:
         if depth > _DEEPEST:
             self._capture.skipped["in folders that are nested too deep"] += 1
             return
+        outer = self._variables
+        if depth:
+            own_values, secrets = _variables(folder)
+            self._variables = outer | own_values
+            self._secrets |= secrets
         for item in map(as_dict, as_list(folder.get("item"))):
             own = item["auth"] if item.get("auth") else auth
             if isinstance(item.get("item"), list):
@@ -119,10 +127,11 @@ class _Reader:
             try:
                 request = self._request(item.get("request"), own)
             except _Unknown as error:
-                self._capture.skipped[f"with the unknown variable {error}"] += 1
+                self._capture.skipped[f"with {error}"] += 1
                 continue
             if request is not None:
                 yield journey, request
+        self._variables = outer
 
     def _request(self, given: object, auth: object) -> CapturedRequest | None:
         if isinstance(given, str):  # a GET in short
@@ -136,16 +145,12 @@ class _Reader:
         body = as_dict(described.get("body"))
         if body.get("disabled"):
             body = {}
-        mode = body.get("mode")
-        if mode in ("formdata", "file"):
-            self._capture.skipped["multipart forms and files: write them with Upload"] += 1
-            return None
         headers, url = self._authorized(described.get("auth") or auth, headers, url)
         return CapturedRequest(
             method=str(described.get("method") or "GET").upper(),
             url=url.partition("#")[0],
             headers=headers,
-            body=self._body(body, str(mode), headers),
+            body=self._body(body, str(body.get("mode")), headers),
             credentials=self._secrets | self._credentials(described.get("auth") or auth),
         )
 
@@ -163,14 +168,21 @@ class _Reader:
             name, value = str(each.get("key") or each.get("id")), each.get("value")
             if re.search(rf"/:{re.escape(name)}(?=[/?]|$)", url):
                 if value in (None, ""):
-                    raise _Unknown(f":{name}")
+                    raise _Unknown(f"the unknown variable :{name}")
                 text = quote(self._filled(str(value)), safe="")
                 url = re.sub(rf"/:{re.escape(name)}(?=[/?]|$)", f"/{text}", url)
         return url
 
     def _body(self, body: Mapping[str, Any], mode: str, headers: Pairs) -> Body | None:
-        if mode == "urlencoded":
-            return "form", self._pairs(body.get("urlencoded"))
+        if mode in ("urlencoded", "formdata"):
+            listed = body.get(mode)
+            is_form = mode == "urlencoded"
+            return ("form", self._pairs(listed)) if is_form else ("upload", [*self._parts(listed)])
+        if mode == "file":
+            file = as_dict(body.get("file"))
+            content = file.get("content")
+            text = self._filled(content) if isinstance(content, str) else ""
+            return "content", text or self._file(file.get("src"))
         if mode == "graphql":
             query = as_dict(body.get("graphql"))
             text = self._filled(str(query.get("variables") or "{}"))
@@ -187,6 +199,27 @@ class _Reader:
         if parsed is not None and parsed[0] == "json":
             return "json", self._filled_json("", parsed[1])
         return body_of(self._filled(text), kind)  # a variable may stand for a number
+
+    def _parts(self, listed: object) -> Iterator[FormPart]:
+        for each in map(as_dict, as_list(listed)):
+            if not each.get("key") or each.get("disabled"):
+                continue
+            name, kind = self._filled(str(each["key"])), str(each.get("contentType") or "")
+            if each.get("type") != "file":
+                yield FormPart(name, self._value(name, each.get("value")), content_type=kind)
+                continue
+            given = each.get("src")
+            for source in given if isinstance(given, list) else [given]:
+                path = self._file(source)
+                guessed = guess_type(path.name)[0] or "application/octet-stream"
+                yield FormPart(name, path, path.name, kind or guessed)
+
+    def _file(self, source: object) -> Path:
+        """Return the file that is sent: where the collection says, else in the suite."""
+        if not isinstance(source, str) or not source:
+            raise _Unknown("a file that the collection does not name")
+        path = Path(self._filled(source))
+        return path if path.is_absolute() and path.is_file() else uploaded(source)
 
     def _filled_json(self, name: str, value: object) -> object:
         if isinstance(value, dict):
@@ -242,7 +275,7 @@ class _Reader:
         def value(found: re.Match[str]) -> str:
             name = found[1]
             if name not in self._variables or depth > _DEEPEST:
-                raise _Unknown(name)
+                raise _Unknown(f"the unknown variable {name}")
             return self._filled(self._variables[name], depth + 1)
 
         return _VARIABLE.sub(value, text)

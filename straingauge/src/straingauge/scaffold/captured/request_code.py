@@ -1,13 +1,15 @@
 """Captured requests as Python source."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from straingauge.http.headers import TOKEN
 from straingauge.http.redirects import path_pattern
 from straingauge.scaffold.captured.capture import FORM, CapturedRequest
-from straingauge.scaffold.captured.secrets import Secrets
+from straingauge.scaffold.captured.form_part import FormPart
+from straingauge.scaffold.captured.secrets import Secrets, is_secret_name
 from straingauge.scaffold.source import WIDTH, literal
 from straingauge.scaffold.values import Source
 
@@ -25,26 +27,30 @@ _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _SUCCESS: Final = (200, 201, 202, 204)
 
 
+class SecretPlaceError(Exception):
+    """A secret is where no variable can stand; the text is the place."""
+
+
 def endpoint_of(request: CapturedRequest) -> str:
     """Return method and path, with {id} for what is different each time."""
     return f"{request.method} {path_pattern(urlsplit(request.url).path or '/', '')}"
 
 
-def request_code(request: CapturedRequest, secrets: Secrets) -> str | None:
+def request_code(request: CapturedRequest, secrets: Secrets) -> str:
     """Return the call that makes a request, for a line of a journey.
 
     Args:
         request: The request.
         secrets: Gets its secrets, in whose place the source has variables.
 
-    Returns:
-        The source; None if the path has a secret.
+    Raises:
+        SecretPlaceError: A secret is where no variable can stand.
     """
     parts = urlsplit(request.url)
     path = parts.path or "/"
     secrets.add_known(request.credentials)
     if secrets.is_in(path) or secrets.is_in(unquote(path)):
-        return None
+        raise SecretPlaceError("in the path")
     query = parse_qsl(parts.query, keep_blank_values=True)
     protected = [(name, secrets.text(name, value, "parameter")) for name, value in query]
     options = []
@@ -92,6 +98,8 @@ def _headers(request: CapturedRequest, secrets: Secrets) -> dict[str, Any]:
             if not _cookie_names(value) <= request.known_cookies:
                 headers[name] = secrets.variable("cookie", value, "header Cookie")
         elif lower == "content-type":
+            if (request.body or ("",))[0] == "upload":
+                continue  # the new body has another boundary
             if request.body is not None and content.partition(";")[0].strip() != set_by_body:
                 headers[name] = value
         elif (lower, value) != ("accept", "*/*"):
@@ -109,7 +117,53 @@ def _body(body: tuple[str, Any], secrets: Secrets) -> str:
         return f"json={literal(secrets.json('', value), 8)}"
     if option == "form":
         return f"form={_pairs([(name, secrets.text(name, each, 'field')) for name, each in value])}"
-    return f"content={literal(secrets.body(value), 8)}"
+    if option == "upload":
+        return f"upload={_upload(value, secrets)}"
+    if isinstance(value, Path):
+        return f"content=({_path(value)}).read_bytes()"
+    return f"content={literal(_content(value, secrets), 8)}"
+
+
+def _content(value: str | bytes, secrets: Secrets) -> str | bytes | Source:
+    """Return text or bytes, or a variable if a secret is in them; raises SecretPlaceError."""
+    if isinstance(value, str):
+        return secrets.body(value)
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        if secrets.is_in(value.decode("latin-1")):
+            raise SecretPlaceError("in a body that is no text") from None
+        return value
+    found = secrets.body(text)
+    return Source(f"{found.code}.encode()") if isinstance(found, Source) else value
+
+
+def _upload(parts: Sequence[FormPart], secrets: Secrets) -> str:
+    fields = [
+        (part.name, secrets.text(part.name, str(part.content), "field"))
+        for part in parts
+        if part.is_field
+    ]
+    files = [(part.name, Source(_file(part, secrets))) for part in parts if not part.is_field]
+    return f"Upload({_pairs(fields)}, {_pairs(files)})"
+
+
+def _file(part: FormPart, secrets: Secrets) -> str:
+    if isinstance(part.content, Path):
+        content = _path(part.content)
+    elif is_secret_name(part.name):
+        text = part.content if isinstance(part.content, str) else part.content.decode("latin-1")
+        content = f"{secrets.text(part.name, text, 'field')!r}.encode()"
+    else:
+        given = part.content.encode() if isinstance(part.content, str) else part.content
+        content = literal(_content(given, secrets))
+    name = "" if part.filename is None else secrets.text("file name", part.filename, "field")
+    return f"FilePart({content}, {literal(name)}, {literal(part.content_type)})"
+
+
+def _path(path: Path) -> str:
+    """Return a path as source: within the suite unless it is absolute."""
+    return f"Path({literal(str(path))})" if path.is_absolute() else f"HERE / {literal(str(path))}"
 
 
 def _pairs(pairs: Sequence[tuple[str, str | Source]]) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,8 +11,13 @@ from typing import Final
 from straingauge.errors import UsageError
 from straingauge.http.headers import TOKEN
 from straingauge.scaffold.captured.capture import Capture, CapturedRequest, origin_of
-from straingauge.scaffold.captured.request_code import endpoint_of, request_code
+from straingauge.scaffold.captured.request_code import (
+    SecretPlaceError,
+    endpoint_of,
+    request_code,
+)
 from straingauge.scaffold.captured.secrets import Secrets
+from straingauge.scaffold.captured.uploads import Uploads
 from straingauge.scaffold.source import literal, plain
 from straingauge.scaffold.suite import (
     ENDPOINT,
@@ -79,18 +85,22 @@ def suite_of(
     functions, covered, names = [], [], set(_TAKEN)
     count, pauses_s = 0, 0.0
     chosen = _chosen(capture, origin, skipped, writes=writes)
+    uploads = Uploads()
+    chosen = {name: [*map(uploads.moved, requests)] for name, requests in chosen.items()}
     for requests in chosen.values():
         for request in requests:
-            request_code(request, secrets)  # a secret may be in an earlier request, too
+            with suppress(SecretPlaceError):
+                request_code(request, secrets)  # a secret may be in an earlier request, too
     for name, requests in chosen.items():
         lines: list[str] = []
         for request in requests:
             if count >= MAX_OPERATIONS:
                 skipped[f"beyond the {MAX_OPERATIONS} of a suite"] += 1
                 continue
-            code = request_code(request, secrets)
-            if code is None:
-                skipped["with a secret in the path"] += 1
+            try:
+                code = request_code(request, secrets)
+            except SecretPlaceError as error:
+                skipped[f"with a secret {error}"] += 1
                 continue
             if request.pause_s and lines:
                 lines.append(f"    yield Pause({request.pause_s:g})")
@@ -114,15 +124,16 @@ def suite_of(
         "url": url,
     }
     endpoints = "".join(ENDPOINT.format(name=toml_key(name)) for name in covered)
-    files = {
+    files: dict[str, str | bytes] = {
         "journeys.py": _journeys(functions, covered, secrets, HEAD.format(**named)),
         "thresholds.toml": THRESHOLDS + endpoints,
         "test_load.py": TESTS.format(**named),
         **({"pytest.ini": PYTEST_INI.format(url=url)} if here else {}),
+        **uploads.files,
     }
     scaffold = Scaffold(files, (), (), [*secrets.places])
     moved = [f"requests to {origin} go to {url}"] if origin != origin_of(url) else []
-    notes = [*moved, *capture.notes]
+    notes = [*moved, *capture.notes, *uploads.notes(folder)]
     return CapturedSuite(scaffold, covered, pauses_s, secrets.places, skipped, notes)
 
 
@@ -186,6 +197,7 @@ def _journeys(
     code = "\n\n\n".join(bodies)
     names = ["mix", *(["Pause"] if "yield Pause(" in code else [])]
     names += ["secret"] if secrets.places else []
+    names += [name for name in ("FilePart", "Upload") if f"{name}(" in code]
     variables = [f"{name} = secret({literal(f'env:{name}')})" for name in secrets.places]
     mixed = "\n".join(["mix = mix(", *(f"    ({name}, 1)," for name, _, _ in functions), ")"])
     listed = "\n".join(
@@ -197,7 +209,10 @@ def _journeys(
         ]
     )
     imports = f"from straingauge import {', '.join(sorted(names, key=str.lower))}"
-    top = "\n\n".join([imports, *(["\n".join(variables)] if variables else [])])
+    is_here = "HERE / " in code
+    paths = ["from pathlib import Path"] if is_here or "Path(" in code else []
+    variables = [*(["HERE = Path(__file__).parent"] if is_here else []), *variables]
+    top = "\n\n".join([*paths, imports, *(["\n".join(variables)] if variables else [])])
     return f"{head}\n{top}\n\n\n{code}\n\n\n{mixed}\n\n{listed}\n"
 
 
