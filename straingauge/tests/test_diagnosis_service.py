@@ -11,6 +11,7 @@ from diagnosis_results import (
     loop,
     pool,
     samples,
+    slow,
     slowed,
     stalls,
     timing,
@@ -65,6 +66,27 @@ def test_slow_requests_of_a_wave_are_no_freeze():
         configuration__schedule={"kind": "waves"},
     )
     assert causes(slowed(result, 12, 700, 800))[0] == "slow_tail"
+
+
+def test_a_wave_that_is_slow_as_a_whole_is_no_tail():
+    """If the slowest requests are one wave, the start is named if it is the first, else nothing."""
+    waves = {"kind": "waves", "concurrent": 100, "every_s": 0.5, "at_least": 1, "at_most": 9}
+
+    def slow_at(*starts_s: float, waves_in_all: int = 9) -> dict[str, Any]:
+        result = failed_run(
+            configuration__schedule=waves,
+            metrics__total_requests=100 * waves_in_all,
+            metrics__slowest=[
+                slow("GET /items", 700.0 - n, at_s=starts_s[n % len(starts_s)]) for n in range(20)
+            ],
+        )
+        return slowed(result, 28, 650, 700)
+
+    assert causes(slow_at(0.0)) == ["slow_start"]
+    assert "came in the first wave" in first(slow_at(0.0))["evidence"][0]
+    assert causes(slow_at(2.0)) == []
+    assert causes(slow_at(0.0, 0.5, 1.0, 1.5)) == ["slow_tail"]
+    assert causes(slow_at(0.0, waves_in_all=2)) == []
 
 
 def test_expensive_requests():

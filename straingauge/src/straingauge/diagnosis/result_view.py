@@ -160,6 +160,11 @@ class ResultView:
         return self.rows("metrics", "slowest")
 
 
+def is_in_waves(result: ResultView) -> bool:
+    """Return whether all users start at the same instants, again and again."""
+    return bool(result.at("configuration", "schedule", "kind") == "waves")
+
+
 def at(found: Any, *path: str) -> Any:  # noqa: ANN401
     """Return the value at a path in an object; None where any step of it is missing."""
     for key in path:

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
-from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.diagnosis.result_view import ResultView, is_in_waves, number
 from straingauge.diagnosis.topic import topic_of_metric
 from straingauge.diagnosis.traced_time import traced_time
 
 NOTICED_MS = 100.0  # people take a shorter response time to be immediate (Nielsen 1993)
 TAIL = 3.0  # times the median
 MIN_REQUESTS = 30  # for a statement about an endpoint's tail
+MIN_DURATION_S = 10.0  # of a load whose start is one part of it
+MIN_WAVES = 3  # so that most requests come after the first one
 PART_WORDS = {
     "pool": "waiting for a database connection",
     "db": "the database",
@@ -81,9 +83,10 @@ def slow_tail(result: ResultView) -> Evidence | None:
     """Detect a few percent of requests, of all endpoints, that are slower by about one amount.
 
     If endpoints suffer alike, and neither the pool nor the database accounts for it, the cause lies
-    in front of the application or around it.
+    in front of the application or around it. A wave that is slow as a whole is no tail: its
+    requests start at one instant and wait for each other, or for what all of them wait for.
     """
-    if result.fails_mostly:
+    if result.fails_mostly or (is_in_waves(result) and _in_one_wave(result)):
         return None
     tails = {name: tail for name in result.endpoints if (tail := _tail(result, name)) is not None}
     slow = {n: t for n, t in tails.items() if t[1] >= max(TAIL * t[0], t[0] + NOTICED_MS)}
@@ -129,12 +132,27 @@ def slow_start(result: ResultView) -> Evidence | None:
     if not all(_is_exceptional(result, row) for row in result.slowest):
         return None
     times = [t_s for row in result.slowest if (t_s := number(row, "start_s")) is not None]
-    start_s = min(3.0, 0.1 * result.duration_s)
-    if len(times) < 5 or result.duration_s < 10:
+    start_s = _start_s(result)
+    if len(times) < 5 or start_s is None:
         return None
     early = sum(t_s <= start_s for t_s in times) / len(times)
-    evidence = f"{early:.0%} of the {len(times)} slowest requests came in the first {start_s:.1f} s"
+    when = "first wave" if is_in_waves(result) else f"first {start_s:.1f} s"
+    evidence = f"{early:.0%} of the {len(times)} slowest requests came in the {when}"
     return Evidence(scale(early, 0.7, 1.1), (evidence,)) if early >= 0.7 else None
+
+
+def _start_s(result: ResultView) -> float | None:
+    """Return how long the start of the load is; None if there is too little after it.
+
+    In waves it is the first one, in which all users open their connections at once.
+    """
+    if not is_in_waves(result):
+        return min(3.0, 0.1 * result.duration_s) if result.duration_s >= MIN_DURATION_S else None
+    schedule = result.table("configuration", "schedule")
+    in_wave, every_s = (number(schedule, key) or 0.0 for key in ("concurrent", "every_s"))
+    if not in_wave or not every_s or result.requests < MIN_WAVES * in_wave:
+        return None
+    return every_s / 2
 
 
 @cause(
@@ -161,6 +179,13 @@ def slowing_down(result: ResultView) -> Evidence | None:
         return None
     evidence = f"response times rise by {slope:.0f} % per minute (at least {low:.0f} %)"
     return Evidence(scale(low, 10, 40), (evidence,))
+
+
+def _in_one_wave(result: ResultView) -> bool:
+    """Return whether all of the slowest requests started at one instant."""
+    times = [t_s for row in result.slowest if (t_s := number(row, "start_s")) is not None]
+    every_s = result.figure("configuration", "schedule", "every_s")
+    return len(times) >= 5 and max(times) - min(times) < every_s / 2
 
 
 def _medians(result: ResultView) -> Mapping[str, float]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import is_starved
 from straingauge.diagnosis.event_loop import occupied_loop
-from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.diagnosis.result_view import ResultView, is_in_waves, number
 
 SERVICE = ("resources", "service")
 STALLS = ("metrics", "stalls")
@@ -118,7 +118,7 @@ def freeze(result: ResultView) -> Evidence | None:
         confidence = min(confidence, 0.4)  # the generator may have paused instead
     if is_starved(result):
         confidence = min(confidence, 0.4)  # other programs may have kept it from running
-    if result.at("configuration", "schedule", "kind") == "waves":
+    if is_in_waves(result):
         confidence = min(confidence, 0.4)  # a wave starts when the slowest of the last one is done
     waiting = result.figure(*STALLS, "peak_waiting")
     evidence = [
@@ -146,7 +146,7 @@ def _released_together(result: ResultView) -> Evidence | None:
         and (took_ms := number(row, "response_ms")) is not None
     ]
     typical_ms = result.figure("metrics", "latency_ms", "p50")
-    if not rows or result.at("configuration", "schedule", "kind") == "waves":
+    if not rows or is_in_waves(result):
         return None
     shortest_ms = min(took_ms for _, took_ms in rows)
     if shortest_ms < max(UNUSUAL * typical_ms, NOTICEABLE_MS):
