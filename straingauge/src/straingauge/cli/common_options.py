@@ -58,7 +58,8 @@ live: Final[Decorator] = click.option(
     flag_value=0,
     metavar="[PORT]",
     show_default="no page",
-    help="Serve a live page of the run on this machine, at any free port or at PORT.",
+    help="Serve a live page of the run on this machine, and its /metrics for Prometheus, at any"
+    " free port or at PORT.",
 )
 control: Final[Decorator] = click.option(
     "--control",

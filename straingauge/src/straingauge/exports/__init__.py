@@ -1,14 +1,17 @@
-"""Exports of a running load: what each second adds, to files that grow while it runs."""
+"""Exports of a running load: each second to files, and a page of metrics for Prometheus."""
 
 from straingauge.exports.export_stream import ExportStream
 from straingauge.exports.exporter import Exporter, exporters_for
+from straingauge.exports.metrics_page import MEDIA_TYPE, MetricsPage
 from straingauge.exports.second import EndpointSecond, Second
 from straingauge.exports.second_counter import SecondCounter
 
 __all__ = [
+    "MEDIA_TYPE",
     "EndpointSecond",
     "ExportStream",
     "Exporter",
+    "MetricsPage",
     "Second",
     "SecondCounter",
     "exporters_for",

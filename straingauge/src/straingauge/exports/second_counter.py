@@ -37,7 +37,9 @@ class SecondCounter:
         metadata, start_ns = merged.metadata, merged.start_ns
         if metadata is None or start_ns is None:
             return None
-        end_s = max(max((each.at_ns for each in merged.reports), default=0) - start_ns, 0) / 1e9
+        end_s = (max((each.at_ns for each in merged.reports), default=0) - start_ns) / 1e9
+        if end_s <= 0:  # so that a second from 0 is the first of its load
+            return None
         found: dict[str, EndpointSecond] = {}
         due, started = 0, 0
         for report in merged.reports:

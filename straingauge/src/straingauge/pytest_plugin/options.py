@@ -57,8 +57,8 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "--load-live": {
         "metavar": "PORT",
         "type": _port,
-        "help": "serve a live page of the loads at this port of this machine; 0: any free port "
-        "(default: no page)",
+        "help": "serve a live page of the loads, and their /metrics for Prometheus, at this port "
+        "of this machine; 0: any free port (default: no page)",
     },
     "--load-database-url": {
         "metavar": "URL",

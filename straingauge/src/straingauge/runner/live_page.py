@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from straingauge.exports import MEDIA_TYPE, MetricsPage
 from straingauge.live_view import PageDataCache
-from straingauge.live_view.loopback_server import LoopbackServer
+from straingauge.live_view.loopback_server import LoopbackServer, Reply, Route
 from straingauge.live_view.page_routes import PageRoutes
 from straingauge.runner.live_run import LiveRun
 
@@ -15,6 +16,8 @@ def live_page(
     run: LiveRun, port: int | None, say: Callable[[str], None], *, option: str
 ) -> Iterator[None]:
     """Serve the page while the context lasts, and until an open page has the final state.
+
+    The server has the metrics of the load at /metrics.
 
     Args:
         run: The run.
@@ -30,7 +33,10 @@ def live_page(
         return
     page = PageRoutes(PageDataCache(run, run.state, run.progress))
     token = secrets.token_urlsafe(24)
-    with LoopbackServer(page.routes(), port, option=option, token=token) as server:
+    metrics = MetricsPage(lambda: run.merged)
+    route = Route(lambda _: Reply(metrics.text(), MEDIA_TYPE))
+    routes = {**page.routes(), ("GET", "/metrics"): route}
+    with LoopbackServer(routes, port, option=option, token=token) as server:
         say(f"live page: {server.url}/")
         yield
         page.await_viewers()

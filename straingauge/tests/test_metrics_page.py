@@ -1,0 +1,112 @@
+"""Metrics of a running load in the text format of Prometheus."""
+
+import http.client
+from urllib.parse import urlsplit
+
+import pytest
+from made_load import MadeLoad
+from straingauge.exports import MetricsPage
+from straingauge.result.assembly import compose
+from straingauge.runner.live_page import live_page
+from straingauge.runner.live_run import LiveRun
+from straingauge.workers import MergedReports
+
+parser = pytest.importorskip("prometheus_client.parser", reason="needs prometheus_client")
+
+LABELS = {"run": "load"}
+
+
+def made() -> MergedReports:
+    """Reports of a load with all outcomes."""
+    load = MadeLoad()
+    load.requests("p1", 'GET /a"b\\c', 10, 5)
+    load.requests("p2", 'GET /a"b\\c', 20, 700)
+    load.requests("p2", "POST /b", 4, 2, status=429)
+    load.requests("p2", "POST /b", 5, 2, status=0)
+    return load.merged(2.0)
+
+
+def read(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Return the samples as Prometheus's client reads them, by name and labels."""
+    samples = [
+        each for family in parser.text_string_to_metric_families(text) for each in family.samples
+    ]
+    found = {(each.name, tuple(sorted(each.labels.items()))): each.value for each in samples}
+    assert len(found) == len(samples)
+    return found
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    """Return one sample."""
+    return read(text)[f"straingauge_{name}", tuple(sorted({**LABELS, **labels}.items()))]
+
+
+def total(text: str, name: str, **labels: str) -> float:
+    """Return the sum of the samples of a metric that have these labels."""
+    return sum(
+        number
+        for (metric, found), number in read(text).items()
+        if metric == f"straingauge_{name}" and labels.items() <= dict(found).items()
+    )
+
+
+def test_metrics_are_the_totals_of_the_result():
+    """Requests, statuses, errors and response times are exactly those of the result so far."""
+    merged = made()
+    text, result = MetricsPage(lambda: merged).text(), compose(merged)
+    for name, each in result["endpoints"].items():
+        assert total(text, "requests_total", endpoint=name) == each["total_requests"]
+        assert total(text, "rate_limited_requests_total", endpoint=name) == each["rate_limited"]
+    for status, count in result["status_codes"].items():
+        assert total(text, "requests_total", status=status) == count
+    for kind, count in result["errors"]["kinds"].items():
+        assert total(text, "errors_total", kind=kind) == count
+    assert total(text, "requests_total", status="none") == 9
+    assert value(text, "arrivals_due_total") == 41
+    assert value(text, "arrivals_started_total") == 39
+    assert value(text, "users") == 4
+
+
+def test_response_times_are_a_histogram():
+    """The buckets are cumulative, in seconds, and end with all served requests."""
+    merged = made()
+    text = MetricsPage(lambda: merged).text()
+    labels = {"endpoint": 'GET /a"b\\c'}
+    buckets = {
+        limit: value(text, "response_time_seconds_bucket", le=limit, **labels)
+        for limit in ("0.0025", "0.005", "0.0075", "0.5", "0.75", "60", "+Inf")
+    }
+    assert buckets == {
+        "0.0025": 0,
+        "0.005": 10,
+        "0.0075": 10,
+        "0.5": 10,
+        "0.75": 30,
+        "60": 30,
+        "+Inf": 30,
+    }
+    assert value(text, "response_time_seconds_count", **labels) == 30
+    assert value(text, "response_time_seconds_sum", **labels) == pytest.approx(14.05)
+
+
+def test_nothing_before_the_load():
+    """The page is empty, and valid, before the load has begun."""
+    assert MetricsPage(lambda: None).text() == ""
+    assert MetricsPage(lambda: MergedReports(())).text() == ""
+
+
+def test_live_page_serves_metrics():
+    """`--live` serves them at /metrics, with the media type of the format."""
+    run, said = LiveRun(), list[str]()
+    with live_page(run, 0, said.append, option="--live"):
+        run.watch("load", made())
+        (line,) = said
+        address = urlsplit(line.removeprefix("live page: "))
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        connection.request("GET", "/metrics")
+        response = connection.getresponse()
+        text = response.read().decode()
+        connection.close()
+    assert response.status == 200
+    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert total(text, "requests_total") == 39
