@@ -1,5 +1,6 @@
 """Settings of connections: the table [http], options, and the rule of where load may go."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -50,6 +51,8 @@ def test_an_override_has_a_host_a_port_and_addresses(text: str, override: Resolv
         ("timeout_s", "soon", "'soon' is not a time"),
         ("connect_timeout_s", True, "is not a time"),
         ("first_byte_timeout_s", "-1s", "is not a time"),
+        ("http2", "yes", 'must be true, false or "prior-knowledge"'),
+        ("http2", 2, 'must be true, false or "prior-knowledge"'),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: object, message: str):
@@ -111,6 +114,45 @@ def test_a_command_receives_its_options_as_settings():
         received.append(http)
 
     command.main(["--host-header", "api", "--insecure"], standalone_mode=False)
-    assert received == [HttpSettings(host_header="api", insecure=True)]
+    command.main(["--http2"], standalone_mode=False)
+    command.main(["--http2-prior-knowledge", "--http2"], standalone_mode=False)
+    assert received == [
+        HttpSettings(host_header="api", insecure=True),
+        HttpSettings(http2="negotiate"),
+        HttpSettings(http2="prior-knowledge"),
+    ]
     with pytest.raises(UsageError, match="--resolve 'x' has no host"):
         command.main(["--resolve", "x"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "http2"),
+    [(True, "negotiate"), (False, None), ("prior-knowledge", "prior-knowledge")],
+)
+def test_http2_is_negotiated_or_known(given: object, http2: str | None):
+    """The table has true or "prior-knowledge"; a result shows which; other hosts are asked."""
+    found = settings(http2=given)
+    assert (found.http2, found.as_dict().get("http2")) == (http2, http2)
+    assert found.for_other_hosts().http2 == (http2 and "negotiate")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"http2": True}, "negotiated with TLS, and http://127.0.0.1 has none"),
+        ({"http2": "prior-knowledge", "proxy": "http://127.0.0.1:9"}, "cannot pass the proxy"),
+    ],
+)
+def test_http2_that_cannot_be_agreed_on_is_refused(given: dict[str, object], message: str):
+    """Plain http has no negotiation, and proxies speak HTTP/1.1; https has both."""
+    with pytest.raises(UsageError, match=message):
+        resolve("http://127.0.0.1:8000", settings=settings(**given))
+    assert resolve("https://127.0.0.1:8000", settings=settings(**given)).tls
+
+
+def test_http2_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
+    """Without the library, the message has the command that installs it."""
+    monkeypatch.setitem(sys.modules, "h2", None)
+    with pytest.raises(UsageError) as caught:
+        settings(http2=True)
+    assert "[http2]" in str(caught.value.hint)

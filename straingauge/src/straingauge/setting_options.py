@@ -1,5 +1,6 @@
 """Options for the settings of connections, the same in all commands, pytest and Locust."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ class SettingOption:
         help: The value and an example; a default where there is one.
         metavar: Stands for its value; None for a flag.
         is_repeatable: It may be given several times.
+        value: The setting's value, if this is a flag that sets another than true.
     """
 
     setting: str
@@ -21,6 +23,12 @@ class SettingOption:
     help: str
     metavar: str | None = None
     is_repeatable: bool = False
+    value: str | None = None
+
+    @property
+    def destination(self) -> str:
+        """The name of its value in Python."""
+        return self.setting if self.value is None else self.name.replace("-", "_")
 
 
 SETTING_OPTIONS: Final = (
@@ -123,4 +131,31 @@ SETTING_OPTIONS: Final = (
         " [default: none, whatever the environment says]",
         "URL",
     ),
+    SettingOption(
+        "http2",
+        "http2",
+        "Speak HTTP/2 if the https service offers it (ALPN), else HTTP/1.1, and say so."
+        " [default: HTTP/1.1]",
+    ),
+    SettingOption(
+        "http2",
+        "http2-prior-knowledge",
+        "Speak HTTP/2 without negotiation, also over plain http. [default: HTTP/1.1]",
+        value="prior-knowledge",
+    ),
 )
+
+
+def given_settings(value_of: Callable[[SettingOption], object]) -> dict[str, object]:
+    """Return the values of settings by name; None if its option is not given.
+
+    Args:
+        value_of: Returns the value of an option, which is empty if it is not given.
+    """
+    given: dict[str, object] = {}
+    for each in SETTING_OPTIONS:
+        value = value_of(each) or None
+        if value is not None and each.value is not None:
+            value = each.value
+        given[each.setting] = value if value is not None else given.get(each.setting)
+    return given

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from straingauge.cli.param_types import Duration, FiniteFloat, OptionalPort, WholeNumber
-from straingauge.setting_options import SETTING_OPTIONS
+from straingauge.setting_options import SETTING_OPTIONS, given_settings
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -149,13 +149,13 @@ def http(command: Callable[..., Any]) -> Callable[..., Any]:
     def with_settings(**options: Any) -> Any:  # noqa: ANN401  each as click has checked it
         from straingauge.http.settings import HttpSettings
 
-        given = {each.setting: options.pop(each.setting) or None for each in SETTING_OPTIONS}
+        given = given_settings(lambda each: options.pop(each.destination))
         return command(http=HttpSettings.of(given, Path(), _option_of), **options)
 
     for each in reversed(SETTING_OPTIONS):
         with_settings = click.option(
             f"--{each.name}",
-            each.setting,
+            each.destination,
             metavar=each.metavar,
             is_flag=each.metavar is None,
             multiple=each.is_repeatable,

@@ -31,7 +31,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         *("--timeout", "--connect-timeout", "--first-byte-timeout", "--header", "--auth"),
         *("--cookies", "--follow-redirects", "--max-redirects", "--resolve", "--host-header"),
         *("--unix-socket", "--proxy", "--ca-file", "--client-cert", "--client-key"),
-        *("--server-name", "--insecure"),
+        *("--server-name", "--insecure", "--http2", "--http2-prior-knowledge"),
     ),
 }
 """Titles, and the options below them; a command shows those that it has."""

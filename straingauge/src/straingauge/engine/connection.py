@@ -4,11 +4,17 @@ import asyncio
 import os
 import sys
 from time import monotonic_ns
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 from straingauge.http import Request, RequestFailed, Response, StreamReader, StreamResponse
 from straingauge.http.exchange import Exchange, Received
 from straingauge.http.receive_queue import ReceiveQueue
+
+if TYPE_CHECKING:
+    from straingauge.engine.http2_connection import Http2Channel
+
+AnyConnection: TypeAlias = "Connection | Http2Channel"
+"""A user's connection: of HTTP/1.1, or its place on one of HTTP/2."""
 
 # What the kernel does not take at once is buffered; an upload is held back above this limit.
 _MAX_UNSENT_BYTES: Final = 64 * 1024
@@ -24,15 +30,15 @@ class ConnectionOwner(Protocol):
         """Handle the response of a stream that ended well at this instant."""
 
     def request_failed(self, failure: RequestFailed, at_ns: int) -> None:
-        """Handle a failure at this instant; the connection is closed."""
+        """Handle a failure at this instant; a connection of HTTP/1.1 is closed."""
 
     def connection_stale(self) -> None:
         """Send the request again on a new connection: the server had closed this one before."""
 
-    def connection_closed(self, connection: "Connection") -> None:
+    def connection_closed(self, connection: "AnyConnection") -> None:
         """Handle the end of a connection after a response, which ended it."""
 
-    def idle_connection_closed(self, connection: "Connection") -> None:
+    def idle_connection_closed(self, connection: "AnyConnection") -> None:
         """Handle the end of a connection between two requests, by the server."""
 
 
@@ -41,7 +47,10 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         owner: receives each outcome; None once the connection is closed.
+        is_http2: False.
     """
+
+    is_http2: Final = False
 
     __slots__ = (
         "_exchange",
@@ -94,6 +103,16 @@ class Connection(asyncio.Protocol):
         """Close at once, even with a request in flight; the owner is not notified."""
         self.owner = None
         self._transport.abort()
+
+    @property
+    def is_open(self) -> bool:
+        """Another request can be sent once none is in flight."""
+        return self.owner is not None
+
+    def cancel(self) -> bool:
+        """Give up the request in flight; return whether the connection can be used further."""
+        self.close()
+        return False
 
     def hand_over(self, protocol: asyncio.Protocol) -> tuple[asyncio.Transport, int | None]:
         """Give the open connection to another protocol; return it, and its file if it is plain."""

@@ -1,9 +1,11 @@
 """A pool of connections that all virtual users of a process share."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable
 
-from straingauge.engine.connection import Connection
+from straingauge.engine.connection import AnyConnection
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.http import RequestFailed, Response
@@ -25,12 +27,12 @@ class ConnectionPool:
     def __init__(self, max_connections: int) -> None:
         self._max_connections = max_connections
         self._open = 0  # open, or being opened
-        self._idle: list[Connection] = []
+        self._idle: list[AnyConnection] = []
         # An ordered set: a user that times out leaves it from the middle.
         self._waiting: OrderedDict[PooledVirtualUser, None] = OrderedDict()
         self.waited = 0
 
-    def borrow(self, user: "PooledVirtualUser") -> None:
+    def borrow(self, user: PooledVirtualUser) -> None:
         """Lend a user a connection, now or when one is free."""
         if self._idle:
             user.lend(self._idle.pop())
@@ -41,7 +43,7 @@ class ConnectionPool:
             self.waited += 1
             self._waiting[user] = None
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: AnyConnection) -> None:
         """Take back a connection that can be used again."""
         if self._waiting:
             self._waiting.popitem(last=False)[0].lend(connection)
@@ -55,7 +57,7 @@ class ConnectionPool:
         else:
             self._open -= 1
 
-    def stop_waiting(self, user: "PooledVirtualUser") -> None:
+    def stop_waiting(self, user: PooledVirtualUser) -> None:
         """Forget a user that waits no longer, if it did."""
         self._waiting.pop(user, None)
 
@@ -66,11 +68,11 @@ class ConnectionPool:
             connection.close()
         self._idle.clear()
 
-    def has_idle(self, connection: Connection) -> bool:
+    def has_idle(self, connection: AnyConnection) -> bool:
         """Return whether this connection waits here to be lent."""
         return connection in self._idle
 
-    def remove_idle(self, connection: Connection) -> None:
+    def remove_idle(self, connection: AnyConnection) -> None:
         """Forget an idle connection that is closed."""
         self._idle.remove(connection)
         self._open -= 1
@@ -99,7 +101,7 @@ class ConnectionPools:
             pool = self._pools[origin] = ConnectionPool(self._max_connections)
         return pool
 
-    def remove_idle(self, connection: Connection) -> None:
+    def remove_idle(self, connection: AnyConnection) -> None:
         """Forget an idle connection that is closed."""
         next(pool for pool in self._pools.values() if pool.has_idle(connection)).remove_idle(
             connection
@@ -131,7 +133,7 @@ class PooledVirtualUser(VirtualUser):
     def _connect(self) -> None:
         self._pool.borrow(self)
 
-    def lend(self, connection: Connection) -> None:
+    def lend(self, connection: AnyConnection) -> None:
         """Send the request that waits over this connection."""
         self._counts_in_pool = True
         connection.owner = self
@@ -154,10 +156,16 @@ class PooledVirtualUser(VirtualUser):
 
     def request_failed(self, failure: RequestFailed, at_ns: int) -> None:
         """See `ConnectionOwner`."""
-        self._remove()
+        connection = self._connection
+        if connection is not None and connection.is_open:
+            self._connection = None
+            self._counts_in_pool = False
+            self._pool.give_back(connection)
+        else:
+            self._remove()
         super().request_failed(failure, at_ns)
 
-    def connection_closed(self, connection: Connection) -> None:
+    def connection_closed(self, connection: AnyConnection) -> None:
         """See `ConnectionOwner`."""
         if connection is self._connection:
             super().connection_closed(connection)

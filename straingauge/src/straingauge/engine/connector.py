@@ -1,11 +1,14 @@
 """Opening connections: the IP addresses of the target race (RFC 8305, Happy Eyeballs)."""
 
+from __future__ import annotations
+
 import asyncio
 import socket
 import ssl
-from typing import Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias, TypeVar
 
-from straingauge.engine.connection import Connection, ConnectionOwner
+from straingauge.engine.connection import AnyConnection, Connection, ConnectionOwner
 from straingauge.engine.route import Route
 from straingauge.engine.run_context import RunContext
 from straingauge.http import RequestFailed
@@ -16,12 +19,13 @@ from straingauge.http.proxy import Tunnel
 _ATTEMPT_DELAY_S: Final = 0.25
 _RECEIVE_BYTES: Final = 4096
 
-_Attempt: TypeAlias = "asyncio.Task[Connection]"
+_P = TypeVar("_P", bound=asyncio.Protocol)
+_Attempt: TypeAlias = "asyncio.Task[AnyConnection]"
 
 
 async def connect(
     owner: ConnectionOwner, context: RunContext, route: Route
-) -> Connection | RequestFailed:
+) -> AnyConnection | RequestFailed:
     """Open a connection within its time limit, or return why there is none."""
     timeout_s = route.address.settings.connect_timeout_s
     if timeout_s is None:
@@ -35,7 +39,7 @@ async def connect(
 
 async def _connect(
     owner: ConnectionOwner, context: RunContext, route: Route
-) -> Connection | RequestFailed:
+) -> AnyConnection | RequestFailed:
     """Open a connection, or return why there is none.
 
     `localhost` often has two addresses of which only one is listened on, and an address may not
@@ -55,7 +59,7 @@ async def _connect(
 
 async def _race(
     owner: ConnectionOwner, context: RunContext, route: Route
-) -> Connection | RequestFailed:
+) -> AnyConnection | RequestFailed:
     address = route.address
     attempts: dict[_Attempt, str] = {}
     failure: RequestFailed | None = None
@@ -89,29 +93,47 @@ async def _race(
     return failure
 
 
-async def _open(owner: ConnectionOwner, context: RunContext, route: Route, ip: str) -> Connection:
-    address, loop = route.address, context.loop
+async def _open(
+    owner: ConnectionOwner, context: RunContext, route: Route, ip: str
+) -> AnyConnection:
+    if not route.may_be_http2:
+        address = route.address
+        root = address.request_root
+        return await _open_with(
+            lambda: Connection(owner, context.receive_queue, address.base_path, root),
+            *(context.loop, route, ip),
+        )
+    # Other loads need not wait until `h2` is imported.
+    from straingauge.engine.negotiation import Negotiation
+
+    negotiation = await _open_with(
+        lambda: Negotiation(owner, context.receive_queue, route), context.loop, route, ip
+    )
+    return negotiation.connection()
+
+
+async def _open_with(
+    make: Callable[[], _P], loop: asyncio.AbstractEventLoop, route: Route, ip: str
+) -> _P:
+    """Connect a new protocol to an address, through TLS and a proxy's tunnel if need be."""
+    address = route.address
     tls, name = route.tls, address.tls_name if route.tls else None
-
-    def make() -> Connection:
-        return Connection(owner, context.receive_queue, address.base_path, address.request_root)
-
     if address.settings.unix_socket is not None:
-        _, connection = await loop.create_unix_connection(make, ip, ssl=tls, server_hostname=name)
-        return connection
+        _, protocol = await loop.create_unix_connection(make, ip, ssl=tls, server_hostname=name)
+        return protocol
     tunnel = address.tunnel
     if tunnel is None:
-        _, connection = await loop.create_connection(
+        _, protocol = await loop.create_connection(
             make, ip, address.connect_port, ssl=tls, server_hostname=name
         )
-        return connection
+        return protocol
     sock = await _open_tunnel(loop, tunnel, ip, address.connect_port)
     try:
-        _, connection = await loop.create_connection(make, sock=sock, ssl=tls, server_hostname=name)
+        _, protocol = await loop.create_connection(make, sock=sock, ssl=tls, server_hostname=name)
     except BaseException:
         sock.close()
         raise
-    return connection
+    return protocol
 
 
 async def _open_tunnel(

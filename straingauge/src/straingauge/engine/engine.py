@@ -118,6 +118,7 @@ class Engine:
             waited=sum(lag.waited for lag in lags),
             connections=sum(each.connections for each in contexts),
             reconnected=sum(each.reconnected for each in contexts),
+            http2_connections=sum(each.http2_connections for each in contexts),
             closed_idle=sum(each.closed_idle for each in contexts),
             abandoned=abandoned,
             start_delay_ms=Delay.of(start_delay),

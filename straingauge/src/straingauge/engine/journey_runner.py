@@ -1,5 +1,7 @@
 """The journeys of one virtual user, step by step; requests are sent by `VirtualUser`."""
 
+from __future__ import annotations
+
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable
@@ -7,7 +9,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from straingauge.engine.call_run import CallRun
-from straingauge.engine.connection import Connection
+from straingauge.engine.connection import AnyConnection
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
@@ -65,7 +67,7 @@ class JourneyRunner:
         self.deadline_ns = 0
         self._context = context
         self._on_finish = on_finish
-        self._connection: Connection | None = None
+        self._connection: AnyConnection | None = None
         self._pause: asyncio.Handle | None = None
         self._execution: Execution | None = None
         self._request: Request | None = None

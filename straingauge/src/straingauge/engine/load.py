@@ -177,7 +177,8 @@ class EngineStats:
         dropped: arrivals that never started, because too many were waiting or the run ended.
         waited: arrivals that found no free user; their response time includes the wait.
         connections: connections opened.
-        reconnected: of these, how many replaced one that the server had closed while it was idle.
+        http2_connections: of these, how many speak HTTP/2.
+        reconnected: of all, how many replaced one that the server had closed while it was idle.
         closed_idle: connections that the server closed while no request was in flight.
         abandoned: requests in flight when the run was interrupted; they are not recorded.
         start_delay_ms: delay between each arrival's intended start and when it was handled.
@@ -210,6 +211,7 @@ class EngineStats:
     interrupted: bool
     waited_for_connection: int = 0
     closed_idle: int = 0
+    http2_connections: int = 0
     end_reason: str | None = None
     thread_queue_ms: Delay = field(default_factory=lambda: Delay(0.0, 0.0, 0.0))
     blocking_call: tuple[str, float] | None = None

@@ -1,13 +1,13 @@
 """Routes of requests: to the target, and to other origins."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from straingauge.http.address import Address, resolve
 from straingauge.http.settings import HttpSettings
 from straingauge.http.site import Site
-from straingauge.http.tls import tls_context
+from straingauge.http.tls import alpn_protocols, tls_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,17 @@ class Route:
     site: Site
     tls: ssl.SSLContext | None
 
+    @property
+    def may_be_http2(self) -> bool:
+        """Connections speak HTTP/2, or they do if the server chooses it."""
+        return self.address.settings.http2 is not None
+
     @classmethod
     def to(cls, address: Address, tls: ssl.SSLContext | None = None) -> Self:
         """Return the route to an address, with a context of TLS or else that of its settings."""
         context = (tls or tls_context(address.settings)) if address.tls else None
+        if context is not None and (offered := alpn_protocols(address.settings)):
+            context.set_alpn_protocols(offered)
         return cls(address, address.host_lines, Site.of(address), context)
 
 
@@ -53,8 +60,10 @@ class Routes:
     ) -> None:
         self.target = target
         self._settings = (settings or HttpSettings()).for_other_hosts()
+        self._plain_settings = replace(self._settings, http2=None)
         self._allowed_hosts = allowed_hosts
         self._others: dict[str, Route] = {}
+        self._http1: dict[str | None, Route] = {}
 
     def find(self, origin: str | None) -> Route:
         """Return the route to an origin, resolved once; to the target if it is None.
@@ -67,6 +76,18 @@ class Routes:
             return self.target
         found = self._others.get(origin)
         if found is None:
-            address = resolve(origin, self._allowed_hosts, self._settings)
+            is_tls = origin.startswith("https:")
+            settings = self._settings if is_tls else self._plain_settings
+            address = resolve(origin, self._allowed_hosts, settings)
             found = self._others[origin] = Route.to(address)
         return found
+
+    def find_http1(self, origin: str | None) -> Route:
+        """Return the route over HTTP/1.1, such as for WebSockets; see `find`."""
+        route = self.find(origin)
+        if not route.may_be_http2:
+            return route
+        if origin not in self._http1:
+            settings = replace(route.address.settings, http2=None)
+            self._http1[origin] = Route.to(replace(route.address, settings=settings))
+        return self._http1[origin]

@@ -30,7 +30,7 @@ class RunContext:
         busy: virtual users that run a journey.
         thread_queue: time in which own steps waited for a thread.
         blocking: the longest time in which an own step kept the event loop, and its name.
-        sent, journeys, connections, reconnected, closed_idle: see `EngineStats`.
+        sent, journeys, connections, http2_connections, reconnected, closed_idle: see `EngineStats`.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class RunContext:
         self.sent = 0
         self.journeys = 0
         self.connections = 0
+        self.http2_connections = 0
         self.reconnected = 0
         self.closed_idle = 0
         self.thread_queue = DelayHistogram()

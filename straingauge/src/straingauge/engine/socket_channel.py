@@ -1,12 +1,14 @@
 """The connection of one WebSocket: a protocol on an asyncio transport."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol
 
-from straingauge.engine.connection import Connection
+from straingauge.engine.connection import AnyConnection, Connection
 from straingauge.http.exchange import Received
 from straingauge.http.receive_queue import ReceiveQueue
 
@@ -14,10 +16,10 @@ from straingauge.http.receive_queue import ReceiveQueue
 class ChannelOwner(Protocol):
     """The user of a channel."""
 
-    def channel_received(self, channel: "SocketChannel", received: Received, at_ns: int) -> None:
+    def channel_received(self, channel: SocketChannel, received: Received, at_ns: int) -> None:
         """Work on what the channel received at this instant; empty at its end."""
 
-    def channel_writable(self, channel: "SocketChannel") -> None:
+    def channel_writable(self, channel: SocketChannel) -> None:
         """Continue to send."""
 
 
@@ -31,8 +33,9 @@ class SocketChannel(asyncio.Protocol):
 
     __slots__ = ("_fd", "_owner", "_queue", "_transport", "is_lost", "is_writable")
 
-    def __init__(self, connection: Connection, owner: ChannelOwner, queue: ReceiveQueue) -> None:
-        """Take over an open connection."""
+    def __init__(self, connection: AnyConnection, owner: ChannelOwner, queue: ReceiveQueue) -> None:
+        """Take over an open connection, of HTTP/1.1."""
+        assert isinstance(connection, Connection)
         self._owner: ChannelOwner | None = owner
         self._queue = queue
         self.is_writable = True

@@ -106,7 +106,7 @@ class SocketSteps:
     def _connect(self, step: Connect) -> _Waiting:
         user, request = self._user, step.request
         self._wait(step, request.timeout_s)
-        self._route = user.context.routes.find(request.origin)
+        self._route = user.context.routes.find_http1(request.origin)
         user.note_request(request)
         self._sink = user.sink_of(request.name)
         self._opening = user.context.loop.create_task(self._open(step))

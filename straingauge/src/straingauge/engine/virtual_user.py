@@ -1,12 +1,14 @@
 """A virtual user: runs journeys over its connection, by callbacks alone."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic_ns
 from typing import Final
 
-from straingauge.engine.connection import Connection
+from straingauge.engine.connection import AnyConnection
 from straingauge.engine.connector import connect
 from straingauge.engine.journey_runner import JourneyRunner
 from straingauge.engine.load import EndpointSink
@@ -18,7 +20,7 @@ from straingauge.http.redirects import follow_up
 from straingauge.http.websocket import SocketStep
 from straingauge.journey import Execution, JourneyError, Step, User
 
-_NONE_PARKED: Final[dict[str | None, Connection]] = {}
+_NONE_PARKED: Final[dict[str | None, AnyConnection]] = {}
 
 
 class VirtualUser(JourneyRunner):
@@ -29,13 +31,13 @@ class VirtualUser(JourneyRunner):
     )
 
     def __init__(
-        self, user: User, context: RunContext, on_finish: "Callable[[VirtualUser], None]"
+        self, user: User, context: RunContext, on_finish: Callable[[VirtualUser], None]
     ) -> None:
         super().__init__(user, context, on_finish)
         self._opening: asyncio.Task[None] | None = None
         self._route = context.target
         self._origin: str | None = None  # of the route, if it is not the target's
-        self._parked: dict[str | None, Connection] = _NONE_PARKED
+        self._parked: dict[str | None, AnyConnection] = _NONE_PARKED
         self._sent_ns = 0
         self._timeout_ns = 0
         self._trace = 0  # number of the request's trace; 0 without one
@@ -64,7 +66,7 @@ class VirtualUser(JourneyRunner):
         else:
             self._transmit(connection, request)
 
-    def _transmit(self, connection: Connection, request: Request) -> None:
+    def _transmit(self, connection: AnyConnection, request: Request) -> None:
         context = self._context
         context.sent += 1
         trace_ids, host = context.trace_ids, self._route.host_lines
@@ -113,7 +115,8 @@ class VirtualUser(JourneyRunner):
 
     def request_failed(self, failure: RequestFailed, at_ns: int) -> None:
         """Count a failure; see `ConnectionOwner`."""
-        self._connection = None
+        if self._connection is not None and not self._connection.is_open:
+            self._connection = None
         # What timed out while connecting was never sent: its service time is its response time.
         sent_ns = self._sent_ns or self._intended_ns
         trace = self._trace if self._sent_ns else 0
@@ -130,14 +133,14 @@ class VirtualUser(JourneyRunner):
         self._context.reconnected += 1
         self._open()
 
-    def connection_closed(self, connection: Connection) -> None:
+    def connection_closed(self, connection: AnyConnection) -> None:
         """Forget a closed connection; see `ConnectionOwner`."""
         if connection is self._connection:
             self._connection = None
         elif self._parked:
             self._parked = {at: kept for at, kept in self._parked.items() if kept is not connection}
 
-    def idle_connection_closed(self, connection: Connection) -> None:
+    def idle_connection_closed(self, connection: AnyConnection) -> None:
         """Forget and count a connection that the server closed; see `ConnectionOwner`."""
         self._context.closed_idle += 1
         self.connection_closed(connection)
@@ -170,13 +173,14 @@ class VirtualUser(JourneyRunner):
             connection.end_stream(monotonic_ns(), at_load_end=True)
 
     @property
-    def connection(self) -> Connection | None:
+    def connection(self) -> AnyConnection | None:
         """The connection, if there is one."""
         return self._connection
 
     def give_up(self, failure: RequestFailed, at_ns: int) -> None:
-        """Close the connection and count the request in flight as failed."""
-        self._disconnect()
+        """Give up the request in flight and count it as failed."""
+        if self._connection is None or not self._connection.cancel():
+            self._disconnect()
         self.request_failed(failure, at_ns)
 
     def abandon(self) -> bool:
@@ -244,6 +248,7 @@ class VirtualUser(JourneyRunner):
             return
         self._connection = connection
         context.connections += 1
+        context.http2_connections += connection.is_http2
         self._sink.add_connection(monotonic_ns() - began_ns)
         assert self._request is not None
         self._transmit(connection, self._request)

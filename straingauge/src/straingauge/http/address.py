@@ -109,6 +109,7 @@ def resolve(
         TargetError: the name does not resolve.
     """
     address = locate(base_url, settings)
+    _require_http2_possible(address)
     proxy = settings.proxy
     if proxy is not None:
         _require_allowed(proxy.host, address.ips, allowed_hosts)
@@ -136,6 +137,28 @@ def locate(base_url: str, settings: HttpSettings = _DEFAULTS) -> Address:
             )
     address.ips = list(settings.addresses_of(host, port)) or _look_up(host, port)
     return address
+
+
+def _require_http2_possible(address: Address) -> None:
+    """Require that HTTP/2, if it is asked for, can be agreed on with the server.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    settings = address.settings
+    if settings.http2 is None or address.tls:
+        return
+    if settings.proxy is not None:
+        raise UsageError(
+            f"HTTP/2 to http://{address.host} cannot pass the proxy {settings.proxy}",
+            hint="leave out HTTP/2 or the proxy, or use https, for which the proxy opens a tunnel",
+        )
+    if settings.http2 == "negotiate":
+        raise UsageError(
+            f"HTTP/2 is negotiated with TLS, and http://{address.host} has none",
+            hint='--http2-prior-knowledge (in [http]: http2 = "prior-knowledge"), if the server'
+            " speaks HTTP/2 without negotiation",
+        )
 
 
 def _addresses(host: str, port: int) -> list[str]:
@@ -235,6 +258,10 @@ def _ascii_name(host: str) -> str:
         raise UsageError(f"{host!r} is not the name of a host: {error}") from error
 
 
+class NoHttp2Error(OSError):
+    """The server of an open connection does not speak HTTP/2, though it should."""
+
+
 def connect_timeout_failure(timeout_s: float) -> RequestFailed:
     """Return the failure of a request for which no connection could be opened in time."""
     return RequestFailed(ErrorKind.CONNECT_TIMEOUT, f"no connection within {timeout_s:g} s")
@@ -244,6 +271,8 @@ def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
     """Classify why no connection to an address could be opened."""
     if isinstance(error, ssl.SSLError):
         return tls_failure(error)
+    if isinstance(error, NoHttp2Error):
+        return RequestFailed(ErrorKind.NO_HTTP2, str(error))
     if isinstance(error, ProxyError):
         return RequestFailed(ErrorKind.PROXY, str(error))
     if address.settings.proxy is not None and error.errno:

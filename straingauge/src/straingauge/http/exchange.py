@@ -58,6 +58,31 @@ def first_byte_timeout_failure(timeout_s: float) -> RequestFailed:
     return RequestFailed(ErrorKind.FIRST_BYTE_TIMEOUT, detail)
 
 
+def unanswered(
+    request: Request, error: Exception | None, *, idle_ns: int | None, waited_ns: int
+) -> "RequestFailed | Stale":
+    """Judge the end of a connection before a response.
+
+    Args:
+        request: The request.
+        error: The error that ended the connection, if one did.
+        idle_ns: How long the connection had been idle before the request; None if that was the
+            connection's first.
+        waited_ns: Time from the request to the end.
+    """
+    if isinstance(error, ssl.SSLError) and getattr(error, "reason", None):
+        return tls_failure(error)  # an alert, after the handshake
+    if idle_ns is not None:
+        if request.method in _IDEMPOTENT:
+            return STALE
+        if idle_ns >= _MIN_IDLE_NS and waited_ns <= _CROSSING_NS:
+            idle = f"idle for {idle_ns / 1e9:.2f} s"
+            detail = f"the server closed the connection, {idle}, as the request was sent"
+            return RequestFailed(ErrorKind.IDLE_CLOSED, detail)
+    how = "reset" if error else "closed"
+    return RequestFailed(ErrorKind.RESET, f"the connection was {how} without a response")
+
+
 class Exchange:
     """One request and its response at a time, on one connection.
 
@@ -241,17 +266,5 @@ class Exchange:
         return Response(request, reader.status, reader.headers, reader.body)
 
     def _end_unanswered(self, request: Request, error: Exception | None, at_ns: int) -> Outcome:
-        if isinstance(error, ssl.SSLError) and getattr(
-            error, "reason", None
-        ):  # an alert, after the handshake
-            return tls_failure(error)
-        if self._requests > 1:
-            if request.method in _IDEMPOTENT:
-                return STALE
-            idle_ns, waited_ns = self.sent_ns - self.idle_since_ns, at_ns - self.sent_ns
-            if idle_ns >= _MIN_IDLE_NS and waited_ns <= _CROSSING_NS:
-                idle = f"idle for {idle_ns / 1e9:.2f} s"
-                detail = f"the server closed the connection, {idle}, as the request was sent"
-                return RequestFailed(ErrorKind.IDLE_CLOSED, detail)
-        how = "reset" if error else "closed"
-        return RequestFailed(ErrorKind.RESET, f"the connection was {how} without a response")
+        idle_ns = self.sent_ns - self.idle_since_ns if self._requests > 1 else None
+        return unanswered(request, error, idle_ns=idle_ns, waited_ns=at_ns - self.sent_ns)

@@ -33,6 +33,10 @@ class ErrorKind(StrEnum):
     `REDIRECT`: a redirect that was to be followed leads nowhere, elsewhere, or to too many others.
     `EARLY_CLOSE`: a stream ended before its end mark, or with too few events. `CLOSED`: a WebSocket
     was closed while the journey used it. `TOO_LARGE`: a message is larger than its limit.
+
+    Of HTTP/2: `GOAWAY`: the server ended the connection. `STREAM_RESET`: it ended the request's
+    stream (RST_STREAM). `STREAM_REFUSED`: it did not process the request, which was sent twice.
+    `NO_HTTP2`: it speaks HTTP/1.1 only.
     """
 
     REFUSED = "refused"
@@ -58,6 +62,10 @@ class ErrorKind(StrEnum):
     EARLY_CLOSE = "early_close"
     CLOSED = "closed"
     TOO_LARGE = "too_large"
+    GOAWAY = "goaway"
+    STREAM_RESET = "stream_reset"
+    STREAM_REFUSED = "stream_refused"
+    NO_HTTP2 = "no_http2"
 
 
 # 407 comes from a proxy only (RFC 9110, section 15.5.8).

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from importlib.util import find_spec
 from math import inf
 from pathlib import Path
-from typing import Any, Final, Self, cast, get_args
+from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
 from urllib.parse import urlsplit
 
 from straingauge.errors import UsageError
+from straingauge.extras import install_command
 from straingauge.http.authentication import Auth, parse_auth
 from straingauge.http.cookies import CookieMode
 from straingauge.http.header_settings import HeaderPairs, parse_headers
@@ -15,6 +17,9 @@ from straingauge.http.headers import combine
 from straingauge.http.proxy import Proxy
 from straingauge.http.resolve_override import ResolveOverride
 from straingauge.time_text import parse_time
+
+Http2Mode: TypeAlias = Literal["negotiate", "prior-knowledge"]
+"""HTTP/2 if the server chooses it in the TLS handshake (ALPN), or without asking."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,7 @@ class HttpSettings:
         timeout_s: Time limit of a request without its own, connecting included.
         unix_socket: Socket file to connect to, in place of the URL's host and port.
         proxy: HTTP proxy for all requests; none is taken from the environment.
+        http2: Speak HTTP/2: if an https server chooses it, or without asking. HTTP/1.1 if None.
     """
 
     ca_file: Path | None = None
@@ -59,6 +65,7 @@ class HttpSettings:
     timeout_s: float | None = None
     unix_socket: Path | None = None
     proxy: Proxy | None = None
+    http2: Http2Mode | None = None
 
     def __post_init__(self) -> None:
         if self.client_key is not None and self.client_cert is None:
@@ -76,6 +83,8 @@ class HttpSettings:
                 f"requests go through the socket {self.unix_socket} or the proxy {self.proxy}",
                 hint="leave out one of the two",
             )
+        if self.http2 is not None and find_spec("h2") is None:
+            raise UsageError("HTTP/2 needs an extra of this package", install_command("http2"))
 
     @classmethod
     def parse(cls, table: object, source: Path) -> Self:
@@ -138,7 +147,8 @@ class HttpSettings:
 
     def for_other_hosts(self) -> "HttpSettings":
         """Return the settings for hosts other than the target, without what is the target's own."""
-        return replace(self, server_name=None, host_header=None, unix_socket=None)
+        http2: Http2Mode | None = "negotiate" if self.http2 else None
+        return replace(self, server_name=None, host_header=None, unix_socket=None, http2=http2)
 
     def request_headers(self) -> Mapping[str, str]:
         """Return the headers of each request: those of `headers` and of `auth`."""
@@ -231,6 +241,14 @@ def _cookie_mode(value: object) -> CookieMode:
     raise ValueError(f"must be one of {', '.join(get_args(CookieMode))}, not {value!r}")
 
 
+def _http2_mode(value: object) -> Http2Mode | None:
+    if value == "prior-knowledge":
+        return "prior-knowledge"
+    if not isinstance(value, bool):
+        raise TypeError('must be true, false or "prior-knowledge"')
+    return "negotiate" if value else None
+
+
 def _count(value: object) -> int:
     text = str(value)
     if isinstance(value, bool) or not (text.isascii() and text.isdigit() and int(text)):
@@ -256,4 +274,5 @@ _CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
     "timeout_s": _seconds,
     "unix_socket": _path,
     "proxy": _proxy,
+    "http2": _http2_mode,
 }

@@ -50,6 +50,13 @@ def tls_context(settings: HttpSettings) -> ssl.SSLContext:
     return made
 
 
+def alpn_protocols(settings: HttpSettings) -> list[str]:
+    """Return the versions of HTTP that a client offers (RFC 7301, ALPN); none if only HTTP/1.1."""
+    if settings.http2 is None:
+        return []
+    return ["h2"] if settings.http2 == "prior-knowledge" else ["h2", "http/1.1"]
+
+
 def tls_failure(error: ssl.SSLError) -> RequestFailed:
     """Classify why a TLS connection cannot be used; the detail says what to do, if it is known."""
     kind, advice = _kind_and_advice(error)

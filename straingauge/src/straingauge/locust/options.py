@@ -22,7 +22,7 @@ Exit codes:
 
 import math
 import os
-from argparse import ArgumentTypeError, Namespace
+from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -32,10 +32,11 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from straingauge.engine import require_open_files
+from straingauge.errors import UsageError
 from straingauge.http.settings import HttpSettings
 from straingauge.observe import COOLDOWN_S, Observer
 from straingauge.result.format.write import require_writable
-from straingauge.setting_options import SETTING_OPTIONS
+from straingauge.setting_options import SETTING_OPTIONS, given_settings
 from straingauge.target.service_locator import http_settings_for, metric_names_for
 from straingauge.time_text import time_argument
 from straingauge.verdict import Thresholds
@@ -111,7 +112,8 @@ def add_options(parser: ArgumentParser) -> None:
             f"--load-{each.name}",
             default=None,
             include_in_web_ui=False,
-            help=each.help,
+            # Users of Locust speak HTTP/1.1; `http_settings` says so.
+            help=SUPPRESS if each.setting == "http2" else each.help,
             **(
                 {"action": "append" if each.is_repeatable else "store", "metavar": each.metavar}
                 if each.metavar
@@ -197,13 +199,18 @@ def http_settings(
     """
     options = environment.parsed_options
     names = {each.setting: f"--load-{each.name}" for each in SETTING_OPTIONS}
-    given = {
-        setting: getattr(options, name.removeprefix("--").replace("-", "_"), None) or None
-        for setting, name in names.items()
-    }
+    given = given_settings(
+        lambda each: getattr(options, f"load_{each.name}".replace("-", "_"), None)
+    )
     locustfile = get_locustfile(environment)
     configured = HttpSettings.of(own or {}, locustfile.parent).over(_configured(locustfile))
-    return HttpSettings.of(given, Path.cwd(), names.__getitem__).over(configured)
+    settings = HttpSettings.of(given, Path.cwd(), names.__getitem__).over(configured)
+    if settings.http2 is not None:
+        raise UsageError(
+            "Locust users speak HTTP/1.1, and HTTP/2 is asked for (--load-http2, http2 in [http])",
+            hint="leave it out, or run the same journeys: straingauge run FILE --http2",
+        )
+    return settings
 
 
 _configured = cache(http_settings_for)

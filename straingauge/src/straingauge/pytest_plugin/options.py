@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from straingauge.http.settings import HttpSettings
-from straingauge.setting_options import SETTING_OPTIONS
+from straingauge.setting_options import SETTING_OPTIONS, given_settings
 from straingauge.time_text import time_argument
 
 
@@ -195,7 +195,7 @@ def http_settings_of(config: pytest.Config) -> HttpSettings:
         UsageError: One of them is invalid.
     """
     names = {each.setting: f"--load-{each.name}" for each in SETTING_OPTIONS}
-    given = {setting: option(config, name) for setting, name in names.items()}
+    given = given_settings(lambda each: option(config, f"--load-{each.name}"))
     return HttpSettings.of(given, config.invocation_params.dir, names.__getitem__)
 
 

@@ -42,6 +42,7 @@
     cookies = "per-user"             # or "per-journey", "off"
     follow_redirects = false         # true: in journeys
     max_redirects = 10               # that may follow one another
+    http2 = true                     # if an https service offers it; or "prior-knowledge"
 
 Commands run in the file's folder, and the paths in it are relative to it. `{database_address}` is
 the part of `{database_url}` after `postgresql://`, for URLs with a driver, such as

@@ -1,12 +1,39 @@
 """One exchange whose response is read as it comes."""
 
-from straingauge.http.codec import ProtocolError, ResponseReader, ShortBody
+from typing import Protocol
+
+from straingauge.http.codec import ProtocolError, ShortBody
+from straingauge.http.headers import RawHeaders
 from straingauge.http.models import ErrorKind, Request, RequestFailed, Response
 from straingauge.http.streaming.stream_reader import (
     StreamReader,
     StreamResponse,
     content_failure,
 )
+
+
+class BodyReader(Protocol):
+    """A response of any version of HTTP; see `codec.ResponseReader`."""
+
+    status: int
+    headers: RawHeaders
+
+    @property
+    def has_head(self) -> bool:
+        """The response's head is complete."""
+
+    @property
+    def body(self) -> bytes:
+        """The content as received."""
+
+    def feed(self, data: bytes, /) -> bool:
+        """Add received bytes; return whether the response is complete."""
+
+    def take_body(self) -> list[bytes]:
+        """Remove and return what was received of the content."""
+
+    def eof(self) -> None:
+        """Handle the end of the connection."""
 
 
 class StreamExchange:
@@ -21,7 +48,7 @@ class StreamExchange:
 
     __slots__ = ("_reader", "_request", "_sent_ns", "is_complete", "stream")
 
-    def __init__(self, request: Request, reader: ResponseReader, sent_ns: int) -> None:
+    def __init__(self, request: Request, reader: BodyReader, sent_ns: int) -> None:
         self._request = request
         self._reader = reader
         self._sent_ns = sent_ns

@@ -1,0 +1,253 @@
+"""HTTP/2 connections of the engine: streams on an asyncio transport."""
+
+import asyncio
+import os
+import sys
+from time import monotonic_ns
+from typing import Final, cast
+
+from straingauge.engine.connection import ConnectionOwner
+from straingauge.http import (
+    ErrorKind,
+    Request,
+    RequestFailed,
+    Response,
+    StreamReader,
+    StreamResponse,
+)
+from straingauge.http.exchange import Received
+from straingauge.http.http2.exchange import Http2Exchange
+from straingauge.http.http2.session import Http2Session
+from straingauge.http.receive_queue import ReceiveQueue
+
+# Bodies of requests are held back above the first limit. Only answers to what the server sends,
+# such as PING, can exceed the second: it sends, but does not read.
+_MAX_UNSENT_BYTES: Final = 64 * 1024
+_MAX_ANSWER_BYTES: Final = 1024 * 1024
+
+
+class Http2Connection(asyncio.Protocol):
+    """One connection, with a channel for each of its users."""
+
+    __slots__ = (
+        *("_channels", "_exchanges", "_fd", "_is_lost", "_is_writable", "_queue", "_session"),
+        *("_transport",),
+    )
+
+    def __init__(self, queue: ReceiveQueue, session: Http2Session) -> None:
+        self._queue = queue
+        self._session = session
+        self._channels: set[Http2Channel] = set()
+        self._exchanges: dict[Http2Exchange, Http2Channel] = {}
+        self._transport: asyncio.Transport
+        self._fd: int | None = None
+        self._is_lost = False
+        self._is_writable = True
+
+    def add_channel(self, owner: ConnectionOwner) -> "Http2Channel":
+        """Add a channel for a user."""
+        channel = Http2Channel(owner, self)
+        self._channels.add(channel)
+        return channel
+
+    def remove_channel(self, channel: "Http2Channel") -> None:
+        """Remove a channel; the last one closes the connection."""
+        self._channels.discard(channel)
+        if not self._channels:
+            self._session.close()
+            self.flush()
+            self._transport.abort()
+
+    @property
+    def is_usable(self) -> bool:
+        """Another request can be sent."""
+        return self._session.is_usable
+
+    def begin(
+        self, channel: "Http2Channel", request: Request, host: bytes, trace: bytes
+    ) -> Http2Exchange:
+        """Send a request for a channel."""
+        exchange = self._session.begin(request, host, trace, monotonic_ns())
+        self._exchanges[exchange] = channel
+        self._send_content()
+        return exchange
+
+    def cancel(self, exchange: Http2Exchange) -> None:
+        """Give up a request; its channel is not notified."""
+        self._exchanges.pop(exchange, None)
+        self._session.cancel(exchange)
+        self.flush()
+
+    def _send_content(self) -> None:
+        """Send bodies as far as flow control and the kernel allow, in slices."""
+        if self._is_writable and self._session.send_content(monotonic_ns()):
+            self._queue.add_task(self._send_content)
+        if self._session.has_ended:  # an upload that cannot be read
+            self._queue.add_task(self._deliver_now)
+        self.flush()
+
+    def flush(self) -> None:
+        """Write now, not in the loop's next round, so that the stamps are true."""
+        data = self._session.take_data()
+        if not data or self._is_lost:
+            return
+        if self._fd is not None and not self._transport.get_write_buffer_size():
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:
+                pass
+            except OSError:
+                return  # `connection_lost` brings it, after what can still be read
+        if data:
+            self._transport.write(data)
+
+    def process(self, received: Received, at_ns: int) -> None:
+        """Work on what was received; see `ReceiveQueue`."""
+        self._session.receive(received, at_ns)
+        self._send_content()
+        if not self._is_lost and self._transport.get_write_buffer_size() > _MAX_ANSWER_BYTES:
+            detail = "HTTP/2: the server does not read what answers its frames"
+            self._session.receive(RequestFailed(ErrorKind.PROTOCOL, detail), at_ns)
+        self._deliver(at_ns)
+
+    def _deliver_now(self) -> None:
+        self._deliver(monotonic_ns())
+
+    def _deliver(self, at_ns: int) -> None:
+        """Give the users the outcomes of their requests, or the end of an idle connection."""
+        for exchange in self._session.take_ended():
+            channel = self._exchanges.pop(exchange, None)
+            if channel is not None:
+                channel.deliver(exchange, at_ns)
+        if not self._session.is_usable:
+            for channel in list(self._channels):
+                channel.close_idle()
+
+    # The event loop calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Handle the opened connection, after the TLS handshake."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=_MAX_UNSENT_BYTES)
+        # Windows' sockets are no files.
+        if sys.platform != "win32" and transport.get_extra_info("ssl_object") is None:
+            self._fd = transport.get_extra_info("socket").fileno()
+
+    def data_received(self, data: bytes) -> None:
+        """Queue received bytes."""
+        self._queue.put(self, data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Queue the end of the connection."""
+        self._fd = None
+        self._is_lost = True
+        self._queue.put(self, error or b"")
+
+    def pause_writing(self) -> None:
+        """Hold bodies back."""
+        self._is_writable = False
+
+    def resume_writing(self) -> None:
+        """Continue with bodies."""
+        self._is_writable = True
+        self._queue.add_task(self._send_content)
+
+
+class Http2Channel:
+    """One user's place on an HTTP/2 connection: at most one request in flight.
+
+    Attributes:
+        owner: Receives each outcome; None once the channel is closed.
+        is_http2: True.
+    """
+
+    __slots__ = ("_connection", "_exchange", "owner")
+
+    is_http2: Final = True
+
+    def __init__(self, owner: ConnectionOwner, connection: Http2Connection) -> None:
+        self.owner: ConnectionOwner | None = owner
+        self._connection = connection
+        self._exchange: Http2Exchange | None = None
+
+    def send(self, request: Request, host: bytes, trace: bytes = b"") -> int:
+        """Send a request; see `Connection.send`."""
+        exchange = self._exchange = self._connection.begin(self, request, host, trace)
+        return exchange.sent_ns
+
+    @property
+    def is_open(self) -> bool:
+        """Another request can be sent."""
+        return self.owner is not None
+
+    def close(self) -> None:
+        """Close at once, even with a request in flight; the owner is not notified."""
+        self.owner = None
+        self._cancel_exchange()
+        self._connection.remove_channel(self)
+
+    def cancel(self) -> bool:
+        """Give up the request in flight; return whether the channel can be used further."""
+        self._cancel_exchange()
+        if self._connection.is_usable:
+            return True
+        self.close()
+        return False
+
+    def _cancel_exchange(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._connection.cancel(exchange)
+
+    def deliver(self, exchange: Http2Exchange, at_ns: int) -> None:
+        """Give the owner the outcome of its request."""
+        owner, outcome = self.owner, exchange.outcome
+        if owner is None or exchange is not self._exchange:
+            return
+        self._exchange = None
+        if not self._connection.is_usable or exchange.request.closes_connection:
+            self.close()
+            if isinstance(outcome, Response):
+                owner.connection_closed(self)
+        if isinstance(outcome, StreamResponse):
+            owner.stream_received(outcome, exchange.first_byte_ns, at_ns)
+        elif isinstance(outcome, Response):
+            owner.response_received(outcome, exchange.first_byte_ns, at_ns)
+        elif isinstance(outcome, RequestFailed):
+            owner.request_failed(outcome, at_ns)
+        else:
+            if self.is_open:
+                self.close()
+            owner.connection_stale()
+
+    def close_idle(self) -> None:
+        """Close if no request is in flight: the connection ends."""
+        owner = self.owner
+        if owner is not None and self._exchange is None:
+            self.close()
+            owner.idle_connection_closed(self)
+
+    def end_stream(self, at_ns: int, *, at_load_end: bool = False) -> bool:
+        """End the stream in flight on purpose; see `Connection.end_stream`."""
+        owner, exchange = self.owner, self._exchange
+        if owner is None or exchange is None or exchange.stream is None:
+            return False
+        outcome = exchange.stream.close(at_ns, at_load_end=at_load_end)
+        if outcome is None:
+            return False
+        self._connection.cancel(exchange)
+        exchange.outcome = outcome
+        self.deliver(exchange, at_ns)
+        return True
+
+    @property
+    def stream(self) -> StreamReader | None:
+        """The events so far of the stream in flight; None without one."""
+        exchange = self._exchange
+        return None if exchange is None or exchange.stream is None else exchange.stream.stream
+
+    @property
+    def unanswered_since_ns(self) -> int:
+        """When the request in flight was sent whole; 0 if it was not, or its response has begun."""
+        exchange = self._exchange
+        return 0 if exchange is None or exchange.first_byte_ns else exchange.uploaded_ns
