@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from browser_pages import LIVE, PAGES, URL, respond
 from inside_results import inside_result
 from sample_results import SECONDS, sample_result
 from straingauge.report.page import page
@@ -21,6 +22,14 @@ pytestmark = pytest.mark.skipif(
 
 TIMEOUT_MS = 20_000
 OVER_TIME = ("latency", "heat", "rate", "errors", "parts", "cpu", "memory", "pool", "database")
+CONTRAST = {"runOnly": ["color-contrast"]}
+OTHER_RULES = {"rules": {"color-contrast": {"enabled": False}}}
+VIOLATIONS = """options => axe.run({ ...options, resultTypes: ["violations"] }).then((found) =>
+    found.violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)]))"""
+UNFOLD = """() => {
+    for (const each of document.querySelectorAll("details")) each.open = true;
+    for (const row of document.querySelectorAll("tbody tr:nth-child(n + 4)")) row.remove();
+}"""
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
@@ -271,3 +280,24 @@ def test_markup_in_names_is_text(report: BrowserPage):
     report.tab.locator(f"#r2 input.endpoint[value='{HOSTILE}']").check()
     assert report.tab.locator("img").count() == 0
     assert report.tab.title() != "1"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_accessible_and_fit(browser: "playwright.Browser", name: str):
+    """axe-core finds nothing on any page, in light and dark, and none is wider than its window."""
+    axe = pytest.importorskip("axe_playwright_python.base", reason="needs axe-playwright-python")
+    tab = browser.new_page()
+    tab.set_default_timeout(TIMEOUT_MS)
+    tab.route(f"{URL}**", respond(name))
+    tab.goto(URL)
+    tab.wait_for_selector("#charts svg" if name in LIVE else "main section")
+    tab.evaluate(UNFOLD)
+    tab.evaluate(axe.AXE_SCRIPT)
+    for width in (420, 1000, 1600):
+        tab.set_viewport_size({"width": width, "height": 900})
+        assert tab.evaluate(VIOLATIONS, OTHER_RULES) == [], f"{width} px"
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    for theme in ("light", "dark"):  # contrast takes most of the time, and depends on this alone
+        tab.emulate_media(color_scheme=theme)
+        assert tab.evaluate(VIOLATIONS, CONTRAST) == [], theme
+    tab.close()

@@ -20,7 +20,7 @@ class Column:
     Attributes:
         key: Of the value in a row.
         title: Its heading.
-        kind: "text", "number", "code" or "grade".
+        kind: "text", "number", "numbers" (several in a cell), "code" or "grade".
     """
 
     key: str
@@ -59,16 +59,20 @@ COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     "streams": (
         Column("endpoint", "endpoint"),
         *_numbers(streams="streams", events="events", per_stream="events each"),
-        *_numbers(first_event="first event", gap="gap"),
-        Column("first_token", "first token", "number"),
-        Column("token_gap", "inter-token latency", "number"),
-        *_numbers(duration="duration", stalls="stalls"),
+        Column("first_event", "first event", "numbers"),
+        Column("gap", "gap", "numbers"),
+        Column("first_token", "first token", "numbers"),
+        Column("token_gap", "inter-token latency", "numbers"),
+        Column("duration", "duration", "numbers"),
+        *_numbers(stalls="stalls"),
         Column("ended", "ended by"),
     ),
     "websockets": (
         Column("endpoint", "endpoint"),
         *_numbers(websockets="WebSockets", sent="sent", received="received", dropped="dropped"),
-        *_numbers(bytes="bytes sent / received", pings="pings", duration="open, s: p50 / max"),
+        Column("bytes", "bytes sent / received", "numbers"),
+        *_numbers(pings="pings"),
+        Column("duration", "open, s: p50 / max", "numbers"),
         Column("codes", "closed with"),
     ),
     "profile": (

@@ -102,8 +102,8 @@ function renderParts(parts) {
 
 function figureOf({ id, title, unit }) {
   if (!elements.has(id)) {
-    elements.set(id, make('figure', { class: 'chart', role: 'group', 'aria-label': `${title}; the arrow keys move the cursor` },
-      make('figcaption', {}, make('h4', {}, `${title} `, make('small', { text: unit })), make('ul', { class: 'legend' })),
+    elements.set(id, make('figure', { class: 'chart', 'aria-label': `${title}; the arrow keys move the cursor` },
+      make('figcaption', {}, make('h3', {}, `${title} `, make('small', { text: unit })), make('ul', { class: 'legend' })),
       make('div', { class: 'canvas' })));
   }
   return elements.get(id);
