@@ -4,6 +4,7 @@ from collections import Counter
 
 from straingauge.exports import SecondCounter
 from straingauge.http import ErrorKind, RequestFailed
+from straingauge.observe import Observations
 from straingauge.recording import Recorder
 from straingauge.workers import Arrivals, MergedReports, Report, RunMetadata
 
@@ -23,6 +24,7 @@ class MadeLoad:
     def __init__(self) -> None:
         self.recorders = {name: Recorder() for name in ("p1", "p2")}
         self.counts = Counter[str]()
+        self.observations: Observations | None = None
 
     def requests(self, process: str, endpoint: str, count: int, ms: int, status: int = 200) -> None:
         """Record requests of a status; others than 200 are errors, and 429 is rate limited."""
@@ -46,6 +48,7 @@ class MadeLoad:
                 START_NS + round(at_s * 1e9),
                 self.counts[name],
                 recorder.snapshot().to_bytes(),
+                observations=self.observations if name == "p1" else None,
                 arrivals=Arrivals(self.counts[name], self.counts[name] + 1, 2),
             )
             for name, recorder in self.recorders.items()
