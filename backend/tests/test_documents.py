@@ -211,6 +211,13 @@ def read_results(command: str, environment: Environment) -> None:
     environment.run(command.replace("history.html", f"{environment.folder}/history.html"), 0, 1)
 
 
+def write_schema(command: str, environment: Environment) -> None:
+    """Write a JSON Schema into the folder for output files."""
+    environment.run(f"cd {quote(str(environment.folder))} && {command}", 0)
+    (name,) = re.findall(r"-o (\S+)", command)
+    assert json.loads((environment.folder / name).read_text())["title"]
+
+
 def master_and_worker(command: str, environment: Environment) -> None:
     """Run the commands of master and worker together, on a free port."""
     commands = (line for line in documented_commands() if line.startswith("locust"))
@@ -251,6 +258,7 @@ RUNNERS = {
     "straingauge replay ": replay,
     "straingauge history ": read_results,
     "straingauge compare ": read_results,
+    "straingauge schema ": write_schema,
     "pytest ": load("-n 2 -p no:cacheprovider --load-results"),
     "locust .* --worker": lambda _command, _environment: None,  # run by `master_and_worker`
     "locust .* --master": master_and_worker,

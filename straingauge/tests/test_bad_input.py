@@ -176,7 +176,7 @@ serve --config placeholder.toml                  | 2 | unknown placeholder {prot
 serve --config ready.toml                        | 2 | a path that begins with "/"
 serve --config no_time.toml                      | 2 | must be at least 1
 serve --config env.toml                          | 2 | env.A must be a string
-serve --config observe.toml                      | 2 | observe.foo must be a string
+serve --config observe.toml                      | 2 | [observe] foo = 3 is not valid
 serve --port 99999                               | 2 | '--port': 99999 is not in the range
 serve --workers 0                                | 2 | '--workers'
 report                                           | 2 | 'FILE...'

@@ -45,6 +45,7 @@ FREE_FOR_ALL = {
     "text_file",
     "toml_lines",
     "time_text",
+    "toml_value",
 }
 PACKAGE = Path(straingauge.__file__).parent
 REPOSITORY = Path(__file__).resolve().parents[2]

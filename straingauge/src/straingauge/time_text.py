@@ -9,6 +9,10 @@ UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "
 NUMBER: Final = r"\d+(?:\.\d*)?|\.\d+"
 _PART: Final = re.compile(rf"({NUMBER})\s*(ms|s|m|h|d)\s*")
 _TIME: Final = re.compile(rf"(?:{_PART.pattern})+|{NUMBER}")
+PATTERN: Final = rf"^\s*(?:{_TIME.pattern})\s*$"
+"""Pattern of a time in a JSON Schema."""
+NOT_ZERO: Final = r"^(?=.*[1-9])"
+"""Pattern of a text with a digit other than 0."""
 
 
 def parse_time(text: str) -> float | None:

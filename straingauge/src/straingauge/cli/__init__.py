@@ -17,6 +17,7 @@ from straingauge.cli import (
     replay,
     report,
     run,
+    schema,
     serve,
 )
 from straingauge.cli.group import main
@@ -36,5 +37,6 @@ __all__ = [
     "replay",
     "report",
     "run",
+    "schema",
     "serve",
 ]

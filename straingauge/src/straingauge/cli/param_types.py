@@ -18,7 +18,7 @@ MAX_USERS: Final = 1_000_000  # each takes about a kilobyte; more need several m
 MAX_PORT: Final = 65_535
 MAX_DURATION_S: Final = 366 * 86_400.0
 
-_RANGE = re.compile(rf"({NUMBER})(?:\s*-\s*({NUMBER}))?\s*(ms|s|m|h|d|)")
+RANGE: Final = re.compile(rf"({NUMBER})(?:\s*-\s*({NUMBER}))?\s*(ms|s|m|h|d|)")
 
 
 class FiniteFloat(click.FloatRange):
@@ -98,7 +98,7 @@ class Think(click.ParamType[tuple[float, float]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[float, float]:
         """Return the limits of the range in seconds."""
-        found = _RANGE.fullmatch(str(value).strip())
+        found = RANGE.fullmatch(str(value).strip())
         if found is None:
             self.fail(f"{value!r} is not a think time: write it like 2s or 1-3s", param, ctx)
         unit_s = UNITS_S[found[3]]

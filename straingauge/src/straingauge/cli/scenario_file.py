@@ -26,7 +26,7 @@ start, `tags` are labels under which scenarios are added up in the result. A sce
 """
 
 import difflib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from straingauge.cli.journey_file import JourneyFile, from_file, from_paths, load_module
-from straingauge.cli.param_types import Duration, StageText, Think
+from straingauge.cli.scenario_settings import OWN_LOAD, SETTINGS
 from straingauge.errors import UsageError
 from straingauge.http import Response
 from straingauge.journey import Journey, Scenario, Step, User
@@ -46,63 +46,7 @@ from straingauge.text_file import read_toml
 if TYPE_CHECKING:
     from straingauge.cli.options import RunOptions
 
-_OWN_LOAD: Final = ("users", "rate", "stages")
 
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("must be text")
-    return value
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise TypeError('must be a list of texts, such as ["listing=3", "detail"]')
-    return tuple(value)
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise TypeError("must be a whole number, 1 or more")
-    return value
-
-
-def _positive(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
-        raise TypeError("must be a number more than 0")
-    return float(value)
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("must be true or false")
-    return value
-
-
-def _time(value: object) -> float:
-    return Duration().convert(_text(value), None, None)
-
-
-def _start(value: object) -> float:
-    return 0.0 if value in (0, "0", "0s") else _time(value)
-
-
-_KEYS: Final[Mapping[str, Callable[[object], Any]]] = {
-    "name": _text,
-    "file": lambda value: Path(_text(value)),
-    "get": _texts,
-    "journeys": _texts,
-    "journey_tags": _texts,
-    "users": _whole,
-    "rate": _positive,
-    "poisson": _flag,
-    "stages": lambda value: tuple(StageText().convert(each, None, None) for each in _texts(value)),
-    "duration": _time,
-    "think": lambda value: Think().convert(_text(value), None, None),
-    "start": _start,
-    "weight": _whole,
-    "tags": _texts,
-}
 _OPTIONS: Final = {"get": "gets", "journey_tags": "tags"}  # where RunOptions has other names
 _NO_OPTIONS: Final = ("name", "start", "weight", "tags")
 
@@ -116,7 +60,7 @@ class _Table:
 
     @property
     def has_own_load(self) -> bool:
-        return any(name in self.values for name in _OWN_LOAD)
+        return any(name in self.values for name in OWN_LOAD)
 
 
 def from_scenario_file(path: Path, options: "RunOptions") -> JourneyFile:
@@ -129,13 +73,7 @@ def from_scenario_file(path: Path, options: "RunOptions") -> JourneyFile:
     Raises:
         UsageError: It cannot be read, or a value is missing, unknown or invalid.
     """
-    listed = read_toml(path, hint="name a file with [[scenario]] tables").get("scenario")
-    if not isinstance(listed, list) or not listed:
-        raise UsageError(
-            f"{path}: there is no [[scenario]] in it",
-            hint="see pydoc straingauge.cli.scenario_file, or name a Python file with journeys",
-        )
-    tables = [_table(each, f"{path}, [[scenario]] {n}") for n, each in enumerate(listed, 1)]
+    tables = read_tables(path)
     shared = _shared_load([each for each in tables if not each.has_own_load], options, path)
     load = cache(load_module)  # so that the scenarios of a file share what it defines
     scenarios, contents = [], []
@@ -164,6 +102,21 @@ def from_scenario_file(path: Path, options: "RunOptions") -> JourneyFile:
     return _combined(scenarios, contents)
 
 
+def read_tables(path: Path) -> list[_Table]:
+    """Read the tables of a scenario file, and check each of them.
+
+    Raises:
+        UsageError: The file cannot be read, or a value is missing, unknown or invalid.
+    """
+    listed = read_toml(path, hint="name a file with [[scenario]] tables").get("scenario")
+    if not isinstance(listed, list) or not listed:
+        raise UsageError(
+            f"{path}: there is no [[scenario]] in it",
+            hint="see pydoc straingauge.cli.scenario_file, or name a Python file with journeys",
+        )
+    return [_table(each, f"{path}, [[scenario]] {n}") for n, each in enumerate(listed, 1)]
+
+
 def _table(values: object, where: str) -> _Table:
     """Check the values of a table.
 
@@ -174,18 +127,21 @@ def _table(values: object, where: str) -> _Table:
         raise UsageError(f"{where} must be a table")
     found = {}
     for key, value in values.items():
-        if key not in _KEYS:
-            close = difflib.get_close_matches(key, _KEYS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(_KEYS)}"
+        if key not in SETTINGS:
+            close = difflib.get_close_matches(key, SETTINGS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known keys: {', '.join(SETTINGS)}"
             raise UsageError(f"{where} has the unknown key {key}", hint=hint)
         try:
-            found[key] = _KEYS[key](value)
+            found[key] = SETTINGS[key].type(value)
         except (TypeError, click.BadParameter) as error:
             message = error.message if isinstance(error, click.BadParameter) else f"{error}"
             raise UsageError(f"{where}: {key}: {message}") from error
     if "name" not in found:
         raise UsageError(f"{where} has no name", hint='name = "browse"')
-    return _Table(f"{where} ({found['name']})", found)
+    table = _Table(f"{where} ({found['name']})", found)
+    if table.has_own_load and "weight" in found:
+        raise UsageError(f"{table.where}: weight is for a scenario without users, rate and stages")
+    return table
 
 
 def _shared_load(
@@ -232,8 +188,6 @@ def _run_options(
     if not table.has_own_load:
         own = {"duration": options.duration, "think": options.think, **own}
         own |= shared[table.values["name"]]
-    elif "weight" in table.values:
-        raise UsageError("weight is for a scenario without users, rate and stages")
     return type(options)(**own)
 
 

@@ -3,23 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
-from math import inf
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeAlias, cast, get_args
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from straingauge.errors import UsageError
 from straingauge.extras import install_command
 from straingauge.http.authentication import Auth, parse_auth
 from straingauge.http.cookies import CookieMode
-from straingauge.http.header_settings import HeaderPairs, parse_headers
+from straingauge.http.header_settings import HeaderPairs
 from straingauge.http.headers import combine
 from straingauge.http.proxy import Proxy
 from straingauge.http.resolve_override import ResolveOverride
-from straingauge.time_text import parse_time
-
-Http2Mode: TypeAlias = Literal["negotiate", "prior-knowledge"]
-"""HTTP/2 if the server chooses it in the TLS handshake (ALPN), or without asking."""
+from straingauge.http.setting_types import SETTINGS, Http2Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +112,16 @@ class HttpSettings:
         """
         found: dict[str, Any] = {}
         for key, value in values.items():
-            if key not in _CONVERTERS:
-                known = ", ".join(_CONVERTERS)
+            if key not in SETTINGS:
+                known = ", ".join(SETTINGS)
                 raise UsageError(f"{name_of(key)} is not a setting", f"known are: {known}")
             if value is None or value == ():
                 continue
             try:
                 if key == "auth":
-                    found[key] = parse_auth(_text(value), folder)
+                    found[key] = parse_auth(SETTINGS[key](value), folder)
                     continue
-                converted = _CONVERTERS[key](value)
+                converted = SETTINGS[key](value)
             except (TypeError, ValueError) as error:
                 raise UsageError(f"{name_of(key)} {error}") from None
             found[key] = folder / converted if isinstance(converted, Path) else converted
@@ -189,90 +185,3 @@ def _shown(value: object) -> object:
     if isinstance(value, tuple):
         return [str(each) for each in value]
     return value if isinstance(value, bool | int | float) else str(value)
-
-
-def _text(value: object) -> str:
-    if not (isinstance(value, str) and value):
-        raise TypeError("must be a string")
-    return value
-
-
-def _path(value: object) -> Path:
-    return value if isinstance(value, Path) else Path(_text(value))
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError("must be true or false")
-    return value
-
-
-def _overrides(value: object) -> tuple[ResolveOverride, ...]:
-    if not isinstance(value, list | tuple):
-        raise TypeError('must be a list of strings, like ["api.example:443:127.0.0.1"]')
-    return tuple(ResolveOverride.parse(_text(each)) for each in value)
-
-
-def _seconds(value: object) -> float:
-    """Return a time in seconds: of an option, a text such as 500ms."""
-    seconds = parse_time(value) if isinstance(value, str) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TypeError(f"{value!r} is not a time: write seconds, or like 2s or 500ms")
-    if not 0 < seconds < inf:
-        raise ValueError(f"must be more than 0, not {value}")
-    return float(seconds)
-
-
-def _proxy(value: object) -> Proxy:
-    return Proxy.parse(_text(value))
-
-
-def _header(value: object) -> str:
-    text = _text(value)
-    if not (text.isascii() and text.isprintable()) or " " in text:
-        raise ValueError(f"{text!r} is not a value of the Host header, like api.example:8000")
-    return text
-
-
-def _cookie_mode(value: object) -> CookieMode:
-    for mode in get_args(CookieMode):
-        if value == mode:
-            return cast("CookieMode", mode)
-    raise ValueError(f"must be one of {', '.join(get_args(CookieMode))}, not {value!r}")
-
-
-def _http2_mode(value: object) -> Http2Mode | None:
-    if value == "prior-knowledge":
-        return "prior-knowledge"
-    if not isinstance(value, bool):
-        raise TypeError('must be true, false or "prior-knowledge"')
-    return "negotiate" if value else None
-
-
-def _count(value: object) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and int(text)):
-        raise ValueError(f"must be a whole number, 1 or more, not {value!r}")
-    return int(text)
-
-
-_CONVERTERS: Final[Mapping[str, Callable[[object], object]]] = {
-    "ca_file": _path,
-    "client_cert": _path,
-    "client_key": _path,
-    "server_name": _text,
-    "insecure": _flag,
-    "resolve": _overrides,
-    "host_header": _header,
-    "headers": parse_headers,
-    "auth": _text,
-    "cookies": _cookie_mode,
-    "follow_redirects": _flag,
-    "max_redirects": _count,
-    "connect_timeout_s": _seconds,
-    "first_byte_timeout_s": _seconds,
-    "timeout_s": _seconds,
-    "unix_socket": _path,
-    "proxy": _proxy,
-    "http2": _http2_mode,
-}

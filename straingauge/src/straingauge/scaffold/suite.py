@@ -1,6 +1,7 @@
 """The files of a load suite: journeys, thresholds and tests."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,14 +13,17 @@ from straingauge.scaffold.effects import reason_against, set_origins
 from straingauge.scaffold.operation import Operation, operations
 from straingauge.scaffold.security import Authentication, LogIn
 from straingauge.scaffold.source import literal, plain
+from straingauge.verdict.threshold_schema import threshold_schema
 
-THRESHOLDS: Final = """# Thresholds. These are guesses: replace them with the service's objectives.
+SCHEMA_FILE: Final = "thresholds.schema.json"
+THRESHOLDS: Final = f"""#:schema {SCHEMA_FILE}
+# Thresholds. These are guesses: replace them with the service's objectives.
 # Grammar: python -m pydoc straingauge.verdict.thresholds
 
 [all]
-error_rate_percent = { target = 0.1, warning = 1, critical = 5 }
-p95_ms = { target = 200, warning = 500, critical = 1000 }
-p99_ms = { target = 400, warning = 1000, critical = 2000 }
+error_rate_percent = {{ target = 0.1, warning = 1, critical = 5 }}
+p95_ms = {{ target = 200, warning = 500, critical = 1000 }}
+p99_ms = {{ target = 400, warning = 1000, critical = 2000 }}
 """
 ENDPOINT: Final = """
 [endpoint.{name}]
@@ -64,7 +68,7 @@ def test_busy(load):
 PYTEST_INI: Final = """[pytest]
 addopts = --load-host {url}
 """
-FILES: Final = ("journeys.py", "thresholds.toml", "test_load.py", "pytest.ini")
+FILES: Final = ("journeys.py", "thresholds.toml", SCHEMA_FILE, "test_load.py", "pytest.ini")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +117,22 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
     skipped = [pair for pair in reasons if pair[0].function not in chosen]
     title, source = plain(document.title, 80), plain(document.source, 200)
     named = {"title": title, "folder": plain(folder.name, 100), "url": url, "source": source}
-    endpoints = "".join(ENDPOINT.format(name=toml_key(name)) for name in endpoints_of(mixed))
     files = {
         "journeys.py": journeys(mixed, skipped, head=HEAD.format(**named), log_in=user.code),
-        "thresholds.toml": THRESHOLDS + endpoints,
+        **threshold_files(endpoints_of(mixed)),
         "test_load.py": TESTS.format(**named),
         "pytest.ini": PYTEST_INI.format(url=url),
     }
     if not here:
         del files["pytest.ini"]
     return Scaffold(files, mixed, skipped, user.settings, len(every) - len(made))
+
+
+def threshold_files(endpoints: Iterable[str]) -> dict[str, str]:
+    """Return the texts of a threshold file for the endpoints, and of its schema, by their names."""
+    tables = "".join(ENDPOINT.format(name=toml_key(name)) for name in endpoints)
+    schema = json.dumps(threshold_schema(), indent=1)
+    return {"thresholds.toml": THRESHOLDS + tables, SCHEMA_FILE: f"{schema}\n"}
 
 
 def write(made: Scaffold, folder: Path) -> list[Path]:

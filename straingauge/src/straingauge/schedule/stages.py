@@ -14,11 +14,13 @@ from typing import Final
 from straingauge.errors import UsageError
 from straingauge.schedule.concurrency import RampingUsers, ThinkTime
 from straingauge.schedule.ramping_rate import RampingRate
-from straingauge.time_text import NUMBER, parse_time
+from straingauge.time_text import NUMBER, PATTERN, parse_time
 
 MAX_STAGE_S: Final = 366 * 86_400.0
 
 _TARGET: Final = re.compile(rf"\s*({NUMBER})\s*(?:/\s*(s|m|h))?\s*")
+STAGE_PATTERN: Final = rf"{PATTERN.removesuffix('$')}:(?:{_TARGET.pattern})$"
+"""Pattern of a stage in a JSON Schema."""
 _PER_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -14,12 +14,13 @@ from straingauge.errors import TargetError, UsageError
 from straingauge.git import without_repository
 from straingauge.inside import probe
 from straingauge.target.binaries import VARIABLE
-from straingauge.target.config import PLACEHOLDER, PostgresConfig, StackConfig
+from straingauge.target.config import PostgresConfig, StackConfig
 from straingauge.target.extensions import MissingExtensionError, folder_with, missing_extension
 from straingauge.target.ports import HOST, free_port, is_in_use, listens
 from straingauge.target.postgres import Postgres
 from straingauge.target.process_group import Child, ProcessGroup
 from straingauge.target.readiness import require_free, status_of
+from straingauge.target.stack_settings import PLACEHOLDER
 from straingauge.target.started_service import StartedService
 
 POLL_S = 0.05

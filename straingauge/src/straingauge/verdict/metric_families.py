@@ -47,9 +47,17 @@ EXAMPLES: Final = (
 )
 """Names to suggest for one that is misspelt."""
 
-_PERCENTILE: Final = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)_ms")
+_PERCENTILE: Final = re.compile(r"p(?!0+(?:\.0+)?_)(\d{1,2}(?:\.\d{1,3})?)_ms")
 _STATUS: Final = re.compile(r"status_([1-5](?:\d\d|xx))_rate_percent")
 _KIND: Final = re.compile(rf"({'|'.join(KINDS)})_rate_percent")
+
+PATTERNS: Final = {
+    _PERCENTILE.pattern: "p90_ms",
+    _STATUS.pattern: "status_503_rate_percent",
+    _KIND.pattern: f"{KINDS[0]}_rate_percent",
+    "unanswered_rate_percent": "unanswered_rate_percent",
+}
+"""Patterns of all names, each with an example."""
 
 FAMILIES: Final = (__doc__ or "").partition("\n\n")[2].rstrip()
 
@@ -57,7 +65,7 @@ FAMILIES: Final = (__doc__ or "").partition("\n\n")[2].rstrip()
 @lru_cache(maxsize=256)
 def family_metric(name: str) -> Metric | None:
     """Return the metric of a name such as "p99.9_ms"; None if it is none of these."""
-    if (found := _PERCENTILE.fullmatch(name)) and float(found[1]) > 0:
+    if found := _PERCENTILE.fullmatch(name):
         return percentile(f"p{found[1]}")
     if found := _STATUS.fullmatch(name):
         return _share_of_status(found[1])

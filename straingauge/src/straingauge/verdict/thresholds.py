@@ -47,9 +47,9 @@ LOCUST: Final = "metrics"
 MAX_WINDOW_S: Final = 600.0
 """A longer window would hardly end a run earlier than its own end."""
 
-_LEVELS = ("target", "warning", "critical")
-_ABORT_KEYS = ("abort", "window", "after")
-_BEFORE_DOT: Final = re.compile(r"p\d{1,2}")
+LEVELS = ("target", "warning", "critical")
+ABORT_KEYS = ("abort", "window", "after")
+BEFORE_DOT: Final = re.compile(r"p\d{1,2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +112,16 @@ class Thresholds:
     @classmethod
     def _parse(cls, content: Mapping[str, Any], place: Place) -> "Thresholds":
         for table in content:
-            _known(table, ("all", "test", "endpoint", *_PARTS), place.at(table), "table")
-        overall = _by_metric(content.get("all", {}), place.at("all"), _any)
+            _known(table, ("all", "test", "endpoint", *PARTS), place.at(table), "table")
+        overall = _by_metric(content.get("all", {}), place.at("all"), any_metric)
         return cls(
             place=place,
             overall=overall,
-            tests=_named(content, place.at("test"), _any),
-            endpoints=_named(content, place.at("endpoint"), _of_endpoint),
+            tests=_named(content, place.at("test"), any_metric),
+            endpoints=_named(content, place.at("endpoint"), of_endpoint),
             parts={
                 (section, name): table
-                for kind, (section, is_known) in _PARTS.items()
+                for kind, (section, is_known) in PARTS.items()
                 for name, table in _named(content, place.at(kind), is_known).items()
             },
         )
@@ -191,34 +191,37 @@ def _by_metric(table: object, place: Place, is_known: Callable[[Metric], bool]) 
 def _entries(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield the entries of a table; TOML reads p99.9_ms without quotes as "9_ms" in "p99"."""
     for name, value in table.items():
-        if _BEFORE_DOT.fullmatch(name) and isinstance(value, Mapping):
+        if BEFORE_DOT.fullmatch(name) and isinstance(value, Mapping):
             yield from ((f"{name}.{rest}", inner) for rest, inner in value.items())
         else:
             yield name, value
 
 
-def _any(_: Metric) -> bool:
+def any_metric(_: Metric) -> bool:
+    """Return whether a run as a whole has it, which is true of all metrics."""
     return True
 
 
-def _of_endpoint(metric: Metric) -> bool:
+def of_endpoint(metric: Metric) -> bool:
+    """Return whether each endpoint has it."""
     return metric.per_endpoint
 
 
-def _of_transaction(metric: Metric) -> bool:
+def of_transaction(metric: Metric) -> bool:
+    """Return whether each transaction has it."""
     return metric.per_transaction
 
 
-def _of_scenarios(metric: Metric) -> bool:
+def of_scenarios(metric: Metric) -> bool:
     """Return whether the requests of scenarios are counted for it, which is less than for a run."""
     is_time = "latency_ms" in metric.path
     return is_time or metric.path[1:] in {("throughput_rps",), ("error_rate_percent",)}
 
 
-_PARTS: Final[Mapping[str, tuple[Any, Callable[[Metric], bool]]]] = {
-    "transaction": ("transactions", _of_transaction),
-    "scenario": ("scenarios", _of_scenarios),
-    "tag": ("tags", _of_scenarios),
+PARTS: Final[Mapping[str, tuple[Any, Callable[[Metric], bool]]]] = {
+    "transaction": ("transactions", of_transaction),
+    "scenario": ("scenarios", of_scenarios),
+    "tag": ("tags", of_scenarios),
 }
 
 
@@ -232,13 +235,13 @@ def _require_metric(name: str, place: Place, is_known: Callable[[Metric], bool])
 
 
 def _threshold(metric: str, value: object, where: Place) -> Threshold:
-    if not isinstance(value, Mapping) or set(value) - set(_ABORT_KEYS) != set(_LEVELS):
+    if not isinstance(value, Mapping) or set(value) - set(ABORT_KEYS) != set(LEVELS):
         raise UsageError(
             f"{where}: needs exactly target, warning and critical",
             hint=f"write {metric} = {{ target = 1, warning = 5, critical = 10 }}; to end a run that"
             ' is critical, add: abort = true, window = "10s", after = "30s"',
         )
-    for level in _LEVELS:
+    for level in LEVELS:
         number = value[level]
         if (
             isinstance(number, bool)

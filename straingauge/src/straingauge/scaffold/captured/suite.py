@@ -20,13 +20,11 @@ from straingauge.scaffold.captured.secrets import Secrets
 from straingauge.scaffold.captured.uploads import Uploads
 from straingauge.scaffold.source import literal, plain
 from straingauge.scaffold.suite import (
-    ENDPOINT,
     MAX_OPERATIONS,
     PYTEST_INI,
     TESTS,
-    THRESHOLDS,
     Scaffold,
-    toml_key,
+    threshold_files,
 )
 
 HEAD: Final = '''"""Journeys of {title}, generated from {source}.
@@ -123,10 +121,9 @@ def suite_of(
         "folder": plain(folder.name, 100),
         "url": url,
     }
-    endpoints = "".join(ENDPOINT.format(name=toml_key(name)) for name in covered)
     files: dict[str, str | bytes] = {
         "journeys.py": _journeys(functions, covered, secrets, HEAD.format(**named)),
-        "thresholds.toml": THRESHOLDS + endpoints,
+        **threshold_files(covered),
         "test_load.py": TESTS.format(**named),
         **({"pytest.ini": PYTEST_INI.format(url=url)} if here else {}),
         **uploads.files,
