@@ -38,9 +38,7 @@ _LABEL_WIDTH: Final = len("environment")
     help="Path of the document at the service, or a file.",
 )
 @click.option("--har", type=common_options.PATH, metavar="FILE", help="HAR file of a browser.")
-@click.option(
-    "--curl", metavar="COMMAND", help="curl command of one request; - reads standard input."
-)
+@click.option("--curl", metavar="COMMAND", help="curl command; - reads standard input.")
 @click.option(
     "--postman",
     type=common_options.PATH,

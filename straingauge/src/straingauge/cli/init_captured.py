@@ -58,7 +58,7 @@ def _capture(url: str | None, har: Path | None, curl: str | None, postman: Path 
         content = read_json(postman, "a Postman collection")
         return parse_postman(content, postman.name, url or _DEFAULT_URL)
     assert curl is not None
-    return parse_curl(_standard_input() if curl == "-" else curl)
+    return parse_curl(_standard_input() if curl == "-" else curl, url or _DEFAULT_URL)
 
 
 def _standard_input() -> str:

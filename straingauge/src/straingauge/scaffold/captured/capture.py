@@ -1,6 +1,7 @@
 """Captured requests, whatever program has written them."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,6 +21,10 @@ That of an upload is its list of `FormPart`; a content is text, bytes, or the pa
 _DEEPEST: Final = 50  # levels of JSON; Python's parser accepts 200 brackets
 _MISSING: Final = object()
 FORM: Final = "application/x-www-form-urlencoded"
+# Pairs that stay the same if they are parsed and encoded again; a=%zz or abc does not.
+_WHOLE_FORM: Final = re.compile(
+    r"(?:(?:[^%&=]|%[0-9A-Fa-f]{2})+=(?:[^%&]|%[0-9A-Fa-f]{2})*(?:&|\Z))*"
+)
 MULTIPART: Final = "multipart/form-data"
 
 
@@ -119,7 +124,7 @@ def body_of(given: str | bytes, content_type: str) -> Body | None:
     text = _decoded(given)
     if text is None:
         return "content", given
-    if kind == FORM:
+    if kind == FORM and _WHOLE_FORM.fullmatch(text):
         return "form", parse_qsl(text, keep_blank_values=True)
     value = _MISSING
     if kind == "application/json" or kind.endswith("+json"):

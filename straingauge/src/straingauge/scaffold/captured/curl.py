@@ -1,166 +1,197 @@
-"""A curl command, as browsers copy it."""
+"""A curl command, as browsers copy it, and as people write it."""
 
 import base64
 import re
-import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
-from urllib.parse import quote_plus, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 from straingauge.errors import UsageError
-from straingauge.scaffold.captured.capture import FORM, Capture, CapturedRequest, Pairs, body_of
+from straingauge.scaffold.captured.capture import (
+    FORM,
+    Body,
+    Capture,
+    CapturedRequest,
+    Pairs,
+    body_of,
+)
+from straingauge.scaffold.captured.curl_form import bytes_of, content_of, file_of, parts_of
+from straingauge.scaffold.captured.curl_options import options_of
+from straingauge.scaffold.captured.shell_words import split_words
 
 JOURNEY: Final = "request"
 MAX_CHARACTERS: Final = 1 << 20
 
-_DATA: Final = ("--data", "--data-raw", "--data-binary", "--data-ascii")
-_SHORT: Final = """
-    -X=--request -H=--header -d=--data -u=--user -b=--cookie -A=--user-agent -e=--referer -F=--form
-    -T=--upload-file -I=--head -G=--get -L=--location -k=--insecure -s=--silent -S=--show-error
-    -v=--verbose -i=--include -f=--fail -g=--globoff -o=--output -m=--max-time -x=--proxy
-    -c=--cookie-jar -w=--write-out -E=--cert -4=--ipv4 -6=--ipv6 -N=--no-buffer -#=--progress-bar
-"""
-_LONG: Final = dict(pair.split("=") for pair in _SHORT.split())
-_WITHOUT_VALUE: Final = frozenset(
-    (
-        *("--head", "--get", "--location", "--insecure", "--silent", "--show-error", "--verbose"),
-        *("--include", "--fail", "--globoff", "--compressed", "--ipv4", "--ipv6", "--no-buffer"),
-        *("--http1.1", "--http2", "--http2-prior-knowledge", "--path-as-is", "--no-progress-meter"),
-        *("--progress-bar", "--fail-with-body", "--location-trusted", "--http1.0", "--http3"),
-    )
-)
+Options = list[tuple[str, str]]
+
+_DATA: Final = ("data", "data-raw", "data-binary", "data-ascii", "data-urlencode", "json")
 _NOTED: Final = {
-    "--insecure": "for a certificate that is not trusted: straingauge run --insecure, or --ca-file",
-    "--proxy": "for a proxy: straingauge run --proxy",
-    "--cert": "for a client certificate: straingauge run --client-cert",
-    "--http2": "--http2 has no effect: requests are sent with HTTP/1.1",
-    "--http3": "--http3 has no effect: requests are sent with HTTP/1.1",
-    "--max-time": "for a time limit: straingauge run --timeout",
+    "insecure": "for a certificate that is not trusted: straingauge run --insecure, or --ca-file",
+    "proxy": "for a proxy: straingauge run --proxy",
+    "cert": "for a client certificate: straingauge run --client-cert",
+    "unix-socket": "for a unix socket: straingauge run --unix-socket",
+    "resolve": "for another address: straingauge run --resolve",
+    "http3": "--http3 has no effect",
+    "max-time": "for a time limit: straingauge run --timeout",
+    **{
+        name: f"authentication with --{name} is not supported: no credentials are sent"
+        for name in ("digest", "ntlm", "negotiate", "anyauth", "aws-sigv4", "netrc")
+    },
 }
-_IGNORED_VALUES: Final = frozenset(
-    (
-        *("--output", "--write-out", "--cookie-jar", "--connect-timeout", "--retry", "--max-time"),
-        *("--proxy", "--cert", "--key", "--cacert", "--resolve", "--max-redirs", "--interface"),
-    )
-)
-_REFUSED: Final = {
-    "--form": "multipart forms are not understood: write them with Upload",
-    "--upload-file": "uploads are not understood: write them with content",
-}
-_ANSI_C: Final = re.compile(r"(?<![\w\\])\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
-_LETTERS: Final = {"n": "\n", "t": "\t", "r": "\r"}
+_NO_BASIC: Final = frozenset({"digest", "ntlm", "negotiate", "anyauth", "aws-sigv4"})
+_BEFORE: Final = re.compile(r"[$%>#]|sudo|time|exec|env|&|[A-Za-z_]\w*=.*", re.DOTALL)
+_PATTERN: Final = re.compile(r"\[\w+-\w+(?::\d+)?\]|\{[^{}]*,[^{}]*\}")
+_SHELL_VARIABLE: Final = re.compile(r"\$\{?[A-Za-z_]\w*\}?")
 
 
-def parse_curl(command: str) -> Capture:
-    """Return the request of a curl command.
+def parse_curl(command: str, base_url: str = "http://localhost:8000") -> Capture:
+    """Return the requests of a curl command.
+
+    Args:
+        command: The command as a shell of Unix or Windows reads it.
+        base_url: Stands for a variable of the shell at the begin of a URL.
 
     Raises:
-        UsageError: It is none, has an option that is not understood, or reads a file.
+        UsageError: It is none, has an option that is not understood, or names a file that cannot be
+            read.
     """
-    url, options = "", list[tuple[str, str]]()
-    for name, value in _options(_words(command)):
-        if name in ("", "--url"):
-            if url:
-                raise UsageError(f"curl: a second URL: {value!r}", hint="name one request")
-            url = value
-        else:
-            options.append((name, value))
-    if not url:
+    capture = Capture("a curl command", "a curl command", {JOURNEY: []})
+    for options in _groups(_words(command)):
+        for name, _ in options:
+            if name in _NOTED:
+                capture.note(_NOTED[name])
+        if any(name == "cookie" and "=" not in value for name, value in options):
+            capture.note("cookies of a file are not read")
+        for url in [value for name, value in options if name == "url"]:
+            if "globoff" not in dict(options) and _PATTERN.search(url):
+                raise UsageError(
+                    f"curl: {url[:200]!r} stands for several URLs",
+                    hint="name them one by one, or add -g if it is one",
+                )
+            request = _request(_whole(url, base_url).partition("#")[0], options)
+            capture.journeys[JOURNEY].append(request)
+    if not capture.requests:
         raise UsageError("curl: the command has no URL", hint='--curl "curl https://..."')
-    if "://" not in url:
-        url = f"http://{url}"
-    capture = Capture("a curl command", "a curl command")
-    for name, _ in options:
-        if name in _NOTED:
-            capture.note(_NOTED[name])
-    capture.journeys[JOURNEY] = [_request(url.partition("#")[0], options)]
     return capture
 
 
 def _words(command: str) -> list[str]:
     if len(command) > MAX_CHARACTERS:
         raise UsageError(f"curl: the command has more than {MAX_CHARACTERS} characters")
-    text = command.strip().replace("\\\r\n", " ").replace("\\\n", " ").replace("^\n", " ")
     try:
-        words = shlex.split(_ANSI_C.sub(lambda found: shlex.quote(_decoded(found[1])), text))
+        words = split_words(command.strip())
     except ValueError as error:
         raise UsageError(
             f"curl: the command is cut off: {error}",
-            hint='copy it with "Copy as cURL (bash)", and give it by standard input: --curl -',
+            hint='copy it with "Copy as cURL", and give it by standard input: --curl -',
         ) from error
-    if not words or words[0].rpartition("/")[2] not in ("curl", "curl.exe"):
-        begin = words[0][:40] if words else ""
-        raise UsageError(f"not a curl command: it begins with {begin!r}", hint='--curl "curl ..."')
+    given = words[:1]
+    while words and _BEFORE.fullmatch(words[0]):
+        words = words[1:]
+    if not words or re.split(r"[/\\]", words[0])[-1].lower() not in ("curl", "curl.exe"):
+        begin = (words or given or [""])[0][:40]
+        raise UsageError(
+            f"not a curl command: it begins with {begin!r}",
+            hint='--curl "curl ..."; in a browser: "Copy as cURL"',
+        )
     return words[1:]
 
 
-def _decoded(text: str) -> str:
-    r"""Return the text of a shell's $'...', which has escapes such as \u0021."""
-
-    def character(found: re.Match[str]) -> str:
-        code = found[1] or found[2]
-        return chr(int(code, 16)) if code else _LETTERS.get(found[3], found[3])
-
-    return _ESCAPE.sub(character, text)
-
-
-def _options(words: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield each option by its long name with its value, and the URL with an empty name.
-
-    Raises:
-        UsageError: An option is not understood.
-    """
-    rest = list(reversed(words))
-    while rest:
-        word = rest.pop()
-        if not word.startswith("-") or word == "-":
-            yield "", word
-            continue
-        is_long = word.startswith("--")
-        name = word if is_long else _LONG.get(word[:2], word[:2])
-        tail = "" if is_long else word[2:]
-        if name in _WITHOUT_VALUE:
-            rest += [f"-{tail}"] if tail else []
-            yield name, ""
-            continue
-        _require_known(name, word)
-        if not tail and not rest:
-            raise UsageError(f"curl: {word} has no value: the command is cut off")
-        yield name, tail or rest.pop()
+def _groups(words: list[str]) -> Iterator[Options]:
+    """Yield the options of each group of URLs; --next begins another one."""
+    group: Options = []
+    for name, value in options_of(words):
+        if name == "next":
+            yield group
+            group = []
+        else:
+            group.append((name, value))
+    yield group
 
 
-def _require_known(name: str, word: str) -> None:
-    if name in _REFUSED:
-        raise UsageError(f"curl: {word[:40]}: {_REFUSED[name]}")
-    if name not in (*_DATA, *_READ, *_IGNORED_VALUES):
-        raise UsageError(f"curl: the option {word[:40]!r} is not understood", hint="remove it")
+def _whole(url: str, base_url: str) -> str:
+    """Return a URL with a scheme, and the base URL for a variable at its begin."""
+    if found := _SHELL_VARIABLE.match(url):
+        return base_url + url[found.end() :]
+    return url if "://" in url else f"http://{url}"
 
 
-_READ: Final = (
-    *("--request", "--header", "--user", "--cookie", "--user-agent", "--referer", "--url"),
-    *("--data-urlencode", "--json", "--oauth2-bearer"),
-)
-
-
-def _request(url: str, options: list[tuple[str, str]]) -> CapturedRequest:
+def _request(url: str, options: Options) -> CapturedRequest:
     account, url = _without_account(url)
-    options = [*options, *([("--user", account)] if account else [])]
+    options = [*options, *([("user", account)] if account else [])]
     given = dict(options)
+    if _NO_BASIC & given.keys():
+        options = [(name, value) for name, value in options if name != "user"]
     headers = [header for name, value in options for header in _headers(name, value)]
-    data = [text for name, value in options if (text := _data(name, value)) is not None]
-    text = ("" if "--json" in given else "&").join(data)
-    if data and "--get" in given:
-        url, text = f"{url}{'&' if '?' in url else '?'}{text}", ""
-    content_type = next((value for name, value in headers if name.lower() == "content-type"), FORM)
-    default = "HEAD" if "--head" in given else "POST" if text else "GET"
+    body, query = _body(options, headers)
+    if body is not None and not _type_of(headers) and any(name in _DATA for name in given):
+        headers.append(("Content-Type", FORM))
+    if "upload-file" in given and url.endswith("/"):  # the file's name completes the URL
+        url += quote(file_of(given["upload-file"], "upload-file").name)
+    if query:
+        url = f"{url}{'&' if '?' in url else '?'}{query}"
+    has_data = any(name in (*_DATA, "form", "form-string") for name in given)
+    default = "POST" if has_data and "get" not in given else "GET"
+    default = "PUT" if "upload-file" in given else default
     return CapturedRequest(
-        method=given.get("--request", default).upper(),
+        method=given.get("request", "HEAD" if "head" in given else default).upper(),
         url=url,
         headers=headers,
-        body=body_of(text, content_type),
-        follow_redirects="--location" in given or "--location-trusted" in given,
+        body=body,
+        follow_redirects="location" in given or "location-trusted" in given,
     )
+
+
+def _body(options: Options, headers: Pairs) -> tuple[Body | None, str]:
+    """Return the body of a request, and what is added to the query of its URL."""
+    given = dict(options)
+    added = [_encoded(value) for name, value in options if name == "url-query"]
+    data = [(name, value) for name, value in options if name in _DATA]
+    forms = [(name, value) for name, value in options if name in ("form", "form-string")]
+    if (file := given.get("upload-file")) is not None:
+        return ("content", file_of(file, "upload-file")), "&".join(added)
+    if forms:
+        parts = [part for name, value in forms for part in parts_of(value, name)]
+        return ("upload", parts), "&".join(added)
+    pieces = [_data(name, value) for name, value in data]
+    files = [piece for piece in pieces if isinstance(piece, Path)]
+    if files:
+        if len(pieces) > 1 or "get" in given:
+            raise UsageError(
+                f"curl: {files[0]} is too long for a query, or to be joined with other data",
+                hint="send the file as the only data of a body",
+            )
+        return ("content", files[0]), "&".join(added)
+    whole = (b"" if "json" in given else b"&").join(
+        piece for piece in pieces if isinstance(piece, bytes)
+    )
+    if "get" in given:
+        return None, "&".join([*added, *([whole.decode("utf-8", "replace")] if whole else [])])
+    return body_of(_as_text(whole), _type_of(headers) or FORM), "&".join(added)
+
+
+def _type_of(headers: Pairs) -> str:
+    return next((value for name, value in headers if name.lower() == "content-type"), "")
+
+
+def _as_text(data: bytes) -> str | bytes:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _data(name: str, value: str) -> bytes | Path:
+    """Return the data that an option sends, or the path of a long file."""
+    if name == "data-urlencode":
+        return _encoded(value).encode()
+    if not value.startswith("@") or name == "data-raw":
+        return value.encode("utf-8", "surrogatepass")
+    content = content_of(value[1:], name)
+    if isinstance(content, bytes) and name in ("data", "data-ascii"):
+        return re.sub(rb"[\r\n\0]", b"", content)
+    return content
 
 
 def _without_account(url: str) -> tuple[str, str]:
@@ -171,40 +202,41 @@ def _without_account(url: str) -> tuple[str, str]:
 
 def _headers(name: str, value: str) -> Pairs:
     """Return the headers that an option sends."""
-    if name == "--header":
-        key, _, text = value.partition(":")
-        return [(key.strip(), text.strip())] if text.strip() else []
-    if name == "--json":
+    if name == "header":
+        return [*_own_headers(value)]
+    if name == "json":
         return [("Content-Type", "application/json"), ("Accept", "application/json")]
+    if name == "cookie":
+        return [("Cookie", value)] if "=" in value else []
     sent = {
-        "--user": ("Authorization", f"Basic {_base64(value)}"),
-        "--oauth2-bearer": ("Authorization", f"Bearer {value}"),
-        "--cookie": ("Cookie", value),
+        "user": ("Authorization", f"Basic {_base64(value)}"),
+        "oauth2-bearer": ("Authorization", f"Bearer {value}"),
+        "range": ("Range", f"bytes={value}"),
     }
     return [sent[name]] if name in sent else []
 
 
-def _data(name: str, value: str) -> str | None:
-    """Return the data that an option sends; None for another option."""
-    if name == "--data-urlencode":
-        return _encoded(_own_data(name, value))
-    return _own_data(name, value) if name in (*_DATA, "--json") else None
-
-
-def _own_data(name: str, value: str) -> str:
-    """Return data of the command itself; raises UsageError for that of a file."""
-    if value.startswith("@") and name != "--data-raw":
-        raise UsageError(
-            f"curl: {name} {value[:40]}: data in a file are not read",
-            hint=f"write them into the command: {name} '...'",
-        )
-    return value
+def _own_headers(value: str) -> Iterator[tuple[str, str]]:
+    lines = [value]
+    if value.startswith("@"):
+        lines = bytes_of(value[1:], "header").decode("utf-8", "replace").splitlines()
+    for line in lines:
+        key, colon, text = line.partition(":")
+        if not colon and line.endswith(";"):
+            yield line[:-1].strip(), ""
+        elif text.strip():  # without a value, a header of curl itself is not sent
+            yield key.strip(), text.strip()
 
 
 def _encoded(value: str) -> str:
-    name, equals, content = value.partition("=")
-    return f"{name}={quote_plus(content)}" if equals and name else quote_plus(content or name)
+    """Return the value of data-urlencode: content, =content, name=content, or a file behind @."""
+    found = re.match("[=@]|[^=@]*[=@]", value)
+    if found is None:
+        return quote_plus(value)
+    name, mark, content = found[0][:-1], found[0][-1], value[found.end() :]
+    encoded = quote_plus(bytes_of(content, "data-urlencode") if mark == "@" else content)
+    return f"{name}={encoded}" if name else encoded
 
 
 def _base64(account: str) -> str:
-    return base64.b64encode(account.encode()).decode()
+    return base64.b64encode(account.encode("utf-8", "surrogatepass")).decode()
