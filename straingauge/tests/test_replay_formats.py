@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from straingauge.replay.client import client_of
 from straingauge.replay.json_lines import json_format
-from straingauge.replay.line_formats import parse_common, parse_uvicorn, without_port
+from straingauge.replay.line_formats import parse_common, parse_uvicorn
 from straingauge.replay.log_time import as_datetime, instant_ns, parse_log_time
 from straingauge.replay.request import RecordedRequest
 
@@ -67,7 +68,7 @@ def test_no_line_breaks_a_parser(text: str):
         parse_uvicorn(line)
     json_format([text]).parse(text)
     parse_log_time(text)
-    without_port(text)
+    client_of(text)
 
 
 @settings(max_examples=40)
@@ -123,67 +124,12 @@ def test_uvicorn():
     assert parse_uvicorn("INFO:     Application startup complete.") is None
 
 
-def test_without_port():
+def test_ports_of_clients():
     """The port of a client differs by connection, and is not part of its address."""
-    assert without_port("192.0.2.1:43210") == "192.0.2.1"
-    assert without_port("[::1]:43210") == "::1"
-    assert without_port("2001:db8::1") == "2001:db8::1"
-    assert without_port("192.0.2.1") == "192.0.2.1"
-
-
-NGINX = {
-    "time_iso8601": "2026-10-10T13:55:10+00:00",
-    "request": "GET /a?b=1 HTTP/1.1",
-    "status": "200",
-    "remote_addr": "192.0.2.1",
-    "http_user_agent": "curl/8",
-}
-CADDY = {
-    "ts": 1791640510.0,
-    "request": {
-        "remote_ip": "192.0.2.1",
-        "method": "GET",
-        "uri": "/a?b=1",
-        "headers": {"User-Agent": ["curl/8"]},
-    },
-    "status": 200,
-}
-ECS = {
-    "@timestamp": "2026-10-10T13:55:10.000Z",
-    "http": {"request": {"method": "get"}, "response": {"status_code": 200}},
-    "url": {"path": "/a", "query": "b=1"},
-    "source": {"ip": "192.0.2.1"},
-    "user_agent": {"original": "curl/8"},
-}
-GCP = {
-    "timestamp": "2026-10-10T13:55:10Z",
-    "httpRequest": {
-        "requestMethod": "GET",
-        "requestUrl": "https://shop.example/a?b=1",
-        "status": 200,
-        "remoteIp": "192.0.2.1",
-        "userAgent": "curl/8",
-    },
-}
-
-
-@pytest.mark.parametrize("record", [NGINX, CADDY, ECS, GCP], ids=["nginx", "caddy", "ecs", "gcp"])
-def test_json_lines_of_known_programs(record: dict[str, object]):
-    """The names of fields are guessed, and the format says which are taken."""
-    line = json.dumps(record)
-    found = json_format([line])
-    expected = RecordedRequest("GET", "/a?b=1", 200, AT_NS, "192.0.2.1", "curl/8")
-    assert found.parse(line) == expected
-    assert "time from" in found.name
-    assert "client from" in found.name
-    assert found.parse("[]") is None
-    assert found.parse('{"other": 1}') is None
-
-
-def test_json_lines_without_requests():
-    """Objects without a method and a path are no access log."""
-    line = json.dumps({"time": "2026-10-10T13:55:10Z", "level": "info", "message": "started"})
-    assert json_format([line]).parse(line) is None
+    assert client_of("192.0.2.1:43210") == "192.0.2.1"
+    assert client_of("[::1]:43210") == "::1"
+    assert client_of("2001:db8::1") == "2001:db8::1"
+    assert client_of("192.0.2.1") == "192.0.2.1"
 
 
 def test_utc():
@@ -224,3 +170,75 @@ def test_hosts_and_clients_of_lines(line: str, target: str, client: str):
     request = parse_common(line) or parse_uvicorn(line)
     assert request is not None
     assert (request.target, request.client) == (target, client)
+
+
+CLF = f'[{COMMON_TIME}] "GET /a HTTP/1.1" 200 12'
+LONG = f'{CLF} "-" "curl/8"'
+
+
+@pytest.mark.parametrize(
+    ("line", "client"),
+    [
+        (f"10.0.0.1 - - {LONG} 0.012", "10.0.0.1"),
+        (f"Oct 10 13:55:10 host gunicorn[123]: 10.0.0.1 - - {LONG}", "10.0.0.1"),
+        (f"Oct 10 13:55:10 host gunicorn[123]:  - - {LONG}", ""),
+        (f"web-1  | 10.0.0.1 - - {LONG}", "10.0.0.1"),
+        (f"web-1  |  - - {LONG}", ""),
+        (f"2026-10-10T13:55:10.123Z stdout F 2001:db8::1 - - {LONG}", "2001:db8::1"),
+        (f"10.0.0.9, 10.0.0.2, 10.0.0.3 - - {LONG}", "10.0.0.9"),
+        (f"host.example - Ann Lee {LONG}", "host.example"),
+        (f" - - {LONG}", ""),
+        (f"unix: - - {LONG}", ""),
+        (f"@ - - {LONG}", ""),
+        (f"None - - {CLF}", ""),
+        (f"<???> - - {LONG.replace('HTTP/1.1', '1.1')}", ""),
+        (f"[2026-10-10 13:55:10 +0000] [77] [INFO] 10.0.0.1:5000 - - {LONG}", "10.0.0.1"),
+        ('10.0.0.1 - - [10/Oct/2026 13:55:10] "GET /a HTTP/1.1" 200 -', "10.0.0.1"),
+        (
+            '10.0.0.1 - - [10/Oct/2026 13:55:10] "\x1b[33mGET /a HTTP/1.1\x1b[0m" 200 -',
+            "10.0.0.1",
+        ),
+        (f"INFO:werkzeug:10.0.0.1 - - {CLF}", "10.0.0.1"),
+        ('[10/Oct/2026 13:55:10] "GET /a HTTP/1.1" 200 12', ""),
+        (f"10.0.0.1 {LONG}", "10.0.0.1"),
+        (f" {LONG}", ""),
+        ('10.0.0.1:5000 - - [10/Oct/2026:13:55:10] "GET /a" 200', "10.0.0.1"),
+    ],
+)
+def test_lines_like_the_common_format(line: str, client: str):
+    """Servers, loggers and containers write more, less or nothing before the time."""
+    found = parse_common(line.strip())
+    assert found is not None
+    assert (found.method, found.target, found.at_ns) == ("GET", "/a", AT_NS)
+    assert found.client == client
+
+
+@pytest.mark.parametrize(
+    ("head", "client"),
+    [
+        ("INFO:    ", ""),
+        ("      INFO   10.0.0.1:5000", "10.0.0.1"),
+        ("2026-10-10 13:55:10,250 - uvicorn.access - INFO - 10.0.0.1:5000", "10.0.0.1"),
+        ("2026-10-10 13:55:10,250 - uvicorn.access - INFO - ", ""),
+        ("2026-10-10 13:55:10,250 INFO uvicorn.access", ""),
+        ("[INFO] 2026-10-10 13:55:10", ""),
+        ("web-1  | INFO:    ", ""),
+        ("INFO:     None:0", ""),
+        ("INFO:     None", ""),
+        ("INFO:     testclient:50000", "testclient"),
+        ("INFO:     2001:db8::1:5000", "2001:db8::1"),
+        ("[INFO] [2026-10-10 13:55:10 +0000] 10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_clients_of_uvicorn(head: str, client: str):
+    """A line without a client, as on a unix socket, belongs to no session of others."""
+    found = parse_uvicorn(f'{head} - "GET /a HTTP/1.1" 200 OK')
+    assert found is not None
+    assert found.client == client
+
+
+def test_a_refused_websocket_of_uvicorn():
+    """The handshake of a WebSocket is no request that can be sent again."""
+    found = parse_uvicorn('INFO:     10.0.0.1:5000 - "WebSocket /ws" 403')
+    assert found is not None
+    assert found.method == found.target == ""

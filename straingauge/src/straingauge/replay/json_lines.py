@@ -1,15 +1,19 @@
 """Access logs with one JSON object a line, whose field names are guessed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 
+from straingauge.replay.client import client_of
 from straingauge.replay.line_formats import (
+    COMMON,
+    UVICORN,
     LogFormat,
     split_request,
     without_origin,
-    without_port,
 )
 from straingauge.replay.log_time import parse_log_time
 from straingauge.replay.request import RecordedRequest
@@ -28,7 +32,7 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "target": (
         *("request_uri", "uri", "target", "path", "url", "requestpath", "request_path"),
         *("request.uri", "request.url", "httprequest.requesturl", "url.original", "url.path"),
-        *("http.target", "http.url"),
+        *("http.target", "http.url", "full_path", "raw_path"),
     ),
     "query": ("query_string", "args", "query", "url.query"),
     "request": ("request", "request_line", "req"),
@@ -40,7 +44,8 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "client": (
         *("remote_addr", "client_ip", "remote_ip", "clienthost", "client", "ip", "remote"),
         *("client_addr", "request.client_ip", "request.remote_ip", "request.remote_addr"),
-        *("httprequest.remoteip", "client.ip", "client.address", "source.ip"),
+        *("httprequest.remoteip", "client.ip", "client.address", "client.host", "source.ip"),
+        *("client_host", "remoteaddress", "remote_address", "remote_host"),
     ),
     "agent": (
         *("http_user_agent", "user_agent", "useragent", "agent", "request_user-agent"),
@@ -48,6 +53,12 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 _DEPTH: Final = 3
+# Programs nest a record in objects, such as record.extra (loguru) or req (pino). Not for times:
+# response.time is a duration.
+_NESTED: Final = frozenset({"method", "target", "status", "client", "agent"})
+_TIMES: Final = ("time.timestamp", "timestamp")
+# A line of another format: of Docker, of Google's logging, and of loggers.
+_MESSAGES: Final = ("log", "message", "msg", "textpayload", "event", "text")
 
 
 def json_format(lines: Iterable[str]) -> LogFormat:
@@ -60,23 +71,51 @@ def json_format(lines: Iterable[str]) -> LogFormat:
         The format; its name says which fields are taken for what. It parses no line if there is no
         request in the fields.
     """
-    seen = {name for line in lines for name in _flat(line)}
-    fields = {
-        role: next(name for name in names if name in seen)
-        for role, names in NAMES.items()
-        if seen & set(names)
-    }
+    records = [*map(_flat, lines)]
+    seen = {name for record in records for name in record}
+    found = {role: _name(role, names, seen) for role, names in NAMES.items()}
+    fields = {role: name for role, name in found.items() if name is not None}
     if "method" in fields and "target" in fields:
         fields.pop("request", None)
     has_request = "request" in fields or {"method", "target"} <= fields.keys()
     if not has_request:
-        fields = {}
+        return _format_of_messages(records, fields.get("time", ""))
     taken = ", ".join(f"{role} from {name}" for role, name in fields.items())
 
     def parse(line: str) -> RecordedRequest | None:
-        return _parse(_flat(line), fields) if fields else None
+        return _parse(_flat(line), fields)
 
-    return LogFormat(f"JSON lines ({taken})" if taken else "JSON lines", parse)
+    return LogFormat(f"JSON lines ({taken})", parse)
+
+
+def _name(role: str, names: Iterable[str], seen: Collection[str]) -> str | None:
+    """Return the field for a role: by its whole name, else by the end of a nested one."""
+    for name in names:
+        if name in seen:
+            return name
+    ends = names if role in _NESTED else _TIMES if role == "time" else ()
+    return next((each for end in ends for each in sorted(seen) if each.endswith(f".{end}")), None)
+
+
+def _format_of_messages(records: Iterable[Mapping[str, Any]], time: str) -> LogFormat:
+    """Return the format of objects that have lines of another format in one of their fields."""
+    counts: Counter[tuple[str, LogFormat]] = Counter()
+    for record in records:
+        for name in _MESSAGES:
+            text = _text(record.get(name)).strip()
+            counts.update((name, inner) for inner in (COMMON, UVICORN) if inner.parse(text))
+    if not counts:
+        return LogFormat("JSON lines", lambda _: None)
+    ((name, inner), _), *_ = counts.most_common(1)
+
+    def parse(line: str) -> RecordedRequest | None:
+        record = _flat(line)
+        request = inner.parse(_text(record.get(name)).strip())
+        if request is None or request.at_ns:
+            return request
+        return replace(request, at_ns=parse_log_time(record.get(time)) or 0)
+
+    return LogFormat(f"JSON lines ({inner.name} from {name})", parse)
 
 
 def _parse(record: Mapping[str, Any], fields: Mapping[str, str]) -> RecordedRequest | None:
@@ -98,7 +137,7 @@ def _parse(record: Mapping[str, Any], fields: Mapping[str, str]) -> RecordedRequ
         target,
         int(status) if status.isdecimal() and len(status) == 3 else 0,
         at_ns or 0,
-        without_port(_text(found.get("client"))),
+        client_of(_text(found.get("client"))),
         _text(found.get("agent")),
     )
 

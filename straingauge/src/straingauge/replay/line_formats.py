@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from straingauge.replay.client import client_at_end, client_before
 from straingauge.replay.log_time import parse_log_time
 from straingauge.replay.request import RecordedRequest
 
@@ -12,18 +13,19 @@ Parse: TypeAlias = Callable[[str], RecordedRequest | None]
 """Parse a line; None if it does not have the format."""
 
 _QUOTED: Final = r'((?:[^"\\]|\\.)*)'
+# What comes before the time is parsed apart: prefixes of programs, the host, the client. Flask,
+# Django and aiohttp write no user, Django no client either; the sizes may be missing.
 _COMMON: Final = re.compile(
-    # Apache's vhost_combined begins with the host, which the address of a client follows.
-    r"(?:[\w.-]+(?::\d+)? (?=\[?[0-9A-Fa-f]*[.:]))?"
-    r"(\S+) \S+ .*?\[([^\]]{10,40})\] "
-    rf'"{_QUOTED}" (\d{{3}}|-) (?:\d+|-)(?: "{_QUOTED}" "{_QUOTED}")?(?: .*)?'
+    rf'(.*?)\[([^\]]{{10,40}})\] "{_QUOTED}" (\d{{3}}|-)'
+    rf'(?: (?:\d+|-)(?: "{_QUOTED}" "{_QUOTED}")?)?(?: .*)?'
 )
 _UVICORN: Final = re.compile(rf'{_QUOTED}" (\d{{3}})\b.*')
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?")
 _COLOUR: Final = re.compile("\x1b\\[[0-9;]*m")
-_REQUEST: Final = re.compile(r"([A-Za-z]{3,20}) (\S+)(?: HTTP/\d(?:\.\d)?)?")
+_REQUEST: Final = re.compile(
+    r"([A-Za-z]{3,20}) (\S+)(?: (?:HTTP/)?\d(?:\.\d)?)?"
+)  # hypercorn: GET / 1.1
 _ORIGIN: Final = re.compile("https?://[^/?#]*", re.IGNORECASE)
-_LEVEL: Final = re.compile("[A-Z]+:")
 _ESCAPE: Final = re.compile(r'\\(?:x([0-9A-Fa-f]{2})|(["\\]))')
 
 
@@ -55,20 +57,12 @@ def without_origin(target: str) -> str:
     return rest if rest.startswith("/") else f"/{rest}"
 
 
-def without_port(client: str) -> str:
-    """Return the address of a client without its port, which differs by connection."""
-    host, colon, port = client.rpartition(":")
-    if colon and port.isdecimal() and (":" not in host or host.startswith("[")):
-        return host.strip("[]")
-    return client
-
-
 def parse_common(line: str) -> RecordedRequest | None:
-    """Parse a line of the common or combined log format (Apache, nginx, gunicorn)."""
-    found = _COMMON.fullmatch(line)
+    """Parse a line of the common or combined log format (Apache, nginx, gunicorn), or like it."""
+    found = _COMMON.fullmatch(_COLOUR.sub("", line) if "\x1b" in line else line)
     if found is None:
         return None
-    client, time, request, status, _, agent = found.groups()
+    head, time, request, status, _, agent = found.groups()
     at_ns = parse_log_time(time)
     if at_ns is None:
         return None
@@ -78,8 +72,8 @@ def parse_common(line: str) -> RecordedRequest | None:
         target,
         0 if status == "-" else int(status),
         at_ns,
-        without_port(client),
-        agent or "",
+        client_before(head),
+        "" if agent in (None, "-") else agent,
     )
 
 
@@ -87,22 +81,15 @@ def parse_uvicorn(line: str) -> RecordedRequest | None:
     """Parse a line of uvicorn's access log; its time, if any, comes before the client."""
     before, dash, after = _COLOUR.sub("", line).partition(' - "')
     found = _UVICORN.fullmatch(after)
-    client = before.split()[-1:]
-    if not dash or not client or found is None:
+    if not dash or found is None:
         return None
     request, status = found.groups()
     time = _ISO.search(before)
     at_ns = parse_log_time(time[0]) if time is not None else None
     method, target = split_request(request)
-    return RecordedRequest(method, target, int(status), at_ns or 0, _uvicorn_client(client[0]))
-
-
-def _uvicorn_client(text: str) -> str:
-    """Return the address in HOST:PORT, where IPv6 has no brackets; empty if there is none."""
-    if _LEVEL.fullmatch(text):  # a unix socket: the level of the message is the last word
-        return ""
-    host, colon, port = text.rpartition(":")
-    return host.strip("[]") if colon and port.isdecimal() else text
+    if method == "WEBSOCKET":  # a handshake that was refused
+        method = target = ""
+    return RecordedRequest(method, target, int(status), at_ns or 0, client_at_end(before))
 
 
 def _unescape(text: str) -> str:

@@ -24,7 +24,8 @@ _MONTHS: Final = (
     "dec",
 )
 _COMMON: Final = re.compile(
-    r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ([+-]\d\d):?(\d\d))?",
+    r"(\d{1,2})/([A-Za-z]{3})/(\d{4})[: ](\d\d):(\d\d):(\d\d)"
+    r"(?:\.(\d{1,9}))?(?: ([+-]\d\d):?(\d\d))?",
     re.ASCII,
 )
 # Seconds since 1970 have 10 digits until 2286, and milliseconds, microseconds and nanoseconds three
