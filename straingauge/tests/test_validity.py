@@ -4,20 +4,25 @@ See also a squeezed generator in test_truth_saturation.py, a log-in that fails a
 test_pytest_plugin.py, a killed worker in test_truth_kill.py.
 """
 
+import errno
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from diagnosis_results import REQUESTS, causes, errors_of, failed_run
+from diagnosis_results import REQUESTS, causes, complaint, errors_of, failed_run
 from load_results import judged, reasons
 from raw_server import Handler, Peer, answering, serve
 from straingauge.engine import Load
 from straingauge.http import Response
+from straingauge.http.address import Address, connect_failure
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import Journey, User, mix
 from straingauge.schedule import Schedule, constant, constant_users, poisson, spread
 from straingauge.statistics.throughput import Throughput
 from straingauge.verdict import Thresholds, ValidityInput, check_validity, judge
-from straingauge.verdict.validity import as_dict
+from straingauge.verdict.reason import as_dict
 from straingauge.verdict.validity_input import disconnected
 
 
@@ -142,6 +147,43 @@ def test_most_connections_fail_however_late_the_generator_is(kinds: dict[str, in
     for name in ("generator_late", "dropped_work"):
         assert reasons[name].severity == severity
         assert ("judged nevertheless" in reasons[name].message) == (severity == "note")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (errno.EMFILE, "out_of_sockets"),
+        (errno.ENFILE, "out_of_sockets"),
+        (errno.EADDRNOTAVAIL, "out_of_sockets"),
+        (errno.ECONNREFUSED, "refused"),
+        (errno.ECONNRESET, "reset"),
+        (errno.EHOSTUNREACH, "reset"),
+    ],
+)
+@pytest.mark.parametrize("settings", [{}, {"unix_socket": "/s"}, {"proxy": "http://127.0.0.1:9"}])
+def test_limits_of_the_generator_are_no_failures_of_the_service(
+    code: int, kind: str, settings: dict[str, str]
+):
+    """A missing file or port of this machine has its own kind, and makes most runs invalid."""
+    address = Address("localhost", 80, tls=False, settings=HttpSettings.of(settings, Path("/")))
+    failure = connect_failure(OSError(code, os.strerror(code)), "127.0.0.1", address)
+    is_own = kind == "out_of_sockets"
+    assert (failure.kind == "out_of_sockets") is is_own
+    if not settings:
+        assert failure.kind == kind
+    assert disconnected({failure.kind: 10}) == (0 if is_own or "proxy" in settings else 10)
+
+
+def test_requests_that_the_generator_cannot_send_are_its_own_fault():
+    """They make the run invalid, and stand before the service among the causes."""
+    for count, severity in ((50, "invalid"), (5, "note")):
+        found = check_validity(ValidityInput(requests=1000, without_socket=count))
+        assert [each.severity for each in found if each.reason == "out_of_sockets"] == [severity]
+    run = failed_run(
+        complaint("error_rate_percent"),
+        **errors_of("out_of_sockets", 90, "Too many open files (on this machine)"),
+    )
+    assert causes(run) == ["out_of_sockets"]
 
 
 def test_a_service_that_dies_in_the_middle_of_a_late_load():

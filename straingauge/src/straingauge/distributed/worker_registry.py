@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from straingauge.result.format.resources import LocustWorker
-from straingauge.verdict.validity import Reason
+from straingauge.verdict.reason import Reason
 from straingauge.workers import LostProcess
 
 SILENCE_NS: Final = 4_000_000_000  # three heartbeats missed, at one per second

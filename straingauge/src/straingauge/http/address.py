@@ -1,5 +1,6 @@
 """Addresses of targets, and the rule that load only goes to permitted hosts."""
 
+import errno
 import ipaddress
 import socket
 import ssl
@@ -17,6 +18,10 @@ from straingauge.http.tls import tls_failure
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DEFAULTS: Final = HttpSettings()
+# connect(2), socket(2): the limits of open files, of local ports and addresses, of memory.
+_OUT_OF_SOCKETS: Final = frozenset(
+    {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
+)
 
 
 @dataclass(slots=True)
@@ -267,14 +272,21 @@ def connect_timeout_failure(timeout_s: float) -> RequestFailed:
     return RequestFailed(ErrorKind.CONNECT_TIMEOUT, f"no connection within {timeout_s:g} s")
 
 
+def is_out_of_sockets(error: BaseException) -> bool:
+    """Return whether an error is a limit of this machine, whatever is at the other end."""
+    return isinstance(error, OSError) and error.errno in _OUT_OF_SOCKETS
+
+
 def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
     """Classify why no connection to an address could be opened."""
     if isinstance(error, ssl.SSLError):
         return tls_failure(error)
-    if isinstance(error, NoHttp2Error):
-        return RequestFailed(ErrorKind.NO_HTTP2, str(error))
-    if isinstance(error, ProxyError):
-        return RequestFailed(ErrorKind.PROXY, str(error))
+    if is_out_of_sockets(error):
+        detail = f"connecting to {ip}: {error.strerror} (on this machine)"
+        return RequestFailed(ErrorKind.OUT_OF_SOCKETS, detail)
+    if isinstance(error, NoHttp2Error | ProxyError):
+        is_proxy = isinstance(error, ProxyError)
+        return RequestFailed(ErrorKind.PROXY if is_proxy else ErrorKind.NO_HTTP2, str(error))
     if address.settings.proxy is not None and error.errno:
         name = address.settings.proxy.name
         return RequestFailed(ErrorKind.PROXY, f"connecting to the proxy {name}: {error.strerror}")

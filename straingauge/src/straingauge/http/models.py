@@ -30,6 +30,7 @@ class ErrorKind(StrEnum):
     that the request may never have been read (RFC 9112, section 9.5). `CERTIFICATE_*`: the server's
     certificate is not accepted. `CLIENT_CERTIFICATE`: the server does not accept the client's, or
     there is none. `PROXY`: the proxy, not the service. `NO_SOCKET`: there is no such socket file.
+    `OUT_OF_SOCKETS`: this machine has no open file or local port left for a connection.
     `REDIRECT`: a redirect that was to be followed leads nowhere, elsewhere, or to too many others.
     `EARLY_CLOSE`: a stream ended before its end mark, or with too few events. `CLOSED`: a WebSocket
     was closed while the journey used it. `TOO_LARGE`: a message is larger than its limit.
@@ -54,6 +55,7 @@ class ErrorKind(StrEnum):
     CLIENT_CERTIFICATE = "client_certificate"
     PROXY = "proxy"
     NO_SOCKET = "no_socket"
+    OUT_OF_SOCKETS = "out_of_sockets"
     BAD_STATUS = "bad_status"
     FAILED_CHECK = "failed_check"
     REDIRECT = "redirect"

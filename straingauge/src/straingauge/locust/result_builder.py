@@ -29,7 +29,7 @@ from straingauge.result.format.result import Environment as EnvironmentDict
 from straingauge.result.format.result import Measurements, Result
 from straingauge.runner import write_outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
-from straingauge.verdict.validity import Reason
+from straingauge.verdict.reason import Reason
 from straingauge.workers import Ending, LostProcess, MergedReports, RunMetadata
 
 logger = logging.getLogger(__name__)

@@ -34,7 +34,7 @@ from straingauge.locust.options import sends_traceparent
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
 from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
-from straingauge.verdict.validity import Reason, ended_early
+from straingauge.verdict.reason import Reason, ended_early
 from straingauge.workers import Ending
 
 logger = logging.getLogger(__name__)

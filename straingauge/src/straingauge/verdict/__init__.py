@@ -4,8 +4,9 @@ from straingauge.result.format.result import Grade
 from straingauge.verdict.grade import GRADES, Threshold, fails, worst
 from straingauge.verdict.judge import Finding, Verdict, judge
 from straingauge.verdict.metrics import METRICS, value_of
+from straingauge.verdict.reason import Reason
 from straingauge.verdict.thresholds import LOCUST, Thresholds
-from straingauge.verdict.validity import Reason, check_validity
+from straingauge.verdict.validity import check_validity
 from straingauge.verdict.validity_input import ValidityInput
 
 __all__ = [

@@ -28,6 +28,7 @@ NO_RESPONSE: Final = frozenset(
         ErrorKind.RATE_LIMITED,
         ErrorKind.JOURNEY_ERROR,
         ErrorKind.EARLY_CLOSE,
+        ErrorKind.OUT_OF_SOCKETS,  # it was not sent
     }
 )
 """Kinds of errors of requests that got no response at all."""

@@ -5,15 +5,14 @@ An *invalid* run has no grade. A *note* is something a reader must know about th
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
-from straingauge.result.format.result import ReasonDict, ValidityDict
 from straingauge.statistics import samples_needed
+from straingauge.verdict.reason import Reason, ended_early
 from straingauge.verdict.validity_input import ValidityInput
 
 RATE_LIMITED_LIMIT = 0.01  # of all requests
 DROPPED_LIMIT = 0.01  # of all arrivals
+WITHOUT_SOCKET_LIMIT = 0.01  # of all requests
 LOST_LIMIT = 0.10  # of the load
 LATE_FLOOR_MS = 20.0  # a shorter delay of the generator does not matter
 LATE_SHARE = 0.1  # of p95: nor does a smaller one
@@ -21,25 +20,6 @@ LATE_LIMIT_MS = 250.0
 STRAGGLER_SHARE = 0.05  # of the schedule; a shorter wait would hardly change the throughput
 BUSY_CPU_SHARE = 0.95  # of one core, by one process of the generator
 ENOUGH_FOR_P99 = samples_needed(0.99)
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """A reason why a run is invalid, or a note on its validity."""
-
-    reason: str
-    severity: Literal["invalid", "note"]
-    message: str
-    advice: str = ""
-
-    def as_dict(self) -> ReasonDict:
-        """Return the reason as the result file has it."""
-        return {
-            "reason": self.reason,
-            "severity": self.severity,
-            "message": self.message,
-            "advice": self.advice,
-        }
 
 
 Rule = Callable[[ValidityInput], Iterable[Reason]]
@@ -56,19 +36,6 @@ def check_timeliness(evidence: ValidityInput) -> list[Reason]:
     if not evidence.requests:
         return []
     return [*_late(evidence), *_dropped(evidence)]
-
-
-def as_dict(reasons: Sequence[Reason]) -> ValidityDict:
-    """Return the `validity` section of a result."""
-    return {
-        "valid": all(reason.severity != "invalid" for reason in reasons),
-        "reasons": [reason.as_dict() for reason in reasons],
-    }
-
-
-def ended_early(why: str) -> Reason:
-    """Return the note that a load ended before its schedule did, by intention."""
-    return Reason("ended_early", "note", f"the load ended before its schedule did: {why}")
 
 
 def _setup_failed(evidence: ValidityInput) -> Iterable[Reason]:
@@ -124,6 +91,19 @@ def _rate_limited(evidence: ValidityInput) -> Iterable[Reason]:
             f"{evidence.rate_limited} of {evidence.requests} requests ({share:.1%}) were "
             "rate-limited (429): the run measures the rate limiter",
             "spread the load over more users, or raise the service's limit for this test",
+        )
+
+
+def _out_of_sockets(evidence: ValidityInput) -> Iterable[Reason]:
+    share = evidence.without_socket / evidence.requests if evidence.requests else 0.0
+    if share:
+        yield Reason(
+            "out_of_sockets",
+            "invalid" if share > WITHOUT_SOCKET_LIMIT else "note",
+            f"{evidence.without_socket} of {evidence.requests} requests ({share:.1%}) were not"
+            " sent: the generator had no open file or local port left for a connection",
+            "keep connections open between requests, use fewer users on each machine, or raise its"
+            " limits: ulimit -n, net.ipv4.ip_local_port_range",
         )
 
 
@@ -327,6 +307,7 @@ _RULES: Sequence[Rule] = (
     _changed,
     _no_data,
     _rate_limited,
+    _out_of_sockets,
     _late,
     _blocking_call,
     _few_threads,

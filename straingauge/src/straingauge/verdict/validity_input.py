@@ -12,6 +12,7 @@ DISCONNECTED: Final = (
     ErrorKind.REFUSED,
     ErrorKind.RESET,
     ErrorKind.NO_SOCKET,
+    ErrorKind.NO_HTTP2,
     ErrorKind.TLS,
     ErrorKind.CERTIFICATE_EXPIRED,
     ErrorKind.CERTIFICATE_UNTRUSTED,
@@ -44,6 +45,7 @@ class ValidityInput:
         disconnected: Requests among them without a connection, or whose connection broke.
         failed: All errors.
         has_died: The load ended because no request got a response any more.
+        without_socket: Requests among them for which this machine had no open file or local port.
         dropped: Arrivals that were never executed.
         start_delay_p99_ms: How late the first request of an arrival left, against its schedule.
         p95_ms: 95th percentile of the response time.
@@ -80,6 +82,7 @@ class ValidityInput:
     disconnected: int = 0
     failed: int = 0
     has_died: bool = False
+    without_socket: int = 0
     dropped: int = 0
     start_delay_p99_ms: float = 0.0
     p95_ms: float | None = None

@@ -8,6 +8,7 @@ from straingauge.diagnosis.result_view import ResultView
 
 MACHINE = ("resources", "machine")
 SERVICE = ("resources", "service")
+OUT_OF_SOCKETS = "out_of_sockets"
 CORE_FULL_PERCENT = 85.0  # of one core, by one process
 MUCH_PERCENT = 30.0  # of one core
 SERVICE_NEEDS_PERCENT = 50.0  # of one core
@@ -36,6 +37,31 @@ def generator_saturated(result: ResultView) -> Evidence | None:
         return None
     confidence = 0.7 if reason.get("severity") == "invalid" else 0.3
     return Evidence(0.95 if saturated else confidence, (str(reason.get("message")),))
+
+
+@cause(
+    title="the load generator has no open file or local port left for connections",
+    topics=("errors", "generator"),
+    explains=("connection_resets", "generator_saturated"),
+    charts=("errors", "validity"),
+    advice=(
+        "keep connections open between requests: a closed one occupies its local port for a minute",
+        "use fewer users on each machine, or raise its limits: ulimit -n, and"
+        " net.ipv4.ip_local_port_range; this is no evidence against the service",
+    ),
+)
+def out_of_sockets(result: ResultView) -> Evidence | None:
+    """Detect requests that were never sent, since the generator could open no connection.
+
+    The error is that of its operating system, whatever is at the other end.
+    """
+    count = result.errors.get(OUT_OF_SOCKETS, 0)
+    if not count:
+        return None
+    details = [row.get("detail") for row in result.examples if row.get("kind") == OUT_OF_SOCKETS]
+    evidence = [f"{count:.0f} of {result.requests:.0f} requests were not sent"]
+    evidence += [f"for example: {detail}" for detail in details[:1]]
+    return Evidence(0.5 + 0.4 * count / sum(result.errors.values()), tuple(evidence))
 
 
 @cause(

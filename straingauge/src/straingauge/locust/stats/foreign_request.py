@@ -19,6 +19,7 @@ from geventhttpclient._parser import HTTPParseError
 from geventhttpclient.response import HTTPConnectionClosed
 
 from straingauge.http import ErrorKind, RawHeaders, Request, RequestFailed, encode_headers
+from straingauge.http.address import is_out_of_sockets
 from straingauge.locust.http.response import LocustResponse, failure_of
 
 _KINDS: Final[tuple[tuple[tuple[type[BaseException], ...], ErrorKind], ...]] = (
@@ -145,6 +146,8 @@ def _failure(response: LocustResponse, exception: object) -> RequestFailed:
     if response.status:
         return failure_of(response, Exception(detail))
     found = _wrapped(exception)
+    if any(is_out_of_sockets(each) for each in found):
+        return RequestFailed(ErrorKind.OUT_OF_SOCKETS, detail)
     for types, kind in _KINDS:
         if any(isinstance(each, types) for each in found):
             return RequestFailed(kind, detail)

@@ -6,6 +6,7 @@ from typing import cast
 
 from straingauge.engine import EngineStats
 from straingauge.feeders import FeederUse, merge_uses
+from straingauge.http import ErrorKind
 from straingauge.observe import Observations
 from straingauge.observe.runtime import CLOSING_SERVERS
 from straingauge.recording import MAX_ENDPOINTS, OTHER, Record
@@ -39,7 +40,7 @@ from straingauge.statistics import (
     transactions,
 )
 from straingauge.verdict import ValidityInput, check_validity
-from straingauge.verdict.validity import Reason, as_dict
+from straingauge.verdict.reason import Reason, as_dict
 from straingauge.verdict.validity_input import disconnected
 from straingauge.workers import MergedReports, Report, RunMetadata
 from straingauge.workers.merge import merge_reports
@@ -232,6 +233,7 @@ def _validity_input(
         disconnected=disconnected(whole["errors"]["kinds"]),
         failed=sum(whole["errors"]["kinds"].values()),
         has_died=merged.ending is not None and merged.ending.by == "dead_service",
+        without_socket=whole["errors"]["kinds"].get(ErrorKind.OUT_OF_SOCKETS, 0),
         dropped=sum(engine.dropped for engine in engines.values()),
         start_delay_p99_ms=max(
             (engine.start_delay_ms.p99 for engine in engines.values()), default=0.0

@@ -18,7 +18,8 @@ from straingauge.result.format.metrics import (
 )
 from straingauge.statistics import Plan, endpoints, metrics, transactions
 from straingauge.verdict import ValidityInput
-from straingauge.verdict.validity import Reason, check_timeliness
+from straingauge.verdict.reason import Reason
+from straingauge.verdict.validity import check_timeliness
 from straingauge.verdict.validity_input import disconnected
 
 Planned = Mapping[str, Any]
