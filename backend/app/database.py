@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-import asyncpg
 from fastapi import Depends, Request
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import ExceptionContext
@@ -19,7 +18,7 @@ from sqlalchemy.util.concurrency import greenlet_spawn
 
 from app import pooler
 from app.context import current_request
-from app.database_errors import CONNECTION_LOST_ERRORS, database_unavailable
+from app.database_errors import CONNECT_ERRORS, CONNECTION_LOST_ERRORS, database_unavailable
 from app.pool import InstrumentedPool, PoolObserver, TimedConnection, is_open
 from app.settings import Settings
 
@@ -97,14 +96,18 @@ class Database:
         """Open a connection for SQLAlchemy."""
         try:
             options = pooler.sqlalchemy_options(self._settings)
-            return self.engine.dialect.dbapi.connect(  # type: ignore[union-attr]  # it is asyncpg
-                async_creator_fn=self._connect, **options
-            )
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        except CONNECT_ERRORS as error:
             raise database_unavailable() from error
+        return self.engine.dialect.dbapi.connect(  # type: ignore[union-attr]  # it is asyncpg
+            async_creator_fn=self._connect, **options
+        )
 
     async def _connect(self) -> TimedConnection:
-        return await pooler.connect(self._settings, "therapybridge", TimedConnection)
+        """Open a connection; here, because SQLAlchemy replaces asyncpg's errors by its own."""
+        try:
+            return await pooler.connect(self._settings, "therapybridge", TimedConnection)
+        except CONNECT_ERRORS as error:
+            raise database_unavailable() from error
 
 
 def _replace_closed(_adapter: object, entry: ConnectionPoolEntry, _proxy: object) -> None:

@@ -33,6 +33,9 @@ CONNECTION_LOST_ERRORS = (
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
 )
+CONNECT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError)
+"""Errors of opening a connection: a server that is not there, is starting or is full, among them.
+"""
 _TEMPORARY = (
     asyncpg.TransactionRollbackError,  # deadlocks among them
     asyncpg.LockNotAvailableError,
