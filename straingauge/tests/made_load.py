@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from straingauge.exports import SecondCounter
+from straingauge.exports import ExportStream, SecondCounter, exporters_for
 from straingauge.http import ErrorKind, RequestFailed
 from straingauge.observe import Observations
 from straingauge.recording import Recorder
@@ -59,3 +59,25 @@ class MadeLoad:
 def counter() -> SecondCounter:
     """A counter on a made clock."""
     return SecondCounter(now_s=lambda: 1_000.0, now_ns=lambda: START_NS)
+
+
+def export_to(*names: str) -> MergedReports:
+    """Export three seconds of a load to files and URLs; return the reports at its end."""
+    load, said = MadeLoad(), list[str]()
+    stream = ExportStream(exporters_for(names), said.append, counter)
+    load.requests("p1", "GET /a", 10, 5)
+    load.requests("p2", "GET /a", 20, 7)
+    stream.watch("load", load.merged(1.0))
+    stream.export()
+    load.requests("p1", "GET /a", 3, 900)
+    load.requests("p2", "POST /b", 4, 2, status=429)
+    load.requests("p2", "POST /b", 5, 2, status=0)
+    stream.watch("load", load.merged(2.0))
+    stream.export()
+    load.requests("p2", "GET /a, with a comma", 1, 1)
+    last = load.merged(3.0)
+    stream.finish("load", last)
+    stream.close()
+    assert said == []
+    assert [each["seconds"] for each in stream.section()] == [3] * len(names)
+    return last

@@ -100,6 +100,8 @@ run --get ''                                     | 2 | a path begins with "/"
 run --get / --export seconds.xml                  | 2 | the name must end in .jsonl or .csv
 run --get / --export nowhere/seconds.csv          | 2 | there is no folder nowhere
 run --get / --export s.csv --export s.csv         | 2 | this file is named twice
+run --get / --export http://localhost:4318        | 2 | the URL must begin with its format
+run --get / --export otlp+http://:1               | 2 | this URL names no host
 run --get / one two                              | 2 | unexpected extra argument
 run --geet /                                     | 2 | '--get'
 runn                                             | 2 | 'run'

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_load import MadeLoad, counter
+from made_load import MadeLoad, counter, export_to
 from raw_server import Peer, serve
 from straingauge.errors import UsageError
 from straingauge.exports import Exporter, ExportStream, Second, exporters_for
@@ -18,28 +18,6 @@ from straingauge.result.assembly import compose
 from straingauge.runner import LoadRunner, LoadSpec, LoginCache
 from straingauge.schedule import constant_users
 from straingauge.workers import LocalCoordinator, MergedReports
-
-
-def exported(*names: Path) -> MergedReports:
-    """Export three seconds of a load to files; return the reports at its end."""
-    load, said = MadeLoad(), list[str]()
-    stream = ExportStream(exporters_for([str(name) for name in names]), said.append, counter)
-    load.requests("p1", "GET /a", 10, 5)
-    load.requests("p2", "GET /a", 20, 7)
-    stream.watch("load", load.merged(1.0))
-    stream.export()
-    load.requests("p1", "GET /a", 3, 900)
-    load.requests("p2", "POST /b", 4, 2, status=429)
-    load.requests("p2", "POST /b", 5, 2, status=0)
-    stream.watch("load", load.merged(2.0))
-    stream.export()
-    load.requests("p2", "GET /a, with a comma", 1, 1)
-    last = load.merged(3.0)
-    stream.finish("load", last)
-    stream.close()
-    assert said == []
-    assert [each["seconds"] for each in stream.section()] == [3] * len(names)
-    return last
 
 
 def sums(rows: list[Mapping[str, Any]]) -> dict[str, Counter[str]]:
@@ -76,7 +54,7 @@ def require_totals(rows: list[Mapping[str, Any]], merged: MergedReports) -> None
 def test_json_lines_add_up_to_the_result(tmp_path: Path):
     """The requests, statuses and errors of all JSON lines are exactly those of the result."""
     file = tmp_path / "seconds.jsonl"
-    merged = exported(file)
+    merged = export_to(str(file))
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [(each["start_s"], each["end_s"]) for each in lines] == [(0, 1), (1, 2), (2, 3)]
     assert [each["time"] for each in lines] == [1_001, 1_002, 1_003]
@@ -94,7 +72,7 @@ def test_json_lines_add_up_to_the_result(tmp_path: Path):
 def test_csv_rows_add_up_to_the_result(tmp_path: Path):
     """The requests, statuses and errors of all CSV rows are exactly those of the result."""
     file = tmp_path / "seconds.CSV"
-    merged = exported(file)
+    merged = export_to(str(file))
     with file.open(newline="") as text:
         rows: list[Mapping[str, Any]] = [
             {
@@ -110,7 +88,7 @@ def test_csv_rows_add_up_to_the_result(tmp_path: Path):
 def test_percentiles_are_those_of_one_second(tmp_path: Path):
     """A second's percentiles contain no response of the seconds before."""
     file = tmp_path / "seconds.jsonl"
-    exported(file)
+    export_to(str(file))
     first, second, _ = (json.loads(line)["endpoints"] for line in file.read_text().splitlines())
     assert first["GET /a"]["p50_ms"] == pytest.approx(7, rel=0.004)
     assert second["GET /a"]["p50_ms"] == pytest.approx(900, rel=0.004)

@@ -1,13 +1,10 @@
 """Metrics of a running load in the text format of Prometheus."""
 
-import http.client
-from urllib.parse import urlsplit
-
 import pytest
 from made_load import MadeLoad
 from straingauge.exports import MetricsPage
 from straingauge.result.assembly import compose
-from straingauge.runner.live_page import live_page
+from straingauge.runner.live_page import metrics_route
 from straingauge.runner.live_run import LiveRun
 from straingauge.workers import MergedReports
 
@@ -95,18 +92,11 @@ def test_nothing_before_the_load():
     assert MetricsPage(lambda: MergedReports(())).text() == ""
 
 
-def test_live_page_serves_metrics():
-    """`--live` serves them at /metrics, with the media type of the format."""
-    run, said = LiveRun(), list[str]()
-    with live_page(run, 0, said.append, option="--live"):
-        run.watch("load", made())
-        (line,) = said
-        address = urlsplit(line.removeprefix("live page: "))
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
-        connection.request("GET", "/metrics")
-        response = connection.getresponse()
-        text = response.read().decode()
-        connection.close()
-    assert response.status == 200
-    assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert total(text, "requests_total") == 39
+def test_live_page_has_metrics():
+    """The route of the live page returns them, with the media type of the format."""
+    run = LiveRun()
+    run.watch("load", made())
+    reply = metrics_route(run).call({})
+    assert (reply.status, reply.mimetype) == (200, "text/plain; version=0.0.4")
+    assert isinstance(reply.body, str)
+    assert total(reply.body, "requests_total") == 39

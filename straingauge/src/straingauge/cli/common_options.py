@@ -75,10 +75,10 @@ export: Final[Decorator] = click.option(
     "--export",
     "exports",
     multiple=True,
-    metavar="FILE",
+    metavar="FILE|URL",
     show_default="no export",
-    help="Export each second while the load runs, as JSON lines or CSV by the suffix, such as"
-    " seconds.jsonl. Repeatable.",
+    help="Export each second while the load runs: to JSON lines or CSV, by the suffix, such as"
+    " seconds.jsonl, or by OTLP, such as otlp+http://localhost:4318. Repeatable.",
 )
 thresholds: Final[Decorator] = click.option(
     "--thresholds",

@@ -1,7 +1,8 @@
-"""Exports of a running load: each second to files, and a page of metrics for Prometheus."""
+"""Exports of a running load: each second to files and URLs, and a page for Prometheus."""
 
+from straingauge.exports.destinations import exporters_for
 from straingauge.exports.export_stream import ExportStream
-from straingauge.exports.exporter import Exporter, exporters_for
+from straingauge.exports.exporter import Exporter
 from straingauge.exports.metrics_page import MEDIA_TYPE, MetricsPage
 from straingauge.exports.second import EndpointSecond, Second
 from straingauge.exports.second_counter import SecondCounter

@@ -33,10 +33,14 @@ def live_page(
         return
     page = PageRoutes(PageDataCache(run, run.state, run.progress))
     token = secrets.token_urlsafe(24)
-    metrics = MetricsPage(lambda: run.merged)
-    route = Route(lambda _: Reply(metrics.text(), MEDIA_TYPE))
-    routes = {**page.routes(), ("GET", "/metrics"): route}
+    routes = {**page.routes(), ("GET", "/metrics"): metrics_route(run)}
     with LoopbackServer(routes, port, option=option, token=token) as server:
         say(f"live page: {server.url}/")
         yield
         page.await_viewers()
+
+
+def metrics_route(run: LiveRun) -> Route:
+    """Return the route of the page that Prometheus reads."""
+    metrics = MetricsPage(lambda: run.merged)
+    return Route(lambda _: Reply(metrics.text(), MEDIA_TYPE))

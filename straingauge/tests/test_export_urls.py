@@ -1,0 +1,165 @@
+"""Exports to URLs, as real receivers read them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from export_receiver import Receiver, receiving
+from made_load import MadeLoad, counter, export_to
+from straingauge.errors import UsageError
+from straingauge.exports import ExportStream, exporters_for
+from straingauge.exports.exponential_buckets import MAX_BUCKETS, exponential_buckets
+from straingauge.exports.otlp_metrics import OtlpMetrics
+from straingauge.exports.running_totals import RunningTotals
+from straingauge.histogram import Histogram
+from straingauge.result.assembly import compose
+from straingauge.workers import MergedReports
+
+metrics_service = pytest.importorskip(
+    "opentelemetry.proto.collector.metrics.v1.metrics_service_pb2",
+    reason="needs opentelemetry-proto",
+)
+
+
+def of_result(merged: MergedReports) -> dict[str, float]:
+    """Return the totals of the result."""
+    result = compose(merged)
+    return {
+        **{name: each["total_requests"] for name, each in result["endpoints"].items()},
+        **{f"status {status}": n for status, n in result["status_codes"].items()},
+        **{f"error {kind}": n for kind, n in result["errors"]["kinds"].items()},
+    }
+
+
+def of_otlp(received: Receiver) -> dict[str, float]:
+    """Return the totals of the last message of OTLP."""
+    message = metrics_service.ExportMetricsServiceRequest.FromString(received.bodies[-1])
+    (of_resource,) = message.resource_metrics
+    (of_scope,) = of_resource.scope_metrics
+    found = Counter[str]()
+    for metric in of_scope.metrics:
+        for point in getattr(metric, metric.WhichOneof("data")).data_points:
+            labels = {each.key: each.value.string_value for each in point.attributes}
+            assert labels["run"] == "load"
+            assert (point.start_time_unix_nano, point.time_unix_nano) == (
+                10**12,
+                10**12 + 3 * 10**9,
+            )
+            if metric.name == "straingauge.requests":
+                assert metric.sum.is_monotonic
+                found[labels["endpoint"]] += point.as_int
+                found[f"status {labels['status']}"] += point.as_int
+            elif metric.name == "straingauge.errors":
+                found[f"error {labels['kind']}"] += point.as_int
+            elif metric.name == "straingauge.response_time":
+                assert metric.unit == "s"
+                assert sum(point.positive.bucket_counts) == point.count
+                found[f"times {labels['endpoint']}"] += point.count
+    return found
+
+
+FORMATS: dict[str, tuple[str, Callable[[Receiver], dict[str, float]]]] = {
+    "otlp": ("/v1/metrics", of_otlp),
+}
+
+
+@pytest.fixture
+def received() -> Iterator[Receiver]:
+    """A receiver."""
+    with receiving() as running:
+        yield running
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_receiver_gets_the_totals(format_: str, received: Receiver):
+    """A receiver decodes exactly the totals of the result; a refusal ends the export."""
+    path, decode = FORMATS[format_]
+    url = f"{format_}+http://me:secret@127.0.0.1:{received.port}"
+    merged = export_to(url)
+    found = decode(received)
+    assert {name: found.get(name) for name in of_result(merged)} == of_result(merged)
+    assert received.paths == [path] * 3
+    assert received.headers[0]["authorization"] == "Basic bWU6c2VjcmV0"
+    received.status, received.answer = 400, b"no such\n thing"
+    load, said = MadeLoad(), list[str]()
+    stream = ExportStream(exporters_for([url]), said.append, counter)
+    for at_s in (1.0, 2.0):
+        load.requests("p1", "GET /a", 10, 5)
+        stream.watch("load", load.merged(at_s))
+        stream.export()
+    stream.close()
+    (line,) = said
+    assert line.endswith("ended: OSError: status 400: no such thing")
+    (section,) = stream.section()
+    assert section["seconds"] == 0
+    assert "secret" not in line + str(section)
+    assert len(received.paths) == 4
+
+
+def test_all_response_times_are_in_exponential_buckets():
+    """The counts are exact, and each time is within its bucket, in any range of times."""
+    for times_ns in ([5_000_000] * 3, [600, 3_000_000_000_000], [*range(10**6, 10**9, 10**6)]):
+        times = Histogram()
+        times.add(np.array(times_ns))
+        buckets = exponential_buckets(times)
+        assert len(buckets.counts) <= MAX_BUCKETS
+        assert sum(buckets.counts) == len(times_ns)
+        limit_s = 2.0 ** ((buckets.offset + 1) * 2.0**-buckets.scale)
+        width = 2.0 ** (2.0**-buckets.scale)
+        assert limit_s / width <= min(times_ns) / 1e9 * 1.004
+        assert min(times_ns) / 1e9 <= limit_s * 1.004
+    assert exponential_buckets(Histogram()).counts == []
+
+
+def test_totals_begin_again_with_a_load():
+    """A second load of the same name begins at 0."""
+    totals = RunningTotals()
+    for begun in range(2):
+        load, counted = MadeLoad(), counter()
+        for at_s in (1.0, 2.0):
+            load.requests("p1", "GET /a", 10 + begun, 5)
+            second = counted.count(load.merged(at_s))
+            assert second is not None
+            total = totals.add(second)
+        assert total.endpoints["GET /a"].requests == 20 + 2 * begun
+        assert total.endpoints["GET /a"].response.count == 20 + 2 * begun
+        assert total.arrivals_started == 20 + 2 * begun
+
+
+class Refusing:
+    """A sender whose receiver refuses a part."""
+
+    def send(self, _body: bytes) -> bytes:
+        """Return a partial success."""
+        answer = metrics_service.ExportMetricsServiceResponse()
+        answer.partial_success.rejected_data_points = 3
+        answer.partial_success.error_message = "too old"
+        return bytes(answer.SerializeToString())
+
+
+def test_partial_success_of_otlp_is_a_failure(monkeypatch: pytest.MonkeyPatch):
+    """Data points that a collector refuses end the export with its message."""
+    load, exporter = MadeLoad(), OtlpMetrics("http://localhost:4318", option="--export")
+    load.requests("p1", "GET /a", 10, 5)
+    second = counter().count(load.merged(1.0))
+    assert second is not None
+    monkeypatch.setattr(exporter, "_sender", Refusing())
+    with pytest.raises(OSError, match="3 data points refused: too old"):
+        exporter.add(second)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("http://localhost:4318", "must begin with its format"),
+        ("nope+http://localhost:4318", "must begin with its format"),
+        ("otlp+ftp://localhost", "no URL of http or https"),
+        ("otlp+http://", "names no host"),
+        ("otlp+http://localhost:99999", "[Pp]ort"),
+    ],
+)
+def test_wrong_url_is_refused(name: str, message: str):
+    """A URL without a known format or a host is an error before anything is sent."""
+    with pytest.raises(UsageError, match=message):
+        exporters_for([name])
