@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from diagnosis_results import failed_run, first, latency, pool, slowed, statement, table, timing
+from straingauge.diagnosis.call_counts import sharing_endpoints
 from straingauge.diagnosis.result_view import ResultView
 from straingauge.diagnosis.statement_endpoint import endpoint_of
 from straingauge.diagnosis.statement_loops import find_loop
@@ -38,6 +39,8 @@ def mix(**requests: int) -> dict[str, Any]:
         ({"a": 88, "b": 132}, 880, None),  # 4 times in each request of both
         ({"a": 88, "b": 40}, 880, None),
         ({"a": 9, "b": 500}, 90, None),
+        ({"a": 259, "b": 129, "c": 129}, 259, "GET /a"),  # b and c are near it, a is equal
+        ({"a": 258, "b": 129, "c": 129}, 258, None),
     ],
 )
 def test_equal_counts_name_the_endpoint(requests: dict[str, int], calls: int, endpoint: str | None):
@@ -90,7 +93,48 @@ def test_a_query_in_a_loop_names_the_endpoint_whose_requests_divide_its_calls():
     )
     found = find_loop(ResultView(result), [loop])
     assert found is not None
-    assert (found.endpoint, found.repeats, found.requests) == ("GET /users", 10, 88)
+    assert (found.endpoints, found.repeats, found.requests) == (("GET /users",), 10, 88)
+
+
+@pytest.mark.parametrize(
+    ("statements", "endpoints"),
+    [
+        ([("BEGIN READ ONLY", 512)], ("GET /a", "GET /b", "GET /c")),
+        ([("BEGIN READ ONLY", 512), ("SELECT 1", 1024)], ("GET /a", "GET /b", "GET /c")),
+        ([("SELECT 1", 513)], ()),
+        ([("SELECT 1", 568)], ()),  # every request
+        ([], ()),
+    ],
+)
+def test_a_query_in_a_loop_of_several_endpoints(
+    statements: list[tuple[str, int]], endpoints: tuple[str, ...]
+):
+    """Endpoints share a loop if another statement runs once in each of their requests."""
+    loop = statement("SELECT data FROM items WHERE id = $1", calls=20_480, calls_per_request=36.1)
+    result = failed_run(
+        endpoints=mix(a=171, b=229, c=112, d=56),
+        metrics__total_requests=568,
+        resources__database__statements=[
+            loop,
+            *(statement(text, calls=calls, calls_per_request=0.9) for text, calls in statements),
+        ],
+    )
+    found = first(slowed(result, 200, 300, 400))
+    assert found["cause"] == "n_plus_one"
+    assert tuple(each["endpoint"] for each in found["where"]) == (endpoints or (None,))
+    assert {each["statement"] for each in found["where"]} == {loop["query"]}
+    if endpoints:
+        assert found["evidence"][0].startswith(
+            "40.0 times per request of GET /a and of GET /b and of GET /c (20480 calls for 512)"
+        )
+
+
+def test_endpoints_with_two_sums_are_not_certain():
+    """Two groups of endpoints with as many requests leave the endpoints of a loop open."""
+    result = ResultView({"endpoints": mix(a=100, b=200, c=150, d=150)})
+    assert sharing_endpoints(result, 300) == ()
+    assert sharing_endpoints(result, 450) == ()
+    assert sharing_endpoints(result, 100) == ("GET /a",)
 
 
 def test_leaked_connections_name_their_last_statement():

@@ -1,6 +1,6 @@
 """The endpoint that runs a statement, by the number of its calls and of the requests."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import combinations
 from typing import Final, NamedTuple
 
@@ -11,6 +11,7 @@ TOLERANCE: Final = 0.02  # of a count: requests at the edges of the load
 # Of a request: any count is within it of a multiple of another one by chance in 2 % of all cases.
 EXACT: Final = 0.01
 MAX_ENDPOINTS: Final = 30  # with more, some sum of counts is near any number of calls
+MAX_SHARING: Final = 10  # whose thousand sums are quickly compared
 MAX_SUM: Final = 3  # endpoints that may share a statement, such as the look-up of a session
 
 
@@ -37,7 +38,7 @@ def sole_endpoint(result: ResultView, calls: float) -> SoleEndpoint | None:
     """Return the only endpoint with as many requests as a statement has calls, or a whole fraction.
 
     None if other endpoints together account for the calls as well, so that the statement may be
-    theirs.
+    theirs; but a count that is equal is more certain than a sum that is near it.
     """
     counts = {
         name: count
@@ -46,6 +47,8 @@ def sole_endpoint(result: ResultView, calls: float) -> SoleEndpoint | None:
     }
     if calls < MIN_REQUESTS or len(counts) > MAX_ENDPOINTS:
         return None
+    if exact := _with_exact_count(counts, calls):
+        return SoleEndpoint(exact, calls, 1)
     equal = [name for name, count in counts.items() if is_same_count(calls, count)]
     if equal:
         others = [count for name, count in counts.items() if name != equal[0]]
@@ -61,6 +64,35 @@ def sole_endpoint(result: ResultView, calls: float) -> SoleEndpoint | None:
     if closest <= _remainder(calls, count):
         return None
     return SoleEndpoint(whole[0], count, round(calls / count))
+
+
+def sharing_endpoints(result: ResultView, calls: float) -> tuple[str, ...]:
+    """Return the only endpoints whose requests together are as many as the calls of a statement.
+
+    The counts must be equal, since among many sums some are near any number. Empty if several
+    groups of endpoints have that sum, or none; and for all endpoints together.
+    """
+    counts = {
+        name: number(each, "total_requests") or 0.0 for name, each in result.endpoints.items()
+    }
+    if calls < MIN_REQUESTS or len(counts) > MAX_SHARING:
+        return ()
+    groups = [
+        group
+        for size in range(1, len(counts))
+        for group in combinations(counts, size)
+        if sum(counts[name] for name in group) == calls
+    ]
+    return groups[0] if len(groups) == 1 else ()
+
+
+def _with_exact_count(counts: Mapping[str, float], calls: float) -> str | None:
+    """Return the endpoint with exactly this count, unless another one or a sum has it, too."""
+    names = [name for name, count in counts.items() if count == calls]
+    if len(names) != 1:
+        return None
+    others = [count for name, count in counts.items() if name != names[0]]
+    return None if calls in set(_sums(others)) else names[0]
 
 
 def _remainder(calls: float, count: float) -> float:

@@ -3,7 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from straingauge.diagnosis.call_counts import MIN_REQUESTS, is_same_count, sole_endpoint
+from straingauge.diagnosis.call_counts import (
+    MIN_REQUESTS,
+    is_same_count,
+    sharing_endpoints,
+    sole_endpoint,
+)
 from straingauge.diagnosis.result_view import ResultView, number
 
 MIN_REPEATS = 3.0  # a request needs a statement once or a few times
@@ -15,13 +20,13 @@ class Loop(NamedTuple):
     Attributes:
         statement: The statement.
         repeats: Calls for each request of the endpoint, or for each call of the outer statement.
-        endpoint: The endpoint; None if it is not certain.
+        endpoints: The endpoints that repeat it; empty if they are not certain.
         requests: The number of those requests or calls.
     """
 
     statement: Mapping[str, Any]
     repeats: float
-    endpoint: str | None
+    endpoints: tuple[str, ...]
     requests: float
 
 
@@ -53,10 +58,27 @@ def _loop(
             if runs < MIN_REQUESTS or calls < MIN_REPEATS * runs or not is_same_count(rows, calls):
                 continue
             names = [name for name, count in counts.items() if is_same_count(runs, count)]
-            return Loop(inner, calls / runs, names[0] if len(names) == 1 else None, runs)
+            return Loop(inner, calls / runs, tuple(names) if len(names) == 1 else (), runs)
     if not everywhere:
         return None
     sole = sole_endpoint(result, calls)
     if sole is not None and sole.times >= MIN_REPEATS:
-        return Loop(inner, sole.times, sole.name, sole.requests)
-    return Loop(inner, per_request, None, result.requests)
+        return Loop(inner, sole.times, (sole.name,), sole.requests)
+    return _shared_loop(result, inner) or Loop(inner, per_request, (), result.requests)
+
+
+def _shared_loop(result: ResultView, inner: Mapping[str, Any]) -> Loop | None:
+    """Return the loop of several endpoints, if another statement shows which they are.
+
+    A statement that each of their requests runs once, such as one at the start of a transaction,
+    has as many calls as they have requests, and the loop a multiple of that. Either alone may be
+    chance. None if statements show different endpoints.
+    """
+    calls = number(inner, "calls") or 0.0
+    found = {}
+    for once in result.rows("resources", "database", "statements"):
+        runs = number(once, "calls") or 0.0
+        is_multiple = runs and calls >= MIN_REPEATS * runs and not calls % runs
+        if is_multiple and (endpoints := sharing_endpoints(result, runs)):
+            found[endpoints] = Loop(inner, calls / runs, endpoints, runs)
+    return next(iter(found.values())) if len(found) == 1 else None

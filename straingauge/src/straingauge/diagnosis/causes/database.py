@@ -81,20 +81,23 @@ def n_plus_one(result: ResultView) -> Evidence | None:
         return repeated_in_traces(result)
     worst = loop.statement
     calls = number(worst, "calls") or 0.0
-    share = time_share(result, total_ms([worst], CALL_MS), loop.endpoint)
+    endpoint = loop.endpoints[0] if len(loop.endpoints) == 1 else None
+    share = time_share(result, total_ms([worst], CALL_MS), endpoint)
     confidence = limited_where_missed(result, scale(loop.repeats, 3, 8), share)
     if (number(worst, "calls_per_request") or 0) < MIN_REPEATS:
         confidence = min(confidence, 0.85)  # it rests on equal counts
     if not confidence:
         return None
-    of = f"request of {loop.endpoint}" if loop.endpoint else "request"
+    of = f"request of {' and of '.join(loop.endpoints)}" if loop.endpoints else "request"
     evidence = Evidence(
         confidence,
         (
             f"{loop.repeats:.1f} times per {of} ({calls:.0f} calls for {loop.requests:.0f}):"
             f" {_text(worst)}",
         ),
-        where=(statement_location(result, worst, endpoint=loop.endpoint),),
+        where=tuple(
+            statement_location(result, worst, endpoint=each) for each in loop.endpoints or (None,)
+        ),
     )
     return confirmed_by_traces(result, evidence, worst)
 
