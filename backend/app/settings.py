@@ -7,65 +7,33 @@ import secrets
 import sys
 import tempfile
 from functools import cached_property, lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
-from limits import parse as parse_rate
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
-from app.client_address import TrustedProxies
 from app.first_file import create_first
+from app.setting_types import (
+    MIN_KEY_LENGTH,
+    Networks,
+    PostgresUrl,
+    Proxies,
+    Rate,
+    SecretKey,
+    parse_networks,
+)
 
 BACKEND_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BACKEND_DIR / "var"
 
-MIN_KEY_LENGTH = 32
 _YEAR_S = 366 * 86400
 
 
 class SettingsError(SystemExit):
     """A setting is missing or invalid. The program exits with one line and no traceback."""
-
-
-def _check_rate(value: str) -> str:
-    parse_rate(value)
-    return value
-
-
-def _check_postgres_url(value: SecretStr) -> SecretStr:
-    scheme = urlsplit(value.get_secret_value()).scheme
-    if scheme not in {"postgresql", "postgres"}:
-        raise ValueError("must look like postgresql://user:password@127.0.0.1:5432/database")
-    return value
-
-
-def _check_key(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value().strip()) < MIN_KEY_LENGTH:
-        raise ValueError(f"must have {MIN_KEY_LENGTH} characters or more, without white space")
-    return value
-
-
-def _check_proxies(value: str) -> str:
-    TrustedProxies(value)
-    return value
-
-
-def _check_networks(value: str) -> str:
-    _parse_networks(value)
-    return value
-
-
-def _parse_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
-
-
-Networks = Annotated[str, AfterValidator(_check_networks)]
-Rate = Annotated[str, AfterValidator(_check_rate)]
-PostgresUrl = Annotated[SecretStr, AfterValidator(_check_postgres_url)]
 
 
 class Settings(BaseSettings):
@@ -103,7 +71,7 @@ class Settings(BaseSettings):
         " first connection. Set it to false for a pooler in session mode.",
     )
 
-    secret_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
+    secret_key: SecretKey | None = Field(
         None,
         description="Signs access tokens, 32 characters or more. If unset, a key is generated once"
         " and stored in `backend/var/secret.key`, readable by its owner only.",
@@ -156,7 +124,7 @@ class Settings(BaseSettings):
         description="Storage of the counters: `memory` (separate for each worker), `postgres`"
         " (shared), or `redis://host:port` (shared).",
     )
-    trusted_proxies: Annotated[str, AfterValidator(_check_proxies)] = Field(
+    trusted_proxies: Proxies = Field(
         "",
         description="Proxies whose `X-Forwarded-For` is used: comma-separated addresses and"
         " networks, and `unix` for connections over a Unix socket. Their last entry that is not"
@@ -260,7 +228,7 @@ class Settings(BaseSettings):
     @cached_property
     def monitoring_addresses(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """`MONITORING_NETWORKS`, parsed."""
-        return _parse_networks(self.monitoring_networks)
+        return parse_networks(self.monitoring_networks)
 
     @property
     def metrics_parent(self) -> Path:

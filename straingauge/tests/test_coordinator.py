@@ -217,7 +217,8 @@ def test_a_silent_client_delays_nothing(new_coordinator: Callable[..., Coordinat
         (client,) = connect(coordinator, 1)
         assert client.join(TEST, 1).is_leader
         coordinator.close()
-        assert not any(thread.is_alive() for thread in coordinator._threads)
+        threads = coordinator._ticking, coordinator._connections._accepting
+        assert not any(thread.is_alive() for thread in threads)
 
 
 def test_closing_twice_and_after_the_end(new_coordinator: Callable[..., Coordinator]):

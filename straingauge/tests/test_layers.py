@@ -1,7 +1,8 @@
-"""Walks the imports of straingauge and holds the order in which the package reads."""
+"""The order in which the packages of straingauge import each other, and the length of files."""
 
 import ast
 import shutil
+import subprocess
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,7 @@ FREE_FOR_ALL = {
 PACKAGE = Path(straingauge.__file__).parent
 REPOSITORY = Path(__file__).resolve().parents[2]
 SERVICE = "TherapyBridge"
+MOST_LINES = 350
 
 
 def step_of(package: Path, path: Path) -> str:
@@ -151,3 +153,30 @@ def test_the_service_knows_nothing_of_its_instrument():
     assert files
     for path in files:
         assert not [name for name in imports_of(path) if name.partition(".")[0] == "straingauge"]
+
+
+def too_long(root: Path, names: Iterable[str]) -> list[str]:
+    """Return the files with more lines than a file may have, as sentences."""
+    lengths = {name: len((root / name).read_bytes().splitlines()) for name in names}
+    return [
+        f"{name} has {lines} lines: split it by its nouns"
+        for name, lines in lengths.items()
+        if lines > MOST_LINES
+    ]
+
+
+def test_no_file_is_too_long():
+    """Each Python file of the repository has 350 lines at most."""
+    command = ["git", "-C", REPOSITORY, "ls-files", "-z", "--", "*.py"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    names = [name for name in listed.split("\0") if name and (REPOSITORY / name).is_file()]
+    assert len(names) > 1000
+    assert too_long(REPOSITORY, names) == []
+
+
+def test_a_long_file_is_found(tmp_path: Path):
+    """A file with one line more than allowed is named."""
+    (tmp_path / "fine.py").write_text("x = 1\n" * MOST_LINES)
+    (tmp_path / "long.py").write_text("x = 1\n" * (MOST_LINES + 1))
+    found = too_long(tmp_path, ["fine.py", "long.py"])
+    assert found == ["long.py has 351 lines: split it by its nouns"]

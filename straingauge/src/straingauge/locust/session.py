@@ -32,19 +32,13 @@ from straingauge.locust.distributed.worker import WorkerRole
 from straingauge.locust.evaluation import LiveEvaluator, MakeObserver
 from straingauge.locust.options import sends_traceparent
 from straingauge.locust.result_builder import FinishedRun, ResultBuilder, RunSnapshot
+from straingauge.locust.run_outcome import RunOutcome
 from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
-from straingauge.verdict.reason import Reason, ended_early
 from straingauge.workers import Ending
 
 logger = logging.getLogger(__name__)
 
-_RESET: Final = Reason(
-    "stats_reset",
-    "note",
-    "the statistics were reset during the run: requests count from then on, and what was observed "
-    "of the service and the database is of the whole run",
-)
 _NOT_STARTED: Final = "stopped before its users started, while the service was observed at first"
 
 
@@ -95,13 +89,10 @@ class Session:
         self._aborts = AbortLoop(
             partial(builder.make_abort_evaluator, abort_dead_s), self._take_snapshot, self._abort
         )
-        self._ended_early: Ending | None = None
+        self._outcome = RunOutcome()
         self._started_at = ""
         self._ending = RLock()  # a signal may arrive while a run ends by itself
-        self._setup_error: StraingaugeError | None = None
-        self._is_running = self._was_reset = False
-        self._stopped_early: str | None = None
-        self._end_reason: str | None = None
+        self._is_running = False
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
@@ -143,9 +134,7 @@ class Session:
     def start_run(self) -> None:
         """Start a run: observe the service, then start the clock."""
         with self._ending:  # the previous run may still be judged
-            self._setup_error = self._stopped_early = None
-            self._end_reason = self._ended_early = None
-            self._was_reset = False
+            self._outcome = RunOutcome()
             self._evaluator.start_run()
             self._started_at = datetime.now().astimezone().isoformat(timespec="seconds")
             self.user_ids = UserIdAllocator(self._user_id_sequence)
@@ -154,7 +143,7 @@ class Session:
                 if self.worker is None:
                     self._observe()
             except GreenletExit:  # Locust stops a run that takes longer to start than --run-time
-                self._stopped_early = _NOT_STARTED
+                self._outcome.stopped_early = _NOT_STARTED
                 raise
             finally:
                 if self.master is not None:
@@ -196,7 +185,7 @@ class Session:
         """Discard what all processes have measured so far, as Locust does with its statistics."""
         if not self._is_running:
             return
-        self._was_reset = True
+        self._outcome.was_reset = True
         self.stats.reset()
         if self.master is not None:
             self.runner.send_message(RESET_STATS)
@@ -248,8 +237,8 @@ class Session:
 
     def on_load_end(self, reason: str) -> None:
         """End the run, by intention; only the first reason counts."""
-        if self._end_reason is None and self._is_running:
-            self._end_reason = reason
+        if self._outcome.load_end is None and self._is_running:
+            self._outcome.load_end = reason
             logger.info("%s: the run ends", reason)
             self._quit_or_stop()
 
@@ -258,9 +247,9 @@ class Session:
         self._abort_setup((UsageError if is_usage else TargetError)(message, hint))
 
     def _abort_setup(self, error: StraingaugeError) -> None:
-        if self._setup_error is not None:
+        if self._outcome.setup_error is not None:
             return
-        self._setup_error = error
+        self._outcome.setup_error = error
         logger.error("setup failed: %s", error.with_hint)
         self._quit_or_stop()
 
@@ -277,7 +266,7 @@ class Session:
 
     def _abort(self, ending: Ending) -> None:
         """End the run by an abort rule; what was measured is judged."""
-        self._ended_early = ending
+        self._outcome.aborted = ending
         logger.error("aborted after %.1f s: %s", ending.at_s, ending.message)
         self._quit_or_stop()
 
@@ -299,23 +288,24 @@ class Session:
             self._mark_interrupted()
         master.end_run()
         if not master.alive and master.workers.lost((), time.monotonic_ns()):
-            self._stopped_early = "all its workers were lost"
+            self._outcome.stopped_early = "all its workers were lost"
             if self._environment.web_ui is None:
                 spawn(self.runner.quit)
 
     def _finish(self) -> None:
         """Judge the run and write its result."""
-        complete = self._stopped_early is None and self._setup_error is None
-        self._evaluator.cool_down(complete=complete)
+        self._evaluator.cool_down(complete=self._outcome.is_complete)
         self._evaluator.finish(self._take_snapshot(), print_verdict=True)
         self.stats.stop()
 
     def _finish_alone(self, worker: WorkerRole) -> None:
         """Write what this worker measured, because the master that would merge it is lost."""
-        self._stopped_early = f"the master at {worker.master_address} was lost"
+        self._outcome.stopped_early = f"the master at {worker.master_address} was lost"
         finished = self._evaluator.finish(self._take_snapshot(), print_verdict=False)
         saved = f"saved in {finished.path}" if finished.path else "lost"
-        logger.error("%s; the measurements of this worker are %s", self._stopped_early, saved)
+        logger.error(
+            "%s; the measurements of this worker are %s", self._outcome.stopped_early, saved
+        )
         self.stats.stop()
 
     def _on_master_lost(self) -> None:
@@ -332,26 +322,19 @@ class Session:
             started_at=self._started_at,
             reports={"locust": self.stats.to_message()},
             observations=self._evaluator.observations,
-            setup_error=self._setup_error,
-            stopped_early=self._stopped_early,
-            ending=self._ended_early,
-            notes=self._notes(),
+            setup_error=self._outcome.setup_error,
+            stopped_early=self._outcome.stopped_early,
+            ending=self._outcome.aborted,
+            notes=self._outcome.notes,
         )
         return snapshot if self.master is None else self.master.add_workers(snapshot)
 
-    def _notes(self) -> tuple[Reason, ...]:
-        ended = (ended_early(self._end_reason),) if self._end_reason else ()
-        return (*ended, _RESET) if self._was_reset else ended
-
     def _mark_interrupted(self) -> None:
-        options, shape = (
-            self._environment.parsed_options,
-            get_shape_configuration(self._environment),
-        )
+        options = self._environment.parsed_options
+        shape = get_shape_configuration(self._environment)
         planned_s = shape["duration_s"] if shape else options and options.run_time
-        has_ended = self._end_reason is not None or self._ended_early is not None
-        if self._is_running and planned_s is not None and not has_ended:
-            self._stopped_early = f"interrupted ({planned_s:g} s were planned)"
+        if self._is_running and planned_s is not None and not self._outcome.has_ended:
+            self._outcome.stopped_early = f"interrupted ({planned_s:g} s were planned)"
 
     def _user_id_sequence(self) -> tuple[int, int]:
         """Return the number of this process's first user, and the step to each next one.
@@ -359,6 +342,6 @@ class Session:
         Raises:
             GreenletExit: The setup of the run failed, so no user may start.
         """
-        if self._setup_error is not None:
+        if self._outcome.setup_error is not None:
             raise GreenletExit
         return (0, 1) if self.worker is None else self.worker.user_id_sequence()

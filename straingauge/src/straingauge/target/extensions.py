@@ -5,11 +5,13 @@ as `uuid-ossp` and `pgcrypto`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from straingauge.errors import TargetError
 from straingauge.target.binaries import VARIABLE, installed_folders
+from straingauge.target.postgres import Postgres
 
 _UNAVAILABLE = re.compile(r'extension "([^"\n]+)" is not available')
 _MOST_LOG_BYTES = 100_000
@@ -39,6 +41,21 @@ def missing_extension(log: Path) -> str | None:
         file.seek(max(log.stat().st_size - _MOST_LOG_BYTES, 0))
         found = _UNAVAILABLE.findall(file.read().decode(errors="replace"))
     return found[-1] if found else None
+
+
+@contextmanager
+def naming_missing_extension(server: Postgres) -> Iterator[None]:
+    """Name the extension that a server lacks, if that is why the service did not start.
+
+    Raises:
+        MissingExtensionError: It is, instead of the TargetError.
+    """
+    try:
+        yield
+    except TargetError as error:
+        if extension := missing_extension(server.log_path):
+            raise MissingExtensionError(error, extension) from error
+        raise
 
 
 def folder_with(extension: str, folders: Iterable[Path] | None = None) -> Path | None:

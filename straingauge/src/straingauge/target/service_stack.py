@@ -3,24 +3,26 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from straingauge.errors import TargetError, UsageError
-from straingauge.git import without_repository
-from straingauge.inside import probe
 from straingauge.target.binaries import VARIABLE
 from straingauge.target.config import PostgresConfig, StackConfig
-from straingauge.target.extensions import MissingExtensionError, folder_with, missing_extension
+from straingauge.target.extensions import (
+    MissingExtensionError,
+    folder_with,
+    naming_missing_extension,
+)
 from straingauge.target.ports import HOST, free_port, is_in_use, listens
 from straingauge.target.postgres import Postgres
 from straingauge.target.process_group import Child, ProcessGroup
 from straingauge.target.readiness import require_free, status_of
-from straingauge.target.stack_settings import PLACEHOLDER
+from straingauge.target.stack_values import StackValues
 from straingauge.target.started_service import StartedService
 
 POLL_S = 0.05
@@ -143,9 +145,9 @@ class ServiceStack:
                 self._say(f"running {step.name}")
                 self._run.call(
                     step.name,
-                    self._filled(step.command),
+                    self._values.fill(step.command),
                     cwd=self._config.folder,
-                    env=self._environment(),
+                    env=self._values.environment,
                 )
             self._say("starting the service")
             self._begin_service()
@@ -211,17 +213,15 @@ class ServiceStack:
     @property
     def started(self) -> StartedService:
         """The running service, and how to start another instance of it."""
-        config = self._config
+        config, values = self._config, self._values
         own = {"port": "{port}", "workers": "1"}  # the other instance fills in its own port
         temporary = {
-            name: value
-            for name, value in self._temporary_values().items()
-            if name not in os.environ
+            name: value for name, value in values.temporary_env.items() if name not in os.environ
         }
         other = replace(
             config,
-            command=tuple(self._filled(config.command, own)),
-            env=self._filled_values(temporary | dict(config.env), own),
+            command=tuple(values.fill(config.command, own)),
+            env=values.fill_env(temporary | dict(config.env), own),
             workers=1,
             port=0,
             postgres=None,
@@ -261,7 +261,7 @@ class ServiceStack:
             Path(words[0]).name,
             words,
             cwd=Path.cwd(),
-            env=self._environment(),
+            env=self._values.environment,
             stop_signal=signal.SIGINT,
             log=False,
         )
@@ -279,18 +279,18 @@ class ServiceStack:
         )
         url = stack.enter_context(server).url
         self._postgres = server if wanted.restore else None
-        stack.enter_context(_naming_missing_extension(server))
+        stack.enter_context(naming_missing_extension(server))
         return url
 
     def _start_service(self) -> Child:
         """Start the service and wait; choose another free port if it is taken meanwhile."""
         for _ in range(PORT_ATTEMPTS):
-            command = self._filled(self._config.command)
+            command = self._values.fill(self._config.command)
             service = self._run.start(
                 "service",
                 command,
                 cwd=self._config.folder,
-                env=self._service_environment(),
+                env=self._values.service_environment(),
                 grace_s=self._config.stop_within_s,
             )
             if self._await_ready(service):
@@ -304,50 +304,10 @@ class ServiceStack:
             f"in {self._config.folder}, run: {' '.join(command)}",
         )
 
-    def _filled(self, words: Iterable[str], other: Mapping[str, str] | None = None) -> list[str]:
-        """Replace the placeholders in a command, some of them by other values."""
-        values = {
-            "python": str(self._config.python),
-            "port": str(self._port),
-            "workers": str(self._config.workers),
-            "app": self._config.app,
-            "database_address": (self.database_url or "").partition("://")[2],
-            "database_url": self.database_url or "",
-            "folder": str(self._run.folder),
-            **(other or {}),
-        }
-        return [PLACEHOLDER.sub(lambda found: values[found[1]], word) for word in words]
-
-    def _environment(self) -> dict[str, str]:
-        """Return this process's environment with the additions of the file."""
-        return (
-            self._filled_values(self._temporary_values())
-            | without_repository(os.environ)
-            | self._filled_values(self._config.env)
-        )
-
-    def _temporary_values(self) -> Mapping[str, str]:
-        """Return the additions for a temporary database."""
-        postgres = self._config.postgres
-        return postgres.env if postgres and not self.database_given else {}
-
-    def _filled_values(
-        self, values: Mapping[str, str], other: Mapping[str, str] | None = None
-    ) -> dict[str, str]:
-        return dict(zip(values, self._filled(values.values(), other), strict=True))
-
-    def _service_environment(self) -> dict[str, str]:
-        """Return the environment of the service, with the probe that a profile reads."""
-        env = self._environment()
-        if not self._config.profile:
-            return env
-        folder = self._run.folder / "probe"
-        folder.mkdir(exist_ok=True)
-        path = (str(Path(probe.__file__).parent), env.get("PYTHONPATH"))
-        return env | {
-            probe.FOLDER: str(folder),
-            "PYTHONPATH": os.pathsep.join(filter(None, path)),
-        }
+    @property
+    def _values(self) -> StackValues:
+        folder = self._run.folder
+        return StackValues(self._config, self._port, folder, self.database_url, self.database_given)
 
     def _await_ready(self, service: Child) -> bool:
         """Wait until the service is ready; return false if it ended.
@@ -379,14 +339,3 @@ def _restored(config: StackConfig, path: str | Path) -> PostgresConfig:
             "leave out --restore-database (pytest: --load-restore-database)",
         )
     return replace(config.postgres, restore=True)
-
-
-@contextmanager
-def _naming_missing_extension(server: Postgres) -> Iterator[None]:
-    """Name the extension that a server lacks, if that is why the service did not start."""
-    try:
-        yield
-    except TargetError as error:
-        if extension := missing_extension(server.log_path):
-            raise MissingExtensionError(error, extension) from error
-        raise

@@ -1,20 +1,9 @@
 """Server in the controlling process that synchronizes the processes of a load."""
 
-import contextlib
-import os
-import secrets
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import (
-    Connection,
-    Listener,
-    answer_challenge,
-    deliver_challenge,
-)
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,9 +29,9 @@ from straingauge.workers.messages import (
     Target,
     TestDone,
     ToWorker,
-    Welcome,
 )
 from straingauge.workers.reports import Ending, MergedReports, Report
+from straingauge.workers.worker_connections import WorkerConnections
 
 if TYPE_CHECKING:
     from straingauge.engine import Pace
@@ -54,13 +43,6 @@ SILENCE_TIMEOUT_S = 600.0  # a worker may be busy with one long ordinary test
 
 Watcher = Callable[[str, MergedReports], bool]
 """Is given a test's reports about twice a second; returning True ends the load early."""
-
-
-@dataclass(slots=True)
-class _Worker:
-    connection: Connection
-    last_message_s: float
-    dropped: str | None = None  # why its connection was closed
 
 
 class Coordinator:
@@ -100,12 +82,7 @@ class Coordinator:
         self._cores = cores or usable_cpus()
         self._load_silence_timeout_s = load_silence_timeout_s
         self._silence_timeout_s = silence_timeout_s
-        self._secret = secrets.token_bytes(32)
-        # Without a key: a silent client would keep accept() from serving all others.
-        self._listener = Listener(("127.0.0.1", 0), backlog=128)
-        self._listening_at: tuple[str, int] = self._listener.address
         self._lock = threading.RLock()
-        self._workers: dict[str, _Worker] = {}
         self._loads: dict[str, LoadState] = {}
         self._stopped_early: set[str] = set()
         self._expected: dict[str, None] = {}
@@ -116,19 +93,22 @@ class Coordinator:
         self._target: ToWorker | None = None
         self._awaiting_target: list[str] | None = None
         self.load_tests: set[str] = set()
-        self._threads = [self._spawn(self._accept), self._spawn(self._tick)]
+        self._connections = WorkerConnections(
+            self._lock, joined=self._join, received=self._handle, lost=self._lose
+        )
+        self._connections.start()
+        self._ticking = self._spawn(self._tick)
 
     @property
     def connection_info(self) -> dict[str, str | int]:
         """Address and secret for a worker process; plain values, for that process only."""
-        host, port = self._listening_at
-        return {"host": host, "port": port, "secret": self._secret.hex()}
+        return self._connections.info
 
     @property
     def connected(self) -> list[str]:
         """The connected processes."""
         with self._lock:
-            return list(self._workers)
+            return self._connections.names
 
     @property
     def missing(self) -> list[str]:
@@ -196,14 +176,8 @@ class Coordinator:
                 return
             self.abort("the session has ended")
             self._closing.set()
-            with self._lock:
-                for worker in self._workers.values():
-                    _shut_down(worker.connection)
-            with contextlib.suppress(OSError):  # wakes accept()
-                socket.create_connection(self._listening_at).close()
-            for thread in self._threads:
-                thread.join(timeout=5.0)
-            self._listener.close()
+            self._connections.close()
+            self._ticking.join(timeout=5.0)
 
     def _spawn(self, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(
@@ -212,51 +186,13 @@ class Coordinator:
         thread.start()
         return thread
 
-    def _accept(self) -> None:
-        while not self._closing.is_set():
-            try:
-                connection = self._listener.accept()
-            except OSError:
-                continue  # it disconnected before it was accepted
-            if self._closing.is_set():
-                connection.close()
-            else:
-                self._spawn(self._serve, connection)
-
-    def _serve(self, connection: Connection) -> None:
-        name = None
-        disconnected = False
-        try:
-            deliver_challenge(connection, self._secret)
-            answer_challenge(connection, self._secret)
-            hello = connection.recv()
-            name = hello.name
-            self._welcome(hello, connection)
-            while not disconnected:
-                message: FromWorker = connection.recv()
-                disconnected = isinstance(message, Disconnect)
-                self._handle(name, message)
-        except (AuthenticationError, EOFError, OSError):
-            pass  # not authenticated, or the process has ended: handled in _lose
-        finally:
-            # Closed last: until it is removed, other threads may shut it down by its descriptor.
-            if name is not None:
-                self._lose(name, expected=disconnected)
-            connection.close()
-
-    def _welcome(self, hello: Hello, connection: Connection) -> None:
-        with self._lock:
-            if self._closing.is_set():
-                raise EOFError
-            self.load_tests.update(hello.tests)
-            self._expected.pop(hello.name, None)
-            self._workers[hello.name] = _Worker(connection, time.monotonic())
-            connection.send(Welcome())
+    def _join(self, hello: Hello) -> None:
+        self.load_tests.update(hello.tests)
+        self._expected.pop(hello.name, None)
 
     def _handle(self, name: str, message: FromWorker) -> None:
         now_ns = time.monotonic_ns()
         with self._lock:
-            self._workers[name].last_message_s = time.monotonic()
             match message:
                 case GetTarget(test_file):
                     self._send_target(name, test_file)
@@ -317,7 +253,7 @@ class Coordinator:
     @property
     def _present(self) -> list[str]:
         """The connected and the expected processes."""
-        return [*self._workers, *self._expected]
+        return [*self._connections.names, *self._expected]
 
     def _load(self, test: str) -> LoadState:
         return self._loads.setdefault(test, LoadState(test, self._cores))
@@ -336,26 +272,16 @@ class Coordinator:
     def _current(self) -> list[LoadState]:
         return [g for g in self._loads.values() if g.stage is not None and g.abort_reason is None]
 
-    def _lose(self, name: str, *, expected: bool) -> None:
-        with self._lock:
-            worker = self._workers.pop(name, None)
-            reason = (
-                "its session ended" if expected else "its connection was lost: killed, or crashed"
-            )
-            reason = worker.dropped or reason if worker is not None else reason
-            now_ns = time.monotonic_ns()
-            had_shard = any(load.has_shard(name) for load in self._loads.values())
-            if name in self._needed and not had_shard:
-                self.abort(f"process {name} was lost ({reason}) before the load began")
-            for load in self._loads.values():
-                self._post(load.lose(name, reason, self._present, now_ns))
+    def _lose(self, name: str, reason: str) -> None:
+        now_ns = time.monotonic_ns()
+        had_shard = any(load.has_shard(name) for load in self._loads.values())
+        if name in self._needed and not had_shard:
+            self.abort(f"process {name} was lost ({reason}) before the load began")
+        for load in self._loads.values():
+            self._post(load.lose(name, reason, self._present, now_ns))
 
     def _post(self, outbox: Outbox) -> None:
-        for name, message in outbox.items():
-            worker = self._workers.get(name)
-            if worker is not None:
-                with contextlib.suppress(OSError):  # it has just ended: its own thread handles that
-                    worker.connection.send(message)
+        self._connections.send(outbox)
 
     def _send_target(self, name: str, test_file: Path) -> None:
         if self._target is not None:
@@ -394,23 +320,15 @@ class Coordinator:
             self._post(dict.fromkeys(self._loads[test].active, StopAt(at_ns)))
 
     def _drop_silent(self) -> None:
-        """Disconnect processes that are silent for too long; their threads then handle the loss.
-
-        A process that waits for others is never too silent.
-        """
-        now_s = time.monotonic()
+        """Disconnect processes that are silent for too long, but none that waits for others."""
         waiting = {name for load in self._current() for name in load.waiting} | set(
             self._awaiting_target or ()
         )
         running = {name for load in self._current() if load.is_running for name in load.active}
-        for name, worker in self._workers.items():
-            timeout_s = self._load_silence_timeout_s if name in running else self._silence_timeout_s
-            if name not in waiting and now_s - worker.last_message_s > timeout_s:
-                worker.dropped = f"it sent nothing for {timeout_s:g} s"
-                _shut_down(worker.connection)
 
+        def timeout_s(name: str) -> float | None:
+            if name in waiting:
+                return None
+            return self._load_silence_timeout_s if name in running else self._silence_timeout_s
 
-def _shut_down(connection: Connection) -> None:
-    """Shut down a connection that another thread reads; closing it would leave that waiting."""
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as stream:
-        stream.shutdown(socket.SHUT_RDWR)
+        self._connections.drop_silent(timeout_s)

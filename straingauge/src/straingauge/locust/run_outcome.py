@@ -1,0 +1,50 @@
+"""Reasons why a run of this process ends early, or counts in part."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from straingauge.errors import StraingaugeError
+from straingauge.verdict.reason import Reason, ended_early
+from straingauge.workers import Ending
+
+_RESET: Final = Reason(
+    "stats_reset",
+    "note",
+    "the statistics were reset during the run: requests count from then on, and what was observed "
+    "of the service and the database is of the whole run",
+)
+
+
+@dataclass(slots=True)
+class RunOutcome:
+    """Reasons known so far; none in a run that ends when its time is over.
+
+    Attributes:
+        setup_error: Why no user could start.
+        stopped_early: Why it was stopped before its time.
+        aborted: The abort rule that ended it.
+        load_end: Why the load test itself ended it, such as a feeder without a further row.
+        was_reset: True if the statistics were reset.
+    """
+
+    setup_error: StraingaugeError | None = None
+    stopped_early: str | None = None
+    aborted: Ending | None = None
+    load_end: str | None = None
+    was_reset: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """True unless it was stopped early or could not start."""
+        return self.stopped_early is None and self.setup_error is None
+
+    @property
+    def has_ended(self) -> bool:
+        """True if an abort rule or the load test itself has ended it."""
+        return self.load_end is not None or self.aborted is not None
+
+    @property
+    def notes(self) -> tuple[Reason, ...]:
+        """Notes on validity."""
+        ended = (ended_early(self.load_end),) if self.load_end else ()
+        return (*ended, _RESET) if self.was_reset else ended
