@@ -11,7 +11,10 @@ from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUser
 from straingauge.engine.virtual_user import VirtualUser
 
 if TYPE_CHECKING:
-    from straingauge.engine.user_executors import UsersExecutor as _Users
+    from straingauge.engine.user_executors import UsersExecutor
+    from straingauge.schedule import ClosedSchedule
+
+    _Users = UsersExecutor[ClosedSchedule]
 else:
     _Users = object
 

@@ -78,17 +78,10 @@ class ScenarioRun:
         if isinstance(schedule, ConstantUsers | RampingUsers) and schedule.duration_s is not None:
             left_s = schedule.duration_s + (start_ns - time.monotonic_ns()) / 1e9
             context.loop.call_later(max(left_s, 0), self.close)
-        if isinstance(schedule, RampingUsers):
-            return executor_type(RampingUsersExecutor, context)(  # type: ignore[no-any-return]
-                context,
-                self.users,
-                schedule=schedule,
-                mix=mix,
-                sinks_at=sinks_at,
-                start_ns=start_ns,
-            )
-        if isinstance(schedule, ConstantUsers):
-            return executor_type(ConstantUsersExecutor, context)(  # type: ignore[no-any-return]
+        if isinstance(schedule, ConstantUsers | RampingUsers):
+            is_ramp = isinstance(schedule, RampingUsers)
+            executor = RampingUsersExecutor if is_ramp else ConstantUsersExecutor
+            return executor_type(executor, context)(  # type: ignore[no-any-return]
                 context,
                 self.users,
                 schedule=schedule,

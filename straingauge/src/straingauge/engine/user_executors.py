@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from time import monotonic_ns
+from typing import Generic, TypeVar
 
 from straingauge.engine.endpoint_sinks import EndpointSinks
 from straingauge.engine.run_context import RunContext
@@ -9,8 +10,10 @@ from straingauge.engine.virtual_user import VirtualUser
 from straingauge.journey import Mix
 from straingauge.schedule import ClosedSchedule, ConstantUsers, RampingUsers
 
+ClosedScheduleT = TypeVar("ClosedScheduleT", bound=ClosedSchedule)
 
-class UsersExecutor:
+
+class UsersExecutor(Generic[ClosedScheduleT]):
     """Starts a user's next journey when it has finished one, after its think time."""
 
     def __init__(
@@ -18,7 +21,7 @@ class UsersExecutor:
         context: RunContext,
         virtual_users: list[VirtualUser],
         *,
-        schedule: ClosedSchedule,
+        schedule: ClosedScheduleT,
         mix: Mix,
         sinks_at: Callable[[int], EndpointSinks],
         start_ns: int,
@@ -26,6 +29,7 @@ class UsersExecutor:
         self.is_over = not virtual_users
         self._context = context
         self._virtual_users = virtual_users
+        self._schedule = schedule
         self._mix = mix
         self._sinks_at = sinks_at
         self._start_ns = start_ns
@@ -57,33 +61,13 @@ class UsersExecutor:
         self._context.loop.call_later(max(delay_s, 0), call, *args)
 
 
-class ConstantUsersExecutor(UsersExecutor):
+class ConstantUsersExecutor(UsersExecutor[ConstantUsers]):
     """Runs a constant number of users."""
-
-    def __init__(
-        self,
-        context: RunContext,
-        virtual_users: list[VirtualUser],
-        *,
-        schedule: ConstantUsers,
-        mix: Mix,
-        sinks_at: Callable[[int], EndpointSinks],
-        start_ns: int,
-    ) -> None:
-        super().__init__(
-            context,
-            virtual_users,
-            schedule=schedule,
-            mix=mix,
-            sinks_at=sinks_at,
-            start_ns=start_ns,
-        )
-        self._running = len(virtual_users)
-        self._schedule = schedule
 
     def begin(self) -> None:
         """See `Executor`."""
         schedule = self._schedule
+        self._running = len(self._virtual_users)
         for user in self._virtual_users:
             self._call_at(schedule.begins(user.user.index % schedule.count), self._again, user)
 
@@ -97,34 +81,14 @@ class ConstantUsersExecutor(UsersExecutor):
             super().release(user)
 
 
-class RampingUsersExecutor(UsersExecutor):
+class RampingUsersExecutor(UsersExecutor[RampingUsers]):
     """Runs a number of users that changes; each begins journeys while it is active."""
-
-    def __init__(
-        self,
-        context: RunContext,
-        virtual_users: list[VirtualUser],
-        *,
-        schedule: RampingUsers,
-        mix: Mix,
-        sinks_at: Callable[[int], EndpointSinks],
-        start_ns: int,
-    ) -> None:
-        super().__init__(
-            context,
-            virtual_users,
-            schedule=schedule,
-            mix=mix,
-            sinks_at=sinks_at,
-            start_ns=start_ns,
-        )
-        self._schedule = schedule
-        self._idle = set(virtual_users)
-        self._until_ns: dict[VirtualUser, int] = {}
 
     def begin(self) -> None:
         """See `Executor`."""
         schedule = self._schedule
+        self._idle = set(self._virtual_users)
+        self._until_ns: dict[VirtualUser, int] = {}
         for user in self._virtual_users:
             for begin_s, end_s in schedule.active_s(user.user.index % schedule.count):
                 self._call_at(begin_s, self._activate, user, end_s)
