@@ -11,8 +11,6 @@ from collections import deque
 from contextlib import suppress
 from typing import Final
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     DataReceived,
@@ -23,30 +21,18 @@ from h2.events import (
     StreamReset,
 )
 from h2.exceptions import InvalidBodyLengthError, ProtocolError, StreamClosedError
-from h2.settings import SettingCodes, Settings
 
-from straingauge.http.codec import MAX_HEAD_BYTES
 from straingauge.http.exchange import STALE, Received, unanswered
+from straingauge.http.http2.connection import new_connection
 from straingauge.http.http2.exchange import Http2Exchange
 from straingauge.http.http2.frames import FRAME_HEADER_BYTES, GOAWAY, Frame, FrameSplitter
 from straingauge.http.models import ErrorKind, Request, RequestFailed
 
-# Windows of flow control, as Go's client has them (golang.org/x/net/http2): this client always
-# reads, so they need not slow a response down.
-_STREAM_WINDOW_BYTES: Final = 4 << 20
-_CONNECTION_WINDOW_BYTES: Final = 1 << 30
-_DEFAULT_WINDOW_BYTES: Final = 65_535
 _MAX_STREAM_ID: Final = 2**31 - 1
 # Of bodies at a time, as of uploads over HTTP/1.1: responses get their stamps in between.
 _SLICE_BYTES: Final = 256 * 1024
 _PING: Final = b"\0" * 8
 _HTTP1: Final = b"HTTP/1."
-
-
-class _Connection(H2Connection):
-    """The state of a connection; no more streams are remembered than may have late frames."""
-
-    MAX_CLOSED_STREAMS = 1024
 
 
 class Http2Session:
@@ -70,7 +56,7 @@ class Http2Session:
     def __init__(self, scheme: str, base_path: str = "") -> None:
         self._scheme = scheme.encode("ascii")
         self._base = base_path.encode("ascii")
-        self._h2 = _new_connection()
+        self._h2 = new_connection()
         self._splitter = FrameSplitter()
         self._in_flight: dict[int, Http2Exchange] = {}
         self._queued: deque[Http2Exchange] = deque()  # the server allows no more streams
@@ -324,27 +310,6 @@ class Http2Session:
                 self._end(guilty, at_ns)
         detail = f"HTTP/2: {error}" if str(error) else f"HTTP/2: {type(error).__name__}"
         self._lose_connection(RequestFailed(ErrorKind.PROTOCOL, detail), at_ns)
-
-
-def _new_connection() -> _Connection:
-    connection = _Connection(
-        H2Configuration(
-            header_encoding=None,
-            normalize_outbound_headers=False,  # `request_fields` makes them in the right form
-            validate_outbound_headers=False,
-        )
-    )
-    connection.local_settings = Settings(
-        client=True,
-        initial_values={
-            SettingCodes.ENABLE_PUSH: 0,
-            SettingCodes.INITIAL_WINDOW_SIZE: _STREAM_WINDOW_BYTES,
-            SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
-        },
-    )
-    connection.initiate_connection()
-    connection.increment_flow_control_window(_CONNECTION_WINDOW_BYTES - _DEFAULT_WINDOW_BYTES)
-    return connection
 
 
 def _name_of(code: int | None) -> str:
