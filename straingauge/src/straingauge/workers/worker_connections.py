@@ -30,8 +30,8 @@ class WorkerConnections:
     """Authenticated connections on 127.0.0.1, by the names of the worker processes.
 
     Args:
-        lock: Guards the connections; held while `joined` and `lost` are called. Whoever reads
-            `names` or calls `send` or `drop_silent` holds it.
+        lock: Guards the connections; held while `joined` and `lost` are called, and by callers of
+            `names`, `send` and `drop_silent`.
         joined: Called with the first message of a process, which is then connected.
         received: Called with the name of a process and each of its further messages.
         lost: Called with the name of a process that is no longer connected, and the reason.
