@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BACKEND = ROOT / "backend"
 RUN = BACKEND / "requirements.txt"
 DEV = BACKEND / "requirements-dev.txt"
-DEV_EXTRAS = ("test", "mcp", "http2")
+DEV_EXTRAS = ("test", "mcp", "http2", "export")
 """The extras of both packages that only tests and lint need."""
 STRAINGAUGE = "-e ../straingauge[explain,locust,postgres,profile,pytest,traces]"
 HEADER = "# Exact versions of {}. Written by `make requirements`; the ranges are in pyproject.toml."

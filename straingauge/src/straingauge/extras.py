@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-Extra = Literal["http2", "locust", "mcp", "postgres", "profile", "pytest", "traces"]
+Extra = Literal["export", "http2", "locust", "mcp", "postgres", "profile", "pytest", "traces"]
 
 
 def install_command(extra: Extra) -> str:

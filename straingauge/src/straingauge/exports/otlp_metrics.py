@@ -45,7 +45,7 @@ class OtlpMetrics:
         if not reads_protobuf():
             raise UsageError(
                 f"{option}: OTLP needs the package opentelemetry-proto",
-                hint=install_command("traces"),
+                hint=install_command("export"),
             )
         headers = {"Content-Type": "application/x-protobuf", **_headers(environment)}
         self._sender = HttpSender(url, PATH, headers, option=option)
