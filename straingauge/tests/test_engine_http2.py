@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from http2_peer import Http2Peer, Http2Request, speaking_http2
+from load_results import judged, reasons
 from raw_server import answering, serve, speaking_tls
-from single_journey import run_journey
-from straingauge.engine import Connections
+from single_journey import get, run_journey
+from straingauge.engine import Connections, Load
 from straingauge.http import ErrorKind, RequestFailed, Response
 from straingauge.http.settings import HttpSettings
-from straingauge.journey import Step, User
+from straingauge.journey import Step, User, mix
+from straingauge.schedule import constant_users
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -65,12 +67,15 @@ def test_requests_are_streams_of_one_connection(connections: Connections):
 def test_an_https_server_chooses_the_protocol(
     certificate: Path, offered: list[str], *, is_http2: bool
 ):
-    """HTTP/2 is spoken with a server that offers it (ALPN), and HTTP/1.1 with others."""
+    """HTTP/2 is spoken with a server that offers it (ALPN); the result says which it was."""
     context: ssl.SSLContext = speaking_tls(certificate)
     context.set_alpn_protocols(offered)
     handler = speaking_http2(lambda end, request: end.answer(request.stream_id))
     settings = HttpSettings(http2="negotiate", ca_file=Path(f"{certificate}.crt"))
     with serve(handler if is_http2 else answering(), context) as server:
-        series, stats = run_journey(f"https://localhost:{server.port}", http=settings)
-    assert (series.statuses[200], dict(series.errors)) == (1, {})
-    assert (stats.connections, stats.http2_connections) == (1, is_http2)
+        url, schedule = f"https://localhost:{server.port}", constant_users(count=1, iterations=1)
+        result = judged(Load(url, schedule, mix(get), [User(0)], timeout_s=20.0, http=settings))
+    assert (result["status_codes"], result["errors"]["kinds"]) == ({"200": 1}, {})
+    protocol = result["resources"]["generator"]["protocol"]
+    assert protocol == ("HTTP/2" if is_http2 else "HTTP/1.1")
+    assert ("http1_instead" in reasons(result)) == (not is_http2)

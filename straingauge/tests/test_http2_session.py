@@ -196,6 +196,3 @@ def test_events_of_a_stream_come_with_their_frames():
     assert response(exchange.outcome).status == 200
     assert wire.peer.resets == {1: ErrorCodes.CANCEL}
     assert response(wire.exchange().outcome).status == 200
-
-
-# The server breaks the rules.

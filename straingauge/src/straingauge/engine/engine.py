@@ -119,6 +119,7 @@ class Engine:
             connections=sum(each.connections for each in contexts),
             reconnected=sum(each.reconnected for each in contexts),
             http2_connections=sum(each.http2_connections for each in contexts),
+            http1_instead=sum(each.http1_instead for each in contexts),
             closed_idle=sum(each.closed_idle for each in contexts),
             abandoned=abandoned,
             start_delay_ms=Delay.of(start_delay),

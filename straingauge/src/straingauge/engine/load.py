@@ -178,6 +178,7 @@ class EngineStats:
         waited: arrivals that found no free user; their response time includes the wait.
         connections: connections opened.
         http2_connections: of these, how many speak HTTP/2.
+        http1_instead: of these, how many speak HTTP/1.1, though HTTP/2 was asked for.
         reconnected: of all, how many replaced one that the server had closed while it was idle.
         closed_idle: connections that the server closed while no request was in flight.
         abandoned: requests in flight when the run was interrupted; they are not recorded.
@@ -212,6 +213,7 @@ class EngineStats:
     waited_for_connection: int = 0
     closed_idle: int = 0
     http2_connections: int = 0
+    http1_instead: int = 0
     end_reason: str | None = None
     thread_queue_ms: Delay = field(default_factory=lambda: Delay(0.0, 0.0, 0.0))
     blocking_call: tuple[str, float] | None = None

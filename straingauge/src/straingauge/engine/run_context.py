@@ -30,7 +30,8 @@ class RunContext:
         busy: virtual users that run a journey.
         thread_queue: time in which own steps waited for a thread.
         blocking: the longest time in which an own step kept the event loop, and its name.
-        sent, journeys, connections, http2_connections, reconnected, closed_idle: see `EngineStats`.
+        sent, journeys, connections, http2_connections, http1_instead: see `EngineStats`.
+        reconnected, closed_idle: see `EngineStats`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class RunContext:
         self.journeys = 0
         self.connections = 0
         self.http2_connections = 0
+        self.http1_instead = 0
         self.reconnected = 0
         self.closed_idle = 0
         self.thread_queue = DelayHistogram()

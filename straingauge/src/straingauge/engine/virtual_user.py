@@ -248,7 +248,10 @@ class VirtualUser(JourneyRunner):
             return
         self._connection = connection
         context.connections += 1
-        context.http2_connections += connection.is_http2
+        if connection.is_http2:
+            context.http2_connections += 1
+        elif self._route.may_be_http2:
+            context.http1_instead += 1
         self._sink.add_connection(monotonic_ns() - began_ns)
         assert self._request is not None
         self._transmit(connection, self._request)

@@ -7,7 +7,7 @@ from straingauge.errors import TargetError
 from straingauge.http.address import Address, locate
 from straingauge.http.proxy import ProxyError
 from straingauge.http.settings import HttpSettings
-from straingauge.http.tls import tls_context
+from straingauge.http.tls import alpn_protocols, tls_context
 
 
 class BlockingConnection(http.client.HTTPConnection):
@@ -27,6 +27,9 @@ class BlockingConnection(http.client.HTTPConnection):
         self._settings = settings
         is_tls = base_url.startswith("https:")
         self._tls = tls_context(settings) if is_tls else None
+        self._is_http2 = settings.http2 == "prior-knowledge"  # others speak HTTP/1.1 as well
+        if self._tls is not None and self._is_http2:
+            self._tls.set_alpn_protocols(alpn_protocols(settings))
         super().__init__("localhost", timeout=timeout_s)
         self.auto_open = 1
         self._address: Address | None = None
@@ -46,6 +49,11 @@ class BlockingConnection(http.client.HTTPConnection):
         if self._tls is not None:
             sock = self._tls.wrap_socket(sock, server_hostname=address.tls_name)
         self.sock = sock
+        if self._is_http2:
+            # Others need not wait until `h2` is imported.
+            from straingauge.http.http2.blocking_socket import Http2Socket
+
+            self.sock = Http2Socket(sock, "http" if self._tls is None else "https")
 
     def putrequest(
         self,

@@ -232,7 +232,10 @@ def _shared_accounts(evidence: ValidityInput) -> Iterable[Reason]:
         )
 
 
-def _insecure(evidence: ValidityInput) -> Iterable[Reason]:
+def _connections(evidence: ValidityInput) -> Iterable[Reason]:
+    if evidence.is_http1_instead:
+        text = "HTTP/2 was asked for, but the service does not offer it: this is HTTP/1.1"
+        yield Reason("http1_instead", "note", text)
     if evidence.insecure:
         yield Reason(
             "insecure",
@@ -317,7 +320,7 @@ _RULES: Sequence[Rule] = (
     _lost,
     _shared_accounts,
     _idle,
-    _insecure,
+    _connections,
     _few_samples,
     _stragglers,
     _many_endpoints,

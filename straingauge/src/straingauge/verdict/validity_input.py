@@ -74,6 +74,7 @@ class ValidityInput:
         closing_server: A server that closes the connection after each response, by design; empty
             for others.
         insecure: Certificates of the service were not checked.
+        is_http1_instead: HTTP/2 was asked for, and the service chose HTTP/1.1.
     """
 
     requests: int = 0
@@ -108,6 +109,7 @@ class ValidityInput:
     endpoint_limit: int = 0
     closing_server: str = ""
     insecure: bool = False
+    is_http1_instead: bool = False
 
     @property
     def is_down(self) -> bool:

@@ -263,6 +263,7 @@ def _validity_input(
         unavailable=observations.unavailable if observations else (),
         closing_server=_closing_server(observations, engines),
         insecure=bool(configuration.get("http", {}).get("insecure")),
+        is_http1_instead=any(engine.http1_instead for engine in engines.values()),
     )
 
 

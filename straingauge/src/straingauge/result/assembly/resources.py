@@ -87,6 +87,10 @@ def _generator(engines: Mapping[str, EngineStats]) -> Generator:
         "dropped": sum(engine.dropped for engine in engines.values()),
         "arrivals_percent": _arrivals_percent(engines),
     }
+    if opened := sum(engine.connections for engine in engines.values()):
+        http2 = sum(engine.http2_connections for engine in engines.values())
+        found = (["HTTP/2"] if http2 else []) + (["HTTP/1.1"] if opened > http2 else [])
+        generator["protocol"] = " and ".join(found)
     if (deviation := log_deviation(engines)) is not None:
         generator["log_deviation_ms"] = deviation
     return generator

@@ -315,6 +315,7 @@ class Generator(TypedDict):
     dropped: int
     arrivals_percent: NotRequired[float | None]
     log_deviation_ms: NotRequired[LogDeviation]
+    protocol: NotRequired[str]
 
 
 class ObserverCost(TypedDict):
