@@ -118,6 +118,29 @@ def test_few_runs_say_how_many_are_needed(tmp_path: Path):
     assert "mixed  1 run of about 14 needed to find a change, 2026-01-02" in shown.output
 
 
+def test_metrics_without_a_shift_are_folded(tmp_path: Path):
+    """The page opens with what shifted, with unit, dates and commits; the rest is one line."""
+    page = tmp_path / "history.html"
+    folder = write_results(tmp_path / "results", [10.0 + n % 2 for n in range(10)] + [15.0] * 6)
+    assert history(folder, "-o", page).exit_code == 0
+    text = page.read_text()
+    shifted, _, steady = text.partition('<details class="steady"><summary>No significant shift: ')
+    assert "<h3>p95_ms <small>latest 15.0 ms, between 10.0 and 15.0 ms</small></h3>" in shifted
+    assert shifted.count("<h3>") == 1
+    assert "p50_ms " in steady.partition("</summary>")[0]
+    assert ">2026-01-02</text>" in shifted  # the first run
+    assert ">2026-01-12</text>" in shifted  # the shift
+    assert f">{10:040x}"[:10] + "</text>" in shifted
+    assert ">2026-01-17</text>" in shifted  # the last run
+
+
+def test_few_runs_have_no_headline_of_shifts(tmp_path: Path):
+    """The page of too few runs does not say that nothing shifted."""
+    page = tmp_path / "history.html"
+    history(write_results(tmp_path / "results", [10.0] * 4), "-o", page)
+    assert "<h1>Too few runs to find a shift: 4 of about 14 needed</h1>" in page.read_text()
+
+
 def test_higher_throughput_is_better(tmp_path: Path):
     """Each metric defines which direction is better."""
     folder = write_results(tmp_path / "results", [10.0] * 16)

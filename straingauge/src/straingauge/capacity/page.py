@@ -1,6 +1,6 @@
 """A search for capacity as one HTML page: two charts, a summary and a table; no script."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -12,6 +12,8 @@ from straingauge.report.format import number, percent
 from straingauge.report.svg import Axis, Plot
 
 _LABELS: Final = {"passed": "passed", "failed": "did not pass"}
+_MOST_ABOVE: Final = 2.0
+"""Times the highest measurement that the chart leaves for a fitted law above it."""
 
 
 def page(found: Document) -> str:
@@ -20,7 +22,7 @@ def page(found: Document) -> str:
         "capacity.html",
         package="straingauge.capacity",
         name=found["name"],
-        unit=found["unit"],
+        load=_asked(found["unit"]),
         lines=list(summary_rows(found)),
         charts=[each for each in (_throughput(found), _response_time(found)) if each],
         levels=[_row(level) for level in found["levels"]],
@@ -29,7 +31,7 @@ def page(found: Document) -> str:
 
 def _row(level: dict[str, Any]) -> dict[str, Any]:
     return {
-        "load": f"{level['level']:g}",
+        "load": f"{level['level']:,g}",
         "phase": level["phase"],
         "throughput": number(level["throughput_rps"]),
         "p50": number(level["p50_ms"]),
@@ -50,12 +52,14 @@ def _throughput(found: Document) -> dict[str, Any] | None:
     ]
     if not points:
         return None
-    plot = Plot(
-        Axis.logarithmic([x for x, _, _ in points]), Axis.from_zero(y for _, y, _ in points)
-    )
+    x = Axis.logarithmic([x for x, _, _ in points])
+    curve = _curve(UslFit(**found["usl"]), x) if found["usl"] else []
+    most = _MOST_ABOVE * max(y for _, y, _ in points)
+    heights = [*(y for _, y, _ in points), *(y for _, y in curve if y <= most)]
+    plot = Plot(x, Axis.from_zero(heights))
     plot.grid("requests in flight")
-    if found["usl"]:
-        plot.line("fit", _curve(UslFit(**found["usl"]).throughput_rps, plot.x))
+    if curve:
+        plot.line("fit", curve)
     return _figure("Throughput", "requests/s", plot, points)
 
 
@@ -69,9 +73,9 @@ def _response_time(found: Document) -> dict[str, Any] | None:
     if not points:
         return None
     plot = Plot(Axis.from_zero(x for x, _, _ in points), Axis.from_zero(y for _, y, _ in points))
-    plot.grid(f"load, {found['unit']}")
+    plot.grid(_asked(found["unit"]))
     if (capacity := found["capacity"]) is not None:
-        plot.vertical("mark", capacity, f"capacity {capacity:g}", is_labelled=True)
+        plot.vertical("mark", capacity, f"capacity {capacity:,g}", is_labelled=True)
     return _figure("p95 of the response time", "ms", plot, points)
 
 
@@ -79,13 +83,21 @@ def _figure(
     title: str, unit: str, plot: Plot, points: Sequence[tuple[float, float, str]]
 ) -> dict[str, Any]:
     for x, y, state in points:
-        plot.point(state, x, y, f"{x:.3g}: {number(y)} {unit}, {_LABELS[state]}")
+        title_of_point = f"{number(x)}: {number(y)} {unit}, {_LABELS[state]}"
+        plot.point(state, x, y, title_of_point, is_cross=state == "failed")
     svg: Markup = plot.svg(f"{title}, {unit}")
     return {"title": title, "unit": unit, "svg": svg}
 
 
-def _curve(of: Callable[[float], float], axis: Axis) -> list[tuple[float, float]]:
-    return [(x, of(x)) for x in (axis.at(step / 100) for step in range(101))]
+def _curve(usl: UslFit, axis: Axis) -> list[tuple[float, float]]:
+    """The fitted law; with far less than one request in flight it may have a pole."""
+    loads = [axis.at(step / 100) for step in range(101)]
+    return [(x, usl.throughput_rps(x)) for x in loads if usl.slowdown(x) > 0]
+
+
+def _asked(unit: str) -> str:
+    """The title of a level's load."""
+    return f"asked, {unit}" if unit == "/s" else unit
 
 
 def _state(passed: object) -> str:

@@ -80,7 +80,13 @@ def _capacity(found: Document) -> str:
     if found["capacity"] is not None:
         least = "at least " if found["is_lower_bound"] else ""
         runs = found["confirmations"] + 1
-        return f"{least}{found['capacity']:g} {unit}, confirmed {runs}/{runs}"
+        lowest = min(
+            level["throughput_rps"]
+            for level in found["levels"]
+            if level["level"] == found["capacity"] and level["passed"]
+        )
+        asked = f"{least}{found['capacity']:g} {unit}, confirmed {runs}/{runs}"
+        return f"{asked}, achieved {rate(lowest)}"
     if found["highest_passed"] is not None:
         return f"unknown: {found['highest_passed']:g} {unit} passed, but was not confirmed"
     return "none: the lowest level failed"

@@ -57,12 +57,12 @@ class UslFit:
 
     def throughput_rps(self, concurrency: float) -> float:
         """Predict the throughput with that many requests in flight."""
+        return self.lambda_rps * concurrency / self.slowdown(concurrency)
+
+    def slowdown(self, concurrency: float) -> float:
+        """The denominator of the law: above 0 with at least one request in flight."""
         others = concurrency - 1
-        return (
-            self.lambda_rps
-            * concurrency
-            / (1 + self.contention * others + self.coherency * concurrency * others)
-        )
+        return 1 + self.contention * others + self.coherency * concurrency * others
 
 
 def fit(points: Sequence[tuple[float, float]]) -> UslFit | None:

@@ -43,9 +43,9 @@ class Axis:
 
     @classmethod
     def between(cls, values: Sequence[float]) -> Self:
-        """Linear, from the lowest to the highest value; around a single one."""
+        """Linear, from the lowest to the highest value; around a single one, which is not < 0."""
         low, high = min(values), max(values)
-        return cls(low, high) if high > low else cls(low - 0.5, high + 0.5)
+        return cls(low, high) if high > low else cls(low / 2, 1.5 * high or 1.0)
 
     def at(self, share: float) -> float:
         """The value at a share of the axis."""
@@ -54,10 +54,14 @@ class Axis:
         return self.low + share * (self.high - self.low)
 
     def share(self, value: float) -> float:
-        """The share of the axis at which a value is; values beyond an end are at that end."""
+        """The share of the axis at which a value is: below 0 or above 1 beyond its ends."""
         if self.is_log:
-            return log(max(value, self.low) / self.low) / log(self.high / self.low)
-        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
+            return log(value / self.low) / log(self.high / self.low)
+        return (value - self.low) / (self.high - self.low)
+
+    def contains(self, value: float) -> bool:
+        """Check that a value is not beyond an end."""
+        return self.low <= value <= self.high
 
     def ticks(self) -> list[float]:
         """The values that are labelled."""
@@ -80,7 +84,7 @@ class Plot:
     y: Axis
     width: int = 640
     height: int = 320
-    margins: tuple[int, int, int, int] = (64, 24, 12, 44)
+    margins: tuple[int, int, int, int] = (64, 34, 12, 44)
     _parts: list[str] = field(default_factory=list)
 
     def place(self, x: float, y: float) -> Point:
@@ -91,28 +95,45 @@ class Plot:
 
     def grid(self, across: str) -> None:
         """Add grid lines and labels of both axes, and the title of the horizontal one."""
+        self.rows()
+        for value in self.x.ticks():
+            self.label(value, _tick(value))
+        self._text("tick", (self.width - self.margins[1], self.height - 6), across, "end")
+
+    def rows(self) -> None:
+        """Add the grid lines and labels of the vertical axis."""
         left, right, _, _ = self.margins
         for value in self.y.ticks():
             _, top = self.place(self.x.high, value)
             self._line("grid", (left, top), (self.width - right, top))
             self._text("tick", (left - 7, top + 4), _tick(value), "end")
-        for value in self.x.ticks():
-            place, bottom = self.place(value, self.y.low)
-            self._text("tick", (place, bottom + 16), _tick(value), "middle")
-        self._text("tick", (self.width - right, self.height - 6), across, "end")
+
+    def label(self, x: float, text: str, *, anchor: str = "middle", line: int = 0) -> None:
+        """Add a label below the horizontal axis; further lines are below the first."""
+        place, bottom = self.place(x, self.y.low)
+        self._text("tick", (place, bottom + 16 + 17 * line), text, anchor)
 
     def line(self, css: str, points: Iterable[Point]) -> None:
-        """Add a line through points."""
-        path = " L".join(f"{x:.1f} {y:.1f}" for x, y in (self.place(*point) for point in points))
-        self._parts.append(f'<path class="line {css}" d="M{path}"/>')
+        """Add a line through points; it ends where it leaves the chart, and may return."""
+        path, step = "", "M"
+        for x, y in points:
+            if not self.y.contains(y):
+                step = "M"
+                continue
+            left, top = self.place(x, y)
+            path += f"{step}{left:.1f} {top:.1f}"
+            step = "L"
+        self._parts.append(f'<path class="line {css}" d="{path}"/>')
 
-    def point(self, css: str, x: float, y: float, title: str) -> None:
-        """Add a point, with a title that shows when the pointer is on it."""
+    def point(self, css: str, x: float, y: float, title: str, *, is_cross: bool = False) -> None:
+        """Add a point or a cross, with a title that shows when the pointer is on it."""
         left, top = self.place(x, y)
-        self._parts.append(
-            f'<circle class="point {css}" cx="{left:.1f}" cy="{top:.1f}" r="3.5">'
-            f"<title>{escape(title)}</title></circle>"
-        )
+        shape = f'circle cx="{left:.1f}" cy="{top:.1f}" r="3.5"'
+        if is_cross:
+            shape = f'path d="M{left - 4:.1f} {top - 4:.1f}l8 8m0 -8l-8 8"'
+        element, _, attributes = shape.partition(" ")
+        content = f"<title>{escape(title)}</title></{element}>"
+        self._parts.append(f'<{element} class="point {css}" {attributes}>{content}')
 
     def horizontal(self, css: str, start: float, end: float, y: float) -> None:
         """Add a horizontal line from one x to another."""
@@ -147,4 +168,4 @@ class Plot:
 
 
 def _tick(value: float) -> str:
-    return number(value) if value >= 10_000 else f"{value:g}"
+    return number(value) if value >= 1000 else f"{value:.3g}"
