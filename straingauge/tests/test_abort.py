@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from straingauge.abort import AbortEvaluator, Moment
+from straingauge.abort import AbortEvaluator, RunTotals
 from straingauge.cli.journey_file import from_paths
 from straingauge.errors import UsageError
 from straingauge.journey import User
@@ -53,10 +53,10 @@ class Service:
         """Let time pass, and evaluate."""
         self.at_s += passed_s
         observations = Observations(samples=self.samples) if self.samples else None
-        moment = Moment(
+        totals = RunTotals(
             self.at_s, self.series, self.transactions, self.groups, self.arrivals, observations
         )
-        return self.evaluator.add(moment)
+        return self.evaluator.add(totals)
 
 
 def rule(metric: str, critical: float, more: str = "", *, higher: bool = False) -> str:

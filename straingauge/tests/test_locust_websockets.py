@@ -74,7 +74,7 @@ def test_pings_are_answered_while_a_user_pauses(caller: Locust, url: str):
         def journey(user):
             socket = yield user.websocket("/ping")
             yield Pause(0.2)
-            assert socket.protocol.inbox[0].data == "pong received"
+            assert socket.protocol.messages[0].data == "pong received"
 
         return str(user.run_journey(journey))
         """,

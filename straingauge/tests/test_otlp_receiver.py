@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import pytest
 from span_messages import PREFIX, message, root
 from straingauge.errors import TargetError
-from straingauge.traces import Inbox, Receiver
+from straingauge.traces import Receiver, SpanBuffer
 from straingauge.traces.receiver import HOST, MAX_BODY_BYTES, MAX_CONNECTIONS
 
 JSON = {"Content-Type": "application/json"}
@@ -16,11 +16,11 @@ PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Inbox, Receiver]]:
-    """A receiver for all tests, with its inbox."""
-    inbox = Inbox(PREFIX)
-    with Receiver(inbox) as receiver:
-        yield inbox, receiver
+def running() -> Iterator[tuple[SpanBuffer, Receiver]]:
+    """A receiver for all tests, with its buffer."""
+    buffer = SpanBuffer(PREFIX)
+    with Receiver(buffer) as receiver:
+        yield buffer, receiver
 
 
 def post(
@@ -43,28 +43,28 @@ def post(
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
 @pytest.mark.parametrize("chunked", [True, False])
 def test_export_requests_are_kept(
-    running: tuple[Inbox, Receiver],
+    running: tuple[SpanBuffer, Receiver],
     coding: str,
     chunked: bool,  # noqa: FBT001  a parameter of the test
 ):
     """JSON arrives as it was sent, compressed or not, with a length or in chunks."""
-    inbox, receiver = running
+    buffer, receiver = running
     body = message([root()])
     sent = gzip.compress(body) if coding == "gzip" else body
     headers = {**JSON, "Content-Encoding": coding}
     if chunked:
         headers["Transfer-Encoding"] = "chunked"
     assert post(receiver, sent, headers, chunked=chunked) == 200
-    assert list(inbox)[-1].body == body
+    assert list(buffer)[-1].body == body
 
 
-def test_metrics_and_logs_are_accepted_and_ignored(running: tuple[Inbox, Receiver]):
+def test_metrics_and_logs_are_accepted_and_ignored(running: tuple[SpanBuffer, Receiver]):
     """An exporter that sends metrics and logs as well sees no error."""
-    inbox, receiver = running
-    before = len(inbox)
+    buffer, receiver = running
+    before = len(buffer)
     assert post(receiver, b"x", PROTOBUF, "/v1/metrics") == 200
     assert post(receiver, b"x", PROTOBUF, "/v1/logs") == 200
-    assert len(inbox) == before
+    assert len(buffer) == before
 
 
 @pytest.mark.parametrize(
@@ -81,32 +81,36 @@ def test_metrics_and_logs_are_accepted_and_ignored(running: tuple[Inbox, Receive
     ],
 )
 def test_anything_else_is_refused_and_counted(
-    running: tuple[Inbox, Receiver], body: bytes, headers: dict[str, str], path: str, status: int
+    running: tuple[SpanBuffer, Receiver],
+    body: bytes,
+    headers: dict[str, str],
+    path: str,
+    status: int,
 ):
     """Each refusal has its status, is counted, and adds no message."""
-    inbox, receiver = running
-    kept, refused = len(inbox), inbox.refused
+    buffer, receiver = running
+    kept, refused = len(buffer), buffer.refused
     assert post(receiver, body, headers, path) == status
-    assert (len(inbox), inbox.refused) == (kept, refused + 1)
+    assert (len(buffer), buffer.refused) == (kept, refused + 1)
 
 
-def test_a_body_that_expands_without_end_is_refused(running: tuple[Inbox, Receiver]):
+def test_a_body_that_expands_without_end_is_refused(running: tuple[SpanBuffer, Receiver]):
     """A compressed body may not fill the memory."""
     bomb = gzip.compress(b"\0" * (MAX_BODY_BYTES + 1))
     assert post(running[1], bomb, {**PROTOBUF, "Content-Encoding": "gzip"}) == 413
 
 
-def test_other_protocols_are_refused(running: tuple[Inbox, Receiver]):
+def test_other_protocols_are_refused(running: tuple[SpanBuffer, Receiver]):
     """An exporter of gRPC, which speaks HTTP/2, is counted as refused."""
-    inbox, receiver = running
-    refused = inbox.refused
+    buffer, receiver = running
+    refused = buffer.refused
     with socket.create_connection((HOST, receiver.port), timeout=10) as connection:
         connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         assert connection.recv(100)
-    assert inbox.refused > refused
+    assert buffer.refused > refused
 
 
-def test_idle_connections_are_limited(running: tuple[Inbox, Receiver]):
+def test_idle_connections_are_limited(running: tuple[SpanBuffer, Receiver]):
     """Connections beyond the limit are closed, and a place that is free again is used."""
     _, receiver = running
     address = (HOST, receiver.port)
@@ -119,10 +123,10 @@ def test_idle_connections_are_limited(running: tuple[Inbox, Receiver]):
             each.close()
 
 
-def test_a_port_in_use_is_an_error_with_advice(running: tuple[Inbox, Receiver]):
+def test_a_port_in_use_is_an_error_with_advice(running: tuple[SpanBuffer, Receiver]):
     """The port of another receiver is named, with what to do."""
     with (
         pytest.raises(TargetError, match=f"at port {running[1].port}"),
-        Receiver(Inbox(PREFIX), running[1].port),
+        Receiver(SpanBuffer(PREFIX), running[1].port),
     ):
         pass

@@ -30,12 +30,12 @@ def test_all_processes_of_a_load_know_its_spans(monkeypatch: pytest.MonkeyPatch)
     assert one is not None
     assert same is not None
     assert other is not None
-    assert one.inbox.prefix == same.inbox.prefix != other.inbox.prefix
-    assert len(bytes.fromhex(one.inbox.prefix)) == 8
+    assert one.buffer.prefix == same.buffer.prefix != other.buffer.prefix
+    assert len(bytes.fromhex(one.buffer.prefix)) == 8
     monkeypatch.delenv("PYTEST_XDIST_TESTRUNUID")
     alone = span_receiver(config(otlp_port="4318"), "test_a")
     assert alone is not None
-    assert alone.inbox.prefix != one.inbox.prefix
+    assert alone.buffer.prefix != one.buffer.prefix
     assert span_receiver(config(), "test_a") is None
 
 

@@ -120,7 +120,7 @@ def test_a_look_up_allows_for_deleted_rows():
     item = {"get": {"responses": OK}, "delete": {"responses": OK}}
     listed = {"get": {"responses": answer({"type": "array", "items": ROW})}}
     paths = {"/items": {**WRITES["/items"], **listed}, "/items/{id}": item}
-    by_name = {each.name: each.answer.expect for each in suite_of(paths, writes=True).mixed}
+    by_name = {each.name: each.success.expect for each in suite_of(paths, writes=True).mixed}
     assert by_name["GET /items/{id}"] == [200, 404]
 
 

@@ -10,17 +10,17 @@ from span_messages import BEGIN_NS, PREFIX, SELECT, message, request, root, span
 from straingauge.cli import main
 from straingauge.report.trace_files import jaeger, otlp
 from straingauge.result.format import read
-from straingauge.traces import Inbox, analyze
-from straingauge.traces.inbox import Message
+from straingauge.traces import SpanBuffer, analyze
 from straingauge.traces.otlp import read_message
+from straingauge.traces.span_buffer import Message
 
 
 def traced_result() -> dict[str, Any]:
     """Return a result with one kept trace of two spans."""
-    inbox = Inbox(PREFIX)
+    buffer = SpanBuffer(PREFIX)
     statement = span(2, 1, 10, 30, name="SELECT", attributes=SELECT, is_error=True)
-    inbox.add(Message(message([root(), statement]), is_json=True))
-    traces = analyze(inbox, {"GET /books": [request(1)]}, "explain")
+    buffer.add(Message(message([root(), statement]), is_json=True))
+    traces = analyze(buffer, {"GET /books": [request(1)]}, "explain")
     return {**sample_result("steady"), "traces": traces}
 
 

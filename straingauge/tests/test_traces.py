@@ -8,10 +8,10 @@ import pytest
 from span_messages import BEGIN_NS, MS, PREFIX, SELECT, SENDER, message, request, root, span
 from straingauge.result.format.schema import schema, violation
 from straingauge.result.format.traces import Traces
-from straingauge.traces import Inbox, analyze
+from straingauge.traces import SpanBuffer, analyze
 from straingauge.traces.conventions import asks_for_lock, without_values
-from straingauge.traces.inbox import MAX_FOREIGN_BYTES, Message
 from straingauge.traces.otlp import DamagedMessage, read_message
+from straingauge.traces.span_buffer import MAX_FOREIGN_BYTES, Message
 
 ENDPOINT = "GET /books"
 BY_ID = "SELECT 1 FROM b WHERE i="
@@ -26,10 +26,10 @@ HTTP_NEW = {
 
 def analyzed(*spans: dict[str, Any], requests: int = 1, service_ms: float = 100.0) -> Traces:
     """Return the analysis of these spans."""
-    inbox = Inbox(PREFIX)
-    inbox.add(Message(message(spans), is_json=True))
+    buffer = SpanBuffer(PREFIX)
+    buffer.add(Message(message(spans), is_json=True))
     sampled = [request(number + 1, service_ms) for number in range(requests)]
-    found = analyze(inbox, {ENDPOINT: sampled}, "explain")
+    found = analyze(buffer, {ENDPOINT: sampled}, "explain")
     whole = schema("result-1")
     assert violation(found, {"$ref": "#/definitions/traces", **whole}) is None
     return found
@@ -115,12 +115,12 @@ def test_a_repeated_statement_is_found_with_its_parent():
 
 def test_an_orm_and_its_driver_report_one_call():
     """A call within another one of a second library is the same statement."""
-    inbox = Inbox(PREFIX)
-    inbox.add(
+    buffer = SpanBuffer(PREFIX)
+    buffer.add(
         Message(message([root(), span(2, 1, 10, 30, attributes=SELECT)], "orm"), is_json=True)
     )
-    inbox.add(Message(message([span(3, 1, 12, 29, attributes=SELECT)], "driver"), is_json=True))
-    found = analyze(inbox, {ENDPOINT: [request(1)]}, "explain")
+    buffer.add(Message(message([span(3, 1, 12, 29, attributes=SELECT)], "driver"), is_json=True))
+    found = analyze(buffer, {ENDPOINT: [request(1)]}, "explain")
     assert [row["per_request"] for row in found["statements"]] == [1]
     assert found["endpoints"][ENDPOINT]["statements_per_request"] == 1
 
@@ -196,9 +196,9 @@ def test_garbage_is_no_message(body: bytes, is_json: bool):  # noqa: FBT001  a p
     """Bytes that are no export request are a damaged message, and a line of the report."""
     with pytest.raises(DamagedMessage):
         list(read_message(body, is_json=is_json))
-    inbox = Inbox(PREFIX)
-    inbox.add(Message(body, is_json=is_json))
-    found = analyze(inbox, {ENDPOINT: [request(1)]}, "service")
+    buffer = SpanBuffer(PREFIX)
+    buffer.add(Message(body, is_json=is_json))
+    found = analyze(buffer, {ENDPOINT: [request(1)]}, "service")
     assert found["spans"]["damaged"] == 1
     assert found["notes"][0] == "no span of 1 sampled requests arrived"
 
@@ -222,38 +222,38 @@ def test_protobuf_and_json_give_the_same_spans():
 
 def test_a_flood_of_foreign_spans_leaves_room():
     """Requests without a trace of the run fill a small part of the memory only."""
-    inbox = Inbox(PREFIX)
+    buffer = SpanBuffer(PREFIX)
     noise = Message(b"x" * (MAX_FOREIGN_BYTES // 4), is_json=False)
     for _ in range(10):
-        inbox.add(noise)
-    inbox.add(Message(message([root()]), is_json=True))
-    assert (len(inbox), inbox.over_limit) == (5, 6)
-    assert analyze(inbox, {ENDPOINT: [request(1)]}, "service")["traced"] == 1
+        buffer.add(noise)
+    buffer.add(Message(message([root()]), is_json=True))
+    assert (len(buffer), buffer.over_limit) == (5, 6)
+    assert analyze(buffer, {ENDPOINT: [request(1)]}, "service")["traced"] == 1
 
 
 def test_the_slowest_traces_are_kept_within_bounds():
     """Twenty traces with two hundred spans each, the longest ones, are kept."""
     spans = [root(trace=number) for number in range(1, 31)]
     spans += [span(10 + n, 1, 3, 3 + n / 100, trace=5, name="n") for n in range(400)]
-    inbox = Inbox(PREFIX)
-    inbox.add(Message(message(spans), is_json=True))
-    found = analyze(inbox, {ENDPOINT: [request(n, 95 + n) for n in range(1, 31)]}, "explain")
+    buffer = SpanBuffer(PREFIX)
+    buffer.add(Message(message(spans), is_json=True))
+    found = analyze(buffer, {ENDPOINT: [request(n, 95 + n) for n in range(1, 31)]}, "explain")
     assert [trace["trace_id"][-2:] for trace in found["kept"]] == [
         f"{n:02x}" for n in range(30, 10, -1)
     ]
-    inbox = Inbox(PREFIX)
-    inbox.add(Message(message(spans), is_json=True))
-    (kept,) = analyze(inbox, {ENDPOINT: [request(5)]}, "explain")["kept"]
+    buffer = SpanBuffer(PREFIX)
+    buffer.add(Message(message(spans), is_json=True))
+    (kept,) = analyze(buffer, {ENDPOINT: [request(5)]}, "explain")["kept"]
     assert (len(kept["spans"]), kept["omitted_spans"]) == (200, 201)
     assert min(each["duration_ms"] for each in kept["spans"][1:]) == pytest.approx(2.01)
 
 
 def test_a_request_without_a_root_uses_the_server_span():
     """A proxy that replaces the parent does not hide the service."""
-    inbox = Inbox(PREFIX)
+    buffer = SpanBuffer(PREFIX)
     spans = [span(1, "", 2, 95, kind="server"), span(2, 1, 10, 30, attributes=SELECT)]
-    inbox.add(Message(message(spans), is_json=True))
-    found = analyze(inbox, {ENDPOINT: [request(1, sender=SENDER[::-1])]}, "service")
+    buffer.add(Message(message(spans), is_json=True))
+    found = analyze(buffer, {ENDPOINT: [request(1, sender=SENDER[::-1])]}, "service")
     assert parts(found)["database"] == 20
     assert BEGIN_NS > MS
 

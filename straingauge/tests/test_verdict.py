@@ -211,7 +211,7 @@ HEALTHY = {"requests": 10_000, "p95_ms": 100.0, "cpu_share": 0.3}
     ("evidence", "reason", "severity"),
     [
         (ValidityInput(), "no_data", "invalid"),
-        (ValidityInput(unanswered=5), "no_data", "invalid"),
+        (ValidityInput(abandoned=5), "no_data", "invalid"),
         (ValidityInput(setup_error="gw1: 401"), "setup_failed", "invalid"),
         (ValidityInput(**HEALTHY, interrupted="Ctrl-C"), "interrupted", "invalid"),
         (ValidityInput(**HEALTHY, rate_limited=101), "rate_limited", "invalid"),
@@ -298,5 +298,5 @@ def test_metrics_are_listed_in_the_documentation_of_their_module():
 
 def test_requests_that_wait_at_the_end_were_sent():
     """A run that ends while all of its requests wait does not claim that none was sent."""
-    (reason,) = check_validity(ValidityInput(unanswered=5))
+    (reason,) = check_validity(ValidityInput(abandoned=5))
     assert reason.message == "no request was answered: 5 were in flight when the run ended"

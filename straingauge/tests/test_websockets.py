@@ -61,7 +61,7 @@ def test_a_message_behind_the_handshake_is_not_lost():
     handshake._key = KEY
     assert handshake.receive(head() + b"\x81\x02hi", 5) == b""
     assert handshake.socket is not None
-    assert list(handshake.socket.protocol.inbox) == [Message("hi", 5)]
+    assert list(handshake.socket.protocol.messages) == [Message("hi", 5)]
 
 
 @pytest.mark.parametrize(
@@ -130,15 +130,15 @@ def test_what_ends_a_websocket(data: bytes | Exception, kind: ErrorKind, code: i
     with pytest.raises(RequestFailed):
         protocol.send("more")
     assert protocol.receive(b"\x81\x02hi", 2) == b""
-    assert not protocol.inbox
+    assert not protocol.messages
 
 
 def test_the_inbox_is_bounded():
     """Messages that no journey receives are dropped, the oldest first, and counted."""
     protocol = WebSocketProtocol([], 1000)
     protocol.receive(b"\x81\x01a" + b"\x81\x01b" * MAX_QUEUED, 1)
-    assert len(protocol.inbox) == MAX_QUEUED
-    assert protocol.inbox[0].data == "b"
+    assert len(protocol.messages) == MAX_QUEUED
+    assert protocol.messages[0].data == "b"
     assert protocol.counts["dropped"] == 1
 
 
@@ -158,10 +158,10 @@ def test_matching(match: Any, expected: object):  # noqa: ANN401  every kind of 
     """The first message that matches is taken, and the others stay."""
     protocol = WebSocketProtocol([], 1000)
     socket = WebSocket("WS /ws", protocol, None)
-    protocol.inbox.extend(map(Message, ["text", "[2]", '{"id": 2, "a": null}', b"binary"]))
+    protocol.messages.extend(map(Message, ["text", "[2]", '{"id": 2, "a": null}', b"binary"]))
     found = socket.receive(match=match).take()
     assert (found and found.data) == expected
-    assert len(protocol.inbox) == (4 if expected is None else 3)
+    assert len(protocol.messages) == (4 if expected is None else 3)
 
 
 @pytest.mark.parametrize(

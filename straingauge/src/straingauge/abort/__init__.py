@@ -1,5 +1,5 @@
 """The end of a run before its time: thresholds with `abort` over the last seconds of the load."""
 
-from straingauge.abort.evaluator import AbortEvaluator, Moment
+from straingauge.abort.evaluator import AbortEvaluator, RunTotals
 
-__all__ = ["AbortEvaluator", "Moment"]
+__all__ = ["AbortEvaluator", "RunTotals"]

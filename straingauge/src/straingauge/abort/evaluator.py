@@ -25,7 +25,7 @@ DEAD: Final = "unanswered_rate_percent"
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class RunTotals:
     """Everything counted in the main phase until an instant.
 
     Attributes:
@@ -47,7 +47,7 @@ class Moment:
     start_ns: int = 0
 
     @classmethod
-    def of(cls, merged: MergedReports, record: Record, now_ns: int) -> "Moment":
+    def of(cls, merged: MergedReports, record: Record, now_ns: int) -> "RunTotals":
         """Make it of the reports of all processes, and their merged record; the oldest counts."""
         start_ns = merged.start_ns or now_ns
         lost = {each.process for each in merged.lost}
@@ -129,7 +129,7 @@ class AbortEvaluator:
         """True if there is anything to evaluate."""
         return bool(self._rules)
 
-    def add(self, now: Moment) -> Ending | None:
+    def add(self, now: RunTotals) -> Ending | None:
         """Count what was measured until now; return the end of the run if a rule demands it."""
         if not self._rules or now.at_s <= self._last_at_s:
             return None
@@ -149,7 +149,7 @@ class AbortEvaluator:
                 return ending
         return None
 
-    def _counts(self, now: Moment) -> Iterator[tuple[_Part, Counts]]:
+    def _counts(self, now: RunTotals) -> Iterator[tuple[_Part, Counts]]:
         """Yield the counts of the run and of the parts that have rules."""
         yield _RUN, Counts.of(now.endpoints.values())
         for name, series in now.endpoints.items():
@@ -163,7 +163,7 @@ class AbortEvaluator:
                 yield part, Counts.of(group)
 
     def _window(
-        self, first: _Snapshot, last: _Snapshot, now: Moment, window_s: float
+        self, first: _Snapshot, last: _Snapshot, now: RunTotals, window_s: float
     ) -> dict[str, Any] | None:
         """Return a result of the time between two snapshots; None if it is too short."""
         passed_s = last.at_s - first.at_s
@@ -183,7 +183,7 @@ class AbortEvaluator:
             | {"generator": {"arrivals_percent": _arrivals_percent(first, last)}},
         }
 
-    def _resources(self, now: Moment, passed_s: float, requests: int) -> dict[str, Any]:
+    def _resources(self, now: RunTotals, passed_s: float, requests: int) -> dict[str, Any]:
         """Return what was observed of the service, if a rule is about that."""
         observed = now.observations
         if observed is None or not self._needs_resources:

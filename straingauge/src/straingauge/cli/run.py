@@ -173,7 +173,7 @@ def run_and_exit(
     install_signal_handlers()
     try:
         with (
-            span_receiver(run_options, screen.say) as (worker_options, inbox),
+            span_receiver(run_options, screen.say) as (worker_options, buffer),
             live_page(live, run_options.live, screen.say, option="--live"),
             exports,
         ):
@@ -184,7 +184,7 @@ def run_and_exit(
                 address,
                 processes,
                 screen,
-                inbox=inbox,
+                buffer=buffer,
                 live=live,
                 exports=exports,
             )

@@ -27,7 +27,7 @@ from straingauge.runner.control import control_endpoint
 from straingauge.runner.live_run import LiveRun
 from straingauge.runner.progress import Progress, Screen
 from straingauge.target.service_locator import ServiceLocator
-from straingauge.traces import Inbox
+from straingauge.traces import SpanBuffer
 from straingauge.workers import Coordinator, CoordinatorError, MergedReports
 
 CONNECT_TIMEOUT_S = 60.0
@@ -42,7 +42,7 @@ def run_load(
     processes: int,
     screen: Screen,
     *,
-    inbox: Inbox | None = None,
+    buffer: SpanBuffer | None = None,
     live: LiveRun,
     exports: ExportStream,
 ) -> tuple[Outcome, bool]:
@@ -54,7 +54,7 @@ def run_load(
         service: Locates the service.
         processes: Number of processes; those beyond the number of cores or users stay idle.
         screen: Where progress is shown.
-        inbox: The spans that are received during the load.
+        buffer: The spans that are received during the load.
         live: Gets the reports of the load.
         exports: Exports the load.
 
@@ -107,7 +107,7 @@ def run_load(
         merged = with_idle(coordinator.merged_reports(spec.test))
     if merged.metadata is not None:
         database = ServiceDatabase.of(spec, service.started())
-        follow_ups: list[FollowUp] = [] if inbox is None else [ReceivedTraces(inbox, merged)]
+        follow_ups: list[FollowUp] = [] if buffer is None else [ReceivedTraces(buffer, merged)]
         exports.finish(spec.test, merged)
         if options.exports:
             exports.close()

@@ -9,13 +9,13 @@ from straingauge.cli.options import RunOptions
 from straingauge.errors import UsageError
 
 if TYPE_CHECKING:
-    from straingauge.traces import Inbox
+    from straingauge.traces import SpanBuffer
 
 
 @contextmanager
 def span_receiver(
     options: RunOptions, say: Callable[[str], None]
-) -> "Iterator[tuple[RunOptions, Inbox | None]]":
+) -> "Iterator[tuple[RunOptions, SpanBuffer | None]]":
     """Receive spans while the context lasts, if a port is given.
 
     Args:
@@ -40,11 +40,11 @@ def span_receiver(
     from straingauge.extras import install_command
     from straingauge.http.traceparent import new_prefix
     from straingauge.runner import export_advice
-    from straingauge.traces import Inbox, Receiver, reads_protobuf
+    from straingauge.traces import Receiver, SpanBuffer, reads_protobuf
 
-    inbox = Inbox(new_prefix())
-    with Receiver(inbox, options.otlp_port) as receiver:
+    buffer = SpanBuffer(new_prefix())
+    with Receiver(buffer, options.otlp_port) as receiver:
         say(export_advice(receiver))
         if not reads_protobuf():
             say(f"only spans in JSON can be read; for protobuf: {install_command('traces')}")
-        yield replace(options, trace_prefix=inbox.prefix), inbox
+        yield replace(options, trace_prefix=buffer.prefix), buffer

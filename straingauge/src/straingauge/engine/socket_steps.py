@@ -263,7 +263,7 @@ class SocketSteps:
             self._forget(step.socket)
             self._end(None)
         elif isinstance(step, Receive):
-            queued = len(step.socket.protocol.inbox)
+            queued = len(step.socket.protocol.messages)
             others = f", {queued} others were received" if queued else ""
             text = f"no message within {limit_s:g} s{others}"
             failure = RequestFailed(ErrorKind.TIMEOUT, text)

@@ -6,7 +6,7 @@ from typing import Final
 
 import gevent
 
-from straingauge.abort import AbortEvaluator, Moment
+from straingauge.abort import AbortEvaluator, RunTotals
 from straingauge.locust.distributed.process_stats import reports_from_message
 from straingauge.locust.result_builder import RunSnapshot
 from straingauge.workers import Ending
@@ -61,14 +61,14 @@ class AbortLoop:
             if all(numbers[name] > seen.get(name, 0) for name in numbers if name not in lost):
                 seen = numbers
                 now_ns = time.monotonic_ns()
-                moment = gevent.get_hub().threadpool.apply(_moment, (snapshot, start_ns, now_ns))
-                if ending := evaluator.add(moment):
+                totals = gevent.get_hub().threadpool.apply(_totals, (snapshot, start_ns, now_ns))
+                if ending := evaluator.add(totals):
                     self._end(ending)
                     return
             pause_s = max(INTERVAL_S, (time.monotonic() - began_s) / MAX_SHARE)
 
 
-def _moment(snapshot: RunSnapshot, start_ns: int, now_ns: int) -> Moment:
+def _totals(snapshot: RunSnapshot, start_ns: int, now_ns: int) -> RunTotals:
     """Merge the reports of all processes, in a thread."""
     reports = [
         each
@@ -76,7 +76,7 @@ def _moment(snapshot: RunSnapshot, start_ns: int, now_ns: int) -> Moment:
         for each in reports_from_message(name, message)
     ]
     record = merge_reports(reports)
-    return Moment(
+    return RunTotals(
         at_s=(now_ns - start_ns) / 1e9,
         endpoints=record.endpoints("main"),
         transactions=record.transactions_of("main"),

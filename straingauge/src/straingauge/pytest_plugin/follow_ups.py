@@ -32,7 +32,7 @@ def follow_ups(
         receiver: The spans that were received during the load, if they were.
     """
     started, say = coordinator.started, coordinator.say
-    found: list[FollowUp] = [] if receiver is None else [ReceivedTraces(receiver.inbox, merged)]
+    found: list[FollowUp] = [] if receiver is None else [ReceivedTraces(receiver.buffer, merged)]
     if spec.plans:
         found.append(DatabasePlans(ServiceDatabase.of(spec, started), say))
     found.append(ExplainPass(spec, started, say, logins=logins))

@@ -250,7 +250,7 @@ class LoadTest:
             abort_dead_s=option(self._item.config, "--load-abort-dead"),
             plans=not option(self._item.config, "--load-no-plans"),
             traceparent=not option(self._item.config, "--load-no-traceparent"),
-            trace_prefix=receiver.inbox.prefix if receiver else None,
+            trace_prefix=receiver.buffer.prefix if receiver else None,
             explain=_wanted(self._item.config, "explain"),
             server_pid=self._context.server_pid,
             profile=self._context.profile,

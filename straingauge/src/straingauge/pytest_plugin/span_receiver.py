@@ -9,7 +9,7 @@ import pytest
 from straingauge.errors import UsageError
 from straingauge.http.traceparent import PREFIX_CHARS, new_prefix
 from straingauge.pytest_plugin.options import option
-from straingauge.traces import Inbox, Receiver
+from straingauge.traces import Receiver, SpanBuffer
 
 _RUN_ID: Final = "PYTEST_XDIST_TESTRUNUID"  # the same in all workers of a session
 MAX_PORT: Final = 65_535
@@ -36,7 +36,7 @@ def span_receiver(config: pytest.Config, test: str) -> Receiver | None:
         )
     run_id = os.environ.get(_RUN_ID)
     prefix = _prefix(f"{run_id} {test}") if run_id else new_prefix()
-    return Receiver(Inbox(prefix), int(given))
+    return Receiver(SpanBuffer(prefix), int(given))
 
 
 def _prefix(text: str) -> str:

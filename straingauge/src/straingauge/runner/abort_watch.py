@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from straingauge.abort import AbortEvaluator, Moment
+from straingauge.abort import AbortEvaluator, RunTotals
 from straingauge.verdict import Thresholds
 from straingauge.workers import Ending, MergedReports
 from straingauge.workers.merge import merge_reports
@@ -46,7 +46,7 @@ class AbortWatch:
         evaluator = self._evaluators[key]
         if not evaluator.is_needed or began_s < self._next_s:
             return
-        ending = evaluator.add(Moment.of(merged, merge_reports(merged.reports), now_ns))
+        ending = evaluator.add(RunTotals.of(merged, merge_reports(merged.reports), now_ns))
         self._next_s = began_s + (time.monotonic() - began_s) / MAX_CPU_SHARE
         if ending is not None and end_load(test, ending):
             self._say(

@@ -24,7 +24,7 @@ from straingauge.schedule import constant
 from straingauge.target import ServiceStack
 from straingauge.target.instrumentation import instrument
 from straingauge.target.started_service import StartedService
-from straingauge.traces import Inbox, Receiver, analyze, reads_protobuf
+from straingauge.traces import Receiver, SpanBuffer, analyze, reads_protobuf
 
 DURATION_S: Final = 15.0
 RATE_PER_S: Final = 4.0  # journeys: the requests of one do not disturb those of another
@@ -59,7 +59,7 @@ class ExplainPass:
         self._logins = logins or LoginCache()
         self._duration_s = duration_s
         self._trace_ids = SampledTraceIds(every_ns=0)
-        self._inbox = Inbox(self._trace_ids.prefix)
+        self._buffer = SpanBuffer(self._trace_ids.prefix)
         self._recorder = Recorder(self._trace_ids)
 
     def __call__(self, result: Result) -> Mapping[str, Any]:
@@ -93,7 +93,7 @@ class ExplainPass:
     def _trace(self, started: StartedService, notes: list[str]) -> None:
         """Send requests to a second instance, and end it, so that it exports its last spans."""
         with ExitStack() as stack:
-            receiver = stack.enter_context(Receiver(self._inbox))
+            receiver = stack.enter_context(Receiver(self._buffer))
             instrumentation = instrument(started.config, receiver.endpoint)
             if instrumentation.problem is not None:
                 notes.append(f"no explain pass: {instrumentation.problem}")
@@ -124,10 +124,10 @@ class ExplainPass:
         give_up_s = time.monotonic() + MAX_EXPORT_S
         while missing and time.monotonic() < give_up_s:
             time.sleep(POLL_S)
-            missing = [trace_id for trace_id in missing if not self._inbox.has_trace(trace_id)]
+            missing = [trace_id for trace_id in missing if not self._buffer.has_trace(trace_id)]
 
     def _section(self, *notes: str) -> Traces:
-        return analyze(self._inbox, self._sampled(), "explain", notes)
+        return analyze(self._buffer, self._sampled(), "explain", notes)
 
     def _sampled(self) -> dict[str, list[SampledRequest]]:
         series = self._recorder.snapshot().endpoints("main")

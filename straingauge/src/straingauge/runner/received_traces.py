@@ -5,7 +5,7 @@ from typing import Any
 
 from straingauge.result.format.result import Result
 from straingauge.target.instrumentation import exporter_env
-from straingauge.traces import Inbox, Receiver, analyze
+from straingauge.traces import Receiver, SpanBuffer, analyze
 from straingauge.workers import MergedReports
 from straingauge.workers.merge import merge_reports
 
@@ -14,19 +14,19 @@ class ReceivedTraces:
     """A `FollowUp` that relates the spans received during a load to its sampled requests.
 
     Args:
-        inbox: The export requests.
+        buffer: The export requests.
         merged: The reports of the load.
     """
 
-    def __init__(self, inbox: Inbox, merged: MergedReports) -> None:
-        self._inbox = inbox
+    def __init__(self, buffer: SpanBuffer, merged: MergedReports) -> None:
+        self._buffer = buffer
         self._merged = merged
 
     def __call__(self, _result: Result) -> Mapping[str, Any]:
         """Return the section `traces`."""
         series = merge_reports(self._merged.reports).endpoints("main")
         sampled = {endpoint: each.sampled for endpoint, each in series.items()}
-        return {"traces": analyze(self._inbox, sampled, "service")}
+        return {"traces": analyze(self._buffer, sampled, "service")}
 
 
 def export_advice(receiver: Receiver) -> str:

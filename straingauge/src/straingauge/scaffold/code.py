@@ -145,8 +145,8 @@ def _look_up(rows: Rows) -> list[str]:
     options += _expect(rows.expect)
     name = f"GET {rows.path}"
     return [
-        f"    answer = yield user.get({', '.join([literal(rows.path), *options])})",
-        f"    row = some(user, answer.json(){inside}, {literal(name)})",
+        f"    response = yield user.get({', '.join([literal(rows.path), *options])})",
+        f"    row = some(user, response.json(){inside}, {literal(name)})",
         f"    item = segment(row[{literal(rows.key)}])",
     ]
 
@@ -180,9 +180,9 @@ def _options(operation: Operation, expect: Sequence[int] | None = None) -> list[
             options.append(f"{name}={literal(value, 8)}")
     if operation.body is not None:
         options.append(f"{operation.body[0]}={literal(operation.body[1], 8)}")
-    options += _expect(operation.answer.expect if expect is None else expect)
-    if operation.answer.fields:
-        options.append(f"checks=[fields({', '.join(map(literal, operation.answer.fields))})]")
+    options += _expect(operation.success.expect if expect is None else expect)
+    if operation.success.fields:
+        options.append(f"checks=[fields({', '.join(map(literal, operation.success.fields))})]")
     return options
 
 

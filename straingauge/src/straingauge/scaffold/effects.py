@@ -30,7 +30,7 @@ def set_origins(made: Sequence[Operation], document: Document) -> None:
     creating = {
         each.path.rstrip("/"): each
         for each in made
-        if creates(each, made) and 201 in each.answer.expect and not each.blanks
+        if creates(each, made) and 201 in each.success.expect and not each.blanks
     }
     for operation in made:
         names = PARAMETER.findall(operation.path)
@@ -47,7 +47,7 @@ def set_origins(made: Sequence[Operation], document: Document) -> None:
 
 def _key(name: str, origin: Operation, document: Document) -> str | None:
     """The field of a creating response that has the id."""
-    return key_of(name, as_dict(flattened(origin.answer.schema, document).get("properties")))
+    return key_of(name, as_dict(flattened(origin.success.schema, document).get("properties")))
 
 
 def creates(operation: Operation, made: Iterable[Operation]) -> bool:
@@ -58,7 +58,7 @@ def creates(operation: Operation, made: Iterable[Operation]) -> bool:
         return False
     items = operation.path.rstrip("/") + "/{"
     has_items = any(each.path.startswith(items) for each in made)
-    return operation.answer.expect == [201] or has_items
+    return operation.success.expect == [201] or has_items
 
 
 def reason_against(operation: Operation, made: Sequence[Operation], *, writes: bool) -> str:

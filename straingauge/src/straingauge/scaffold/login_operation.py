@@ -52,7 +52,7 @@ def find_log_in(
             continue
         if operation.problem or not _is_named(operation):
             continue
-        token = _token(document, operation.answer.schema)
+        token = _token(document, operation.success.schema)
         if not token:
             continue
         if any(name in basic for each in operation.security for name in each):

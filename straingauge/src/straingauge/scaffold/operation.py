@@ -18,7 +18,7 @@ from straingauge.scaffold.parameters import (
     parameters_of,
     value_of,
 )
-from straingauge.scaffold.responses import Answer, answer_of, rows_of
+from straingauge.scaffold.responses import SuccessResponse, rows_of, success_response
 from straingauge.scaffold.values import Blank, blanks
 
 READS: Final = ("get", "head", "query")
@@ -26,7 +26,7 @@ PARAMETER: Final = re.compile(r"\{([^}]+)\}")
 _LONGEST_NAME: Final = 60
 _TAKEN: Final = frozenset(dir(builtins)).union(
     ("account", "base64", "endpoints", "fields", "fill_in", "journey", "log_in", "mix", "os"),
-    ("setting", "some", "verify", "segment", "quote", "upload", "user", "answer", "row", "item"),
+    ("setting", "some", "verify", "segment", "quote", "upload", "user", "response", "row", "item"),
     ("made", "usageerror", "urllib", "nothing_to_send"),
 )
 
@@ -59,7 +59,7 @@ class Operation:
         method, path: As in the document.
         summary: As in the document; may be empty.
         operation_id: As in the document; may be empty.
-        answer: Statuses that mean success, and their content.
+        success: Statuses that mean success, and their content.
         in_path: Values of the path parameters, percent-encoded.
         rows: The list in which the last of them is looked up, if any.
         origin: The operation that creates what this one changes, if any; and the field of its
@@ -75,7 +75,7 @@ class Operation:
     path: str
     summary: str = ""
     operation_id: str = ""
-    answer: Answer = field(default_factory=Answer)
+    success: SuccessResponse = field(default_factory=SuccessResponse)
     in_path: dict[str, Any] = field(default_factory=dict)
     rows: Rows | None = None
     origin: "tuple[Operation, str] | None" = None
@@ -132,7 +132,7 @@ def _operation(
     words = content.get("summary") or content.get("description") or ""
     made.summary = " ".join(str(words).split())
     made.operation_id = _operation_id(found) if content.get("operationId") else ""
-    made.answer = answer_of(document, content, found.method)
+    made.success = success_response(document, content, found.method)
     made.security = _security(document, content)
     for parameter in parameters_of(content, document):
         _take_parameter(made, parameter, document)
@@ -185,14 +185,14 @@ def _lists(document: Document) -> Iterator[tuple[str, Part]]:
         try:
             for each in parameters_of(found.content, document):
                 _take_parameter(asking, each, document)
-            answer = answer_of(document, found.content, "get")
-            rows = rows_of(document, answer)
+            success = success_response(document, found.content, "get")
+            rows = rows_of(document, success)
         except UsageError:
             continue  # `operations` reports it
         if rows and not (asking.blanks or asking.in_path or PARAMETER.search(found.path)):
             inside, row = rows
             made = {"path": found.path, "params": asking.params, "headers": asking.headers}
-            own = {"inside": inside, "row": row, "expect": answer.expect}
+            own = {"inside": inside, "row": row, "expect": success.expect}
             yield found.path.rstrip("/"), {**made, **own}
 
 

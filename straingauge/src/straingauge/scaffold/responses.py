@@ -15,7 +15,7 @@ _ROWS: Final = ("items", "results", "data", "rows")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SuccessResponse:
     """Responses that mean success.
 
     Attributes:
@@ -31,7 +31,7 @@ class Answer:
     endless: bool = False
 
 
-def answer_of(document: Document, content: Part, method: str) -> Answer:
+def success_response(document: Document, content: Part, method: str) -> SuccessResponse:
     """The responses of an operation that mean success.
 
     A range such as `2XX` stands for each of its statuses. Without a success, any status of success
@@ -41,14 +41,14 @@ def answer_of(document: Document, content: Part, method: str) -> Answer:
     good = sorted(status for status in responses if re.fullmatch(r"[23](\d\d|XX)", status.upper()))
     successes = [status for status in good if status.startswith("2")] or good
     if not successes:
-        return Answer()
+        return SuccessResponse()
     found = [as_dict(document.resolved(responses[status])) for status in successes]
     contents = [as_dict(each.get("content")) for each in found]
     schemas = [flattened(json_schema(each), document) for each in contents if each]
     # An empty response, such as a 204, has no fields; the others must agree on theirs.
     fields = [_fields(document, schema) for schema in schemas]
     common = [name for name in fields[0] if all(name in each for each in fields)] if fields else []
-    return Answer(
+    return SuccessResponse(
         _statuses(successes),
         () if method == "head" else common[:_MOST_FIELDS],
         next((schema for schema in schemas if schema), {}),
@@ -81,9 +81,9 @@ def _is_write_only(document: Document, schema: Any) -> bool:  # noqa: ANN401  an
     return flattened(schema, document).get("writeOnly") is True
 
 
-def rows_of(document: Document, answer: Answer) -> tuple[str | None, Part] | None:
+def rows_of(document: Document, success: SuccessResponse) -> tuple[str | None, Part] | None:
     """Name of the array in a response, and the schema of its rows; None if there is none."""
-    schema, inside = answer.schema, None
+    schema, inside = success.schema, None
     if object_type(schema) != "array":
         known = as_dict(schema.get("properties"))
         arrays = [n for n in known if object_type(flattened(known[n], document)) == "array"]

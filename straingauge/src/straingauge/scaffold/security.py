@@ -248,12 +248,12 @@ def _of_setting(prefix: str, words: str = "") -> _Part:
 
 def _of_grant(grant: str, path: str, scopes: Sequence[str]) -> _Part:
     scope = f', "scope": {literal(" ".join(scopes))}' if scopes else ""
-    done = 'user.authorize(answer.json()["access_token"])'
+    done = 'user.authorize(response.json()["access_token"])'
     if grant == "password":
         return _Part(
             [
                 f'form = {{"grant_type": "password"{scope}, **user.data}}',
-                f"answer = yield user.post({literal(path)}, form=form)",
+                f"response = yield user.post({literal(path)}, form=form)",
                 done,
             ],
             _PASSWORD,
@@ -267,7 +267,7 @@ def _of_grant(grant: str, path: str, scopes: Sequence[str]) -> _Part:
             f'form = {{"grant_type": "client_credentials"{scope}}}',
             'client = basic(setting("API_CLIENT_ID"), setting("API_CLIENT_SECRET"))',
             'headers = {"Authorization": client}',
-            f"answer = yield user.post({literal(path)}, form=form, headers=headers)",
+            f"response = yield user.post({literal(path)}, form=form, headers=headers)",
             done,
         ],
         ("API_CLIENT_ID", "API_CLIENT_SECRET"),
@@ -296,13 +296,13 @@ def _of_operation(found: LogInOperation, prefix: str) -> _Part:
             options.append(f"{operation.body[0]}={literal(operation.body[1], 8)}")
     else:
         options.append(f"{found.body[0]}={literal(found.body[1], 8)}")
-    options.append(f"expect={literal(operation.answer.expect)}")
+    options.append(f"expect={literal(operation.success.expect)}")
     call = f"user.{operation.method}"
     lines.append(
-        f"answer = yield {call}(\n" + "".join(f"        {o},\n" for o in options) + "    )"
+        f"response = yield {call}(\n" + "".join(f"        {o},\n" for o in options) + "    )"
     )
     keys = "".join(f"[{literal(key)}]" for key in found.token)
-    lines.append(_authorize(prefix or "", f"answer.json(){keys}"))
+    lines.append(_authorize(prefix or "", f"response.json(){keys}"))
     return _Part(
         lines,
         _PASSWORD,

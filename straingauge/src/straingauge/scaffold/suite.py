@@ -194,7 +194,7 @@ def _unsafe(operation: Operation, made: Sequence[Operation], *, writes: bool) ->
     """Why an operation may not be sent, whatever its values; empty if it may."""
     if operation.problem:
         return operation.problem
-    if operation.answer.endless:
+    if operation.success.endless:
         return "its response is an endless stream"
     return reason_against(operation, made, writes=writes)
 
@@ -203,7 +203,7 @@ def _tolerating_deletions(mixed: Sequence[Operation]) -> list[Operation]:
     """Let a look-up expect a 404 if another journey may delete the row meanwhile."""
     deleted = {each.path for each in mixed if each.method == "delete"}
     return [
-        replace(each, answer=replace(each.answer, expect=[*each.answer.expect, 404]))
+        replace(each, success=replace(each.success, expect=[*each.success.expect, 404]))
         if each.rows is not None and each.path in deleted
         else each
         for each in mixed

@@ -5,8 +5,8 @@ where the time of an endpoint goes, and `analysis` makes the section of the resu
 """
 
 from straingauge.traces.analysis import analyze
-from straingauge.traces.inbox import Inbox
 from straingauge.traces.otlp import reads_protobuf
 from straingauge.traces.receiver import Receiver
+from straingauge.traces.span_buffer import SpanBuffer
 
-__all__ = ["Inbox", "Receiver", "analyze", "reads_protobuf"]
+__all__ = ["Receiver", "SpanBuffer", "analyze", "reads_protobuf"]

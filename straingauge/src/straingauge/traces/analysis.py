@@ -16,9 +16,9 @@ from straingauge.result.format.traces import (
 )
 from straingauge.traces.calls import statement_calls, traced_calls, traced_statements
 from straingauge.traces.conventions import detail
-from straingauge.traces.inbox import Inbox
 from straingauge.traces.otlp import DamagedMessage, read_message
 from straingauge.traces.span import Span
+from straingauge.traces.span_buffer import SpanBuffer
 from straingauge.traces.time_parts import time_parts
 from straingauge.traces.tree import Node, RequestTrace, request_trace
 
@@ -31,12 +31,12 @@ Requests = Mapping[str, Sequence[SampledRequest]]
 
 
 def analyze(
-    inbox: Inbox, requests: Requests, source: TraceSource, notes: Sequence[str] = ()
+    buffer: SpanBuffer, requests: Requests, source: TraceSource, notes: Sequence[str] = ()
 ) -> Traces:
     """Relate spans to the requests that caused them, and say where the time goes.
 
     Args:
-        inbox: The export requests that were received.
+        buffer: The export requests that were received.
         requests: The requests that were sampled.
         source: Where the spans come from.
         notes: What was missing, if anything.
@@ -44,9 +44,9 @@ def analyze(
     endpoints = {
         each.trace_id: (endpoint, each) for endpoint, all_ in requests.items() for each in all_
     }
-    counts = _no_spans(inbox)
+    counts = _no_spans(buffer)
     by_trace: dict[str, list[Span]] = defaultdict(list)
-    for span in _spans(inbox, counts):
+    for span in _spans(buffer, counts):
         if span.trace_id in endpoints:
             by_trace[span.trace_id].append(span)
         else:
@@ -75,23 +75,23 @@ def analyze(
     }
 
 
-def _no_spans(inbox: Inbox) -> SpanCounts:
+def _no_spans(buffer: SpanBuffer) -> SpanCounts:
     return {
         "received": 0,
         "used": 0,
         "foreign": 0,
-        "over_limit": inbox.over_limit,
+        "over_limit": buffer.over_limit,
         "damaged": 0,
         "skewed": 0,
         "without_parent": 0,
-        "refused_requests": inbox.refused,
+        "refused_requests": buffer.refused,
     }
 
 
-def _spans(inbox: Inbox, counts: SpanCounts) -> list[Span]:
+def _spans(buffer: SpanBuffer, counts: SpanCounts) -> list[Span]:
     """Read all export requests; a damaged one counts as one damaged span."""
     found = []
-    for message in inbox:
+    for message in buffer:
         try:
             for span in read_message(message.body, is_json=message.is_json):
                 counts["received"] += 1

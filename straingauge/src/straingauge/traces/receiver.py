@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from straingauge.errors import TargetError
-from straingauge.traces.inbox import Inbox, Message
+from straingauge.traces.span_buffer import Message, SpanBuffer
 
 HOST: Final = "127.0.0.1"
 PATH: Final = "/v1/traces"
@@ -33,18 +33,18 @@ class Receiver:
     """Receives spans while the context lasts.
 
     Args:
-        inbox: Where they are kept.
+        buffer: Where they are kept.
         port: The port; 0 takes any free port.
 
     Attributes:
-        inbox: The same.
+        buffer: The same.
         port: The port in use.
     """
 
     port: int
 
-    def __init__(self, inbox: Inbox, port: int = 0) -> None:
-        self.inbox = inbox
+    def __init__(self, buffer: SpanBuffer, port: int = 0) -> None:
+        self.buffer = buffer
         self._wanted = port
 
     @property
@@ -59,7 +59,7 @@ class Receiver:
             TargetError: The port is in use.
         """
         try:
-            self._server = _Server(self.inbox, self._wanted)
+            self._server = _Server(self.buffer, self._wanted)
         except (OSError, OverflowError) as error:
             raise TargetError(
                 f"no spans can be received at port {self._wanted}: {error}",
@@ -88,14 +88,14 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False  # an exporter may keep its connection open
     request_queue_size = 128
 
-    def __init__(self, inbox: Inbox, port: int) -> None:
-        self.inbox = inbox
+    def __init__(self, buffer: SpanBuffer, port: int) -> None:
+        self.buffer = buffer
         self.slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((HOST, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  as in socketserver
         if not self.slots.acquire(blocking=False):
-            self.inbox.add_refused()
+            self.buffer.add_refused()
             self.shutdown_request(request)
             return
         super().process_request(request, client_address)
@@ -108,7 +108,7 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002  as in socketserver
         """Count a connection that was lost or idle for too long, instead of printing it."""
-        self.inbox.add_refused()
+        self.buffer.add_refused()
 
 
 class _RefusedError(Exception):
@@ -129,12 +129,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             message = self._message()
         except _RefusedError as error:
-            self.server.inbox.add_refused()
+            self.server.buffer.add_refused()
             self.close_connection = True
             self._answer(error.status, "text/plain", str(error).encode())
             return
         if message is not None:
-            self.server.inbox.add(message)
+            self.server.buffer.add(message)
         is_json = message is not None and message.is_json
         self._answer(200, _JSON if is_json else _PROTOBUF, b"{}" if is_json else b"")
 
@@ -143,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Count what is no request of HTTP/1.1, such as one of gRPC."""
-        self.server.inbox.add_refused()
+        self.server.buffer.add_refused()
         super().send_error(code, message, explain)
 
     def _message(self) -> Message | None:

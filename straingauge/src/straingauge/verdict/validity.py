@@ -68,11 +68,11 @@ def _changed(evidence: ValidityInput) -> Iterable[Reason]:
 def _no_data(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.requests or evidence.setup_error or evidence.interrupted:
         return
-    if evidence.unanswered:
+    if evidence.abandoned:
         yield Reason(
             "no_data",
             "invalid",
-            f"no request was answered: {evidence.unanswered} were in flight when the run ended",
+            f"no request was answered: {evidence.abandoned} were in flight when the run ended",
             "look for what the service waits for; a run that is longer than the timeout counts"
             " such requests as errors",
         )

@@ -40,7 +40,7 @@ class ValidityInput:
 
     Attributes:
         requests: All completed requests of the main phase.
-        unanswered: Requests that were in flight when the run ended; not recorded.
+        abandoned: Requests that were in flight when the run ended; not recorded.
         rate_limited: Unexpected responses with status 429 among them.
         disconnected: Requests among them without a connection, or whose connection broke.
         failed: All errors.
@@ -78,7 +78,7 @@ class ValidityInput:
     """
 
     requests: int = 0
-    unanswered: int = 0
+    abandoned: int = 0
     rate_limited: int = 0
     disconnected: int = 0
     failed: int = 0

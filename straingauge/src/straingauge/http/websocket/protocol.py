@@ -30,7 +30,7 @@ class WebSocketProtocol:
         max_message_bytes: A larger message ends the connection.
 
     Attributes:
-        inbox: Messages that were received, and not taken yet.
+        messages: Messages that were received, and not taken yet.
         counts: Messages and bytes in both directions, pings, and dropped messages.
         close_code: The code that the connection was closed with; None while it is open.
         failure: Why nothing can be received any more; None while something can.
@@ -44,7 +44,7 @@ class WebSocketProtocol:
         "close_code",
         "counts",
         "failure",
-        "inbox",
+        "messages",
     )
 
     def __init__(self, extensions: list[Extension], max_message_bytes: int) -> None:
@@ -52,7 +52,7 @@ class WebSocketProtocol:
         self._max = max_message_bytes
         self._parts: list[str | bytes] = []
         self._size = 0
-        self.inbox: deque[Message] = deque()
+        self.messages: deque[Message] = deque()
         self.counts: Counter[str] = Counter()
         self.close_code: int | None = None
         self.failure: RequestFailed | None = None
@@ -130,9 +130,9 @@ class WebSocketProtocol:
             self.counts["received"] += 1
             self.counts["received_bytes"] += self._size
             self._parts, self._size = [], 0
-            self.inbox.append(Message(data, at_ns))
-            if len(self.inbox) > MAX_QUEUED:
-                self.inbox.popleft()
+            self.messages.append(Message(data, at_ns))
+            if len(self.messages) > MAX_QUEUED:
+                self.messages.popleft()
                 self.counts["dropped"] += 1
         return b""
 

@@ -163,10 +163,10 @@ class Receive:
 
     def take(self) -> Message | None:
         """Take the first message that matches; return None if there is none."""
-        inbox = self.socket.protocol.inbox
-        for number, message in enumerate(inbox):
+        messages = self.socket.protocol.messages
+        for number, message in enumerate(messages):
             if self._matches(message):
-                del inbox[number]
+                del messages[number]
                 return message
         return None
 

@@ -157,7 +157,7 @@ class WebSockets:
             try:
                 socket.channel.wait(deadline_ns)
             except TimedOut:
-                queued = len(socket.protocol.inbox)
+                queued = len(socket.protocol.messages)
                 others = f", {queued} others were received" if queued else ""
                 text = f"no message within {timeout_s:g} s{others}"
                 failure = RequestFailed(ErrorKind.TIMEOUT, text)

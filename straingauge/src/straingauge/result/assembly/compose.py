@@ -228,7 +228,7 @@ def _validity_input(
     configuration = merged.metadata.configuration if merged.metadata else {}
     return ValidityInput(
         requests=whole["total_requests"],
-        unanswered=sum(engine.abandoned for engine in engines.values()),
+        abandoned=sum(engine.abandoned for engine in engines.values()),
         rate_limited=whole["rate_limited"],
         disconnected=disconnected(whole["errors"]["kinds"]),
         failed=sum(whole["errors"]["kinds"].values()),

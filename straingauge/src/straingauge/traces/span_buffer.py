@@ -22,7 +22,7 @@ class Message:
     is_json: bool
 
 
-class Inbox:
+class SpanBuffer:
     """Keeps export requests until they are read; any thread may add one.
 
     Reading spans takes long enough to delay the requests of a load, so it happens afterwards.
