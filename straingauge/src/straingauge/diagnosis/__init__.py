@@ -5,6 +5,7 @@ from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.causes.integrity import cause_of_failed_check
 from straingauge.diagnosis.run import diagnose, warnings
 from straingauge.diagnosis.session import FirstFailure, diagnose_session, first_failure
+from straingauge.diagnosis.undecided import undecided
 
 __all__ = [
     "CAUSES",
@@ -17,5 +18,6 @@ __all__ = [
     "diagnose",
     "diagnose_session",
     "first_failure",
+    "undecided",
     "warnings",
 ]

@@ -158,11 +158,18 @@ def _more_than_in_flight(result: ResultView) -> Evidence | None:
     return Evidence(0.87 if is_python else 0.6, evidence)
 
 
+def samples_of_load(result: ResultView, resource: str) -> list[tuple[float, float]]:
+    """Return the samples until the end of the load.
+
+    By the last ones the clients have gone, and their sockets with them.
+    """
+    ended_s = result.figure("metrics", "duration_s")
+    return [each for each in result.samples(resource) if each[0] <= ended_s]
+
+
 def _never_released(result: ResultView, resource: str, words: str, least: float) -> Evidence | None:
     """Return evidence that requests keep at least this much of a resource."""
-    # By the last samples the clients have gone, and their sockets with them.
-    ended_s = result.figure("metrics", "duration_s")
-    samples = [each for each in result.samples(resource) if each[0] <= ended_s]
+    samples = samples_of_load(result, resource)
     later = samples[len(samples) // 2 :]
     trend = _trend(later) if len(samples) >= MIN_SAMPLES else None
     if trend is None or not trend.rises:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from straingauge.diagnosis import cause_of_failed_check, diagnose, warnings
+from straingauge.diagnosis import cause_of_failed_check, diagnose, undecided, warnings
 from straingauge.result.format.result import Measurements, Result
 from straingauge.verdict import Finding, Thresholds, Verdict, judge
 
@@ -25,6 +25,9 @@ def conclude(
     Returns:
         The complete result, and its verdict.
     """
+    notes = [each.as_dict() for each in undecided(result)]
+    reasons = [*result["validity"]["reasons"], *notes]
+    result = {**result, "validity": {**result["validity"], "reasons": reasons}}
     own = list(findings)
     rules = [*_abort(result), *_verification(result), *_memory_growth(result, thresholds)]
     known = {each.cause for each in (*own, *rules) if each.grade in ("warning", "critical")}
