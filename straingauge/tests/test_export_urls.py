@@ -1,5 +1,6 @@
 """Exports to URLs, as real receivers read them."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
@@ -10,6 +11,8 @@ from made_load import MadeLoad, counter, export_to
 from straingauge.errors import UsageError
 from straingauge.exports import ExportStream, exporters_for
 from straingauge.exports.exponential_buckets import MAX_BUCKETS, exponential_buckets
+from straingauge.exports.http_sender import HttpSender
+from straingauge.exports.influx_lines import InfluxLines
 from straingauge.exports.otlp_metrics import OtlpMetrics
 from straingauge.exports.running_totals import RunningTotals
 from straingauge.histogram import Histogram
@@ -59,8 +62,31 @@ def of_otlp(received: Receiver) -> dict[str, float]:
     return found
 
 
-FORMATS: dict[str, tuple[str, Callable[[Receiver], dict[str, float]]]] = {
-    "otlp": ("/v1/metrics", of_otlp),
+def of_influx(received: Receiver) -> dict[str, float]:
+    """Return the totals of all lines for InfluxDB, by a reader of its published grammar."""
+    found = Counter[str]()
+    for line in b"".join(received.bodies).decode().splitlines():
+        series, fields, time = re.split(r"(?<!\\) ", line)
+        measurement, *pairs = re.split(r"(?<!\\),", series)
+        tags = {
+            key: re.sub(r"\\(.)", r"\1", text)
+            for key, text in (re.split(r"(?<!\\)=", pair) for pair in pairs)
+        }
+        values = dict(each.split("=") for each in fields.split(","))
+        assert tags["run"] == "load"
+        assert int(time) in {10**12 + n * 10**9 for n in (1, 2, 3)}
+        if measurement == "straingauge_requests":
+            found[tags["endpoint"]] += int(values["requests"].removesuffix("i"))
+        elif measurement == "straingauge_responses":
+            found[f"status {tags['status']}"] += int(values["count"].removesuffix("i"))
+        elif measurement == "straingauge_errors":
+            found[f"error {tags['kind']}"] += int(values["count"].removesuffix("i"))
+    return found
+
+
+FORMATS: dict[str, tuple[str, str, Callable[[Receiver], dict[str, float]]]] = {
+    "otlp": ("", "/v1/metrics", of_otlp),
+    "influx": ("?org=o&bucket=b", "/api/v2/write?org=o&bucket=b", of_influx),
 }
 
 
@@ -74,8 +100,8 @@ def received() -> Iterator[Receiver]:
 @pytest.mark.parametrize("format_", FORMATS)
 def test_receiver_gets_the_totals(format_: str, received: Receiver):
     """A receiver decodes exactly the totals of the result; a refusal ends the export."""
-    path, decode = FORMATS[format_]
-    url = f"{format_}+http://me:secret@127.0.0.1:{received.port}"
+    rest, path, decode = FORMATS[format_]
+    url = f"{format_}+http://me:secret@127.0.0.1:{received.port}{rest}"
     merged = export_to(url)
     found = decode(received)
     assert {name: found.get(name) for name in of_result(merged)} == of_result(merged)
@@ -156,6 +182,8 @@ def test_partial_success_of_otlp_is_a_failure(monkeypatch: pytest.MonkeyPatch):
         ("nope+http://localhost:4318", "must begin with its format"),
         ("otlp+ftp://localhost", "no URL of http or https"),
         ("otlp+http://", "names no host"),
+        ("influx+http://localhost:8086/api/v2/write", "names no database"),
+        ("influx+http://localhost:8086?db=a&precision=s", "remove precision"),
         ("otlp+http://localhost:99999", "[Pp]ort"),
     ],
 )
@@ -163,3 +191,25 @@ def test_wrong_url_is_refused(name: str, message: str):
     """A URL without a known format or a host is an error before anything is sent."""
     with pytest.raises(UsageError, match=message):
         exporters_for([name])
+
+
+def test_tokens_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
+    """Tokens of receivers are read from the variables that their own tools read."""
+    sent: list[HttpSender] = []
+
+    def send(sender: HttpSender, _body: bytes) -> bytes:
+        sent.append(sender)
+        return b""
+
+    monkeypatch.setattr(HttpSender, "send", send)
+    load = MadeLoad()
+    load.requests("p1", "GET /a", 10, 5)
+    second = counter().count(load.merged(1.0))
+    assert second is not None
+    headers = {"OTEL_EXPORTER_OTLP_HEADERS": "X-Key=a%20b, x-scope = c"}
+    OtlpMetrics("http://localhost/x", option="", environment=headers).add(second)
+    InfluxLines("http://localhost?db=n", option="", environment={"INFLUX_TOKEN": "t"}).add(second)
+    otlp, influx = sent
+    assert (otlp.headers["X-Key"], otlp.headers["x-scope"]) == ("a b", "c")
+    assert influx.headers["Authorization"] == "Token t"
+    assert [each.path for each in sent] == ["/x", "/write?db=n"]

@@ -22,6 +22,10 @@ class HttpSender:
         headers: Headers of each request.
         option: The option with the URL, for errors.
 
+    Attributes:
+        path: Path and query.
+        headers: Headers of each request.
+
     Raises:
         UsageError: It is no URL of http or https.
     """
@@ -38,13 +42,13 @@ class HttpSender:
             raise UsageError(f"{option}: this is no URL of http or https: {url}")
         if not host:
             raise UsageError(f"{option}: this URL names no host: {url}")
-        self._path = parts.path.rstrip("/") or default_path
-        self._path += f"?{parts.query}" if parts.query else ""
-        self._headers = {"User-Agent": "straingauge", **headers}
+        self.path = parts.path.rstrip("/") or default_path
+        self.path += f"?{parts.query}" if parts.query else ""
+        self.headers = {"User-Agent": "straingauge", **headers}
         if parts.username is not None:
             account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             token = base64.b64encode(account.encode()).decode()
-            self._headers["Authorization"] = f"Basic {token}"
+            self.headers["Authorization"] = f"Basic {token}"
         kind = (
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )
@@ -72,6 +76,6 @@ class HttpSender:
             self._connection.close()
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
-        self._connection.request("POST", self._path, body, self._headers)
+        self._connection.request("POST", self.path, body, self.headers)
         response = self._connection.getresponse()
         return response.status, response.read()
