@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from formats import whole
+from straingauge.cli.standard_streams import Dropping, text_of
 from straingauge.result.format import write
 
 COMMAND = [sys.executable, "-c", "from straingauge.cli import main; main()", "history"]
@@ -30,11 +31,12 @@ def test_characters_that_the_encoding_lacks_are_replaced(folder: Path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_full_output_is_an_error_in_one_line(folder: Path):
+@pytest.mark.parametrize("command", [COMMAND, [*COMMAND[:-1], "--help"]])
+def test_full_output_is_an_error_in_one_line(folder: Path, command: list[str]):
     """A full disk behind standard output is one sentence and exit code 2, not a traceback."""
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [*COMMAND, folder], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [*command, folder], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
@@ -51,3 +53,26 @@ def test_closed_output_is_no_error(folder: Path):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_closed_standard_error_keeps_the_exit_code(tmp_path: Path):
+    """A command whose standard error is closed has the exit code of its error."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, str(tmp_path / "none")],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_messages_that_cannot_be_written_are_dropped():
+    """A full disk behind standard error neither raises an error nor stops later messages."""
+    with (
+        Path("/dev/full").open("wb") as full,
+        text_of(Dropping(full.fileno(), "wb", closefd=False), sys.__stderr__) as stream,
+    ):
+        stream.write("load: 1 request\n")
+        stream.flush()
+        assert stream.write("load: 2 requests\n")

@@ -6,11 +6,12 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from straingauge.cli.help_sections import SectionedCommand
+from straingauge.cli.standard_streams import keep_running
 from straingauge.errors import Interrupted, StraingaugeError, UsageError
 
 EXIT_CODES = """\b
@@ -23,6 +24,9 @@ Exit codes:
   130  interrupted by Ctrl-C"""
 
 
+_FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO})
+
+
 class Commands(click.Group):
     """Command group that turns errors and interrupts into exit codes."""
 
@@ -30,10 +34,19 @@ class Commands(click.Group):
 
     def main(self, *args: Any, **extra: Any) -> Any:  # noqa: ANN401  click's own
         """Run the group; show a `?` for each character that the output's encoding lacks."""
+        keep_running()
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
                 stream.reconfigure(errors="replace")
-        return super().main(*args, **extra)
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if error.filename is not None or error.errno not in _FULL:
+                raise
+            # Nothing more can be written there, so its rest is dropped without a second error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            print_error(UsageError(f"cannot write to standard output: {error.strerror}"))
+            sys.exit(UsageError.exit_code)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; its end becomes an exit code."""
@@ -47,14 +60,9 @@ class Commands(click.Group):
             print_error(Interrupted("interrupted: there is no result"))
             ctx.exit(Interrupted.exit_code)
         except OSError as error:
-            if error.filename is not None:
-                print_error(UsageError(f"{error.filename}: {error.strerror}"))
-                ctx.exit(UsageError.exit_code)
-            if error.errno != errno.ENOSPC:
+            if error.filename is None:
                 raise
-            # Nothing more can be written there, so its rest is dropped without a second error.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            print_error(UsageError(f"cannot write to standard output: {error.strerror}"))
+            print_error(UsageError(f"{error.filename}: {error.strerror}"))
             ctx.exit(UsageError.exit_code)
 
 
