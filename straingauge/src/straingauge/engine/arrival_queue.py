@@ -53,7 +53,7 @@ class ArrivalQueue(Generic[UserT]):
         Returns:
             The user; None if the arrival waits or was dropped.
         """
-        lag.start_delay.add(monotonic_ns() - intended_ns)
+        lag.start_delay.add(max(0, monotonic_ns() - intended_ns))
         if self._free:
             return self._free.popleft()
         if len(self._queued) < self._max_queued:

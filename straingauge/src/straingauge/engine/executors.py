@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Protocol
+from typing import Final, Protocol
 
 from straingauge.engine.arrival_timer import make_timer
 from straingauge.engine.dispatcher import Dispatcher
@@ -10,6 +10,14 @@ from straingauge.engine.run_context import RunContext
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.schedule import Arrivals, Waves
 from straingauge.schedule import share as take_share
+
+EARLY_NS: Final = 500_000
+"""Arrivals that are due within this time leave together with one that is due.
+
+Each wake-up of a process costs more than a request: caches and branch predictors are cold. Twice
+this time is the bound for the 99th percentile of the start delay, and a tenth of it is what one
+request costs. Below 2,000 arrivals per second in a process, hardly any two are that close.
+"""
 
 
 class Executor(Protocol):
@@ -70,18 +78,20 @@ class ArrivalRateExecutor:
             self._timer.close()
 
     def _due(self) -> None:
-        """Handle all arrivals whose time has come, and wait for the next."""
+        """Handle all arrivals whose time has come or is near, and wait for the next."""
+        is_first = True
         while not self.is_over:
             after_s = self._schedule.arrivals(self._next)
             if after_s is None:
                 self.stop()
                 return
             intended_ns = self._start_ns + round(after_s * 1e9)
-            if intended_ns > monotonic_ns():
+            if intended_ns > monotonic_ns() + (0 if is_first else EARLY_NS):
                 self._timer.set(intended_ns)
                 return
             self._dispatcher.dispatch(self._i + self._next * self._n, intended_ns)
             self._next += 1
+            is_first = False
 
 
 class WaveExecutor:

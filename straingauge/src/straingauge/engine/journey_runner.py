@@ -98,7 +98,7 @@ class JourneyRunner:
             journey: the journey.
             intended_ns: when its first request should start. Response time is measured from this
                 instant, not from when the request was sent, so that a late start counts as waiting
-                (no coordinated omission).
+                (no coordinated omission). If the journey begins earlier, from its beginning.
             sinks: receive the outcomes.
         """
         context = self._context
@@ -187,7 +187,8 @@ class JourneyRunner:
 
     def transaction_start_ns(self) -> int:
         """Return when the journey was due if it begins, else now; see `TransactionObserver`."""
-        return self._intended_ns or monotonic_ns()
+        now_ns = monotonic_ns()
+        return min(self._intended_ns or now_ns, now_ns)
 
     def transaction_ended(
         self, transaction: Transaction, end: TransactionEnd, ended_ns: int
@@ -206,7 +207,7 @@ class JourneyRunner:
     def _begin_call(self, call: Call) -> None:
         now_ns = monotonic_ns()
         self._sink = self._sinks[call.name]
-        run = CallRun(call, self._sink, self._intended_ns or now_ns, self._context, self)
+        run = CallRun(call, self._sink, self.transaction_start_ns(), self._context, self)
         self.deadline_ns = now_ns + run.timeout_ns
         self._call = run
 

@@ -4,7 +4,7 @@ from math import floor
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from straingauge.engine.executors import ArrivalRateExecutor
+from straingauge.engine.executors import EARLY_NS, ArrivalRateExecutor
 from straingauge.engine.pace import Pace
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUsersExecutor
@@ -43,19 +43,20 @@ class PacedArrivalRateExecutor(ArrivalRateExecutor):
                 self._due()
 
     def _due(self) -> None:
-        self._is_waiting = False
+        self._is_waiting, is_first = False, True
         while not self.is_over and not self._pace.paused:
             after_s = self._at_s(self._position)
             if after_s is None:
                 self.stop()
                 return
             intended_ns = self._start_ns + round(after_s * 1e9)
-            if intended_ns > monotonic_ns():
+            if intended_ns > monotonic_ns() + (0 if is_first else EARLY_NS):
                 self._is_waiting = True
                 self._timer.set(intended_ns)
                 return
             self._dispatcher.dispatch(self._i + self._next * self._n, intended_ns)
             self._next += 1
+            is_first = False
             self._position += 100 / self._pace.rate_percent
 
     def _at_s(self, position: float) -> float | None:

@@ -58,7 +58,7 @@ class SessionDispatcher(Dispatcher):
 
     def dispatch(self, n: int, intended_ns: int) -> None:
         """Start request n of this process, which is due, or queue it."""
-        self.lag.start_delay.add(monotonic_ns() - intended_ns)
+        self.lag.start_delay.add(max(0, monotonic_ns() - intended_ns))
         user = self._by_index[int(self._requests.user_index[n])]
         number = int(self._requests.numbers[n])
         waiting = self._waiting.get(user)
@@ -89,5 +89,5 @@ class SessionDispatcher(Dispatcher):
         self._queued = 0
 
     def _start(self, user: VirtualUser, n: int, intended_ns: int) -> None:
-        self.deviation.add(monotonic_ns() - intended_ns)
+        self.deviation.add(abs(monotonic_ns() - intended_ns))
         super()._start(user, n, intended_ns)

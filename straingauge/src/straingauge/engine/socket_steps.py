@@ -92,7 +92,7 @@ class SocketSteps:
         return execution.answer(outcome)
 
     def _begin(self, step: SocketStep) -> _Value | RequestFailed | _Waiting:
-        self._user.intended_ns = self._user.intended_ns or monotonic_ns()
+        self._user.intended_ns = self._user.transaction_start_ns()
         if isinstance(step, Connect):
             return self._connect(step)
         if isinstance(step, Send):

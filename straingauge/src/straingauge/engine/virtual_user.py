@@ -49,8 +49,10 @@ class VirtualUser(JourneyRunner):
         now_ns = monotonic_ns()
         self._request = request
         self._sink = self._sinks[request.name]
-        # A journey's first request is due at its arrival, the others as soon as they are known.
-        self._intended_ns = self._intended_ns or now_ns
+        # The first request of a journey is due at its arrival, or leaves a little earlier; others
+        # are due as soon as they are known.
+        if not self._intended_ns or self._intended_ns > now_ns:
+            self._intended_ns = now_ns
         timeout_s = request.timeout_s
         timeout_ns = self._context.timeout_ns if timeout_s is None else int(timeout_s * 1e9)
         if request.stream is not None and request.stream.max_s is not None:
