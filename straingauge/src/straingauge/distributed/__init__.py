@@ -11,6 +11,7 @@ from straingauge.distributed.fingerprint import (
     fingerprint_folder,
     fingerprint_modules,
 )
+from straingauge.distributed.process_report import ProcessReport
 from straingauge.distributed.shared_cpus import shared_cpus_note
 from straingauge.distributed.user_ids import UserIdAllocator
 from straingauge.distributed.worker_registry import WorkerRegistry
@@ -18,6 +19,7 @@ from straingauge.distributed.worker_registry import WorkerRegistry
 __all__ = [
     "ClockSync",
     "Fingerprints",
+    "ProcessReport",
     "Reading",
     "UserIdAllocator",
     "WorkerRegistry",

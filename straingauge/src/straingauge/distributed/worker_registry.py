@@ -6,10 +6,11 @@ ignored, and one that never arrives is made up for by the next.
 """
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
+from straingauge.distributed.process_report import ProcessReport
 from straingauge.result.format.resources import LocustWorker
 from straingauge.verdict.reason import Reason
 from straingauge.workers import LostProcess
@@ -41,7 +42,7 @@ class WorkerState:
     joined_ns: int
     heard_ns: int
     shard: int = 0
-    report: Mapping[str, Any] | None = None
+    report: ProcessReport | None = None
     users: int = 0
     reported_ns: int = 0
     top_rate_per_s: float = 0.0
@@ -118,7 +119,7 @@ class WorkerRegistry:
             state.silences.append((state.heard_ns, now_ns))
         state.heard_ns = now_ns
 
-    def add_report(self, worker: str, report: Mapping[str, Any], users: int, now_ns: int) -> bool:
+    def add_report(self, worker: str, report: ProcessReport, users: int, now_ns: int) -> bool:
         """Keep a worker's report; False if it is of another run or older than the last one."""
         state = self._workers.get(worker)
         if state is None or report["run"] != self._run_id:
@@ -130,7 +131,7 @@ class WorkerRegistry:
         state.report, state.users, state.reported_ns = report, users, now_ns
         return True
 
-    def add_final_report(self, worker: str, report: Mapping[str, Any], now_ns: int) -> None:
+    def add_final_report(self, worker: str, report: ProcessReport, now_ns: int) -> None:
         """Keep the complete report of a worker whose users have stopped."""
         if self.add_report(worker, report, 0, now_ns):
             self._workers[worker].finished_ns = now_ns
@@ -143,7 +144,7 @@ class WorkerRegistry:
             if worker in alive and state.finished_ns is None
         }
 
-    def reports(self) -> dict[str, Mapping[str, Any]]:
+    def reports(self) -> dict[str, ProcessReport]:
         """Return the last report of each worker, by name."""
         return {state.name: state.report for state in self._workers.values() if state.report}
 
@@ -242,7 +243,7 @@ class WorkerRegistry:
         return round((at_ns - self.started_ns) / 1e9, 3)
 
 
-def _rate_per_s(report: Mapping[str, Any], previous: Mapping[str, Any] | None) -> float:
+def _rate_per_s(report: ProcessReport, previous: ProcessReport | None) -> float:
     requests = report["requests"] - (previous["requests"] if previous else 0)
     since_ns = previous["at_ns"] if previous else report["started_ns"]
     seconds = (report["at_ns"] - since_ns) / 1e9

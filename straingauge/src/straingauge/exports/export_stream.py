@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from straingauge.exports.exporter import Exporter
 from straingauge.exports.second_counter import SecondCounter
 from straingauge.redaction import redact
+from straingauge.result.format.result import Export
 from straingauge.workers import MergedReports
 
 INTERVAL_S: Final = 1.0
@@ -82,7 +83,7 @@ class ExportStream:
                 self._try(name, exporter.close)
             self._exporters.clear()
 
-    def section(self) -> Sequence[Mapping[str, Any]]:
+    def section(self) -> list[Export]:
         """Return the section `exports` of a result: each export, and why it ended early."""
         with self._lock:
             return [

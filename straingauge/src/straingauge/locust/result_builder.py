@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import locust
 from locust.env import Environment
@@ -15,7 +14,7 @@ from locust.env import Environment
 from straingauge import report
 from straingauge.abort import AbortEvaluator
 from straingauge.cpus import usable_cpus
-from straingauge.distributed import shared_cpus_note
+from straingauge.distributed import ProcessReport, shared_cpus_note
 from straingauge.errors import StraingaugeError
 from straingauge.locust.distributed.process_stats import (
     findings_from_message,
@@ -52,7 +51,7 @@ class RunSnapshot:
     """
 
     started_at: str
-    reports: Mapping[str, Mapping[str, Any]]
+    reports: Mapping[str, ProcessReport]
     observations: Observations | None = None
     lost: tuple[LostProcess, ...] = ()
     setup_error: StraingaugeError | None = None

@@ -1,11 +1,10 @@
 """Plans of slow statements, read after a load whose result gives reason to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from straingauge.result.format.plans import Plans
-from straingauge.result.format.result import Result
+from straingauge.result.format.result import FollowUpSections, Result
 from straingauge.runner.service_database import ServiceDatabase
 
 CAUSES = ("missing_index", "n_plus_one", "slow_statement")  # those that plans tell more about
@@ -27,7 +26,7 @@ class DatabasePlans:
     database: ServiceDatabase | None
     say: Callable[[str], None] = field(default=lambda _line: None)
 
-    def __call__(self, result: Result) -> Mapping[str, Any]:
+    def __call__(self, result: Result) -> FollowUpSections:
         """Return the section with the plans; none if there is no reason to read them."""
         database = result["resources"]["database"]
         statements = database and database["statements"]

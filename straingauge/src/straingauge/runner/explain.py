@@ -5,17 +5,17 @@ explanations from this pass.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from straingauge.errors import StraingaugeError
 from straingauge.extras import install_command
 from straingauge.http.traceparent import SampledTraceIds
 from straingauge.recording import Recorder
 from straingauge.recording.sampled_requests import SampledRequest
-from straingauge.result.format.result import Result
+from straingauge.result.format.result import FollowUpSections, Result
 from straingauge.result.format.traces import Traces
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import LoginCache
@@ -62,7 +62,7 @@ class ExplainPass:
         self._buffer = SpanBuffer(self._trace_ids.prefix)
         self._recorder = Recorder(self._trace_ids)
 
-    def __call__(self, result: Result) -> Mapping[str, Any]:
+    def __call__(self, result: Result) -> FollowUpSections:
         """Return the section `traces`; nothing if there is nothing to explain."""
         wanted = self._spec.explain
         if wanted is None and "traces" in result:

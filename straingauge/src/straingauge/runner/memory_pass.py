@@ -26,7 +26,7 @@ from straingauge.profile.probe_client import read_socket
 from straingauge.profile.service_pids import own_code, probe_folder
 from straingauge.recording import Recorder
 from straingauge.result.format.memory import MemoryGrowth
-from straingauge.result.format.result import Result
+from straingauge.result.format.result import FollowUpSections, Result
 from straingauge.runner.explain import GRADES
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.login import LoginCache
@@ -66,7 +66,7 @@ class MemoryPass:
         self._say = say
         self._logins = logins or LoginCache()
 
-    def __call__(self, result: Result) -> Mapping[str, Any]:
+    def __call__(self, result: Result) -> FollowUpSections:
         """Return the section `memory`; nothing if there is nothing to find."""
         wanted = self._spec.memory_probe
         if wanted is None:
@@ -82,7 +82,7 @@ class MemoryPass:
         except KeyboardInterrupt:
             return _section("the memory pass was interrupted")
 
-    def _measure(self, started: StartedService) -> Mapping[str, Any]:
+    def _measure(self, started: StartedService) -> FollowUpSections:
         duration_s = WARM_UP_S + 2 * HALF_S
         self._say(f"memory pass: requests to a second instance, {duration_s:.0f} s")
         env = {**started.config.env, MEMORY: FRAMES}
@@ -144,6 +144,6 @@ def _ask(path: Path) -> Mapping[str, Any] | None:
     return document if isinstance(document, dict) and "allocations" in document else None
 
 
-def _section(note: str) -> Mapping[str, Any]:
+def _section(note: str) -> FollowUpSections:
     found: MemoryGrowth = {"requests": 0, "lines": [], "notes": [note]}
     return {"memory": found}

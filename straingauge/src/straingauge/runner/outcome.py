@@ -1,18 +1,18 @@
 """The outcome of a load: its judged result, in a file."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from straingauge.errors import CriticalVerdict, InvalidRun, TargetError
 from straingauge.result.assembly import compose, conclude
 from straingauge.result.format import WriteError, write
-from straingauge.result.format.result import Measurements, Result
+from straingauge.result.format.result import FollowUpSections, Measurements, Result
 from straingauge.verdict import Finding, Thresholds, Verdict
 from straingauge.workers import MergedReports
 
-FollowUp = Callable[[Result], Mapping[str, Any]]
+FollowUp = Callable[[Result], FollowUpSections]
 """Examines the service after the load, if the judged result calls for it.
 
 It returns sections to add to the result, from which the diagnosis is then made again; none if there

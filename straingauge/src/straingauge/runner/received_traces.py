@@ -1,9 +1,6 @@
 """The traces of a service that exports its spans during the load."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from straingauge.result.format.result import Result
+from straingauge.result.format.result import FollowUpSections, Result
 from straingauge.target.instrumentation import exporter_env
 from straingauge.traces import Receiver, SpanBuffer, analyze
 from straingauge.workers import MergedReports
@@ -22,7 +19,7 @@ class ReceivedTraces:
         self._buffer = buffer
         self._merged = merged
 
-    def __call__(self, _result: Result) -> Mapping[str, Any]:
+    def __call__(self, _result: Result) -> FollowUpSections:
         """Return the section `traces`."""
         series = merge_reports(self._merged.reports).endpoints("main")
         sampled = {endpoint: each.sampled for endpoint, each in series.items()}

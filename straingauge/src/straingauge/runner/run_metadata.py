@@ -1,13 +1,14 @@
 """The metadata of a run, made from its specification."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from straingauge.journey.execution import journey_name
 from straingauge.observe.listener import describe_listener
 from straingauge.redaction import redact
 from straingauge.result.assembly import environment
 from straingauge.result.format.json_values import as_json
+from straingauge.result.format.result import PlannedScenario
 from straingauge.runner.load_spec import LoadSpec
 from straingauge.runner.warmup import schedule_as_dict, warm_up_as_dict
 from straingauge.schedule import ClosedSchedule, Waves
@@ -56,7 +57,7 @@ def run_metadata(spec: LoadSpec, url: str) -> RunMetadata:
     )
 
 
-def _scenarios(spec: LoadSpec) -> list[dict[str, Any]]:
+def _scenarios(spec: LoadSpec) -> list[PlannedScenario]:
     """Describe the scenarios for the configuration in a result."""
     return [
         {

@@ -1,12 +1,12 @@
 """Measurements of one Locust process in a run, and the message with them to the master."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
-from typing import Any
 
 import gevent
 
+from straingauge.distributed import ProcessReport
 from straingauge.engine import Delay, EngineStats
 from straingauge.engine.schedule_lag import ScheduleLag
 from straingauge.feeders import FeederUse, feeder_uses
@@ -66,7 +66,7 @@ class ProcessStats:
             if known is None or GRADES.index(finding.grade) > GRADES.index(known.grade):
                 self._findings[finding.rule] = finding
 
-    def to_message(self) -> dict[str, Any]:
+    def to_message(self) -> ProcessReport:
         """Return everything measured so far as a message for the master, with the next number.
 
         Packed one series at a time, with a turn for other greenlets in between: packing all of a
@@ -119,7 +119,7 @@ def pack_record(record: Record) -> Iterator[bytes]:
         gevent.sleep(0)
 
 
-def reports_from_message(process: str, message: Mapping[str, Any]) -> list[Report]:
+def reports_from_message(process: str, message: ProcessReport) -> list[Report]:
     """Return a process's message as the reports that `straingauge.result` merges."""
     stats = dict(message["engine"])
     stats |= {
@@ -136,6 +136,6 @@ def reports_from_message(process: str, message: Mapping[str, Any]) -> list[Repor
     return [replace(reports[0], feeders=uses), *reports[1:]]  # the reports are added up
 
 
-def findings_from_message(message: Mapping[str, Any]) -> list[Finding]:
+def findings_from_message(message: ProcessReport) -> list[Finding]:
     """Return the findings of a process's tasks."""
     return [Finding(**finding) for finding in message["findings"]]

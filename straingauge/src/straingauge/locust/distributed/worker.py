@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import gevent
@@ -12,7 +12,7 @@ from gevent.event import Event
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
-from straingauge.distributed import ClockSync, Fingerprints, Reading
+from straingauge.distributed import ClockSync, Fingerprints, ProcessReport, Reading
 from straingauge.errors import UsageError
 from straingauge.locust.distributed.messages import (
     FINAL_REPORT,
@@ -154,16 +154,16 @@ class WorkerRole:
         report, self.assignment = self._report(stats), None
         self._announced.clear()
         self._final_report_received.clear()
-        self._runner.send_message(FINAL_REPORT, report)
+        self._runner.send_message(FINAL_REPORT, dict(report))
         gevent.spawn(self._resend, report)
 
     def _is_current(self, stats: ProcessStats) -> bool:
         return self.assignment is not None and stats.run_id == self.assignment.run_id
 
-    def _report(self, stats: ProcessStats) -> dict[str, Any]:
-        return stats.to_message() | {"clock": self._clock.as_dict()}
+    def _report(self, stats: ProcessStats) -> ProcessReport:
+        return {**stats.to_message(), "clock": self._clock.as_dict()}
 
-    def _resend(self, report: Mapping[str, Any]) -> None:
+    def _resend(self, report: ProcessReport) -> None:
         for _ in range(ATTEMPTS):
             if self._final_report_received.wait(ATTEMPT_S):
                 return

@@ -16,14 +16,12 @@ from straingauge.result.format.metrics import (
     Traffic,
     TransactionMetrics,
 )
+from straingauge.result.format.result import PlannedScenario
 from straingauge.statistics import Plan, endpoints, metrics, transactions
 from straingauge.verdict import ValidityInput
 from straingauge.verdict.reason import Reason
 from straingauge.verdict.validity import check_timeliness
 from straingauge.verdict.validity_input import disconnected
-
-Planned = Mapping[str, Any]
-"""A scenario in the configuration of a result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +40,7 @@ class Scenarios:
 
 
 def scenarios(
-    planned: Iterable[Planned],
+    planned: Iterable[PlannedScenario],
     record: Record,
     engines: Mapping[str, EngineStats],
     evidence: ValidityInput,
@@ -65,7 +63,7 @@ def scenarios(
     found = Scenarios()
     names_of_tag: dict[str, list[str]] = {}
     for each in planned:
-        name = str(each["name"])
+        name = each["name"]
         part = record.of_scenarios((name,))
         plan = _plan(each) if is_complete else None
         whole = metrics(part, plan=plan, percentiles=percentiles)
@@ -95,7 +93,7 @@ def scenarios(
     return found
 
 
-def _plan(scenario: Planned) -> Plan | None:
+def _plan(scenario: PlannedScenario) -> Plan | None:
     if scenario["duration_s"] is None:
         return None
     return Plan(scenario["start_s"] + scenario["duration_s"], scenario["is_open"])

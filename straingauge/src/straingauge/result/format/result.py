@@ -164,6 +164,27 @@ class EndedEarly(TypedDict):
     requests_cut: int
 
 
+class PlannedScenario(TypedDict):
+    """A scenario in the configuration of a result."""
+
+    name: str
+    journeys: dict[str, int]
+    users: int
+    start_s: float
+    duration_s: float | None
+    is_open: bool
+    tags: list[str]
+
+
+class FollowUpSections(TypedDict, total=False):
+    """Sections that are added to a result after its load."""
+
+    plans: Plans
+    memory: MemoryGrowth
+    traces: Traces
+    exports: list[Export]
+
+
 class Measurements(TypedDict):
     """A result before it is judged."""
 
