@@ -206,4 +206,4 @@ def test_a_service_that_is_down_is_critical_on_a_busy_machine():
     run["validity"] = as_dict(check_validity(ValidityInput(**LATE, disconnected=200)))
     run["verdict"] = judge(run, Thresholds.parse({}, source="a test")).as_dict()
     assert run["verdict"]["grade"] == "critical"
-    assert causes(run)[0] == "connection_resets"
+    assert causes(run)[0] == "unreachable"

@@ -172,10 +172,12 @@ def lock_contention(result: ResultView) -> Evidence | None:
     )
     if not confidence:
         return None
-    evidence = [
-        f"up to {blocked:.0f} connections waited for a lock, the longest {longest_s:.1f} s;"
-        f" one waited in {share:.0%} of all samples of busy connections"
-    ]
+    evidence = []
+    if blocked or longest_s:
+        evidence.append(
+            f"up to {blocked:.0f} connections waited for a lock, the longest {longest_s:.1f} s;"
+            f" one waited in {share:.0%} of all samples of busy connections"
+        )
     where: list[Location] = []
     for example in result.rows(*DATABASE, "blocked", "examples")[:1]:
         waiting, holding = str(example.get("waiting")), str(example.get("blocking"))

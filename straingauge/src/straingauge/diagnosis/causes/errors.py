@@ -5,16 +5,26 @@ from dataclasses import replace
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
 
-BROKEN = ("reset", "refused")
+# Of streams and WebSockets, and of HTTP/2, too.
+BROKEN = ("reset", "early_close", "closed", "goaway", "stream_reset", "stream_refused")
+NOT_OPENED = ("refused", "connect_timeout", "no_socket")
 IDLE_CLOSED = "idle_closed"
-ERROR_RESPONSE = ("bad_status", "timeout", "first_byte_timeout")
-CONTENT = ("failed_check", "short_body", "protocol")
+ERROR_RESPONSE = ("bad_status", "timeout", "first_byte_timeout", "redirect")
+CONTENT = ("failed_check", "short_body", "protocol", "too_large")
+CERTIFICATES = (
+    "certificate_expired",
+    "certificate_untrusted",
+    "certificate_name",
+    "client_certificate",
+)
 
 _UPSTREAM = (
     "status {} comes from a proxy, or a service that calls another one: look at the server behind"
     " it, and at the timeouts in between"
 )
 STATUS_ADVICE = {
+    3: "status 3xx leads elsewhere: to a page for the log-in if credentials are missing, else to"
+    " another scheme, host or path (a slash at its end): request that one, or follow redirects",
     4: "status 4xx rejects the request itself: compare what the journey sends with the example; its"
     " data may be invalid, used twice, or refer to rows that are gone",
     502: _UPSTREAM.format(502),
@@ -76,6 +86,37 @@ def connection_resets(result: ResultView) -> Evidence | None:
 
 
 @cause(
+    title="no connection to the service can be opened",
+    topics=("errors",),
+    explains=("slow_endpoint", "slow_tail"),
+    charts=("errors", "errors-seen"),
+    advice=(
+        "refused: nothing listens at this address: check host and port, that the service runs, and"
+        " that it listens on this address (127.0.0.1, ::1 or all)",
+        "no connection in time: look for a firewall, a wrong address, or a full accept queue (more"
+        " workers, a longer backlog)",
+    ),
+)
+def unreachable(result: ResultView) -> Evidence | None:
+    """Detect connections that are refused or not accepted in time, so that nothing was sent."""
+    return _errors(result, NOT_OPENED)
+
+
+@cause(
+    title="the proxy does not pass requests on",
+    topics=("errors",),
+    charts=("errors", "errors-seen"),
+    advice=(
+        "check the address of the proxy, its log, and what it demands: the service has seen none of"
+        " these requests",
+    ),
+)
+def proxy_failure(result: ResultView) -> Evidence | None:
+    """Detect errors of the proxy in between, such as status 407 (RFC 9110, section 15.5.8)."""
+    return _errors(result, ("proxy",))
+
+
+@cause(
     title="the service closes idle connections just as requests are sent",
     topics=("errors",),
     warns_from=0.85,  # a few such errors pass a threshold, and each is a request that a user lost
@@ -118,12 +159,13 @@ def _closed_idle(result: ResultView) -> float:
     charts=("errors", "errors-seen"),
     advice=(
         "check the scheme of the base URL: `https` at a port that serves plain HTTP fails in this"
-        " way; otherwise check the certificate's name, issuer and dates",
+        " way; otherwise check the certificate's name, issuer and dates, and that HTTP/2 is offered"
+        " if it is demanded",
     ),
 )
 def tls_failure(result: ResultView) -> Evidence | None:
     """Detect connections that are refused by TLS before a request was sent."""
-    return _errors(result, ("tls",))
+    return _errors(result, ("tls", "no_http2", *CERTIFICATES))
 
 
 @cause(

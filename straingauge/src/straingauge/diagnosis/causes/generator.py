@@ -42,7 +42,7 @@ def generator_saturated(result: ResultView) -> Evidence | None:
 @cause(
     title="the load generator has no open file or local port left for connections",
     topics=("errors", "generator"),
-    explains=("connection_resets", "generator_saturated"),
+    explains=("connection_resets", "generator_saturated", "unreachable"),
     charts=("errors", "validity"),
     advice=(
         "keep connections open between requests: a closed one occupies its local port for a minute",

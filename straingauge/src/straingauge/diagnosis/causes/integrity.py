@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from straingauge.diagnosis.cause import Cause
+from straingauge.diagnosis.causes.errors import NOT_OPENED
 from straingauge.diagnosis.result_view import number
 
 DENIALS = frozenset({"401", "403", "404"})
@@ -69,4 +70,6 @@ def cause_of_failed_check(example: Mapping[str, Any]) -> str:
         return "lost_writes"
     if example.get("kind") in ("failed_check", "short_body", "journey_error"):
         return "altered_writes"
+    if example.get("kind") in NOT_OPENED:
+        return "unreachable"
     return "endpoint_errors" if status else "connection_resets"

@@ -14,6 +14,7 @@ from straingauge.diagnosis.traced_time import traced_time
 
 NOTICED_MS = 100.0  # people take a shorter response time to be immediate (Nielsen 1993)
 TAIL = 3.0  # times the median
+SMALL_SHARE = 0.2  # of the requests of an endpoint; one in five is no exception any more
 MIN_REQUESTS = 30  # for a statement about an endpoint's tail
 MIN_DURATION_S = 10.0  # of a load whose start is one part of it
 MIN_WAVES = 3  # so that most requests come after the first one
@@ -26,7 +27,7 @@ PART_WORDS = {
 
 
 @cause(
-    title="an endpoint is slow for most requests",
+    title="an endpoint is slow for many of its requests",
     topics=("speed",),
     explains=("slow_tail",),
     code=("occupying", "waiting"),
@@ -37,10 +38,11 @@ PART_WORDS = {
     ),
 )
 def slow_endpoint(result: ResultView) -> Evidence | None:
-    """Detect an endpoint with a slow median, and say where its time goes.
+    """Detect an endpoint that is slow for half of its requests or a large share of them.
 
-    It is the plainest of all causes: whatever else explains the time ranks above it. If most of the
-    time goes to the application or its surroundings, nothing more can be said from outside.
+    Its evidence says where the time goes. It is the plainest of all causes: whatever else explains
+    the time ranks above it. If most of the time goes to the application or its surroundings,
+    nothing more can be said from outside.
     """
     if result.fails_mostly:
         return None
@@ -49,14 +51,14 @@ def slow_endpoint(result: ResultView) -> Evidence | None:
     }
     failed &= result.endpoints.keys()
     slow = {
-        name: p50_ms
-        for name, p50_ms in _medians(result).items()
-        if p50_ms >= NOTICED_MS and (not failed or name in failed)
+        name: many
+        for name in result.endpoints
+        if (not failed or name in failed) and (many := _slow_for_many(result, name)) is not None
     }
     if not slow:
         return None
-    worst = max(slow, key=lambda name: slow[name])
-    evidence = [f"{name}: half of all requests take {slow[name]:.0f} ms or more" for name in slow]
+    worst = max(slow, key=lambda name: slow[name][0])
+    evidence = [sentence for _, sentence in slow.values()]
     part = _largest_part(result, worst)
     advice = result.request_ids(row for row in result.slowest if row.get("endpoint") == worst)
     found, where = traced_time(result, worst)
@@ -89,7 +91,11 @@ def slow_tail(result: ResultView) -> Evidence | None:
     if result.fails_mostly or (is_in_waves(result) and _in_one_wave(result)):
         return None
     tails = {name: tail for name in result.endpoints if (tail := _tail(result, name)) is not None}
-    slow = {n: t for n, t in tails.items() if t[1] >= max(TAIL * t[0], t[0] + NOTICED_MS)}
+    slow = {
+        name: tail
+        for name, tail in tails.items()
+        if _is_far_above(*tail) and _slow_share(result, name) <= SMALL_SHARE
+    }
     if not slow:
         return None
     medians, tops = zip(*slow.values(), strict=True)
@@ -188,12 +194,34 @@ def _in_one_wave(result: ResultView) -> bool:
     return len(times) >= 5 and max(times) - min(times) < every_s / 2
 
 
-def _medians(result: ResultView) -> Mapping[str, float]:
-    return {
-        name: p50_ms
-        for name, each in result.endpoints.items()
-        if (p50_ms := number(each, "latency_ms", "p50")) is not None
-    }
+def _slow_for_many(result: ResultView, endpoint: str) -> tuple[float, str] | None:
+    """Return the time of an endpoint's slow requests and a sentence on them; None if few are."""
+    p50_ms = result.figure("endpoints", endpoint, "latency_ms", "p50")
+    if p50_ms >= NOTICED_MS:
+        return p50_ms, f"{endpoint}: half of all requests take {p50_ms:.0f} ms or more"
+    tail, share = _tail(result, endpoint), _slow_share(result, endpoint)
+    if tail is None or not _is_far_above(*tail) or share <= SMALL_SHARE:
+        return None
+    return tail[1], (
+        f"{endpoint}: about {share:.0%} of all requests take {tail[1]:.0f} ms, half of all at most"
+        f" {p50_ms:.0f} ms: they do different things, such as with and without a cache"
+    )
+
+
+def _is_far_above(p50_ms: float, top_ms: float) -> bool:
+    return top_ms >= max(TAIL * p50_ms, p50_ms + NOTICED_MS)
+
+
+def _slow_share(result: ResultView, endpoint: str) -> float:
+    """Return the share of an endpoint's requests that are slow, by their mean.
+
+    Of requests that take either a short or a long time, the mean lies between the two as far as
+    the share of the long ones: mean = short + share * (long - short).
+    """
+    avg_ms, p50_ms, p99_ms = (
+        result.figure("endpoints", endpoint, "latency_ms", key) for key in ("avg", "p50", "p99")
+    )
+    return (avg_ms - p50_ms) / (p99_ms - p50_ms) if p99_ms > p50_ms else 0.0
 
 
 def _is_exceptional(result: ResultView, row: Mapping[str, Any]) -> bool:

@@ -80,7 +80,7 @@ def memory_leak(result: ResultView) -> Evidence | None:
 @cause(
     title="the service opens files or sockets and does not close them",
     topics=("growth", "errors"),
-    explains=("connection_resets", "endpoint_errors", "memory_leak"),
+    explains=("connection_resets", "endpoint_errors", "memory_leak", "unreachable"),
     warns_from=0.85,
     charts=("handles", "cooldown"),
     advice=(

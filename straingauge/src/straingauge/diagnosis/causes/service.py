@@ -12,7 +12,8 @@ CORES = ("resources", "machine", "cores")
 CORE_FULL_PERCENT = 85.0  # of one core, by one process
 COMPUTING_PERCENT = 60.0  # of one core: most of the time in flight, by Little's law
 EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
-BROKEN = ("reset", "refused", "short_body", "idle_closed")  # kinds of errors
+# Kinds of errors; a proxy makes 502 of them (RFC 9110, section 15.6.3).
+BROKEN = ("reset", "refused", "short_body", "idle_closed", "early_close", "closed", "goaway")
 QUEUED = 0.8  # share of the median response time in which no code works on the request
 NOTICEABLE_MS = 100.0
 JOBS_SLOWED = 0.7  # of all cores on average: then there are moments without a free one
@@ -85,7 +86,7 @@ def cpu_bound(result: ResultView) -> Evidence | None:
 @cause(
     title="processes of the service ended or started during the load",
     topics=("errors",),
-    explains=("connection_resets", "endpoint_errors", "slow_start"),
+    explains=("connection_resets", "endpoint_errors", "slow_start", "unreachable"),
     charts=("handles", "rate"),
     advice=(
         "if it was no deliberate deployment, look for what ended the process: exit codes, dmesg"
@@ -101,17 +102,20 @@ def service_restarted(result: ResultView) -> Evidence | None:
     if not died:
         return None
     broken = sum(result.errors.get(kind, 0) for kind in BROKEN)
+    gateway = result.figure("status_codes", "502")
     evidence = f"{died:.0f} processes ended and {born:.0f} started during the load"
     if broken:
         onset_s = first_increase_s(result, "processes_exited")
         return Evidence(0.7, (evidence, f"{broken:.0f} connections broke"), onset_s=onset_s)
+    if gateway:
+        return Evidence(0.6, (evidence, f"a proxy answered {gateway:.0f} requests with 502"))
     return Evidence(0.3, (evidence, "no connection broke"))
 
 
 @cause(
     title="the service closes the connection after each response",
     topics=("speed", "errors"),
-    explains=("connection_resets",),
+    explains=("connection_resets", "unreachable"),
     warns_from=0.85,
     charts=("parts", "latency"),
     advice=(
