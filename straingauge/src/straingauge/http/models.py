@@ -122,7 +122,14 @@ class Request:
 
 
 class Response:
-    """One response; it is decoded only when its properties are read."""
+    """One response; it is decoded only when its properties are read.
+
+    Attributes:
+        request: The request.
+        status: The status, such as 200.
+        raw_headers: The headers as received.
+        raw_body: The content as received, in bytes; `body` is decoded.
+    """
 
     __slots__ = ("_body", "_headers", "_json", "raw_body", "raw_headers", "request", "status")
 

@@ -54,12 +54,23 @@ class Mix:
 
 
 def mix(*weights: Journey | tuple[Journey, int]) -> Mix:
-    """Combine journeys, each alone (weight 1) or as (journey, weight)."""
+    """Combine journeys, each alone (weight 1) or as (journey, weight).
+
+    Args:
+        weights: The journeys; a weight is a whole number, 1 or more.
+
+    Raises:
+        UsageError: There is no journey, or a weight is less than 1.
+    """
     return Mix(tuple(each if isinstance(each, tuple) else (each, 1) for each in weights))
 
 
 def tagged(*tags: str) -> Callable[[JourneyT], JourneyT]:
-    """Decorate a journey with tags, by which it can be selected."""
+    """Decorate a journey with tags, by which it can be selected.
+
+    Args:
+        tags: The tags, as `straingauge run --tags` names them.
+    """
 
     def mark(journey: JourneyT) -> JourneyT:
         # An attribute, so that a tagged journey remains the same function.

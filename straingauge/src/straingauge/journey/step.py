@@ -13,6 +13,9 @@ from straingauge.journey.call import Call
 class Pause:
     """Yielded by a journey to do nothing for a number of seconds.
 
+    Attributes:
+        seconds: The pause; 0 or less is none.
+
     Raises:
         ValueError: the number is not finite.
     """

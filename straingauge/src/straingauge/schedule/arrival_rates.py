@@ -39,7 +39,11 @@ class Constant:
 
 
 def constant(*, rate_per_s: float, duration_s: float) -> Constant:
-    """Open model: `rate_per_s` arrivals a second for `duration_s` seconds."""
+    """Open model: `rate_per_s` arrivals a second for `duration_s` seconds, at equal distances.
+
+    Raises:
+        UsageError: rate or duration is not more than 0.
+    """
     return Constant(rate_per_s, duration_s)
 
 
@@ -59,7 +63,11 @@ class Spread:
 
 
 def spread(*, count: int, duration_s: float) -> Spread:
-    """Open model: exactly `count` arrivals, evenly over `duration_s` seconds."""
+    """Open model: exactly `count` arrivals, evenly over `duration_s` seconds.
+
+    Raises:
+        UsageError: count or duration is not more than 0.
+    """
     return Spread(count, duration_s)
 
 
@@ -107,6 +115,11 @@ class Ramp:
 
 def ramp(*, from_per_s: float, to_per_s: float, duration_s: float) -> Ramp:
     """Open model: from one rate to another linearly; either may be 0, not both.
+
+    Args:
+        from_per_s: Arrivals per second at the start.
+        to_per_s: Arrivals per second at the end.
+        duration_s: Duration, in seconds.
 
     Raises:
         UsageError: a rate is negative, both are 0, or the duration is not more than 0.
@@ -173,7 +186,10 @@ def _starts(plan: tuple[Step, ...]) -> tuple[list[float], list[float]]:
 
 
 def steps(plan: Sequence[Step]) -> Steps:
-    """Open model: one (rate_per_s, duration_s) after another.
+    """Open model: one constant rate after another.
+
+    Args:
+        plan: The steps as (rate_per_s, duration_s): arrivals per second, for how many seconds.
 
     Raises:
         UsageError: there is no step, or one is no such pair; the message says which.
@@ -237,7 +253,14 @@ class Spike:
 def spike(
     *, base_per_s: float, spike_per_s: float, at_s: float, lasts_s: float, duration_s: float
 ) -> Spike:
-    """Open model: `base_per_s` for `duration_s` seconds, but `spike_per_s` from `at_s` on.
+    """Open model: a constant rate, and for a while a higher one.
+
+    Args:
+        base_per_s: Arrivals per second before and after the spike.
+        spike_per_s: Arrivals per second in the spike.
+        at_s: Start of the spike, in seconds after the start.
+        lasts_s: Duration of the spike, in seconds.
+        duration_s: Duration of the whole schedule, in seconds.
 
     Raises:
         UsageError: a rate or duration is not more than 0, the spike is no higher than the base,

@@ -71,6 +71,9 @@ class Chain:
 def chain(links: Sequence[Arrivals]) -> Chain:
     """Open model: one schedule after another.
 
+    Args:
+        links: Schedules of the open model; each starts when the one before it is over.
+
     Raises:
         UsageError: there is none, or the number of arrivals of one is not known.
     """

@@ -57,7 +57,18 @@ def constant_users(
     ramp_s: float = 0.0,
     think_s: ThinkTime = 0.0,
 ) -> ConstantUsers:
-    """Closed model: `count` concurrent users; see `ConstantUsers`."""
+    """Closed model: `count` concurrent users, each of which runs its journeys repeatedly.
+
+    Args:
+        count: Number of users.
+        duration_s: Duration, in seconds; None ends the load by `iterations` alone.
+        iterations: Number of journeys that each user runs; None for no limit.
+        ramp_s: The first user starts at once, and the others one by one over this time, in seconds.
+        think_s: Think time between two journeys of a user: seconds, or (least, most) to draw from.
+
+    Raises:
+        UsageError: A value is out of range, or there is neither a duration nor `iterations`.
+    """
     return ConstantUsers(count, duration_s, iterations, ramp_s, think_s)
 
 
@@ -178,5 +189,17 @@ class Waves:
 
 
 def waves(*, concurrent: int, every_s: float = 0.0, at_least: int = 1, at_most: int = 1) -> Waves:
-    """Arrivals in waves of `concurrent` at the same instant; see `Waves`."""
+    """Arrivals in waves of `concurrent` at the same instant.
+
+    A wave waits until the previous one has ended, so `concurrent` users are enough.
+
+    Args:
+        concurrent: Number of arrivals in each wave.
+        every_s: Least time between the starts of two waves, in seconds.
+        at_least: Number of waves after which the load may end, once its percentiles are precise.
+        at_most: Number of waves after which it ends.
+
+    Raises:
+        UsageError: A value is out of range, or `at_most` is less than `at_least`.
+    """
     return Waves(concurrent, every_s, at_least, at_most)

@@ -59,6 +59,12 @@ def poisson(*, rate_per_s: float, duration_s: float, seed: int = 0) -> Poisson:
     The same seed gives the same arrivals in every process and run (NumPy never changes
     Philox's bits, but may change with its version how it uses them, NEP 19).
 
+    Args:
+        rate_per_s: Mean number of arrivals per second; the times between them are exponentially
+            distributed.
+        duration_s: Duration, in seconds.
+        seed: A whole number, 0 or more.
+
     Raises:
         UsageError: rate or duration is not more than 0, or the seed is no whole number >= 0.
     """
