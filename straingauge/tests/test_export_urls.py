@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from straingauge.exports.exponential_buckets import MAX_BUCKETS, exponential_buc
 from straingauge.exports.http_sender import HttpSender
 from straingauge.exports.influx_lines import InfluxLines
 from straingauge.exports.otlp_metrics import OtlpMetrics
+from straingauge.exports.prometheus_messages import write_request_class
 from straingauge.exports.running_totals import RunningTotals
 from straingauge.histogram import Histogram
 from straingauge.result.assembly import compose
@@ -84,8 +86,36 @@ def of_influx(received: Receiver) -> dict[str, float]:
     return found
 
 
+def of_prometheus(received: Receiver) -> dict[str, float]:
+    """Return the totals of the last request of remote write."""
+    from cramjam import snappy
+
+    assert received.headers[-1]["content-encoding"] == "snappy"
+    assert received.headers[-1]["x-prometheus-remote-write-version"] == "0.1.0"
+    body = bytes(snappy.decompress_raw(received.bodies[-1]))
+    found = Counter[str]()
+    for series in write_request_class().FromString(body).timeseries:
+        labels = {each.name: each.value for each in series.labels}
+        assert [*labels] == sorted(labels)
+        name, endpoint = labels["__name__"], labels.get("endpoint")
+        for sample in series.samples:
+            assert sample.timestamp == 1_003_000
+            if name == "straingauge_requests_total":
+                found[str(endpoint)] += sample.value
+                found[f"status {labels['status']}"] += sample.value
+            elif name == "straingauge_errors_total":
+                found[f"error {labels['kind']}"] += sample.value
+        for native in series.histograms:
+            assert name == "straingauge_response_time_seconds"
+            assert native.timestamp == 1_003_000
+            assert sum(accumulate(native.positive_deltas)) == native.count_int
+            assert sum(each.length for each in native.positive_spans) == len(native.positive_deltas)
+    return found
+
+
 FORMATS: dict[str, tuple[str, str, Callable[[Receiver], dict[str, float]]]] = {
     "otlp": ("", "/v1/metrics", of_otlp),
+    "prometheus": ("", "/api/v1/write", of_prometheus),
     "influx": ("?org=o&bucket=b", "/api/v2/write?org=o&bucket=b", of_influx),
 }
 
@@ -100,6 +130,8 @@ def received() -> Iterator[Receiver]:
 @pytest.mark.parametrize("format_", FORMATS)
 def test_receiver_gets_the_totals(format_: str, received: Receiver):
     """A receiver decodes exactly the totals of the result; a refusal ends the export."""
+    if format_ == "prometheus":
+        pytest.importorskip("cramjam", reason="needs cramjam")
     rest, path, decode = FORMATS[format_]
     url = f"{format_}+http://me:secret@127.0.0.1:{received.port}{rest}"
     merged = export_to(url)
@@ -213,3 +245,21 @@ def test_tokens_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     assert (otlp.headers["X-Key"], otlp.headers["x-scope"]) == ("a b", "c")
     assert influx.headers["Authorization"] == "Token t"
     assert [each.path for each in sent] == ["/x", "/write?db=n"]
+
+
+def test_messages_of_remote_write_have_the_published_numbers():
+    """The bytes are those of prompb/types.proto: field numbers, and signed numbers by zigzag."""
+    message = write_request_class()()
+    series = message.timeseries.add()
+    series.labels.add(name="a", value="b")
+    series.samples.add(value=1.0, timestamp=2)
+    native = series.histograms.add(count_int=3, sum=1.0, schema=-1, timestamp=4)
+    native.positive_spans.add(offset=-2, length=1)
+    native.positive_deltas.append(-3)
+    one = bytes.fromhex("000000000000f03f")
+    label = b"\x0a\x06" + b"\x0a\x01a" + b"\x12\x01b"
+    sample = b"\x12\x0b" + b"\x09" + one + b"\x10\x02"
+    inside = b"\x08\x03" + b"\x19" + one + b"\x20\x01"
+    inside += b"\x5a\x04\x08\x03\x10\x01" + b"\x62\x01\x05" + b"\x78\x04"
+    whole = label + sample + b"\x22" + bytes([len(inside)]) + inside
+    assert message.SerializeToString() == b"\x0a" + bytes([len(whole)]) + whole

@@ -38,14 +38,17 @@ def served() -> dict[str, set[str]]:
     for family in parser.text_string_to_metric_families(MetricsPage(lambda: merged).text()):
         for each in family.samples:
             found.setdefault(each.name, set()).update(each.labels)
+        if family.type == "histogram":  # remote write and OTLP send native ones
+            found[family.name] = found[f"{family.name}_count"]
     return found
 
 
 def parts(query: str) -> Iterator[tuple[str, set[str]]]:
     """Yield each metric of a query with the labels that are used of it."""
-    grouped = {each.strip() for group in GROUPS.findall(query) for each in group.split(",")}
-    for name, matchers in SAMPLE.findall(query):
-        yield name, grouped | set(re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', matchers))
+    for side in query.split(" or "):
+        grouped = {each.strip() for group in GROUPS.findall(side) for each in group.split(",")}
+        for name, matchers in SAMPLE.findall(side):
+            yield name, grouped | set(re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"', matchers))
 
 
 @pytest.mark.parametrize("query", QUERIES)

@@ -26,7 +26,7 @@ PROJECT: dict[str, Any] = tomllib.loads((HERE / "pyproject.toml").read_text())
 WITH_LOCUST = {Requirement(each).name.lower() for each in requires("locust") or ()}
 # Where the modules of an extra may be imported; those that come with it are its as well.
 EXTRAS = {
-    "export": ("exports", {"opentelemetry", "google"}),
+    "export": ("exports", {"cramjam", "opentelemetry", "google"}),
     "http2": ("http", {"h2"}),
     "locust": ("locust", {"locust"} | WITH_LOCUST),
     "mcp": ("mcp_server", {"mcp", "pydantic"}),

@@ -78,8 +78,8 @@ export: Final[Decorator] = click.option(
     metavar="FILE|URL",
     show_default="no export",
     help="Export each second while the load runs: to JSON lines or CSV, by the suffix, such as"
-    " seconds.jsonl, by OTLP, such as otlp+http://localhost:4318, or to InfluxDB, such as"
-    " influx+http://localhost:8086?db=NAME. Repeatable.",
+    " seconds.jsonl, by OTLP, such as otlp+http://localhost:4318, by Prometheus remote write"
+    " (prometheus+http://...), or to InfluxDB (influx+http://...?db=NAME). Repeatable.",
 )
 thresholds: Final[Decorator] = click.option(
     "--thresholds",

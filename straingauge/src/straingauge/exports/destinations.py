@@ -11,11 +11,13 @@ from straingauge.exports.exporter import Exporter
 from straingauge.exports.influx_lines import InfluxLines
 from straingauge.exports.json_lines import JsonLines
 from straingauge.exports.otlp_metrics import OtlpMetrics
+from straingauge.exports.remote_write import RemoteWrite
 from straingauge.result.format.write import require_writable
 
 FILES: Final[Mapping[str, type[JsonLines] | type[CsvFile]]] = {".jsonl": JsonLines, ".csv": CsvFile}
 URLS: Final[Mapping[str, Callable[..., Exporter]]] = {
     "otlp": OtlpMetrics,
+    "prometheus": RemoteWrite,
     "influx": InfluxLines,
 }
 _URL: Final = re.compile(r"(?:(?P<format>[a-z0-9]*)\+)?(?P<url>[a-z][a-z0-9]*://.*)", re.IGNORECASE)
