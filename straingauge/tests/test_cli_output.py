@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from formats import whole
-from straingauge.cli.standard_streams import Dropping, text_of
+from straingauge.cli.standard_streams import messages_to
 from straingauge.result.format import write
 
 COMMAND = [sys.executable, "-c", "from straingauge.cli import main; main()", "history"]
@@ -69,10 +69,10 @@ def test_closed_standard_error_keeps_the_exit_code(tmp_path: Path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_messages_that_cannot_be_written_are_dropped():
     """A full disk behind standard error neither raises an error nor stops later messages."""
-    with (
-        Path("/dev/full").open("wb") as full,
-        text_of(Dropping(full.fileno(), "wb", closefd=False), sys.__stderr__) as stream,
-    ):
-        stream.write("load: 1 request\n")
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        stream = messages_to(full, sys.__stderr__)
+        for number in range(3000):
+            assert stream.write(f"load: {number} requests\n")
         stream.flush()
-        assert stream.write("load: 2 requests\n")
+        with pytest.raises(OSError, match="No space left"):
+            stream.close()

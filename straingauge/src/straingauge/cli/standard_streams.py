@@ -3,20 +3,26 @@
 import io
 import os
 import sys
-from typing import Any, Final, TextIO
+from contextlib import suppress
+from typing import Final, TextIO
 
 _STANDARD_ERROR: Final = 2
 
 
-class Dropping(io.FileIO):
-    """A file that drops what cannot be written, such as messages on a full disk."""
+class Messages(io.TextIOWrapper):
+    """A text stream that drops what cannot be written, such as messages on a full disk."""
 
-    def write(self, data: Any, /) -> int:  # noqa: ANN401  any buffer
-        """Write bytes; those that cannot be written count as written."""
+    def write(self, text: str, /) -> int:
+        """Write a text; what cannot be written counts as written."""
         try:
-            return super().write(data)
+            return super().write(text)
         except OSError:
-            return memoryview(data).nbytes
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered, if that is possible."""
+        with suppress(OSError):
+            super().flush()
 
 
 def keep_running() -> None:
@@ -32,12 +38,12 @@ def keep_running() -> None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)  # for children, too
     given: TextIO | None = sys.stderr
     if given is None or (given is sys.__stderr__ and not os.isatty(_STANDARD_ERROR)):
-        sys.stderr = text_of(Dropping(_STANDARD_ERROR, "wb", closefd=False), given)
+        sys.stderr = messages_to(io.FileIO(_STANDARD_ERROR, "wb", closefd=False), given)
 
 
-def text_of(file: io.FileIO, like: Any) -> io.TextIOWrapper:  # noqa: ANN401  a text stream
+def messages_to(file: io.FileIO, like: TextIO | None) -> Messages:
     """Return a text stream to a file, line by line, with the encoding of another stream."""
-    return io.TextIOWrapper(
+    return Messages(
         io.BufferedWriter(file),
         encoding=getattr(like, "encoding", None) or "utf-8",
         errors=getattr(like, "errors", None) or "backslashreplace",
