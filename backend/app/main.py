@@ -31,6 +31,7 @@ from app.middleware.request_size import RequestSizeMiddleware
 from app.notes import endpoints as notes
 from app.openapi import document
 from app.openapi import endpoints as openapi
+from app.orphans import stop_with_parent
 from app.patients import endpoints as patients
 from app.sessions import endpoints as sessions
 from app.settings import Settings, get_settings
@@ -65,6 +66,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
             gc.freeze()
             gc.set_threshold(10_000, 10, 10)
             stack.enter_context(EventLoopMonitor(loop_metrics))
+            stop_with_parent()
             yield
     finally:
         state.logs.stop()

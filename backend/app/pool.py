@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar
 import asyncpg
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool.base import _ConnectionRecord
 from sqlalchemy.util.concurrency import await_only, greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
@@ -153,7 +154,7 @@ class InstrumentedPool(AsyncAdaptedQueuePool):
                 raise
             self._waited_ns = perf_counter_ns() - started_ns  # `_do_get`, called next, adds it
         entry = self._queue.peek()
-        if entry is not None and is_open(entry):
+        if entry is not None and is_open(entry) and not is_invalidated(entry):
             return self.connect()
         return await greenlet_spawn(self.connect)
 
@@ -233,3 +234,12 @@ def is_open(entry: ConnectionPoolEntry) -> bool:
     """Check that a pool entry has an open connection, without a round trip."""
     connection = entry.driver_connection
     return isinstance(connection, TimedConnection) and not connection.is_closed()
+
+
+def is_invalidated(entry: ConnectionPoolEntry) -> bool:
+    """Check that SQLAlchemy will replace the connection of a pool entry.
+
+    When one connection breaks, it replaces all that are older, open or not.
+    """
+    assert isinstance(entry, _ConnectionRecord)
+    return entry._is_hard_or_soft_invalidated()  # noqa: SLF001 -- has no public name

@@ -21,6 +21,11 @@ KEEP_ALIVE_S = 5
 """Time that a connection may idle after a response. Also uvicorn's default, stated because a proxy
 in front needs a shorter one: it must not send on a connection that is being closed."""
 
+WORKER_START_S = 60
+"""Time that a new worker may take to start while workers are replaced (SIGHUP). Starting costs
+seconds of CPU time, so a busy machine needs longer than the 5 s after which a running worker that
+does not respond is replaced. A worker that fails to start ends the wait at once."""
+
 DEFAULTS: dict[str, Any] = {
     "app": "app.main:app",
     "http": "app.http_protocol:LimitedHttpProtocol",
@@ -33,7 +38,19 @@ DEFAULTS: dict[str, Any] = {
 
 
 class Supervisor(Multiprocess):
-    """The parent of several workers. If one refuses to start, it ends as a single process does."""
+    """The parent of several workers. If one refuses to start, it ends as a single process does.
+
+    SIGHUP replaces the workers one by one.
+    """
+
+    def restart_all(self) -> None:
+        """Replace each worker once its replacement serves, which may take `WORKER_START_S`."""
+        usual_s = self.config.timeout_worker_healthcheck
+        self.config.timeout_worker_healthcheck = WORKER_START_S
+        try:
+            super().restart_all()
+        finally:
+            self.config.timeout_worker_healthcheck = usual_s
 
     def run(self) -> None:
         """Run the workers until they are stopped.

@@ -13,6 +13,7 @@ from app.settings import Settings, SettingsError
 from fastapi import FastAPI, Request
 from service import account, until
 from sqlalchemy import text
+from sqlalchemy.pool.base import _ConnectionRecord
 
 ME = "/api/v1/auth/me"
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
@@ -118,6 +119,20 @@ async def test_closed_connection_is_replaced(open_client: Open):
         await until(lambda: all(connection.is_closed() for connection in others))
     for _ in range(5):
         assert (await client.get(ME, headers=ann)).status_code == 200
+
+
+async def test_connection_older_than_a_break_is_replaced(open_client: Open):
+    """When a connection has broken, older ones are replaced, also outside of SQLAlchemy's calls."""
+    database = database_of(await open_client())
+    async with database.driver_connection() as first:
+        pass
+    # As SQLAlchemy does after an error of another connection.
+    entry = database.pool._queue.peek()
+    assert isinstance(entry, _ConnectionRecord)
+    database.pool._invalidate_time = entry.starttime + 1e-6
+    async with database.driver_connection() as second:
+        assert second is not first
+        assert await second.fetchval("SELECT 1") == 1
 
 
 async def test_cancelled_request_is_no_longer_waiting(open_client: Open):

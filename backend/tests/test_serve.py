@@ -6,7 +6,7 @@ from typing import Any
 import app.serve
 import pytest
 import uvicorn
-from app.serve import DEFAULTS, Supervisor
+from app.serve import DEFAULTS, WORKER_START_S, Supervisor
 from uvicorn.supervisors import Multiprocess
 
 
@@ -53,3 +53,21 @@ def test_command_uses_the_supervisor(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(SystemExit):
         app.serve.main(["--version"])
     assert vars(command)["Multiprocess"] is Supervisor
+
+
+def test_replacement_of_a_worker_may_start_slowly(monkeypatch: pytest.MonkeyPatch):
+    """While workers are replaced, a new one has a minute to start; a silent one still has 5 s."""
+    supervisor = Supervisor.__new__(Supervisor)
+    supervisor.config = uvicorn.Config("app.main:app")
+    usual_s = supervisor.config.timeout_worker_healthcheck
+    used_s: list[float] = []
+
+    def fail(self: Multiprocess) -> None:
+        used_s.append(self.config.timeout_worker_healthcheck)
+        raise OSError("no memory for another process")
+
+    monkeypatch.setattr(Multiprocess, "restart_all", fail)
+    with pytest.raises(OSError, match="no memory"):
+        supervisor.restart_all()
+    assert used_s == [WORKER_START_S]
+    assert supervisor.config.timeout_worker_healthcheck == usual_s

@@ -1,0 +1,34 @@
+"""The end of workers whose parent was killed.
+
+Workers of a killed parent would serve on and keep the port, so the service could not be started
+again.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from multiprocessing.process import BaseProcess
+
+logger = logging.getLogger(__name__)
+
+
+def stop_with_parent() -> threading.Thread | None:
+    """Stop this process gracefully when the process that started it as a worker has ended.
+
+    Returns:
+        The thread that waits for it; None if this process is not a worker.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return None
+    thread = threading.Thread(target=_stop_after, args=(parent,), name="parent-end", daemon=True)
+    thread.start()
+    return thread
+
+
+def _stop_after(parent: BaseProcess) -> None:
+    parent.join()
+    logger.warning("the parent of this worker has ended: it stops")
+    os.kill(os.getpid(), signal.SIGTERM)
