@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench faults lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench faults chaos lint fmt requirements clean
 .PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -121,6 +121,9 @@ bench: $(READY)  ## Compare the speed of straingauge and TherapyBridge with peer
 
 faults: $(READY)  ## Inject 37 faults into the service, and check that the load tests detect them (ARGS="--list", "limiter_off", "--service prefect")
 	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python $(if $(findstring --service,$(ARGS)),benchmarks/foreign,-m tests.performance.fault_injection) $(ARGS)
+
+chaos: $(READY)  ## Kill, restart and freeze TherapyBridge's processes while it writes, and check that nothing is lost (ARGS="--only worker --times 3", --list, --keep)
+	@cd backend && PYTHONPATH=.:tests exec $(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."

@@ -64,7 +64,7 @@ class OpenAIServer:
         self._released = threading.Event()
         return self._released
 
-    def _next(self) -> CannedResponse:
+    def _next(self, _request: ReceivedRequest) -> CannedResponse:
         return self.responses.popleft() if len(self.responses) > 1 else self.responses[0]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -76,11 +76,10 @@ class OpenAIServer:
                 content_type, authorization = (
                     self.headers[name] for name in ("Content-Type", "Authorization")
                 )
-                server.requests.append(
-                    ReceivedRequest(self.path, authorization, content_type, body)
-                )
+                request = ReceivedRequest(self.path, authorization, content_type, body)
+                server.requests.append(request)
                 server._released.wait(timeout=60)
-                response = server._next()
+                response = server._next(request)
                 text = response.body if isinstance(response.body, bytes) else _json(response.body)
                 self.send_response(response.status)
                 for name, value in response.headers.items():
