@@ -3,7 +3,8 @@
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -62,7 +63,7 @@ def _on_init(environment: Environment, **_: object) -> None:
     logging.getLogger("locust.user.task").addFilter(DeduplicatingFilter())
     _send_ctrl_c_to_main()
     runner = environment.runner
-    try:
+    with errors_end_locust():
         if isinstance(runner, WorkerRunner):
             session = _worker_session(environment, runner)
         else:
@@ -71,9 +72,6 @@ def _on_init(environment: Environment, **_: object) -> None:
         _add_listeners(session, environment)
         if environment.web_ui is not None:
             add_page(environment.web_ui, environment, session)
-    except StraingaugeError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
     if session.worker is not None:
         gevent.spawn(_register, session.worker, environment, gevent.getcurrent().throw)
     _initialised.set()
@@ -88,6 +86,20 @@ def _on_test_start(environment: Environment, **_: object) -> None:
     """
     _initialised.wait()
     get_session(environment).start_run()
+
+
+@contextmanager
+def errors_end_locust() -> Iterator[None]:
+    """End Locust with a message after an error; it would print a traceback, and go on.
+
+    Raises:
+        SystemExit: The message was printed.
+    """
+    try:
+        yield
+    except StraingaugeError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
 
 
 def print_error(error: StraingaugeError) -> None:

@@ -15,7 +15,6 @@ The arrivals start when all users have logged in; the run ends when the last arr
 
 import logging
 import math
-import sys
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,7 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, WorkerRunner
 from locust.stats import CURRENT_RESPONSE_TIME_PERCENTILE_WINDOW as WINDOW_S
 
-from straingauge.errors import StraingaugeError, UsageError
+from straingauge.errors import UsageError
 from straingauge.locust.arrivals.arrival_coordinator import get_arrival_coordinator
 from straingauge.locust.arrivals.dispatcher import (
     UNKNOWN_RUN,
@@ -35,7 +34,7 @@ from straingauge.locust.arrivals.dispatcher import (
     build_schedule,
     get_dispatcher,
 )
-from straingauge.locust.events import print_error
+from straingauge.locust.events import errors_end_locust
 from straingauge.locust.user.wait_time import PacedUser
 from straingauge.schedule import Stage
 
@@ -303,7 +302,7 @@ def _on_init(environment: Environment, **_: object) -> None:
     Raises:
         SystemExit: The message was printed.
     """
-    try:
+    with errors_end_locust():
         for shape in (environment.available_shape_classes or {}).values():
             if isinstance(shape, ArrivalShape):
                 shape.check()
@@ -311,9 +310,6 @@ def _on_init(environment: Environment, **_: object) -> None:
         if isinstance(environment.runner, WorkerRunner) and _has_arrivals(environment):
             # It may get users before its master announces the run.
             get_dispatcher(environment).set_run(UNKNOWN_RUN)
-    except StraingaugeError as error:  # Locust would print a traceback, and go on
-        print_error(error)
-        sys.exit(error.exit_code)
 
 
 def _require_journey_users(environment: Environment) -> None:

@@ -1,6 +1,5 @@
 """A load shape by number of users, which changes linearly from stage to stage."""
 
-import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -8,7 +7,7 @@ from locust import LoadTestShape, events
 from locust.env import Environment
 
 from straingauge.errors import UsageError
-from straingauge.locust.events import print_error
+from straingauge.locust.events import errors_end_locust
 from straingauge.schedule import RampingUsers, stages
 
 
@@ -75,10 +74,7 @@ def _on_init(environment: Environment, **_: object) -> None:
     Raises:
         SystemExit: The message was printed.
     """
-    try:
+    with errors_end_locust():
         for shape in (environment.available_shape_classes or {}).values():
             if isinstance(shape, UserStages):
                 shape.schedule  # noqa: B018  raises if it is not valid
-    except UsageError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
