@@ -24,6 +24,19 @@ CAPACITY: Final = Path(__file__).parents[2] / "docs" / "capacity.json"
 URL: Final = "http://straingauge.test/"
 """The address of a page; the browser's requests are answered by `respond` and never sent."""
 
+CONTRAST: Final = {"runOnly": ["color-contrast"]}
+OTHER_RULES: Final = {"rules": {"color-contrast": {"enabled": False}}}
+VIOLATIONS: Final = """options =>
+    axe.run({ ...options, resultTypes: ["violations"] }).then((found) => found.violations
+        .map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)]))"""
+"""Runs axe-core with these options; returns each rule that is violated, and where."""
+
+UNFOLD: Final = """() => {
+    for (const each of document.querySelectorAll("details")) each.open = true;
+    for (const row of document.querySelectorAll("tbody tr:nth-child(n + 4)")) row.remove();
+}"""
+"""Opens what is folded, and removes repeated rows, which would only take time."""
+
 _LONG: Final = "GET /" + "long" * 40
 
 

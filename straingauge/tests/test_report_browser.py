@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from browser_pages import LIVE, PAGES, URL, respond
+from browser_pages import CONTRAST, LIVE, OTHER_RULES, PAGES, UNFOLD, URL, VIOLATIONS, respond
 from inside_results import inside_result
 from sample_results import SECONDS, sample_result
 from straingauge.report.page import page
@@ -22,14 +22,6 @@ pytestmark = pytest.mark.skipif(
 
 TIMEOUT_MS = 20_000
 OVER_TIME = ("latency", "heat", "rate", "errors", "parts", "cpu", "memory", "pool", "database")
-CONTRAST = {"runOnly": ["color-contrast"]}
-OTHER_RULES = {"rules": {"color-contrast": {"enabled": False}}}
-VIOLATIONS = """options => axe.run({ ...options, resultTypes: ["violations"] }).then((found) =>
-    found.violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)]))"""
-UNFOLD = """() => {
-    for (const each of document.querySelectorAll("details")) each.open = true;
-    for (const row of document.querySelectorAll("tbody tr:nth-child(n + 4)")) row.remove();
-}"""
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
@@ -301,3 +293,56 @@ def test_pages_are_accessible_and_fit(browser: "playwright.Browser", name: str):
         tab.emulate_media(color_scheme=theme)
         assert tab.evaluate(VIOLATIONS, CONTRAST) == [], theme
     tab.close()
+
+
+def test_a_table_is_sorted_by_the_pressed_heading(report: BrowserPage):
+    """Numbers sort from the largest, again from the smallest; the row of all endpoints stays."""
+    table = report.tab.locator("#r1-endpoints table")
+    heading = table.get_by_role("columnheader", name="errors")
+    orders = []
+    for order in ("descending", "ascending"):
+        heading.get_by_role("button").press("Enter")
+        assert heading.get_attribute("aria-sort") == order
+        rows = [
+            row.split("\t")[0].strip() for row in table.locator("tbody").inner_text().split("\n")
+        ]
+        orders.append([each for each in rows if each.startswith(("all", "GET", "POST"))])
+    assert orders[0][0] == orders[1][0] == "all endpoints"
+    names = report.tab.locator("#verdicts").get_by_role("columnheader", name="load test")
+    names.get_by_role("button").click()
+    report.tab.locator("#verdicts a", has_text="calm").click()
+    assert report.tab.locator("#verdicts tr.chosen").inner_text().count("calm") == 1
+
+
+def test_the_data_of_a_chart_can_be_downloaded(report: BrowserPage):
+    """CSV and JSON of a chart come from the file itself, with its values as they are drawn."""
+    for chart, suffix, expected in (
+        ("rate", "CSV", "t_s,succeeded (/s),errors (/s)"),
+        ("curve", "CSV", "percentile,response time (ms),service time (ms)"),
+        ("heat", "CSV", "start_s,duration_s,from_ms,to_ms,requests"),
+        ("latency", "JSON", '"title": "Response time"'),
+    ):
+        with report.tab.expect_download() as download:
+            name = re.compile(f"^Download .* as {suffix}")
+            report.chart(chart).get_by_role("button", name=name).click()
+        assert download.value.suggested_filename == f"r1-{chart}.{suffix.lower()}"
+        text = Path(download.value.path()).read_text(encoding="utf-8")
+        assert expected in text
+    assert report.tab.evaluate("csvCell('=1+1')") == "'=1+1"
+    assert report.tab.evaluate("""csvCell('a "b", c')""") == '"a ""b"", c"'
+
+
+def test_a_legend_entry_hides_its_series(report: BrowserPage):
+    """A press hides the line and another shows it; neither that nor the cursor moves anything."""
+    chart = report.chart("latency")
+    entry = chart.get_by_role("button", name=re.compile("^p95"))
+    line = chart.locator("path.line.p95")
+    height = report.tab.evaluate("document.body.scrollHeight")
+    entry.click()
+    assert entry.get_attribute("aria-pressed") == "false"
+    assert not line.is_visible()
+    chart.focus()
+    report.tab.keyboard.press("End")
+    assert report.tab.evaluate("document.body.scrollHeight") == height
+    entry.click()
+    assert line.is_visible()

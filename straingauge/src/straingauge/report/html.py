@@ -15,7 +15,14 @@ from straingauge.report.grades import look, words
 
 REPORT: Final = "straingauge.report"
 STYLES: Final = ("colours.css", "page.css", "charts.css", "flame.css", "waterfall.css", "print.css")
-CHART_SCRIPTS: Final = ("format.js", "scales.js", "draw.js", "cursor.js", "figure.js")
+CHART_SCRIPTS: Final = (
+    "format.js",
+    "scales.js",
+    "draw.js",
+    "cursor.js",
+    "download.js",
+    "figure.js",
+)
 
 
 def render(template: str, *, package: str = REPORT, script: str = "", **values: object) -> str:

@@ -20,7 +20,7 @@ from straingauge.report.waterfall import traces
 from straingauge.report.websockets import websocket_rows
 from straingauge.result.format.write import write_lines
 
-_SCRIPTS: Final = (*html.CHART_SCRIPTS, "copy.js", "page.js")
+_SCRIPTS: Final = (*html.CHART_SCRIPTS, "copy.js", "page.js", "sort.js")
 _TRAFFIC_UNITS: Final = {
     "latency": "ms",
     "heat": "ms",

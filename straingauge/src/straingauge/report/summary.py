@@ -78,7 +78,7 @@ def _tiles(result: Result) -> list[dict[str, str]]:
         ),
         _tile("errors", f"{failed:,}", "", f"{percent(metrics['error_rate_percent'])} of requests"),
         _tile("p95", number(latency["p95"]), "ms", f"p50 {number(latency['p50'], 'ms')}"),
-        _tile("rate", f"{metrics['throughput_rps']:,.0f}", "/s", "achieved"),
+        _tile("rate", number(metrics["throughput_rps"]), "/s", "achieved"),
         _tile(
             "service memory",
             "-" if memory is None else f"{memory:,.0f}",

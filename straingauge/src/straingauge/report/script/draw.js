@@ -60,10 +60,10 @@ function draw(chart, width, domain, end) {
 
 function drawLines(chart, { svg, x, y }) {
   chart.series.forEach((each, number) => {
-    svg.append(element("path", { class: `line ${styleOf(chart, number)}`, d: pathOf(chart.x, each.y, x, y, chart.sparse) }));
+    svg.append(element("path", { class: `line ${styleOf(chart, number)}`, "data-series": number, d: pathOf(chart.x, each.y, x, y, chart.sparse) }));
     if (chart.x.length > FEW) return;
     each.y.forEach((value, slot) => {
-      if (value !== null) svg.append(element("circle", { class: `point ${styleOf(chart, number)}`, cx: x.at(chart.x[slot]), cy: y.at(value), r: 2.2 }));
+      if (value !== null) svg.append(element("circle", { class: `point ${styleOf(chart, number)}`, "data-series": number, cx: x.at(chart.x[slot]), cy: y.at(value), r: 2.2 }));
     });
   });
   for (const [t, value, text] of chart.dots || []) {
@@ -93,7 +93,7 @@ function drawStack(chart, { svg, x, y, bottom }) {
       below[slot] += value;
       return box(left, y.at(below[slot]), right - left, from - y.at(below[slot]));
     });
-    svg.append(element("path", { class: `area ${styleOf(chart, number)}`, d: boxes.join("") }));
+    svg.append(element("path", { class: `area ${styleOf(chart, number)}`, "data-series": number, d: boxes.join("") }));
   });
 }
 
@@ -140,7 +140,7 @@ function drawCurve(chart, { svg, x, y, width, bottom }) {
     svg.append(line);
   }
   chart.series.forEach((each, number) =>
-    svg.append(element("path", { class: `line ${styleOf(chart, number)}`, d: pathOf(places, each.y, x, y) })));
+    svg.append(element("path", { class: `line ${styleOf(chart, number)}`, "data-series": number, d: pathOf(places, each.y, x, y) })));
 }
 
 // From the top down; a label that would overlap the one above is placed below its line.

@@ -4,9 +4,11 @@ function drawFigure(cursor, figureElement, chart, comparable, end) {
   cursor.forget(figureElement);
   const canvas = figureElement.querySelector(".canvas");
   const legend = figureElement.querySelector(".legend");
+  const focused = [...legend.children].findIndex((entry) => entry.contains(document.activeElement));
   legend.replaceChildren();
   figureElement.toggleAttribute("data-placeholder", Boolean(chart.placeholder));
   canvas.style.minHeight = chart.placeholder && comparable.length ? `${HEIGHT[comparable[0].kind]}px` : "";
+  addDownloads(figureElement, chart);
   if (chart.placeholder) {
     canvas.replaceChildren(chart.placeholder);
     figureElement.removeAttribute("tabindex");
@@ -17,17 +19,24 @@ function drawFigure(cursor, figureElement, chart, comparable, end) {
   const plot = draw(chart, width, extent(comparable), last);
   canvas.replaceChildren(plot.svg);
   figureElement.setAttribute("tabindex", "0");
-  cursor.add(figureElement, chart, plot, fillLegend(legend, chart, plot));
+  figureElement.hiddenSeries ??= new Set();
+  cursor.add(figureElement, chart, plot, fillLegend(legend, chart, plot, figureElement.hiddenSeries));
+  legend.children[focused]?.querySelector("button")?.focus();
 }
 
 // The entries, each with an element for its value at the cursor.
-function fillLegend(legend, chart, plot) {
+function fillLegend(legend, chart, plot, hidden) {
   const names = chart.kind === "heat" ? ["darker: more requests"] : chart.series.map((each) => each.name);
   const values = names.map((name, number) => {
     const value = document.createElement("b");
     const entry = document.createElement("li");
-    if (chart.kind !== "heat") entry.append(swatch(chart.kind === "stack" ? "area" : "line", styleOf(chart, number)));
-    entry.append(name, " ", value);
+    let words = entry;
+    if (chart.kind !== "heat") {
+      words = toggle(plot, name, number, hidden);
+      words.append(swatch(chart.kind === "stack" ? "area" : "line", styleOf(chart, number)));
+      entry.append(words);
+    }
+    words.append(name, " ", value);
     legend.append(entry);
     return value;
   });
@@ -41,6 +50,26 @@ function fillLegend(legend, chart, plot) {
     legend.append(entry);
   }
   return values;
+}
+
+// A button that hides a series and shows it again; axes and layout stay.
+function toggle(plot, name, number, hidden) {
+  const button = document.createElement("button");
+  const apply = () => {
+    button.setAttribute("aria-pressed", !hidden.has(name));
+    for (const part of plot.svg.querySelectorAll(`[data-series="${number}"]`)) {
+      part.setAttribute("visibility", hidden.has(name) ? "hidden" : "visible");
+    }
+  };
+  button.type = "button";
+  button.className = "series-toggle";
+  button.title = "Hide or show";
+  button.addEventListener("click", () => {
+    if (!hidden.delete(name)) hidden.add(name);
+    apply();
+  });
+  apply();
+  return button;
 }
 
 function swatch(kind, style) {

@@ -4,6 +4,7 @@ const runs = JSON.parse(document.getElementById("data").textContent);
 const cursor = new Cursor(document.getElementById("readout"));
 const container = document.getElementById("runs");
 const choices = [...document.querySelectorAll("input[name=show]")];
+const verdictRows = [...document.querySelectorAll("#verdicts tbody tr")]; // in the order of the runs, however they are sorted
 const sections = [...document.querySelectorAll("section.run")];
 
 function isShown(number) {
@@ -37,7 +38,7 @@ function drawShown() {
 function show(numbers) {
   sections.forEach((section, number) => { section.hidden = !numbers.includes(number); });
   choices.forEach((choice, number) => { choice.checked = numbers.includes(number); });
-  document.querySelectorAll("#verdicts tbody tr").forEach((row, number) =>
+  verdictRows.forEach((row, number) =>
     row.classList.toggle("chosen", numbers.includes(number)));
   drawShown();
 }
