@@ -73,6 +73,9 @@ class OpenAIServer:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self._read()
+                if len(body) < int(self.headers["Content-Length"] or 0):
+                    self.close_connection = True  # the client was killed while it sent
+                    return
                 content_type, authorization = (
                     self.headers[name] for name in ("Content-Type", "Authorization")
                 )

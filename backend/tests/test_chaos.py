@@ -1,6 +1,7 @@
 """`make chaos`: the comparison of writes with what is stored, its table, and a few real kills."""
 
 import hashlib
+import json
 import random
 import uuid
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import Any
 
 import pytest
 from app.audio.storage import AudioStore
-from tests.chaos.__main__ import main
+from tests.chaos.__main__ import BEGIN, COMMITTED, END, PAGE, main, with_table
 from tests.chaos.campaign import Trial, missed_goals, running
 from tests.chaos.client import Client
 from tests.chaos.connection import Answer, form
 from tests.chaos.disturbances import ALL
 from tests.chaos.provider import file_part, notes_of, transcript_of
-from tests.chaos.table import header, line, row
+from tests.chaos.table import as_markdown, header, line, row
 from tests.chaos.verification import (
     ALTERED,
     DOUBLED,
@@ -179,6 +180,14 @@ def test_table_fits_a_terminal():
     assert len(first) == len(header()) == 80
     assert first.split()[:4] == ["frozen-postgres", "20", "2000", "140"]
     assert second == "  missed: lost 20 of 20, ready 20 of 20"
+
+
+def test_page_shows_the_committed_results():
+    """The table of the documentation is that of the committed file."""
+    page = PAGE.read_text()
+    table = as_markdown(json.loads(COMMITTED.read_text()))
+    assert with_table(page, table) == page
+    assert page.count(BEGIN) == page.count(END) == 1
 
 
 @pytest.mark.parametrize(
