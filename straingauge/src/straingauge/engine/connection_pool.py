@@ -50,7 +50,14 @@ class ConnectionPool:
         else:
             self._idle.append(connection)
 
-    def remove_lent(self) -> None:
+    def opened(self, user: PooledVirtualUser, connection: AnyConnection) -> None:
+        """Note the connection that was opened for a user."""
+
+    def replace_lent(self, user: PooledVirtualUser) -> None:
+        """Open another connection for a user: the server had closed what was lent."""
+        user.open()
+
+    def remove_lent(self, _user: PooledVirtualUser, /) -> None:
         """Forget a lent connection that is closed: another one may be opened."""
         if self._waiting:
             self._waiting.popitem(last=False)[0].open()
@@ -94,12 +101,25 @@ class ConnectionPools:
         """Requests that found no free connection while their pool was full."""
         return sum(pool.waited for pool in self._pools.values())
 
-    def find(self, origin: str | None) -> ConnectionPool:
-        """Return the pool of an origin; of the target if it is None."""
+    def find(self, origin: str | None, *, is_http2: bool) -> ConnectionPool:
+        """Return the pool of an origin; of the target if it is None.
+
+        Args:
+            origin: the origin.
+            is_http2: its connections may speak HTTP/2.
+        """
         pool = self._pools.get(origin)
         if pool is None:
-            pool = self._pools[origin] = ConnectionPool(self._max_connections)
+            pool = self._pools[origin] = self._new_pool(is_http2=is_http2)
         return pool
+
+    def _new_pool(self, *, is_http2: bool) -> ConnectionPool:
+        if not is_http2:
+            return ConnectionPool(self._max_connections)
+        # Other loads need not wait until `h2` is imported.
+        from straingauge.engine.http2_pool import Http2Pool
+
+        return Http2Pool(self._max_connections)
 
     def remove_idle(self, connection: AnyConnection) -> None:
         """Forget an idle connection that is closed."""
@@ -127,11 +147,16 @@ class PooledVirtualUser(VirtualUser):
     ) -> None:
         super().__init__(user, context, on_finish)
         self._pools = pools
-        self._pool = pools.find(None)
+        self._pool = pools.find(None, is_http2=self._route.may_be_http2)
         self._counts_in_pool = False  # by a connection that is lent or being opened
 
     def _connect(self) -> None:
         self._pool.borrow(self)
+
+    async def _open_and_send(self) -> None:
+        await super()._open_and_send()
+        if self._connection is not None:
+            self._pool.opened(self, self._connection)
 
     def lend(self, connection: AnyConnection) -> None:
         """Send the request that waits over this connection."""
@@ -165,6 +190,12 @@ class PooledVirtualUser(VirtualUser):
             self._remove()
         super().request_failed(failure, at_ns)
 
+    def connection_stale(self) -> None:
+        """See `ConnectionOwner`."""
+        self._connection = None
+        self._context.reconnected += 1
+        self._pool.replace_lent(self)
+
     def connection_closed(self, connection: AnyConnection) -> None:
         """See `ConnectionOwner`."""
         if connection is self._connection:
@@ -175,7 +206,7 @@ class PooledVirtualUser(VirtualUser):
 
     def _switch(self, origin: str | None) -> None:
         super()._switch(origin)
-        self._pool = self._pools.find(origin)
+        self._pool = self._pools.find(origin, is_http2=self._route.may_be_http2)
 
     def _disconnect(self) -> None:
         super()._disconnect()
@@ -185,4 +216,4 @@ class PooledVirtualUser(VirtualUser):
     def _remove(self) -> None:
         if self._counts_in_pool:
             self._counts_in_pool = False
-            self._pool.remove_lent()
+            self._pool.remove_lent(self)

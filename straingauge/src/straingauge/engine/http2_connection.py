@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import Final, cast
 
@@ -27,11 +28,15 @@ _MAX_ANSWER_BYTES: Final = 1024 * 1024
 
 
 class Http2Connection(asyncio.Protocol):
-    """One connection, with a channel for each of its users."""
+    """One connection, with a channel for each of its users.
+
+    Attributes:
+        on_received: Called when something has been received: there may be room for more requests.
+    """
 
     __slots__ = (
         *("_channels", "_exchanges", "_fd", "_is_lost", "_is_writable", "_queue", "_session"),
-        *("_transport",),
+        *("_transport", "on_received"),
     )
 
     def __init__(self, queue: ReceiveQueue, session: Http2Session) -> None:
@@ -43,6 +48,7 @@ class Http2Connection(asyncio.Protocol):
         self._fd: int | None = None
         self._is_lost = False
         self._is_writable = True
+        self.on_received: Callable[[], None] | None = None
 
     def add_channel(self, owner: ConnectionOwner) -> "Http2Channel":
         """Add a channel for a user."""
@@ -59,9 +65,19 @@ class Http2Connection(asyncio.Protocol):
             self._transport.abort()
 
     @property
-    def is_usable(self) -> bool:
-        """Another request can be sent."""
+    def is_open(self) -> bool:
+        """Another request can be sent, now or later."""
         return self._session.is_usable
+
+    @property
+    def has_settings(self) -> bool:
+        """The server has said how many requests it allows at once."""
+        return self._session.has_settings
+
+    @property
+    def free_streams(self) -> int:
+        """The number of requests that the server allows in addition to those in flight."""
+        return self._session.free_streams if self._session.has_settings else 0
 
     def begin(
         self, channel: "Http2Channel", request: Request, host: bytes, trace: bytes
@@ -109,6 +125,8 @@ class Http2Connection(asyncio.Protocol):
             detail = "HTTP/2: the server does not read what answers its frames"
             self._session.receive(RequestFailed(ErrorKind.PROTOCOL, detail), at_ns)
         self._deliver(at_ns)
+        if self.on_received is not None:
+            self.on_received()
 
     def _deliver_now(self) -> None:
         self._deliver(monotonic_ns())
@@ -158,21 +176,22 @@ class Http2Channel:
 
     Attributes:
         owner: Receives each outcome; None once the channel is closed.
+        connection: The connection.
         is_http2: True.
     """
 
-    __slots__ = ("_connection", "_exchange", "owner")
+    __slots__ = ("_exchange", "connection", "owner")
 
     is_http2: Final = True
 
     def __init__(self, owner: ConnectionOwner, connection: Http2Connection) -> None:
         self.owner: ConnectionOwner | None = owner
-        self._connection = connection
+        self.connection = connection
         self._exchange: Http2Exchange | None = None
 
     def send(self, request: Request, host: bytes, trace: bytes = b"") -> int:
         """Send a request; see `Connection.send`."""
-        exchange = self._exchange = self._connection.begin(self, request, host, trace)
+        exchange = self._exchange = self.connection.begin(self, request, host, trace)
         return exchange.sent_ns
 
     @property
@@ -184,12 +203,12 @@ class Http2Channel:
         """Close at once, even with a request in flight; the owner is not notified."""
         self.owner = None
         self._cancel_exchange()
-        self._connection.remove_channel(self)
+        self.connection.remove_channel(self)
 
     def cancel(self) -> bool:
         """Give up the request in flight; return whether the channel can be used further."""
         self._cancel_exchange()
-        if self._connection.is_usable:
+        if self.connection.is_open:
             return True
         self.close()
         return False
@@ -197,7 +216,7 @@ class Http2Channel:
     def _cancel_exchange(self) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            self._connection.cancel(exchange)
+            self.connection.cancel(exchange)
 
     def deliver(self, exchange: Http2Exchange, at_ns: int) -> None:
         """Give the owner the outcome of its request."""
@@ -205,7 +224,7 @@ class Http2Channel:
         if owner is None or exchange is not self._exchange:
             return
         self._exchange = None
-        if not self._connection.is_usable or exchange.request.closes_connection:
+        if not self.connection.is_open or exchange.request.closes_connection:
             self.close()
             if isinstance(outcome, Response):
                 owner.connection_closed(self)
@@ -235,7 +254,7 @@ class Http2Channel:
         outcome = exchange.stream.close(at_ns, at_load_end=at_load_end)
         if outcome is None:
             return False
-        self._connection.cancel(exchange)
+        self.connection.cancel(exchange)
         exchange.outcome = outcome
         self.deliver(exchange, at_ns)
         return True

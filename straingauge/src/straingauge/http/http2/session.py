@@ -88,6 +88,18 @@ class Http2Session:
         """The number of requests without an outcome."""
         return len(self._in_flight) + len(self._queued)
 
+    @property
+    def free_streams(self) -> int:
+        """The number of requests that the server allows in addition to those in flight."""
+        if not self.is_usable:
+            return 0
+        return self._h2.remote_settings.max_concurrent_streams - self.in_flight
+
+    @property
+    def has_settings(self) -> bool:
+        """The server has said what it allows, with its first frame (RFC 9113, section 3.4)."""
+        return self._has_received
+
     def cancel(self, exchange: Http2Exchange) -> None:
         """Give up a request; others can be sent, as long as the server is there.
 
