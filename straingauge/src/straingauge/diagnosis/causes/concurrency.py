@@ -57,6 +57,8 @@ MIN_DATABASE_SHARE = 0.5  # of the response time
         " a blocking call in an event loop, a limit of connections to another service",
         "repeat with half the users: if the throughput stays and the times halve, it is such a"
         " limit; if the times stay, each request takes that long by itself",
+        "a CPU limit of the service's container looks the same: compare nr_throttled of its"
+        " cpu.stat before and after the load",
     ),
 )
 def limited_concurrency(result: ResultView) -> Evidence | None:
