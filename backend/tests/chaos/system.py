@@ -20,7 +20,7 @@ from tests.chaos.provider import Provider
 from straingauge import Postgres, TargetError
 
 WORKERS = 2
-LIMIT_S = 120.0
+LIMIT_S = 300.0
 """Time after which something that should happen counts as not happening."""
 POLL_S = 0.02
 STOP_S = 20.0
