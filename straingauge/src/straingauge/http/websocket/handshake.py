@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from wsproto.extensions import Extension, PerMessageDeflate
+from wsproto.extensions import Extension
 
 from straingauge.http.codec import (
     MAX_HEAD_BYTES,
@@ -20,6 +20,7 @@ from straingauge.http.codec import (
 from straingauge.http.exchange import Received
 from straingauge.http.headers import RawHeaders, combine, values_of
 from straingauge.http.models import ErrorKind, RequestFailed, Response, check_response
+from straingauge.http.websocket.deflate import Deflate
 from straingauge.http.websocket.protocol import WebSocketProtocol
 from straingauge.http.websocket.steps import Connect, WebSocket
 
@@ -41,7 +42,7 @@ class Handshake:
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._key = base64.b64encode(os.urandom(16))
-        self._deflate = PerMessageDeflate() if connect.compress else None
+        self._deflate = Deflate() if connect.compress else None
         self._head = b""
         self._reader: ResponseReader | None = None  # of an answer that is no WebSocket
         self.raw_headers: RawHeaders = b""
