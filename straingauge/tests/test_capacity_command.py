@@ -136,7 +136,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
     ("arguments", "message"),
     [
         (["--by-users", "--max-users", "5"], "--max-users is for a rate"),
-        (["--think", "1s"], "add --users"),
+        (["--think", "1s"], "add --by-users"),
         (["--max", "-1"], "--max"),
     ],
 )

@@ -68,6 +68,30 @@ def test_an_option_with_another_meaning_is_found(other: click.Option):
     assert not differing(click.Group("x", {"a": click.Command("a", params=[first]), "i": inner}))
 
 
+NO_JSON = {
+    "comment": "prints the URL of a comment",
+    "explain": "plain text is what it is for; report --json has the results",
+    "export": "writes a file in a format of its own",
+    "init": "writes files for people",
+    "mcp": "speaks JSON-RPC",
+    "schema": "prints JSON in any case",
+    "serve": "prints one line while a service runs",
+}
+"""Commands without --json, with the reason."""
+
+
+def test_commands_print_json():
+    """Each command that shows results or checks prints them as JSON if asked."""
+    with_json = {name for name, option in options(main) if "--json" in option.opts}
+    assert set(main.commands) - with_json == set(NO_JSON)
+
+
+def test_commands_that_send_load_can_be_quiet():
+    """Commands that show progress have -q."""
+    quiet = {name for name, option in options(main) if "-q" in option.opts}
+    assert quiet == {"ab", "capacity", "replay", "run"}
+
+
 @pytest.mark.parametrize("name", sorted(main.commands))
 def test_help_has_an_example(name: str):
     """The help of each command shows how to call it, and refers to no other help."""

@@ -100,6 +100,7 @@ MARGIN_PERCENT: Final = 3
 @common_options.http
 @common_options.markdown
 @common_options.as_json
+@common_options.quiet
 def ab(
     *,
     base: str,
@@ -115,6 +116,7 @@ def ab(
     copied: tuple[Path, ...],
     markdown: bool,
     as_json: bool,
+    quiet: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
     """Compare two builds of a service variant by variant on this machine.
@@ -154,6 +156,7 @@ def ab(
         run_options,
         variants,
         config_path,
+        Screen(quiet=quiet),
         env=_environment(settings),
         copied=copied,
         ready=ready,
@@ -210,6 +213,7 @@ def _run(
     run_options: "RunOptions",
     variants: tuple[Any, Any],
     config: Path | None,
+    screen: Screen,
     *,
     env: Mapping[str, str],
     copied: tuple[Path, ...],
@@ -232,7 +236,6 @@ def _run(
     from straingauge.cli.options import load_spec
     from straingauge.result.format import WriteError
 
-    screen = Screen()
     install_signal_handlers()
     started = datetime.now().astimezone()
     cores = Affinity.of_this_machine()

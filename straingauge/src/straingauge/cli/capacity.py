@@ -116,6 +116,8 @@ THRESHOLDS: Final = {
 @common_options.name
 @common_options.allow_hosts
 @common_options.http
+@common_options.as_json
+@common_options.quiet
 def capacity(
     *,
     host: str | None,
@@ -131,6 +133,8 @@ def capacity(
     max_users: int | None,
     output: Path | None,
     restore_database: bool,
+    as_json: bool,
+    quiet: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
     """Find the highest load that passes the thresholds, and what limits it.
@@ -161,7 +165,7 @@ def capacity(
     if by_users and max_users is not None:
         raise UsageError("--max-users is for a rate; --by-users searches for the number of users")
     if options["think"] is not None and not by_users:
-        raise UsageError("--think needs a number of users", hint="add --users")
+        raise UsageError("--think needs a number of users", hint="add --by-users")
     users = math.ceil(most) if by_users else max_users or RATE_USERS
     settings = RunOptions(
         users=users, duration=step, default_timeout_s=DEFAULT_TIMEOUT_S, **options
@@ -171,7 +175,7 @@ def capacity(
         require_writable(output.parent, option="-o PAGE")
     spec = load_spec(settings)
     require_single(spec, "capacity")
-    screen = Screen()
+    screen = Screen(quiet=quiet)
     address = ServiceLocator(
         host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database
     )
@@ -201,7 +205,7 @@ def capacity(
     finally:
         screen.clear()
         address.close()
-    _conclude(capacity_run, settings, unit, started, output)
+    _conclude(capacity_run, settings, unit, started, output, as_json=as_json)
 
 
 def _conclude(
@@ -210,12 +214,14 @@ def _conclude(
     unit: str,
     started: datetime,
     output: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Print and write the outcome; raise the error that its exit code belongs to."""
     from straingauge.capacity import chart, document, page, summary, write_document
     from straingauge.report.terminal import labelled
     from straingauge.result.format import WriteError
-    from straingauge.result.format.write import write_lines
+    from straingauge.result.format.write import json_text, write_lines
 
     fields = asdict(settings)
     found = document(
@@ -233,13 +239,13 @@ def _conclude(
         },
         near=settings.test_file.parent,
     )
-    click.echo(chart(found), nl=False)
-    click.echo(summary(found), nl=False)
+    click.echo(json_text(found) if as_json else chart(found) + summary(found), nl=False)
     problem: WriteError | None = None
     try:
-        click.echo(labelled("result", write_document(found, settings.results_dir)))
+        click.echo(labelled("result", write_document(found, settings.results_dir)), err=as_json)
         if output is not None:
-            click.echo(labelled("page", write_lines(output, [page(found)], option="-o")))
+            page_line = labelled("page", write_lines(output, [page(found)], option="-o"))
+            click.echo(page_line, err=as_json)
     except WriteError as error:
         problem = error
     if capacity_run.error is not None:

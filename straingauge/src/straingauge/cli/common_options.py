@@ -170,6 +170,9 @@ def _option_of(setting: str) -> str:
 
 
 markdown: Final[Decorator] = click.option("--markdown", is_flag=True, help="Print Markdown.")
+quiet: Final[Decorator] = click.option(
+    "-q", "--quiet", is_flag=True, help="Show no progress on standard error, only warnings."
+)
 as_json: Final[Decorator] = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -25,7 +25,7 @@ SECTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Output": (
         *("--live", "--control", "--export", "--results", "--name"),
-        *("-o", "--markdown", "--json"),
+        *("-o", "--markdown", "--json", "-q"),
     ),
     "Connections (or [http] in straingauge.toml)": (
         *("--timeout", "--connect-timeout", "--first-byte-timeout", "--header", "--auth"),

@@ -2,6 +2,7 @@
 """`straingauge history`: trends of stored results."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -30,6 +31,7 @@ from straingauge.cli.screen import standard_output
     help="Metric, as in a threshold file. Repeatable.",
 )
 @common_options.page
+@common_options.as_json
 def history(
     *,
     paths: tuple[Path, ...],
@@ -37,6 +39,7 @@ def history(
     endpoint: str,
     metrics: tuple[str, ...],
     output: Path | None,
+    as_json: bool,
 ) -> None:
     """Show trends of the results in a folder, and where their level shifted.
 
@@ -57,7 +60,7 @@ def history(
     from straingauge.history.series import SHOWN
     from straingauge.report.terminal import labelled, render
     from straingauge.result.format import read_all
-    from straingauge.result.format.write import write_lines
+    from straingauge.result.format.write import json_text, write_lines
 
     _check(metrics, endpoint)
     results = read_all(paths, print_skipped, subfolders=True)
@@ -75,9 +78,12 @@ def history(
             f"no valid result has these metrics{of}",
             hint="name the folder of the result files, or use fewer options",
         )
-    click.echo(render(lines(found), **standard_output()), nl=False)
+    if as_json:
+        click.echo(json_text([asdict(trend) for trend in found]), nl=False)
+    else:
+        click.echo(render(lines(found), **standard_output()), nl=False)
     if output is not None:
-        click.echo(labelled("page", write_lines(output, [page(found)])))
+        click.echo(labelled("page", write_lines(output, [page(found)])), err=as_json)
 
 
 def _check(metrics: Iterable[str], endpoint: str) -> None:

@@ -80,11 +80,15 @@ if TYPE_CHECKING:
 @common_options.name
 @common_options.allow_hosts
 @common_options.http
+@common_options.as_json
+@common_options.quiet
 def replay(
     *,
     log: Path,
     host: str | None,
     processes: int,
+    as_json: bool,
+    quiet: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> NoReturn:
     """Send the requests of an access log with the timing of the log.
@@ -113,10 +117,10 @@ def replay(
 
     source = _source(log, options)
     run_options = ReplayOptions(source=source, **options)
-    screen = Screen()
+    screen = Screen(quiet=quiet)
     for label, text in run_options.recording.summary.text_lines():
         screen.say(labelled(label, text))
-    run_and_exit(run_options, host, processes)
+    run_and_exit(run_options, host, processes, screen, as_json=as_json)
 
 
 def _source(log: Path, options: dict[str, Any]) -> "LogSource":

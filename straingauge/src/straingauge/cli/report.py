@@ -21,7 +21,8 @@ from straingauge.cli.screen import standard_output
     " scanning (.sarif) or profiles for speedscope (.speedscope.json); traces for Jaeger"
     " (.jaeger.json) or as OTLP (.otlp.json).",
 )
-def report(*, files: tuple[Path, ...], output: Path | None) -> None:
+@common_options.as_json
+def report(*, files: tuple[Path, ...], output: Path | None, as_json: bool) -> None:
     """Show results of load tests, one row each.
 
     \b
@@ -30,7 +31,7 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
 
     The page (.html) is one file and loads nothing from elsewhere. A session's summary
     file stands for all its results. Runs with the same name are shown side by
-    side.
+    side. --json prints an array of the results.
 
     The exit code is 0 whatever the verdicts are.
     """
@@ -38,11 +39,14 @@ def report(*, files: tuple[Path, ...], output: Path | None) -> None:
     from straingauge.report.output import renderer_for
     from straingauge.report.terminal import labelled
     from straingauge.result.format import read_all
-    from straingauge.result.format.write import write_lines
+    from straingauge.result.format.write import json_text, write_lines
 
     render = None if output is None else renderer_for(output)
     results = read_all(files, print_skipped)
-    click.echo(verdict_table(results, **standard_output()), nl=False)
+    if as_json:
+        click.echo(json_text([result for result, _ in results]), nl=False)
+    else:
+        click.echo(verdict_table(results, **standard_output()), nl=False)
     if output is not None and render is not None:
         text = render([result for result, _ in results])
-        click.echo(labelled("report", write_lines(output, [text])))
+        click.echo(labelled("report", write_lines(output, [text])), err=as_json)

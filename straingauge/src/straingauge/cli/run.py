@@ -3,6 +3,7 @@
 
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -100,11 +101,15 @@ if TYPE_CHECKING:
 @common_options.name
 @common_options.allow_hosts
 @common_options.http
+@common_options.as_json
+@common_options.quiet
 def run(
     *,
     host: str | None,
     processes: int,
     restore_database: bool,
+    as_json: bool,
+    quiet: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> NoReturn:
     """Put one load on a service, judge it, and write one result file.
@@ -138,11 +143,24 @@ def run(
     """
     from straingauge.cli.options import RunOptions
 
-    run_and_exit(RunOptions(**options), host, processes, restore_database=restore_database)
+    run_and_exit(
+        RunOptions(**options),
+        host,
+        processes,
+        Screen(quiet=quiet),
+        restore_database=restore_database,
+        as_json=as_json,
+    )
 
 
 def run_and_exit(
-    run_options: "RunOptions", host: str | None, processes: int, *, restore_database: bool = False
+    run_options: "RunOptions",
+    host: str | None,
+    processes: int,
+    screen: Screen,
+    *,
+    restore_database: bool = False,
+    as_json: bool,
 ) -> NoReturn:
     """Run a load, show its verdict, and exit with its code.
 
@@ -150,7 +168,9 @@ def run_and_exit(
         run_options: The load.
         host: The service, if it is named.
         processes: Number of processes that the user asks for.
+        screen: Where progress is shown.
         restore_database: Begin with the rows that the prepare steps have left.
+        as_json: Print the result as JSON.
     """
     from straingauge.cli.options import load_spec
     from straingauge.cli.run_load import run_load
@@ -163,8 +183,8 @@ def run_and_exit(
 
     run_options.require_resources(processes)
     spec = load_spec(run_options)
-    screen, live = Screen(), LiveRun()
-    exports = ExportStream(exporters_for(run_options.exports), screen.say)
+    live = LiveRun()
+    exports = ExportStream(exporters_for(run_options.exports), screen.warn)
     address = ServiceLocator(
         host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database
     )
@@ -174,7 +194,7 @@ def run_and_exit(
     try:
         with (
             span_receiver(run_options, screen.say) as (worker_options, buffer),
-            live_page(live, run_options.live, screen.say, option="--live"),
+            live_page(live, run_options.live, screen.announce, option="--live"),
             exports,
         ):
             address.find(spec.test_file)
@@ -190,35 +210,43 @@ def run_and_exit(
             )
             live.finish(outcome.result, outcome.path)
             screen.clear()
-            _show(outcome, spec.thresholds)
+            _show(outcome, spec.thresholds, as_json=as_json)
     finally:
         screen.clear()
         address.close()
     sys.exit(Interrupted.exit_code if interrupted else outcome.exit_code)
 
 
-def _show(outcome: "Outcome", thresholds: "Thresholds") -> None:
+def _show(outcome: "Outcome", thresholds: "Thresholds", *, as_json: bool) -> None:
     from straingauge.report import verdict_table, write_github
+    from straingauge.result.format.write import json_text
+
+    if as_json:
+        click.echo(json_text(outcome.result), nl=False)
+    else:
+        click.echo(verdict_table([(outcome.result, outcome.path)], **standard_output()), nl=False)
+    for line in (*write_github([outcome.result]), *_notes(outcome.result, thresholds)):
+        click.echo(line, err=as_json)
+    if outcome.problem is not None:
+        print_error(outcome.problem)
+
+
+def _notes(result: Mapping[str, Any], thresholds: "Thresholds") -> Iterator[str]:
+    """Yield what a user should know besides the verdict."""
     from straingauge.report.terminal import labelled
     from straingauge.verdict.metrics import describe_part
 
-    click.echo(verdict_table([(outcome.result, outcome.path)], **standard_output()), nl=False)
-    for line in write_github([outcome.result]):
-        click.echo(line)
-    result = outcome.result
     if (deviation := result["resources"]["generator"].get("log_deviation_ms")) is not None:
         p50, p99, most = deviation["p50"], deviation["p99"], deviation["max"]
         text = f"deviation from the log's timing: p50 {p50:.2f}, p99 {p99:.2f}, max {most:.2f} ms"
-        click.echo(labelled("replay", text))
+        yield labelled("replay", text)
     # Other journeys may have them, or they are misspelt.
     if missing := [name for name in thresholds.endpoints if name not in result["endpoints"]]:
         text = f"thresholds for endpoints that were not called: {', '.join(missing)}"
-        click.echo(labelled("note", text))
+        yield labelled("note", text)
     if absent := [part for part in thresholds.parts if part[1] not in result.get(part[0], {})]:
         named = ", ".join(describe_part(part) for part in absent)
-        click.echo(labelled("note", f"thresholds for what did not occur: {named}"))
-    if outcome.problem is not None:
-        print_error(outcome.problem)
+        yield labelled("note", f"thresholds for what did not occur: {named}")
 
 
 def install_signal_handlers() -> None:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from straingauge.cli.options import RunOptions
+from straingauge.cli.screen import Screen
 from straingauge.cli.worker_processes import WorkerProcesses
 from straingauge.cpus import usable_cpus
 from straingauge.errors import Interrupted
@@ -25,7 +26,7 @@ from straingauge.runner import (
 from straingauge.runner.abort_watch import AbortWatch
 from straingauge.runner.control import control_endpoint
 from straingauge.runner.live_run import LiveRun
-from straingauge.runner.progress import Progress, Screen
+from straingauge.runner.progress import Progress
 from straingauge.target.service_locator import ServiceLocator
 from straingauge.traces import SpanBuffer
 from straingauge.workers import Coordinator, CoordinatorError, MergedReports
@@ -66,7 +67,7 @@ def run_load(
         CoordinatorError: No load was sent, for another reason.
     """
     active = min(processes, spec.max_processes, usable_cpus())
-    progress, aborts = Progress(screen), AbortWatch(screen.say)
+    progress, aborts = Progress(screen), AbortWatch(screen.warn)
 
     def with_idle(merged: MergedReports) -> MergedReports:
         return replace(merged, idle=merged.idle + processes - active)

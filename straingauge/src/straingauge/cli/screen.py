@@ -25,9 +25,14 @@ def standard_output() -> Output:
 
 
 class Screen:
-    """Standard error, for lines that stay and one that is rewritten."""
+    """Standard error, for lines that stay and one that is rewritten.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: Show neither progress nor notes, but warnings and announcements.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._lock = threading.Lock()
         self._open = False
 
@@ -43,11 +48,18 @@ class Screen:
 
     def rewrite(self, line: str) -> None:
         """Replace the last rewritten line."""
+        if self._quiet:
+            return
         with self._lock:
             self._write(line)
             self._open = bool(line)
 
     def say(self, line: str) -> None:
+        """Write a line that stays, unless this is to be quiet."""
+        if not self._quiet:
+            self.warn(line)
+
+    def warn(self, line: str) -> None:
         """Write a line that stays."""
         self.announce(redact(line))
 

@@ -95,13 +95,18 @@ def _write_error(message: str, error: OSError, option: str) -> WriteError:
     )
 
 
+def json_text(document: object) -> str:
+    """Return a document as JSON, without secrets."""
+    return json.dumps(without_secrets(as_json(document)), indent=2, allow_nan=False) + "\n"
+
+
 def write_json(document: Mapping[str, Any], directory: Path, name: str, started: datetime) -> Path:
     """Write a document as ``<stem>_<YYYYMMDD_HHMMSS>.json``, without secrets.
 
     Raises:
         WriteError: As `write`.
     """
-    text = json.dumps(without_secrets(as_json(document)), indent=2, allow_nan=False) + "\n"
+    text = json_text(document)
     stem = file_stem(name)
     path = _path(directory, stem, started)
     try:
