@@ -198,6 +198,11 @@ def read_results(command: str, environment: Environment) -> None:
         if not results.exists():
             get = "straingauge run --get /health --duration 2s --rate 20"
             environment.run(f"{get} --results {results}", 0, 1, 4)
+    if "baseline" in command:
+        folder = f"--baselines {environment.folder}/baselines"
+        save = f"straingauge baseline save main {environment.folder}/OLD/*.json --replace"
+        environment.run(f"{save} {folder}", 0)
+        command = f"{command} {folder}{' --replace' if ' save ' in command else ''}"
     command = re.sub(r"results/(OLD|NEW)\.json", rf"{environment.folder}/\1/*.json", command)
     command = command.replace("tests/performance/results/", f"{environment.folder}/NEW")
     environment.run(command.replace("history.html", f"{environment.folder}/history.html"), 0, 1)
@@ -248,6 +253,7 @@ RUNNERS = {
     "straingauge replay ": replay,
     "straingauge history ": read_results,
     "straingauge compare ": read_results,
+    "straingauge baseline ": read_results,
     "straingauge schema ": write_schema,
     "pytest ": load("-n 2 -p no:cacheprovider --load-results"),
     "locust .* --worker": lambda _command, _environment: None,  # run by `master_and_worker`

@@ -12,7 +12,7 @@ def commands() -> Iterator[str]:
     """Every command with its help and options."""
     yield "# Commands\n"
     yield "`straingauge COMMAND --help` shows the same in the terminal."
-    for name, command in sorted(straingauge.cli.main.commands.items()):
+    for name, command in sorted(_commands(straingauge.cli.main)):
         context = click.Context(command, info_name=f"straingauge {name}")
         usage = command.get_usage(context).removeprefix("Usage: ")
         yield f"\n## `{name}`\n\n```\n{' '.join(usage.split())}\n```\n"
@@ -20,6 +20,14 @@ def commands() -> Iterator[str]:
         options = [each for each in command.params if isinstance(each, click.Option)]
         yield "\n| option | default | description |\n|---|---|---|"
         yield from (_row(each, context) for each in options if not each.hidden)
+
+
+def _commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group and of the groups in it, by their names."""
+    for name, command in group.commands.items():
+        yield f"{path}{name}", command
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path}{name} ")
 
 
 def _text(text: str) -> Iterator[str]:

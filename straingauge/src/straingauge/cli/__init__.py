@@ -5,6 +5,7 @@ What a command needs is imported when it runs, so that `--help` is quick.
 
 from straingauge.cli import (
     ab,
+    baseline,
     capacity,
     comment,
     compare,
@@ -24,6 +25,7 @@ from straingauge.cli.group import main
 
 __all__ = [
     "ab",
+    "baseline",
     "capacity",
     "comment",
     "compare",

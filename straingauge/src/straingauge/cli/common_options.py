@@ -195,6 +195,15 @@ def margin(default: float) -> Decorator:
     )
 
 
+baselines: Final[Decorator] = click.option(
+    "--baselines",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(".straingauge/baselines"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder of all baselines.",
+)
 fail_on: Final[Decorator] = click.option(
     "--fail-on",
     "conditions",

@@ -23,6 +23,7 @@ MARGIN_PERCENT: Final = 5
 @click.argument("new", type=common_options.PATH)
 @common_options.margin(MARGIN_PERCENT)
 @common_options.fail_on
+@common_options.baselines
 @click.option("--force", is_flag=True, help="Compare despite different machines or settings.")
 @common_options.markdown
 @common_options.as_json
@@ -32,6 +33,7 @@ def compare(
     new: Path,
     margin: float,
     conditions: tuple[str, ...],
+    folder: Path,
     force: bool,
     markdown: bool,
     as_json: bool,
@@ -41,6 +43,10 @@ def compare(
     \b
       straingauge compare results/old.json results/new.json
       straingauge compare results/old.json results/new.json --fail-on worse:5%
+      straingauge compare baseline:main results/new.json
+
+    OLD may be a baseline (`straingauge baseline save`), which has a result for each
+    load test.
 
     Each metric has a confidence interval of its change; all intervals together
     hold with 95 % confidence. The verdict depends on the whole interval:
@@ -60,10 +66,13 @@ def compare(
     """
     from straingauge.compare import FailOn
     from straingauge.compare import compare as compare_results
+    from straingauge.compare.baselines import Baselines
     from straingauge.result.format import read
 
     fail_on = [FailOn.parse(each) for each in conditions]
-    comparison = compare_results(read(old), read(new), margin_percent=margin, force=force)
+    result = read(new)
+    before = Baselines(folder).read(old, result)
+    comparison = compare_results(before, result, margin_percent=margin, force=force)
     show(comparison, as_markdown=markdown, as_json=as_json)
     if failures(comparison, fail_on):
         sys.exit(1)

@@ -232,7 +232,7 @@ def _show(outcome: "Outcome", thresholds: "Thresholds", *, as_json: bool) -> Non
 
 
 def _notes(result: Mapping[str, Any], thresholds: "Thresholds") -> Iterator[str]:
-    """Yield what a user should know besides the verdict."""
+    """Yield what a user should know apart from the verdict."""
     from straingauge.report.terminal import labelled
     from straingauge.verdict.metrics import describe_part
 
