@@ -5,11 +5,12 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_load import MadeLoad, counter, export_to
+from made_load import START_NS, MadeLoad, counter, export_to
 from raw_server import Peer, serve
 from straingauge.errors import UsageError
 from straingauge.exports import Exporter, ExportStream, Second, exporters_for
@@ -254,3 +255,16 @@ def test_sums_of_a_real_load_are_its_totals():
     assert "straingauge-export" in received.threads
     assert received.is_closed
     assert said == []
+
+
+def test_repeated_load_begins_at_zero():
+    """A load that is repeated under the same name is exported from its own start."""
+    received = Received()
+    stream = ExportStream({"received": received}, print, counter)
+    for begun in range(2):
+        load = MadeLoad()
+        load.requests("p1", "GET /a", 10, 5)
+        stream.watch("load", replace(load.merged(1.0), start_ns=START_NS + begun))
+    stream.close()
+    assert [each.start_s for each in received.seconds] == [0, 0]
+    assert [each.endpoints["GET /a"].requests for each in received.seconds] == [10, 10]

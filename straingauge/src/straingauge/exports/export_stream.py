@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 from straingauge.exports.exporter import Exporter
 from straingauge.exports.second_counter import SecondCounter
@@ -14,6 +14,8 @@ from straingauge.workers import MergedReports
 
 INTERVAL_S: Final = 1.0
 MAX_CPU_SHARE: Final = 0.03  # of the time: it runs on the machine that sends
+
+_Load: TypeAlias = tuple[str, int | None]  # its test and start, as a test may be repeated
 
 
 class ExportStream:
@@ -37,8 +39,8 @@ class ExportStream:
         self._exporters = dict(exporters)
         self._say = say
         self._counter = counter
-        self._counters: dict[str, SecondCounter] = {}
-        self._latest: dict[str, MergedReports] = {}
+        self._counters: dict[_Load, SecondCounter] = {}
+        self._latest: dict[_Load, MergedReports] = {}
         self._seconds = dict.fromkeys(exporters, 0)
         self._failures: dict[str, str] = {}
         self._lock = threading.Lock()  # of the counters and exporters
@@ -60,20 +62,21 @@ class ExportStream:
     def watch(self, test: str, merged: MergedReports) -> None:
         """Keep the latest reports of a load; costs next to nothing."""
         if self._exporters:
-            self._latest[test] = merged
+            self._latest[test, merged.start_ns] = merged
 
     def export(self) -> None:
         """Export what the latest reports add."""
         with self._lock:
-            for test in list(self._latest):
-                self._count(test, self._latest.pop(test))
+            for load in list(self._latest):
+                self._count(load, self._latest.pop(load))
 
     def finish(self, test: str, merged: MergedReports) -> None:
-        """Export what the last reports of a load add; another load of this name begins at 0."""
+        """Export what the last reports of a load add; a repeated one begins at 0."""
         with self._lock:
-            self._latest.pop(test, None)
-            self._count(test, merged)
-            self._counters.pop(test, None)
+            load = test, merged.start_ns
+            self._latest.pop(load, None)
+            self._count(load, merged)
+            self._counters.pop(load, None)
 
     def close(self) -> None:
         """Export what is left, and close all exports."""
@@ -91,8 +94,8 @@ class ExportStream:
                 for name, count in self._seconds.items()
             ]
 
-    def _count(self, test: str, merged: MergedReports) -> None:
-        second = self._counters.setdefault(test, self._counter()).count(merged)
+    def _count(self, load: "_Load", merged: MergedReports) -> None:
+        second = self._counters.setdefault(load, self._counter()).count(merged)
         if second is None:
             return
         for name, exporter in list(self._exporters.items()):

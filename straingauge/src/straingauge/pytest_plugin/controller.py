@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from straingauge.errors import TargetError
+from straingauge.errors import StraingaugeError, TargetError
 from straingauge.pytest_plugin.failures import describe, fail_report
 from straingauge.pytest_plugin.options import http_settings_of, option, taken_options
 from straingauge.pytest_plugin.scheduler import LoadScheduler, Scheduling, Worker
@@ -24,6 +24,7 @@ from straingauge.target.service_locator import ServiceLocator
 from straingauge.workers import Coordinator, LocalCoordinator, MergedReports
 
 if TYPE_CHECKING:
+    from straingauge.exports import ExportStream
     from straingauge.result.format.result import Result
     from straingauge.runner.abort_watch import AbortWatch
     from straingauge.runner.live_run import LiveRun
@@ -52,6 +53,7 @@ class ControllerPlugin:
         self._coordinator: Coordinator | None = None
         self._aborts: AbortWatch | None = None
         self._live: LiveRun | None = None
+        self._exports: ExportStream | None = None
         self._served = ExitStack()
         self._workers = 0
         self._failures = 0
@@ -69,6 +71,8 @@ class ControllerPlugin:
         self._aborts.watch(test, merged, (self._coordinator or self.local).end_load)
         if self._live is not None:
             self._live.watch(test, merged)
+        if self._exports is not None:
+            self._exports.watch(test, merged)
         return self._status.watch(test, merged)
 
     @pytest.hookimpl
@@ -77,7 +81,22 @@ class ControllerPlugin:
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(signal.SIGTERM, _interrupt)
             self._config.add_cleanup(partial(_restore, before))
+        self._export(option(self._config, "--load-export"))
         self._serve(option(self._config, "--load-live"), option(self._config, "--load-control"))
+
+    def _export(self, names: list[str] | None) -> None:
+        """Export the loads, if names of files or URLs are given."""
+        if not names:
+            return
+        from straingauge.exports import ExportStream, exporters_for
+
+        try:
+            exporters = exporters_for(names, option="--load-export")
+        except StraingaugeError as error:
+            raise pytest.UsageError(error.with_hint) from error
+        self._exports = ExportStream(exporters, self._status.say)
+        self._config.add_cleanup(self._served.close)
+        self._served.enter_context(self._exports)
 
     def _serve(self, live: int | None, control: int | None) -> None:
         """Serve the live page and the control endpoint, if their ports are given."""
@@ -163,7 +182,9 @@ class ControllerPlugin:
             else "the test ended before it was judged"
         )
         try:
-            for _, merged in (self._coordinator or self.local).unsaved():
+            for test, merged in (self._coordinator or self.local).unsaved():
+                if self._exports is not None:
+                    self._exports.finish(test, merged)
                 self._salvage(merged, ended)
             self._summarize()
         except Exception as error:  # noqa: BLE001  the outcomes of the tests are still shown
@@ -205,6 +226,10 @@ class ControllerPlugin:
     def _collect(self, report: pytest.TestReport) -> None:
         """Collect the result of a load test from its report."""
         path = getattr(report, "straingauge_result", None)
+        if path and self._exports is not None:
+            test = report.nodeid
+            merged = (self._coordinator or self.local).merged_reports(test)
+            self._exports.finish(test, merged)
         if path:
             from straingauge.result.format import read
 

@@ -60,6 +60,13 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
         "help": "serve a live page of the loads, and their /metrics for Prometheus, at this port "
         "of this machine; 0: any free port (default: no page)",
     },
+    "--load-export": {
+        "metavar": "FILE|URL",
+        "action": "append",
+        "default": None,
+        "help": "export each second of the loads while they run, as straingauge run --export, "
+        "such as seconds.jsonl or otlp+http://localhost:4318; repeatable (default: no export)",
+    },
     "--load-database-url": {
         "metavar": "URL",
         "help": "PostgreSQL of the service, to observe it with a read-only role (default: the "

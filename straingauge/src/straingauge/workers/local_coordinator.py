@@ -46,6 +46,7 @@ class LocalCoordinator:
     _test: str = ""
     _lock: threading.RLock = field(default_factory=threading.RLock)  # of changes by the user
     _unsaved: dict[str, MergedReports] = field(default_factory=dict)
+    _latest: dict[str, MergedReports] = field(default_factory=dict)  # of one load, also if saved
 
     def unsaved(self) -> list[tuple[str, MergedReports]]:
         """Return the loads whose results were not saved, as (test, reports)."""
@@ -55,6 +56,14 @@ class LocalCoordinator:
     def started(self) -> StartedService | None:
         """The service, if it was started here."""
         return self.locate_started()
+
+    def merged_reports(self, test: str) -> MergedReports:
+        """Return the reports of the last load so far, which was this test's.
+
+        Raises:
+            KeyError: Another load was the last.
+        """
+        return self._latest[test]
 
     def find_target(self, test_file: Path) -> str:
         """Return the service's base URL."""
@@ -124,4 +133,5 @@ class LocalCoordinator:
     def _update(self, **changes: Any) -> MergedReports:  # noqa: ANN401  fields of MergedReports
         with self._lock:
             merged = self._unsaved[self._test] = replace(self._unsaved[self._test], **changes)
+            self._latest = {self._test: merged}
         return merged
