@@ -3,10 +3,10 @@
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from browser_page import BrowserPage
 from browser_pages import CONTRAST, LIVE, OTHER_RULES, PAGES, UNFOLD, URL, VIOLATIONS, respond
 from inside_results import inside_result
 from sample_results import SECONDS, sample_result
@@ -23,44 +23,6 @@ pytestmark = pytest.mark.skipif(
 TIMEOUT_MS = 20_000
 OVER_TIME = ("latency", "heat", "rate", "errors", "parts", "cpu", "memory", "pool", "database")
 HOSTILE = '<img src=x onerror="document.title=1">'
-
-
-@dataclass
-class BrowserPage:
-    """The report in a browser.
-
-    Attributes:
-        tab: The browser's page.
-        requested: Every URL that the browser has requested.
-        errors: Errors and warnings of the browser's console.
-    """
-
-    tab: "playwright.Page"
-    requested: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    def chart(self, name: str, run: int = 1) -> "playwright.Locator":
-        """Return a chart of a run."""
-        return self.tab.locator(f"#r{run}-{name}")
-
-    def drawn(self, run: int) -> list[str]:
-        """Return the ids of a run's charts that have lines, except the percentile curve."""
-        drawn: list[str] = self.tab.eval_on_selector_all(
-            f"#r{run} figure:not([id$=curve]):has(.canvas svg path[d*=M])",
-            "all => all.map(f => f.id)",
-        )
-        return drawn
-
-    def cursors(self, run: int = 1) -> list[float]:
-        """Return the cursor's position in each time chart, as a share of its width."""
-        shares: list[float] = self.tab.eval_on_selector_all(
-            f"#r{run} figure:not([id$=curve]) line.cursor[visibility=visible]",
-            """lines => lines.map((line) => {
-                const { width } = line.ownerSVGElement.viewBox.baseVal;
-                return (Number(line.getAttribute("x1")) - 54) / (width - 64);
-            })""",
-        )
-        return shares
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +86,7 @@ def test_charts_of_the_worst_runs_are_drawn_first(report: BrowserPage):
 
 def test_one_cursor_moves_through_all_charts(report: BrowserPage):
     """Pointing at a time in one chart marks it in all charts of both runs, with the values."""
-    surface = report.chart("pool").locator(".canvas svg")
+    surface = report.chart("pool").locator(".canvas > svg")
     surface.scroll_into_view_if_needed()
     box = surface.bounding_box()
     assert box
@@ -346,3 +308,26 @@ def test_a_legend_entry_hides_its_series(report: BrowserPage):
     assert report.tab.evaluate("document.body.scrollHeight") == height
     entry.click()
     assert line.is_visible()
+
+
+def test_a_range_of_time_can_be_selected(report: BrowserPage):
+    """A drag or + shows a part of the time in all charts, and a button the whole again."""
+    surface = report.chart("pool").locator(".canvas > svg")
+    surface.scroll_into_view_if_needed()
+    box = surface.bounding_box()
+    assert box
+    for share, act in ((0.25, report.tab.mouse.down), (0.75, report.tab.mouse.up)):
+        report.tab.mouse.move(box["x"] + 54 + (box["width"] - 64) * share, box["y"] + 50)
+        act()
+    report.tab.mouse.move(0, 0)
+    plotted = "cursor.drawn.get(document.getElementById('r{}-{}')).plot.x"
+    for run, chart in ((1, "pool"), (1, "rate"), (2, "latency")):
+        x = report.tab.evaluate(f"(({{ low, high }}) => [low, high])({plotted.format(run, chart)})")
+        assert x == pytest.approx([SECONDS / 4, 3 * SECONDS / 4], abs=0.3)
+    report.tab.wait_for_selector("#readout", state="hidden")
+    report.chart("rate").focus()
+    report.tab.keyboard.press("+")
+    assert report.tab.evaluate(f"{plotted.format(1, 'rate')}.high") == pytest.approx(12.5, abs=0.5)
+    report.tab.get_by_role("button", name="Show the whole time").click()
+    assert report.tab.evaluate(f"{plotted.format(1, 'rate')}.low") == 0
+    assert not report.tab.locator("#reset-zoom").is_visible()

@@ -130,7 +130,7 @@ function renderCharts(data) {
   }
   const shown = data.charts.map(figureOf);
   if (shown.some((figure, index) => $('charts').children[index] !== figure)) $('charts').append(...shown);
-  data.charts.forEach((chart, index) => drawFigure(cursor, shown[index], chart, [chart], data.end_s));
+  data.charts.forEach((chart, index) => drawFigure(cursor, shown[index], chart, [chart], [0, data.end_s]));
 }
 
 function renderResources({ resources, unavailable }) {

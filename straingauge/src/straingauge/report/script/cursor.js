@@ -1,10 +1,14 @@
 // One cursor for all charts that share the time axis, with its values as text.
 
+const LEAST_DRAG = 8; // pixels; less is a click
+
 class Cursor {
   // With `showsLast`, the legends show the last values while there is no cursor.
-  constructor(readout, { showsLast = false } = {}) {
+  // `zoomTo` is called with the range of time that was selected.
+  constructor(readout, { showsLast = false, zoomTo = null } = {}) {
     this.readout = readout;
     this.showsLast = showsLast;
+    this.zoomTo = zoomTo;
     this.drawn = new Map(); // figure -> { chart, plot, legend }
     this.at = null;
     this.pinned = false;
@@ -15,12 +19,57 @@ class Cursor {
     this.drawn.set(figureElement, { chart, plot, legend });
     const { svg } = plot;
     svg.addEventListener("pointermove", (event) => this.follow(figureElement, event));
-    svg.addEventListener("pointerleave", () => this.pinned || this.moveTo(figureElement, null));
+    svg.addEventListener("pointerleave", () => {
+      cancelAnimationFrame(this.pending);
+      if (!this.pinned) this.moveTo(figureElement, null);
+    });
+    if (this.zoomTo && chart.kind !== "curve") this.followDrag(plot);
     svg.addEventListener("click", (event) => {
       this.pinned = !this.pinned;
       this.follow(figureElement, event, true);
     });
     if ((this.at !== null || this.showsLast) && chart.kind !== "curve") this.place(figureElement);
+  }
+
+  // A drag of the mouse selects a range; on a touch screen it scrolls.
+  followDrag({ svg, x, width, bottom }) {
+    const range = element("rect", { class: "zoom-range", y: MARGIN.top, height: bottom - MARGIN.top });
+    const valueAt = (event) => {
+      const { left, width: shown } = svg.getBoundingClientRect();
+      return Math.min(x.high, Math.max(x.low, x.value((event.clientX - left) * (width / shown))));
+    };
+    let start = null;
+    let selected = null;
+    svg.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || event.pointerType === "touch") return;
+      start = valueAt(event);
+      selected = null;
+      svg.setPointerCapture(event.pointerId);
+    });
+    svg.addEventListener("pointermove", (event) => {
+      if (start === null) return;
+      const [from, to] = [start, valueAt(event)].sort((one, other) => one - other);
+      selected = x.at(to) - x.at(from) < LEAST_DRAG ? null : [from, to];
+      range.setAttribute("x", x.at(from));
+      range.setAttribute("width", x.at(to) - x.at(from));
+      svg.append(range);
+    });
+    for (const end of ["pointerup", "pointercancel"]) {
+      svg.addEventListener(end, () => {
+        range.remove();
+        start = null;
+        if (selected && end === "pointerup") this.zoomTo(selected);
+      });
+    }
+  }
+
+  // Show a share of the present range, around the cursor.
+  zoomBy(factor) {
+    const drawn = [...this.drawn.values()].find(({ chart }) => chart.kind !== "curve");
+    if (!this.zoomTo || !drawn) return;
+    const { low, high } = drawn.plot.x;
+    const middle = this.at ?? (low + high) / 2;
+    this.zoomTo([middle - (middle - low) * factor, middle + (high - middle) * factor]);
   }
 
   forget(figureElement) {
@@ -32,7 +81,7 @@ class Cursor {
     if (this.pinned && !always) return;
     const bounds = plot.svg.getBoundingClientRect();
     const place = (event.clientX - bounds.left) * (plot.width / bounds.width);
-    const value = Math.min(plot.x.high, Math.max(0, plot.x.value(place)));
+    const value = Math.min(plot.x.high, Math.max(plot.x.low, plot.x.value(place)));
     cancelAnimationFrame(this.pending);
     this.pending = requestAnimationFrame(() => this.moveTo(figureElement, value));
   }
@@ -91,8 +140,9 @@ class Cursor {
 }
 
 function mark({ cursor, x }, value) {
-  cursor.setAttribute("visibility", value === null ? "hidden" : "visible");
-  if (value === null) return;
+  const isShown = value !== null && value >= x.low && value <= x.high;
+  cursor.setAttribute("visibility", isShown ? "visible" : "hidden");
+  if (!isShown) return;
   cursor.setAttribute("x1", x.at(value));
   cursor.setAttribute("x2", x.at(value));
 }

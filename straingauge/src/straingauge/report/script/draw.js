@@ -16,9 +16,8 @@ function element(name, attributes = {}, ...children) {
 }
 
 // A frame with axes and their scales.
-function frame(chart, width, domain, end) {
+function frame(chart, width, domain, across) {
   const height = HEIGHT[chart.kind];
-  const across = chart.kind === "curve" ? [0, Math.max(1, end)] : [0, end];
   const x = linear(across, [MARGIN.left, width - MARGIN.right]);
   const y = (chart.log ? logarithmic : linear)(domain, [height - MARGIN.bottom, MARGIN.top]);
   const svg = element("svg", { viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" });
@@ -29,7 +28,7 @@ function frame(chart, width, domain, end) {
       element("text", { class: "tick", x: MARGIN.left - 7, y: place + 4, "text-anchor": "end" }, figure(tick)),
     );
   }
-  const marks = chart.kind === "curve" ? percentileTicks(end) : timeTicks(end, width / 90).map((t) => [t, roundClock(t)]);
+  const marks = chart.kind === "curve" ? percentileTicks(across[1]) : timeTicks(across, width / 90).map((t) => [t, roundClock(t)]);
   let taken = -Infinity; // where the last label ended
   for (const [value, label] of marks) {
     const [place, half] = [x.at(value), label.length * 3.2];
@@ -49,13 +48,21 @@ function percentileTicks(end) {
   return shares.map((share) => [-Math.log2(1 - share), percent(share)]).filter(([place]) => place <= end);
 }
 
-function draw(chart, width, domain, end) {
-  const plot = frame(chart, width, domain, end);
-  ({ lines: drawLines, stack: drawStack, heat: drawHeat, curve: drawCurve })[chart.kind](chart, plot);
+function draw(chart, width, domain, across) {
+  const plot = frame(chart, width, domain, across);
+  ({ lines: drawLines, stack: drawStack, heat: drawHeat, curve: drawCurve })[chart.kind](chart, { ...plot, svg: clipped(plot) });
   drawLimits(chart, plot);
   plot.cursor = element("line", { class: "cursor", y1: MARGIN.top, y2: plot.bottom, visibility: "hidden" });
   plot.svg.append(plot.cursor);
   return plot;
+}
+
+// A part of the chart that shows nothing beyond the axes.
+function clipped({ svg, width, height }) {
+  const inner = width - MARGIN.left - MARGIN.right + 6; // marks at the ends are whole
+  const area = element("svg", { x: MARGIN.left - 3, width: inner, height, viewBox: `${MARGIN.left - 3} 0 ${inner} ${height}` });
+  svg.append(area);
+  return area;
 }
 
 function drawLines(chart, { svg, x, y }) {

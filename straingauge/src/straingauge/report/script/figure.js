@@ -1,6 +1,7 @@
 // A chart within its figure: the drawing, the legend with the values at the cursor, the keys.
 
-function drawFigure(cursor, figureElement, chart, comparable, end) {
+// `range`: the seconds that charts over time show.
+function drawFigure(cursor, figureElement, chart, comparable, range) {
   cursor.forget(figureElement);
   const canvas = figureElement.querySelector(".canvas");
   const legend = figureElement.querySelector(".legend");
@@ -14,9 +15,9 @@ function drawFigure(cursor, figureElement, chart, comparable, end) {
     figureElement.removeAttribute("tabindex");
     return;
   }
-  const last = chart.kind === "curve" ? Math.max(...comparable.map((each) => (each.series[0].y.length - 1) / 8)) : end;
+  const last = chart.kind === "curve" && Math.max(1, ...comparable.map((each) => (each.series[0].y.length - 1) / 8));
   const width = Math.max(260, canvas.clientWidth || 720);
-  const plot = draw(chart, width, extent(comparable), last);
+  const plot = draw(chart, width, extent(comparable), last ? [0, last] : range);
   canvas.replaceChildren(plot.svg);
   figureElement.setAttribute("tabindex", "0");
   figureElement.hiddenSeries ??= new Set();
@@ -88,6 +89,7 @@ function followKeys(container, cursor) {
       event.preventDefault();
       cursor.step(figureElement, event.key);
     }
+    if (["+", "-"].includes(event.key)) cursor.zoomBy(event.key === "+" ? 0.5 : 2);
   });
   document.addEventListener("keydown", (event) => event.key === "Escape" && cursor.release());
 }

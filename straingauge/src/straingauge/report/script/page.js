@@ -1,7 +1,9 @@
 // Selection of runs and endpoints; draws the selected ones, again after each change of size.
 
 const runs = JSON.parse(document.getElementById("data").textContent);
-const cursor = new Cursor(document.getElementById("readout"));
+const cursor = new Cursor(document.getElementById("readout"), { zoomTo });
+const reset = document.getElementById("reset-zoom");
+let zoomed = null; // the seconds that all charts over time show; null: all
 const container = document.getElementById("runs");
 const choices = [...document.querySelectorAll("input[name=show]")];
 const verdictRows = [...document.querySelectorAll("#verdicts tbody tr")]; // in the order of the runs, however they are sorted
@@ -27,15 +29,28 @@ function drawShown() {
   container.classList.toggle("side-by-side", shownRuns.length > 1);
   const all = shownRuns.map((number) => ({ number, charts: chartsOf(number, endpointOf(number)) }));
   const end = Math.max(...all.map(({ number }) => runs[number].end_s));
+  const range = zoomed || [0, end];
   for (const { number, charts } of all) {
     charts.forEach((chart, place) => {
       const comparable = all.map((each) => each.charts[place]).filter((each) => !each.placeholder);
-      drawFigure(cursor, document.getElementById(`r${number}-${chart.id}`), chart, comparable, end);
+      drawFigure(cursor, document.getElementById(`r${number}-${chart.id}`), chart, comparable, range);
     });
   }
 }
 
+// Never less than a tenth of a second, and never beyond the run.
+function zoomTo(range) {
+  const end = Math.max(...sections.flatMap((_, number) => (isShown(number) ? [runs[number].end_s] : [])));
+  const [from, to] = range ? [Math.max(0, range[0]), Math.min(end, range[1])] : [0, end];
+  if (to - from < 0.1) return;
+  zoomed = to - from < end ? [from, to] : null;
+  reset.hidden = !zoomed;
+  drawShown();
+}
+
 function show(numbers) {
+  zoomed = null;
+  reset.hidden = true;
   sections.forEach((section, number) => { section.hidden = !numbers.includes(number); });
   choices.forEach((choice, number) => { choice.checked = numbers.includes(number); });
   verdictRows.forEach((row, number) =>
@@ -77,6 +92,7 @@ document.addEventListener("change", (event) => {
     drawShown();
   }
 });
+reset.addEventListener("click", () => zoomTo(null));
 followKeys(container, cursor);
 followCopy();
 

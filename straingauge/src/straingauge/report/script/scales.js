@@ -46,9 +46,9 @@ function decadeTicks(low, high, count) {
 }
 
 // Round numbers of seconds.
-function timeTicks(end, count) {
+function timeTicks([from, to], count) {
   const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
-  return multiples(0, end, steps.find((step) => end / step <= count) || 86400);
+  return multiples(from, to, steps.find((step) => (to - from) / step <= count) || 86400);
 }
 
 // The range of all charts of one kind, so that they share an axis side by side.

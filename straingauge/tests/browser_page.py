@@ -1,0 +1,45 @@
+"""The report in a browser, and what tests read from it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+
+@dataclass
+class BrowserPage:
+    """The report in a browser.
+
+    Attributes:
+        tab: The browser's page.
+        requested: Every URL that the browser has requested.
+        errors: Errors and warnings of the browser's console.
+    """
+
+    tab: "Page"
+    requested: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def chart(self, name: str, run: int = 1) -> "Locator":
+        """Return a chart of a run."""
+        return self.tab.locator(f"#r{run}-{name}")
+
+    def drawn(self, run: int) -> list[str]:
+        """Return the ids of a run's charts that have lines, except the percentile curve."""
+        drawn: list[str] = self.tab.eval_on_selector_all(
+            f"#r{run} figure:not([id$=curve]):has(.canvas svg path[d*=M])",
+            "all => all.map(f => f.id)",
+        )
+        return drawn
+
+    def cursors(self, run: int = 1) -> list[float]:
+        """Return the cursor's position in each time chart, as a share of its width."""
+        shares: list[float] = self.tab.eval_on_selector_all(
+            f"#r{run} figure:not([id$=curve]) line.cursor[visibility=visible]",
+            """lines => lines.map((line) => {
+                const { width } = line.ownerSVGElement.viewBox.baseVal;
+                return (Number(line.getAttribute("x1")) - 54) / (width - 64);
+            })""",
+        )
+        return shares
