@@ -107,6 +107,7 @@ def result(folder: Path) -> dict[str, Any]:
     return {**composed, "verdict": {"grade": "not_judged", "findings": []}, "diagnosis": []}
 
 
+@pytest.mark.serial
 def test_scenarios_of_a_file(result: dict[str, Any]):
     """Each scenario has its metrics, of all processes; together they are those of the run."""
     found = result["scenarios"]
@@ -128,6 +129,7 @@ def test_scenarios_of_a_file(result: dict[str, Any]):
     assert journeys == found["browse"]["total_requests"]
 
 
+@pytest.mark.serial
 def test_tags_add_up_scenarios(result: dict[str, Any]):
     """The metrics of a tag are those of its scenarios taken together."""
     tags, found = result["tags"], result["scenarios"]
@@ -141,6 +143,7 @@ def test_tags_add_up_scenarios(result: dict[str, Any]):
     assert tags["read"]["latency_ms"]["samples"] == read
 
 
+@pytest.mark.serial
 def test_scenario_starts_after_its_delay(result: dict[str, Any]):
     """No request of a scenario is due before its start, counted from the start of the load."""
     order = result["endpoints"]["GET /order"]
@@ -149,6 +152,7 @@ def test_scenario_starts_after_its_delay(result: dict[str, Any]):
     assert all(0.4 <= each["start_s"] < 0.6 for each in slowest)
 
 
+@pytest.mark.serial
 def test_reports_show_scenarios(result: dict[str, Any]):
     """Terminal, Markdown, page and comparison show each scenario and tag."""
     lines = dict(scenario_lines(result))
@@ -199,6 +203,7 @@ def test_scenarios_without_a_load_share_that_of_the_options(folder: Path, tmp_pa
         load_spec(RunOptions(file=folder / "load.toml", rate=5.0))
 
 
+@pytest.mark.serial
 def test_short_scenario_ends_alone():
     """The users of a scenario that is over send nothing, while another one goes on."""
     recorder = Recorder()
