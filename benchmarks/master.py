@@ -24,7 +24,6 @@ import numpy as np
 import psutil
 from locust.rpc import Message, rpc
 from locust.stats import RequestStats
-from straingauge.distributed import fingerprint_file
 from straingauge.locust.distributed.messages import (
     FINAL_REPORT,
     PING,
@@ -36,6 +35,7 @@ from straingauge.locust.distributed.messages import (
 )
 from straingauge.locust.distributed.process_stats import ProcessStats, pack_record
 from straingauge.recording import Recorder
+from straingauge.workers.fingerprint import fingerprint_file
 
 WORKERS, ENDPOINTS, RATE_PER_S, PAST_S = 20, 10, 100, 600
 REPORT_EVERY_S, SETTLE_S = 3.0, 8.0

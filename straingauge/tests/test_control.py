@@ -60,7 +60,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         made.call = call
         return made
 
-    monkeypatch.setattr("straingauge.engine.executors.make_timer", make_timer)
+    monkeypatch.setattr("straingauge.engine.arrival_rate_executor.make_timer", make_timer)
     monkeypatch.setattr(paced_executors, "monotonic_ns", lambda: made.now_ns)
     return made
 

@@ -259,7 +259,7 @@ def test_warm_up_is_kept_apart():
 def test_an_early_timer_is_no_warm_up(monkeypatch: pytest.MonkeyPatch):
     """A request that begins a moment before the start instant, as timers go, counts as main."""
     start_ns = time.monotonic_ns()
-    monkeypatch.setattr("straingauge.engine.executors.monotonic_ns", lambda: start_ns - 1)
+    monkeypatch.setattr("straingauge.engine.user_executors.monotonic_ns", lambda: start_ns - 1)
     with serve(answering()) as server:
         record, _ = run_schedule(
             server.url, constant_users(count=3, iterations=1), 3, start_ns=start_ns

@@ -17,7 +17,6 @@ ORDER = (
     *("schedule", "http", "feeders", "journey"),
     "result.format",  # types of the sections that the following packages make, and the files
     *("engine", "recording", "observe", "target", "workers", "traces", "statistics", "verdict"),
-    "distributed",  # bookkeeping of workers on several machines
     *("diagnosis", "result", "abort", "report", "exports", "live_view", "compare", "history"),
     "plans",  # plans of statements, read after a load
     *(

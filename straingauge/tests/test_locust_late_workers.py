@@ -8,7 +8,7 @@ from locust_caller import Locust
 CALL = """
 from types import SimpleNamespace
 from unittest import mock
-from straingauge.distributed import WorkerRegistry
+from straingauge.workers.worker_registry import WorkerRegistry
 from straingauge.locust.distributed import master
 
 started = []

@@ -5,13 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from straingauge.distributed import (
-    ClockSync,
-    Reading,
-    UserIdAllocator,
-    WorkerRegistry,
-    shared_cpus_note,
-)
+from straingauge.verdict.shared_cpus import shared_cpus_note
+from straingauge.workers.clock_sync import ClockSync, Reading
+from straingauge.workers.user_ids import UserIdAllocator
+from straingauge.workers.worker_registry import WorkerRegistry
 
 S = 1_000_000_000
 BOTH = ("a", "b")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from straingauge.engine import executors, paced_executors
+from straingauge.engine import arrival_rate_executor, paced_executors
 from straingauge.engine.arrival_queue import ArrivalQueue
-from straingauge.engine.executors import EARLY_NS, ArrivalRateExecutor
+from straingauge.engine.arrival_rate_executor import EARLY_NS, ArrivalRateExecutor
 from straingauge.engine.pace import PaceControl
 from straingauge.engine.paced_executors import PacedArrivalRateExecutor
 from straingauge.engine.schedule_lag import ScheduleLag
@@ -44,14 +44,14 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands still until the executor waits."""
     clock = Clock()
-    for module in (executors, paced_executors):
+    for module in (arrival_rate_executor, paced_executors):
         monkeypatch.setattr(module, "monotonic_ns", lambda: clock.now_ns)
 
     def make_timer(_loop: object, call: Callable[[], None]) -> Clock:
         clock.due = call
         return clock
 
-    monkeypatch.setattr(executors, "make_timer", make_timer)
+    monkeypatch.setattr(arrival_rate_executor, "make_timer", make_timer)
     return clock
 
 

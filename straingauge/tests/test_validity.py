@@ -19,10 +19,10 @@ from straingauge.http import Response
 from straingauge.http.address import Address, connect_failure
 from straingauge.http.settings import HttpSettings
 from straingauge.journey import Journey, User, mix
+from straingauge.result.format.reason import as_dict
 from straingauge.schedule import Schedule, constant, constant_users, poisson, spread
 from straingauge.statistics.throughput import Throughput
 from straingauge.verdict import Thresholds, ValidityInput, check_validity, judge
-from straingauge.verdict.reason import as_dict
 from straingauge.verdict.validity_input import disconnected
 
 

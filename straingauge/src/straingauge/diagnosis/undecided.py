@@ -13,7 +13,7 @@ from straingauge.diagnosis.causes.leaks import (
     samples_of_load,
 )
 from straingauge.diagnosis.result_view import ResultView
-from straingauge.verdict.reason import Reason
+from straingauge.result.format.reason import Reason
 
 # Loading modules and opening a pool take some MB, and a tenth of a large service's memory.
 MIN_MB: Final = 10.0

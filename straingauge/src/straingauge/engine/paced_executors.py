@@ -4,7 +4,7 @@ from math import floor
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
-from straingauge.engine.executors import EARLY_NS, ArrivalRateExecutor
+from straingauge.engine.arrival_rate_executor import EARLY_NS, ArrivalRateExecutor
 from straingauge.engine.pace import Pace
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUsersExecutor

@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable
 
+from straingauge.engine.arrival_rate_executor import ArrivalRateExecutor
 from straingauge.engine.connection_pool import ConnectionPools, PooledVirtualUser
 from straingauge.engine.dispatcher import Dispatcher
 from straingauge.engine.endpoint_sinks import EndpointSinks
-from straingauge.engine.executors import ArrivalRateExecutor, Executor, WaveExecutor
+from straingauge.engine.executor import Executor
 from straingauge.engine.paced_executors import executor_type
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.scenario_load import ScenarioLoad
 from straingauge.engine.session_dispatcher import SessionDispatcher
 from straingauge.engine.user_executors import ConstantUsersExecutor, RampingUsersExecutor
 from straingauge.engine.virtual_user import VirtualUser
+from straingauge.engine.wave_executor import WaveExecutor
 from straingauge.schedule import ConstantUsers, RampingUsers, Recorded, Waves
 
 

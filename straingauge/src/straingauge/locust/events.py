@@ -14,7 +14,6 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import MasterRunner, WorkerRunner
 
-from straingauge.distributed import fingerprint_folder, fingerprint_modules
 from straingauge.errors import StraingaugeError
 from straingauge.http.tls import tls_context
 from straingauge.locust.deduplication import DeduplicatingFilter
@@ -39,6 +38,7 @@ from straingauge.locust.target import require_allowed
 from straingauge.locust.user.selection import select_classes
 from straingauge.locust.web import add_page
 from straingauge.verdict import Thresholds
+from straingauge.workers.fingerprint import fingerprint_folder, fingerprint_modules
 
 _sessions: WeakKeyDictionary[Environment, Session] = WeakKeyDictionary()
 _initialised = Event()

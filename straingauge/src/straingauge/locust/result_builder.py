@@ -14,7 +14,6 @@ from locust.env import Environment
 from straingauge import report
 from straingauge.abort import AbortEvaluator
 from straingauge.cpus import usable_cpus
-from straingauge.distributed import ProcessReport, shared_cpus_note
 from straingauge.errors import StraingaugeError
 from straingauge.locust.distributed.process_stats import (
     findings_from_message,
@@ -23,13 +22,15 @@ from straingauge.locust.distributed.process_stats import (
 from straingauge.locust.user.selection import get_shape_configuration
 from straingauge.observe import Observations
 from straingauge.result.assembly import compose, conclude, environment
+from straingauge.result.format.reason import Reason
 from straingauge.result.format.resources import LocustWorker
 from straingauge.result.format.result import Environment as EnvironmentDict
 from straingauge.result.format.result import Measurements, Result
 from straingauge.runner import write_outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
-from straingauge.verdict.reason import Reason
+from straingauge.verdict.shared_cpus import shared_cpus_note
 from straingauge.workers import Ending, LostProcess, MergedReports, RunMetadata
+from straingauge.workers.process_report import ProcessReport
 
 logger = logging.getLogger(__name__)
 

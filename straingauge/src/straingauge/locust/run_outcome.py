@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from straingauge.errors import StraingaugeError
-from straingauge.verdict.reason import Reason, ended_early
+from straingauge.result.format.reason import Reason, ended_early
 from straingauge.workers import Ending
 
 _RESET: Final = Reason(

@@ -19,7 +19,6 @@ from locust.env import Environment
 from locust.runners import Runner, WorkerRunner
 from locust.user.users import User as LocustUser
 
-from straingauge.distributed import Fingerprints, UserIdAllocator
 from straingauge.errors import InvalidRun, StraingaugeError, TargetError, UsageError
 from straingauge.feeders import FeederEnd, begin_load, end_load
 from straingauge.http.settings import HttpSettings
@@ -36,6 +35,8 @@ from straingauge.locust.run_outcome import RunOutcome
 from straingauge.locust.target import require_host
 from straingauge.locust.user.selection import get_shape_configuration
 from straingauge.workers import Ending
+from straingauge.workers.fingerprint import Fingerprints
+from straingauge.workers.user_ids import UserIdAllocator
 
 logger = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ An *invalid* run has no grade. A *note* is something a reader must know about th
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from straingauge.result.format.reason import Reason, ended_early
 from straingauge.statistics import samples_needed
-from straingauge.verdict.reason import Reason, ended_early
 from straingauge.verdict.validity_input import ValidityInput
 
 RATE_LIMITED_LIMIT = 0.01  # of all requests

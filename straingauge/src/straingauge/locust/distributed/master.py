@@ -12,7 +12,6 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import HEARTBEAT_INTERVAL, STATE_MISSING, MasterRunner
 
-from straingauge.distributed import Fingerprints, WorkerRegistry, find_differences
 from straingauge.errors import UsageError
 from straingauge.locust.distributed.messages import (
     FINAL_REPORT,
@@ -28,6 +27,8 @@ from straingauge.locust.distributed.messages import (
 )
 from straingauge.locust.distributed.row_numbers import RowGiver
 from straingauge.locust.result_builder import RunSnapshot
+from straingauge.workers.fingerprint import Fingerprints, find_differences
+from straingauge.workers.worker_registry import WorkerRegistry
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 
 import gevent
 
-from straingauge.distributed import ProcessReport
 from straingauge.engine import Delay, EngineStats
 from straingauge.engine.schedule_lag import ScheduleLag
 from straingauge.feeders import FeederUse, feeder_uses
@@ -17,6 +16,7 @@ from straingauge.locust.stats.recording import Recording
 from straingauge.recording import Record
 from straingauge.verdict import GRADES, Finding
 from straingauge.workers import Report
+from straingauge.workers.process_report import ProcessReport
 
 
 class ProcessStats:

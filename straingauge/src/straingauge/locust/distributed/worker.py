@@ -12,7 +12,6 @@ from gevent.event import Event
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
-from straingauge.distributed import ClockSync, Fingerprints, ProcessReport, Reading
 from straingauge.errors import UsageError
 from straingauge.locust.distributed.messages import (
     FINAL_REPORT,
@@ -28,6 +27,9 @@ from straingauge.locust.distributed.messages import (
 from straingauge.locust.distributed.process_stats import ProcessStats
 from straingauge.locust.distributed.row_numbers import MasterNumbers
 from straingauge.target.service_locator import refused
+from straingauge.workers.clock_sync import ClockSync, Reading
+from straingauge.workers.fingerprint import Fingerprints
+from straingauge.workers.process_report import ProcessReport
 
 logger = logging.getLogger(__name__)
 

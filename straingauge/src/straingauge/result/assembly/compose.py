@@ -27,6 +27,7 @@ from straingauge.result.format.metrics import (
     PhaseMetrics,
     TransactionMetrics,
 )
+from straingauge.result.format.reason import Reason, as_dict
 from straingauge.result.format.result import Feeder, Measurements
 from straingauge.schedule import ConstantUsers, RampingUsers, Waves
 from straingauge.statistics import (
@@ -40,7 +41,6 @@ from straingauge.statistics import (
     transactions,
 )
 from straingauge.verdict import ValidityInput, check_validity
-from straingauge.verdict.reason import Reason, as_dict
 from straingauge.verdict.validity_input import disconnected
 from straingauge.workers import MergedReports, Report, RunMetadata
 from straingauge.workers.merge import merge_reports

@@ -16,10 +16,10 @@ from straingauge.result.format.metrics import (
     Traffic,
     TransactionMetrics,
 )
+from straingauge.result.format.reason import Reason
 from straingauge.result.format.result import PlannedScenario
 from straingauge.statistics import Plan, endpoints, metrics, transactions
 from straingauge.verdict import ValidityInput
-from straingauge.verdict.reason import Reason
 from straingauge.verdict.validity import check_timeliness
 from straingauge.verdict.validity_input import disconnected
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from straingauge.verdict.reason import Reason
+from straingauge.result.format.reason import Reason
 
 
 def shared_cpus_note(processes: int, usable: int) -> Iterator[Reason]:

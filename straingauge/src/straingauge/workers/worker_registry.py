@@ -10,10 +10,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from straingauge.distributed.process_report import ProcessReport
+from straingauge.result.format.reason import Reason
 from straingauge.result.format.resources import LocustWorker
-from straingauge.verdict.reason import Reason
 from straingauge.workers import LostProcess
+from straingauge.workers.process_report import ProcessReport
 
 SILENCE_NS: Final = 4_000_000_000  # three heartbeats missed, at one per second
 HEARTBEAT_NS: Final = 1_000_000_000
