@@ -1,8 +1,12 @@
 """A service that was started here, as the processes of a load need to know it."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
 
-from straingauge.target.config import StackConfig
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # every pytest session loads this module
+    from straingauge.target.config import StackConfig
 
 
 @dataclass(frozen=True, slots=True)
