@@ -1,6 +1,7 @@
 """Standard output that cannot take everything a command writes."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_closed_output_is_no_error(folder: Path):
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_ends_first_has_its_exit_code(folder: Path):
+    """A command whose reader has ended, such as head, exits as one that SIGPIPE has ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [*COMMAND, folder], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_closed_standard_error_keeps_the_exit_code(tmp_path: Path):

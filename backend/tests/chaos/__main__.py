@@ -1,8 +1,7 @@
 """Disturb a running TherapyBridge in the middle of writes, and check that nothing is lost.
 
 It runs with two workers on a PostgreSQL with durable settings, while clients write all the time.
-Each disturbance is followed by a comparison of all writes with the database, the storage and the
-API.
+Each disturbance is followed by a comparison of all writes with the database and the storage.
 
 exit codes: 0 all goals met; 1 a goal missed; 2 an argument is wrong.
 """

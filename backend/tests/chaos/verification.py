@@ -1,4 +1,4 @@
-"""The comparison of the write log with the database, the storage and the API.
+"""The comparison of the write log with the database and the storage.
 
 Each acknowledged write must be stored once with its last value, each other one once or not at all.
 Each recording must have a row, and each row its recording. Each job must have ended.
@@ -159,7 +159,7 @@ async def jobs_left(database_url: str) -> int:
 
 
 async def verify(log: WriteLog, database_url: str, storage: Path) -> Findings:
-    """Check everything, while no client writes and no job runs; tidies the storage up."""
+    """Check both, while no client writes and no job runs; tidies the storage up."""
     findings = Findings()
     connection = await asyncpg.connect(database_url)
     try:

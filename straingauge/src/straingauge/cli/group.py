@@ -4,6 +4,7 @@
 import errno
 import io
 import os
+import select
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,9 @@ Exit codes:
   2    wrong usage or configuration
   3    the target is unreachable, or its setup failed
   4    the run is invalid: no conclusion can be drawn
-  130  interrupted by Ctrl-C"""
+  130  interrupted by Ctrl-C
+  141  the reader of standard output ended, such as head"""
+READER_GONE: Final = 141  # as shells report a program that SIGPIPE has ended
 
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO})
@@ -43,8 +46,7 @@ class Commands(click.Group):
         except OSError as error:
             if error.filename is not None or error.errno not in _FULL:
                 raise
-            # Nothing more can be written there, so its rest is dropped without a second error.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             print_error(UsageError(f"cannot write to standard output: {error.strerror}"))
             sys.exit(UsageError.exit_code)
 
@@ -59,11 +61,29 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             print_error(Interrupted("interrupted: there is no result"))
             ctx.exit(Interrupted.exit_code)
+        except BrokenPipeError:
+            if not _is_reader_gone():
+                raise
+            # click's own exit code for this is that of a critical threshold.
+            _drop_output()
+            ctx.exit(READER_GONE)
         except OSError as error:
             if error.filename is None:
                 raise
             print_error(UsageError(f"{error.filename}: {error.strerror}"))
             ctx.exit(UsageError.exit_code)
+
+
+def _is_reader_gone() -> bool:
+    """Return true if standard output is a pipe or socket that is not read any more."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _drop_output() -> None:
+    """Drop the rest of standard output, which cannot be written, without a second error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _require_working_directory() -> None:
