@@ -8,7 +8,7 @@ import io
 import re
 import subprocess
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,29 +52,31 @@ Line = tuple[int, str]
 
 def violations(name: str, text: str) -> Iterator[str]:
     """Yield each violation in a file, as `name:line: words`."""
-    is_python = name.endswith(".py")
-    for first, part in prose_of_python(text) if is_python else [(1, text)]:
+    nodes = list(ast.walk(ast.parse(text))) if name.endswith(".py") else None
+    for first, part in [(1, text)] if nodes is None else prose_of_python(text, nodes):
         for match in BANNED.finditer(part):
             line = first + part[: match.start()].count("\n")
             yield f"{name}:{line}: {' '.join(match[0].split())}"
-    for line, opening in first_lines(text) if is_python else ():
+    for line, opening in first_lines(nodes or ()):
         if OPENINGS.match(opening):
             yield f"{name}:{line}: {opening}"
 
 
-def prose_of_python(source: str) -> Iterator[Line]:
-    """Yield comments, and the string literals that consist of several words."""
-    for node in ast.walk(ast.parse(source)):
+def prose_of_python(source: str, nodes: Iterable[ast.AST]) -> Iterator[Line]:
+    """Yield the string literals that consist of several words, and comments if any may matter."""
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
             yield node.lineno, node.value
+    if not BANNED.search(source):  # the text of a comment stands in the source as it is
+        return
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
 
 
-def first_lines(source: str) -> Iterator[Line]:
+def first_lines(nodes: Iterable[ast.AST]) -> Iterator[Line]:
     """Yield the first line of each docstring, also of those below constants and attributes."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes:
         body = getattr(node, "body", None)
         for statement in body if isinstance(body, list) else ():
             value = statement.value if isinstance(statement, ast.Expr) else None
