@@ -63,3 +63,9 @@ class Interrupted(StraingaugeError):
     """The user stopped the run; what was measured is kept."""
 
     exit_code = 130
+
+
+class OutputClosed(StraingaugeError):
+    """The reader of standard output ended before all was written."""
+
+    exit_code = 141  # as shells report a program that SIGPIPE has ended

@@ -13,7 +13,7 @@ import click
 
 from straingauge.cli.help_sections import SectionedCommand
 from straingauge.cli.standard_streams import keep_running
-from straingauge.errors import Interrupted, StraingaugeError, UsageError
+from straingauge.errors import Interrupted, OutputClosed, StraingaugeError, UsageError
 
 EXIT_CODES = """\b
 Exit codes:
@@ -24,7 +24,6 @@ Exit codes:
   4    the run is invalid: no conclusion can be drawn
   130  interrupted by Ctrl-C
   141  the reader of standard output ended, such as head"""
-READER_GONE: Final = 141  # as shells report a program that SIGPIPE has ended
 
 
 _FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO})
@@ -66,7 +65,7 @@ class Commands(click.Group):
                 raise
             # click's own exit code for this is that of a critical threshold.
             _drop_output()
-            ctx.exit(READER_GONE)
+            ctx.exit(OutputClosed.exit_code)
         except OSError as error:
             if error.filename is None:
                 raise
