@@ -1,11 +1,10 @@
 """One connection of the engine: an exchange on an asyncio transport."""
 
 import asyncio
-import os
-import sys
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from straingauge.engine.transport_protocol import TransportProtocol
 from straingauge.http import Request, RequestFailed, Response, StreamReader, StreamResponse
 from straingauge.http.exchange import Exchange, Received
 from straingauge.http.receive_queue import ReceiveQueue
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
 
 AnyConnection: TypeAlias = "Connection | Http2Channel"
 """A user's connection: of HTTP/1.1, or its place on one of HTTP/2."""
-
-# What the kernel does not take at once is buffered; an upload is held back above this limit.
-_MAX_UNSENT_BYTES: Final = 64 * 1024
 
 
 class ConnectionOwner(Protocol):
@@ -42,7 +38,7 @@ class ConnectionOwner(Protocol):
         """Handle the end of a connection between two requests, by the server."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(TransportProtocol):
     """A kept-alive connection with at most one request in flight.
 
     Attributes:
@@ -52,29 +48,15 @@ class Connection(asyncio.Protocol):
 
     is_http2: Final = False
 
-    __slots__ = (
-        "_exchange",
-        "_fd",
-        "_has_buffered",
-        "_is_lost",
-        "_is_writable",
-        "_queue",
-        "_transport",
-        "_uploaded_ns",
-        "owner",
-    )
+    __slots__ = ("_exchange", "_has_buffered", "_uploaded_ns", "owner")
 
     def __init__(
         self, owner: ConnectionOwner, queue: ReceiveQueue, base_path: str = "", root: str = ""
     ) -> None:
+        super().__init__(queue)
         self.owner: ConnectionOwner | None = owner
-        self._queue = queue
         self._exchange = Exchange(base_path, root)
-        self._transport: asyncio.Transport
-        self._fd: int | None = None
         self._uploaded_ns = 0  # when the last upload was sent whole
-        self._is_lost = False  # although its end may still wait in the queue
-        self._is_writable = True
         self._has_buffered = False  # the kernel did not take all of this request at once
 
     def send(self, request: Request, host: bytes, trace: bytes = b"") -> int:
@@ -90,7 +72,7 @@ class Connection(asyncio.Protocol):
         """
         data, fd = self._exchange.begin(request, host, trace), self._fd
         if data is None:
-            self._exchange.sent_ns = self._write_chunk()
+            self._exchange.sent_ns = self._send_more()
             return self._exchange.sent_ns
         sent_ns = self._exchange.sent_ns = monotonic_ns()
         if fd is None:
@@ -120,48 +102,31 @@ class Connection(asyncio.Protocol):
         self._transport.set_protocol(protocol)
         return self._transport, self._fd
 
-    def _write(self, fd: int, data: bytes) -> None:
-        """Write now, not in the loop's next round, so that the stamp just taken is true."""
-        try:
-            written = os.write(fd, data)
-        except BlockingIOError:
-            written = 0
-        except OSError:
-            # A broken connection is reported by its reading side, after everything that can still
-            # be read; `connection_lost` brings it.
-            return
-        if written < len(data):
-            self._buffer(memoryview(data)[written:])
-
     def _buffer(self, data: bytes | memoryview) -> None:
-        """Leave it to the transport, behind what it has."""
-        if not self._is_lost:
-            self._has_buffered = True
-            self._transport.write(data)
+        """See `TransportProtocol`."""
+        self._has_buffered = True
+        super()._buffer(data)
 
-    def _write_chunk(self) -> int:
+    def _send_more(self) -> int:
         """Write the next piece of an upload, if the connection takes it; see `send`.
 
         The pieces that follow are queued. A server that reads as fast as they are sent would
         otherwise have the whole upload written at once, and no response stamped meanwhile.
         """
         exchange = self._exchange
-        if self.owner is None or not exchange.is_uploading or not self._is_writable:
+        if self.owner is None or not exchange.is_uploading or not self.is_writable:
             return 0
         try:
             chunk = exchange.next_chunk()
         except RequestFailed as failure:
             self._queue.put(self, failure)
             return monotonic_ns()
-        sent_ns, fd = monotonic_ns(), self._fd
+        sent_ns = monotonic_ns()
         if not exchange.is_uploading:
             self._uploaded_ns = sent_ns
-        if fd is None or self._transport.get_write_buffer_size():
-            self._buffer(chunk)
-        else:
-            self._write(fd, chunk)
-        if exchange.is_uploading and self._is_writable:
-            self._queue.add_task(self._write_chunk)
+        self._write_in_order(chunk)
+        if exchange.is_uploading and self.is_writable:
+            self._queue.add_task(self._send_more)
         return sent_ns
 
     def process(self, received: Received, at_ns: int) -> None:
@@ -229,33 +194,3 @@ class Connection(asyncio.Protocol):
         """Check whether the transport still buffers a part of this request."""
         self._has_buffered = self._transport.get_write_buffer_size() > 0
         return self._has_buffered
-
-    # The event loop calls these.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Handle the opened connection, after the TLS handshake."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_MAX_UNSENT_BYTES)
-        # Windows' sockets are no files.
-        if sys.platform != "win32" and transport.get_extra_info("ssl_object") is None:
-            self._fd = transport.get_extra_info("socket").fileno()
-
-    def data_received(self, data: bytes) -> None:
-        """Queue received bytes."""
-        self._queue.put(self, data)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Queue the end of the connection."""
-        # The kernel may give the number to another socket from now on.
-        self._fd = None
-        self._is_lost = True
-        self._queue.put(self, error or b"")
-
-    def pause_writing(self) -> None:
-        """Hold an upload back."""
-        self._is_writable = False
-
-    def resume_writing(self) -> None:
-        """Continue an upload."""
-        self._is_writable = True
-        self._queue.add_task(self._write_chunk)

@@ -1,13 +1,11 @@
 """HTTP/2 connections of the engine: streams on an asyncio transport."""
 
-import asyncio
-import os
-import sys
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Final, cast
+from typing import Final
 
 from straingauge.engine.connection import ConnectionOwner
+from straingauge.engine.transport_protocol import TransportProtocol
 from straingauge.http import (
     ErrorKind,
     Request,
@@ -21,33 +19,25 @@ from straingauge.http.http2.exchange import Http2Exchange
 from straingauge.http.http2.session import Http2Session
 from straingauge.http.receive_queue import ReceiveQueue
 
-# Bodies of requests are held back above the first limit. Only answers to what the server sends,
-# such as PING, can exceed the second: it sends, but does not read.
-_MAX_UNSENT_BYTES: Final = 64 * 1024
+# Bodies of requests are held back long before. Only answers to what the server sends, such as
+# PING, can exceed this limit: it sends, but does not read.
 _MAX_ANSWER_BYTES: Final = 1024 * 1024
 
 
-class Http2Connection(asyncio.Protocol):
+class Http2Connection(TransportProtocol):
     """One connection, with a channel for each of its users.
 
     Attributes:
         on_received: Called when something has been received: there may be room for more requests.
     """
 
-    __slots__ = (
-        *("_channels", "_exchanges", "_fd", "_is_lost", "_is_writable", "_queue", "_session"),
-        *("_transport", "on_received"),
-    )
+    __slots__ = ("_channels", "_exchanges", "_session", "on_received")
 
     def __init__(self, queue: ReceiveQueue, session: Http2Session) -> None:
-        self._queue = queue
+        super().__init__(queue)
         self._session = session
         self._channels: set[Http2Channel] = set()
         self._exchanges: dict[Http2Exchange, Http2Channel] = {}
-        self._transport: asyncio.Transport
-        self._fd: int | None = None
-        self._is_lost = False
-        self._is_writable = True
         self.on_received: Callable[[], None] | None = None
 
     def add_channel(self, owner: ConnectionOwner) -> "Http2Channel":
@@ -85,7 +75,7 @@ class Http2Connection(asyncio.Protocol):
         """Send a request for a channel."""
         exchange = self._session.begin(request, host, trace, monotonic_ns())
         self._exchanges[exchange] = channel
-        self._send_content()
+        self._send_more()
         return exchange
 
     def cancel(self, exchange: Http2Exchange) -> None:
@@ -94,10 +84,10 @@ class Http2Connection(asyncio.Protocol):
         self._session.cancel(exchange)
         self.flush()
 
-    def _send_content(self) -> None:
+    def _send_more(self) -> None:
         """Send bodies as far as flow control and the kernel allow, in slices."""
-        if self._is_writable and self._session.send_content(monotonic_ns()):
-            self._queue.add_task(self._send_content)
+        if self.is_writable and self._session.send_content(monotonic_ns()):
+            self._queue.add_task(self._send_more)
         if self._session.has_ended:  # an upload that cannot be read
             self._queue.add_task(self._deliver_now)
         self.flush()
@@ -105,23 +95,14 @@ class Http2Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Write now, not in the loop's next round, so that the stamps are true."""
         data = self._session.take_data()
-        if not data or self._is_lost:
-            return
-        if self._fd is not None and not self._transport.get_write_buffer_size():
-            try:
-                data = data[os.write(self._fd, data) :]
-            except BlockingIOError:
-                pass
-            except OSError:
-                return  # `connection_lost` brings it, after what can still be read
         if data:
-            self._transport.write(data)
+            self._write_in_order(data)
 
     def process(self, received: Received, at_ns: int) -> None:
         """Work on what was received; see `ReceiveQueue`."""
         self._session.receive(received, at_ns)
-        self._send_content()
-        if not self._is_lost and self._transport.get_write_buffer_size() > _MAX_ANSWER_BYTES:
+        self._send_more()
+        if not self.is_lost and self._transport.get_write_buffer_size() > _MAX_ANSWER_BYTES:
             detail = "HTTP/2: the server does not read what answers its frames"
             self._session.receive(RequestFailed(ErrorKind.PROTOCOL, detail), at_ns)
         self._deliver(at_ns)
@@ -140,35 +121,6 @@ class Http2Connection(asyncio.Protocol):
         if not self._session.is_usable:
             for channel in list(self._channels):
                 channel.close_idle()
-
-    # The event loop calls these.
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Handle the opened connection, after the TLS handshake."""
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_MAX_UNSENT_BYTES)
-        # Windows' sockets are no files.
-        if sys.platform != "win32" and transport.get_extra_info("ssl_object") is None:
-            self._fd = transport.get_extra_info("socket").fileno()
-
-    def data_received(self, data: bytes) -> None:
-        """Queue received bytes."""
-        self._queue.put(self, data)
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Queue the end of the connection."""
-        self._fd = None
-        self._is_lost = True
-        self._queue.put(self, error or b"")
-
-    def pause_writing(self) -> None:
-        """Hold bodies back."""
-        self._is_writable = False
-
-    def resume_writing(self) -> None:
-        """Continue with bodies."""
-        self._is_writable = True
-        self._queue.add_task(self._send_content)
 
 
 class Http2Channel:
