@@ -6,7 +6,7 @@ from typing import Any
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
 
-MIN_SHARE = 0.95  # of all requests; a service with a fault still answers some of them
+MIN_SHARE = 0.95  # of all requests; a service with a fault completes some of them
 FEW_SHARE = 0.05  # before credentials expire
 ENOUGH = 5  # requests; see `straingauge.verdict.floor.ENOUGH_FAILURES`
 NOT_THE_CLIENT = {"408", "429"}  # the service was too slow, or limits the rate
