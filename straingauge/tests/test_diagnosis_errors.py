@@ -1,7 +1,16 @@
 """Each kind of error has a cause that is found first."""
 
 import pytest
-from diagnosis_results import ENDPOINTS, causes, complaint, errors_of, failed_run, first, slow
+from diagnosis_results import (
+    ENDPOINTS,
+    causes,
+    complaint,
+    errors_of,
+    failed_run,
+    first,
+    noted,
+    slow,
+)
 from straingauge.http import ErrorKind
 
 CAUSE_OF = {
@@ -90,3 +99,52 @@ def test_a_large_share_of_slow_requests_is_no_tail(avg_ms: float, cause: str):
     assert found["cause"] == cause
     if cause == "slow_endpoint":
         assert "about 39% of all requests take 810 ms" in found["evidence"][0]
+
+
+@pytest.mark.parametrize("kind", ["bad_status", "refused", "failed_check"])
+def test_a_busy_machine_is_no_cause_of_errors(kind: str):
+    """Neither other programs nor a late generator are causes of a run whose requests fail fast."""
+    errors = errors_of(kind, 900, "so it is", status=302 if kind == "bad_status" else None)
+    machine = {"cores": 2, "cpu_percent": {"avg": 193}, "others_cpu_percent": {"avg": 168}}
+    result = failed_run(
+        complaint("error_rate_percent"),
+        **errors,
+        validity=noted("generator_late"),
+        resources__machine=machine,
+    )
+    found = causes(result)
+    assert found
+    assert not {"noisy_neighbour", "generator_saturated"}.intersection(found)
+
+
+@pytest.mark.parametrize(
+    ("answered", "end"),
+    [
+        ([30, 30, 0, 0], "the service answered at first, and no request from 2 s on"),
+        ([30, 0, 0, 30], None),
+    ],
+)
+def test_a_service_that_ended_is_not_blamed_on_the_address(answered: list[int], end: str | None):
+    """A service that refuses connections after it answered requests ended or restarted."""
+    errors = errors_of("refused", 60, "127.0.0.1 port 8000 refused")
+    result = failed_run(complaint("error_rate_percent"), **errors)
+    assert not any("ended or restarted" in each for each in first(result)["advice"])
+    result["intervals"] = [
+        {"start_s": float(at_s), "end_s": at_s + 1.0, "requests": 30, "errors": 30 - count}
+        for at_s, count in enumerate(answered)
+    ]
+    found = first(result)
+    assert found["cause"] == "unreachable"
+    assert "ended or restarted" in found["advice"][0]
+    said = [each for each in found["evidence"] if each.startswith("the service answered")]
+    assert said == ([end] if end else [])
+
+
+def test_an_address_where_nothing_ever_answers_is_to_be_checked():
+    """A service that refuses each connection may never have run, or run elsewhere."""
+    errors = errors_of("refused", 60, "127.0.0.1 port 8000 refused")
+    result = failed_run(complaint("error_rate_percent"), **errors)
+    result["intervals"] = [{"start_s": 0.0, "end_s": 1.0, "requests": 60, "errors": 60}]
+    advice = first(result)["advice"]
+    assert any("check host and port" in each for each in advice)
+    assert not any("the address is right" in each for each in advice)

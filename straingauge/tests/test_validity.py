@@ -119,6 +119,13 @@ def test_stragglers_are_named(longest_s: float, *, noted: bool):
     assert all(each.severity == "note" for each in reasons)
 
 
+def test_a_run_without_requests_has_no_busy_generator():
+    """The CPU share of a load that sent nothing is no limit of its throughput."""
+    for requests, is_noted in ((0, False), (2000, True)):
+        found = check_validity(ValidityInput(requests=requests, cpu_share=1.87))
+        assert ("generator_busy" in {each.reason for each in found}) is is_noted
+
+
 def test_a_server_without_keep_alive_is_a_note():
     """A server that closes connections by design is a note, since connecting takes time."""
     (note,) = check_validity(ValidityInput(requests=2000, closing_server="gunicorn"))

@@ -1,6 +1,6 @@
 """The kinds of failures that a verdict reports, so that nothing else is explained."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.result_view import FAILING, POOL_WORDS, ResultView
@@ -18,7 +18,7 @@ def failed_topics(result: ResultView, grades: Collection[str] = FAILING) -> froz
     of speed as well. The response times of a saturated generator say nothing about the service.
     """
     entries = [entry for entry in result.failures if entry.get("grade") in grades]
-    found: set[Topic] = {"generator"} if _is_generator_to_blame(result, entries) else set()
+    found: set[Topic] = set()
     if "rate_limited" in result.reasons:
         found.add("limits")
     if "setup_failed" in result.reasons:
@@ -29,18 +29,21 @@ def failed_topics(result: ResultView, grades: Collection[str] = FAILING) -> froz
         found.add("speed")
     if "errors" in found and _has_timeouts(result):
         found.add("speed")
+    if _is_generator_to_blame(result, found):
+        found.add("generator")
     if "generator_saturated" in result.reasons:
         found.discard("speed")
     return frozenset(found)
 
 
-def _is_generator_to_blame(result: ResultView, failures: Sequence[object]) -> bool:
-    """Return true if the generator makes the run invalid, or was late in a run that fails.
+def _is_generator_to_blame(result: ResultView, failed: Collection[Topic]) -> bool:
+    """Return true if the generator makes the run invalid, or was late in a run that is slow.
 
-    A note on its lateness in a run that meets its thresholds explains nothing.
+    A note on its lateness explains no error status and no broken connection, and nothing in a run
+    that meets its thresholds.
     """
     late = [result.reasons[name] for name in _GENERATOR_REASONS & result.reasons.keys()]
-    return any(bool(failures) or each.get("severity") == "invalid" for each in late)
+    return any("speed" in failed or each.get("severity") == "invalid" for each in late)
 
 
 def _topics_of(rule: str, cause: object) -> tuple[Topic, ...]:

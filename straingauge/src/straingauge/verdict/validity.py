@@ -181,8 +181,11 @@ def _tear_down(evidence: ValidityInput) -> Iterable[Reason]:
 
 
 def _no_cpu_left(evidence: ValidityInput) -> Iterable[Reason]:
-    """A generator that barely keeps up: its times are right, but it may limit the throughput."""
-    if _busy(evidence) and not list(_late(evidence)):
+    """A generator that barely keeps up: its times are right, but it may limit the throughput.
+
+    The share of the CPU in the moments of a run without a request means nothing.
+    """
+    if evidence.requests and _busy(evidence) and not list(_late(evidence)):
         yield Reason(
             "generator_busy",
             "note",
@@ -260,8 +263,8 @@ def _few_samples(evidence: ValidityInput) -> Iterable[Reason]:
         yield Reason(
             "few_samples",
             "note",
-            f"{evidence.requests} samples are too few for p99: its confidence interval needs "
-            f"{ENOUGH_FOR_P99}",
+            f"p99 needs {ENOUGH_FOR_P99} samples for its confidence interval, and this run has"
+            f" {evidence.requests}",
             "send more requests to measure p99",
         )
 

@@ -1,6 +1,8 @@
 """Failed requests: error statuses, broken connections, wrong content."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from straingauge.diagnosis.cause import Evidence, cause
 from straingauge.diagnosis.result_view import ResultView, number
@@ -8,6 +10,7 @@ from straingauge.diagnosis.result_view import ResultView, number
 # Of streams and WebSockets, and of HTTP/2, too.
 BROKEN = ("reset", "early_close", "closed", "goaway", "stream_reset", "stream_refused")
 NOT_OPENED = ("refused", "connect_timeout", "no_socket")
+NOT_LISTENING = {"refused", "no_socket"}
 IDLE_CLOSED = "idle_closed"
 ERROR_RESPONSE = ("bad_status", "timeout", "first_byte_timeout", "redirect")
 CONTENT = ("failed_check", "short_body", "protocol", "too_large")
@@ -18,6 +21,10 @@ CERTIFICATES = (
     "client_certificate",
 )
 
+ENDED_ADVICE = (
+    "the address is right, since other requests were answered: look for why the service ended or"
+    " restarted: its exit code and log, and dmesg (out of memory)"
+)
 _UPSTREAM = (
     "status {} comes from a proxy, or a service that calls another one: look at the server behind"
     " it, and at the timeouts in between"
@@ -98,8 +105,26 @@ def connection_resets(result: ResultView) -> Evidence | None:
     ),
 )
 def unreachable(result: ResultView) -> Evidence | None:
-    """Detect connections that are refused or not accepted in time, so that nothing was sent."""
-    return _errors(result, NOT_OPENED)
+    """Detect connections that are refused or not accepted in time, so that nothing was sent.
+
+    A service that answered other requests has the right address: it ended or restarted.
+    """
+    evidence = _errors(result, NOT_OPENED)
+    rows = result.rows("intervals")
+    answered = [i for i, row in enumerate(rows) if _succeeded(row)]
+    if evidence is None or not answered or not result.errors.keys() & NOT_LISTENING:
+        return evidence
+    sentences = [*evidence.sentences]
+    if after := rows[answered[-1] + 1 :]:
+        start_s = number(after[0], "start_s") or 0.0
+        sentences.insert(
+            1, f"the service answered at first, and no request from {start_s:.0f} s on"
+        )
+    return replace(evidence, sentences=tuple(sentences), advice=(ENDED_ADVICE, *evidence.advice))
+
+
+def _succeeded(interval: Mapping[str, Any]) -> bool:
+    return (number(interval, "requests") or 0.0) > (number(interval, "errors") or 0.0)
 
 
 @cause(
