@@ -20,7 +20,7 @@ SNAPSHOT = Snapshot(
     errors_percent=0.0,
     latency_ms={"p50": 0.82, "p95": 1.93, "p99": None},
 )
-STATISTICS = "0:07, 0:08 left, 700 requests, 100/s, 0.0 % errors, p50 0.82 p95 1.93 p99 - ms"
+STATISTICS = "0:07, 0:08 left, 700 requests, 99.7/s, 0.0 % errors, p50 0.82 p95 1.93 p99 - ms"
 
 
 @dataclass
@@ -72,6 +72,7 @@ def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
     """If lines cannot be rewritten, one is printed at the beginning and every ten seconds."""
     now_s = 1000.0
     monkeypatch.setattr("straingauge.runner.progress.time.monotonic", lambda: now_s)
+    monkeypatch.setattr(time, "monotonic_ns", lambda: 10**12)  # the load stays at its fourth second
     screen = FakeScreen()
     progress = Progress(screen)
     for _ in range(50):  # 25 s
@@ -79,7 +80,7 @@ def test_a_log_gets_a_line_every_ten_seconds(monkeypatch: pytest.MonkeyPatch):
         now_s += 0.5
     assert screen.messages[0] == "load quick: 1 process"
     assert len(screen.messages) == 3
-    assert screen.messages[1].startswith("load quick: 0:04, 0:06 left, 100 requests, 25/s, ")
+    assert screen.messages[1].startswith("load quick: 0:04, 0:06 left, 100 requests, 25.0/s, ")
     assert screen.lines == []
 
 
@@ -91,8 +92,15 @@ def test_other_phases_are_named(phase: str, text: str):
     """Log-in, warm-up and verification are named, and show no time left."""
     screen = FakeScreen(live=True)
     Progress(screen).watch("t", merged(10, phase=phase))
-    assert f"quick {text}, 10 requests, " in screen.lines[0]
+    assert f"quick {text}, 10 requests in this phase, " in screen.lines[0]
     assert "left" not in screen.lines[0]
+
+
+def test_one_request_is_singular():
+    """The number of requests reads as English, and says that it is that of a phase."""
+    screen = FakeScreen(live=True)
+    Progress(screen).watch("t", merged(1, phase="verify"))
+    assert "verifying, 1 request in this phase, " in screen.lines[0]
 
 
 def test_cooldown_shows_its_time_left():

@@ -1,7 +1,11 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from straingauge.report import advice, invalid_reason, summary_line, verdict_table
+from straingauge.report.format import rate
+from straingauge.report.markdown import markdown
+from straingauge.report.terminal import render, table
 
 
 def result(name: str = "health", **changes: Any) -> dict[str, Any]:  # noqa: ANN401  parts of one
@@ -32,6 +36,44 @@ def test_the_table_has_a_row_per_run():
         assert part in row
     assert str(file) in shown
     assert "pool: not written" in shown
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 77, 80, 120, 200])
+def test_no_number_or_heading_is_cut(width: int):
+    """Numbers and headings are whole at any width; a row without room takes several lines."""
+    found = [result("concurrent_health_checks"), result("b")]
+    shown = verdict_table([(each, None) for each in found], width=width, colour=False)
+    table = shown.partition("\nwarning ")[0]
+    words = {word.strip(",") for word in table.split()}
+    assert words >= {"concurrent_health_checks", "warning", "450", "123", "0.50%", "~1.23", "~56.8"}
+    assert words >= {"verdict", "requests", "req/s", "errors", "p50", "p95", "p99", "ms"}
+    assert all(len(line) <= max(width, len(found[0]["name"])) for line in table.splitlines())
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 200])
+def test_words_are_broken_only_where_they_are_long(width: int):
+    """Columns of words share the room that numbers leave, and break no word of 20 characters."""
+    made = table("metric", "old", "verdict", "reason", numbers=("old",))
+    made.add_row("response_time_p95_ms", "1,234", "worse (intervals overlap)", "few " * 30)
+    made.add_row("a" * 21)
+    shown = render([made], width=width, colour=False)
+    assert {"response_time_p95_ms", "1,234", "few", "overlap)"} <= set(
+        shown.replace(",\n", "\n").split()
+    )
+
+
+@pytest.mark.parametrize(
+    ("per_second", "shown"), [(0, "0/s"), (8.35, "8.35/s"), (14.29, "14.3/s"), (1234.5, "1,234/s")]
+)
+def test_a_rate_has_three_digits(per_second: float, shown: str):
+    """A rate has three significant digits, or all of its whole number."""
+    assert rate(per_second) == shown
+    metrics = {**result()["metrics"], "throughput_rps": per_second}
+    found = result(metrics=metrics)
+    cell = shown.removesuffix("/s")
+    assert cell in verdict_table([(found, None)], width=160, colour=False).split()
+    assert f"| {cell} |" in markdown([found])
+    assert shown in summary_line(found)
 
 
 def test_names_are_shown_as_they_are():

@@ -114,7 +114,9 @@ def _usl(usl: Mapping[str, Any]) -> str:
     if usl["peak_rps"] is None:
         return f"{text}; no peak predicted"
     spread = (
-        f" ({usl['peak_low_rps']:.0f} to {usl['peak_high_rps']:.0f})" if usl["peak_low_rps"] else ""
+        f" ({number(usl['peak_low_rps'])} to {number(usl['peak_high_rps'])})"
+        if usl["peak_low_rps"]
+        else ""
     )
     at = f" at {usl['peak_concurrency']:.0f} requests in flight" if usl["peak_concurrency"] else ""
     return f"{text}; peak {rate(usl['peak_rps'])}{spread}{at}"

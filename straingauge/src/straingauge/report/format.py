@@ -19,8 +19,8 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def rate(per_second: float) -> str:
-    """Format a number of events per second, such as "1,234/s"."""
-    return f"{per_second:,.0f}/s"
+    """Format a number of events per second, such as "1,234/s" or "8.35/s"."""
+    return f"{number(per_second)}/s"
 
 
 def percent(value: float, digits: int = 2) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from straingauge.report.format import percent
+from straingauge.report.format import number, percent
 from straingauge.report.grades import look
 from straingauge.report.scenarios import scenario_lines
 from straingauge.report.streams import stream_lines
@@ -97,7 +97,7 @@ def _cells(result: Result) -> list[str]:
         plain(result["name"]),
         f"{look(earned).icon} {earned.replace('_', ' ')}",
         f"{metrics['total_requests']:,}",
-        f"{metrics['throughput_rps']:,.0f}",
+        number(metrics["throughput_rps"]),
         percent(metrics["error_rate_percent"]),
         *(plain(percentile(metrics["latency_ms"], name)) for name in PERCENTILES),
         plain(decided_by(result, most=2)),

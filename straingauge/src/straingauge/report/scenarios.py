@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from straingauge.report.format import percent
+from straingauge.report.format import count, number, percent, rate
 from straingauge.report.text import PERCENTILES, Result, percentile
 
 
@@ -33,7 +33,7 @@ def _row(name: str, endpoint: str, figures: Mapping[str, Any]) -> dict[str, str]
         "scenario": name,
         "endpoint": endpoint,
         "requests": f"{figures['total_requests']:,}",
-        "rate": f"{figures['throughput_rps']:,.0f}",
+        "rate": number(figures["throughput_rps"]),
         "errors": percent(figures["error_rate_percent"]),
         **{key: percentile(figures["latency_ms"], key) for key in PERCENTILES},
         "start": "",
@@ -55,7 +55,7 @@ def _traffic(figures: Mapping[str, Any]) -> str:
         f"{name} {percentile(figures['latency_ms'], name)} ms" for name in PERCENTILES
     )
     return (
-        f"{figures['total_requests']:,} requests, {figures['throughput_rps']:,.0f}/s, "
+        f"{count(figures['total_requests'], 'request')}, {rate(figures['throughput_rps'])}, "
         f"{percent(figures['error_rate_percent'])} errors, {times}"
     )
 

@@ -129,7 +129,7 @@ def verdict_row(result: Result) -> Row:
     return {
         "grade": grade(result),
         "requests": f"{metrics['total_requests']:,}",
-        "rate": f"{metrics['throughput_rps']:,.0f}",
+        "rate": number(metrics["throughput_rps"]),
         "decided": decided_by(result, most=2),
         "passed": _counted(result),
         "bullet": _bullet(result),

@@ -1,14 +1,19 @@
 """Tables, bars and labelled lines for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
+from textwrap import wrap
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 LABEL_WIDTH: Final = 8
+_LONGEST_WORD: Final = 20
+_INDENT: Final = "  "
+_NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _LEVELS: Final = "▁▂▃▄▅▆▇█"
 
@@ -35,6 +40,8 @@ def table(*columns: str, numbers: Sequence[str] = (), fixed: Sequence[str] = ())
 def render(parts: Iterable[Table | Text | str], *, width: int, colour: bool) -> str:
     """Render tables, and lines that are not wrapped.
 
+    A table that has no room for its numbers and words becomes a few lines for each row.
+
     Args:
         parts: In their order.
         width: Of the terminal, in columns.
@@ -50,11 +57,48 @@ def render(parts: Iterable[Table | Text | str], *, width: int, colour: bool) -> 
         emoji=False,
     )
     for part in parts:
-        if isinstance(part, Table):
+        if isinstance(part, Table) and _fit(part, width):
             console.print(part)
+        elif isinstance(part, Table):
+            output.writelines(f"{line}\n" for line in _stacked(part, width))
         else:
             console.print(Text(part) if isinstance(part, str) else part, soft_wrap=True)
     return output.getvalue()
+
+
+def _fit(table: Table, width: int) -> bool:
+    """Set the columns' widths so that no cell is cut and no word broken; False if there is no room.
+
+    Only a word of more than 20 characters, such as a path, may be broken.
+    """
+    needed, natural = [], []
+    for column in table.columns:
+        cells = [str(cell) for cell in (column.header, *column.cells)]
+        natural.append(max(map(cell_len, cells)))
+        longest = max((cell_len(word) for cell in cells for word in cell.split()), default=0)
+        needed.append(natural[-1] if column.no_wrap else min(longest, _LONGEST_WORD))
+    room = width - sum(needed) - len(needed) + 1
+    for column, least, most in zip(table.columns, needed, natural, strict=True):
+        column.width = min(most, least + max(room, 0))
+        room -= column.width - least
+    return room >= 0
+
+
+def _stacked(table: Table, width: int) -> Iterator[str]:
+    """Yield each row as its first cell, then the others with their titles."""
+    titles = [str(column.header).replace(" ", _NO_BREAK) for column in table.columns[1:]]
+    for first, *others in zip(*(column.cells for column in table.columns), strict=True):
+        yield str(first)
+        cells = zip(titles, map(str, others), strict=True)
+        text = ", ".join(f"{title}{_NO_BREAK}{cell}" for title, cell in cells if cell)
+        lines = wrap(
+            text,
+            width,
+            initial_indent=_INDENT,
+            subsequent_indent=_INDENT,
+            break_on_hyphens=False,
+        )
+        yield from (line.replace(_NO_BREAK, " ") for line in lines)
 
 
 def labelled(label: str, text: object, width: int = LABEL_WIDTH) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from straingauge.report.format import percent
+from straingauge.report.format import number, percent
 from straingauge.report.grades import look
 from straingauge.report.scenarios import scenario_lines
 from straingauge.report.streams import stream_lines
@@ -67,7 +67,7 @@ def _table(results: Iterable[Result], *, wide: bool) -> Table:
             result["name"],
             Text(grade(result).replace("_", " "), style=look(grade(result)).style),
             f"{metrics['total_requests']:,}",
-            f"{metrics['throughput_rps']:,.0f}",
+            number(metrics["throughput_rps"]),
             percent(metrics["error_rate_percent"]),
             *(percentile(latency, name) for name in PERCENTILES),
         ]

@@ -1,6 +1,6 @@
 """Progress of a load: one line, rewritten on a terminal, otherwise repeated now and then.
 
-quick ━━━━━━━╸━━━━━━━━  0:07, 0:08 left, 700 requests, 100/s, 0.0 % errors, p50 0.82, p95 ...
+quick ━━━━━━━╸━━━━━━━━  0:07, 0:08 left, 700 requests, 99.7/s, 0.0 % errors, p50 0.82, p95 ...
 """
 
 import time
@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from straingauge.recording import Record
-from straingauge.report.format import number
+from straingauge.report.format import count, number, rate
 from straingauge.statistics import is_precise, metrics
 from straingauge.workers import MergedReports, RunMetadata
 from straingauge.workers.merge import merge_reports
@@ -101,7 +101,9 @@ class Snapshot:
         parts = [self.phase] if self.phase else [clock(self.elapsed_s)]
         if not self.phase and self.left_s is not None:
             parts.append(f"{clock(self.left_s)} left")
-        parts += [f"{self.requests} requests", f"{self.rate_per_s:.0f}/s"]
+        counted = count(self.requests, "request")
+        parts.append(f"{counted} in this phase" if self.phase else counted)
+        parts.append(rate(self.rate_per_s))
         parts.append(f"{self.errors_percent:.1f} % errors")
         percentiles = (f"{name} {number(value)}" for name, value in self.latency_ms.items())
         return f"{', '.join(parts)}, {' '.join(percentiles)} ms"
@@ -234,9 +236,8 @@ def clock(seconds: float) -> str:
 
 def processes(merged: MergedReports) -> str:
     """Return the number of processes, and how many are idle, as text."""
-    count = len(merged.reports)
     idle = f", {merged.idle} idle" if merged.idle else ""
-    return f"{count} process{'es' if count != 1 else ''}{idle}"
+    return f"{count(len(merged.reports), 'process', 'processes')}{idle}"
 
 
 def _is_precise_enough(record: Record, min_requests: int) -> bool:
