@@ -68,6 +68,7 @@ BAD = {
         *(f"[postgres]\nconnections_per_worker = 0\n{SERVICE}",),
         *(f"[prepare]\nname = 'x'\n{SERVICE}", f"prepare = [1]\n{SERVICE}"),
         *(f"[[prepare]]\ncommand = ['x']\n{SERVICE}", f"[[prepare]]\nname = 'x'\n{SERVICE}"),
+        *(f"observe = 3\n{SERVICE}", f"observe = ['a']\n{SERVICE}", f"http = 3\n{SERVICE}"),
         *(f"[observe]\npool_sise = 'a'\n{SERVICE}", f"[observe]\npool_size = 3\n{SERVICE}"),
         *(
             f"{SERVICE}[http]\n{line}\n"

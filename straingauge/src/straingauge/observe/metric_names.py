@@ -96,8 +96,14 @@ class MetricNames:
     threads: str = "process_threads"
 
     @classmethod
-    def parse(cls, table: Mapping[str, object], *, source: str) -> "MetricNames":
-        """Read the names from a TOML table; raise UsageError for an unknown key."""
+    def parse(cls, table: object, *, source: str) -> "MetricNames":
+        """Read the names from a TOML table.
+
+        Raises:
+            UsageError: It is no table, or a key is unknown or not a text.
+        """
+        if not isinstance(table, Mapping):
+            raise UsageError(f"{source}: observe must be a table: [observe]")
         known = {item.name for item in fields(cls)}
         for key, value in table.items():
             if key not in known or not isinstance(value, str):
