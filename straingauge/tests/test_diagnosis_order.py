@@ -96,6 +96,19 @@ def test_a_single_interval_is_no_onset():
     assert broke_s(ResultView(result)) is None
 
 
+@pytest.mark.parametrize(
+    ("grade", "rate", "began_s"),
+    [("acceptable", 0.0, 12.0), ("acceptable", 0.5, 0.0), ("warning", 1.0, 0.0)],
+)
+def test_a_target_is_met_by_a_value_that_equals_it(grade: str, rate: float, began_s: float):
+    """A run without an error meets the target of none; a value at another limit misses it."""
+    result = failed_run({**ERROR_RATE, "grade": grade})
+    result["intervals"] = [
+        {**row, "requests": 200, "errors": max(row["errors"], 2 * rate)} for row in errors_from(12)
+    ]
+    assert broke_s(ResultView(result)) == began_s
+
+
 def jobs_waiting() -> Mapping[str, Any]:
     """A queue of which nothing is done."""
     return {"waiting": {"initial": 0, "peak": 40, "final": 40}, "done": 0}

@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 from diagnosis_results import (
     ENDPOINTS,
     complaint,
@@ -13,6 +14,8 @@ from diagnosis_results import (
     timing,
 )
 from straingauge.diagnosis import diagnose, diagnose_session, first_failure
+from straingauge.histogram import Histogram
+from straingauge.recording.hdr import encode
 from straingauge.report import diagnosis, verdict_table
 from straingauge.report.explanation import explanation
 from straingauge.report.text import shown_causes
@@ -174,3 +177,23 @@ def test_an_unknown_cause_is_left_out():
     known = pool_too_small("one")
     known["diagnosis"].append({"cause": "from the future", "confidence": 1.0})
     assert "from the future" not in [cause["cause"] for cause in diagnose_session([known])]
+
+
+def interval(start_s: int, response_ms: float) -> dict[str, Any]:
+    """A second of a result, whose requests all take the same time."""
+    times = Histogram()
+    times.add(np.full(20, round(response_ms * 1e6)))
+    return {"start_s": start_s, "duration_s": 1, "requests": 20, "histogram_ns": encode(times)}
+
+
+def test_rising_response_times_miss_a_threshold_before_the_slowest_requests():
+    """The moment is that of the first interval that misses, not of the slowest requests."""
+    result = slowed(failed_run(complaint(threshold=LIMITS)), 900, 2500, 2900)
+    result["metrics"]["slowest"] = [slow(ENDPOINTS[0], 2900 - n, at_s=28.0) for n in range(20)]
+    first = first_failure([diagnosed("one", result)])
+    assert first is not None
+    assert first.at_s == 28.0
+    result["intervals"] = [interval(n, response_ms=50 + 100.0 * n) for n in range(30)]
+    first = first_failure([diagnosed("one", result)])
+    assert first is not None
+    assert first.at_s == 4.0

@@ -1,8 +1,9 @@
 """The moment at which a run begins to miss its thresholds, to exclude causes that came later."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
+from operator import ge, gt
 from typing import Any
 
 from straingauge.diagnosis.interval_times import quantile_ms
@@ -21,8 +22,21 @@ def broke_s(result: ResultView) -> float | None:
     of two successive intervals in which its metric exceeds the limit, because a single one may be
     chance.
     """
-    moments = (_missed_s(result, entry) for entry in result.failures)
+    moments = (missed_s(result, entry) for entry in result.failures)
     return min((each for each in moments if each is not None), default=None)
+
+
+def missed_s(result: ResultView, entry: Mapping[str, Any]) -> float | None:
+    """Return when a failed threshold was missed for the first time; None if unknown."""
+    limit = number(entry, "threshold", _LIMITS[str(entry.get("grade"))])
+    endpoint = str(entry.get("endpoint") or "")
+    rows = result.rows(*(("endpoints", endpoint, "intervals") if endpoint else ("intervals",)))
+    if limit is None:
+        return None
+    # A target is still met by a value that equals it; the other limits are not.
+    misses = gt if entry.get("grade") == "acceptable" else ge
+    values = [(number(row, "start_s"), _value(row, str(entry.get("rule")))) for row in rows]
+    return _first_twice(values, lambda value: misses(value, limit))
 
 
 def first_increase_s(result: ResultView, key: str) -> float | None:
@@ -31,19 +45,13 @@ def first_increase_s(result: ResultView, key: str) -> float | None:
     return next((before_s for (before_s, before), (_, now) in steps if now > before), None)
 
 
-def _missed_s(result: ResultView, entry: Mapping[str, Any]) -> float | None:
-    limit = number(entry, "threshold", _LIMITS[str(entry.get("grade"))])
-    endpoint = str(entry.get("endpoint") or "")
-    rows = result.rows(*(("endpoints", endpoint, "intervals") if endpoint else ("intervals",)))
-    if limit is None:
-        return None
-    values = [(number(row, "start_s"), _value(row, str(entry.get("rule")))) for row in rows]
-    return _first_twice(values, limit)
-
-
-def _first_twice(values: Iterable[tuple[float | None, float | None]], limit: float) -> float | None:
+def _first_twice(
+    values: Iterable[tuple[float | None, float | None]], misses: Callable[[float], bool]
+) -> float | None:
     for (start_s, value), (_, following) in pairwise(values):
-        if value is not None and following is not None and min(value, following) >= limit:
+        if value is None or following is None:
+            continue
+        if misses(value) and misses(following):
             return start_s
     return None
 

@@ -9,6 +9,7 @@ from typing import Any
 from straingauge.diagnosis.cause import MAX_CONFIDENCE, FoundCause
 from straingauge.diagnosis.causes import CAUSES
 from straingauge.diagnosis.location import read_location
+from straingauge.diagnosis.onset import missed_s
 from straingauge.diagnosis.ranking import MAX_SHARE, ranked
 from straingauge.diagnosis.result_view import FAILING, ResultView, listed, number
 from straingauge.result.format import result as sections
@@ -75,8 +76,8 @@ def diagnose_session(results: Sequence[Mapping[str, Any]]) -> list[sections.Sess
 def first_failure(results: Sequence[Mapping[str, Any]]) -> FirstFailure | None:
     """Return the entry that failed, or missed its target, first; None where all met theirs.
 
-    Only entries with the session's worst grade count. They are compared by the time of the first
-    slow request that shows them, where it is known; else by the confidence of their test's cause.
+    Only entries with the session's worst grade count. They are compared by the time at which
+    their threshold was missed, where it is known; else by the confidence of their test's cause.
     Entries of an invalid run prove nothing.
     """
     entries = [
@@ -170,14 +171,21 @@ def _order(
 
 
 def _failed_s(result: Mapping[str, Any], entry: Mapping[str, Any]) -> float | None:
-    """Return when the first of the slowest requests crossed a response-time threshold."""
+    """Return when a threshold was missed, or else the first of the slowest requests crossed it.
+
+    The slowest requests are the last ones where response times rise.
+    """
+    view = ResultView(result)
+    missed = missed_s(view, entry)
+    if missed is not None:
+        return missed
     limit_ms = number(entry, "threshold", "warning")
     if limit_ms is None or not str(entry.get("rule")).endswith("_ms"):
         return None
     where = entry.get("endpoint")
     times = (
         number(row, "start_s")
-        for row in ResultView(result).slowest
+        for row in view.slowest
         if (number(row, "response_ms") or 0) >= limit_ms and where in ("", row.get("endpoint"))
     )
     return min((t_s for t_s in times if t_s is not None), default=None)
