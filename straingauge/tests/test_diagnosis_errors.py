@@ -11,6 +11,7 @@ from diagnosis_results import (
     noted,
     slow,
 )
+from straingauge.diagnosis.causes.errors import BROKEN
 from straingauge.http import ErrorKind
 
 CAUSE_OF = {
@@ -60,6 +61,17 @@ def test_a_proxy_that_reports_a_restart():
     assert causes(result)[0] == "service_restarted"
     result["status_codes"] = {"200": 840, "500": 60}
     assert causes(result)[0] == "endpoint_errors"
+
+
+@pytest.mark.parametrize("kind", [*BROKEN, "refused", "no_socket"])
+def test_a_restart_explains_connections_that_break(kind: str):
+    """Over a socket file and HTTP/2, too: a process that ended is the first cause."""
+    errors = errors_of(kind, 60, "so it is")
+    restarts = {"started": 2, "exited": 2}
+    result = failed_run(
+        complaint("error_rate_percent"), **errors, resources__service__restarts=restarts
+    )
+    assert causes(result)[0] == "service_restarted"
 
 
 def test_redirects_say_where_they_may_lead():

@@ -1,6 +1,7 @@
 """The service's processes: their CPU, restarts, connections and background jobs."""
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.causes.errors import BROKEN, IDLE_CLOSED, NOT_OPENED
 from straingauge.diagnosis.code_lines import busiest_function_share
 from straingauge.diagnosis.onset import first_increase_s
 from straingauge.diagnosis.result_view import ResultView, number
@@ -13,7 +14,7 @@ CORE_FULL_PERCENT = 85.0  # of one core, by one process
 COMPUTING_PERCENT = 60.0  # of one core: most of the time in flight, by Little's law
 EXPENSIVE_CPU_MS = 10.0  # of CPU time per request; most services need a few
 # Kinds of errors; a proxy makes 502 of them (RFC 9110, section 15.6.3).
-BROKEN = ("reset", "refused", "short_body", "idle_closed", "early_close", "closed", "goaway")
+BROKEN_BY_RESTARTS = (*BROKEN, *NOT_OPENED, IDLE_CLOSED, "short_body")
 QUEUED = 0.8  # share of the median response time in which no code works on the request
 NOTICEABLE_MS = 100.0
 JOBS_SLOWED = 0.7  # of all cores on average: then there are moments without a free one
@@ -101,7 +102,7 @@ def service_restarted(result: ResultView) -> Evidence | None:
     born, died = (result.figure(*SERVICE, "restarts", key) for key in ("started", "exited"))
     if not died:
         return None
-    broken = sum(result.errors.get(kind, 0) for kind in BROKEN)
+    broken = sum(result.errors.get(kind, 0) for kind in BROKEN_BY_RESTARTS)
     gateway = result.figure("status_codes", "502")
     evidence = f"{died:.0f} processes ended and {born:.0f} started during the load"
     if broken:
