@@ -180,12 +180,24 @@ def test_a_violation_is_an_error_of_the_protocol(violation: Callable[[Wire], byt
     assert response(other.outcome).status == 200
 
 
-def test_a_server_of_http1_is_named():
-    """A response of HTTP/1.1 to the first bytes of HTTP/2 has its own kind."""
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the server speaks HTTP/1.1, not HTTP/2"),
+        (b"H", "not HTTP/2"),
+        (b"<!DOCTYPE HTML>\r\n", "the server sent b'<!DOCTYPE HTML>"),
+        (b"-ERR unknown command 'PRI'\r\n", 'the server sent b"-ERR unknown'),
+        (b"\x15\x03\x01\0\x02\x02\x46", "not HTTP/2"),
+    ],
+    ids=["http1", "byte", "html", "redis", "tls"],
+)
+def test_a_server_of_http1_is_named(says: bytes, message: str):
+    """Bytes of another protocol in answer to the first request have their own kind."""
     session = Http2Session("http")
     exchange = session.begin(Request("GET", "/x", "GET /x"), b"h", b"", 1)
-    session.receive(b"HTTP/1.1 400 Bad Request\r\n\r\n", 9_000)
+    session.receive(says, 9_000)
     assert failure(exchange.outcome).kind is ErrorKind.NO_HTTP2
+    assert message in failure(exchange.outcome).detail
 
 
 def test_a_request_that_is_given_up_is_reset_and_the_connection_stays():

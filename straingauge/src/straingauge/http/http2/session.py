@@ -193,9 +193,8 @@ class Http2Session:
         self._is_pinging = False
         if not self._has_received:
             self._has_received = True
-            if received.startswith(_HTTP1):
-                detail = "the server speaks HTTP/1.1, not HTTP/2: leave --http2-prior-knowledge out"
-                self._lose_connection(RequestFailed(ErrorKind.NO_HTTP2, detail), at_ns)
+            if received[0]:  # the first frame would have 64 KiB: it is text
+                self._lose_connection(_no_http2(received), at_ns)
                 return
         stream_id = 0
         try:
@@ -322,6 +321,12 @@ class Http2Session:
                 self._end(guilty, at_ns)
         detail = f"HTTP/2: {error}" if str(error) else f"HTTP/2: {type(error).__name__}"
         self._lose_connection(RequestFailed(ErrorKind.PROTOCOL, detail), at_ns)
+
+
+def _no_http2(received: bytes) -> RequestFailed:
+    said = "speaks HTTP/1.1" if received.startswith(_HTTP1) else f"sent {received[:30]!r}"
+    detail = f"the server {said}, not HTTP/2: leave --http2-prior-knowledge out"
+    return RequestFailed(ErrorKind.NO_HTTP2, detail)
 
 
 def _name_of(code: int | None) -> str:
