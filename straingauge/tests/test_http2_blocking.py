@@ -8,6 +8,7 @@ from http2_peer import Http2Peer
 from straingauge.http.blocking import BlockingConnection
 from straingauge.http.http2.blocking_socket import Http2Socket
 from straingauge.http.settings import HttpSettings
+from straingauge.target.readiness import status_of
 
 
 class PeerSocket:
@@ -16,6 +17,7 @@ class PeerSocket:
     def __init__(self) -> None:
         self.peer = Http2Peer()
         self.is_closed = False
+        self.paths: list[str] = []
         self.says: bytes | None = None
 
     def sendall(self, data: bytes) -> None:
@@ -23,6 +25,7 @@ class PeerSocket:
         self.peer.feed(data)
         while self.peer.complete:
             request = self.peer.complete.pop(0)
+            self.paths.append(request[":path"])
             fields = [("server", "test"), ("x-host", request[":authority"])]
             self.peer.answer(request.stream_id, request[":path"].encode(), fields=fields)
 
@@ -57,6 +60,15 @@ def test_a_probe_speaks_http2_with_prior_knowledge(
     assert isinstance(probe.sock, Http2Socket)
     probe.close()
     assert sock.is_closed
+
+
+def test_readiness_is_asked_for_in_the_protocol_of_the_load(
+    connection: tuple[BlockingConnection, PeerSocket],
+):
+    """With prior knowledge, a service may speak HTTP/2 alone; the path may have a query."""
+    _, sock = connection
+    assert status_of("http://127.0.0.1:8000/ready?full=1", "prior-knowledge") == "200"
+    assert (sock.paths, sock.is_closed) == (["/ready?full=1"], True)
 
 
 @pytest.mark.parametrize(

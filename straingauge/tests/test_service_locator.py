@@ -9,6 +9,7 @@ from threading import Event, Thread
 import pytest
 from stack_tools import write_stack_config
 from straingauge.errors import TargetError, UsageError
+from straingauge.http.settings import HttpSettings
 from straingauge.target import service_locator
 from straingauge.target.service_locator import ServiceLocator, find_stack
 
@@ -95,6 +96,18 @@ def test_another_service_at_the_default_url_is_left_alone(default_url: str, tmp_
     assert found != default_url
     assert messages[0].startswith(f"{default_url} is not this service, or not ready (GET ")
     assert "/elsewhere: status 404): starting what " in messages[0]
+
+
+@pytest.mark.usefixtures("default_url")
+def test_readiness_is_asked_for_as_the_options_say(tmp_path: Path):
+    """With --http2-prior-knowledge, a service that speaks HTTP/1.1 alone is not ready."""
+    file = write_stack_config(tmp_path, within_s=1)
+    messages: list[str] = []
+    http = HttpSettings(http2="prior-knowledge")
+    locator = ServiceLocator(None, messages.append, option="--host", http=lambda: http)
+    with pytest.raises(TargetError, match=r"not ready within 1 s .*, not HTTP/2"):
+        locator.find(file)
+    assert ", not HTTP/2" in messages[0]
 
 
 def test_https_at_a_port_without_tls_is_refused(default_url: str, tmp_path: Path):

@@ -56,6 +56,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from straingauge.errors import UsageError
+from straingauge.http.setting_types import Http2Mode
 from straingauge.http.settings import HttpSettings
 from straingauge.observe.metric_names import MetricNames
 from straingauge.target.stack_settings import STACK
@@ -101,6 +102,7 @@ class StackConfig:
     ready: str
     ready_within_s: float
     stop_within_s: float
+    http2: Http2Mode | None = None
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -119,11 +121,11 @@ class StackConfig:
         if values["service"] is None:
             raise UsageError(f"{path}: service is missing", _HINT)
         MetricNames.parse(values["observe"], source=str(path))
-        HttpSettings.parse(values["http"], path)
-        return cls._of(values, path.parent)
+        http = HttpSettings.parse(values["http"], path)
+        return cls._of(values, path.parent, http)
 
     @classmethod
-    def _of(cls, values: Mapping[str, Any], folder: Path) -> Self:
+    def _of(cls, values: Mapping[str, Any], folder: Path, http: HttpSettings) -> Self:
         postgres, service = values["postgres"], values["service"]
         return cls(
             folder=folder,
@@ -136,6 +138,7 @@ class StackConfig:
             env=values["env"],
             postgres=None if postgres is None else _postgres(postgres, folder),
             prepare=tuple(Step(**each) for each in values["prepare"]),
+            http2=http.http2,
             **service,
         )
 

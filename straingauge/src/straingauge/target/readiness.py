@@ -1,19 +1,35 @@
 """Ports of services: free before the start, and answering after it."""
 
-import http.client
+from http.client import HTTPException
+from typing import Final
+from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError
-from straingauge.target.ports import HOST, is_in_use, port_holder
+from straingauge.http.blocking import BlockingConnection
+from straingauge.http.setting_types import Http2Mode
+from straingauge.http.settings import HttpSettings
+from straingauge.target.ports import is_in_use, port_holder
+
+_TIMEOUT_S: Final = 5.0
 
 
-def status_of(port: int, path: str) -> str:
-    """Return the status of a GET, or the error if there is none."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+def status_of(url: str, http2: Http2Mode | None = None) -> str:
+    """Return the status of a GET, or the error if there is none.
+
+    Args:
+        url: The URL.
+        http2: The protocol that the load will speak; see `HttpSettings`.
+    """
+    parts = urlsplit(url)
+    target = parts._replace(scheme="", netloc="").geturl() or "/"
+    base_url = f"{parts.scheme}://{parts.netloc}"
+    connection = BlockingConnection(base_url, HttpSettings(http2=http2), _TIMEOUT_S)
     try:
-        connection.request("GET", path)
+        connection.request("GET", target)
         return str(connection.getresponse().status)
-    except (OSError, http.client.HTTPException) as error:
-        return str(error)  # expected until the service is ready; reported at the time limit
+    except (OSError, HTTPException) as error:
+        # Expected until the service is ready; reported at the time limit.
+        return str(error) or type(error).__name__
     finally:
         connection.close()
 

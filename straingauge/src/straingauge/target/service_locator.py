@@ -5,7 +5,6 @@ import ssl
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -166,16 +165,21 @@ class ServiceLocator:
             )
         from straingauge.target import ServiceStack
         from straingauge.target.config import StackConfig
+        from straingauge.target.readiness import status_of
 
+        http2 = self._http().over(http_settings_for(test_file)).http2
         found = f"nothing answers at {DEFAULT_URL}"
         if refusal is None and not self._restore:
             ready = f"{DEFAULT_URL}{StackConfig.from_file(description).ready}"
-            problem = not_ready(ready)
-            if problem is None:
+            status = status_of(ready, http2)
+            if status == "200":
                 return DEFAULT_URL
+            problem = f"status {status}" if status.isdigit() else status
             found = f"{DEFAULT_URL} is not this service, or not ready (GET {ready}: {problem})"
         self._say(f"{found}: starting what {description} describes")
-        stack = ServiceStack.from_file(description, port=0, restore=self._restore, say=self._say)
+        stack = ServiceStack.from_file(
+            description, port=0, restore=self._restore, http2=http2, say=self._say
+        )
         url = self._stack.enter_context(stack).url
         if self._closed:
             self._stack.close()
@@ -210,20 +214,6 @@ def refused(url: str, settings: HttpSettings | None = None) -> Refusal | None:
     except OSError as error:
         return Refusal(error.strerror or str(error))
     return None
-
-
-def not_ready(url: str) -> str | None:
-    """Return why a GET request for `url` is not answered with status 200; None if it is."""
-    parts = urlsplit(url)
-    connection = HTTPConnection(parts.hostname or "", parts.port, timeout=PROBE_TIMEOUT_S)
-    try:
-        connection.request("GET", parts.path)
-        status = connection.getresponse().status
-    except (OSError, HTTPException) as error:
-        return str(error) or type(error).__name__
-    finally:
-        connection.close()
-    return None if status == 200 else f"status {status}"
 
 
 def find_upwards(path: Path, name: str) -> Path | None:

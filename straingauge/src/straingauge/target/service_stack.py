@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from straingauge.errors import TargetError, UsageError
+from straingauge.http.setting_types import Http2Mode
 from straingauge.target.binaries import VARIABLE
 from straingauge.target.config import PostgresConfig, StackConfig
 from straingauge.target.extensions import (
@@ -85,6 +86,7 @@ class ServiceStack:
         port: int | None = None,
         database_url: str | None = None,
         restore: bool = False,
+        http2: Http2Mode | None = None,
         say: Callable[[str], None] = lambda _line: None,
     ) -> Self:
         """Create a stack from a `straingauge.toml`; arguments override the file.
@@ -96,6 +98,7 @@ class ServiceStack:
             port: Port of the service; 0 takes any free port.
             database_url: Database to use; none is started.
             restore: Let `restore` put the database back to what the prepare steps have left.
+            http2: The protocol of requests; see `HttpSettings`.
             say: Called with a description of each step that begins.
 
         Raises:
@@ -107,6 +110,7 @@ class ServiceStack:
             app=config.app if app is None else app,
             workers=config.workers if workers is None else workers,
             port=config.port if port is None else port,
+            http2=http2 or config.http2,
         )
         if restore:
             config = replace(config, postgres=_restored(config, path))
@@ -319,7 +323,7 @@ class ServiceStack:
         deadline = time.monotonic() + limit_s
         outcome = "no response"
         while not service.exited_within(POLL_S):
-            outcome = status_of(self._port, path)
+            outcome = status_of(f"http://{HOST}:{self._port}{path}", self._config.http2)
             # Another process that took this port may respond with 200 as well.
             if outcome == "200" and listens(service.popen.pid, self._port):
                 return True
