@@ -30,7 +30,7 @@ CAUSE_OF = {
     "protocol": "wrong_content",
     "too_large": "wrong_content",
     "tls": "tls_failure",
-    "no_http2": "tls_failure",
+    "no_http2": "http2_not_spoken",
     "certificate_expired": "tls_failure",
     "certificate_untrusted": "tls_failure",
     "certificate_name": "tls_failure",

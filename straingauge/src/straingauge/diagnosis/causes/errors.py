@@ -184,13 +184,27 @@ def _closed_idle(result: ResultView) -> float:
     charts=("errors", "errors-seen"),
     advice=(
         "check the scheme of the base URL: `https` at a port that serves plain HTTP fails in this"
-        " way; otherwise check the certificate's name, issuer and dates, and that HTTP/2 is offered"
-        " if it is demanded",
+        " way; otherwise check the certificate's name, issuer and dates",
     ),
 )
 def tls_failure(result: ResultView) -> Evidence | None:
     """Detect connections that are refused by TLS before a request was sent."""
-    return _errors(result, ("tls", "no_http2", *CERTIFICATES))
+    return _errors(result, ("tls", *CERTIFICATES))
+
+
+@cause(
+    title="the service does not speak HTTP/2",
+    topics=("errors",),
+    charts=("errors", "errors-seen"),
+    advice=(
+        "leave out --http2-prior-knowledge (http2 in straingauge.toml): --http2 falls back to"
+        " HTTP/1.1 if an https service does not offer HTTP/2",
+        "to measure HTTP/2, enable it in the server, or name the port that speaks it",
+    ),
+)
+def http2_not_spoken(result: ResultView) -> Evidence | None:
+    """Detect servers that respond in another protocol though HTTP/2 is demanded."""
+    return _errors(result, ("no_http2",))
 
 
 @cause(
