@@ -28,7 +28,7 @@ async def test_refused_connection_is_a_503(
         raise error
 
     settings = load_settings(
-        database_url="postgresql://nobody@127.0.0.1:1/none",
+        database_url="postgresql://ann@127.0.0.1:1/none",
         db_transaction_pooler=False if detected else None,
     )
     monkeypatch.setattr(pooler, "_connect", refuse)

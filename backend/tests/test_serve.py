@@ -56,7 +56,7 @@ def test_command_uses_the_supervisor(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_replacement_of_a_worker_may_start_slowly(monkeypatch: pytest.MonkeyPatch):
-    """While workers are replaced, a new one has a minute to start; a silent one still has 5 s."""
+    """While workers are replaced, a new one has a minute to start; a silent one keeps its 5 s."""
     supervisor = Supervisor.__new__(Supervisor)
     supervisor.config = uvicorn.Config("app.main:app")
     usual_s = supervisor.config.timeout_worker_healthcheck

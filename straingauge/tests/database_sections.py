@@ -31,7 +31,7 @@ def figures(
             samples.append(look())
             return samples[-1]
 
-        # Connections of the test before may still be on their way out.
+        # Connections of an earlier test may be open until the server has noticed their end.
         assert eventually(lambda: not look().get("db_server_connections"))
         watch.sample = kept  # type: ignore[method-assign]
         watch.sample()

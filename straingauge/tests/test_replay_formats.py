@@ -142,26 +142,26 @@ def test_utc():
     ("line", "target", "client"),
     [
         (
-            f'10.0.0.1 - - [{COMMON_TIME}] "GET http://shop.example/a?b=1 HTTP/1.1" 200 1',
+            f'192.0.2.1 - - [{COMMON_TIME}] "GET http://shop.example/a?b=1 HTTP/1.1" 200 1',
             "/a?b=1",
-            "10.0.0.1",
+            "192.0.2.1",
         ),
         (
-            f'10.0.0.1 - - [{COMMON_TIME}] "GET https://shop.example HTTP/1.1" 200 1',
+            f'192.0.2.1 - - [{COMMON_TIME}] "GET https://shop.example HTTP/1.1" 200 1',
             "/",
-            "10.0.0.1",
+            "192.0.2.1",
         ),
-        (f'shop.example 10.0.0.1 - - [{COMMON_TIME}] "GET /a HTTP/2.0" 200 1', "/a", "10.0.0.1"),
+        (f'shop.example 192.0.2.1 - - [{COMMON_TIME}] "GET /a HTTP/2.0" 200 1', "/a", "192.0.2.1"),
         (
             f'shop.example:443 2001:db8::1 - - [{COMMON_TIME}] "GET /a HTTP/2" 200 1',
             "/a",
             "2001:db8::1",
         ),
         (f'[2001:db8::1]:5000 - - [{COMMON_TIME}] "GET /a HTTP/3" 200 1', "/a", "2001:db8::1"),
-        (f'10.0.0.1:5000 - ann [{COMMON_TIME}] "GET /a HTTP/1.1" 200 1', "/a", "10.0.0.1"),
+        (f'192.0.2.1:5000 - ann [{COMMON_TIME}] "GET /a HTTP/1.1" 200 1', "/a", "192.0.2.1"),
         (f'localhost - - [{COMMON_TIME}] "GET /a HTTP/1.1" 200 1', "/a", "localhost"),
         ('INFO:     ::1:5000 - "GET /a HTTP/1.1" 200 OK', "/a", "::1"),
-        ('INFO:     10.0.0.1:5000 - "GET http://a/b HTTP/1.1" 200 OK', "/b", "10.0.0.1"),
+        ('INFO:     192.0.2.1:5000 - "GET http://a/b HTTP/1.1" 200 OK', "/b", "192.0.2.1"),
         ('INFO:      - "GET /a HTTP/1.1" 200 OK', "/a", ""),
     ],
 )
@@ -179,30 +179,30 @@ LONG = f'{CLF} "-" "curl/8"'
 @pytest.mark.parametrize(
     ("line", "client"),
     [
-        (f"10.0.0.1 - - {LONG} 0.012", "10.0.0.1"),
-        (f"Oct 10 13:55:10 host gunicorn[123]: 10.0.0.1 - - {LONG}", "10.0.0.1"),
+        (f"192.0.2.1 - - {LONG} 0.012", "192.0.2.1"),
+        (f"Oct 10 13:55:10 host gunicorn[123]: 192.0.2.1 - - {LONG}", "192.0.2.1"),
         (f"Oct 10 13:55:10 host gunicorn[123]:  - - {LONG}", ""),
-        (f"web-1  | 10.0.0.1 - - {LONG}", "10.0.0.1"),
+        (f"web-1  | 192.0.2.1 - - {LONG}", "192.0.2.1"),
         (f"web-1  |  - - {LONG}", ""),
         (f"2026-10-10T13:55:10.123Z stdout F 2001:db8::1 - - {LONG}", "2001:db8::1"),
-        (f"10.0.0.9, 10.0.0.2, 10.0.0.3 - - {LONG}", "10.0.0.9"),
+        (f"192.0.2.9, 192.0.2.2, 192.0.2.3 - - {LONG}", "192.0.2.9"),
         (f"host.example - Ann Lee {LONG}", "host.example"),
         (f" - - {LONG}", ""),
         (f"unix: - - {LONG}", ""),
         (f"@ - - {LONG}", ""),
         (f"None - - {CLF}", ""),
         (f"<???> - - {LONG.replace('HTTP/1.1', '1.1')}", ""),
-        (f"[2026-10-10 13:55:10 +0000] [77] [INFO] 10.0.0.1:5000 - - {LONG}", "10.0.0.1"),
-        ('10.0.0.1 - - [10/Oct/2026 13:55:10] "GET /a HTTP/1.1" 200 -', "10.0.0.1"),
+        (f"[2026-10-10 13:55:10 +0000] [77] [INFO] 192.0.2.1:5000 - - {LONG}", "192.0.2.1"),
+        ('192.0.2.1 - - [10/Oct/2026 13:55:10] "GET /a HTTP/1.1" 200 -', "192.0.2.1"),
         (
-            '10.0.0.1 - - [10/Oct/2026 13:55:10] "\x1b[33mGET /a HTTP/1.1\x1b[0m" 200 -',
-            "10.0.0.1",
+            '192.0.2.1 - - [10/Oct/2026 13:55:10] "\x1b[33mGET /a HTTP/1.1\x1b[0m" 200 -',
+            "192.0.2.1",
         ),
-        (f"INFO:werkzeug:10.0.0.1 - - {CLF}", "10.0.0.1"),
+        (f"INFO:werkzeug:192.0.2.1 - - {CLF}", "192.0.2.1"),
         ('[10/Oct/2026 13:55:10] "GET /a HTTP/1.1" 200 12', ""),
-        (f"10.0.0.1 {LONG}", "10.0.0.1"),
+        (f"192.0.2.1 {LONG}", "192.0.2.1"),
         (f" {LONG}", ""),
-        ('10.0.0.1:5000 - - [10/Oct/2026:13:55:10] "GET /a" 200', "10.0.0.1"),
+        ('192.0.2.1:5000 - - [10/Oct/2026:13:55:10] "GET /a" 200', "192.0.2.1"),
     ],
 )
 def test_lines_like_the_common_format(line: str, client: str):
@@ -217,8 +217,8 @@ def test_lines_like_the_common_format(line: str, client: str):
     ("head", "client"),
     [
         ("INFO:    ", ""),
-        ("      INFO   10.0.0.1:5000", "10.0.0.1"),
-        ("2026-10-10 13:55:10,250 - uvicorn.access - INFO - 10.0.0.1:5000", "10.0.0.1"),
+        ("      INFO   192.0.2.1:5000", "192.0.2.1"),
+        ("2026-10-10 13:55:10,250 - uvicorn.access - INFO - 192.0.2.1:5000", "192.0.2.1"),
         ("2026-10-10 13:55:10,250 - uvicorn.access - INFO - ", ""),
         ("2026-10-10 13:55:10,250 INFO uvicorn.access", ""),
         ("[INFO] 2026-10-10 13:55:10", ""),
@@ -227,7 +227,7 @@ def test_lines_like_the_common_format(line: str, client: str):
         ("INFO:     None", ""),
         ("INFO:     testclient:50000", "testclient"),
         ("INFO:     2001:db8::1:5000", "2001:db8::1"),
-        ("[INFO] [2026-10-10 13:55:10 +0000] 10.0.0.1", "10.0.0.1"),
+        ("[INFO] [2026-10-10 13:55:10 +0000] 192.0.2.1", "192.0.2.1"),
     ],
 )
 def test_clients_of_uvicorn(head: str, client: str):
@@ -239,6 +239,6 @@ def test_clients_of_uvicorn(head: str, client: str):
 
 def test_a_refused_websocket_of_uvicorn():
     """The handshake of a WebSocket is no request that can be sent again."""
-    found = parse_uvicorn('INFO:     10.0.0.1:5000 - "WebSocket /ws" 403')
+    found = parse_uvicorn('INFO:     192.0.2.1:5000 - "WebSocket /ws" 403')
     assert found is not None
     assert found.method == found.target == ""

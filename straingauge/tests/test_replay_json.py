@@ -75,39 +75,42 @@ def nested(**client: object) -> dict[str, object]:
         (nested(client="None"), ""),
         (nested(remote_addr="unix:"), ""),
         (nested(remote_addr="-"), ""),
-        (nested(client=["10.0.0.1", 5000]), "10.0.0.1"),
-        (nested(client={"host": "10.0.0.1", "port": 5000}), "10.0.0.1"),
-        (nested(client_addr="10.0.0.1:5000"), "10.0.0.1"),
-        (nested(network={"client": {"ip": "10.0.0.1"}}), "10.0.0.1"),
+        (nested(client=["192.0.2.1", 5000]), "192.0.2.1"),
+        (nested(client={"host": "192.0.2.1", "port": 5000}), "192.0.2.1"),
+        (nested(client_addr="192.0.2.1:5000"), "192.0.2.1"),
+        (nested(network={"client": {"ip": "192.0.2.1"}}), "192.0.2.1"),
         (
             {
                 "record": {
                     "time": {"timestamp": AT_NS / 1e9},
-                    "extra": {"method": "GET", "path": "/a", "status": 200, "client": "10.0.0.1"},
+                    "extra": {"method": "GET", "path": "/a", "status": 200, "client": "192.0.2.1"},
                 }
             },
-            "10.0.0.1",
+            "192.0.2.1",
         ),
         (
             {
                 "time": AT_NS // 10**6,
                 "response": {"time": 0.2},
-                "req": {"method": "GET", "url": "/a", "remoteAddress": "10.0.0.1"},
+                "req": {"method": "GET", "url": "/a", "remoteAddress": "192.0.2.1"},
                 "res": {"statusCode": 200},
             },
-            "10.0.0.1",
+            "192.0.2.1",
         ),
-        ({"log": f'10.0.0.1 - - {CLF} "-" "curl/8"\n', "time": "2026-10-10T13:55:11Z"}, "10.0.0.1"),
+        (
+            {"log": f'192.0.2.1 - - {CLF} "-" "curl/8"\n', "time": "2026-10-10T13:55:11Z"},
+            "192.0.2.1",
+        ),
         (
             {
                 "asctime": "2026-10-10 13:55:10,000",
-                "message": '10.0.0.1:5000 - "GET /a HTTP/1.1" 200',
+                "message": '192.0.2.1:5000 - "GET /a HTTP/1.1" 200',
             },
-            "10.0.0.1",
+            "192.0.2.1",
         ),
         (
-            {"textPayload": f"10.0.0.1 - - {CLF}", "timestamp": "2026-10-10T13:55:11Z"},
-            "10.0.0.1",
+            {"textPayload": f"192.0.2.1 - - {CLF}", "timestamp": "2026-10-10T13:55:11Z"},
+            "192.0.2.1",
         ),
     ],
 )

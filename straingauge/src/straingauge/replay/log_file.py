@@ -1,4 +1,4 @@
-"""The lines of a log file, which may be compressed or still be written to."""
+"""The lines of a log file, which may be compressed, and may grow."""
 
 import gzip
 import stat
