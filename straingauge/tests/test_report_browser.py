@@ -22,6 +22,14 @@ pytestmark = pytest.mark.skipif(
 
 TIMEOUT_MS = 20_000
 OVER_TIME = ("latency", "heat", "rate", "errors", "parts", "cpu", "memory", "pool", "database")
+ALONE = """() => [...document.querySelectorAll("#r1 figcaption")].filter((caption) => {
+    const boxOf = (each) => each.getBoundingClientRect();
+    const buttons = boxOf(caption.querySelector(".downloads") ?? document.head);
+    const others = [...caption.querySelectorAll("h4, .legend li")].map(boxOf);
+    const isBeside = ({ top, bottom }) => bottom > buttons.top && top < buttons.bottom;
+    return buttons.width > 0 && !others.some(isBeside);
+}).map((caption) => caption.textContent)"""
+"""Captions of charts whose downloads are alone on a line."""
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
@@ -331,3 +339,10 @@ def test_a_range_of_time_can_be_selected(report: BrowserPage):
     report.tab.get_by_role("button", name="Show the whole time").click()
     assert report.tab.evaluate(f"{plotted.format(1, 'rate')}.low") == 0
     assert not report.tab.locator("#reset-zoom").is_visible()
+
+
+def test_downloads_are_not_alone_on_a_line(report: BrowserPage):
+    """The buttons stand beside a chart's title or its legend, on a wide and on a narrow screen."""
+    for width in (420, 1000, 1600):
+        report.tab.set_viewport_size({"width": width, "height": 900})
+        assert report.tab.evaluate(ALONE) == [], f"{width} px"

@@ -62,6 +62,14 @@ def text_of(html: str) -> str:
     return " ".join(Document(html).text.split())
 
 
+def test_a_name_breaks_between_its_words():
+    """On a narrow screen a name breaks after an underscore or a slash; markup in it stays text."""
+    shown = page([sample_result("rate_limit"), sample_result("a_<b>", endpoints=["GET /me/notes"])])
+    assert ">rate_<wbr>limit</a>" in shown
+    assert ">a_<wbr>&lt;b&gt;</a>" in shown
+    assert "GET /<wbr>me/<wbr>notes</label>" in shown
+
+
 def test_markup_in_results_is_escaped():
     """Markup in endpoints, runs, queries, errors and messages is shown as text."""
     result = sample_result(f"run {HOSTILE}", endpoints=[HOSTILE], trouble=True, message=HOSTILE)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from importlib.resources import files
 from typing import Final
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from straingauge.report.grades import look, words
 
@@ -62,6 +64,11 @@ def embedded_json(data: object) -> str:
     return text
 
 
+def _breakable(name: str) -> Markup:
+    """Let a line break within a name after "_" and "/", before it breaks elsewhere."""
+    return Markup(re.sub("[_/]", r"\g<0><wbr>", str(escape(name))))  # noqa: S704  escaped
+
+
 @cache
 def _environment(package: str) -> Environment:
     loaders = [PackageLoader(each) for each in dict.fromkeys((package, REPORT))]
@@ -72,5 +79,6 @@ def _environment(package: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["breakable"] = _breakable
     made.globals |= {"look": look, "grade_words": words}
     return made

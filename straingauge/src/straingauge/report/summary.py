@@ -14,7 +14,7 @@ _WITHOUT_FINDING: Final = ("invalid", "no_data", "target")
 
 
 def summary(results: Sequence[Result]) -> dict[str, Any]:
-    """The finding with its fix, the session's worst grade, and the tiles of the page's head."""
+    """The finding, the session's worst grade, and the tiles of the page's head."""
     grades = Counter(grade(result) for result in results)
     shown = worst(results)
     sentence = _sentence(results, grades, grade(shown))
@@ -38,14 +38,16 @@ def worst(results: Sequence[Result]) -> Result:
 
 
 def _finding(results: Sequence[Result], shown: Result) -> str:
-    """The likeliest cause of what the worst run failed, and its fix; empty if there is none."""
+    """The likeliest cause of what the worst run failed, without advice: some of it is no fix.
+
+    Empty if there is none.
+    """
     if grade(shown) in _WITHOUT_FINDING:
         return ""
     for cause in shown_causes(results):
         if shown["name"] in cause["tests"]:
             title = cause["title"]
-            fix = f": {cause['advice'][0].partition(';')[0]}" if cause["advice"] else ""
-            return f"{title[:1].upper()}{title[1:]} ({share(cause['confidence'])} sure){fix}"
+            return f"{title[:1].upper()}{title[1:]} ({share(cause['confidence'])} sure)"
     return ""
 
 

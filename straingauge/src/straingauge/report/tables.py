@@ -35,8 +35,8 @@ def _numbers(**titles: str) -> tuple[Column, ...]:
 COLUMNS: Final[Mapping[str, Sequence[Column]]] = {
     "thresholds": (
         Column("grade", "verdict", "grade"),
-        Column("where", "of"),
         Column("message", "finding"),
+        Column("where", "of"),
     ),
     "scenarios": (
         Column("scenario", "scenario"),

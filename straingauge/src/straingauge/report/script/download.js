@@ -22,7 +22,7 @@ function addDownloads(figureElement, chart) {
     });
     place.append(button);
   }
-  figureElement.querySelector("figcaption").append(place);
+  figureElement.querySelector(".legend").before(place); // floats to the right of the title
 }
 
 function download(name, blob) {
