@@ -123,7 +123,7 @@ faults: $(READY)  ## Inject 37 faults into the service, and check that the load 
 	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python $(if $(findstring --service,$(ARGS)),benchmarks/foreign,-m tests.performance.fault_injection) $(ARGS)
 
 chaos: $(READY)  ## Kill, restart and freeze TherapyBridge's processes while it writes, and check that nothing is lost (ARGS="--only worker --times 3", --list, --keep)
-	@cd backend && PYTHONPATH=.:tests exec $(BIN)/python -m tests.chaos $(ARGS)
+	@cd backend && PYTHONPATH=.:tests:../benchmarks exec $(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."

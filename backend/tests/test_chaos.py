@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from app.audio.storage import AudioStore
-from tests.chaos.__main__ import BEGIN, COMMITTED, END, PAGE, main, with_table
+from campaigns.record import END, ROOT
+from tests.chaos.__main__ import CAMPAIGN, main
 from tests.chaos.campaign import Trial, missed_goals, running
 from tests.chaos.client import Client
 from tests.chaos.connection import Answer, form
@@ -184,18 +185,21 @@ def test_table_fits_a_terminal():
 
 def test_page_shows_the_committed_results():
     """The table of the documentation is that of the committed file."""
-    page = PAGE.read_text()
-    table = as_markdown(json.loads(COMMITTED.read_text()))
-    assert with_table(page, table) == page
-    assert page.count(BEGIN) == page.count(END) == 1
+    page = (ROOT / CAMPAIGN.page).read_text()
+    table = as_markdown(json.loads(CAMPAIGN.committed.read_text()))
+    assert CAMPAIGN.with_table(page, table) == page
+    assert page.count(CAMPAIGN.begin) == page.count(END) == 1
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--only", "workers"], "'workers' is not a disturbance; choose from worker, service"),
+        (
+            ["--only", "workers"],
+            "'workers' is none of the disturbances; choose from worker, service",
+        ),
         (["--times", "0"], "'0' is not a whole number from 1 to 1000"),
-        (["--limit", "nan"], "'nan' is not a number of minutes above 0"),
+        (["--minutes", "nan"], "'nan' is not a number of minutes above 0"),
     ],
 )
 def test_bad_arguments_are_refused(

@@ -7,27 +7,28 @@ exit codes: 0 all goals met; 1 a goal missed; 2 an argument is wrong.
 """
 
 import argparse
-import json
-import os
 import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from service import BACKEND
+from campaigns.record import Campaign, Record, say
 from tests.chaos.campaign import Trial, missed_goals, running
-from tests.chaos.disturbances import ALL
-from tests.chaos.table import as_json, as_markdown, header, line, machine, row
+from tests.chaos.disturbances import ALL, READY_S
+from tests.chaos.table import as_markdown, header, line, row
 
 from straingauge import TargetError
 
 TIMES = 20
 LIMIT_MINUTES = 60.0
-COMMITTED = BACKEND.parent / "benchmarks/results/chaos.json"
-BUILD = BACKEND.parent / "build/chaos.json"
-PAGE = BACKEND.parent / "docs/therapybridge/chaos.md"
-BEGIN, END = "<!-- results: make chaos ARGS=--keep -->\n", "\n<!-- end of results -->"
+CAMPAIGN = Campaign(
+    name="chaos",
+    page="docs/therapybridge/chaos.md",
+    purpose=__doc__.partition("\n\n")[0],
+    trials="disturbances",
+    example="--only worker --times 3",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,10 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for each in ALL.values():
             say(f"{each.name:16}{each.title}")
         return 0
-    began_s, load = time.monotonic(), os.getloadavg()[0]
+    record = Record()
+    deadline_s = time.monotonic() + 60 * options.minutes
     trials: list[Trial] = []
     rows: list[dict[str, Any]] = []
-    for trial in run_all(options, began_s + 60 * options.limit):
+    for trial in run_all(options, deadline_s):
         trials.append(trial)
         say(progress(trial))
         rows = [
@@ -48,19 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for name in options.only or ALL
             if (found := [each for each in trials if each.name == name])
         ]
-        values = {
-            "times": options.times,
-            "seed": options.seed,
-            "machine": machine(load),
-            "minutes": round((time.monotonic() - began_s) / 60, 1),
-        }
+        results = record.as_dict(
+            goals={"ready_s": READY_S}, times=options.times, seed=options.seed, disturbances=rows
+        )
         # After each trial, so that an interrupted campaign leaves its results.
-        write(as_json(rows, **values), keep=options.keep)
+        CAMPAIGN.write(results, as_markdown(results), keep=options.keep)
     say(f"\n{header()}")
     for result in rows:
         say(line(result))
     if len(trials) < options.times * len(options.only or ALL):
-        say(f"{len(trials)} trials within the limit of {options.limit:g} minutes")
+        say(f"{len(trials)} trials within the limit of {options.minutes:g} minutes")
     return int(not rows or any(each["missed"] for each in rows))
 
 
@@ -88,89 +87,9 @@ def progress(trial: Trial) -> str:
     return f"{trial.name:16}{ready}" + (f", missed: {missed}" if missed else "")
 
 
-def write(results: dict[str, Any], *, keep: bool) -> None:
-    """Write the results; with `keep` to the committed files."""
-    path = COMMITTED if keep else BUILD
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    if keep:
-        PAGE.write_text(with_table(PAGE.read_text(), as_markdown(results)))
-
-
-def with_table(page: str, table: str) -> str:
-    """Replace the table of a page."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}{table}{END}{rest.partition(END)[2]}"
-
-
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Parse the arguments."""
-    parser = argparse.ArgumentParser(
-        prog="make chaos ARGS=...",
-        description=(__doc__ or "").partition("\n\n")[0],
-        epilog='example: make chaos ARGS="--only worker --times 3"',
-    )
-    parser.add_argument(
-        "--only",
-        type=names,
-        metavar="NAMES",
-        help="disturbances, separated by commas (default: all)",
-    )
-    parser.add_argument(
-        "--times", type=count, default=TIMES, help="trials of each (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--limit",
-        type=minutes,
-        default=LIMIT_MINUTES,
-        metavar="MINUTES",
-        help="no trial begins later (default: %(default)g)",
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="of the random moments (default: %(default)s)"
-    )
-    parser.add_argument("--list", action="store_true", help="list the disturbances")
-    parser.add_argument(
-        "--keep",
-        action="store_true",
-        help="update benchmarks/results/chaos.json and the page (default: build/chaos.json)",
-    )
-    return parser.parse_args(arguments)
-
-
-def names(text: str) -> list[str]:
-    """Parse names of disturbances."""
-    found = [name.strip() for name in text.split(",")]
-    for name in found:
-        if name not in ALL:
-            raise argparse.ArgumentTypeError(
-                f"{name!r} is not a disturbance; choose from {', '.join(ALL)}"
-            )
-    return found
-
-
-def count(text: str) -> int:
-    """Parse a number of trials."""
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 1000")
-    return int(text)
-
-
-def minutes(text: str) -> float:
-    """Parse a time limit."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= 1440:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0 up to 1440")
-    return value
-
-
-def say(text: str) -> None:
-    """Print at once, also into a pipe."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
+    return CAMPAIGN.parser(ALL, times=TIMES, minutes=LIMIT_MINUTES).parse_args(arguments)
 
 
 if __name__ == "__main__":

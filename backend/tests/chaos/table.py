@@ -1,17 +1,13 @@
-"""The results of a campaign: rows, the table on the terminal and in the documentation, JSON."""
+"""The results of the campaign as rows, on the terminal and in the documentation."""
 
-import os
-import platform
 import statistics
-import subprocess
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from service import BACKEND
+from campaigns.record import aligned, caption
 from tests.chaos.campaign import Trial, missed_goals
-from tests.chaos.disturbances import ALL, READY_S
+from tests.chaos.disturbances import ALL
 from tests.chaos.verification import CATEGORIES, summarize
 
 EXAMPLES = 5
@@ -52,24 +48,21 @@ def row(name: str, trials: Sequence[Trial]) -> dict[str, Any]:
 
 def header() -> str:
     """Return the titles of the columns on the terminal."""
-    return _aligned(TITLES)
+    return aligned(TITLES, WIDTHS)
 
 
 def line(result: Mapping[str, Any]) -> str:
     """Return one row for the terminal, with a second line that names missed goals."""
-    text = _aligned(_cells(result))
+    text = aligned(_cells(result), WIDTHS)
     if result["missed"]:
         text += f"\n  missed: {_missed(result)}"
     return text
 
 
-def as_markdown(results: Mapping[str, Any]) -> str:
+def as_markdown(results: dict[str, Any]) -> str:
     """Return the table for the documentation."""
-    machine = results["machine"]
     lines = [
-        f"{results['date']}, commit `{results['commit']}`, {machine['cores']} cores, load average"
-        f" {machine['load_before']:.1f} before and {machine['load_after']:.1f} after, niceness"
-        f" {machine['nice']}, {results['minutes']:.0f} minutes:",
+        caption(results),
         "",
         "| disturbance | n | writes | lost | doubled | altered | jobs | files | refused"
         " | ready (median, max) | goals missed |",
@@ -83,30 +76,6 @@ def as_markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def as_json(rows: Iterable[Mapping[str, Any]], **values: object) -> dict[str, Any]:
-    """Return the whole results."""
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": _git("rev-parse", "--short", "HEAD"),
-        "python": platform.python_version(),
-        "goals": {"ready_s": READY_S},
-        **values,
-        "disturbances": list(rows),
-    }
-
-
-def machine(load_before: float) -> dict[str, Any]:
-    """Describe the machine, and how busy it was before and after."""
-    return {
-        "cpu": platform.machine(),
-        "cores": os.cpu_count(),
-        "nice": os.nice(0),
-        "system": platform.system(),
-        "load_before": round(load_before, 1),
-        "load_after": round(os.getloadavg()[0], 1),
-    }
-
-
 def _cells(result: Mapping[str, Any]) -> list[str]:
     times_s = result["ready_s"]
     middle = f"{statistics.median(times_s):.1f}" if times_s else "-"
@@ -118,15 +87,3 @@ def _cells(result: Mapping[str, Any]) -> list[str]:
 def _missed(result: Mapping[str, Any]) -> str:
     goals = result["missed"].items()
     return ", ".join(f"{goal} {count} of {result['trials']}" for goal, count in goals)
-
-
-def _aligned(cells: Sequence[str]) -> str:
-    first, *others = zip(cells, WIDTHS, strict=True)
-    return f"{first[0]:<{first[1]}}" + "".join(f"{cell:>{width}}" for cell, width in others)
-
-
-def _git(*arguments: str) -> str:
-    done = subprocess.run(
-        ["git", *arguments], cwd=BACKEND, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() or "unknown"
