@@ -21,10 +21,28 @@ from straingauge.histogram import Histogram
 from straingauge.result.assembly import compose
 from straingauge.workers import MergedReports
 
+from straingauge import redaction
+
 metrics_service = pytest.importorskip(
     "opentelemetry.proto.collector.metrics.v1.metrics_service_pb2",
     reason="needs opentelemetry-proto",
 )
+metrics_pb2 = pytest.importorskip("opentelemetry.proto.metrics.v1.metrics_pb2")
+
+SUMS_S = {
+    "GET /a": 10 * 0.005 + 20 * 0.007 + 3 * 0.9,
+    "POST /b": 5 * 0.002,
+    "GET /a, with a comma": 0.001,
+}
+"""Sums of the served response times of `export_to`."""
+SHORTEST_S = {"GET /a": 0.005, "POST /b": 0.002, "GET /a, with a comma": 0.001}
+"""The shortest of them."""
+
+
+def is_in_bucket(time_s: float, upper_limit: int, scale: int) -> bool:
+    """Return true if a time is in a bucket, but for the error of a histogram."""
+    high_s, width = 2.0 ** (upper_limit * 2.0**-scale), 2.0 ** (2.0**-scale)
+    return high_s / width / 1.004 <= time_s <= high_s * 1.004
 
 
 def of_result(merged: MergedReports) -> dict[str, float]:
@@ -51,6 +69,9 @@ def of_otlp(received: Receiver) -> dict[str, float]:
                 10**12,
                 10**12 + 3 * 10**9,
             )
+            if metric.WhichOneof("data") != "gauge":
+                cumulative = getattr(metric, metric.WhichOneof("data")).aggregation_temporality
+                assert cumulative == metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
             if metric.name == "straingauge.requests":
                 assert metric.sum.is_monotonic
                 found[labels["endpoint"]] += point.as_int
@@ -60,6 +81,9 @@ def of_otlp(received: Receiver) -> dict[str, float]:
             elif metric.name == "straingauge.response_time":
                 assert metric.unit == "s"
                 assert sum(point.positive.bucket_counts) == point.count
+                assert point.sum == pytest.approx(SUMS_S[labels["endpoint"]])
+                shortest_s = SHORTEST_S[labels["endpoint"]]
+                assert is_in_bucket(shortest_s, point.positive.offset + 1, point.scale)
                 found[f"times {labels['endpoint']}"] += point.count
     return found
 
@@ -108,6 +132,9 @@ def of_prometheus(received: Receiver) -> dict[str, float]:
         for native in series.histograms:
             assert name == "straingauge_response_time_seconds"
             assert native.timestamp == 1_003_000
+            assert native.sum == pytest.approx(SUMS_S[str(endpoint)])
+            (span,) = native.positive_spans
+            assert is_in_bucket(SHORTEST_S[str(endpoint)], span.offset, native.schema)
             assert sum(accumulate(native.positive_deltas)) == native.count_int
             assert sum(each.length for each in native.positive_spans) == len(native.positive_deltas)
     return found
@@ -118,6 +145,12 @@ FORMATS: dict[str, tuple[str, str, Callable[[Receiver], dict[str, float]]]] = {
     "prometheus": ("", "/api/v1/write", of_prometheus),
     "influx": ("?org=o&bucket=b", "/api/v2/write?org=o&bucket=b", of_influx),
 }
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_hidden_values", set())
+    monkeypatch.setattr(redaction, "_values", {})
 
 
 @pytest.fixture
@@ -183,6 +216,7 @@ def test_totals_begin_again_with_a_load():
         assert total.endpoints["GET /a"].requests == 20 + 2 * begun
         assert total.endpoints["GET /a"].response.count == 20 + 2 * begun
         assert total.arrivals_started == 20 + 2 * begun
+        assert total.arrivals_due == 22 + 2 * begun
 
 
 class Refusing:
@@ -217,6 +251,8 @@ def test_partial_success_of_otlp_is_a_failure(monkeypatch: pytest.MonkeyPatch):
         ("influx+http://localhost:8086/api/v2/write", "names no database"),
         ("influx+http://localhost:8086?db=a&precision=s", "remove precision"),
         ("otlp+http://localhost:99999", "[Pp]ort"),
+        ("influx+http://localhost:8086?db=my load", "write ' ' as %20"),
+        ("otlp+http://localhost:4318/\u00e9", "write '\u00e9' as %C3%A9"),
     ],
 )
 def test_wrong_url_is_refused(name: str, message: str):
@@ -245,6 +281,39 @@ def test_tokens_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     assert (otlp.headers["X-Key"], otlp.headers["x-scope"]) == ("a b", "c")
     assert influx.headers["Authorization"] == "Token t"
     assert [each.path for each in sent] == ["/x", "/write?db=n"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "header"),
+    [
+        ("INFLUX_TOKEN", "hunter22hunter\r", "Authorization"),
+        ("INFLUX_TOKEN", "hunter22\u2019", "Authorization"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "X-Pin=hunter22%0A", "X-Pin"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "X Pin=hunter22", "X Pin"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Content-Length=hunter22", "Content-Length"),
+    ],
+)
+def test_header_that_cannot_be_sent_is_refused(variable: str, value: str, header: str):
+    """A token with a line break, as from a file, is an error before the load, without the token."""
+    make = InfluxLines if variable == "INFLUX_TOKEN" else OtlpMetrics
+    with pytest.raises(UsageError) as refused:
+        make("http://localhost?db=n", option="--export", environment={variable: value})
+    assert f"the header {header!r} cannot be sent" in str(refused.value)
+    assert "hunter22" not in refused.value.with_hint
+
+
+def test_receivers_that_repeat_a_secret_do_not_show_it(received: Receiver):
+    """Neither a token nor the password of InfluxDB 1 is in a message, though a receiver has it."""
+    received.status, received.answer = 401, b"no access with hunter22 and xyzzy-plugh"
+    url = f"http://127.0.0.1:{received.port}?db=n&u=me&p=hunter22"
+    exporter = InfluxLines(url, option="", environment={"INFLUX_TOKEN": "xyzzy-plugh"})
+    stream = ExportStream({url: exporter}, (said := list[str]()).append, counter)
+    stream.watch("load", MadeLoad().merged(1.0))
+    stream.close()
+    (section,) = stream.section()
+    assert said == [f"export {section['to']} ended: {section['failure']}"]
+    assert section["to"].endswith("&u=me&p=***")
+    assert section["failure"] == "OSError: status 401: no access with *** and ***"
 
 
 def test_messages_of_remote_write_have_the_published_numbers():

@@ -86,6 +86,37 @@ def test_csv_rows_add_up_to_the_result(tmp_path: Path):
     require_totals(rows, merged)
 
 
+def test_each_second_is_in_the_file_at_once(tmp_path: Path):
+    """A reader that follows a file finds each second, also one without requests, by its names."""
+    expected = {
+        "run": "load",
+        "time": 2.0,
+        "start_s": 1.0,
+        "end_s": 2.5,
+        "users": 3,
+        "arrivals_due": 5,
+        "arrivals_started": 4,
+        "server_cpu_percent": 12.5,
+        "server_rss_bytes": 7e6,
+    }
+    files = tmp_path / "seconds.jsonl", tmp_path / "seconds.csv"
+    exporters = exporters_for([str(file) for file in files]).values()
+    for exporter in exporters:
+        exporter.add(Second(**expected, endpoints={}))
+    (line,) = files[0].read_text().splitlines()
+    (row,) = csv.DictReader(files[1].read_text().splitlines())
+    for exporter in exporters:
+        exporter.close()
+    assert json.loads(line) == {**expected, "endpoints": {}}
+    assert {name: row[name] for name in ("run", "endpoint", "requests")} == {
+        "run": "load",
+        "endpoint": "",
+        "requests": "",
+    }
+    numbers = {name: value for name, value in expected.items() if name != "run"}
+    assert {name: float(row[name]) for name in numbers} == numbers
+
+
 def test_percentiles_are_those_of_one_second(tmp_path: Path):
     """A second's percentiles contain no response of the seconds before."""
     file = tmp_path / "seconds.jsonl"
@@ -130,7 +161,7 @@ class Broken:
 
     def add(self, _second: Second) -> None:
         """Fail."""
-        raise OSError(28, "No space left on device")
+        raise OSError(28, "No space left on device: password=hunter22")
 
     def close(self) -> None:
         """Fail again."""
@@ -147,10 +178,11 @@ def test_failed_export_ends_alone(tmp_path: Path):
         stream.watch("load", load.merged(at_s))
         stream.export()
     stream.close()
-    assert said == ["export broken ended: OSError: [Errno 28] No space left on device"]
+    failure = "OSError: [Errno 28] No space left on device: password=***"
+    assert said == [f"export broken ended: {failure}"]
     broken, written = stream.section()
     assert broken["seconds"] == 0
-    assert "No space left" in broken["failure"]
+    assert broken["failure"] == failure
     assert (written["seconds"], written["failure"]) == (2, None)
     assert len(file.read_text().splitlines()) == 2
 
@@ -163,6 +195,7 @@ def test_failed_export_ends_alone(tmp_path: Path):
         (["seconds.csv", "seconds.csv"], "named twice"),
         (["missing/seconds.csv"], "there is no folder missing"),
         (["folder.csv"], "this is a folder"),
+        (["/proc/seconds.csv"], "cannot write to /proc"),
     ],
 )
 def test_wrong_name_is_refused(
@@ -173,6 +206,17 @@ def test_wrong_name_is_refused(
     Path("folder.csv").mkdir()
     with pytest.raises(UsageError, match=message):
         exporters_for(names)
+
+
+def test_last_reports_are_exported():
+    """The end of a load exports its last reports, not those that the thread has yet to export."""
+    received, load = Received(), MadeLoad()
+    stream = ExportStream({"received": received}, print, counter)
+    load.requests("p1", "GET /a", 10, 5)
+    stream.watch("load", load.merged(1.0))
+    load.requests("p1", "GET /a", 7, 5)
+    stream.finish("load", load.merged(2.0))
+    assert [each.endpoints["GET /a"].requests for each in received.seconds] == [17]
 
 
 def test_file_stays_until_the_first_second(tmp_path: Path):

@@ -1,8 +1,11 @@
 """Metrics of a running load in the text format of Prometheus."""
 
+from types import SimpleNamespace
+
 import pytest
 from made_load import MadeLoad
-from straingauge.exports import MetricsPage
+from straingauge.exports import MetricsPage, metrics_page
+from straingauge.observe import Observations
 from straingauge.result.assembly import compose
 from straingauge.runner.live_page import metrics_route
 from straingauge.runner.live_run import LiveRun
@@ -20,6 +23,8 @@ def made() -> MergedReports:
     load.requests("p2", 'GET /a"b\\c', 20, 700)
     load.requests("p2", "POST /b", 4, 2, status=429)
     load.requests("p2", "POST /b", 5, 2, status=0)
+    samples = [{"t_ns": n * 1e9, "cpu_s": n * 0.5, "rss_bytes": 1e8} for n in (1, 2)]
+    load.observations = Observations(samples=samples)
     return load.merged(2.0)
 
 
@@ -62,6 +67,8 @@ def test_metrics_are_the_totals_of_the_result():
     assert value(text, "arrivals_due_total") == 41
     assert value(text, "arrivals_started_total") == 39
     assert value(text, "users") == 4
+    assert value(text, "server_cpu_ratio") == 0.5
+    assert value(text, "server_resident_memory_bytes") == 1e8
 
 
 def test_response_times_are_a_histogram():
@@ -90,6 +97,24 @@ def test_nothing_before_the_load():
     """The page is empty, and valid, before the load has begun."""
     assert MetricsPage(lambda: None).text() == ""
     assert MetricsPage(lambda: MergedReports(())).text() == ""
+
+
+def test_scrapes_take_little_of_the_time(monkeypatch: pytest.MonkeyPatch):
+    """A page that took a second to make is served again for 20 s, so that it takes 5 % at most."""
+    clock, made_at_s = SimpleNamespace(now_s=100.0), list[float]()
+
+    def merged() -> MergedReports:
+        made_at_s.append(clock.now_s)
+        clock.now_s += 1.0
+        return made()
+
+    monkeypatch.setattr(metrics_page, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    page = MetricsPage(merged)
+    first = page.text()
+    for at_s in (101.0, 119.0, 120.5):
+        clock.now_s = at_s
+        assert page.text() == first
+    assert made_at_s == [100.0, 120.5]
 
 
 def test_live_page_has_metrics():

@@ -2,15 +2,19 @@
 
 import base64
 import http.client
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from straingauge.errors import UsageError
+from straingauge.http.headers import require_sendable
+from straingauge.redaction import hide
 
 TIMEOUT_S: Final = 5.0
 MAX_ANSWER: Final = 200  # characters of a refusal that are shown
+_NOT_IN_URL: Final = re.compile(r"[^!-~]")
 
 
 class HttpSender:
@@ -27,7 +31,8 @@ class HttpSender:
         headers: Headers of each request.
 
     Raises:
-        UsageError: It is no URL of http or https.
+        UsageError: It is no URL of http or https, or a header cannot be sent; the message shows
+            neither the password nor a header's value.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class HttpSender:
     ) -> None:
         try:
             parts = urlsplit(url)
+            hide(unquote(parts.password or ""))
             host, port = parts.hostname, parts.port
         except ValueError as error:
             raise UsageError(f"{option}: {error}: {url}") from error
@@ -44,11 +50,16 @@ class HttpSender:
             raise UsageError(f"{option}: this URL names no host: {url}")
         self.path = parts.path.rstrip("/") or default_path
         self.path += f"?{parts.query}" if parts.query else ""
+        if wrong := _NOT_IN_URL.search(self.path):
+            encoded = quote(wrong[0])
+            raise UsageError(f"{option}: write {wrong[0]!r} as {encoded} in this URL: {url}")
         self.headers = {"User-Agent": "straingauge", **headers}
         if parts.username is not None:
             account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             token = base64.b64encode(account.encode()).decode()
             self.headers["Authorization"] = f"Basic {token}"
+        for name, value in self.headers.items():
+            _require_sendable(name, value, option)
         kind = (
             http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         )
@@ -79,3 +90,14 @@ class HttpSender:
         self._connection.request("POST", self.path, body, self.headers)
         response = self._connection.getresponse()
         return response.status, response.read()
+
+
+def _require_sendable(name: str, value: str, option: str) -> None:
+    try:
+        require_sendable(name, value)
+    except ValueError as error:
+        # Its own message has the value, which may be a token.
+        raise UsageError(
+            f"{option}: the header {name!r} cannot be sent",
+            hint="remove line breaks from its value; a name is one word of ASCII",
+        ) from error

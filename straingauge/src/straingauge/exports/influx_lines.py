@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from straingauge.errors import UsageError
 from straingauge.exports.http_sender import HttpSender
 from straingauge.exports.second import EndpointSecond, Second
+from straingauge.redaction import hide
 
 TOKEN: Final = "INFLUX_TOKEN"  # noqa: S105  the name of the variable
 _PATHS: Final = {"bucket": "/api/v2/write", "db": "/write"}
@@ -35,6 +36,8 @@ class InfluxLines:
         self, url: str, *, option: str, environment: Mapping[str, str] = os.environ
     ) -> None:
         named = parse_qs(urlsplit(url).query)
+        for secret in (*named.get("p", ()), environment.get(TOKEN, "")):
+            hide(secret)  # InfluxDB 1 takes a password as p
         path = next((path for name, path in _PATHS.items() if name in named), None)
         if path is None:
             raise UsageError(
