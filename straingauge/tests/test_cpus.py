@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 
 import pytest
+from straingauge.control_groups import folders_in
 
 from straingauge import cpus
 
@@ -37,7 +38,7 @@ def test_quota_of_a_container(tmp_path: Path, groups: str, files: dict[str, str]
         path.write_text(f"{text}\n")
     own = tmp_path / "own"
     own.write_text(groups)
-    assert cpus._quota(tmp_path / "cgroup", own) == quota
+    assert cpus._quota(folders_in(tmp_path / "cgroup", own, "cpu")) == quota
 
 
 def test_usable_cpus_are_those_of_affinity_and_quota(monkeypatch: pytest.MonkeyPatch):

@@ -33,6 +33,7 @@ ORDER = (
     *("cli", "pytest_plugin", "locust"),
 )
 FREE_FOR_ALL = {
+    "control_groups",
     "cpus",
     "errors",
     "extras",

@@ -11,10 +11,11 @@ import psutil
 from straingauge.errors import UsageError
 from straingauge.extras import install_command
 from straingauge.observe.database_stats import DatabaseStats
+from straingauge.observe.group_limits import LimitSampler
 from straingauge.observe.machine import Machine
 from straingauge.observe.open_resources import Inventory, Remaining, inventory, remaining
 from straingauge.observe.postgres_url import check_scheme
-from straingauge.observe.process import ServiceProcesses, is_here, port_of
+from straingauge.observe.process import ProcessSample, ServiceProcesses, is_here, port_of
 from straingauge.observe.process_table import ProcessTable
 from straingauge.observe.runtime import Language, language_of
 from straingauge.observe.sockets import Calls, ServiceSockets
@@ -38,6 +39,7 @@ class HostSampler:
         self._processes: ServiceProcesses | None = None
         self._open = partial(ServiceProcesses, base_url, server_pid)
         self._machine = Machine()
+        self._limits = LimitSampler()
         self._table = ProcessTable({})
         self._counted_s = 0.0
         self._sockets = ServiceSockets(port_of(base_url))
@@ -122,24 +124,11 @@ class HostSampler:
         seen = self._processes.sample(self._table)
         if seen is not None:
             self._service, self._serving = seen.family, seen.pids
-            sample |= {
-                "rss_bytes": seen.rss_bytes,
-                "cpu_s": seen.cpu_s,
-                "threads": seen.threads,
-                "open_files": seen.open_files,
-                "processes": len(seen.pids),
-                "helper_rss_bytes": seen.helper_rss_bytes,
-                "helpers": seen.helpers,
-                "processes_started": seen.started,
-                "processes_exited": seen.exited,
-            }
-            if seen.cpu_wait_s is not None:
-                sample["cpu_wait_s"] = seen.cpu_wait_s
-            if seen.busiest_s is not None:
-                sample["busiest_thread_s"] = seen.busiest_s
+            sample |= _of_processes(seen)
             sample |= self._sockets.sample(seen.pids)
-            if seen.uss_bytes is not None:
-                sample["uss_bytes"] = seen.uss_bytes
+        if not self._processes.is_remote:
+            root = self._processes.root
+            sample |= self._limits.sample(root.pid if root is not None else None)
         if self._database is not None:  # it may take seconds to answer
             sample |= self._database.sample()
         if fresh:
@@ -189,3 +178,22 @@ class HostSampler:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self._postgres_by_name[pid] = psutil.Process(pid).name().startswith("postgres")
         return self._postgres_by_name.get(pid, False)
+
+
+def _of_processes(seen: ProcessSample) -> dict[str, float]:
+    """Return the values of the service's processes that are known."""
+    found: dict[str, float | None] = {
+        "rss_bytes": seen.rss_bytes,
+        "uss_bytes": seen.uss_bytes,
+        "cpu_s": seen.cpu_s,
+        "cpu_wait_s": seen.cpu_wait_s,
+        "busiest_thread_s": seen.busiest_s,
+        "threads": seen.threads,
+        "open_files": seen.open_files,
+        "processes": len(seen.pids),
+        "helper_rss_bytes": seen.helper_rss_bytes,
+        "helpers": seen.helpers,
+        "processes_started": seen.started,
+        "processes_exited": seen.exited,
+    }
+    return {key: value for key, value in found.items() if value is not None}

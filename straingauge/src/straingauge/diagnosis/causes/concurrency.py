@@ -26,6 +26,10 @@ CLOSED = ("constantusers", "waves")  # schedules that wait for responses
 IDLE_PERCENT, FULL_PERCENT = 50.0, 85.0  # of one core, by one process
 FAIR_PERCENT = 25.0  # on a full machine: one that wants more gets more, unless many compete
 MIN_DATABASE_SHARE = 0.5  # of the response time
+UNKNOWN_LIMITS = (
+    "a CPU limit of the service's container looks the same: compare nr_throttled of its"
+    " cpu.stat before and after the load"
+)
 
 
 @cause(
@@ -57,8 +61,6 @@ MIN_DATABASE_SHARE = 0.5  # of the response time
         " a blocking call in an event loop, a limit of connections to another service",
         "repeat with half the users: if the throughput stays and the times halve, it is such a"
         " limit; if the times stay, each request takes that long by itself",
-        "a CPU limit of the service's container looks the same: compare nr_throttled of its"
-        " cpu.stat before and after the load",
     ),
 )
 def limited_concurrency(result: ResultView) -> Evidence | None:
@@ -85,6 +87,7 @@ def limited_concurrency(result: ResultView) -> Evidence | None:
     return Evidence(
         min(confidence, most),
         (*evidence, idle, *_not_accepted(result)),
+        advice=() if result.table(*SERVICE, "limits") else (UNKNOWN_LIMITS,),
         where=(lock.location,) if lock is not None and _contention(lock) else (),
     )
 

@@ -1,10 +1,11 @@
 """Causes outside the service: the load generator, and other programs on its machine."""
 
 from straingauge.diagnosis.arrival import Arrival, arrival_of_others
-from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import is_starved, share_of_others
 from straingauge.diagnosis.database_time import limited
 from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.throttling import generator_throttling
 
 MACHINE = ("resources", "machine")
 SERVICE = ("resources", "service")
@@ -36,7 +37,14 @@ def generator_saturated(result: ResultView) -> Evidence | None:
     if reason is None:
         return None
     confidence = 0.7 if reason.get("severity") == "invalid" else 0.3
-    return Evidence(0.95 if saturated else confidence, (str(reason.get("message")),))
+    evidence = [str(reason.get("message"))]
+    advice = []
+    throttling = generator_throttling(result)
+    if throttling is not None and throttling.confidence >= LIKELY:
+        confidence = max(confidence, throttling.confidence)
+        evidence.append(throttling.sentence)
+        advice.append("raise the limit of CPUs of the container in which the generator runs")
+    return Evidence(0.95 if saturated else confidence, tuple(evidence), tuple(advice))
 
 
 @cause(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import psutil
 
 from straingauge.observe import Observations, Sample
-from straingauge.result.assembly.sampling import points, shares
+from straingauge.result.assembly.sampling import increase, points, shares, whole
 from straingauge.result.format.resources import Machine, Neighbour
 
 OWNERS = ("service_family_cpu_s", "database_cpu_s", "generator_cpu_s")
@@ -30,6 +30,7 @@ def machine(observations: Observations) -> Machine | None:
         "database_cpu_percent": shares(points(samples, "database_cpu_s")),
         "generator_cpu_percent": shares(points(samples, "generator_cpu_s")),
         "neighbours": _neighbours(observations.neighbours, elapsed_s),
+        "oom_kills": whole(increase(observations.samples, "machine_oom_kills")),
     }
 
 

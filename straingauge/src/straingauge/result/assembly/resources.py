@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from straingauge.engine import EngineStats
 from straingauge.observe import Observations, Sample
 from straingauge.result.assembly.database import database
+from straingauge.result.assembly.limits import generator_limits
 from straingauge.result.assembly.log_deviation import log_deviation
 from straingauge.result.assembly.machine import machine
 from straingauge.result.assembly.sampling import extremes, highest, increase, points, shares, whole
@@ -30,7 +31,7 @@ def resources(
         "database": database(observations.database, samples, requests) if observations else None,
         "machine": machine(observations) if observations else None,
         "cooldown": cooldown(observations) if observations else None,
-        "generator": _generator(engines),
+        "generator": _generator(engines, samples),
         "observer": _observer(samples),
         "samples": [_shown(sample, samples[0]["t_ns"]) for sample in samples],
     }
@@ -67,7 +68,7 @@ def _observer(samples: Sequence[Sample]) -> ObserverCost | None:
     return None if cost is None else {"cpu_percent": cost["avg"]}
 
 
-def _generator(engines: Mapping[str, EngineStats]) -> Generator:
+def _generator(engines: Mapping[str, EngineStats], samples: Sequence[Sample]) -> Generator:
     generator: Generator = {
         "processes": {
             name: {
@@ -93,6 +94,8 @@ def _generator(engines: Mapping[str, EngineStats]) -> Generator:
         generator["protocol"] = " and ".join(found)
     if (deviation := log_deviation(engines)) is not None:
         generator["log_deviation_ms"] = deviation
+    if (found_limits := generator_limits(samples)) is not None:
+        generator["limits"] = found_limits
     return generator
 
 

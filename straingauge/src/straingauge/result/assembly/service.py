@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from straingauge.observe import Observations, Sample
+from straingauge.result.assembly.limits import limits
 from straingauge.result.assembly.sampling import (
     MB,
     extremes,
@@ -62,6 +63,7 @@ def service(observations: Observations, requests: int) -> Service:
             "language": observations.runtime.language,
             "server": observations.runtime.server,
         },
+        "limits": limits(samples),
     }
 
 

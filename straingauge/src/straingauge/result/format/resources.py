@@ -2,6 +2,8 @@
 
 from typing import Literal, NotRequired, TypedDict
 
+from straingauge.result.format.limits import GeneratorLimits, Limits
+
 
 class Shares(TypedDict):
     """CPU time in percent of one core: average over all samples, and the highest between two."""
@@ -104,6 +106,7 @@ class Service(TypedDict):
     accept_queue: NotRequired[Extremes | None]
     calls: NotRequired[list[Calls]]
     runtime: NotRequired[Runtime]
+    limits: NotRequired[Limits]
 
 
 class Pool(TypedDict):
@@ -238,6 +241,7 @@ class Machine(TypedDict):
     database_cpu_percent: Shares | None
     generator_cpu_percent: Shares | None
     neighbours: list[Neighbour]
+    oom_kills: NotRequired[int | None]
 
 
 class RemainingResource(TypedDict):
@@ -316,6 +320,7 @@ class Generator(TypedDict):
     arrivals_percent: NotRequired[float | None]
     log_deviation_ms: NotRequired[LogDeviation]
     protocol: NotRequired[str]
+    limits: NotRequired[GeneratorLimits]
 
 
 class ObserverCost(TypedDict):
