@@ -38,6 +38,7 @@ class Outcome:
         events: Request events that Locust fired, in order.
         record: Recorded metrics by phase and endpoint.
         totals: Numbers of requests, connections, reconnected, closed_idle and abandoned.
+        http2_connections: Number of connections that speak HTTP/2.
         setup_failures: Errors that would have ended the run.
     """
 
@@ -45,6 +46,7 @@ class Outcome:
     events: list[dict[str, Any]]
     record: dict[str, dict[str, Any]]
     totals: dict[str, int]
+    http2_connections: int
     setup_failures: list[str]
 
     @property
@@ -180,6 +182,7 @@ def _run_call(
             }
             for (phase, endpoint), series in recording.snapshot().series.items()
         },
+        "http2_connections": recording.http2_connections,
         "totals": {
             "requests": recording.requests,
             **{

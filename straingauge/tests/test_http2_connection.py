@@ -143,8 +143,9 @@ def test_an_upload_waits_for_the_kernel():
     assert channel.unanswered_since_ns > 0
 
 
-def test_a_server_that_sends_but_does_not_read_is_an_error():
+def test_a_server_that_sends_but_does_not_read_is_an_error(monkeypatch: pytest.MonkeyPatch):
     """Answers to its frames are not kept without a limit."""
+    monkeypatch.setattr("straingauge.engine.http2_connection.MAX_ANSWER_BYTES", 10_000)
     scene = Scene()
     owner, channel = scene.join()
     channel.send(GET, b"h")
@@ -152,7 +153,8 @@ def test_a_server_that_sends_but_does_not_read_is_an_error():
     scene.transport.is_stuck = True
     ping = b"\0\0\x08\x06\0\0\0\0\0" + b"12345678"
     for _ in range(3):
-        scene.connection.data_received(ping * 40_000)
+        assert not owner.seen
+        scene.connection.data_received(ping * 250)
         scene.run()
     assert (owner.seen, channel.is_open) == ([ErrorKind.PROTOCOL], False)
 

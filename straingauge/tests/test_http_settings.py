@@ -86,7 +86,7 @@ def test_settings_of_the_target_are_not_for_other_hosts():
     """The Host header and the name in TLS are the target's own; overrides are for every host."""
     given = settings(host_header="api", server_name="api", resolve=["b:80:127.0.0.1"])
     assert resolve("http://localhost", settings=given).host_header == b"api"
-    assert given.for_other_hosts() == settings(resolve=["b:80:127.0.0.1"])
+    assert given.for_other_host("https://b") == settings(resolve=["b:80:127.0.0.1"])
 
 
 def test_a_time_is_a_number_or_a_text():
@@ -133,7 +133,8 @@ def test_http2_is_negotiated_or_known(given: object, http2: str | None):
     """The table has true or "prior-knowledge"; a result shows which; other hosts are asked."""
     found = settings(http2=given)
     assert (found.http2, found.as_dict().get("http2")) == (http2, http2)
-    assert found.for_other_hosts().http2 == (http2 and "negotiate")
+    assert found.for_other_host("https://b").http2 == (http2 and "negotiate")
+    assert found.for_other_host("http://b").http2 is None
 
 
 @pytest.mark.parametrize(

@@ -306,19 +306,3 @@ def test_a_user_that_overrides_on_stop_leaves_nothing_open(caller: Locust):
         )
         assert closed.wait(20)
     assert outcome.value == [200, 0]
-
-
-@pytest.mark.parametrize("http2", [True, "prior-knowledge"])
-def test_users_refuse_http2(caller: Locust, http2: object):
-    """A class that demands HTTP/2 gets no client, and a message with the command that speaks it."""
-    text = f"""
-    from straingauge.errors import UsageError
-    from straingauge.locust.options import http_settings
-    try:
-        http_settings(user.environment, {{"http2": {http2!r}}})
-    except UsageError as error:
-        return [str(error), error.hint]
-    """
-    message, hint = caller.call("http://127.0.0.1:1", text).value
-    assert message.startswith("Locust users speak HTTP/1.1, and HTTP/2 is asked for")
-    assert "straingauge run FILE --http2" in hint

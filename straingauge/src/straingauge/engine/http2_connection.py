@@ -7,7 +7,6 @@ from typing import Final
 from straingauge.engine.connection import ConnectionOwner
 from straingauge.engine.transport_protocol import TransportProtocol
 from straingauge.http import (
-    ErrorKind,
     Request,
     RequestFailed,
     Response,
@@ -16,12 +15,8 @@ from straingauge.http import (
 )
 from straingauge.http.exchange import Received
 from straingauge.http.http2.exchange import Http2Exchange
-from straingauge.http.http2.session import Http2Session
+from straingauge.http.http2.session import MAX_ANSWER_BYTES, Http2Session
 from straingauge.http.receive_queue import ReceiveQueue
-
-# Bodies of requests are held back long before. Only answers to what the server sends, such as
-# PING, can exceed this limit: it sends, but does not read.
-_MAX_ANSWER_BYTES: Final = 1024 * 1024
 
 
 class Http2Connection(TransportProtocol):
@@ -102,9 +97,8 @@ class Http2Connection(TransportProtocol):
         """Work on what was received; see `ReceiveQueue`."""
         self._session.receive(received, at_ns)
         self._send_more()
-        if not self.is_lost and self._transport.get_write_buffer_size() > _MAX_ANSWER_BYTES:
-            detail = "HTTP/2: the server does not read what answers its frames"
-            self._session.receive(RequestFailed(ErrorKind.PROTOCOL, detail), at_ns)
+        if not self.is_lost and self._transport.get_write_buffer_size() > MAX_ANSWER_BYTES:
+            self._session.end_unread(at_ns)
         self._deliver(at_ns)
         if self.on_received is not None:
             self.on_received()

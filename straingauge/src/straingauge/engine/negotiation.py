@@ -54,5 +54,5 @@ class Negotiation(asyncio.Protocol):
             NoHttp2Error: The server does not speak HTTP/2.
         """
         if self.chosen is None:
-            raise NoHttp2Error("the server does not offer HTTP/2 (ALPN)")
+            raise NoHttp2Error
         return self.chosen

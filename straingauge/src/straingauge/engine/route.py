@@ -59,8 +59,7 @@ class Routes:
         allowed_hosts: frozenset[str] = frozenset(),
     ) -> None:
         self.target = target
-        self._settings = (settings or HttpSettings()).for_other_hosts()
-        self._plain_settings = replace(self._settings, http2=None)
+        self._settings = settings or HttpSettings()
         self._allowed_hosts = allowed_hosts
         self._others: dict[str, Route] = {}
         self._http1: dict[str | None, Route] = {}
@@ -76,8 +75,7 @@ class Routes:
             return self.target
         found = self._others.get(origin)
         if found is None:
-            is_tls = origin.startswith("https:")
-            settings = self._settings if is_tls else self._plain_settings
+            settings = self._settings.for_other_host(origin)
             address = resolve(origin, self._allowed_hosts, settings)
             found = self._others[origin] = Route.to(address)
         return found

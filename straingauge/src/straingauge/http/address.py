@@ -264,7 +264,10 @@ def _ascii_name(host: str) -> str:
 
 
 class NoHttp2Error(OSError):
-    """The server of an open connection does not speak HTTP/2, though it should."""
+    """The server of an open connection does not offer HTTP/2, though it should."""
+
+    def __init__(self) -> None:
+        super().__init__("the server does not offer HTTP/2 (ALPN)")
 
 
 def connect_timeout_failure(timeout_s: float) -> RequestFailed:

@@ -141,9 +141,10 @@ class HttpSettings:
             changes["headers"] = tuple(combine(dict(other.headers), dict(self.headers)).items())
         return replace(other, **changes)
 
-    def for_other_hosts(self) -> "HttpSettings":
-        """Return the settings for hosts other than the target, without what is the target's own."""
-        http2: Http2Mode | None = "negotiate" if self.http2 else None
+    def for_other_host(self, origin: str) -> "HttpSettings":
+        """Return the settings for an origin other than the target's, without what is its own."""
+        is_https = origin.startswith("https:")
+        http2: Http2Mode | None = "negotiate" if self.http2 and is_https else None
         return replace(self, server_name=None, host_header=None, unix_socket=None, http2=http2)
 
     def request_headers(self) -> Mapping[str, str]:

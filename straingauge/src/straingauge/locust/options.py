@@ -22,7 +22,7 @@ Exit codes:
 
 import math
 import os
-from argparse import SUPPRESS, ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
@@ -32,7 +32,6 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from straingauge.engine import require_open_files
-from straingauge.errors import UsageError
 from straingauge.http.settings import HttpSettings
 from straingauge.observe import COOLDOWN_S, Observer
 from straingauge.result.format.write import require_writable
@@ -112,8 +111,7 @@ def add_options(parser: ArgumentParser) -> None:
             f"--load-{each.name}",
             default=None,
             include_in_web_ui=False,
-            # Users of Locust speak HTTP/1.1; `http_settings` says so.
-            help=SUPPRESS if each.setting == "http2" else each.help,
+            help=each.help,
             **(
                 {"action": "append" if each.is_repeatable else "store", "metavar": each.metavar}
                 if each.metavar
@@ -206,10 +204,7 @@ def http_settings(
     configured = HttpSettings.of(own or {}, locustfile.parent).over(_configured(locustfile))
     settings = HttpSettings.of(given, Path.cwd(), names.__getitem__).over(configured)
     if settings.http2 is not None:
-        raise UsageError(
-            "Locust users speak HTTP/1.1, and HTTP/2 is asked for (--load-http2, http2 in [http])",
-            hint="leave it out, or run the same journeys: straingauge run FILE --http2",
-        )
+        import straingauge.locust.http.http2_connection  # noqa: F401  or a request waits for it
     return settings
 
 

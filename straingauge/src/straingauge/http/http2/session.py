@@ -32,6 +32,9 @@ _MAX_STREAM_ID: Final = 2**31 - 1
 # Of bodies at a time, as of uploads over HTTP/1.1: responses get their stamps in between.
 _SLICE_BYTES: Final = 256 * 1024
 _PING: Final = b"\0" * 8
+# Bodies of requests are held back long before. Only answers to what the server sends, such as
+# PING, can exceed this limit: it sends, but does not read.
+MAX_ANSWER_BYTES: Final = 1024 * 1024
 _HTTP1: Final = b"HTTP/1."
 
 
@@ -208,6 +211,11 @@ class Http2Session:
         except ProtocolError as error:
             self._break(stream_id, error, at_ns)
         self._open_streams()
+
+    def end_unread(self, at_ns: int) -> None:
+        """End the connection: more than `MAX_ANSWER_BYTES` are not read by the server."""
+        detail = "HTTP/2: the server does not read what answers its frames"
+        self._lose_connection(RequestFailed(ErrorKind.PROTOCOL, detail), at_ns)
 
     def _handle(self, event: Event, at_ns: int) -> None:
         if isinstance(event, DataReceived):

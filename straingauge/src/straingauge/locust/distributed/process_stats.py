@@ -82,6 +82,8 @@ class ProcessStats:
             connections=self.recording.connections,
             reconnected=self.recording.reconnected,
             closed_idle=self.recording.closed_idle,
+            http2_connections=self.recording.http2_connections,
+            http1_instead=self.recording.http1_instead,
             abandoned=self.recording.abandoned,
             start_delay_ms=self.schedule_lag.start_delay_ms,
             loop_lag_ms=self._loop_lag.lag_ms,

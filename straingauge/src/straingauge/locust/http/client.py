@@ -333,7 +333,7 @@ class Client(SessionSettings):
         if not url:
             raise UsageError("no host given", hint="--host http://localhost:8000")
         is_own = url == self._base.origin
-        settings = self._settings if is_own else self._settings.for_other_hosts()
+        settings = self._settings if is_own else self._settings.for_other_host(url)
         found = self._origins[url] = origin_of(url, self._rules.allowed_hosts, settings)
         return found
 

@@ -1,45 +1,31 @@
 """One connection of a Locust user: an exchange on a socket stream."""
 
-import ssl
-from functools import cache
 from time import monotonic_ns
 from typing import Final
 
-from gevent import GreenletExit, get_hub
-from gevent.hub import Hub
+from gevent import GreenletExit
 
 from straingauge.http import Request, StreamReader
-from straingauge.http.address import Address, connect_failure
+from straingauge.http.address import Address
 from straingauge.http.exchange import Exchange, Outcome, first_byte_timeout_failure
-from straingauge.http.receive_queue import ReceiveQueue
 from straingauge.locust.http.socket_stream import SocketStream, TimedOut
-from straingauge.locust.http.tls_stream import TlsStream
-
-# An address that is not the last one is given up after this time, in which the kernel repeats a
-# lost first packet once (after 1 s: RFC 6298, section 2.1).
-_ATTEMPT_NS: Final = 2_000_000_000
-
-
-@cache
-def _queue_of(hub: Hub) -> ReceiveQueue:
-    # A timer fires after the hub has looked at the sockets, which a callback need not.
-    timer = hub.loop.timer(0)
-
-    def reschedule(work: object) -> None:
-        timer.stop()
-        timer.start(work)
-
-    return ReceiveQueue(hub.loop.run_callback, reschedule)
 
 
 class Connection:
     """A kept-alive connection with at most one request in flight.
 
+    Args:
+        stream: An open stream.
+        address: What it leads to.
+
     Attributes:
         sent_ns: when the request's first byte was passed to the kernel.
         done_ns: when the request's outcome was known; 0 before.
         was_killed: the user was killed while it received a stream, and should end now.
+        is_http2: False.
     """
+
+    is_http2: Final = False
 
     __slots__ = (
         "_exchange",
@@ -50,34 +36,12 @@ class Connection:
         "was_killed",
     )
 
-    def __init__(self, address: Address, tls: ssl.SSLContext | None, deadline_ns: int) -> None:
-        """Connect: try each IP address in turn; the one that accepts is tried first from then on.
-
-        Raises:
-            RequestFailed: the last one failed, too.
-            TimedOut: the deadline came first.
-        """
-        hub: Hub = get_hub()
-        queue = _queue_of(hub)
-        self._stream = SocketStream(hub, queue) if tls is None else TlsStream(hub, queue, tls)
+    def __init__(self, stream: SocketStream, address: Address) -> None:
+        self._stream = stream
         self._exchange = Exchange(root=address.request_root)
         self._first_byte_timeout_s = address.settings.first_byte_timeout_s
         self.sent_ns = self.done_ns = 0
         self.was_killed = False
-        for ip, is_last in address.attempts():
-            attempt_by_ns = deadline_ns if is_last else monotonic_ns() + _ATTEMPT_NS
-            self._stream.deadline_ns = min(deadline_ns, attempt_by_ns)
-            try:
-                self._stream.open(ip, address)
-            except TimedOut:
-                if attempt_by_ns >= deadline_ns:
-                    raise
-            except OSError as error:
-                if is_last or isinstance(error, ssl.SSLError):
-                    raise connect_failure(error, ip, address) from error
-            else:
-                address.prefer(ip)
-                break
 
     @property
     def closed(self) -> bool:
@@ -103,10 +67,6 @@ class Connection:
     def close(self) -> None:
         """Close at once."""
         self._stream.close()
-
-    def take_stream(self) -> SocketStream:
-        """Return the open stream, for another protocol than HTTP."""
-        return self._stream
 
     def send(
         self,

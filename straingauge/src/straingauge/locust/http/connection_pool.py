@@ -4,18 +4,24 @@ import ssl
 from collections import defaultdict
 from collections.abc import Callable
 from time import monotonic_ns
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from straingauge.http import Request, RequestFailed
-from straingauge.http.address import connect_timeout_failure
+from straingauge.http.address import NoHttp2Error, connect_failure, connect_timeout_failure
 from straingauge.http.exchange import Stale, timeout_failure
+from straingauge.http.tls import alpn_protocols
 from straingauge.http.traceparent import TraceIds
 from straingauge.locust.http.connection import Connection
+from straingauge.locust.http.opening import open_stream
 from straingauge.locust.http.origin import Origin
 from straingauge.locust.http.response import LocustResponse
 from straingauge.locust.http.session_settings import TlsOptions, context_of
-from straingauge.locust.http.socket_stream import TimedOut
+from straingauge.locust.http.socket_stream import SocketStream, TimedOut
 
+if TYPE_CHECKING:
+    from straingauge.locust.http.http2_connection import Http2Connection
+
+AnyConnection: TypeAlias = "Connection | Http2Connection"
 _Key: TypeAlias = tuple[str, TlsOptions | None]
 """The URL of an origin, and the TLS settings of the call."""
 
@@ -26,11 +32,14 @@ class ConnectionRecorder(Protocol):
     Attributes:
         reconnected: connections opened in place of one that the server had closed while idle.
         closed_idle: connections found closed by the server, without a request in flight.
+        http2_connections, http1_instead: see `EngineStats`.
         abandoned: requests in flight when their user was killed.
     """
 
     reconnected: int
     closed_idle: int
+    http2_connections: int
+    http1_instead: int
     abandoned: int
 
     @property
@@ -49,7 +58,8 @@ class ConnectionPool:
         timeout_s: from sending to the last byte, connecting included, for requests that set
             no timeout.
         connect_timeout_s: for connecting alone.
-        get_tls: returns the settings for TLS; called when the first such connection is opened.
+        get_tls: returns the settings for TLS, with these protocols offered (ALPN); called when the
+            first such connection is opened.
         finish_requests: Locust has promised to let requests end when it stops a user.
 
     Attributes:
@@ -73,7 +83,7 @@ class ConnectionPool:
         get_recorder: Callable[[], ConnectionRecorder],
         timeout_s: float,
         connect_timeout_s: float,
-        get_tls: Callable[[], ssl.SSLContext],
+        get_tls: Callable[[tuple[str, ...]], ssl.SSLContext],
         *,
         finish_requests: bool,
     ) -> None:
@@ -83,8 +93,8 @@ class ConnectionPool:
         self._timeout_s = timeout_s
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)
         self._get_tls = get_tls
-        self._tls: ssl.SSLContext | None = None
-        self._idle: defaultdict[_Key, list[Connection]] = defaultdict(list)
+        self._tls: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._idle: defaultdict[_Key, list[AnyConnection]] = defaultdict(list)
 
     def send(  # noqa: PLR0917  keyword arguments are slower
         self,
@@ -139,9 +149,9 @@ class ConnectionPool:
         else:
             response.done_ns = connection.done_ns
             response.take(outcome, connection.first_byte_ns)
-            if response.error is None and not connection.closed:
-                self._idle[key].append(connection)
         if connection is not None:
+            if not connection.closed:
+                self._idle[key].append(connection)
             response.trace = trace_number
             response.sent_ns = connection.sent_ns
             self.killed |= connection.was_killed or (defer_kill and not connection.defer_kill)
@@ -152,7 +162,7 @@ class ConnectionPool:
         trace_ids = self._get_recorder().trace_ids
         return (b"", 0) if trace_ids is None else (trace_ids.next_header(), trace_ids.number)
 
-    def _take_idle(self, key: _Key) -> Connection | None:
+    def _take_idle(self, key: _Key) -> "AnyConnection | None":
         idle = self._idle[key]
         while idle:
             connection = idle.pop()
@@ -168,9 +178,14 @@ class ConnectionPool:
                 connection.close()
         self._idle.clear()
 
-    def open(self, origin: Origin, request: Request, phase: str, deadline_ns: int) -> Connection:
-        """Open a connection that no other request uses; see `_open`."""
-        return self._open(origin, request, phase, deadline_ns, None)
+    def open(self, origin: Origin, request: Request, phase: str, deadline_ns: int) -> SocketStream:
+        """Open a stream for another protocol than HTTP, counted for this request.
+
+        Raises:
+            RequestFailed: there is none.
+            TimedOut: the deadline came first.
+        """
+        return self._open_stream(origin, request, phase, deadline_ns, None, ())
 
     def _open(
         self,
@@ -179,18 +194,40 @@ class ConnectionPool:
         phase: str,
         deadline_ns: int,
         options: TlsOptions | None,
-    ) -> Connection:
-        """Open a connection, counted for this request.
+    ) -> AnyConnection:
+        """Open a connection, counted for this request; see `open`."""
+        address = origin.address
+        if address.settings.http2 is None:
+            stream = self._open_stream(origin, request, phase, deadline_ns, options, ())
+            return Connection(stream, address)
+        # Other loads need not wait until `h2` is imported.
+        from straingauge.locust.http.http2_connection import Http2Connection
 
-        Raises:
-            RequestFailed: there is none.
-            TimedOut: the deadline came first.
-        """
+        offered = tuple(alpn_protocols(address.settings))
+        stream = self._open_stream(origin, request, phase, deadline_ns, options, offered)
+        if not address.tls or stream.protocol == "h2":
+            self._get_recorder().http2_connections += 1
+            return Http2Connection(stream, address)
+        if address.settings.http2 == "prior-knowledge":
+            stream.close()
+            raise connect_failure(NoHttp2Error(), address.ips[0], address)
+        self._get_recorder().http1_instead += 1
+        return Connection(stream, address)
+
+    def _open_stream(  # noqa: PLR0917  as `_open`
+        self,
+        origin: Origin,
+        request: Request,
+        phase: str,
+        deadline_ns: int,
+        options: TlsOptions | None,
+        offered: tuple[str, ...],
+    ) -> SocketStream:
         began_ns = monotonic_ns()
         connect_by_ns = began_ns + self._connect_timeout_ns
-        tls = self._tls_context(options) if origin.address.tls else None
+        tls = self._tls_context(options, offered) if origin.address.tls else None
         try:
-            connection = Connection(origin.address, tls, min(deadline_ns, connect_by_ns))
+            stream = open_stream(origin.address, tls, min(deadline_ns, connect_by_ns))
         except TimedOut:
             if deadline_ns <= connect_by_ns:
                 raise
@@ -198,11 +235,11 @@ class ConnectionPool:
             raise connect_timeout_failure(waited_s) from None
         took_ns = monotonic_ns() - began_ns
         self._get_recorder().add_connection(phase, request.name, took_ns)
-        return connection
+        return stream
 
-    def _tls_context(self, options: TlsOptions | None) -> ssl.SSLContext:
+    def _tls_context(self, options: TlsOptions | None, offered: tuple[str, ...]) -> ssl.SSLContext:
         if options is not None:
-            return context_of(options)
-        if self._tls is None:
-            self._tls = self._get_tls()
-        return self._tls
+            return context_of(options, offered)
+        if offered not in self._tls:
+            self._tls[offered] = self._get_tls(offered)
+        return self._tls[offered]

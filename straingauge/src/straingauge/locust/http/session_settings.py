@@ -98,15 +98,15 @@ class SessionSettings:
 
 
 @lru_cache(maxsize=16)
-def context_of(options: TlsOptions) -> ssl.SSLContext:
-    """Return the context of TLS settings, made once.
+def context_of(options: TlsOptions, offered: tuple[str, ...] = ()) -> ssl.SSLContext:
+    """Return the context of TLS settings, made once; see `tls_stream.context`.
 
     Raises:
         UsageError: a file cannot be read.
     """
     verify, cert = options
     if isinstance(verify, bool) and cert is None:
-        return context(insecure=not verify)
+        return context(insecure=not verify, offered=offered)
     try:
         if isinstance(verify, str):
             path = Path(verify)
@@ -119,4 +119,6 @@ def context_of(options: TlsOptions) -> ssl.SSLContext:
             made.load_cert_chain(*((cert,) if isinstance(cert, str) else cert))
     except OSError as error:
         raise UsageError(f"verify={verify!r}, cert={cert!r}: {error}") from error
+    if offered:
+        made.set_alpn_protocols(offered)
     return made

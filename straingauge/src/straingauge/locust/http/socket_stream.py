@@ -125,6 +125,11 @@ class SocketStream:
     def _shake_hands(self, host: str) -> None:
         """Do what comes between connecting and the first request."""
 
+    @property
+    def protocol(self) -> str | None:
+        """See `TlsStream`; without TLS, None."""
+        return None
+
     def close(self) -> None:
         """Close at once, even with a request in flight."""
         if self.closed:

@@ -13,18 +13,20 @@ _RECORD_BYTES = 64 * 1024
 
 
 @cache
-def context(*, insecure: bool) -> ssl.SSLContext:
+def context(*, insecure: bool, offered: tuple[str, ...] = ()) -> ssl.SSLContext:
     """Return the context of this process: making one takes 20 ms and a megabyte.
 
     Args:
         insecure: accept any certificate.
+        offered: protocols that the client offers (RFC 7301, ALPN).
     """
-    if not insecure:
-        return ssl.create_default_context()
-    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    trusting.check_hostname = False
-    trusting.verify_mode = ssl.CERT_NONE
-    return trusting
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if insecure else ssl.create_default_context()
+    if insecure:
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+    if offered:
+        made.set_alpn_protocols(offered)
+    return made
 
 
 class TlsStream(SocketStream):
@@ -62,6 +64,11 @@ class TlsStream(SocketStream):
             else:
                 break
         self._flush()
+
+    @property
+    def protocol(self) -> str | None:
+        """The protocol that the server has chosen of those offered; None without one."""
+        return self._tls.selected_alpn_protocol()
 
     def _flush(self) -> None:
         rest = super().write(self._outgoing.read())

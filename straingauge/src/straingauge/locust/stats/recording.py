@@ -28,6 +28,7 @@ class Recording:
         reconnected: Connections opened in place of one that the server had closed while idle.
         closed_idle: Connections that the server had closed while no request was in flight, as far
             as their user noticed: it looks at its next request.
+        http2_connections, http1_instead: See `EngineStats`.
         abandoned: Requests in flight when their user was killed; counted nowhere else.
     """
 
@@ -35,7 +36,7 @@ class Recording:
         self.started_ns = started_ns
         self.trace_ids = trace_ids
         self.requests = self.connections = self.abandoned = 0
-        self.reconnected = self.closed_idle = 0
+        self.reconnected = self.closed_idle = self.http2_connections = self.http1_instead = 0
         self._recorder = Recorder(trace_ids)
         self._endpoints: dict[tuple[str, str], EndpointRecorder] = {}
 

@@ -144,11 +144,14 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
         # Set on the instance, so that a class can override it without calling super().
         vars(self)["on_stop"] = on_stop
 
-    def _tls_context(self) -> ssl.SSLContext:
+    def _tls_context(self, offered: tuple[str, ...]) -> ssl.SSLContext:
         factory = type(self).ssl_context_factory
         if factory:
-            return factory()
-        return _context_of(self._http) or context(insecure=self.insecure)
+            made = factory()
+            if offered:
+                made.set_alpn_protocols(offered)
+            return made
+        return _context_of(self._http, offered) or context(insecure=self.insecure, offered=offered)
 
     def on_start(self) -> None:
         """Log in; if that fails, end the run with one message.
@@ -280,10 +283,14 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
 
 
 @cache
-def _context_of(settings: HttpSettings) -> ssl.SSLContext | None:
+def _context_of(settings: HttpSettings, offered: tuple[str, ...]) -> ssl.SSLContext | None:
     """Return the context of the settings; None if they say nothing of certificates."""
-    named = settings.ca_file or settings.client_cert or settings.insecure
-    return tls_context(settings) if named else None
+    if not (settings.ca_file or settings.client_cert or settings.insecure):
+        return None
+    made = tls_context(settings)
+    if offered:
+        made.set_alpn_protocols(offered)
+    return made
 
 
 def _own_or(own: float, default: float, configured: float | None) -> float:

@@ -126,8 +126,8 @@ class WebSockets:
         if origin.address.request_root:
             text = "a WebSocket passes this proxy only to an https service"
             raise RequestFailed(ErrorKind.PROXY, text)
-        connection = self._connections.open(origin, request, self._phase, deadline_ns)
-        return connection.take_stream(), request, host
+        stream = self._connections.open(origin, request, self._phase, deadline_ns)
+        return stream, request, host
 
     def _send(self, step: Send) -> int | RequestFailed:
         socket, began_ns = step.socket, monotonic_ns()
