@@ -129,9 +129,9 @@ lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
-	@cd straingauge && $(BIN)/mypy --no-error-summary
-	@cd backend && $(BIN)/mypy --no-error-summary
 	@$(BIN)/python .ci/requirements.py check
+	@(cd straingauge && $(BIN)/mypy --no-error-summary) & pid=$$!; \
+	(cd backend && $(BIN)/mypy --no-error-summary); code=$$?; wait $$pid && exit $$code
 
 fmt: $(READY_DEV)  ## Format the code
 	@$(BIN)/ruff check --quiet --fix .
