@@ -146,7 +146,7 @@ def test_a_changed_value_is_named_by_its_path(tmp_path: Path, change: Any, messa
         (b'{"schema_version": 1, "x": NaN}', "NaN is no number in JSON"),
         ("\ufeff{}".encode("utf-16-le"), "line 1: not UTF-8: UTF-16"),
         (b'{"name":\n"caf\xe9"}', "line 2: not UTF-8: byte 0xe9"),
-        (b"[" * 100_000, "not a result file: it is nested too deeply"),
+        (b"[" * 100_000, "not valid JSON: it is nested too deeply"),
         (b"[]", "not a result file: it has no schema_version"),
         (b'"text"', "not a result file: it has no schema_version"),
         (b'[{"name": "/", "num_requests": 3}]', "it looks like one of Locust"),

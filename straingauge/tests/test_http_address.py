@@ -38,6 +38,7 @@ def test_an_allowed_host_is_allowed():
         "http://localhost:99999",
         "http://h/?q",
         "http://h/#f",
+        "http://localhost/\udcff",
     ],
 )
 def test_a_url_without_sense_is_a_usage_error(url: str):

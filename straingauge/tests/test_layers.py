@@ -38,6 +38,7 @@ FREE_FOR_ALL = {
     "errors",
     "extras",
     "git",
+    "json_text",
     "number_text",
     "process_start",
     "redaction",

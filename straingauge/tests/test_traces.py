@@ -175,6 +175,10 @@ def test_spans_of_other_requests_are_counted_only():
     [
         {"startTimeUnixNano": "x"},
         {"startTimeUnixNano": None},
+        {"startTimeUnixNano": float("inf")},
+        {"endTimeUnixNano": 10**400},
+        {"spanId": "0x00000000000001"},
+        {"spanId": "1_0000000000000f"},
         {"endTimeUnixNano": "1"},
         {"traceId": "xyz"},
         {"spanId": "0" * 16},
@@ -186,6 +190,22 @@ def test_a_damaged_span_does_not_hide_the_others(change: dict[str, Any]):
     """A span with bad ids or times is counted, and the others are read."""
     found = analyzed(root(), {**span(2, 1, 3, 9), **change})
     assert (found["spans"]["damaged"], found["spans"]["used"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        {"key": ["db.system"], "value": {"stringValue": "a"}},
+        {"key": {}, "value": {"intValue": 1}},
+        {"key": "db.system", "value": {"intValue": float("inf")}},
+        {"key": "db.system", "value": {"doubleValue": 10**400}},
+    ],
+)
+def test_a_damaged_attribute_does_not_hide_its_span(pair: dict[str, Any]):
+    """A span whose attributes make no sense is read without them."""
+    sent = root()
+    found = analyzed({**sent, "attributes": [*sent["attributes"], pair]})
+    assert (found["spans"]["damaged"], found["spans"]["used"]) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -49,3 +49,7 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}", "correct that line") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: not valid TOML: it is nested too deeply") from error
+    except ValueError as error:  # an integer with more digits than Python reads
+        raise UsageError(f"{path}: not valid TOML: {error}") from error

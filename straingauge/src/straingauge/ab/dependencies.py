@@ -6,7 +6,6 @@ Versions of a lock file of uv, Poetry, PDM or Pipenv become constraints.
 """
 
 import configparser
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 from straingauge.ab.poetry import poetry_requirements
 from straingauge.errors import UsageError
+from straingauge.json_text import parse_json
 from straingauge.text_file import read_text, read_toml
 
 _LOCK_FILES: Final = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
@@ -184,7 +184,7 @@ def _packages(path: Path) -> Iterator[tuple[str, str]]:
                 yield str(package["name"]), str(package["version"])
         return
     try:
-        content = json.loads(read_text(path))
+        content = parse_json(read_text(path))
     except ValueError as error:
         raise UsageError(f"{path}: not valid JSON: {error}") from error
     for section in ("default", "develop"):

@@ -12,6 +12,7 @@ import orjson
 from straingauge.feeders.records import DataError, Lines
 
 _BLOCK: Final = 1 << 20  # characters read at once
+_LONGEST_TOKEN: Final = 16  # a word or an escape that the end of a block can cut
 _WHITE: Final = " \t\r\n"
 _KEYS: Final = "write null where there is no value"
 
@@ -159,12 +160,22 @@ class _Reader:
         while True:
             try:
                 _, end = self._decoder.raw_decode(self._text, self._at)
-            except (JSONDecodeError, RecursionError) as error:
-                if not self._more():
-                    raise self.error(f"not JSON: {error}") from error
+            except JSONDecodeError as error:
+                if not (self._may_be_cut(error) and self._more()):
+                    raise self.error(f"not JSON: {error.msg}") from error
+            except (ValueError, RecursionError) as error:  # an endless number, or too deep
+                raise self.error(f"not JSON: {error}") from error
             else:
                 element, self._at = self._text[self._at : end], end
                 return element
+
+    def _may_be_cut(self, error: JSONDecodeError) -> bool:
+        """Return whether more of the file may repair an error: one at the end of what was read.
+
+        Else a mistake in the first line of a large file would be looked for again with each block.
+        """
+        is_at_end = error.pos >= len(self._text) - _LONGEST_TOKEN
+        return is_at_end or error.msg.startswith("Unterminated string")
 
     def error(self, problem: str) -> DataError:
         """Return an error with the current line."""

@@ -245,7 +245,12 @@ def parse_base_url(base_url: str) -> Address:
             hint="write it like http://localhost:8000 or http://localhost:8000/api/v1",
         )
     host, tls = _ascii_name(url.hostname), url.scheme == "https"
-    base_path = encode_path(url.path.rstrip("/"))
+    try:
+        base_path = encode_path(url.path.rstrip("/"))
+    except UnicodeEncodeError as error:  # bytes of the command line that are not UTF-8
+        raise UsageError(
+            f"{base_url!r} is no URL: its path is not UTF-8", hint="write such bytes like %E4"
+        ) from error
     return Address(host, port or _DEFAULT_PORTS[url.scheme], tls, base_path)
 
 

@@ -1,7 +1,6 @@
 """Requests, responses, and the ways in which a request can fail."""
 
 import codecs
-import json as jsonlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +11,7 @@ import orjson
 from straingauge.http.decoding import decode
 from straingauge.http.headers import Headers, RawHeaders, values_of
 from straingauge.http.multipart import Upload
+from straingauge.json_text import parse_json
 
 if TYPE_CHECKING:
     from straingauge.http.streaming.stream import Stream
@@ -195,7 +195,7 @@ def _parse_json(body: bytes) -> Any:  # noqa: ANN401  as in `Response.json`
     """Parse JSON, with integers of any size, in UTF-8 or as a byte order mark says."""
     is_unusual = _LONG_NUMBER in body.translate(_DIGITS) or body.startswith(_BYTE_ORDER_MARKS)
     # orjson, which is faster, turns integers of more than 64 bits into floats.
-    return jsonlib.loads(body) if is_unusual else orjson.loads(body)
+    return parse_json(body) if is_unusual else orjson.loads(body)
 
 
 Check: TypeAlias = Callable[[Response], str | None]

@@ -2,9 +2,9 @@
 
 import base64
 import hashlib
-import json
 
 from straingauge.journey.user import User
+from straingauge.json_text import parse_json
 
 
 def account_fingerprint(user: User) -> str | None:
@@ -32,7 +32,7 @@ def _subject(token: str) -> str | None:
     if len(parts) != 3:
         return None
     try:
-        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        claims = parse_json(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except ValueError:  # of Base64, UTF-8 or JSON
         return None
     if not isinstance(claims, dict) or "sub" not in claims:

@@ -1,11 +1,11 @@
 """Stacks of threads and tasks, and which of them only wait for work."""
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from straingauge.json_text import parse_json
 from straingauge.profile.own_code import Frame, OwnCode, is_loop
 
 _RAW_FRAME: Final = re.compile(r"(.+?) \((.*?)(?::(\d+))?\)$")
@@ -107,7 +107,7 @@ def read_probe(pid: int, text: str | bytes) -> Snapshot:
         ValueError: It is none.
     """
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         threads = tuple(
             Stack(thread_name(each["name"]), _reversed(each["frames"]))
             for each in content["threads"]
@@ -138,7 +138,7 @@ def read_dump(pid: int, text: str | bytes) -> Snapshot:
                     if not frame.get("is_shim_entry") or frame["line"]
                 ),
             )
-            for each in json.loads(text)
+            for each in parse_json(text)
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a dump: {error}") from error

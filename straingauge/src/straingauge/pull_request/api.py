@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from straingauge.errors import TargetError, UsageError
+from straingauge.json_text import parse_json
 
 TIMEOUT_S: Final = 30.0
 PAGE_SIZE: Final = 100  # the largest of both APIs
@@ -63,7 +64,7 @@ class Api:
         where = f"{method} {self.url}{path}"
         try:
             with self._opener.open(request, timeout=TIMEOUT_S) as response:
-                return json.load(response)
+                return parse_json(response.read())
         except HTTPError as error:
             with error:
                 said = error.read(2000).decode(errors="replace")
@@ -87,7 +88,7 @@ class Api:
 def _message(said: str) -> str:
     """Return the API's own sentence, or the beginning of what it sent."""
     try:
-        content = json.loads(said)
+        content = parse_json(said)
     except ValueError:
         return " ".join(said.split())[:200]
     found = content.get("message") or content.get("error") if isinstance(content, dict) else None

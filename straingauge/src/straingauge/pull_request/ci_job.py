@@ -4,13 +4,13 @@ Sources: "Default environment variables" in GitHub's documentation, "Predefined 
 GitLab's.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from straingauge.errors import UsageError
+from straingauge.json_text import parse_json
 from straingauge.pull_request import github, gitlab
 from straingauge.pull_request.api import Api
 from straingauge.pull_request.comment import PullRequest
@@ -64,7 +64,7 @@ def _github_number(environment: Mapping[str, str]) -> int:
         return int(found[1])
     path = environment.get("GITHUB_EVENT_PATH")
     try:
-        event = json.loads(Path(path).read_bytes()) if path else {}
+        event = parse_json(Path(path).read_bytes()) if path else {}
     except (OSError, ValueError) as error:
         raise UsageError(f"GITHUB_EVENT_PATH: {path} cannot be read: {error}") from error
     issue = event.get("issue") or {}

@@ -4,7 +4,6 @@
 that allocate from this pass.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ import psutil
 from straingauge.diagnosis.cause import LIKELY
 from straingauge.errors import StraingaugeError
 from straingauge.inside.probe.sitecustomize import MEMORY, MEMORY_SUFFIX
+from straingauge.json_text import parse_json
 from straingauge.profile.memory_growth import (
     Line,
     MemorySnapshot,
@@ -138,7 +138,7 @@ def _ask(path: Path) -> Mapping[str, Any] | None:
     if content is None:
         return None
     try:
-        document = json.loads(content)
+        document = parse_json(content)
     except ValueError:
         return None
     return document if isinstance(document, dict) and "allocations" in document else None

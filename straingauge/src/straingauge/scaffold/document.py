@@ -3,7 +3,6 @@
 https://spec.openapis.org/oas/v3.2.0
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -11,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urljoin, urlsplit
 
 from straingauge.errors import UsageError
+from straingauge.json_text import parse_json
 from straingauge.scaffold.yaml_document import parse_yaml
 
 Part = Mapping[str, Any]
@@ -221,9 +221,7 @@ def _parsed(text: str | bytes, source: str) -> Any:  # noqa: ANN401  any JSON
                 hint="save it with the encoding UTF-8",
             ) from error
     try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise UsageError(f"{source}: the document is nested too deeply") from error
+        return parse_json(text)
     except ValueError as error:
         if text.lstrip()[:1] in ("{", "["):
             raise UsageError(f"{source}: not JSON: {error}", hint="correct it there") from error

@@ -4,12 +4,13 @@ https://opentelemetry.io/docs/specs/otlp/ and `opentelemetry-proto`. Of JSON, id
 and times are decimal strings.
 """
 
-import json
+import re
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from straingauge.extras import install_command
+from straingauge.json_text import parse_json
 from straingauge.traces.conventions import ATTRIBUTES
 from straingauge.traces.span import AttributeValue, Span, SpanKind
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MAX_TEXT: Final = 4_000  # characters of a name or an attribute
 _ERROR: Final = 2  # the status code
 _SERVICE: Final = "service.name"
+_MAX_NS: Final = 1 << 64  # times are of 64 bits
+_HEX: Final = re.compile(r"[0-9a-f]+")
 
 
 class DamagedMessage(ValueError):
@@ -93,8 +96,8 @@ _SIMPLE_VALUES: Final = frozenset({"string_value", "int_value", "double_value", 
 
 def _read_json(body: bytes) -> Iterator[Span | None]:
     try:
-        message = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        message = parse_json(body)
+    except ValueError as error:
         raise DamagedMessage(str(error)) from error
     if not isinstance(message, dict) or not isinstance(message.get("resourceSpans"), list):
         raise DamagedMessage("it has no resourceSpans")
@@ -114,7 +117,7 @@ def _json_span(found: Mapping[str, Any], service: str, library: str) -> Span | N
     code = status.get("code") if isinstance(status, dict) else None
     try:
         start_ns, end_ns = (int(found[f"{edge}TimeUnixNano"]) for edge in ("start", "end"))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):  # the last one of 1e999
         return None
     return _span(
         str(found.get("traceId")).lower(),
@@ -143,8 +146,10 @@ def _json_attributes(
     attributes: dict[str, AttributeValue] = {}
     for pair in _objects(found, "attributes"):
         key, value = pair.get("key"), pair.get("value")
-        if key in wanted and isinstance(value, dict) and (known := _json_value(value)) is not None:
-            attributes[str(key)] = known
+        if not isinstance(key, str) or key not in wanted or not isinstance(value, dict):
+            continue
+        if (known := _json_value(value)) is not None:
+            attributes[key] = known
     return attributes
 
 
@@ -157,7 +162,7 @@ def _json_value(value: Mapping[str, Any]) -> AttributeValue | None:
             return int(value["intValue"])
         if "doubleValue" in value:
             return float(value["doubleValue"])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     known = value.get("boolValue")
     return known if isinstance(known, bool) else None
@@ -185,7 +190,8 @@ def _span(  # noqa: PLR0917  the fields of a span, from two formats
     library: str,
 ) -> Span | None:
     """Make a span; None if its ids or its times are invalid."""
-    if not _is_id(trace_id, 32) or not _is_id(span_id, 16) or not 0 < start_ns <= end_ns:
+    is_time = 0 < start_ns <= end_ns < _MAX_NS
+    if not _is_id(trace_id, 32) or not _is_id(span_id, 16) or not is_time:
         return None
     return Span(
         trace_id,
@@ -206,9 +212,4 @@ _KINDS: Final = frozenset(SpanKind)
 
 
 def _is_id(text: str, digits: int) -> bool:
-    if len(text) != digits:
-        return False
-    try:
-        return int(text, 16) != 0
-    except ValueError:
-        return False
+    return len(text) == digits and _HEX.fullmatch(text) is not None and text.strip("0") != ""

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NoReturn, cast
+from typing import Any, Final, cast
 
 from straingauge.errors import UsageError
+from straingauge.json_text import parse_json
 from straingauge.result.format.result import Result, Session
 from straingauge.result.format.schema import schema, violation
 from straingauge.result.format.write import SCHEMA_VERSION
@@ -113,11 +114,9 @@ def _expand(path: Path) -> Iterator[Path]:
 def _loaded(path: Path) -> dict[str, Any]:
     text = read_text(path)
     try:
-        document = json.loads(text, parse_constant=_refuse)
+        document = parse_json(text, finite=True)
     except json.JSONDecodeError as error:
         raise UsageError(f"{path}: {_broken(error)}") from error
-    except RecursionError as error:
-        raise UsageError(f"{path}: not a result file: it is nested too deeply") from error
     except ValueError as error:
         raise UsageError(f"{path}: not valid JSON: {error}") from error
     if isinstance(document, dict) and _FILE_KINDS.keys() & document.keys():
@@ -169,7 +168,3 @@ def _check(path: Path, document: Mapping[str, Any], name: str) -> None:
             f"{path}: not a whole result: {wrong}",
             hint="the file was changed after it was written, or is from another program",
         )
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number in JSON")

@@ -1,6 +1,5 @@
 """Captured requests, whatever program has written them."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
+from straingauge.json_text import parse_json
 from straingauge.scaffold.captured.form_part import parse_parts, without_lost
 
 Pairs: TypeAlias = list[tuple[str, str]]
@@ -128,8 +128,8 @@ def body_of(given: str | bytes, content_type: str) -> Body | None:
         return "form", parse_qsl(text, keep_blank_values=True)
     value = _MISSING
     if kind == "application/json" or kind.endswith("+json"):
-        with suppress(ValueError, RecursionError):
-            value = json.loads(text)
+        with suppress(ValueError):
+            value = parse_json(text)
     return ("json", value) if value is not _MISSING and is_shallow(value) else ("content", text)
 
 

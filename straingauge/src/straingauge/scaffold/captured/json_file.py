@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from straingauge.errors import UsageError
+from straingauge.json_text import parse_json
 from straingauge.text_file import read_text
 
 MAX_BYTES: Final = 128 << 20  # with the bodies of responses, HAR files have tens of MB
@@ -30,13 +31,13 @@ def read_json(path: Path, kind: str) -> dict[str, Any]:
             hint="export it without the bodies of responses",
         )
     try:
-        content = json.loads(read_text(path))
+        content = parse_json(read_text(path), finite=True)
     except json.JSONDecodeError as error:
         raise UsageError(
             f"{path}, line {error.lineno}: not valid JSON: {error.msg}",
             hint="export it again: it may be cut off",
         ) from error
-    except (ValueError, RecursionError) as error:  # too many digits, or nested too deep
+    except ValueError as error:
         raise UsageError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path} is not {kind}: it is no JSON object")
