@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from locust_caller import RUN_JOURNEY, Locust
 from raw_server import Peer, Server, serve
-from single_journey import run_journey
+from single_journey import LoadOptions, get, run_journey
 from straingauge.http import ErrorKind, FilePart, Upload
 from straingauge.http.settings import HttpSettings
-from straingauge.journey import User
+from straingauge.journey import Journey, User
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,23 @@ def test_an_upload_has_its_time(server: Server):
     assert (dict(series.errors), series.statuses[200]) == ({}, 1)
 
 
-def test_connecting_has_a_limit():
-    """A TLS handshake that goes nowhere ends at the limit of connecting."""
+def socket_to(user: User):
+    """Open a WebSocket."""
+    yield user.websocket("/ws")
+
+
+@pytest.mark.parametrize(
+    ("journey", "options"),
+    [
+        (get, {"http": HttpSettings(connect_timeout_s=0.2)}),
+        (get, {"timeout_s": 0.2}),
+        (get, {"timeout_s": 0.2, "connections": "shared"}),
+        (get, {"timeout_s": 0.2, "connections": "shared", "http": HttpSettings(http2="negotiate")}),
+        (socket_to, {"timeout_s": 0.2}),
+    ],
+)
+def test_connecting_has_a_limit(journey: Journey, options: LoadOptions):
+    """A TLS handshake that goes nowhere ends at the limit of connecting, or of the request."""
     over = threading.Event()
 
     def waiting(_: Peer) -> None:
@@ -77,7 +92,7 @@ def test_connecting_has_a_limit():
 
     with serve(waiting) as silent:
         url = f"https://127.0.0.1:{silent.port}"
-        series, _ = run_journey(url, http=HttpSettings(connect_timeout_s=0.2))
+        series, _ = run_journey(url, journey, **options)
         over.set()
     assert dict(series.errors) == {ErrorKind.CONNECT_TIMEOUT: 1}
     assert series.examples[0].detail == "no connection within 0.2 s"

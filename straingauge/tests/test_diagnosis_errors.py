@@ -18,6 +18,7 @@ CAUSE_OF = {
     "refused": "unreachable",
     "connect_timeout": "unreachable",
     "no_socket": "unreachable",
+    "unreachable": "unreachable",
     "reset": "connection_resets",
     "idle_closed": "connection_resets",
     "early_close": "connection_resets",

@@ -78,4 +78,4 @@ def test_addresses_that_all_fail_are_one_failure(monkeypatch: pytest.MonkeyPatch
     with silent("127.0.0.2", port):
         resolve_to(monkeypatch, "127.0.0.2", "127.0.0.1")
         series, _ = run_journey(f"http://none.test:{port}", timeout_s=0.6)
-    assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
+    assert dict(series.errors) == {ErrorKind.CONNECT_TIMEOUT: 1}

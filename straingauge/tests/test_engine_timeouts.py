@@ -68,8 +68,8 @@ def test_no_answer_in_time_is_a_timeout(how, own: bool):  # noqa: ANN001, FBT001
     assert 300_000_000 <= (series.response.min_ns or 0) < 10_000_000_000
 
 
-def test_a_connection_never_accepted_is_a_timeout():
-    """A server that is there but never gets round to accepting is a timeout, too."""
+def test_a_connection_never_accepted_is_a_connect_timeout():
+    """A connection that the server never accepts is no slow response."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
         queue = [socket.socket() for _ in range(4)]
@@ -79,7 +79,7 @@ def test_a_connection_never_accepted_is_a_timeout():
         series, _ = run_journey(f"http://127.0.0.1:{address[1]}", timeout_s=0.3)
         for waiting in queue:
             waiting.close()
-    assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
+    assert dict(series.errors) == {ErrorKind.CONNECT_TIMEOUT: 1}
     assert series.service.sum_ns == series.response.sum_ns >= 300_000_000
 
 
@@ -99,5 +99,5 @@ def test_simultaneous_connections_wait_for_the_connect_limit():
             recorder,
         )
         over.set()
-    assert dict(recorder.snapshot().total("main").errors) == {ErrorKind.TIMEOUT: 300}
+    assert dict(recorder.snapshot().total("main").errors) == {ErrorKind.CONNECT_TIMEOUT: 300}
     assert 64 <= server.connections < 200

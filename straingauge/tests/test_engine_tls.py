@@ -69,7 +69,7 @@ def test_tls_that_ends_in_the_handshake_has_its_kind(ending: Handler, kind: Erro
     assert report.connections == 0
 
 
-def test_tls_that_stops_in_the_handshake_is_a_timeout():
+def test_tls_that_stops_in_the_handshake_is_a_connect_timeout():
     """A handshake that goes nowhere ends at the request's deadline."""
     over = threading.Event()
 
@@ -80,7 +80,7 @@ def test_tls_that_stops_in_the_handshake_is_a_timeout():
     with serve(stopping) as server:
         series, report = run_journey(f"https://127.0.0.1:{server.port}", timeout_s=0.3)
         over.set()
-    assert dict(series.errors) == {ErrorKind.TIMEOUT: 1}
+    assert dict(series.errors) == {ErrorKind.CONNECT_TIMEOUT: 1}
     assert report.connections == 0
 
 

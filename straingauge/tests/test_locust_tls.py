@@ -59,7 +59,7 @@ def test_large_bodies_go_through_tls(caller: Locust, tmp_path: Path):
     assert outcome.value == len(server.requests[0].body) == 3_000_000
 
 
-@pytest.mark.parametrize("kind", ["timeout", "tls", "reset"])
+@pytest.mark.parametrize("kind", ["timeout", "connect_timeout", "tls", "reset"])
 def test_a_handshake_that_fails_has_its_kind(caller: Locust, kind: str):
     """A handshake with a peer that is silent, closes or resets fails as in the engine."""
 
@@ -67,11 +67,13 @@ def test_a_handshake_that_fails_has_its_kind(caller: Locust, kind: str):
         peer.socket.recv(65536)
         if kind == "reset":
             peer.reset()
-        elif kind == "timeout":
+        elif "timeout" in kind:
             peer.socket.recv(65536)
 
     with serve(failing) as server:
         outcome = caller.call(
-            f"https://127.0.0.1:{server.port}", 'client.get("/x")', connection_timeout=0.3
+            f"https://127.0.0.1:{server.port}",
+            'client.get("/x")',
+            **{"network_timeout" if kind == "timeout" else "connection_timeout": 0.3},
         )
-    assert outcome.failures == {"connect_timeout" if kind == "timeout" else kind: 1}
+    assert outcome.failures == {"connect_timeout" if "timeout" in kind else kind: 1}

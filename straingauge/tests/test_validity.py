@@ -164,7 +164,8 @@ def test_most_connections_fail_however_late_the_generator_is(kinds: dict[str, in
         (errno.EADDRNOTAVAIL, "out_of_sockets"),
         (errno.ECONNREFUSED, "refused"),
         (errno.ECONNRESET, "reset"),
-        (errno.EHOSTUNREACH, "reset"),
+        (errno.EHOSTUNREACH, "unreachable"),
+        (errno.ENETUNREACH, "unreachable"),
     ],
 )
 @pytest.mark.parametrize("settings", [{}, {"unix_socket": "/s"}, {"proxy": "http://127.0.0.1:9"}])

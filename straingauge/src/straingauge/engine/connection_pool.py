@@ -9,6 +9,7 @@ from straingauge.engine.connection import AnyConnection
 from straingauge.engine.run_context import RunContext
 from straingauge.engine.virtual_user import VirtualUser
 from straingauge.http import RequestFailed, Response
+from straingauge.http.address import connect_timeout_failure
 from straingauge.journey import User
 
 
@@ -31,6 +32,11 @@ class ConnectionPool:
         # An ordered set: a user that times out leaves it from the middle.
         self._waiting: OrderedDict[PooledVirtualUser, None] = OrderedDict()
         self.waited = 0
+
+    @property
+    def has_connection(self) -> bool:
+        """A connection is open, or being opened for another user."""
+        return self._open > 0
 
     def borrow(self, user: PooledVirtualUser) -> None:
         """Lend a user a connection, now or when one is free."""
@@ -152,6 +158,11 @@ class PooledVirtualUser(VirtualUser):
 
     def _connect(self) -> None:
         self._pool.borrow(self)
+
+    def _timeout_failure(self, timeout_s: float) -> RequestFailed:
+        if self._connection is None and not self._pool.has_connection:
+            return connect_timeout_failure(timeout_s)
+        return super()._timeout_failure(timeout_s)
 
     async def _open_and_send(self) -> None:
         await super()._open_and_send()

@@ -24,6 +24,11 @@ class Http2Pool(ConnectionPool):
         self._members: list[Connection | Http2Connection] = []
         self._opener: PooledVirtualUser | None = None  # one connection at a time is opened for it
 
+    @property
+    def has_connection(self) -> bool:
+        """A connection is open: while one is opened, it is awaited by all."""
+        return bool(self._members)
+
     def borrow(self, user: PooledVirtualUser) -> None:
         """Lend a user a channel, now or when there is room for one."""
         if self._lend(user):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 from straingauge.engine.connector import connect
 from straingauge.engine.socket_channel import SocketChannel
 from straingauge.http import ErrorKind, RequestFailed
+from straingauge.http.address import connect_timeout_failure
 from straingauge.http.websocket import Close, Connect, Receive, Send, SocketStep, WebSocket
 from straingauge.http.websocket.handshake import Handshake
 from straingauge.journey import JourneyError, Step
@@ -256,9 +257,8 @@ class SocketSteps:
         step = self.step
         limit_s = self._timeout_ns / 1e9
         if isinstance(step, Connect):
-            self._fail(
-                RequestFailed(ErrorKind.TIMEOUT, f"no WebSocket within {limit_s:g} s"), at_ns
-            )
+            late = RequestFailed(ErrorKind.TIMEOUT, f"no WebSocket within {limit_s:g} s")
+            self._fail(late if self._opening is None else connect_timeout_failure(limit_s), at_ns)
         elif isinstance(step, Close):
             self._forget(step.socket)
             self._end(None)

@@ -14,6 +14,7 @@ from straingauge.engine.journey_runner import JourneyRunner
 from straingauge.engine.load import EndpointSink
 from straingauge.engine.run_context import RunContext
 from straingauge.http import Request, RequestFailed, Response, StreamResponse, check_response
+from straingauge.http.address import connect_timeout_failure
 from straingauge.http.cookies import sets_cookies
 from straingauge.http.exchange import timeout_failure
 from straingauge.http.redirects import follow_up
@@ -158,10 +159,16 @@ class VirtualUser(JourneyRunner):
             return
         if connection is not None and connection.end_stream(at_ns):
             return
-        failure = timeout_failure(self._timeout_ns / 1e9)
+        failure = self._timeout_failure(self._timeout_ns / 1e9)
         if connection is not None and connection.stream is not None:
             failure = connection.stream.break_off(failure, at_ns)
         self.give_up(failure, at_ns)
+
+    def _timeout_failure(self, timeout_s: float) -> RequestFailed:
+        """Return the failure of a request at its time limit: it may still wait for a connection."""
+        if self._opening is not None:
+            return connect_timeout_failure(timeout_s)
+        return timeout_failure(timeout_s)
 
     def end_waiting(self) -> None:
         """End what the end of the load ends: a stream without limits, a wait for any message."""

@@ -22,6 +22,10 @@ _DEFAULTS: Final = HttpSettings()
 _OUT_OF_SOCKETS: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM}
 )
+# connect(2), ip(7), and icmp(7), by which a router or firewall responds.
+_UNREACHABLE: Final = frozenset(
+    {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN}
+)
 
 
 @dataclass(slots=True)
@@ -308,6 +312,8 @@ def _network_failure(error: OSError, ip: str, address: Address) -> RequestFailed
         return RequestFailed(ErrorKind.CONNECT_TIMEOUT, f"connecting to {ip}: {error}")
     if isinstance(error, ConnectionRefusedError):
         return RequestFailed(ErrorKind.REFUSED, f"{ip} port {address.port} refused")
+    if error.errno in _UNREACHABLE:
+        return RequestFailed(ErrorKind.UNREACHABLE, f"connecting to {ip}: {error.strerror}")
     # A handshake that the server ends is an error without a number.
     kind = ErrorKind.TLS if address.tls and not error.errno else ErrorKind.RESET
     return RequestFailed(kind, f"connecting to {ip}: {error}")

@@ -30,6 +30,7 @@ class ErrorKind(StrEnum):
     that the request may never have been read (RFC 9112, section 9.5). `CERTIFICATE_*`: the server's
     certificate is not accepted. `CLIENT_CERTIFICATE`: the server does not accept the client's, or
     there is none. `PROXY`: the proxy, not the service. `NO_SOCKET`: there is no such socket file.
+    `UNREACHABLE`: no route leads to the host, or a firewall rejects the connection.
     `OUT_OF_SOCKETS`: this machine has no open file or local port left for a connection.
     `REDIRECT`: a redirect that was to be followed leads nowhere, elsewhere, or to too many others.
     `EARLY_CLOSE`: a stream ended before its end mark, or with too few events. `CLOSED`: a WebSocket
@@ -68,6 +69,7 @@ class ErrorKind(StrEnum):
     STREAM_RESET = "stream_reset"
     STREAM_REFUSED = "stream_refused"
     NO_HTTP2 = "no_http2"
+    UNREACHABLE = "unreachable"
 
 
 # 407 comes from a proxy only (RFC 9110, section 15.5.8).

@@ -12,6 +12,7 @@ DISCONNECTED: Final = (
     ErrorKind.REFUSED,
     ErrorKind.RESET,
     ErrorKind.NO_SOCKET,
+    ErrorKind.UNREACHABLE,
     ErrorKind.NO_HTTP2,
     ErrorKind.TLS,
     ErrorKind.CERTIFICATE_EXPIRED,

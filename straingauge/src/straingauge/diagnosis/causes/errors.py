@@ -9,7 +9,7 @@ from straingauge.diagnosis.result_view import ResultView, number
 
 # Of streams and WebSockets, and of HTTP/2, too.
 BROKEN = ("reset", "early_close", "closed", "goaway", "stream_reset", "stream_refused")
-NOT_OPENED = ("refused", "connect_timeout", "no_socket")
+NOT_OPENED = ("refused", "connect_timeout", "no_socket", "unreachable")
 NOT_LISTENING = {"refused", "no_socket"}
 IDLE_CLOSED = "idle_closed"
 ERROR_RESPONSE = ("bad_status", "timeout", "first_byte_timeout", "redirect")
@@ -100,8 +100,8 @@ def connection_resets(result: ResultView) -> Evidence | None:
     advice=(
         "refused: nothing listens at this address: check host and port, that the service runs, and"
         " that it listens on this address (127.0.0.1, ::1 or all)",
-        "no connection in time: look for a firewall, a wrong address, or a full accept queue (more"
-        " workers, a longer backlog)",
+        "no connection in time, or no route: look for a firewall, a network that is down, a wrong"
+        " address, or a full accept queue (more workers, a longer backlog)",
     ),
 )
 def unreachable(result: ResultView) -> Evidence | None:

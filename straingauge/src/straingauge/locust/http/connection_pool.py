@@ -183,7 +183,6 @@ class ConnectionPool:
 
         Raises:
             RequestFailed: there is none.
-            TimedOut: the deadline came first.
         """
         return self._open_stream(origin, request, phase, deadline_ns, None, ())
 
@@ -229,10 +228,8 @@ class ConnectionPool:
         try:
             stream = open_stream(origin.address, tls, min(deadline_ns, connect_by_ns))
         except TimedOut:
-            if deadline_ns <= connect_by_ns:
-                raise
-            waited_s = self._connect_timeout_ns / 1e9
-            raise connect_timeout_failure(waited_s) from None
+            limit_ns = min(deadline_ns - began_ns, self._connect_timeout_ns)
+            raise connect_timeout_failure(round(limit_ns / 1e9, 3)) from None
         took_ns = monotonic_ns() - began_ns
         self._get_recorder().add_connection(phase, request.name, took_ns)
         return stream
