@@ -1,39 +1,43 @@
 """Speed of straingauge's engine and of its Locust user: `python benchmarks/engine.py`.
 
 nginx is pinned to one core and each generator to another. Rounds are interleaved, so that other
-work of the machine affects all generators alike. nginx counts the rates. Values are medians over
-the rounds; ratios are medians of the ratio within each round. The machine should be idle.
+work of the machine affects all generators alike, and added until the 90 % interval of each ratio is
+within 10 %, or the time is up. nginx counts the rates. Values are medians over the rounds; a ratio
+is met if the lower ends of its intervals are, by rate and by CPU time per request. The machine
+should be idle.
 
 exit codes: 0 all requirements met; 1 a requirement missed or a generator failed; 2 wrong usage;
 130 interrupted.
 """
 
 import argparse
-import json
 import os
-import platform
 import resource
 import secrets
 import signal
 import sys
 import tempfile
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn
 
+import output
 import payloads
 import peers
 import table
-from cases import CASES, CONNECTIONS, GROUPS, Bench, Case
-from generators import AB, HEY, K6, K9, LOCUST, WRK, RunArguments
-from measurement import MeasurementError
+from case import Bench, Case
+from cases import CASES, GROUPS
+from generators import HEY, K6, K9, LOCUST, PACED, WRK, RunArguments
 from nginx import MOST_CONNECTIONS, SPARE_FILES, serving
-from output import add_keep_option, results_folder
+from options import minutes
+from provenance import provenance
 from results import CaseResult
 from rich.console import Console
+from rounds import case_deadline_s, measure_rounds
+from runs import CONNECTIONS
 
-PROGRAMS = {LOCUST: "locust", K6: "k6", K9: "k9", HEY: "hey", WRK: "wrk", AB: "ab"}
+PROGRAMS = {LOCUST: "locust", K6: "k6", K9: "k9", HEY: "hey", WRK: "wrk", PACED: "wrk"}
 
 
 def main() -> int:
@@ -42,14 +46,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _leave)  # ends everything that was started
     # A process that a shell starts with `&` ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     target_core, core = _cores()
     _allow_files()
     missing_programs = peers.install(console.print)
-    cases = [case for case in CASES if case.key in options.only]
-    results = [_case_result(case, missing_programs) for case in cases]
-    started = datetime.now(UTC).isoformat(timespec="seconds")
-    load_before = os.getloadavg()[0]
+    results = [_case_result(case, missing_programs) for case in CASES if case.key in options.only]
+    context = provenance() | {"window_s": options.seconds}
+    deadline_s = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory(prefix="straingauge-bench-") as name:
         folder = Path(name)
         (folder / "upload.bin").write_bytes(secrets.token_bytes(payloads.UPLOAD_BYTES))
@@ -57,44 +60,25 @@ def main() -> int:
             bench = Bench(
                 target,
                 core,
+                target_core,
                 options.seconds,
-                lambda seconds: RunArguments(target.url, seconds, folder),
+                lambda seconds: RunArguments(target.url, target.tls_url, seconds, folder),
             )
-            for result in results:
-                _measure(result, bench, options.rounds if result.case.is_repeated else 1, console)
+            for number, result in enumerate(results):
+                cases = [each.case for each in results[number:]]
+                until_s = case_deadline_s(time.monotonic(), deadline_s, cases)
+                _measure(result, bench, until_s, console)
     for result in results:
         table.show(console, result)
-    for file, kept in _kept(options, results).items():
-        document = {
-            "started": started,
-            "machine": _machine() | {"load_before": load_before},
-            "versions": peers.versions(),
-            "rounds": options.rounds,
-            "window_s": options.seconds,
-            "cases": {result.case.key: result.to_json() for result in kept},
-        }
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(document, indent=2) + "\n")
-        console.print(f"\nwritten to {file}")
+    file = output.write_speed(
+        {result.case.key: context | result.to_json() for result in results}, keep=options.keep
+    )
+    console.print(f"\nwritten to {file}")
     missed = [result.case.key for result in results if not result.passed]
     console.print(
         f"\nrequirements missed: {', '.join(missed)}" if missed else "\nall requirements met"
     )
     return 1 if missed else 0
-
-
-def _kept(options: argparse.Namespace, results: list[CaseResult]) -> dict[Path, list[CaseResult]]:
-    """Return the results for each file: all for a named file, else each group that is complete."""
-    if options.output:
-        return {options.output: results}
-    found = {}
-    for name, cases in GROUPS.items():
-        keys = [case.key for case in cases]
-        if set(keys) <= set(options.only):
-            found[results_folder(keep=options.keep) / f"{name}.json"] = [
-                result for result in results if result.case.key in keys
-            ]
-    return found
 
 
 def _arguments() -> argparse.Namespace:
@@ -110,20 +94,19 @@ def _arguments() -> argparse.Namespace:
         default=[case.key for case in CASES],
         help="a list of cases, such as get,mix, or the groups engine and locust (default: all)",
     )
-    parser.add_argument("--rounds", type=_positive, default=3, help="rounds (default: 3)")
+    parser.add_argument(
+        "--minutes",
+        type=minutes,
+        default=7.5,
+        help="time for all cases; each gets a share (default: 7.5, so that make bench takes 10)",
+    )
     parser.add_argument(
         "--seconds",
         type=_positive,
-        default=5,
-        help="length of each measurement; four times that for the open model (default: 5)",
+        default=1,
+        help="length of each measurement; twice that for the open model (default: 1)",
     )
-    parser.add_argument(
-        "--output",
-        metavar="FILE",
-        type=Path,
-        help="write the results here (default: each complete group to build/benchmarks)",
-    )
-    add_keep_option(parser)
+    output.add_keep_option(parser)
     return parser.parse_args()
 
 
@@ -176,39 +159,20 @@ def _case_result(case: Case, missing_programs: dict[str, str]) -> CaseResult:
     return result
 
 
-def _measure(result: CaseResult, bench: Bench, rounds: int, console: Console) -> None:
-    """Measure all generators in turn, round by round."""
-    for number in range(1, rounds + 1):
-        for name, measure in result.case.measurements.items():
-            if name in result.skipped or name in result.failed:
-                continue
-            head = f"{result.case.key}, round {number} of {rounds}: {name}"
-            with console.status(head):
-                try:
-                    metrics = measure(bench)
-                except MeasurementError as error:
-                    result.fail(name, str(error))
-                    console.print(f"{head}: failed: {error}", style="red", markup=False)
-                    continue
-            result.rounds.setdefault(name, []).append(metrics)
-            console.print(f"{head}  {_brief(metrics)}", markup=False)
+def _measure(result: CaseResult, bench: Bench, deadline_s: float, console: Console) -> None:
+    """Measure all generators of a case in turn, round by round."""
+    for number, name, outcome in measure_rounds(result, bench, deadline_s, time.monotonic):
+        head = f"{result.case.key}, round {number}: {name}"
+        if isinstance(outcome, str):
+            console.print(f"{head}: failed: {outcome}", style="red", markup=False)
+        else:
+            console.print(f"{head}  {_brief(outcome)}", markup=False)
 
 
 def _brief(metrics: dict[str, float]) -> str:
     if "rate_rps" in metrics:
         return f"{metrics['rate_rps']:,.0f} requests/s, {metrics['cpu_us']:.1f} us CPU each"
     return ", ".join(f"{name} {value:.3g}" for name, value in metrics.items())
-
-
-def _machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.release(),
-        "python": platform.python_version(),
-    }
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -18,11 +18,12 @@ import peers
 JOURNEY_USER, JOURNEY_USER_JOURNEYS = "straingauge's Locust user", "the same, by journeys"
 LOADS = Path(__file__).resolve().parent / "loads"
 USERS = 50
-OPEN_RATE_PER_S, OPEN_USERS = 5_000, 500
+LOCUST_START_S = 2
+OPEN_USERS = 500
 STEADY_USERS, STEADY_RAMP_S = 5_000, 10
-STRAINGAUGE, LOCUST, K6, K9, HEY, WRK, AB = (
+STRAINGAUGE, LOCUST, K6, K9, HEY, WRK, PACED = (
     *("straingauge", "Locust FastHttpUser", "k6", "k9-load script"),
-    *("hey", "wrk", "ab"),
+    *("hey", "wrk", "wrk, paced as wrk2"),
 )
 
 
@@ -32,11 +33,13 @@ class RunArguments:
 
     Attributes:
         url: URL of the target, without a path.
+        tls_url: The same with TLS and HTTP/2.
         seconds: Length of the run.
         folder: A folder for its output; it contains `upload.bin`.
     """
 
     url: str
+    tls_url: str
     seconds: int
     folder: Path
 
@@ -64,12 +67,14 @@ class Generator:
         command: Returns its command line.
         read: Reads its report from its standard output or from its folder.
         environment: Returns further environment variables.
+        start_s: Time that it needs to start all its users, at most.
     """
 
     name: str
     command: Callable[[RunArguments], list[str]]
     read: Callable[[RunArguments, str], GeneratorReport]
     environment: Callable[[RunArguments], dict[str, str]] = lambda _: {}
+    start_s: int = 1
 
 
 def straingauge(case: str) -> Generator:
@@ -81,7 +86,7 @@ def straingauge(case: str) -> Generator:
             sys.executable,
             script,
             case,
-            arguments.url,
+            arguments.tls_url if case == "http2" else arguments.url,
             str(arguments.seconds),
             str(arguments.upload_file),
         ]
@@ -131,7 +136,11 @@ def locust(user_class: str) -> Generator:
         return GeneratorReport(requests, _some(failed, "requests failed"))
 
     return Generator(
-        LOCUST, command, read, lambda arguments: {"UPLOAD_FILE": str(arguments.upload_file)}
+        LOCUST,
+        command,
+        read,
+        lambda arguments: {"UPLOAD_FILE": str(arguments.upload_file)},
+        LOCUST_START_S,
     )
 
 
@@ -176,11 +185,11 @@ def journey_user(user_class: str, *, users: int = USERS, file: str = "locustfile
         }
 
     name = JOURNEY_USER_JOURNEYS if file == "journeys_locustfile.py" else JOURNEY_USER
-    return Generator(name, command, read, environment)
+    return Generator(name, command, read, environment, LOCUST_START_S)
 
 
-def k6(script: str, variables: Mapping[str, Any]) -> Generator:
-    """Return k6 with one of our scripts."""
+def k6(script: str, variables: Mapping[str, Any], *, tls: bool = False) -> Generator:
+    """Return k6 with one of our scripts; it speaks HTTP/2 with TLS only."""
 
     def command(arguments: RunArguments) -> list[str]:
         summary = str(arguments.folder / "k6.json")
@@ -190,8 +199,9 @@ def k6(script: str, variables: Mapping[str, Any]) -> Generator:
         ]
 
     def environment(arguments: RunArguments) -> dict[str, str]:
-        url = f"{arguments.url}{payloads.GET_PATH}"
+        url = f"{arguments.tls_url if tls else arguments.url}{payloads.GET_PATH}"
         values = {"URL": url, "SECONDS": arguments.seconds, "GOMAXPROCS": 1, **variables}
+        values["K6_INSECURE_SKIP_TLS_VERIFY"] = "true"
         return {name: str(value) for name, value in values.items()}
 
     def read(arguments: RunArguments, _: str) -> GeneratorReport:
@@ -250,33 +260,24 @@ def hey() -> Generator:
     return Generator(HEY, command, read)
 
 
-def wrk() -> Generator:
+def wrk(name: str = WRK, *options: str, **variables: int) -> Generator:
     """Return wrk."""
 
     def command(arguments: RunArguments) -> list[str]:
         url = f"{arguments.url}{payloads.GET_PATH}"
-        return ["wrk", "-t1", f"-c{USERS}", f"-d{arguments.seconds}s", url]
+        return ["wrk", "-t1", f"-c{USERS}", f"-d{arguments.seconds}s", *options, url]
 
     def read(_: RunArguments, output: str) -> GeneratorReport:
         errors = re.search(r"(Non-2xx.*|Socket errors.*)", output)
         return GeneratorReport(_number(r"(\d+) requests in", output), errors and errors[1])
 
-    return Generator(WRK, command, read)
+    environment = {name: str(value) for name, value in variables.items()}
+    return Generator(name, command, read, lambda _: environment)
 
 
-def ab() -> Generator:
-    """Return Apache's ab, with keep-alive."""
-
-    def command(arguments: RunArguments) -> list[str]:
-        most = str(200_000 * arguments.seconds)  # without it, -t stops after 50,000
-        timed = ["-t", str(arguments.seconds), "-n", most]
-        return ["ab", "-q", "-k", "-c", str(USERS), *timed, f"{arguments.url}{payloads.GET_PATH}"]
-
-    def read(_: RunArguments, output: str) -> GeneratorReport:
-        errors = re.search(r"(Non-2xx responses:\s+\d+|Failed requests:\s+[1-9]\d*)", output)
-        return GeneratorReport(_number(r"Complete requests:\s+(\d+)", output), errors and errors[1])
-
-    return Generator(AB, command, read)
+def paced(rate_per_s: int) -> Generator:
+    """Return wrk with a script that keeps a rate, as wrk2 does; wrk2 has no Debian package."""
+    return wrk(PACED, "-s", str(LOADS / "paced.lua"), RATE=rate_per_s)
 
 
 def _number(pattern: str, output: str) -> int:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from cpu_time import ThreadTimes
 from generators import Generator, GeneratorReport, RunArguments
 from nginx import Nginx, Status
 
 Metrics = dict[str, float]
 
-WARM_REQUESTS, WARM_S = 500, 0.5
+WARM_REQUESTS, WARM_S = 100, 0.5
 START_S, END_S = 30, 40  # time limits for a generator to start and to end
 # A run is longer than its window, because a generator needs time to start all its users.
 MARGIN_S = 2
@@ -25,6 +26,10 @@ MAX_DIFFERENCE, MAX_IN_FLIGHT = 0.01, 100
 
 class MeasurementError(Exception):
     """A generator could not be measured."""
+
+
+class TooShortError(MeasurementError):
+    """A generator ended before its measurement did, as on a busy machine; a longer run may do."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,9 @@ def measure(
     except psutil.TimeoutExpired as error:
         raise MeasurementError("it did not end after its run time") from error
     except psutil.NoSuchProcess as error:
-        raise MeasurementError("it ended during the measurement") from error
+        raise TooShortError("it ended during the measurement") from error
     except MeasurementError as error:
-        raise MeasurementError(f"{error}: {_tail(output_file, errors_file)}") from error
+        raise type(error)(f"{error}: {_tail(output_file, errors_file)}") from error
     finally:
         _kill(process)
     counted = target.status().requests - before.requests
@@ -93,17 +98,17 @@ def _measure_window(
     deadline_s = time.monotonic() + START_S
     while not window.is_warm(target.status(), before):
         if process.poll() is not None:
-            raise MeasurementError("it ended before it sent enough requests")
+            raise TooShortError("it ended before it sent enough requests")
         if time.monotonic() > deadline_s:
             raise MeasurementError(f"it did not send enough requests within {START_S} s")
         time.sleep(0.02)
     time.sleep(window.settle_s)
-    start, cpu_s, all_s = target.status(), _cpu_s(process), _all_cpu_s()
+    start, cpu, all_s = target.status(), ThreadTimes(process), _all_cpu_s()
     time.sleep(window.window_s)
     end = target.status()
     if process.poll() is not None:
-        raise MeasurementError("it ended during the measurement")
-    used_s, all_s = _cpu_s(process) - cpu_s, _all_cpu_s() - all_s
+        raise TooShortError("it ended during the measurement")
+    used_s, all_s = ThreadTimes(process).since_s(cpu), _all_cpu_s() - all_s
     took_s, requests = end.at_s - start.at_s, end.requests - start.requests
     if not requests:
         raise MeasurementError("it sent nothing during the measurement")
@@ -138,12 +143,6 @@ def _checked_metrics(
             f"it reports {report.requests} requests, the target counted {counted}"
         )
     return dict(report.metrics)
-
-
-def _cpu_s(process: psutil.Popen) -> float:
-    """Return the CPU time of a process and all its children, in seconds."""
-    tree = (process, *process.children(recursive=True))
-    return sum(sum(each.cpu_times()[:2]) for each in tree)
 
 
 def _all_cpu_s() -> float:

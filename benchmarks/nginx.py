@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,12 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{tls_port} ssl http2 backlog=4096;
+        ssl_certificate {folder}/certificate.pem;
+        ssl_certificate_key {folder}/key.pem;
+        location = {payloads.GET_PATH} {{ return 200 '{payloads.GET_BODY}'; }}
+    }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         root {folder}/site;
@@ -75,10 +82,11 @@ class Status:
 
 
 class Nginx:
-    """A running nginx at `url`."""
+    """A running nginx at `url`, and with TLS and HTTP/2 at `tls_url`."""
 
-    def __init__(self, process: psutil.Popen, port: int) -> None:
+    def __init__(self, process: psutil.Popen, port: int, tls_port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.tls_url = f"https://127.0.0.1:{tls_port}"
         self._process = process
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self._status_requests = 0
@@ -111,14 +119,19 @@ def serving(folder: Path, core: int) -> Iterator[Nginx]:
         SystemExit: nginx did not start; the message has its output.
     """
     payloads.write(folder / "site")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as probe,
+        socket.create_server(("127.0.0.1", 0)) as tls_probe,
+    ):
+        port, tls_port = (each.getsockname()[1] for each in (probe, tls_probe))
+    _write_certificate(folder)
     configuration = folder / "nginx.conf"
     configuration.write_text(
         CONFIGURATION.format(
             user="user root;" if os.geteuid() == 0 else "",  # only its owner may read the folder
             folder=folder,
             port=port,
+            tls_port=tls_port,
             files=MOST_CONNECTIONS + SPARE_FILES,
             connections=MOST_CONNECTIONS,
             payloads=payloads,
@@ -134,13 +147,21 @@ def serving(folder: Path, core: int) -> Iterator[Nginx]:
         )
     try:
         _await(process, port, output)
-        yield Nginx(process, port)
+        yield Nginx(process, port, tls_port)
     finally:
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(10)
         except psutil.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _write_certificate(folder: Path) -> None:
+    """Write a certificate for 127.0.0.1, which no authority has signed."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command += ["-nodes", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def _await(process: psutil.Popen, port: int, output: Path) -> None:

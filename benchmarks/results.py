@@ -4,10 +4,12 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any
 
-from cases import Case, Limit, Ratio
+from case import CPU, RATE, Case, Limit, Ratio
+from intervals import Interval, interval
 from measurement import Metrics
 
-OK, MISSED, NO_VALUE, SKIPPED, NOT_REQUIRED = "ok", "missed", "no value", "skipped", ""
+OK, MISSED, NO_VALUE, TOO_FEW = "ok", "missed", "no value", "too few rounds"
+SKIPPED, NOT_REQUIRED = "skipped", ""
 
 
 @dataclass
@@ -18,12 +20,14 @@ class CaseResult:
         rounds: By generator, the metrics of each round.
         failed: By generator, why it could not be measured.
         skipped: By generator, why it is not installed.
+        is_out_of_time: The time was up before all intervals were narrow.
     """
 
     case: Case
     rounds: dict[str, list[Metrics]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    is_out_of_time: bool = False
 
     def fail(self, name: str, reason: str) -> None:
         """Drop a generator: after one failure it has no value."""
@@ -35,43 +39,61 @@ class CaseResult:
         values = [each[metric] for each in self.rounds.get(name, ()) if metric in each]
         return statistics.median(values) if values else None
 
-    def value(self, requirement: Ratio | Limit) -> float | None:
-        """Return the metric, or the median over the rounds of the ratio within each."""
-        if isinstance(requirement, Limit):
-            return self.median(self.case.ours, requirement.metric)
-        ours, peer = self.rounds.get(self.case.ours), self.rounds.get(requirement.peer)
-        if not ours or not peer:
+    def ratio(self, peer: str, metric: str) -> Interval | None:
+        """Return how much better our generator is by a metric: more requests, less CPU time."""
+        ours, theirs = self.rounds.get(self.case.ours), self.rounds.get(peer)
+        if not ours or not theirs:
             return None
-        pairs = zip(ours, peer, strict=True)
-        return statistics.median(a["rate_rps"] / b["rate_rps"] for a, b in pairs)
+        pairs = [(a[metric], b[metric]) for a, b in zip(ours, theirs, strict=True)]
+        return interval([b / a if metric == CPU else a / b for a, b in pairs])
+
+    @property
+    def is_settled(self) -> bool:
+        """The interval of each ratio is narrow, as far as its peer could be measured."""
+        found = [self.ratio(each.peer, by) for each in self.case.ratios for by in each.by]
+        return all(each is None or each.is_narrow for each in found)
 
     def verdict(self, requirement: Ratio | Limit) -> str:
-        """Compare the value with the requirement."""
-        value = self.value(requirement)
+        """Compare with the requirement; a ratio by the lower end of its intervals."""
         if isinstance(requirement, Ratio):
-            if requirement.peer in self.skipped:
-                return SKIPPED
-            at_least, at_most = requirement.at_least, None
-        else:
-            at_least, at_most = requirement.at_least, requirement.at_most
+            return self._ratio_verdict(requirement, requirement.required)
+        value = self.median(self.case.ours, requirement.metric)
         if value is None:
             return NO_VALUE
-        if at_least is None and at_most is None:
-            return NOT_REQUIRED
-        low = at_least is not None and value < at_least
-        high = at_most is not None and value > at_most
+        low = requirement.at_least is not None and value < requirement.at_least
+        high = requirement.at_most is not None and value > requirement.at_most
         return MISSED if low or high else OK
+
+    def goal_verdict(self, ratio: Ratio) -> str:
+        """Compare with the goal, by the lower end of the intervals."""
+        return self._ratio_verdict(ratio, ratio.goal)
+
+    def _ratio_verdict(self, ratio: Ratio, least: float | None) -> str:
+        if ratio.peer in self.skipped:
+            return SKIPPED
+        found = [self.ratio(ratio.peer, by) for by in ratio.by]
+        if None in found:
+            return NO_VALUE
+        if least is None:
+            return NOT_REQUIRED
+        lows = [each.low for each in found if each is not None]
+        if None in lows:
+            return TOO_FEW
+        return OK if all(low is not None and low >= least for low in lows) else MISSED
 
     @property
     def passed(self) -> bool:
         """True if every installed generator was measured and each requirement is met."""
         verdicts = {self.verdict(each) for each in self.case.required}
-        return not self.failed and not verdicts & {MISSED, NO_VALUE}
+        return not self.failed and not verdicts & {MISSED, NO_VALUE, TOO_FEW}
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as it is written to a file."""
         return {
             "title": self.case.title,
+            "ours": self.case.ours,
+            "unit": self.case.unit,
+            "is_out_of_time": self.is_out_of_time,
             "generators": {
                 name: {
                     "median": {
@@ -87,22 +109,40 @@ class CaseResult:
             },
             "failed": self.failed,
             "skipped": self.skipped,
-            "required": [self._required_json(each) for each in self.case.required],
+            "ratios": [self._ratio_json(each) for each in self.case.ratios],
+            "limits": [self._limit_json(each) for each in self.case.limits],
         }
 
-    def _required_json(self, requirement: Ratio | Limit) -> dict[str, Any]:
-        value = self.value(requirement)
-        if isinstance(requirement, Ratio):
-            what, at_most = f"times {requirement.peer}", None
-        else:
-            what, at_most = requirement.what, requirement.at_most
+    def _ratio_json(self, ratio: Ratio) -> dict[str, Any]:
         return {
-            "what": what,
-            "value": None if value is None else _rounded(value),
-            "at_least": requirement.at_least,
-            "at_most": at_most,
-            "verdict": self.verdict(requirement),
+            "peer": ratio.peer,
+            **{name: _interval_json(self.ratio(ratio.peer, by)) for name, by in _NAMES.items()},
+            "counts_by": [name for name, by in _NAMES.items() if by in ratio.by],
+            "required": ratio.required,
+            "verdict": self.verdict(ratio),
+            "goal": ratio.goal,
+            "goal_verdict": self.goal_verdict(ratio),
         }
+
+    def _limit_json(self, limit: Limit) -> dict[str, Any]:
+        value = self.median(self.case.ours, limit.metric)
+        return {
+            "what": limit.what,
+            "value": None if value is None else _rounded(value),
+            "at_least": limit.at_least,
+            "at_most": limit.at_most,
+            "verdict": self.verdict(limit),
+        }
+
+
+_NAMES = {"by_rate": RATE, "by_cpu": CPU}
+
+
+def _interval_json(found: Interval | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    ends = {name: end and _rounded(end) for name, end in (("low", found.low), ("high", found.high))}
+    return {"ratio": _rounded(found.middle), **ends, "rounds": found.rounds}
 
 
 def _rounded(value: float) -> float:

@@ -1,79 +1,54 @@
 """Speed of TherapyBridge relative to baselines: `DATABASE_URL=... python benchmarks/service.py`.
 
 One worker runs on core 0, wrk with 32 connections on core 1. Rounds are interleaved, so that other
-work of the machine affects all cases alike. Values are medians over the rounds. Exits with 1 if a
-ratio is too small.
+work of the machine affects all alike, and added until the 90 % interval of each ratio is within
+10 %, or the time is up. CPU times are those of the worker.
+
+exit codes: 0 all requirements met; 1 a requirement missed.
 """
 
 import argparse
 import asyncio
-import json
 import os
-import platform
 import re
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 import httpx2
+import output
 import psutil
-from output import add_keep_option, results_folder
+import table
+from case import Case, Ratio
+from cpu_time import ThreadTimes
+from measurement import MeasurementError, Metrics
+from options import minutes
+from provenance import provenance
+from results import CaseResult
+from rich.console import Console
+from rounds import case_deadline_s, measure_rounds
 
 HERE = Path(__file__).resolve().parent
 BACKEND = HERE.parent / "backend"
 EMAIL, PASSWORD = "test@example.com", "TestPass123!"
+SECONDS = 2
 
 
-@dataclass
-class Case:
-    """One endpoint and its measurements."""
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint of an application."""
 
     name: str
     app: str
     path: str
-    rates_rps: list[float] = field(default_factory=list)
-    cpu_us: list[float] = field(default_factory=list)
-
-    @property
-    def rate_rps(self) -> float:
-        """Requests per second, the median over the rounds."""
-        return statistics.median(self.rates_rps)
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """Least ratio of a case's rate to that of its baseline."""
-
-    case: Case
-    baseline: Case
-    at_least: float
-
-    @property
-    def ratio(self) -> float:
-        """The median over the rounds of the ratio within each."""
-        pairs = zip(self.case.rates_rps, self.baseline.rates_rps, strict=True)
-        return statistics.median(mine / theirs for mine, theirs in pairs)
-
-
-BARE = Case("bare FastAPI route", "baselines:bare", "/live")
-LIVE = Case("/live", "app.main:app", "/live")
-HEALTH = Case("/health", "app.main:app", "/health")
-BY_HAND = Case("Starlette + asyncpg by hand", "baselines:by_hand", "/api/sessions/")
-SESSIONS = Case("/api/sessions/", "app.main:app", "/api/sessions/")
-CASES = (BARE, LIVE, HEALTH, BY_HAND, SESSIONS)
-REQUIREMENTS = (
-    Requirement(LIVE, BARE, 0.8),
-    Requirement(HEALTH, BARE, 0.4),
-    Requirement(SESSIONS, BY_HAND, 0.7),
-)
 
 
 @dataclass(frozen=True)
@@ -82,6 +57,67 @@ class Server:
 
     url: str
     process: psutil.Process
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The running applications, and the headers of requests to them."""
+
+    servers: Mapping[str, Server]
+    headers: Mapping[str, str]
+
+
+BARE = Endpoint("bare FastAPI route", "baselines:bare", "/live")
+LIVE = Endpoint("/live", "app.main:app", "/live")
+HEALTH = Endpoint("/health", "app.main:app", "/health")
+BY_HAND = Endpoint("Starlette + asyncpg by hand", "baselines:by_hand", "/api/sessions/")
+SESSIONS = Endpoint("/api/sessions/", "app.main:app", "/api/sessions/")
+ENDPOINTS = (BARE, LIVE, HEALTH, BY_HAND, SESSIONS)
+
+
+def measure(endpoint: Endpoint, setup: Setup, *, seconds: int = SECONDS) -> Metrics:
+    """Put load on an endpoint; return its rate and its CPU time per request.
+
+    Raises:
+        MeasurementError: It responded with errors.
+    """
+    server = setup.servers[endpoint.app]
+    flags = [part for name, value in setup.headers.items() for part in ("-H", f"{name}: {value}")]
+    before = ThreadTimes(server.process)
+    report = subprocess.run(
+        [
+            *("taskset", "-c", "1", "wrk", "-t1", "-c32", f"-d{seconds}s", "--timeout", "30s"),
+            *(*flags, f"{server.url}{endpoint.path}"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    used_s = ThreadTimes(server.process).since_s(before)
+    if "Non-2xx" in report or "Socket errors" in report:
+        raise MeasurementError(f"{endpoint.name} responded with errors:\n{report}")
+    requests = re.search(r"(\d+) requests in", report)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", report)
+    assert requests is not None
+    assert rate is not None
+    return {"rate_rps": float(rate[1]), "cpu_us": used_s * 1e6 / int(requests[1])}
+
+
+def _case(key: str, endpoint: Endpoint, baseline: Endpoint, required: float) -> Case:
+    return Case(
+        f"service_{key}",
+        f"TherapyBridge: {endpoint.path}, next to a {baseline.name}",
+        {each.name: partial(measure, each) for each in (endpoint, baseline)},
+        (Ratio(baseline.name, required),),
+        ours=endpoint.name,
+    )
+
+
+CASES = (
+    _case("live", LIVE, BARE, 0.8),
+    _case("health", HEALTH, BARE, 0.4),
+    _case("sessions", SESSIONS, BY_HAND, 0.7),
+)
 
 
 @contextmanager
@@ -119,31 +155,6 @@ def responds(url: str) -> bool:
     return True
 
 
-def measure(case: Case, server: Server, headers: dict[str, str], duration_s: int) -> None:
-    """Put load on one case; record its rate and its CPU time per request."""
-    flags = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    before = server.process.cpu_times()
-    output = subprocess.run(
-        [
-            *("taskset", "-c", "1", "wrk", "-t1", "-c32", f"-d{duration_s}s"),
-            *(*flags, f"{server.url}{case.path}"),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    after = server.process.cpu_times()
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"{case.name} responded with errors:\n{output}")
-    requests = re.search(r"(\d+) requests in", output)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    assert requests is not None
-    assert rate is not None
-    case.rates_rps.append(float(rate.group(1)))
-    used_s = after.user + after.system - before.user - before.system
-    case.cpu_us.append(used_s * 1e6 / int(requests.group(1)))
-
-
 def prepare(environment: dict[str, str]) -> None:
     """Migrate the database and add the sample data."""
     for module in (("alembic", "upgrade", "head"), ("app.seed",)):
@@ -177,63 +188,32 @@ def authorize(server: Server) -> dict[str, str]:
     return {"Authorization": f"Bearer {login.json()['access_token']}"}
 
 
-def check_same_bytes(servers: dict[str, Server], headers: dict[str, str]) -> int:
-    """Check that service and baseline respond with the same bytes; return their number."""
+def check_same_bytes(servers: dict[str, Server], headers: dict[str, str]) -> None:
+    """Check that service and baseline respond with the same bytes.
+
+    Raises:
+        SystemExit: They do not.
+    """
     mine, theirs = (
-        httpx2.get(f"{servers[case.app].url}{case.path}", headers=headers)
-        for case in (SESSIONS, BY_HAND)
+        httpx2.get(f"{servers[each.app].url}{each.path}", headers=headers)
+        for each in (SESSIONS, BY_HAND)
     )
     if mine.content != theirs.content:
         raise SystemExit(
             "the service and the hand-written handler respond with different bytes:\n"
             f"{mine.text[:400]}\n{theirs.text[:400]}"
         )
-    return len(mine.content)
-
-
-def report() -> bool:
-    """Print the table; return true if every ratio is large enough."""
-    print(f"{'':30}{'requests/s':>12}{'CPU us/request':>16}")
-    for case in CASES:
-        print(f"{case.name:30}{case.rate_rps:12,.0f}{statistics.median(case.cpu_us):16.0f}")
-    print()
-    for requirement in REQUIREMENTS:
-        verdict = "ok" if requirement.ratio >= requirement.at_least else "MISSED"
-        what = f"{requirement.case.name} / {requirement.baseline.name}"
-        print(f"{what:46}{requirement.ratio:6.2f}   (at least {requirement.at_least})  {verdict}")
-    return all(requirement.ratio >= requirement.at_least for requirement in REQUIREMENTS)
-
-
-def write_result(file: Path, rounds: int, duration_s: int, body_bytes: int) -> None:
-    """Write the results to a file."""
-    result = {
-        "machine": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-        "python": platform.python_version(),
-        "rounds": rounds,
-        "round_s": duration_s,
-        "sessions_body_bytes": body_bytes,
-        "cases": {
-            case.name: {"rates_rps": case.rates_rps, "cpu_us_per_request": case.cpu_us}
-            for case in CASES
-        },
-        "ratios": {
-            requirement.case.name: {
-                "against": requirement.baseline.name,
-                "ratio": round(requirement.ratio, 3),
-                "at_least": requirement.at_least,
-            }
-            for requirement in REQUIREMENTS
-        },
-    }
-    file.write_text(json.dumps(result, indent=2) + "\n")
 
 
 def main() -> int:
     """Measure, print and write; return 1 if a ratio is too small."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=3, help="length of each measurement")
-    add_keep_option(parser)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--minutes", type=minutes, default=1.0, help="time for all measurements (default: 1)"
+    )
+    output.add_keep_option(parser)
     options = parser.parse_args()
     if shutil.which("wrk") is None or shutil.which("taskset") is None:
         raise SystemExit("wrk or taskset is missing; try: apt-get install wrk util-linux")
@@ -244,24 +224,32 @@ def main() -> int:
         "RATE_LIMIT_DEFAULT": "1000000000/minute",  # limits nothing, but is counted
         "JOB_WORKER": "false",
     }
+    context = provenance()
     prepare(environment)
     environment["BENCHMARK_THERAPIST"] = asyncio.run(therapist_id(database_url))
+    results = [CaseResult(case) for case in CASES]
     with ExitStack() as stack:
         servers = {
             app: stack.enter_context(served(app, environment))
-            for app in dict.fromkeys(case.app for case in CASES)
+            for app in dict.fromkeys(each.app for each in ENDPOINTS)
         }
         headers = authorize(servers[SESSIONS.app])
-        body_bytes = check_same_bytes(servers, headers)
-        for case in CASES:  # warm-up: connections, prepared statements, caches
-            measure(Case(case.name, case.app, case.path), servers[case.app], headers, 1)
-        for _ in range(options.rounds):
-            for case in CASES:
-                measure(case, servers[case.app], headers, options.seconds)
-    passed = report()
-    file = results_folder(keep=options.keep) / "service.json"
-    write_result(file, options.rounds, options.seconds, body_bytes)
-    return 0 if passed else 1
+        check_same_bytes(servers, headers)
+        setup = Setup(servers, headers)
+        for endpoint in ENDPOINTS:  # warm-up: connections, prepared statements, caches
+            measure(endpoint, setup, seconds=1)
+        deadline_s = time.monotonic() + 60 * options.minutes
+        for number, result in enumerate(results):
+            until_s = case_deadline_s(time.monotonic(), deadline_s, CASES[number:])
+            for _ in measure_rounds(result, setup, until_s, time.monotonic):
+                pass
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    for result in results:
+        table.show(console, result)
+    output.write_speed(
+        {each.case.key: context | each.to_json() for each in results}, keep=options.keep
+    )
+    return 0 if all(result.passed for result in results) else 1
 
 
 if __name__ == "__main__":

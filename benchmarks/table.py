@@ -1,12 +1,19 @@
 """Tables of the results on a terminal."""
 
-from cases import Limit, Ratio
-from results import MISSED, NO_VALUE, OK, SKIPPED, CaseResult
+from case import CPU, RATE, Limit
+from intervals import Interval
+from results import MISSED, NO_VALUE, OK, SKIPPED, TOO_FEW, CaseResult
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-COLOURS = {OK: "green", MISSED: "bold red", NO_VALUE: "bold red", SKIPPED: "yellow"}
+COLOURS = {
+    OK: "green",
+    MISSED: "bold red",
+    NO_VALUE: "bold red",
+    TOO_FEW: "bold red",
+    SKIPPED: "yellow",
+}
 DISTURBED_CORES = 0.1
 
 
@@ -15,15 +22,16 @@ def show(console: Console, result: CaseResult) -> None:
     console.print(f"\n[bold]{result.case.title}[/bold]", highlight=False)
     if any("rate_rps" in each for rounds in result.rounds.values() for each in rounds):
         console.print(_rates(result))
-    limits = [each for each in result.case.required if isinstance(each, Limit)]
-    if limits:
-        console.print(_limits(result, limits))
+    if result.case.limits:
+        console.print(_limits(result, result.case.limits))
     for name, reason in result.failed.items():
         console.print(
             f"{name} could not be measured: {reason}", style="red", markup=False, highlight=False
         )
     for name, reason in result.skipped.items():
         console.print(f"{name} is skipped: {reason}", style="yellow", markup=False, highlight=False)
+    if result.is_out_of_time:
+        console.print("the time was up before all intervals were within 10 %", style="yellow")
     others = result.median(result.case.ours, "others_cores") or 0
     if others > DISTURBED_CORES:
         console.print(
@@ -35,31 +43,38 @@ def show(console: Console, result: CaseResult) -> None:
 def _rates(result: CaseResult) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("generator")
-    for title in ("requests/s", "us CPU each", "target busy", "by CPU", "ratio", "required"):
+    titles = (
+        f"{result.case.unit}/s",
+        "us CPU",
+        "target busy",
+        "by rate",
+        "by CPU",
+        "required",
+        "goal",
+    )
+    for title in titles:
         table.add_column(title, justify="right")
-    table.add_column("")
-    required = {each.peer: each for each in result.case.required if isinstance(each, Ratio)}
     has_dropped = any(result.median(name, "dropped_percent") is not None for name in result.rounds)
     if has_dropped:
         table.add_column("dropped", justify="right")
+    ratios = {each.peer: each for each in result.case.ratios}
     for name in result.case.measurements:
         row = [
             name,
-            _number(result.median(name, "rate_rps"), ",.0f"),
-            _number(result.median(name, "cpu_us"), ".1f"),
+            _number(result.median(name, RATE), ",.0f"),
+            _number(result.median(name, CPU), ".1f"),
             _number(result.median(name, "target_cores"), ".0%"),
         ]
-        requirement = required.get(name)
-        if requirement is None:
+        ratio = ratios.get(name)
+        if ratio is None:
             row += ["", "", "", ""]
         else:
-            verdict = result.verdict(requirement)
-            least = "" if requirement.at_least is None else f">= {requirement.at_least:g}"
             row += [
-                _number(_by_cpu(result, name), ".2f"),
-                _number(result.value(requirement), ".2f"),
-                least,
-                _coloured(verdict),
+                _interval(result.ratio(name, by)) if by in ratio.by else "" for by in (RATE, CPU)
+            ]
+            row += [
+                _least(ratio.required, result.verdict(ratio)),
+                _least(ratio.goal, result.goal_verdict(ratio)),
             ]
         if has_dropped:
             row.append(_number(result.median(name, "dropped_percent"), ".2f", " %"))
@@ -67,10 +82,13 @@ def _rates(result: CaseResult) -> Table:
     return table
 
 
-def _by_cpu(result: CaseResult, peer: str) -> float | None:
-    """Return the ratio of CPU time per request, the peer's to ours; it varies less than rates."""
-    ours, theirs = result.median(result.case.ours, "cpu_us"), result.median(peer, "cpu_us")
-    return theirs / ours if ours and theirs else None
+def _interval(ratio: Interval | None) -> str:
+    return "-" if ratio is None else str(ratio)
+
+
+def _least(least: float | None, verdict: str) -> str:
+    """Return a least ratio with its verdict."""
+    return "" if least is None else f"{least:g} {_coloured(verdict)}"
 
 
 def _limits(result: CaseResult, limits: list[Limit]) -> Table:
@@ -84,7 +102,7 @@ def _limits(result: CaseResult, limits: list[Limit]) -> Table:
         requirement = limit.at_least if limit.at_most is None else limit.at_most
         table.add_row(
             limit.what,
-            _measured(result.value(limit)),
+            _measured(result.median(result.case.ours, limit.metric)),
             f"{required} {requirement:,g}",
             _coloured(result.verdict(limit)),
         )

@@ -11,8 +11,6 @@ from straingauge.statistics import samples_needed
 
 TABLE = re.compile(r"^load test .*\n(?:\w+ .*\n)+", re.MULTILINE)
 TERMINAL = {"width": 80, "colour": False}
-JOURNEYS = "the same, by journeys"
-"""Name of a Locust user that runs journeys, in the results of the benchmark."""
 
 
 def test_verdicts_in_the_readme_match_the_summary():
@@ -43,16 +41,6 @@ def test_documented_capacity_matches_the_result():
     """The documentation shows the capacity of TherapyBridge from `docs/capacity.json`."""
     result = json.loads((ROOT / "docs" / "capacity.json").read_text())
     assert f"```\n{summary(result)}```\n" in PAGES["how-to/compare"]
-
-
-def test_documented_speed_matches_the_benchmark():
-    """The request rates of one core in the documentation are the committed results."""
-    measured = json.loads((ROOT / "benchmarks" / "results" / "locust.json").read_text())["cases"]
-    rates = [
-        f"{measured[case]['generators'][JOURNEYS]['median']['rate_rps']:,}"
-        for case in ("locust_get", "locust_mix")
-    ]
-    assert re.findall(r"(\d+,\d+)\s(?:GETs|requests)/s", PAGES["how-to/distributed"]) == rates
 
 
 def test_documented_accuracy_of_ab_matches_the_benchmark():

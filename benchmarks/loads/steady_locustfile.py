@@ -15,7 +15,7 @@ from locust.env import Environment
 from straingauge.locust import JourneyUser
 from straingauge_load import payloads, peak_resident_bytes
 
-SETTLE_S, WINDOW_S = 2.0, 60.0
+SETTLE_S, WINDOW_S = 2.0, 20.0
 users: list["Steady"] = []
 rates: list[float] = []
 
