@@ -49,7 +49,7 @@ def _provenance(case: Mapping[str, Any]) -> str:
 
 def _named(case: Mapping[str, Any]) -> list[str]:
     """Return the programs that a case has used."""
-    words = " ".join(case["generators"]).lower().replace(",", " ").split()
+    words = " ".join(case["generators"]).lower().replace(",", " ").replace("-", " ").split()
     return [name for name in case["versions"] if name.partition("-")[0] in words]
 
 
