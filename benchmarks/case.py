@@ -30,7 +30,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How much faster our generator is than a peer.
+    """The factor by which our generator is faster than a peer.
 
     Attributes:
         required: What must hold on any machine, by the lower end of the interval; None if the ratio

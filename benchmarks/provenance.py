@@ -1,4 +1,4 @@
-"""Where results come from: time, commit, machine and versions."""
+"""The origin of results: time, commit, machine and versions."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""How each kind of work is measured once."""
+"""The measurement of each kind of work."""
 
 import json
 import statistics

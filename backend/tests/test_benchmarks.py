@@ -176,7 +176,7 @@ def test_an_interval_of_five_rounds_is_that_of_the_signed_rank_test():
 
 
 def test_each_requirement_is_below_its_goal():
-    """What must hold on any machine is less than what is aimed at."""
+    """A requirement for any machine is below the goal."""
     ratios = [each for case in CASES for each in case.ratios if each.goal is not None]
     assert ratios
     assert all(each.required is not None and each.required < each.goal for each in ratios)
