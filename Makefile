@@ -110,7 +110,8 @@ docs: $(READY_DEV)  ## Build the documentation site into build/docs
 	@$(BIN)/python docs/generate/generate.py build/docs-source
 	@$(BIN)/zensical build --strict
 
-pictures: $(READY_DEV)  ## Take screenshots of Locust's web UI during a load (DIR=build/pictures APP=module:app)
+pictures: $(READY_DEV)  ## Take screenshots of a report, a capacity page and Locust's web UI (DIR=build/pictures APP=module:app)
+	@cd backend && PYTHONPATH=. $(BIN)/python ../docs/page_pictures.py "$(abspath $(or $(DIR),build/pictures))"
 	@cd backend && exec $(SERVE) $(ANY_PORT) -- $(BIN)/python ../docs/pictures.py {url} "$(abspath $(or $(DIR),build/pictures))" $(ARGS)
 
 bench: $(READY)  ## Compare the speed of straingauge and TherapyBridge with peers (ARGS="--only get", ARGS=--keep)
