@@ -13,6 +13,7 @@ from straingauge.extras import install_command
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.group_limits import LimitSampler
 from straingauge.observe.machine import Machine
+from straingauge.observe.network import read_segments
 from straingauge.observe.open_resources import Inventory, Remaining, inventory, remaining
 from straingauge.observe.postgres_url import check_scheme
 from straingauge.observe.process import ProcessSample, ServiceProcesses, is_here, port_of
@@ -129,6 +130,8 @@ class HostSampler:
         if not self._processes.is_remote:
             root = self._processes.root
             sample |= self._limits.sample(root.pid if root is not None else None)
+        if self._processes.is_remote:  # on loopback nothing is lost
+            sample |= read_segments()
         if self._database is not None:  # it may take seconds to answer
             sample |= self._database.sample()
         if fresh:
