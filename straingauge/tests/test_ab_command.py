@@ -145,7 +145,7 @@ def test_a_base_that_does_not_start(repository: Path):
     ("arguments", "code", "why"),
     [
         (("--base", "no-such-branch"), 2, "base (no-such-branch): unknown commit"),
-        (("--base", "http://127.0.0.1:1"), 3, "nothing answers at http://127.0.0.1:1"),
+        (("--base", "http://127.0.0.1:1"), 3, "nothing responds at http://127.0.0.1:1"),
         (("--base", "HEAD", "--head", "gone"), 2, "head (gone): unknown commit 'gone'"),
         (("--base", "--upload-pack"), 2, "unknown commit '--upload-pack'"),
         (("--base", "HEAD", "--fail-on", "bad"), 2, "--fail-on 'bad' is not a condition"),

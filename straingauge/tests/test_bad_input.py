@@ -114,7 +114,7 @@ run --get / --host 'http://[::1'                 | 2 | Invalid IPv6 URL
 run --get / --host http://me:secret@127.0.0.1    | 2 | no user name and no password
 run --get / --host 'http://127.0.0.1?x=1'        | 2 | no query or fragment
 run --get / --host http://192.0.2.1              | 2 | --allow-host 192.0.2.1
-run --get / --host GONE                          | 3 | nothing answers at
+run --get / --host GONE                          | 3 | nothing responds at
 run --get / --server-pid 0                       | 2 | '--server-pid'
 capacity --get / --min 0                         | 2 | '--min'
 capacity --get / --min 50 --max 10               | 2 | --min 50 is more than --max 10
@@ -132,7 +132,7 @@ capacity --get / --results file                  | 2 | Not a directory
 capacity --get / -o file/page.html               | 2 | name another directory: -o PAGE
 capacity --get / -o page.pdf                     | 2 | the name must end in .html
 capacity .                                       | 2 | . is a folder
-capacity --get / --host GONE                     | 3 | nothing answers at
+capacity --get / --host GONE                     | 3 | nothing responds at
 ab --get /                                       | 2 | '--base'
 ab --get / --base nosuchref                      | 2 | there is no straingauge.toml to start it
 ab --get / --base '' --head HOST                 | 2 | no build is named
@@ -148,7 +148,7 @@ ab --get / --base HOST --head HOST --copy .env   | 2 | neither build is a commit
 ab --get / --base HOST --head HOST --config nowhere.toml | 2 | nowhere.toml: there is no such file
 ab --get / --base HOST --head HOST --fail-on bad | 2 | is not a condition
 ab --get / --base HOST --head HOST --results file | 2 | Not a directory
-ab --get / --base GONE --head HOST               | 3 | nothing answers at
+ab --get / --base GONE --head HOST               | 3 | nothing responds at
 doctor nowhere.py                                | 2 | there is no such file
 doctor --users abc                               | 2 | '--users': 'abc' is not a valid whole number
 doctor --host nonsense                           | 2 | is no URL to load

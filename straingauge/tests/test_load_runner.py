@@ -60,7 +60,7 @@ def test_interrupted_log_in_does_not_count(clients: tuple[WorkerClient, WorkerCl
         if user.index == 2:
             while not users[0].headers:
                 yield Pause(0.01)
-            clients[1].fail("status 503")
+            clients[1].fail("status 503", None)
             yield FOREVER
         yield user.get("/login")
         user.authorize("token")

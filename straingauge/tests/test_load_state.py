@@ -101,8 +101,9 @@ def test_a_failed_setup_aborts_all():
     processes = Processes(3)
     processes.arrive("join")
     processes.arrive("start", "gw0", "gw1")
-    replies = processes.load.fail("gw2", "no such user")
+    replies = processes.load.fail("gw2", "no such user", "make one")
     assert replies["gw0"] == replies["gw1"] == Aborted("gw2: no such user")
+    assert processes.load.merged().abort_hint == "make one"
 
 
 def test_a_lost_follower_is_reported_and_the_others_continue():
@@ -221,7 +222,7 @@ def test_no_process_waits_forever(data: st.DataObject, count: int):
             handle(processes.load.leave(name, None, processes.connected, 0))
             processes.connected.remove(name)
         elif action == "fail" and processes.load.has_shard(name):
-            handle(processes.load.fail(name, "broken"))
+            handle(processes.load.fail(name, "broken", None))
             stages[name] = []
         else:
             stage = stages[name].pop(0)

@@ -123,7 +123,7 @@ def test_killed_master_leaves_its_workers_results(project: Project):
 @pytest.mark.parametrize(
     ("users", "options", "code", "message"),
     [
-        (READER, ["--host", "http://127.0.0.1:1"], 3, "nothing answers at http://127.0.0.1:1"),
+        (READER, ["--host", "http://127.0.0.1:1"], 3, "nothing responds at http://127.0.0.1:1"),
         (READER, ["--host", "http://192.0.2.1"], 2, "--allow-host 192.0.2.1"),
         (NO_ACCOUNTS, [], 2, "account(0) failed: FileNotFoundError"),
     ],

@@ -223,7 +223,10 @@ def test_an_unreachable_target(project: Project):
     outcome = project.run(QUICK, "-n", "2", "--load-host", "http://127.0.0.1:9")
     outcome.assert_outcomes(failed=1)
     outcome.stdout.fnmatch_lines(
-        ["*nothing answers at http://127.0.0.1:9 (Connection refused)*", "*try: start the service*"]
+        [
+            "*nothing responds at http://127.0.0.1:9 (Connection refused)*",
+            "*try: start the service*",
+        ]
     )
     assert "Traceback" not in outcome.stdout.str()
 

@@ -110,6 +110,8 @@ def test_an_invalid_run_shows_reason_and_advice():
     reason = {"severity": "invalid", "reason": "no_data", "message": "nothing", "advice": "look"}
     verdict = {"grade": "invalid", "findings": []}
     found = result(verdict=verdict, validity={"reasons": [reason]})
+    shown = verdict_table([(found, None), (found, None)], width=160, colour=False)
+    assert shown.count("fix      health, health: look") == 1
     assert invalid_reason(found) == "INVALID: nothing"
     assert advice(found) == "look"
     assert "no data" in verdict_table([(found, None)], width=160, colour=False)

@@ -262,5 +262,5 @@ def test_an_unreachable_service(runs: RunFolder):
     """An address where nothing listens gives exit code 3 and a hint."""
     done = CliRunner().invoke(main, ["run", str(runs.file), "--host", "http://127.0.0.1:9"])
     assert done.exit_code == 3
-    assert "nothing answers at http://127.0.0.1:9" in done.output
+    assert "nothing responds at http://127.0.0.1:9" in done.output
     assert "or check the URL (http or https, host, port) in --host" in done.output

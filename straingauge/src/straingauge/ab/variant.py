@@ -118,7 +118,7 @@ def running_variant(
         if variant.kind == "url":
             if refusal := refused(variant.what, http):
                 raise TargetError(
-                    f"{variant.name}: nothing answers at {variant.what} ({refusal})",
+                    f"{variant.name}: nothing responds at {variant.what} ({refusal})",
                     hint=refusal.advice or "start it, or give a commit or a command to start",
                 )
             yield RunningVariant(variant, variant.what.rstrip("/"), http=http or HttpSettings())

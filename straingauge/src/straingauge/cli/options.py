@@ -10,7 +10,7 @@ from straingauge.cli.journey_file import JourneyFile, from_file, from_paths
 from straingauge.cli.scenario_file import from_scenario_file
 from straingauge.cpus import usable_cpus
 from straingauge.engine import Connections, require_open_files
-from straingauge.errors import UsageError
+from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http.settings import HttpSettings
 from straingauge.journey import User
 from straingauge.journey.execution import journey_name
@@ -294,6 +294,8 @@ def _data(content: JourneyFile, index: int) -> dict[str, Any]:
         return {}
     try:
         return dict(content.account(index))
+    except StraingaugeError:
+        raise
     except Exception as error:
         raise UsageError(f"account({index}) failed: {type(error).__name__}: {error}") from error
 

@@ -241,6 +241,8 @@ def _notes(result: Mapping[str, Any], thresholds: "Thresholds") -> Iterator[str]
         text = f"deviation from the log's timing: p50 {p50:.2f}, p99 {p99:.2f}, max {most:.2f} ms"
         yield labelled("replay", text)
     # Other journeys may have them, or they are misspelt.
+    if not result["metrics"]["total_requests"]:
+        return  # nothing was called, which the verdict says
     if missing := [name for name in thresholds.endpoints if name not in result["endpoints"]]:
         text = f"thresholds for endpoints that were not called: {', '.join(missing)}"
         yield labelled("note", text)

@@ -142,6 +142,7 @@ class ResultBuilder:
             lost=snapshot.lost,
             metadata=self._metadata(snapshot),
             abort_reason=str(snapshot.setup_error) if snapshot.setup_error else None,
+            abort_hint=snapshot.setup_error.hint if snapshot.setup_error else None,
             ending=snapshot.ending,
         )
         result = compose(merged, ended=snapshot.stopped_early, so_far=live)

@@ -66,7 +66,7 @@ def require_host(environment: Environment, allowed: Iterable[str]) -> str | None
     for host in hosts:
         if why := refused(host.origin, settings):
             raise TargetError(
-                f"nothing answers at {host.origin} ({why})",
+                f"nothing responds at {host.origin} ({why})",
                 hint=why.advice or "start the service there",
             )
     return min(hosts, key=lambda host: not host.is_http).origin if hosts else None

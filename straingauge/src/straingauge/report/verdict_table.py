@@ -15,6 +15,7 @@ from straingauge.report.text import (
     PERCENTILES,
     Found,
     Result,
+    advice,
     decided_by,
     diagnosis,
     grade,
@@ -50,6 +51,9 @@ def _lines(results: Found) -> Iterator[str]:
             yield labelled("transaction", f"{name}{line}")
     for remark in remarks(alone):
         yield labelled(remark.kind.replace("_", " "), f"{remark.tests}: {remark.message}")
+    for fix in dict.fromkeys(filter(None, map(advice, alone))):
+        tests = ", ".join(result["name"] for result in alone if advice(result) == fix)
+        yield labelled("fix", f"{tests}: {fix}")
     for result in alone:
         yield from (labelled("streams", line) for line in stream_lines(result))
         yield from (labelled("sockets", line) for line in websocket_lines(result))

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Final
 
 from straingauge.engine import EngineStats, Load, PaceControl, run_load
+from straingauge.errors import StraingaugeError
 from straingauge.feeders import begin_load, end_load, feeder_uses
 from straingauge.http.traceparent import SampledTraceIds, TraceIds
 from straingauge.journey import Journey, User, account_fingerprint
@@ -193,8 +194,14 @@ class LoadRunner:
         try:
             stack.enter_context(self._receiver)
         except Exception as error:
-            self._coordinator.fail(f"{error}")
+            self._fail(error)
             raise
+
+    def _fail(self, error: Exception) -> None:
+        """End the load in all processes, before it begins."""
+        self._coordinator.fail(
+            f"{error}", error.hint if isinstance(error, StraingaugeError) else None
+        )
 
     def _own_users(self) -> list[User]:
         shard = self._shard
@@ -209,7 +216,7 @@ class LoadRunner:
             if spec.warm_up is not None and not isinstance(spec.warm_up, str):
                 self._run_phase("warmup", spec.load(self._url, schedule=spec.warm_up))
         except Exception as error:
-            self._coordinator.fail(f"{error}")
+            self._fail(error)
             raise
 
     def _log_in(self, journey: Journey, logins: LoginCache) -> None:

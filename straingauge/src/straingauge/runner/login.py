@@ -4,15 +4,27 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from typing import Final
 
 from straingauge.errors import StraingaugeError, TargetError
 from straingauge.feeders import FeederEnd
-from straingauge.http import Response
+from straingauge.http import ErrorKind, RequestFailed, Response
 from straingauge.journey import Journey, Step, User, limit_concurrency
 from straingauge.recording import Record
+from straingauge.redaction import redact
 
 MAX_CONCURRENT_LOGINS = 16  # per process: checking a password is slow on purpose
 LOGIN_MAX_AGE_S = 600.0  # older ones are repeated, so that no token expires during a load
+
+
+_CHECK: Final = "check the account that the load uses, and the service's log"
+
+
+def log_in_advice(failure: Exception) -> str:
+    """Return what to do about a log-in that failed."""
+    if not isinstance(failure, RequestFailed) or failure.kind != ErrorKind.RATE_LIMITED:
+        return _CHECK
+    return "log fewer users in, return another account for each index, or raise the service's limit"
 
 
 @dataclass(slots=True)
@@ -82,13 +94,16 @@ class Login:
                 raise error
             if isinstance(error, StraingaugeError):
                 raise TargetError(f"a user could not log in at {url}: {error}", hint=error.hint)
+        failures = [error for error in self._errors if isinstance(error, RequestFailed)]
+        if failures:
+            text = redact(f"a user could not log in at {url}: {failures[0]}")
+            raise TargetError(text, hint=log_in_advice(failures[0]))
         if len(self.completed) < len(self.users):
+            missing = f"{len(self.users) - len(self.completed)} of {len(self.users)}"
             examples = record.total("setup").examples
-            last = f"{examples[-1].kind}: {examples[-1].detail}" if examples else "it took too long"
-            raise TargetError(
-                f"a user could not log in at {url}: {last}",
-                hint="check the account that the load uses, and the service's log",
-            )
+            last = [f"{each.kind}: {each.detail}" for each in examples[-1:]]
+            reason = last[0] if last else f"{missing} log-ins did not end in time"
+            raise TargetError(f"a user could not log in at {url}: {reason}", hint=_CHECK)
 
     def _observe(self, journey: Journey) -> Callable[[User], Generator[Step, Response, None]]:
         @wraps(journey)

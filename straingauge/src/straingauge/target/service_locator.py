@@ -146,7 +146,7 @@ class ServiceLocator:
         refusal = refused(url, self._http().over(http_settings_for(test_file)))
         if refusal:
             raise TargetError(
-                f"nothing answers at {url} ({refusal})",
+                f"nothing responds at {url} ({refusal})",
                 hint=refusal.advice
                 or f"start the service there, or check the URL (http or https, host, port) in"
                 f" {self._by}",
@@ -159,7 +159,7 @@ class ServiceLocator:
         if description is None:
             self._require_named(refusal)
             raise TargetError(
-                f"nothing answers at {DEFAULT_URL} ({refusal}), and no {CONFIG_FILE} describes a"
+                f"nothing responds at {DEFAULT_URL} ({refusal}), and no {CONFIG_FILE} describes a"
                 " service",
                 hint=f"start the service, or name it: {self._option} http://HOST:PORT",
             )
@@ -168,7 +168,7 @@ class ServiceLocator:
         from straingauge.target.readiness import status_of
 
         http2 = self._http().over(http_settings_for(test_file)).http2
-        found = f"nothing answers at {DEFAULT_URL}"
+        found = f"nothing responds at {DEFAULT_URL}"
         if refusal is None and not self._restore:
             ready = f"{DEFAULT_URL}{StackConfig.from_file(description).ready}"
             status = status_of(ready, http2)

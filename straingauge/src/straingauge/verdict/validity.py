@@ -40,7 +40,8 @@ def check_timeliness(evidence: ValidityInput) -> list[Reason]:
 
 def _setup_failed(evidence: ValidityInput) -> Iterable[Reason]:
     if evidence.setup_error:
-        yield Reason("setup_failed", "invalid", f"no load was sent: {evidence.setup_error}")
+        message = f"no load was sent: {evidence.setup_error}"
+        yield Reason("setup_failed", "invalid", message, evidence.setup_advice)
 
 
 def _interrupted(evidence: ValidityInput) -> Iterable[Reason]:

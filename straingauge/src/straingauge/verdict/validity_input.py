@@ -64,6 +64,7 @@ class ValidityInput:
         tear_down_failed: Requests of the tear-down that failed.
         not_torn_down: Users that did not come to their tear-down in time.
         setup_error: Why no load was sent; None if it was.
+        setup_advice: What to do about that; empty if it is not known.
         users: Number of users that log in.
         accounts: Number of different accounts of these users.
         idle: Number of processes without a share of the load.
@@ -101,6 +102,7 @@ class ValidityInput:
     tear_down_failed: int = 0
     not_torn_down: int = 0
     setup_error: str | None = None
+    setup_advice: str = ""
     users: int = 0
     accounts: int = 0
     idle: int = 0

@@ -202,8 +202,8 @@ class Coordinator:
                     self._load(test).metadata = metadata
                 case Report():
                     self._report(name, message)
-                case Fail(test, error):
-                    self._post(self._load(test).fail(name, error))
+                case Fail(test, error, hint):
+                    self._post(self._load(test).fail(name, error, hint))
                 case TestDone(test, error):
                     self._leave(name, self._load(test), error, now_ns)
                 case ResultSaved(test):

@@ -42,6 +42,7 @@ class LoadState:
         cores: Number of processes that may be active at once on this machine.
         stage: The next stage that its processes meet at; None once it is finished.
         abort_reason: Why it does not go on; None while it does.
+        abort_hint: What to do about that, if known.
         is_saved: The leader has saved the result.
         reporter: The process that reports the test: the leader, or the first to leave without one.
         metadata: Metadata of the run; None until the leader has sent it.
@@ -55,6 +56,7 @@ class LoadState:
     cores: int
     stage: Stage | None = "join"
     abort_reason: str | None = None
+    abort_hint: str | None = None
     is_saved: bool = False
     reporter: str | None = None
     metadata: RunMetadata | None = None
@@ -106,6 +108,7 @@ class LoadState:
             self.load_end_ns,
             self.ending,
             self.changes,
+            self.abort_hint,
         )
 
     def arrive(self, name: str, barrier: Barrier, present: Collection[str], now_ns: int) -> Outbox:
@@ -126,8 +129,10 @@ class LoadState:
         if name in self._shares:
             self._shares[name].update(report)
 
-    def fail(self, name: str, error: str) -> Outbox:
+    def fail(self, name: str, error: str, hint: str | None) -> Outbox:
         """Abort the load: a process with a share cannot start."""
+        if self.abort_reason is None:
+            self.abort_hint = hint
         return self.abort(f"{name}: {error}")
 
     def leave(self, name: str, error: str | None, present: Collection[str], now_ns: int) -> Outbox:

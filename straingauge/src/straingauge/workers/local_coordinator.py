@@ -85,9 +85,9 @@ class LocalCoordinator:
         self._update(reports=(report,), start_ns=start_ns)
         return start_ns
 
-    def fail(self, error: str) -> None:
-        """Keep the reason why no load was sent."""
-        self._update(abort_reason=error)
+    def fail(self, error: str, hint: str | None) -> None:
+        """Keep the reason why no load was sent, and what to do."""
+        self._update(abort_reason=error, abort_hint=hint)
 
     def send_report(self, report: Report) -> None:
         """Keep and show a report."""

@@ -183,6 +183,7 @@ class Fail:
 
     test: str
     error: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

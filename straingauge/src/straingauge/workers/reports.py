@@ -154,6 +154,7 @@ class MergedReports:
         load_end_ns: End of the main phase in all processes, likewise; None while it runs.
         ending: Why the load ended before its schedule did; None if it did not.
         changes: What the user changed while it ran, in words.
+        abort_hint: What to do about the reason, if known.
     """
 
     reports: tuple[Report, ...]
@@ -165,3 +166,4 @@ class MergedReports:
     load_end_ns: int | None = None
     ending: Ending | None = None
     changes: tuple[str, ...] = ()
+    abort_hint: str | None = None

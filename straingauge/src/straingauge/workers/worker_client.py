@@ -86,7 +86,7 @@ class CoordinatorClient(Protocol):
     def wait_for_start(self, report: Report) -> int:
         """Wait until all users are logged in, and return the start instant; raises LoadAborted."""
 
-    def fail(self, error: str) -> None:
+    def fail(self, error: str, hint: str | None) -> None:
         """Abort the load in all processes: this one cannot start."""
 
     def send_report(self, report: Report) -> None:
@@ -189,9 +189,9 @@ class WorkerClient:
         """Wait at the stage "start"."""
         return self._request(Barrier(self._test, "start", report=report), Proceed).at_ns
 
-    def fail(self, error: str) -> None:
+    def fail(self, error: str, hint: str | None) -> None:
         """Abort the load before its start."""
-        self._send(Fail(self._test, error))
+        self._send(Fail(self._test, error, hint))
 
     def send_report(self, report: Report) -> None:
         """Send what this process has measured so far."""

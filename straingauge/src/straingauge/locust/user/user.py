@@ -32,6 +32,7 @@ from straingauge.locust.user.call import run_call
 from straingauge.locust.user.wait_time import PacedUser
 from straingauge.locust.user.websockets import WebSockets
 from straingauge.redaction import redact
+from straingauge.runner.login import log_in_advice
 from straingauge.runner.tear_down import HURRIED_S
 from straingauge.verdict import Finding
 
@@ -311,5 +312,5 @@ def _setup_error(failure: RequestFailed | JourneyError, host: str | None) -> Str
         return cause
     return TargetError(
         f"a user could not log in at {host}: {failure}",
-        hint="check that the service runs there, and read its log",
+        hint=log_in_advice(failure),
     )

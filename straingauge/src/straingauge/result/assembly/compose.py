@@ -256,6 +256,7 @@ def _validity_input(
         ),
         thread_queue_p99_ms=max((e.thread_queue_ms.p99 for e in engines.values()), default=0.0),
         setup_error=setup_error,
+        setup_advice=merged.abort_hint or "",
         users=users if whole["total_requests"] else 0,
         accounts=len(credentials),
         idle=merged.idle,
