@@ -181,8 +181,8 @@ def wait_for_exit(run: "subprocess.Popen[str]") -> Exit:
 
 
 @pytest.fixture
-def project(tmp_path: Path, running: Service) -> Iterator[Project]:
-    """A fresh project."""
+def locust_folder(tmp_path: Path, running: Service) -> Iterator[Project]:
+    """A fresh folder for a locustfile."""
     fresh = Project(tmp_path, running)
     yield fresh
     fresh.close()

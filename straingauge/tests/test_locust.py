@@ -22,12 +22,15 @@ pytestmark = pytest.mark.e2e
 pytest_plugins = ["locust_project"]
 
 GREET = """
+import os
+from pathlib import Path
 from straingauge import Pause
 from straingauge.locust import transaction_ended
 
 def greet(user):
     with user.transaction("greeting"):
         yield user.get("/hello")
+        Path(f"sent_by_{os.getpid()}").touch()
         yield Pause(0.005)
 
 @transaction_ended.add_listener
@@ -37,54 +40,54 @@ def show(name, end, response_time, duration, user):
 class"""
 
 
-def test_headless_run_counts_what_the_service_counts(project: Project):
+def test_headless_run_counts_what_the_service_counts(locust_folder: Project):
     """A headless run exits 0 and writes one result, which counts what the service counted."""
-    exit_ = project.run(READER, "--run-time", "3s")
+    exit_ = locust_folder.run(READER, "--run-time", "3s")
     assert exit_.code == 0, exit_.output
-    result = project.result()
-    assert counts(result) == project.served()
-    assert result["metrics"]["total_requests"] == project.served().total() > 0
+    result = locust_folder.result()
+    assert counts(result) == locust_folder.served()
+    assert result["metrics"]["total_requests"] == locust_folder.served().total() > 0
     assert result["configuration"]["users"] == 4
     assert result["verdict"]["grade"] == "not_judged"
 
 
-def test_plain_task_beside_a_journey(project: Project):
+def test_plain_task_beside_a_journey(locust_folder: Project):
     """A task that uses the client directly is an endpoint like that of a journey."""
-    exit_ = project.run_until(has_both_kinds, READER)
+    exit_ = locust_folder.run_until(has_both_kinds, READER)
     assert exit_.code == 0, exit_.output
-    endpoints = project.result()["endpoints"]
+    endpoints = locust_folder.result()["endpoints"]
     assert set(endpoints) == {"GET /hello", "GET /plain"}
     for name, each in endpoints.items():
-        assert each["status_codes"] == {"200": project.served()[name]}
+        assert each["status_codes"] == {"200": locust_folder.served()[name]}
         assert 0 < each["latency_ms"]["min"] <= each["latency_ms"]["max"]
 
 
-def test_run_without_a_run_time_is_valid(project: Project):
+def test_run_without_a_run_time_is_valid(locust_folder: Project):
     """Without --run-time, Ctrl-C ends a run and does not interrupt it."""
-    project.run_until(has_both_kinds, READER, number=signal.SIGINT)
-    assert project.result()["validity"]["valid"]
+    locust_folder.run_until(has_both_kinds, READER, number=signal.SIGINT)
+    assert locust_folder.result()["validity"]["valid"]
 
 
 @pytest.mark.parametrize("failing", ["self.run_journey(boom)", 'self.client.get("/status/500")'])
-def test_critical_exits_1(project: Project, failing: str):
+def test_critical_exits_1(locust_folder: Project, failing: str):
     """A critical threshold that is crossed exits 1, and the output shows value and limit."""
     users = READER.replace("self.run_journey(hello)", failing)
-    exit_ = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
+    exit_ = locust_folder.run_until(lambda served: served.total() > 20, users, "--tags", "read")
     assert exit_.code == 1, exit_.output
     assert "errors 100 %, critical from 10 %" in exit_.output
-    result = project.result()
+    result = locust_folder.result()
     assert result["verdict"]["grade"] == "critical"
-    assert result["errors"]["kinds"] == {"bad_status": project.served().total()}
+    assert result["errors"]["kinds"] == {"bad_status": locust_folder.served().total()}
 
 
-def test_exception_in_a_task_is_an_error(project: Project):
+def test_exception_in_a_task_is_an_error(locust_folder: Project):
     """An exception in a task counts as an error, and its user goes on."""
     users = READER.replace(
         "self.run_journey(hello)", 'self.run_journey(hello); raise KeyError("oops")'
     )
-    exit_ = project.run_until(lambda served: served.total() > 20, users, "--tags", "read")
+    exit_ = locust_folder.run_until(lambda served: served.total() > 20, users, "--tags", "read")
     assert exit_.code == 1, exit_.output
-    result = project.result()
+    result = locust_folder.result()
     assert result["errors"]["kinds"]["journey_error"] > 1
     assert "oops" in json.dumps(result["errors"]["examples"])
 
@@ -98,46 +101,46 @@ def test_exception_in_a_task_is_an_error(project: Project):
     ],
 )
 def test_mistakes_exit_2_and_send_nothing(
-    project: Project, thresholds: str, options: list[str], message: str
+    locust_folder: Project, thresholds: str, options: list[str], message: str
 ):
     """An unknown tag or threshold gives one line, a hint, and exit code 2."""
-    project.write("thresholds.toml", thresholds)
-    exit_ = project.run(READER, "--run-time", "60s", *options)
+    locust_folder.write("thresholds.toml", thresholds)
+    exit_ = locust_folder.run(READER, "--run-time", "60s", *options)
     assert exit_.code == 2, exit_.output
     # Without the lines of Locust's log.
     lines = [line for line in exit_.output.splitlines() if not line.startswith("[")]
     lines += [line for line in exit_.output.splitlines() if line.startswith("[all]")]
     assert message in exit_.output
     assert len(lines) <= 2, exit_.output
-    assert not project.served()
-    assert not (project.path / "results").exists()
+    assert not locust_folder.served()
+    assert not (locust_folder.path / "results").exists()
 
 
-def test_failed_log_in_exits_3(project: Project):
+def test_failed_log_in_exits_3(locust_folder: Project):
     """A failed log-in ends the run with a message and exit code 3, before any task."""
     account = '    log_in = log_in\n    account = lambda index: {"password": "wrong"}\n'
     users = READER.replace("    @task", account + "\n    @task", 1)
-    exit_ = project.run(users, "--run-time", "60s")
+    exit_ = locust_folder.run(users, "--run-time", "60s")
     assert exit_.code == 3, exit_.output
     (line,) = (line for line in exit_.output.splitlines() if "setup failed:" in line)
     assert "a user could not log in at" in line
     assert "401" in line
     assert "Traceback" not in exit_.output
-    assert set(project.served()) == {"GET /login"}
-    assert "setup_failed" in reasons(project.result())
+    assert set(locust_folder.served()) == {"GET /login"}
+    assert "setup_failed" in reasons(locust_folder.result())
 
 
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_run_is_saved(project: Project, number: signal.Signals, processes: int):
+def test_interrupted_run_is_saved(locust_folder: Project, number: signal.Signals, processes: int):
     """Ctrl-C or SIGTERM during a run saves what was measured, marked as interrupted."""
     options = ["--run-time", "600s", *workers(processes)]
-    exit_ = project.run_until(has_both_kinds, READER, *options, number=number)
+    exit_ = locust_folder.run_until(has_both_kinds, READER, *options, number=number)
     assert exit_.code == 4, exit_.output
-    result = project.result()
+    result = locust_folder.result()
     assert "interrupted (600 s were planned)" in reasons(result)["interrupted"]
     assert result["verdict"]["grade"] == "invalid"
-    assert counts(result) == project.served()
+    assert counts(result) == locust_folder.served()
 
 
 @pytest.mark.parametrize(
@@ -149,33 +152,39 @@ def test_interrupted_run_is_saved(project: Project, number: signal.Signals, proc
         (["OptIn", "Reader"], {"Reader", "OptIn"}),
     ],
 )
-def test_opt_in_users_join_when_named(project: Project, options: list[str], classes: set[str]):
+def test_opt_in_users_join_when_named(
+    locust_folder: Project, options: list[str], classes: set[str]
+):
     """An opt-in class takes part if its name or one of its tags is given."""
     wanted = {"Reader": "GET /hello", "OptIn": "GET /opt-in"}
 
     def has_all(served: Counter[str]) -> bool:
         return all(served[wanted[name]] for name in classes)
 
-    exit_ = project.run_until(has_all, READER + OPT_IN, *options)
+    exit_ = locust_folder.run_until(has_all, READER + OPT_IN, *options)
     assert exit_.code == 0, exit_.output
-    assert set(project.result()["configuration"]["user_classes"]) == classes
-    assert bool(project.served()["GET /opt-in"]) == ("OptIn" in classes)
+    assert set(locust_folder.result()["configuration"]["user_classes"]) == classes
+    assert bool(locust_folder.served()["GET /opt-in"]) == ("OptIn" in classes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Locust forks its workers")
-def test_processes_share_one_result(project: Project):
+def test_processes_share_one_result(locust_folder: Project):
     """With --processes 2 one result counts what the service counted, and the transactions."""
     reader = READER.replace("run_journey(hello)", "run_journey(greet)").replace("class", GREET, 1)
-    exit_ = project.run_until(has_both_kinds, reader, *workers(2))
+
+    def both_have_sent(served: Counter[str]) -> bool:
+        return has_both_kinds(served) and len(list(locust_folder.path.glob("sent_by_*"))) == 2
+
+    exit_ = locust_folder.run_until(both_have_sent, reader, *workers(2))
     assert exit_.code == 0, exit_.output
-    result = project.result()
+    result = locust_folder.result()
     greetings = result["transactions"]["greeting"]
     assert greetings["failed"] == 0
-    assert greetings["completed"] + greetings["abandoned"] == project.served()["GET /hello"]
-    assert greetings["duration_ms"]["min"] > 4 > greetings["latency_ms"]["min"]
+    assert greetings["completed"] + greetings["abandoned"] == locust_folder.served()["GET /hello"]
+    assert greetings["duration_ms"]["min"] - greetings["latency_ms"]["min"] > 4
     assert "TRANSACTION greeting" in " ".join(exit_.output.split())
     assert "ended completed" in exit_.output
-    assert counts(result) == project.served()
+    assert counts(result) == locust_folder.served()
     parts = result["resources"]["generator"]["processes"]
     assert len(parts) == 2
     assert all(part["sent"] for part in parts.values())

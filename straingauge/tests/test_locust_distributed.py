@@ -27,33 +27,33 @@ class Reader(JourneyUser):
 JOURNEYS = "def account(index): return {}\n"
 
 
-def test_late_workers_and_workers_with_other_files(project: Project, tmp_path: Path):
+def test_late_workers_and_workers_with_other_files(locust_folder: Project, tmp_path: Path):
     """A worker with other files is refused, and a late one joins; the result notes both.
 
     No two users have the same number, although the number of workers was not given.
     """
-    project.write("account_journeys.py", JOURNEYS)
+    locust_folder.write("account_journeys.py", JOURNEYS)
     port = free_port()
-    master = project.start(USERS, "--master", *master_at(port))
+    master = locust_folder.start(USERS, "--master", *master_at(port))
     other = shutil.copytree(tmp_path, tmp_path / "other")
     (other / "account_journeys.py").write_text(JOURNEYS + "# and more\n")
-    refused = wait_for_exit(project.worker(other, port))
+    refused = wait_for_exit(locust_folder.worker(other, port))
     assert refused.code == 2, refused.output
     lines = [line for line in refused.output.splitlines() if "refused this worker" in line]
     assert len(lines) == 1, refused.output
     assert "in account_journeys" in lines[0]
     assert "Traceback" not in refused.output
-    assert not project.served()
-    first = project.worker(tmp_path, port)
-    project.wait(master, lambda served: served.total() > 100)
-    late = project.worker(tmp_path, port)
-    project.wait(master, lambda served: sum(count > 10 for count in served.values()) > 4)
+    assert not locust_folder.served()
+    first = locust_folder.worker(tmp_path, port)
+    locust_folder.wait(master, lambda served: served.total() > 100)
+    late = locust_folder.worker(tmp_path, port)
+    locust_folder.wait(master, lambda served: sum(count > 10 for count in served.values()) > 4)
     master.send_signal(signal.SIGTERM)
     exit_ = wait_for_exit(master)
     assert exit_.code == 0, exit_.output
     assert (wait_for_exit(first).code, wait_for_exit(late).code) == (0, 0)
-    result = project.result()
-    assert result["metrics"]["total_requests"] == project.served().total()
+    result = locust_folder.result()
+    assert result["metrics"]["total_requests"] == locust_folder.served().total()
     assert "its load test differs from the master's" in reasons(result)["refused_worker"]
     assert "after the start" in reasons(result)["worker_joined_or_left"]
     connected_s = [
@@ -62,14 +62,14 @@ def test_late_workers_and_workers_with_other_files(project: Project, tmp_path: P
     assert max(connected_s[0], 1) < connected_s[1]
 
 
-def test_second_master_on_a_port(project: Project):
+def test_second_master_on_a_port(locust_folder: Project):
     """A second master on a port prints one line and ends; the first goes on."""
     port = free_port()
-    first = project.start(READER, "--master", *master_at(port))
+    first = locust_folder.start(READER, "--master", *master_at(port))
     while refused(f"http://127.0.0.1:{port}"):
         assert first.poll() is None, wait_for_exit(first).output
         time.sleep(0.02)
-    second = project.run(READER, "--master", *master_at(port))
+    second = locust_folder.run(READER, "--master", *master_at(port))
     assert second.code == 1, second.output
     assert second.output.count("cannot start a Locust master") == 1
     assert first.poll() is None

@@ -26,16 +26,16 @@ class Reader(JourneyUser):
 """
 
 
-def test_each_row_is_used_once_by_all_workers(project: Project):
+def test_each_row_is_used_once_by_all_workers(locust_folder: Project):
     """Each row is used by one execution of one worker; after the last one, the run ends."""
     rows = "".join(f"row-{n},pin-{n:04}\n" for n in range(60))
-    project.write("rows.csv", f"n,pin\n{rows}")
-    exit_ = project.run(USERS, "--run-time", "60s", *workers(2))
+    locust_folder.write("rows.csv", f"n,pin\n{rows}")
+    exit_ = locust_folder.run(USERS, "--run-time", "60s", *workers(2))
     assert exit_.code == 0, exit_.output
     assert "Traceback" not in exit_.output
-    result = project.result()
+    result = locust_folder.result()
     expected = {f"GET /row-{n}": 1 for n in range(60)}
-    assert counts(result) == project.served() == {**expected, "GET /hello": 60}
+    assert counts(result) == locust_folder.served() == {**expected, "GET /hello": 60}
     assert result["feeders"]["rows.csv"] == {
         "rows": 60,
         "rows_used": 60,

@@ -70,51 +70,53 @@ class Reader(JourneyUser):
 """
 
 
-def test_killed_worker_loses_nothing_of_the_others(project: Project):
+def test_killed_worker_loses_nothing_of_the_others(locust_folder: Project):
     """SIGKILL of a worker makes the run invalid; the other workers' requests are all recorded."""
     options = ["--html", "out/{u}_users.html", "--csv", "out", *workers(3)]
-    run = project.start(LOGGING + READER, *options)
+    run = locust_folder.start(LOGGING + READER, *options)
 
     def all_have_sent(served: Counter[str]) -> bool:
-        return has_both_kinds(served) and len(list(project.path.glob("began_*"))) == 3
+        return has_both_kinds(served) and len(list(locust_folder.path.glob("began_*"))) == 3
 
-    project.wait(run, all_have_sent)
+    locust_folder.wait(run, all_have_sent)
     killed = psutil.Process(run.pid).children()[0]
     killed.kill()
     run.terminate()  # stock Locust would write no --html
     exit_ = wait_for_exit(run)
     assert exit_.code == 4, exit_.output
-    result = project.result()
+    result = locust_folder.result()
     assert "no heartbeat since" in reasons(result)["lost_worker"]
     processes = result["resources"]["generator"]["processes"]
     recorded = Counter({name.rpartition(" ")[2]: each["sent"] for name, each in processes.items()})
     del recorded[f"{killed.pid})"]
     logged = {
         f"{file.stem.rpartition('_')[2]})": json.loads(file.read_text())
-        for file in project.path.glob("sent_*.json")
+        for file in locust_folder.path.glob("sent_*.json")
     }
     assert {pid: sent for pid, sent in logged.items() if sent} == +recorded
     assert len(recorded) == 2
-    assert "GET" in (project.path / "out" / "4_users.html").read_text()
-    with (project.path / "out_stats.csv").open() as file:
+    assert "GET" in (locust_folder.path / "out" / "4_users.html").read_text()
+    with (locust_folder.path / "out_stats.csv").open() as file:
         *_, total = csv.DictReader(file)
     assert int(total["Request Count"]) == result["metrics"]["total_requests"]
 
 
-def test_killed_master_leaves_its_workers_results(project: Project):
+def test_killed_master_leaves_its_workers_results(locust_folder: Project):
     """Workers whose master is killed end, and each saves what it measured."""
-    run = project.start(READER, *workers(2))
-    project.wait(run, has_both_kinds)
+    run = locust_folder.start(READER, *workers(2))
+    locust_folder.wait(run, has_both_kinds)
     run.kill()
     output, _ = run.communicate(timeout=180)  # ends when the last worker closes it
     lines = [
         line for line in output.splitlines() if "the measurements of this worker are saved" in line
     ]
     assert len(lines) == 2, output
-    files = list((project.path / "results").iterdir())
+    files = list((locust_folder.path / "results").iterdir())
     assert all(any(str(file) in line for line in lines) for file in files)
     results = [json.loads(file.read_text()) for file in files]
-    assert sum(each["metrics"]["total_requests"] for each in results) == project.served().total()
+    assert (
+        sum(each["metrics"]["total_requests"] for each in results) == locust_folder.served().total()
+    )
     for each in results:
         assert "was lost" in reasons(each)["interrupted"]
         assert each["verdict"]["grade"] == "invalid"
@@ -129,23 +131,23 @@ def test_killed_master_leaves_its_workers_results(project: Project):
     ],
 )
 def test_runs_that_cannot_start(
-    project: Project, users: str, options: list[str], code: int, message: str
+    locust_folder: Project, users: str, options: list[str], code: int, message: str
 ):
     """An unreachable or forbidden host, or missing accounts: one message and the exit code."""
-    exit_ = project.run(users, "--run-time", "60s", *options)
+    exit_ = locust_folder.run(users, "--run-time", "60s", *options)
     assert exit_.code == code, exit_.output
     complaints = [
         line for line in exit_.output.splitlines() if message in line and "metrics:" not in line
     ]
     assert len(complaints) == 1, exit_.output
     assert "Traceback" not in exit_.output
-    assert not project.served()
+    assert not locust_folder.served()
 
 
-def test_full_disk(project: Project):
+def test_full_disk(locust_folder: Project):
     """If no file can be written, an error is printed, and the verdict as well."""
-    run = project.start(READER, "--html", "page.html")
-    project.wait(run, has_both_kinds)
+    run = locust_folder.start(READER, "--html", "page.html")
+    locust_folder.wait(run, has_both_kinds)
     resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (100, 100))
     run.terminate()
     exit_ = wait_for_exit(run)
@@ -154,10 +156,10 @@ def test_full_disk(project: Project):
     assert "cannot write --html" in exit_.output
     assert "load test verdict" in exit_.output
     assert "Traceback" not in exit_.output
-    assert not list((project.path / "results").glob("metrics_*"))
+    assert not list((locust_folder.path / "results").glob("metrics_*"))
 
 
-def test_autoquit_ends_a_run_with_a_page(project: Project):
+def test_autoquit_ends_a_run_with_a_page(locust_folder: Project):
     """With --autoquit a run with the page ends by itself, with result and exit code.
 
     Service and database are observed, and the password of the database is not saved.
@@ -165,11 +167,11 @@ def test_autoquit_ends_a_run_with_a_page(project: Project):
     observe = ["--database-url", "postgresql://u:hunter2@127.0.0.1:1/none"]
     observe += ["--server-pid", str(os.getpid()), "--cooldown", "1"]
     page = ["--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", free_port()]
-    run = project.start(READER, "--run-time", "4s", *page, *observe, headless=False)
+    run = locust_folder.start(READER, "--run-time", "4s", *page, *observe, headless=False)
     exit_ = wait_for_exit(run)
     assert exit_.code == 0, exit_.output
     assert "load test verdict" in exit_.output, exit_.output
-    result = project.result()
+    result = locust_folder.result()
     assert result["verdict"]["grade"] == "not_judged"
     assert "127.0.0.1" in " ".join(result["resources"]["database"]["unavailable"])
     assert "hunter2" not in json.dumps(result) + exit_.output
@@ -177,32 +179,32 @@ def test_autoquit_ends_a_run_with_a_page(project: Project):
     assert result["resources"]["cooldown"]["duration_s"] >= 1
 
 
-def test_run_that_is_over_before_it_starts(project: Project):
+def test_run_that_is_over_before_it_starts(locust_folder: Project):
     """A run whose time is over while the service is observed at first has a result: invalid."""
     with socket.create_server(("127.0.0.1", 0)) as silent:  # a database that never answers
         database = f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/none"
-        run = project.start(READER, "--run-time", "1s", "--database-url", database)
+        run = locust_folder.start(READER, "--run-time", "1s", "--database-url", database)
         exit_ = wait_for_exit(run)
     assert exit_.code == 4, exit_.output
     assert "before its users started" in exit_.output
-    result = project.result()
+    result = locust_folder.result()
     assert result["verdict"]["grade"] == "invalid"
     assert result["metrics"]["total_requests"] == 0
 
 
-def test_expired_token_is_renewed(project: Project):
+def test_expired_token_is_renewed(locust_folder: Project):
     """A journey answered 401 counts as an error, and its user logs in again."""
-    exit_ = project.run_until(lambda served: served["GET /login"] > 4, EXPIRING)
+    exit_ = locust_folder.run_until(lambda served: served["GET /login"] > 4, EXPIRING)
     assert exit_.code == 1, exit_.output
-    result = project.result()
+    result = locust_folder.result()
     private = result["endpoints"]["GET /private"]
     assert private["status_codes"]["401"] > 0
     assert private["status_codes"]["200"] > 4 * 5  # more than the first log-ins allow
 
 
-def test_repeated_exceptions_are_logged_once(project: Project):
+def test_repeated_exceptions_are_logged_once(locust_folder: Project):
     """A task that fails every time is logged once."""
     users = READER.replace("self.run_journey(hello)", 'raise KeyError("oops")')
-    exit_ = project.run_until(lambda served: served["GET /plain"] > 20, users)
+    exit_ = locust_folder.run_until(lambda served: served["GET /plain"] > 20, users)
     assert exit_.output.count("Traceback") == 1, exit_.output
-    assert project.result()["errors"]["kinds"]["journey_error"] > 1
+    assert locust_folder.result()["errors"]["kinds"]["journey_error"] > 1

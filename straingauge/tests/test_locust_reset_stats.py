@@ -49,27 +49,29 @@ class Reader(JourneyUser):
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_reset_stats_resets_the_result(
-    project: Project, processes: int, monkeypatch: pytest.MonkeyPatch
+    locust_folder: Project, processes: int, monkeypatch: pytest.MonkeyPatch
 ):
     """Requests before all users have started are in neither Locust's statistics nor the result."""
     monkeypatch.setenv("LOCUST_WAIT_FOR_WORKERS_REPORT_AFTER_RAMP_UP", "50")
     options = ["--reset-stats", "--csv", "out", "--spawn-rate", "2", *workers(processes)]
-    exit_ = project.run_until(lambda served: served["GET /plain"] > 40, FAILING_FIRST, *options)
-    assert project.served()["GET /status/500"] > 4
-    result = project.result()
+    exit_ = locust_folder.run_until(
+        lambda served: served["GET /plain"] > 40, FAILING_FIRST, *options
+    )
+    assert locust_folder.served()["GET /status/500"] > 4
+    result = locust_folder.result()
     assert "were reset" in reasons(result)["stats_reset"], exit_.output
     failures = sum(result["errors"]["kinds"].values())
-    assert failures < project.served()["GET /status/500"]
-    with (project.path / "out_stats.csv").open() as file:
+    assert failures < locust_folder.served()["GET /status/500"]
+    with (locust_folder.path / "out_stats.csv").open() as file:
         *_, total = csv.DictReader(file)
     if processes == 1:  # else Locust's own statistics have reports sent before the reset
         assert failures == int(total["Failure Count"])
-    assert result["metrics"]["total_requests"] < project.served().total()
+    assert result["metrics"]["total_requests"] < locust_folder.served().total()
 
 
-def test_without_the_option_nothing_is_reset(project: Project):
+def test_without_the_option_nothing_is_reset(locust_folder: Project):
     """Without --reset-stats, each request counts."""
-    project.run_until(lambda served: served["GET /plain"] > 20, FAILING_FIRST)
-    result = project.result()
+    locust_folder.run_until(lambda served: served["GET /plain"] > 20, FAILING_FIRST)
+    result = locust_folder.result()
     assert "stats_reset" not in reasons(result)
-    assert result["metrics"]["total_requests"] == project.served().total()
+    assert result["metrics"]["total_requests"] == locust_folder.served().total()

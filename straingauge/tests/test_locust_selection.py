@@ -64,13 +64,13 @@ class Flat(JourneyUser):
         ([], {"/first", "/leave", "/write", "/flat"}),
     ],
 )
-def test_tags_of_nested_task_sets(project: Project, options: list[str], paths: set[str]):
+def test_tags_of_nested_task_sets(locust_folder: Project, options: list[str], paths: set[str]):
     """Tags select tasks at any depth; interrupted and rescheduled tasks are no errors."""
     expected = {f"GET {path}" for path in paths}
-    exit_ = project.run_until(lambda served: expected <= set(served), NESTED + FLAT, *options)
+    exit_ = locust_folder.run_until(lambda served: expected <= set(served), NESTED + FLAT, *options)
     assert exit_.code == 0, exit_.output
-    assert set(project.served()) == expected
-    result = project.result()
+    assert set(locust_folder.served()) == expected
+    result = locust_folder.result()
     assert set(result["endpoints"]) == expected
     assert result["errors"]["kinds"] == {}
 
@@ -83,15 +83,15 @@ def test_tags_of_nested_task_sets(project: Project, options: list[str], paths: s
         ("class Idle(JourneyUser):\n    pass", [], "no task to run in Idle"),
     ],
 )
-def test_no_task_left(project: Project, users: str, options: list[str], message: str):
+def test_no_task_left(locust_folder: Project, users: str, options: list[str], message: str):
     """If no task is left, one message says why, and which tags there are."""
-    exit_ = project.run(users, "--run-time", "60s", *options)
+    exit_ = locust_folder.run(users, "--run-time", "60s", *options)
     assert (exit_.code, message in exit_.output) == (2, True), exit_.output
 
 
-def test_a_user_that_stops_itself_is_no_error(project: Project):
+def test_a_user_that_stops_itself_is_no_error(locust_folder: Project):
     """StopUser ends one user; the run goes on and counts what it sent."""
     users = NESTED.replace("raise RescheduleTask", "raise StopUser")
-    exit_ = project.run(users, "--run-time", "1s", "--tags", "write")
+    exit_ = locust_folder.run(users, "--run-time", "1s", "--tags", "write")
     assert exit_.code == 0, exit_.output
-    assert project.result()["endpoints"]["GET /write"]["total_requests"] == 4
+    assert locust_folder.result()["endpoints"]["GET /write"]["total_requests"] == 4
