@@ -23,7 +23,7 @@ from straingauge.result.format.reason import as_dict
 from straingauge.schedule import Schedule, constant, constant_users, poisson, spread
 from straingauge.statistics.throughput import Throughput
 from straingauge.verdict import Thresholds, ValidityInput, check_validity, judge
-from straingauge.verdict.validity_input import disconnected
+from straingauge.verdict.validity_input import disconnected, wrong_responses
 
 
 def get(user: User):
@@ -144,12 +144,24 @@ LATE = {"requests": 200, "p95_ms": 2.0, "start_delay_p99_ms": 900.0, "loop_lag_p
         ({"certificate_expired": 200}, "note"),
         ({"refused": 100}, "invalid"),
         ({"timeout": 200}, "invalid"),
-        ({"bad_status": 200}, "invalid"),
+        ({"bad_status": 200}, "note"),
+        ({"bad_status": 120, "failed_check": 80}, "note"),
+        ({"bad_status": 199}, "invalid"),
+        ({"bad_status": 90, "timeout": 110}, "invalid"),
+        ({"out_of_sockets": 200}, "invalid"),
     ],
 )
-def test_most_connections_fail_however_late_the_generator_is(kinds: dict[str, int], severity: str):
-    """Delays and dropped arrivals do not make a run invalid in which the service is down."""
-    found = ValidityInput(**LATE, dropped=50, disconnected=disconnected(kinds))
+def test_a_service_does_not_serve_however_late_the_generator_is(
+    kinds: dict[str, int], severity: str
+):
+    """Delays and dropped arrivals are notes if most connections fail or no response is right."""
+    found = ValidityInput(
+        **LATE,
+        dropped=50,
+        failed=sum(kinds.values()),
+        disconnected=disconnected(kinds),
+        wrong_responses=wrong_responses(kinds),
+    )
     reasons = {each.reason: each for each in check_validity(found)}
     for name in ("generator_late", "dropped_work"):
         assert reasons[name].severity == severity

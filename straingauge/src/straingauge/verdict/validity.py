@@ -113,7 +113,7 @@ def _late(evidence: ValidityInput) -> Iterable[Reason]:
 
     The run is invalid if the generator had no CPU time left, or if its delays are as large as
     usual thresholds. Occasional short delays on a shared machine are a note. So are all delays if
-    most connections fail: a late request is not refused for being late.
+    most connections fail, or no response is right: no request is refused for being late.
     """
     late = max(evidence.start_delay_p99_ms, evidence.loop_lag_p99_ms)
     share = late / evidence.p95_ms if evidence.p95_ms else math.inf
@@ -135,10 +135,12 @@ def _whatever_the_delays(evidence: ValidityInput) -> str:
     """Return why a reason does not make the run invalid, as the end of its message."""
     if not evidence.is_down:
         return ""
-    return (
-        f"; the run is judged nevertheless: the connections of {evidence.disconnected} of "
-        f"{evidence.requests} requests failed, which a late generator does not cause"
+    failed = (
+        f"the connections of {evidence.disconnected} of {evidence.requests} requests failed"
+        if evidence.disconnected > evidence.wrong_responses
+        else f"none of {evidence.requests} responses was right"
     )
+    return f"; the run is judged nevertheless: {failed}, which a late generator does not cause"
 
 
 def _busy(evidence: ValidityInput) -> bool:

@@ -35,6 +35,11 @@ def disconnected(kinds: Mapping[str, int]) -> int:
     return sum(kinds.get(kind, 0) for kind in DISCONNECTED)
 
 
+def wrong_responses(kinds: Mapping[str, int]) -> int:
+    """Count the responses that arrived whole and were not what the journey expects."""
+    return sum(kinds.get(kind, 0) for kind in (ErrorKind.BAD_STATUS, ErrorKind.FAILED_CHECK))
+
+
 @dataclass(frozen=True, slots=True)
 class ValidityInput:
     """Everything that decides on the validity of a run.
@@ -44,6 +49,7 @@ class ValidityInput:
         abandoned: Requests that were in flight when the run ended; not recorded.
         rate_limited: Unexpected responses with status 429 among them.
         disconnected: Requests among them without a connection, or whose connection broke.
+        wrong_responses: Requests among them whose response was not what the journey expects.
         failed: All errors.
         has_died: The load ended because no request got a response any more.
         without_socket: Requests among them for which this machine had no open file or local port.
@@ -83,6 +89,7 @@ class ValidityInput:
     abandoned: int = 0
     rate_limited: int = 0
     disconnected: int = 0
+    wrong_responses: int = 0
     failed: int = 0
     has_died: bool = False
     without_socket: int = 0
@@ -116,8 +123,11 @@ class ValidityInput:
 
     @property
     def is_down(self) -> bool:
-        """Most connections failed: the service does not serve, however late the generator was.
+        """The service does not serve, however late the generator was.
 
-        A service that dies in the middle of the load has served many requests until then.
+        Most connections failed, or no response at all was right: an overloaded service gives some
+        right ones. A service that dies in the middle of the load has served many until then.
         """
-        return self.disconnected > MOST * (self.failed if self.has_died else self.requests)
+        most = MOST * (self.failed if self.has_died else self.requests)
+        none_is_right = 0 < self.requests == self.failed and self.wrong_responses > most
+        return self.disconnected > most or none_is_right

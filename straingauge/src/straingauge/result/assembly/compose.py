@@ -41,7 +41,7 @@ from straingauge.statistics import (
     transactions,
 )
 from straingauge.verdict import ValidityInput, check_validity
-from straingauge.verdict.validity_input import disconnected
+from straingauge.verdict.validity_input import disconnected, wrong_responses
 from straingauge.workers import MergedReports, Report, RunMetadata
 from straingauge.workers.merge import merge_reports
 
@@ -231,6 +231,7 @@ def _validity_input(
         abandoned=sum(engine.abandoned for engine in engines.values()),
         rate_limited=whole["rate_limited"],
         disconnected=disconnected(whole["errors"]["kinds"]),
+        wrong_responses=wrong_responses(whole["errors"]["kinds"]),
         failed=sum(whole["errors"]["kinds"].values()),
         has_died=merged.ending is not None and merged.ending.by == "dead_service",
         without_socket=whole["errors"]["kinds"].get(ErrorKind.OUT_OF_SOCKETS, 0),

@@ -21,7 +21,7 @@ from straingauge.result.format.result import PlannedScenario
 from straingauge.statistics import Plan, endpoints, metrics, transactions
 from straingauge.verdict import ValidityInput
 from straingauge.verdict.validity import check_timeliness
-from straingauge.verdict.validity_input import disconnected
+from straingauge.verdict.validity_input import disconnected, wrong_responses
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,7 @@ def _reasons(
         evidence,
         requests=whole["total_requests"],
         disconnected=disconnected(whole["errors"]["kinds"]),
+        wrong_responses=wrong_responses(whole["errors"]["kinds"]),
         failed=sum(whole["errors"]["kinds"].values()),
         dropped=sum(process.dropped for process in stats),
         start_delay_p99_ms=_start_delay_p99_ms(stats),
