@@ -84,3 +84,17 @@ def test_a_neighbour_does_not_delay_a_remote_service():
         service = {"source": source, "cpu_percent": busy}
         result = failed_run(resources__machine=crowded, resources__service=service)
         assert ("noisy_neighbour" in causes(slowed(result, 30, 300, 350))) is named
+
+
+@pytest.mark.parametrize(("late_ms", "is_blamed"), [(30.0, False), (200.0, True)])
+def test_a_generator_that_was_a_little_late(late_ms: float, is_blamed: bool):  # noqa: FBT001
+    """Other programs explain slow requests as far as they made the generator late, not further."""
+    crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 180.0}}
+    result = slowed(
+        failed_run(resources__machine=crowded, validity=noted("generator_late")), 15, 300, 350
+    )
+    result["resources"]["generator"]["processes"]["a"] |= {
+        "start_delay_p99_ms": 1.0,
+        "loop_lag_p99_ms": late_ms,
+    }
+    assert (causes(result)[0] == "noisy_neighbour") is is_blamed

@@ -316,3 +316,18 @@ def test_calls_that_take_the_time_of_a_tail():
     for background in (calls(waiting_avg=5.0), calls(longest_ms=9000.0)):
         result["resources"]["service"]["calls"] = background
         assert causes(result)[0] == "slow_tail"
+
+
+def test_slow_requests_that_met_a_pause():
+    """Requests that wait in pauses of the whole service are no tail, whatever paused it."""
+    crowded = {"cores": 2, "cpu_percent": {"avg": 195.0}, "others_cpu_percent": {"avg": 180.0}}
+    for count, expected in ((3, "freeze"), (0, "slow_tail")):
+        result = failed_run(
+            metrics__stalls=stalls(count, 1600, every_s=4.0),
+            resources__machine=crowded,
+            resources__service__cpu_wait_percent={"avg": 40.0, "peak": 80.0},
+            resources__service__event_loop=None,
+        )
+        result = slowed(result, 10, 30, 1500)
+        result["metrics"]["latency_ms"]["avg"] = 120.0
+        assert causes(result)[0] == expected

@@ -58,5 +58,17 @@ def costliest_node(result: ResultView, statement: Mapping[str, Any]) -> tuple[st
     return "", None
 
 
+def is_planned_without_index(result: ResultView, statement: Mapping[str, Any]) -> bool:
+    """Return true if the plan of a statement only sorts: it filters no table that it reads.
+
+    A filter that no proposed index serves (a pattern, a function) may still need one.
+    """
+    for plan in result.rows("plans", "statements"):
+        if plan.get("statement") == statement.get("query") and not plan.get("index"):
+            kinds = {at(node, "kind") for node in plan.get("nodes") or []}
+            return kinds <= {"sort"} and bool(plan.get("plan"))
+    return False
+
+
 def _ms(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.2g}"

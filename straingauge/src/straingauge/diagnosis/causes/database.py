@@ -5,13 +5,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from straingauge.diagnosis.cause import MAX_CONFIDENCE, Evidence, cause, scale
+from straingauge.diagnosis.cause import MAX_CONFIDENCE, UNLIKELY, Evidence, cause, scale
 from straingauge.diagnosis.database_time import limited, limited_where_missed, time_share, total_ms
 from straingauge.diagnosis.location import Location
 from straingauge.diagnosis.result_view import ResultView, listed, number
 from straingauge.diagnosis.statement_endpoint import running_statement, statement_location
 from straingauge.diagnosis.statement_loops import MIN_REPEATS, find_loop
-from straingauge.diagnosis.statement_plans import costliest_node, lacking_index
+from straingauge.diagnosis.statement_plans import (
+    costliest_node,
+    is_planned_without_index,
+    lacking_index,
+)
+from straingauge.diagnosis.statements import (
+    rows_per_call,
+    shortened,
+    statement_text,
+    statements,
+)
 from straingauge.diagnosis.traced_statements import (
     confirmed_by_traces,
     repeated_in_traces,
@@ -19,7 +29,6 @@ from straingauge.diagnosis.traced_statements import (
 )
 
 DATABASE = ("resources", "database")
-STATEMENT = re.compile(r"^\s*(with|select|insert|update|delete|merge)\b", re.IGNORECASE)
 AWAY = re.compile(
     r"could not connect|server closed the connection|terminating connection|connect call failed"
     r"|connection (was closed in|does not exist)|(database|postgres\w*)\W.*(unavailable|unreachable"
@@ -29,8 +38,10 @@ AWAY = re.compile(
 BIG_TABLE_ROWS = 1_000  # for smaller ones PostgreSQL rightly prefers a sequential scan
 MIN_SCANS_PER_REQUEST = 0.05  # fewer are maintenance and statistics
 SELECTIVE = 0.05  # at most this share of the rows read is needed
+# Of the rows read. PostgreSQL takes a row found by an index to cost four times as much as one of a
+# sequential scan (random_page_cost), so that no index helps a statement that returns more.
+INDEX_HELPS = 0.25
 CALL_MS = 2.0  # at most, for the round trip of a call, and for an ORM that reads its row
-MAX_STATEMENT_CHARS = 160
 MIN_SAMPLES = 3  # fewer may lie between two outages
 
 WAITING = ("pool_exhausted", "slow_endpoint", "slow_start", "slow_tail", "slowing_down")
@@ -76,7 +87,7 @@ def n_plus_one(result: ResultView) -> Evidence | None:
     `pg_stat_statements` groups statements that differ only in their values. A request needs a
     statement once or a few times; one that runs once per row of a list is a query in a loop.
     """
-    loop = find_loop(result, _statements(result))
+    loop = find_loop(result, statements(result))
     if loop is None:
         return repeated_in_traces(result)
     worst = loop.statement
@@ -93,7 +104,7 @@ def n_plus_one(result: ResultView) -> Evidence | None:
         confidence,
         (
             f"{loop.repeats:.1f} times per {of} ({calls:.0f} calls for {loop.requests:.0f}):"
-            f" {_text(worst)}",
+            f" {statement_text(worst)}",
         ),
         where=tuple(
             statement_location(result, worst, endpoint=each) for each in loop.endpoints or (None,)
@@ -118,10 +129,10 @@ def slow_statement(result: ResultView) -> Evidence | None:
     A lookup by key takes well under a millisecond; a mean of 20 ms is long for a statement that
     every request waits for. Lock waits are included: then the lock is the cause.
     """
-    slow = [s for s in _statements(result) if (number(s, "mean_ms") or 0) >= 10]
+    slow = [s for s in statements(result) if (number(s, "mean_ms") or 0) >= 10]
     slow = [s for s in slow if (number(s, "share") or 0) >= 0.2]
     share = result.part_share("db")
-    if not slow and not _statements(result):
+    if not slow and not statements(result):
         return slow_in_traces(result)
     if not slow or (share is not None and share < 0.15):
         return None
@@ -132,7 +143,7 @@ def slow_statement(result: ResultView) -> Evidence | None:
         return None
     evidence = [
         f"{mean_ms:.0f} ms on average, {number(worst, 'share'):.0%} of all database time:"
-        f" {_text(worst)}"
+        f" {statement_text(worst)}"
     ]
     if share is not None:
         evidence.append(f"the database takes {share:.0%} of the time of slow requests")
@@ -181,7 +192,7 @@ def lock_contention(result: ResultView) -> Evidence | None:
     where: list[Location] = []
     for example in result.rows(*DATABASE, "blocked", "examples")[:1]:
         waiting, holding = str(example.get("waiting")), str(example.get("blocking"))
-        evidence.append(f"waiting: {_shortened(waiting)}; holding the lock: {_shortened(holding)}")
+        evidence.append(f"waiting: {shortened(waiting)}; holding the lock: {shortened(holding)}")
         if holding:  # unknown if it has ended, or belongs to another role
             where.append(running_statement(result, holding, lock="holds"))
         where.append(running_statement(result, waiting, lock="waits"))
@@ -249,8 +260,13 @@ def database_answered(result: ResultView) -> bool:
 def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
     rows, count = number(scan, "rows_per_seq_scan") or 0.0, number(scan, "seq_scans") or 0.0
     table = str(scan.get("table"))
-    everything = _statements(result)
+    everything = statements(result)
     mentioned = [each for each in everything if _mentions(each, table)]
+    lacking = lacking_index(result, table)
+    if mentioned and not lacking:
+        mentioned = [each for each in mentioned if rows_per_call(each) <= INDEX_HELPS * rows]
+        if not mentioned:
+            return None
     share = None
     if everything:  # without a mention, in a view or a function, any of them may read it
         share = time_share(result, total_ms(mentioned or everything))
@@ -261,17 +277,21 @@ def _missing(result: ResultView, scan: Mapping[str, Any]) -> Evidence | None:
     ]
     if mentioned:
         statement = mentioned[0]
-        returned = (number(statement, "rows") or 0.0) / max(number(statement, "calls") or 0.0, 1)
+        returned = rows_per_call(statement)
         confidence += 0.1 if returned <= SELECTIVE * rows else 0.0
-        evidence.append(f"about {returned:.0f} rows are returned each time: {_text(statement)}")
+        evidence.append(
+            f"about {returned:.0f} rows are returned each time: {statement_text(statement)}"
+        )
     advice = f"look at the filters of statements on {table}: which column has no index?"
     read_by = mentioned[0] if mentioned else None
-    lacking = lacking_index(result, table)
     if lacking:
         read_by = next((s for s in everything if s.get("query") == lacking.statement), read_by)
         confidence = MAX_CONFIDENCE if lacking.is_proven else confidence + 0.1
         evidence.insert(1, lacking.sentence)
         advice = f"create it: {lacking.create}"
+    elif read_by and is_planned_without_index(result, read_by):
+        evidence.append("its plan shows no index that would avoid it")
+        confidence = min(confidence, UNLIKELY)
     confidence = limited_where_missed(result, confidence, share)
     if not confidence:
         return None
@@ -288,12 +308,6 @@ def _scans(result: ResultView) -> Iterable[Mapping[str, Any]]:
             yield table
 
 
-def _statements(result: ResultView) -> list[Mapping[str, Any]]:
-    """Return the statements without BEGIN, SET and the like, which are many and cost nothing."""
-    rows = result.rows(*DATABASE, "statements")
-    return [row for row in rows if STATEMENT.search(str(row.get("query")))]
-
-
 def _is_unavailable(result: ResultView, endpoint: str) -> bool:
     count = result.figure("endpoints", endpoint, "status_codes", "503")
     return count >= max(3, 0.01 * result.figure("endpoints", endpoint, "total_requests"))
@@ -302,12 +316,3 @@ def _is_unavailable(result: ResultView, endpoint: str) -> bool:
 def _mentions(statement: Mapping[str, Any], table: str) -> bool:
     """The statement names the table, with or without its schema."""
     return bool(re.search(rf"\b{re.escape(table.rpartition('.')[2])}\b", str(statement["query"])))
-
-
-def _text(statement: Mapping[str, Any]) -> str:
-    return _shortened(statement.get("query"))
-
-
-def _shortened(sql: object) -> str:
-    line = " ".join(str(sql).split())
-    return line if len(line) <= MAX_STATEMENT_CHARS else f"{line[: MAX_STATEMENT_CHARS - 3]}..."

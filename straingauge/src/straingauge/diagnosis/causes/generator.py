@@ -1,10 +1,12 @@
 """Causes outside the service: the load generator, and other programs on its machine."""
 
+from dataclasses import dataclass
+
 from straingauge.diagnosis.arrival import Arrival, arrival_of_others
 from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import is_starved, share_of_others
 from straingauge.diagnosis.database_time import limited
-from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.throttling import generator_throttling
 
 MACHINE = ("resources", "machine")
@@ -90,7 +92,8 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     A fair scheduler takes little from those who need little: a service that needs a tenth of a core
     is delayed by some slices, not by seconds. So only one that needed much had too little, unless
     the generator was late as well, or the kernel counted that the service waited for a CPU longer
-    than it ran. A long-blocked loop, locks and connection timeouts are the
+    than it ran. A generator that was late by much less than slow requests took did not make them
+    slow. A long-blocked loop, locks and connection timeouts are the
     service's own fault, whatever else is busy, and a process that got a full core was not delayed.
     If other programs arrive during the load and stay, only the time from then on counts, and
     response times that rise at that moment are theirs. If the service's processes are on another
@@ -120,19 +123,16 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
         evidence.append(f"the busiest of them: {', '.join(neighbours)}")
     confidence = scale(others, MUCH_PERCENT, 100)
     confidence = confidence if full else min(confidence, 0.6)
-    share = None if remote or late else share_of_others(result)
-    if share is not None:
-        confidence = limited(confidence, share)
-        evidence.append(
-            f"for lack of a CPU the service was late by at most {share:.0%} of the response time"
-        )
+    delay = _delay(result, is_late=bool(late), remote=remote)
+    confidence = limited(confidence, delay.share)
+    evidence += delay.sentences
     own_percent = result.figure(*SERVICE, "cpu_percent", "avg")
     slowed = _slowed_by(arrival)
     if slowed is not None:
         evidence.append(slowed)
-    elif not late and own_percent < SERVICE_NEEDS_PERCENT:
+    elif not delay.by_generator and own_percent < SERVICE_NEEDS_PERCENT:
         # How long it waited for a CPU is the most that this may explain; less than half is not all.
-        may_explain = is_starved(result) and share is not None and share >= HALF
+        may_explain = is_starved(result) and delay.share is not None and delay.share >= HALF
         confidence = min(confidence, 0.7 if may_explain else 0.25)
     if own_percent >= CORE_FULL_PERCENT * max(result.figure(*SERVICE, "processes", "peak"), 1):
         # It got all the CPU that its processes can use: they took nothing from it.
@@ -144,6 +144,49 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
         return None
     onset_s = None if arrival is None else arrival.start_s
     return Evidence(confidence, tuple(evidence), onset_s=onset_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delay:
+    """Delays for lack of a CPU.
+
+    Attributes:
+        share: Of the response time, at most; None if it is unknown.
+        by_generator: The generator was late by enough to explain the response times.
+        sentences: What was measured.
+    """
+
+    share: float | None
+    by_generator: bool = False
+    sentences: tuple[str, ...] = ()
+
+
+def _delay(result: ResultView, *, is_late: bool, remote: bool) -> _Delay:
+    """Return the delays of the service, or of the generator if it was late."""
+    waited = None if remote else share_of_others(result)
+    if not is_late:
+        sentence = "for lack of a CPU the service was late by at most"
+        known = () if waited is None else (f"{sentence} {waited:.0%} of the response time",)
+        return _Delay(waited, sentences=known)
+    late_share = _late_share(result)
+    if late_share is None or late_share >= HALF:
+        return _Delay(None, by_generator=True)
+    sentence = f"the generator was late by at most {late_share:.0%} of the time of slow requests"
+    return _Delay(max(late_share, waited or 0.0), sentences=(sentence,))
+
+
+def _late_share(result: ResultView) -> float | None:
+    """Return the generator's delay as a share of the time of slow requests; None if unknown."""
+    processes = result.table("resources", "generator", "processes")
+    delays_ms = [
+        delay_ms
+        for name in processes
+        for key in ("start_delay_p99_ms", "loop_lag_p99_ms")
+        if (delay_ms := number(processes, name, key)) is not None
+    ]
+    if not delays_ms or not result.slow_ms:
+        return None
+    return min(max(delays_ms) / result.slow_ms, 1.0)
 
 
 def _slowed_by(arrival: Arrival | None) -> str | None:

@@ -17,6 +17,9 @@ TAIL = 3.0  # times the median
 SMALL_SHARE = 0.2  # of the requests of an endpoint; one in five is no exception any more
 MIN_REQUESTS = 30  # for a statement about an endpoint's tail
 MIN_DURATION_S = 10.0  # of a load whose start is one part of it
+MIN_PAUSES = 2  # one may be the end of the load before
+PAUSE_SHARE = 0.5  # of a slow request: requests meet a pause at its beginning or in its middle
+IN_PAUSE = 0.35  # a pause is the plainer explanation, even where it is uncertain (0.4)
 MIN_WAVES = 3  # so that most requests come after the first one
 PART_WORDS = {
     "pool": "waiting for a database connection",
@@ -114,6 +117,9 @@ def slow_tail(result: ResultView) -> Evidence | None:
     if len(times) >= 5 and max(times) <= 1.4 * min(times):
         evidence.append(f"slow by about one amount: {min(times):.0f} to {max(times):.0f} ms")
         confidence += 0.1
+    if _in_pauses(result, max(tops)):
+        evidence.append("the whole service paused for about as long: these requests met a pause")
+        confidence = min(confidence, IN_PAUSE)
     return Evidence(confidence, tuple(evidence), result.request_ids(result.slowest))
 
 
@@ -187,6 +193,14 @@ def slowing_down(result: ResultView) -> Evidence | None:
     return Evidence(scale(low, 10, 40), (evidence,))
 
 
+def _in_pauses(result: ResultView, slow_ms: float) -> bool:
+    """Return whether the whole service paused for about as long as slow requests take."""
+    count, longest_ms = (result.figure("metrics", "stalls", key) for key in ("count", "longest_ms"))
+    if is_in_waves(result):
+        return False  # nothing is answered at the end of each wave
+    return count >= MIN_PAUSES and longest_ms >= PAUSE_SHARE * slow_ms
+
+
 def _in_one_wave(result: ResultView) -> bool:
     """Return whether all of the slowest requests started at one instant."""
     times = [t_s for row in result.slowest if (t_s := number(row, "start_s")) is not None]
@@ -202,9 +216,11 @@ def _slow_for_many(result: ResultView, endpoint: str) -> tuple[float, str] | Non
     tail, share = _tail(result, endpoint), _slow_share(result, endpoint)
     if tail is None or not _is_far_above(*tail) or share <= SMALL_SHARE:
         return None
+    processes = result.figure("resources", "service", "processes", "peak")
+    workers = f", or one of the {processes:.0f} processes is slow" if processes > 1 else ""
     return tail[1], (
         f"{endpoint}: about {share:.0%} of all requests take {tail[1]:.0f} ms, half of all at most"
-        f" {p50_ms:.0f} ms: they do different things, such as with and without a cache"
+        f" {p50_ms:.0f} ms: they do different things, such as with and without a cache{workers}"
     )
 
 
