@@ -153,7 +153,7 @@ def test_http2_that_cannot_be_agreed_on_is_refused(given: dict[str, object], mes
 
 def test_http2_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
     """Without the library, the message has the command that installs it."""
-    monkeypatch.setitem(sys.modules, "h2", None)
+    monkeypatch.setitem(sys.modules, "h2.connection", None)
     with pytest.raises(UsageError) as caught:
         settings(http2=True)
     assert "[http2]" in str(caught.value.hint)

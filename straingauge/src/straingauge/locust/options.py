@@ -202,10 +202,7 @@ def http_settings(
     )
     locustfile = get_locustfile(environment)
     configured = HttpSettings.of(own or {}, locustfile.parent).over(_configured(locustfile))
-    settings = HttpSettings.of(given, Path.cwd(), names.__getitem__).over(configured)
-    if settings.http2 is not None:
-        import straingauge.locust.http.http2_connection  # noqa: F401  or a request waits for it
-    return settings
+    return HttpSettings.of(given, Path.cwd(), names.__getitem__).over(configured)
 
 
 _configured = cache(http_settings_for)
