@@ -116,6 +116,8 @@ run --get / --host 'http://127.0.0.1?x=1'        | 2 | no query or fragment
 run --get / --host http://192.0.2.1              | 2 | --allow-host 192.0.2.1
 run --get / --host GONE                          | 3 | nothing responds at
 run --get / --server-pid 0                       | 2 | '--server-pid'
+capacity --get / --stage 10s:5                   | 2 | --stage: straingauge capacity sets the load
+ab --get / --base . --rate 5                     | 2 | --rate: straingauge ab sets the load itself
 capacity --get / --min 0                         | 2 | '--min'
 capacity --get / --min 50 --max 10               | 2 | --min 50 is more than --max 10
 capacity --get / --max nan                       | 2 | '--max': 'nan' is not a finite number

@@ -182,7 +182,8 @@ def test_an_interrupted_command_says_that_there_is_no_result():
 def test_help_of_many_options_has_sections(name: str):
     """Each option of a long help is in one section, and only --help is in none."""
     command = main.commands[name]
-    options = [each.opts[0] for each in command.params if isinstance(each, click.Option)]
+    shown_options = (each for each in command.params if not getattr(each, "hidden", False))
+    options = [each.opts[0] for each in shown_options if isinstance(each, click.Option)]
     many = len(options) > FEW
     text = CliRunner().invoke(main, [name, "--help"]).stdout
     _, _, listed = text.partition("What is loaded:" if many else "Options:")

@@ -34,9 +34,10 @@ def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Co
 
 
 def options(group: click.Group) -> Iterator[tuple[str, click.Option]]:
-    """Yield all options of a command tree, each with its command."""
+    """Yield all options of a command tree, each with its command; hidden ones are refused."""
     for name, command in commands(group):
-        yield from ((name, each) for each in command.params if isinstance(each, click.Option))
+        listed = (each for each in command.params if isinstance(each, click.Option))
+        yield from ((name, each) for each in listed if not each.hidden)
 
 
 def differing(group: click.Group) -> dict[str, Variants]:

@@ -23,6 +23,14 @@ socket = yield user.websocket({path!r}, compress=True)
 yield socket.send("hello" * 1000)
 yield socket.receive({options})
 """
+KEEP_COOKIES = """
+yield user.websocket("/cookie")
+try:
+    yield user.websocket("/refused")
+except Exception:
+    pass
+assert (user.cookies.get("session"), user.cookies.get("refused")) == ("abc", "1")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +44,7 @@ def url() -> Iterator[str]:
     "steps",
     [
         TALK,
+        KEEP_COOKIES,
         USE.format(path="/echo", options=""),
         USE.format(path="/refused", options=""),
         USE.format(path="/leave", options=""),
@@ -58,6 +67,7 @@ def test_a_websocket_has_the_same_outcome_as_in_the_engine(caller: Locust, url: 
     assert sum(each["requests"] for each in recorded) == series.requests
     errors = {kind: count for each in recorded for kind, count in each["errors"].items()}
     assert errors == dict(series.errors)
+    assert "journey_error" not in errors
     examples = [example for each in recorded for example in each["examples"]]
     assert examples == [each.detail for each in series.examples]
     sockets = next((each["websockets"] for each in recorded if each["websockets"]), {})

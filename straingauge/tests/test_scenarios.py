@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from raw_server import answering, serve
 from single_journey import get, users_of
-from straingauge.cli.options import RunOptions, load_spec, require_single
+from straingauge.cli.options import RunOptions, load_spec
 from straingauge.compare import compare
 from straingauge.engine import Load, run_load
 from straingauge.errors import UsageError
@@ -167,6 +167,13 @@ def test_reports_show_scenarios(result: dict[str, Any]):
     assert {"scenario browse", "scenario order", "scenario health", "transaction look"} <= named
 
 
+def test_a_command_may_have_its_own_number_of_users(folder: Path):
+    """The default of a command, as of `doctor`, gives way to the users of the scenarios."""
+    spec = load_spec(RunOptions(file=folder / "python.py", default_users=100))
+    assert [len(each.users) for each in spec.scenarios] == [4, 6]
+    assert RunOptions(gets=("/",), default_users=100).user_count == 100
+
+
 def test_python_file_with_scenarios(folder: Path):
     """A list `scenarios` in a journey file is run, unless a journey is selected."""
     spec = load_spec(RunOptions(file=folder / "python.py"))
@@ -179,8 +186,9 @@ def test_python_file_with_scenarios(folder: Path):
     assert (one.scenarios, len(one.users)) == ((), 3)
     with pytest.raises(UsageError, match=r"--users: the scenarios of .* have their own schedules"):
         load_spec(RunOptions(file=folder / "python.py", users=3))
-    with pytest.raises(UsageError, match="scenarios are for straingauge run"):
-        require_single(spec, "capacity")
+    for file in ("python.py", "load.toml"):
+        with pytest.raises(UsageError, match="capacity sets the load itself; scenarios are for"):
+            load_spec(RunOptions(file=folder / file, users=3, load_set_by="capacity"))
 
 
 def test_scenarios_without_a_load_share_that_of_the_options(folder: Path, tmp_path: Path):

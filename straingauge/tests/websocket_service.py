@@ -49,8 +49,16 @@ async def behave(socket: ServerConnection) -> None:
 def refuse(socket: ServerConnection, request: Request) -> Response | None:
     """Refuse the upgrade of one path."""
     if request.path == "/refused":
-        return socket.respond(403, "not you")
+        answer = socket.respond(403, "not you")
+        answer.headers["Set-Cookie"] = "refused=1"
+        return answer
     return None
+
+
+def set_cookie(_: ServerConnection, request: Request, response: Response) -> None:
+    """Set a cookie with the answer of one path."""
+    if request.path == "/cookie":
+        response.headers["Set-Cookie"] = "session=abc"
 
 
 def choose(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
@@ -72,6 +80,7 @@ def serving() -> Iterator[str]:
             0,
             ping_interval=None,
             process_request=refuse,
+            process_response=set_cookie,
             select_subprotocol=choose,
             close_timeout=0.2,
         ) as server:

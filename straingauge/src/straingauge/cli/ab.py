@@ -31,6 +31,7 @@ MARGIN_PERCENT: Final = 3
 
 @main.command(epilog=EXIT_CODES, short_help="Compare two builds of a service on this machine.")
 @journey_options
+@common_options.refuse_schedule
 @click.option(
     "--base", required=True, metavar="BUILD", help="Old build: a commit, a command or a URL."
 )
@@ -136,16 +137,16 @@ def ab(
     each other. Turn off rate limits of the service with --env.
     """
     from straingauge.ab import Variant
-    from straingauge.cli.options import RunOptions, load_spec, require_single
+    from straingauge.cli.options import RunOptions, load_spec
     from straingauge.compare import FailOn
     from straingauge.report.terminal import labelled
     from straingauge.result.format import WriteError
     from straingauge.target.service_locator import CONFIG_FILE, find_upwards
 
-    run_options = RunOptions(**options)
+    run_options = RunOptions(load_set_by="ab", **options)
     fail_on = [FailOn.parse(each) for each in conditions]
     run_options.require_resources()
-    require_single(load_spec(run_options), "ab")  # before anything is started
+    load_spec(run_options)  # checked before anything is started
     variants = Variant("base", base), Variant("head", head)
     config_path = config or find_upwards(run_options.test_file, CONFIG_FILE)
     if not ready.startswith("/"):

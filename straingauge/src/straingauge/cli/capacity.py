@@ -47,6 +47,7 @@ THRESHOLDS: Final = {
 @main.command(epilog=EXIT_CODES, short_help="Find the highest load that passes the thresholds.")
 @journey_options
 @common_options.host
+@common_options.refuse_schedule
 @click.option("--by-users", is_flag=True, help="Search for a number of users, not a rate.")
 @click.option(
     "--min",
@@ -153,7 +154,7 @@ def capacity(
     the service.
     """
     from straingauge.capacity import CapacityRun, LevelRunner, LevelSearch
-    from straingauge.cli.options import RunOptions, load_spec, require_single
+    from straingauge.cli.options import RunOptions, load_spec
     from straingauge.http.address import resolve
     from straingauge.result.format.write import require_writable
     from straingauge.target.service_locator import ServiceLocator
@@ -168,13 +169,16 @@ def capacity(
         raise UsageError("--think needs a number of users", hint="add --by-users")
     users = math.ceil(most) if by_users else max_users or RATE_USERS
     settings = RunOptions(
-        users=users, duration=step, default_timeout_s=DEFAULT_TIMEOUT_S, **options
+        users=users,
+        duration=step,
+        default_timeout_s=DEFAULT_TIMEOUT_S,
+        load_set_by="capacity",
+        **options,
     )
     settings.require_resources()
     if output is not None:
         require_writable(output.parent, option="-o PAGE")
     spec = load_spec(settings)
-    require_single(spec, "capacity")
     screen = Screen(quiet=quiet)
     address = ServiceLocator(
         host, screen.say, option="--host", http=lambda: spec.http, restore=restore_database

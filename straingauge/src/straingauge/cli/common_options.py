@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from straingauge.cli.param_types import Duration, FiniteFloat, OptionalPort, WholeNumber
+from straingauge.errors import UsageError
 from straingauge.setting_options import SETTING_OPTIONS, given_settings
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -229,3 +230,19 @@ page: Final[Decorator] = click.option(
     callback=_require_page,
     help="HTML page to write.",
 )
+
+
+def refuse_schedule(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse the options of `straingauge run` that set the load, with the command that has them."""
+
+    def refuse(context: click.Context, option: click.Parameter, value: object) -> None:
+        if value is not None:
+            raise UsageError(
+                f"{option.opts[0]}: straingauge {context.info_name} sets the load itself",
+                hint=f"leave it out, or send that load with straingauge run ... {option.opts[0]}",
+            )
+
+    for name in ("--stage", "--rate", "--duration"):
+        option = click.option(name, hidden=True, expose_value=False, callback=refuse)
+        command = option(command)
+    return command

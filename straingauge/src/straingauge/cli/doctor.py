@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--users",
     type=WholeNumber(min=1, max=MAX_USERS),
-    default=100,
-    show_default=True,
+    show_default="100, or those of the scenarios",
     metavar="N",
     help="Number of users of the planned load; each has a connection.",
 )
@@ -43,7 +42,7 @@ def doctor(
     *,
     file: Path | None,
     host: str | None,
-    users: int,
+    users: int | None,
     database_url: str | None,
     server_pid: int | None,
     results: Path | None,
@@ -72,6 +71,7 @@ def doctor(
         file=file,
         gets=() if file else ("/",),
         users=users,
+        default_users=100,
         results=results,
         allow_hosts=allow_hosts,
         database_url=database_url,

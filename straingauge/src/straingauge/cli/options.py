@@ -43,6 +43,8 @@ class RunOptions:
     duration: float | None = None
     warmup: float | Literal["detect"] | None = None
     default_timeout_s: float = DEFAULT_TIMEOUT_S
+    default_users: int = DEFAULT_USERS
+    load_set_by: str | None = None  # the command that sets the load, so that scenarios cannot
     connections: Connections = "per-user"
     max_connections: int | None = None
     allow_hosts: tuple[str, ...] = ()
@@ -147,8 +149,8 @@ class RunOptions:
         if self.users is not None:
             return self.users
         if self.peak_per_s is not None:
-            return min(max(math.ceil(self.peak_per_s), DEFAULT_USERS), MAX_DEFAULT_USERS)
-        return int(max((stage.target for stage in self.stages), default=DEFAULT_USERS))
+            return min(max(math.ceil(self.peak_per_s), self.default_users), MAX_DEFAULT_USERS)
+        return int(max((stage.target for stage in self.stages), default=self.default_users))
 
     def schedule(self, duration_s: float | None = None) -> Schedule:
         """Return the schedule of the load, or of another duration; raises UsageError."""
@@ -241,19 +243,6 @@ def load_spec(options: RunOptions) -> LoadSpec:
     )
 
 
-def require_single(spec: LoadSpec, command: str) -> None:
-    """Refuse scenarios in a command that sets the load itself.
-
-    Raises:
-        UsageError: The load has scenarios.
-    """
-    if spec.scenarios:
-        raise UsageError(
-            f"straingauge {command} sets the load itself; scenarios are for straingauge run",
-            hint="select journeys of the Python file with --journey",
-        )
-
-
 def _content(options: RunOptions) -> JourneyFile:
     """Read the journeys or scenarios of a load.
 
@@ -263,12 +252,14 @@ def _content(options: RunOptions) -> JourneyFile:
     if options.file is None:
         return from_paths(options.gets)
     if options.file.suffix == ".toml":
+        _require_load_open(options)
         if options.journeys or options.tags:
             raise UsageError("--journey and --tags select journeys of a Python file")
         content = from_scenario_file(options.file, options)
     else:
         content = from_file(options.file, options.journeys, options.tags)
         if content.scenarios:
+            _require_load_open(options)
             _require_no_schedule(options)
     if content.scenarios and options.warmup is not None:
         raise UsageError(
@@ -276,6 +267,20 @@ def _content(options: RunOptions) -> JourneyFile:
             hint="leave out --warmup",
         )
     return content
+
+
+def _require_load_open(options: RunOptions) -> None:
+    """Refuse scenarios in a command that sets the load itself.
+
+    Raises:
+        UsageError: This is one.
+    """
+    if options.load_set_by is not None:
+        raise UsageError(
+            f"straingauge {options.load_set_by} sets the load itself; scenarios are for"
+            " straingauge run",
+            hint="name a Python file, and select journeys with --journey",
+        )
 
 
 def _require_no_schedule(options: RunOptions) -> None:

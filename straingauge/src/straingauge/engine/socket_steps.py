@@ -153,6 +153,7 @@ class SocketSteps:
         answer = handshake.receive(received, at_ns)
         if answer is None:
             return
+        self._user.user.keep_cookies(handshake.response, self._route.site)
         if isinstance(answer, RequestFailed):
             self._fail(answer, at_ns)
             return
@@ -162,8 +163,7 @@ class SocketSteps:
         socket.channel, socket.opened_ns = channel, at_ns
         if answer:
             channel.write(answer)
-        user = self._user
-        self._sink.add(user.intended_ns, sent_ns, at_ns, at_ns, 101, handshake.raw_headers)
+        self._sink.add(self._user.intended_ns, sent_ns, at_ns, at_ns, 101, handshake.raw_headers)
         self.open.append(socket)
         self._sinks[id(socket)] = self._sink
         self._end(socket)

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 
 from straingauge.http import Check, Request, Response, Stream, Upload
 from straingauge.http.authentication import Auth, bearer_auth
-from straingauge.http.cookies import CookieJar, CookieMode
+from straingauge.http.cookies import CookieJar, CookieMode, sets_cookies
 from straingauge.http.headers import TOKEN, combine, require_sendable
 from straingauge.http.query import Pairs, encode_path, encode_query
 from straingauge.http.redirects import MAX_REDIRECTS, SAFE_HEADERS
@@ -146,8 +146,8 @@ class User:
             self.cookies.save()
 
     def keep_cookies(self, response: Response, site: Site) -> None:
-        """Store the cookies that a response from a site sets."""
-        if self.cookie_mode != "off":
+        """Store the cookies that a response from a site sets, if it does."""
+        if self.cookie_mode != "off" and sets_cookies(response.raw_headers):
             request = response.request
             target = request.target if request.from_root else site.base_path + request.target
             self.cookies.keep(response.raw_headers, site, target)

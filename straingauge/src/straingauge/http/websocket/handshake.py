@@ -48,6 +48,12 @@ class Handshake:
         self.raw_headers: RawHeaders = b""
         self.socket: WebSocket | None = None
 
+    @property
+    def response(self) -> Response:
+        """The head of the server's answer, as that of a request."""
+        status = 101 if self._reader is None else self._reader.status
+        return Response(self._connect.request, status, self.raw_headers, b"")
+
     def request(self, host: bytes, base_path: str = "") -> bytes:
         """Encode the request."""
         own = {

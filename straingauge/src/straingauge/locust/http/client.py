@@ -12,7 +12,6 @@ from requests.cookies import RequestsCookieJar
 from straingauge.errors import StraingaugeError, UsageError
 from straingauge.http import ErrorKind, Request, RequestFailed, check_response
 from straingauge.http.address import parse_base_url
-from straingauge.http.cookies import sets_cookies
 from straingauge.http.query import encode_path
 from straingauge.http.redirects import REDIRECTS, follow_up
 from straingauge.http.settings import HttpSettings
@@ -269,8 +268,7 @@ class Client(SessionSettings):
         request, origin, host, site = self.place(request)
         response = self._connections.send(request, origin, host, phase, self._take_due_ns())
         response.origin = request.origin or base.origin
-        if sets_cookies(response.raw_headers):
-            user.keep_cookies(response, site)
+        user.keep_cookies(response, site)
         failure, redirected = response.error or check_response(response), None
         if failure is not None and response.error is None:
             redirected, failure = follow_up(response, failure, site, user.max_redirects)

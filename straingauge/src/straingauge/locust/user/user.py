@@ -131,7 +131,12 @@ class JourneyUser(PacedUser, RestMixin[LocustResponse]):
             session.fail_setup(error)
             raise GreenletExit from error
         self._websockets = WebSockets(
-            self.client, self._connections, session, environment, self.network_timeout
+            self.journey_user,
+            self.client,
+            self._connections,
+            session,
+            environment,
+            timeout_s=self.network_timeout,
         )
         class_on_stop = self.on_stop
 

@@ -7,6 +7,7 @@ from typing import Final
 from locust.env import Environment
 
 from straingauge.http import ErrorKind, Request, RequestFailed
+from straingauge.http.site import Site
 from straingauge.http.websocket import (
     Close,
     Connect,
@@ -17,6 +18,7 @@ from straingauge.http.websocket import (
     WebSocket,
 )
 from straingauge.http.websocket.handshake import Handshake
+from straingauge.journey import User
 from straingauge.locust.http.client import Client
 from straingauge.locust.http.connection_pool import ConnectionPool
 from straingauge.locust.http.socket_channel import SocketChannel
@@ -31,6 +33,7 @@ class WebSockets:
     """Opens WebSockets, sends, receives and closes, with the samples of the engine.
 
     Args:
+        user: The user of the journeys, who keeps cookies.
         client: Says where requests go, with the headers and cookies of the user.
         connections: Opens connections.
         session: Has the recording of the run.
@@ -40,12 +43,15 @@ class WebSockets:
 
     def __init__(
         self,
+        user: User,
         client: Client,
         connections: ConnectionPool,
         session: Session,
         environment: Environment,
+        *,
         timeout_s: float,
     ) -> None:
+        self._user = user
         self._client = client
         self._connections = connections
         self._session = session
@@ -85,13 +91,14 @@ class WebSockets:
         failure: RequestFailed | None = None
         try:
             deadline_ns = due_ns + int(timeout_s * 1e9)
-            stream, request, host = self._open_stream(step.request, deadline_ns)
+            stream, request, host, site = self._open_stream(step.request, deadline_ns)
             stream.deadline_ns = deadline_ns
             handshake = Handshake(replace(step, request=request))
             stream.write(handshake.request(host))
             answer = handshake.receive(stream.wait(), stream.at_ns)
             while answer is None:
                 answer = handshake.receive(stream.wait(), stream.at_ns)
+            self._user.keep_cookies(handshake.response, site)
             if isinstance(answer, RequestFailed):
                 failure = answer
         except TimedOut:
@@ -115,19 +122,19 @@ class WebSockets:
 
     def _open_stream(
         self, request: Request, deadline_ns: int
-    ) -> tuple[SocketStream, Request, bytes]:
-        """Connect; return also the request below the base path, and the value of Host.
+    ) -> tuple[SocketStream, Request, bytes, Site]:
+        """Connect; return also the request below the base path, the value of Host, and the site.
 
         Raises:
             RequestFailed: there is no connection, or the proxy passes no WebSocket.
             TimedOut: the deadline came first.
         """
-        request, origin, host, _ = self._client.place(request)
+        request, origin, host, site = self._client.place(request)
         if origin.address.request_root:
             text = "a WebSocket passes this proxy only to an https service"
             raise RequestFailed(ErrorKind.PROXY, text)
         stream = self._connections.open(origin, request, self._phase, deadline_ns)
-        return stream, request, host
+        return stream, request, host, site
 
     def _send(self, step: Send) -> int | RequestFailed:
         socket, began_ns = step.socket, monotonic_ns()
