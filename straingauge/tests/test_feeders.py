@@ -3,6 +3,7 @@
 import gzip
 import json
 import multiprocessing
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -111,10 +112,17 @@ def test_what_a_csv_writer_writes_is_read(
         ("a.csv", b"a,a\n1,2\n", "line 1: two columns are named 'a'"),
         ("a.csv", b"a,,c\n1,2,3\n", "line 1: column 2 has no name"),
         ("a.csv", b"a,b;c\n1,2;3\n", "line 1: the delimiter may be comma or semicolon"),
-        ("a.csv", b'a,b\n1,"2\n', "line 2: unexpected end of data"),
+        ("a.csv", b'a,b\n1,"2\n', "line 2: a quote is not closed"),
+        (
+            "a.csv",
+            b'a,b\n"' + b"x" * 140_000,
+            "line 2: a value has more than 131072 char",
+        ),
+        ("a.csv", b"a,b\r1,2\r", "line 1: a line ends in CR alone"),
         ("a.csv", b'a,b\n1,"2"3\n', "line 2: "),
         ("a.csv", "a,b\n1,ü\n".encode("latin-1"), "line 2: not UTF-8: byte 0xfc"),
         ("a.csv", "a,b\n1,2\n".encode("utf-16"), "line 1: not UTF-8: UTF-16"),
+        ("a.csv", "a,b\n1,2\n".encode("utf-32"), "line 1: not UTF-8: UTF-32"),
         ("a.csv", b"a,b\n1,\x00\n", "line 2: it has a NUL character"),
         ("a.json", b'{"a": 1}', "line 1: the file is not a JSON array of objects"),
         ("a.json", b'[\n{"a": 1},\n{"a": 2\n]', "line 3: not JSON"),
@@ -125,6 +133,14 @@ def test_what_a_csv_writer_writes_is_read(
         ("a.jsonl", b'{"a": 1}\n{"a": 1, "b": 2}\n', "line 2: the first row has no key 'b'"),
         ("a.jsonl", b'{"a": 1, "a": 2}\n', "line 1: the key 'a' is there twice"),
         ("a.jsonl", b'{"a": 1}\nnothing\n', "line 2: not JSON"),
+        ("a.jsonl", b'{"a": 1}\n{"a": NaN}\n', "line 2: not JSON"),
+        ("a.jsonl", b'{"a": 1}\n{"a": "\\ud800"}\n', "line 2: not JSON"),
+        (
+            "a.jsonl",
+            b'{"a": -9223372036854775809}\n',
+            "line 1: -9223372036854775809 is a",
+        ),
+        ("a.json", b'[{"a": 18446744073709551616}]', "more than 64 bits"),
         ("a.xlsx", b"", "no format is known for .xlsx"),
     ],
 )
@@ -181,11 +197,16 @@ def test_rows_may_be_data_classes(tmp_path: Path):
 
 
 def test_a_file_that_is_changed_during_the_load(tmp_path: Path):
-    """A row that is no longer what was checked is an error with the file's name."""
+    """A file that is written to is an error with its name; one that is replaced is not."""
     path = write(tmp_path, "a.csv", CSV)
     rows = feeder(path)
-    path.write_bytes(b"x" * len(CSV))
-    with pytest.raises(UsageError, match=r"a\.csv was changed while it was used"):
+    write(tmp_path, "b.csv", b"").replace(path)
+    first = next(rows)
+    path.write_bytes(CSV)
+    rows = feeder(path)
+    assert next(rows) == first
+    os.utime(path, ns=(0, 0))
+    with pytest.raises(UsageError, match=r"a\.csv was changed while it was used: it was written"):
         next(rows)
 
 

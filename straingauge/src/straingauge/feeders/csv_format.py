@@ -37,9 +37,7 @@ class CsvFormat:
                     raise self._ragged(source, row)
                 begin = source.offset
         except csv.Error as error:
-            raise DataError(
-                source.path, source.number, str(error), 'write a quote in a value twice: ""'
-            ) from error
+            raise _invalid(source, error) from error
 
     def parse(self, text: str) -> dict[str, str]:
         """Return a record; see `RecordFormat`."""
@@ -61,7 +59,7 @@ class CsvFormat:
         try:
             self.columns = [name.strip() for name in next(rows, [])]
         except csv.Error as error:
-            raise DataError(source.path, source.number, str(error)) from error
+            raise _invalid(source, error) from error
         if first and not any(self.columns):
             raise DataError(source.path, 1, "it names no columns", "name,email in the first line")
         if "" in self.columns:
@@ -84,6 +82,20 @@ class CsvFormat:
             f" (delimiter: {_NAMES.get(self.delimiter, self.delimiter)})",
             'put a value that contains the delimiter in double quotes, or name it: delimiter=";"',
         )
+
+
+def _invalid(source: Lines, error: csv.Error) -> DataError:
+    """Return the error of a line that is no CSV, in words that say what to do."""
+    text = str(error)
+    if "new-line character" in text:
+        problem, hint = "a line ends in CR alone", "end lines in LF, or in CR and LF"
+    elif "field limit" in text or "end of data" in text:
+        problem, hint = "a quote is not closed", 'write a quote in a value twice: ""'
+        if "field limit" in text:
+            problem = f"a value has more than {csv.field_size_limit()} characters, or {problem}"
+    else:
+        problem, hint = text, 'write a quote in a value twice: ""'
+    return DataError(source.path, source.number, problem, hint)
 
 
 def _delimiter(source: Lines, header: str) -> str:

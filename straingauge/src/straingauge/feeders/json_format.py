@@ -13,6 +13,7 @@ from straingauge.feeders.records import DataError, Lines
 
 _BLOCK: Final = 1 << 20  # characters read at once
 _LONGEST_TOKEN: Final = 16  # a word or an escape that the end of a block can cut
+_MOST_DIGITS: Final = 20  # of an integer of 64 bits, or 19 and a sign
 _WHITE: Final = " \t\r\n"
 _KEYS: Final = "write null where there is no value"
 
@@ -40,7 +41,11 @@ class JsonLinesFormat:
 
     def _check(self, source: Lines, line: str) -> None:
         try:
-            pairs = json.loads(line, object_pairs_hook=_Pairs)
+            pairs = json.loads(line, object_pairs_hook=_Pairs, parse_int=_integer)
+            orjson.loads(line)  # reads the row when it is used, and takes less, such as no NaN
+        except _LargeNumber as error:
+            number = f"{str(error)[:30]} is a number of more than 64 bits"
+            raise DataError(source.path, source.number, number, "write it in quotes") from error
         except (ValueError, RecursionError) as error:
             raise DataError(source.path, source.number, f"not JSON: {error}") from error
         problem = self._problem(pairs)
@@ -60,6 +65,21 @@ class JsonLinesFormat:
         if missing := sorted(self._keys.keys() - keys.keys()):
             return f"the key {missing[0]!r} of the first row is missing"
         return f"the first row has no key {min(keys.keys() - self._keys.keys())!r}"
+
+
+class _LargeNumber(ValueError):
+    """An integer that `orjson` would round."""
+
+
+def _integer(text: str) -> int:
+    """Return an integer of JSON.
+
+    Raises:
+        _LargeNumber: It has more than 64 bits.
+    """
+    if len(text) > _MOST_DIGITS or not -(2**63) <= (found := int(text)) < 2**64:
+        raise _LargeNumber(text)
+    return found
 
 
 class _Pairs(list[tuple[str, Any]]):

@@ -22,7 +22,12 @@ from straingauge.errors import UsageError
 
 MAX_BYTES: Final = 8 * 1024**3  # decompressed; a file of 10 MB can hold more than any disk
 _BLOCK_BYTES: Final = 128 * 1024
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_ENCODINGS: Final = {  # by the byte order mark, the longest first
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _SAVE: Final = "save the file with the encoding UTF-8"
 
@@ -76,8 +81,9 @@ class Lines:
         self.number += 1
         self.offset += len(line)
         if self.number == 1:
-            if line.startswith(_UTF_16):
-                raise DataError(self.path, 1, "not UTF-8: UTF-16", _SAVE)
+            for mark, encoding in _OTHER_ENCODINGS.items():
+                if line.startswith(mark):
+                    raise DataError(self.path, 1, f"not UTF-8: {encoding}", _SAVE)
             line = line.removeprefix(_BYTE_ORDER_MARK)
         try:
             text = line.decode()
@@ -103,19 +109,28 @@ class Records:
     _stream: IO[bytes]
     _offsets: "array[int]"
     _end: int
+    _written: tuple[int, int]
     _lock: threading.Lock
 
     def __len__(self) -> int:
         return len(self._offsets)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """Return a record; raises UsageError if the file was changed."""
+        """Return a record; raises UsageError if the file was changed, by its size or its time."""
         begin = self._offsets[number]
         end = self._offsets[number + 1] if number + 1 < len(self._offsets) else self._end
+        if _written(self._stream) != self._written:
+            raise self._changed("it was written to")
         try:
             return self.format.parse(self._read(begin, end - begin).decode())
         except (OSError, ValueError) as error:
-            raise UsageError(f"{self.path} was changed while it was used: {error}") from error
+            raise self._changed(str(error)) from error
+
+    def _changed(self, how: str) -> UsageError:
+        return UsageError(
+            f"{self.path} was changed while it was used: {how}",
+            "write to another file, and rename it to this one for the next load",
+        )
 
     def _read(self, begin: int, size: int) -> bytes:
         if sys.platform != "win32":  # processes that were forked share the position
@@ -153,14 +168,23 @@ def open_records(
         source = lines_of(path, stream)
         stack.callback(source.close)
         source.seek(0)
+        written = _written(source)
         lines = Lines(path, source)
         offsets = array("Q", record_format.scan(lines))
         if not offsets:
             empty = "it has no rows" if lines.number else "it is empty"
             raise DataError(path, None, empty, "a feeder needs at least one row")
-        records = Records(path, record_format, source, offsets, lines.offset, threading.Lock())
+        records = Records(
+            path, record_format, source, offsets, lines.offset, written, threading.Lock()
+        )
         weakref.finalize(records, stack.pop_all().close)
     return records
+
+
+def _written(stream: IO[bytes]) -> tuple[int, int]:
+    """Return the size of an open file, and when it was written to."""
+    status = os.fstat(stream.fileno())
+    return status.st_size, status.st_mtime_ns
 
 
 def _decompress(path: Path, stream: IO[bytes], target: IO[bytes]) -> None:
