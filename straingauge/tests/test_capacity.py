@@ -231,7 +231,7 @@ def test_a_limit_without_a_threshold():
     found.limit_result = {**found.limit_result, "verdict": {"grade": "target", "findings": []}}
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert kept["limit"]["first_failure"] is None
-    assert "limit    at 100 /s: p95 900 ms" in summary(kept)
+    assert "limit    at 100/s: p95 900 ms" in summary(kept)
 
 
 def test_a_backlog_is_explained():
@@ -263,7 +263,7 @@ def test_a_load_independent_problem_is_not_the_limit():
     found.limit_result = whole(verdict={"grade": "warning", "findings": [danger]})
     kept = document(found, name="hunted", unit="/s", started=NOW, configuration={}, near=Path())
     assert kept["limit"]["first_failure"] is None
-    assert "limit    at 100 /s: p95 900 ms" in summary(kept)
+    assert "limit    at 100/s: p95 900 ms" in summary(kept)
 
 
 def test_an_aborted_level_fails():

@@ -82,7 +82,7 @@ def test_a_capacity_of_at_least_the_maximum(tmp_path: Path):
         )
         output, errors = process.communicate(timeout=180)
     assert process.returncode == 0, errors
-    assert "capacity at least 40 /s, confirmed 2/2" in output
+    assert "capacity at least 40/s, confirmed 2/2" in output
     result = document(tmp_path)
     assert (result["capacity"], result["is_lower_bound"]) == (40, True)
     assert result["stopped_early"] is None
@@ -123,7 +123,7 @@ def test_ctrl_c_keeps_the_levels(tmp_path: Path):
             tmp_path, "--host", url, "--min", "1", "--max", "2", "--confirmations", "1000"
         )
         assert process.stderr is not None
-        assert re.match(r"step +1 /s", process.stderr.readline())
+        assert re.match(r"step +1/s", process.stderr.readline())
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=180)
     assert process.returncode == 130, errors

@@ -59,4 +59,4 @@ def test_the_achieved_rate_is_beside_the_asked_one():
     found["levels"][0]["throughput_rps"] = 97.4
     assert 'class="number">asked, /s</th><th scope="col" class="number">achieved, /s' in page(found)
     assert '<td class="number">100</td><td class="number">97.4</td>' in page(found)
-    assert "capacity 100 /s, confirmed 3/3, achieved 97.4/s" in summary(found)
+    assert "capacity 100/s, confirmed 3/3, achieved 97.4/s" in summary(found)

@@ -2,7 +2,7 @@
 
 from straingauge.ab.affinity import Affinity, started_on
 from straingauge.ab.analysis import MARGIN_PERCENT, changes, is_conclusive
-from straingauge.ab.document import comparison_of, write_document
+from straingauge.ab.document import AB_VERSION, comparison_in, comparison_of, write_document
 from straingauge.ab.request_log import Requests, SlotResult
 from straingauge.ab.slot_plan import SlotPlan
 from straingauge.ab.trial import Trial, run_trial
@@ -10,6 +10,7 @@ from straingauge.ab.variant import RunningVariant, Variant, require_known, runni
 from straingauge.ab.variant_worker import VariantWorker
 
 __all__ = [
+    "AB_VERSION",
     "MARGIN_PERCENT",
     "Affinity",
     "Requests",
@@ -20,6 +21,7 @@ __all__ = [
     "Variant",
     "VariantWorker",
     "changes",
+    "comparison_in",
     "comparison_of",
     "is_conclusive",
     "require_known",

@@ -10,7 +10,7 @@ import numpy as np
 from straingauge.ab.request_log import Requests
 from straingauge.ab.trial import Trial
 from straingauge.ab.variant import RunningVariant
-from straingauge.compare import Comparison, as_dict
+from straingauge.compare import Change, Comparison, as_dict
 from straingauge.result.assembly import environment
 from straingauge.result.format.write import write_json
 
@@ -66,6 +66,18 @@ def write_document(
         "comparison": as_dict(comparison),
     }
     return write_json(document, folder, f"{comparison.name}_ab", started)
+
+
+def comparison_in(document: Mapping[str, Any]) -> Comparison:
+    """Convert the file of a comparison back to it."""
+    found = document["comparison"]
+    changes = [
+        Change(**{name: value for name, value in each.items() if name != "verdict"})
+        for each in found["changes"]
+    ]
+    reason = document["invalid_reason"]
+    warnings = [*([f"invalid: {reason}"] if reason else []), *found["warnings"]]
+    return Comparison(found["name"], found["old"], found["new"], changes, warnings)
 
 
 def _columns(requests: Requests, pairs: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Search for the capacity of a service: the highest load that passes the thresholds."""
 
 from straingauge.capacity.capacity_run import CapacityRun
-from straingauge.capacity.document import document, write_document
+from straingauge.capacity.document import CAPACITY_VERSION, document, write_document
 from straingauge.capacity.level import Level, knee
 from straingauge.capacity.level_runner import ABORT_PERCENT, LevelRunner
 from straingauge.capacity.level_search import LevelSearch
@@ -11,6 +11,7 @@ from straingauge.capacity.usl import UslFit, fit
 
 __all__ = [
     "ABORT_PERCENT",
+    "CAPACITY_VERSION",
     "CapacityRun",
     "Level",
     "LevelRunner",

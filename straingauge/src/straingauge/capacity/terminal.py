@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from straingauge.number_text import plain
 from straingauge.report.format import number, percent, rate, share
 from straingauge.report.locations import place
 from straingauge.report.terminal import bar, labelled
@@ -18,10 +19,9 @@ def level_line(level: Mapping[str, Any], unit: str) -> str:
     outcome = "passed" if level["passed"] else f"failed: {_first(level['reasons'])}"
     if level["passed"] and level["inconclusive"]:
         outcome = f"inconclusive: {level['inconclusive']}"
-    return (
-        f"{level['phase']:<12} {level['level']:>6g} {unit:<5} {level['throughput_rps']:>7.1f}/s  "
-        f"p95 {number(level['p95_ms'], 'ms')}  {outcome}"
-    )
+    load, reached = _load(level["level"], unit), rate(level["throughput_rps"])
+    p95 = number(level["p95_ms"], "ms")
+    return f"{level['phase']:<12} {load:<12} {reached:>9}  p95 {p95}  {outcome}"
 
 
 def chart(found: Document) -> str:
@@ -31,7 +31,7 @@ def chart(found: Document) -> str:
         return ""
     most_rps = max(row[1] for row in rows) or 1.0
     most_ms = max(row[2] or 0.0 for row in rows) or 1.0
-    head = f"{'load':>10}  {'throughput':<{_BAR_WIDTH + 10}}  {'p95':<{_BAR_WIDTH + 10}}"
+    head = f"{'load':<12}  {'throughput':<{_BAR_WIDTH + 10}}  {'p95':<{_BAR_WIDTH + 10}}"
     lines = [head.rstrip()]
     for level, rps, p95_ms, passed in rows:
         marks = [
@@ -45,8 +45,9 @@ def chart(found: Document) -> str:
         ]
         first = bar(rps / most_rps, _BAR_WIDTH)
         second = bar((p95_ms or 0.0) / most_ms, _BAR_WIDTH)
-        cells = f"{first} {rps:>7.1f}/s  {second} {number(p95_ms):>6} ms"
-        lines.append(f"{level:>4g} {found['unit']:<5}  {cells}  {', '.join(marks)}".rstrip())
+        cells = f"{first} {rate(rps):>9}  {second} {number(p95_ms):>6} ms"
+        load = _load(level, found["unit"])
+        lines.append(f"{load:<12}  {cells}  {', '.join(marks)}".rstrip())
     return "\n".join(lines) + "\n"
 
 
@@ -62,7 +63,7 @@ def summary_rows(found: Document) -> Iterator[tuple[str, str]]:
         yield "stopped", found["stopped_early"]
     yield "capacity", _capacity(found)
     if found["knee"] is not None:
-        yield "knee", f"{found['knee']:g} {unit}: above it, load mostly adds latency"
+        yield "knee", f"{_load(found['knee'], unit)}: above it, load mostly adds latency"
     yield from _limit(found)
     problems = {
         what: message
@@ -85,11 +86,16 @@ def _capacity(found: Document) -> str:
             for level in found["levels"]
             if level["level"] == found["capacity"] and level["passed"]
         )
-        asked = f"{least}{found['capacity']:g} {unit}, confirmed {runs}/{runs}"
+        asked = f"{least}{_load(found['capacity'], unit)}, confirmed {runs}/{runs}"
         return f"{asked}, achieved {rate(lowest)}"
     if found["highest_passed"] is not None:
-        return f"unknown: {found['highest_passed']:g} {unit} passed, but was not confirmed"
+        return f"unknown: {_load(found['highest_passed'], unit)} passed, but was not confirmed"
     return "none: the lowest level failed"
+
+
+def _load(level: float, unit: str) -> str:
+    """A level with its unit: 1,480/s or 40 users."""
+    return f"{plain(level)}{unit}" if unit.startswith("/") else f"{plain(level)} {unit}"
 
 
 def _limit(found: Document) -> Iterator[tuple[str, str]]:
@@ -97,7 +103,7 @@ def _limit(found: Document) -> Iterator[tuple[str, str]]:
     if limit is None:
         return
     what = limit["first_failure"]["message"] if limit["first_failure"] else _first(limit["reasons"])
-    yield "limit", f"at {limit['level']:g} {found['unit']}: {what}"
+    yield "limit", f"at {_load(limit['level'], found['unit'])}: {what}"
     for cause in limit["diagnosis"][:_CAUSES]:
         evidence = _first(cause["evidence"])
         yield "why", f"{cause['title']} ({share(cause['confidence'])} sure): {evidence}"

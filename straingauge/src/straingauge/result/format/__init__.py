@@ -3,7 +3,7 @@
 It needs nothing of the engine: a result can be read without running a load.
 """
 
-from straingauge.result.format.read import read, read_all, read_session
+from straingauge.result.format.read import read, read_all, read_document, read_kind, read_session
 from straingauge.result.format.write import (
     SCHEMA_VERSION,
     WriteError,
@@ -17,6 +17,8 @@ __all__ = [
     "WriteError",
     "read",
     "read_all",
+    "read_document",
+    "read_kind",
     "read_session",
     "write",
     "write_json",

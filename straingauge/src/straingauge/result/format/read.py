@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from straingauge.errors import UsageError
 from straingauge.json_text import parse_json
@@ -14,12 +14,21 @@ from straingauge.text_file import read_text
 
 SESSION_VERSION: Final = 1
 
-# The files of straingauge, by the field with their version.
-_FILE_KINDS: Final[Mapping[str, str]] = {
-    "schema_version": "a result",
-    "session_version": "a session's summary",
-    "ab_version": "an A/B comparison",
-    "capacity_version": "a search for capacity",
+Kind: TypeAlias = Literal["result", "session", "ab", "capacity"]
+"""The files of straingauge."""
+
+# By the field with their version.
+_KINDS: Final[Mapping[str, Kind]] = {
+    "schema_version": "result",
+    "session_version": "session",
+    "ab_version": "ab",
+    "capacity_version": "capacity",
+}
+_KIND_TEXTS: Final[Mapping[Kind, str]] = {
+    "result": "a result",
+    "session": "a session's summary",
+    "ab": "an A/B comparison",
+    "capacity": "a search for capacity",
 }
 # A field by which files of other tools are recognized.
 _OTHER_TOOLS: Final[Mapping[str, str]] = {
@@ -40,8 +49,13 @@ def read(path: Path) -> Result:
     """
     document = _loaded(path)
     if not _is_result(document):
-        kind = next(_FILE_KINDS[field] for field in _FILE_KINDS if field in document)
-        raise UsageError(f"{path}: {kind}, not a result", hint="name the results themselves")
+        kind = _kind(document)
+        raise UsageError(
+            f"{path}: {_KIND_TEXTS[kind]}, not a result",
+            hint="name the results themselves"
+            if kind == "session"
+            else "straingauge report shows such a file if it is named alone",
+        )
     version = _version(path, document, "schema_version", SCHEMA_VERSION)
     _check(path, document, f"result-{version}")
     return cast("Result", document)
@@ -53,10 +67,33 @@ def read_session(path: Path) -> Session:
     Raises:
         UsageError: As `read`.
     """
+    return cast("Session", read_document(path, "session", SESSION_VERSION))
+
+
+def read_kind(path: Path) -> Kind:
+    """Return of which kind a file is; a folder is one of results.
+
+    Raises:
+        UsageError: The file does not exist, or is not one of straingauge.
+    """
+    return "result" if path.is_dir() else _kind(_loaded(path))
+
+
+def read_document(path: Path, kind: Kind, newest: int) -> dict[str, Any]:
+    """Read a file of another kind than a result.
+
+    Args:
+        path: The file.
+        kind: Of which kind it is.
+        newest: Latest version of its format that can be read.
+
+    Raises:
+        UsageError: As `read`.
+    """
     document = _loaded(path)
-    version = _version(path, document, "session_version", SESSION_VERSION)
-    _check(path, document, f"session-{version}")
-    return cast("Session", document)
+    version = _version(path, document, f"{kind}_version", newest)
+    _check(path, document, f"{kind}-{version}")
+    return document
 
 
 def read_all(
@@ -119,7 +156,7 @@ def _loaded(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {_broken(error)}") from error
     except ValueError as error:
         raise UsageError(f"{path}: not valid JSON: {error}") from error
-    if isinstance(document, dict) and _FILE_KINDS.keys() & document.keys():
+    if isinstance(document, dict) and _KINDS.keys() & document.keys():
         return document
     fields = document[0] if isinstance(document, list) and document else document
     other = next((_OTHER_TOOLS[name] for name in _OTHER_TOOLS if _has(fields, name)), None)
@@ -128,6 +165,10 @@ def _loaded(path: Path) -> dict[str, Any]:
         f"{path}: not a result file: {of}",
         hint="results are what straingauge run, pytest and Locust write into their results folder",
     )
+
+
+def _kind(document: Mapping[str, Any]) -> Kind:
+    return next(_KINDS[field] for field in _KINDS if field in document)
 
 
 def _is_result(document: Mapping[str, Any]) -> bool:
