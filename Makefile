@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench faults chaos lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos lint fmt requirements clean
 .PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -119,6 +119,9 @@ bench: $(READY)  ## Compare the speed of straingauge and TherapyBridge with peer
 	$(if $(filter-out --keep,$(ARGS)),exit $$engine,[ $$engine -le 1 ] || exit $$engine; \
 	$(BIN)/python benchmarks/master.py || engine=$$?; \
 	cd backend && $(SERVE) --port 0 -- $(BIN)/python ../benchmarks/service.py $(ARGS) && exit $$engine)
+
+curves: $(READY)  ## Measure how the cost of a load grows with users, endpoints, workers, length and result (ARGS="--only users", ARGS=--keep)
+	@exec $(BIN)/python benchmarks/curves.py $(ARGS)
 
 faults: $(READY)  ## Inject 37 faults into the service, and check that the load tests detect them (ARGS="--list", "limiter_off", "--service prefect")
 	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python $(if $(findstring --service,$(ARGS)),benchmarks/foreign,-m tests.performance.fault_injection) $(ARGS)

@@ -11,8 +11,6 @@ exit codes: 0 all requirements met; 1 a requirement missed or a generator failed
 """
 
 import argparse
-import os
-import resource
 import secrets
 import signal
 import sys
@@ -29,13 +27,13 @@ import table
 from case import Bench, Case
 from cases import CASES, GROUPS
 from generators import HEY, K6, K9, LOCUST, PACED, WRK, RunArguments
-from nginx import MOST_CONNECTIONS, SPARE_FILES, serving
+from machine import allow_files, machine_cores
+from nginx import serving
 from options import minutes
 from provenance import provenance
 from results import CaseResult
 from rich.console import Console
 from rounds import case_deadline_s, measure_rounds
-from runs import CONNECTIONS
 
 PROGRAMS = {LOCUST: "locust", K6: "k6", K9: "k9", HEY: "hey", WRK: "wrk", PACED: "wrk"}
 
@@ -47,8 +45,8 @@ def main() -> int:
     # A process that a shell starts with `&` ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    target_core, core = _cores()
-    _allow_files()
+    target_core, core = machine_cores()
+    allow_files()
     missing_programs = peers.install(console.print)
     results = [_case_result(case, missing_programs) for case in CASES if case.key in options.only]
     context = provenance() | {"window_s": options.seconds}
@@ -125,30 +123,6 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
-
-
-def _cores() -> tuple[int, int]:
-    """Return the cores of the target and of the generators; this process runs on the target's."""
-    cores = sorted(os.sched_getaffinity(0))
-    if len(cores) < 2:
-        raise SystemExit("two cores are needed: one for the target, one for the generators")
-    os.sched_setaffinity(0, {cores[0]})
-    return cores[0], cores[1]
-
-
-def _allow_files() -> None:
-    """Allow the open files that nginx and a generator of 10,000 connections need."""
-    wanted = MOST_CONNECTIONS + SPARE_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft >= wanted:
-        return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
-    except (ValueError, OSError) as error:
-        raise SystemExit(
-            f"{CONNECTIONS:,} connections need {wanted} open files, {hard} are allowed;"
-            f" run: ulimit -n {wanted}"
-        ) from error
 
 
 def _case_result(case: Case, missing_programs: dict[str, str]) -> CaseResult:

@@ -10,6 +10,7 @@ import page
 HERE = Path(__file__).resolve().parent
 COMMITTED = HERE / "results"
 PAGE = HERE.parent / "docs" / "speed.md"
+CURVES = HERE.parent / "docs" / "curves.svg"
 BUILD = HERE.parent / "build" / "benchmarks"
 
 

@@ -23,13 +23,15 @@ STEADY_S, STEADY_SETTLE_S = 20, 2.0
 
 def measure_rate(generator: Generator, bench: Bench) -> Metrics:
     """Measure requests without pauses."""
-    return _measure(generator, bench, Window(bench.seconds, bench.seconds + generator.start_s))
+    return measure_patiently(
+        generator, bench, Window(bench.seconds, bench.seconds + generator.start_s)
+    )
 
 
 def measure_arrivals(generator: Generator, bench: Bench) -> Metrics:
     """Measure the open model: the start delay over the whole run, the rate without its ends."""
     window_s = 2 * bench.seconds
-    return _measure(
+    return measure_patiently(
         generator,
         bench,
         Window(
@@ -40,7 +42,7 @@ def measure_arrivals(generator: Generator, bench: Bench) -> Metrics:
     )
 
 
-def _measure(generator: Generator, bench: Bench, window: Window) -> Metrics:
+def measure_patiently(generator: Generator, bench: Bench, window: Window) -> Metrics:
     """Measure a generator; if it ends too early, measure a longer run."""
     for more_s in MORE_S:
         longer = replace(window, run_s=window.run_s + more_s)

@@ -14,6 +14,8 @@ sys.path.append(str(ROOT / "benchmarks"))  # tests/ has a service.py too
 import page
 from case import CPU, RATE, Case, Limit, Ratio
 from cases import CASES
+from curve import Curve
+from curve_picture import picture
 from intervals import interval
 from measurement import MeasurementError
 from results import MISSED, NO_VALUE, OK, TOO_FEW, CaseResult
@@ -188,3 +190,31 @@ def test_the_page_shows_the_stored_results():
     text = (ROOT / "docs" / "speed.md").read_text()
     assert results
     assert page.with_results(text, results) == text
+
+
+@pytest.mark.parametrize(
+    ("costs", "is_total", "verdict"),
+    [
+        ((40, 20, 22, 25), False, "flat"),
+        ((20, 20, 22, 31), False, "bends"),
+        ((300, 310, 400, 1400), True, "straight"),
+        ((300, 310, 400, 2000), True, "bends"),
+        ((300, 310, 400), True, "incomplete"),
+    ],
+)
+def test_the_shape_of_a_curve(costs: tuple[float, ...], *, is_total: bool, verdict: str):
+    """A cost may rise by half of a flat line, or of the slope of the sizes before."""
+    curve = Curve("key", "title", "users", (1, 10, 100, 1_000), is_total)
+    curve.points = {
+        size: [{"cpu": cost, "memory_mb": 1.0}]
+        for size, cost in zip(curve.sizes, costs, strict=False)
+    }
+    assert curve.verdict == verdict
+    assert curve.bends == (verdict == "bends")
+
+
+def test_the_picture_shows_the_stored_curves():
+    """docs/curves.svg is drawn from benchmarks/results/curves.json."""
+    curves = json.loads((ROOT / "benchmarks" / "results" / "curves.json").read_text())
+    assert len(curves) == 5
+    assert picture(curves) == (ROOT / "docs" / "curves.svg").read_text()

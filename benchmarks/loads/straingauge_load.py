@@ -104,8 +104,10 @@ def load_of(case: str, seconds: float, file: Path | None) -> tuple[Journey, Sche
     schedule: Schedule | None = None
     count = USERS
     match name:
-        case "get" | "http2" | "workers":
+        case "get" | "http2":
             pass
+        case "workers":
+            count = USERS * size
         case "mix":
             journey = work
         case "upload" if file is not None:

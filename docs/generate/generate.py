@@ -40,7 +40,7 @@ def main(target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     for path in DOCS.rglob("*"):
         page = path.relative_to(DOCS)
-        if path.suffix not in {".md", ".png"}:
+        if path.suffix not in {".md", ".png", ".svg"}:
             continue
         (target / page).parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".md":

@@ -1,0 +1,141 @@
+"""The growth of the cost of straingauge: `python benchmarks/curves.py`.
+
+Five curves of CPU time and memory: over users, endpoints, worker processes, the length of a run and
+the size of its result. CPU time depends little on what else the machine does. Each point is the
+median of the rounds that fit into the time, at least one.
+
+exit codes: 0 all curves are straight or flat; 1 one bends, or could not be measured.
+"""
+
+import argparse
+import itertools
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import curve_measurements as by
+import output
+import payloads
+from case import Bench
+from curve import Curve
+from curve_picture import picture
+from generators import RunArguments
+from machine import allow_files, machine_cores
+from measurement import MeasurementError
+from nginx import serving
+from options import minutes
+from provenance import provenance
+
+CURVES = (
+    Curve("users", "users, without pauses", "users", (10, 100, 1_000, 5_000, 10_000)),
+    Curve("endpoints", "endpoints, 50 users", "endpoints", (1, 10, 100, 1_000, 5_000)),
+    Curve("workers", "worker processes on one core, 50 users each", "processes", (1, 2, 4, 8)),
+    Curve("length", "length of a run, recorder only", "minutes", (1, 5, 15, 60)),
+    Curve(
+        "result",
+        "result with many endpoints, composed, written and shown as a page",
+        "endpoints",
+        (1, 10, 100, 1_000, 5_000),
+        is_total=True,
+    ),
+)
+MEASURES = {
+    "users": by.measure_users,
+    "endpoints": by.measure_endpoints,
+    "workers": by.measure_workers,
+    "length": by.measure_length,
+    "result": by.measure_result,
+}
+
+
+def main() -> int:
+    """Measure, draw and write; return 1 if a curve bends."""
+    options = _arguments()
+    target_core, core = machine_cores()
+    allow_files()
+    context = provenance()
+    deadline_s = time.monotonic() + 60 * options.minutes
+    curves = [each for each in CURVES if each.key in options.only]
+    with tempfile.TemporaryDirectory(prefix="straingauge-bench-") as name:
+        folder = Path(name)
+        (folder / "upload.bin").write_bytes(secrets.token_bytes(payloads.UPLOAD_BYTES))
+        with serving(folder, target_core) as target:
+            bench = Bench(
+                target,
+                core,
+                target_core,
+                2,
+                lambda seconds: RunArguments(target.url, target.tls_url, seconds, folder),
+            )
+            failed = _measure(curves, bench, deadline_s)
+    for curve in curves:
+        print(f"{curve.title}: {curve.verdict}")
+    file = output.results_folder(keep=options.keep) / "curves.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    known |= {curve.key: context | curve.to_json() for curve in curves}
+    file.write_text(json.dumps(known, indent=1) + "\n")
+    drawing = output.CURVES if options.keep else file.with_suffix(".svg")
+    drawing.write_text(picture(known))
+    print(f"written to {file} and {drawing}")
+    return int(failed or any(curve.bends for curve in curves))
+
+
+def _measure(curves: Sequence[Curve], bench: Bench, deadline_s: float) -> bool:
+    """Measure all sizes of all curves in turn, round by round; return true if one failed."""
+    failed: set[tuple[str, int]] = set()
+    longest_s = 0.0
+    for number in itertools.count(1):
+        began_s = time.monotonic()
+        for curve in curves:
+            for size in curve.sizes:
+                if (curve.key, size) in failed:
+                    continue
+                head = f"round {number}: {curve.key} {size}"
+                try:
+                    metrics = MEASURES[curve.key](size, bench)
+                except MeasurementError as error:
+                    failed.add((curve.key, size))
+                    print(f"{head}: failed: {error}")
+                    continue
+                curve.points.setdefault(size, []).append(metrics)
+                print(f"{head}: {metrics['cpu']:,.1f} {curve.unit}, {metrics['memory_mb']:.0f} MB")
+        longest_s = max(longest_s, time.monotonic() - began_s)
+        if time.monotonic() + longest_s > deadline_s:
+            break
+    return bool(failed)
+
+
+def _arguments() -> argparse.Namespace:
+    lines = "\n".join(f"  {each.key:11}{each.title}" for each in CURVES)
+    parser = argparse.ArgumentParser(
+        description=f"{__doc__}\ncurves:\n{lines}\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--only",
+        metavar="CURVES",
+        type=_keys,
+        default=[each.key for each in CURVES],
+        help="a list of curves, such as users,length (default: all)",
+    )
+    parser.add_argument(
+        "--minutes", type=minutes, default=10.0, help="time for all rounds (default: 10)"
+    )
+    output.add_keep_option(parser)
+    return parser.parse_args()
+
+
+def _keys(text: str) -> list[str]:
+    known = [each.key for each in CURVES]
+    for name in text.split(","):
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}")
+    return text.split(",")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
