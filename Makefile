@@ -61,23 +61,24 @@ perf: $(READY)  ## Run the seven load tests of TherapyBridge (ARGS="-k health" U
 test: test-straingauge test-backend  ## Run the tests of both packages, except those that start whole programs
 
 test-straingauge test-backend: $(READY_DEV)
-	$(call tests_of,$(@:test-%=%),not e2e and not serial)
+	@echo "Testing $(@:test-%=%) ..."
+	$(call tests_of,$(@:test-%=%),not e2e and not serial,-n 2 --dist loadgroup)
 
 test-e2e: $(READY_DEV)  ## Run the tests that start straingauge, pytest, Locust and the service as programs
-	$(call tests_of,straingauge,e2e and not serial)
-	$(call serial_tests_of,straingauge)
-	$(call tests_of,backend,e2e and not serial)
-	$(call serial_tests_of,backend)
+	$(call programs_of,straingauge)
+	$(call programs_of,backend)
 
 # Exit code 5: no test was selected, which only ARGS may do.
 define tests_of
-@echo "Testing $1 ..."
-@cd $1 && $(BIN)/python -m pytest -q -m "$2" -n 2 --dist loadgroup $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
+@cd $1 && $(BIN)/python -m pytest -q -m "$2" $3 $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
 endef
 
-# Tests that need a timely load generator run alone.
-define serial_tests_of
-@cd $1 && $(BIN)/python -m pytest -q -m serial $$(grep -rl "mark\.serial" tests) $(ARGS)$(if $(ARGS), || [ $$? -eq 5 ])
+# Started programs wait half of the time, so two cores have work for three processes. Tests that need
+# a timely load generator run alone.
+define programs_of
+@echo "Testing $1 as programs ..."
+$(call tests_of,$1,e2e and not serial,-n 3 --dist loadgroup $$(grep -rl "mark\.e2e" tests))
+$(call tests_of,$1,serial,$$(grep -rl "mark\.serial" tests))
 endef
 
 # Limits stay on, so that their headers are checked, but do not stop the requests.

@@ -263,7 +263,16 @@ RUNNERS = {
 """Functions that run a command, by its prefix; the first match is used."""
 
 
-@pytest.mark.parametrize("command", documented_commands())
+@pytest.mark.parametrize(
+    "command",
+    [
+        # These have another service, so they can run beside the other commands.
+        pytest.param(command, marks=pytest.mark.xdist_group("pytest_and_locust"))
+        if command.startswith(("pytest ", "locust "))
+        else command
+        for command in documented_commands()
+    ],
+)
 def test_command(command: str, environment: Environment):
     """The command works as documented."""
     runner = next((run for prefix, run in RUNNERS.items() if re.match(prefix, command)), None)

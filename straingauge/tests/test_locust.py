@@ -40,6 +40,13 @@ def show(name, end, response_time, duration, user):
 class"""
 
 
+PATIENT = """
+import locust.runners
+locust.runners.HEARTBEAT_LIVENESS = 60
+"""
+"""Wait for workers of a busy machine a minute instead of 3 s."""
+
+
 def test_headless_run_counts_what_the_service_counts(locust_folder: Project):
     """A headless run exits 0 and writes one result, which counts what the service counted."""
     exit_ = locust_folder.run(READER, "--run-time", "3s")
@@ -175,7 +182,7 @@ def test_processes_share_one_result(locust_folder: Project):
     def both_have_sent(served: Counter[str]) -> bool:
         return has_both_kinds(served) and len(list(locust_folder.path.glob("sent_by_*"))) == 2
 
-    exit_ = locust_folder.run_until(both_have_sent, reader, *workers(2))
+    exit_ = locust_folder.run_until(both_have_sent, PATIENT + reader, *workers(2))
     assert exit_.code == 0, exit_.output
     result = locust_folder.result()
     greetings = result["transactions"]["greeting"]

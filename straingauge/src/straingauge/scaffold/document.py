@@ -55,6 +55,7 @@ class Document:
         base_path: Prefix of every path if no server is declared.
         merged: Cache of `flattened`: by identity, each schema and what it became.
         referenced: The same for `resolved`, so that a part has one identity.
+        validators: By identity, the properties of a schema and the validator of such schemas.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Document:
     base_path: str = ""
     merged: dict[int, tuple[Part, Part]] = field(default_factory=dict, repr=False, compare=False)
     referenced: dict[int, tuple[Any, Any]] = field(default_factory=dict, repr=False, compare=False)
+    validators: dict[int, tuple[Part, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str | bytes, source: str) -> "Document":

@@ -8,6 +8,7 @@ from typing import Any, Final
 from straingauge.scaffold.document import Document, Part, as_dict, as_list
 
 _BASE: Final = "urn:openapi-document"
+_NO_PROPERTIES: Final[Part] = {}
 
 
 def flattened(schema: Any, document: Document) -> Part:  # noqa: ANN401  any JSON
@@ -79,13 +80,26 @@ def fits(value: object, schema: Any, document: Document) -> bool | None:  # noqa
 
 
 def _validator(schema: Any, document: Document) -> Any:  # noqa: ANN401  it has no types
-    """A validator of the document's dialect: OpenAPI 3.0 extends JSON Schema draft 4."""
+    """A validator of a schema of the document."""
+    top = as_dict(flattened(schema, document).get("properties")) or _NO_PROPERTIES
+    if id(top) not in document.validators:  # a new class takes milliseconds
+        document.validators[id(top)] = (top, _dialect(top, document))
+    _, create = document.validators[id(top)]
+    return create(schema)
+
+
+def _dialect(top: Part, document: Document) -> Callable[[Any], Any]:
+    """Validators of the document's dialect: OpenAPI 3.0 extends JSON Schema draft 4.
+
+    Args:
+        top: The properties of the schemas.
+        document: The document that the schemas are in.
+    """
     import jsonschema
     import referencing.jsonschema
 
     is_old = str(document.content["openapi"]).startswith("3.0")
     base = jsonschema.Draft4Validator if is_old else jsonschema.Draft202012Validator
-    top = as_dict(flattened(schema, document).get("properties"))
     keywords: dict[str, Any] = {"required": partial(_required, document, top)}
     if is_old:
         keywords["type"] = partial(_nullable_type, base.VALIDATORS["type"])
@@ -93,7 +107,7 @@ def _validator(schema: Any, document: Document) -> Any:  # noqa: ANN401  it has 
     registry: referencing.Registry[Any] = referencing.Registry()
     registry = registry.with_resource(_BASE, dialect.create_resource(document.content))
     validator = jsonschema.validators.extend(base, keywords)
-    return validator(schema, registry=registry, _resolver=registry.resolver(_BASE))
+    return partial(validator, registry=registry, _resolver=registry.resolver(_BASE))
 
 
 def _nullable_type(
