@@ -198,6 +198,7 @@ def test_totals_of_the_database(server: str):
     found = figures(server, load)
     assert (found["rollbacks"], found["deadlocks"], found["checkpoints"]) == (3, 0, 1)
     assert found["temp_files"] >= 1
+    assert found["sessions"] >= 1
     assert found["temp_bytes"] > 100_000
     assert 0 < found["cache_hit_percent"] <= 100
 

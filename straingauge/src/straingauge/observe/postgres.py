@@ -189,6 +189,8 @@ class Database:
         found["commits"] -= self._flushed
         count = postgres_counters.checkpoints(self._connection.version)
         found["checkpoints"] = float(self._ask(count)[0][0])
+        if self._connection.version >= postgres_counters.SESSIONS_SINCE:
+            found["sessions"] = float(self._ask(postgres_counters.SESSIONS)[0][0])
         return found, since
 
     def _statement_counts(self) -> tuple[dict[int, Statement] | None, tuple[str, int]]:

@@ -55,6 +55,11 @@ DATABASE_COLUMNS = (
 )
 
 
+# Since PostgreSQL 14.
+SESSIONS_SINCE = 140000
+SESSIONS = f"SELECT {MARK} sessions FROM pg_stat_database WHERE datname = current_database()"  # noqa: S608
+
+
 def checkpoints(version: int) -> str:
     """Return the statement that counts checkpoints, for a server version such as 180001."""
     if version >= 180000:  # it distinguishes completed from requested ones

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.database_time import limited, time_share
 from straingauge.diagnosis.lock_waits import find_pool_wait
 from straingauge.diagnosis.result_view import POOL_WORDS, ResultView
 from straingauge.diagnosis.statement_endpoint import last_statements
@@ -17,7 +18,41 @@ MOSTLY = 0.7  # of the samples
 WAITING_PER_CONNECTION = 2.0  # requests in flight, of which one uses it
 LEAST_SHARE = 0.2  # of the requests' time: some waiting is normal under load
 LIKELY_SHARE = (0.35, 0.7)
+MIN_OPENED = 30  # fewer are those of a pool that fills
+SOME_REQUESTS, MOST_REQUESTS = 0.3, 0.8  # with fewer, a pool may close those beyond its size
+OPENING_MS = 20.0  # at most, with TLS, on a machine that has a free core
+MOST_UNMEASURED = 0.75
 MIN_WAIT_MS = 5.0  # on average; a free connection is there within microseconds
+
+
+@cause(
+    title="each request opens a connection to the database",
+    topics=("speed",),
+    explains=("limited_concurrency", "slow_endpoint", "slow_start", "slow_tail"),
+    charts=("database", "parts"),
+    advice=(
+        "keep connections open between requests: a pool that is created once (SQLAlchemy's engine,"
+        " psycopg_pool, asyncpg.create_pool), CONN_MAX_AGE in Django, or PgBouncer",
+    ),
+)
+def connection_per_request(result: ResultView) -> Evidence | None:
+    """Detect about as many new connections to PostgreSQL as requests.
+
+    For each one PostgreSQL starts a process and checks the password, which takes some milliseconds
+    on an idle machine. How long it really took is not measured, so that the cause is never certain.
+    """
+    sessions = result.figure("resources", "database", "sessions")
+    if sessions < max(MIN_OPENED, SOME_REQUESTS * result.requests) or not result.requests:
+        return None
+    share = time_share(result, sessions * OPENING_MS)
+    confidence = limited(scale(sessions / result.requests, SOME_REQUESTS, MOST_REQUESTS), share)
+    if not confidence:
+        return None
+    evidence = (
+        f"{sessions:.0f} connections to PostgreSQL were opened"
+        f" during {result.requests:.0f} requests"
+    )
+    return Evidence(min(confidence, MOST_UNMEASURED), (evidence,))
 
 
 @cause(

@@ -133,6 +133,7 @@ def _totals(stats: DatabaseStats) -> DatabaseTotals:
         "temp_files": whole(grown.get("temp_files")),
         "temp_bytes": whole(grown.get("temp_bytes")),
         "checkpoints": whole(grown.get("checkpoints")),
+        "sessions": whole(grown.get("sessions")),
     }
 
 

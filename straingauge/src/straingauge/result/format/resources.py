@@ -201,6 +201,7 @@ class DatabaseTotals(TypedDict):
     temp_files: float | None
     temp_bytes: float | None
     checkpoints: float | None
+    sessions: NotRequired[float | None]
 
 
 class IdleTransaction(TypedDict):
