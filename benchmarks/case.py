@@ -37,12 +37,14 @@ class Ratio:
             is only shown.
         goal: What is aimed at.
         by: The metrics whose ratio counts: the rate, and the CPU time per request.
+        tolerance: Rounds are added until both ends of the interval are that near.
     """
 
     peer: str
     required: float | None = None
     goal: float | None = None
     by: tuple[str, ...] = (RATE, CPU)
+    tolerance: float = 0.1
 
 
 @dataclass(frozen=True)

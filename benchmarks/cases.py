@@ -175,5 +175,29 @@ LOCUST_USER = (
     ),
 )
 
-GROUPS = {"engine": ENGINE, "locust": LOCUST_USER}
-CASES = ENGINE + LOCUST_USER
+PLAIN = "straingauge run"
+
+
+def _export_case(key: str, export: str, title: str) -> Case:
+    exporting = f"{PLAIN} with this export"
+    return Case(
+        f"export_{key}",
+        f"cost of an export each second to {title}, {by.OPEN_RATE_PER_S:,} arrivals/s",
+        measurements(
+            measure_arrivals, by.straingauge_run(exporting, export), by.straingauge_run(PLAIN)
+        ),
+        (Ratio(PLAIN, 0.9, 0.97, (CPU,), tolerance=0.02),),
+        ours=exporting,
+    )
+
+
+COSTS = (
+    _export_case("jsonl", ".jsonl", "JSON lines"),
+    _export_case("otlp", "otlp", "OTLP"),
+    _export_case("prometheus", "prometheus", "Prometheus remote write"),
+    _export_case("influx", "influx", "InfluxDB"),
+)
+"""They need narrower intervals than ten minutes allow, so they run by `--only` alone."""
+
+GROUPS = {"engine": ENGINE, "locust": LOCUST_USER, "costs": COSTS}
+CASES = ENGINE + LOCUST_USER + COSTS

@@ -89,8 +89,9 @@ def _arguments() -> argparse.Namespace:
         "--only",
         metavar="CASES",
         type=_case_keys,
-        default=[case.key for case in CASES],
-        help="a list of cases, such as get,mix, or the groups engine and locust (default: all)",
+        default=[case.key for name in ("engine", "locust") for case in GROUPS[name]],
+        help="a list of cases, such as get,mix, or the groups engine, locust and costs"
+        " (default: engine,locust)",
     )
     parser.add_argument(
         "--minutes",

@@ -19,7 +19,7 @@ JOURNEY_USER, JOURNEY_USER_JOURNEYS = "straingauge's Locust user", "the same, by
 LOADS = Path(__file__).resolve().parent / "loads"
 USERS = 50
 LOCUST_START_S = 2
-OPEN_USERS = 500
+OPEN_RATE_PER_S, OPEN_USERS = 5_000, 500
 STEADY_USERS, STEADY_RAMP_S = 5_000, 10
 STRAINGAUGE, LOCUST, K6, K9, HEY, WRK, PACED = (
     *("straingauge", "Locust FastHttpUser", "k6", "k9-load script"),
@@ -108,6 +108,34 @@ def straingauge(case: str) -> Generator:
         )
 
     return Generator(STRAINGAUGE, command, read)
+
+
+def straingauge_run(name: str, export: str | None = None) -> Generator:
+    """Return `straingauge run` with OPEN_RATE_PER_S arrivals, and perhaps an export.
+
+    The export is a suffix of files, or the format of a URL.
+    """
+
+    def command(arguments: RunArguments) -> list[str]:
+        program = str(Path(sys.executable).with_name("straingauge"))
+        command = [program, "run", "--get", payloads.GET_PATH, "--host", arguments.url]
+        command += ["--rate", str(OPEN_RATE_PER_S), "--users", str(OPEN_USERS), "--json", "--quiet"]
+        command += ["--duration", f"{arguments.seconds}s"]
+        command += ["--results", str(arguments.folder / "results")]
+        if export is None:
+            return command
+        if export.startswith("."):
+            return [*command, "--export", str(arguments.folder / f"seconds{export}")]
+        query = "?db=bench" if export == "influx" else ""
+        return [*command, "--export", f"{export}+{arguments.url}/export{query}"]
+
+    def read(_: RunArguments, output: str) -> GeneratorReport:
+        result = json.loads(output)
+        kinds = result["errors"]["kinds"]
+        errors = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
+        return GeneratorReport(result["metrics"]["total_requests"], errors)
+
+    return Generator(name, command, read, start_s=LOCUST_START_S)
 
 
 def locust(user_class: str) -> Generator:

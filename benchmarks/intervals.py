@@ -18,8 +18,6 @@ from straingauge.compare.paired import paired
 ALPHA = 0.1
 STUDENT_T = {3: 2.920, 4: 2.353}
 """95th percentile of Student's t by rounds, with one degree of freedom less; 1.3.6.7.2 there."""
-TOLERANCE = 0.1
-"""An interval is narrow if both ends are within 10 % of the estimate."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +35,12 @@ class Interval:
     high: float | None
     rounds: int
 
-    @property
-    def is_narrow(self) -> bool:
-        """The interval exists, and both its ends are within 10 % of the estimate."""
+    def is_within(self, tolerance: float) -> bool:
+        """Check that there is an interval, and that both its ends are near the estimate."""
         if self.low is None or self.high is None:
             return False
-        return self.low >= self.middle * (1 - TOLERANCE) and self.high <= self.middle * (
-            1 + TOLERANCE
-        )
+        least, most = self.middle * (1 - tolerance), self.middle * (1 + tolerance)
+        return self.low >= least and self.high <= most
 
     def __str__(self) -> str:
         """Format as `7.03 (6.82-7.31)`."""

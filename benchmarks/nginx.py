@@ -57,6 +57,7 @@ http {{
             error_page 405 =202 {payloads.ACCEPTED_PATH};
         }}
         location = /discard {{ internal; return 204; }}
+        location /export {{ return 204; }}
     }}
 }}
 """

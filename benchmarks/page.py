@@ -29,7 +29,7 @@ def _case(case: Mapping[str, Any]) -> Iterator[str]:
     for name, reason in (case["failed"] | case["skipped"]).items():
         yield from (f"{name} was not measured: {reason}.", "")
     if case["is_out_of_time"]:
-        yield from ("The time was up before all intervals were within 10 %.", "")
+        yield from ("The time was up before all intervals were narrow.", "")
 
 
 def _provenance(case: Mapping[str, Any]) -> str:

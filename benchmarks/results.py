@@ -50,8 +50,8 @@ class CaseResult:
     @property
     def is_settled(self) -> bool:
         """The interval of each ratio is narrow, as far as its peer could be measured."""
-        found = [self.ratio(each.peer, by) for each in self.case.ratios for by in each.by]
-        return all(each is None or each.is_narrow for each in found)
+        found = [(self.ratio(each.peer, by), each) for each in self.case.ratios for by in each.by]
+        return all(ratio is None or ratio.is_within(each.tolerance) for ratio, each in found)
 
     def verdict(self, requirement: Ratio | Limit) -> str:
         """Compare with the requirement; a ratio by the lower end of its intervals."""

@@ -9,6 +9,7 @@ exit codes: 0 all requirements met; 1 a requirement missed.
 
 import argparse
 import asyncio
+import itertools
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ from provenance import provenance
 from results import CaseResult
 from rich.console import Console
 from rounds import case_deadline_s, measure_rounds
+from straingauge.profile import Profiler
 
 HERE = Path(__file__).resolve().parent
 BACKEND = HERE.parent / "backend"
@@ -84,15 +86,9 @@ def measure(endpoint: Endpoint, setup: Setup, *, seconds: int = SECONDS) -> Metr
     server = setup.servers[endpoint.app]
     flags = [part for name, value in setup.headers.items() for part in ("-H", f"{name}: {value}")]
     before = ThreadTimes(server.process)
-    report = subprocess.run(
-        [
-            *("taskset", "-c", "1", "wrk", "-t1", "-c32", f"-d{seconds}s", "--timeout", "30s"),
-            *(*flags, f"{server.url}{endpoint.path}"),
-        ],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    command = ["taskset", "-c", "1", "wrk", "-t1", "-c32", f"-d{seconds}s", "--timeout", "30s"]
+    command += [*flags, f"{server.url}{endpoint.path}"]
+    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     used_s = ThreadTimes(server.process).since_s(before)
     if "Non-2xx" in report or "Socket errors" in report:
         raise MeasurementError(f"{endpoint.name} responded with errors:\n{report}")
@@ -101,6 +97,25 @@ def measure(endpoint: Endpoint, setup: Setup, *, seconds: int = SECONDS) -> Metr
     assert requests is not None
     assert rate is not None
     return {"rate_rps": float(rate[1]), "cpu_us": used_s * 1e6 / int(requests[1])}
+
+
+def measure_profiled(endpoint: Endpoint, setup: Setup) -> Metrics:
+    """Put load on an endpoint while straingauge profiles its worker, which takes a moment to start.
+
+    Raises:
+        MeasurementError: It responded with errors.
+    """
+    server, responses = setup.servers[endpoint.app], itertools.count()
+    with Profiler(
+        server.url, server.process.pid, lambda: next(responses), is_requested=True
+    ) as profiler:
+        profiler.begin()
+        measure(endpoint, setup, seconds=1)
+        metrics = measure(endpoint, setup)
+        profiler.end()
+    if not profiler.profile()["running_samples"]:
+        raise MeasurementError("the profiler took no samples")
+    return metrics
 
 
 def _case(key: str, endpoint: Endpoint, baseline: Endpoint, required: float) -> Case:
@@ -117,6 +132,16 @@ CASES = (
     _case("live", LIVE, BARE, 0.8),
     _case("health", HEALTH, BARE, 0.4),
     _case("sessions", SESSIONS, BY_HAND, 0.7),
+    Case(
+        "service_profiled",
+        "TherapyBridge: cost of being profiled",
+        {
+            f"{SESSIONS.path}, profiled": partial(measure_profiled, SESSIONS),
+            SESSIONS.path: partial(measure, SESSIONS),
+        },
+        (Ratio(SESSIONS.path, 0.9, 0.97),),
+        ours=f"{SESSIONS.path}, profiled",
+    ),
 )
 
 
@@ -211,7 +236,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--minutes", type=minutes, default=1.0, help="time for all measurements (default: 1)"
+        "--minutes", type=minutes, default=1.5, help="time for all measurements (default: 1.5)"
     )
     output.add_keep_option(parser)
     options = parser.parse_args()

@@ -31,7 +31,7 @@ def show(console: Console, result: CaseResult) -> None:
     for name, reason in result.skipped.items():
         console.print(f"{name} is skipped: {reason}", style="yellow", markup=False, highlight=False)
     if result.is_out_of_time:
-        console.print("the time was up before all intervals were within 10 %", style="yellow")
+        console.print("the time was up before all intervals were narrow", style="yellow")
     others = result.median(result.case.ours, "others_cores") or 0
     if others > DISTURBED_CORES:
         console.print(
