@@ -162,15 +162,17 @@ def test_interrupted_run_is_saved(locust_folder: Project, number: signal.Signals
 def test_opt_in_users_join_when_named(
     locust_folder: Project, options: list[str], classes: set[str]
 ):
-    """An opt-in class takes part if its name or one of its tags is given."""
+    """An opt-in class takes part if its name or a tag is given; thresholds are optional."""
     wanted = {"Reader": "GET /hello", "OptIn": "GET /opt-in"}
 
     def has_all(served: Counter[str]) -> bool:
         return all(served[wanted[name]] for name in classes)
 
+    (locust_folder.path / "thresholds.toml").unlink()
     exit_ = locust_folder.run_until(has_all, READER + OPT_IN, *options)
     assert exit_.code == 0, exit_.output
     assert set(locust_folder.result()["configuration"]["user_classes"]) == classes
+    assert locust_folder.result()["verdict"]["grade"] == "not_judged"
     assert bool(locust_folder.served()["GET /opt-in"]) == ("OptIn" in classes)
 
 

@@ -28,7 +28,8 @@ def test_counts_match_the_service(project: Project, service: Service, processes:
 
 
 def test_without_xdist(project: Project):
-    """Load tests run without xdist; a single test writes a page and a result, but no summary."""
+    """Load tests run without xdist and thresholds; a single test writes no summary."""
+    (project.path / "thresholds.toml").unlink()
     outcome = project.run(QUICK)
     outcome.assert_outcomes(passed=1)
     (page,) = (project.path / "results").glob("report_*.html")

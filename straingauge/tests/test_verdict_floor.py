@@ -1,11 +1,13 @@
 """The floor: a run whose requests fail is never fine, with or without thresholds."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from straingauge.verdict import Finding, Thresholds, judge
+from straingauge.errors import UsageError
+from straingauge.verdict import Finding, Thresholds, judge, thresholds_file
 
-NO_THRESHOLDS = Thresholds.parse({}, source="no thresholds")
+NO_THRESHOLDS = Thresholds.read(None)
 FAST = {"p95_ms": {"target": 100, "warning": 500, "critical": 1000}}
 
 
@@ -61,6 +63,17 @@ def test_run_without_thresholds_is_not_judged():
     verdict = judge(result(measured()), NO_THRESHOLDS)
     assert verdict.grade == "not_judged"
     assert not verdict.failed
+
+
+def test_threshold_file_is_optional_unless_it_is_named(tmp_path: Path):
+    """A test has the thresholds of the file next to it, if any; a file that is named must exist."""
+    beside, named = tmp_path / "thresholds.toml", tmp_path / "named.toml"
+    assert thresholds_file(None, tmp_path / "test_load.py") is None
+    beside.touch()
+    assert thresholds_file(None, tmp_path / "test_load.py") == beside
+    assert thresholds_file(named, tmp_path / "test_load.py") == named
+    with pytest.raises(UsageError, match=r"named\.toml: cannot be read"):
+        Thresholds.read(named)
 
 
 def test_threshold_for_errors_alone_does_not_judge_speed():

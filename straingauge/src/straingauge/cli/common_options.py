@@ -86,7 +86,7 @@ thresholds: Final[Decorator] = click.option(
     "--thresholds",
     type=PATH,
     metavar="TOML",
-    show_default="thresholds.toml next to FILE",
+    show_default="thresholds.toml next to FILE, if any",
     help="Threshold file.",
 )
 database_url: Final[Decorator] = click.option(

@@ -20,7 +20,7 @@ from straingauge.runner import DEFAULT_TIMEOUT_S, LoadSpec, load_parts
 from straingauge.schedule import RampingRate, Schedule, Stage, constant, constant_users, poisson
 from straingauge.schedule.stages import schedule_of
 from straingauge.target.service_locator import http_settings_for, metric_names_for
-from straingauge.verdict import Thresholds
+from straingauge.verdict import Thresholds, thresholds_file
 
 DEFAULT_USERS = 10
 DEFAULT_DURATION_S = 10.0
@@ -307,15 +307,13 @@ def _data(content: JourneyFile, index: int) -> dict[str, Any]:
 
 def _thresholds_file(options: RunOptions) -> Path | None:
     """Return the named threshold file, or the one next to FILE; None if there is none."""
-    default = options.test_file.with_name("thresholds.toml")
-    if options.thresholds is None and (options.file is None or not default.exists()):
+    if options.thresholds is None and options.file is None:
         return None
-    return (options.thresholds or default).resolve()
+    file = thresholds_file(options.thresholds, options.test_file)
+    return file.resolve() if file else None
 
 
 def _thresholds(file: Path | None, content: JourneyFile) -> Thresholds:
-    if file is None:
-        return Thresholds.parse({}, source="no thresholds")
     thresholds = Thresholds.read(file)
     # The file may serve other tests as well, so only the endpoints can be checked.
     thresholds.check_names(tests=(), endpoints=content.endpoints)

@@ -160,11 +160,10 @@ def _main_session(environment: Environment) -> Session:
 
 def _worker_session(environment: Environment, runner: WorkerRunner) -> Session:
     """Create the session of a worker; only its master has thresholds."""
-    no_thresholds = Thresholds.parse({}, source="no thresholds")
     name = f"metrics_worker{max(runner.worker_index, 0)}"
     return Session(
         environment,
-        ResultBuilder(environment, no_thresholds, get_results_folder(environment), name),
+        ResultBuilder(environment, Thresholds.read(None), get_results_folder(environment), name),
         make_observer=observer_factory(environment, gevent.get_hub().threadpool.apply),
         allowed_hosts=get_options(environment).allow_host,
         modules=fingerprint_modules(),

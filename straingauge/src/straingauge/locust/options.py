@@ -1,7 +1,7 @@
 """straingauge's options of the `locust` command.
 
 --load-results DIR      Folder for result files. [default: results/ next to the locustfile]
---load-thresholds FILE  Threshold file. [default: thresholds.toml next to the locustfile]
+--load-thresholds FILE  Threshold file. [default: thresholds.toml next to the locustfile, if any]
 --load-abort-dead TIME  End a run after this time without any response. [default: never]
 --load-no-traceparent   Do not send the header traceparent (W3C Trace Context).
 --allow-host HOST       Host other than this machine that may be put under load; repeatable.
@@ -38,7 +38,7 @@ from straingauge.result.format.write import require_writable
 from straingauge.setting_options import SETTING_OPTIONS, given_settings
 from straingauge.target.service_locator import http_settings_for, metric_names_for
 from straingauge.time_text import time_argument
-from straingauge.verdict import Thresholds
+from straingauge.verdict import Thresholds, thresholds_file
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def add_options(parser: ArgumentParser) -> None:
         metavar="FILE",
         default="",
         include_in_web_ui=False,
-        help="Threshold file. [default: thresholds.toml next to the locustfile]",
+        help="Threshold file. [default: thresholds.toml next to the locustfile, if any]",
     )
     parser.add_argument(
         "--load-abort-dead",
@@ -183,8 +183,9 @@ def read_thresholds(environment: Environment) -> Thresholds:
     Raises:
         UsageError: The file cannot be read or is not valid.
     """
-    default = get_locustfile(environment).with_name("thresholds.toml")
-    return Thresholds.read(Path(get_options(environment).load_thresholds or default))
+    named = get_options(environment).load_thresholds
+    file = thresholds_file(Path(named) if named else None, get_locustfile(environment))
+    return Thresholds.read(file)
 
 
 def http_settings(

@@ -9,7 +9,7 @@ Options:
                             nearest straingauge.toml is started). Other machines are put under load
                             only if this option names them.
     --load-results DIR      folder for result files (default: ``results/`` next to the test file)
-    --load-thresholds FILE  threshold file (default: ``thresholds.toml`` next to the test file)
+    --load-thresholds FILE  threshold file (default: ``thresholds.toml`` next to the test, if any)
     --load-database-url URL PostgreSQL of the service, to observe it with a read-only role (default:
                             the database of the service that was started, then ``DATABASE_URL``)
     --load-server-pid PID   parent PID of the service, if it cannot be found by its port

@@ -248,7 +248,6 @@ class ControllerPlugin:
 
         metadata = merged.metadata
         assert metadata is not None
-        assert metadata.thresholds_file is not None
         end = conclude_run(merged, Thresholds.read(metadata.thresholds_file), ended=ended)
         if end.problem is not None:
             self._problems.append(str(end.problem))

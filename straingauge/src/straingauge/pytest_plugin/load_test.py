@@ -35,7 +35,7 @@ from straingauge.journey import Account, Journey, Mix, Scenario, User
 from straingauge.observe import COOLDOWN_S
 from straingauge.pytest_plugin.follow_ups import follow_ups
 from straingauge.pytest_plugin.load_items import endpoints, is_load_test, parameters, test_name
-from straingauge.pytest_plugin.options import option
+from straingauge.pytest_plugin.options import option, wanted
 from straingauge.pytest_plugin.source_names import SourceNames
 from straingauge.pytest_plugin.span_receiver import span_receiver
 from straingauge.pytest_plugin.worker_context import WorkerContext
@@ -245,13 +245,13 @@ class LoadTest:
             http=http,
             metric_names=metric_names_for(self._item.path),
             database_url=option(self._item.config, "--load-database-url"),
-            memory_probe=_wanted(self._item.config, "memory-probe"),
+            memory_probe=wanted(self._item.config, "memory-probe"),
             is_controlled=option(self._item.config, "--load-control") is not None,
             abort_dead_s=option(self._item.config, "--load-abort-dead"),
             plans=not option(self._item.config, "--load-no-plans"),
             traceparent=not option(self._item.config, "--load-no-traceparent"),
             trace_prefix=receiver.buffer.prefix if receiver else None,
-            explain=_wanted(self._item.config, "explain"),
+            explain=wanted(self._item.config, "explain"),
             server_pid=self._context.server_pid,
             profile=self._context.profile,
             thresholds_file=self._context.thresholds_file(self._item.path),
@@ -313,6 +313,8 @@ class LoadTest:
         """Read the threshold file; check its names against the load tests that it is for."""
         item, file = self._item, self._context.thresholds_file(self._item.path)
         thresholds = Thresholds.read(file)
+        if file is None:
+            return thresholds
         tests = [each for each in item.session.items if is_load_test(each)]
         names = {test_name(each) for each in tests} | parameters(tests)
         declared = endpoints(mark for each in tests for mark in each.iter_markers("load"))
@@ -340,10 +342,3 @@ def _require_no_event_loop(item: pytest.Item) -> None:
         f"{item.name}: async code cannot call load.run, which would block its event loop",
         hint="write load tests with `def`, not `async def`; journeys are generators",
     )
-
-
-def _wanted(config: pytest.Config, name: str) -> bool | None:
-    """Return whether to do what ``--load-NAME`` and ``--load-no-NAME`` say; None without either."""
-    if option(config, f"--load-no-{name}"):
-        return False
-    return option(config, f"--load-{name}") or None

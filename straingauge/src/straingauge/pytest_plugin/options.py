@@ -41,7 +41,7 @@ _OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "--load-thresholds": {
         "metavar": "FILE",
-        "help": "threshold file (default: thresholds.toml next to the test file)",
+        "help": "threshold file (default: thresholds.toml next to the test file, if any)",
     },
     "--load-abort-dead": {
         "metavar": "TIME",
@@ -217,3 +217,10 @@ def _group(parser: pytest.Parser) -> pytest.OptionGroup:
 
 def _destination(name: str) -> str:
     return _PREFIX + name.removeprefix("--load-").replace("-", "_")
+
+
+def wanted(config: pytest.Config, name: str) -> bool | None:
+    """Return whether to do what ``--load-NAME`` and ``--load-no-NAME`` say; None without either."""
+    if option(config, f"--load-no-{name}"):
+        return False
+    return option(config, f"--load-{name}") or None

@@ -16,6 +16,7 @@ from straingauge.journey import Account, Journey, User
 from straingauge.pytest_plugin.options import http_settings_of, option
 from straingauge.result.format.write import require_writable
 from straingauge.runner import LoginCache
+from straingauge.verdict import thresholds_file
 from straingauge.workers import CoordinatorClient
 
 
@@ -104,10 +105,10 @@ class WorkerContext:
             users.append(User(index, dict(account(index)) if account else {}, http))
         return users[:count]
 
-    def thresholds_file(self, test_file: Path) -> Path:
-        """Return the threshold file: ``--load-thresholds``, or the one next to the test."""
+    def thresholds_file(self, test_file: Path) -> Path | None:
+        """Return ``--load-thresholds``, or the file next to the test; None if there is none."""
         named = option(self.config, "--load-thresholds")
-        return self._named(named) if named else test_file.with_name("thresholds.toml")
+        return thresholds_file(self._named(named) if named else None, test_file)
 
     def results_dir(self, test_file: Path) -> Path:
         """Return the folder of results: ``--load-results``, or `results` next to the test."""

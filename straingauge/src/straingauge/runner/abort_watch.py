@@ -36,9 +36,7 @@ class AbortWatch:
             return
         key = test, start_ns
         if key not in self._evaluators:
-            file = metadata.thresholds_file
-            empty = Thresholds.parse({}, source="no thresholds")
-            thresholds = Thresholds.read(file) if file else empty
+            thresholds = Thresholds.read(metadata.thresholds_file)
             self._evaluators = {
                 key: AbortEvaluator(thresholds, metadata.name, metadata.abort_dead_s)
             }

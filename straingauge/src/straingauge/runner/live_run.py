@@ -156,6 +156,5 @@ class LiveRun:
     def _thresholds_of(self, merged: MergedReports) -> Thresholds:
         file = merged.metadata.thresholds_file if merged.metadata else None
         if file not in self._thresholds:
-            empty = Thresholds.parse({}, source="no thresholds")
-            self._thresholds[file] = Thresholds.read(file) if file else empty
+            self._thresholds[file] = Thresholds.read(file)
         return self._thresholds[file]

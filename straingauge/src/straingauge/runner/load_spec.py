@@ -92,9 +92,7 @@ class LoadSpec:
     trace_prefix: str | None = None
     profile: bool | None = None
     explain: bool | None = None
-    thresholds: Thresholds = field(
-        default_factory=lambda: Thresholds.parse({}, source="no thresholds")
-    )
+    thresholds: Thresholds = field(default_factory=lambda: Thresholds.read(None))
     thresholds_file: Path | None = None
     results_dir: Path = Path("results")
     required_endpoints: tuple[str, ...] = ()

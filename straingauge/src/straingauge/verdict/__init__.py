@@ -5,7 +5,7 @@ from straingauge.result.format.result import Grade
 from straingauge.verdict.grade import GRADES, Threshold, fails, worst
 from straingauge.verdict.judge import Finding, Verdict, judge
 from straingauge.verdict.metrics import METRICS, value_of
-from straingauge.verdict.thresholds import LOCUST, Thresholds
+from straingauge.verdict.thresholds import LOCUST, Thresholds, thresholds_file
 from straingauge.verdict.validity import check_validity
 from straingauge.verdict.validity_input import ValidityInput
 
@@ -23,6 +23,7 @@ __all__ = [
     "check_validity",
     "fails",
     "judge",
+    "thresholds_file",
     "value_of",
     "worst",
 ]

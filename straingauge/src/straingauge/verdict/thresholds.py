@@ -82,6 +82,14 @@ class Place:
         return f"{where}: {table}{' ' if rest else ''}{'.'.join(rest)}"
 
 
+def thresholds_file(named: Path | None, test_file: Path) -> Path | None:
+    """Return the named threshold file, or `thresholds.toml` next to a test if there is one."""
+    default = test_file.with_name("thresholds.toml")
+    if named is None and not default.exists():
+        return None
+    return named or default
+
+
 @dataclass(frozen=True, slots=True)
 class Thresholds:
     """The content of a threshold file."""
@@ -93,13 +101,15 @@ class Thresholds:
     parts: Mapping[Part, ByMetric]
 
     @classmethod
-    def read(cls, path: Path) -> "Thresholds":
-        """Read and check a threshold file.
+    def read(cls, path: Path | None) -> "Thresholds":
+        """Read and check a threshold file; without a path there are no thresholds.
 
         Raises:
             UsageError: The file does not exist, is not TOML, or has an unknown key or value.
         """
-        hint = "name the file with --thresholds FILE (pytest: --load-thresholds FILE)"
+        if path is None:
+            return cls.parse({}, source="no thresholds")
+        hint = "name the file with --thresholds FILE (pytest and Locust: --load-thresholds FILE)"
         text = read_text(path, hint=hint)
         content = parse_toml(text, path)
         return cls._parse(content, Place(str(path), TomlLines(text)))
