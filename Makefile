@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos tenants lint fmt requirements clean
 .PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -129,6 +129,15 @@ faults: $(READY)  ## Inject 37 faults into the service, and check that the load 
 
 chaos: $(READY)  ## Kill, restart and freeze TherapyBridge's processes while it writes, and check that nothing is lost (ARGS="--only worker --times 3", --list, --keep)
 	@cd backend && PYTHONPATH=.:tests:../benchmarks exec $(BIN)/python -m tests.chaos $(ARGS)
+
+tenants: export RATE_LIMIT_DEFAULT = 1000000/minute
+tenants: export RATE_LIMIT_LOGIN = 1000000/minute
+tenants: export RATE_LIMIT_SIGNUP = 1000000/minute
+tenants: export RATE_LIMIT_UPLOAD = 1000000/minute
+tenants: export JOB_WORKER = false
+tenants: $(READY)  ## Ask for the records of another tenant of TherapyBridge in each operation, as each role (ARGS="--only patient", --list, --keep)
+	@cd backend && folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	STORAGE_DIR="$$folder" LOG_DIR="$$folder" PYTHONPATH=.:../benchmarks $(SERVE) $(ANY_PORT) -- $(BIN)/python -m campaigns.tenants {url} $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."

@@ -1,124 +1,157 @@
-"""Isolation of therapists: no endpoint gives access to records of another therapist."""
+"""Isolation of tenants: no operation tells or changes anything of another tenant's records."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import pytest
-from app.notes.repository import put_notes
-from app.providers.rules import extract_notes
-from fastapi import FastAPI
-from recordings import SignUp, give_transcript, upload, wav
+from app.errors import Forbidden, NotFound
+from app.patients.models import Patient
+from app.settings import Settings
+from campaigns.tenants.calls import UnknownIdentifier, calls, example_of
+from campaigns.tenants.isolation import Report, check, lists_of
+from campaigns.tenants.records import Tenant, log_in, make_tenant
+from fastapi import FastAPI, Response
 
-# Without clinical records.
-_NOT_CLINICAL = ("/", "/live", "/ready", "/health", "/metrics", "/api/v1/auth/")
-# Without an id in the path: these can list or create records of the caller only.
-_WITHOUT_ID = {
-    ("get", "/api/patients/"),
-    ("post", "/api/patients/"),
-    ("get", "/api/sessions/"),
-    ("post", "/api/sessions/upload"),
-}
-
-
-def _clinical(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """Yield each operation in the OpenAPI document that uses clinical records."""
-    for path, operations in app.openapi()["paths"].items():
-        if path in _NOT_CLINICAL or path.startswith(_NOT_CLINICAL[-1]):
-            continue
-        for method in operations:
-            yield method, path
-
-
-async def _call(
-    client: httpx2.AsyncClient, method: str, path: str, ids: dict[str, str], headers: dict[str, str]
-) -> httpx2.Response:
-    body: dict[str, Any] = {"json": {}} if method in {"post", "patch", "put"} else {}
-    return await client.request(method, path.format_map(ids), headers=headers, **body)
+IDS = {"patient_id": "1", "session_id": "2"}
 
 
 @pytest.fixture
-async def anns(
-    app: FastAPI, client: httpx2.AsyncClient, ann: dict[str, str], patient_id: str
-) -> dict[str, str]:
-    """Ids of a patient of Ann, and of a session with audio, transcript and notes."""
-    session_id = await upload(client, ann, patient_id, wav())
-    await give_transcript(app, session_id)
-    async with app.state.database.session() as session:
-        await put_notes(session, UUID(session_id), extract_notes("I feel better today."))
-    return {"patient_id": patient_id, "session_id": session_id}
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    """Settings without a rate limit in reach."""
+    limits = ("default", "login", "signup", "upload")
+    return make_settings(**{f"rate_limit_{name}": "1000000/minute" for name in limits})
 
 
-async def test_records_of_another_therapist_are_404(
-    app: FastAPI,
-    client: httpx2.AsyncClient,
-    sign_up: SignUp,
-    ann: dict[str, str],
-    anns: dict[str, str],
+@pytest.fixture
+async def tenants(app: FastAPI, client: httpx2.AsyncClient) -> tuple[Tenant, Tenant]:
+    """Two therapists with records."""
+    url = app.state.settings.driver_url
+    return await make_tenant(client, url, "ann"), await make_tenant(client, url, "bob")
+
+
+async def test_records_of_another_tenant_are_as_if_there_were_none(
+    app: FastAPI, client: httpx2.AsyncClient
 ):
-    """Each operation with an id in its path works for the owner and is a 404 for others."""
-    bob = await sign_up("bob@example.com")
-    operations = {operation for operation in _clinical(app) if "{" in operation[1]}
-    assert len(operations) >= 8
-    for method, path in operations:
-        own = await _call(client, method, path, anns, ann)
-        assert own.status_code in {200, 202}, f"{method} {path}: {own.text}"
-        response = await _call(client, method, path, anns, bob)
-        assert response.status_code == 404, f"{method} {path}: {response.text}"
-        if method != "head":
-            assert response.json()["error"]["code"] == "not_found", f"{method} {path}"
+    """Each operation with each identifier in each place tells and changes nothing."""
+    document, url, report = app.openapi(), app.state.settings.driver_url, Report()
+    bob = await make_tenant(client, url, "bob")
+    before = await lists_of(client, document, bob.headers)
+    ann = await make_tenant(client, url, "ann")
+    assert await lists_of(client, document, bob.headers) == before
+    assert len(before) >= 3
+    patient = await log_in(client, url, "cy", "patient")
+    others = {"therapist": bob.headers, "patient": patient}
+    await check(client, document, ann, others, report)
+    assert "\n".join(report.leaks) == ""
+    assert report.void == []
+    assert {"path", "query", "body", "cursor"} <= {place for _, place in report.requests}
 
 
-async def test_operations_without_id_are_known(app: FastAPI):
-    """The operations without an id in their path are those listed in this file."""
-    assert {operation for operation in _clinical(app) if "{" not in operation[1]} == _WITHOUT_ID
+async def _planted(
+    app: FastAPI, client: httpx2.AsyncClient, tenants: tuple[Tenant, Tenant]
+) -> list[str]:
+    """Return what is found in the operations below /leak."""
+    ann, bob = tenants
+    document: dict[str, Any] = app.openapi()
+    paths = {path: each for path, each in document["paths"].items() if path.startswith("/leak")}
+    report = Report()
+    await check(client, {**document, "paths": paths}, ann, {"therapist": bob.headers}, report)
+    return report.leaks
 
 
-async def test_lists_contain_own_records_only(
-    client: httpx2.AsyncClient, sign_up: SignUp, anns: dict[str, str]
+@pytest.mark.parametrize("kind", ["shows", "counts", "hints", "changes", "reads the query"])
+async def test_each_kind_of_leak_is_found(
+    app: FastAPI, client: httpx2.AsyncClient, tenants: tuple[Tenant, Tenant], kind: str
 ):
-    """Lists of a therapist without records are empty, also when filtered by another's patient."""
-    bob = await sign_up("bob@example.com")
-    patient_filter = {"patient_id": anns["patient_id"]}
-    assert (await client.get("/api/patients/", headers=bob)).json() == []
-    assert (await client.get("/api/sessions/", headers=bob)).json() == []
-    assert (await client.get("/api/sessions/", params=patient_filter, headers=bob)).json() == []
+    """A new operation is covered by itself: its leak is found without a rule for it."""
+
+    async def find(patient_id: UUID | None) -> Patient | None:
+        async with app.state.database.session() as session:
+            return None if patient_id is None else await session.get(Patient, patient_id)
+
+    async def leak(patient_id: UUID, response: Response) -> dict[str, object]:
+        patient = await find(patient_id)
+        if patient is None:
+            raise NotFound("There is no such patient.")
+        if kind == "hints":
+            raise Forbidden("It is another therapist's.")
+        response.headers["X-Total"] = "1" if kind == "counts" else "0"
+        return {"name": patient.full_name} if kind == "shows" else {}
+
+    async def change(patient_id: UUID) -> dict[str, str]:
+        async with app.state.database.session() as session:
+            if (patient := await session.get(Patient, patient_id)) is not None:
+                patient.full_name = "changed"
+        raise NotFound("There is no such patient.")
+
+    async def read_query(patient_id: UUID | None = None) -> dict[str, str]:
+        patient = await find(patient_id)
+        return {"name": patient.full_name if patient else "nobody's"}
+
+    if kind == "changes":
+        app.post("/leak/{patient_id}")(change)
+        app.get("/leak/{patient_id}")(leak)
+    elif kind == "reads the query":
+        app.get("/leaks")(read_query)
+    else:
+        app.get("/leak/{patient_id}")(leak)
+    app.openapi_schema = None
+    assert await _planted(app, client, tenants)
 
 
-@pytest.mark.parametrize("where", ["query", "form"])
-async def test_upload_for_a_patient_of_another_therapist_is_404(
-    client: httpx2.AsyncClient, sign_up: SignUp, anns: dict[str, str], where: str
-):
-    """An upload for a patient of another therapist is a 404."""
-    bob = await sign_up("bob@example.com")
-    patient = {"patient_id": anns["patient_id"]}
-    response = await client.post(
-        "/api/sessions/upload",
-        headers=bob,
-        params=patient if where == "query" else None,
-        data=patient if where == "form" else None,
-        files={"file": ("a.wav", wav())},
-    )
-    assert response.status_code == 404
-    assert (await client.get("/api/sessions/", headers=bob)).json() == []
+def test_an_identifier_without_a_record_is_refused():
+    """A new kind of identifier must get a record before the campaign can say anything."""
+    operation = {"parameters": [{"name": "invoice_id", "in": "path"}]}
+    document = {"paths": {"/invoices/{invoice_id}": {"get": operation}}}
+    with pytest.raises(UnknownIdentifier, match="'invoice_id': make a record"):
+        list(calls(document, IDS))
+
+
+def test_identifiers_are_sent_in_all_places():
+    """An operation gets each identifier in its path, its query and its body, declared or not."""
+    schema = {"type": "object", "properties": {"session_id": {}, "name": {"type": "string"}}}
+    operation = {
+        "parameters": [{"name": "patient_id", "in": "path"}],
+        "requestBody": {"content": {"application/json": {"schema": schema}}},
+    }
+    made = list(calls({"paths": {"/a/{patient_id}": {"put": operation}}}, {**IDS, "x_id": "3"}))
+    assert [(each.url, each.place, each.is_declared) for each in made] == [
+        ("/a/1", "body session_id", True),
+        ("/a/1", "body patient_id (undeclared)", False),
+        ("/a/1", "query x_id (undeclared)", False),
+        ("/a/1", "body x_id (undeclared)", False),
+    ]
+
+
+def test_examples_are_as_their_schema_says():
+    """Examples, defaults, formats and types give a value that the service accepts."""
+    document = {"components": {"A": {"type": "object", "properties": {"b": {"enum": ["x"]}}}}}
+    schema = {
+        "type": "object",
+        "properties": {
+            "a": {"$ref": "#/components/A"},
+            "n": {"anyOf": [{"type": "integer", "minimum": 3}, {"type": "null"}]},
+            "t": {"type": "string", "minLength": 6},
+            "e": {"type": "string", "examples": ["e"]},
+            "r": {"type": "string", "readOnly": True},
+        },
+    }
+    assert example_of(schema, document) == {"a": {"b": "x"}, "n": 3, "t": "Textxx", "e": "e"}
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer x"}])
-async def test_clinical_endpoints_require_a_token(
-    app: FastAPI, client: httpx2.AsyncClient, anns: dict[str, str], headers: dict[str, str]
+async def test_clinical_operations_require_a_token(
+    app: FastAPI, client: httpx2.AsyncClient, headers: dict[str, str]
 ):
-    """Each clinical operation is a 401 without a valid token."""
-    for method, path in _clinical(app):
-        response = await _call(client, method, path, anns, headers)
-        assert response.status_code == 401, f"{method} {path}: {response.text}"
-
-
-async def test_clinical_endpoints_require_the_role_therapist(
-    app: FastAPI, client: httpx2.AsyncClient, sign_up: SignUp, anns: dict[str, str]
-):
-    """Each clinical operation is a 403 for accounts with another role."""
-    patient = await sign_up("cy@example.com", role="patient")
-    for method, path in _clinical(app):
-        response = await _call(client, method, path, anns, patient)
-        assert response.status_code == 403, f"{method} {path}: {response.text}"
+    """Each operation of patients and sessions is a 401 without a valid token."""
+    document = app.openapi()
+    made = [
+        each for each in calls(document, dict.fromkeys(IDS, str(UUID(int=1)))) if each.is_declared
+    ]
+    clinical = [each for each in made if each.path.startswith(("/api/patients", "/api/sessions"))]
+    assert len(clinical) >= 12
+    for each in clinical:
+        response = await client.request(each.method, each.url, headers=headers)
+        assert response.status_code == 401, f"{each.name}: {response.text}"
