@@ -161,3 +161,19 @@ def test_an_own_cookie_header_comes_before_the_jar():
     assert user.cookie_line(user.get("/"), HERE) == b"\r\nCookie: a=1"
     assert user.cookie_line(user.get("/", headers={"cookie": "b=2"}), HERE) == b""
     assert not User(1).has_cookies
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("a=2; path=/", "a=1"),
+        ("a=2; path=/a/b", "a=1"),
+        ("a=; max-age=0; path=/", "a=1"),
+        ("b=2; path=/", "a=1; b=2"),
+    ],
+)
+def test_a_plain_connection_leaves_secure_cookies_alone(given: str, expected: str):
+    """A Secure cookie is neither replaced nor removed nor hidden by a response without TLS."""
+    jar = jar_of("a=1; secure; path=/", site=Site.parse("https://www.shop.example"))
+    jar.keep(encode_headers([(b"Set-Cookie", given.encode())]), SHOP, "/")
+    assert sent(jar, "https://www.shop.example/a/b") == expected

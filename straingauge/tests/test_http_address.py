@@ -1,13 +1,15 @@
 """Addresses, and the hosts that the engine refuses to put under load."""
 
 import socket
+from pathlib import Path
 
 import pytest
 from raw_server import answering, serve
 from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
-from straingauge.http import FilePart, Upload
-from straingauge.http.address import resolve
+from straingauge.http import ErrorKind, FilePart, Upload
+from straingauge.http.address import connect_failure, resolve
+from straingauge.http.settings import HttpSettings
 from straingauge.journey import User
 
 
@@ -108,3 +110,21 @@ def test_a_base_path_precedes_each_path(base: str):
     assert targets == [f"{sent}/x?q=1", f"{sent}/y", f"{sent}/z", "/x?q=1", "/y", "/z"]
     assert len(server.requests[2].body) > 600_000
     assert "Host: 127.0.0.1" in server.requests[0].head
+
+
+@pytest.mark.parametrize(
+    ("error", "proxy", "kind", "detail"),
+    [
+        (ConnectionResetError(), None, ErrorKind.TLS, "the server closed within the handshake"),
+        (OSError(111, "Connect call failed"), "http://127.0.0.1:1", ErrorKind.PROXY, "refused"),
+    ],
+)
+def test_a_failure_without_words_gets_them(
+    error: OSError, proxy: str | None, kind: ErrorKind, detail: str
+):
+    """Asyncio has no text for a handshake that the server ends, and its own for other errors."""
+    settings = HttpSettings.of({"proxy": proxy} if proxy else {}, Path())
+    address = resolve("https://127.0.0.1", settings=settings)
+    failure = connect_failure(error, "127.0.0.1", address)
+    assert failure.kind is kind
+    assert failure.detail.endswith(detail)

@@ -76,9 +76,9 @@ def test_a_large_event_is_refused_before_its_end(body: bytes):
 
 @given(cuts=st.lists(st.integers(0, 100)))
 def test_lines(cuts: list[int]):
-    """NDJSON is one event in each line; the last one needs no line end."""
+    """NDJSON is one event in each line; the last one needs no line end, the first has no mark."""
     parser = LineParser(LIMIT)
-    body = b'{"a": 1}\r\n\n{"b": "\xc3\xa9"}\n  \n{"c": 3}'
+    body = b'\xef\xbb\xbf{"a": 1}\r\n\n{"b": "\xc3\xa9"}\n  \n{"c": 3}'
     events = [event.data for piece in pieces(body, cuts) for event in parser.feed(piece)]
     events += [event.data for event in parser.finish()]
     assert events == ['{"a": 1}', '{"b": "é"}', '{"c": 3}']
@@ -92,8 +92,10 @@ def test_a_large_line_is_refused():
 
 
 def test_chunks():
-    """Each piece is an event."""
+    """Each piece is an event; a character that is cut is whole in the later one."""
     parser = ChunkParser(LIMIT)
+    cut = [each.data for piece in (b"\xf0\x9f", b"\x98", b"\x80!") for each in parser.feed(piece)]
+    assert cut == ["", "", "\U0001f600!"]
     assert [each.data for piece in (b"a", b"", b"bc") for each in parser.feed(piece)] == ["a", "bc"]
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import os
 import socket
 import ssl
 from collections.abc import Iterable
@@ -301,7 +302,8 @@ def connect_failure(error: OSError, ip: str, address: Address) -> RequestFailed:
         return RequestFailed(ErrorKind.PROXY if is_proxy else ErrorKind.NO_HTTP2, str(error))
     if address.settings.proxy is not None and error.errno:
         name = address.settings.proxy.name
-        return RequestFailed(ErrorKind.PROXY, f"connecting to the proxy {name}: {error.strerror}")
+        text = f"connecting to the proxy {name}: {os.strerror(error.errno)}"
+        return RequestFailed(ErrorKind.PROXY, text)
     if address.settings.unix_socket is not None:
         return _socket_failure(error, ip)
     return _network_failure(error, ip, address)
@@ -314,9 +316,10 @@ def _network_failure(error: OSError, ip: str, address: Address) -> RequestFailed
         return RequestFailed(ErrorKind.REFUSED, f"{ip} port {address.port} refused")
     if error.errno in _UNREACHABLE:
         return RequestFailed(ErrorKind.UNREACHABLE, f"connecting to {ip}: {error.strerror}")
-    # A handshake that the server ends is an error without a number.
+    # A handshake that the server ends is an error without a number, and often without a text.
     kind = ErrorKind.TLS if address.tls and not error.errno else ErrorKind.RESET
-    return RequestFailed(kind, f"connecting to {ip}: {error}")
+    text = str(error) or "the server closed within the handshake"
+    return RequestFailed(kind, f"connecting to {ip}: {text}")
 
 
 def _socket_failure(error: OSError, path: str) -> RequestFailed:

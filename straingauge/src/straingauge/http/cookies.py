@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 from typing import Final, Literal, TypeAlias
 
@@ -143,6 +144,8 @@ class CookieJar:
             cookie = parse_set_cookie(value.decode("latin-1"), site, path, now_s)
             if isinstance(cookie, str):
                 self._refuse(cookie)
+            elif not site.is_trustworthy and self._hides_secure(cookie, site):
+                self._refuse(f"{cookie.name}: a Secure cookie has this name, and comes from TLS")
             elif cookie.is_expired(now_s):
                 self._cookies.pop(cookie.key, None)
                 self._lines.clear()
@@ -178,6 +181,17 @@ class CookieJar:
         now_s = time.time()
         found = [each for each in self if each.matches(site, path) and not each.is_expired(now_s)]
         return sorted(found, key=lambda each: -len(each.path))
+
+    def _hides_secure(self, cookie: Cookie, site: Site) -> bool:
+        """Return whether a cookie would stand for a Secure one ("Leave Secure Cookies Alone").
+
+        See https://datatracker.ietf.org/doc/html/draft-west-leave-secure-cookies-alone
+        """
+        over_tls = replace(site, is_trustworthy=True)
+        return any(
+            each.is_secure and each.name == cookie.name and each.matches(over_tls, cookie.path)
+            for each in self
+        )
 
     def _bind(self, host: str) -> None:
         """Make cookies without a domain those of this host, so that no other one receives them."""

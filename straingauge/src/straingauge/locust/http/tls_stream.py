@@ -59,7 +59,7 @@ class TlsStream(SocketStream):
                 if isinstance(received, Exception):
                     raise received from None
                 if not received:
-                    raise ssl.SSLEOFError("the server closed within the handshake") from None
+                    raise ConnectionResetError("the server closed within the handshake") from None
                 self._incoming.write(received)
             else:
                 break
