@@ -234,21 +234,14 @@ def _show(outcome: "Outcome", thresholds: "Thresholds", *, as_json: bool) -> Non
 def _notes(result: Mapping[str, Any], thresholds: "Thresholds") -> Iterator[str]:
     """Yield what a user should know apart from the verdict."""
     from straingauge.report.terminal import labelled
-    from straingauge.verdict.metrics import describe_part
+    from straingauge.verdict.threshold_notes import absent_parts, uncalled_endpoints
 
     if (deviation := result["resources"]["generator"].get("log_deviation_ms")) is not None:
         p50, p99, most = deviation["p50"], deviation["p99"], deviation["max"]
         text = f"deviation from the log's timing: p50 {p50:.2f}, p99 {p99:.2f}, max {most:.2f} ms"
         yield labelled("replay", text)
-    # Other journeys may have them, or they are misspelt.
-    if not result["metrics"]["total_requests"]:
-        return  # nothing was called, which the verdict says
-    if missing := [name for name in thresholds.endpoints if name not in result["endpoints"]]:
-        text = f"thresholds for endpoints that were not called: {', '.join(missing)}"
-        yield labelled("note", text)
-    if absent := [part for part in thresholds.parts if part[1] not in result.get(part[0], {})]:
-        named = ", ".join(describe_part(part) for part in absent)
-        yield labelled("note", f"thresholds for what did not occur: {named}")
+    notes = (*uncalled_endpoints(thresholds, result), *absent_parts(thresholds, result))
+    yield from (labelled("note", each) for each in notes)
 
 
 def install_signal_handlers() -> None:

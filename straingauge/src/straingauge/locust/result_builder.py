@@ -29,6 +29,7 @@ from straingauge.result.format.result import Measurements, Result
 from straingauge.runner import write_outcome
 from straingauge.verdict import LOCUST, Finding, Thresholds
 from straingauge.verdict.shared_cpus import shared_cpus_note
+from straingauge.verdict.threshold_notes import absent_parts
 from straingauge.workers import Ending, LostProcess, MergedReports, RunMetadata
 from straingauge.workers.process_report import ProcessReport
 
@@ -119,6 +120,8 @@ class ResultBuilder:
 
     def finish(self, snapshot: RunSnapshot) -> FinishedRun:
         """Judge a run that has ended, and write its result."""
+        from straingauge.report.terminal import labelled  # imports rich, which a start need not
+
         result = self._compose(snapshot)
         findings = self._findings(snapshot, result)
         end = write_outcome(result, self._thresholds, self._folder, findings=findings)
@@ -127,7 +130,9 @@ class ResultBuilder:
         width = shutil.get_terminal_size((120, 24)).columns
         shown = [(end.result, end.path)]
         table = report.verdict_table(shown, width=width, colour=sys.stdout.isatty())
-        table += "".join(f"{line}\n" for line in report.write_github([end.result]))
+        # The results of Locust have no scenarios and no tags.
+        notes = (labelled("note", each) for each in absent_parts(self._thresholds, end.result))
+        table += "".join(f"{line}\n" for line in (*notes, *report.write_github([end.result])))
         error = snapshot.setup_error
         return FinishedRun(end.result, end.path, table, error.exit_code if error else end.exit_code)
 
