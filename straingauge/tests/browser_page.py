@@ -6,6 +6,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+ALONE = """() => [...document.querySelectorAll("#r1 figcaption")].filter((caption) => {
+    const boxOf = (each) => each.getBoundingClientRect();
+    const buttons = boxOf(caption.querySelector(".downloads") ?? document.head);
+    const others = [...caption.querySelectorAll("h4, .legend li")].map(boxOf);
+    const isBeside = ({ top, bottom }) => bottom > buttons.top && top < buttons.bottom;
+    return buttons.width > 0 && !others.some(isBeside);
+}).map((caption) => caption.textContent)"""
+"""Captions of charts whose downloads are alone on a line."""
+PICTURE = """() => pictureSource(
+    document.getElementById("r1-pool"), document.createElement("canvas").getContext("2d")).text"""
+"""The picture of a chart as SVG."""
+
 
 @dataclass
 class BrowserPage:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser_page import BrowserPage
+from browser_page import ALONE, PICTURE, BrowserPage
 from browser_pages import CONTRAST, LIVE, OTHER_RULES, PAGES, UNFOLD, URL, VIOLATIONS, respond
 from inside_results import inside_result
 from sample_results import SECONDS, sample_result
@@ -22,14 +22,6 @@ pytestmark = pytest.mark.skipif(
 
 TIMEOUT_MS = 20_000
 OVER_TIME = ("latency", "heat", "rate", "errors", "parts", "cpu", "memory", "pool", "database")
-ALONE = """() => [...document.querySelectorAll("#r1 figcaption")].filter((caption) => {
-    const boxOf = (each) => each.getBoundingClientRect();
-    const buttons = boxOf(caption.querySelector(".downloads") ?? document.head);
-    const others = [...caption.querySelectorAll("h4, .legend li")].map(boxOf);
-    const isBeside = ({ top, bottom }) => bottom > buttons.top && top < buttons.bottom;
-    return buttons.width > 0 && !others.some(isBeside);
-}).map((caption) => caption.textContent)"""
-"""Captions of charts whose downloads are alone on a line."""
 HOSTILE = '<img src=x onerror="document.title=1">'
 
 
@@ -285,7 +277,7 @@ def test_a_table_is_sorted_by_the_pressed_heading(report: BrowserPage):
 
 
 def test_the_data_of_a_chart_can_be_downloaded(report: BrowserPage):
-    """CSV and JSON of a chart come from the file itself, with its values as they are drawn."""
+    """CSV, JSON and PNG of a chart come from the file itself, with its values as they are drawn."""
     for chart, suffix, expected in (
         ("rate", "CSV", "t_s,succeeded (/s),errors (/s)"),
         ("curve", "CSV", "percentile,response time (ms),service time (ms)"),
@@ -298,6 +290,16 @@ def test_the_data_of_a_chart_can_be_downloaded(report: BrowserPage):
         assert download.value.suggested_filename == f"r1-{chart}.{suffix.lower()}"
         text = Path(download.value.path()).read_text(encoding="utf-8")
         assert expected in text
+    with report.tab.expect_download() as download:
+        report.chart("pool").get_by_role("button", name=re.compile("^Download .* as PNG")).click()
+    picture = Path(download.value.path()).read_bytes()
+    shown = report.chart("pool").locator(".canvas > svg").get_attribute("width")
+    width = int.from_bytes(picture[16:20], "big")
+    assert (picture[:4], width) == (b"\x89PNG", 2 * float(shown or 0))
+    source = report.tab.evaluate(PICTURE)
+    assert all(word in source for word in ("Connection pool, connections", ">in use<", ">waiting<"))
+    assert "fill: rgb(255, 255, 255)" in source  # the panel behind it
+    assert "stroke: rgb" in source
     assert report.tab.evaluate("csvCell('=1+1')") == "'=1+1"
     assert report.tab.evaluate("""csvCell('a "b", c')""") == '"a ""b"", c"'
 

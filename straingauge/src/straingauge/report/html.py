@@ -22,6 +22,7 @@ CHART_SCRIPTS: Final = (
     "scales.js",
     "draw.js",
     "cursor.js",
+    "picture.js",
     "download.js",
     "figure.js",
 )

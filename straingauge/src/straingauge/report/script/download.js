@@ -1,6 +1,10 @@
-// The data of a chart as a file, from the page itself.
+// The data of a chart and its picture as a file, from the page itself.
 
-const DOWNLOADS = { csv: "text/csv", json: "application/json" };
+const DOWNLOADS = {
+  csv: (figureElement) => new Blob([csvOf(figureElement.drawn)], { type: "text/csv" }),
+  json: (figureElement) => new Blob([JSON.stringify(figureElement.drawn, null, 1)], { type: "application/json" }),
+  png: pictureOf,
+};
 
 // The buttons stay when the chart is drawn again, so that they keep the focus.
 function addDownloads(figureElement, chart) {
@@ -10,15 +14,13 @@ function addDownloads(figureElement, chart) {
   if (present || chart.placeholder) return;
   const place = document.createElement("span");
   place.className = "downloads";
-  for (const [suffix, type] of Object.entries(DOWNLOADS)) {
+  for (const [suffix, blobOf] of Object.entries(DOWNLOADS)) {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = suffix.toUpperCase();
     button.setAttribute("aria-label", `Download ${chart.title} as ${suffix.toUpperCase()}`);
-    button.addEventListener("click", () => {
-      const { drawn } = figureElement;
-      const text = suffix === "csv" ? csvOf(drawn) : JSON.stringify(drawn, null, 1);
-      download(`${figureElement.id || drawn.id}.${suffix}`, new Blob([text], { type }));
+    button.addEventListener("click", async () => {
+      download(`${figureElement.id || figureElement.drawn.id}.${suffix}`, await blobOf(figureElement));
     });
     place.append(button);
   }
