@@ -17,7 +17,7 @@ from straingauge.journey import Journey, User, mix
 from straingauge.schedule import constant
 
 RATE = 50
-DURATION_S = 1.0
+DURATION_S = 0.5
 SQUEEZE = 4
 SLOW_S = 3.0
 
@@ -47,7 +47,7 @@ def slow(peer: Peer) -> None:
 
 
 def result_of(handler: Handler, journey: Journey) -> dict[str, Any]:
-    """The judged result of 50 arrivals in a second at this service, a user for each."""
+    """The judged result of 25 arrivals in half a second at this service, a user for each."""
     with serve(handler) as server:
         schedule = constant(rate_per_s=RATE, duration_s=DURATION_S)
         users = [User(n) for n in range(schedule.count)]
