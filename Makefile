@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos tenants lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos tenants fuzz-instrument lint fmt requirements clean
 .PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -138,6 +138,9 @@ tenants: export JOB_WORKER = false
 tenants: $(READY)  ## Ask for the records of another tenant of TherapyBridge in each operation, as each role (ARGS="--only patient", --list, --keep)
 	@cd backend && folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	STORAGE_DIR="$$folder" LOG_DIR="$$folder" PYTHONPATH=.:../benchmarks $(SERVE) $(ANY_PORT) -- $(BIN)/python -m campaigns.tenants {url} $(ARGS)
+
+fuzz-instrument: $(READY_DEV)  ## Read damaged files, documents and responses with straingauge, and look for tracebacks and hangs (ARGS="--only har", --list, --keep)
+	@PYTHONPATH=benchmarks exec $(BIN)/python -m campaigns.fuzz_instrument $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."
