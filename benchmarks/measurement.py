@@ -106,9 +106,10 @@ def _measure_window(
     start, cpu, all_s = target.status(), ThreadTimes(process), _all_cpu_s()
     time.sleep(window.window_s)
     end = target.status()
-    if process.poll() is not None:
-        raise TooShortError("it ended during the measurement")
     used_s, all_s = ThreadTimes(process).since_s(cpu), _all_cpu_s() - all_s
+    # Of a process that ends while they are read, the times are those of a part of its threads.
+    if process.poll() is not None or used_s <= 0:
+        raise TooShortError("it ended during the measurement")
     took_s, requests = end.at_s - start.at_s, end.requests - start.requests
     if not requests:
         raise MeasurementError("it sent nothing during the measurement")
