@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos tenants fuzz-instrument lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos network overload tenants fuzz-instrument lint fmt requirements clean
 .PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -141,6 +141,12 @@ tenants: $(READY)  ## Ask for the records of another tenant of TherapyBridge in 
 
 fuzz-instrument: $(READY_DEV)  ## Read damaged files, documents and responses with straingauge, and look for tracebacks and hangs (ARGS="--only har", --list, --keep)
 	@PYTHONPATH=benchmarks exec $(BIN)/python -m campaigns.fuzz_instrument $(ARGS)
+
+network: $(READY)  ## Cut, reset and slow the network between straingauge and a service, and check its reports; needs root or user namespaces (ARGS="--only loss --times 1", --list, --keep)
+	@cd benchmarks && PYTHONPATH=. exec $(BIN)/python -m campaigns.network $(ARGS)
+
+overload: $(READY)  ## Overload TherapyBridge with connections, log-ins and uploads, and check that it lives on (ARGS="--only log-ins --times 1", --list, --keep)
+	@cd backend && PYTHONPATH=.:../benchmarks exec $(BIN)/python -m campaigns.overload $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."
