@@ -70,6 +70,20 @@ class Reader(JourneyUser):
 """
 
 
+SLOW_TO_JUDGE = """
+import gevent
+from straingauge.locust.evaluation import LiveEvaluator
+
+finish = LiveEvaluator.finish
+
+def finish_late(self, *given, **named):
+    gevent.sleep(1.5)
+    return finish(self, *given, **named)
+
+LiveEvaluator.finish = finish_late
+"""
+
+
 def test_killed_worker_loses_nothing_of_the_others(locust_folder: Project):
     """SIGKILL of a worker makes the run invalid; the other workers' requests are all recorded."""
     options = ["--html", "out/{u}_users.html", "--csv", "out", *workers(3)]
@@ -99,6 +113,19 @@ def test_killed_worker_loses_nothing_of_the_others(locust_folder: Project):
     with (locust_folder.path / "out_stats.csv").open() as file:
         *_, total = csv.DictReader(file)
     assert int(total["Request Count"]) == result["metrics"]["total_requests"]
+
+
+def test_run_that_loses_all_its_workers_is_invalid(locust_folder: Project):
+    """However long the master takes to judge the run, it writes the result and exits with 4."""
+    run = locust_folder.start(READER + SLOW_TO_JUDGE, *workers(2))
+    locust_folder.wait(run, has_both_kinds)
+    for worker in psutil.Process(run.pid).children():
+        worker.kill()
+    exit_ = wait_for_exit(run)
+    assert exit_.code == 4, exit_.output
+    found = reasons(locust_folder.result())
+    assert "all its workers were lost" in found["interrupted"]
+    assert "no heartbeat since" in found["lost_worker"]
 
 
 def test_killed_master_leaves_its_workers_results(locust_folder: Project):

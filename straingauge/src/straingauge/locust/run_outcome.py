@@ -24,6 +24,7 @@ class RunOutcome:
         stopped_early: Why it was stopped before its time.
         aborted: The abort rule that ended it.
         load_end: Why the load test itself ended it, such as a feeder without a further row.
+        has_lost_workers: True if none of a master's workers is left.
         was_reset: True if the statistics were reset.
     """
 
@@ -31,6 +32,7 @@ class RunOutcome:
     stopped_early: str | None = None
     aborted: Ending | None = None
     load_end: str | None = None
+    has_lost_workers: bool = False
     was_reset: bool = False
 
     @property

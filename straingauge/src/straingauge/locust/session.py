@@ -178,9 +178,18 @@ class Session:
                     self._finish_alone(self.worker)
                 else:
                     self.worker.send_final_report(self.stats)
-            finally:
-                self._is_running = False
-                end_load()
+            except GreenletExit:  # Locust quits meanwhile: `quit` ends the run
+                raise
+            except BaseException:
+                self._end()
+                raise
+            self._end()
+
+    def _end(self) -> None:
+        self._is_running = False
+        end_load()
+        if self._outcome.has_lost_workers and self._environment.web_ui is None:
+            spawn(self.runner.quit)
 
     def reset_stats(self) -> None:
         """Discard what all processes have measured so far, as Locust does with its statistics."""
@@ -290,8 +299,7 @@ class Session:
         master.end_run()
         if not master.alive and master.workers.lost((), time.monotonic_ns()):
             self._outcome.stopped_early = "all its workers were lost"
-            if self._environment.web_ui is None:
-                spawn(self.runner.quit)
+            self._outcome.has_lost_workers = True
 
     def _finish(self) -> None:
         """Judge the run and write its result."""
@@ -334,7 +342,8 @@ class Session:
         options = self._environment.parsed_options
         shape = get_shape_configuration(self._environment)
         planned_s = shape["duration_s"] if shape else options and options.run_time
-        if self._is_running and planned_s is not None and not self._outcome.has_ended:
+        is_known = self._outcome.has_ended or self._outcome.has_lost_workers
+        if self._is_running and planned_s is not None and not is_known:
             self._outcome.stopped_early = f"interrupted ({planned_s:g} s were planned)"
 
     def _user_id_sequence(self) -> tuple[int, int]:
