@@ -41,7 +41,7 @@ one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos network overload tenants fuzz-instrument lint fmt requirements clean
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos chaos-instrument network overload tenants fuzz-instrument lint fmt requirements clean
 .PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
 .NOTPARALLEL:
 
@@ -147,6 +147,9 @@ network: $(READY)  ## Cut, reset and slow the network between straingauge and a 
 
 overload: $(READY)  ## Overload TherapyBridge with connections, log-ins and uploads, and check that it lives on (ARGS="--only log-ins --times 1", --list, --keep)
 	@cd backend && PYTHONPATH=.:../benchmarks exec $(BIN)/python -m campaigns.overload $(ARGS)
+
+chaos-instrument: $(READY)  ## Kill and freeze the processes of running load tests, and check that what they measured is readable (ARGS="--only worker-kill --times 3", --list, --keep)
+	@PYTHONPATH="$(CURDIR)/benchmarks" exec $(BIN)/python -m campaigns.instrument $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."

@@ -219,23 +219,6 @@ def test_stop_ends_a_run_with_all_its_answers():
     assert not report.interrupted
 
 
-def test_ctrl_c_keeps_the_measurements():
-    """An interrupt ends the run at once, says so, and loses no answer that was counted."""
-    beats = itertools.count()
-
-    def interrupt() -> None:
-        if next(beats):
-            raise KeyboardInterrupt
-
-    with serve(answering()) as server:
-        record, report = run_schedule(
-            server.url, constant_users(count=2, duration_s=60), 2, on_tick=interrupt
-        )
-    assert report.interrupted
-    assert report.duration_s < 30
-    assert record.total("main").statuses[200] == report.sent - report.abandoned > 0
-
-
 def test_a_crash_in_the_engine_is_raised_not_hung():
     """An error in a progress report ends the run with that error."""
 

@@ -121,6 +121,31 @@ def test_a_lost_follower_is_reported_and_the_others_continue():
     assert {each.process: each.requests for each in merged.reports}["gw1"] == 250
 
 
+def test_loss_before_the_first_report_is_estimated_from_later_ones():
+    """The rate of the others, known only later, is the rate of a process that never reported."""
+    processes = Processes(2)
+    processes.start()
+    load = processes.load
+    assert load.start_ns is not None
+    processes.now_ns = load.start_ns + 500_000_000
+    processes.lose("gw0")
+    assert load.merged().lost[0].samples_estimate == 0
+    load.report("gw1", report("gw1", load.start_ns / 1e9 + 1, 100))
+    assert load.merged().lost[0].samples_estimate == 50
+
+
+def test_processes_of_an_aborted_load_finish_when_they_leave():
+    """After an abort, those that send load are unfinished until they have left the test."""
+    processes = Processes(2)
+    processes.start()
+    assert processes.load.unfinished == ["gw0", "gw1"]
+    processes.load.abort("interrupted")
+    processes.load.leave("gw1", None, processes.connected, 1)
+    assert processes.load.unfinished == ["gw0"]
+    processes.lose("gw0")
+    assert processes.load.unfinished == []
+
+
 def test_the_loss_of_a_process_before_its_second_report():
     """Its lost samples are estimated at the rate of the others, from the start if need be."""
     processes = Processes(3)

@@ -180,6 +180,7 @@ def run_and_exit(
     from straingauge.runner.live_page import live_page
     from straingauge.runner.live_run import LiveRun
     from straingauge.target.service_locator import ServiceLocator
+    from straingauge.workers.standby import Standby
 
     run_options.require_resources(processes)
     spec = load_spec(run_options)
@@ -196,6 +197,7 @@ def run_and_exit(
             span_receiver(run_options, screen.say) as (worker_options, buffer),
             live_page(live, run_options.live, screen.announce, option="--live"),
             exports,
+            Standby() as standby,
         ):
             address.find(spec.test_file)
             outcome, interrupted = run_load(
@@ -207,7 +209,9 @@ def run_and_exit(
                 buffer=buffer,
                 live=live,
                 exports=exports,
+                standby=standby,
             )
+            standby.discard()
             live.finish(outcome.result, outcome.path)
             screen.clear()
             _show(outcome, spec.thresholds, as_json=as_json)

@@ -30,6 +30,7 @@ from straingauge.runner.progress import Progress
 from straingauge.target.service_locator import ServiceLocator
 from straingauge.traces import SpanBuffer
 from straingauge.workers import Coordinator, CoordinatorError, MergedReports
+from straingauge.workers.standby import Standby
 
 CONNECT_TIMEOUT_S = 60.0
 POLL_INTERVAL_S = 0.05
@@ -46,6 +47,7 @@ def run_load(
     buffer: SpanBuffer | None = None,
     live: LiveRun,
     exports: ExportStream,
+    standby: Standby,
 ) -> tuple[Outcome, bool]:
     """Run a load, and judge it; what was measured is kept however it ends.
 
@@ -58,6 +60,7 @@ def run_load(
         buffer: The spans that are received during the load.
         live: Gets the reports of the load.
         exports: Exports the load.
+        standby: Gets the reports of the load.
 
     Returns:
         The outcome, and whether the user interrupted the load.
@@ -76,6 +79,7 @@ def run_load(
         aborts.watch(test, merged, coordinator.end_load)
         live.watch(test, with_idle(merged))
         exports.watch(test, merged)
+        standby.watch(with_idle(merged))
         return progress.watch(test, with_idle(merged))
 
     coordinator = Coordinator(
@@ -106,6 +110,7 @@ def run_load(
                     _wait_for_disconnects(coordinator, STOP_TIMEOUT_S + tear_down_s)
         _wait_for_disconnects(coordinator)
         merged = with_idle(coordinator.merged_reports(spec.test))
+    standby.watch(merged)
     if merged.metadata is not None:
         database = ServiceDatabase.of(spec, service.started())
         follow_ups: list[FollowUp] = [] if buffer is None else [ReceivedTraces(buffer, merged)]

@@ -104,7 +104,9 @@ class Engine:
             abandoned = sum(run.abandon() for run in self._runs)
             for run in self._runs:
                 run.context.close()
-        if self._crash is not None:
+        if isinstance(self._crash, KeyboardInterrupt):  # a signal's handler ran in a callback
+            is_interrupted = True
+        elif self._crash is not None:
             raise self._crash
         contexts = [run.context for run in self._runs]
         lags = [run.dispatcher.lag for run in self._runs]

@@ -6,9 +6,11 @@ With xdist that is the process the user started; without, it is the only one, wh
 import json
 import signal
 import threading
+import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -22,12 +24,17 @@ from straingauge.pytest_plugin.scheduler import LoadScheduler, Scheduling, Worke
 from straingauge.pytest_plugin.status import Status
 from straingauge.target.service_locator import ServiceLocator
 from straingauge.workers import Coordinator, LocalCoordinator, MergedReports
+from straingauge.workers.standby import Standby
 
 if TYPE_CHECKING:
     from straingauge.exports import ExportStream
     from straingauge.result.format.result import Result
     from straingauge.runner.abort_watch import AbortWatch
     from straingauge.runner.live_run import LiveRun
+
+
+END_TIMEOUT_S = 5.0  # for loads that were interrupted: requests in flight may end
+POLL_S = 0.05
 
 
 class ControllerPlugin:
@@ -54,6 +61,8 @@ class ControllerPlugin:
         self._aborts: AbortWatch | None = None
         self._live: LiveRun | None = None
         self._exports: ExportStream | None = None
+        self._standby = Standby()
+        self._has_watches = threading.Event()
         self._served = ExitStack()
         self._workers = 0
         self._failures = 0
@@ -62,8 +71,12 @@ class ControllerPlugin:
         self._summary: Path | None = None
         self._page: Path | None = None
         config.add_cleanup(self._service.close)
+        config.add_cleanup(self._standby.close)
 
     def _watch(self, test: str, merged: MergedReports) -> bool:
+        self._standby.watch(merged)
+        if self._coordinator is not None and not self._has_watches.is_set():
+            return False  # reports reach `_standby` during an import of seconds on a busy machine
         if self._aborts is None:  # slow to import, and each pytest session loads this module
             from straingauge.runner.abort_watch import AbortWatch
 
@@ -77,12 +90,17 @@ class ControllerPlugin:
 
     @pytest.hookimpl
     def pytest_sessionstart(self) -> None:
-        """Handle SIGTERM like Ctrl-C: write a result file, and stop the service."""
+        """Handle SIGTERM and a closed terminal like Ctrl-C: write results, stop the service."""
         if threading.current_thread() is threading.main_thread():
-            before = signal.signal(signal.SIGTERM, _interrupt)
-            self._config.add_cleanup(partial(_restore, before))
+            self._handle(signal.SIGTERM)
+            if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # else it is under nohup
+                self._handle(signal.SIGHUP)
         self._export(option(self._config, "--load-export"))
         self._serve(option(self._config, "--load-live"), option(self._config, "--load-control"))
+
+    def _handle(self, number: signal.Signals) -> None:
+        before = signal.signal(number, _interrupt)
+        self._config.add_cleanup(partial(_restore, number, before))
 
     def _export(self, names: list[str] | None) -> None:
         """Export the loads, if names of files or URLs are given."""
@@ -131,7 +149,7 @@ class ControllerPlugin:
         """Pass the coordinator's address to a worker; the first one creates the coordinator."""
         if self._coordinator is None:
             self._coordinator = Coordinator(
-                self._service.find,
+                self._find,
                 self._watch,
                 locate_started=self._service.started,
                 before_load=self._service.begin_load,
@@ -140,6 +158,16 @@ class ControllerPlugin:
             self._config.add_cleanup(self._coordinator.close)
         node.workerinput["straingauge"] = self._coordinator.connection_info
         self._workers = node.workerinput["workercount"]
+
+    def _find(self, test_file: Path) -> str:
+        """Locate the service for the first load, and meanwhile import what watches loads."""
+        threading.Thread(target=self._import_watches, daemon=True).start()
+        return self._service.find(test_file)
+
+    def _import_watches(self) -> None:
+        for name in ("abort_watch", "progress"):
+            import_module(f"straingauge.runner.{name}")
+        self._has_watches.set()
 
     @pytest.hookimpl(optionalhook=True, wrapper=True)
     def pytest_xdist_make_scheduler(self) -> Generator[None, Scheduling, LoadScheduler]:
@@ -181,11 +209,14 @@ class ControllerPlugin:
             if exitstatus == pytest.ExitCode.INTERRUPTED
             else "the test ended before it was judged"
         )
+        if exitstatus == pytest.ExitCode.INTERRUPTED and self._coordinator is not None:
+            _end_loads(self._coordinator)
         try:
             for test, merged in (self._coordinator or self.local).unsaved():
                 if self._exports is not None:
                     self._exports.finish(test, merged)
                 self._salvage(merged, ended)
+            self._standby.discard()
             self._summarize()
         except Exception as error:  # noqa: BLE001  the outcomes of the tests are still shown
             self._problems.append(describe(error))
@@ -236,6 +267,7 @@ class ControllerPlugin:
             self._results.append((read(Path(path)), Path(path)))
             if self._live is not None:
                 self._live.finish(*self._results[-1])
+            self._standby.discard()
         unwritten = getattr(report, "straingauge_unwritten", None)
         if unwritten is not None:
             result, problem = unwritten
@@ -270,9 +302,17 @@ class ControllerPlugin:
             self._problems.append(str(error))
 
 
+def _end_loads(coordinator: Coordinator) -> None:
+    """End the loads of workers that did not get the signal; wait for their last reports."""
+    coordinator.abort("interrupted")
+    give_up_s = time.monotonic() + END_TIMEOUT_S
+    while coordinator.is_sending and time.monotonic() < give_up_s:
+        time.sleep(POLL_S)
+
+
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _restore(before: Any) -> None:  # noqa: ANN401  a handler, as signal.signal gave it
-    signal.signal(signal.SIGTERM, before)
+def _restore(number: signal.Signals, before: Any) -> None:  # noqa: ANN401  as signal.signal gave it
+    signal.signal(number, before)

@@ -137,6 +137,12 @@ class Coordinator:
                 if not load.is_saved and load.metadata is not None
             ]
 
+    @property
+    def is_sending(self) -> bool:
+        """True while a process sends load, or reports what it measured."""
+        with self._lock:
+            return any(load.unfinished for load in self._loads.values())
+
     def is_leader(self, name: str, test: str) -> bool:
         """Return whether a process leads a load, or could: no shares were assigned yet."""
         with self._lock:

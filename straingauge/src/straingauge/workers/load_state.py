@@ -5,7 +5,7 @@ can fail is tested without a process.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from straingauge.workers.messages import (
@@ -66,6 +66,7 @@ class LoadState:
     changes: tuple[str, ...] = ()
     _shares: dict[str, ShardProgress] = field(default_factory=dict)
     _lost: dict[str, LostProcess] = field(default_factory=dict)
+    _lost_at_ns: dict[str, int] = field(default_factory=dict)
     _arrived: dict[str, Barrier] = field(default_factory=dict)
     _left: set[str] = field(default_factory=set)
     _idle: int = 0
@@ -86,6 +87,13 @@ class LoadState:
         return [name for name in self._shares if name not in self._lost]
 
     @property
+    def unfinished(self) -> list[str]:
+        """The processes with a share that still send load, or report what they measured."""
+        if self.stage is None:
+            return []
+        return [name for name in self.active if name not in self._left]
+
+    @property
     def waiting(self) -> list[str]:
         """The processes that wait for others."""
         return list(self._arrived)
@@ -97,7 +105,10 @@ class LoadState:
     def merged(self) -> MergedReports:
         """Return all reports so far, including those of lost processes."""
         reports = tuple(share.report for share in self._shares.values() if share.report is not None)
-        lost = tuple(self._lost.values())
+        lost = tuple(
+            replace(lost, samples_estimate=self._lost_requests(name))
+            for name, lost in self._lost.items()
+        )
         return MergedReports(
             reports,
             lost,
@@ -157,7 +168,7 @@ class LoadState:
         if self.abort_reason is not None and (share is None or share.is_complete):
             return {}
         if share is not None:
-            self._lost[name] = LostProcess(name, reason, self._lost_requests(share, now_ns))
+            self._lost[name], self._lost_at_ns[name] = LostProcess(name, reason, 0), now_ns
         if self.abort_reason is not None:
             return {}
         if share is not None and not self.is_running:
@@ -166,15 +177,17 @@ class LoadState:
             return self._abort(f"process {name}, which led this load, was lost ({reason})")
         return self.advance(present, now_ns)
 
-    def _lost_requests(self, share: ShardProgress, now_ns: int) -> int:
+    def _lost_requests(self, name: str) -> int:
         """Estimate the requests of a lost process that no report has.
 
-        Shares are equal, so the highest rate of any process is possible for each.
+        Shares are equal, so the highest rate of any process is possible for each. In the first
+        seconds of a load it is known only from reports that come after the loss.
         """
         if self.start_ns is None:
             return 0
         rates = (each.highest_rate_per_s(self.start_ns) for each in self._shares.values())
-        return share.lost_requests(self.start_ns, now_ns, max(rates))
+        at_ns = self._lost_at_ns[name]
+        return self._shares[name].lost_requests(self.start_ns, at_ns, max(rates))
 
     def abort(self, reason: str) -> Outbox:
         """End the load in all processes, unless it has ended."""

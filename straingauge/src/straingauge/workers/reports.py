@@ -131,8 +131,7 @@ class LostProcess:
     Attributes:
         process: Its name.
         reason: Why it counts as lost.
-        samples_estimate: Requests after its last report, at the highest rate of any process until
-            then.
+        samples_estimate: Requests after its last report, at the highest rate of any process.
     """
 
     process: str

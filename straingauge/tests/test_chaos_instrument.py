@@ -1,0 +1,78 @@
+"""`make chaos-instrument`: how a trial is judged, and its table."""
+
+import json
+from typing import Any
+
+import pytest
+from campaigns.instrument.__main__ import CAMPAIGN, main
+from campaigns.instrument.disturbances import ALL
+from campaigns.instrument.judgement import (
+    COUNTED,
+    ENDED,
+    ORPHANS,
+    READABLE,
+    SAID,
+    Expectation,
+    Trial,
+    missed_goals,
+)
+from campaigns.instrument.table import as_markdown, header, line, row
+from campaigns.record import ROOT
+
+S = 1_000_000_000
+LOST = "process p1 was lost (killed) with an estimated 50 samples"
+
+
+def result(requests: int, reason: str = "", message: str = "") -> dict[str, Any]:
+    """Return what the campaign reads of a result."""
+    reasons = [{"reason": reason, "message": message}] if reason else []
+    return {"status_codes": {"200": requests}, "validity": {"reasons": reasons}}
+
+
+def trial(*results: dict[str, Any], **changes: Any) -> Trial:  # noqa: ANN401  fields of a trial
+    """Return a trial of a load of 100 requests per second that was disturbed after 2 s of 4."""
+    answered = [number * S // 100 for number in range(400)]
+    found = {"output": f"invalid: {LOST}", "ended_s": 1.0} | changes
+    return Trial("x", answered, 2 * S, [*results], **found)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "missed"),
+    [
+        (trial(result(400)), Expectation(is_loss=False), []),
+        (trial(result(400)), Expectation(), [SAID]),
+        (trial(result(350, "lost_worker", LOST)), Expectation(), []),
+        (trial(result(300, "lost_worker", LOST)), Expectation(), [COUNTED]),
+        (trial(result(300)), Expectation(is_all_lost=True, is_loss=False), []),
+        (trial(result(400), result(100)), Expectation(is_loss=False), [COUNTED]),
+        (trial(), Expectation(is_loss=False), [READABLE, COUNTED]),
+        (trial(result(400), unreadable=["torn"]), Expectation(is_loss=False), [READABLE]),
+        (trial(result(400), orphans=["sh"]), Expectation(is_loss=False), [ORPHANS]),
+        (trial(result(400), ended_s=None), Expectation(is_loss=False), [ENDED]),
+        (trial(result(400, "lost_worker", LOST), output=""), Expectation(), [SAID]),
+    ],
+)
+def test_goals(found: Trial, expected: Expectation, missed: list[str]):
+    """A trial misses a goal if requests are missing that no result and no line says are lost."""
+    assert missed_goals(found, expected) == missed
+
+
+def test_table_fits_a_terminal():
+    """A row has at most 80 columns; a second line names the missed goals."""
+    found = row(ALL["pytest-worker-kill"], [trial(result(100))] * 20)
+    first, second = line(found).split("\n")
+    assert len(first) == len(header()) == 80
+    assert second == "  missed: counted 20 of 20, said 20 of 20"
+
+
+def test_page_shows_the_committed_results():
+    """The table of the documentation is that of the committed file."""
+    page = (ROOT / CAMPAIGN.page).read_text()
+    table = as_markdown(json.loads(CAMPAIGN.committed.read_text()))
+    assert CAMPAIGN.with_table(page, table) == page
+
+
+def test_disturbances_are_listed(capsys: pytest.CaptureFixture[str]):
+    """--list names all disturbances and starts nothing."""
+    assert main(["--list"]) == 0
+    assert [text.split()[0] for text in capsys.readouterr().out.splitlines()] == list(ALL)
