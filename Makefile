@@ -29,20 +29,21 @@ PROFILES := pre-deployment post-deployment daily weekly pre-release
 pre-deployment: perf
 post-deployment: ramp
 daily: export SUSTAINED_LOAD_S ?= 300
-daily: perf moderate
+daily: perf level-moderate
 weekly: export SUSTAINED_LOAD_S ?= 900
-weekly: perf stress
+weekly: perf level-stress
 pre-release: export SUSTAINED_LOAD_S ?= 3600
 pre-release: export LEAK_LOAD_S ?= 600
-pre-release: perf soak
+pre-release: perf level-soak
 one_of = $(or $(filter $2,$($1)),$(error $1=$($1) is not one of: $2))
 
 # Else each of the hundreds of interpreters that tests start compiles all that it imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos chaos-instrument network overload tenants fuzz-instrument lint fmt requirements clean
-.PHONY: page test-e2e test-straingauge test-backend $(LEVELS) ramp $(PROFILES)
+.PHONY: help install develop perf test fuzz serve locust profile docs pictures bench curves faults chaos chaos-instrument
+.PHONY: network overload tenants fuzz-instrument soak lint fmt requirements clean page test-e2e test-straingauge
+.PHONY: test-backend $(LEVELS:%=level-%) ramp $(PROFILES)
 .NOTPARALLEL:
 
 help:  ## List all targets
@@ -96,13 +97,13 @@ fuzz: $(READY_DEV)  ## Check all responses against the OpenAPI document with sch
 serve: $(READY)  ## Run TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
 	@cd backend && exec $(SERVE) $(OPTIONS)
 
-locust: $(if $(LEVEL),$(call one_of,LEVEL,$(LEVELS)),page)  ## Run Locust's web UI on http://localhost:8089 and a TherapyBridge to test (LEVEL=moderate: headless)
+locust: $(if $(LEVEL),level-$(call one_of,LEVEL,$(LEVELS)),page)  ## Run Locust's web UI on http://localhost:8089 and a TherapyBridge to test (LEVEL=moderate: headless)
 
 page: $(READY)
 	@cd backend && exec $(LOCUST) --web-host 127.0.0.1 $(ARGS)
 
-$(LEVELS) ramp: $(READY)
-	@cd backend && exec $(LOCUST) $($@) $(HEADLESS)
+$(LEVELS:%=level-%) ramp: $(READY)
+	@cd backend && exec $(LOCUST) $($(@:level-%=%)) $(HEADLESS)
 
 profile: $(READY)  ## Run a profile (NAME=pre-deployment, post-deployment, daily, weekly, pre-release)
 	@$(MAKE) --no-print-directory --keep-going $(call one_of,NAME,$(PROFILES))
@@ -150,6 +151,9 @@ overload: $(READY)  ## Overload TherapyBridge with connections, log-ins and uplo
 
 chaos-instrument: $(READY)  ## Kill and freeze the processes of running load tests, and check that what they measured is readable (ARGS="--only worker-kill --times 3", --list, --keep)
 	@PYTHONPATH="$(CURDIR)/benchmarks" exec $(BIN)/python -m campaigns.instrument $(ARGS)
+
+soak: $(READY)  ## Run long loads, and check that memory, files, threads and results do not grow (ARGS="--minutes 180", --list, --keep)
+	@PYTHONPATH=benchmarks exec $(BIN)/python -m campaigns.soak $(ARGS)
 
 lint: $(READY_DEV)  ## Check style, types and pinned versions
 	@echo "Linting ..."

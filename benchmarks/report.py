@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,29 +74,38 @@ def timed(file: Path, page: Path) -> float:
     return time.perf_counter() - began_s
 
 
-def result() -> dict[str, Any]:
-    """Return the result of the hour with its verdict and diagnosis."""
-    record = recorded(random.Random(1))
+def result(
+    duration_s: int = DURATION_S, each_hour: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
+    """Return the result of an hour or more with its verdict and diagnosis.
+
+    Args:
+        duration_s: The simulated time.
+        each_hour: Called after each hour of it.
+    """
+    record = recorded(random.Random(1), duration_s, each_hour)
     metadata = RunMetadata(
         name="an_hour",
         started_at=datetime(2026, 1, 1, 12, tzinfo=UTC).isoformat(),
         configuration={"target": "http://localhost:8000", "users": 100},
         environment={},
     )
-    watched = Observations(samples=[*samples(random.Random(2))])
+    watched = Observations(samples=[*samples(random.Random(2), duration_s)])
     report = Report(
-        "main", time.monotonic_ns(), RATE_RPS * DURATION_S, record, observations=watched
+        "main", time.monotonic_ns(), RATE_RPS * duration_s, record, observations=watched
     )
     thresholds = Thresholds.parse({"all": THRESHOLDS}, source="benchmark")
     return conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)[0]
 
 
-def recorded(chance: random.Random) -> bytes:
-    """Return the record of the hour."""
+def recorded(chance: random.Random, duration_s: int, each_hour: Callable[[], None]) -> bytes:
+    """Return the record of the load."""
     recorder = Recorder()
     sinks = [recorder.endpoint_sink("main", f"GET /api/resource/{n}", 0) for n in range(ENDPOINTS)]
     timeout = RequestFailed(ErrorKind.TIMEOUT, "no answer in 30 s")
-    for n in range(RATE_RPS * DURATION_S):
+    for n in range(RATE_RPS * duration_s):
+        if n and n % (RATE_RPS * DURATION_S) == 0:
+            each_hour()
         at_ns = n * 1_000_000_000 // RATE_RPS
         slow = slowness(at_ns / 1e9)
         pool_ms, app_ms = 0.1 * slow * chance.random(), chance.uniform(1, 2)
@@ -109,16 +118,17 @@ def recorded(chance: random.Random) -> bytes:
             continue
         timing = f"pool;dur={pool_ms:.2f}, db;dur={db_ms:.2f}, app;dur={app_ms:.2f}"
         sink.add(*stamps, 200, encode_headers([(b"Server-Timing", timing.encode())]))
+    each_hour()
     return recorder.snapshot().to_bytes()
 
 
-def samples(chance: random.Random) -> Iterator[dict[str, float]]:
+def samples(chance: random.Random, duration_s: int) -> Iterator[dict[str, float]]:
     """Yield as many samples of a service as an observer keeps."""
     cpu_s = 0.0
     for n in range(MAX_SAMPLES):
-        t_s = n * DURATION_S / MAX_SAMPLES
+        t_s = n * duration_s / MAX_SAMPLES
         slow = slowness(t_s)
-        cpu_s += DURATION_S / MAX_SAMPLES * chance.uniform(0.25, 0.35)
+        cpu_s += duration_s / MAX_SAMPLES * chance.uniform(0.25, 0.35)
         yield {
             "t_ns": t_s * 1e9,
             "rss_bytes": 1e8 + 2e4 * n * chance.uniform(0.9, 1.1),
