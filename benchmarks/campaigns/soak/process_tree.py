@@ -14,7 +14,7 @@ from straingauge.result.assembly.service import service
 
 SAMPLES = 400  # of one part
 SHORTEST_S = 0.5  # between two of them
-START_SHARE = 10  # the first tenth is left out: programs start, connections open
+START_SHARE = 10  # the first tenth does not count: programs start, connections open
 # Below it the rule itself says that it may be no leak: the growth slowed down, or was released.
 SURE = 0.6
 LEAKS = {"memory": memory_leak, "files": file_leak, "threads": thread_leak}

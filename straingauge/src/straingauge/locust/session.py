@@ -7,6 +7,7 @@ the master waits for those final reports.
 """
 
 import logging
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -178,18 +179,12 @@ class Session:
                     self._finish_alone(self.worker)
                 else:
                     self.worker.send_final_report(self.stats)
-            except GreenletExit:  # Locust quits meanwhile: `quit` ends the run
-                raise
-            except BaseException:
-                self._end()
-                raise
-            self._end()
-
-    def _end(self) -> None:
-        self._is_running = False
-        end_load()
-        if self._outcome.has_lost_workers and self._environment.web_ui is None:
-            spawn(self.runner.quit)
+            finally:
+                if not isinstance(sys.exception(), GreenletExit):  # Locust quits: see `quit`
+                    self._is_running = False
+                    end_load()
+            if self._outcome.has_lost_workers:
+                self._quit_or_stop()
 
     def reset_stats(self) -> None:
         """Discard what all processes have measured so far, as Locust does with its statistics."""
@@ -264,8 +259,7 @@ class Session:
         self._quit_or_stop()
 
     def _quit_or_stop(self) -> None:
-        headless = self._environment.web_ui is None
-        spawn(self.runner.quit if headless else self.runner.stop)
+        spawn(self.runner.stop if self._environment.web_ui else self.runner.quit)
 
     def _begin_feeders(self) -> None:
         if self.worker is None:
