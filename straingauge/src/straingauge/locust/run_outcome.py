@@ -42,8 +42,8 @@ class RunOutcome:
 
     @property
     def has_ended(self) -> bool:
-        """True if an abort rule or the load test itself has ended it."""
-        return self.load_end is not None or self.aborted is not None
+        """True if an abort rule, the load test itself or the end of all workers has ended it."""
+        return self.load_end is not None or self.aborted is not None or self.has_lost_workers
 
     @property
     def notes(self) -> tuple[Reason, ...]:

@@ -336,8 +336,7 @@ class Session:
         options = self._environment.parsed_options
         shape = get_shape_configuration(self._environment)
         planned_s = shape["duration_s"] if shape else options and options.run_time
-        is_known = self._outcome.has_ended or self._outcome.has_lost_workers
-        if self._is_running and planned_s is not None and not is_known:
+        if self._is_running and planned_s is not None and not self._outcome.has_ended:
             self._outcome.stopped_early = f"interrupted ({planned_s:g} s were planned)"
 
     def _user_id_sequence(self) -> tuple[int, int]:
