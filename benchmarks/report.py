@@ -19,13 +19,13 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from straingauge.http import encode_headers
 from straingauge.observe import Observations
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
 from straingauge.result.format import write
+from straingauge.result.format.result import Result
 from straingauge.verdict import Thresholds
 from straingauge.workers import MergedReports, Report, RunMetadata
 
@@ -69,14 +69,12 @@ def timed(file: Path, page: Path) -> float:
     """Return the duration of the command in seconds."""
     command = Path(sys.executable).with_name("straingauge")
     began_s = time.perf_counter()
-    arguments = [command, "report", file, "-o", page]
+    arguments = [str(part) for part in (command, "report", file, "-o", page)]
     subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began_s
 
 
-def result(
-    duration_s: int = DURATION_S, each_hour: Callable[[], None] = lambda: None
-) -> dict[str, Any]:
+def result(duration_s: int = DURATION_S, each_hour: Callable[[], None] = lambda: None) -> Result:
     """Return the result of an hour or more with its verdict and diagnosis.
 
     Args:

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,9 @@ def therapybridge(folder: Path, duration_s: float) -> Outcome:
     load += ["--load-results", folder / "results"]
     stack = ROOT / "backend" / "straingauge.toml"
     code, _ = watch(
-        [BIN / "straingauge", "serve", "--config", stack, "--port", 0, "--", *load], folder, 0
+        _strings(BIN / "straingauge", "serve", "--config", stack, "--port", 0, "--", *load),
+        folder,
+        0,
     )
     file = _result(folder)
     result = read_result(file)
@@ -100,9 +102,7 @@ def recorder(folder: Path, duration_s: float) -> Outcome:
     """Simulate a working day in a recorder, faster than in real time."""
     del duration_s
     command = [sys.executable, BENCHMARKS / "campaigns" / "soak" / "day.py", HOURS, folder]
-    done = subprocess.run(
-        [str(each) for each in command], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run(_strings(*command), check=True, capture_output=True, text=True)
     hourly_bytes = [int(line) for line in done.stdout.split()]
     samples = [
         {"t_ns": 3.6e12 * n, "rss_bytes": float(each)} for n, each in enumerate(hourly_bytes, 1)
@@ -125,18 +125,22 @@ def page_s(file: Path, folder: Path) -> float:
     """Return the seconds of `straingauge report` for a result."""
     began_s = time.perf_counter()
     command = [BIN / "straingauge", "report", file, "-o", folder / "page.html"]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(_strings(*command), check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - began_s
 
 
+def _strings(*command: object) -> list[str]:
+    return [str(part) for part in command]
+
+
 def _generator(command: Sequence[object], folder: Path, duration_s: float) -> Outcome:
-    code, samples = watch([str(part) for part in command], folder, duration_s)
+    code, samples = watch(_strings(*command), folder, duration_s)
     file = _result(folder)
     requests = read_result(file)["metrics"]["total_requests"]
     return Outcome(duration_s / 60, file, samples, leaks_of(samples, requests), code)
 
 
-def _service_samples(result: dict[str, Any]) -> list[Sample]:
+def _service_samples(result: Mapping[str, Any]) -> list[Sample]:
     rows = result["resources"]["samples"]
     return [{"t_ns": 1e9 * row["t_s"], **row} for row in rows if "rss_bytes" in row]
 

@@ -2,7 +2,7 @@
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,7 @@ SURE = 0.6
 LEAKS = {"memory": memory_leak, "files": file_leak, "threads": thread_leak}
 
 
-def watch(
-    command: Sequence[str | Path], folder: Path, duration_s: float
-) -> tuple[int, list[Sample]]:
+def watch(command: Sequence[str], folder: Path, duration_s: float) -> tuple[int, list[Sample]]:
     """Run a command in a folder to its end, and sample its process tree for `duration_s`.
 
     Returns:
@@ -32,7 +30,7 @@ def watch(
     interval_s = max(duration_s / SAMPLES, SHORTEST_S)
     with (folder / "output.txt").open("wb") as output:
         process = psutil.Popen(
-            [str(part) for part in command],
+            command,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -90,7 +88,7 @@ def leaks_of(samples: Sequence[Sample], requests: int) -> dict[str, list[str]]:
     )
 
 
-def leaks_in(result: dict[str, Any]) -> dict[str, list[str]]:
+def leaks_in(result: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the evidence of each leak that straingauge's rules find in a result."""
     view = ResultView(result)
     found = {name: cause.detect(view) for name, cause in LEAKS.items()}

@@ -73,8 +73,7 @@ def write_result(merged: "MergedReports", ended_ns: int) -> "Path | None":
     from straingauge.verdict import Thresholds
 
     metadata = merged.metadata
-    file = metadata.thresholds_file if metadata else None
-    thresholds = Thresholds.read(file) if file else Thresholds.parse({}, source="no thresholds")
+    thresholds = Thresholds.read(metadata.thresholds_file if metadata else None)
     outcome = conclude_run(merged, thresholds, ended=lost(merged, ended_ns))
     if outcome.problem is not None:
         raise outcome.problem
