@@ -119,6 +119,19 @@ def test_a_golden_result_is_read_and_shown():
         ),
         (lambda it: it.update(started_at="today"), "started_at must be an ISO 8601 time"),
         (lambda it: it["status_codes"].update({"200": -1}), "status_codes.200 must be 0 or more"),
+        (
+            lambda it: it["metrics"].update(error_rate_percent=100.5),
+            "metrics.error_rate_percent must be 100 or less",
+        ),
+        (lambda it: it["intervals"].reverse(), "its intervals do not follow each other"),
+        (
+            lambda it: it["intervals"][-1].update(start_s=1e15),
+            "its intervals do not follow each other",
+        ),
+        (
+            lambda it: it["endpoints"]["GET /hello"]["intervals"][0].update(duration_s=0),
+            "its intervals do not follow each other",
+        ),
         (lambda it: it.update(schema_version=99), "has schema version 99; this straingauge reads"),
         (lambda it: it.update(schema_version="1"), 'schema_version is "1"'),
     ],

@@ -13,6 +13,7 @@ from inside_results import inside_result
 from sample_results import ENDPOINTS, sample_result
 from straingauge.cli import main
 from straingauge.diagnosis import CAUSES
+from straingauge.errors import UsageError
 from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
 from straingauge.report.evidence import INSIDE, TITLES, explained
@@ -222,6 +223,19 @@ def test_results_may_lack_any_part(complete: str, path: tuple[str, ...], kind: s
     assert "met every target" in text_of(html)
     words = PLACEHOLDERS.get(path[-1])
     assert words is None or html.count(words) > complete.count(words)
+
+
+@pytest.mark.parametrize("payload", ["AAAA", "not base64"])
+@pytest.mark.parametrize("part", ["interval", "endpoint"])
+def test_a_damaged_histogram_is_an_error(payload: str, part: str):
+    """A histogram that cannot be decoded is an error that names the run, not a traceback."""
+    result = copy.deepcopy(sample_result("quick"))
+    if part == "interval":
+        result["intervals"][0]["histogram_ns"] = payload
+    else:
+        result["endpoints"][ENDPOINTS[0]]["histograms_ns"]["service"] = payload
+    with pytest.raises(UsageError, match="quick: a histogram in its result cannot be read"):
+        page([result])
 
 
 def test_a_run_without_responses():

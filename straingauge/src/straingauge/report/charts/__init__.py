@@ -5,11 +5,11 @@ from itertools import pairwise
 from typing import Any, Final
 
 from straingauge.report.charts.chart_data import Chart
+from straingauge.report.charts.histograms import decoded
 from straingauge.report.charts.latency import curve, heatmap, over_time
 from straingauge.report.charts.resources import resource_charts
 from straingauge.report.charts.traffic import errors, parts, rate
 from straingauge.report.parts import part_styles
-from straingauge.statistics.distribution import Distribution
 
 WHOLE: Final = ""  # the name of all endpoints together
 _IDLE: Final[Mapping[str, Any]] = {
@@ -40,7 +40,7 @@ def overview(result: Mapping[str, Any]) -> tuple[float, list[Chart]]:
     The last interval is omitted, since it is not over.
     """
     rows = [*_without_gaps(result["intervals"][:-1])]
-    times = [Distribution.decode(row["histogram_ns"]) for row in rows]
+    times = decoded(result, (row["histogram_ns"] for row in rows))
     resources = resource_charts(result)
     traffic = [
         over_time(result, rows, times, WHOLE),
@@ -76,7 +76,7 @@ def _view(
     endpoints: Mapping[str, Mapping[str, Any]],
     where: str,
 ) -> list[Chart]:
-    times = [Distribution.decode(row["histogram_ns"]) for row in rows]
+    times = decoded(result, (row["histogram_ns"] for row in rows))
     return [
         over_time(result, rows, times, where),
         heatmap(rows, times),

@@ -16,6 +16,7 @@ from straingauge.report.charts.chart_data import (
     series,
     short,
 )
+from straingauge.report.charts.histograms import decoded
 from straingauge.statistics.distribution import Distribution
 
 PERCENTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
@@ -105,7 +106,7 @@ def curve(
     if len(kept) < len(endpoints) or not kept:
         return placeholder("curve", title, NOT_KEPT if endpoints else "no response")
     response, service = (
-        Distribution.merged([Distribution.decode(each.get(kind)) for each in kept])
+        Distribution.merged(decoded(result, (each.get(kind) for each in kept)))
         for kind in ("response", "service")
     )
     if not response.count:

@@ -1,7 +1,8 @@
 """Read result files, with a helpful error for any other file."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast
 
@@ -13,6 +14,7 @@ from straingauge.result.format.write import SCHEMA_VERSION
 from straingauge.text_file import read_text
 
 SESSION_VERSION: Final = 1
+MAX_INTERVALS: Final = 100_000  # a recording has 2,048; charts and comparisons fill gaps
 
 Kind: TypeAlias = Literal["result", "session", "ab", "capacity"]
 """The files of straingauge."""
@@ -58,6 +60,9 @@ def read(path: Path) -> Result:
         )
     version = _version(path, document, "schema_version", SCHEMA_VERSION)
     _check(path, document, f"result-{version}")
+    for part in (document, *document["endpoints"].values()):
+        if not _follow_each_other(part.get("intervals") or []):
+            raise _changed(path, "its intervals do not follow each other")
     return cast("Result", document)
 
 
@@ -202,10 +207,23 @@ def _version(path: Path, document: Mapping[str, Any], field: str, newest: int) -
     return version
 
 
+def _follow_each_other(intervals: Sequence[Mapping[str, Any]]) -> bool:
+    """Check what no schema says: they are in order, and few are missing."""
+    pairs = [*pairwise(intervals), *((intervals[0], intervals[-1]) for _ in intervals[1:2])]
+    return all(
+        0 < later["start_s"] - row["start_s"] < MAX_INTERVALS * row["duration_s"]
+        for row, later in pairs
+    )
+
+
 def _check(path: Path, document: Mapping[str, Any], name: str) -> None:
     wrong = violation(document, schema(name))
     if wrong:
-        raise UsageError(
-            f"{path}: not a whole result: {wrong}",
-            hint="the file was changed after it was written, or is from another program",
-        )
+        raise _changed(path, wrong)
+
+
+def _changed(path: Path, wrong: str) -> UsageError:
+    return UsageError(
+        f"{path}: not a whole result: {wrong}",
+        hint="the file was changed after it was written, or is from another program",
+    )
