@@ -35,7 +35,7 @@ COLUMNS = (
     "file",
     "page",
 )
-WIDTHS = (10, 8, 11, 7, 15, 9, 9, 9, 7)
+WIDTHS = (10, 8, 11, 7, 16, 11, 9, 9, 7)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
