@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import payloads
 import psutil
@@ -114,7 +116,7 @@ class Nginx:
 
 @contextmanager
 def serving(folder: Path, core: int) -> Iterator[Nginx]:
-    """Run nginx on this core until the block ends.
+    """Run nginx on this core until the block ends, also by SIGTERM.
 
     Raises:
         SystemExit: nginx did not start; the message has its output.
@@ -146,10 +148,12 @@ def serving(folder: Path, core: int) -> Iterator[Nginx]:
             stderr=log,
             start_new_session=True,
         )
+    default = signal.signal(signal.SIGTERM, _exit)  # without it nginx would be left behind
     try:
         _await(process, port, output)
         yield Nginx(process, port, tls_port)
     finally:
+        signal.signal(signal.SIGTERM, default)
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(10)
@@ -163,6 +167,10 @@ def _write_certificate(folder: Path) -> None:
     command += ["-nodes", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     command += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "certificate.pem")]
     subprocess.run(command, check=True, capture_output=True)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _await(process: psutil.Popen, port: int, output: Path) -> None:

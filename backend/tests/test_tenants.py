@@ -88,7 +88,7 @@ async def test_each_kind_of_leak_is_found(
 
     async def read_query(patient_id: UUID | None = None) -> dict[str, str]:
         patient = await find(patient_id)
-        return {"name": patient.full_name if patient else "nobody's"}
+        return {"name": patient.full_name if patient else "no one's"}
 
     if kind == "changes":
         app.post("/leak/{patient_id}")(change)

@@ -36,14 +36,19 @@ def watch(command: Sequence[str], folder: Path, duration_s: float) -> tuple[int,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-        ends_s = time.monotonic() + duration_s
-        while process.poll() is None:
-            if time.monotonic() < ends_s:
-                samples += sample(process)
-            try:
-                process.wait(interval_s)
-            except psutil.TimeoutExpired:
-                continue
+        try:
+            ends_s = time.monotonic() + duration_s
+            while process.poll() is None:
+                if time.monotonic() < ends_s:
+                    samples += sample(process)
+                try:
+                    process.wait(interval_s)
+                except psutil.TimeoutExpired:
+                    continue
+        finally:
+            if process.poll() is None:  # this ends early, as by Ctrl-C
+                process.terminate()
+                process.wait()
     return int(process.returncode), samples
 
 
