@@ -125,7 +125,7 @@ bench: $(READY)  ## Compare the speed of straingauge and TherapyBridge with peer
 curves: $(READY)  ## Measure how the cost of a load grows with users, endpoints, workers, length and result (ARGS="--only users", ARGS=--keep)
 	@exec $(BIN)/python benchmarks/curves.py $(ARGS)
 
-faults: $(READY)  ## Inject 37 faults into the service, and check that the load tests detect them (ARGS="--list", "limiter_off", "--service prefect")
+faults: $(READY)  ## Inject faults into the service, one at a time, and check that the load tests detect them (ARGS="--list", "limiter_off", "--service prefect")
 	@PYTHONPATH="$(CURDIR)/backend" exec $(BIN)/python $(if $(findstring --service,$(ARGS)),benchmarks/foreign,-m tests.performance.fault_injection) $(ARGS)
 
 chaos: $(READY)  ## Kill, restart and freeze TherapyBridge's processes while it writes, and check that nothing is lost (ARGS="--only worker --times 3", --list, --keep)
