@@ -1,13 +1,8 @@
 """The measurement of the cost of one size: CPU time `cpu` and memory `memory_mb`."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import generators as by
 from case import Bench
-from measurement import MeasurementError, Metrics, Window
+from measurement import Metrics, Window, run_script
 from runs import measure_patiently
 
 SIMULATED_RATE_PER_S = 200
@@ -51,13 +46,4 @@ def _measure_load(case: str, bench: Bench, window: Window) -> Metrics:
 
 
 def _run(script: str, bench: Bench, *arguments: str) -> Metrics:
-    path = str(Path(by.LOADS) / script)
-    command = ["taskset", "-c", str(bench.core), sys.executable, path, *arguments]
-    try:
-        done = subprocess.run(
-            command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S
-        )
-    except subprocess.SubprocessError as error:
-        raise MeasurementError(str(error)) from error
-    metrics: Metrics = json.loads(done.stdout)
-    return metrics
+    return run_script(str(by.LOADS / script), bench.core, *arguments, timeout_s=TIMEOUT_S)

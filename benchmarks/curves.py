@@ -10,25 +10,20 @@ exit codes: 0 all curves are straight or flat; 1 one bends, or could not be meas
 import argparse
 import itertools
 import json
-import secrets
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import curve_measurements as by
 import output
-import payloads
 from case import Bench
 from curve import Curve
 from curve_picture import picture
-from generators import RunArguments
 from machine import allow_files, machine_cores
 from measurement import MeasurementError
-from nginx import serving
-from options import minutes
+from options import names_parser, parse_minutes
 from provenance import provenance
+from scene import prepared
 
 CURVES = (
     Curve("users", "users, without pauses", "users", (10, 100, 1_000, 5_000, 10_000)),
@@ -43,6 +38,8 @@ CURVES = (
         is_total=True,
     ),
 )
+SECONDS = 2
+"""Length of each measurement."""
 MEASURES = {
     "users": by.measure_users,
     "endpoints": by.measure_endpoints,
@@ -55,23 +52,13 @@ MEASURES = {
 def main() -> int:
     """Measure, draw and write; return 1 if a curve bends."""
     options = _arguments()
-    target_core, core = machine_cores()
+    cores = machine_cores()
     allow_files()
     context = provenance()
     deadline_s = time.monotonic() + 60 * options.minutes
     curves = [each for each in CURVES if each.key in options.only]
-    with tempfile.TemporaryDirectory(prefix="straingauge-bench-") as name:
-        folder = Path(name)
-        (folder / "upload.bin").write_bytes(secrets.token_bytes(payloads.UPLOAD_BYTES))
-        with serving(folder, target_core) as target:
-            bench = Bench(
-                target,
-                core,
-                target_core,
-                2,
-                lambda seconds: RunArguments(target.url, target.tls_url, seconds, folder),
-            )
-            failed = _measure(curves, bench, deadline_s)
+    with prepared(cores, SECONDS) as bench:
+        failed = _measure(curves, bench, deadline_s)
     for curve in curves:
         print(f"{curve.title}: {curve.verdict}")
     file = output.results_folder(keep=options.keep) / "curves.json"
@@ -118,23 +105,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         metavar="CURVES",
-        type=_keys,
+        type=names_parser([each.key for each in CURVES], "curves"),
         default=[each.key for each in CURVES],
         help="a list of curves, such as users,length (default: all)",
     )
     parser.add_argument(
-        "--minutes", type=minutes, default=10.0, help="time for all rounds (default: 10)"
+        "--minutes", type=parse_minutes, default=10.0, help="time for all rounds (default: 10)"
     )
     output.add_keep_option(parser)
     return parser.parse_args()
-
-
-def _keys(text: str) -> list[str]:
-    known = [each.key for each in CURVES]
-    for name in text.split(","):
-        if name not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}")
-    return text.split(",")
 
 
 if __name__ == "__main__":

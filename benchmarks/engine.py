@@ -11,29 +11,25 @@ exit codes: 0 all requirements met; 1 a requirement missed or a generator failed
 """
 
 import argparse
-import secrets
 import signal
 import sys
-import tempfile
 import time
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 import output
-import payloads
 import peers
 import table
 from case import Bench, Case
 from cases import CASES, GROUPS
-from generators import HEY, K6, K9, LOCUST, PACED, WRK, RunArguments
+from generators import HEY, K6, K9, LOCUST, PACED, WRK
 from machine import allow_files, machine_cores
-from nginx import serving
-from options import minutes
+from options import names_parser, parse_count, parse_minutes
 from provenance import provenance
 from results import CaseResult
 from rich.console import Console
 from rounds import case_deadline_s, measure_rounds
+from scene import prepared
 
 PROGRAMS = {LOCUST: "locust", K6: "k6", K9: "k9", HEY: "hey", WRK: "wrk", PACED: "wrk"}
 
@@ -45,27 +41,17 @@ def main() -> int:
     # A process that a shell starts with `&` ignores SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    target_core, core = machine_cores()
+    cores = machine_cores()
     allow_files()
     missing_programs = peers.install(console.print)
     results = [_case_result(case, missing_programs) for case in CASES if case.key in options.only]
     context = provenance() | {"window_s": options.seconds}
     deadline_s = time.monotonic() + 60 * options.minutes
-    with tempfile.TemporaryDirectory(prefix="straingauge-bench-") as name:
-        folder = Path(name)
-        (folder / "upload.bin").write_bytes(secrets.token_bytes(payloads.UPLOAD_BYTES))
-        with serving(folder, target_core) as target:
-            bench = Bench(
-                target,
-                core,
-                target_core,
-                options.seconds,
-                lambda seconds: RunArguments(target.url, target.tls_url, seconds, folder),
-            )
-            for number, result in enumerate(results):
-                cases = [each.case for each in results[number:]]
-                until_s = case_deadline_s(time.monotonic(), deadline_s, cases)
-                _measure(result, bench, until_s, console)
+    with prepared(cores, options.seconds) as bench:
+        for number, result in enumerate(results):
+            cases = [each.case for each in results[number:]]
+            until_s = case_deadline_s(time.monotonic(), deadline_s, cases)
+            _measure(result, bench, until_s, console)
     for result in results:
         table.show(console, result)
     file = output.write_speed(
@@ -88,20 +74,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         metavar="CASES",
-        type=_case_keys,
-        default=[case.key for name in ("engine", "locust") for case in GROUPS[name]],
+        type=names_parser([case.key for case in CASES], "cases", _groups()),
+        default=[key for name in ("engine", "locust") for key in _groups()[name]],
         help="a list of cases, such as get,mix, or the groups engine, locust and costs"
         " (default: engine,locust)",
     )
     parser.add_argument(
         "--minutes",
-        type=minutes,
+        type=parse_minutes,
         default=7.5,
         help="time for all cases; each gets a share (default: 7.5, so that make bench takes 10)",
     )
     parser.add_argument(
         "--seconds",
-        type=_positive,
+        type=parse_count,
         default=1,
         help="length of each measurement; twice that for the open model (default: 1)",
     )
@@ -109,21 +95,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _case_keys(text: str) -> list[str]:
-    groups = {name: [case.key for case in cases] for name, cases in GROUPS.items()}
-    known = groups | {case.key: [case.key] for case in CASES}
-    found: list[str] = []
-    for name in text.split(","):
-        if name not in known:
-            raise argparse.ArgumentTypeError(f"{name!r} is not one of {', '.join(known)}")
-        found += known[name]
-    return found
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
+def _groups() -> dict[str, list[str]]:
+    return {name: [case.key for case in cases] for name, cases in GROUPS.items()}
 
 
 def _case_result(case: Case, missing_programs: dict[str, str]) -> CaseResult:

@@ -1,13 +1,16 @@
 """One measurement of one generator: the requests that the target counted in a window of its run."""
 
+import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from cpu_time import ThreadTimes
@@ -90,6 +93,26 @@ def measure(
         _kill(process)
     counted = target.status().requests - before.requests
     return metrics | _checked_metrics(generator, arguments, output_file, errors_file, counted)
+
+
+def run_script(script: str, core: int, *arguments: str, timeout_s: float) -> dict[str, Any]:
+    """Run a Python script pinned to a core; return the JSON object that it prints.
+
+    Raises:
+        MeasurementError: It failed, or took too long.
+    """
+    command = ["taskset", "-c", str(core), sys.executable, script, *arguments]
+    try:
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, timeout=timeout_s
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MeasurementError(f"it did not end within {timeout_s:g} s") from error
+    if done.returncode != 0:
+        why = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise MeasurementError(f"exit code {done.returncode}: {why}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def _measure_window(

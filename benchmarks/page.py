@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-BEGIN, END = "<!-- results: make bench ARGS=--keep -->\n", "<!-- end of results -->"
+from results_section import replace_section
+
 BY = ("by_rate", "by_cpu")
 
 
 def with_results(page: str, cases: Mapping[str, Any]) -> str:
     """Replace the results of a page."""
-    before, _, rest = page.partition(BEGIN)
-    return f"{before}{BEGIN}\n{as_markdown(cases)}\n{END}{rest.partition(END)[2]}"
+    return replace_section(page, "make bench", f"\n{as_markdown(cases)}\n")
 
 
 def as_markdown(cases: Mapping[str, Any]) -> str:

@@ -1,38 +1,38 @@
 """The origin of results: time, commit, machine and versions."""
 
 import os
-import platform
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import peers
+from straingauge.result.assembly import environment
+
+HERE = Path(__file__).resolve().parent
 
 
 def provenance() -> dict[str, Any]:
-    """Describe a run that begins now."""
+    """Describe a run of a bench that begins now."""
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "machine": _machine() | {"load_before": round(os.getloadavg()[0], 2)},
+        "commit": commit(),
+        "machine": machine() | {"load_before": round(os.getloadavg()[0], 2)},
         "versions": peers.versions(),
     }
 
 
-def _commit() -> str:
-    """Return the short name of the current commit, with + if files differ from it."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty=+"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+def commit() -> str:
+    """Return the short name of the commit; with "+" if files of git have changed since."""
+    found = environment(HERE)["commit"]
+    return "unknown" if found is None else f"{found['id'][:8]}{'+' * found['modified']}"
 
 
-def _machine() -> dict[str, Any]:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+def machine() -> dict[str, Any]:
+    """Describe this machine and its Python."""
+    found = environment(HERE)
     return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.release(),
-        "python": platform.python_version(),
+        "cpu": found["machine"]["cpu"],
+        "cores": found["machine"]["cpu_count"],
+        "system": found["machine"]["system"],
+        "python": found["python"],
     }

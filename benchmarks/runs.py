@@ -1,6 +1,5 @@
 """The measurement of each kind of work."""
 
-import json
 import statistics
 import subprocess
 import sys
@@ -12,7 +11,15 @@ from pathlib import Path
 
 from case import Bench
 from generators import LOADS, STEADY_RAMP_S, STEADY_USERS, Generator
-from measurement import MARGIN_S, MeasurementError, Metrics, TooShortError, Window, measure
+from measurement import (
+    MARGIN_S,
+    MeasurementError,
+    Metrics,
+    TooShortError,
+    Window,
+    measure,
+    run_script,
+)
 
 HELP_RUNS = 9
 MORE_S = (0, 2, 6)  # a busy machine starts a generator slowly
@@ -76,15 +83,7 @@ def measure_steady_users(generator: Generator, bench: Bench) -> Metrics:
 
 def measure_hour(bench: Bench) -> Metrics:
     """Measure the record of an hour in simulated time."""
-    script = str(LOADS / "hour.py")
-    command = ["taskset", "-c", str(bench.core), sys.executable, script]
-    done = subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=HOUR_TIMEOUT_S
-    )
-    if done.returncode != 0:
-        raise MeasurementError(done.stderr.strip().splitlines()[-1])
-    metrics: Metrics = json.loads(done.stdout)
-    return metrics
+    return run_script(str(LOADS / "hour.py"), bench.core, timeout_s=HOUR_TIMEOUT_S)
 
 
 def measure_help(bench: Bench) -> Metrics:

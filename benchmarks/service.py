@@ -31,7 +31,7 @@ import table
 from case import Case, Ratio
 from cpu_time import ThreadTimes
 from measurement import MeasurementError, Metrics
-from options import minutes
+from options import parse_minutes
 from provenance import provenance
 from results import CaseResult
 from rich.console import Console
@@ -236,7 +236,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--minutes", type=minutes, default=1.5, help="time for all measurements (default: 1.5)"
+        "--minutes",
+        type=parse_minutes,
+        default=1.5,
+        help="time for all measurements (default: 1.5)",
     )
     output.add_keep_option(parser)
     options = parser.parse_args()

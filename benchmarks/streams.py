@@ -16,7 +16,7 @@ from pathlib import Path
 import peers
 import psutil
 from case import Bench
-from measurement import MeasurementError, Metrics
+from measurement import MeasurementError, Metrics, run_script
 
 HERE = Path(__file__).resolve().parent
 STREAM_S = 8
@@ -32,15 +32,8 @@ def measure_streams(case: str, bench: Bench) -> Metrics:
     """
     script = str(HERE / "loads" / "straingauge_streams.py")
     with _serving(bench.target_core) as port:
-        command = ["taskset", "-c", str(bench.core), sys.executable, script, case]
-        command += [f"http://127.0.0.1:{port}", str(STREAM_S)]
-        try:
-            done = subprocess.run(
-                command, check=True, capture_output=True, text=True, timeout=STREAM_S + END_S
-            )
-        except subprocess.SubprocessError as error:
-            raise MeasurementError(str(error)) from error
-    report = json.loads(done.stdout)
+        arguments = (case, f"http://127.0.0.1:{port}", str(STREAM_S))
+        report = run_script(script, bench.core, *arguments, timeout_s=STREAM_S + END_S)
     if report["errors"]:
         raise MeasurementError(f"errors: {report['errors']}")
     return {

@@ -1,7 +1,6 @@
 """`make chaos`: the comparison of writes with what is stored, its table, and a few real kills."""
 
 import hashlib
-import json
 import random
 import uuid
 from pathlib import Path
@@ -9,14 +8,13 @@ from typing import Any
 
 import pytest
 from app.audio.storage import AudioStore
-from campaigns.record import END, ROOT
-from tests.chaos.__main__ import CAMPAIGN, main
+from tests.chaos.__main__ import main
 from tests.chaos.campaign import Trial, missed_goals, running
 from tests.chaos.client import Client
 from tests.chaos.connection import Answer, form
 from tests.chaos.disturbances import ALL
 from tests.chaos.provider import file_part, notes_of, transcript_of
-from tests.chaos.table import as_markdown, header, line, row
+from tests.chaos.table import TABLE, row
 from tests.chaos.verification import (
     ALTERED,
     DOUBLED,
@@ -176,19 +174,11 @@ def test_missed_goals_are_named():
 def test_table_fits_a_terminal():
     """A row has at most 80 columns; a second line names the missed goals."""
     trials = [trial("frozen-postgres", 104.25, refused=10_000, lost=7)] * 20
-    result = row("frozen-postgres", trials)
-    first, second = line(result).split("\n")
-    assert len(first) == len(header()) == 80
+    result = row(ALL["frozen-postgres"], trials)
+    first, second = TABLE.line(result).split("\n")
+    assert len(first) == len(TABLE.header()) == 80
     assert first.split()[:4] == ["frozen-postgres", "20", "2000", "140"]
     assert second == "  missed: lost 20 of 20, ready 20 of 20"
-
-
-def test_page_shows_the_committed_results():
-    """The table of the documentation is that of the committed file."""
-    page = (ROOT / CAMPAIGN.page).read_text()
-    table = as_markdown(json.loads(CAMPAIGN.committed.read_text()))
-    assert CAMPAIGN.with_table(page, table) == page
-    assert page.count(CAMPAIGN.begin) == page.count(END) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,14 @@
 """`make network`: the goals that a load has missed, and its table."""
 
-import json
 from typing import Any
 
 import pytest
 from campaigns.network import link
-from campaigns.network.__main__ import CAMPAIGN, main
+from campaigns.network.__main__ import main
 from campaigns.network.faults import ALL
 from campaigns.network.goals import missed_goals
-from campaigns.network.table import as_markdown, header, line, row
+from campaigns.network.table import TABLE, row
 from campaigns.network.trial import Load
-from campaigns.record import ROOT
 
 
 def load(
@@ -60,16 +58,9 @@ def test_missed_goals_are_named(fault: str, outcome: Load, missed: list[str]):
 def test_table_shows_what_was_missed():
     """A row fits a terminal, and a second line names the missed goals."""
     result = row(ALL["link-down"], [load(), load("freeze")])
-    first, second = line(result).split("\n")
-    assert len(first) == len(header()) == 80
+    first, second = TABLE.line(result).split("\n")
+    assert len(first) == len(TABLE.header()) == 80
     assert second == "  missed: first cause 1 of 2"
-
-
-def test_page_shows_the_committed_results():
-    """The table of the documentation is that of the committed file."""
-    page = (ROOT / CAMPAIGN.page).read_text()
-    results = json.loads(CAMPAIGN.committed.read_text())
-    assert CAMPAIGN.with_table(page, as_markdown(results)) == page
 
 
 def test_machine_without_namespaces_is_refused(

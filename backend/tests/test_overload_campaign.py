@@ -1,13 +1,10 @@
 """`make overload`: the goals that a storm has missed, and its table."""
 
-import json
 from collections import Counter
 
 import pytest
-from campaigns.overload.__main__ import CAMPAIGN, as_markdown
 from campaigns.overload.service import Stored
 from campaigns.overload.trial import STORMS, Trial, left_behind, missed_goals, row
-from campaigns.record import ROOT
 
 BEFORE = Stored({"sessions": 3, "refresh_tokens": 5}, ("audio/ab/1",))
 
@@ -59,10 +56,3 @@ def test_failed_probe_is_no_time():
     result = row(STORMS["log-ins"], [trial([0.1, float("inf")])])
     assert result["live_ms"] == {"p50": None, "max": None}
     assert result["missed"] == {"/live within 1 s": 1}
-
-
-def test_page_shows_the_committed_results():
-    """The table of the documentation is that of the committed file."""
-    page = (ROOT / CAMPAIGN.page).read_text()
-    results = json.loads(CAMPAIGN.committed.read_text())
-    assert CAMPAIGN.with_table(page, as_markdown(results)) == page

@@ -3,20 +3,19 @@
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from options import names_parser, parse_count, parse_minutes
+from provenance import commit, machine
+from results_section import replace_section
+
 ROOT = Path(__file__).resolve().parents[2]
-END = "\n<!-- end of results -->"
-MAX_TIMES = 1000
-MAX_MINUTES = 1440.0
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,6 @@ class Campaign:
         return f"make {self.name}"
 
     @property
-    def begin(self) -> str:
-        """The marker in front of the table."""
-        return f"<!-- results: {self.command} ARGS=--keep -->\n"
-
-    @property
     def committed(self) -> Path:
         """The results of git, which --keep updates."""
         return ROOT / "benchmarks" / "results" / f"{self.name}.json"
@@ -67,16 +61,8 @@ class Campaign:
             page.write_text(self.with_table(page.read_text(), table))
 
     def with_table(self, page: str, table: str) -> str:
-        """Replace the table of a page.
-
-        Raises:
-            ValueError: The page has no markers.
-        """
-        before, begin, rest = page.partition(self.begin)
-        _, end, after = rest.partition(END)
-        if not begin or not end:
-            raise ValueError(f"{self.page} has no {self.begin.strip()} ... {END.strip()}")
-        return f"{before}{begin}{table}{end}{after}"
+        """Replace the table of a page; see `replace_section`."""
+        return replace_section(page, self.command, f"{table}\n")
 
     def parser(
         self, names: Iterable[str], *, times: int | None, minutes: float
@@ -96,17 +82,20 @@ class Campaign:
         )
         parser.add_argument(
             "--only",
-            type=_name_parser(list(names), self.trials),
+            type=names_parser(names, self.trials),
             metavar="NAMES",
             help=f"{self.trials}, separated by commas (default: all)",
         )
         if times is not None:
             parser.add_argument(
-                "--times", type=count, default=times, help="trials of each (default: %(default)s)"
+                "--times",
+                type=parse_count,
+                default=times,
+                help="trials of each (default: %(default)s)",
             )
         parser.add_argument(
             "--minutes",
-            type=limit_minutes,
+            type=parse_minutes,
             default=minutes,
             help="no trial begins later (default: %(default)g)",
         )
@@ -140,12 +129,9 @@ class Record:
         return {
             "date": datetime.now(UTC).date().isoformat(),
             "commit": commit(),
-            "python": platform.python_version(),
-            "machine": {
-                "cpu": platform.machine(),
-                "cores": os.cpu_count(),
+            "machine": machine()
+            | {
                 "nice": os.nice(0),
-                "system": platform.system(),
                 "load_before": round(self._load, 1),
                 "load_after": round(os.getloadavg()[0], 1),
             },
@@ -154,7 +140,7 @@ class Record:
         }
 
 
-def caption(results: dict[str, Any]) -> str:
+def caption(results: Mapping[str, Any]) -> str:
     """Return the line above a table: date, commit, machine, load average and length."""
     machine = results["machine"]
     return (
@@ -164,16 +150,29 @@ def caption(results: dict[str, Any]) -> str:
     )
 
 
-def commit() -> str:
-    """Return the short name of the commit; with "+" if files of git have changed since."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or "unknown"
+def markdown(
+    results: Mapping[str, Any], titles: Sequence[str], align: str, rows: Iterable[Iterable[str]]
+) -> str:
+    """Return a table for the documentation, below its caption.
+
+    Args:
+        results: The results, with what `Record.as_dict` says of them.
+        titles: Titles of the columns.
+        align: "l" or "r" for each column: on the left or on the right.
+        rows: The columns of each row.
+    """
+    rules = ("--:" if each == "r" else "---" for each in align)
+    lines = (f"| {' | '.join(row)} |" for row in (titles, *rows))
+    head, *body = lines
+    return "\n".join([caption(results), "", head, f"|{'|'.join(rules)}|", *body])
+
+
+def list_trials(titles: Mapping[str, str]) -> int:
+    """Print what --only chooses from, for --list; return the exit code."""
+    width = max(map(len, titles)) + 2
+    for name, title in titles.items():
+        say(f"{name:{width}}{title}")
+    return 0
 
 
 def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -182,40 +181,7 @@ def aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     return f"{first[0]:<{first[1]}}" + "".join(f"{cell:>{width}}" for cell, width in others)
 
 
-def count(text: str) -> int:
-    """Parse a number of trials."""
-    if not text.isdecimal() or not 1 <= int(text) <= MAX_TIMES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MAX_TIMES}")
-    return int(text)
-
-
-def limit_minutes(text: str) -> float:
-    """Parse a time limit."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= MAX_MINUTES:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number of minutes above 0 up to {MAX_MINUTES:g}"
-        )
-    return value
-
-
 def say(text: str) -> None:
     """Print at once, also into a pipe."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _name_parser(known: Sequence[str], plural: str) -> Callable[[str], list[str]]:
-    def names(text: str) -> list[str]:
-        found = [name.strip() for name in text.split(",")]
-        for name in found:
-            if name not in known:
-                raise argparse.ArgumentTypeError(
-                    f"{name!r} is none of the {plural}; choose from {', '.join(known)}"
-                )
-        return found
-
-    return names

@@ -1,10 +1,9 @@
 """`make chaos-instrument`: how a trial is judged, and its table."""
 
-import json
 from typing import Any
 
 import pytest
-from campaigns.instrument.__main__ import CAMPAIGN, main
+from campaigns.instrument.__main__ import main
 from campaigns.instrument.disturbances import ALL
 from campaigns.instrument.judgement import (
     COUNTED,
@@ -16,8 +15,7 @@ from campaigns.instrument.judgement import (
     Trial,
     missed_goals,
 )
-from campaigns.instrument.table import as_markdown, header, line, row
-from campaigns.record import ROOT
+from campaigns.instrument.table import TABLE, row
 
 S = 1_000_000_000
 LOST = "process p1 was lost (killed) with an estimated 50 samples"
@@ -60,16 +58,9 @@ def test_goals(found: Trial, expected: Expectation, missed: list[str]):
 def test_table_fits_a_terminal():
     """A row has at most 80 columns; a second line names the missed goals."""
     found = row(ALL["pytest-worker-kill"], [trial(result(100))] * 20)
-    first, second = line(found).split("\n")
-    assert len(first) == len(header()) == 80
+    first, second = TABLE.line(found).split("\n")
+    assert len(first) == len(TABLE.header()) == 80
     assert second == "  missed: counted 20 of 20, said 20 of 20"
-
-
-def test_page_shows_the_committed_results():
-    """The table of the documentation is that of the committed file."""
-    page = (ROOT / CAMPAIGN.page).read_text()
-    table = as_markdown(json.loads(CAMPAIGN.committed.read_text()))
-    assert CAMPAIGN.with_table(page, table) == page
 
 
 def test_disturbances_are_listed(capsys: pytest.CaptureFixture[str]):

@@ -9,14 +9,13 @@ exit codes: 0 all goals met; 1 a goal missed; 2 an argument is wrong.
 import argparse
 import random
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from campaigns.record import Campaign, Record, say
+from campaigns.record import Campaign, list_trials, say
+from campaigns.trials import rounds, run_trials
 from tests.chaos.campaign import Trial, missed_goals, running
-from tests.chaos.disturbances import ALL, READY_S
-from tests.chaos.table import as_markdown, header, line, row
+from tests.chaos.disturbances import ALL, READY_S, Disturbance
+from tests.chaos.table import TABLE, row
 
 from straingauge import TargetError
 
@@ -35,49 +34,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials, print the table and write the results."""
     options = parse(arguments)
     if options.list:
-        for each in ALL.values():
-            say(f"{each.name:16}{each.title}")
-        return 0
-    record = Record()
-    deadline_s = time.monotonic() + 60 * options.minutes
-    trials: list[Trial] = []
-    rows: list[dict[str, Any]] = []
-    for trial in run_all(options, deadline_s):
-        trials.append(trial)
-        say(progress(trial))
-        rows = [
-            row(name, found)
-            for name in options.only or ALL
-            if (found := [each for each in trials if each.name == name])
-        ]
-        results = record.as_dict(
-            goals={"ready_s": READY_S}, times=options.times, seed=options.seed, disturbances=rows
-        )
-        # After each trial, so that an interrupted campaign leaves its results.
-        CAMPAIGN.write(results, as_markdown(results), keep=options.keep)
-    say(f"\n{header()}")
-    for result in rows:
-        say(line(result))
-    if len(trials) < options.times * len(options.only or ALL):
-        say(f"{len(trials)} trials within the limit of {options.minutes:g} minutes")
-    return int(not rows or any(each["missed"] for each in rows))
+        return list_trials({name: each.title for name, each in ALL.items()})
+    values = {"goals": {"ready_s": READY_S}, "seed": options.seed}
+    return run_trials(CAMPAIGN, TABLE, run_all(options), row, options, **values)
 
 
-def run_all(options: argparse.Namespace, deadline_s: float) -> Iterator[Trial]:
+def run_all(options: argparse.Namespace) -> Iterator[tuple[Disturbance, Trial]]:
     """Yield the trials in rounds of all disturbances, as many as begin before the deadline."""
     chance = random.Random(options.seed)
-    names = [name for _ in range(options.times) for name in options.only or ALL]
-    while names and time.monotonic() < deadline_s:
+    names = rounds(options, ALL)
+    name = next(names, None)
+    while name is not None:
         with running(options.seed) as campaign:
             is_usable = True
-            while names and is_usable and time.monotonic() < deadline_s:
-                trial = Trial(names.pop(0))
+            while name is not None and is_usable:
+                trial = Trial(name)
                 try:
-                    campaign.run(trial, ALL[trial.name], chance)
+                    campaign.run(trial, ALL[name], chance)
                 except TargetError as error:
                     trial.unexpected.append(str(error))
                     is_usable = False  # the next trial has a new system
-                yield trial
+                say(progress(trial))
+                yield ALL[name], trial
+                name = next(names, None)
 
 
 def progress(trial: Trial) -> str:

@@ -15,7 +15,7 @@ from campaigns.fuzz_instrument.contents import content_inputs
 from campaigns.fuzz_instrument.files import file_inputs
 from campaigns.fuzz_instrument.protocols import protocol_inputs
 from campaigns.fuzz_instrument.trial import Input, Tally, limits, try_example
-from campaigns.record import Campaign, Record, aligned, caption, say
+from campaigns.record import Campaign, Record, aligned, list_trials, markdown, say
 
 CAMPAIGN: Final = Campaign(
     name="fuzz-instrument",
@@ -68,20 +68,16 @@ def row(each: Input, tally: Tally) -> dict[str, Any]:
 def as_markdown(results: dict[str, Any]) -> str:
     """Return the table for the documentation."""
     rows: Sequence[Mapping[str, Any]] = results["inputs"]
-    total = {key: sum(each[key] for each in rows) for key in ("examples", "refused", *_GOALS)}
-    lines = [
-        caption(results),
-        "",
-        "| input | examples | refused | tracebacks | hangs |",
-        "|---|--:|--:|--:|--:|",
-    ]
-    for each in (*rows, {"title": "**all**", **total}):
-        numbers = (f"{each[key]:,}" for key in ("examples", "refused", *_GOALS))
-        lines.append(f"| {' | '.join((each['title'], *numbers))} |")
-    return "\n".join(lines)
+    total = {key: sum(each[key] for each in rows) for key in _NUMBERS}
+    lines = (
+        (each["title"], *(f"{each[key]:,}" for key in _NUMBERS))
+        for each in (*rows, {"title": "**all**", **total})
+    )
+    return markdown(results, ("input", *_NUMBERS), "lrrrr", lines)
 
 
 _GOALS: Final = ("tracebacks", "hangs")
+_NUMBERS: Final = ("examples", "refused", *_GOALS)
 
 
 def download_documents() -> None:
@@ -103,19 +99,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = inputs()
     options = CAMPAIGN.parser(known, times=None, minutes=MINUTES).parse_args(arguments)
     if options.list:
-        for each in known.values():
-            say(f"{each.name:18}{each.title}")
-        return 0
+        return list_trials({name: each.title for name, each in known.items()})
     chosen = [known[name] for name in options.only or known]
     record, rows = Record(), []
     if any(each.name == "openapi-real" for each in chosen):
         download_documents()
-    say(aligned(("input", "examples", "refused", *_GOALS), WIDTHS))
+    say(aligned(("input", *_NUMBERS), WIDTHS))
     with limits():
         for each in chosen:
             result = row(each, fuzz(each, options.seed, 60 * options.minutes / len(chosen)))
             rows.append(result)
-            numbers = (str(result[key]) for key in ("examples", "refused", *_GOALS))
+            numbers = (str(result[key]) for key in _NUMBERS)
             say(aligned((each.name, *numbers), WIDTHS))
             for found in result["problems"]:
                 say(f"  {found['count']} x {found['problem']}\n    {found['example']}")

@@ -3,15 +3,13 @@
 import argparse
 import random
 import sys
-import time
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from campaigns.instrument.disturbances import ALL
+from campaigns.instrument.disturbances import ALL, Disturbance
 from campaigns.instrument.judgement import Trial, missed_goals
-from campaigns.instrument.table import as_markdown, header, line, row
-from campaigns.record import Campaign, Record, say
+from campaigns.instrument.table import TABLE, row
+from campaigns.record import Campaign, list_trials, say
+from campaigns.trials import rounds, run_trials
 
 TIMES = 3
 LIMIT_MINUTES = 30.0
@@ -28,33 +26,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the trials, print the table and write the results."""
     options = CAMPAIGN.parser(ALL, times=TIMES, minutes=LIMIT_MINUTES).parse_args(arguments)
     if options.list:
-        for each in ALL.values():
-            say(f"{each.name:24}{each.title}")
-        return 0
-    record = Record()
-    trials: dict[str, list[Trial]] = defaultdict(list)
-    rows: list[dict[str, Any]] = []
-    for trial in run_all(options):
-        trials[trial.name].append(trial)
-        say(progress(trial))
-        rows = [row(ALL[name], trials[name]) for name in options.only or ALL if trials[name]]
-        results = record.as_dict(times=options.times, seed=options.seed, disturbances=rows)
-        # After each trial, so that an interrupted campaign leaves its results.
-        CAMPAIGN.write(results, as_markdown(results), keep=options.keep)
-    say(f"\n{header()}")
-    for result in rows:
-        say(line(result))
-    return int(not rows or any(each["missed"] for each in rows))
+        return list_trials({name: each.title for name, each in ALL.items()})
+    return run_trials(CAMPAIGN, TABLE, run_all(options), row, options, seed=options.seed)
 
 
-def run_all(options: argparse.Namespace) -> Iterator[Trial]:
+def run_all(options: argparse.Namespace) -> Iterator[tuple[Disturbance, Trial]]:
     """Yield the trials in rounds of all disturbances, as many as begin before the deadline."""
-    deadline_s = time.monotonic() + 60 * options.minutes
     chance = random.Random(options.seed)
-    for _ in range(options.times):
-        for name in options.only or ALL:
-            if time.monotonic() < deadline_s:
-                yield ALL[name].run(chance)
+    for name in rounds(options, ALL):
+        trial = ALL[name].run(chance)
+        say(progress(trial))
+        yield ALL[name], trial
 
 
 def progress(trial: Trial) -> str:

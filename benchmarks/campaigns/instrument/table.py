@@ -1,16 +1,14 @@
 """The results of the campaign as rows, on the terminal and in the documentation."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from campaigns.instrument.disturbances import Disturbance
 from campaigns.instrument.judgement import SAYS_LOSS, Trial, missed_goals, reasons
-from campaigns.record import aligned, caption
+from campaigns.trials import Row, Table
 
 EXAMPLES: Final = 3
-TITLES = ("disturbance", "n", "answered", "counted", "said lost", "readable", "orphans", "max s")
-WIDTHS = (24, 3, 10, 9, 10, 9, 8, 7)
 
 
 def row(disturbance: Disturbance, trials: Sequence[Trial]) -> dict[str, Any]:
@@ -52,43 +50,25 @@ def _problems(trial: Trial) -> list[str]:
     return [text for text in found if text] or [trial.output[-500:]]
 
 
-def header() -> str:
-    """Return the titles of the columns on the terminal."""
-    return aligned(TITLES, WIDTHS)
-
-
-def line(result: Mapping[str, Any]) -> str:
-    """Return one row for the terminal, with a second line that names missed goals."""
-    text = aligned(_cells(result), WIDTHS)
-    if result["missed"]:
-        text += f"\n  missed: {_missed(result)}"
-    return text
-
-
-def as_markdown(results: dict[str, Any]) -> str:
-    """Return the table for the documentation."""
-    lines = [
-        caption(results),
-        "",
-        "| disturbance | n | answered | counted | said lost | readable | orphans | ended | reasons"
-        " | goals missed |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|---|---|",
-    ]
-    for result in results["disturbances"]:
-        name, *counts, longest = _cells(result)
-        said = ", ".join(f"`{reason}`" for reason in sorted(result["said"])) or "-"
-        cells = [f"{result['title']} (`{name}`)", *counts, f"{longest} s", said]
-        lines.append(f"| {' | '.join(cells)} | {_missed(result) or 'none'} |")
-    return "\n".join(lines)
-
-
-def _cells(result: Mapping[str, Any]) -> list[str]:
+def _cells(result: Row) -> list[str]:
     longest = "hung" if result["hung"] else f"{max(result['ended_s']):.1f}"
     numbers = (result[name] for name in ("trials", "answered", "counted", "said_lost"))
     readable = f"{result['readable']}/{result['trials']}"
     return [result["name"], *map(str, numbers), readable, str(result["orphans"]), longest]
 
 
-def _missed(result: Mapping[str, Any]) -> str:
-    goals = result["missed"].items()
-    return ", ".join(f"{goal} {count} of {result['trials']}" for goal, count in goals)
+def _page_cells(result: Row) -> list[str]:
+    _, *counts, longest = _cells(result)
+    said = ", ".join(f"`{reason}`" for reason in sorted(result["said"])) or "-"
+    return [*counts, f"{longest} s", said]
+
+
+TABLE: Final = Table(
+    "disturbances",
+    ("disturbance", "n", "answered", "counted", "said lost", "readable", "orphans", "max s"),
+    (24, 3, 10, 9, 10, 9, 8, 7),
+    _cells,
+    ("n", "answered", "counted", "said lost", "readable", "orphans", "ended", "reasons"),
+    "rrrrrrrl",
+    _page_cells,
+)

@@ -4,18 +4,18 @@ Both run in network namespaces that are connected by a virtual cable. Each trial
 and for 5 s of it the network is cut, loses packets, or resets connections.
 """
 
+import argparse
 import signal
 import sys
-import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from campaigns.network import link
-from campaigns.network.faults import ALL
+from campaigns.network.faults import ALL, Fault
 from campaigns.network.goals import missed_goals
-from campaigns.network.table import as_markdown, header, line, row
+from campaigns.network.table import TABLE, row
 from campaigns.network.trial import Load, run_load
-from campaigns.record import Campaign, Record, say
+from campaigns.record import Campaign, list_trials, say
+from campaigns.trials import rounds, run_trials
 
 TIMES = 3
 LIMIT_MINUTES = 45.0
@@ -33,38 +33,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = CAMPAIGN.parser(ALL, times=TIMES, minutes=LIMIT_MINUTES).parse_args(arguments)
     if options.list:
-        for each in ALL.values():
-            say(f"{each.name:18}{each.title}")
-        return 0
+        return list_trials({name: each.title for name, each in ALL.items()})
     if not link.is_inside():
         if why := link.missing():
             sys.stderr.write(f"{CAMPAIGN.command}: {why}\n")
             return 2
         link.enter("campaigns.network", arguments)
-    record, deadline_s = Record(), time.monotonic() + 60 * options.minutes
-    wanted = [name for _ in range(options.times) for name in options.only or ALL]
-    found: dict[str, list[Load]] = {}
-    rows: list[dict[str, Any]] = []
+    return run_trials(CAMPAIGN, TABLE, run_all(options), row, options)
+
+
+def run_all(options: argparse.Namespace) -> Iterator[tuple[Fault, Load]]:
+    """Yield the loads in rounds of all faults, as many as begin before the deadline."""
     with link.Link() as cable:
-        for name in wanted:
-            if time.monotonic() >= deadline_s:
-                say(f"not all {len(wanted)} trials within the limit of {options.minutes:g} minutes")
-                break
+        for name in rounds(options, ALL):
             fault = ALL[name]
             load = run_load(cable, fault.load, fault.disturb, fault.proxy)
-            found.setdefault(name, []).append(load)
             missed = ", ".join(missed_goals(fault, load))
             say(f"{name:18}{missed or 'all goals met'}")
             if missed:
                 say(load.output)
-            rows = [row(ALL[each], loads) for each, loads in found.items()]
-            results = record.as_dict(times=options.times, faults=rows)
-            # After each trial, so that an interrupted campaign leaves its results.
-            CAMPAIGN.write(results, as_markdown(results), keep=options.keep)
-    say(f"\n{header()}")
-    for result in rows:
-        say(line(result))
-    return int(not rows or any(each["missed"] for each in rows))
+            yield fault, load
 
 
 if __name__ == "__main__":

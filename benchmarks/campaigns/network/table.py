@@ -2,16 +2,13 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from campaigns.network.faults import Fault
 from campaigns.network.goals import is_judged, missed_goals
 from campaigns.network.trial import Load
-from campaigns.record import aligned, caption
-
-TITLES = ("fault", "n", "requests", "errors", "p50 ms", "max ms", "first cause", "judged")
-WIDTHS = (18, 3, 9, 7, 8, 8, 20, 7)
+from campaigns.trials import Row, Table
 
 
 def row(fault: Fault, loads: Sequence[Load]) -> dict[str, Any]:
@@ -40,42 +37,7 @@ def row(fault: Fault, loads: Sequence[Load]) -> dict[str, Any]:
     }
 
 
-def header() -> str:
-    """Return the titles of the columns on the terminal."""
-    return aligned(TITLES, WIDTHS)
-
-
-def line(result: Mapping[str, Any]) -> str:
-    """Return one row for the terminal, with a second line that names missed goals."""
-    text = aligned(_cells(result), WIDTHS)
-    return f"{text}\n  missed: {_missed(result)}" if result["missed"] else text
-
-
-def as_markdown(results: Mapping[str, Any]) -> str:
-    """Return the table for the documentation."""
-    lines = [
-        caption(dict(results)),
-        "",
-        "| fault | n | requests | errors | p50, max | first cause | judged | goals missed |",
-        "|---|--:|--:|---|--:|---|--:|---|",
-    ]
-    for result in results["faults"]:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in result["kinds"].items()) or "none"
-        cells = [
-            f"{result['title']} (`{result['name']}`)",
-            str(result["trials"]),
-            str(result["requests"]),
-            kinds,
-            f"{result['p50_ms']} ms, {result['max_ms']} ms",
-            ", ".join(f"`{cause}`" for cause in result["causes"]) or "-",
-            str(result["judged"]),
-            _missed(result) or "none",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cells(result: Mapping[str, Any]) -> list[str]:
+def _cells(result: Row) -> list[str]:
     return [
         result["name"],
         str(result["trials"]),
@@ -88,6 +50,24 @@ def _cells(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _missed(result: Mapping[str, Any]) -> str:
-    goals = result["missed"].items()
-    return ", ".join(f"{goal} {count} of {result['trials']}" for goal, count in goals)
+def _page_cells(result: Row) -> list[str]:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in result["kinds"].items()) or "none"
+    return [
+        str(result["trials"]),
+        str(result["requests"]),
+        kinds,
+        f"{result['p50_ms']} ms, {result['max_ms']} ms",
+        ", ".join(f"`{cause}`" for cause in result["causes"]) or "-",
+        str(result["judged"]),
+    ]
+
+
+TABLE = Table(
+    "faults",
+    ("fault", "n", "requests", "errors", "p50 ms", "max ms", "first cause", "judged"),
+    (18, 3, 9, 7, 8, 8, 20, 7),
+    _cells,
+    ("n", "requests", "errors", "p50, max", "first cause", "judged"),
+    "rrlrlr",
+    _page_cells,
+)

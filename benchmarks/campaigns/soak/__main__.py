@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from campaigns.record import Campaign, Record, aligned, caption, say
+from campaigns.record import Campaign, Record, aligned, list_trials, markdown, say
 from campaigns.soak.parts import PAGE_S, PARTS, RESULT_BYTES, Outcome, page_s
 
 from straingauge import read_result
@@ -43,9 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = CAMPAIGN.parser(PARTS, times=None, minutes=MINUTES)
     options = parser.parse_args(arguments)
     if options.list:
-        for name, (title, _) in PARTS.items():
-            say(f"{name:12}{title}")
-        return 0
+        return list_trials({name: title for name, (title, _) in PARTS.items()})
     record, names = Record(), options.only or list(PARTS)
     duration_s = 60 * min(options.minutes / LONG, LONGEST_MINUTES)
     rows = []
@@ -118,18 +116,13 @@ def cells(found: Mapping[str, Any]) -> tuple[str, ...]:
 
 def as_markdown(results: dict[str, Any]) -> str:
     """Return the table for the documentation."""
-    lines = [
-        caption(results),
-        "",
-        "| part | minutes | requests | errors | memory (MB) | files | threads | result file | page"
-        " | grows |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|---|",
-    ]
-    for each in results["parts"]:
-        name, *others = cells(each)
-        title = f"{each['title']} (`{name}`)"
-        lines.append(f"| {' | '.join([title, *others, ', '.join(each['leaks']) or 'nothing'])} |")
-    return "\n".join(lines)
+    titles = (*COLUMNS[:-2], "result file", COLUMNS[-1], "grows")
+    rows = (
+        (f"{each['title']} (`{name}`)", *others, ", ".join(each["leaks"]) or "nothing")
+        for each in results["parts"]
+        for name, *others in [cells(each)]
+    )
+    return markdown(results, titles, "lrrrrrrrrl", rows)
 
 
 def _change(pair: Sequence[float]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import httpx2
-from campaigns.record import Campaign, Record, aligned, caption, say
+from campaigns.record import Campaign, Record, aligned, markdown, say
 from campaigns.tenants.isolation import Report, check, lists_of, rows
 from campaigns.tenants.records import ROLES, log_in, make_tenant
 
@@ -44,14 +44,9 @@ async def run(url: str, database_url: str, roles: Sequence[str]) -> Report:
 
 def as_markdown(results: dict[str, Any]) -> str:
     """Return the table for the documentation."""
-    lines = [
-        caption(results),
-        "",
-        "| requests of | id in the path | in the query | in the body | cursor | without | leaks |",
-        "|---|--:|--:|--:|--:|--:|--:|",
-    ]
-    lines += [f"| {' | '.join(map(str, _cells(each)))} |" for each in results["roles"]]
-    return "\n".join(lines)
+    places = ("id in the path", "in the query", "in the body", "cursor", "without")
+    rows = (_cells(each) for each in results["roles"])
+    return markdown(results, ("requests of", *places, "leaks"), "lrrrrrr", rows)
 
 
 def _cells(each: dict[str, Any]) -> list[str]:
