@@ -179,8 +179,7 @@ class Connection(TransportProtocol):
     @property
     def stream(self) -> StreamReader | None:
         """The events so far of the stream in flight; None without one."""
-        stream = self._exchange.stream
-        return None if stream is None else stream.stream
+        return self._exchange.stream_reader
 
     @property
     def unanswered_since_ns(self) -> int:

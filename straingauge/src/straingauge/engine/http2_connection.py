@@ -195,9 +195,9 @@ class Http2Channel:
     def end_stream(self, at_ns: int, *, at_load_end: bool = False) -> bool:
         """End the stream in flight on purpose; see `Connection.end_stream`."""
         owner, exchange = self.owner, self._exchange
-        if owner is None or exchange is None or exchange.stream is None:
+        if owner is None or exchange is None:
             return False
-        outcome = exchange.stream.close(at_ns, at_load_end=at_load_end)
+        outcome = exchange.close_stream(at_ns, at_load_end=at_load_end)
         if outcome is None:
             return False
         self.connection.cancel(exchange)
@@ -209,7 +209,7 @@ class Http2Channel:
     def stream(self) -> StreamReader | None:
         """The events so far of the stream in flight; None without one."""
         exchange = self._exchange
-        return None if exchange is None or exchange.stream is None else exchange.stream.stream
+        return None if exchange is None else exchange.stream_reader
 
     @property
     def unanswered_since_ns(self) -> int:

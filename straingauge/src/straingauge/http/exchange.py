@@ -21,6 +21,7 @@ from straingauge.http.codec import (
 from straingauge.http.models import ErrorKind, Request, RequestFailed, Response
 from straingauge.http.multipart import Upload
 from straingauge.http.streaming.stream_exchange import StreamExchange
+from straingauge.http.streaming.stream_reader import StreamReader
 from straingauge.http.tls import tls_failure
 
 # Methods a client may repeat automatically on a new connection (RFC 9110, section 9.2.2).
@@ -236,6 +237,11 @@ class Exchange:
             )
         self.request = self.stream = None
         return outcome
+
+    @property
+    def stream_reader(self) -> StreamReader | None:
+        """The events so far of the stream in flight; None without one."""
+        return None if self.stream is None else self.stream.stream
 
     def close_stream(self, at_ns: int, *, at_load_end: bool = False) -> Outcome | None:
         """End the stream in flight on purpose; return its outcome, None if it cannot be ended so.

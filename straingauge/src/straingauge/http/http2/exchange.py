@@ -10,6 +10,7 @@ from straingauge.http.http2.reader import Http2Reader
 from straingauge.http.http2.request_body import RequestBody
 from straingauge.http.models import ErrorKind, Request, RequestFailed, Response
 from straingauge.http.streaming.stream_exchange import StreamExchange
+from straingauge.http.streaming.stream_reader import StreamReader
 
 _END: Final = b"\r\n\r\n"
 
@@ -94,9 +95,19 @@ class Http2Exchange:
         else:
             self.outcome = Response(self.request, reader.status, reader.headers, reader.body)
 
+    @property
+    def stream_reader(self) -> StreamReader | None:
+        """The events so far of the stream in flight; None without one."""
+        return None if self.stream is None else self.stream.stream
+
+    def close_stream(self, at_ns: int, *, at_load_end: bool = False) -> Outcome | None:
+        """End the stream in flight on purpose; see `Exchange.close_stream`."""
+        stream = self.stream
+        return None if stream is None else stream.close(at_ns, at_load_end=at_load_end)
+
     def fail(self, failure: RequestFailed, at_ns: int) -> None:
         """End with a failure; a stream that has had its end mark ends well."""
-        reader = None if self.stream is None else self.stream.stream
+        reader = self.stream_reader
         if self.stream is None or reader is None:
             self.outcome = failure
         elif reader.ending == "end_mark":

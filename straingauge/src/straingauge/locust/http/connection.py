@@ -56,8 +56,7 @@ class Connection:
     @property
     def stream(self) -> StreamReader | None:
         """The events so far of the stream in flight; None without one."""
-        stream = self._exchange.stream
-        return None if stream is None else stream.stream
+        return self._exchange.stream_reader
 
     @property
     def defer_kill(self) -> bool:

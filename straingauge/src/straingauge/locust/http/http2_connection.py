@@ -54,7 +54,7 @@ class Http2Connection:
     def stream(self) -> StreamReader | None:
         """The events so far of the response in flight; None without one."""
         exchange = self._exchange
-        return None if exchange is None or exchange.stream is None else exchange.stream.stream
+        return None if exchange is None else exchange.stream_reader
 
     @property
     def defer_kill(self) -> bool:
@@ -96,7 +96,7 @@ class Http2Connection:
             outcome = self._wait(exchange, is_endless=is_endless and defer_kill)
         except TimedOut:
             first_byte_by_ns, stream.at_ns = stream.deadline_ns, stream.deadline_ns
-            outcome = _end_stream(exchange, stream.at_ns)
+            outcome = exchange.close_stream(stream.at_ns)
             session.cancel(exchange)
             self._answer()
             if outcome is None and first_byte_by_ns < deadline_ns:
@@ -105,7 +105,7 @@ class Http2Connection:
                 raise
         except GreenletExit:
             stream.at_ns = monotonic_ns()
-            outcome = _end_stream(exchange, stream.at_ns, at_load_end=True) if is_endless else None
+            outcome = exchange.close_stream(stream.at_ns, at_load_end=True) if is_endless else None
             self.close()
             if outcome is None:
                 raise
@@ -146,7 +146,7 @@ class Http2Connection:
             if received is not None:
                 session.receive(received, stream.at_ns)
             if is_endless and not stream.defer_kill and exchange.outcome is None:
-                exchange.outcome = _end_stream(exchange, stream.at_ns, at_load_end=True)
+                exchange.outcome = exchange.close_stream(stream.at_ns, at_load_end=True)
                 session.cancel(exchange)
         self._answer()
         return outcome
@@ -193,11 +193,3 @@ class Http2Connection:
         """Process what comes while no request is in flight, such as PING and SETTINGS."""
         self._session.receive(received, self._stream.at_ns)
         self._answer()
-
-
-def _end_stream(
-    exchange: Http2Exchange, at_ns: int, *, at_load_end: bool = False
-) -> Outcome | None:
-    """End a response that is read as it comes on purpose; None if it cannot be ended so."""
-    stream = exchange.stream
-    return None if stream is None else stream.close(at_ns, at_load_end=at_load_end)
