@@ -9,7 +9,6 @@ should be idle. Exit code 1: more than 10 % of a core.
 
 import argparse
 import os
-import socket
 import sys
 import tempfile
 import threading
@@ -35,6 +34,7 @@ from straingauge.locust.distributed.messages import (
 )
 from straingauge.locust.distributed.process_stats import ProcessStats, pack_record
 from straingauge.recording import Recorder
+from straingauge.target.ports import free_port
 from straingauge.workers.fingerprint import fingerprint_file
 
 WORKERS, ENDPOINTS, RATE_PER_S, PAST_S = 20, 10, 100, 600
@@ -174,8 +174,7 @@ def measure(folder: Path, seconds: float, *, read_verdicts: bool) -> tuple[float
     (folder / "thresholds.toml").write_text(
         "[all]\np95_ms = { target = 1, warning = 5, critical = 10 }\n"
     )
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     service = ThreadingHTTPServer(("127.0.0.1", 0), NotFoundHandler)
     threading.Thread(target=service.serve_forever, daemon=True).start()
     command = [sys.executable, "-m", "locust", "--master", "--headless", "--only-summary"]

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import payloads
 import psutil
+from straingauge.target.ports import free_port
 
 # `mirror` reads a whole upload before anything else handles the request; the static file then
 # rejects the POST, and `error_page` turns that into the response.
@@ -122,11 +123,7 @@ def serving(folder: Path, core: int) -> Iterator[Nginx]:
         SystemExit: nginx did not start; the message has its output.
     """
     payloads.write(folder / "site")
-    with (
-        socket.create_server(("127.0.0.1", 0)) as probe,
-        socket.create_server(("127.0.0.1", 0)) as tls_probe,
-    ):
-        port, tls_port = (each.getsockname()[1] for each in (probe, tls_probe))
+    port, tls_port = free_port(), free_port()
     _write_certificate(folder)
     configuration = folder / "nginx.conf"
     configuration.write_text(

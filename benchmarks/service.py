@@ -13,7 +13,6 @@ import itertools
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -37,6 +36,7 @@ from results import CaseResult
 from rich.console import Console
 from rounds import case_deadline_s, measure_rounds
 from straingauge.profile import Profiler
+from straingauge.target.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 BACKEND = HERE.parent / "backend"
@@ -148,8 +148,7 @@ CASES = (
 @contextmanager
 def served(app: str, environment: dict[str, str]) -> Iterator[Server]:
     """Run an app on core 0 until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen(
         [
             *("taskset", "-c", "0", sys.executable, "-m", "app.serve", app),

@@ -9,7 +9,6 @@ import argparse
 import contextlib
 import http.client
 import json
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import nginx
 import psutil
+from straingauge.target.ports import free_port
 
 LOCUSTFILE = """
 from locust import constant_throughput, tag, task
@@ -116,8 +116,7 @@ def main() -> None:
         tasks = "".join(TASK.format(n=n, path=nginx.payloads.GET_PATH) for n in range(ENDPOINTS))
         (folder / "locustfile.py").write_text(LOCUSTFILE + tasks)
         (folder / "thresholds.toml").write_text("")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         command = ["taskset", "-c", "1", sys.executable, "-m", "locust", "--host", target.url]
         command += ["--web-host", "127.0.0.1", "--web-port", str(port)]
         log = stack.enter_context((folder / "log").open("wb"))

@@ -12,6 +12,8 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TypeVar
 
+from straingauge.target.ports import free_port
+
 THRESHOLDS = """
 [all]
 error_rate_percent = { target = 1, warning = 2, critical = 5 }
@@ -138,9 +140,7 @@ def locust_page(
     """Run Locust with its page for the service at `target`."""
     (folder / "locustfile.py").write_text(users)
     (folder / "thresholds.toml").write_text(THRESHOLDS)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "locust", "--host", target, "--web-host", "127.0.0.1"]
     command += ["--web-port", str(port), "--cooldown", "0", *options]
     command += ["--web-base-path", base] if base else []

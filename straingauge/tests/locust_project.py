@@ -6,7 +6,6 @@ here as well, so pytest must not rewrite this module: PYTEST_DONT_REWRITE
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import pytest
 from counting_service import Service, counting_service
 from formats import conforming
 from project_files import JOURNEYS, THRESHOLDS
+from straingauge.target.ports import free_port
 
 HEAD = (
     """
@@ -109,9 +109,9 @@ class Project:
         command += ["--cooldown", "0"]
         return self._popen([*command, *options], self.path)
 
-    def worker(self, folder: Path, port: str) -> "subprocess.Popen[str]":
+    def worker(self, folder: Path, port: int) -> "subprocess.Popen[str]":
         """Start a worker with the files of a folder."""
-        command = [sys.executable, "-m", "locust", "--worker", "--master-port", port]
+        command = [sys.executable, "-m", "locust", "--worker", "--master-port", str(port)]
         return self._popen(command, folder)
 
     def _popen(self, command: list[str], folder: Path) -> "subprocess.Popen[str]":
@@ -203,15 +203,9 @@ def reasons(result: dict[str, Any]) -> dict[str, str]:
     return {each["reason"]: each["message"] for each in result["validity"]["reasons"]}
 
 
-def free_port() -> str:
-    """Return a port that is not in use."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])
-
-
-def master_at(port: str) -> list[str]:
+def master_at(port: int) -> list[str]:
     """Return the options of a master on a port."""
-    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port]
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", str(port)]
 
 
 def workers(number: int) -> list[str]:
@@ -219,4 +213,4 @@ def workers(number: int) -> list[str]:
     if number == 1:
         return []
     port = free_port()
-    return ["--processes", str(number), *master_at(port), "--master-port", port]
+    return ["--processes", str(number), *master_at(port), "--master-port", str(port)]

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,11 +74,3 @@ def locust(path: Path, locustfile: str, url: str, *options: str) -> Iterator[Run
         finally:
             with suppress(ProcessLookupError):  # workers may outlive a master that failed
                 os.killpg(running.pid, signal.SIGKILL)
-
-
-def workers(number: int) -> list[str]:
-    """Return the options for a number of workers, at a port that is not in use."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    options = ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
-    return ["--processes", str(number), *options]

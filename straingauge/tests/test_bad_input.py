@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from formats import whole
 from straingauge.cli import main
 from straingauge.result.format import write
+from straingauge.target.ports import free_port
 
 LONG = "a" * 300
 
@@ -243,8 +244,7 @@ def listener() -> Iterator[socket.socket]:
 @pytest.fixture(scope="module")
 def gone() -> str:
     """The URL of a port at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return f"http://127.0.0.1:{listening.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 def _files(folder: Path) -> set[Path]:

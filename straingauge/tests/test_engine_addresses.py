@@ -10,6 +10,7 @@ from raw_server import answering, serve
 from single_journey import run_journey
 from straingauge.http import ErrorKind
 from straingauge.journey import User
+from straingauge.target.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -70,8 +71,7 @@ def test_an_address_that_refuses_costs_no_delay(refusing: str, monkeypatch: pyte
 
 def test_addresses_that_all_fail_are_one_failure(monkeypatch: pytest.MonkeyPatch):
     """If one address refuses and the other never responds, the request times out."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     resolve_to(monkeypatch, "127.0.0.1", "127.0.0.3")
     series, _ = run_journey(f"http://none.test:{port}")
     assert dict(series.errors) == {ErrorKind.REFUSED: 1}

@@ -1,7 +1,6 @@
 """Each way a request can fail, provoked by a server that really does it."""
 
 import gzip
-import socket
 
 import pytest
 from raw_server import Handler, Peer, answering, hang_up, saying, serve
@@ -11,6 +10,7 @@ from straingauge.http import ErrorKind, RequestFailed
 from straingauge.journey import Pause, User, mix
 from straingauge.recording import Recorder
 from straingauge.schedule import constant_users
+from straingauge.target.ports import free_port
 
 pytestmark = pytest.mark.usefixtures("nothing_left_open")
 
@@ -121,9 +121,7 @@ def test_a_decompression_bomb_is_an_error_in_bounded_memory(
 
 def test_a_closed_port_is_refused():
     """A closed port is a refused connection, not a crash."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    series, report = run_journey(f"http://127.0.0.1:{port}")
+    series, report = run_journey(f"http://127.0.0.1:{free_port()}")
     assert dict(series.errors) == {ErrorKind.REFUSED: 1}
     assert (report.sent, report.connections) == (0, 0)
 

@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from locust_project import READER, Project, free_port, master_at, reasons, wait_for_exit
+from locust_project import READER, Project, master_at, reasons, wait_for_exit
+from straingauge.target.ports import free_port
 from straingauge.target.service_locator import refused
 
 pytestmark = pytest.mark.e2e

@@ -13,12 +13,12 @@ import pytest
 from locust_project import (
     READER,
     Project,
-    free_port,
     has_both_kinds,
     reasons,
     wait_for_exit,
     workers,
 )
+from straingauge.target.ports import free_port
 
 pytest_plugins = ["locust_project"]
 
@@ -193,7 +193,8 @@ def test_autoquit_ends_a_run_with_a_page(locust_folder: Project):
     """
     observe = ["--database-url", "postgresql://u:hunter2@127.0.0.1:1/none"]
     observe += ["--server-pid", str(os.getpid()), "--cooldown", "1"]
-    page = ["--autostart", "--autoquit", "0", "--web-host", "127.0.0.1", "--web-port", free_port()]
+    page = ["--autostart", "--autoquit", "0", "--web-host", "127.0.0.1"]
+    page += ["--web-port", str(free_port())]
     run = locust_folder.start(READER, "--run-time", "4s", *page, *observe, headless=False)
     exit_ = wait_for_exit(run)
     assert exit_.code == 0, exit_.output

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from locust_runs import Run, locust, workers
+from locust_project import workers
+from locust_runs import Run, locust
 from straingauge.engine import Load, run_load
 from straingauge.journey import User, mix
 from straingauge.recording import Recorder

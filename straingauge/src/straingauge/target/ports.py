@@ -1,16 +1,33 @@
 """Ports on loopback: find a free one, and the process that uses one."""
 
 import errno
+import secrets
 import socket
+from typing import Final
 
 import psutil
 
 HOST = "127.0.0.1"
+_PORTS: Final = range(20_000, 32_768)
+"""Ports that the system gives to no outgoing connection: Linux begins at 32,768, macOS at 49,152.
+
+A load opens thousands of these. One of them could take the port of a service before it starts, or
+while it restarts; and a connection to a port at which nothing listens could even reach itself.
+"""
+_TRIES: Final = 100
 
 
 def free_port() -> int:
     """Return a port that was free a moment ago; binding it can still fail."""
-    with socket.socket() as probe:
+    # Not `random`: processes that are forks of one, or have the same seed, would choose the same.
+    for port in secrets.SystemRandom().sample(_PORTS, min(_TRIES, len(_PORTS))):
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    with socket.socket() as probe:  # all others are in use
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
