@@ -1,10 +1,10 @@
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
 from app.event_loop import INTERVAL_S, WINDOW_S, EventLoopMonitor
+from virtual_time import block, run
 
 BLOCKED_S = 0.4
 
@@ -67,14 +67,18 @@ def observer() -> RecordingObserver:
     return RecordingObserver()
 
 
-async def test_duration_of_a_block_is_measured(observer: RecordingObserver):
+def test_duration_of_a_block_is_measured(observer: RecordingObserver):
     """The duration of a block is measured, less at most one interval."""
-    with EventLoopMonitor(observer):
-        await asyncio.sleep(2 * INTERVAL_S)
-        before = len(observer.blocks_s)
-        time.sleep(BLOCKED_S)  # noqa: ASYNC251 -- this is the block
-        await asyncio.sleep(2 * INTERVAL_S)
-    assert max(observer.blocks_s[before:]) > BLOCKED_S - INTERVAL_S - 0.01
+
+    async def scenario() -> None:
+        with EventLoopMonitor(observer):
+            await asyncio.sleep(2.5 * INTERVAL_S)
+            block(BLOCKED_S)
+            await asyncio.sleep(2 * INTERVAL_S)
+
+    run(scenario())
+    (measured_s,) = observer.blocks_s
+    assert BLOCKED_S - INTERVAL_S <= measured_s <= BLOCKED_S
 
 
 def test_short_delay_is_not_a_block(loop: FakeLoop, observer: RecordingObserver):

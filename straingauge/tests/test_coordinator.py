@@ -124,15 +124,16 @@ def test_a_line_of_a_process_is_shown(new_coordinator: Callable[..., Coordinator
 
 def test_a_silent_process_is_lost(new_coordinator: Callable[..., Coordinator]):
     """A process that sends nothing for too long during the load is lost, with this reason."""
-    coordinator = new_coordinator(load_silence_timeout_s=0.5)
+    coordinator = new_coordinator(load_silence_timeout_s=30)
     clients = connect(coordinator, 2)
     run_all(*(lambda m=m: m.join(TEST, 99) for m in clients))
     run_all(*(lambda m=m, i=i: m.wait_for_start(report(f"gw{i}")) for i, m in enumerate(clients)))
+    coordinator._connections._workers["gw1"].last_message_s -= 31
     clients[0].wait_for_load_end(report("gw0"))
     merged = clients[0].finish(report("gw0"))
     assert merged is not None
     (lost,) = merged.lost
-    assert (lost.process, lost.reason) == ("gw1", "it sent nothing for 0.5 s")
+    assert (lost.process, lost.reason) == ("gw1", "it sent nothing for 30 s")
 
 
 def test_a_client_without_the_secret_is_rejected(new_coordinator: Callable[..., Coordinator]):

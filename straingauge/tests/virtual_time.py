@@ -31,6 +31,13 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self.now_s
 
 
+def block(duration_s: float) -> None:
+    """Let time pass in the running loop, as a handler that does not await would."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop.now_s += duration_s
+
+
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine; fail if it waits for something that nothing will do."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
