@@ -93,7 +93,7 @@ def straingauge(case: str) -> Generator:
 
     def read(_: RunArguments, output: str) -> GeneratorReport:
         report = json.loads(output)
-        errors = ", ".join(f"{count} x {kind}" for kind, count in report["errors"].items())
+        errors = _counted(report["errors"])
         metrics = {"peak_mb": report["peak_mb"]}
         if report["planned"] is not None:
             metrics |= {
@@ -131,9 +131,7 @@ def straingauge_run(name: str, export: str | None = None) -> Generator:
 
     def read(_: RunArguments, output: str) -> GeneratorReport:
         result = json.loads(output)
-        kinds = result["errors"]["kinds"]
-        errors = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
-        return GeneratorReport(result["metrics"]["total_requests"], errors)
+        return _reported(result)
 
     return Generator(name, command, read, start_s=LOCUST_START_S)
 
@@ -144,16 +142,7 @@ def locust(user_class: str) -> Generator:
     def command(arguments: RunArguments) -> list[str]:
         return [
             *(peers.program("locust"), "-f", str(LOADS / "locustfile.py"), "--headless", "--json"),
-            *(
-                "-u",
-                str(USERS),
-                "-r",
-                str(USERS),
-                "-t",
-                f"{arguments.seconds}s",
-                "-H",
-                arguments.url,
-            ),
+            *_size(arguments, USERS, USERS),
             *("--loglevel", "WARNING", user_class),
         ]
 
@@ -179,16 +168,7 @@ def journey_user(user_class: str, *, users: int = USERS, file: str = "locustfile
         spawn_rate = max(users // STEADY_RAMP_S, USERS)
         return [
             *(sys.executable, "-m", "locust", "-f", str(LOADS / file), "--headless"),
-            *(
-                "-u",
-                str(users),
-                "-r",
-                str(spawn_rate),
-                "-t",
-                f"{arguments.seconds}s",
-                "-H",
-                arguments.url,
-            ),
+            *_size(arguments, users, spawn_rate),
             # Both sides count the requests in flight at the end only if they are completed.
             *("--stop-timeout", "10", "--loglevel", "WARNING"),
             *("--load-results", str(arguments.folder / "results"), user_class),
@@ -198,11 +178,9 @@ def journey_user(user_class: str, *, users: int = USERS, file: str = "locustfile
         (file,) = (arguments.folder / "results").iterdir()
         result = json.loads(file.read_text())
         file.unlink()
-        kinds = result["errors"]["kinds"]
-        errors = ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
         report = arguments.folder / "steady.json"
         metrics = json.loads(report.read_text()) if report.exists() else {}
-        return GeneratorReport(result["metrics"]["total_requests"], errors, metrics)
+        return _reported(result, metrics)
 
     def environment(arguments: RunArguments) -> dict[str, str]:
         steady = str(arguments.folder / "steady.json")
@@ -306,6 +284,24 @@ def wrk(name: str = WRK, *options: str, **variables: int) -> Generator:
 def paced(rate_per_s: int) -> Generator:
     """Return wrk with a script that keeps a rate, as wrk2 does; wrk2 has no Debian package."""
     return wrk(PACED, "-s", str(LOADS / "paced.lua"), RATE=rate_per_s)
+
+
+def _size(arguments: RunArguments, users: int, spawn_rate: int) -> list[str]:
+    """Return Locust's options for users, duration and target."""
+    size = ["--users", str(users), "--spawn-rate", str(spawn_rate)]
+    return [*size, "--run-time", f"{arguments.seconds}s", "--host", arguments.url]
+
+
+def _reported(
+    result: dict[str, Any], metrics: Mapping[str, float] | None = None
+) -> GeneratorReport:
+    """Return the report of a result file of straingauge."""
+    errors = _counted(result["errors"]["kinds"])
+    return GeneratorReport(result["metrics"]["total_requests"], errors, metrics or {})
+
+
+def _counted(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} x {kind}" for kind, count in kinds.items())
 
 
 def _number(pattern: str, output: str) -> int:
