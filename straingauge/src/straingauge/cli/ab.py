@@ -120,7 +120,7 @@ def ab(
     quiet: bool,
     **options: Any,  # noqa: ANN401  each as click has checked it
 ) -> None:
-    """Compare two builds of a service variant by variant on this machine.
+    """Compare two builds of a service, measured in turn on this machine.
 
     \b
       straingauge ab journeys.py --tags read --base main

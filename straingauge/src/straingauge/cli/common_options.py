@@ -21,13 +21,27 @@ host: Final[Decorator] = click.option(
     show_default="API_BASE_URL, or http://localhost:8000",
     help="Base URL of the service.",
 )
-results: Final[Decorator] = click.option(
-    "--results",
-    type=PATH,
-    metavar="DIR",
-    show_default="results/ next to FILE",
-    help="Folder for result files.",
-)
+
+
+def results_in(default: str) -> Decorator:
+    """The folder for result files, with its default in words."""
+    return click.option(
+        "--results",
+        type=PATH,
+        metavar="DIR",
+        show_default=default,
+        help="Folder for result files.",
+    )
+
+
+def thresholds_from(default: str) -> Decorator:
+    """The threshold file, with its default in words."""
+    return click.option(
+        "--thresholds", type=PATH, metavar="TOML", show_default=default, help="Threshold file."
+    )
+
+
+results: Final[Decorator] = results_in("results/ next to FILE")
 name: Final[Decorator] = click.option(
     "--name", show_default="the name of the file", help="Name of the run and its result file."
 )
@@ -82,13 +96,7 @@ export: Final[Decorator] = click.option(
     " seconds.jsonl, by OTLP, such as otlp+http://localhost:4318, by Prometheus remote write"
     " (prometheus+http://...), or to InfluxDB (influx+http://...?db=NAME). Repeatable.",
 )
-thresholds: Final[Decorator] = click.option(
-    "--thresholds",
-    type=PATH,
-    metavar="TOML",
-    show_default="thresholds.toml next to FILE, if any",
-    help="Threshold file.",
-)
+thresholds: Final[Decorator] = thresholds_from("thresholds.toml next to FILE, if any")
 database_url: Final[Decorator] = click.option(
     "--database-url",
     metavar="URL",

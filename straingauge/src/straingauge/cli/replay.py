@@ -60,23 +60,11 @@ if TYPE_CHECKING:
 @common_options.traceparent
 @common_options.server_pid
 @common_options.profile
-@click.option(
-    "--thresholds",
-    type=common_options.PATH,
-    metavar="TOML",
-    show_default="none",
-    help="Threshold file.",
-)
+@common_options.thresholds_from("none")
 @common_options.abort_dead
 @common_options.live
 @common_options.export
-@click.option(
-    "--results",
-    type=common_options.PATH,
-    metavar="DIR",
-    show_default="results/",
-    help="Folder for result files.",
-)
+@common_options.results_in("results/")
 @common_options.name
 @common_options.allow_hosts
 @common_options.http
