@@ -10,8 +10,10 @@ from typing import Any
 import httpx2
 import hypothesis
 import pytest
+from app.auth import passwords
 from app.main import create_app
 from app.settings import Settings, load_settings
+from argon2 import PasswordHasher
 from databases import Databases
 from fastapi import FastAPI
 from inherited_signals import accept_signals
@@ -38,6 +40,9 @@ os.environ["PYTEST_ADDOPTS"] = f"{os.environ.get('PYTEST_ADDOPTS', '')} -p no:sc
 hypothesis.settings.register_profile("backend", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("random", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "backend"))
+
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+QUICK_DUMMY_HASH = QUICK_HASHER.hash("the password of no account")
 
 SERVICE = (
     *("fastapi", "uvicorn", "uvloop", "httptools", "sqlalchemy.ext.asyncio", "asyncpg", "argon2"),
@@ -92,6 +97,16 @@ def database_url(databases: Databases) -> Iterator[str]:
     """URL of a migrated, empty database, which other tests use before and after."""
     with databases.use() as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords in this process with little work: most tests only need an account.
+
+    Files that test hashing override this fixture.
+    """
+    monkeypatch.setattr(passwords, "_hasher", QUICK_HASHER)
+    monkeypatch.setattr(passwords, "_dummy_hash", lambda: QUICK_DUMMY_HASH)
 
 
 @pytest.fixture

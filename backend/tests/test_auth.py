@@ -21,6 +21,11 @@ ANN = {"email": "Ann@Example.com", "password": PASSWORD, "full_name": "Ann Examp
 SignUp = Callable[..., Awaitable[dict[str, str]]]
 
 
+@pytest.fixture(autouse=True)
+def quick_hashing() -> None:
+    """Hash as the service does, unlike in other tests."""
+
+
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
     """Settings with a high limit of logins."""

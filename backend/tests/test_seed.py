@@ -19,6 +19,11 @@ from service import run_backend
 TABLES = ("users", "patients", "sessions", "notes")
 
 
+@pytest.fixture(autouse=True)
+def quick_hashing() -> None:
+    """Hash as the service does, unlike in other tests."""
+
+
 async def _rows(database_url: str) -> dict[str, set[tuple[Any, ...]]]:
     connection = await asyncpg.connect(database_url)
     try:
