@@ -184,6 +184,17 @@ def test_each_requirement_is_below_its_goal():
     assert all(each.required is not None and each.required < each.goal for each in ratios)
 
 
+def test_the_readme_names_each_bench_and_folder():
+    """benchmarks/README.md has each script with a command line, and each folder."""
+    folder = ROOT / "benchmarks"
+    readme = (folder / "README.md").read_text()
+    scripts = [each.name for each in folder.glob("*.py") if "argparse" in each.read_text()]
+    folders = [f"{each.parent.name}/" for each in folder.glob("*/__main__.py")]
+    assert len(scripts) > 5
+    helpers = {"options.py", "output.py"}
+    assert [name for name in {*scripts, *folders} - helpers if f"`{name}`" not in readme] == []
+
+
 def test_the_page_shows_the_stored_results():
     """docs/speed.md has the tables of benchmarks/results/speed.json, and nothing else."""
     results = json.loads((ROOT / "benchmarks" / "results" / "speed.json").read_text())
