@@ -1,4 +1,4 @@
-"""What all campaigns share: trials until a deadline, a table, and a page of the documentation."""
+"""Parts that all campaigns share: trials until a deadline, a table, a page of the documentation."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ CAMPAIGN = Campaign(
 
 @dataclass(frozen=True)
 class Direction:
-    """What is tried."""
+    """A direction to shake in."""
 
     name: str
 

@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 class Named(Protocol):
-    """What is tried, such as a disturbance or a fault."""
+    """A subject of trials, such as a disturbance or a fault."""
 
     @property
     def name(self) -> str:

@@ -16,7 +16,7 @@ def test_no_outgoing_connection_gets_the_port_of_a_service():
 
 
 def test_a_port_in_use_is_not_chosen(monkeypatch: pytest.MonkeyPatch):
-    """A port on which a program listens is left out; if all are in use, the system chooses."""
+    """A port on which a program listens is skipped; if all are in use, the system chooses."""
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr(ports, "_PORTS", range(port, port + 1))
