@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -45,6 +46,7 @@ async def _lifespan(application: FastAPI) -> AsyncIterator[None]:
     """Start and stop what the app needs. The app also starts while the database is unavailable."""
     state = application.state
     settings: Settings = state.settings
+    state.started_s = time.time()
     state.logs.start()
     try:
         async with AsyncExitStack() as stack:
@@ -85,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     state.logs = Logs(settings)
     state.access_tokens = AccessTokens(settings.signing_key(), settings.access_token_ttl_s)
     state.database = Database(settings)
+    state.schema_check = schema.SchemaCheck(state.database, settings.db_connect_timeout)
     state.storage_owner = StorageOwner(settings, state.database)
     state.queue_stats = QueueStatsReader(settings)
     state.rate_limits = (
@@ -107,8 +110,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     routes = application.router.routes
     routes[:0] = [
         route
-        for domain in (health, sessions, patients, notes, auth, openapi)
-        for route in domain.router.routes
+        for router in (
+            *(health.router, sessions.router, patients.router, notes.router, auth.router),
+            *(auth.hashing_router, openapi.router),
+        )
+        for route in router.routes
     ]
     limit_unmatched(application)
     document.install(application)

@@ -129,7 +129,7 @@ class TestHealth:
         body = (await client.get("/health")).json()
         assert body["status"] == "ok"
         assert {task["status"] for task in body["background_tasks"].values()} == {"ok"}
-        monkeypatch.setattr("app.health.endpoints._STARTED_S", 0.0)
+        app.state.started_s = 0.0
         monkeypatch.setattr("app.health.endpoints._TASKS_FOR_S", 0.0)
         monkeypatch.setattr(maintenance, "INTERVAL_S", 0.0)
         response = await client.get("/health")

@@ -33,6 +33,7 @@ class Clients:
     """Requests of several clients, and the order in which they were served."""
 
     max_waiting: int
+    entering_s: float = 0
     busy: int = 0
     served: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -44,17 +45,23 @@ class Clients:
     async def request(self, client: str, hashing_s: float = 1) -> None:
         """Hash once."""
         try:
-            async with self.queue.turn(client):
-                self.busy += 1
-                assert self.busy <= THREADS
-                self.served.append(client)
-                try:
-                    await asyncio.sleep(hashing_s)
-                finally:
-                    self.busy -= 1
+            with self.queue.place(client) as place:
+                if self.entering_s:
+                    await asyncio.sleep(self.entering_s)
+                async with place.turn():
+                    await self._hash(client, hashing_s)
         except Unavailable:
             self.refused.append(client)
         assert self.queue.waiting == self.observer.waiting <= self.max_waiting
+
+    async def _hash(self, client: str, hashing_s: float) -> None:
+        self.busy += 1
+        assert self.busy <= THREADS
+        self.served.append(client)
+        try:
+            await asyncio.sleep(hashing_s)
+        finally:
+            self.busy -= 1
 
 
 def test_clients_take_turns():
@@ -89,10 +96,9 @@ def test_retry_after_is_the_time_until_the_queue_is_empty():
 
     async def scenario() -> str:
         tasks = [asyncio.create_task(clients.request("a")) for _ in range(101 * THREADS)]
-        await asyncio.sleep(0)
-        with pytest.raises(Unavailable) as refused:
-            async with clients.queue.turn("a"):
-                pass
+        await asyncio.sleep(0.01)
+        with pytest.raises(Unavailable) as refused, clients.queue.place("a"):
+            pass
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -100,6 +106,18 @@ def test_retry_after_is_the_time_until_the_queue_is_empty():
         return refused.value.headers["Retry-After"]
 
     assert run(scenario()) == "5"  # 100 requests per thread at an estimated 50 ms
+
+
+def test_requests_that_do_not_wait_yet_have_places():
+    """Requests that are still being read are bounded, too, and give way to another client."""
+    clients = Clients(4, entering_s=1)
+
+    async def scenario() -> None:
+        await asyncio.gather(*map(clients.request, [*("a" for _ in range(THREADS + 6)), "b"]))
+
+    run(scenario())
+    assert sorted(clients.refused) == ["a", "a", "a"]
+    assert clients.served.count("b") == 1
 
 
 @given(
@@ -113,10 +131,13 @@ def test_retry_after_is_the_time_until_the_queue_is_empty():
         max_size=16,
     ),
     max_waiting=st.integers(1, 6),
+    entering_s=st.integers(0, 2),
 )
-def test_no_turn_is_lost(requests: list[tuple[str, int, int, int | None]], max_waiting: int):
-    """After any arrivals and cancellations all threads are free and no request waits."""
-    clients = Clients(max_waiting)
+def test_no_turn_is_lost(
+    requests: list[tuple[str, int, int, int | None]], max_waiting: int, entering_s: int
+):
+    """After any arrivals and cancellations all threads are free and no request has a place."""
+    clients = Clients(max_waiting, entering_s)
 
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
@@ -142,6 +163,7 @@ def test_no_turn_is_lost(requests: list[tuple[str, int, int, int | None]], max_w
         for task in tasks:
             assert task.cancelled() if task in cancelled else task.exception() is None
         assert clients.queue.waiting == clients.observer.waiting == 0
+        assert (clients.queue._places, clients.queue._taken) == (0, {})
         assert clients.observer.refusals == len(clients.refused)
         clients.served.clear()
         await asyncio.gather(*(clients.request("a", 0) for _ in range(THREADS)))

@@ -1,5 +1,7 @@
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import asyncpg
 import httpx2
@@ -96,3 +98,40 @@ def test_service_starts_without_its_database(serve: Callable[..., Service]):
     health = httpx2.get(f"{service.url}/health")
     assert health.status_code == 503
     assert json.loads(health.text)["database"]["status"] == "database_unavailable"
+
+
+async def test_probes_share_one_connection(open_client: Open):
+    """Many probes at once use one connection, and leave the pool to the requests of people."""
+    client = await open_client(db_pool_size=5, db_max_overflow=0, db_pool_max_waiters=0)
+    database = client._transport.app.state.database  # type: ignore[attr-defined]
+    async with AsyncExitStack() as stack:
+        for _ in range(4):
+            await stack.enter_async_context(database.driver_connection())
+        paths = ("/ready", "/health") * 50
+        probes = await asyncio.gather(*(client.get(path) for path in paths))
+    assert {response.status_code for response in probes} == {200}
+    assert database.pool.refusals == 0
+
+
+async def test_end_of_one_probe_does_not_end_the_others(open_client: Open):
+    """A client that disconnects during the check takes no result from other clients."""
+    client = await open_client()
+    check = client._transport.app.state.schema_check  # type: ignore[attr-defined]
+    first, second = (asyncio.create_task(check.require()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    await second
+    assert first.cancelled()
+
+
+async def test_check_of_a_locked_table_ends(open_client: Open, database_url: str):
+    """A database that does not respond makes /ready a 503 in time, and later checks succeed."""
+    client = await open_client(db_connect_timeout=0.2)
+    blocker = await asyncpg.connect(database_url)
+    async with blocker.transaction():
+        await blocker.execute("LOCK TABLE alembic_version")
+        refused = await client.get("/ready")
+    await blocker.close()
+    code = refused.json()["error"]["code"]
+    assert (refused.status_code, code) == (503, "database_unavailable")
+    assert (await client.get("/ready")).status_code == 200

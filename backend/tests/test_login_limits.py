@@ -1,6 +1,7 @@
 """Guessing passwords is limited by address and by account, and locks no account."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count, repeat
 
@@ -8,7 +9,8 @@ import httpx2
 import pytest
 from app.auth import passwords
 from fastapi import FastAPI
-from service import PASSWORD, account, client_of
+from service import DEADLINE_S, PASSWORD, account, client_of, until
+from starlette.types import Message
 
 LOGIN = "/api/v1/auth/login"
 Open = Callable[..., Awaitable[httpx2.AsyncClient]]
@@ -178,3 +180,55 @@ async def test_full_queue_is_503(open_client: Open):
     assert served.status_code == 200
     metrics = (await client.get("/metrics")).text
     assert "password_hashing_waiters 0.0" in metrics
+
+
+@pytest.fixture
+def blocked_hashing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Keeps each thread that hashes busy until the event is set."""
+    release = threading.Event()
+
+    def verify(_hash: str | None, _password: str) -> bool:
+        return release.wait(DEADLINE_S) and False
+
+    monkeypatch.setattr(passwords, "_verify_password_sync", verify)
+    yield release
+    release.set()
+
+
+async def test_full_queue_refuses_before_anything_else(
+    open_client: Open, blocked_hashing: threading.Event
+):
+    """A login beyond the queue is a 503 before its body is parsed or a counter is read."""
+    client = await open_client(password_queue_max=1)
+    app = app_of(client)
+    waiting = [
+        asyncio.create_task(log_in(client, f"user-{number}@example.com"))
+        for number in range(passwords.THREADS + 1)
+    ]
+    await until(lambda: app.state.hashing_queue.waiting == 1)
+    counters = dict(app.state.rate_limits.storage._windows)
+    refused = await client.post(LOGIN, content=b"no JSON")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "hashing_queue_full")
+    assert app.state.rate_limits.storage._windows == counters
+    blocked_hashing.set()
+    assert {response.status_code for response in await asyncio.gather(*waiting)} == {401}
+    assert (await client.post(LOGIN, content=b"no JSON")).status_code == 415
+
+
+async def test_client_that_does_not_read_keeps_no_place(open_client: Open):
+    """A login whose response the client does not read has left the queue."""
+    app = app_of(await open_client())
+    body = b'{"email": "ann@example.com", "password": "x"}'
+    sent: list[int] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(_message: Message) -> None:
+        sent.append(app.state.hashing_queue._places)
+
+    scope = {"type": "http", "method": "POST", "path": LOGIN, "query_string": b""}
+    scope |= {"headers": [(b"content-type", b"application/json"), (b"content-length", b"45")]}
+    scope |= {"client": ("127.0.0.1", 5000), "scheme": "http"}
+    await app(scope, receive, send)
+    assert sent == [0, 0]

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request
 
 from app.auth import service
 from app.auth.dependencies import CurrentUser
+from app.auth.hashing_queue import HashingRoute, Place
 from app.auth.login_limits import LoginLimits
 from app.auth.models import User
 from app.auth.schemas import (
@@ -16,7 +17,6 @@ from app.auth.schemas import (
     UserResponse,
 )
 from app.auth.service import TokenService
-from app.client_address import sender
 from app.database import DbSession
 from app.errors import Conflict, RateLimited, Unauthorized, Unavailable
 from app.middleware.rate_limit import limiter
@@ -31,6 +31,13 @@ router = APIRouter(
     responses=declare(RateLimited),
     route_class=StrictRoute,
 )
+hashing_router = APIRouter(
+    prefix="/api/v1/auth",
+    tags=["auth"],
+    responses=declare(RateLimited, Unavailable),
+    route_class=HashingRoute,
+)
+"""The operations that hash a password."""
 
 
 def token_service(request: Request, session: DbSession) -> TokenService:
@@ -48,31 +55,27 @@ def token_service(request: Request, session: DbSession) -> TokenService:
 Tokens = Annotated[TokenService, Depends(token_service)]
 
 
-def _client(request: Request) -> str:
-    return sender(request.scope["client"][0])
+def _place(request: Request) -> Place:
+    place: Place = request.scope["hashing_place"]
+    return place
 
 
-@router.post(
-    "/signup",
-    status_code=201,
-    response_model=UserResponse,
-    responses=declare(Conflict, Unavailable),
+@hashing_router.post(
+    "/signup", status_code=201, response_model=UserResponse, responses=declare(Conflict)
 )
 @limiter.limit("signup", key=address_key)
 async def signup(request: Request, session: DbSession, account: SignupRequest) -> User:
     """Create an account with the role therapist or patient."""
-    return await service.sign_up(
-        session, account, request.app.state.hashing_queue, _client(request)
-    )
+    return await service.sign_up(session, account, _place(request))
 
 
-@router.post("/login", responses=declare(Unauthorized))
+@hashing_router.post("/login", responses=declare(Unauthorized))
 @limiter.limit("failed_logins_by_address", key=address_key, failures_only=True)
 async def login(request: Request, tokens: Tokens, credentials: LoginRequest) -> TokenResponse:
     """Log in with e-mail address and password."""
-    state = request.app.state
-    limits = LoginLimits(state.rate_limits, credentials.email, _client(request))
-    return await tokens.log_in(credentials, limits, state.hashing_queue)
+    place = _place(request)
+    limits = LoginLimits(request.app.state.rate_limits, credentials.email, place.client)
+    return await tokens.log_in(credentials, limits, place)
 
 
 @router.post("/refresh", responses=declare(Unauthorized))

@@ -5,18 +5,26 @@ turns, so that a client with one log-in does not wait behind the thousand of ano
 is full, the newest log-in of the client with the most is refused (longest queue drop, which keeps a
 client within its share: Suter et al., "Buffer management schemes for supporting TCP in gigabit
 routers with per-flow queueing", IEEE JSAC 17 (1999)).
+
+A request takes its place before anything is done for it, and keeps it until its turn comes or its
+response begins. So one that is refused costs little, and no more requests use the database, the
+counters and the parser at once than may wait.
 """
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from time import perf_counter
 from typing import Protocol
 
+from starlette.types import Message, Receive, Scope, Send
+
 from app.auth.passwords import THREADS
+from app.client_address import sender
 from app.errors import Unavailable
+from app.strict_route import StrictRoute
 
 _FIRST_ESTIMATE_S = 0.05
 _WEIGHT = 0.1
@@ -33,86 +41,149 @@ class QueueObserver(Protocol):
         """Receive the refusal of a request."""
 
 
+class Place:
+    """The place of one request in the queue.
+
+    Attributes:
+        client: Address of the client, or its network.
+    """
+
+    __slots__ = ("_queue", "client", "had_turn", "refusal", "turn_comes")
+
+    def __init__(self, queue: "HashingQueue", client: str) -> None:
+        self._queue = queue
+        self.client = client
+        self.had_turn = False
+        self.refusal: Unavailable | None = None
+        self.turn_comes: asyncio.Future[None] | None = None
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a thread and keep it in the block.
+
+        Raises:
+            Unavailable: The place was given to another client.
+        """
+        await self._queue.wait(self)
+        started_s = perf_counter()
+        try:
+            yield
+        finally:
+            self._queue.end_turn(perf_counter() - started_s)
+
+
 class HashingQueue:
-    """Requests that wait for one of the threads that hash."""
+    """Requests that hash a password, or wait for one of the threads that do."""
 
     def __init__(self, max_waiting: int, observer: QueueObserver) -> None:
         self._max_waiting = max_waiting
         self._observer = observer
         self._free = THREADS
         self._duration_s = _FIRST_ESTIMATE_S
-        self._clients: dict[str, deque[asyncio.Future[None]]] = {}
-        """Waiting requests of each client, in order of their turns."""
+        self._places = 0
+        self._taken: dict[str, dict[Place, None]] = {}
+        """Places of each client that have not had their turn, the oldest first."""
+        self._waiting: dict[str, deque[Place]] = {}
+        """Places of each client that wait for a thread, in order of their turns."""
 
     @property
     def waiting(self) -> int:
-        """Number of waiting requests."""
-        return sum(map(len, self._clients.values()))
+        """Number of requests that wait for a thread."""
+        return sum(map(len, self._waiting.values()))
 
-    @asynccontextmanager
-    async def turn(self, client: str) -> AsyncIterator[None]:
-        """Wait for a thread and keep it in the block.
+    @contextmanager
+    def place(self, client: str) -> Iterator[Place]:
+        """Take a place, and keep it until its turn, or to the end of the block.
 
         Raises:
-            Unavailable: The queue is full.
+            Unavailable: The queue is full, and no other client has a larger part of it.
         """
-        await self._wait(client)
-        started_s = perf_counter()
-        try:
-            yield
-        finally:
-            self._duration_s += _WEIGHT * (perf_counter() - started_s - self._duration_s)
-            self._give_turn()
-
-    async def _wait(self, client: str) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        if self.waiting >= self._max_waiting:
+        if self._places >= self._max_waiting + self._free:
             self._make_room(client)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._clients.setdefault(client, deque()).append(turn)
-        self._observer.on_waiting(self.waiting)
+        place = Place(self, client)
+        self._places += 1
+        self._taken.setdefault(client, {})[place] = None
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._give_turn()
-            else:
-                self._remove(client, turn)
-            raise
+            yield place
+        finally:
+            self.leave(place)
+
+    def leave(self, place: Place) -> None:
+        """Give up a place; it can be called more than once."""
+        taken = self._taken.get(place.client, {})
+        if place in taken:
+            self._places -= 1
+            del taken[place]
+            if not taken:
+                del self._taken[place.client]
 
     def _make_room(self, client: str) -> None:
-        own = len(self._clients.get(client, ()))
-        longest = max(self._clients, key=lambda each: len(self._clients[each]))
-        if len(self._clients[longest]) <= own + 1:
+        longest = max(self._taken.values(), key=len)
+        if len(longest) <= len(self._taken.get(client, ())) + 1:
             raise self._refusal()
-        newest = self._clients[longest][-1]
-        if not newest.done():  # a cancelled request has not left yet
-            newest.set_exception(self._refusal())
-        self._remove(longest, newest)
+        newest = next(reversed(longest))
+        newest.refusal = self._refusal()
+        if newest.turn_comes is not None and not newest.turn_comes.done():
+            newest.turn_comes.set_exception(newest.refusal)
+        self._remove(newest)
+        self.leave(newest)
 
-    def _remove(self, client: str, turn: asyncio.Future[None]) -> None:
-        waiting = self._clients.get(client)
-        if waiting is not None and turn in waiting:
-            waiting.remove(turn)
+    async def wait(self, place: Place) -> None:
+        """Wait until one of the threads is the place's own; `end_turn` gives it back.
+
+        Raises:
+            Unavailable: The place was given to another client.
+        """
+        if place.refusal is not None:
+            raise place.refusal
+        if self._free:
+            self._free -= 1
+            self._have_turn(place)
+            return
+        turn_comes = place.turn_comes = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(place.client, deque()).append(place)
+        self._observer.on_waiting(self.waiting)
+        try:
+            await turn_comes
+        except asyncio.CancelledError:
+            if place.had_turn:
+                self._give_turn()
+            else:
+                self._remove(place)
+            raise
+
+    def end_turn(self, duration_s: float) -> None:
+        """Give the thread of a request, which has hashed for `duration_s`, to the next client."""
+        self._duration_s += _WEIGHT * (duration_s - self._duration_s)
+        self._give_turn()
+
+    def _remove(self, place: Place) -> None:
+        waiting = self._waiting.get(place.client)
+        if waiting is not None and place in waiting:
+            waiting.remove(place)
             if not waiting:
-                del self._clients[client]
+                del self._waiting[place.client]
             self._observer.on_waiting(self.waiting)
 
     def _give_turn(self) -> None:
         """Give a free thread to the next client, and move that client to the end."""
-        while self._clients:
-            client = next(iter(self._clients))
-            waiting = self._clients.pop(client)
-            turn = waiting.popleft()
+        while self._waiting:
+            client = next(iter(self._waiting))
+            waiting = self._waiting.pop(client)
+            place = waiting.popleft()
             if waiting:
-                self._clients[client] = waiting
+                self._waiting[client] = waiting
             self._observer.on_waiting(self.waiting)
-            if not turn.done():
-                turn.set_result(None)
+            assert place.turn_comes is not None
+            if not place.turn_comes.done():  # a cancelled request has not left yet
+                self._have_turn(place)
+                place.turn_comes.set_result(None)
                 return
         self._free += 1
+
+    def _have_turn(self, place: Place) -> None:
+        place.had_turn = True
+        self.leave(place)
 
     def _refusal(self) -> Unavailable:
         self._observer.on_refusal()
@@ -122,3 +193,22 @@ class HashingQueue:
             code="hashing_queue_full",
             retry_after_s=max(1, math.ceil(empty_in_s)),
         )
+
+
+class HashingRoute(StrictRoute):
+    """A route whose requests have a place in the queue before anything else is done with them.
+
+    The endpoint finds it as `request.scope["hashing_place"]`.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request, unless the queue is full."""
+        queue: HashingQueue = scope["app"].state.hashing_queue
+        with queue.place(sender(scope["client"][0])) as place:
+            scope["hashing_place"] = place
+
+            async def leave_and_send(message: Message) -> None:
+                queue.leave(place)  # a client may take long to read its response
+                await send(message)
+
+            await super().handle(scope, receive, leave_and_send)

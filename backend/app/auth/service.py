@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.auth import passwords, repository
-from app.auth.hashing_queue import HashingQueue
+from app.auth.hashing_queue import Place
 from app.auth.login_limits import LoginLimits
 from app.auth.models import TokenFamily, User
 from app.auth.schemas import LoginRequest, SignupRequest, TokenResponse
@@ -16,13 +16,11 @@ from app.database_errors import account_deleted
 from app.errors import Unauthorized, Unprocessable
 
 
-async def sign_up(
-    session: AsyncSession, request: SignupRequest, queue: HashingQueue, client: str
-) -> User:
+async def sign_up(session: AsyncSession, request: SignupRequest, place: Place) -> User:
     """Create an account.
 
     Raises:
-        Unavailable: Too many clients wait for the hashing of a password.
+        Unavailable: Other clients took the places of this one's sign-ups.
         Unprocessable: The password violates a rule; `details` list the rules.
         IntegrityError: The address already has an account; the response is a 409.
     """
@@ -34,7 +32,7 @@ async def sign_up(
             code="weak_password",
             details=[{"where": "body.password", "message": message} for message in violated],
         )
-    async with queue.turn(client):
+    async with place.turn():
         password_hash = await passwords.hash_password(password)
     user = User(
         email=request.email,
@@ -58,7 +56,7 @@ class TokenService:
     login_ttl_s: int
 
     async def log_in(
-        self, request: LoginRequest, limits: LoginLimits, queue: HashingQueue
+        self, request: LoginRequest, limits: LoginLimits, place: Place
     ) -> TokenResponse:
         """Issue tokens for a password.
 
@@ -67,12 +65,12 @@ class TokenService:
         Raises:
             Unauthorized: The account does not exist, or the password is wrong.
             RateLimited: There were too many attempts.
-            Unavailable: Too many clients wait for the hashing of a password.
+            Unavailable: Other clients took the places of this one's log-ins.
         """
         password = request.password.get_secret_value()
         await limits.admit()
-        # The query, too, has its turn: a thousand log-ins do not need all database connections.
-        async with queue.turn(limits.client):
+        # The query, too, has its turn: a hundred log-ins do not need all database connections.
+        async with place.turn():
             await limits.check()
             user = await repository.user_by_email(self.session, request.email)
             await self.session.commit()  # return the connection to the pool while hashing

@@ -18,13 +18,11 @@ from starlette.routing import Route, Router
 from app import background, metrics
 from app.database import Database
 from app.errors import Unavailable
-from app.health import schema
 from app.health.access import require_operator
 from app.jobs import maintenance, supervisor
 from app.middleware.rate_limit_counters import RateLimits
 from app.settings import Settings
 
-_STARTED_S = time.time()
 _TASKS_FOR_S = 1.0
 _ALIVE = orjson.dumps({"status": "alive"})
 _ROOT = orjson.dumps({"service": "TherapyBridge", "documentation": "/docs", "health": "/health"})
@@ -47,7 +45,7 @@ async def live(_request: Request) -> Response:
 
 async def ready(request: Request) -> Response:
     """Readiness probe: 503 if the database is unavailable or its schema is not current."""
-    await schema.check(request.app.state.database)
+    await request.app.state.schema_check.require()
     return _json(_READY)
 
 
@@ -61,7 +59,7 @@ async def health(request: Request) -> Response:
     database: dict[str, Any] = {"status": "ok"}
     retry_after: str | None = None
     try:
-        await schema.check(state.database)
+        await state.schema_check.require()
     except Unavailable as error:
         database = {"status": error.code, "message": error.message}
         retry_after = error.headers["Retry-After"] if error.headers is not None else None
@@ -87,7 +85,7 @@ def _background_tasks(state: State) -> dict[str, dict[str, Any]]:
     now_s = time.monotonic()
     read_at_s, tasks = getattr(state, "background_tasks", (-math.inf, {}))
     if now_s - read_at_s >= _TASKS_FOR_S:
-        tasks = background.states(_periods_s(state.settings), _STARTED_S)
+        tasks = background.states(_periods_s(state.settings), state.started_s)
         state.background_tasks = (now_s, tasks)
     return tasks
 
