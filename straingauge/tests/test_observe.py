@@ -10,6 +10,7 @@ import pytest
 from counting_service import Service, counting_service
 from hypothesis import given
 from hypothesis import strategies as st
+from stack_tools import eventually
 from straingauge.errors import UsageError
 from straingauge.extras import install_command
 from straingauge.observe import (
@@ -21,6 +22,7 @@ from straingauge.observe import (
     ServiceProcesses,
     parse,
 )
+from straingauge.observe.sampler import HostSampler
 from straingauge.process_start import process_age_s
 from straingauge.result.assembly.resources import resources
 
@@ -72,6 +74,32 @@ def test_helpers_are_not_blamed_on_the_service():
     assert seen.helpers == 1
     assert seen.helper_rss_bytes > 80e6
     assert seen.rss_bytes < 80e6
+
+
+def test_the_exit_of_the_only_process_is_counted():
+    """A service that ended counts as exited, also while its parent has not taken its exit code."""
+    command = [sys.executable, "-c", FAMILY.replace("if os.fork() == 0:", "if False:")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as family:
+        try:
+            assert family.stdout is not None
+            url = f"http://127.0.0.1:{int(family.stdout.readline())}"
+            sampler = HostSampler(url, None, None)
+            sampler.sample()
+            sampler.begin()
+            assert sampler.sample()["processes_exited"] == 0
+            os.kill(family.pid, 9)
+
+            def seen() -> tuple[float | None, bool]:
+                sample = sampler.sample()
+                return sample.get("processes_exited"), "rss_bytes" in sample
+
+            assert eventually(lambda: seen() == (1, False))  # not waited for: it is a zombie
+            family.wait()
+            assert seen() == (1, False)
+        finally:
+            os.killpg(family.pid, 9)
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,20 @@ def test_the_generators_other_processes_are_the_generators(monkeypatch: pytest.M
     assert started_here["generator_cpu_s"] == 1 + 16
 
 
+@pytest.mark.parametrize(("name", "is_generator"), [("py-spy", True), ("sleeper", False)])
+def test_the_profiler_is_no_neighbour(name: str, is_generator: bool):  # noqa: FBT001
+    """CPU time of the profiler that this process started is the generator's, not that of others."""
+    named = f"""
+import time
+open("/proc/self/comm", "w").write("{name}")
+print(flush=True)
+time.sleep(60)
+"""
+    with running(named) as child:
+        said(child)
+        assert (child.pid in Machine()._generator(ProcessTable.snapshot())) is is_generator
+
+
 def test_a_family_is_all_descendants():
     """A family holds children's children; who has the same parent is none of it."""
     rows = {1: Row(0, 0, 0), 2: Row(1, 1, 2), 3: Row(2, 4, 0), 4: Row(1, 8, 0), 5: Row(3, 16, 0)}

@@ -82,6 +82,36 @@ def test_a_subscription_is_no_call(stack: ExitStack):
     assert observed.calls == {}
 
 
+def test_exchanges_of_a_connection_are_counted(stack: ExitStack):
+    """Each request with its response counts, and what a connection did before the load does not."""
+    dependency, port = server(stack)
+    client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+    other = stack.enter_context(dependency.accept()[0])
+    observed = ServiceSockets(server(stack)[1])
+
+    def exchange(times: int) -> None:
+        for _ in range(times):
+            client.send(b"GET")
+            assert other.recv(3) == b"GET"
+            other.send(b".")
+            assert client.recv(1) == b"."
+
+    exchange(4)
+    observed.begin(ME)
+    observed.sample(ME)
+    exchange(7)
+
+    def counted() -> tuple[int, int]:
+        observed.sample(ME)
+        calls = observed.calls.get(f"127.0.0.1:{port}", Calls())
+        return calls.exchanges, calls.sent_bytes
+
+    assert eventually(lambda: counted() == (7, 21))
+    exchange(2)
+    client.send(b"a question without an answer is no exchange")
+    assert eventually(lambda: counted() == (9, 27 + 43))
+
+
 def test_the_database_is_no_dependency(monkeypatch: pytest.MonkeyPatch):
     """Connections to PostgreSQL are the matter of other causes."""
     ports = (443, 5432, 6432)
@@ -115,7 +145,7 @@ def test_a_message_of_the_kernel(
     peer: str, ages_ms: tuple[int, int, int], counts: tuple[int, int], waits: int | None
 ):
     """A message has both ends, the inode, and the ages of the last data in each direction."""
-    info = bytes(44) + struct.pack("=I4xII60xQQ", *ages_ms, *counts)
+    info = bytes(44) + struct.pack("=I4xII60xQQ16xII", *ages_ms, *counts, 5, 3)
     family, packed = ADDRESSES[peer]
     message = (
         struct.pack("=BBBB", family, 1, 0, 0)
@@ -126,7 +156,7 @@ def test_a_message_of_the_kernel(
         + struct.pack("=HH", 4 + len(info), 2)
         + info
     )
-    assert parse_message(message) == Socket(1, 40_000, peer, 443, 0, 77, waits)
+    assert parse_message(message) == Socket(1, 40_000, peer, 443, 0, 77, waits, 3, counts[0])
 
 
 def test_calls_in_the_result():

@@ -54,6 +54,15 @@ def arrival_of_others(result: ResultView) -> Arrival | None:
     return None
 
 
+def percent_of(result: ResultView, key: str) -> float | None:
+    """Return the mean CPU time of a group of processes in percent of one core; None if unknown."""
+    counted = result.samples(key)
+    if len(counted) <= MIN_STEPS:
+        return None
+    (start_s, before), (end_s, after) = counted[0], counted[-1]
+    return 100 * (after - before) / (end_s - start_s) if end_s > start_s else None
+
+
 def _steps(result: ResultView) -> list[tuple[float, float, float]]:
     """Return the start of each step between samples, and CPU time of others and of all in it."""
     counted = []

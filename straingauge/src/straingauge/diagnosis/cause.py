@@ -56,6 +56,8 @@ class Cause:
         code: Views of a profile that show its line of code, the most telling first; used where the
             rule itself has no place.
         passes: It comes and goes with the machine, so that one run says nothing about another.
+        describes: It says which requests are slow, as the missed threshold does, and not why; only
+            its place, if it has one, says more.
         rule: Finds it in a result; None where only tests can find it, which know what to expect.
     """
 
@@ -69,6 +71,7 @@ class Cause:
     warns_from: float | None = None
     code: tuple[CodeView, ...] = ()
     passes: bool = False
+    describes: bool = False
     rule: Rule | None = None
 
     def detect(self, result: ResultView, broke_s: float | None = None) -> "FoundCause | None":
@@ -164,6 +167,7 @@ def cause(
     warns_from: float | None = None,
     code: tuple[CodeView, ...] = (),
     passes: bool = False,
+    describes: bool = False,
 ) -> Callable[[Rule], Cause]:
     """Declare a cause whose rule is the decorated function and whose id is its name."""
 
@@ -179,6 +183,7 @@ def cause(
             warns_from=warns_from,
             code=code,
             passes=passes,
+            describes=describes,
             rule=rule,
         )
 

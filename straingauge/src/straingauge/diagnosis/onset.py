@@ -12,7 +12,7 @@ from straingauge.diagnosis.result_view import ResultView, number
 # Processes are listed every 2 s, and an interval has at least 1 s.
 TOLERANCE_S = 3.0
 _PERCENTILE = re.compile(r"p(\d\d)_ms")
-_LIMITS = {"acceptable": "target", "warning": "warning", "critical": "critical"}
+LIMITS = {"acceptable": "target", "warning": "warning", "critical": "critical"}
 
 
 def broke_s(result: ResultView) -> float | None:
@@ -28,7 +28,7 @@ def broke_s(result: ResultView) -> float | None:
 
 def missed_s(result: ResultView, entry: Mapping[str, Any]) -> float | None:
     """Return when a failed threshold was missed for the first time; None if unknown."""
-    limit = number(entry, "threshold", _LIMITS[str(entry.get("grade"))])
+    limit = number(entry, "threshold", LIMITS[str(entry.get("grade"))])
     endpoint = str(entry.get("endpoint") or "")
     rows = result.rows(*(("endpoints", endpoint, "intervals") if endpoint else ("intervals",)))
     if limit is None:

@@ -11,6 +11,7 @@ from straingauge.diagnosis.result_view import ResultView, number
 MIN_TRACES: Final = 3
 # Of an endpoint's time: a tenth exceeds no threshold, a third may.
 NEGLIGIBLE, LIKELY, CERTAIN = 0.1, 0.3, 0.7
+MOST: Final = 0.5  # of the calls: with fewer failures, most requests need no repetition
 
 
 def slow_call_in_traces(result: ResultView) -> Evidence | None:
@@ -38,6 +39,47 @@ def slow_call_in_traces(result: ResultView) -> Evidence | None:
     sentences = (sentence, f"{errors:.0f} of these calls failed") if errors else (sentence,)
     where = (CallLocation(host, endpoint),)
     return Evidence(scale(share, LIKELY, CERTAIN), sentences, where=where)
+
+
+def repeated_call_in_traces(
+    result: ResultView, repeated: float, surely: float, *, failed: bool = False
+) -> Evidence | None:
+    """Return evidence of calls to one host that a request sends again and again.
+
+    Args:
+        result: The result.
+        repeated: Calls for each request that are likely too many.
+        surely: Calls that are certainly too many.
+        failed: Calls that fail and are sent again; otherwise those that succeed.
+    """
+    rows = [
+        row
+        for row in traced.calls(result)
+        if (number(row, "traces") or 0.0) >= MIN_TRACES
+        and (number(row, "per_request") or 0.0) >= repeated
+        and (_failed_share(row) >= MOST) is failed
+        and _share(result, row) >= NEGLIGIBLE
+    ]
+    if not rows:
+        return None
+    worst = max(rows, key=lambda row: _share(result, row))
+    host, endpoint = str(worst.get("host")), str(worst.get("endpoint"))
+    per_request, traces, share = (
+        number(worst, key) or 0.0 for key in ("per_request", "traces", "share")
+    )
+    sentences = [
+        f"{endpoint} calls {host} {per_request:.1f} times for each request, in {traces:.0f} traces:"
+        f" {share:.0%} of its traced time"
+    ]
+    if failed:
+        sentences.append(f"{_failed_share(worst):.0%} of these calls failed")
+    confidence = min(scale(per_request, repeated, surely), scale(_share(result, worst), 0.1, 0.5))
+    return Evidence(confidence, tuple(sentences), where=(CallLocation(host, endpoint),))
+
+
+def _failed_share(row: Mapping[str, Any]) -> float:
+    calls = number(row, "calls") or 0.0
+    return (number(row, "errors") or 0.0) / calls if calls else 0.0
 
 
 def _share(result: ResultView, row: Mapping[str, Any]) -> float:

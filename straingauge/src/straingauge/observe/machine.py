@@ -12,6 +12,7 @@ import psutil
 
 from straingauge.observe.process_table import ProcessTable
 
+PROFILER = "py-spy"
 MIN_NEIGHBOUR_S = 0.02  # of CPU time between two samples: a process that used less is ignored
 
 
@@ -49,8 +50,8 @@ class Machine:
         """The processes of the generator.
 
         These are this process, those that it forked or its parent started with the same command,
-        and the parent, which may be their controller (else it is a waiting shell). Other children
-        do not count: a test may start any program.
+        and the parent, which may be their controller (else it is a waiting shell); and the profiler
+        that this process started. Other children do not count: a test may start any program.
         """
         me, parent = os.getpid(), os.getppid()
         near = {
@@ -63,7 +64,9 @@ class Machine:
     def _is_kin(self, pid: int) -> bool:
         if pid not in self._kin:
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                self._kin[pid] = psutil.Process(pid).cmdline() == psutil.Process().cmdline()
+                process = psutil.Process(pid)
+                is_profiler = process.name() == PROFILER and process.ppid() == os.getpid()
+                self._kin[pid] = is_profiler or process.cmdline() == psutil.Process().cmdline()
         return self._kin.get(pid, False)
 
     def _note(self, table: ProcessTable, ours: set[int]) -> None:

@@ -83,6 +83,16 @@ class ServiceProcesses:
         """The topmost process of the service; None if it cannot be observed."""
         return self._root
 
+    @property
+    def started(self) -> int:
+        """Serving processes that started since `begin`."""
+        return self._started
+
+    @property
+    def exited(self) -> int:
+        """Serving processes that exited since `begin`, also if none is left."""
+        return self._exited
+
     def begin(self) -> None:
         """Start the load: forget processes that started and exited so far."""
         self._started = self._exited = 0
@@ -94,7 +104,9 @@ class ServiceProcesses:
             table: All processes of the machine; it may be seconds old.
         """
         self._samples += 1
-        gone = self._root is None or not psutil.pid_exists(self._root.pid)
+        gone = self._root is None or _has_exited(self._root.pid)
+        if gone and self._workers is not None:
+            self._count([])
         if gone and self._samples % FIND_EVERY == 1:
             self._find()
         if self._root is None:
@@ -128,7 +140,7 @@ class ServiceProcesses:
         known = self._workers
         now = frozenset(p.pid for p in serving if known is None or _is_settled(p))
         if known is not None:
-            gone = {pid for pid in known - now if not psutil.pid_exists(pid)}
+            gone = {pid for pid in known - now if _has_exited(pid)}
             self._started += len(now - known)
             self._exited += len(gone)
             now |= known - gone
@@ -196,6 +208,8 @@ class ServiceProcesses:
         for pid in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
+                if _has_exited(pid):
+                    continue
                 serves = self._listens(process) or (
                     self._root is not None and process.pid == self._root.pid
                 )
@@ -249,6 +263,14 @@ def _usage(process: psutil.Process, *, uss: bool) -> Iterator[_Usage]:
             threads=process.num_threads(),
             open_files=process.num_fds() if hasattr(process, "num_fds") else 0,
         )
+
+
+def _has_exited(pid: int) -> bool:
+    """Return true if a process is gone, or its parent has only not yet taken its exit code."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _is_settled(process: psutil.Process) -> bool:

@@ -39,6 +39,8 @@ CLOSING_SERVERS: Final = {
     "uwsgi",
     "webrick",
 }
+# Servers that serve all requests in one event loop; aiohttp's header begins with "Python/".
+LOOP_SERVERS: Final = {"uvicorn", "hypercorn", "daphne", "tornadoserver", "python"}
 _GO_BUILD_ID: Final = b"\x04\x00\x00\x00Go\x00\x00"  # type and owner of an ELF note
 _NOTES_BYTES: Final = 4096  # the linker of Go writes it into the first page
 

@@ -10,8 +10,10 @@ import psutil
 
 from straingauge.errors import UsageError
 from straingauge.extras import install_command
+from straingauge.observe.allowed_cpus import sample_allowed_cpus
 from straingauge.observe.database_stats import DatabaseStats
 from straingauge.observe.group_limits import LimitSampler
+from straingauge.observe.loop_threads import LoopThreads
 from straingauge.observe.machine import Machine
 from straingauge.observe.network import read_segments
 from straingauge.observe.open_resources import Inventory, Remaining, inventory, remaining
@@ -19,6 +21,7 @@ from straingauge.observe.postgres_url import check_scheme
 from straingauge.observe.process import ProcessSample, ServiceProcesses, is_here, port_of
 from straingauge.observe.process_table import ProcessTable
 from straingauge.observe.runtime import Language, language_of
+from straingauge.observe.same_container import ContainerProcesses
 from straingauge.observe.sockets import Calls, ServiceSockets
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ class HostSampler:
         self._open = partial(ServiceProcesses, base_url, server_pid)
         self._machine = Machine()
         self._limits = LimitSampler()
+        self._loop_threads = LoopThreads()
+        self._container = ContainerProcesses()
         self._table = ProcessTable({})
         self._counted_s = 0.0
         self._sockets = ServiceSockets(port_of(base_url))
@@ -82,6 +87,7 @@ class HostSampler:
         """Start the load."""
         self._machine.begin()
         self._sockets.begin(self._serving)
+        self._loop_threads.begin(self._serving)
         self._before = inventory(self._serving)
         if self._processes is not None:
             self._processes.begin()
@@ -127,6 +133,13 @@ class HostSampler:
             self._service, self._serving = seen.family, seen.pids
             sample |= _of_processes(seen)
             sample |= self._sockets.sample(seen.pids)
+            sample |= self._loop_threads.sample(seen.pids)
+            sample |= sample_allowed_cpus(seen.pids)
+        elif self._processes.exited:
+            sample |= {
+                "processes_started": self._processes.started,
+                "processes_exited": self._processes.exited,
+            }
         if not self._processes.is_remote:
             root = self._processes.root
             sample |= self._limits.sample(root.pid if root is not None else None)
@@ -136,10 +149,18 @@ class HostSampler:
             sample |= self._database.sample()
         if fresh:
             database = self._database_pids()
-            sample |= self._machine.sample(self._table, set(self._service), database)
+            sample |= self._machine.sample(self._table, self._own_processes(database), database)
             if seen is None and not self._processes.is_remote:
                 del sample["service_family_cpu_s"]  # of unknown processes on this machine
         return sample
+
+    def _own_processes(self, database: set[int]) -> set[int]:
+        """Return the service's processes, and others in its container than the database's."""
+        root = self._processes.root if self._processes is not None else None
+        if root is None:
+            return set(self._service)
+        beside = self._container.beside(root.pid, self._table.rows.keys())
+        return (beside - database) | self._service
 
     def _open_database(self, url: str) -> "Database | None":
         try:

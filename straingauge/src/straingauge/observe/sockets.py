@@ -2,12 +2,14 @@
 
 They come from the kernel's socket diagnostics (sock_diag(7), Linux), as those of ``ss -ti``. A
 connection whose last data were sent, not received, waits for a response: with HTTP and the
-protocols of databases one side speaks at a time.
+protocols of databases one side speaks at a time. So do look-ups of host names, which have a UDP
+socket each.
 """
 
 import contextlib
 import socket
 import struct
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -16,6 +18,7 @@ from typing import Any, Final
 
 import psutil
 
+from straingauge.observe import name_lookups
 from straingauge.observe.process import is_here
 
 DATABASE_PORTS: Final = {5432, 6432}  # PostgreSQL and PgBouncer, for which there are other causes
@@ -32,6 +35,8 @@ _ADDRESS = struct.Struct(">HH16s16s")
 _COUNTS = struct.Struct("=IIIII")  # expires, receive queue, send queue, user, inode
 # Milliseconds since data were sent, data received, an ACK received; bytes in each direction.
 _TRAFFIC = struct.Struct("=44xI4xII60xQQ")
+_SEGMENTS = struct.Struct("=152xII")  # with data, received and sent; since Linux 4.6
+_UDP_PORT: Final = -1  # of this side; no port of a server
 _MESSAGE_BYTES: Final = 72  # of struct inet_diag_msg
 _TIMEOUT_S: Final = 1.0
 
@@ -48,6 +53,9 @@ class Socket:
         inode: Identifies the socket among the open files of its process.
         waiting_ms: Time since data were sent that nothing was received after; None if the other
             side has responded, or nothing was sent.
+        exchanges: Segments with data in the direction that had fewer of them: one for each request
+            and its response, or more if they are long.
+        sent_bytes: Data that the other side has acknowledged.
     """
 
     state: int
@@ -57,6 +65,8 @@ class Socket:
     queued: int
     inode: int
     waiting_ms: int | None
+    exchanges: int = 0
+    sent_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -69,6 +79,8 @@ class Calls:
         samples: Samples with such a call.
         peak: The most in one sample.
         longest_ms: The longest that a call waited.
+        exchanges, sent_bytes: Sums of those of the sockets, from sample to sample: a connection
+            that is opened and closed between two samples is missed.
     """
 
     program: str = ""
@@ -76,6 +88,8 @@ class Calls:
     samples: int = 0
     peak: int = 0
     longest_ms: int = 0
+    exchanges: int = 0
+    sent_bytes: int = 0
 
 
 class ServiceSockets:
@@ -94,11 +108,15 @@ class ServiceSockets:
         self._owned: dict[int, bool] = {}
         self._programs: dict[str, str] = {}
         self._ignored: frozenset[int] = frozenset()
+        self._counted: dict[int, tuple[int, int]] = {}
+        self._looked_up_s: dict[int, float] = {}
 
     def begin(self, pids: Collection[int]) -> None:
         """Start the load; what waits without load, such as a subscription, is no call."""
         self.calls = {}
-        self._ignored = frozenset(each.inode for each in self._outgoing(read_sockets(), pids))
+        outgoing = list(self._outgoing(read_sockets(), pids))
+        self._ignored = frozenset(each.inode for each in outgoing if each.waiting_ms is not None)
+        self._counted = {each.inode: (each.exchanges, each.sent_bytes) for each in outgoing}
 
     def sample(self, pids: Collection[int]) -> dict[str, float]:
         """Return the connections not accepted and the calls that wait; empty if unavailable.
@@ -110,22 +128,24 @@ class ServiceSockets:
         if not sockets:
             return {}
         listening = [s for s in sockets if s.state == _LISTEN and s.port == self._port]
-        waiting = list(self._outgoing(sockets, pids))
+        outgoing = list(self._outgoing([*sockets, *self._lookups()], pids))
+        waiting = [each for each in outgoing if each.waiting_ms is not None]
         self._ignored &= {each.inode for each in waiting}  # one that was answered is used for calls
         calls = [each for each in waiting if each.inode not in self._ignored]
         self._count(calls)
+        self._count_exchanges(outgoing)
         return {
             "accept_queue": float(sum(each.queued for each in listening)),
             "calls_waiting": float(len(calls)),
         }
 
     def _outgoing(self, sockets: Collection[Socket], pids: Collection[int]) -> Iterator[Socket]:
-        """Yield the connections of the service that wait for another program."""
+        """Yield the connections of the service to other programs."""
         servers = {each.port for each in sockets if each.state == _LISTEN}
         open_ = [
             each
             for each in sockets
-            if each.waiting_ms is not None
+            if each.state != _LISTEN
             and self._port not in (each.port, each.peer_port)
             and each.port not in servers  # it has responded, and waits for the next request
             and each.inode
@@ -137,6 +157,17 @@ class ServiceSockets:
             if self._owned[each.inode] and not self._is_database(each):
                 yield each
 
+    def _lookups(self) -> Iterator[Socket]:
+        """Yield look-ups of host names as sockets, which wait since they were seen first."""
+        found = name_lookups.read_lookups()
+        now_s = time.monotonic()
+        self._looked_up_s = {each.inode: self._looked_up_s.get(each.inode, now_s) for each in found}
+        for each in found:
+            waiting_ms = round(1000 * (now_s - self._looked_up_s[each.inode]))
+            yield Socket(
+                _ESTABLISHED, _UDP_PORT, each.server, name_lookups.PORT, 0, each.inode, waiting_ms
+            )
+
     def _is_database(self, each: Socket) -> bool:
         return each.peer_port in DATABASE_PORTS or self._program(each).startswith(DATABASE_PROGRAMS)
 
@@ -145,7 +176,7 @@ class ServiceSockets:
         for each in calls:
             by_host.setdefault(_host(each), []).append(each)
         for host, waiting in by_host.items():
-            if host not in self.calls and len(self.calls) >= MAX_HOSTS:
+            if not self._has_room(host):
                 continue
             found = self.calls.setdefault(host, Calls(self._program(waiting[0])))
             found.waiting += len(waiting)
@@ -153,6 +184,20 @@ class ServiceSockets:
             found.peak = max(found.peak, len(waiting))
             longest_ms = max(each.waiting_ms or 0 for each in waiting)
             found.longest_ms = max(found.longest_ms, longest_ms)
+
+    def _count_exchanges(self, outgoing: Collection[Socket]) -> None:
+        counted = {each.inode: (each.exchanges, each.sent_bytes) for each in outgoing}
+        for each in outgoing:
+            exchanges, sent_bytes = before = self._counted.get(each.inode, (0, 0))
+            if counted[each.inode] == before or not self._has_room(_host(each)):
+                continue
+            found = self.calls.setdefault(_host(each), Calls(self._program(each)))
+            found.exchanges += max(each.exchanges - exchanges, 0)
+            found.sent_bytes += max(each.sent_bytes - sent_bytes, 0)
+        self._counted = counted
+
+    def _has_room(self, host: str) -> bool:
+        return host in self.calls or len(self.calls) < MAX_HOSTS
 
     def _program(self, each: Socket) -> str:
         """Return the name of the program that listens at the other side, if it runs here."""
@@ -196,6 +241,7 @@ def parse_message(message: bytes) -> Socket:
     family, state = message[0], message[1]
     port, peer_port, _, peer = _ADDRESS.unpack_from(message, 4)
     _, queued, _, _, inode = _COUNTS.unpack_from(message, 52)
+    info = None if state == _LISTEN else _tcp_info(message)
     return Socket(
         state=state,
         port=port,
@@ -203,21 +249,28 @@ def parse_message(message: bytes) -> Socket:
         peer_port=peer_port,
         queued=queued if state == _LISTEN else 0,
         inode=inode,
-        waiting_ms=None if state == _LISTEN else _waiting_ms(message, state),
+        waiting_ms=None if info is None else _waiting_ms(info, state),
+        exchanges=min(_SEGMENTS.unpack_from(info)) if info and len(info) >= _SEGMENTS.size else 0,
+        sent_bytes=0 if info is None else _TRAFFIC.unpack_from(info)[3],
     )
 
 
-def _waiting_ms(message: bytes, state: int) -> int | None:
+def _tcp_info(message: bytes) -> bytes | None:
+    """Return the `struct tcp_info` of a message; None if there is none, or a shorter one."""
     offset = _MESSAGE_BYTES
     while offset + 4 <= len(message):
         size, kind = struct.unpack_from("=HH", message, offset)
         if size < 4:
             break
         if kind == _INFO and size >= 4 + _TRAFFIC.size:
-            sent_ms, *rest = _TRAFFIC.unpack_from(message, offset + 4)
-            return int(sent_ms) if state == _SYN_SENT or _waits(sent_ms, *rest) else None
+            return message[offset + 4 : offset + size]
         offset += (size + 3) & ~3
     return None
+
+
+def _waiting_ms(info: bytes, state: int) -> int | None:
+    sent_ms, *rest = _TRAFFIC.unpack_from(info)
+    return int(sent_ms) if state == _SYN_SENT or _waits(sent_ms, *rest) else None
 
 
 def _waits(sent_ms: int, received_ms: int, ack_ms: int, acked: int, received: int) -> bool:

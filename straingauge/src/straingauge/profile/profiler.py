@@ -18,7 +18,7 @@ from straingauge.profile.collected_stacks import CollectedStacks
 from straingauge.profile.own_code import OwnCode
 from straingauge.profile.probe_client import take_snapshot
 from straingauge.profile.py_spy import Recording, dump, find_py_spy
-from straingauge.profile.sampling import ON_REQUEST, plan_sampling
+from straingauge.profile.sampling import ON_REQUEST, plan_sampling, rate_for
 from straingauge.profile.service_pids import (
     MAX_PROCESSES,
     BusyProcesses,
@@ -202,7 +202,7 @@ class Profiler:
                             pid,
                             self._group,
                             limit_s=left_s,
-                            rate_hz=self._sampling.rate_hz,
+                            rate_hz=rate_for(self._sampling.rate_hz, _threads(pid)),
                         )
                     )
                 except TargetError as error:
@@ -234,6 +234,13 @@ class Profiler:
         snapshot, cpu_s = dump(self._program, pid)
         self._cpu_s += cpu_s
         return snapshot
+
+
+def _threads(pid: int) -> int:
+    try:
+        return psutil.Process(pid).num_threads()
+    except psutil.Error:
+        return 1
 
 
 def _name(process: psutil.Process) -> str:

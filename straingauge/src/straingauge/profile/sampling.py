@@ -10,6 +10,7 @@ MAX_SHARE: Final = 0.4  # of the load
 # give a share to within 3 points (binomial, 95 %), and 200, in a load of 10 s, to within 7.
 RATE_HZ: Final = 50
 MAX_S: Final = 20.0
+USUAL_THREADS: Final = 20  # of a service with an executor, as that on which this was measured
 REQUESTED_RATE_HZ: Final = 100
 REQUESTED_MAX_S: Final = 10.0
 REQUESTED_MIN_S: Final = 2.0
@@ -44,3 +45,11 @@ def plan_sampling(load_s: float | None, *, is_requested: bool) -> Sampling | Non
     if load_s is None or load_s < MIN_LOAD_S:
         return None
     return Sampling(RATE_HZ, min(MAX_S, MAX_SHARE * load_s))
+
+
+def rate_for(rate_hz: int, threads: int) -> int:
+    """Return the rate for a process with many threads, which is stopped while each of them is read.
+
+    The time of a sample grows with the threads, so that fewer samples cost as much.
+    """
+    return max(1, rate_hz * USUAL_THREADS // max(threads, USUAL_THREADS))

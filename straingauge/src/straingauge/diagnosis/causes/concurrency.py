@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
-from straingauge.diagnosis.cpu_wait import utilization
+from straingauge.diagnosis.cpu_wait import usable_cpus, utilization
 from straingauge.diagnosis.lock_waits import LockWait, find_lock_wait
 from straingauge.diagnosis.result_view import ResultView, number
 
@@ -211,11 +211,11 @@ def _arrival_rate(result: ResultView) -> float:
 
 def _busy(result: ResultView) -> tuple[float, str] | None:
     """Return the highest confidence and what was idle; None if the CPU was full."""
-    processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
+    cpus = usable_cpus(result)
     own = result.number(*SERVICE, "cpu_percent", "avg")
     if own is None:
         return 0.5, "the CPU of the service was not observed"
-    if own >= FULL_PERCENT * processes:
+    if own >= FULL_PERCENT * cpus:
         return None
     idle = f"the service used {own:.0f} % of a core meanwhile"
     if 100 * utilization(result) >= FULL_PERCENT:
@@ -224,6 +224,6 @@ def _busy(result: ResultView) -> tuple[float, str] | None:
     all_, cores = result.figure(*MACHINE, "cpu_percent", "avg"), result.figure(*MACHINE, "cores")
     full = bool(cores) and all_ >= FULL_PERCENT * cores
     wanted = IDLE_PERCENT if not full else FAIR_PERCENT
-    if own > wanted * processes or database >= MIN_DATABASE_SHARE:
+    if own > wanted * cpus or database >= MIN_DATABASE_SHARE:
         return 0.45, idle
     return 0.95, idle

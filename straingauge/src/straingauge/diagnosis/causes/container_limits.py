@@ -1,11 +1,22 @@
 """Limits of the service's container: its CPU time and its memory."""
 
-from straingauge.diagnosis.cause import Evidence, cause
+from straingauge.diagnosis.arrival import arrival_of_others
+from straingauge.diagnosis.cause import Evidence, cause, scale
+from straingauge.diagnosis.cpu_wait import share_of_waits
 from straingauge.diagnosis.onset import first_increase_s
-from straingauge.diagnosis.result_view import ResultView
+from straingauge.diagnosis.result_view import ResultView, is_in_waves
 from straingauge.diagnosis.throttling import service_throttling
 
 SERVICE = ("resources", "service")
+MACHINE = ("resources", "machine")
+FULL_PERCENT = 85.0  # of a core, as for any process that is out of CPU
+FREE_PERCENT = 50.0  # of a core: with it, the service would have run half as much again on one
+LONGER, MUCH_LONGER = 0.5, 1.5  # times the time that it ran: what it would gain on free CPUs
+# In any queue of random arrivals for two CPUs, the waits reach the work at a utilization of 0.71
+# (M/M/2: r^2 / (1 - r^2)); with more CPUs, at a higher one.
+PARTLY_IDLE = 0.7  # in the busiest sample
+MOST_OF_TIME = 0.5  # of the response time
+ELSEWHERE = "let its processes run on more CPUs (taskset, CPUAffinity of systemd, cpuset)"
 
 
 @cause(
@@ -35,8 +46,16 @@ def cpu_throttled(result: ResultView) -> Evidence | None:
     """Detect a control group that used up its quota of CPU time again and again.
 
     Until its next period (100 ms by default) no process of the group runs, however idle the machine
-    is, so that the service looks like one that waits for something.
+    is, so that the service looks like one that waits for something. Processes that may run on some
+    of the CPUs only wait for these while others are idle. A thread that is ready does not wait
+    beside an idle CPU: if it does, a limit that is not visible from here holds it.
     """
+    rules = (_throttled, _held_to_few_cpus, _waits_beside_idle_cpus)
+    found = [evidence for rule in rules if (evidence := rule(result)) is not None]
+    return max(found, key=lambda evidence: evidence.confidence, default=None)
+
+
+def _throttled(result: ResultView) -> Evidence | None:
     throttling = service_throttling(result)
     if throttling is None:
         return None
@@ -45,6 +64,52 @@ def cpu_throttled(result: ResultView) -> Evidence | None:
     if throttling.shared:
         evidence.append("the load generator has the same quota, and takes a part of it")
     return Evidence(throttling.confidence, tuple(evidence))
+
+
+def _held_to_few_cpus(result: ResultView) -> Evidence | None:
+    """Return evidence of processes that fill the CPUs on which they may run, beside idle ones."""
+    allowed = result.figure(*SERVICE, "limits", "allowed_cpus")
+    there = result.figure(*SERVICE, "limits", "allowed_cpus_percent")
+    cores, used = result.figure(*MACHINE, "cores"), result.figure(*MACHINE, "cpu_percent", "avg")
+    own, waited = (
+        result.figure(*SERVICE, key, "avg") for key in ("cpu_percent", "cpu_wait_percent")
+    )
+    free = 100 * (cores - allowed) - (used - there)
+    if not allowed or own < FULL_PERCENT * allowed or free < FREE_PERCENT:
+        return None
+    evidence = (
+        f"its processes may run on {allowed:.0f} of {cores:.0f} CPUs, and used {own:.0f} % of a"
+        f" core there, while {free:.0f} % of a core was idle elsewhere",
+        f"its threads waited for a CPU {waited / own:.1f} times as long as they ran",
+    )
+    confidence = scale(waited / own, LONGER, MUCH_LONGER)
+    return Evidence(confidence, evidence, (ELSEWHERE,)) if confidence else None
+
+
+def _waits_beside_idle_cpus(result: ResultView) -> Evidence | None:
+    """Return evidence of waits for a CPU on a machine that had an idle one in each sample.
+
+    Users who all start at the same instants fill the machine for moments, which proves nothing.
+    """
+    limits = (*SERVICE, "limits")
+    is_known = any(result.number(*limits, key) is not None for key in ("cpus", "allowed_cpus"))
+    cores, used = result.figure(*MACHINE, "cores"), result.figure(*MACHINE, "cpu_percent", "peak")
+    own, waited = (
+        result.figure(*SERVICE, key, "avg") for key in ("cpu_percent", "cpu_wait_percent")
+    )
+    share = share_of_waits(result)
+    if is_known or is_in_waves(result) or not used or used > 100 * PARTLY_IDLE * cores:
+        return None
+    if arrival_of_others(result) is not None:
+        return None
+    if waited < own or share is None or share < MOST_OF_TIME:
+        return None
+    evidence = (
+        f"its threads waited for a CPU longer than they ran ({waited:.0f} % and {own:.0f} % of the"
+        f" time), although {100 * cores - used:.0f} % of a core or more was idle: a limit that"
+        " is not visible from here, such as that of a container, may hold them",
+    )
+    return Evidence(0.6, evidence)
 
 
 @cause(

@@ -1,25 +1,25 @@
 """Other services that the service waits for."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-from straingauge.diagnosis.cause import Evidence, cause, scale
-from straingauge.diagnosis.cpu_wait import utilization
+from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
 from straingauge.diagnosis.location import CallLocation
+from straingauge.diagnosis.outgoing_calls import (
+    MOST_FROM_OUTSIDE,
+    NEGLIGIBLE,
+    are_short,
+    calls_of,
+    evidence_of_waits,
+    share_of_calls,
+    sole_caller,
+)
 from straingauge.diagnosis.result_view import ResultView, number
-from straingauge.diagnosis.traced_calls import slow_call_in_traces
+from straingauge.diagnosis.traced_calls import repeated_call_in_traces, slow_call_in_traces
 
-SERVICE = ("resources", "service")
-MIN_SAMPLES = 5  # with a waiting call; fewer are chance
-# Of the time of all requests: less than a tenth exceeds no threshold, a third may.
-NEGLIGIBLE, LIKELY, CERTAIN = 0.1, 0.3, 0.7
-MOST_FROM_OUTSIDE = 0.75  # an open connection does not show which request waits for it
-MANY_SAMPLES = 10  # with one call each: by chance, some would have two
-QUEUED = 2.0  # requests in flight for each process
-OCCUPIED = 0.7  # of the time: then most requests meet another one and wait
-OVERLAP = "let calls overlap: an asynchronous client in an event loop, or more worker threads"
-UNRELATED = 1.3  # times the time of all requests, or of the longest: calls of background work
+# A request needs another service once or a few times, as for statements of the database.
+REPEATED, SURELY_REPEATED = 5.0, 12.0
+# Of the time of all requests: each call also costs time of the service before and after its wait.
+HALF = 0.5
 
 
 @cause(
@@ -48,66 +48,121 @@ def slow_dependency(result: ResultView) -> Evidence | None:
     """
     if result.fails_mostly:
         return None
-    outside, inside = _from_outside(result), slow_call_in_traces(result)
+    outside = evidence_of_waits(result, calls_of(result, lookups=False), "calls")
+    inside = slow_call_in_traces(result)
     if outside is None or inside is None:
         return inside or outside
     confidence = max(inside.confidence, outside.confidence)
     return replace(inside, confidence=confidence, sentences=inside.sentences + outside.sentences)
 
 
-def _from_outside(result: ResultView) -> Evidence | None:
-    """Return evidence by the connections on which the service waits.
+@cause(
+    title="the service waits for look-ups of host names",
+    topics=("speed",),
+    explains=(
+        "endpoint_errors",
+        "event_loop_blocked",  # the resolver of the C library blocks its thread
+        "freeze",
+        "limited_concurrency",
+        "pool_exhausted",
+        "slow_dependency",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    charts=("slowest", "latency"),
+    advice=(
+        "look at /etc/resolv.conf: a first name server that does not answer costs 5 s for each"
+        " name, and search domains (ndots) several look-ups",
+        "keep connections to other services open, so that few names are looked up, or run a cache"
+        " of names on the machine",
+    ),
+)
+def slow_dns(result: ResultView) -> Evidence | None:
+    """Detect look-ups of host names that account for much of the response time, from outside.
 
-    By Little's law the mean number of requests in flight is their rate times their time, and that
-    of calls is as well. The ratio of both is the share of the requests' time that passes in calls.
-    The observer counts the calls in each sample: connections on which the service sent data and has
-    received nothing since. Connections to clients and to PostgreSQL do not count.
+    A look-up has a socket to port 53 from its question to its answer.
     """
-    in_flight = result.in_flight
-    longest_ms = result.figure("metrics", "latency_ms", "max")
-    rows = result.rows(*SERVICE, "calls")
-    calls = [row for row in rows if (number(row, "samples") or 0) >= MIN_SAMPLES]
-    if not in_flight or not calls:
+    if result.fails_mostly:
         return None
-    worst = max(calls, key=lambda row: number(row, "waiting_avg") or 0.0)
-    idle = result.figure("resources", "cooldown", "calls_waiting")
-    waiting, call_ms = (number(worst, key) or 0.0 for key in ("waiting_avg", "longest_ms"))
-    share = max(waiting - idle, 0.0) / in_flight
-    serial = None if idle else _one_at_a_time(result, worst)
-    if share < NEGLIGIBLE and serial is None:
+    return evidence_of_waits(result, calls_of(result, lookups=True), "look-ups of host names")
+
+
+@cause(
+    title="each request calls another service many times",
+    topics=("speed",),
+    explains=(
+        "freeze",
+        "limited_concurrency",
+        "slow_dependency",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    charts=("traces", "slowest", "latency"),
+    advice=(
+        "ask for all objects in one call (a list of ids, a batch or bulk endpoint), or send the"
+        " calls at the same time; cache what rarely changes",
+    ),
+)
+def repeated_calls(result: ResultView) -> Evidence | None:
+    """Detect an N+1 of calls: by traces, or by the short segments that the service exchanges.
+
+    A request without a body and its response are at least one segment each. Long bodies are cut
+    into full segments, so these prove nothing.
+    """
+    if result.fails_mostly:
         return None
-    confidence = min(max(scale(share, LIKELY, CERTAIN), serial or 0.0), MOST_FROM_OUTSIDE)
-    if share > UNRELATED or call_ms > UNRELATED * longest_ms:
-        confidence = min(confidence, 0.4)
-    host, program = str(worst.get("host")), worst.get("program")
+    traced = repeated_call_in_traces(result, REPEATED, SURELY_REPEATED)
+    return traced or _repeated_from_outside(result)
+
+
+def _repeated_from_outside(result: ResultView) -> Evidence | None:
+    rows = [row for row in calls_of(result, lookups=False) if are_short(row)]
+    if not rows or not result.requests:
+        return None
+    most = max(rows, key=lambda row: number(row, "exchanges") or 0.0)
+    exchanges = number(most, "exchanges") or 0.0
+    caller, share = sole_caller(result, most), share_of_calls(result, most)
+    per_request = caller.times if caller else exchanges / result.requests
+    requests = caller.requests if caller else result.requests
+    confidence = min(scale(per_request, REPEATED, SURELY_REPEATED), scale(share, NEGLIGIBLE, HALF))
+    if per_request < REPEATED or confidence < LIKELY:
+        return None
+    host, program = str(most.get("host")), most.get("program")
     named = f"{host} ({program})" if program else host
-    evidence = [
-        f"{waiting:.1f} calls to {named} waited for a response on average, while {in_flight:.1f}"
-        f" requests were in flight: {min(share, 1):.0%} of their time (Little's law)",
-        f"the longest call seen took {call_ms:.0f} ms or more",
-    ]
-    if serial is None:
-        return Evidence(confidence, tuple(evidence), where=(CallLocation(host),))
-    evidence.append("calls never overlapped: each request waits for the calls of those before it")
-    return Evidence(confidence, tuple(evidence), (OVERLAP,), (CallLocation(host),))
-
-
-def _one_at_a_time(result: ResultView, calls: Mapping[str, Any]) -> float | None:
-    """Return a confidence if calls never overlap and keep the service from other requests.
-
-    Independent requests, of which several are in flight, would often call at once. If each process
-    has one call at most, and is waiting for it, running or ready to run nearly all the time, it
-    serves one request at a time: a blocking call in an event loop, one worker, or a lock around the
-    call. The whole response time is then that queue, to the extent that it consists of calls.
-    """
-    processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
-    waiting, peak, samples = (
-        number(calls, key) or 0.0 for key in ("waiting_avg", "waiting_peak", "samples")
+    evidence = (
+        f"{exchanges:.0f} exchanges with {named} for {requests:.0f} requests"
+        f"{f' of {caller.name}' if caller else ''}, about {per_request:.0f} for each; they take"
+        f" {min(share, 1):.0%} of the time of all requests (Little's law)",
     )
-    running = utilization(result) * processes
-    is_serial = peak <= processes and samples >= MANY_SAMPLES
-    if not is_serial or result.in_flight < QUEUED * processes:
-        return None
-    if waiting + running < OCCUPIED * processes:
-        return None
-    return scale(waiting / (waiting + running), LIKELY, CERTAIN)
+    where = (CallLocation(host, caller.name if caller else None),)
+    return Evidence(min(confidence, MOST_FROM_OUTSIDE), evidence, where=where)
+
+
+@cause(
+    title="failed calls to another service are repeated",
+    topics=("speed", "errors"),
+    explains=(
+        "endpoint_errors",
+        "freeze",
+        "limited_concurrency",
+        "repeated_calls",
+        "slow_dependency",
+        "slow_endpoint",
+        "slow_start",
+        "slow_tail",
+        "slowing_down",
+    ),
+    charts=("traces", "errors", "latency"),
+    advice=(
+        "find out why the calls fail; repetitions multiply the load of a service in trouble",
+        "repeat once, after a pause with a random part (exponential back-off with jitter), within a"
+        " budget of a few percent of all calls, and only what may be sent twice",
+    ),
+)
+def retry_storm(result: ResultView) -> Evidence | None:
+    """Detect calls of which most fail and are sent again in the same request, by traces."""
+    return repeated_call_in_traces(result, 2.0, 3.0, failed=True)

@@ -4,10 +4,18 @@ from dataclasses import dataclass
 
 from straingauge.diagnosis.arrival import Arrival, arrival_of_others
 from straingauge.diagnosis.cause import LIKELY, Evidence, cause, scale
-from straingauge.diagnosis.cpu_wait import is_starved, share_of_others
+from straingauge.diagnosis.cpu_wait import (
+    is_starved,
+    share_beside_siblings,
+    share_of_others,
+    shared_cpus,
+    usable_cpus,
+)
 from straingauge.diagnosis.database_time import limited
+from straingauge.diagnosis.event_loop import blocked_loop_thread
 from straingauge.diagnosis.result_view import ResultView, number
 from straingauge.diagnosis.throttling import generator_throttling
+from straingauge.diagnosis.without_waits import still_missed_without
 
 MACHINE = ("resources", "machine")
 SERVICE = ("resources", "service")
@@ -16,7 +24,8 @@ CORE_FULL_PERCENT = 85.0  # of one core, by one process
 MUCH_PERCENT = 30.0  # of one core
 SERVICE_NEEDS_PERCENT = 50.0  # of one core
 FULL = 0.85  # of all cores: below it there was CPU left for every program
-HALF = 0.5  # of the response time
+HALF = 0.5  # of the response time, or of the CPU time that a process of the service did not get
+MOST = 0.9
 STEP = 1.5  # times the median response time: more than it usually varies
 OWN_PAUSE_MS = 200.0  # a lack of CPU delays by some scheduler slices, not by this much
 
@@ -96,54 +105,111 @@ def noisy_neighbour(result: ResultView) -> Evidence | None:
     slow. A long-blocked loop, locks and connection timeouts are the
     service's own fault, whatever else is busy, and a process that got a full core was not delayed.
     If other programs arrive during the load and stay, only the time from then on counts, and
-    response times that rise at that moment are theirs. If the service's processes are on another
+    response times that rise at that moment are theirs. A service that is held to some of the CPUs
+    shares only these. A generator that fills a core, or the quota of its container, lacks what
+    no other program took. If the service's processes are on another
     machine, other programs here delay only the generator.
     """
-    arrival = arrival_of_others(result)
-    others = result.figure(*MACHINE, "others_cpu_percent", "avg")
-    cores = result.figure(*MACHINE, "cores") or result.figure("environment", "machine", "cpu_count")
-    used = result.figure(*MACHINE, "cpu_percent", "avg")
-    if arrival is not None:
-        others, used = arrival.others_percent, arrival.machine_percent
-    late = result.reasons.keys() & {"generator_saturated", "generator_late"}
-    full = bool(cores) and used >= 100 * FULL * cores
+    crowd = _crowd(result)
     remote = result.at("resources", "service", "source") in ("metrics", "nothing")
-    if others < MUCH_PERCENT or not (late or (full and not remote)) or _is_own_fault(result):
+    if crowd.others_percent < MUCH_PERCENT or not (crowd.late or (crowd.is_full and not remote)):
         return None
+    if _is_own_fault(result):
+        return None
+    delay = _delay(result, is_late=crowd.late, remote=remote)
+    confidence = scale(crowd.others_percent, MUCH_PERCENT, 100)
+    confidence = confidence if crowd.is_full else min(confidence, 0.6)
+    confidence = limited(confidence, delay.share)
+    most, sentences = _limit(result, crowd, delay)
+    evidence = (*_evidence(result, crowd), *delay.sentences, *sentences)
+    onset_s = None if crowd.arrival is None else crowd.arrival.start_s
+    found = Evidence(min(confidence, most), evidence, onset_s=onset_s)
+    return found if found.confidence else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Crowd:
+    """The use of the CPUs by all programs, in percent of one core.
+
+    Attributes:
+        cores: The CPUs that they share.
+        used_percent: CPU time of all of them.
+        others_percent: That of other programs.
+        arrival: When these came, if they came during the load; the use is that from then on.
+        late: The generator was late.
+    """
+
+    cores: float
+    used_percent: float
+    others_percent: float
+    arrival: Arrival | None
+    late: bool
+
+    @property
+    def is_full(self) -> bool:
+        """All CPUs were busy."""
+        return bool(self.cores) and self.used_percent >= 100 * FULL * self.cores
+
+
+def _crowd(result: ResultView) -> _Crowd:
+    arrival = arrival_of_others(result)
+    cores, used, others = shared_cpus(result)
+    late = bool(result.reasons.keys() & {"generator_saturated", "generator_late"})
+    is_held = result.number(*SERVICE, "limits", "allowed_cpus") is not None
+    if late and is_held:  # the generator may run on all of them
+        used, others = (
+            result.figure(*MACHINE, key, "avg") for key in ("cpu_percent", "others_cpu_percent")
+        )
+        cores = result.figure(*MACHINE, "cores")
+    elif arrival is not None and not is_held:
+        others, used = arrival.others_percent, arrival.machine_percent
+    return _Crowd(cores, used, others, arrival, late)
+
+
+def _evidence(result: ResultView, crowd: _Crowd) -> tuple[str, ...]:
     neighbours = [
         f"{row.get('name')} ({row.get('cpu_percent')} %)"
         for row in result.rows(*MACHINE, "neighbours")[:3]
     ]
+    arrival = crowd.arrival
     since = "on average" if arrival is None else f"from {arrival.start_s:.0f} s on"
-    evidence = [
-        f"other programs used {others:.0f} % of a core {since}, all together {used:.0f} % of"
-        f" {cores:.0f} cores"
-    ]
-    if neighbours:
-        evidence.append(f"the busiest of them: {', '.join(neighbours)}")
-    confidence = scale(others, MUCH_PERCENT, 100)
-    confidence = confidence if full else min(confidence, 0.6)
-    delay = _delay(result, is_late=bool(late), remote=remote)
-    confidence = limited(confidence, delay.share)
-    evidence += delay.sentences
+    use = (
+        f"other programs used {crowd.others_percent:.0f} % of a core {since}, all together"
+        f" {crowd.used_percent:.0f} % of {crowd.cores:.0f} cores"
+    )
+    return (use, f"the busiest of them: {', '.join(neighbours)}") if neighbours else (use,)
+
+
+def _limit(result: ResultView, crowd: _Crowd, delay: "_Delay") -> tuple[float, list[str]]:
+    """Return the highest confidence that the service's and generator's own use of the CPU allows.
+
+    Returns:
+        The confidence, and what limits or supports it.
+    """
+    most, evidence = 1.0, []
     own_percent = result.figure(*SERVICE, "cpu_percent", "avg")
-    slowed = _slowed_by(arrival)
+    if not delay.by_generator:
+        most = scale(share_beside_siblings(result), HALF, MOST)
+        remaining = None if delay.share is None else still_missed_without(result, delay.share)
+        if remaining is not None:
+            evidence.append(remaining)
+            most = min(most, 0.45)
+    slowed = _slowed_by(crowd.arrival)
     if slowed is not None:
         evidence.append(slowed)
     elif not delay.by_generator and own_percent < SERVICE_NEEDS_PERCENT:
         # How long it waited for a CPU is the most that this may explain; less than half is not all.
         may_explain = is_starved(result) and delay.share is not None and delay.share >= HALF
-        confidence = min(confidence, 0.7 if may_explain else 0.25)
-    if own_percent >= CORE_FULL_PERCENT * max(result.figure(*SERVICE, "processes", "peak"), 1):
+        most = min(most, 0.7 if may_explain else 0.25)
+    if own_percent >= CORE_FULL_PERCENT * usable_cpus(result) or (
+        delay.by_generator and _is_generator_itself_full(result)
+    ):
         # It got all the CPU that its processes can use: they took nothing from it.
-        confidence = min(confidence, 0.25)
-    elif own_percent > others:
+        return min(most, 0.25), evidence
+    if own_percent > crowd.others_percent:
         evidence.append(f"the service itself used more: {own_percent:.0f} %; repeat without them")
-        confidence = min(confidence, 0.45)
-    if not confidence:
-        return None
-    onset_s = None if arrival is None else arrival.start_s
-    return Evidence(confidence, tuple(evidence), onset_s=onset_s)
+        most = min(most, 0.45)
+    return most, evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +255,15 @@ def _late_share(result: ResultView) -> float | None:
     return min(max(delays_ms) / result.slow_ms, 1.0)
 
 
+def _is_generator_itself_full(result: ResultView) -> bool:
+    """Return true if a process of the generator filled a core, or their container's quota."""
+    processes = result.table("resources", "generator", "processes")
+    throttling = generator_throttling(result)
+    return (throttling is not None and throttling.confidence >= LIKELY) or any(
+        (number(processes, name, "cpu_percent") or 0.0) >= CORE_FULL_PERCENT for name in processes
+    )
+
+
 def _slowed_by(arrival: Arrival | None) -> str | None:
     """Describe the step of the response times at the arrival of other programs, if there is one."""
     if arrival is None or arrival.p50_before_ms is None or arrival.p50_after_ms is None:
@@ -208,6 +283,8 @@ def _is_own_fault(result: ResultView) -> bool:
     out, so that these show nothing more.
     """
     if result.figure("resources", "database", "blocked", "longest_s") >= 0.5:
+        return True
+    if blocked_loop_thread(result) is not None:  # asleep: it does not want a CPU
         return True
     return not is_starved(result) and bool(
         result.figure("resources", "service", "event_loop", "longest_ms") >= OWN_PAUSE_MS

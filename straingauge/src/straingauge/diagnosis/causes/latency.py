@@ -31,6 +31,7 @@ PART_WORDS = {
 
 @cause(
     title="an endpoint is slow for many of its requests",
+    describes=True,
     topics=("speed",),
     explains=("slow_tail",),
     code=("occupying", "waiting"),
@@ -76,6 +77,7 @@ def slow_endpoint(result: ResultView) -> Evidence | None:
 
 @cause(
     title="a small share of all requests is much slower than the rest",
+    describes=True,
     topics=("speed",),
     code=("occupying", "waiting"),
     charts=("curve", "slowest", "traces"),
@@ -125,6 +127,7 @@ def slow_tail(result: ResultView) -> Evidence | None:
 
 @cause(
     title="only the start is slow",
+    describes=True,
     topics=("speed",),
     explains=("slow_tail",),
     charts=("latency", "slowest"),
@@ -169,6 +172,7 @@ def _start_s(result: ResultView) -> float | None:
 
 @cause(
     title="the service gets slower over time",
+    describes=True,
     topics=("trend",),
     explains=("slow_endpoint", "slow_tail"),
     code=("occupying", "waiting"),

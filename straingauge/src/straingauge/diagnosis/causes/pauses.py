@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.cpu_wait import is_starved
-from straingauge.diagnosis.event_loop import occupied_loop
+from straingauge.diagnosis.event_loop import MUCH_BLOCKED, blocked_loop_thread, occupied_loop
 from straingauge.diagnosis.result_view import ResultView, is_in_waves, number
 
 SERVICE = ("resources", "service")
@@ -14,7 +14,6 @@ COMPARABLE = 0.2  # of the delay to be explained
 UNUSUAL = 3.0  # times the median response time
 TOGETHER = 0.8  # of the slowest requests, which end at the same instants
 AT_ONCE = 0.1  # of their response time
-MUCH_BLOCKED = 0.2  # of the time; below it few requests meet a blocked loop
 MIN_TOGETHER = 3  # requests; two may meet by chance
 
 
@@ -43,10 +42,11 @@ def event_loop_blocked(result: ResultView) -> Evidence | None:
 
     An event loop runs one step at a time: while a step computes or waits synchronously, no request
     is served. A pause much shorter than the measured delays did not cause them. A service that
-    does not measure its loop shows it in the snapshots of its profile.
+    does not measure its loop shows it in the snapshots of its profile, and in any language by the
+    calls in which the kernel sees its main thread.
     """
     if result.at(*SERVICE, "event_loop") is None:
-        return _blocked_in_snapshots(result)
+        return _blocked_in_snapshots(result) or _blocked_by_kernel(result)
     loop = (*SERVICE, "event_loop")
     blocks, longest_ms = result.figure(*loop, "blocks"), result.figure(*loop, "longest_ms")
     blocked_s = result.figure(*loop, "blocked_s")
@@ -83,6 +83,21 @@ def _blocked_in_snapshots(result: ResultView) -> Evidence | None:
         f" waited for a CPU only {(cpu_percent + wait_percent) / 100:.0%} of the time",
     )
     return Evidence(scale(waiting, MUCH_BLOCKED / 2, 2 * MUCH_BLOCKED), evidence)
+
+
+def _blocked_by_kernel(result: ResultView) -> Evidence | None:
+    """Return evidence if the thread of an event loop was in another call than its own."""
+    least = blocked_loop_thread(result)
+    if least is None or result.fails_mostly:
+        return None
+    share, looks = (
+        result.figure(*SERVICE, "loop_thread", key) for key in ("blocked_share", "samples")
+    )
+    evidence = (
+        f"the main thread waits for events when nothing happens, but was in another, blocking call"
+        f" in {share:.0%} of {looks:.0f} samples",
+    )
+    return Evidence(scale(least, MUCH_BLOCKED / 2, 2 * MUCH_BLOCKED), evidence)
 
 
 @cause(

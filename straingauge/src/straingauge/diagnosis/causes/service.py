@@ -3,8 +3,10 @@
 from straingauge.diagnosis.cause import Evidence, cause, scale
 from straingauge.diagnosis.causes.errors import BROKEN, IDLE_CLOSED, NOT_OPENED
 from straingauge.diagnosis.code_lines import busiest_function_share
+from straingauge.diagnosis.cpu_wait import MOST_BUSY, usable_cpus, utilization
 from straingauge.diagnosis.onset import first_increase_s
 from straingauge.diagnosis.result_view import ResultView, number
+from straingauge.diagnosis.without_waits import sends_without_pause
 from straingauge.observe.runtime import CLOSING_SERVERS
 
 SERVICE = ("resources", "service")
@@ -51,14 +53,17 @@ def cpu_bound(result: ResultView) -> Evidence | None:
     is a cause only where a request is expensive, by CPU time divided by requests, or where half of
     the requests or more spend nearly all of their time in a queue. A process that also waits for a
     database is not full all the time; if its profile shows one function, that is what requests
-    queue for.
+    queue for. One that ran or waited for a CPU all the time, and ran for most of it, is full as
+    well, if users send the next request at once: without other programs it would compute more.
     """
-    busy, processes = result.figure(*SERVICE, "cpu_percent", "avg"), _processes(result)
+    busy, cpus = result.figure(*SERVICE, "cpu_percent", "avg"), usable_cpus(result)
     cpu_ms = 10 * busy * result.duration_s / result.requests if result.requests else 0.0
     app_ms = result.figure("metrics", "server_timing", "parts", "app", "p50_ms")
-    full = busy >= CORE_FULL_PERCENT * processes
+    waited = result.figure(*SERVICE, "cpu_wait_percent", "avg")
+    shared = busy >= waited > 0 and utilization(result) >= MOST_BUSY and sends_without_pause(result)
+    full = busy >= CORE_FULL_PERCENT * cpus or shared
     computing = app_ms >= EXPENSIVE_CPU_MS and cpu_ms >= 0.6 * app_ms
-    computing |= busy >= COMPUTING_PERCENT * processes and busiest_function_share(result) >= 0.5
+    computing |= busy >= COMPUTING_PERCENT * cpus and busiest_function_share(result) >= 0.5
     if not full and not computing:
         return None
     expensive = scale(cpu_ms, EXPENSIVE_CPU_MS, 3 * EXPENSIVE_CPU_MS)
@@ -66,9 +71,12 @@ def cpu_bound(result: ResultView) -> Evidence | None:
     queue_ms = result.figure("metrics", "server_timing", "parts", "unattributed", "p50_ms")
     queued = full and queue_ms >= max(QUEUED * typical_ms, NOTICEABLE_MS)
     confidence = max(expensive, 0.85 if queued else 0.4) if full else min(expensive, 0.8)
+    if shared and busy < CORE_FULL_PERCENT * cpus:
+        confidence = min(confidence, 0.75)
     unaffected = _unaffected(result, busy * result.duration_s / 100)
     if unaffected is not None:
         confidence = min(confidence, 0.4)
+    processes = max(result.figure(*SERVICE, "processes", "peak"), 1.0)
     evidence = [
         f"{processes:.0f} serving process(es) used {busy:.0f} % of a core on average, {cpu_ms:.1f}"
         " ms of CPU per request"
@@ -220,7 +228,3 @@ def _unaffected(result: ResultView, cpu_s: float) -> str | None:
                 f" {fast[other]:.0f} ms: a queue for the CPU would delay both"
             )
     return None
-
-
-def _processes(result: ResultView) -> float:
-    return max(result.figure(*SERVICE, "processes", "peak"), 1.0)

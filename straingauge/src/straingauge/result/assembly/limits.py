@@ -3,19 +3,32 @@
 from collections.abc import Sequence
 
 from straingauge.observe import Sample
-from straingauge.result.assembly.sampling import MB, highest, increase, values, whole
+from straingauge.result.assembly.sampling import (
+    MB,
+    highest,
+    increase,
+    points,
+    shares,
+    values,
+    whole,
+)
 from straingauge.result.format.limits import GeneratorLimits, Limits
 
 
 def limits(samples: Sequence[Sample]) -> Limits:
     """Compose the limits of the service."""
-    return {
+    found: Limits = {
         "cpus": highest(samples, "cpu_quota_cpus"),
         "throttled_percent": _throttled_percent(samples, ""),
         "throttled_s": increase(samples, "cpu_throttled_s"),
         "memory_mb": highest(samples, "memory_limit_bytes", MB),
         "oom_kills": whole(increase(samples, "oom_kills")),
     }
+    busy = shares(points(samples, "allowed_cpus_busy_s"))
+    if busy is not None:
+        found["allowed_cpus"] = int(values(samples, "allowed_cpus")[-1])
+        found["allowed_cpus_percent"] = busy["avg"]
+    return found
 
 
 def generator_limits(samples: Sequence[Sample]) -> GeneratorLimits | None:

@@ -18,6 +18,7 @@ from straingauge.result.assembly.sampling import (
     values,
     whole,
 )
+from straingauge.result.format.loop_thread import LoopThread
 from straingauge.result.format.resources import (
     Calls,
     Cooldown,
@@ -42,7 +43,7 @@ WARM_UP_SHARE = 0.25  # of the load: caches fill and the allocator grows
 def service(observations: Observations, requests: int) -> Service:
     """Compose the `service` section."""
     samples = observations.samples
-    return {
+    found: Service = {
         "source": observations.source,
         "memory": _memory(samples, requests),
         "cpu_percent": shares(points(samples, "cpu_s")),
@@ -65,6 +66,10 @@ def service(observations: Observations, requests: int) -> Service:
         },
         "limits": limits(samples),
     }
+    loop_thread = _loop_thread(samples)
+    if loop_thread is not None:
+        found["loop_thread"] = loop_thread
+    return found
 
 
 def cooldown(observations: Observations) -> Cooldown | None:
@@ -182,10 +187,19 @@ def _event_loop(samples: Sequence[Sample]) -> EventLoop | None:
     }
 
 
+def _loop_thread(samples: Sequence[Sample]) -> LoopThread | None:
+    looks = increase(samples, "loop_thread_samples")
+    if not looks:
+        return None
+    blocked = increase(samples, "loop_thread_blocked") or 0.0
+    return {"samples": round(looks), "blocked_share": round(blocked / looks, 4)}
+
+
 def _calls(observations: Observations) -> list[Calls]:
     """The hosts that the service waited for, the one with the most waiting calls first."""
     samples = len(values(observations.samples, "calls_waiting"))
-    most = sorted(observations.calls.items(), key=lambda item: -item[1].waiting)[:MAX_HOSTS]
+    waited = [item for item in observations.calls.items() if item[1].waiting]
+    most = sorted(waited, key=lambda item: -item[1].waiting)[:MAX_HOSTS]
     return [
         {
             "host": host,
@@ -194,6 +208,8 @@ def _calls(observations: Observations) -> list[Calls]:
             "waiting_avg": round(each.waiting / samples, 4) if samples else 0.0,
             "waiting_peak": each.peak,
             "longest_ms": float(each.longest_ms),
+            "exchanges": each.exchanges,
+            "sent_bytes": each.sent_bytes,
         }
         for host, each in most
     ]

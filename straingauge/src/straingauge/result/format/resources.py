@@ -3,6 +3,7 @@
 from typing import Literal, NotRequired, TypedDict
 
 from straingauge.result.format.limits import GeneratorLimits, Limits
+from straingauge.result.format.loop_thread import LoopThread
 
 
 class Shares(TypedDict):
@@ -80,6 +81,8 @@ class Calls(TypedDict):
     waiting_avg: float
     waiting_peak: int
     longest_ms: float
+    exchanges: NotRequired[int]
+    sent_bytes: NotRequired[int]
 
 
 class Runtime(TypedDict):
@@ -103,6 +106,7 @@ class Service(TypedDict):
     helpers: Helpers
     restarts: Restarts | None
     event_loop: EventLoop | None
+    loop_thread: NotRequired[LoopThread]
     accept_queue: NotRequired[Extremes | None]
     calls: NotRequired[list[Calls]]
     runtime: NotRequired[Runtime]
