@@ -14,6 +14,7 @@ uvicorn's own class: what can be found out when a timer fires is not recorded be
 
 import asyncio
 import itertools
+import logging
 import resource
 from functools import cache
 from typing import Any, ClassVar
@@ -25,6 +26,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from app import limits
+from app.context import RequestContext, current_request
 from app.errors import (
     AppError,
     BadRequest,
@@ -34,7 +36,9 @@ from app.errors import (
     Unavailable,
     error_response,
 )
-from app.middleware.request_context import SECURITY_HEADERS
+from app.middleware.request_context import SECURITY_HEADERS, new_ids, server_timing
+
+logger = logging.getLogger(__name__)
 
 _LINGER_S = 2.0
 """Time between a refusal and the end of its connection, during which input is discarded. A
@@ -57,6 +61,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     """One connection."""
 
     _numbers: ClassVar = itertools.count()
+    _request_ids: ClassVar = new_ids()
     _closable: ClassVar[list["LimitedHttpProtocol"]] = []
     """Connections that were idle when last searched, the next to close at the end."""
 
@@ -175,11 +180,20 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 self.pipeline.clear()
                 self.transport.close()
                 return
-        response = error_response(error)
+        # The request may be incomplete, so the middleware has not given it an id.
+        context = RequestContext(next(self._request_ids), str(self.client and self.client[0]))
+        token = current_request.set(context)
+        try:
+            response = error_response(error)
+            logger.info("refused a request that was not served: %s", error.code)
+        finally:
+            current_request.reset(token)
         headers = [
             *self.server_state.default_headers,
             *response.raw_headers,
             *SECURITY_HEADERS,
+            (b"x-request-id", context.request_id.encode()),
+            (b"server-timing", server_timing(context, 0)),
             (b"connection", b"close"),
         ]
         lines = b"".join(b"%s: %s\r\n" % header for header in headers)

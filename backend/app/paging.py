@@ -1,7 +1,7 @@
 """Keyset pagination: an opaque cursor and the `Link` header that carries it.
 
-A cursor contains the sort key and id of the last row of a page. Every page costs the same, and rows
-inserted in the meantime cause neither duplicates nor gaps.
+A cursor contains the id of the last row of a page, and its sort key unless that is personal. Every
+page costs the same, and rows inserted in the meantime cause neither duplicates nor gaps.
 """
 
 import base64
@@ -40,7 +40,7 @@ Cursor = Annotated[
 
 
 def encode_cursor(key: str, row_id: uuid.UUID) -> str:
-    """Encode the cursor for the page after a row."""
+    """Encode the cursor for the page after a row; `key` is empty if the row has to be read."""
     return base64.urlsafe_b64encode(orjson.dumps([key, row_id.hex])).decode().rstrip("=")
 
 
@@ -54,7 +54,12 @@ def decode_cursor(cursor: str) -> tuple[str, uuid.UUID]:
         key, row_id = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return reject_nul(str(key)), uuid.UUID(row_id)
     except (ValueError, TypeError, AttributeError):  # binascii.Error is a ValueError
-        raise BadRequest("The cursor is invalid.", code="bad_cursor") from None
+        raise invalid_cursor() from None
+
+
+def invalid_cursor() -> BadRequest:
+    """Create the error for a cursor that is damaged, or of another list."""
+    return BadRequest("The cursor is invalid.", code="bad_cursor")
 
 
 def next_link(request: Request, cursor: str) -> dict[str, str]:

@@ -192,3 +192,13 @@ class TestTurns:
         await worker.wait()
         assert await worker.stdout.read() == b""  # the decoder held the other end, too
         await until(lambda: not decoder.is_running() or decoder.status() == "zombie")
+
+
+def test_decoder_knows_no_secrets(monkeypatch: pytest.MonkeyPatch):
+    """A decoder inherits the environment without the settings of the service."""
+    for name in ("DATABASE_URL", "SECRET_KEY", "OPENAI_API_KEY", "rate_limit_storage"):
+        monkeypatch.setenv(name, "redis://user:password@host")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    environment = sphinx.environment()
+    assert "redis://user:password@host" not in environment.values()
+    assert environment["LANG"] == "C.UTF-8"

@@ -164,7 +164,7 @@ def test_large_headers_are_refused(port: int):
     for headers in ({"a": "x" * 9000}, {f"a{n}": "x" * 7000 for n in range(6)}):
         response, error = send(port, "GET", "/live", **headers)
         assert response.status == 431
-        assert error["error"]["code"] == "header_too_large"
+        assert error["error"]["code"] == "headers_too_large"
     response, error = send(port, "GET", "/api/?" + "x" * 9000)
     assert (response.status, error["error"]["code"]) == (414, "uri_too_long")
 

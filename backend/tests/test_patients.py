@@ -1,7 +1,10 @@
 """Patients over HTTP."""
 
+import base64
+
 import httpx2
 import pytest
+from recordings import SignUp
 
 
 async def test_patient_is_created_read_and_changed(client: httpx2.AsyncClient, ann: dict[str, str]):
@@ -82,3 +85,19 @@ async def test_invalid_cursor_is_rejected(
         response = await client.get(path, params={"cursor": cursor}, headers=ann)
         assert response.status_code == 400
         assert response.json()["error"]["code"] == "bad_cursor"
+
+
+async def test_cursor_has_no_name(client: httpx2.AsyncClient, ann: dict[str, str], sign_up: SignUp):
+    """The cursor of a page, which is in URLs, has no name; that of another therapist is a 400."""
+    for name in ("Al Person", "Bo Person", "Cy Person"):
+        await client.post("/api/patients/", json={"full_name": name}, headers=ann)
+    page = await client.get("/api/patients/?limit=1", headers=ann)
+    target = page.links["next"]["url"]
+    cursor = target.rpartition("cursor=")[2]
+    assert b"Person" not in base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    path = f"/api/patients/{page.json()[0]['id']}"
+    await client.patch(path, json={"full_name": "Bz Person"}, headers=ann)
+    names = [patient["full_name"] for patient in (await client.get(target, headers=ann)).json()]
+    assert names == ["Cy Person"]  # after the patient, wherever its name stands now
+    other = await client.get(target, headers=await sign_up("bob@example.com"))
+    assert (other.status_code, other.json()["error"]["code"]) == (400, "bad_cursor")

@@ -2,17 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
 from app.database import Database
+from app.middleware import rate_limit_counters
 from app.middleware.rate_limit_storage import MemoryStorage, PostgresStorage
 from app.settings import Settings
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from service import Service, account
+from service import DEADLINE_S, Service, account
 
 
 @given(
@@ -107,3 +108,25 @@ def test_single_worker_does_not_warn(serve: Callable[..., Service]):
     service = serve()
     health = httpx2.get(f"{service.url}/health").json()
     assert health["rate_limit"] == {"enabled": True, "shared": False, "warning": None}
+
+
+async def test_silent_redis_is_503_in_time(
+    open_client: Callable[..., Awaitable[httpx2.AsyncClient]], monkeypatch: pytest.MonkeyPatch
+):
+    """A Redis that accepts connections and does not respond costs two timeouts, and a 503."""
+    monkeypatch.setattr(rate_limit_counters, "REDIS_TIMEOUT_S", 0.05)
+    connections = []
+
+    async def ignore(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+
+    async with await asyncio.start_server(ignore, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = await open_client(rate_limit_storage=f"redis://127.0.0.1:{port}")
+        async with asyncio.timeout(DEADLINE_S):
+            response = await client.get("/api/sessions/")
+        assert response.json()["error"]["code"] == "rate_limit_unavailable"
+        assert response.status_code == 503
+        assert 1 <= len(connections) <= 2
+        for writer in connections:
+            writer.close()

@@ -207,3 +207,12 @@ async def test_redirects_do_not_repeat_the_host(client: httpx2.AsyncClient):
     headers = {"Host": "evil.example"}
     response = await client.get("/api/sessions?limit=1", headers=headers)
     assert (response.status_code, response.headers["location"]) == (307, "/api/sessions/?limit=1")
+
+
+@pytest.mark.parametrize(
+    "path", ["/live%0A", "/metrics%0A", "/api/sessions/%0A", "/li%00ve", "/%7f"]
+)
+async def test_path_with_a_control_character_is_400(client: httpx2.AsyncClient, path: str):
+    """A path that ends with a line break is not that of the operation without it."""
+    response = await client.get(path)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_request")

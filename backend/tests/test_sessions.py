@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
+from app.paging import encode_cursor
 from app.sessions.models import Status
 from app.sessions.schemas import SessionSummary
 from app.settings import Settings
@@ -110,6 +111,15 @@ async def test_invalid_query_is_rejected(
     response = await client.get(f"/api/sessions/?{query}", headers=ann)
     assert response.status_code == 422
     assert response.json()["error"]["details"][0]["where"] == f"query.{query.partition('=')[0]}"
+
+
+async def test_cursor_without_a_time_zone_is_rejected(
+    client: httpx2.AsyncClient, ann: dict[str, str]
+):
+    """A forged cursor does not depend on the time zone of the machine: it is a 400."""
+    cursor = encode_cursor("2026-01-01T00:00:00", uuid.uuid4())
+    response = await client.get("/api/sessions/", params={"cursor": cursor}, headers=ann)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "bad_cursor")
 
 
 async def test_query_is_documented(app: FastAPI):

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 
 import httpx2
+import jwt
 import pytest
 from app.auth import repository
 from app.auth.models import Role, User
@@ -133,3 +134,16 @@ async def test_expired_logins_are_deleted_at_the_next_login(
     async with app.state.database.driver_connection() as connection:
         assert await connection.fetchval("SELECT count(*) FROM token_families") == 1
         assert await connection.fetchval("SELECT count(*) FROM refresh_tokens") == 1
+
+
+async def test_token_of_a_machine_whose_clock_is_ahead_is_accepted(
+    app: FastAPI, client: httpx2.AsyncClient, settings: Settings
+):
+    """An access token that another machine has just issued is valid, whatever its clock says."""
+    (refresh_token,) = await _make_logins(app, 1)
+    pair = await client.post(REFRESH, json={"refresh_token": refresh_token})
+    claims = jwt.decode(pair.json()["access_token"], options={"verify_signature": False})
+    claims["iat"] += 30
+    token = jwt.encode(claims, settings.signing_key(), algorithm="HS256")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert (await client.get("/api/v1/auth/me", headers=headers)).status_code == 200

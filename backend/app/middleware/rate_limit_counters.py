@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 from fastapi import Request
@@ -26,6 +26,9 @@ from app.middleware.rate_limit_storage import MemoryStorage, PostgresStorage, Wi
 from app.settings import Settings, SettingsError
 
 T = TypeVar("T")
+REDIS_TIMEOUT_S = 1.0
+"""Longest wait for Redis, and once more for the retry; together as long as a request waits for a
+database connection (`DB_POOL_TIMEOUT`)."""
 MAX_KEY_LENGTH = 200
 """Length of the key column in PostgreSQL. Longer keys are hashed."""
 
@@ -188,9 +191,17 @@ def _open_storage(location: str, database: Database) -> Storage:
         return MemoryStorage()
     if location == "postgres":
         return PostgresStorage(database=database)
+    options: dict[str, Any] = {
+        "socket_timeout": REDIS_TIMEOUT_S,
+        "socket_connect_timeout": REDIS_TIMEOUT_S,
+        "retry": _retry_once(),
+    }
     try:
         storage = storage_from_string(
-            f"async+{location}", implementation="redispy", wrap_exceptions=True
+            f"async+{location}",
+            implementation="redispy",
+            wrap_exceptions=True,
+            **options,
         )
     except ConfigurationError as error:
         raise SettingsError(
@@ -198,6 +209,16 @@ def _open_storage(location: str, database: Database) -> Storage:
         ) from None
     assert isinstance(storage, Storage)
     return storage
+
+
+def _retry_once() -> object:
+    """Return the retries of Redis: one, because it may have closed a connection of the pool."""
+    try:
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+    except ImportError:
+        return None  # `limits` says so
+    return Retry(NoBackoff(), 1)
 
 
 def _warning(storage: Storage) -> str | None:

@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import re
+from collections.abc import Iterator
 from time import perf_counter_ns
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,8 +31,6 @@ SECURITY_HEADERS: tuple[Header, ...] = (
 
 _valid_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch
 _origin = re.compile(rb"\Ahttps?://[^/]*")
-_id_prefix = os.urandom(8).hex()
-_id_numbers = itertools.count(1)
 
 
 class RequestContextMiddleware:
@@ -45,6 +44,7 @@ class RequestContextMiddleware:
         self._app = app
         self._logs = logs
         self._proxies = proxies
+        self._new_ids = new_ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -54,7 +54,7 @@ class RequestContextMiddleware:
         started_ns = perf_counter_ns()
         client = client_address(scope, receive, self._proxies)
         scope["client"] = (client, 0)  # also for uvicorn's access log
-        context = RequestContext(_request_id(scope), client)
+        context = RequestContext(_given_id(scope) or next(self._new_ids), client)
         token = current_request.set(context)
         status = 0
 
@@ -74,7 +74,7 @@ class RequestContextMiddleware:
                     *headers,
                     *security_headers,
                     (b"x-request-id", context.request_id.encode()),
-                    (b"server-timing", _server_timing(context, perf_counter_ns() - started_ns)),
+                    (b"server-timing", server_timing(context, perf_counter_ns() - started_ns)),
                     *context.headers,
                 ]
             await send(message)
@@ -115,15 +115,23 @@ def _without_host(header: Header) -> Header:
     return (name, _origin.sub(b"", value)) if name == b"location" else header
 
 
-def _request_id(scope: Scope) -> str:
-    """Return the client's X-Request-Id if it is valid, else a new id."""
+def _given_id(scope: Scope) -> str | None:
+    """Return the client's X-Request-Id if it is valid."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _valid_id(value):
             return str(value, "ascii")
-    return f"{_id_prefix}-{next(_id_numbers):x}"
+    return None
 
 
-def _server_timing(context: RequestContext, total_ns: int) -> bytes:
+def new_ids() -> Iterator[str]:
+    """Yield ids that no other process has."""
+    prefix = os.urandom(8).hex()
+    for number in itertools.count(1):
+        yield f"{prefix}-{number:x}"
+
+
+def server_timing(context: RequestContext, total_ns: int) -> bytes:
+    """Return the value of `Server-Timing` for a request that took `total_ns`."""
     app_ns = total_ns - context.pool_ns - context.db_ns
     return b"pool;dur=%.3f, db;dur=%.3f, app;dur=%.3f" % (
         context.pool_ns / 1e6,

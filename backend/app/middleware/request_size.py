@@ -11,7 +11,14 @@ from collections.abc import Awaitable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import AppError, PayloadTooLarge, TargetTooLong, Unprocessable, error_response
+from app.errors import (
+    AppError,
+    BadRequest,
+    PayloadTooLarge,
+    TargetTooLong,
+    Unprocessable,
+    error_response,
+)
 from app.limits import (
     MAX_JSON_DEPTH,
     MAX_JSON_ELEMENTS,
@@ -34,6 +41,10 @@ class RequestSizeMiddleware:
         if len(scope["query_string"]) + len(scope["path"]) > MAX_TARGET_BYTES:
             error = TargetTooLong(f"Path and query may have at most {MAX_TARGET_BYTES} bytes.")
             return error_response(error)(scope, receive, send)
+        # Starlette's patterns of paths end with `$`, which also matches before a line break.
+        if not scope["path"].isprintable():
+            refusal = BadRequest("The path has a character that cannot be printed.")
+            return error_response(refusal)(scope, receive, send)
         length = _declared_length(scope)
         if length == 0:
             return self._app(scope, receive, send)

@@ -6,10 +6,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.fields import Text
+
 Mood = Literal["very_low", "low", "neutral", "positive", "very_positive"]
 Trajectory = Literal["improving", "declining", "stable", "fluctuating"]
 
-_Items = Annotated[list[str], Field(default_factory=list, max_length=50)]
+_Items = Annotated[list[Text], Field(default_factory=list, max_length=50)]
 
 
 class Notes(BaseModel):
@@ -21,7 +23,7 @@ class Notes(BaseModel):
         description="Extractor of the notes: `rules` (word lists, no understanding of the text) "
         "or `openai:<model>`."
     )
-    summary: str = Field(max_length=5000)
+    summary: Text = Field(max_length=5000)
     key_topics: _Items
     strategies: _Items
     emotional_themes: _Items

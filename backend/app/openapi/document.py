@@ -17,6 +17,7 @@ from app.auth.dependencies import current_user
 from app.clinical import current_therapist
 from app.database import database_session
 from app.errors import (
+    BadRequest,
     Conflict,
     HeadersTooLarge,
     InternalError,
@@ -62,12 +63,14 @@ Accounts, patients, sessions, audio, transcription and notes for therapists.
 - **Times** have an offset (RFC 3339). In requests, UTC is assumed if it is missing.
 """
 _EVERY_OPERATION = (
+    BadRequest,
     MethodNotAllowed,
     RequestTimeout,
     PayloadTooLarge,
     TargetTooLong,
     HeadersTooLarge,
     InternalError,
+    Unavailable,
 )
 _TAGS = [
     {"name": "auth", "description": "Accounts and tokens."},
@@ -176,7 +179,8 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
 def _add_common(operation: dict[str, Any]) -> None:
     """Add the errors of every operation, and the headers of its successful responses."""
     responses = operation["responses"]
-    responses |= {str(code): response for code, response in declare(*_EVERY_OPERATION).items()}
+    common = {str(code): response for code, response in declare(*_EVERY_OPERATION).items()}
+    responses |= {code: each for code, each in common.items() if code not in responses}
     for status, response in responses.items():
         if "$ref" in response:
             responses[status] = {"$ref": response["$ref"]}  # FastAPI adds a description

@@ -9,7 +9,15 @@ from app.database import DbSession
 from app.errors import BadRequest
 from app.middleware.rate_limit import limiter
 from app.openapi.responses import declare, succeed
-from app.paging import DEFAULT_LIMIT, Cursor, Limit, decode_cursor, encode_cursor, next_link
+from app.paging import (
+    DEFAULT_LIMIT,
+    Cursor,
+    Limit,
+    decode_cursor,
+    encode_cursor,
+    invalid_cursor,
+    next_link,
+)
 from app.patients import repository
 from app.patients.models import Patient
 from app.patients.schemas import NewPatient, PatientChanges, PatientRecord
@@ -34,11 +42,17 @@ async def list_patients(
     cursor: Cursor = None,
 ) -> list[Patient]:
     """List the caller's patients by name, in pages."""
-    after = decode_cursor(cursor) if cursor is not None else None
+    after = None
+    if cursor is not None:
+        # It has no name, because URLs reach the logs of proxies and the history of browsers.
+        _, last_id = decode_cursor(cursor)
+        after = await repository.find_patient(session, therapist.id, last_id)
+        if after is None:
+            raise invalid_cursor()
     rows = await repository.list_patients(session, therapist.id, limit=limit + 1, after=after)
     page = list(rows[:limit])
     if len(rows) > limit:
-        response.headers.update(next_link(request, encode_cursor(page[-1].full_name, page[-1].id)))
+        response.headers.update(next_link(request, encode_cursor("", page[-1].id)))
     return page
 
 

@@ -16,9 +16,9 @@ async def list_patients(
     therapist_id: uuid.UUID,
     *,
     limit: int,
-    after: tuple[str, uuid.UUID] | None,
+    after: Patient | None,
 ) -> Sequence[Patient]:
-    """Return at most `limit` patients by name, after the given name and id."""
+    """Return at most `limit` patients by name, after the given one."""
     query = (
         select(Patient)
         .where(Patient.therapist_id == therapist_id)
@@ -26,7 +26,7 @@ async def list_patients(
         .limit(limit)
     )
     if after is not None:
-        query = query.where(tuple_(Patient.full_name, Patient.id) > after)
+        query = query.where(tuple_(Patient.full_name, Patient.id) > (after.full_name, after.id))
     return (await session.scalars(query)).all()
 
 
@@ -38,11 +38,18 @@ async def get_patient(
     Raises:
         NotFound: The patient does not exist or belongs to another therapist.
     """
-    query = select(Patient).where(Patient.id == patient_id, Patient.therapist_id == therapist_id)
-    patient = (await session.scalars(query)).one_or_none()
+    patient = await find_patient(session, therapist_id, patient_id)
     if patient is None:
         raise NotFound("The patient does not exist.")
     return patient
+
+
+async def find_patient(
+    session: AsyncSession, therapist_id: uuid.UUID, patient_id: uuid.UUID
+) -> Patient | None:
+    """Return one patient; None if it does not exist or belongs to another therapist."""
+    query = select(Patient).where(Patient.id == patient_id, Patient.therapist_id == therapist_id)
+    return (await session.scalars(query)).one_or_none()
 
 
 async def add_patient(

@@ -92,6 +92,7 @@ class OpenAI:
         if not text.strip():
             raise ProviderRefused("no speech was found in the recording")
         duration_s = float(duration) if isinstance(duration, int | float) else None
+        text = _storable(text)
         return Transcript(text.strip(), f"openai:{self._transcription_model}", duration_s)
 
     async def extract(self, transcript: str) -> Notes:
@@ -147,7 +148,12 @@ def _json_object(response: httpx2.Response) -> dict[str, Any]:
     return body
 
 
+def _storable(text: str) -> str:
+    """Replace what JSON can contain and PostgreSQL cannot store: NUL and lone surrogates."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 def _retry_after_s(response: httpx2.Response, default_s: float) -> float:
     """Return the seconds of Retry-After; `default_s` if it is missing, a date or invalid."""
     value = response.headers.get("retry-after", "")
-    return min(float(value), MAX_RETRY_AFTER_S) if value.isdigit() else default_s
+    return min(float(value), MAX_RETRY_AFTER_S) if value.isdecimal() else default_s

@@ -23,7 +23,7 @@ from app.jobs.parent_watch import exit_with_parent
 from app.providers.base import ProviderRefused, ProviderUnavailable, Transcript
 from app.providers.turns import ProcessTurns
 from app.providers.wav import RATE_HZ, UnreadableAudio, read_pcm, read_pcm_header
-from app.settings import BACKEND_DIR
+from app.settings import BACKEND_DIR, Settings
 
 _REFUSED = 3  # exit code; the reason is written to standard output
 _OUT_OF_MEMORY = 255  # exit code of pocketsphinx if malloc fails (ckd_fail in its ckd_alloc.c)
@@ -78,7 +78,7 @@ class PocketsphinxTranscriber:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(BACKEND_DIR)},
+            env=environment(),
             process_group=0,
         )
         done = asyncio.ensure_future(child.communicate())
@@ -101,6 +101,16 @@ class PocketsphinxTranscriber:
         if child.returncode != 0:
             raise ProviderUnavailable(f"the decoder exited with code {child.returncode}")
         return output
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a decoder: without settings, which have passwords and keys.
+
+    It reads bytes of strangers with C code, and needs no setting.
+    """
+    settings = {name.upper() for name in Settings.model_fields}
+    kept = {name: value for name, value in os.environ.items() if name.upper() not in settings}
+    return kept | {"PYTHONPATH": str(BACKEND_DIR)}
 
 
 class _PcmReader:

@@ -15,7 +15,6 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError, WithJsonSchema
 
-from app.errors import BadRequest
 from app.paging import (
     CURSOR_HELP,
     CURSOR_SCHEMA,
@@ -24,6 +23,7 @@ from app.paging import (
     MAX_LIMIT,
     decode_cursor,
     encode_cursor,
+    invalid_cursor,
     next_link,
 )
 from app.sessions.models import Status
@@ -140,9 +140,14 @@ async def read_page(
 def _position(cursor: str) -> tuple[datetime, uuid.UUID]:
     key, row_id = decode_cursor(cursor)
     try:
-        return datetime.fromisoformat(key).astimezone(UTC), row_id
+        moment = datetime.fromisoformat(key)
+        # Without an offset it would be in the time zone of this machine.
+        position = None if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise BadRequest("The cursor is invalid.", code="bad_cursor") from None
+        position = None
+    if position is None:
+        raise invalid_cursor()
+    return position, row_id
 
 
 def page_response(request: Request, page: Page) -> Response:
