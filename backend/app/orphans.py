@@ -7,6 +7,7 @@ again.
 import logging
 import multiprocessing
 import os
+import select
 import signal
 import threading
 from multiprocessing.process import BaseProcess
@@ -29,6 +30,24 @@ def stop_with_parent() -> threading.Thread | None:
 
 
 def _stop_after(parent: BaseProcess) -> None:
-    parent.join()
+    _wait_for_end(parent)
     logger.warning("the parent of this worker has ended: it stops")
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _wait_for_end(parent: BaseProcess) -> None:
+    # `join` reads a pipe that the parent holds open. Workers that are forks hold it, too, until
+    # they end, so one after the other would notice.
+    try:
+        handle = os.pidfd_open(parent.pid or 0)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):  # not on Linux, or a kernel before 5.3
+        parent.join()
+        return
+    try:
+        poller = select.poll()
+        poller.register(handle, select.POLLIN)
+        poller.poll()
+    finally:
+        os.close(handle)

@@ -4,14 +4,20 @@ It is uvicorn's command with the service's own defaults, so every way of startin
 limits. Options of uvicorn and its `UVICORN_*` variables take precedence.
 """
 
+import gc
 import importlib
+import multiprocessing
+import os
 import resource
+import signal
 import sys
-from typing import Any
+from socket import socket
+from typing import Any, Literal
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
+from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import SIGNALS
 
 GRACEFUL_SHUTDOWN_S = 8
 """Time for requests in flight after SIGTERM. The job worker has 10 s after it, so the whole stop
@@ -31,6 +37,7 @@ DEFAULTS: dict[str, Any] = {
     "http": "app.http_protocol:LimitedHttpProtocol",
     "ws": "none",  # the service has no WebSockets, and their connections would escape the limits
     "proxy_headers": False,  # `app.client_address` reads them, from trusted proxies only
+    "access_log": False,  # that of uvicorn has URLs, with ids and names; `app.logs` has its own
     "server_header": False,  # which server answers is of use to attackers only
     "timeout_graceful_shutdown": GRACEFUL_SHUTDOWN_S,
     "timeout_keep_alive": KEEP_ALIVE_S,
@@ -40,11 +47,19 @@ DEFAULTS: dict[str, Any] = {
 class Supervisor(Multiprocess):
     """The parent of several workers. If one refuses to start, it ends as a single process does.
 
-    SIGHUP replaces the workers one by one.
+    On Linux it imports the app, and workers are forks of it: importing takes most of the start of a
+    worker, so a killed one is replaced sooner, and the code takes its memory once. SIGHUP replaces
+    the workers one by one by processes that import the code anew, as all later ones do.
     """
+
+    def __init__(self, config: Config, sockets: list[socket]) -> None:
+        super().__init__(config, sockets)
+        if sys.platform == "linux":  # the libraries of macOS do not survive a fork
+            preload(config)
 
     def restart_all(self) -> None:
         """Replace each worker once its replacement serves, which may take `WORKER_START_S`."""
+        start_workers_by("spawn")
         usual_s = self.config.timeout_worker_healthcheck
         self.config.timeout_worker_healthcheck = WORKER_START_S
         try:
@@ -61,6 +76,35 @@ class Supervisor(Multiprocess):
         super().run()
         if any(process.exitcode == STARTUP_FAILURE for process in self.processes):
             sys.exit(STARTUP_FAILURE)
+
+
+def preload(config: Config) -> None:
+    """Import the app, and let workers be forks of this process.
+
+    Only the module is imported: settings are read, and the app is created, in each worker.
+    """
+    assert isinstance(config.app, str)
+    try:
+        importlib.import_module(config.app.partition(":")[0])
+    except ImportError:
+        return  # the workers will say so
+    gc.collect()
+    gc.freeze()  # the collector would write to the memory that is shared with the workers
+    os.register_at_fork(after_in_child=_restore_signals)
+    start_workers_by("fork")
+
+
+def start_workers_by(method: Literal["fork", "spawn"]) -> None:
+    """Select how uvicorn starts processes; it has no option for that."""
+    context = multiprocessing.get_context(method)
+    vars(importlib.import_module("uvicorn._subprocess"))["spawn"] = context
+
+
+def _restore_signals() -> None:
+    """Replace the handlers of the supervisor, which only note signals, in a worker that begins."""
+    for number in SIGNALS:
+        is_interrupt = number == signal.SIGINT
+        signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
 
 def raise_file_limit() -> None:

@@ -1,4 +1,7 @@
+import gc
 import importlib
+import multiprocessing
+import os
 import resource
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 import app.serve
 import pytest
 import uvicorn
-from app.serve import DEFAULTS, WORKER_START_S, Supervisor
+from app.serve import DEFAULTS, WORKER_START_S, Supervisor, preload
 from uvicorn.supervisors import Multiprocess
 
 
@@ -71,3 +74,18 @@ def test_replacement_of_a_worker_may_start_slowly(monkeypatch: pytest.MonkeyPatc
         supervisor.restart_all()
     assert used_s == [WORKER_START_S]
     assert supervisor.config.timeout_worker_healthcheck == usual_s
+
+
+@pytest.mark.parametrize(("name", "context"), [("json:loads", "fork"), ("no_such_app:a", "spawn")])
+def test_app_is_imported_before_workers_start(
+    name: str, context: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Workers are forks if the app can be imported; else each of them says that it cannot."""
+    subprocess = vars(importlib.import_module("uvicorn._subprocess"))
+    monkeypatch.setitem(subprocess, "spawn", multiprocessing.get_context("spawn"))
+    hooks: list[Any] = []
+    monkeypatch.setattr(os, "register_at_fork", lambda **hook: hooks.append(hook))
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    preload(uvicorn.Config(name))
+    assert subprocess["spawn"].get_start_method() == context
+    assert len(hooks) == (context == "fork")

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import psutil
 
+WORKER_COMMANDS = ("app.serve", "multiprocessing.spawn")
+"""Parts of the commands of workers: forks of `app.serve`, and after SIGHUP new processes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
@@ -84,9 +87,10 @@ async def kill_workers(service: RunningService) -> None:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return "multiprocessing.spawn" in " ".join(process.cmdline())
+        command = " ".join(process.cmdline())
     except psutil.NoSuchProcess:  # also raised for zombies
         return False
+    return any(word in command for word in WORKER_COMMANDS)
 
 
 async def vacuum(service: RunningService) -> None:
