@@ -15,6 +15,7 @@ from campaigns.record import Campaign, list_trials, say
 from campaigns.trials import rounds, run_trials
 from tests.chaos.campaign import Trial, missed_goals, running
 from tests.chaos.disturbances import ALL, READY_S, Disturbance
+from tests.chaos.system import Part
 from tests.chaos.table import TABLE, row
 
 from straingauge import TargetError
@@ -42,10 +43,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_all(options: argparse.Namespace) -> Iterator[tuple[Disturbance, Trial]]:
     """Yield the trials in rounds of all disturbances, as many as begin before the deadline."""
     chance = random.Random(options.seed)
-    names = rounds(options, ALL)
+    for part in (None, *Part):  # each has a system of its own
+        wanted = [name for name in options.only or ALL if ALL[name].part is part]
+        hint = part.missing() if part is not None and wanted else None
+        if hint is not None:
+            say(f"{', '.join(wanted)}: skipped, since {part} is not installed; {hint}")
+        elif wanted:
+            names = rounds(argparse.Namespace(**vars(options) | {"only": wanted}), ALL)
+            yield from _run_with(part, names, options.seed, chance)
+
+
+def _run_with(
+    part: Part | None, names: Iterator[str], seed: int, chance: random.Random
+) -> Iterator[tuple[Disturbance, Trial]]:
+    """Yield the trials on systems with a part, or without any."""
     name = next(names, None)
     while name is not None:
-        with running(options.seed) as campaign:
+        with running(seed, part) as campaign:
             is_usable = True
             while name is not None and is_usable:
                 trial = Trial(name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import asyncpg
 from tests.chaos.client import CHUNK, Client
 from tests.chaos.disturbances import DEADLY, READY_S, Disturbance
-from tests.chaos.system import System, wait_for
+from tests.chaos.system import Part, System, wait_for
 from tests.chaos.verification import Findings, jobs_left, verify
 from tests.chaos.write_log import WriteLog
 
@@ -139,10 +139,10 @@ class Campaign:
 
 
 @contextmanager
-def running(seed: int) -> Iterator[Campaign]:
+def running(seed: int, part: Part | None = None) -> Iterator[Campaign]:
     """Start the system and its clients, and check that its PostgreSQL is durable."""
     log = WriteLog()
-    with System() as system:
+    with System(part) as system:
         asyncio.run(require_durable(system.database_url))
         clients = [Client(system.port, log, seed * 1000 + number) for number in range(CLIENTS)]
         try:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
-from tests.chaos.system import LIMIT_S, WORKERS, System, wait_for
+from tests.chaos.system import LIMIT_S, WORKERS, Part, System, wait_for
 
 from straingauge import TargetError
 
@@ -29,6 +29,7 @@ class Disturbance:
             the service until it is ready again.
         refuses_none: Requests must be served throughout.
         frozen_s: Part of the time until the service is ready that the disturbance itself lasts.
+        part: What the system needs for it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Disturbance:
     strike: Callable[[System, random.Random], int]
     refuses_none: bool = False
     frozen_s: float = 0.0
+    part: Part | None = None
 
 
 def kill_worker(system: System, chance: random.Random) -> int:
@@ -127,6 +129,24 @@ def kill_by_job(system: System, _chance: random.Random) -> int:
     return system.count_started()
 
 
+def kill_pooler(system: System, _chance: random.Random) -> int:
+    """Kill PgBouncer, and start it again."""
+    assert system.pooler is not None
+    started = system.count_started()
+    system.pooler.kill_and_restart()
+    return started
+
+
+def take_redis_away(system: System, _chance: random.Random) -> int:
+    """Kill Redis, and start it again after `FROZEN_S`, without its counters."""
+    assert system.redis is not None
+    started = system.count_started()
+    system.redis.kill()
+    time.sleep(FROZEN_S)
+    system.redis.start()
+    return started
+
+
 ALL = {
     each.name: each
     for each in (
@@ -142,6 +162,16 @@ ALL = {
             "frozen-postgres", "SIGSTOP 5 s: PostgreSQL", freeze_postgres, frozen_s=FROZEN_S
         ),
         Disturbance(DEADLY, "a job that kills its worker", kill_by_job),
+        Disturbance("pgbouncer", "kill -9 of PgBouncer", kill_pooler, part=Part.PGBOUNCER),
+        Disturbance(
+            "pooled-postgres",
+            "kill -9 of PostgreSQL behind PgBouncer",
+            kill_postgres,
+            part=Part.PGBOUNCER,
+        ),
+        Disturbance(
+            "redis", "Redis away for 5 s", take_redis_away, frozen_s=FROZEN_S, part=Part.REDIS
+        ),
     )
 }
 """The disturbances by name, in the order in which they are run."""

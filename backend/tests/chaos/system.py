@@ -6,16 +6,21 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psutil
 from service import BACKEND
+from straingauge.target import pgbouncer
+from straingauge.target.pgbouncer import PgBouncer, find_pgbouncer
 from straingauge.target.ports import free_port
 from straingauge.target.process_group import Child, ProcessGroup
+from tests.chaos import redis_server
 from tests.chaos.connection import Connection
 from tests.chaos.provider import Provider
+from tests.chaos.redis_server import Redis, find_redis
 
 from straingauge import Postgres, TargetError
 
@@ -26,14 +31,47 @@ POLL_S = 0.02
 STOP_S = 20.0
 STARTED = "Application startup complete."
 UNLIMITED = "1000000/minute"
+POOL_SIZE = 10
+"""Connections of PgBouncer to PostgreSQL, fewer than those of the workers to PgBouncer."""
+
+
+class Part(StrEnum):
+    """A part that a system has besides the service and PostgreSQL, for some disturbances."""
+
+    PGBOUNCER = "pgbouncer"
+    REDIS = "redis"
+
+    def missing(self) -> str | None:
+        """Return how to install its program; None if it is installed."""
+        finders = {
+            Part.PGBOUNCER: (find_pgbouncer, pgbouncer.HINT),
+            Part.REDIS: (find_redis, redis_server.HINT),
+        }
+        find, hint = finders[self]
+        return None if find() is not None else hint
 
 
 class System:
-    """PostgreSQL, the service with its job worker, and a provider. Use as a context manager."""
+    """PostgreSQL, the service with its job worker, and a provider. Use as a context manager.
+
+    Attributes:
+        part: What else it has: a PgBouncer in transaction mode in front of PostgreSQL, or a Redis
+            for the counters of the rate limits; None for neither.
+        port: Port of the service.
+        database_url: URL of the database, not through a pooler.
+        storage: Directory of the recordings.
+        pooler: The PgBouncer, if there is one.
+        redis: The Redis, if there is one.
+    """
 
     port: int
     database_url: str
     storage: Path
+    pooler: PgBouncer | None = None
+    redis: Redis | None = None
+
+    def __init__(self, part: Part | None = None) -> None:
+        self.part = part
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -42,6 +80,12 @@ class System:
                 Postgres(database="therapybridge", max_connections=150, run=self._group)
             )
             self.database_url = self.postgres.url
+            if self.part is Part.PGBOUNCER:
+                pooler = PgBouncer(self.database_url, pool_size=POOL_SIZE)
+                self.pooler = stack.enter_context(pooler)
+            elif self.part is Part.REDIS:
+                self.redis = Redis(self._group)
+                self.redis.start()
             self.storage = self._group.folder / "audio"
             self.port = free_port()
             self.provider = stack.enter_context(Provider(self.kill_job_worker))
@@ -49,7 +93,7 @@ class System:
                 "migrations",
                 [sys.executable, "-m", "alembic", "upgrade", "head"],
                 cwd=BACKEND,
-                env=self._environment(),
+                env=self._environment() | {"DATABASE_URL": self.database_url},
             )
             self._starts = 0
             self.start_service()
@@ -67,11 +111,11 @@ class System:
 
     def _environment(self) -> dict[str, str]:
         return os.environ | {
-            "DATABASE_URL": self.database_url,
+            "DATABASE_URL": self.database_url if self.pooler is None else self.pooler.url,
             "STORAGE_DIR": str(self.storage),
             "LOG_DIR": str(self._group.folder / "logs"),
             "SECRET_KEY": "a key for tests, long enough to sign",
-            "RATE_LIMIT_STORAGE": "postgres",
+            "RATE_LIMIT_STORAGE": "postgres" if self.redis is None else self.redis.url,
             "RATE_LIMIT_DEFAULT": UNLIMITED,
             "RATE_LIMIT_LOGIN": UNLIMITED,
             "RATE_LIMIT_FAILED_LOGINS_BY_ADDRESS": UNLIMITED,
@@ -114,7 +158,7 @@ class System:
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that serve requests."""
-        return self._children("multiprocessing.spawn")
+        return self._children("app.serve", "multiprocessing.spawn")
 
     def job_workers(self) -> list[psutil.Process]:
         """Return the processes that run jobs."""
@@ -125,13 +169,14 @@ class System:
         main = psutil.Process(self.postgres.pid)
         return [main, *main.children(recursive=True)]
 
-    def _children(self, word: str) -> list[psutil.Process]:
+    def _children(self, *words: str) -> list[psutil.Process]:
         found = []
         with suppress(psutil.NoSuchProcess):
             for process in psutil.Process(self._service.popen.pid).children(recursive=True):
                 with suppress(psutil.NoSuchProcess):
                     is_running = process.status() != psutil.STATUS_ZOMBIE
-                    if is_running and word in " ".join(process.cmdline()):
+                    command = " ".join(process.cmdline())
+                    if is_running and any(word in command for word in words):
                         found.append(process)
         return found
 

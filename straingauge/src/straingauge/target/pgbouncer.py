@@ -88,20 +88,36 @@ class PgBouncer:
         self._run.__exit__(kind, error, traceback)
 
     def _start(self, program: Path) -> None:
-        account = service_account()  # like PostgreSQL, it does not run as root
-        port = free_port()
-        config = self._write_config(port)
+        self._program, self._port = program, free_port()
+        account = service_account()
+        self._config = self._write_config(self._port)
         if account:
             self._run.folder.chmod(0o711)
-            for path in (config, self._users):
+            for path in (self._config, self._users):
                 os.chown(path, account.uid, account.gid)
-        child = self._run.start("pgbouncer", [program, config], account=account)
+        self._run_program()
+        netloc = f"{self._server.netloc.rpartition(':')[0]}:{self._port}"
+        self.url = self._server._replace(netloc=netloc).geturl()
+
+    def _run_program(self) -> None:
+        account = service_account()  # like PostgreSQL, it does not run as root
+        self._child = child = self._run.start(
+            "pgbouncer", [self._program, self._config], account=account
+        )
         deadline_s = time.monotonic() + READY_WITHIN_S
-        while not listens(child.popen.pid, port):
+        while not listens(child.popen.pid, self._port):
             if child.exited_within(0.02) or time.monotonic() > deadline_s:
                 raise TargetError(f"PgBouncer did not start:{child.log_tail()}", HINT)
-        netloc = f"{self._server.netloc.rpartition(':')[0]}:{port}"
-        self.url = self._server._replace(netloc=netloc).geturl()
+
+    def kill_and_restart(self) -> None:
+        """Kill the pooler, and start it again with the same URL.
+
+        Raises:
+            TargetError: It does not start.
+        """
+        self._child.popen.kill()
+        self._run.end(self._child)
+        self._run_program()
 
     def _write_config(self, port: int) -> Path:
         self._users = self._run.folder / "users.txt"
