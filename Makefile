@@ -86,13 +86,15 @@ endef
 fuzz: export RATE_LIMIT_DEFAULT = 1000000/minute
 fuzz: export RATE_LIMIT_LOGIN = 1000000/minute
 fuzz: export RATE_LIMIT_SIGNUP = 1000000/minute
+fuzz: export RATE_LIMIT_FAILED_LOGINS_BY_ADDRESS = 1000000/minute
+fuzz: export ACCOUNT_DAY_S = 100000000
 fuzz: export RATE_LIMIT_UPLOAD = 1000000/minute
 fuzz: export ACCESS_TOKEN_TTL_S = 86400
 fuzz: export JOB_WORKER = false
 fuzz: export SEED_SESSIONS = 200
-fuzz: $(READY_DEV)  ## Check all responses against the OpenAPI document with schemathesis (ARGS="--examples 20 --role admin")
+fuzz: $(READY_DEV)  ## Send valid and broken requests to TherapyBridge, and check the responses against its OpenAPI document (ARGS="--only admin,ranges --examples 20", --list, --keep)
 	@cd backend && folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
-	STORAGE_DIR="$$folder" LOG_DIR="$$folder" PYTHONPATH=. $(SERVE) $(ANY_PORT) -- $(BIN)/python tests/fuzz.py {url} $(ARGS)
+	STORAGE_DIR="$$folder" LOG_DIR="$$folder" PYTHONPATH=.:tests:../benchmarks $(SERVE) $(ANY_PORT) -- $(BIN)/python -m tests.fuzz {url} $(ARGS)
 
 serve: $(READY)  ## Run TherapyBridge with its database until Ctrl-C (PORT=8000 APP=module:app WORKERS=1 DATABASE_URL=...)
 	@cd backend && exec $(SERVE) $(OPTIONS)

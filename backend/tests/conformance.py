@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -45,8 +46,17 @@ def validate(value: object, schema: dict[str, Any]) -> None:
     _validator(json.dumps(schema)).validate(value)
 
 
+def parse(body: bytes) -> Any:  # noqa: ANN401 -- any JSON value
+    """Parse the JSON of a response.
+
+    Raises:
+        ValueError: It is not JSON.
+    """
+    return json.loads(body)
+
+
 @cache
-def _operation(method: str, path: str) -> dict[str, Any] | None:
+def operation(method: str, path: str) -> dict[str, Any] | None:
     """Return the operation of a request; None if the document has none."""
     paths: dict[str, dict[str, Any]] = document()["paths"]
     for template in sorted(paths, key=lambda each: each.count("{")):
@@ -56,30 +66,38 @@ def _operation(method: str, path: str) -> dict[str, Any] | None:
 
 
 async def check(response: httpx2.Response) -> None:
-    """Check status, media type, headers and body of a response; an event hook of httpx.
+    """Check a response, as an event hook of httpx; see `check_reply`."""
+    request = response.request
+    await response.aread()
+    path, body = request.url.path, response.content
+    check_reply(request.method, path, response.status_code, response.headers, body)
+
+
+def check_reply(
+    method: str, path: str, status: int, headers: Mapping[str, str], body: bytes
+) -> None:
+    """Check status, media type, headers and body of a response, if its operation is documented.
 
     Raises:
         AssertionError: The document does not declare it.
-        jsonschema_rs.ValidationError: A header or the body is not as declared.
+        ValueError: A header or the body is not as declared.
     """
-    request = response.request
-    operation = _operation(request.method, request.url.path)
-    if operation is None:
+    documented = operation(method, path)
+    if documented is None:
         return
-    title = f"{request.method} {request.url.path} {response.status_code}"
-    declared = operation["responses"].get(str(response.status_code))
+    title = f"{method} {path} {status}"
+    declared = documented["responses"].get(str(status))
     assert declared is not None, f"{title} is not in the document"
     declared = resolve(declared)
     for name, header in declared.get("headers", {}).items():
-        _check_header(title, name, response.headers.get(name), resolve(header))
-    await response.aread()
-    if request.method == "HEAD" or not response.content:
+        _check_header(title, name, headers.get(name.lower()), resolve(header))
+    if method == "HEAD" or not body:
         return
-    media_type = response.headers["content-type"].partition(";")[0]
+    media_type = headers["content-type"].partition(";")[0]
     content = {name.partition(";")[0]: each for name, each in declared["content"].items()}
     assert media_type in content, f"{title}: {media_type} is not in the document"
     if media_type == "application/json":
-        validate(response.json(), content[media_type]["schema"])
+        validate(parse(body), content[media_type]["schema"])
 
 
 def _check_header(title: str, name: str, value: str | None, header: dict[str, Any]) -> None:

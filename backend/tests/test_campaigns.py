@@ -18,6 +18,7 @@ from results_section import END, begin
 FOLDER = ROOT / "benchmarks" / "campaigns"
 MODULES = [
     "tests.chaos.__main__",
+    "tests.fuzz.__main__",
     *sorted(f"campaigns.{each.parent.name}.__main__" for each in FOLDER.glob("*/__main__.py")),
 ]
 CAMPAIGN = Campaign(

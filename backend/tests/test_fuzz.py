@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterator
 
-import fuzz
 import pytest
 import schemathesis
 from app.main import create_app
@@ -12,6 +11,7 @@ from fastapi import FastAPI
 from schemathesis.python import asgi
 from service import client_of
 from starlette.types import Receive, Scope, Send
+from tests.fuzz import schema as fuzz
 
 
 class FromThisMachine:

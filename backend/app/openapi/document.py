@@ -58,6 +58,7 @@ Accounts, patients, sessions, audio, transcription and notes for therapists.
   is a 422.
 - **Lists** have pages. The `Link` header of a page has the path of the next one.
 - **Rate limits.** `RateLimit-*` headers say what is left; a 429 has `Retry-After`.
+- **Slashes.** A path with a slash at its end too many or too few is a 307 to the right one.
 - **HEAD** is served by `/`, `/live`, `/ready`, `/health`, `/metrics` and for recordings. Any other
   method that is not listed here is a 405 whose `Allow` lists those that are.
 - **Times** have an offset (RFC 3339). In requests, UTC is assumed if it is missing.

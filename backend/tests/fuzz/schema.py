@@ -1,13 +1,9 @@
-"""Runs of schemathesis against the service, as each role: `make fuzz`.
+"""Runs of schemathesis against the service, as each role.
 
 schemathesis generates requests from `/openapi.json`, valid and invalid ones, and checks that the
 responses are as the document says: https://schemathesis.readthedocs.io
 """
 
-import argparse
-import asyncio
-import os
-import sys
 import time
 import tomllib
 from collections import Counter
@@ -70,10 +66,18 @@ def configure(
     )
 
 
-def fuzz(schema: BaseSchema) -> Outcome:
-    """Run the phases on a document that was loaded with a configuration."""
+def fuzz(schema: BaseSchema, deadline_s: float = float("inf")) -> Outcome:
+    """Run the phases on a document that was loaded with a configuration.
+
+    Args:
+        schema: The document.
+        deadline_s: Time of the monotonic clock at which the run ends.
+    """
     outcome = Outcome()
-    for event in from_schema(schema).execute():
+    events = from_schema(schema).execute()
+    for event in events:
+        if time.monotonic() > deadline_s:
+            events.stop()
         if isinstance(event, ScenarioFinished):
             _add(outcome, event)
         elif isinstance(event, NonFatalError):
@@ -114,42 +118,3 @@ async def log_in(client: httpx2.AsyncClient, database_url: str) -> dict[str, str
             headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
         tokens[role] = headers["Authorization"].removeprefix("Bearer ")
     return tokens
-
-
-async def _tokens(url: str) -> dict[str, str | None]:
-    async with httpx2.AsyncClient(base_url=url, timeout=60) as client:
-        return await log_in(client, os.environ["DATABASE_URL"])
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-def main() -> int:
-    """Run the command line interface; return 1 if there are failures."""
-    parser = argparse.ArgumentParser(description="Fuzz a running TherapyBridge as each role.")
-    parser.add_argument("url", help="base URL of the service")
-    parser.add_argument("--examples", type=int, default=100, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=time.time_ns(), help="default: random")
-    parser.add_argument("--role", action="append", choices=ROLES, help="default: all")
-    options = parser.parse_args()
-    tokens = asyncio.run(_tokens(options.url))
-    total = Outcome()
-    for role in options.role or ROLES:
-        config = configure(tokens[role], examples=options.examples, seed=options.seed)
-        outcome = fuzz(schemathesis.openapi.from_url(options.url + DOCUMENT, config=config))
-        for (operation, title), text in outcome.failures.items():
-            _say(f"\n{role}: {operation}: {title}\n{text}\n")
-        _say(f"{role}: {outcome}")
-        total.requests += outcome.requests
-        total.failures |= {
-            (f"{role}: {operation}", title): text
-            for (operation, title), text in outcome.failures.items()
-        }
-    _say(f"all roles: {total}; seed {options.seed}")
-    return 1 if total.failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
