@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from straingauge.engine import Load, run_load
+from straingauge.engine import EngineStats, Load, run_load
 from straingauge.recording import Recorder
 from straingauge.result.assembly import compose, conclude
 from straingauge.verdict import Thresholds
@@ -17,6 +17,17 @@ def judged(load: Load) -> dict[str, Any]:
     """The result of a load, with its validity and verdict."""
     recorder = Recorder()
     engine = run_load(load, recorder)
+    return result_of_one_process("judged", recorder, engine, DEMANDS)
+
+
+def result_of_one_process(
+    name: str,
+    recorder: Recorder,
+    engine: EngineStats,
+    demands: dict[str, Any],
+    **metadata: Any,  # noqa: ANN401  of `RunMetadata`
+) -> dict[str, Any]:
+    """The result of what one process has recorded, judged by the tables of a threshold file."""
     record = recorder.snapshot()
     report = Report(
         process="main",
@@ -25,14 +36,10 @@ def judged(load: Load) -> dict[str, Any]:
         record=record.to_bytes(),
         engines={"main": engine},
     )
-    metadata = RunMetadata(
-        name="judged",
-        started_at="2026-01-01T00:00:00+00:00",
-        configuration={},
-        environment={},
-    )
-    thresholds = Thresholds.parse(DEMANDS, source="load_results.py")
-    result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)
+    empty = {"configuration": {}, "environment": {}}
+    described = RunMetadata(name=name, started_at="2026-01-01T00:00:00+00:00", **(empty | metadata))
+    thresholds = Thresholds.parse(demands, source="load_results.py")
+    result, _ = conclude(compose(MergedReports((report,), metadata=described)), thresholds)
     return {**result}
 
 

@@ -1,17 +1,14 @@
 """Results of simulated runs: random response times from a seed."""
 
-import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from load_results import result_of_one_process
 from straingauge.engine import Delay, EngineStats
 from straingauge.http import ErrorKind, RequestFailed
 from straingauge.recording import Recorder
-from straingauge.result.assembly import compose, conclude
 from straingauge.result.format.result import MachineDict
-from straingauge.verdict import Thresholds
-from straingauge.workers import MergedReports, Report, RunMetadata
 
 DURATION_S = 20
 MEDIAN_MS = {"GET /a": 20.0, "GET /b": 5.0, "POST /c": 60.0}
@@ -72,20 +69,12 @@ def simulate(
                 sink.add(*stamps, 200, None)
             else:
                 sink.add_failure(*stamps, RequestFailed(ErrorKind.BAD_STATUS, "answered 500"))
-    record = recorder.snapshot()
-    report = Report(
-        process="main",
-        at_ns=time.monotonic_ns(),
-        requests=record.requests("main"),
-        record=record.to_bytes(),
-        engines={"main": _IDLE},
-    )
-    metadata = RunMetadata(
-        name="simulated",
-        started_at="2026-01-01T00:00:00+00:00",
+    found = result_of_one_process(
+        "simulated",
+        recorder,
+        _IDLE,
+        {},
         configuration={"users": 4, "target": "http://127.0.0.1:8000"},
         environment={"machine": MACHINE, "python": "3.11", "packages": {}, "commit": None},
     )
-    thresholds = Thresholds.parse({}, source="simulated_results.py")
-    result, _ = conclude(compose(MergedReports((report,), metadata=metadata)), thresholds)
-    return {**result, **changes}
+    return {**found, **changes}
