@@ -71,6 +71,9 @@ def test_a_neighbour_on_the_same_cpu():
     assert causes(result)[0] == "noisy_neighbour"
     result["resources"]["service"]["limits"] = held(1, 60.0)  # the others run elsewhere
     assert "noisy_neighbour" not in causes(result)
+    result["resources"]["service"]["cpu_percent"]["avg"] = 70.0
+    result["resources"]["service"]["limits"] = held(1, 95.0)  # they had 25 % there at most
+    assert "noisy_neighbour" not in causes(result)
 
 
 def test_waits_beside_idle_cpus():
