@@ -67,6 +67,13 @@ def test_services_that_do_not_hang(errors: Sequence[int], kind: str):
     assert "service_hung" not in causes(stuck(errors, kind))
 
 
+def test_a_service_that_ended_does_not_hang():
+    """A few requests that time out before connections are refused are of a service that ended."""
+    result = stuck([0] * 14 + [12] + [30] * 15)
+    result["errors"]["kinds"] = {"refused": 400, "timeout": 62}
+    assert "service_hung" not in causes(result)
+
+
 def test_a_reason_to_hang_comes_first():
     """A pool without free connections explains why the service does not answer any more."""
     result = stuck(
