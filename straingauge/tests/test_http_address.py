@@ -3,14 +3,17 @@
 import socket
 from pathlib import Path
 
+import psutil
 import pytest
 from raw_server import answering, serve
 from single_journey import run_journey
 from straingauge.errors import TargetError, UsageError
 from straingauge.http import ErrorKind, FilePart, Upload
 from straingauge.http.address import connect_failure, resolve
+from straingauge.http.own_address import is_own_address
 from straingauge.http.settings import HttpSettings
 from straingauge.journey import User
+from straingauge.observe.process import is_here
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,39 @@ def test_only_this_machine_is_loaded(url: str):
         run_journey(url)
     assert caught.value.exit_code == 2
     assert caught.value.hint is not None
+
+
+def own_addresses() -> list[str]:
+    """Return the addresses of all interfaces, without those that need a zone."""
+    found = (each for addresses in psutil.net_if_addrs().values() for each in addresses)
+    known = [each.address for each in found if each.family in (socket.AF_INET, socket.AF_INET6)]
+    return [ip for ip in known if "%" not in ip]
+
+
+@pytest.mark.parametrize(
+    "ip",
+    [
+        "127.0.0.1",
+        "127.8.8.8",
+        "0.0.0.0",  # noqa: S104  connected to, not bound to
+        "::",
+        "::1",
+        "::ffff:127.0.0.1",
+        *own_addresses(),
+    ],
+)
+def test_own_addresses_are_this_machine(ip: str):
+    """Loopback, "any address" and the addresses of interfaces need no permission."""
+    host = f"[{ip}]" if ":" in ip else ip
+    assert is_here(ip)
+    assert resolve(f"http://{host}:8000").ips
+
+
+@pytest.mark.parametrize("ip", ["198.51.100.7", "255.255.255.255", "224.0.0.1", "2001:db8::7"])
+def test_other_addresses_are_not_this_machine(ip: str):
+    """Addresses of other machines and of groups are not this machine."""
+    assert not is_own_address(ip)
+    assert not is_here(ip)
 
 
 def test_an_allowed_host_is_allowed():
@@ -56,12 +92,14 @@ def test_a_url_without_sense_is_a_usage_error(url: str):
         ("http://www.B\u00dcCHER.example", b"www.xn--bcher-kva.example"),
         ("https://b\u00fccher:443", b"xn--bcher-kva"),
         ("http://[::1]:8000", b"[::1]:8000"),
+        ("http://[fe80::1%eth0]:8000", b"[fe80::1]:8000"),
+        ("http://[fe80::1%25eth0]", b"[fe80::1]"),
     ],
 )
 def test_an_international_name_is_sent_as_dns_has_it(
     url: str, header: bytes, monkeypatch: pytest.MonkeyPatch
 ):
-    """The Host header has the name in ASCII, and the port after it."""
+    """The Host header has the name in ASCII, without a zone, and the port after it."""
     asked: list[str] = []
 
     def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[object, ...]]:

@@ -90,6 +90,7 @@ ANY_IPV4 = "0.0.0.0"  # noqa: S104  compared, not bound to
         ("127.0.0.2", ["127.0.0.1", "127.0.0.2"], "127.0.0.2"),
         ("::1", [ANY_IPV4, "::"], "::"),
         ("127.0.0.1", ["::1"], None),
+        (ANY_IPV4, ["127.0.0.2", "127.0.0.1"], "127.0.0.1"),
     ],
 )
 def test_the_listener_under_load_is_known(host: str, listening: list[str], address: str | None):

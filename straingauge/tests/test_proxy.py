@@ -115,7 +115,7 @@ def test_407_is_an_error_of_the_proxy():
         ("http://api.invalid", "http://localhost:1", ["api.invalid"], None),
         ("http://localhost", "http://192.0.2.1:1", [], "192.0.2.1 is not this machine"),
         ("http://localhost", "http://192.0.2.1:1", ["192.0.2.1"], None),
-        ("http://192.0.2.1", "http://192.0.2.2:1", ["192.0.2.1"], "192.0.2.2 is not this"),
+        ("http://192.0.2.1", "http://198.51.100.2:1", ["192.0.2.1"], "198.51.100.2 is not this"),
     ],
 )
 def test_target_and_proxy_are_under_the_rule(

@@ -1,7 +1,6 @@
 """Addresses of targets, and the rule that load only goes to permitted hosts."""
 
 import errno
-import ipaddress
 import os
 import socket
 import ssl
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 from straingauge.errors import TargetError, UsageError
 from straingauge.http.models import ErrorKind, RequestFailed
+from straingauge.http.own_address import is_own_address
 from straingauge.http.proxy import ProxyError, Tunnel
 from straingauge.http.query import encode_path
 from straingauge.http.settings import HttpSettings
@@ -54,16 +54,21 @@ class Address:
     settings: HttpSettings = _DEFAULTS
 
     @property
+    def _name(self) -> str:
+        """The name without the zone of an IPv6 address, which is known to this machine only."""
+        return self.host.partition("%")[0] if ":" in self.host else self.host
+
+    @property
     def tls_name(self) -> str:
         """Name of the server in TLS: sent to it, and looked for in its certificate."""
-        return self.settings.server_name or self.host
+        return self.settings.server_name or self._name
 
     @property
     def host_header(self) -> bytes:
         """The Host header's value (RFC 9110, section 7.2)."""
         if self.settings.host_header is not None:
             return self.settings.host_header.encode("ascii")
-        name = f"[{self.host}]" if ":" in self.host else self.host
+        name = f"[{self._name}]" if ":" in self.host else self.host
         default = _DEFAULT_PORTS["https" if self.tls else "http"]
         return (name if self.port == default else f"{name}:{self.port}").encode("ascii")
 
@@ -194,7 +199,7 @@ def _require_allowed(host: str, ips: Iterable[str], allowed_hosts: Iterable[str]
         UsageError: it is not this machine and not allowed.
     """
     allowed = {_ascii_name(each) for each in allowed_hosts}
-    remote = [ip for ip in ips if not _is_loopback(ip) and ip not in allowed]
+    remote = [ip for ip in ips if not is_own_address(ip) and ip not in allowed]
     if remote and host not in allowed:
         where = "" if remote[0] == host else f" ({remote[0]})"
         raise UsageError(
@@ -202,14 +207,6 @@ def _require_allowed(host: str, ips: Iterable[str], allowed_hosts: Iterable[str]
             hint=f"if {host} is yours to load, say so: --allow-host {host} (pytest:"
             f" --load-allow-host {host})",
         )
-
-
-def _is_loopback(ip: str) -> bool:
-    try:
-        # After "%" comes the zone of an IPv6 address, which `ip_address` does not need.
-        return ipaddress.ip_address(ip.split("%", maxsplit=1)[0]).is_loopback
-    except ValueError:  # a name without an address
-        return False
 
 
 def require_no_account(base_url: str) -> None:
@@ -249,7 +246,9 @@ def parse_base_url(base_url: str) -> Address:
             f"{base_url!r}: the base URL has no query or fragment; journeys bring theirs",
             hint="write it like http://localhost:8000 or http://localhost:8000/api/v1",
         )
-    host, tls = _ascii_name(url.hostname), url.scheme == "https"
+    # The "%" before the zone of an IPv6 address is percent-encoded in URLs (RFC 6874).
+    named = url.hostname.replace("%25", "%", 1) if ":" in url.hostname else url.hostname
+    host, tls = _ascii_name(named), url.scheme == "https"
     try:
         base_path = encode_path(url.path.rstrip("/"))
     except UnicodeEncodeError as error:  # bytes of the command line that are not UTF-8

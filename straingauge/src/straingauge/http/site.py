@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from straingauge.http.own_address import is_loopback
+
 if TYPE_CHECKING:
     from straingauge.http.address import Address
 
@@ -50,7 +52,7 @@ class Site:
             raise ValueError("it is not http and not https")
         name = f"[{host}]" if ":" in host else host
         shown = "" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}"
-        is_trustworthy = parts.scheme == "https" or _is_here(host)
+        is_trustworthy = parts.scheme == "https" or is_loopback(host)
         return cls(f"{parts.scheme}://{name}{shown}", host, is_trustworthy, base_path)
 
 
@@ -75,9 +77,3 @@ def is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_here(host: str) -> bool:
-    if is_ip(host):
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    return host == "localhost" or host.endswith(".localhost")

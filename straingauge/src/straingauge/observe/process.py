@@ -1,15 +1,15 @@
 """The service's processes, found by the port they listen on, and their memory, CPU and files."""
 
 import contextlib
-import ipaddress
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psutil
 
+from straingauge.http.own_address import is_own_address
 from straingauge.observe.cpu_waits import CpuWaits
 from straingauge.observe.process_table import ProcessTable
 from straingauge.process_start import process_age_s
@@ -17,6 +17,8 @@ from straingauge.process_start import process_age_s
 _Connection = Any  # psutil: system-wide and per-process ones are two types with the same fields
 FIND_EVERY = 10  # samples; it scans all processes of the machine
 USS_EVERY = 10  # samples; it makes the kernel walk the process's pages, RSS does not
+# Where connections to "any address" go.
+_LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared, not bound to
 SETTLED_S = 1.0  # a child has its parent's sockets until it executes another program
 
 
@@ -303,7 +305,7 @@ def listening_address(host: str, listening: Sequence[str]) -> str | None:
         resolved = [str(info[4][0]) for info in socket.getaddrinfo(host, None)]
     except OSError:
         resolved = []
-    for ip in dict.fromkeys(resolved):
+    for ip in dict.fromkeys(_LOOPBACK.get(each, each) for each in resolved):
         any_v4 = () if ":" in ip else ("0.0.0.0",)  # noqa: S104  compared, not bound to
         for candidate in (ip, f"::ffff:{ip}", *any_v4, "::"):
             if candidate in listening:
@@ -313,14 +315,8 @@ def listening_address(host: str, listening: Sequence[str]) -> str | None:
 
 def is_here(host: str) -> bool:
     """Return True if `host` is an address of this machine."""
-    own: Sequence[str] = [
-        address.address for addresses in psutil.net_if_addrs().values() for address in addresses
-    ]
     try:
-        resolved = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        resolved = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except OSError:
         return False
-    return any(
-        str(address) in own or ipaddress.ip_address(str(address).split("%")[0]).is_loopback
-        for address in resolved
-    )
+    return any(map(is_own_address, resolved))
