@@ -76,7 +76,7 @@ def test_a_har_file_becomes_a_journey(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "skipped     1 request without a response" in done.output
     assert "skipped     1 request not understood: no method or URL" in done.output
     assert '[endpoint."GET /items/{id}"]' in text
-    assert (tmp_path / "load" / "pytest.ini").exists()
+    assert f"--load-host {URL}" in (tmp_path / "load" / "pytest.ini").read_text()
 
 
 def test_reads_only_without_writes(tmp_path: Path):
@@ -88,7 +88,7 @@ def test_reads_only_without_writes(tmp_path: Path):
     assert "covered     GET /a\n" in done.output
     assert "skipped     1 request not GET or HEAD (include them with --writes)" in done.output
     assert f"--host {HOST}" in done.output
-    assert not (tmp_path / "load" / "pytest.ini").exists()
+    assert "--load-host" not in (tmp_path / "load" / "pytest.ini").read_text()
 
 
 def test_an_unknown_cookie_is_read_from_the_environment(tmp_path: Path):

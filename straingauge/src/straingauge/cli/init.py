@@ -107,16 +107,13 @@ def init(
     from straingauge.report.terminal import labelled
 
     url = _base(url)
+    here = is_here(_host(url))
     made = scaffold.scaffold(
-        scaffold.fetch(url, document),
-        url,
-        folder.resolve(),
-        here=is_here(_host(url)),
-        writes=writes,
+        scaffold.fetch(url, document), url, folder.resolve(), here=here, writes=writes
     )
     for path in scaffold.write(made, folder):
         click.echo(labelled("written", path, _LABEL_WIDTH))
-    for line in _summary(made, url, folder):
+    for line in _summary(made, url, folder, here=here):
         click.echo(line)
 
 
@@ -143,7 +140,7 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
 
 
-def _summary(made: "Scaffold", url: str, folder: Path) -> "Iterator[str]":
+def _summary(made: "Scaffold", url: str, folder: Path, *, here: bool) -> "Iterator[str]":
     """The operations that the suite covers and skips, and the next commands."""
     from straingauge.report.terminal import labelled
     from straingauge.scaffold.suite import MAX_OPERATIONS
@@ -161,5 +158,5 @@ def _summary(made: "Scaffold", url: str, folder: Path) -> "Iterator[str]":
         yield line("environment", ", ".join(made.settings))
     yield line("next", f"straingauge doctor {folder}/journeys.py --host {url}")
     yield line("", f"straingauge run {folder}/journeys.py --host {url}")
-    host = "" if "pytest.ini" in made.files else f" --load-host {url}"
+    host = "" if here else f" --load-host {url}"
     yield line("", f"pytest {folder}{host}")

@@ -47,7 +47,7 @@ def init_captured(
     suite = suite_of(capture, url, folder.resolve(), here=here, writes=writes)
     for path in write(suite.scaffold, folder):
         click.echo(labelled("written", path, _LABEL_WIDTH))
-    for label, text in _summary(suite, url, folder):
+    for label, text in _summary(suite, url, folder, here=here):
         click.echo(labelled(label, text, _LABEL_WIDTH))
 
 
@@ -68,7 +68,9 @@ def _standard_input() -> str:
         raise UsageError("curl: the command is not UTF-8") from error
 
 
-def _summary(suite: CapturedSuite, url: str, folder: Path) -> Iterator[tuple[str, str]]:
+def _summary(
+    suite: CapturedSuite, url: str, folder: Path, *, here: bool
+) -> Iterator[tuple[str, str]]:
     """Yield what the suite covers and skips, its secrets, and the next commands."""
     yield "covered", ", ".join(suite.covered)
     if suite.pauses_s:
@@ -81,5 +83,5 @@ def _summary(suite: CapturedSuite, url: str, folder: Path) -> Iterator[tuple[str
         yield "environment", f"{name}: {place} (not written; export it before a run)"
     yield "next", f"straingauge doctor {folder}/journeys.py --host {url}"
     yield "", f"straingauge run {folder}/journeys.py --host {url}"
-    host = "" if "pytest.ini" in suite.scaffold.files else f" --load-host {url}"
+    host = "" if here else f" --load-host {url}"
     yield "", f"pytest {folder}{host}"

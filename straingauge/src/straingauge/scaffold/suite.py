@@ -1,6 +1,7 @@
 """The files of a load suite: journeys, thresholds and tests."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,9 @@ p99_ms = {{ target = 400, warning = 1000, critical = 2000 }}
 MAX_OPERATIONS: Final = 500
 """Operations of one suite: a mix of more is no draft that a person reads."""
 
+MAX_ENDPOINTS: Final = 200
+"""Endpoints of a mix: those that a result keeps apart (`recording.MAX_ENDPOINTS`)."""
+
 TESTS: Final = '''"""Load tests of {title}; run them with: pytest {folder}."""
 
 import journeys
@@ -48,7 +52,7 @@ def test_steady(load):
     run = load.run(
         "steady",
         journeys.mix,
-        constant(rate_per_s=10, duration_s=10),
+        constant(rate_per_s=10, duration_s={seconds}),
         users=load.accounts(ACCOUNT, 20, log_in=LOG_IN),
     )
     load.judge(run)
@@ -60,13 +64,14 @@ def test_busy(load):
     run = load.run(
         "busy",
         journeys.mix,
-        constant_users(count=10, duration_s=10, think_s=(0.1, 0.5)),
+        constant_users(count=10, duration_s={seconds}, think_s=(0.1, 0.5)),
         users=load.accounts(ACCOUNT, 10, log_in=LOG_IN),
     )
     load.judge(run)
 '''
-PYTEST_INI: Final = """[pytest]
-addopts = --load-host {url}
+_PYTEST_INI: Final = """[pytest]
+# The journeys are found with any --import-mode.
+pythonpath = .
 """
 FILES: Final = ("journeys.py", "thresholds.toml", SCHEMA_FILE, "test_load.py", "pytest.ini")
 
@@ -112,20 +117,34 @@ def scaffold(document: Document, url: str, folder: Path, *, here: bool, writes: 
     user = authentication.log_in(wanted)
     reasons = [(each, _reason(each, made, user, writes=writes)) for each in made]
     mixed = [each for each in wanted if user.operation not in _calls(each) and user.serves(each)]
-    mixed = _tolerating_deletions(mixed)
+    mixed = _tolerating_deletions(_within_limit(mixed))
     chosen = {each.function for each in mixed}
-    skipped = [pair for pair in reasons if pair[0].function not in chosen]
+    too_many = f"a result has {MAX_ENDPOINTS} endpoints at most"
+    skipped = [(each, why or too_many) for each, why in reasons if each.function not in chosen]
     title, source = plain(document.title, 80), plain(document.source, 200)
     named = {"title": title, "folder": plain(folder.name, 100), "url": url, "source": source}
     files = {
         "journeys.py": journeys(mixed, skipped, head=HEAD.format(**named), log_in=user.code),
         **threshold_files(endpoints_of(mixed)),
-        "test_load.py": TESTS.format(**named),
-        "pytest.ini": PYTEST_INI.format(url=url),
+        "test_load.py": TESTS.format(**named, seconds=seconds_for(len(mixed))),
+        "pytest.ini": pytest_ini(url, here=here),
     }
-    if not here:
-        del files["pytest.ini"]
     return Scaffold(files, mixed, skipped, user.settings, len(every) - len(made))
+
+
+def seconds_for(journeys: int) -> int:
+    """Return the duration of a test in seconds: at 10 journeys per second, each runs twice."""
+    return max(10, math.ceil(journeys * 2 / 10))
+
+
+def pytest_ini(url: str, *, here: bool) -> str:
+    """Return the settings of pytest in the folder of a suite.
+
+    Args:
+        url: Base URL of the service.
+        here: Whether the service runs on this machine; another host must be allowed at each run.
+    """
+    return f"{_PYTEST_INI}addopts = --load-host {url}\n" if here else _PYTEST_INI
 
 
 def threshold_files(endpoints: Iterable[str]) -> dict[str, str]:
@@ -164,6 +183,13 @@ def write(made: Scaffold, folder: Path) -> list[Path]:
             path.unlink()
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from error
     return written
+
+
+def _within_limit(mixed: Sequence[Operation]) -> Sequence[Operation]:
+    """Leave out what a result would count together: thresholds of an endpoint need its data."""
+    while len(endpoints_of(mixed)) > MAX_ENDPOINTS:
+        mixed = mixed[:-1]
+    return mixed
 
 
 def _reason(

@@ -21,9 +21,10 @@ from straingauge.scaffold.captured.uploads import Uploads
 from straingauge.scaffold.source import literal, plain
 from straingauge.scaffold.suite import (
     MAX_OPERATIONS,
-    PYTEST_INI,
     TESTS,
     Scaffold,
+    pytest_ini,
+    seconds_for,
     threshold_files,
 )
 
@@ -37,7 +38,9 @@ environment.
 """
 '''
 _READS: Final = frozenset({"GET", "HEAD"})
-_TAKEN: Final = frozenset({"mix", "endpoints", "secret", "user", "account", "log_in", "verify"})
+_TAKEN: Final = frozenset({"mix", "endpoints", "secret", "user"}).union(
+    ("account", "log_in", "verify", "tear_down", "scenarios")  # a load test has them
+)
 _SHOWN_HOSTS: Final = 5
 
 
@@ -124,8 +127,8 @@ def suite_of(
     files: dict[str, str | bytes] = {
         "journeys.py": _journeys(functions, covered, secrets, HEAD.format(**named)),
         **threshold_files(covered),
-        "test_load.py": TESTS.format(**named),
-        **({"pytest.ini": PYTEST_INI.format(url=url)} if here else {}),
+        "test_load.py": TESTS.format(**named, seconds=seconds_for(len(functions))),
+        "pytest.ini": pytest_ini(url, here=here),
         **uploads.files,
     }
     scaffold = Scaffold(files, (), (), [*secrets.places])
