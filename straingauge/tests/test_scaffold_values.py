@@ -76,6 +76,39 @@ def test_a_discriminator_names_the_chosen_type():
     assert fitting(ref("Pet"), document, "it") == {"kind": "cat"}
 
 
+PET = {
+    "type": "object",
+    "required": ["kind", "name"],
+    "properties": {"kind": {"type": "string"}, "name": {"type": "string"}},
+}
+CAT = {
+    "allOf": [
+        ref("Pet"),
+        {"type": "object", "required": ["lives"], "properties": {"lives": {"type": "integer"}}},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "kind"), [({}, "Cat"), ({"mapping": {"cat": "#/components/schemas/Cat"}}, "cat")]
+)
+@pytest.mark.parametrize("name", ["Pet", "Cat"])
+def test_a_type_that_extends_another_names_itself(mapping: dict[str, object], kind: str, name: str):
+    """Of a type with a discriminator, one that extends it is made, and named by the mapping."""
+    discriminator = {"propertyName": "kind", **mapping}
+    document = schemas(Pet={**PET, "discriminator": discriminator}, Cat=CAT)
+    made = fitting(ref(name), document, "it")
+    assert made == {"kind": kind, "name": "text", "lives": 1}
+
+
+def test_a_discriminator_that_nothing_extends():
+    """A type that nothing extends has its own name; a value that the schema names stays."""
+    pet = {**PET, "discriminator": {"propertyName": "kind"}}
+    assert fitting(ref("Pet"), schemas(Pet=pet), "it") == {"kind": "Pet", "name": "text"}
+    pet["properties"] = {**PET["properties"], "kind": {"enum": ["dog", "cat"]}}
+    assert fitting(ref("Pet"), schemas(Pet=pet), "it") == {"kind": "dog", "name": "text"}
+
+
 def test_huge_and_endless_schemas_are_blank():
     """Drafts are bounded: by parts, by characters, and by schemas that multiply or loop."""
     many = {f"A{n}": {"allOf": [ref(f"A{n + 1}")] * 2} for n in range(60)}

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 from straingauge.errors import UsageError
 from straingauge.scaffold.document import Document, Part, as_dict, as_list
@@ -156,6 +157,8 @@ class _Maker:
         self._made += 1
         if self._made > _MAX_VALUES:
             raise _TooLarge
+        own = _name_of(schema)
+        holder = as_dict(self._document.resolved(schema))
         schema = flattened(schema, self._document)
         if not schema or depth > _DEEPEST:
             return Blank(where)
@@ -166,7 +169,11 @@ class _Maker:
             options = schema.get(keyword)
             if isinstance(options, list) and options and id(options) not in chosen:
                 return self._choose(schema, keyword, where, depth, chosen | {id(options)})
-        return self._by_type(schema, where, depth)
+        subtype = None if id(schema) in chosen else self._subtype(holder, own)
+        if subtype is not None:
+            return self.make(subtype, where, depth + 1, chosen | {id(schema)})
+        value = self._by_type(schema, where, depth)
+        return self._with_own_name(value, schema, own) if isinstance(value, dict) else value
 
     def _choose(
         self, schema: Part, keyword: str, where: str, depth: int, chosen: frozenset[int]
@@ -187,14 +194,39 @@ class _Maker:
 
     def _with_discriminator(self, value: dict[str, Any], schema: Part, option: Any) -> Any:  # noqa: ANN401
         """Name the option in the discriminator's property (OpenAPI, Discriminator Object)."""
-        discriminator = as_dict(schema.get("discriminator"))
-        name, reference = discriminator.get("propertyName"), as_dict(option).get("$ref")
-        if not isinstance(name, str) or not isinstance(reference, str):
+        name, mapping = _discriminator(schema)
+        own = _name_of(option)
+        return {**value, name: mapping.get(own, own)} if name and own else value
+
+    def _with_own_name(self, value: dict[str, Any], schema: Part, own: str) -> dict[str, Any]:
+        """Name a schema in the discriminator that it has of the type that it extends."""
+        name, mapping = _discriminator(schema)
+        if not (own and name in value):
             return value
-        own = reference.rpartition("/")[2]
-        mapping = as_dict(discriminator.get("mapping")).items()
-        mapped = (key for key, target in mapping if str(target).rpartition("/")[2] == own)
-        return {**value, name: next(mapped, own)}
+        named = mapping.get(own, own)
+        kind = as_dict(schema.get("properties")).get(name, {})
+        return value if fits(named, kind, self._document) is False else {**value, name: named}
+
+    def _subtype(self, holder: Part, own: str) -> Any:  # noqa: ANN401  any JSON
+        """A schema that extends the one with a discriminator; None if there is none.
+
+        Args:
+            holder: The schema as the document has it: those that extend it have the discriminator
+                as a part of `allOf`.
+            own: Its name.
+        """
+        name, mapping = _discriminator(holder)
+        if not (name and own):
+            return None
+        schemas = as_dict(as_dict(self._document.content.get("components")).get("schemas"))
+        extending = (
+            each
+            for each, schema in schemas.items()
+            if any(_name_of(part) == own for part in as_list(as_dict(schema).get("allOf")))
+        )
+        names = (each for each in (*mapping, *extending) if each != own and each in schemas)
+        found = next(names, None)
+        return None if found is None else {"$ref": f"#/components/schemas/{_escaped(found)}"}
 
     def _by_type(self, schema: Part, where: str, depth: int) -> Any:  # noqa: ANN401
         kind = object_type(schema)
@@ -216,6 +248,27 @@ class _Maker:
 
     def _is_read_only(self, schema: Any) -> bool:  # noqa: ANN401  any JSON
         return flattened(schema, self._document).get("readOnly") is True
+
+
+def _name_of(schema: Any) -> str:  # noqa: ANN401  any JSON
+    """Name of the schema that a reference leads to; empty if it is none."""
+    reference = as_dict(schema).get("$ref")
+    return reference.rpartition("/")[2] if isinstance(reference, str) else ""
+
+
+def _discriminator(schema: Part) -> tuple[str, dict[str, str]]:
+    """The property that tells the type, and its value by the name of each type in the mapping."""
+    discriminator = as_dict(schema.get("discriminator"))
+    name, mapping = discriminator.get("propertyName"), as_dict(discriminator.get("mapping"))
+    known: dict[str, str] = {}
+    for value, target in mapping.items():
+        known.setdefault(str(target).rpartition("/")[2], value)
+    return (name if isinstance(name, str) else ""), known
+
+
+def _escaped(name: str) -> str:
+    """A name as a part of a JSON pointer in a URI fragment (RFC 6901)."""
+    return quote(name.replace("~", "~0").replace("/", "~1"), safe="~")
 
 
 def _size(value: object) -> int:
